@@ -1,0 +1,52 @@
+# make demo · make test · make bench · make lint — each sets up what it needs; make setup does only that.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+PY := .venv/bin/python
+READY := .venv/.ready node_modules/.ready
+
+.PHONY: help demo test bench lint format lock setup contracts clean
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local chain, and reacts to a price move
+	@.venv/bin/keeper demo $(DEMO)
+
+test: $(READY) ## the whole default suite
+	@$(PY) -m pytest $(TESTS)
+
+bench: $(READY) ## speed and gas, measured on this machine
+	@$(PY) -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,rounds -q
+
+lint: $(READY) ## ruff, mypy --strict, import layers
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+format: $(READY) ## rewrite the sources as the linter wants them
+	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
+	@.venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --universal -q -o requirements.lock
+
+contracts: $(READY) ## compile the vault and renew contracts_abi/RiskParityVault.json
+	@$(PY) -m keeper.devnet.compile
+
+setup: $(READY) ## virtual environment and npm packages, from the lock files
+
+clean: ## remove everything that can be made again
+	@rm -rf .venv node_modules .cache .devnet
+
+.venv/.ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: install it, or say where it is with PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v gcc >/dev/null || { echo "gcc is missing: install it (Debian: apt-get install gcc)" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@echo "Installing Python packages from requirements.lock …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@command -v node >/dev/null || { echo "Node 20 is missing: install it (nodejs.org, or Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install it (it comes with Node 20)" >&2; exit 1; }
+	@echo "Installing Anvil, solc and the protocols' packages from package-lock.json …"
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol";
+import {LeakyBucket} from "./vault/LeakyBucket.sol";
+import {VaultRegistry} from "./vault/VaultRegistry.sol";
+import {VaultSteps} from "./vault/VaultSteps.sol";
+
+/// @title A vault of leveraged collateral that its keeper can steer and cannot rob.
+/// @notice Depositors bring and take the accounting asset, which is also the asset that the vault owes. Shares are
+/// priced by the vault's feeds. Withdrawals are served from the idle accounting asset, up to all of it.
+contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
+    using LeakyBucket for LeakyBucket.Bucket;
+    using Math for uint256;
+
+    /// @dev Strangers may fill this part of the emergency budget; the rest stays the keeper's and the guardian's.
+    uint256 private constant RIPCORD_BUDGET_DIVISOR = 2;
+
+    /// @dev assets[0] is the accounting asset's own entry.
+    struct Deployment {
+        IERC20 asset;
+        string name;
+        string symbol;
+        IPool lendingPool;
+        address swapRouter;
+        address swapFactory;
+        address admin;
+        address keeper;
+        address guardian;
+        Policy policy;
+        AssetConfig[] assets;
+        uint24[] feeTiers;
+        address sequencerFeed;
+        uint32 sequencerGracePeriod;
+    }
+
+    uint256 public lastRebalance;
+    uint256 public lastRipcord;
+
+    constructor(Deployment memory d)
+        ERC20(d.name, d.symbol)
+        ERC4626(d.asset)
+        VaultRegistry(d.lendingPool, d.swapRouter, d.swapFactory, address(d.asset))
+    {
+        if (d.admin == address(0)) revert InvalidPolicy("admin");
+        _grantRole(DEFAULT_ADMIN_ROLE, d.admin);
+        _grantRole(KEEPER_ROLE, d.keeper);
+        _grantRole(GUARDIAN_ROLE, d.guardian);
+        _setPolicy(d.policy);
+        if (d.assets.length == 0 || d.assets[0].token != address(d.asset)) {
+            revert InvalidAsset(address(d.asset), "accounting");
+        }
+        for (uint256 i = 0; i < d.assets.length; i++) {
+            if (_listed(d.assets[i].token)) revert InvalidAsset(d.assets[i].token, "duplicate");
+            _setAsset(d.assets[i]);
+        }
+        for (uint256 i = 0; i < d.feeTiers.length; i++) {
+            _setFeeTier(d.feeTiers[i], true);
+        }
+        _setSequencerFeed(d.sequencerFeed, d.sequencerGracePeriod);
+    }
+
+    function epoch() external view returns (uint256) {
+        return _epoch;
+    }
+
+    // ------------------------------------------------------------- the keeper
+
+    function rebalance(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps)
+        external
+        nonReentrant
+        onlyRole(KEEPER_ROLE)
+        whenNotPaused
+    {
+        _enter(expectedEpoch, deadline);
+        uint256 notBefore = lastRebalance + _policy.minInterval;
+        if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
+        lastRebalance = block.timestamp;
+        _revertOn(_sequencerTrouble());
+
+        uint256[] memory prices = _soundPrices(_checkSteps(steps));
+        uint256 navBefore = _value(prices).navUsd;
+        uint256 soldUsd = _execute(flashAmount, steps, prices);
+        Valuation memory afterwards = _value(prices);
+
+        uint256 loss = _checkLoss(navBefore, afterwards.navUsd, _policy.maxLossBps);
+        _spendLoss(_lossBucket, loss, _policy.maxDailyLossBps, _policy.maxDailyLossBps);
+        _spendTurnover(soldUsd, navBefore);
+        uint256 healthFactor = _healthFactor();
+        if (healthFactor < _policy.minHealthFactor) {
+            revert HealthFactorBelowFloor(healthFactor, _policy.minHealthFactor);
+        }
+        uint256 leverage = _leverage(afterwards);
+        if (leverage > _policy.maxLeverage) revert LeverageAboveCap(leverage, _policy.maxLeverage);
+        _checkWeights(afterwards);
+        emit Rebalanced(_epoch, navBefore, afterwards.navUsd, healthFactor, leverage);
+    }
+
+    function deleverage(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps)
+        external
+        nonReentrant
+    {
+        if (!hasRole(KEEPER_ROLE, msg.sender) && !hasRole(GUARDIAN_ROLE, msg.sender)) {
+            revert CallerNotKeeperOrGuardian(msg.sender);
+        }
+        _enter(expectedEpoch, deadline);
+        _lower(flashAmount, steps, _policy.maxDailyEmergencyLossBps);
+    }
+
+    function ripcord(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps)
+        external
+        nonReentrant
+    {
+        _enter(expectedEpoch, deadline);
+        uint256 healthBefore = _healthFactor();
+        if (healthBefore >= _policy.ripcordHealthFactor) {
+            revert RipcordNotArmed(healthBefore, _policy.ripcordHealthFactor);
+        }
+        uint256 notBefore = lastRipcord + _policy.ripcordInterval;
+        if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
+        lastRipcord = block.timestamp;
+
+        uint256 healthAfter =
+            _lower(flashAmount, steps, _policy.maxDailyEmergencyLossBps / RIPCORD_BUDGET_DIVISOR);
+        if (healthAfter > _policy.ripcordTargetHealthFactor) {
+            revert RipcordBeyondTarget(healthAfter, _policy.ripcordTargetHealthFactor);
+        }
+    }
+
+    function _enter(uint256 expectedEpoch, uint256 deadline) private {
+        if (expectedEpoch != _epoch) revert WrongEpoch(expectedEpoch, _epoch);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
+        _epoch = expectedEpoch + 1;
+    }
+
+    function _lower(uint256 flashAmount, Step[] memory steps, uint256 dailyLimitBps)
+        private
+        returns (uint256 healthAfter)
+    {
+        _checkSteps(steps);
+        _requireLowering(steps);
+        uint256[] memory prices = _lastPrices(_holdings());
+        uint256 navBefore = _value(prices).navUsd;
+        uint256 debtBefore = _debt();
+        uint256 healthBefore = _healthFactor();
+
+        _execute(flashAmount, steps, prices);
+
+        uint256 navAfter = _value(prices).navUsd;
+        uint256 debtAfter = _debt();
+        healthAfter = _healthFactor();
+        if (debtAfter >= debtBefore) revert DebtNotLowered(debtBefore, debtAfter);
+        if (healthAfter <= healthBefore) revert HealthFactorNotRaised(healthBefore, healthAfter);
+        uint256 loss = _checkLoss(navBefore, navAfter, _policy.maxEmergencyLossBps);
+        _spendLoss(_emergencyLossBucket, loss, _policy.maxDailyEmergencyLossBps, dailyLimitBps);
+        emit Deleveraged(_epoch, msg.sender, navBefore, navAfter, healthAfter);
+    }
+
+    // ------------------------------------------------------------- the limits
+
+    /// @return loss Fraction of the net asset value before, 1e18, rounded up; 0 for a gain.
+    /// @dev A vault already worth nothing has nothing left to lose: it may still be wound down.
+    function _checkLoss(uint256 navBefore, uint256 navAfter, uint256 limitBps) private pure returns (uint256 loss) {
+        if (navAfter >= navBefore) return 0;
+        uint256 lossBps = (navBefore - navAfter).mulDiv(BPS, navBefore, Math.Rounding.Ceil);
+        if (lossBps > limitBps) revert LossAboveLimit(lossBps, limitBps);
+        return (navBefore - navAfter).mulDiv(WAD, navBefore, Math.Rounding.Ceil);
+    }
+
+    function _spendLoss(
+        LeakyBucket.Bucket storage bucket,
+        uint256 loss,
+        uint256 drainBps,
+        uint256 limitBps
+    ) private {
+        uint256 used = bucket.levelNow(drainBps * WAD_PER_BPS) + loss;
+        if (loss != 0 && used > limitBps * WAD_PER_BPS) revert DailyLossAboveLimit(used, limitBps * WAD_PER_BPS);
+        bucket.set(used);
+    }
+
+    function _spendTurnover(uint256 soldUsd, uint256 navBefore) private {
+        if (soldUsd == 0) return;
+        uint256 limit = _policy.maxDailyTurnoverBps * WAD_PER_BPS;
+        if (navBefore == 0) revert DailyTurnoverAboveLimit(type(uint256).max, limit);
+        uint256 used = _turnoverBucket.levelNow(limit) + soldUsd.mulDiv(WAD, navBefore, Math.Rounding.Ceil);
+        if (used > limit) revert DailyTurnoverAboveLimit(used, limit);
+        _turnoverBucket.set(used);
+    }
+
+    function _checkWeights(Valuation memory valuation) private view {
+        for (uint256 i = 1; i < valuation.valuesUsd.length; i++) {
+            if (valuation.valuesUsd[i] == 0) continue;
+            uint256 weightBps = valuation.valuesUsd[i].mulDiv(BPS, valuation.navUsd, Math.Rounding.Ceil);
+            uint256 capBps = _listings[_tokens[i]].maxWeightBps;
+            if (weightBps > capBps) revert WeightAboveCap(_tokens[i], weightBps, capBps);
+        }
+    }
+
+    // -------------------------------------------------------------- ERC-4626
+
+    /// @notice Collateral and cash less debt, in the accounting asset at the last oracle prices, rounded down.
+    /// @dev Reverts with InvalidPrice when a held asset has no positive price.
+    function totalAssets() public view override returns (uint256) {
+        return _netAssets();
+    }
+
+    /// @dev Closed while paused, without fair prices, and when all value is lost while shares are still out.
+    function maxDeposit(address) public view override returns (uint256) {
+        return _open() ? type(uint256).max : 0;
+    }
+
+    function maxMint(address) public view override returns (uint256) {
+        return _open() ? type(uint256).max : 0;
+    }
+
+    /// @dev At most what lies idle; the keeper frees more on request.
+    function maxWithdraw(address owner) public view override returns (uint256) {
+        return _sharePriceTrouble().fault == Fault.None ? _withdrawable(owner) : 0;
+    }
+
+    function maxRedeem(address owner) public view override returns (uint256) {
+        return _sharePriceTrouble().fault == Fault.None ? _redeemable(owner) : 0;
+    }
+
+    function deposit(uint256 amount, address receiver)
+        public
+        override
+        nonReentrant
+        whenNotPaused
+        returns (uint256 shares)
+    {
+        _revertOn(_sharePriceTrouble());
+        if (_ruined()) revert ERC4626ExceededMaxDeposit(receiver, amount, 0);
+        shares = previewDeposit(amount);
+        _deposit(msg.sender, receiver, amount, shares);
+    }
+
+    function mint(uint256 shares, address receiver)
+        public
+        override
+        nonReentrant
+        whenNotPaused
+        returns (uint256 amount)
+    {
+        _revertOn(_sharePriceTrouble());
+        if (_ruined()) revert ERC4626ExceededMaxMint(receiver, shares, 0);
+        amount = previewMint(shares);
+        _deposit(msg.sender, receiver, amount, shares);
+    }
+
+    function withdraw(uint256 amount, address receiver, address owner)
+        public
+        override
+        nonReentrant
+        returns (uint256 shares)
+    {
+        _revertOn(_sharePriceTrouble());
+        uint256 most = _withdrawable(owner);
+        if (amount > most) revert ERC4626ExceededMaxWithdraw(owner, amount, most);
+        shares = previewWithdraw(amount);
+        _withdraw(msg.sender, receiver, owner, amount, shares);
+    }
+
+    function redeem(uint256 shares, address receiver, address owner)
+        public
+        override
+        nonReentrant
+        returns (uint256 amount)
+    {
+        _revertOn(_sharePriceTrouble());
+        uint256 most = _redeemable(owner);
+        if (shares > most) revert ERC4626ExceededMaxRedeem(owner, shares, most);
+        amount = previewRedeem(shares);
+        _withdraw(msg.sender, receiver, owner, amount, shares);
+    }
+
+    function _open() private view returns (bool) {
+        return !paused() && _sharePriceTrouble().fault == Fault.None && !_ruined();
+    }
+
+    /// @dev New shares would be all but free and would own any recovery.
+    function _ruined() private view returns (bool) {
+        return totalSupply() != 0 && totalAssets() == 0;
+    }
+
+    function _withdrawable(address owner) private view returns (uint256) {
+        return Math.min(super.maxWithdraw(owner), _idle(asset()));
+    }
+
+    function _redeemable(address owner) private view returns (uint256) {
+        return Math.min(balanceOf(owner), _convertToShares(_idle(asset()), Math.Rounding.Floor));
+    }
+
+    /// @dev Virtual shares: whoever donates to inflate the share price gives a millionfold of what they can take.
+    function _decimalsOffset() internal pure override returns (uint8) {
+        return 6;
+    }
+}

@@ -1,0 +1,99 @@
+"""One read of a contract as a value: where it goes, what it says, and how the answer is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from keeper.chain.abi import DecodeError, Function
+from keeper.domain.errors import NodeUntrusted, WrongContract
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """``what`` names it in messages: "vault 0xabc….policy()". ``decode`` may raise DecodeError."""
+
+    what: str
+    target: str
+    data: bytes
+    decode: Callable[[bytes], T]
+
+
+def call(name: str, target: str, function: Function, *arguments: object) -> Call[Any]:
+    """A call with one return value, as eth_abi decodes it."""
+    return Call(
+        what=f"{function.signature.partition('(')[0]}() of {name} {target}",
+        target=target,
+        data=function.encode(*arguments),
+        decode=lambda data: function.decode(data)[0],
+    )
+
+
+def mapped(
+    name: str, target: str, function: Function, build: Callable[..., T], *arguments: object
+) -> Call[T]:
+    """A call whose return values are the arguments of ``build``."""
+    return Call(
+        what=f"{function.signature.partition('(')[0]}() of {name} {target}",
+        target=target,
+        data=function.encode(*arguments),
+        decode=lambda data: build(*function.decode(data)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one call inside a multicall returned: its data, or its revert data."""
+
+    success: bool
+    data: bytes
+
+
+class Answers:
+    """The outcomes of many calls, looked up by the call that asked."""
+
+    def __init__(self, calls: Sequence[Call[Any]], outcomes: Sequence[Outcome]) -> None:
+        self._outcomes = {
+            (call.target, call.data): outcome for call, outcome in zip(calls, outcomes, strict=True)
+        }
+
+    def of(self, call: Call[T]) -> T:
+        """The answer of a contract already known to give one. Raises NodeUntrusted when it does not."""
+        try:
+            return self.first(call)
+        except WrongContract as error:
+            raise NodeUntrusted(error.message, remedy=_ANSWERED_BEFORE) from error
+
+    def first(self, call: Call[T]) -> T:
+        """The answer of a contract seen for the first time. Raises WrongContract when it gives none."""
+        outcome = self.outcome(call)
+        if not outcome.success:
+            raise WrongContract(f"{call.what} reverted", remedy=_CHECK)
+        try:
+            return call.decode(outcome.data)
+        except DecodeError as error:
+            raise WrongContract(f"{call.what} gave another answer: {error}", remedy=_CHECK) from error
+
+    def maybe(self, call: Call[T]) -> T | None:
+        """The answer, or None when the call reverted or there is nothing to understand."""
+        outcome = self.outcome(call)
+        if not outcome.success:
+            return None
+        try:
+            return call.decode(outcome.data)
+        except DecodeError:
+            return None
+
+    def outcome(self, call: Call[Any]) -> Outcome:
+        """As it came."""
+        return self._outcomes[(call.target, call.data)]
+
+
+_CHECK = "Check the address in the settings and the node's chain: another contract, or none, is there."
+_ANSWERED_BEFORE = (
+    "It answered when the keeper started: the node reads at the wrong state, or the contract was changed. "
+    "Restart the keeper if it was changed; else use another node."
+)

@@ -1,0 +1,1 @@
+"""One file per contract: how a call is encoded and its answer understood."""

@@ -1,0 +1,171 @@
+"""Aave V3.4 and later: the pool, its reserves, its oracle, and the interest rate strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.chain.abi import load
+from keeper.chain.calls import Call, call, mapped
+from keeper.domain.market import Account, RateCurve
+from keeper.domain.units import BPS, RAY
+
+_POOL = load("Pool")
+_PROVIDER = load("PoolAddressesProvider")
+_ORACLE = load("AaveOracle")
+_STRATEGY = load("InterestRateStrategy")
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveConfiguration:
+    """DataTypes.ReserveConfigurationMap taken apart. Caps in whole tokens, 0 is none."""
+
+    ltv_bps: int
+    liquidation_threshold_bps: int
+    reserve_factor_bps: int
+    decimals: int
+    active: bool
+    frozen: bool
+    paused: bool
+    borrowing_enabled: bool
+    flash_loan_enabled: bool
+    supply_cap: int
+    borrow_cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveState:
+    """The used part of Pool.getReserveData; rates are fractions a year (APR, compounded per second)."""
+
+    configuration: ReserveConfiguration
+    reserve_id: int
+    supply_rate: float
+    borrow_rate: float
+    a_token: str
+    debt_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryLimits:
+    """Pool.getEModeCategoryCollateralConfig."""
+
+    ltv_bps: int
+    liquidation_threshold_bps: int
+    liquidation_bonus_bps: int
+
+
+def configuration(bitmap: int) -> ReserveConfiguration:
+    """Bit ranges as in ReserveConfiguration.sol."""
+
+    def bits(first: int, width: int) -> int:
+        return bitmap >> first & (1 << width) - 1
+
+    return ReserveConfiguration(
+        ltv_bps=bits(0, 16),
+        liquidation_threshold_bps=bits(16, 16),
+        decimals=bits(48, 8),
+        active=bool(bits(56, 1)),
+        frozen=bool(bits(57, 1)),
+        borrowing_enabled=bool(bits(58, 1)),
+        paused=bool(bits(60, 1)),
+        flash_loan_enabled=bool(bits(63, 1)),
+        reserve_factor_bps=bits(64, 16),
+        borrow_cap=bits(80, 36),
+        supply_cap=bits(116, 36),
+    )
+
+
+def addresses_provider(pool: str) -> Call[str]:
+    return call("lending pool", pool, _POOL["ADDRESSES_PROVIDER"])
+
+
+def interest_rate_strategy(pool: str) -> Call[str]:
+    """One for all reserves since V3.4."""
+    return call("lending pool", pool, _POOL["RESERVE_INTEREST_RATE_STRATEGY"])
+
+
+def flash_loan_premium(pool: str) -> Call[int]:
+    """bps"""
+    return call("lending pool", pool, _POOL["FLASHLOAN_PREMIUM_TOTAL"])
+
+
+def account(pool: str, user: str) -> Call[Account]:
+    return mapped(
+        "lending pool",
+        pool,
+        _POOL["getUserAccountData"],
+        lambda collateral, debt, _available, _threshold, _ltv, factor: Account(collateral, debt, factor),
+        user,
+    )
+
+
+def reserve(pool: str, asset: str) -> Call[ReserveState]:
+    """getReserveData, whose struct has 15 members (ReserveDataLegacy)."""
+
+    def build(members: tuple[Any, ...]) -> ReserveState:
+        (bitmap,), _, supply_rate, _, borrow_rate, _, _, number, a_token, _, debt_token, *_ = members
+        return ReserveState(
+            configuration=configuration(bitmap),
+            reserve_id=number,
+            supply_rate=supply_rate / RAY,
+            borrow_rate=borrow_rate / RAY,
+            a_token=a_token,
+            debt_token=debt_token,
+        )
+
+    return mapped("lending pool", pool, _POOL["getReserveData"], build, asset)
+
+
+def available_liquidity(pool: str, asset: str) -> Call[int]:
+    """Raw; what the pool's own accounting lets out."""
+    return call("lending pool", pool, _POOL["getVirtualUnderlyingBalance"], asset)
+
+
+def category(pool: str, user: str) -> Call[int]:
+    """The user's eMode; 0 is none."""
+    return call("lending pool", pool, _POOL["getUserEMode"], user)
+
+
+def category_limits(pool: str, number: int) -> Call[CategoryLimits]:
+    return mapped(
+        "lending pool",
+        pool,
+        _POOL["getEModeCategoryCollateralConfig"],
+        lambda members: CategoryLimits(*members),
+        number,
+    )
+
+
+def category_collateral(pool: str, number: int) -> Call[int]:
+    """Bitmap by reserve id."""
+    return call("lending pool", pool, _POOL["getEModeCategoryCollateralBitmap"], number)
+
+
+def category_borrowable(pool: str, number: int) -> Call[int]:
+    """Bitmap by reserve id; inside an eMode it decides in place of the reserve's own flag (V3.6)."""
+    return call("lending pool", pool, _POOL["getEModeCategoryBorrowableBitmap"], number)
+
+
+def category_ltv_zero(pool: str, number: int) -> Call[int]:
+    """Bitmap by reserve id of collateral that backs no new debt. Only V3.6 and later have it."""
+    return call("lending pool", pool, _POOL["getEModeCategoryLtvzeroBitmap"], number)
+
+
+def price_oracle(provider: str) -> Call[str]:
+    return call("lending market's address provider", provider, _PROVIDER["getPriceOracle"])
+
+
+def prices(oracle: str, assets: Sequence[str]) -> Call[tuple[int, ...]]:
+    """USD with 8 decimals, in the order asked. Aave checks no ages."""
+    return mapped("lending market's oracle", oracle, _ORACLE["getAssetsPrices"], tuple, list(assets))
+
+
+def curve(strategy: str, asset: str) -> Call[RateCurve]:
+    return mapped(
+        "interest rate strategy",
+        strategy,
+        _STRATEGY["getInterestRateDataBps"],
+        lambda members: RateCurve(*(member / BPS for member in members)),
+        asset,
+    )

@@ -1,0 +1,42 @@
+"""Quotes of many routes at one block, in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keeper.chain.contracts.pools import path, quote_exact_in
+from keeper.chain.deployment import Deployment
+from keeper.chain.multicall import Multicall
+from keeper.domain.plan import Quote, QuoteRequest
+
+MAX_QUOTES = 60
+"""Per eth_call: a quote runs the whole swap, up to some hundred thousand gas."""
+
+
+def quotes(
+    multicall: Multicall,
+    quoter: str,
+    deployment: Deployment,
+    requests: Sequence[QuoteRequest],
+    block_hash: str,
+) -> tuple[Quote, ...]:
+    """In the order asked; ``amount_out`` is None where the route cannot fill. Raises as Multicall.read."""
+    calls = [
+        quote_exact_in(
+            quoter, path(request.route, lambda symbol: deployment.token(symbol).address), request.amount_in
+        )
+        for request in requests
+    ]
+    groups = [calls[first : first + MAX_QUOTES] for first in range(0, len(calls), MAX_QUOTES)]
+    found = []
+    for group, answers in zip(groups, multicall.read_many(groups, block_hash), strict=True):
+        found += [answers.maybe(call) for call in group]
+    return tuple(
+        Quote(
+            route=request.route,
+            amount_in=request.amount_in,
+            amount_out=answer.amount_out if answer is not None and answer.amount_out > 0 else None,
+            gas=answer.gas if answer is not None else 0,
+        )
+        for request, answer in zip(requests, found, strict=True)
+    )

@@ -1,0 +1,199 @@
+"""What the exact calldata would do on the snapshot's block, and the vault after it, in one request."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.chain.blocks import quantity
+from keeper.chain.calls import Answers, Call
+from keeper.chain.contracts import erc20, vault
+from keeper.chain.deployment import Deployment
+from keeper.chain.multicall import decode_answers, encode_calls, hex_bytes
+from keeper.chain.reverts import explain
+from keeper.chain.rpc import Request, Rpc
+from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import PostState, SimulationReport
+from keeper.domain.units import UINT256_MAX, USD, WAD, usd
+
+NEXT_BLOCK_S = 12
+"""Ethereum's slot. Later than a faster chain's next block, so an answer about to expire counts as expired."""
+
+NO_SUCH_METHOD = (-32601, -32004)  # JSON-RPC 2.0; EIP-1474
+INVALID_PARAMS = -32602
+_SUCCEEDED = "0x1"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """Runs a vault call from the keeper's address without signing it.
+
+    By ``eth_simulateV1`` (Ethereum execution APIs) where the node has it. Else by ``eth_call`` with the code
+    of Multicall3 put at the keeper's address for the length of the call: the vault sees the keeper as its
+    caller, and the reads follow in the same call; its block time is the snapshot's own, and gas comes from
+    ``eth_estimateGas``.
+    """
+
+    rpc: Rpc
+    multicall: str
+    deployment: Deployment
+
+    def run(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+        """Raises SimulationFailed when the node can do neither, NodeUnavailable, NodeUntrusted."""
+        try:
+            return self._simulated(calldata, snapshot)
+        except RpcError as error:
+            if error.code not in NO_SUCH_METHOD and "unsupported method" not in error.text.lower():
+                raise
+        try:
+            return self._called(calldata, snapshot)
+        except RpcError as error:
+            raise SimulationFailed(
+                f"the node has no eth_simulateV1, and eth_call with replaced code fails: {error.text}",
+                remedy="Use a node that has eth_simulateV1 (geth since 1.14.9, Nethermind, Erigon 3, Anvil).",
+            ) from error
+
+    # --------------------------------------------------------- eth_simulateV1
+
+    def _simulated(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+        reads = self._reads()
+        payload = {
+            "blockStateCalls": [
+                {
+                    "blockOverrides": {"time": hex(snapshot.block.timestamp + NEXT_BLOCK_S)},
+                    "calls": [
+                        _transaction(snapshot.keeper_address, self.deployment.vault, calldata),
+                        _transaction(snapshot.keeper_address, self.multicall, encode_calls(reads)),
+                    ],
+                }
+            ],
+            "validation": False,
+        }
+        block = self._simulated_block(payload, snapshot)
+        sent, read = self._two_calls(block)
+        gas = quantity(sent.get("gasUsed"), "gasUsed of the simulation")
+        if sent.get("status") != _SUCCEEDED:
+            return self._reverted(_revert_data(sent), gas, "eth_simulateV1")
+        post = self._post(decode_answers(reads, read.get("returnData")), snapshot)
+        return SimulationReport(success=True, revert=None, gas=gas, post=post, method="eth_simulateV1")
+
+    def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:
+        """Pinned by hash; by number, checking the hash in the same request, where the node takes no hash."""
+        try:
+            blocks = self.rpc.request("eth_simulateV1", [payload, {"blockHash": snapshot.block.hash}])
+        except RpcError as error:
+            if error.code != INVALID_PARAMS:
+                raise
+            number = hex(snapshot.block.number)
+            blocks, pinned = self.rpc.batch(
+                [
+                    Request("eth_simulateV1", [payload, number]),
+                    Request("eth_getBlockByNumber", [number, False]),
+                ]
+            )
+            if not isinstance(pinned, dict) or pinned.get("hash") != snapshot.block.hash:
+                raise NodeUntrusted(
+                    f"block {snapshot.block.number} is no longer {snapshot.block.hash}",
+                    remedy="The chain reorganised while deciding: the next cycle starts from the new block.",
+                ) from error
+        if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], dict):
+            raise _senseless("not one simulated block")
+        return blocks[0]
+
+    def _two_calls(self, block: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        calls = block.get("calls")
+        if (
+            not isinstance(calls, list)
+            or len(calls) != 2
+            or not all(isinstance(call, dict) for call in calls)
+        ):
+            raise _senseless("not two simulated calls")
+        return calls[0], calls[1]
+
+    # --------------------------------------------------------------- eth_call
+
+    def _called(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+        keeper = snapshot.keeper_address
+        pinned = {"blockHash": snapshot.block.hash}
+        rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, bytes)
+        reads = self._reads()
+        answer = self.rpc.request(
+            "eth_call",
+            [
+                {"to": keeper, "input": "0x" + encode_calls([rebalance, *reads]).hex()},
+                pinned,
+                {keeper: {"code": self.deployment.multicall_code}},
+            ],
+        )
+        answers = decode_answers([rebalance, *reads], answer)
+        outcome = answers.outcome(rebalance)
+        if not outcome.success:
+            return self._reverted(outcome.data, 0, "eth_call")
+        estimate = self.rpc.request(
+            "eth_estimateGas", [_transaction(keeper, self.deployment.vault, calldata), pinned]
+        )
+        return SimulationReport(
+            success=True,
+            revert=None,
+            gas=quantity(estimate, "eth_estimateGas"),
+            post=self._post(answers, snapshot),
+            method="eth_call",
+        )
+
+    # ----------------------------------------------------------------- shared
+
+    def _reads(self) -> list[Call[Any]]:
+        here = self.deployment.vault
+        reads: list[Call[Any]] = [vault.position(here)]
+        for listing in self.deployment.listings[1:]:
+            reads += [erc20.balance(listing.token.address, here), erc20.balance(listing.a_token, here)]
+        return reads
+
+    def _post(self, answers: Answers, snapshot: MarketSnapshot) -> PostState:
+        """At the snapshot's prices: no feed moves inside a simulated block."""
+        here = self.deployment.vault
+        position = answers.of(vault.position(here))
+        nav = position.nav_usd / USD
+        values = [
+            usd(
+                answers.of(erc20.balance(listing.token.address, here))
+                + answers.of(erc20.balance(listing.a_token, here)),
+                listing.token.decimals,
+                snapshot.price(listing.token.symbol),
+            )
+            for listing in self.deployment.listings[1:]
+        ]
+        return PostState(
+            nav_usd=nav,
+            leverage=_ratio(position.leverage),
+            health_factor=_ratio(position.health_factor),
+            weights=tuple(value / nav if nav > 0 else 0.0 for value in values),
+        )
+
+    def _reverted(self, data: bytes, gas: int, method: str) -> SimulationReport:
+        names = {listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings}
+        return SimulationReport(success=False, revert=explain(data, names), gas=gas, post=None, method=method)
+
+
+def _transaction(sender: str, to: str, calldata: bytes) -> dict[str, str]:
+    return {"from": sender, "to": to, "input": "0x" + calldata.hex()}
+
+
+def _revert_data(call: dict[str, Any]) -> bytes:
+    """In ``error.data`` or in ``returnData``, depending on the node."""
+    error = call.get("error")
+    data = error.get("data") if isinstance(error, dict) else None
+    return hex_bytes(data if isinstance(data, str) and data != "0x" else call.get("returnData", "0x"))
+
+
+def _ratio(wad: int) -> float:
+    return math.inf if wad == UINT256_MAX else wad / WAD
+
+
+def _senseless(what: str) -> NodeUntrusted:
+    return NodeUntrusted(
+        f"the answer to eth_simulateV1 makes no sense: {what}",
+        remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
+    )

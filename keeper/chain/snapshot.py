@@ -1,0 +1,245 @@
+"""Market and vault at one block hash: the calls of one multicall, and the snapshot made of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keeper.chain.calls import Answers, Call
+from keeper.chain.contracts import erc20, feed, lending, vault
+from keeper.chain.deployment import ZERO_ADDRESS, Deployment, Listing
+from keeper.chain.multicall import Multicall
+from keeper.domain.errors import NodeUntrusted
+from keeper.domain.market import (
+    Block,
+    FeedReading,
+    Holding,
+    MarketSnapshot,
+    Reserve,
+    Sequencer,
+    Vault,
+    VaultAsset,
+)
+from keeper.domain.units import WAD
+
+FEE_TIERS = (100, 500, 3_000, 10_000)
+"""Uniswap V3's, in hundredths of a bp."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReader:
+    """The calls that a snapshot needs of one deployment, and how their answers become it."""
+
+    deployment: Deployment
+    multicall: Multicall
+    keeper: str
+
+    def calls(self) -> list[Call[Any]]:
+        at, here = self.deployment, self.deployment.vault
+        calls: list[Call[Any]] = [
+            self.multicall.block_timestamp(),
+            self.multicall.chain_id(),
+            self.multicall.native_balance(self.keeper),
+            vault.is_keeper(here, self.keeper),
+            vault.epoch(here),
+            vault.last_rebalance(here),
+            vault.paused(here),
+            vault.policy(here),
+            vault.assets(here),
+            vault.budgets(here),
+            vault.total_assets(here),
+            vault.total_shares(here),
+            vault.sequencer(here),
+            *(vault.fee_tier_allowed(here, fee) for fee in FEE_TIERS),
+            lending.price_oracle(at.provider),
+            lending.account(at.pool, here),
+            lending.category(at.pool, here),
+            lending.flash_loan_premium(at.pool),
+            lending.prices(at.oracle, self._tokens()),
+        ]
+        if at.category:
+            calls += [
+                lending.category_limits(at.pool, at.category),
+                lending.category_collateral(at.pool, at.category),
+                lending.category_borrowable(at.pool, at.category),
+                lending.category_ltv_zero(at.pool, at.category),
+            ]
+        if at.sequencer_feed is not None:
+            calls.append(feed.sequencer_status(at.sequencer_feed, 0))
+        for listing in at.listings:
+            calls += self._listing_calls(listing)
+        return calls
+
+    def still_valid(self, answers: Answers) -> bool:
+        """False when the vault or the market has been re-configured since the deployment was discovered."""
+        at = self.deployment
+        sequencer_feed, _ = answers.of(vault.sequencer(at.vault))
+        feeds = {config.token: config.feed for config in answers.of(vault.assets(at.vault))}
+        return (
+            answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
+            and answers.of(lending.category(at.pool, at.vault)) == at.category
+            and sequencer_feed == (at.sequencer_feed or ZERO_ADDRESS).lower()
+            and all(
+                feeds.get(listing.token.address.lower()) == listing.feed.lower() for listing in at.listings
+            )
+        )
+
+    def snapshot(self, block: Block, answers: Answers, known: Mapping[str, int]) -> MarketSnapshot:
+        """Raises NodeUntrusted when the multicall did not see the block that it was pinned to."""
+        seen = answers.of(self.multicall.block_timestamp()), answers.of(self.multicall.chain_id())
+        if seen != (block.timestamp, block.chain_id):
+            raise NodeUntrusted(
+                f"block {block.number} has timestamp {block.timestamp} on chain {block.chain_id},"
+                f" but contracts read at its hash see {seen[0]} on chain {seen[1]}",
+                remedy="The node does not read at the block it is asked for: use another.",
+            )
+        at = self.deployment
+        market_prices = answers.of(lending.prices(at.oracle, self._tokens()))
+        return MarketSnapshot(
+            block=block,
+            tokens=tuple(listing.token for listing in at.listings),
+            feeds=self._feeds(block, answers, known),
+            reserves=tuple(
+                self._reserve(listing, price, answers)
+                for listing, price in zip(at.listings, market_prices, strict=True)
+            ),
+            holdings=tuple(self._holding(listing, answers) for listing in at.listings),
+            account=answers.of(lending.account(at.pool, at.vault)),
+            vault=self._vault(answers),
+            sequencer=self._sequencer(answers),
+            flash_premium_bps=answers.of(lending.flash_loan_premium(at.pool)),
+            keeper_address=self.keeper,
+            keeper_balance_wei=answers.of(self.multicall.native_balance(self.keeper)),
+            keeper_has_role=answers.of(vault.is_keeper(at.vault, self.keeper)),
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _tokens(self) -> list[str]:
+        return [listing.token.address for listing in self.deployment.listings]
+
+    def _listing_calls(self, listing: Listing) -> list[Call[Any]]:
+        at, token = self.deployment, listing.token.address
+        return [
+            feed.latest_round(listing.feed),
+            lending.reserve(at.pool, token),
+            lending.available_liquidity(at.pool, token),
+            lending.curve(at.strategy, token),
+            erc20.total_supply(listing.a_token),
+            erc20.total_supply(listing.debt_token),
+            erc20.balance(token, at.vault),
+            erc20.balance(listing.a_token, at.vault),
+            erc20.balance(listing.debt_token, at.vault),
+        ]
+
+    def _feeds(self, block: Block, answers: Answers, known: Mapping[str, int]) -> tuple[FeedReading, ...]:
+        configs = {config.token: config for config in answers.of(vault.assets(self.deployment.vault))}
+        return tuple(
+            feed.judged(
+                symbol=listing.token.symbol,
+                feed=listing.feed,
+                latest=answers.maybe(feed.latest_round(listing.feed)),
+                max_age_s=configs[listing.token.address.lower()].max_age_s,
+                now=block.timestamp,
+                known=known.get(listing.token.symbol),
+            )
+            for listing in self.deployment.listings
+        )
+
+    def _reserve(self, listing: Listing, market_price: int, answers: Answers) -> Reserve:
+        at, token = self.deployment, listing.token.address
+        state = answers.of(lending.reserve(at.pool, token))
+        configuration = self._in_category(listing, state.configuration, answers)
+        return Reserve(
+            symbol=listing.token.symbol,
+            a_token=listing.a_token,
+            debt_token=listing.debt_token,
+            ltv_bps=configuration.ltv_bps,
+            liquidation_threshold_bps=configuration.liquidation_threshold_bps,
+            reserve_factor_bps=configuration.reserve_factor_bps,
+            active=configuration.active,
+            frozen=configuration.frozen,
+            paused=configuration.paused,
+            borrowing_enabled=configuration.borrowing_enabled,
+            flash_loan_enabled=configuration.flash_loan_enabled,
+            supply_cap=configuration.supply_cap,
+            borrow_cap=configuration.borrow_cap,
+            supplied=answers.of(erc20.total_supply(listing.a_token)),
+            borrowed=answers.of(erc20.total_supply(listing.debt_token)),
+            available=answers.of(lending.available_liquidity(at.pool, token)),
+            market_price=market_price,
+            supply_rate=state.supply_rate,
+            borrow_rate=state.borrow_rate,
+            curve=answers.of(lending.curve(at.strategy, token)),
+        )
+
+    def _in_category(
+        self, listing: Listing, configuration: lending.ReserveConfiguration, answers: Answers
+    ) -> lending.ReserveConfiguration:
+        """As the vault's eMode changes it: limits of the category's collateral, and what may be borrowed."""
+        pool, category = self.deployment.pool, self.deployment.category
+        if not category:
+            return configuration
+
+        def has_bit(bitmap: int) -> bool:
+            return bool(bitmap >> listing.reserve_id & 1)
+
+        configuration = replace(
+            configuration,
+            borrowing_enabled=has_bit(answers.of(lending.category_borrowable(pool, category))),
+        )
+        if not has_bit(answers.of(lending.category_collateral(pool, category))):
+            return configuration
+        limits = answers.of(lending.category_limits(pool, category))
+        ltv_is_zero = has_bit(answers.maybe(lending.category_ltv_zero(pool, category)) or 0)
+        return replace(
+            configuration,
+            ltv_bps=0 if ltv_is_zero else limits.ltv_bps,
+            liquidation_threshold_bps=limits.liquidation_threshold_bps,
+        )
+
+    def _holding(self, listing: Listing, answers: Answers) -> Holding:
+        here = self.deployment.vault
+        return Holding(
+            symbol=listing.token.symbol,
+            idle=answers.of(erc20.balance(listing.token.address, here)),
+            supplied=answers.of(erc20.balance(listing.a_token, here)),
+            owed=answers.of(erc20.balance(listing.debt_token, here)),
+        )
+
+    def _vault(self, answers: Answers) -> Vault:
+        here = self.deployment.vault
+        used = answers.of(vault.budgets(here))
+        configs = {config.token: config for config in answers.of(vault.assets(here))}
+        return Vault(
+            address=here,
+            epoch=answers.of(vault.epoch(here)),
+            last_rebalance=answers.of(vault.last_rebalance(here)),
+            paused=answers.of(vault.paused(here)),
+            policy=answers.of(vault.policy(here)),
+            assets=tuple(
+                VaultAsset(
+                    symbol=listing.token.symbol,
+                    feed=listing.feed,
+                    max_age_s=configs[listing.token.address.lower()].max_age_s,
+                    max_weight_bps=configs[listing.token.address.lower()].max_weight_bps,
+                    enabled=configs[listing.token.address.lower()].enabled,
+                )
+                for listing in self.deployment.listings
+            ),
+            fee_tiers=tuple(fee for fee in FEE_TIERS if answers.of(vault.fee_tier_allowed(here, fee))),
+            used_daily_loss=used.loss / WAD,
+            used_daily_emergency_loss=used.emergency_loss / WAD,
+            used_daily_turnover=used.turnover / WAD,
+            # The vault has no value to tell while a held asset's feed is dead; the feed's reading says so.
+            total_assets=answers.maybe(vault.total_assets(here)) or 0,
+            total_shares=answers.of(vault.total_shares(here)),
+        )
+
+    def _sequencer(self, answers: Answers) -> Sequencer | None:
+        at = self.deployment
+        if at.sequencer_feed is None:
+            return None
+        _, grace_s = answers.of(vault.sequencer(at.vault))
+        return replace(answers.of(feed.sequencer_status(at.sequencer_feed, 0)), grace_s=grace_s)

@@ -1,0 +1,151 @@
+"""What a new vault is told: addresses, the admin's limits, the allowlist."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.units import BPS, WAD
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+NO_ADDRESS = "0x" + "00" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPolicy:
+    """IRiskParityVault.Policy, field for field and in its order.
+
+    Ratios have 18 decimals, intervals are seconds, bps are of the net asset value (NAV). The defaults fit
+    four liquid assets against USDC: the health factor's floor leaves room for a fall by a quarter, six times
+    the NAV may be sold in a day, and a stolen key costs at once at most 1.5 % in rebalances and 9 % in
+    deleverages.
+    """
+
+    min_health_factor: int = 135 * WAD // 100
+    max_leverage: int = 25 * WAD // 10
+    ripcord_health_factor: int = 115 * WAD // 100
+    ripcord_target_health_factor: int = 15 * WAD // 10
+    min_interval: int = 600
+    ripcord_interval: int = 900
+    max_loss_bps: int = 75
+    max_emergency_loss_bps: int = 300
+    max_daily_loss_bps: int = 150
+    max_daily_emergency_loss_bps: int = 900
+    max_daily_turnover_bps: int = 6 * BPS
+    max_oracle_gap_bps: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class VaultAsset:
+    """IRiskParityVault.AssetConfig: addresses, seconds, bps of NAV."""
+
+    token: str
+    feed: str
+    max_age_s: int
+    max_weight_bps: int = 15_000
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VaultParameters:
+    """Everything a new vault is told. ``assets`` starts with the accounting (and debt) asset's own entry."""
+
+    asset: str
+    lending_pool: str
+    swap_router: str
+    swap_factory: str
+    admin: str
+    keeper: str
+    guardian: str
+    assets: tuple[VaultAsset, ...]
+    fee_tiers: tuple[int, ...] = (500, 3_000)
+    policy: VaultPolicy = VaultPolicy()
+    sequencer_feed: str = NO_ADDRESS
+    sequencer_grace_s: int = 0
+    name: str = "Risk Parity Vault"
+    symbol: str = "RPV"
+
+
+def parameters_from_toml(text: str) -> VaultParameters:
+    """VaultParameters' fields at the top level, [policy], one [[assets]] per token. Raises InvalidSetting."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSetting(
+            f"the vault's parameters are not TOML: {error}", remedy="mend that line"
+        ) from None
+    policy = _built(VaultPolicy, "policy", content.pop("policy", {}))
+    assets = tuple(
+        _built(VaultAsset, f"assets[{number}]", entry)
+        for number, entry in enumerate(content.pop("assets", []))
+    )
+    if "fee_tiers" in content:
+        content["fee_tiers"] = tuple(content["fee_tiers"])
+    parameters = _built(VaultParameters, "vault", {**content, "policy": policy, "assets": assets})
+    check(parameters)
+    return parameters
+
+
+def check(parameters: VaultParameters) -> None:
+    """Raises InvalidSetting for what no chain could make right, naming the field."""
+    required = ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian")
+    for address_field in required:
+        _require_address(address_field, getattr(parameters, address_field))
+    if parameters.keeper.lower() == parameters.admin.lower():
+        raise InvalidSetting(
+            f"keeper = {parameters.keeper} is the admin as well",
+            remedy="give the limits to another account: a stolen keeper key must not be able to loosen them",
+        )
+    if not parameters.assets or parameters.assets[0].token.lower() != parameters.asset.lower():
+        raise InvalidSetting(
+            f"assets does not start with the accounting asset {parameters.asset}",
+            remedy="list the accounting asset with its feed first",
+        )
+    for number, entry in enumerate(parameters.assets):
+        _require_address(f"assets[{number}].token", entry.token)
+        _require_address(f"assets[{number}].feed", entry.feed)
+        if type(entry.max_age_s) is not int or entry.max_age_s <= 0:
+            raise InvalidSetting(
+                f"assets[{number}].max_age_s = {entry.max_age_s!r}",
+                remedy="use the feed's heartbeat and a margin",
+            )
+    for field in fields(VaultPolicy):
+        limit = getattr(parameters.policy, field.name)
+        if type(limit) is not int or limit < 0:
+            raise InvalidSetting(
+                f"policy.{field.name} = {limit!r} is not a whole number", remedy="18 decimals, seconds or bps"
+            )
+    tokens = [entry.token.lower() for entry in parameters.assets]
+    if len(set(tokens)) != len(tokens):
+        raise InvalidSetting("assets names a token twice", remedy="one entry per token")
+    if not parameters.fee_tiers:
+        raise InvalidSetting("fee_tiers is empty", remedy="allow at least one Uniswap fee tier, such as 500")
+
+
+def _require_address(field: str, value: str) -> None:
+    from eth_utils.address import is_address
+
+    if not is_address(value) or int(value, 16) == 0:
+        raise InvalidSetting(
+            f"{field} = {value!r} is not the address of a contract or an account",
+            remedy="0x and 40 hex digits",
+        )
+
+
+def _built(kind: type[T], place: str, values: Mapping[str, Any]) -> T:
+    known = {field.name for field in fields(kind)}
+    foreign = sorted(set(values) - known)
+    if foreign:
+        raise InvalidSetting(
+            f"{place}: unknown {', '.join(foreign)}", remedy=f"known are {', '.join(sorted(known))}"
+        )
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InvalidSetting(f"{place}: {error}", remedy="give every value that has no default") from None

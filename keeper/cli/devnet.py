@@ -1,0 +1,85 @@
+"""``keeper devnet``: a local chain with the real protocols, until Ctrl-C."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from keeper.devnet.deployment import Deployment
+
+DATA_DIR = Path("../shared/data")
+
+
+def devnet(
+    at: Annotated[
+        datetime | None,
+        typer.Option(help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the node.")] = 8545,
+    deribit_port: Annotated[int, typer.Option(help="Port of the Deribit endpoints.")] = 8546,
+    out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(".devnet/deployment.json"),
+    data_dir: Annotated[
+        Path, typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated.")
+    ] = DATA_DIR,
+) -> None:
+    """Run a local chain with Aave, Uniswap, price feeds and a vault. Ends with Ctrl-C and leaves nothing behind."""
+    import signal
+    import threading
+    from dataclasses import replace
+
+    from keeper.cli.render import console
+    from keeper.devnet import world
+    from keeper.devnet.deribit_server import deribit_server
+    from keeper.devnet.publisher import publishing
+
+    screen = console(to_stderr=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with screen.status("reading history") as status:
+        market = world.load_history(at, data_dir)
+        running = world.running(market, status.update, port)
+        node, built = running.__enter__()
+    try:
+        with deribit_server(market, built.now, built.spot, deribit_port) as deribit_url, publishing(built):
+            deployment = replace(built.deployment, deribit_url=deribit_url)
+            deployment.write(out)
+            show(deployment, screen)
+            screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
+            while not stop.wait(0.5) and node.process.poll() is None:
+                pass
+    finally:
+        running.__exit__(None, None, None)
+    screen.print("Stopped.")
+
+
+def show(deployment: Deployment, screen: Console) -> None:
+    """What this chain is made of: where prices come from, what is missing, and the addresses."""
+    from rich.table import Table
+
+    from keeper.cli.words import moment
+
+    screen.print(
+        f"Local chain {deployment.chain_id} at [bold]{moment(deployment.at)}[/]: prices [bold]{deployment.prices}[/], "
+        f"implied volatility [bold]{deployment.implied_volatility}[/]."
+    )
+    for name, reason in deployment.left_out.items():
+        screen.print(f"[yellow]Left out:[/] {name}: {reason}")
+    for note in deployment.notes:
+        screen.print(f"[dim]{note}[/]")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("node", deployment.rpc_url)
+    table.add_row("Deribit", deployment.deribit_url or "not served")
+    for name, address in deployment.contracts.items():
+        table.add_row(name.replace("_", " "), address)
+    for symbol, entry in deployment.tokens.items():
+        table.add_row(symbol, f"{entry.address}  feed {entry.feed}")
+    for role, account in deployment.accounts.items():
+        table.add_row(role, account)
+    screen.print(table)

@@ -1,0 +1,95 @@
+"""``keeper journal``: what the keeper saw, concluded and did."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List, show and verify the decision records.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command("list")
+def list_records(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest records, one line each."""
+    from keeper.bootstrap import open_journal
+    from keeper.settings.load import load
+
+    with open_journal(load()) as journal:
+        records = journal.latest(limit)
+    if as_json:
+        from keeper.cli.as_json import dumped
+
+        typer.echo(
+            dumped(
+                {
+                    "records": [
+                        {
+                            "record_id": record.record_id,
+                            "started_at": record.started_at,
+                            "mode": record.mode.value,
+                            "outcome": record.outcome.value,
+                            "summary": record.summary,
+                            "exit_code": record.exit_code,
+                        }
+                        for record in records
+                    ]
+                }
+            )
+        )
+        return
+    from rich.table import Table
+
+    from keeper.cli.render import console
+    from keeper.cli.words import moment
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for heading in ("record", "started", "mode", "outcome"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("why")
+    for record in records:
+        table.add_row(
+            record.record_id[:12],
+            moment(record.started_at),
+            record.mode.value,
+            record.outcome.value,
+            record.summary,
+        )
+    console().print(table if records else "The journal has no records yet.")
+
+
+@app.command()
+def show(
+    record_id: Annotated[str, typer.Argument(help="The record's id, or its first characters.")],
+    as_json: AsJson = False,
+) -> None:
+    """One record as it was on screen, with every bound and provenance."""
+    from keeper.bootstrap import open_journal
+    from keeper.settings.load import load
+
+    with open_journal(load()) as journal:
+        record = journal.record(record_id)
+    if as_json:
+        from keeper.cli.as_json import dumped, record_object
+
+        typer.echo(dumped(record_object(record)))
+        return
+    from keeper.cli.render import console, page
+
+    console().print(page(record, verbose=True))
+
+
+@app.command()
+def verify() -> None:
+    """Recompute the hash chain over every row. A row that was changed is named; exit code 7."""
+    from keeper.bootstrap import open_journal
+    from keeper.settings.load import load
+
+    with open_journal(load()) as journal:
+        count = journal.verify()
+    typer.echo(f"{count:,} rows, every hash as it was written")

@@ -1,0 +1,293 @@
+"""A decision record as a page: where the vault is, where it should be, what that takes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from keeper.cli.words import BANNERS, age, amount, moment, money, number, percent, price, ratio
+from keeper.domain.decision import Gate
+from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
+from keeper.domain.portfolio import portfolio
+from keeper.domain.record import Conclusions, DecisionRecord, Outcome
+from keeper.domain.units import BPS, UINT256_MAX, WAD, usd
+
+PIPED_WIDTH = 100
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """For people: coloured on a terminal, plain and 100 columns wide in a pipe."""
+    result = Console(stderr=to_stderr, highlight=False)
+    if not result.is_terminal:
+        result.width = PIPED_WIDTH
+    return result
+
+
+def page(record: DecisionRecord, *, verbose: bool = False) -> RenderableType:
+    """The screen of one cycle. ``verbose`` adds every bound on leverage and volatilities' provenance."""
+    return Group(*_sections(record, verbose=verbose))
+
+
+def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableType]:
+    yield _header(record)
+    inputs, conclusions = record.inputs, record.conclusions
+    if inputs is not None and conclusions is not None:
+        yield _assets(inputs.snapshot, conclusions)
+        yield from _notes(record)
+        yield _vault(record, inputs.snapshot, conclusions)
+        if verbose:
+            yield _bounds(conclusions)
+            yield _provenance(conclusions)
+        if conclusions.plan is not None:
+            yield _steps(conclusions.plan, inputs.snapshot)
+            yield _costs(conclusions.plan)
+        yield _gates(conclusions.decision.gates)
+        if record.verdict is not None:
+            yield _checks(record.verdict.checks)
+    yield _conclusion(record)
+
+
+def _header(record: DecisionRecord) -> RenderableType:
+    word, meaning = BANNERS[record.mode]
+    style = "bold red" if record.mode.sends else "bold cyan"
+    line = Text.assemble((f"{word}", style), f" · {meaning}")
+    if record.inputs is None:
+        return line
+    block = record.inputs.snapshot.block
+    vault = record.inputs.snapshot.vault
+    return Text.assemble(
+        line,
+        f"\nblock {block.number:,} · {moment(block.timestamp)} · chain {block.chain_id}"
+        f"\nvault {vault.address} · epoch {vault.epoch}",
+    )
+
+
+def _assets(snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
+    table = Table(title="Assets", title_justify="left", box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("asset", no_wrap=True)
+    for heading in ("price USD", "feed, age", "EWMA", "implied", "blended"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("weight now → target", justify="right", no_wrap=True)
+    table.add_column("risk now → target", justify="right", no_wrap=True)
+    table.add_column("budget", justify="right", no_wrap=True)
+    target, current = conclusions.target, conclusions.decision.current
+    for index, risk in enumerate(conclusions.model.assets):
+        feed = snapshot.feeds[snapshot.index(risk.symbol)]
+        seen = age(snapshot.block.timestamp - feed.round.updated_at)
+        trusted = feed.trust is Trust.FRESH
+        table.add_row(
+            risk.symbol,
+            price(feed.price_usd),
+            Text(seen) if trusted else Text(f"{seen} {feed.trust.value}", style="bold red"),
+            percent(risk.ewma),
+            percent(risk.implied),
+            percent(risk.blended),
+            f"{percent(current.weights[index])} → {percent(target.weights[index])}",
+            f"{percent(current.risk_shares[index])} → {percent(target.risk_shares[index])}",
+            percent(target.budgets[index]),
+        )
+    return table
+
+
+def _notes(record: DecisionRecord) -> Iterator[RenderableType]:
+    """What an operator would otherwise miss: assets left out, feeds not trusted."""
+    if record.inputs is None:
+        return
+    snapshot = record.inputs.snapshot
+    for feed in snapshot.feeds:
+        if feed.trust is not Trust.FRESH:
+            yield Text(f"! {feed.symbol} feed is {feed.trust.value}: {feed.reason}", style="yellow")
+    if snapshot.sequencer is not None and not snapshot.sequencer.up:
+        yield Text("! the L2 sequencer is down", style="yellow")
+
+
+def _vault(record: DecisionRecord, snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
+    now, target = portfolio(snapshot), conclusions.target
+    after = record.realised or (record.simulation.post if record.simulation is not None else None)
+    read = "read from the chain" if record.realised is not None else "simulated"
+    table = _section("Vault")
+    table.add_column("", no_wrap=True)
+    table.add_column("now", justify="right", no_wrap=True)
+    table.add_column("target", justify="right", no_wrap=True)
+    table.add_column(f"after, {read}" if after is not None else "after", justify="right", no_wrap=True)
+    table.add_column("")
+    debt = f"cash {money(now.cash_usd)}, debt {money(now.debt_usd)}"
+    table.add_row("NAV", money(now.nav_usd), "", money(after.nav_usd) if after else "–", debt)
+    table.add_row(
+        "leverage",
+        ratio(now.leverage),
+        ratio(target.leverage),
+        ratio(after.leverage) if after else "–",
+        f"bound by {target.binding}",
+    )
+    floor = snapshot.vault.policy.min_health_factor / WAD
+    if record.inputs is not None:
+        floor = max(floor, record.inputs.policy.size.min_health_factor)
+    table.add_row(
+        "health factor",
+        ratio(now.health_factor),
+        ratio(target.health_factor),
+        ratio(after.health_factor) if after else "–",
+        f"floor {ratio(floor)}",
+    )
+    table.add_row(
+        "volatility",
+        percent(conclusions.decision.current.volatility),
+        percent(target.volatility),
+        "",
+        f"at leverage 1: {percent(target.unit_volatility)}",
+    )
+    return table
+
+
+def _bounds(conclusions: Conclusions) -> Table:
+    table = _section("Bounds on leverage")
+    table.add_column("bound", no_wrap=True)
+    table.add_column("leverage", justify="right", no_wrap=True)
+    table.add_column("how it came out")
+    binding = conclusions.target.binding
+    for bound in sorted(conclusions.target.bounds, key=lambda entry: entry.leverage):
+        style = "bold" if bound.name == binding else ""
+        table.add_row(bound.name, ratio(bound.leverage), bound.detail, style=style)
+    return table
+
+
+def _provenance(conclusions: Conclusions) -> Table:
+    table = _section("Where the volatilities are from")
+    table.add_column("asset", no_wrap=True)
+    table.add_column("bars", justify="right", no_wrap=True)
+    table.add_column("weight of implied", justify="right", no_wrap=True)
+    table.add_column("")
+    for risk in conclusions.model.assets:
+        table.add_row(risk.symbol, f"{risk.bars:,}", percent(risk.implied_weight, 0), risk.provenance)
+    return table
+
+
+def _steps(plan: RebalancePlan, snapshot: MarketSnapshot) -> Table:
+    flash = ""
+    if plan.flash_amount:
+        debt = snapshot.debt_token
+        flash = f", inside a flash loan of {amount(plan.flash_amount, debt.decimals)} {debt.symbol}"
+    table = _section(f"Steps of one {plan.call.value} transaction{flash}")
+    table.add_column("#", justify="right")
+    table.add_column("step", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("against oracle", justify="right", no_wrap=True)
+    table.add_column("pools", no_wrap=True)
+    for place, step in enumerate(plan.steps, start=1):
+        table.add_row(str(place), *_step_cells(step, snapshot))
+    return table
+
+
+def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, str, str]:
+    if step.route is None:
+        token = snapshot.token(step.symbol)
+        raw = step.amount if step.amount != UINT256_MAX else max(step.expected_in, step.expected_out)
+        words = f"{amount(raw, token.decimals)} {token.symbol}"
+        return step.kind.value.lower(), words + (" (all)" if step.amount == UINT256_MAX else ""), "", "", ""
+    sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
+    paid = usd(step.expected_in, sold.decimals, snapshot.price(sold.symbol))
+    got = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))
+    loss = f"{(got / paid - 1) * BPS:+.1f} bps" if paid > 0 else "–"
+    exact = "exact in" if step.kind is StepKind.SWAP_EXACT_IN else "exact out"
+    pools = step.route.symbols[0] + "".join(
+        f" –{fee / 10_000:g}%– {symbol}"
+        for fee, symbol in zip(step.route.fees, step.route.symbols[1:], strict=True)
+    )
+    return (
+        f"swap, {exact}",
+        f"{amount(step.expected_in, sold.decimals)} {sold.symbol}",
+        f"{amount(step.expected_out, bought.decimals)} {bought.symbol}",
+        loss,
+        pools,
+    )
+
+
+def _costs(plan: RebalancePlan) -> Text:
+    cost = plan.cost
+    return Text(
+        f"Cost {money(cost.total)}: gas {money(cost.gas)}, pool fees {money(cost.fees)}, "
+        f"slippage {money(cost.slippage)}, flash loan {money(cost.flash)}. "
+        f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas."
+    )
+
+
+def _gates(gates: tuple[Gate, ...]) -> Table:
+    table = _section("Gates")
+    table.add_column("gate", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    table.add_column("limit", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("urgency", no_wrap=True)
+    table.add_column("")
+    for gate in gates:
+        table.add_row(
+            gate.name,
+            number(gate.value),
+            number(gate.limit),
+            _gate_verdict(gate),
+            gate.urgency.value,
+            gate.detail,
+        )
+    return table
+
+
+def _gate_verdict(gate: Gate) -> Text:
+    if gate.kind == "trigger":
+        return Text("fired", style="bold yellow") if gate.passed else Text("quiet", style="dim")
+    return Text("pass", style="green") if gate.passed else Text("STOP", style="bold red")
+
+
+def _checks(checks: tuple[Check, ...]) -> Table:
+    table = _section("Checks of the simulation")
+    table.add_column("check", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    table.add_column("limit", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("")
+    for check in checks:
+        verdict = Text("pass", style="green") if check.passed else Text("STOP", style="bold red")
+        table.add_row(check.name, number(check.value), number(check.limit), verdict, check.detail)
+    return table
+
+
+def _conclusion(record: DecisionRecord) -> RenderableType:
+    failed = record.outcome in (Outcome.FAILED, Outcome.DECLINED)
+    text = Text(record.summary)
+    if record.failure is not None:
+        text.append(f"\n{record.failure.remedy}")
+    if record.receipt is not None:
+        receipt = record.receipt
+        text.append(
+            f"\ntransaction {receipt.tx_hash} in block {receipt.block_number:,}, {receipt.gas_used:,} gas"
+        )
+    text.append(
+        f"\nrecord {record.record_id[:12]} · {record.read_round_trips} round trips to read,"
+        f" {record.rpc_round_trips} in all · {record.compute_ms:.1f} ms computing",
+        style="dim",
+    )
+    title = _title(record)
+    return Panel(text, title=title, title_align="left", border_style="red" if failed else "green")
+
+
+def _title(record: DecisionRecord) -> str:
+    word, _ = BANNERS[record.mode]
+    action = record.conclusions.decision.action.value if record.conclusions is not None else "FAILED"
+    outcomes = {
+        Outcome.HELD: "nothing sent",
+        Outcome.DECLINED: "not sent",
+        Outcome.WOULD_SEND: "would be sent",
+        Outcome.SENT: "sent and mined",
+        Outcome.FAILED: "failed",
+    }
+    return f"{word}: {action}, {outcomes[record.outcome]}"
+
+
+def _section(title: str) -> Table:
+    return Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False, padding=(0, 1))

@@ -1,0 +1,115 @@
+"""``keeper status``: the vault as it is now, and what the journal last said about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from keeper.domain.market import MarketSnapshot
+    from keeper.domain.record import DecisionRecord
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Read the vault from the chain, and the last record from the journal. Changes nothing."""
+    from keeper.bootstrap import look
+    from keeper.settings.load import load
+
+    snapshot, last = look(load())
+    if as_json:
+        from keeper.cli.as_json import dumped
+
+        typer.echo(dumped(status_object(snapshot, last)))
+        return
+    from keeper.cli.render import console
+
+    console().print(_page(snapshot, last))
+
+
+def status_object(snapshot: MarketSnapshot, last: DecisionRecord | None) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    from keeper.domain.portfolio import portfolio
+
+    now = portfolio(snapshot)
+    vault = snapshot.vault
+    return {
+        "block": {
+            "chain_id": snapshot.block.chain_id,
+            "number": snapshot.block.number,
+            "hash": snapshot.block.hash,
+            "timestamp": snapshot.block.timestamp,
+        },
+        "vault": vault.address,
+        "epoch": vault.epoch,
+        "paused": vault.paused,
+        "last_rebalance": vault.last_rebalance or None,
+        "nav_usd": now.nav_usd,
+        "cash_usd": now.cash_usd,
+        "debt_usd": now.debt_usd,
+        "leverage": now.leverage,
+        "health_factor": now.health_factor,
+        "assets": [
+            {
+                "symbol": symbol,
+                "value_usd": value,
+                "weight": weight,
+                "price_usd": snapshot.feeds[snapshot.index(symbol)].price_usd,
+                "price_trust": snapshot.feeds[snapshot.index(symbol)].trust.value,
+            }
+            for symbol, value, weight in zip(now.symbols, now.values_usd, now.weights, strict=True)
+        ],
+        "keeper": {
+            "address": snapshot.keeper_address,
+            "balance_eth": snapshot.keeper_balance_wei / 1e18,
+            "has_role": snapshot.keeper_has_role,
+        },
+        "last_record": None
+        if last is None
+        else {
+            "record_id": last.record_id,
+            "mode": last.mode.value,
+            "outcome": last.outcome.value,
+            "summary": last.summary,
+            "started_at": last.started_at,
+            "exit_code": last.exit_code,
+        },
+    }
+
+
+def _page(snapshot: MarketSnapshot, last: DecisionRecord | None) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from keeper.cli.words import age, moment, money, percent, price, ratio
+    from keeper.domain.portfolio import portfolio
+
+    now, vault, block = portfolio(snapshot), snapshot.vault, snapshot.block
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+    facts.add_column(no_wrap=True, style="dim")
+    facts.add_column()
+    facts.add_row("vault", vault.address + (" PAUSED" if vault.paused else ""))
+    facts.add_row("block", f"{block.number:,}, {moment(block.timestamp)}, chain {block.chain_id}")
+    since = age(block.timestamp - vault.last_rebalance) + " ago" if vault.last_rebalance else "never"
+    facts.add_row("epoch", f"{vault.epoch}, last rebalance {since}")
+    facts.add_row("NAV", f"{money(now.nav_usd)} (cash {money(now.cash_usd)}, debt {money(now.debt_usd)})")
+    facts.add_row("leverage", ratio(now.leverage))
+    facts.add_row("health factor", ratio(now.health_factor))
+    role = "keeper role" if snapshot.keeper_has_role else "NO keeper role"
+    facts.add_row(
+        "keeper", f"{snapshot.keeper_address}, {snapshot.keeper_balance_wei / 1e18:.4f} ETH for gas, {role}"
+    )
+    if last is not None:
+        facts.add_row("last record", f"{moment(last.started_at)} ({last.mode.value}): {last.summary}")
+    assets = Table(box=None, pad_edge=False, padding=(0, 1))
+    assets.add_column("asset")
+    for heading in ("price USD", "feed", "value", "weight"):
+        assets.add_column(heading, justify="right")
+    for symbol, value, weight in zip(now.symbols, now.values_usd, now.weights, strict=True):
+        feed = snapshot.feeds[snapshot.index(symbol)]
+        seen = f"{age(block.timestamp - feed.round.updated_at)}, {feed.trust.value}"
+        assets.add_row(symbol, price(feed.price_usd), seen, money(value), percent(weight))
+    return Group(facts, Text(), assets)

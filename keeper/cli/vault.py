@@ -1,0 +1,174 @@
+"""`keeper vault`: put a vault on a chain, and show the one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
+from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from web3 import Web3
+
+    from keeper.chain.vault_parameters import VaultParameters
+    from keeper.chain.vault_state import VaultState
+
+app = typer.Typer(help="Deploy the vault and show its limits.", no_args_is_help=True)
+
+RpcUrl = Annotated[
+    str | None, typer.Option("--rpc-url", help="the node; default: the settings' rpc_url", show_default=False)
+]
+
+
+@app.command()
+def deploy(
+    parameters: Annotated[Path, typer.Argument(help="TOML: addresses, [policy], one [[assets]] per token")],
+    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")],
+    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    rpc_url: RpcUrl = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
+    ] = False,
+) -> None:
+    """Deploy a vault with the given parameters. Roles go to the accounts named there, not to the deployer."""
+    from keeper.chain.vault_deployment import deploy_vault
+    from keeper.chain.vault_parameters import parameters_from_toml
+
+    wanted = parameters_from_toml(_text(parameters))
+    w3 = _node(rpc_url, chain_id)
+    for name, value in _rows_of_parameters(wanted):
+        typer.echo(f"{name:<40}{value}")
+    if not execute:
+        typer.echo("nothing was sent; repeat with --execute to deploy")
+        return
+    deployment = deploy_vault(w3, _deployer(keystore, password_file), wanted)
+    typer.echo(f"vault        {deployment.address}")
+    typer.echo(f"transaction  {', '.join(deployment.transactions)}")
+    typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
+
+
+@app.command()
+def show(
+    vault: Annotated[
+        str | None, typer.Argument(help="its address; default: the settings'", show_default=False)
+    ] = None,
+    rpc_url: RpcUrl = None,
+) -> None:
+    """Print the vault's position, limits, used budgets, allowlist and state, read from the chain."""
+    from keeper.chain.vault_state import read_vault_state
+
+    state = read_vault_state(_node(rpc_url, None), vault or _setting("vault"))
+    for name, value in _rows(state):
+        typer.echo(f"{name:<30}{value}")
+
+
+def _rows(state: VaultState) -> Iterator[tuple[str, str]]:
+    position, policy, used = state.position, state.policy, state.used
+    yield "vault", f"{state.name} {state.address}" + (" PAUSED" if state.paused else "")
+    yield "epoch", f"{state.epoch}, last rebalance at {state.last_rebalance}"
+    yield "net asset value", f"{position.nav_usd / USD:,.2f} USD"
+    yield "collateral, debt", f"{position.gross_usd / USD:,.2f} USD, {position.debt_usd / USD:,.2f} USD"
+    yield "leverage", f"{_ratio(position.leverage)} of at most {_ratio(policy.max_leverage)}"
+    yield "health factor", f"{_ratio(position.health_factor)}, at least {_ratio(policy.min_health_factor)}"
+    yield (
+        "ripcord",
+        f"below {_ratio(policy.ripcord_health_factor)}, to {_ratio(policy.ripcord_target_health_factor)}",
+    )
+    yield "intervals", f"{policy.min_interval} s, ripcord {policy.ripcord_interval} s"
+    yield "loss of one call", f"{policy.max_loss_bps} bps, emergency {policy.max_emergency_loss_bps} bps"
+    yield "loss of a day", f"{_bps(used.loss)} of {policy.max_daily_loss_bps} bps"
+    yield (
+        "emergency loss of a day",
+        f"{_bps(used.emergency_loss)} of {policy.max_daily_emergency_loss_bps} bps",
+    )
+    yield "turnover of a day", f"{_bps(used.turnover)} of {policy.max_daily_turnover_bps} bps"
+    yield "oracle gap", f"{policy.max_oracle_gap_bps} bps"
+    yield "fee tiers", ", ".join(map(str, state.fee_tiers))
+    yield "sequencer feed", f"{state.sequencer_feed}, grace {state.sequencer_grace_s} s"
+    for asset in state.assets:
+        limits = f"feed {asset.feed}, at most {asset.max_age_s} s old, weight {asset.max_weight_bps} bps"
+        yield f"asset {asset.token[:10]}…", f"{asset.token}: {limits}{'' if asset.enabled else ', disabled'}"
+    if state.roles is None:
+        yield "roles", "unknown: this node keeps no logs that old"
+        return
+    for role, holders in state.roles.items():
+        yield role, ", ".join(holders)
+
+
+def _ratio(raw: int) -> str:
+    return "∞" if raw == UINT256_MAX else f"{raw / WAD:.4f}"
+
+
+def _bps(fraction: int) -> str:
+    return f"{fraction * BPS / WAD:.1f}"
+
+
+def _rows_of_parameters(parameters: VaultParameters) -> Iterator[tuple[str, str]]:
+    for name in ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian"):
+        yield name, getattr(parameters, name)
+    for field in fields(parameters.policy):
+        yield f"policy.{field.name}", str(getattr(parameters.policy, field.name))
+    for asset in parameters.assets:
+        yield "asset", f"{asset.token} feed {asset.feed} max age {asset.max_age_s} s"
+    yield "fee_tiers", ", ".join(map(str, parameters.fee_tiers))
+
+
+def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
+    from requests import RequestException
+    from web3 import HTTPProvider, Web3
+
+    url = rpc_url or _setting("rpc_url")
+    w3 = Web3(HTTPProvider(url))
+    try:
+        reported = w3.eth.chain_id
+    except RequestException as error:
+        raise NodeUnavailable(f"no answer from {url}", remedy="start the node or mend --rpc-url") from error
+    if chain_id is not None and reported != chain_id:
+        raise WrongChain(
+            f"the node is on chain {reported}, not {chain_id}", remedy="mend --chain-id or --rpc-url"
+        )
+    return w3
+
+
+def _setting(name: str) -> str:
+    from keeper.settings.load import load
+
+    value = getattr(load(), name)
+    if value is None:
+        raise InvalidSetting(
+            f"{name} is not set", remedy=f"set KEEPER_{name.upper()} or give it on the command line"
+        )
+    return str(value)
+
+
+def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
+    from eth_account import Account
+
+    password = (
+        typer.prompt("password of the keystore", hide_input=True)
+        if password_file is None
+        else _text(password_file).split("\n", 1)[0].rstrip("\r")
+    )
+    try:
+        account: LocalAccount = Account.from_key(Account.decrypt(_text(keystore), password))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidSetting(
+            f"{keystore} cannot be opened", remedy="check that it is a keystore V3 file, and its password"
+        ) from error
+    return account
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{path} cannot be read", remedy="name a readable file") from error

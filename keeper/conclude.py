@@ -1,0 +1,85 @@
+"""From what was seen to what to do: the pure half of a cycle. Live keeper, dry run, backtest and replay all call this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keeper.decision.decide import decide
+from keeper.domain.decision import Decision
+from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
+from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
+from keeper.domain.policy import Policy
+from keeper.domain.record import Conclusions, CycleInputs
+from keeper.domain.tx import InFlight
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.trades import trades
+from keeper.risk.bars import sample
+from keeper.risk.estimate import estimate
+from keeper.sizing.size import size
+from keeper.sizing.tighten import Tightened, tighten
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Where the vault is, where it should be, and whether to move; ``policy`` is already tightened by the vault's."""
+
+    policy: Policy
+    tightened: tuple[Tightened, ...]
+    model: RiskModel
+    target: TargetPortfolio
+    decision: Decision
+
+
+def price_bars(rounds: Mapping[str, Sequence[Round]], snapshot: MarketSnapshot, policy: Policy) -> PriceBars:
+    """The risk assets' rounds on the policy's grid, up to the snapshot's block."""
+    estimate_policy = policy.estimate
+    return sample(
+        rounds,
+        snapshot.risk_symbols,
+        snapshot.block.timestamp,
+        estimate_policy.bar_seconds,
+        estimate_policy.history_s,
+        estimate_policy.max_gap_s,
+    )
+
+
+def assess(
+    snapshot: MarketSnapshot,
+    bars: PriceBars,
+    implied: tuple[ImpliedReading, ...],
+    in_flight: InFlight | None,
+    policy: Policy,
+) -> Assessment:
+    """Estimate, size and decide. Raises NoEstimate, InvalidCovariance, SolverFailed."""
+    policy, tightened = tighten(policy, snapshot.vault)
+    model = estimate(Evidence(snapshot.block.timestamp, bars, implied), policy)
+    target = size(model, snapshot, policy)
+    decision = decide(snapshot, model, target, in_flight, policy, tightened)
+    return Assessment(policy, tightened, model, target, decision)
+
+
+def wanted_quotes(assessment: Assessment, snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:
+    """What to ask the pools before a plan can be made; nothing for HOLD."""
+    if assessment.decision.goal is None:
+        return ()
+    return quote_requests(trades(assessment.decision, snapshot, assessment.policy), snapshot)
+
+
+def propose(
+    assessment: Assessment, snapshot: MarketSnapshot, quotes: tuple[Quote, ...]
+) -> RebalancePlan | None:
+    """The plan for the decision; None for HOLD. Raises NothingFeasible."""
+    if assessment.decision.goal is None:
+        return None
+    return route(assessment.decision, snapshot, quotes, assessment.policy)
+
+
+def conclude(inputs: CycleInputs, bars: PriceBars) -> Conclusions:
+    """The whole of it from stored inputs: the same bits as when it was live."""
+    assessment = assess(inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy)
+    plan = propose(assessment, inputs.snapshot, inputs.quotes)
+    return Conclusions(assessment.model, assessment.target, assessment.decision, plan)

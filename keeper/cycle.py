@@ -1,0 +1,233 @@
+"""One cycle of the keeper, top to bottom. This is the page to read first.
+
+    in_flight  = settle()                     finish, or own up to, what was started before looking
+    snapshot   = read(block)                  everything about market and vault at one block hash
+    assessment = assess(snapshot, bars, ...)  risk model, target, decision: pure
+    plan       = propose(assessment, quotes)  ordered typed steps, expected post-state, cost: pure
+    simulation = simulate(plan)               the exact calldata, and the post-state read back
+    verdict    = verify(plan, simulation)     expected against simulated, named checks: pure
+    receipt    = send(payload)                the one line that spends
+    record     = all of the above
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+
+from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.domain.decision import Action
+from keeper.domain.errors import KeeperError, PostStateUnexpected
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
+from keeper.domain.policy import Policy
+from keeper.domain.portfolio import portfolio
+from keeper.domain.record import (
+    Conclusions,
+    CycleInputs,
+    DecisionRecord,
+    Failure,
+    Mode,
+    Outcome,
+)
+from keeper.domain.tx import Payload, Receipt
+from keeper.planning.verify import verify
+from keeper.ports import Chain, Clock, ImpliedVolatility, Records, Rounds, Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """A policy, and the parts of the world it works with. ``sender`` is None where nothing may be sent."""
+
+    policy: Policy
+    chain: Chain
+    rounds: Rounds
+    implied: ImpliedVolatility
+    sender: Sender | None
+    records: Records
+    clock: Clock
+    code_version: str
+    settings_hash: str
+
+    def cycle(self, mode: Mode) -> DecisionRecord:
+        """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
+
+        Raises JournalUnwritable when the record itself cannot be kept; anything else that escapes is a bug.
+        """
+        run = _Run(self, mode)
+        try:
+            record = run.to_the_end()
+        except KeeperError as error:
+            record = run.failed(error)
+        self.records.append(record)
+        return record
+
+
+class _Run:
+    """What has become known so far in one cycle, so that a failure can still record it."""
+
+    def __init__(self, keeper: Keeper, mode: Mode) -> None:
+        self._keeper = keeper
+        self._mode = mode
+        self._trips_before = keeper.chain.round_trips
+        self._computing = 0.0
+        self._record = DecisionRecord(
+            record_id=uuid.uuid4().hex,
+            mode=mode,
+            outcome=Outcome.FAILED,
+            summary="",
+            exit_code=1,
+            started_at=keeper.clock.now(),
+            code_version=keeper.code_version,
+            settings_hash=keeper.settings_hash,
+            inputs=None,
+            conclusions=None,
+            simulation=None,
+            verdict=None,
+            receipt=None,
+            realised=None,
+            failure=None,
+            read_round_trips=0,
+            rpc_round_trips=0,
+            compute_ms=0.0,
+        )
+
+    def to_the_end(self) -> DecisionRecord:
+        inputs, assessment = self._assess()
+        decision = assessment.decision
+        if decision.action is Action.HOLD:
+            return self._finished(Outcome.HELD, decision.reason, decision.exit_code)
+
+        plan = self._plan(inputs.snapshot, assessment)
+        simulation, verdict = self._simulate(plan, inputs.snapshot, assessment)
+        if not verdict.passed:
+            return self._finished(Outcome.DECLINED, *_why_declined(verdict, simulation))
+        sender = self._keeper.sender
+        if not self._mode.sends or sender is None:
+            return self._finished(Outcome.WOULD_SEND, decision.reason, 0)
+
+        receipt = sender.send(self._payload(plan, simulation, inputs.snapshot, assessment))
+        self._record = replace(self._record, receipt=receipt)
+        self._read_back(plan, receipt)
+        return self._finished(Outcome.SENT, decision.reason, 0)
+
+    def failed(self, error: KeeperError) -> DecisionRecord:
+        failure = Failure(error.name, error.exit_code, error.message, error.remedy)
+        self._record = replace(self._record, failure=failure)
+        return self._finished(Outcome.FAILED, f"{error.name}: {error.message}", error.exit_code)
+
+    def _assess(self) -> tuple[CycleInputs, Assessment]:
+        keeper, policy = self._keeper, self._keeper.policy
+        in_flight = keeper.sender.settle() if keeper.sender is not None else None
+        before_reading = keeper.chain.round_trips
+        reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
+        self._record = replace(
+            self._record, read_round_trips=keeper.chain.round_trips - before_reading
+        )
+        snapshot = reading.snapshot
+        keeper.rounds.extend(reading.new_rounds)
+        rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
+        implied = keeper.implied.read(
+            _underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s
+        )
+        inputs = CycleInputs(
+            snapshot=snapshot,
+            history=keeper.rounds.references(rounds),
+            implied=implied,
+            in_flight=in_flight,
+            policy=policy,
+            quotes=(),
+        )
+        self._record = replace(self._record, inputs=inputs)
+        started = keeper.clock.monotonic()
+        bars = price_bars(rounds, snapshot, policy)
+        assessment = assess(snapshot, bars, implied, in_flight, policy)
+        self._computing += keeper.clock.monotonic() - started
+        self._concluded(assessment, None)
+        return inputs, assessment
+
+    def _plan(self, snapshot: MarketSnapshot, assessment: Assessment) -> RebalancePlan:
+        keeper = self._keeper
+        started = keeper.clock.monotonic()
+        requests = wanted_quotes(assessment, snapshot)
+        self._computing += keeper.clock.monotonic() - started
+        quotes: tuple[Quote, ...] = keeper.chain.quote(requests, snapshot) if requests else ()
+        if self._record.inputs is not None:
+            self._record = replace(self._record, inputs=replace(self._record.inputs, quotes=quotes))
+        started = keeper.clock.monotonic()
+        plan = propose(assessment, snapshot, quotes)
+        self._computing += keeper.clock.monotonic() - started
+        assert plan is not None, "a decision with a goal has a plan or raises NothingFeasible"
+        self._concluded(assessment, plan)
+        return plan
+
+    def _simulate(
+        self, plan: RebalancePlan, snapshot: MarketSnapshot, assessment: Assessment
+    ) -> tuple[SimulationReport, PlanVerdict]:
+        simulation = self._keeper.chain.simulate(plan, snapshot)
+        verdict = verify(plan, simulation, snapshot, assessment.decision, assessment.policy)
+        self._record = replace(self._record, simulation=simulation, verdict=verdict)
+        return simulation, verdict
+
+    def _payload(
+        self,
+        plan: RebalancePlan,
+        simulation: SimulationReport,
+        snapshot: MarketSnapshot,
+        assessment: Assessment,
+    ) -> Payload:
+        policy = assessment.policy
+        margin = policy.plan.gas_limit_margin
+        return Payload(
+            chain_id=snapshot.block.chain_id,
+            sender=snapshot.keeper_address,
+            vault=snapshot.vault.address,
+            epoch=plan.epoch,
+            calldata=self._keeper.chain.calldata(plan, snapshot),
+            gas_limit=max(plan.gas_limit, round(simulation.gas * margin)),
+            max_fee_cap_wei=policy.decision.at(assessment.decision.urgency).max_gas_price_wei,
+            deadline=plan.deadline,
+        )
+
+    def _read_back(self, plan: RebalancePlan, receipt: Receipt) -> None:
+        """The vault as it now is; the epoch must have moved by exactly one."""
+        keeper = self._keeper
+        reading = keeper.chain.read(keeper.rounds.last_known(), keeper.policy.estimate.history_s)
+        after = portfolio(reading.snapshot)
+        realised = PostState(after.nav_usd, after.leverage, after.health_factor, after.weights)
+        self._record = replace(self._record, realised=realised)
+        epoch = reading.snapshot.vault.epoch
+        if epoch != plan.epoch + 1:
+            raise PostStateUnexpected(
+                f"transaction {receipt.tx_hash} is mined, but the vault's epoch is {epoch}, not {plan.epoch + 1}",
+                remedy="Look at the vault's Rebalanced and Deleveraged events: another key may be acting for it.",
+            )
+
+    def _concluded(self, assessment: Assessment, plan: RebalancePlan | None) -> None:
+        conclusions = Conclusions(assessment.model, assessment.target, assessment.decision, plan)
+        self._record = replace(self._record, conclusions=conclusions)
+
+    def _finished(self, outcome: Outcome, summary: str, exit_code: int) -> DecisionRecord:
+        return replace(
+            self._record,
+            outcome=outcome,
+            summary=summary,
+            exit_code=exit_code,
+            rpc_round_trips=self._keeper.chain.round_trips - self._trips_before,
+            compute_ms=self._computing * 1e3,
+        )
+
+
+def _underlyings(policy: Policy) -> tuple[str, ...]:
+    named = (asset.implied_underlying for asset in policy.assets)
+    return tuple(dict.fromkeys(name for name in named if name is not None))
+
+
+def _why_declined(verdict: PlanVerdict, simulation: SimulationReport) -> tuple[str, int]:
+    """Not worth its cost is an ordinary HOLD; anything else that fails is a refusal."""
+    failed = [check for check in verdict.checks if not check.passed]
+    if simulation.revert is not None:
+        return f"HOLD: the simulated transaction reverts with {simulation.revert}", 5
+    if all(check.name == "cost_within_benefit" for check in failed):
+        return f"HOLD: {failed[0].detail}", 0
+    return "HOLD: " + "; ".join(check.detail for check in failed), 5

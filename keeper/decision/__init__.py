@@ -1,0 +1,1 @@
+"""From where the vault is and where it should be to whether, how urgently and how far to trade."""

@@ -1,0 +1,143 @@
+"""Whether to trade, how urgently and how far, with the number and limit of every gate."""
+
+from __future__ import annotations
+
+from keeper.decision import goals
+from keeper.decision.gates import holds_back, judged_limits, judged_triggers
+from keeper.decision.situation import Position, Situation, consider, take_position
+from keeper.domain.decision import Action, Decision, Gate
+from keeper.domain.errors import Refused, Untrusted
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.policy import Policy
+from keeper.domain.tx import InFlight
+from keeper.domain.urgency import Urgency
+from keeper.sizing.tighten import Tightened
+
+PRESSING = (Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.EMERGENCY)
+
+
+def decide(
+    snapshot: MarketSnapshot,
+    model: RiskModel,
+    target: TargetPortfolio,
+    in_flight: InFlight | None,
+    policy: Policy,
+    tightened: tuple[Tightened, ...],
+) -> Decision:
+    """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
+    looser.
+
+    The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting
+    when plan.gas_usd_price_symbol is not a token of the vault.
+    """
+    position = take_position(snapshot, model, target, policy)
+    triggers = judged_triggers(position)
+    fired = [gate for gate in triggers if gate.passed]
+    urgency = max((gate.urgency for gate in fired), key=PRESSING.index, default=Urgency.ROUTINE)
+
+    if urgency is Urgency.EMERGENCY:
+        move = goals.ripcord(position)
+    else:
+        move = goals.towards_target(position, policy.decision.at(urgency))
+    situation = consider(position, move.goal, urgency, in_flight, tightened)
+    limits = judged_limits(situation)
+    gates = triggers + limits
+    held_back = [gate for gate in limits if holds_back(gate, situation)]
+
+    if not fired:
+        return _nothing_to_do(position, situation, gates, held_back)
+    cause = next(gate for gate in fired if gate.urgency is urgency)
+    if held_back:
+        return _held(situation, gates, f"{cause.detail}, but {held_back[0].detail}", held_back[0].exit_code)
+    if urgency is Urgency.EMERGENCY:
+        return _ripcord(situation, gates, cause, move)
+    return _rebalance(situation, gates, cause, move)
+
+
+def _nothing_to_do(
+    position: Position, situation: Situation, gates: tuple[Gate, ...], held_back: list[Gate]
+) -> Decision:
+    # On data that is not trusted, "nothing to do" is not known either.
+    untrusted = [gate for gate in held_back if gate.exit_code == Untrusted.exit_code]
+    if untrusted:
+        return _held(
+            situation,
+            gates,
+            f"{untrusted[0].detail}; what it shows asks for no trade",
+            untrusted[0].exit_code,
+        )
+    return _held(situation, gates, _within_bands(position), 0)
+
+
+def _within_bands(position: Position) -> str:
+    decision, current, target = position.policy.decision, position.current, position.target
+    gap, symbol = max(
+        (abs(now - due), symbol)
+        for now, due, symbol in zip(
+            current.risk_shares, target.risk_shares, position.model.symbols, strict=True
+        )
+    )
+    return (
+        f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its budget "
+        f"(worst: {symbol} {100 * gap:.1f} pp), "
+        f"volatility is {current.volatility:.1%} against {target.volatility:.1%}, "
+        f"leverage {position.held.leverage:.3f} against {target.leverage:.3f}"
+    )
+
+
+def _held(situation: Situation, gates: tuple[Gate, ...], why: str, exit_code: int) -> Decision:
+    return Decision(
+        action=Action.HOLD,
+        urgency=situation.urgency,
+        reason=f"HOLD: {why}.",
+        gates=gates,
+        current=situation.position.current,
+        goal=None,
+        benefit_usd=situation.benefit_usd,
+        expected_cost_usd=situation.cost_usd,
+        remaining=goals.remaining(situation.position, situation.goal),
+        exit_code=exit_code,
+    )
+
+
+def _ripcord(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
+    now, then = situation.position.held.leverage, situation.goal.leverage
+    if situation.position.held.nav_usd <= 0.0:
+        return _held(
+            situation, gates, f"{cause.detail}, but the vault owes more than it holds", Refused.exit_code
+        )
+    if then >= now:
+        return _held(
+            situation, gates, f"{cause.detail}, but nothing can be sold to raise it", Untrusted.exit_code
+        )
+    safe = situation.position.policy.decision.safe_health_factor
+    part = " in part, as far as one trade may go" if move.cut_short else ""
+    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}, towards health factor {safe:.2f}{part}"
+    return _traded(Action.RIPCORD, situation, gates, why)
+
+
+def _rebalance(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
+    now, then = situation.position.held.leverage, situation.goal.leverage
+    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}"
+    if not move.cut_short:
+        return _traded(Action.REBALANCE, situation, gates, why)
+    left = goals.remaining(situation.position, situation.goal)
+    return _traded(
+        Action.ITERATE, situation, gates, f"{why}, {left:.3f} NAVs of trading left for later cycles"
+    )
+
+
+def _traded(action: Action, situation: Situation, gates: tuple[Gate, ...], why: str) -> Decision:
+    return Decision(
+        action=action,
+        urgency=situation.urgency,
+        reason=f"{action.value}: {why}.",
+        gates=gates,
+        current=situation.position.current,
+        goal=situation.goal,
+        benefit_usd=situation.benefit_usd,
+        expected_cost_usd=situation.cost_usd,
+        remaining=goals.remaining(situation.position, situation.goal),
+        exit_code=0,
+    )

@@ -1,0 +1,200 @@
+"""Every gate by name: what it means, when it is looked at, and the exit code when it holds back a trade.
+
+A trigger is a reason to trade. A limit must hold for any trade, a levering gate for one that raises leverage.
+An EMERGENCY is not held back by what the vault's ``deleverage`` allows anyway, nor by what only saves money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keeper.decision import limits, triggers
+from keeper.decision.finding import Finding
+from keeper.decision.situation import Position, Situation
+from keeper.domain.decision import Gate
+from keeper.domain.urgency import Urgency
+
+TRIGGER, LIMIT, LEVERING = "trigger", "limit", "levering"
+ALWAYS = frozenset(Urgency)
+PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
+ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRule:
+    """A reason to trade; ``urgency`` is how pressing it is when it fires."""
+
+    name: str
+    judge: Callable[[Position], Finding]
+    urgency: Callable[[Position, Finding], Urgency]
+    meaning: str
+    kind: str = TRIGGER
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """A condition on a trade, looked at for the urgencies in ``applies_to``."""
+
+    name: str
+    kind: str
+    exit_code: int
+    applies_to: frozenset[Urgency]
+    judge: Callable[[Situation], Finding]
+    meaning: str
+
+
+TRIGGERS = (
+    TriggerRule(
+        "health_factor_act",
+        triggers.health_factor_act,
+        triggers.emergency,
+        "the health factor is below the level at which the keeper deleverages at once",
+    ),
+    TriggerRule(
+        "health_factor_alert",
+        triggers.health_factor_alert,
+        triggers.out_of_band,
+        "the health factor is below the alert level",
+    ),
+    TriggerRule(
+        "risk_share",
+        triggers.risk_share,
+        triggers.by_outer_band,
+        "an asset's share of risk is off its budget by more than the band",
+    ),
+    TriggerRule(
+        "volatility",
+        triggers.volatility,
+        triggers.by_outer_band,
+        "portfolio volatility is off its target by more than the band",
+    ),
+    TriggerRule(
+        "leverage",
+        triggers.leverage,
+        triggers.by_outer_band,
+        "leverage is off its target by more than the band",
+    ),
+    TriggerRule("age", triggers.age, triggers.routine, "the last rebalance is too long ago"),
+)
+
+LIMITS = (
+    LimitRule(
+        "prices_fresh",
+        LIMIT,
+        4,
+        ALWAYS,
+        limits.prices_fresh,
+        "every price may be traded on; in an EMERGENCY: at least one asset has a price to sell at",
+    ),
+    LimitRule(
+        "sequencer_up",
+        LIMIT,
+        4,
+        PLANNED,
+        limits.sequencer_up,
+        "the L2 sequencer is up, and has been for longer than its grace period",
+    ),
+    LimitRule(
+        "oracle_gap",
+        LIMIT,
+        4,
+        PLANNED,
+        limits.oracle_gap,
+        "the vault's feeds and the lending market's oracle agree",
+    ),
+    LimitRule(
+        "in_flight",
+        LIMIT,
+        6,
+        PLANNED,
+        limits.in_flight,
+        "the outcome of no earlier transaction is open",
+    ),
+    LimitRule(
+        "keeper_role", LIMIT, 5, ALWAYS, limits.keeper_role, "the keeper's key may rebalance the vault"
+    ),
+    LimitRule("vault_not_paused", LIMIT, 5, PLANNED, limits.vault_not_paused, "the vault is not paused"),
+    LimitRule(
+        "settings_within_vault",
+        LEVERING,
+        5,
+        PLANNED,
+        limits.settings_within_vault,
+        "no setting is looser than the vault's own policy",
+    ),
+    LimitRule(
+        "gas_balance",
+        LIMIT,
+        5,
+        ALWAYS,
+        limits.gas_balance,
+        "the keeper can pay the gas, and keeps a reserve when it raises leverage",
+    ),
+    LimitRule(
+        "cooldown", LIMIT, 0, ALWAYS, limits.cooldown, "the least time since the last rebalance has passed"
+    ),
+    LimitRule("gas_price", LIMIT, 0, ALWAYS, limits.gas_price, "the base fee is within the urgency's limit"),
+    LimitRule(
+        "daily_loss_budget",
+        LIMIT,
+        0,
+        PLANNED,
+        limits.daily_loss_budget,
+        "the vault's daily budget for losses has room",
+    ),
+    LimitRule(
+        "daily_turnover_budget",
+        LIMIT,
+        0,
+        PLANNED,
+        limits.daily_turnover_budget,
+        "the vault's daily budget for turnover has room",
+    ),
+    LimitRule("min_trade", LIMIT, 0, PLANNED, limits.min_trade, "the trade is large enough to make"),
+    LimitRule(
+        "benefit_exceeds_cost",
+        LIMIT,
+        0,
+        ROUTINE_ONLY,
+        limits.benefit_exceeds_cost,
+        "the trade is worth more than it costs",
+    ),
+)
+
+
+def judged_triggers(position: Position) -> tuple[Gate, ...]:
+    """Every trigger; its urgency is the one it gives, or would give had it fired."""
+    judged = []
+    for rule in TRIGGERS:
+        finding = rule.judge(position)
+        judged.append(_gate(rule, finding, rule.urgency(position, finding)))
+    return tuple(judged)
+
+
+def judged_limits(situation: Situation) -> tuple[Gate, ...]:
+    """Every limit that this urgency respects."""
+    return tuple(
+        _gate(rule, rule.judge(situation), situation.urgency)
+        for rule in LIMITS
+        if situation.urgency in rule.applies_to
+    )
+
+
+def holds_back(gate: Gate, situation: Situation) -> bool:
+    """Whether this gate stops this trade: a levering gate lets pass what does not raise leverage."""
+    return not gate.passed and (gate.kind != LEVERING or situation.raises_risk)
+
+
+def _gate(rule: TriggerRule | LimitRule, finding: Finding, urgency: Urgency) -> Gate:
+    return Gate(
+        name=rule.name,
+        kind=rule.kind,
+        value=float(finding.value),
+        limit=float(finding.limit),
+        passed=bool(finding.passed),
+        urgency=urgency,
+        detail=finding.detail,
+        exit_code=rule.exit_code,
+    )

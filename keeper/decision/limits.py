@@ -1,0 +1,155 @@
+"""What must hold for a trade: one function per limit."""
+
+from __future__ import annotations
+
+import math
+
+from keeper.decision.finding import Finding, hours
+from keeper.decision.situation import Situation
+from keeper.domain.market import Trust, least_trusted
+from keeper.domain.units import BPS
+from keeper.domain.urgency import Urgency
+
+GWEI = 10**9
+
+
+def prices_fresh(situation: Situation) -> Finding:
+    feeds = situation.position.snapshot.feeds
+    doubtful = [feed for feed in feeds if feed.trust is not Trust.FRESH]
+    if situation.urgency is Urgency.EMERGENCY:
+        # Selling one asset needs its price; the others and the debt asset need none for it.
+        sellable = [feed for feed in feeds[1:] if feed.trust is not Trust.DEAD]
+        detail = f"{len(sellable)} of {len(feeds) - 1} assets have a price to sell at"
+        return Finding(len(sellable), 1, bool(sellable), detail)
+    if not doubtful:
+        return Finding(0, 0, passed=True, detail=f"all {len(feeds)} prices are fresh")
+    worst = least_trusted(feeds)
+    return Finding(
+        len(doubtful),
+        0,
+        passed=False,
+        detail=f"the price of {worst.symbol} is {worst.trust.value}: {worst.reason}",
+    )
+
+
+def sequencer_up(situation: Situation) -> Finding:
+    sequencer = situation.position.snapshot.sequencer
+    if sequencer is None:
+        return Finding(0, 0, passed=True, detail="not an L2: there is no sequencer feed")
+    since = situation.position.snapshot.block.timestamp - sequencer.status_since
+    if not sequencer.up or sequencer.status_since == 0:
+        return Finding(0, sequencer.grace_s, passed=False, detail="the sequencer is down")
+    detail = f"the sequencer is up for {since} s, must be for more than {sequencer.grace_s} s"
+    return Finding(since, sequencer.grace_s, since > sequencer.grace_s, detail)
+
+
+def oracle_gap(situation: Situation) -> Finding:
+    snapshot, limit = situation.position.snapshot, situation.position.policy.decision.max_oracle_gap_bps
+    gap, symbol = max(
+        (_gap_bps(feed.price, reserve.market_price), feed.symbol)
+        for feed, reserve in zip(snapshot.feeds, snapshot.reserves, strict=True)
+    )
+    detail = f"{symbol}: feed and lending market's oracle are {gap:.1f} bps apart, at most {limit}"
+    return Finding(gap, limit, gap <= limit, detail)
+
+
+def in_flight(situation: Situation) -> Finding:
+    intent = situation.in_flight
+    if intent is None:
+        return Finding(0, 0, passed=True, detail="no transaction is in flight")
+    return Finding(
+        1,
+        0,
+        passed=False,
+        detail=f"intent {intent.intent_id} of epoch {intent.epoch} is {intent.status.value}",
+    )
+
+
+def vault_not_paused(situation: Situation) -> Finding:
+    paused = situation.position.snapshot.vault.paused
+    return Finding(
+        float(paused), 0, not paused, "the vault is paused" if paused else "the vault is not paused"
+    )
+
+
+def keeper_role(situation: Situation) -> Finding:
+    snapshot = situation.position.snapshot
+    has = snapshot.keeper_has_role
+    detail = f"{snapshot.keeper_address} {'has' if has else 'lacks'} the keeper role"
+    return Finding(float(has), 1, has, detail)
+
+
+def settings_within_vault(situation: Situation) -> Finding:
+    if not situation.tightened:
+        return Finding(0, 0, passed=True, detail="no setting is looser than the vault's policy")
+    listed = "; ".join(
+        f"{one.field} is {one.ours:g}, the vault's is {one.vaults:g}" for one in situation.tightened
+    )
+    return Finding(
+        len(situation.tightened), 0, passed=False, detail=f"settings looser than the vault's policy: {listed}"
+    )
+
+
+def gas_balance(situation: Situation) -> Finding:
+    snapshot, decision = situation.position.snapshot, situation.position.policy.decision
+    left = snapshot.keeper_balance_wei - situation.gas_cost_wei
+    reserve = decision.gas_reserve_wei if situation.raises_risk else 0
+    detail = f"{left / 1e18:.4f} ETH left for gas after this trade, at least {reserve / 1e18:.4f} must be"
+    return Finding(left / 1e18, reserve / 1e18, left >= reserve, detail)
+
+
+def cooldown(situation: Situation) -> Finding:
+    since, limit = situation.position.since_rebalance_s, situation.limits.cooldown_s
+    detail = f"{situation.position.last_rebalance_text}, at least {hours(limit)} must pass"
+    return Finding(since, limit, since >= limit, detail)
+
+
+def gas_price(situation: Situation) -> Finding:
+    """ROUTINE waits for cheap gas until it is overdue; then the limit of OUT_OF_BAND is its limit."""
+    position = situation.position
+    decision, price = position.policy.decision, position.snapshot.block.base_fee_wei
+    limit, note = situation.limits.max_gas_price_wei, ""
+    overdue = position.since_rebalance_s - decision.max_age_s
+    if situation.urgency is Urgency.ROUTINE and overdue > decision.patience_s:
+        limit = max(limit, decision.at(Urgency.OUT_OF_BAND).max_gas_price_wei)
+        note = f" (waited longer than the patience of {hours(decision.patience_s)})"
+    detail = f"base fee {price / GWEI:.2f} gwei, at most {limit / GWEI:.2f}{note}"
+    return Finding(price / GWEI, limit / GWEI, price <= limit, detail)
+
+
+def daily_loss_budget(situation: Situation) -> Finding:
+    vault, nav = situation.position.snapshot.vault, situation.position.held.nav_usd
+    expected = situation.trade_cost_usd / nav if nav > 0.0 else 0.0
+    used, limit = vault.used_daily_loss + expected, vault.policy.max_daily_loss_bps / BPS
+    detail = (
+        f"{vault.used_daily_loss:.3%} of NAV lost today, {expected:.3%} expected now, at most {limit:.3%}"
+    )
+    return Finding(used, limit, used <= limit, detail)
+
+
+def daily_turnover_budget(situation: Situation) -> Finding:
+    vault = situation.position.snapshot.vault
+    used, limit = vault.used_daily_turnover + situation.turnover, vault.policy.max_daily_turnover_bps / BPS
+    detail = (
+        f"{vault.used_daily_turnover:.3f} NAVs traded today, {situation.turnover:.3f} now, limit {limit:.3f}"
+    )
+    return Finding(used, limit, used <= limit, detail)
+
+
+def min_trade(situation: Situation) -> Finding:
+    size, limit = (
+        situation.turnover * situation.position.held.nav_usd,
+        situation.position.policy.decision.min_trade_usd,
+    )
+    return Finding(
+        size, limit, size >= limit and size > 0.0, f"{size:,.2f} USD to trade, at least {limit:,.2f}"
+    )
+
+
+def benefit_exceeds_cost(situation: Situation) -> Finding:
+    benefit, cost = situation.benefit_usd, situation.cost_usd
+    return Finding(benefit, cost, benefit > cost, f"worth {benefit:,.2f} USD, costs about {cost:,.2f} USD")
+
+
+def _gap_bps(ours: int, theirs: int) -> float:
+    return abs(ours - theirs) / theirs * BPS if theirs > 0 else math.inf

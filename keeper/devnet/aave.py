@@ -1,0 +1,168 @@
+"""An Aave V3.6 market: its own contracts, mainnet's parameters, and other people's supplies and debts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keeper.devnet.aave_mainnet import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
+from keeper.devnet.compile import artifact
+from keeper.devnet.feeds import Feeds
+from keeper.devnet.tokens import fund
+from keeper.devnet.transactions import contract_at, deployed, send
+from keeper.domain.market import Token
+from keeper.domain.units import BPS, UINT256_MAX, USD
+
+if TYPE_CHECKING:
+    from eth_typing import ChecksumAddress
+    from web3 import Web3
+    from web3.contract import Contract
+
+NO_ADDRESS = "0x" + "00" * 20
+VARIABLE_RATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AaveMarket:
+    """Addresses that a keeper or a test asks for."""
+
+    addresses_provider: str
+    pool: str
+    oracle: str
+    data_provider: str
+
+
+def deploy_aave(
+    w3: Web3,
+    deployer: ChecksumAddress,
+    tokens: Mapping[str, Token],
+    feeds: Feeds,
+    progress: Callable[[str], None],
+) -> AaveMarket:
+    """Deploys the market and lists every token; its oracle reads the same feeds as the vault."""
+    progress("Aave pool and libraries")
+    provider = deployed(w3, deployer, "PoolAddressesProvider", "Local", deployer)
+    send(w3, provider.functions.setACLAdmin(deployer), deployer)
+    acl = deployed(w3, deployer, "ACLManager", provider.address)
+    send(w3, provider.functions.setACLManager(acl.address), deployer)
+    send(w3, acl.functions.addPoolAdmin(deployer), deployer)
+
+    listed = [reserve for reserve in RESERVES if reserve.symbol in tokens]
+    symbols = [reserve.symbol for reserve in listed]
+    oracle = deployed(
+        w3,
+        deployer,
+        "AaveOracle",
+        provider.address,
+        [tokens[symbol].address for symbol in symbols],
+        [feeds.addresses[symbol] for symbol in symbols],
+        NO_ADDRESS,
+        NO_ADDRESS,
+        USD,
+    )
+    send(w3, provider.functions.setPriceOracle(oracle.address), deployer)
+    rates = deployed(w3, deployer, "DefaultReserveInterestRateStrategyV2", provider.address)
+    pool = _deploy_pool(w3, deployer, provider, rates.address)
+    configurator = _deploy_configurator(w3, deployer, provider)
+    data_provider = deployed(w3, deployer, "AaveProtocolDataProvider", provider.address)
+    send(w3, provider.functions.setPoolDataProvider(data_provider.address), deployer)
+
+    progress("Aave reserves")
+    _list_reserves(w3, deployer, pool, configurator, tokens, listed)
+    return AaveMarket(provider.address, pool.address, oracle.address, data_provider.address)
+
+
+def lend_and_borrow(
+    w3: Web3, others: ChecksumAddress, owner: ChecksumAddress, market: AaveMarket, tokens: Mapping[str, Token]
+) -> None:
+    """What other people have supplied and owe, so that there is liquidity, a utilisation and a rate."""
+    pool = contract_at(w3, "PoolInstance", market.pool)
+    listed = [reserve for reserve in RESERVES if reserve.symbol in tokens]
+    for reserve in listed:
+        token = tokens[reserve.symbol]
+        amount = reserve.supplied * 10**token.decimals
+        fund(w3, owner, token, others, amount)
+        erc20 = contract_at(w3, "ERC20", token.address)
+        send(w3, erc20.functions.approve(pool.address, UINT256_MAX), others)
+        send(w3, pool.functions.supply(token.address, amount, others, 0), others)
+    for reserve in listed:
+        token = tokens[reserve.symbol]
+        amount = reserve.borrowed * 10**token.decimals
+        send(w3, pool.functions.borrow(token.address, amount, VARIABLE_RATE, 0, others), others)
+
+
+def _deploy_pool(w3: Web3, deployer: ChecksumAddress, provider: Contract, rates: str) -> Contract:
+    needed = {library for libraries in artifact("PoolInstance").links.values() for library in libraries}
+    libraries = _deploy_libraries(w3, deployer, needed)
+    implementation = deployed(w3, deployer, "PoolInstance", provider.address, rates, libraries=libraries)
+    send(w3, provider.functions.setPoolImpl(implementation.address), deployer)
+    return contract_at(w3, "PoolInstance", provider.functions.getPool().call())
+
+
+def _deploy_configurator(w3: Web3, deployer: ChecksumAddress, provider: Contract) -> Contract:
+    needed = {library for libraries in artifact("PoolConfiguratorInstance").links.values() for library in libraries}
+    libraries = _deploy_libraries(w3, deployer, needed)
+    implementation = deployed(w3, deployer, "PoolConfiguratorInstance", libraries=libraries)
+    send(w3, provider.functions.setPoolConfiguratorImpl(implementation.address), deployer)
+    return contract_at(w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call())
+
+
+def _deploy_libraries(w3: Web3, deployer: ChecksumAddress, names: set[str]) -> dict[str, str]:
+    made: dict[str, str] = {}
+
+    def make(name: str) -> None:
+        if name in made:
+            return
+        for libraries in artifact(name).links.values():
+            for needed in libraries:
+                make(needed)
+        made[name] = deployed(w3, deployer, name, libraries=made).address
+
+    for name in sorted(names):
+        make(name)
+    return made
+
+
+def _list_reserves(
+    w3: Web3,
+    deployer: ChecksumAddress,
+    pool: Contract,
+    configurator: Contract,
+    tokens: Mapping[str, Token],
+    listed: Sequence[ReserveParameters],
+) -> None:
+    a_token = deployed(w3, deployer, "ATokenInstance", pool.address, NO_ADDRESS, deployer).address
+    debt_token = deployed(w3, deployer, "VariableDebtTokenInstance", pool.address, NO_ADDRESS).address
+    inputs = [
+        (
+            a_token,
+            debt_token,
+            tokens[reserve.symbol].address,
+            f"Aave Ethereum {reserve.symbol}",
+            f"aEth{reserve.symbol}",
+            f"Aave Ethereum Variable Debt {reserve.symbol}",
+            f"variableDebtEth{reserve.symbol}",
+            b"",
+            w3.codec.encode(
+                ["(uint16,uint32,uint32,uint32)"],
+                [(reserve.optimal, reserve.base, reserve.slope1, reserve.slope2)],
+            ),
+        )
+        for reserve in listed
+    ]
+    send(w3, configurator.functions.initReserves(inputs), deployer)
+    for reserve in listed:
+        token = tokens[reserve.symbol].address
+        functions = configurator.functions
+        collateral = (token, reserve.ltv, reserve.liquidation_threshold, BPS + reserve.liquidation_bonus)
+        for call in (
+            functions.configureReserveAsCollateral(*collateral),
+            functions.setReserveBorrowing(token, True),
+            functions.setReserveFlashLoaning(token, True),
+            functions.setReserveFactor(token, reserve.reserve_factor),
+            functions.setSupplyCap(token, reserve.supply_cap),
+            functions.setBorrowCap(token, reserve.borrow_cap),
+        ):
+            send(w3, call, deployer)
+    send(w3, configurator.functions.updateFlashloanPremium(FLASH_LOAN_PREMIUM_BPS), deployer)

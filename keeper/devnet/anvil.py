@@ -1,0 +1,154 @@
+"""Anvil as a child process that cannot outlive us."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from keeper.devnet.paths import NODE_MODULES
+from keeper.domain.errors import BadInput, NodeUnavailable
+
+OLDEST_VERSION = (1, 7, 0)
+MNEMONIC = "test test test test test test test test test test test junk"
+"""Anvil's public development mnemonic: its keys are known to everybody."""
+BLOCK_GAS_LIMIT = 60_000_000
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnvilNode:
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def request(self, method: str, *params: object) -> object:
+        """One JSON-RPC call. Raises NodeUnavailable with the node's text."""
+        return rpc(self.url, method, *params)
+
+
+@contextmanager
+def anvil(
+    *,
+    port: int = 0,
+    chain_id: int = 31_337,
+    timestamp: int | None = None,
+    fork_url: str | None = None,
+    load_state: Path | None = None,
+) -> Iterator[AnvilNode]:
+    """A running node on loopback, stopped when the block is left. Port 0: any free one.
+
+    Raises BadInput when there is no Anvil or the port is taken, NodeUnavailable when it does not answer in time.
+    """
+    port = port or free_port()
+    command = [str(binary()), "--port", str(port), "--chain-id", str(chain_id), "--silent"]
+    command += ["--mnemonic", MNEMONIC, "--gas-limit", str(BLOCK_GAS_LIMIT)]
+    if timestamp is not None:
+        command += ["--timestamp", str(timestamp)]
+    if load_state is not None:
+        command += ["--load-state", str(load_state)]
+    if fork_url is not None:
+        command += ["--fork-url", fork_url, "--no-storage-caching", "--no-rate-limit"]
+    process = subprocess.Popen(  # noqa: S603 -- the binary found above
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(url, process)
+        yield AnvilNode(url, process)
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+def rpc(url: str, method: str, *params: object) -> object:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    try:
+        answer = httpx.post(url, json=body, timeout=120.0).json()
+    except httpx.HTTPError as error:
+        raise NodeUnavailable(f"{method}: {error}", remedy="Look whether the local chain still runs.") from error
+    if "error" in answer:
+        raise NodeUnavailable(
+            f"{method}: {answer['error'].get('message')}", remedy="Look whether the local chain still runs."
+        )
+    return answer.get("result")
+
+
+def binary() -> Path:
+    """An ``anvil`` on the PATH if new enough, else the native binary of the npm package (not its launcher, which would
+    leave the node running when it is killed)."""
+    on_path = shutil.which("anvil")
+    if on_path is not None and _version(Path(on_path)) >= OLDEST_VERSION:
+        return Path(on_path)
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
+    packaged = NODE_MODULES / f"@foundry-rs/anvil-{sys.platform}-{machine}" / "bin" / "anvil"
+    if packaged.exists():
+        return packaged
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    raise BadInput(
+        f"no anvil {oldest} or newer on the PATH or in {NODE_MODULES.name}",
+        remedy="Run `make setup`, which installs it from npm, or install Foundry.",
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _version(anvil_binary: Path) -> tuple[int, ...]:
+    printed = subprocess.run([anvil_binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", printed)
+    return tuple(int(part) for part in found.groups()) if found else (0,)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    pause = threading.Event()
+    for _ in range(int(START_TIMEOUT_S / 0.02)):
+        if process.poll() is not None:
+            said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+            raise BadInput(
+                f"anvil ended with {process.returncode}: {said[-300:]}",
+                remedy="If the port is taken, choose another one with --port.",
+            )
+        try:
+            rpc(url, "eth_chainId")
+        except NodeUnavailable:
+            pause.wait(0.02)
+        else:
+            return
+    raise NodeUnavailable(f"anvil did not answer within {START_TIMEOUT_S:.0f} s", remedy="Is the machine overloaded?")

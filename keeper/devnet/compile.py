@@ -1,0 +1,207 @@
+"""Compiled contracts: ours and Aave's through solc, Uniswap's and WETH9's as their packages ship them.
+
+``python -m keeper.devnet.compile`` renews contracts_abi/RiskParityVault.json, which deploying a vault uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
+from keeper.domain.errors import BadInput, Refused
+
+VAULT_JSON = ROOT / "contracts_abi" / "RiskParityVault.json"
+SOLC_VERSION = "0.8.27"
+_AAVE = "@aave-dao/aave-v3-origin/src/contracts/"
+_SHIPPED = {
+    "UniswapV3Factory": "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
+    "UniswapV3Pool": "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
+    "NonfungiblePositionManager": "@uniswap/v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol/"
+    "NonfungiblePositionManager.json",
+    "QuoterV2": "@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json",
+    "SwapRouter02": "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json",
+    "WETH9": "canonical-weth/build/contracts/WETH9.json",
+    "ERC20": "@openzeppelin/contracts/build/contracts/ERC20.json",
+}
+
+
+class CompilationFailed(Refused):
+    """solc rejected a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One compiled contract. ``links``: file to library to places, in bytes, where its address belongs in the bytecode."""
+
+    abi: list[dict[str, Any]]
+    bytecode: str
+    deployed_bytecode: str
+    links: Mapping[str, Mapping[str, list[dict[str, int]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sources compiled in one run. ``inputs``: folders and files whose content decides whether it must run again."""
+
+    name: str
+    sources: tuple[str, ...]
+    inputs: tuple[Path, ...]
+    settings: Mapping[str, Any]
+
+
+def groups() -> tuple[Group, ...]:
+    plain = {"evmVersion": "cancun", "optimizer": {"enabled": True, "runs": 200}}
+    return (
+        Group(
+            "aave",
+            tuple(
+                _AAVE + path
+                for path in (
+                    "helpers/AaveProtocolDataProvider.sol",
+                    "instances/ATokenInstance.sol",
+                    "instances/PoolConfiguratorInstance.sol",
+                    "instances/PoolInstance.sol",
+                    "instances/VariableDebtTokenInstance.sol",
+                    "misc/AaveOracle.sol",
+                    "misc/DefaultReserveInterestRateStrategyV2.sol",
+                    "misc/PriceOracleSentinel.sol",
+                    "protocol/configuration/ACLManager.sol",
+                    "protocol/configuration/PoolAddressesProvider.sol",
+                )
+            ),
+            (NODE_MODULES / "@aave-dao/aave-v3-origin/package.json",),
+            {"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
+        ),
+        Group(
+            "vault",
+            ("RiskParityVault.sol",),
+            (CONTRACTS / "RiskParityVault.sol", CONTRACTS / "IRiskParityVault.sol", CONTRACTS / "vault"),
+            {**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
+        ),
+        _folder("devnet", plain),
+        _folder("test", plain),
+    )
+
+
+def artifact(name: str) -> Artifact:
+    """The compiled contract of that name, compiling its group first where the cache has none. Raises BadInput for no such."""
+    if name in _SHIPPED:
+        return _shipped(name)
+    for group in reversed(groups()):
+        compiled = compiled_group(group)
+        if name in compiled:
+            return compiled[name]
+    raise BadInput(
+        f"there is no contract named {name}", remedy="Look at the names in deploy/contracts and keeper/devnet/compile.py."
+    )
+
+
+def compile_all(progress: Callable[[str], None]) -> None:
+    """Fills the cache; says what it compiles, which takes about 15 s for Aave and is kept."""
+    for group in groups():
+        if not _cached(group).exists():
+            progress(f"compiling {group.name} contracts")
+        compiled_group(group)
+
+
+@cache
+def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
+    if not cached.exists():
+        group = next(group for group in groups() if group.name == group_name)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = cached.with_suffix(".part")
+        unfinished.write_text(json.dumps(_solc(group)))
+        unfinished.replace(cached)
+    return {
+        name: Artifact(found["abi"], found["bytecode"], found["deployedBytecode"], found["links"])
+        for name, found in json.loads(cached.read_text()).items()
+    }
+
+
+def compiled_group(group: Group) -> Mapping[str, Artifact]:
+    return _compiled(group.name, _cached(group))
+
+
+def fingerprint() -> str:
+    """Changes whenever any contract of the local chain would."""
+    return hashlib.sha256(" ".join(_cached(group).name for group in groups()[:3]).encode()).hexdigest()[:16]
+
+
+def _folder(name: str, settings: Mapping[str, Any]) -> Group:
+    folder = CONTRACTS / name
+    return Group(
+        name, tuple(f"{name}/{file.name}" for file in sorted(folder.glob("*.sol"))), (folder,), settings
+    )
+
+
+def _cached(group: Group) -> Path:
+    digest = hashlib.sha256(json.dumps([group.sources, group.settings, SOLC_VERSION]).encode())
+    digest.update((CONTRACTS / "compile.cjs").read_bytes())
+    for place in group.inputs:
+        for file in sorted(place.rglob("*.sol")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return cache_dir() / "contracts" / f"{group.name}-{digest.hexdigest()[:16]}.json"
+
+
+def _solc(group: Group) -> dict[str, Any]:
+    node = shutil.which("node")
+    if node is None:
+        raise BadInput("node is not on the PATH", remedy="Install Node 20, which runs the Solidity compiler.")
+    job = json.dumps({"sources": group.sources, "settings": group.settings})
+    result = subprocess.run(  # noqa: S603 -- our own script, found above
+        [node, str(CONTRACTS / "compile.cjs")], input=job, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    if result.returncode != 0:
+        raise CompilationFailed(
+            f"the compiler ended with {result.returncode}: {result.stderr.strip()[-500:]}",
+            remedy="Run `make setup`: the npm packages may be incomplete.",
+        )
+    answer: dict[str, Any] = json.loads(result.stdout)
+    if "errors" in answer:
+        raise CompilationFailed("\n".join(answer["errors"]), remedy="Mend the source it names.")
+    contracts: dict[str, Any] = answer["contracts"]
+    return contracts
+
+
+@cache
+def _shipped(name: str) -> Artifact:
+    content = json.loads((NODE_MODULES / _SHIPPED[name]).read_text())
+    bytecode = content.get("bytecode", "0x")
+    return Artifact(content["abi"], bytecode, content.get("deployedBytecode", "0x"), {})
+
+
+def multicall3_bytecode() -> str:
+    """Multicall3's creation code as the viem package carries it."""
+    text = (NODE_MODULES / "viem/_cjs/constants/contracts.js").read_text()
+    found = re.search(r"multicall3Bytecode = '(0x[0-9a-f]+)'", text)
+    if found is None:
+        raise BadInput("the viem package has no multicall3Bytecode", remedy="Run `make setup` to restore its locked version.")
+    return found.group(1)
+
+
+def renew_vault_json() -> None:
+    """Writes contracts_abi/RiskParityVault.json from a fresh compile."""
+    group = next(group for group in groups() if group.name == "vault")
+    vault = compiled_group(group)["RiskParityVault"]
+    content = {
+        "contract": "RiskParityVault",
+        "source": "deploy/contracts/RiskParityVault.sol",
+        "compiler": {"version": SOLC_VERSION, "settings": group.settings},
+        "abi": vault.abi,
+        "bytecode": vault.bytecode,
+        "runtime_bytes": len(vault.deployed_bytecode) // 2 - 1,
+    }
+    VAULT_JSON.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    renew_vault_json()

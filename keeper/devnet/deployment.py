@@ -1,0 +1,82 @@
+"""The deployment file of a local chain: what a keeper's settings need at the top level, everything else beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from keeper.domain.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEntry:
+    address: str
+    decimals: int
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEntry:
+    """``symbols`` are token0 and token1; ``fee`` in hundredths of a bp, as Uniswap counts."""
+
+    address: str
+    symbols: tuple[str, str]
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """``private_key`` is the keeper's: Anvil's public development key, worth nothing anywhere else.
+
+    ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name what is missing and
+    why. ``at`` is the chain's first second, Unix time.
+    """
+
+    rpc_url: str
+    chain_id: int
+    vault: str
+    quoter: str
+    multicall: str
+    deribit_url: str | None
+    private_key: str
+    at: int
+    prices: str
+    implied_volatility: str
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
+    contracts: dict[str, str]
+    tokens: dict[str, TokenEntry]
+    pools: tuple[PoolEntry, ...]
+    accounts: dict[str, str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Readers see the old file or the new one, never half of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_text(self.to_json())
+        unfinished.replace(path)
+
+
+def read(path: Path) -> Deployment:
+    """Raises BadInput when the file is missing or is not one of ours."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return Deployment(
+            **{
+                **content,
+                "notes": tuple(content["notes"]),
+                "tokens": {symbol: TokenEntry(**entry) for symbol, entry in content["tokens"].items()},
+                "pools": tuple(
+                    PoolEntry(entry["address"], tuple(entry["symbols"]), entry["fee"]) for entry in content["pools"]
+                ),
+            }
+        )
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise BadInput(
+            f"{path} is not a deployment file: {error}", remedy="Point to the file that `keeper devnet` wrote."
+        ) from error

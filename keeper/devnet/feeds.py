@@ -1,0 +1,111 @@
+"""Price feeds that carry the whole history as rounds, and the sequencer's status feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keeper.devnet.history import MarketHistory, PriceSeries
+from keeper.devnet.transactions import contract_at, deploy, mined
+from keeper.domain.units import USD
+
+if TYPE_CHECKING:
+    from eth_typing import ChecksumAddress
+    from web3 import Web3
+    from web3.types import TxReceipt
+
+FEED_NAMES = {
+    "WBTC": "BTC / USD",
+    "WETH": "ETH / USD",
+    "LINK": "LINK / USD",
+    "UNI": "UNI / USD",
+    "USDC": "USDC / USD",
+}
+
+ROUNDS_PER_TRANSACTION = 600  # 24,000 gas each; EIP-7825 lets one transaction use 16.8 M
+GAS_PER_ROUND = 26_000
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Addresses: one price feed per symbol, and the sequencer's status."""
+
+    addresses: Mapping[str, ChecksumAddress]
+    sequencer: ChecksumAddress
+
+
+def deploy_feeds(
+    w3: Web3, deployer: ChecksumAddress, history: MarketHistory, progress: Callable[[str], None]
+) -> Feeds:
+    """Deploy a feed per symbol and load every hourly close as one round, stamped with its bar's close.
+
+    ``deployer`` must be an unlocked account of the node; it owns the feeds.
+    """
+    addresses: dict[str, ChecksumAddress] = {}
+    waiting: list[bytes] = []
+    for series in history.prices:
+        progress(f"feed {FEED_NAMES[series.symbol]}: {len(series.times)} rounds")
+        addresses[series.symbol] = deploy(w3, deployer, "RoundFeed", FEED_NAMES[series.symbol])
+        feed = contract_at(w3, "RoundFeed", addresses[series.symbol])
+        packed = pack_rounds(series)
+        for first in range(0, len(packed), ROUNDS_PER_TRANSACTION):
+            chunk = packed[first : first + ROUNDS_PER_TRANSACTION]
+            push = feed.get_function_by_signature("push(uint256[])")(chunk)
+            gas = 100_000 + GAS_PER_ROUND * len(chunk)
+            waiting.append(push.transact({"from": deployer, "gas": gas}))
+    up_since = int(history.prices[0].times[0])
+    sequencer = deploy(w3, deployer, "SequencerFeed", up_since)
+    for transaction in waiting:
+        mined(w3, transaction)
+    return Feeds(addresses=addresses, sequencer=sequencer)
+
+
+def publish(
+    w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: float, timestamp: int
+) -> TxReceipt:
+    """A new round: ``price`` in USD, known at ``timestamp``. ``owner`` must be unlocked and own the feed."""
+    contract = contract_at(w3, "RoundFeed", feed)
+    push = contract.get_function_by_signature("push(int256,uint256)")(answer(price), timestamp)
+    return mined(w3, push.transact({"from": owner, "gas": 200_000}))
+
+
+def publish_now(w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: float) -> TxReceipt:
+    """A new round stamped with the latest block's time, or with the last round's where that is later."""
+    now = int(w3.eth.get_block("latest")["timestamp"])
+    return publish(w3, owner, feed, price, max(now, latest_round(w3, feed)[1]))
+
+
+def refresh(w3: Web3, owner: ChecksumAddress, feeds: Feeds) -> None:
+    """What a heartbeat does: every feed has a new round with its last price."""
+    for feed in feeds.addresses.values():
+        publish_now(w3, owner, feed, latest_round(w3, feed)[0])
+
+
+def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:
+    """The feed's last answer in USD, and when it was updated."""
+    contract = contract_at(w3, "RoundFeed", feed)
+    _, price, _, updated_at, _ = contract.functions.latestRoundData().call()
+    return price / USD, updated_at
+
+
+def set_sequencer(
+    w3: Web3, owner: ChecksumAddress, sequencer: ChecksumAddress, *, up: bool, since: int
+) -> TxReceipt:
+    """The sequencer's status and since when it has been so (Unix seconds)."""
+    contract = contract_at(w3, "SequencerFeed", sequencer)
+    return mined(w3, contract.functions.setStatus(not up, since).transact({"from": owner, "gas": 100_000}))
+
+
+def answer(price: float) -> int:
+    """USD as the feed's integer with 8 decimals, to the nearest."""
+    units: float = price * USD
+    return round(units)
+
+
+def pack_rounds(series: PriceSeries) -> Sequence[int]:
+    """``RoundFeed.push(uint256[])``: answer << 64 | updatedAt, oldest first."""
+    return [
+        (answer(price) << 64) | time
+        for time, price in zip(series.times.tolist(), series.prices.tolist(), strict=True)
+    ]

@@ -1,0 +1,57 @@
+"""Tokens with mainnet's names and decimals, WETH9 among them, and Multicall3 where every chain has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from keeper.devnet.compile import multicall3_bytecode
+from keeper.devnet.transactions import GAS, contract_at, deployed, mined, send
+from keeper.domain.market import Token
+
+if TYPE_CHECKING:
+    from eth_typing import ChecksumAddress
+    from web3 import Web3
+
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+_NAMES = {
+    "USDC": ("USD Coin", 6),
+    "WBTC": ("Wrapped BTC", 8),
+    "WETH": ("Wrapped Ether", 18),
+    "LINK": ("ChainLink Token", 18),
+    "UNI": ("Uniswap", 18),
+}
+
+
+def deploy_tokens(w3: Web3, deployer: ChecksumAddress, symbols: Iterable[str]) -> Mapping[str, Token]:
+    tokens: dict[str, Token] = {}
+    for symbol in symbols:
+        name, decimals = _NAMES[symbol]
+        made = deployed(w3, deployer, "WETH9") if symbol == "WETH" else deployed(w3, deployer, "TestToken", name, symbol, decimals)
+        tokens[symbol] = Token(symbol, made.address, decimals)
+    return tokens
+
+
+def fund(w3: Web3, owner: ChecksumAddress, token: Token, account: str, amount: int) -> None:
+    """Gives ``account`` so much of the token (raw): minted, or for WETH9 deposited ether that appears from nowhere."""
+    account = w3.to_checksum_address(account)
+    if token.symbol != "WETH":
+        send(w3, contract_at(w3, "TestToken", token.address).functions.mint(account, amount), owner)
+        return
+    balance = w3.eth.get_balance(owner)
+    w3.provider.make_request("anvil_setBalance", [owner, hex(balance + amount)])  # type: ignore[arg-type]
+    weth = contract_at(w3, "WETH9", token.address)
+    send(w3, weth.functions.deposit(), owner, value=amount)
+    if account != owner:
+        send(w3, weth.functions.transfer(account, amount), owner)
+
+
+def deploy_multicall(w3: Web3, deployer: ChecksumAddress) -> str:
+    """Runs Multicall3's own constructor, then puts the result at the canonical address."""
+    from eth_typing import HexStr
+
+    sent = w3.eth.send_transaction({"from": deployer, "data": HexStr(multicall3_bytecode()), "gas": GAS})
+    address = mined(w3, sent, "deploying Multicall3")["contractAddress"]
+    code = w3.eth.get_code(w3.to_checksum_address(str(address)))
+    w3.provider.make_request("anvil_setCode", [MULTICALL3, code.to_0x_hex()])  # type: ignore[arg-type]
+    return MULTICALL3

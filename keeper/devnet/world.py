@@ -1,0 +1,284 @@
+"""The local chain put together: Aave, Uniswap, feeds with their history, and a vault that holds only USDC."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keeper.chain.vault_deployment import deploy_vault
+from keeper.chain.vault_parameters import VaultAsset, VaultParameters
+from keeper.devnet import aave, compile, deployment, feeds, history, tokens, uniswap
+from keeper.devnet.anvil import AnvilNode, anvil, rpc
+from keeper.devnet.deployment import Deployment, PoolEntry, TokenEntry
+from keeper.devnet.feeds import Feeds
+from keeper.devnet.history import MarketHistory
+from keeper.devnet.paths import cache_dir
+from keeper.devnet.transactions import contract_at, send
+from keeper.devnet.uniswap import Market, Pool, Uniswap
+from keeper.domain.market import Token
+from keeper.domain.units import UINT256_MAX
+
+if TYPE_CHECKING:
+    from eth_typing import ChecksumAddress
+    from web3 import Web3
+    from web3.contract import Contract
+
+Progress = Callable[[str], None]
+
+DEPOSIT_USDC = 250_000
+BASE_FEE_WEI = 20 * 10**9
+HEARTBEAT_S = {"USDC": 86_400}
+DEFAULT_HEARTBEAT_S = 3_600
+HEARTBEAT_GRACE_S = 300
+SEQUENCER_GRACE_S = 3_600
+ROLES = ("market", "admin", "keeper", "guardian", "depositor", "stranger")
+"""Anvil's accounts in order; "market" owns feeds, tokens and liquidity. The last account lends and borrows on Aave."""
+KEEPER_INDEX = ROLES.index("keeper")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A node carrying everything in ``deployment``. ``w3`` talks to that node, whose development accounts are unlocked."""
+
+    w3: Web3
+    deployment: Deployment
+
+    @property
+    def owner(self) -> ChecksumAddress:
+        return self.w3.to_checksum_address(self.deployment.accounts["market"])
+
+    @property
+    def accounts(self) -> tuple[ChecksumAddress, ...]:
+        return tuple(self.w3.eth.accounts)
+
+    @property
+    def tokens(self) -> Mapping[str, Token]:
+        return {
+            symbol: Token(symbol, entry.address, entry.decimals) for symbol, entry in self.deployment.tokens.items()
+        }
+
+    @property
+    def feeds(self) -> Feeds:
+        checksummed = self.w3.to_checksum_address
+        return Feeds(
+            addresses={symbol: checksummed(entry.feed) for symbol, entry in self.deployment.tokens.items()},
+            sequencer=checksummed(self.deployment.contracts["sequencer_feed"]),
+        )
+
+    @property
+    def uniswap(self) -> Uniswap:
+        contracts, checksummed = self.deployment.contracts, self.w3.to_checksum_address
+        return Uniswap(
+            factory=checksummed(contracts["uniswap_factory"]),
+            position_manager=checksummed(contracts["uniswap_position_manager"]),
+            quoter=checksummed(contracts["uniswap_quoter"]),
+            router=checksummed(contracts["uniswap_router"]),
+            pools=tuple(Pool(checksummed(p.address), p.symbols, p.fee) for p in self.deployment.pools),
+        )
+
+    @property
+    def market(self) -> Market:
+        return Market(self.feeds, self.uniswap, self.tokens, self.fund)
+
+    @property
+    def pool(self) -> Contract:
+        """Aave's."""
+        return contract_at(self.w3, "PoolInstance", self.deployment.contracts["aave_pool"])
+
+    @property
+    def vault(self) -> Contract:
+        return contract_at(self.w3, "RiskParityVault", self.deployment.vault)
+
+    def fund(self, symbol: str, account: str, amount: int) -> None:
+        """Gives ``account`` a raw amount of a token out of nothing."""
+        tokens.fund(self.w3, self.owner, self.tokens[symbol], account, amount)
+
+    def set_price(self, symbol: str, usd_price: float) -> None:
+        """A new round, and arbitrage in every pool with the symbol."""
+        uniswap.set_price(self.w3, self.owner, self.market, symbol, usd_price)
+
+    def pass_time(self, seconds: int) -> None:
+        """The chain's clock moves on, and every feed repeats its price in a new round."""
+        provider = self.w3.provider
+        provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
+        provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+        self.refresh_feeds()
+
+    def refresh_feeds(self) -> None:
+        feeds.refresh(self.w3, self.owner, self.feeds)
+
+    def spot(self, symbol: str) -> float:
+        """The feed's last price in USD."""
+        return feeds.latest_round(self.w3, self.feeds.addresses[symbol])[0]
+
+    def now(self) -> int:
+        """The latest block's time."""
+        return int(self.w3.eth.get_block("latest")["timestamp"])
+
+
+def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
+    return history.load(at, data_dir)
+
+
+@contextmanager
+def running(market: MarketHistory, progress: Progress, port: int = 0) -> Iterator[tuple[AnvilNode, World]]:
+    """A node that carries the world, from the cache where it has been built before."""
+    compile.compile_all(progress)
+    state, description = _cache_files(market)
+    if not (state.exists() and description.exists()):
+        _build(market, state, description, progress)
+    kept = deployment.read(description)
+    with anvil(port=port, load_state=state) as node:
+        yield node, World(_web3(node.url), replace(kept, rpc_url=node.url))
+
+
+@contextmanager
+def forked(world: World) -> Iterator[tuple[AnvilNode, World]]:
+    """An Anvil fork of the world's node: what happens there leaves the original as it was."""
+    with anvil(fork_url=world.deployment.rpc_url) as node:
+        yield node, World(_web3(node.url), replace(world.deployment, rpc_url=node.url))
+
+
+def _build(market: MarketHistory, state: Path, description: Path, progress: Progress) -> None:
+    with anvil(timestamp=market.at) as node:
+        made = _deploy_everything(_web3(node.url), node.url, market, progress)
+        node.request("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
+        node.request("evm_mine")
+        progress("keeping the chain for the next start")
+        dumped = bytes.fromhex(str(rpc(node.url, "anvil_dumpState"))[2:])
+    state.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = state.with_suffix(".part")
+    unfinished.write_bytes(gzip.decompress(dumped))
+    unfinished.replace(state)
+    made.write(description)
+
+
+def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Progress) -> Deployment:
+    accounts = dict(zip(ROLES, w3.eth.accounts, strict=False))
+    owner, others = w3.eth.accounts[0], w3.eth.accounts[-1]
+    progress("tokens and Multicall3")
+    multicall = tokens.deploy_multicall(w3, owner)
+    made_tokens = tokens.deploy_tokens(w3, owner, market.symbols)
+    made_feeds = feeds.deploy_feeds(w3, owner, market, progress)
+    lending = aave.deploy_aave(w3, owner, made_tokens, made_feeds, progress)
+    aave.lend_and_borrow(w3, others, owner, lending, made_tokens)
+
+    def fund(symbol: str, account: ChecksumAddress, amount: int) -> None:
+        tokens.fund(w3, owner, made_tokens[symbol], account, amount)
+
+    exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
+    pools = uniswap.seed_pools(w3, owner, exchange, made_tokens, market, fund, progress)
+    progress("the vault")
+    vault = deploy_vault(
+        w3, owner, _vault_parameters(market, made_tokens, made_feeds, lending, exchange, pools, accounts)
+    ).address
+    _deposit(w3, owner, accounts["depositor"], made_tokens[history.STABLE], vault)
+    return Deployment(
+        rpc_url=url,
+        chain_id=w3.eth.chain_id,
+        vault=vault,
+        quoter=exchange.quoter,
+        multicall=multicall,
+        deribit_url=None,
+        private_key=_development_key(KEEPER_INDEX),
+        at=market.at,
+        prices=market.source.value,
+        implied_volatility=market.source.value if market.implied else "none",
+        left_out={left.name: left.reason for left in market.left_out},
+        notes=market.notes,
+        contracts={
+            "aave_addresses_provider": lending.addresses_provider,
+            "aave_pool": lending.pool,
+            "aave_oracle": lending.oracle,
+            "aave_data_provider": lending.data_provider,
+            "uniswap_factory": exchange.factory,
+            "uniswap_quoter": exchange.quoter,
+            "uniswap_router": exchange.router,
+            "uniswap_position_manager": exchange.position_manager,
+            "multicall3": multicall,
+            "sequencer_feed": made_feeds.sequencer,
+            "vault": vault,
+        },
+        tokens={
+            symbol: TokenEntry(token.address, token.decimals, made_feeds.addresses[symbol])
+            for symbol, token in made_tokens.items()
+        },
+        pools=tuple(PoolEntry(pool.address, pool.symbols, pool.fee) for pool in pools),
+        accounts=dict(accounts),
+    )
+
+
+def _vault_parameters(
+    market: MarketHistory,
+    made_tokens: Mapping[str, Token],
+    made_feeds: Feeds,
+    lending: aave.AaveMarket,
+    exchange: Uniswap,
+    pools: tuple[Pool, ...],
+    accounts: Mapping[str, str],
+) -> VaultParameters:
+    stable = history.STABLE
+    return VaultParameters(
+        asset=made_tokens[stable].address,
+        lending_pool=lending.pool,
+        swap_router=exchange.router,
+        swap_factory=exchange.factory,
+        admin=accounts["admin"],
+        keeper=accounts["keeper"],
+        guardian=accounts["guardian"],
+        assets=tuple(
+            VaultAsset(
+                made_tokens[symbol].address,
+                made_feeds.addresses[symbol],
+                max_age_s=HEARTBEAT_S.get(symbol, DEFAULT_HEARTBEAT_S) + HEARTBEAT_GRACE_S,
+            )
+            for symbol in (stable, *market.risk_symbols)
+        ),
+        fee_tiers=tuple(sorted({pool.fee for pool in pools})),
+        sequencer_feed=made_feeds.sequencer,
+        sequencer_grace_s=SEQUENCER_GRACE_S,
+    )
+
+
+def _deposit(w3: Web3, owner: ChecksumAddress, depositor: str, stable: Token, vault: str) -> None:
+    account, amount = w3.to_checksum_address(depositor), DEPOSIT_USDC * 10**stable.decimals
+    tokens.fund(w3, owner, stable, account, 4 * amount)
+    send(w3, contract_at(w3, "ERC20", stable.address).functions.approve(vault, UINT256_MAX), account)
+    send(w3, contract_at(w3, "RiskParityVault", vault).functions.deposit(amount, account), account)
+
+
+def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
+    digest = hashlib.sha256(compile.fingerprint().encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    for parameters in ("vault_parameters.py", "vault_deployment.py"):
+        digest.update((Path(__file__).parents[1] / "chain" / parameters).read_bytes())
+    digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
+    for series in market.prices:
+        digest.update(series.times.tobytes() + series.prices.tobytes())
+    folder = cache_dir() / "devnet" / digest.hexdigest()[:16]
+    return folder / "state.json", folder / "deployment.json"
+
+
+def _development_key(index: int) -> str:
+    """Key number ``index`` of Anvil's public development mnemonic."""
+    from eth_account import Account
+
+    from keeper.devnet.anvil import MNEMONIC
+
+    Account.enable_unaudited_hdwallet_features()
+    key: str = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}").key.to_0x_hex()
+    return key
+
+
+def _web3(url: str) -> Web3:
+    from web3 import Web3
+
+    return Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 120}))

@@ -1,0 +1,135 @@
+"""The limits and preferences of the strategy: plain numbers, read once from the settings, tightened by the vault's own.
+
+Volatilities and rates are annualised fractions; half-lives are days; bands and shares are fractions; times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.urgency import Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class AssetPolicy:
+    """One risk asset. ``implied_underlying`` is the option market it reads ("BTC"), or None: it borrows a ratio.
+
+    ``implied_weight`` is the share ω of implied variance in the blend."""
+
+    symbol: str
+    budget: float
+    max_weight: float
+    implied_underlying: str | None
+    implied_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatePolicy:
+    """How rounds become bars, and ``estimate`` turns them into a covariance."""
+
+    bar_seconds: int
+    history_s: int
+    volatility_half_life_days: float
+    correlation_half_life_days: float
+    shrink: bool
+    min_bars: int
+    max_gap_s: int
+    volatility_floor: float
+    implied_max_age_s: int
+    implied_decay_s: int
+    implied_ratio_min: float
+    implied_ratio_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named joint loss of the collateral, as a fraction."""
+
+    name: str
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class SizePolicy:
+    """How ``size`` turns a model into weights and leverage."""
+
+    allocation: str
+    target_volatility: float
+    max_leverage: float
+    min_health_factor: float
+    stress_health_factor: float
+    stress_sigmas: float
+    time_to_act_s: int
+    scenarios: tuple[Scenario, ...]
+    max_borrow_rate: float
+    max_utilisation: float
+    market_share: float
+    idle_buffer: float
+
+
+@dataclass(frozen=True, slots=True)
+class UrgencyLimits:
+    """What one urgency may cost. ``cooldown_s`` is the least time since the last rebalance."""
+
+    urgency: Urgency
+    max_gas_price_wei: int
+    max_slippage_bps: int
+    max_trade: float
+    cooldown_s: int
+    recentring: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPolicy:
+    """When ``decide`` trades, and how much.
+
+    ``out_of_band`` is the outer band of risk shares; the other bands' outer bands are as many times wider.
+    Volatility and leverage bands are fractions of their targets.
+    """
+
+    risk_share_band: float
+    out_of_band: float
+    volatility_band: float
+    leverage_band: float
+    alert_health_factor: float
+    act_health_factor: float
+    safe_health_factor: float
+    max_age_s: int
+    patience_s: int
+    min_trade_usd: float
+    risk_aversion: float
+    horizon_s: int
+    trade_cost_bps: int
+    rebalance_gas: int
+    gas_reserve_wei: int
+    max_oracle_gap_bps: int
+    limits: tuple[UrgencyLimits, ...]
+
+    def at(self, urgency: Urgency) -> UrgencyLimits:
+        """The row of the urgency table."""
+        return next(row for row in self.limits if row.urgency is urgency)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPolicy:
+    """How ``route`` builds a plan and what ``verify`` accepts of its simulation."""
+
+    deadline_s: int
+    dust_usd: float
+    gas_usd_price_symbol: str
+    gas_limit_margin: float
+    nav_tolerance_bps: int
+    leverage_tolerance: float
+    weight_tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    assets: tuple[AssetPolicy, ...]
+    estimate: EstimatePolicy
+    size: SizePolicy
+    decision: DecisionPolicy
+    plan: PlanPolicy
+
+    def asset(self, symbol: str) -> AssetPolicy:
+        return next(asset for asset in self.assets if asset.symbol == symbol)

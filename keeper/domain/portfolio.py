@@ -1,0 +1,51 @@
+"""The vault as weights: value / NAV per risk asset, cash and debt making up the rest to 1."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.units import UINT256_MAX, WAD, usd
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Risk assets in the snapshot's order. ``health_factor`` is inf without debt; money in USD."""
+
+    symbols: tuple[str, ...]
+    weights: tuple[float, ...]
+    values_usd: tuple[float, ...]
+    nav_usd: float
+    cash_usd: float
+    debt_usd: float
+    leverage: float
+    health_factor: float
+
+
+def portfolio(snapshot: MarketSnapshot) -> Portfolio:
+    """The vault's holdings at the feeds' prices. A vault without value has all weights 0."""
+    cash_holding = snapshot.holdings[0]
+    cash_price = snapshot.feeds[0].price
+    cash_decimals = snapshot.debt_token.decimals
+    cash = usd(cash_holding.idle + cash_holding.supplied, cash_decimals, cash_price)
+    debt = usd(cash_holding.owed, cash_decimals, cash_price)
+    values = tuple(
+        usd(holding.idle + holding.supplied, token.decimals, feed.price)
+        for token, holding, feed in zip(
+            snapshot.tokens[1:], snapshot.holdings[1:], snapshot.feeds[1:], strict=True
+        )
+    )
+    gross = math.fsum(values)
+    nav = gross + cash - debt
+    factor = snapshot.account.health_factor
+    return Portfolio(
+        symbols=snapshot.risk_symbols,
+        weights=tuple(value / nav if nav > 0 else 0.0 for value in values),
+        values_usd=values,
+        nav_usd=nav,
+        cash_usd=cash,
+        debt_usd=debt,
+        leverage=gross / nav if nav > 0 else 0.0,
+        health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
+    )

@@ -1,0 +1,110 @@
+"""One cycle, whole: what was seen, what was concluded, what became of it. Replayable offline to the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.decision import Decision
+from keeper.domain.evidence import ImpliedReading
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
+from keeper.domain.policy import Policy
+from keeper.domain.tx import InFlight, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReference:
+    """Which stored rounds of a feed the estimate used: those from ``first_round`` to ``last_round``, by SHA-256."""
+
+    symbol: str
+    feed: str
+    first_round: int
+    last_round: int
+    count: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleInputs:
+    """Everything the pure functions were given, the bars by reference."""
+
+    snapshot: MarketSnapshot
+    history: tuple[HistoryReference, ...]
+    implied: tuple[ImpliedReading, ...]
+    in_flight: InFlight | None
+    policy: Policy
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusions:
+    """What the pure functions returned; replay must give the same. ``None``: the cycle ended before it."""
+
+    model: RiskModel
+    target: TargetPortfolio
+    decision: Decision
+    plan: RebalancePlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error that ended the cycle: its name, branch exit code, message and remedy."""
+
+    name: str
+    exit_code: int
+    message: str
+    remedy: str
+
+
+class Mode(StrEnum):
+    """SIMULATE writes nothing anywhere; DRY_RUN only journals; EXECUTE and LIVE may send."""
+
+    SIMULATE = "simulate"
+    DRY_RUN = "dry-run"
+    EXECUTE = "execute"
+    LIVE = "live"
+
+    @property
+    def sends(self) -> bool:
+        return self in (Mode.EXECUTE, Mode.LIVE)
+
+
+class Outcome(StrEnum):
+    """HELD: no trade wanted, or a gate held it back. DECLINED: the simulated plan failed a check. WOULD_SEND: all checks
+    passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see ``failure``."""
+
+    HELD = "HELD"
+    DECLINED = "DECLINED"
+    WOULD_SEND = "WOULD_SEND"
+    SENT = "SENT"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """``summary`` is one sentence for people. ``started_at`` is Unix seconds by the keeper's clock.
+
+    ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the whole cycle;
+    ``compute_ms`` is the time spent in the pure functions.
+    """
+
+    record_id: str
+    mode: Mode
+    outcome: Outcome
+    summary: str
+    exit_code: int
+    started_at: float
+    code_version: str
+    settings_hash: str
+    inputs: CycleInputs | None
+    conclusions: Conclusions | None
+    simulation: SimulationReport | None
+    verdict: PlanVerdict | None
+    receipt: Receipt | None
+    realised: PostState | None
+    failure: Failure | None
+    read_round_trips: int
+    rpc_round_trips: int
+    compute_ms: float

@@ -1,0 +1,1 @@
+"""Edges to HTTP sources of prices and volatility."""

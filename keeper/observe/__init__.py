@@ -1,0 +1,1 @@
+"""What the keeper tells the world about itself while it runs."""

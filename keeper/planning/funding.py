@@ -1,0 +1,90 @@
+"""How the debt asset flows through a plan: what is flash-borrowed, repaid, borrowed, so that no step can come up short.
+
+All amounts raw, of the debt asset. Sells count at the least they must return, so that the plan holds even then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.units import BPS, USD_DECIMALS
+from keeper.planning.fills import Fill
+
+LEAST_HEALTH_FACTOR_ON_THE_WAY = 1.10
+"""Collateral is withdrawn before its proceeds repay: down to here that is done without repaying first."""
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """``repay_first`` before collateral is withdrawn, ``borrow`` or ``repay_last`` after everything is supplied."""
+
+    flash: int
+    premium: int
+    repay_first: int
+    borrow: int
+    repay_last: int
+
+
+def funding(
+    fills: Sequence[Fill], snapshot: MarketSnapshot, buffer: int, withdrawn: dict[str, int], *, may_borrow: bool
+) -> Funding:
+    """The smallest flash loan that carries the fills, and what the debt does to settle it.
+
+    ``buffer`` stays idle; ``withdrawn`` is the collateral that leaves the lending market, raw by symbol. Where ``may_borrow``
+    is False the flash loan covers at most what the sells return for certain.
+    """
+    cash = snapshot.debt_token.symbol
+    holding = snapshot.holdings[0]
+    on_hand = max(0, holding.idle - buffer)
+    spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
+    earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
+    repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot))
+    found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
+    for _ in range(_ROUNDS if not may_borrow and found.borrow else 0):
+        repay_first = max(0, repay_first - found.borrow)
+        found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
+    return found
+
+
+def premium(flash: int, premium_bps: int) -> int:
+    """Aave FlashLoanLogic: percentMulCeil."""
+    return -(-flash * premium_bps // BPS)
+
+
+def _settled(on_hand: int, spent: int, earned: int, repay_first: int, owed: int, premium_bps: int) -> Funding:
+    flash = max(0, repay_first - on_hand, repay_first + spent - on_hand - earned)
+    fee = premium(flash, premium_bps)
+    left = on_hand - repay_first + earned - spent - fee
+    return Funding(
+        flash=flash,
+        premium=fee,
+        repay_first=repay_first,
+        borrow=max(0, -left),
+        repay_last=max(0, min(left, owed - repay_first)),
+    )
+
+
+def _repayment_that_frees(withdrawn: dict[str, int], snapshot: MarketSnapshot) -> int:
+    """Debt that must go first so that the health factor stays above the least on the way."""
+    owed = snapshot.holdings[0].owed
+    if owed == 0 or not withdrawn:
+        return 0
+    threshold_value = 0.0
+    for token, holding, reserve in zip(snapshot.tokens, snapshot.holdings, snapshot.reserves, strict=True):
+        stays = max(0, holding.supplied - withdrawn.get(token.symbol, 0))
+        threshold_value += (
+            stays * reserve.market_price * reserve.liquidation_threshold_bps / BPS / 10**token.decimals
+        )
+    debt_price = snapshot.reserves[0].market_price / 10**snapshot.debt_token.decimals
+    carried = threshold_value / LEAST_HEALTH_FACTOR_ON_THE_WAY / debt_price
+    return int(max(0, math.ceil(owed - carried)))
+
+
+def idle_buffer(nav_usd: float, share: float, snapshot: MarketSnapshot) -> int:
+    """The part of NAV that stays idle in the debt asset, raw, rounded up."""
+    price = snapshot.feeds[0].price
+    return int(math.ceil(max(0.0, nav_usd) * share * 10 ** (snapshot.debt_token.decimals + USD_DECIMALS) / price))

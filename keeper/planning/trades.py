@@ -1,0 +1,95 @@
+"""Which tokens to swap into which: sells and buys matched so that value does not pass through the debt asset twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.decision import Decision, Goal
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.policy import Policy
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import raw_from_usd_floor
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Sell ``amount_in`` raw of one token for another; ``value_usd`` is that amount at the feed's price."""
+
+    sell: str
+    buy: str
+    amount_in: int
+    value_usd: float
+
+
+def trades(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tuple[Trade, ...]:
+    """The swaps that lead from the vault's holdings to the decision's goal, sells into the debt asset first.
+
+    Differences under ``policy.plan.dust_usd`` are left alone. Never sells more than the vault has.
+    """
+    if decision.goal is None:
+        return ()
+    sells, buys = _differences(decision.goal, snapshot, policy.plan.dust_usd)
+    matched, sells, buys = _matched(sells, buys)
+    cash = snapshot.debt_token.symbol
+    wanted = [
+        *((symbol, cash, value) for symbol, value in sells),
+        *matched,
+        *((cash, symbol, value) for symbol, value in buys),
+    ]
+    return _in_raw_amounts(wanted, snapshot, policy.plan.dust_usd)
+
+
+def _differences(
+    goal: Goal, snapshot: MarketSnapshot, dust_usd: float
+) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """What to sell and what to buy, in USD, the largest first."""
+    held = portfolio(snapshot)
+    values = dict(zip(held.symbols, held.values_usd, strict=True))
+    changes = [
+        (symbol, weight * held.nav_usd - values[symbol])
+        for symbol, weight in zip(goal.symbols, goal.weights, strict=True)
+    ]
+    sells = [(symbol, -change) for symbol, change in changes if change < -dust_usd]
+    buys = [(symbol, change) for symbol, change in changes if change > dust_usd]
+    return _largest_first(sells), _largest_first(buys)
+
+
+def _matched(
+    sells: list[tuple[str, float]], buys: list[tuple[str, float]]
+) -> tuple[list[tuple[str, str, float]], list[tuple[str, float]], list[tuple[str, float]]]:
+    """Largest sell against largest buy until one side is used up; and what is left of both."""
+    found: list[tuple[str, str, float]] = []
+    sells, buys = list(sells), list(buys)
+    while sells and buys:
+        (sold, offered), (bought, wanted) = sells[0], buys[0]
+        value = min(offered, wanted)
+        found.append((sold, bought, value))
+        sells = _largest_first([(sold, offered - value), *sells[1:]])
+        buys = _largest_first([(bought, wanted - value), *buys[1:]])
+    return found, sells, buys
+
+
+def _largest_first(amounts: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    return sorted(((symbol, value) for symbol, value in amounts if value > 0.0), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _in_raw_amounts(
+    wanted: list[tuple[str, str, float]], snapshot: MarketSnapshot, dust_usd: float
+) -> tuple[Trade, ...]:
+    cash = snapshot.debt_token.symbol
+    left = {
+        token.symbol: holding.idle + holding.supplied
+        for token, holding in zip(snapshot.tokens, snapshot.holdings, strict=True)
+    }
+    found = []
+    for sell, buy, value in wanted:
+        if value <= dust_usd:
+            continue
+        token = snapshot.token(sell)
+        amount = raw_from_usd_floor(value, token.decimals, snapshot.price(sell))
+        if sell != cash:
+            amount = min(amount, left[sell])
+            left[sell] -= amount
+        if amount > 0:
+            found.append(Trade(sell, buy, amount, value))
+    return tuple(found)

@@ -1,0 +1,107 @@
+"""What the cycle needs of the world. The edges implement these; nothing in the core knows how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from keeper.domain.evidence import ImpliedReading
+from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
+from keeper.domain.record import DecisionRecord, HistoryReference
+from keeper.domain.tx import InFlight, Payload, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One consistent read: the snapshot, and per symbol the rounds newer than those already known, oldest first."""
+
+    snapshot: MarketSnapshot
+    new_rounds: Mapping[str, tuple[Round, ...]]
+
+
+class Chain(Protocol):
+    """The node, seen through our contracts."""
+
+    @property
+    def round_trips(self) -> int:
+        """HTTP requests made so far by this object."""
+        ...
+
+    def read(self, known: Mapping[str, int], history_s: int) -> Reading:
+        """Everything at the latest block's hash, in at most 3 round trips once ``known`` (symbol to last round id) is warm.
+
+        Rounds older than ``history_s`` before the block are not fetched. Raises NodeUnavailable, NodeUntrusted, WrongChain.
+        """
+        ...
+
+    def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
+        """QuoterV2 at the snapshot's block, all in one round trip, in the order asked."""
+        ...
+
+    def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
+        """The vault call, 0x-hex."""
+        ...
+
+    def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
+        """The exact calldata on the snapshot's block, and the post-state, in one request."""
+        ...
+
+
+class Rounds(Protocol):
+    """Price rounds already seen, by symbol."""
+
+    def last_known(self) -> Mapping[str, int]:
+        """Symbol to the newest stored round id."""
+        ...
+
+    def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
+        """Add rounds; those already known are left as they are. A known id with another answer raises JournalCorrupt."""
+        ...
+
+    def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
+        """Per symbol the rounds updated at or after ``timestamp``, oldest first."""
+        ...
+
+    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
+        """What a record keeps instead of the rounds themselves."""
+        ...
+
+
+class ImpliedVolatility(Protocol):
+    """The option market."""
+
+    def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
+        """One reading per underlying, known at or before ``as_of``; never raises: a failure is a reading without a number."""
+        ...
+
+
+class Sender(Protocol):
+    """The only part that spends."""
+
+    def settle(self) -> InFlight | None:
+        """Finish, or own up to, what was started earlier; None when nothing is in flight."""
+        ...
+
+    def send(self, payload: Payload) -> Receipt:
+        """Journal, sign, broadcast, wait. Raises Reverted, OutcomeUnknown, NotAuthorised, JournalUnwritable."""
+        ...
+
+
+class Records(Protocol):
+    """Where decision records are kept."""
+
+    def append(self, record: DecisionRecord) -> None: ...
+
+
+class Clock(Protocol):
+    """The keeper's own clock; decisions never look at it."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, for durations."""
+        ...

@@ -1,0 +1,59 @@
+"""Irregular price rounds, sampled on a regular grid without ever looking ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.evidence import PriceBars
+from keeper.domain.market import Round
+
+
+def sample(
+    rounds: Mapping[str, Sequence[Round]],
+    symbols: Sequence[str],
+    as_of: int,
+    bar_seconds: int,
+    history_s: int,
+    max_gap_s: int,
+    decimals: int = 8,
+) -> PriceBars:
+    """Closes on the grid of whole multiples of ``bar_seconds`` in (as_of - history_s, as_of].
+
+    A close is the last answer updated at or before it, if that is not older than ``max_gap_s``; otherwise
+    NaN. Answers that are not positive are no prices. The grid does not move with ``as_of``, so every cycle
+    within a bar sees the same closes. Raises InvalidSetting for a grid without a bar.
+    """
+    if bar_seconds <= 0 or history_s < bar_seconds:
+        raise InvalidSetting(
+            f"estimate.history_s is {history_s} s and estimate.bar_seconds {bar_seconds} s: not one bar fits",
+            remedy="Set estimate.bar_seconds to a positive number and estimate.history_s to many times it.",
+        )
+    last = as_of - as_of % bar_seconds
+    first = (as_of - history_s) // bar_seconds * bar_seconds + bar_seconds
+    times = np.arange(first, last + 1, bar_seconds, dtype=np.int64)
+    closes = np.full((times.size, len(symbols)), np.nan)
+    for column, symbol in enumerate(symbols):
+        closes[:, column] = _closes(rounds.get(symbol, ()), times, max_gap_s, decimals)
+    return PriceBars(tuple(symbols), bar_seconds, times, closes)
+
+
+def _closes(
+    rounds: Sequence[Round], times: NDArray[np.int64], max_gap_s: int, decimals: int
+) -> NDArray[np.float64]:
+    valid = [one for one in rounds if one.answer > 0]
+    closes = np.full(times.size, np.nan)
+    if not valid:
+        return closes
+    updated = np.array([one.updated_at for one in valid], dtype=np.int64)
+    answers = np.array([one.answer for one in valid], dtype=np.float64) / 10**decimals
+    if np.any(np.diff(updated) < 0):
+        order = np.argsort(updated, kind="stable")
+        updated, answers = updated[order], answers[order]
+    position = np.searchsorted(updated, times, side="right") - 1
+    known = (position >= 0) & (times - updated[np.maximum(position, 0)] <= max_gap_s)
+    closes[known] = answers[position[known]]
+    return closes

@@ -1,0 +1,153 @@
+"""From evidence to a risk model: volatilities, correlations of longer memory, implied volatility."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.errors import InvalidSetting, NoEstimate
+from keeper.domain.evidence import Evidence, PriceBars
+from keeper.domain.model import AssetRisk, RiskModel
+from keeper.domain.policy import AssetPolicy, EstimatePolicy, Policy
+from keeper.domain.units import SECONDS_PER_YEAR
+from keeper.risk import ewma
+from keeper.risk.correlation import ewma_correlation, shrunk_correlation
+from keeper.risk.implied import Blend, blends
+from keeper.risk.returns import bridged, log_returns
+
+SECONDS_PER_DAY = 86_400
+
+
+def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
+    """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
+
+    D: EWMA volatilities at the volatility half-life, implied volatility blended in, not under the floor. R:
+    EWMA correlation of the same returns at the correlation half-life (a plain split of half-lives; returns
+    are not standardised by a volatility path first). 365 days a year. Raises NoEstimate naming the asset with
+    too few bars.
+    """
+    bars = evidence.bars
+    assets = tuple(_asset(policy, symbol) for symbol in bars.symbols)
+    returns = log_returns(bars.closes)
+    counts = np.isfinite(returns).sum(axis=0)
+    _require_bars(bars, counts, policy.estimate)
+
+    correlation = _correlation(bars, returns, policy.estimate)
+    historical = _volatilities(bars, returns, policy.estimate)
+    blended = blends(assets, historical, correlation, evidence.implied, evidence.as_of, policy.estimate)
+    volatilities = np.maximum([blend.volatility for blend in blended], policy.estimate.volatility_floor)
+    covariance = correlation * np.outer(volatilities, volatilities)
+    return RiskModel(
+        as_of=evidence.as_of,
+        symbols=bars.symbols,
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+        assets=tuple(
+            _asset_risk(symbol, int(count), ewma_volatility, blend, bars, policy.estimate)
+            for symbol, count, ewma_volatility, blend in zip(
+                bars.symbols, counts, historical, blended, strict=True
+            )
+        ),
+        worst_loss=worst_loss(bars, policy.size.time_to_act_s),
+    )
+
+
+def worst_loss(bars: PriceBars, hold_s: int) -> float:
+    """Largest loss of an equal-weight hold of ``hold_s`` seconds begun at any bar, as a positive fraction; 0
+    if none lost.
+
+    A hold counts the assets with a price at both its ends.
+    """
+    hold = max(1, math.ceil(hold_s / bars.bar_seconds))
+    if bars.closes.shape[0] <= hold:
+        hold = bars.closes.shape[0] - 1
+    growth = bars.closes[hold:] / bars.closes[:-hold] if hold > 0 else np.empty((0, len(bars.symbols)))
+    known = np.isfinite(growth)
+    held = known.sum(axis=1)
+    if not np.any(held):
+        return 0.0
+    totals = np.where(known, growth, 0.0).sum(axis=1)
+    return max(0.0, 1.0 - float((totals[held > 0] / held[held > 0]).min()))
+
+
+def _asset(policy: Policy, symbol: str) -> AssetPolicy:
+    for asset in policy.assets:
+        if asset.symbol == symbol:
+            return asset
+    raise InvalidSetting(
+        f"assets: there are price bars of {symbol} but no settings for it",
+        remedy=f'Add an [[assets]] table with symbol = "{symbol}", or take it out of the market read.',
+    )
+
+
+def _require_bars(bars: PriceBars, counts: NDArray[np.int64], policy: EstimatePolicy) -> None:
+    for symbol, count in zip(bars.symbols, counts, strict=True):
+        if count < policy.min_bars:
+            raise NoEstimate(
+                f"{symbol} has {count} returns of {bars.bar_seconds} s in its price history, "
+                f"fewer than estimate.min_bars = {policy.min_bars}",
+                remedy=f"Wait for more rounds of its feed, lower estimate.min_bars, or leave {symbol} out.",
+            )
+
+
+def _correlation(
+    bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy
+) -> NDArray[np.float64]:
+    # Only bars that every asset has: pairwise samples need not give a positive definite matrix.
+    complete = returns[np.isfinite(returns).all(axis=1)]
+    if complete.shape[0] < policy.min_bars:
+        scarcest = bars.symbols[int(np.isfinite(returns).sum(axis=0).argmin())]
+        raise NoEstimate(
+            f"{complete.shape[0]} returns of {bars.bar_seconds} s are common to {', '.join(bars.symbols)} "
+            f"({scarcest} has fewest), fewer than estimate.min_bars = {policy.min_bars}",
+            remedy=f"Wait until the feeds have more common rounds, or leave {scarcest} out of the assets.",
+        )
+    half_life = _half_life_bars(policy.correlation_half_life_days, bars.bar_seconds)
+    measure = shrunk_correlation if policy.shrink else ewma_correlation
+    return measure(complete, half_life)
+
+
+def _volatilities(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy) -> tuple[float, ...]:
+    half_life = _half_life_bars(policy.volatility_half_life_days, bars.bar_seconds)
+    bars_per_year = SECONDS_PER_YEAR / bars.bar_seconds
+    if np.isfinite(returns).all():
+        w = ewma.weights(returns.shape[0], half_life)
+        variances: Sequence[float] = (w @ np.square(returns[-w.size :])).tolist()
+    else:
+        variances = [
+            _variance_with_gaps(bars.closes[:, column], half_life) for column in range(len(bars.symbols))
+        ]
+    return tuple(max(math.sqrt(v * bars_per_year), policy.volatility_floor) for v in variances)
+
+
+def _variance_with_gaps(closes: NDArray[np.float64], half_life: float) -> float:
+    returns = bridged(closes)
+    returns = returns[np.isfinite(returns)]
+    w = ewma.weights(returns.size, half_life)
+    return float(w @ np.square(returns[-w.size :]))
+
+
+def _half_life_bars(days: float, bar_seconds: int) -> float:
+    return days * SECONDS_PER_DAY / bar_seconds
+
+
+def _asset_risk(
+    symbol: str, count: int, historical: float, blend: Blend, bars: PriceBars, policy: EstimatePolicy
+) -> AssetRisk:
+    notes = [blend.provenance]
+    if blend.volatility <= policy.volatility_floor:
+        notes.append(f"floor {policy.volatility_floor:.1%}")
+    missing = len(bars.times) - 1 - count
+    if missing:
+        notes.append(f"{missing} of {len(bars.times) - 1} returns missing")
+    return AssetRisk(
+        symbol=symbol,
+        bars=count,
+        ewma=historical,
+        implied=blend.implied,
+        blended=max(blend.volatility, policy.volatility_floor),
+        implied_weight=blend.weight,
+        provenance="; ".join(notes),
+    )

@@ -1,0 +1,400 @@
+"""Every setting with its type, range, default and meaning. The defaults are the shipped strategy.
+
+Only the root reads the environment; the tables below it are plain models, so that a setting has one way in.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+BUDGET_TOLERANCE = 1e-9
+CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
+DEV_CHAIN_ID = 31337
+STRATEGY = ("assets", "estimate", "size", "decision", "plan")
+
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+HealthFactor = Annotated[float, Field(gt=1, le=10, allow_inf_nan=False)]
+Seconds = Annotated[int, Field(ge=1)]
+Bps = Annotated[int, Field(ge=0, le=10_000)]
+
+
+def _address(value: str) -> str:
+    """Checksummed (EIP-55), or in one case; a wrong checksum is a mistyped address."""
+    from eth_utils.address import is_hex_address, to_checksum_address
+
+    digits = value.removeprefix("0x")
+    one_case = digits in (digits.lower(), digits.upper())
+    if not value.startswith("0x") or not is_hex_address(value):
+        raise ValueError("not an Ethereum address: 0x and 40 hexadecimal digits")
+    checksummed = str(to_checksum_address(value))
+    if not one_case and value != checksummed:
+        raise ValueError("not an Ethereum address: its checksum (EIP-55) is wrong, so a digit is mistyped")
+    return checksummed
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or len(value.split("://", 1)[1]) == 0:
+        raise ValueError("not an http:// or https:// address")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AssetTable(_Table):
+    """One risk asset."""
+
+    symbol: str = Field(min_length=1, description="symbol of the token, as the token itself reports it")
+    budget: PositiveFraction = Field(description="share of the portfolio's risk; all budgets sum to 1")
+    max_weight: Annotated[float, Field(gt=0, le=10)] = Field(
+        default=1.5, description="largest value / NAV; the vault's own limit tightens it"
+    )
+    implied_underlying: Literal["BTC", "ETH"] | None = Field(
+        default=None,
+        description="option market whose implied volatility it reads; without one it borrows a ratio",
+    )
+    implied_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5, description="share of implied variance in the blend"
+    )
+
+
+class EstimateTable(_Table):
+    """From price rounds to a covariance."""
+
+    bar_seconds: Literal[3600, 14400, 86400] = Field(
+        default=3600, description="grid on which rounds are sampled, seconds"
+    )
+    history_s: Seconds = Field(default=120 * 86400, description="how far back rounds are read, seconds")
+    volatility_half_life_days: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=5.0, description="half-life of the volatilities, days"
+    )
+    correlation_half_life_days: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=21.0, description="half-life of the correlations, days"
+    )
+    shrink: bool = Field(
+        default=True, description="shrink correlations towards their mean (Ledoit-Wolf 2004)"
+    )
+    min_bars: Annotated[int, Field(ge=2)] = Field(
+        default=504, description="fewest bars an asset needs to be estimated"
+    )
+    max_gap_s: Seconds = Field(
+        default=43200, description="longest gap over which a last price is carried, seconds"
+    )
+    volatility_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.05, description="lowest annualised volatility an asset is given"
+    )
+    implied_max_age_s: Seconds = Field(
+        default=10800, description="older implied volatility is stale, seconds"
+    )
+    implied_decay_s: Seconds = Field(
+        default=86400, description="a stale one loses its weight over this time, seconds"
+    )
+    implied_ratio_min: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5,
+        description="lowest plausible implied / historical volatility; below it only raises the blend",
+    )
+    implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = Field(
+        default=3.0,
+        description="highest plausible implied / historical volatility; above it only raises the blend",
+    )
+
+    @model_validator(mode="after")
+    def _enough_history(self) -> EstimateTable:
+        if self.history_s < self.min_bars * self.bar_seconds:
+            raise ValueError(
+                f"history_s {self.history_s} is shorter than min_bars {self.min_bars} of {self.bar_seconds} s"
+            )
+        return self
+
+
+class ScenarioTable(_Table):
+    """A named joint loss of the collateral."""
+
+    name: str = Field(min_length=1, description="what the screen calls it")
+    loss: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="fraction of the collateral's value lost at once"
+    )
+
+
+class SizeTable(_Table):
+    """From a risk model to weights and leverage."""
+
+    allocation: Literal["risk_parity"] = Field(default="risk_parity", description="how risk is spread")
+    target_volatility: Annotated[float, Field(gt=0, le=3)] = Field(
+        default=0.80, description="annualised volatility aimed at, a fraction: 0.80 is 80 %"
+    )
+    max_leverage: Annotated[float, Field(gt=0, le=10)] = Field(
+        default=2.0, description="largest gross value / NAV; the vault's own limit tightens it"
+    )
+    min_health_factor: HealthFactor = Field(
+        default=1.40, description="health factor the target keeps; the vault's own floor tightens it"
+    )
+    stress_health_factor: Annotated[float, Field(ge=1, le=10)] = Field(
+        default=1.05, description="health factor that must be left after the stress loss"
+    )
+    stress_sigmas: Annotated[float, Field(ge=0, le=30)] = Field(
+        default=6.0, description="stress loss in standard deviations over the time to act"
+    )
+    time_to_act_s: Seconds = Field(
+        default=86400, description="longest time until somebody deleverages, seconds"
+    )
+    scenarios: tuple[ScenarioTable, ...] = Field(
+        default=(ScenarioTable(name="12 March 2020, one day", loss=0.40),),
+        description="named joint losses of the collateral that must be survived",
+    )
+    max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=0.25, description="highest borrow rate after our own borrowing, a fraction a year"
+    )
+    max_utilisation: PositiveFraction = Field(
+        default=0.92, description="highest utilisation of the debt reserve after our own borrowing"
+    )
+    market_share: PositiveFraction = Field(
+        default=0.10, description="largest part of a reserve's free liquidity or cap that we take"
+    )
+    idle_buffer: Fraction = Field(default=0.01, description="part of NAV kept as cash")
+
+
+class UrgencyTable(_Table):
+    """What one urgency may cost."""
+
+    max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)] = Field(
+        description="highest gas price paid, gwei"
+    )
+    max_slippage_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
+        description="largest loss of a swap against the oracle price, fees included, bps"
+    )
+    max_trade: Annotated[float, Field(gt=0, le=20)] = Field(
+        description="largest sum of absolute weight changes in one cycle, in NAVs"
+    )
+    cooldown_s: Annotated[int, Field(ge=0)] = Field(
+        description="least time since the last rebalance, seconds"
+    )
+    recentring: PositiveFraction = Field(description="part of the way to the target that one rebalance goes")
+
+
+class UrgenciesTable(_Table):
+    """The urgency table: the more pressing, the more it may cost."""
+
+    routine: UrgencyTable = UrgencyTable(
+        max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=3600, recentring=1.0
+    )
+    out_of_band: UrgencyTable = UrgencyTable(
+        max_gas_price_gwei=120, max_slippage_bps=75, max_trade=4.0, cooldown_s=1800, recentring=1.0
+    )
+    emergency: UrgencyTable = UrgencyTable(
+        max_gas_price_gwei=500, max_slippage_bps=300, max_trade=4.0, cooldown_s=0, recentring=1.0
+    )
+
+    @model_validator(mode="after")
+    def _pressing_may_cost_more(self) -> UrgenciesTable:
+        rows = (self.routine, self.out_of_band, self.emergency)
+        for calmer, pressing in pairwise(rows):
+            if (
+                pressing.max_gas_price_gwei < calmer.max_gas_price_gwei
+                or pressing.max_slippage_bps < calmer.max_slippage_bps
+                or pressing.cooldown_s > calmer.cooldown_s
+            ):
+                raise ValueError(
+                    "gas price and slippage may not fall, and the cool-down may not grow, "
+                    "from routine to out_of_band to emergency"
+                )
+        return self
+
+
+class DecisionTable(_Table):
+    """When to trade, and how much."""
+
+    risk_share_band: PositiveFraction = Field(
+        default=0.03,
+        description="trade when an asset's share of risk is off its budget by more (0.03: 3 points)",
+    )
+    out_of_band: PositiveFraction = Field(
+        default=0.08, description="off by more than this is OUT_OF_BAND instead of ROUTINE"
+    )
+    volatility_band: PositiveFraction = Field(
+        default=0.15, description="trade when volatility is off its target by more than this part of it"
+    )
+    leverage_band: PositiveFraction = Field(
+        default=0.15, description="trade when leverage is off its target by more than this part of it"
+    )
+    alert_health_factor: HealthFactor = Field(default=1.30, description="below it the urgency is OUT_OF_BAND")
+    act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
+    safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")
+    max_age_s: Seconds = Field(
+        default=7 * 86400, description="trade when the last rebalance is older, seconds"
+    )
+    patience_s: Seconds = Field(
+        default=6 * 3600,
+        description="after waiting this long for cheap gas the gas price no longer holds back, seconds",
+    )
+    min_trade_usd: Annotated[float, Field(ge=0)] = Field(
+        default=100.0, description="smaller trades are not made, USD"
+    )
+    risk_aversion: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=4.0,
+        description="risk aversion: what a unit of variance costs a year, in the benefit of a trade",
+    )
+    horizon_s: Seconds = Field(
+        default=30 * 86400,
+        description="time over which the benefit of a trade is counted, and of implied volatility, seconds",
+    )
+    trade_cost_bps: Bps = Field(
+        default=20, description="cost of a trade assumed before it is quoted, bps of its value"
+    )
+    rebalance_gas: Annotated[int, Field(ge=21_000)] = Field(
+        default=2_500_000, description="gas of a rebalance assumed before it is simulated"
+    )
+    gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(
+        default=1.0,
+        description="native coin the keeper's account keeps for a deleveraging; below it no levering",
+    )
+    max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
+        default=150, description="largest gap between the vault's feed and the lending market's oracle, bps"
+    )
+    urgency: UrgenciesTable = UrgenciesTable()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DecisionTable:
+        if self.out_of_band < self.risk_share_band:
+            raise ValueError(
+                f"out_of_band {self.out_of_band} is below risk_share_band {self.risk_share_band}"
+            )
+        if not self.act_health_factor < self.alert_health_factor < self.safe_health_factor:
+            raise ValueError(
+                "act_health_factor, alert_health_factor and safe_health_factor must rise in this order: "
+                f"{self.act_health_factor}, {self.alert_health_factor}, {self.safe_health_factor}"
+            )
+        return self
+
+
+class PlanTable(_Table):
+    """How a plan is built, and what is accepted of its simulation."""
+
+    deadline_s: Annotated[int, Field(ge=12, le=86400)] = Field(
+        default=600, description="a transaction is void this long after its block, seconds"
+    )
+    dust_usd: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="smaller steps are left out, USD"
+    )
+    gas_usd_price_symbol: str = Field(default="WETH", description="token whose price values gas")
+    gas_limit_margin: Annotated[float, Field(ge=1, le=3)] = Field(
+        default=1.25, description="gas limit as a multiple of the simulated gas"
+    )
+    nav_tolerance_bps: Bps = Field(
+        default=20, description="largest gap between expected and simulated NAV, bps of NAV"
+    )
+    leverage_tolerance: PositiveFraction = Field(
+        default=0.02, description="largest gap between expected and simulated leverage"
+    )
+    weight_tolerance: PositiveFraction = Field(
+        default=0.02, description="largest gap between expected and simulated weight of an asset"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. In the environment each has the prefix ``KEEPER_``; tables are reached with ``__``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEEPER_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        dotenv_filtering="only_existing",
+        hide_input_in_errors=True,
+        nested_model_default_partial_update=True,
+    )
+
+    rpc_url: HttpUrl | None = Field(default=None, description="JSON-RPC address of the node")
+    chain_id: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="chain id the node must report"
+    )
+    vault: Address | None = Field(default=None, description="address of the RiskParityVault")
+    quoter: Address | None = Field(default=None, description="address of Uniswap's QuoterV2")
+    multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
+    deribit_url: HttpUrl = Field(default="https://www.deribit.com/api/v2", description="Deribit's API")
+    journal_url: str = Field(
+        default="sqlite:///keeper.db", min_length=1, description="SQLAlchemy address of the journal"
+    )
+    deployment: Path | None = Field(
+        default=None,
+        description="deployment file of a devnet: gives node, chain id, addresses and key unless set here",
+    )
+    config: Path | None = Field(default=None, description="strategy file; ./keeper.toml when it exists")
+    keystore: Path | None = Field(default=None, description="encrypted keystore V3 file of the keeper's key")
+    keystore_password_file: Path | None = Field(
+        default=None,
+        description="file whose first line is the keystore's password; without it: asked on the terminal",
+    )
+    private_key: SecretStr | None = Field(
+        default=None, description=f"raw private key, accepted on chain id {DEV_CHAIN_ID} only"
+    )
+    sender: Address | None = Field(
+        default=None, description="account a simulation acts as when no key is set; else it is the key's"
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="log lines for people or machines; auto: console on a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level logged"
+    )
+
+    assets: tuple[AssetTable, ...] = Field(
+        default=(
+            AssetTable(symbol="WBTC", budget=0.25, implied_underlying="BTC"),
+            AssetTable(symbol="WETH", budget=0.25, implied_underlying="ETH"),
+            AssetTable(symbol="LINK", budget=0.25),
+            AssetTable(symbol="UNI", budget=0.25),
+        ),
+        min_length=1,
+        description="the risk assets",
+    )
+    estimate: EstimateTable = EstimateTable()
+    size: SizeTable = SizeTable()
+    decision: DecisionTable = DecisionTable()
+    plan: PlanTable = PlanTable()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: ``load`` reads the sources, so that it knows where each value is from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        symbols = [asset.symbol for asset in self.assets]
+        twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+        if twice:
+            raise ValueError(f"assets: {', '.join(twice)} is listed twice")
+        total = sum(asset.budget for asset in self.assets)
+        if abs(total - 1) > BUDGET_TOLERANCE:
+            raise ValueError(f"assets: the budgets sum to {total:.10g}, not 1")
+        if self.decision.alert_health_factor > self.size.min_health_factor:
+            raise ValueError(
+                f"decision.alert_health_factor {self.decision.alert_health_factor} is above "
+                f"size.min_health_factor {self.size.min_health_factor}: every target would raise the alert"
+            )
+        if self.private_key is not None and self.chain_id not in (None, DEV_CHAIN_ID):
+            raise ValueError(
+                f"private_key: accepted on chain id {DEV_CHAIN_ID} only, not on {self.chain_id}: "
+                "use KEEPER_KEYSTORE and KEEPER_KEYSTORE_PASSWORD_FILE"
+            )
+        return self

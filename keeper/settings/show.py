@@ -1,0 +1,55 @@
+"""Every setting as it stands, where it is from, with secrets hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.settings.fields import flattened
+from keeper.settings.load import layers, load, origins
+from keeper.settings.redact import redacted
+from keeper.settings.schema import Settings
+
+DEFAULT = "default"
+UNSET = "(not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of ``keeper config show``."""
+
+    field: str
+    value: str
+    origin: str
+
+
+def shown() -> tuple[Settings, tuple[Shown, ...]]:
+    """The settings in force, and every one of them with its origin. Raises InvalidSetting."""
+    settings = load()
+    return settings, rows(settings, origins(layers()))
+
+
+def rows(settings: Settings, origin_of: Mapping[str, str]) -> tuple[Shown, ...]:
+    """In the order of the schema; the entries of a list share their list's origin."""
+    return tuple(
+        Shown(name, UNSET if value is None else redacted(name, value), _origin(name, origin_of))
+        for name, value in _leaves(settings.model_dump())
+    )
+
+
+def _leaves(values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    leaves: list[tuple[str, Any]] = []
+    for name, value in flattened(values):
+        tables = isinstance(value, (list, tuple)) and all(isinstance(entry, Mapping) for entry in value)
+        if not tables:
+            leaves.append((name, value))
+            continue
+        for index, entry in enumerate(value):
+            leaves.extend(flattened(entry, f"{name}[{index}]."))
+    return leaves
+
+
+def _origin(name: str, origin_of: Mapping[str, str]) -> str:
+    listed = name.partition("[")[0]
+    return origin_of.get(name) or origin_of.get(listed) or DEFAULT

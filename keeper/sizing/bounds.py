@@ -1,0 +1,274 @@
+"""Every limit on leverage, one function each, in the field's formulas.
+
+With unit weights ``s`` (sum 1), leverage L and a buffer ``B`` of idle cash (a fraction of NAV), collateral is
+``L`` and debt ``L - 1 + B`` NAVs. Buffer 0 gives the textbook forms. A limit that depends on the vault's size
+is inf for an empty vault.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
+from keeper.domain.model import Bound, RiskModel
+from keeper.domain.policy import Policy, SizePolicy
+from keeper.domain.portfolio import Portfolio
+from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD, to_float, usd
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the bounds are computed from: the portfolio at leverage 1 and its terms as collateral."""
+
+    model: RiskModel
+    snapshot: MarketSnapshot
+    policy: Policy
+    held: Portfolio
+    unit_weights: tuple[float, ...]
+    unit_volatility: float
+    liquidation_threshold: float
+    ltv: float
+
+    @property
+    def size(self) -> SizePolicy:
+        return self.policy.size
+
+    @property
+    def largest_loss(self) -> float:
+        """Part of NAV a rebalance may lose before the vault reverts it; its limits must hold even then."""
+        return self.snapshot.vault.policy.max_loss_bps / BPS
+
+
+def all_bounds(basis: Basis) -> tuple[Bound, ...]:
+    """Every bound; the least one sets the leverage, the first of equals."""
+    return (
+        target_volatility(basis),
+        policy_cap(basis),
+        health_factor(basis),
+        stress(basis),
+        borrowing_power(basis),
+        vault_leverage(basis),
+        vault_health_factor(basis),
+        *weight_caps(basis),
+        *supply_caps(basis),
+        borrow_cap(basis),
+        liquidity(basis),
+        utilisation(basis),
+        carry(basis),
+    )
+
+
+# ------------------------------------------------------------------ formulas
+
+
+def leverage_at_health_factor(
+    floor: float, threshold: float, buffer: float = 0.0, loss: float = 0.0
+) -> float:
+    """``L <= h (1 - B) / (h - (1 - q) LT)``: health factor ``h`` after the loss ``q`` of collateral."""
+    return floor * max(0.0, 1.0 - buffer) / (floor - (1.0 - min(loss, 1.0)) * threshold)
+
+
+def health_factor_at(leverage: float, threshold: float, buffer: float = 0.0) -> float:
+    """``L LT / (L - 1 + B)``; inf without debt."""
+    debt = leverage - 1.0 + buffer
+    return leverage * threshold / debt if debt > 0.0 else math.inf
+
+
+def borrow_rate(curve: RateCurve, utilisation: float) -> float:
+    """Yearly variable borrow rate at a utilisation (Aave DefaultReserveInterestRateStrategyV2)."""
+    if utilisation <= curve.optimal_utilisation:
+        return curve.base + curve.slope1 * utilisation / curve.optimal_utilisation
+    excess = (utilisation - curve.optimal_utilisation) / (1.0 - curve.optimal_utilisation)
+    return curve.base + curve.slope1 + curve.slope2 * excess
+
+
+def utilisation_at_rate(curve: RateCurve, rate: float) -> float:
+    """Highest utilisation whose borrow rate is at most ``rate``; 0 when even the base rate is more."""
+    if rate >= borrow_rate(curve, 1.0):
+        return 1.0
+    if rate < curve.base:
+        return 0.0
+    if rate < curve.base + curve.slope1:
+        return curve.optimal_utilisation * (rate - curve.base) / curve.slope1
+    excess = (rate - curve.base - curve.slope1) / curve.slope2
+    return curve.optimal_utilisation + excess * (1.0 - curve.optimal_utilisation)
+
+
+# -------------------------------------------------------------------- bounds
+
+
+def target_volatility(basis: Basis) -> Bound:
+    target, unit = basis.size.target_volatility, basis.unit_volatility
+    return Bound("target_volatility", target / unit, f"{target:.1%} aimed at, {unit:.1%} at leverage 1")
+
+
+def policy_cap(basis: Basis) -> Bound:
+    return Bound("policy_cap", basis.size.max_leverage, "size.max_leverage")
+
+
+def health_factor(basis: Basis) -> Bound:
+    """The floor is the higher of the settings' and the vault's."""
+    floor = max(basis.size.min_health_factor, basis.snapshot.vault.policy.min_health_factor / WAD)
+    limit = leverage_at_health_factor(floor, basis.liquidation_threshold, basis.size.idle_buffer)
+    return Bound(
+        "health_factor",
+        limit,
+        f"health factor {floor:.2f} at liquidation threshold {basis.liquidation_threshold:.1%}",
+    )
+
+
+def stress(basis: Basis) -> Bound:
+    """The worst of: standard deviations over the time to act, the worst in history, named scenarios."""
+    size = basis.size
+    gaussian = size.stress_sigmas * basis.unit_volatility * math.sqrt(size.time_to_act_s / SECONDS_PER_YEAR)
+    losses = [
+        (gaussian, f"{size.stress_sigmas:g} standard deviations in {size.time_to_act_s / 3600:g} h"),
+        (basis.model.worst_loss, "worst in the history"),
+        *((scenario.loss, scenario.name) for scenario in size.scenarios),
+    ]
+    loss, name = max(losses, key=lambda pair: pair[0])
+    limit = leverage_at_health_factor(
+        size.stress_health_factor, basis.liquidation_threshold, size.idle_buffer, loss
+    )
+    return Bound(
+        "stress",
+        limit,
+        f"health factor {size.stress_health_factor:.2f} after losing {min(loss, 1.0):.1%} ({name})",
+    )
+
+
+def borrowing_power(basis: Basis) -> Bound:
+    limit = (1.0 - basis.size.idle_buffer) / (1.0 - basis.ltv)
+    return Bound("borrowing_power", limit, f"loan to value {basis.ltv:.1%}")
+
+
+def vault_leverage(basis: Basis) -> Bound:
+    cap = basis.snapshot.vault.policy.max_leverage / WAD
+    return Bound(
+        "vault_leverage",
+        cap * (1.0 - basis.largest_loss),
+        f"the vault's {cap:.2f}, less what a rebalance may lose",
+    )
+
+
+def vault_health_factor(basis: Basis) -> Bound:
+    floor = basis.snapshot.vault.policy.min_health_factor / WAD
+    used = basis.size.idle_buffer + basis.largest_loss
+    limit = leverage_at_health_factor(floor, basis.liquidation_threshold, used)
+    return Bound("vault_health_factor", limit, f"the vault's {floor:.2f}, after what a rebalance may lose")
+
+
+def weight_caps(basis: Basis) -> tuple[Bound, ...]:
+    """An asset whose leveraged weight may not exceed its cap limits the leverage of the whole."""
+    vault_caps = {entry.symbol: entry.max_weight_bps / BPS for entry in basis.snapshot.vault.assets}
+    found = []
+    for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True):
+        cap = min(
+            basis.policy.asset(symbol).max_weight, vault_caps.get(symbol, 0.0) * (1.0 - basis.largest_loss)
+        )
+        found.append(Bound(f"weight_cap:{symbol}", cap / weight, f"{symbol} at most {cap:.1%} of NAV"))
+    return tuple(found)
+
+
+def supply_caps(basis: Basis) -> tuple[Bound, ...]:
+    """What is supplied already, or our share of that and the room under the cap, whichever is more."""
+    return tuple(
+        _supply_cap(basis, symbol, weight)
+        for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
+    )
+
+
+def _supply_cap(basis: Basis, symbol: str, weight: float) -> Bound:
+    snapshot = basis.snapshot
+    reserve, token, supplied = (
+        snapshot.reserve(symbol),
+        snapshot.token(symbol),
+        snapshot.holding(symbol).supplied,
+    )
+    name, nav = f"supply_cap:{symbol}", basis.held.nav_usd
+    enabled = any(entry.symbol == symbol and entry.enabled for entry in snapshot.vault.assets)
+    if nav <= 0.0:
+        return Bound(name, math.inf, "the vault is empty")
+    closed = not reserve.active or reserve.frozen or reserve.paused or not enabled
+    if closed:
+        room, why = 0, "no more may be supplied: " + _why_closed(reserve)
+    elif reserve.supply_cap == 0:
+        return Bound(name, math.inf, "no supply cap")
+    else:
+        room = max(0, reserve.supply_cap * 10**token.decimals - reserve.supplied)
+        why = f"{basis.size.market_share:.0%} of the room under the cap of {reserve.supply_cap} {symbol}"
+    most = supplied if closed else max(float(supplied), basis.size.market_share * (room + supplied))
+    value = most * snapshot.price(symbol) / 10 ** (token.decimals + 8)
+    return Bound(name, value / nav / weight, why)
+
+
+def _why_closed(reserve: Reserve) -> str:
+    if not reserve.active:
+        return "the reserve is not active"
+    if reserve.paused:
+        return "the reserve is paused"
+    return "the reserve is frozen" if reserve.frozen else "the vault has it disabled"
+
+
+def borrow_cap(basis: Basis) -> Bound:
+    reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
+    if not reserve.borrowing_enabled or not reserve.active or reserve.frozen or reserve.paused:
+        return _debt_bound(basis, "borrow_cap", owed, f"{reserve.symbol} cannot be borrowed now")
+    if reserve.borrow_cap == 0:
+        return Bound("borrow_cap", math.inf, "no borrow cap")
+    room = max(0, reserve.borrow_cap * 10**basis.snapshot.debt_token.decimals - reserve.borrowed)
+    most = max(float(owed), basis.size.market_share * (room + owed))
+    return _debt_bound(basis, "borrow_cap", most, f"{basis.size.market_share:.0%} of the room under the cap")
+
+
+def liquidity(basis: Basis) -> Bound:
+    """Our share of what the reserve has left to lend; debt that is there already may stay."""
+    reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
+    most = max(float(owed), basis.size.market_share * (reserve.available + owed))
+    free = to_float(reserve.available, basis.snapshot.debt_token.decimals)
+    return _debt_bound(
+        basis, "liquidity", most, f"{basis.size.market_share:.0%} of {free:,.0f} {reserve.symbol} to lend"
+    )
+
+
+def utilisation(basis: Basis) -> Bound:
+    """Utilisation after our own borrowing; debt that is there already may stay."""
+    owed = basis.snapshot.holdings[0].owed
+    highest = basis.size.max_utilisation
+    most = max(float(owed), _debt_at_utilisation(basis, highest))
+    return _debt_bound(basis, "utilisation", most, _lent(basis, highest))
+
+
+def carry(basis: Basis) -> Bound:
+    """Debt at which the reserve's own rate curve, our borrowing included, reaches the highest rate we pay.
+
+    Unlike the other market limits it can ask for less than the debt there is: a dear loan is repaid.
+    """
+    limit = basis.size.max_borrow_rate
+    highest = utilisation_at_rate(basis.snapshot.reserves[0].curve, limit)
+    if highest >= 1.0:
+        return Bound("carry", math.inf, f"the curve never asks {limit:.1%}")
+    most = max(0.0, _debt_at_utilisation(basis, highest))
+    return _debt_bound(basis, "carry", most, f"borrow rate {limit:.1%} at {_lent(basis, highest)}")
+
+
+def _debt_at_utilisation(basis: Basis, highest: float) -> float:
+    reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
+    return owed + highest * (reserve.available + reserve.borrowed) - reserve.borrowed
+
+
+def _lent(basis: Basis, highest: float) -> str:
+    reserve = basis.snapshot.reserves[0]
+    lendable = reserve.available + reserve.borrowed
+    now = reserve.borrowed / lendable if lendable > 0 else 0.0
+    return f"{highest:.1%} of {reserve.symbol} lent, now {now:.1%}"
+
+
+def _debt_bound(basis: Basis, name: str, most_raw: float, detail: str) -> Bound:
+    nav = basis.held.nav_usd
+    if nav <= 0.0:
+        return Bound(name, math.inf, "the vault is empty")
+    token = basis.snapshot.debt_token
+    debt = usd(math.floor(most_raw), token.decimals, basis.snapshot.feeds[0].price) / nav
+    return Bound(name, max(0.0, 1.0 - basis.size.idle_buffer + debt), detail)

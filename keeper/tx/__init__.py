@@ -1,0 +1,1 @@
+"""Sending: intent, signed attempt, broadcast, receipt. The only room that holds a key and the only one that spends."""

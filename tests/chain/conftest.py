@@ -1,0 +1,43 @@
+"""A local chain with the real protocols, once per run; a fork of it per module; a clean slate per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keeper.devnet import world as devnet
+from keeper.devnet.anvil import rpc
+from keeper.devnet.world import World
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """The generated market, so that these tests need no data. Do not change it: use ``chain``."""
+    with devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built):
+        yield built
+
+
+@pytest.fixture(scope="module")
+def fork(world: World) -> Iterator[World]:
+    """A fork of ``world`` for one module. Do not change it: use ``chain``."""
+    with devnet.forked(world) as (_, copy):
+        yield copy
+
+
+@pytest.fixture
+def chain(fork: World) -> Iterator[World]:
+    """The module's fork, put back as it was after the test."""
+    url = fork.deployment.rpc_url
+    snapshot = rpc(url, "evm_snapshot")
+    yield fork
+    rpc(url, "evm_revert", snapshot)
+
+
+@pytest.fixture
+def deployment_file(chain: World, tmp_path: Path) -> Path:
+    """A deployment file that points a keeper to ``chain``."""
+    path = tmp_path / "deployment.json"
+    chain.deployment.write(path)
+    return path

@@ -1,0 +1,85 @@
+"""What the keeper sees when governance, the admin or Chainlink change something under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keeper.chain.node import Node
+from keeper.chain.rpc import Rpc
+from keeper.devnet.feeds import set_sequencer
+from keeper.devnet.transactions import contract_at, send
+from keeper.devnet.world import World
+from keeper.domain.market import Sequencer
+from tests.chain.node_scene import HISTORY_S, node_in
+
+
+@pytest.fixture
+def node(chain: World) -> Iterator[Node]:
+    with Rpc(chain.deployment.rpc_url) as rpc:
+        yield node_in(chain, rpc)
+
+
+def test_the_sequencers_status_and_grace_period_are_read(chain: World, node: Node) -> None:
+    assert chain.vault.functions.sequencer().call()[1] == 3_600
+    before = node.read({}, 0).snapshot.sequencer
+    assert before is not None
+    assert before.up
+    now = chain.now()
+    set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=False, since=now)
+    assert Sequencer(up=False, status_since=now, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
+
+
+def test_a_sequencer_feed_that_never_started_does_not_count_as_up(chain: World, node: Node) -> None:
+    set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=True, since=0)
+    assert Sequencer(up=False, status_since=0, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
+
+
+def test_a_sequencer_feed_that_is_taken_away_is_noticed(chain: World, node: Node) -> None:
+    assert node.read({}, 0).snapshot.sequencer is not None
+    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
+    send(chain.w3, chain.vault.functions.setSequencerFeed("0x" + "00" * 20, 0), admin)
+    assert node.read({}, 0).snapshot.sequencer is None
+
+
+def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: World, node: Node) -> None:
+    reading = node.read({}, HISTORY_S)
+    known = {symbol: rounds[-3].round_id for symbol, rounds in reading.new_rounds.items()}
+    feed = contract_at(chain.w3, "RoundFeed", chain.feeds.addresses["WETH"])
+    send(chain.w3, feed.functions.startPhase(), chain.owner)
+    push = feed.get_function_by_signature("push(int256,uint256)")
+    for i in range(2):
+        send(chain.w3, push(1_800 * 10**8 + i, chain.now()), chain.owner)
+    before = node.round_trips
+    new = node.read(known, HISTORY_S).new_rounds["WETH"]
+    assert 3 == node.round_trips - before
+    second_phase = 2 << 64
+    assert [known["WETH"] + 1, known["WETH"] + 2, second_phase | 1, second_phase | 2] == [
+        round_.round_id for round_ in new
+    ]
+
+
+def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: World, node: Node) -> None:
+    before = node.read({}, 0).snapshot
+    provider = contract_at(
+        chain.w3, "PoolAddressesProvider", chain.deployment.contracts["aave_addresses_provider"]
+    )
+    configurator = contract_at(
+        chain.w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call()
+    ).functions
+    weth, usdc = chain.tokens["WETH"].address, chain.tokens["USDC"].address
+    send(chain.w3, configurator.setEModeCategory(1, 9_300, 9_500, 10_100, "ETH against USDC"), chain.owner)
+    send(chain.w3, configurator.setAssetCollateralInEMode(weth, 1, True), chain.owner)
+    send(chain.w3, configurator.setAssetBorrowableInEMode(usdc, 1, True), chain.owner)
+    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
+    send(chain.w3, chain.vault.functions.setCollateralCategory(1), admin)
+
+    after = node.read({}, 0).snapshot
+    assert (9_300, 9_500) == (
+        after.reserve("WETH").ltv_bps,
+        after.reserve("WETH").liquidation_threshold_bps,
+    )
+    assert before.reserve("WBTC").ltv_bps == after.reserve("WBTC").ltv_bps
+    assert after.reserve("USDC").borrowing_enabled
+    assert not after.reserve("WETH").borrowing_enabled

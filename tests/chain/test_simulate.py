@@ -1,0 +1,197 @@
+"""The simulation of the exact calldata, held against really sending it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from keeper.chain.node import Node
+from keeper.chain.rpc import Rpc
+from keeper.domain.errors import NodeUntrusted
+from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import UINT256_MAX
+from tests.chain.node_scene import a_plan, a_step, levering, node_of, url_of
+from tests.chain.vault_scene import GAS, Scene, vault_scene
+
+USDC = 10**6
+
+
+@pytest.fixture
+def scene(chain: object) -> Scene:
+    scene = vault_scene(chain)
+    scene.deposit(100_000 * USDC)
+    return scene
+
+
+@pytest.fixture
+def node(scene: Scene) -> Iterator[Node]:
+    with Rpc(url_of(scene)) as rpc:
+        yield node_of(scene, rpc)
+
+
+class WithoutSimulate(httpx.HTTPTransport):
+    """The same node, were it without eth_simulateV1."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.read())
+        if isinstance(asked, dict) and asked["method"] == "eth_simulateV1":
+            error = {"code": -32601, "message": "Method not found"}
+            return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "error": error})
+        return super().handle_request(request)
+
+
+class WithoutHashes(httpx.HTTPTransport):
+    """The same node, were its eth_simulateV1 to take block numbers only."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.read())
+        if (
+            isinstance(asked, dict)
+            and asked["method"] == "eth_simulateV1"
+            and isinstance(asked["params"][1], dict)
+        ):
+            error = {"code": -32602, "message": "invalid argument 1: hex string expected"}
+            return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "error": error})
+        return super().handle_request(request)
+
+
+def simulated_and_sent(scene: Scene, node: Node) -> tuple[SimulationReport, RebalancePlan, int]:
+    """The report, the plan, and the gas that sending exactly that calldata then took."""
+    snapshot = node.read({}, 0).snapshot
+    plan = levering(snapshot, scene)
+    report = node.simulate(plan, snapshot)
+    transaction = {
+        "from": scene.people.keeper,
+        "to": scene.vault.address,
+        "data": node.calldata(plan, snapshot),
+        "gas": GAS,
+    }
+    receipt = scene.w3.eth.wait_for_transaction_receipt(scene.w3.eth.send_transaction(transaction))
+    assert receipt["status"] == 1
+    return report, plan, receipt["gasUsed"]
+
+
+def test_the_simulated_state_is_the_state_after_really_sending(scene: Scene, node: Node) -> None:
+    report, _, gas = simulated_and_sent(scene, node)
+    after = portfolio(node.read({}, 0).snapshot)
+    assert (True, None, "eth_simulateV1") == (report.success, report.revert, report.method)
+    assert report.post is not None
+    # The real block is not as late as the simulated one: a few seconds of interest.
+    assert report.post.nav_usd == pytest.approx(after.nav_usd, rel=1e-7)
+    assert report.post.leverage == pytest.approx(after.leverage, rel=1e-7)
+    assert report.post.health_factor == pytest.approx(after.health_factor, rel=1e-6)
+    assert report.post.weights == pytest.approx(after.weights, rel=1e-7)
+    assert report.gas == pytest.approx(gas, rel=0.02)
+
+
+def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Node) -> None:
+    snapshot = node.read({}, 0).snapshot
+    plan = levering(snapshot, scene)
+    expected = node.simulate(plan, snapshot)
+    with Rpc(url_of(scene), transport=WithoutSimulate()) as rpc:
+        report = node_of(scene, rpc).simulate(plan, snapshot)
+    assert (True, None, "eth_call") == (report.success, report.revert, report.method)
+    assert report.post is not None
+    assert expected.post is not None
+    assert report.post.nav_usd == pytest.approx(expected.post.nav_usd, rel=1e-7)
+    assert report.post.health_factor == pytest.approx(expected.post.health_factor, rel=1e-6)
+    assert report.post.weights == pytest.approx(expected.post.weights, rel=1e-7)
+    assert report.gas >= expected.gas  # an estimate is the limit to set, not what will be used
+
+
+def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: Node) -> None:
+    snapshot = node.read({}, 0).snapshot
+    nonce = scene.w3.eth.get_transaction_count(scene.people.keeper)
+    before = node.round_trips
+    assert node.simulate(levering(snapshot, scene), snapshot).success
+    assert 1 == node.round_trips - before
+    assert 0 == scene.read.epoch().call()
+    assert nonce == scene.w3.eth.get_transaction_count(scene.people.keeper)
+    assert snapshot.block.number == scene.w3.eth.block_number
+
+
+@pytest.mark.parametrize("simulate", [True, False], ids=["eth_simulateV1", "eth_call"])
+def test_it_runs_on_the_snapshots_block_though_the_chain_has_moved_on(scene: Scene, simulate: bool) -> None:
+    transport = None if simulate else WithoutSimulate()
+    with Rpc(url_of(scene), transport=transport) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        plan = levering(snapshot, scene)
+        scene.lever(1.2)
+        assert node.simulate(plan, snapshot).success
+        later = node.read({}, 0).snapshot
+        assert "WrongEpoch(expected=0, actual=1)" == node.simulate(plan, later).revert
+
+
+def test_a_node_that_takes_no_hash_is_asked_by_number_and_checked(scene: Scene) -> None:
+    with Rpc(url_of(scene), transport=WithoutHashes()) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        assert node.simulate(levering(snapshot, scene), snapshot).success
+        other_fork = replace(snapshot, block=replace(snapshot.block, hash="0x" + "ab" * 32))
+        with pytest.raises(NodeUntrusted, match=f"block {snapshot.block.number} is no longer 0xabab"):
+            node.simulate(levering(snapshot, scene), other_fork)
+
+
+def test_the_vaults_refusals_are_told_by_name_and_number(scene: Scene, node: Node) -> None:
+    scene.set_policy(max_loss_bps=1)
+    snapshot = node.read({}, 0).snapshot
+    report = node.simulate(levering(snapshot, scene), snapshot)
+    assert (False, None) == (report.success, report.post)
+    assert report.revert is not None
+    assert report.revert.startswith("LossAboveLimit(lossBps=")
+    assert report.revert.endswith(", limitBps=1)")
+
+
+def test_a_key_without_the_role_is_told_so(scene: Scene) -> None:
+    with Rpc(url_of(scene)) as rpc:
+        node = node_of(scene, rpc, keeper=scene.people.stranger)
+        snapshot = node.read({}, 0).snapshot
+        assert not snapshot.keeper_has_role
+        report = node.simulate(levering(snapshot, scene), snapshot)
+    assert report.revert is not None
+    assert report.revert.startswith("AccessControlUnauthorizedAccount(account=")
+
+
+def test_aaves_refusals_are_told_by_name(scene: Scene, node: Node) -> None:
+    snapshot = node.read({}, 0).snapshot
+    plan = a_plan(snapshot, (a_step(StepKind.BORROW, "USDC", 1_000 * USDC),))
+    report = node.simulate(plan, snapshot)
+    assert (False, "LtvValidationFailed") == (report.success, str(report.revert).partition("(")[0])
+
+
+@pytest.mark.parametrize("simulate", [True, False], ids=["eth_simulateV1", "eth_call"])
+def test_a_token_is_called_by_its_symbol_in_a_refusal(scene: Scene, simulate: bool) -> None:
+    scene.set_asset("WETH", enabled=False)
+    with Rpc(url_of(scene), transport=None if simulate else WithoutSimulate()) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        route = Route(("USDC", "WETH"), (500,))
+        buy = a_plan(snapshot, (a_step(StepKind.SWAP_EXACT_IN, "USDC", 1_000 * USDC, route),))
+        assert "TokenDisabled(token=WETH)" == node.simulate(buy, snapshot).revert
+
+
+def test_the_calldata_is_what_web3_encodes(scene: Scene, node: Node) -> None:
+    snapshot = node.read({}, 0).snapshot
+    out = Route(("WETH", "USDC"), (500,))
+    steps = (
+        a_step(StepKind.SUPPLY, "USDC", UINT256_MAX),
+        a_step(StepKind.SWAP_EXACT_OUT, "USDC", 5 * USDC, out),
+    )
+    plan = a_plan(snapshot, steps, flash=7)
+    usdc = scene.tokens["USDC"].address
+    expected = scene.vault.encode_abi(
+        "rebalance",
+        args=[
+            0,
+            plan.deadline,
+            7,
+            [(0, usdc, UINT256_MAX, 0, b""), (5, usdc, 5 * USDC, 0, scene.path("USDC", 500, "WETH"))],
+        ],
+    )
+    assert expected == node.calldata(plan, snapshot)

@@ -1,0 +1,18 @@
+"""contracts_abi/RiskParityVault.json is what the sources compile to."""
+
+from __future__ import annotations
+
+from keeper.chain.vault_deployment import vault_artifact
+from keeper.devnet.compile import artifact
+
+LARGEST_CONTRACT = 24_576  # EIP-170
+
+
+def test_the_committed_artifact_is_a_fresh_compile_of_the_sources() -> None:
+    committed, compiled = vault_artifact(), artifact("RiskParityVault")
+    assert compiled.abi == committed["abi"]
+    assert compiled.bytecode == committed["bytecode"]
+
+
+def test_the_runtime_code_fits_a_contract() -> None:
+    assert vault_artifact()["runtime_bytes"] <= LARGEST_CONTRACT

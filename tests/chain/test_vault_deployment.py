@@ -1,0 +1,171 @@
+"""Putting a vault on a chain, and reading it back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from typer.testing import CliRunner
+
+from keeper.chain.vault_deployment import deploy_vault, vault_artifact, vault_at
+from keeper.chain.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
+from keeper.chain.vault_state import read_vault_state
+from keeper.cli.vault import app
+from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
+from tests.chain.vault_scene import RISKY, Scene, vault_parameters, vault_scene
+
+LARGEST_CONTRACT = 24_576  # EIP-170
+NOBODY = "0x" + "00" * 20
+
+
+@pytest.fixture
+def scene(chain: object) -> Scene:
+    return vault_scene(chain)
+
+
+@pytest.fixture
+def parameters(chain: object) -> VaultParameters:
+    return vault_parameters(chain)
+
+
+def test_the_runtime_code_fits_a_contract(scene: Scene) -> None:
+    assert len(scene.w3.eth.get_code(scene.vault.address)) <= LARGEST_CONTRACT
+
+
+def test_the_deployer_ends_without_any_role(scene: Scene) -> None:
+    deployer, call = scene.w3.eth.accounts[0], scene.read
+    for role in (call.DEFAULT_ADMIN_ROLE(), call.KEEPER_ROLE(), call.GUARDIAN_ROLE()):
+        assert not call.hasRole(role.call(), deployer).call()
+
+
+def test_the_vault_is_what_its_parameters_say(scene: Scene, parameters: VaultParameters) -> None:
+    state = read_vault_state(scene.w3, scene.vault.address)
+    people = scene.people
+    assert parameters.policy == state.policy
+    assert parameters.assets == state.assets
+    assert parameters.fee_tiers == state.fee_tiers
+    assert state.roles == {
+        "DEFAULT_ADMIN_ROLE": (people.admin,),
+        "KEEPER_ROLE": (people.keeper,),
+        "GUARDIAN_ROLE": (people.guardian,),
+    }
+    assert (0, 0, False) == (state.epoch, state.last_rebalance, state.paused)
+    assert (0, 0, 0, 0, 2**256 - 1) == scene.read.position().call()
+
+
+def test_an_account_that_signs_here_deploys_as_well(scene: Scene, parameters: VaultParameters) -> None:
+    signer = Account.create()
+    scene.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    deployment = deploy_vault(scene.w3, signer, parameters)
+    assert parameters.keeper != signer.address
+    assert vault_at(scene.w3, deployment.address).functions.asset().call() == parameters.asset
+    assert 1 == scene.w3.eth.get_transaction_count(signer.address)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"admin": NOBODY}, "admin"),
+        ({"lending_pool": "0x12"}, "lending_pool"),
+        ({"assets": ()}, "assets"),
+        ({"fee_tiers": ()}, "fee_tiers"),
+        ({"policy": replace(VaultPolicy(), max_loss_bps=-1)}, "max_loss_bps"),
+    ],
+)
+def test_parameters_that_cannot_be_right_are_named_before_anything_is_sent(
+    scene: Scene, parameters: VaultParameters, changes: dict[str, object], field: str
+) -> None:
+    block = scene.w3.eth.block_number
+    with pytest.raises(InvalidSetting, match=field):
+        deploy_vault(scene.w3, scene.people.stranger, replace(parameters, **changes))
+    assert block == scene.w3.eth.block_number
+
+
+def test_the_keeper_may_not_be_the_admin(scene: Scene, parameters: VaultParameters) -> None:
+    with pytest.raises(InvalidSetting, match="admin"):
+        deploy_vault(scene.w3, scene.people.stranger, replace(parameters, keeper=parameters.admin))
+
+
+def test_what_the_constructor_refuses_is_reported_by_name(scene: Scene, parameters: VaultParameters) -> None:
+    loose = replace(parameters, policy=replace(VaultPolicy(), min_health_factor=10**18))
+    with pytest.raises(Refused, match=r"InvalidPolicy\(minHealthFactor\)"):
+        deploy_vault(scene.w3, scene.people.stranger, loose)
+    twisted = replace(parameters, swap_factory=parameters.lending_pool)
+    with pytest.raises(Refused, match=r"InvalidPolicy\(swapFactory\)"):
+        deploy_vault(scene.w3, scene.people.stranger, twisted)
+
+
+def test_an_address_without_a_vault_is_named(scene: Scene) -> None:
+    with pytest.raises(WrongContract, match=scene.people.stranger):
+        read_vault_state(scene.w3, scene.people.stranger)
+    with pytest.raises(WrongContract):
+        read_vault_state(scene.w3, scene.tokens["WETH"].address)
+
+
+def test_the_artifact_names_source_and_compiler() -> None:
+    artifact = vault_artifact()
+    assert "deploy/contracts/RiskParityVault.sol" == artifact["source"]
+    assert "0.8.27" == artifact["compiler"]["version"]
+
+
+# ------------------------------------------------------------- command line
+
+
+@pytest.fixture
+def toml(tmp_path: Path, parameters: VaultParameters) -> Path:
+    fixed = ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian")
+    lines = [f'{name} = "{getattr(parameters, name)}"' for name in fixed]
+    lines += ["fee_tiers = [500, 3000]", "[policy]", "max_loss_bps = 50"]
+    for asset in parameters.assets:
+        lines += ["[[assets]]", f'token = "{asset.token}"', f'feed = "{asset.feed}"', "max_age_s = 86400"]
+    path = tmp_path / "vault.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def keystore(scene: Scene, tmp_path: Path) -> list[str]:
+    signer = Account.create()
+    scene.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    path, password = tmp_path / "key.json", tmp_path / "password"
+    path.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
+    password.write_text("correct horse\n")
+    return ["--keystore", str(path), "--password-file", str(password)]
+
+
+def test_parameters_come_from_toml(toml: Path, parameters: VaultParameters) -> None:
+    expected = replace(parameters, policy=replace(VaultPolicy(), max_loss_bps=50))
+    assert expected == parameters_from_toml(toml.read_text())
+    with pytest.raises(InvalidSetting, match="unknown max_los_bps"):
+        parameters_from_toml(toml.read_text().replace("max_loss_bps", "max_los_bps"))
+
+
+def test_deploy_sends_only_with_the_word_execute(scene: Scene, toml: Path, keystore: list[str]) -> None:
+    node = ["--rpc-url", scene.w3.provider.endpoint_uri, "--chain-id", str(scene.w3.eth.chain_id)]
+    arguments = ["deploy", str(toml), *keystore, *node]
+    block = scene.w3.eth.block_number
+    explained = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "nothing was sent" in explained.stdout
+    assert block == scene.w3.eth.block_number
+    done = CliRunner().invoke(app, [*arguments, "--execute"], catch_exceptions=False)
+    address = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("vault "))
+    assert 50 == read_vault_state(scene.w3, address).policy.max_loss_bps
+
+
+def test_deploy_refuses_another_chain(scene: Scene, toml: Path, keystore: list[str]) -> None:
+    arguments = ["deploy", str(toml), *keystore, "--rpc-url", scene.w3.provider.endpoint_uri, "--chain-id", "1"]
+    with pytest.raises(WrongChain):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_show_prints_position_limits_and_roles(scene: Scene) -> None:
+    scene.deposit(100_000 * 10**6)
+    scene.lever(1.8)
+    arguments = ["show", scene.vault.address, "--rpc-url", scene.w3.provider.endpoint_uri]
+    shown = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+    assert "of at most 2.5000" in shown
+    assert scene.people.guardian in shown
+    assert all(scene.tokens[symbol].address in shown for symbol in RISKY)

@@ -1,0 +1,71 @@
+"""Revert data read back as a sentence. Selectors are those of the compiled sources, checked against known ones."""
+
+from __future__ import annotations
+
+from eth_abi.abi import encode
+from eth_utils.abi import function_signature_to_4byte_selector as selector
+
+from keeper.chain.abi import load
+from keeper.chain.reverts import explain
+
+WBTC = "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599"
+
+
+def test_a_custom_error_of_the_vault_is_told_with_its_arguments() -> None:
+    data = selector("LossAboveLimit(uint256,uint256)") + encode(["uint256", "uint256"], [90, 75])
+    assert "LossAboveLimit(lossBps=90, limitBps=75)" == explain(data)
+
+
+def test_an_address_that_has_a_name_is_told_by_it() -> None:
+    data = selector("StalePrice(address,uint256,uint256)") + encode(
+        ["address", "uint256", "uint256"], [WBTC, 1_000, 3_700]
+    )
+    assert "StalePrice(token=WBTC, updatedAt=1000, maxAge=3700)" == explain(data, {WBTC: "WBTC"})
+    assert f"token={WBTC}" in explain(data)
+
+
+def test_short_text_in_a_word_is_told_as_text() -> None:
+    data = selector("InvalidPolicy(bytes32)") + b"maxLeverage".ljust(32, b"\0")
+    assert "InvalidPolicy(field=maxLeverage)" == explain(data)
+
+
+def test_aaves_errors_are_known_by_the_selectors_of_version_3_6() -> None:
+    # Published selectors of Errors.sol 3.6.
+    known = {
+        "6679996d": "HealthFactorLowerThanLiquidationThreshold",
+        "911ceb81": "CollateralCannotCoverNewBorrow",
+        "77a6a896": "BorrowCapExceeded",
+        "f58f733a": "SupplyCapExceeded",
+        "6d305815": "ReserveFrozen",
+        "d37f5f1c": "ReservePaused",
+    }
+    assert {name: f"{name}()" for name in known.values()} == {
+        name: explain(bytes.fromhex(code)) for code, name in known.items()
+    }
+    assert 92 == len(load("aave_errors").errors)
+
+
+def test_the_numbers_of_older_aave_pools_get_their_names() -> None:
+    data = bytes.fromhex("08c379a0") + encode(["string"], ["35"])
+    assert "HealthFactorLowerThanLiquidationThreshold (Aave error 35)" == explain(data)
+
+
+def test_strings_are_told_as_they_are_and_uniswaps_with_what_they_mean() -> None:
+    def string(text: str) -> bytes:
+        return bytes.fromhex("08c379a0") + encode(["string"], [text])
+
+    assert "no luck" == explain(string("no luck"))
+    assert explain(string("Too little received")).startswith("Too little received: the swap would pay")
+
+
+def test_a_panic_is_told_by_its_code() -> None:
+    data = bytes.fromhex("4e487b71") + encode(["uint256"], [0x11])
+    assert "Panic(0x11: arithmetic overflow or underflow)" == explain(data)
+
+
+def test_nothing_the_unknown_and_the_mutilated_are_told_for_what_they_are() -> None:
+    assert explain(b"").startswith("reverted without a reason")
+    assert "unknown error 0x01020304 (4 bytes)" == explain(bytes([1, 2, 3, 4]))
+    assert "unknown error 0x01 (1 bytes)" == explain(b"\x01")
+    cut = selector("LossAboveLimit(uint256,uint256)") + b"\0" * 31
+    assert f"unknown error 0x{cut[:4].hex()} (35 bytes)" == explain(cut)

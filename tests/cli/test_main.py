@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keeper import __version__
+from keeper.cli.main import main
+
+HEAVY = ("web3", "pandas", "numpy", "scipy", "sqlalchemy", "pydantic", "httpx", "apscheduler", "structlog")
+VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("KEEPER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def exit_code(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return caught.value.code if isinstance(caught.value.code, int) else 0
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from keeper.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "rebalance" in done.stdout
+    assert "loaded: []" in done.stdout
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert f"keeper {__version__}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [(), ("--simulate", "--execute")])
+def test_rebalance_needs_exactly_one_of_its_two_words(
+    given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("rebalance", *given) == 2
+    told = capsys.readouterr()
+    assert "--simulate shows what would be done" in told.err
+    assert told.out == ""
+
+
+def test_an_error_is_one_json_object_on_standard_output_when_json_was_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exit_code("rebalance", "--json") == 2
+    told = capsys.readouterr()
+    error = json.loads(told.out)["error"]
+    assert (error["name"], error["exit_code"]) == ("BadInput", 2)
+    assert error["remedy"]
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
+    "command", [("rebalance", "--simulate"), ("rebalance", "--execute"), ("run",), ("status",)]
+)
+def test_missing_endpoints_start_nothing(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str], bare: Path
+) -> None:
+    assert exit_code(*command) == 2
+    told = capsys.readouterr().err
+    assert "InvalidSetting" in told
+    assert "KEEPER_RPC_URL" in told
+    assert list(bare.iterdir()) == []
+
+
+def test_a_wrong_setting_starts_nothing_and_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "80")
+    assert exit_code("rebalance", "--simulate") == 2
+    assert "KEEPER_SIZE__TARGET_VOLATILITY = 80" in capsys.readouterr().err
+
+
+def test_a_node_that_does_not_answer_is_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    for name, value in (
+        ("RPC_URL", "http://127.0.0.1:9"),
+        ("CHAIN_ID", "31337"),
+        ("VAULT", VAULT),
+        ("QUOTER", VAULT),
+    ):
+        monkeypatch.setenv(f"KEEPER_{name}", value)
+    monkeypatch.setenv("KEEPER_SENDER", VAULT)
+    assert exit_code("rebalance", "--simulate", "--json") == 3
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["error"]["name"] == "NodeUnavailable"
+    assert shown["mode"] == "simulate"
+
+
+def test_config_show_hides_secrets_and_names_origins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEEPER_PRIVATE_KEY", "0x" + "5e" * 32)
+    assert exit_code("config", "show", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["settings"]["private_key"] == {"value": "********", "origin": "environment"}
+    assert len(shown["settings_hash"]) == 64
+
+
+@pytest.mark.parametrize("every", ["", "1", "0h", "-1h", "1w", "1s", "61 * * * *", "* * *"])
+def test_a_schedule_that_means_nothing_is_refused(every: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("run", "--every", every) == 2
+    assert "--every" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from keeper.cli.render import page
+from keeper.domain.market import Trust
+from keeper.domain.plan import PostState
+from keeper.domain.record import DecisionRecord, Mode, Outcome
+from keeper.domain.tx import Receipt
+from tests.cli.records import a_failure, a_record
+from tests.factories import a_snapshot, with_feed
+
+
+def printed(record: DecisionRecord, *, verbose: bool = False) -> str:
+    target = io.StringIO()
+    Console(file=target, width=100, highlight=False).print(page(record, verbose=verbose))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        (Mode.SIMULATE, "SIMULATION · nothing is signed, nothing is sent"),
+        (Mode.DRY_RUN, "DRY RUN · nothing is signed, nothing is sent"),
+        (Mode.EXECUTE, "EXECUTE · transactions are signed and sent"),
+        (Mode.LIVE, "LIVE · transactions are signed and sent"),
+    ],
+)
+def test_the_screen_begins_with_whether_anything_can_be_sent(mode: Mode, words: str) -> None:
+    assert printed(a_record(mode=mode)).startswith(words)
+
+
+def test_everything_an_operator_asks_for_is_on_the_screen() -> None:
+    text = printed(a_record())
+    for expected in (
+        "WBTC",
+        "25,100.00",  # price
+        "10 min",  # its age
+        "55.0 %",  # EWMA
+        "64.0 %",  # implied
+        "60.0 %",  # blended
+        "0.0 % → 68.0 %",  # weight
+        "0.0 % → 50.0 %",  # share of risk
+        "bound by target_volatility",
+        "1.260",  # target leverage
+        "floor 1.400",
+        "swap, exact in",
+        "680,000.00 USDC",
+        "22.644 WBTC",
+        "USDC –0.05%– WETH –0.3%– WBTC",
+        "gas $4.20, pool fees $610.00, slippage $320.50, flash loan $0.00",
+        "risk_share",
+        "fired",
+        "STOP",
+        "nav_loss",
+        "share of risk is 50.0 points off its budget",
+    ):
+        assert expected in text, expected
+
+
+def test_no_line_is_wider_than_a_hundred_columns_and_no_colour_is_piped() -> None:
+    text = printed(a_record(), verbose=True)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text
+
+
+def test_the_bounds_that_did_not_bind_are_shown_on_request_only() -> None:
+    assert "never reached" not in printed(a_record())
+    assert "never reached" in printed(a_record(), verbose=True)
+
+
+def test_a_feed_that_is_not_fresh_is_named_with_its_reason() -> None:
+    record = a_record()
+    assert record.inputs is not None
+    snapshot = with_feed(a_snapshot(), "WETH", trust=Trust.STALE, reason="older than 3,720 s")
+    text = printed(replace(record, inputs=replace(record.inputs, snapshot=snapshot)))
+    assert "WETH feed is STALE: older than 3,720 s" in text
+
+
+def test_a_failed_cycle_says_what_and_what_to_do() -> None:
+    record = a_record(
+        outcome=Outcome.FAILED,
+        inputs=None,
+        conclusions=None,
+        simulation=None,
+        verdict=None,
+        failure=a_failure(),
+        summary="NodeUnavailable: no answer from the node",
+    )
+    text = printed(record)
+    assert "NodeUnavailable: no answer from the node" in text
+    assert "Start the node." in text
+
+
+def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
+    record = a_record(
+        mode=Mode.EXECUTE,
+        outcome=Outcome.SENT,
+        receipt=Receipt("intent", "0x" + "cd" * 32, 1_235, "0x" + "ef" * 32, True, 1_888_000, 10**9),
+        realised=PostState(998_800.0, 1.2571, 3.49, (0.68, 0.58)),
+    )
+    text = printed(record)
+    assert "read from the chain" in text
+    assert "1.257" in text
+    assert "0x" + "cd" * 32 in text
+    assert "EXECUTE: REBALANCE, sent and mined" in text

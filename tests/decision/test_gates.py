@@ -1,0 +1,383 @@
+"""Each gate just met and just missed, at the urgencies that it applies to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from keeper.decision.gates import LIMITS, TRIGGERS, holds_back, judged_limits, judged_triggers
+from keeper.decision.situation import Position, Situation, consider, take_position
+from keeper.domain.decision import Gate, Goal
+from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.policy import Policy
+from keeper.domain.tx import InFlight
+from keeper.domain.units import WAD
+from keeper.domain.urgency import Urgency
+from keeper.sizing.size import size
+from keeper.sizing.tighten import Tightened
+from tests.factories import (
+    DAY,
+    GWEI,
+    HOUR,
+    NOW,
+    a_decision_policy,
+    a_model,
+    a_policy,
+    a_sequencer,
+    a_snapshot,
+    an_in_flight,
+    with_block,
+    with_feed,
+    with_limits,
+    with_market_move,
+    with_reserve,
+    with_vault,
+    with_vault_policy,
+)
+
+ROUTINE, OUT_OF_BAND, EMERGENCY = Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.EMERGENCY
+LOOSER = (Tightened("size.max_leverage", 3.0, 2.0),)
+
+
+def a_position(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> Position:
+    seen, rules = snapshot or a_snapshot(), policy or a_policy()
+    return take_position(seen, a_model(), size(a_model(), seen, rules), rules)
+
+
+def a_situation(
+    snapshot: MarketSnapshot | None = None,
+    policy: Policy | None = None,
+    urgency: Urgency = OUT_OF_BAND,
+    *,
+    weights: tuple[float, ...] | None = None,
+    in_flight: InFlight | None = None,
+    tightened: tuple[Tightened, ...] = (),
+) -> Situation:
+    position = a_position(snapshot, policy)
+    goal = weights or position.target.weights
+    return consider(position, Goal(position.model.symbols, goal, sum(goal)), urgency, in_flight, tightened)
+
+
+def limit(name: str, situation: Situation) -> Gate:
+    return next(gate for gate in judged_limits(situation) if gate.name == name)
+
+
+def trigger(name: str, position: Position) -> Gate:
+    return next(gate for gate in judged_triggers(position) if gate.name == name)
+
+
+def passes(name: str, snapshot: MarketSnapshot, urgency: Urgency = OUT_OF_BAND) -> bool:
+    return limit(name, a_situation(snapshot, urgency=urgency)).passed
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
+    rules = (*TRIGGERS, *LIMITS)
+    names = [rule.name for rule in rules]
+    assert len(names) == len(set(names))
+    assert all(rule.meaning for rule in rules)
+    assert {rule.kind for rule in rules} == {"trigger", "limit", "levering"}
+    assert {rule.name: rule.exit_code for rule in rules if rule.exit_code} == {
+        "prices_fresh": 4,
+        "sequencer_up": 4,
+        "oracle_gap": 4,
+        "in_flight": 6,
+        "keeper_role": 5,
+        "vault_not_paused": 5,
+        "settings_within_vault": 5,
+        "gas_balance": 5,
+    }
+
+
+def test_each_urgency_respects_its_own_limits() -> None:
+    names = {
+        urgency: {gate.name for gate in judged_limits(a_situation(urgency=urgency))} for urgency in Urgency
+    }
+    assert names[ROUTINE] - names[OUT_OF_BAND] == {"benefit_exceeds_cost"}
+    assert names[EMERGENCY] == {"prices_fresh", "keeper_role", "gas_balance", "cooldown", "gas_price"}
+
+
+# ----------------------------------------------------------------- triggers
+
+
+def target_weights() -> tuple[float, ...]:
+    return a_position().target.weights
+
+
+def off_budget(factor: float) -> Position:
+    weights = list(target_weights())
+    weights[2] *= factor
+    return a_position(a_snapshot(weights=weights))
+
+
+def test_risk_share_fires_beyond_the_band_and_not_at_it() -> None:
+    position = off_budget(1.2)
+    gap = trigger("risk_share", position).value
+    assert 0.03 < gap < 0.08
+
+    def fired(band: float) -> bool:
+        policy = replace(position.policy, decision=a_decision_policy(risk_share_band=band))
+        return trigger("risk_share", replace(position, policy=policy)).passed
+
+    assert not fired(gap)
+    assert fired(gap - 1e-12)
+
+
+def test_risk_share_is_out_of_band_beyond_the_outer_band() -> None:
+    assert trigger("risk_share", off_budget(1.2)).urgency is ROUTINE
+    assert trigger("risk_share", off_budget(1.8)).urgency is OUT_OF_BAND
+
+
+@pytest.mark.parametrize("name", ["volatility", "leverage"])
+@pytest.mark.parametrize(
+    ("factor", "fired", "urgency"),
+    [
+        (1.149, False, ROUTINE),
+        (1.151, True, ROUTINE),
+        (0.849, True, ROUTINE),
+        (1.39, True, ROUTINE),
+        (1.41, True, OUT_OF_BAND),
+        (0.59, True, OUT_OF_BAND),
+    ],
+)
+def test_volatility_and_leverage_fire_off_their_targets(
+    name: str, factor: float, fired: bool, urgency: Urgency
+) -> None:
+    gate = trigger(name, a_position(a_snapshot(weights=[factor * weight for weight in target_weights()])))
+    assert gate.passed is fired
+    assert gate.value == pytest.approx(abs(factor - 1), abs=1e-6)
+    assert gate.urgency is urgency
+
+
+@pytest.mark.parametrize(
+    ("name", "urgency"), [("health_factor_act", EMERGENCY), ("health_factor_alert", OUT_OF_BAND)]
+)
+def test_health_factor_fires_below_its_level(name: str, urgency: Urgency) -> None:
+    level = 1.2 if name == "health_factor_act" else 1.3
+    snapshot = a_snapshot(weights=target_weights())
+
+    def with_health_factor(wad: int) -> MarketSnapshot:
+        return replace(snapshot, account=replace(snapshot.account, health_factor=wad))
+
+    assert not trigger(name, a_position(with_health_factor(round(level * WAD)))).passed
+    fired = trigger(name, a_position(with_health_factor(round(level * WAD) - 10**9)))
+    assert fired.passed
+    assert fired.urgency is urgency
+
+
+@pytest.mark.parametrize(("age", "fired"), [(7 * DAY, False), (7 * DAY + 1, True)])
+def test_age_fires_after_the_longest_time(age: int, fired: bool) -> None:
+    assert trigger("age", a_position(with_vault(a_snapshot(), last_rebalance=NOW - age))).passed is fired
+
+
+# --------------------------------------------------------------- data limits
+
+
+@pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT, Trust.DEAD])
+@pytest.mark.parametrize("symbol", ["USDC", "WBTC", "UNI"])
+def test_prices_fresh_needs_every_price_fresh(symbol: str, trust: Trust) -> None:
+    gate = limit("prices_fresh", a_situation(with_feed(a_snapshot(), symbol, trust=trust, reason="why")))
+    assert not gate.passed
+    assert gate.detail == f"the price of {symbol} is {trust.value}: why"
+    assert passes("prices_fresh", a_snapshot())
+
+
+def test_prices_fresh_names_the_least_trusted() -> None:
+    snapshot = with_feed(with_feed(a_snapshot(), "WBTC", trust=Trust.STALE), "UNI", trust=Trust.DEAD)
+    gate = limit("prices_fresh", a_situation(snapshot))
+    assert gate.value == 2
+    assert "UNI is DEAD" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("since", "up", "passed"),
+    [(3_601, True, True), (3_600, True, False), (0, True, False), (99_999, False, False)],
+)
+def test_sequencer_up_for_more_than_the_grace_period(since: int, up: bool, passed: bool) -> None:
+    sequencer = a_sequencer(up=up, status_since=NOW - since)
+    assert passes("sequencer_up", a_snapshot(sequencer=sequencer)) is passed
+
+
+def test_a_sequencer_feed_without_a_round_is_down() -> None:
+    assert not passes("sequencer_up", a_snapshot(sequencer=a_sequencer(status_since=0)))
+    assert passes("sequencer_up", a_snapshot(sequencer=None))
+
+
+@pytest.mark.parametrize(
+    ("price", "passed"), [(101_500, True), (101_501, False), (98_500, True), (98_499, False)]
+)
+def test_oracle_gap_just_met_and_just_missed(price: int, passed: bool) -> None:
+    # 150 bps of the lending market's 1.00000
+    snapshot = with_reserve(a_snapshot(), "LINK", market_price=100_000 * 1_000)
+    feed = snapshot.feeds[snapshot.index("LINK")]
+    snapshot = with_feed(snapshot, "LINK", round=replace(feed.round, answer=price * 1_000))
+    assert passes("oracle_gap", snapshot) is passed
+
+
+def test_oracle_gap_without_a_market_price_is_no_agreement() -> None:
+    assert not passes("oracle_gap", with_reserve(a_snapshot(), "LINK", market_price=0))
+
+
+# -------------------------------------------------------------- vault limits
+
+
+def test_in_flight_stops_planned_trades() -> None:
+    gate = limit("in_flight", a_situation(in_flight=an_in_flight()))
+    assert not gate.passed
+    assert "intent-1 of epoch 7 is OPEN" in gate.detail
+    assert passes("in_flight", a_snapshot())
+
+
+def test_vault_not_paused() -> None:
+    assert passes("vault_not_paused", a_snapshot())
+    assert not passes("vault_not_paused", with_vault(a_snapshot(), paused=True))
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_keeper_role_is_needed_at_every_urgency(urgency: Urgency) -> None:
+    assert passes("keeper_role", a_snapshot(), urgency)
+    assert not passes("keeper_role", a_snapshot(keeper_has_role=False), urgency)
+
+
+def test_settings_within_vault_stops_levering_only() -> None:
+    raising = a_situation(tightened=LOOSER)
+    lowering = a_situation(
+        a_snapshot(weights=(0.9, 0.9, 0.1, 0.1)), weights=(0.5, 0.5, 0.1, 0.1), tightened=LOOSER
+    )
+    for situation, held in ((raising, True), (lowering, False)):
+        gate = limit("settings_within_vault", situation)
+        assert not gate.passed
+        assert gate.detail.endswith("size.max_leverage is 3, the vault's is 2")
+        assert holds_back(gate, situation) is held
+
+
+@pytest.mark.parametrize(("since", "passed"), [(1_800, True), (1_799, False)])
+def test_cooldown_just_met_and_just_missed(since: int, passed: bool) -> None:
+    assert passes("cooldown", with_vault(a_snapshot(), last_rebalance=NOW - since)) is passed
+
+
+# Expected loss of the move from cash: 20 bps of the turnover and 5 bps of the debt that changes.
+def _expected_loss() -> float:
+    return 25e-4 * a_position().target.leverage
+
+
+@pytest.mark.parametrize(("room", "passed"), [(1e-9, True), (-1e-9, False)])
+def test_daily_loss_budget_just_met_and_just_missed(room: float, passed: bool) -> None:
+    used = 0.03 - _expected_loss() - room
+    assert passes("daily_loss_budget", with_vault(a_snapshot(), used_daily_loss=used)) is passed
+
+
+@pytest.mark.parametrize(("room", "passed"), [(1e-9, True), (-1e-9, False)])
+def test_daily_turnover_budget_just_met_and_just_missed(room: float, passed: bool) -> None:
+    used = 8.0 - a_position().target.leverage - room
+    assert passes("daily_turnover_budget", with_vault(a_snapshot(), used_daily_turnover=used)) is passed
+
+
+def test_a_vault_without_a_turnover_budget_is_not_traded() -> None:
+    assert not passes("daily_turnover_budget", with_vault_policy(a_snapshot(), max_daily_turnover_bps=0))
+
+
+# --------------------------------------------------------- gas and its worth
+
+
+@pytest.mark.parametrize(("urgency", "gwei"), [(ROUTINE, 40), (OUT_OF_BAND, 120), (EMERGENCY, 500)])
+def test_gas_price_just_met_and_just_missed(urgency: Urgency, gwei: int) -> None:
+    assert passes("gas_price", with_block(a_snapshot(), base_fee_wei=gwei * GWEI), urgency)
+    assert not passes("gas_price", with_block(a_snapshot(), base_fee_wei=gwei * GWEI + 1), urgency)
+
+
+@pytest.mark.parametrize(("overdue", "gwei"), [(6 * HOUR, 40), (6 * HOUR + 1, 120)])
+def test_after_its_patience_a_routine_trade_pays_as_an_out_of_band_one(overdue: int, gwei: int) -> None:
+    snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
+    gate = limit("gas_price", a_situation(snapshot, urgency=ROUTINE))
+    assert gate.limit == gwei
+    assert ("patience" in gate.detail) is (gwei == 120)
+
+
+def at_balance(wei: int, weights: tuple[float, ...] | None = None, urgency: Urgency = OUT_OF_BAND) -> Gate:
+    snapshot = a_snapshot(weights=(0.2, 0.2, 0.2, 0.2), keeper_balance_wei=wei)
+    return limit("gas_balance", a_situation(snapshot, urgency=urgency, weights=weights))
+
+
+GAS = 2_500_000 * 20 * GWEI
+
+
+def test_levering_leaves_the_gas_reserve_untouched() -> None:
+    assert at_balance(GAS + WAD).passed
+    assert not at_balance(GAS + WAD - 10**15).passed
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_lowering_leverage_may_use_the_gas_reserve(urgency: Urgency) -> None:
+    lower = (0.1, 0.1, 0.1, 0.1)
+    assert at_balance(GAS, lower, urgency).passed
+    assert not at_balance(GAS - 10**15, lower, urgency).passed
+
+
+def to_last_asset(change: float) -> tuple[float, ...]:
+    return (*target_weights()[:3], target_weights()[3] + change)
+
+
+@pytest.mark.parametrize(("change", "passed"), [(1.001e-4, True), (0.999e-4, False)])
+def test_min_trade_just_met_and_just_missed(change: float, passed: bool) -> None:
+    situation = a_situation(a_snapshot(weights=target_weights()), weights=to_last_asset(change))
+    assert limit("min_trade", situation).passed is passed
+
+
+def test_a_minimum_of_nothing_still_needs_a_trade() -> None:
+    policy = a_policy(decision=a_decision_policy(min_trade_usd=0.0))
+    snapshot = a_snapshot(weights=target_weights())
+    now = a_position(snapshot, policy).current.weights
+    assert not limit("min_trade", a_situation(snapshot, policy, weights=now)).passed
+
+
+def test_benefit_exceeds_cost_is_asked_of_routine_trades() -> None:
+    worth = limit("benefit_exceeds_cost", a_situation(urgency=ROUTINE))
+    assert worth.passed
+    slightly_off = a_snapshot(weights=[weight * 1.02 for weight in target_weights()])
+    assert not limit("benefit_exceeds_cost", a_situation(slightly_off, urgency=ROUTINE)).passed
+
+
+def test_benefit_must_be_more_than_the_cost() -> None:
+    situation = a_situation(urgency=ROUTINE)
+    assert not limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd)).passed
+    assert limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd + 1e-6)).passed
+
+
+# ------------------------------------------------------- limits by urgency
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda snapshot: with_feed(snapshot, "UNI", trust=Trust.STALE),
+        lambda snapshot: with_reserve(snapshot, "UNI", market_price=10**8),
+        lambda snapshot: replace(snapshot, sequencer=a_sequencer(up=False)),
+        lambda snapshot: with_vault(snapshot, paused=True),
+        lambda snapshot: replace(snapshot, keeper_has_role=False),
+        lambda snapshot: replace(snapshot, keeper_balance_wei=0),
+        lambda snapshot: with_vault(snapshot, last_rebalance=NOW),
+        lambda snapshot: with_block(snapshot, base_fee_wei=10**12),
+    ],
+)
+@pytest.mark.parametrize("urgency", [ROUTINE, OUT_OF_BAND])
+def test_one_failed_limit_is_enough_to_hold_back(
+    spoil: Callable[[MarketSnapshot], MarketSnapshot], urgency: Urgency
+) -> None:
+    situation = a_situation(spoil(a_snapshot()), urgency=urgency)
+    assert [gate.name for gate in judged_limits(situation) if holds_back(gate, situation)]
+
+
+def test_limits_follow_the_urgency_table() -> None:
+    policy = with_limits(a_policy(), ROUTINE, cooldown_s=9 * DAY)
+    assert not limit("cooldown", a_situation(policy=policy, urgency=ROUTINE)).passed
+    assert limit("cooldown", a_situation(policy=policy, urgency=OUT_OF_BAND)).passed
+
+
+def test_a_fallen_market_is_no_reason_for_a_gate_to_fail_by_itself() -> None:
+    situation = a_situation(with_market_move(a_snapshot(weights=target_weights()), 0.8))
+    assert [gate.name for gate in judged_limits(situation) if holds_back(gate, situation)] == []

@@ -1,0 +1,180 @@
+"""Deribit read in its own JSON, with everything that can be wrong about it. A reading never raises."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from keeper.domain.evidence import ImpliedReading
+from keeper.feeds.deribit import Deribit
+
+AS_OF = 1_667_952_000  # 2022-11-09 00:00 UTC
+HOUR = 3_600
+MONTH = 30 * 86_400
+DATA = Path(os.environ.get("KEEPER_DATA_DIR", "../shared/data"))
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def result(value: Any) -> Answer:
+    return lambda _: httpx.Response(200, json={"jsonrpc": "2.0", "result": value, "testnet": False})
+
+
+def error(code: int, message: str, status: int = 400) -> Answer:
+    return lambda _: httpx.Response(
+        status, json={"jsonrpc": "2.0", "error": {"code": code, "message": message}}
+    )
+
+
+def text(body: str, status: int = 200) -> Answer:
+    return lambda _: httpx.Response(status, text=body)
+
+
+def candles(*closes: float | None, last_open: int = AS_OF - HOUR) -> Answer:
+    """Hourly candles, the last opened at ``last_open``."""
+    first = last_open - (len(closes) - 1) * HOUR
+    rows = [[(first + i * HOUR) * 1_000, 50.0, 90.0, 40.0, close] for i, close in enumerate(closes)]
+    return result({"data": rows, "continuation": None})
+
+
+def book(iv: float, made_at: int = AS_OF) -> Answer:
+    names = ["BTC-9DEC22-18000-C", "BTC-9DEC22-18000-P"]
+    return result(
+        [
+            {
+                "instrument_name": name,
+                "mark_iv": iv,
+                "underlying_price": 18_000.0,
+                "creation_timestamp": made_at * 1_000,
+            }
+            for name in names
+        ]
+    )
+
+
+def read(index: Answer, options: Answer, asked: list[httpx.Request] | None = None) -> ImpliedReading:
+    def serve(request: httpx.Request) -> httpx.Response:
+        if asked is not None:
+            asked.append(request)
+        return index(request) if "volatility_index" in request.url.path else options(request)
+
+    source = Deribit("https://deribit.example", transport=httpx.MockTransport(serve))
+    (reading,) = source.read(["BTC"], AS_OF, MONTH)
+    return reading
+
+
+NOTHING = result([])
+
+
+def test_the_book_to_the_horizon_is_preferred_and_dvol_told_beside_it() -> None:
+    reading = read(candles(60.0), book(55.0))
+    assert 0.55 == pytest.approx(reading.volatility)
+    assert ("BTC", AS_OF, "DVOL 60.0%") == (reading.underlying, reading.observed_at, reading.reason)
+    assert "option book" in reading.source
+
+
+def test_percent_becomes_a_fraction_and_only_a_closed_candle_counts() -> None:
+    # The last candle opens at the block's hour: still open.
+    reading = read(candles(47.5, 99.0, last_open=AS_OF), NOTHING)
+    assert (0.475, AS_OF) == (pytest.approx(reading.volatility), reading.observed_at)
+    assert "Deribit DVOL" == reading.source
+    assert reading.reason.startswith("option book BTC")
+
+
+def test_it_asks_for_nothing_after_the_block() -> None:
+    asked: list[httpx.Request] = []
+    read(candles(60.0), NOTHING, asked)
+    assert str(AS_OF * 1_000) == asked[0].url.params["end_timestamp"]
+    assert "/api/v2/public/get_volatility_index_data" == asked[0].url.path
+
+
+def test_candles_after_the_block_are_not_believed() -> None:
+    reading = read(candles(47.5, 80.0, 90.0, last_open=AS_OF + HOUR), NOTHING)
+    assert 0.475 == pytest.approx(reading.volatility)
+
+
+def test_a_book_made_well_after_the_block_does_not_count() -> None:
+    assert "Deribit DVOL" == read(candles(60.0), book(55.0, made_at=AS_OF + 61)).source
+    within = read(candles(60.0), book(55.0, made_at=AS_OF + 60))
+    assert ("option book" in within.source, AS_OF) == (True, within.observed_at)
+
+
+def test_when_book_and_index_contradict_each_other_the_higher_counts() -> None:
+    assert 0.99 == pytest.approx(read(candles(60.0), book(99.0)).volatility)
+    assert 0.60 == pytest.approx(read(candles(60.0), book(30.0)).volatility)
+    assert "the higher counts" in read(candles(60.0), book(30.0)).reason
+
+
+def test_unusable_candles_are_passed_over_for_the_last_usable_one() -> None:
+    reading = read(candles(47.5, 0.0, 500.0, None), NOTHING)
+    assert (0.475, AS_OF - 3 * HOUR) == (pytest.approx(reading.volatility), reading.observed_at)
+
+
+def refused(_: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+def slow(_: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("slow")
+
+
+BROKEN = {
+    "too many requests": error(10028, "too_many_requests", 429),
+    "error with status 200": error(11050, "bad_request", 200),
+    "server error": text("oops", 502),
+    "not JSON": text("<html>"),
+    "a list": text("[]"),
+    "NaN": text(json.dumps({"result": {"data": [[AS_OF * 1_000 - 7_200_000, 1, 1, 1, float("nan")]]}})),
+    "no result": text("{}"),
+    "result of another kind": result("hello"),
+    "candles of another kind": result({"data": "hello"}),
+    "rows of another kind": result({"data": [None, 5, [], [1], ["a", 1, 1, 1, 1], [1, 1, 1, 1, "a"]]}),
+    "no candles": result({"data": [], "continuation": None}),
+    "deep": text("[" * 100_000),
+    "connection refused": refused,
+    "timeout": slow,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+def test_without_any_number_the_reading_says_why(broken: Answer) -> None:
+    reading = read(broken, broken)
+    assert (None, AS_OF) == (reading.volatility, reading.observed_at)
+    assert "DVOL BTC: " in reading.reason
+    assert "option book BTC: " in reading.reason
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+def test_either_source_does_alone(broken: Answer) -> None:
+    assert 0.60 == pytest.approx(read(candles(60.0), broken).volatility)
+    assert 0.55 == pytest.approx(read(broken, book(55.0)).volatility)
+
+
+def test_an_address_that_already_has_the_api_path_is_taken_as_it_is() -> None:
+    asked: list[httpx.Request] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return candles(60.0)(request)
+
+    Deribit("https://deribit.example/api/v2/", transport=httpx.MockTransport(serve)).read(
+        ["BTC"], AS_OF, MONTH
+    )
+    assert "/api/v2/public/get_volatility_index_data" == asked[0].url.path
+
+
+def test_a_recorded_answer_of_november_2022_is_understood() -> None:
+    recorded = DATA / "deribit_fixtures" / "volatility_index_btc_3600_2022-11.json"
+    if not recorded.exists():
+        pytest.skip(f"no recorded data at {DATA}: set KEEPER_DATA_DIR")
+    rows = json.loads(recorded.read_text())["result"]["data"]
+    at = rows[10][0] // 1_000 + 3 * HOUR + 1_800
+    serve = httpx.MockTransport(lambda _: httpx.Response(200, text=recorded.read_text()))
+    (reading,) = Deribit("https://deribit.example", transport=serve).read(["BTC"], at, MONTH)
+    assert (rows[12][4] / 100, rows[13][0] // 1_000) == (reading.volatility, reading.observed_at)

@@ -1,0 +1,296 @@
+"""Risk budgets: golden numbers with their source, the defining property, invariances, and every bad input by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keeper.domain.errors import InvalidBudgets, InvalidCovariance
+from keeper.risk.budgets import risk_parity
+from keeper.risk.contributions import risk_shares, volatility
+
+
+def covariance(volatilities: list[float], correlation: list[list[float]]) -> np.ndarray:
+    return np.array(correlation) * np.outer(volatilities, volatilities)
+
+
+def residual(weights: np.ndarray, sigma: np.ndarray, budgets: np.ndarray) -> float:
+    """max |RC_i / (b_i s_p) - 1| in extended precision."""
+    w = np.asarray(weights, dtype=np.longdouble)
+    contributions = w * (np.asarray(sigma, dtype=np.longdouble) @ w)
+    return float(np.abs(contributions / contributions.sum() / (budgets / np.sum(budgets)) - 1).max())
+
+
+@st.composite
+def covariances(draw: st.DrawFn, most: int = 8) -> np.ndarray:
+    """Random factor covariances, volatilities spread over four orders of magnitude."""
+    n = draw(st.integers(1, most))
+    seed = draw(st.integers(0, 2**32 - 1))
+    generator = np.random.default_rng(seed)
+    loadings = generator.normal(size=(n, draw(st.integers(1, n))))
+    base = loadings @ loadings.T + np.diag(generator.uniform(0.05, 1.0, n))
+    scale = 10.0 ** generator.uniform(-3, 1, n)
+    return base / np.sqrt(np.outer(np.diag(base), np.diag(base))) * np.outer(scale, scale)
+
+
+# ------------------------------------------------------------ golden numbers
+
+
+def test_two_assets_have_inverse_volatility_weights() -> None:
+    # By hand: 0.05/(0.15+0.05), 0.15/(0.15+0.05); s_p² = 0.25²·0.15² + 0.75²·0.05² + 2·0.25·0.75·0.2·0.15·0.05.
+    sigma = covariance([0.15, 0.05], [[1, 0.2], [0.2, 1]])
+    weights = risk_parity(sigma, [0.5, 0.5])
+    np.testing.assert_allclose([0.25, 0.75], weights, rtol=1e-12)
+    assert pytest.approx(volatility(weights, sigma), abs=5e-8) == 0.0580948
+
+
+def test_sixty_forty_carries_its_risk_in_the_first_asset() -> None:
+    sigma = covariance([0.15, 0.05], [[1, 0.2], [0.2, 1]])
+    np.testing.assert_allclose([0.91757, 0.08243], risk_shares([0.6, 0.4], sigma), atol=5e-6)
+
+
+def test_maillard_roncalli_teiletche_2010_example() -> None:
+    correlation = [[1, 0.8, 0, 0], [0.8, 1, 0, 0], [0, 0, 1, -0.5], [0, 0, -0.5, 1]]
+    sigma = covariance([0.1, 0.2, 0.3, 0.4], correlation)
+    weights = risk_parity(sigma, [0.25] * 4)
+    np.testing.assert_allclose([0.383613, 0.191806, 0.242618, 0.181963], weights, atol=5e-7)
+    assert pytest.approx(volatility(weights, sigma), abs=5e-7) == 0.102934
+
+
+def test_three_assets_with_unequal_budgets() -> None:
+    # Computed with 50-digit arithmetic from the defining equations.
+    sigma = covariance([0.6, 0.8, 0.05], [[1, 0.82, 0.10], [0.82, 1, 0.05], [0.10, 0.05, 1]])
+    weights = risk_parity(sigma, [0.5, 0.3, 0.2])
+    np.testing.assert_allclose([0.09691873, 0.04656961, 0.85651166], weights, atol=5e-9)
+    assert pytest.approx(volatility(weights, sigma), abs=5e-9) == 0.10399138
+    np.testing.assert_allclose([0.5, 0.3, 0.2], risk_shares(weights, sigma), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rho", [-0.2, 0.0, 0.5, 0.99])
+def test_equal_correlations_give_exactly_inverse_volatility(rho: float) -> None:
+    volatilities = np.array([0.1, 0.35, 0.6, 1.2])
+    correlation = np.full((4, 4), rho) + (1 - rho) * np.eye(4)
+    inverse = 1 / volatilities
+    weights = risk_parity(covariance(list(volatilities), correlation.tolist()), np.ones(4))
+    np.testing.assert_allclose(inverse / inverse.sum(), weights, rtol=1e-12)
+
+
+# --------------------------------------------------------- defining property
+
+
+@given(covariances(), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_every_asset_carries_its_budget_to_1e_10(sigma: np.ndarray, seed: int) -> None:
+    budgets = np.random.default_rng(seed).uniform(0.01, 1.0, len(sigma))
+    weights = risk_parity(sigma, budgets)
+    assert np.all(weights > 0)
+    assert pytest.approx(weights.sum(), abs=1e-14) == 1.0
+    assert residual(weights, sigma, budgets) <= 1e-10
+
+
+@pytest.mark.parametrize("rho", [0.99, 0.999999, 1 - 1e-10])
+def test_almost_identical_assets_are_solved_to_1e_10(rho: float) -> None:
+    correlation = np.full((5, 5), rho) + (1 - rho) * np.eye(5)
+    sigma = covariance([0.4, 0.5, 0.6, 0.7, 0.8], correlation.tolist())
+    budgets = np.array([0.3, 0.25, 0.2, 0.15, 0.1])
+    assert residual(risk_parity(sigma, budgets), sigma, budgets) <= 1e-10
+
+
+@pytest.mark.parametrize("n", [50, 200])
+def test_many_assets_are_solved_to_1e_10(n: int) -> None:
+    generator = np.random.default_rng(n)
+    loadings = generator.normal(0.5, 1, (n, 3))
+    sigma = loadings @ loadings.T + np.diag(generator.uniform(0.1, 2, n))
+    assert residual(risk_parity(sigma, np.ones(n)), sigma, np.ones(n)) <= 1e-10
+
+
+@pytest.mark.parametrize("rho", [-0.9, -0.95, -0.999])
+def test_hedged_pairs_are_solved_to_1e_10(rho: float) -> None:
+    sigma = covariance([0.5, 0.5, 0.7], [[1, rho, 0], [rho, 1, 0], [0, 0, 1]])
+    budgets = np.array([0.2, 0.5, 0.3])
+    assert residual(risk_parity(sigma, budgets), sigma, budgets) <= 1e-10
+
+
+def test_an_almost_complete_hedge_reaches_its_rounding_floor() -> None:
+    rho = -1 + 1e-8
+    sigma = covariance([0.5, 0.5], [[1, rho], [rho, 1]])
+    weights = risk_parity(sigma, [0.3, 0.7])
+    assert residual(weights, sigma, np.array([0.3, 0.7])) <= 1e-6
+
+
+def test_tiny_budgets_are_met_relative_to_themselves() -> None:
+    sigma = covariance([0.5, 0.6, 0.7], [[1, 0.6, 0.5], [0.6, 1, 0.4], [0.5, 0.4, 1]])
+    budgets = np.array([1e-6, 0.5, 0.5 - 1e-6])
+    assert residual(risk_parity(sigma, budgets), sigma, budgets) <= 1e-10
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_ill_conditioned_covariances_with_lopsided_budgets_are_solved_or_refused_never_wrong(
+    seed: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    n = int(generator.integers(2, 25))
+    rotation, _ = np.linalg.qr(generator.normal(size=(n, n)))
+    sigma = (rotation * 10.0 ** generator.uniform(-generator.uniform(0, 10), 0, n)) @ rotation.T
+    sigma = (sigma + sigma.T) / 2
+    budgets = 10.0 ** generator.uniform(-4, 0, n)
+    try:
+        weights = risk_parity(sigma, budgets)
+    except InvalidCovariance as error:
+        assert np.linalg.cond(sigma) > 1e8
+        assert "hedge each other" in str(error)  # noqa: PT017
+    else:
+        assert residual(weights, sigma, budgets) <= max(
+            1e-10, 1e-14 * n * np.linalg.cond(sigma) / budgets.min()
+        )
+
+
+def test_one_asset_gets_everything() -> None:
+    assert risk_parity([[0.36]], [0.2]).tolist() == [1.0]
+
+
+def test_identical_twins_are_solvable_and_share_their_sum() -> None:
+    sigma = covariance([0.5, 0.5, 0.8], [[1, 1, 0.3], [1, 1, 0.3], [0.3, 0.3, 1]])
+    weights = risk_parity(sigma, [0.25, 0.25, 0.5])
+    assert residual(weights, sigma, np.array([0.25, 0.25, 0.5])) <= 1e-10
+    assert weights[0] == pytest.approx(weights[1], rel=1e-12)
+
+
+def test_a_stable_at_one_hundred_thousandth_a_day_takes_almost_all_capital() -> None:
+    sigma = covariance([1e-5, 0.03, 0.04], [[1, 0, 0], [0, 1, 0.8], [0, 0.8, 1]])
+    assert risk_parity(sigma, np.ones(3))[0] > 0.999
+
+
+def test_a_tutorials_starting_point_is_not_taken_for_the_solution() -> None:
+    # Daily covariances are of order 1e-4: an absolute tolerance would accept equal weights at once.
+    sigma = covariance([0.02, 0.03, 0.05], [[1, 0.8, 0.6], [0.8, 1, 0.7], [0.6, 0.7, 1]])
+    weights = risk_parity(sigma, np.ones(3))
+    assert np.abs(weights - 1 / 3).max() > 0.1
+    assert residual(weights, sigma, np.ones(3)) <= 1e-10
+
+
+# --------------------------------------------------------------- invariances
+
+
+@given(covariances(), st.floats(1e-8, 1e8))
+@settings(deadline=None, max_examples=50)
+def test_scaling_the_covariance_leaves_the_weights(sigma: np.ndarray, scale: float) -> None:
+    budgets = np.arange(1, len(sigma) + 1)
+    np.testing.assert_allclose(risk_parity(sigma, budgets), risk_parity(scale * sigma, budgets), rtol=1e-9)
+
+
+@given(covariances(), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=50)
+def test_permuting_the_assets_permutes_the_weights(sigma: np.ndarray, random: object) -> None:
+    order = list(range(len(sigma)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    budgets = np.arange(1.0, len(sigma) + 1)
+    permuted = risk_parity(sigma[np.ix_(order, order)], budgets[order])
+    np.testing.assert_allclose(risk_parity(sigma, budgets)[order], permuted, rtol=1e-9)
+
+
+@given(covariances(most=5), st.floats(0.05, 0.95))
+@settings(deadline=None, max_examples=50)
+def test_an_asset_listed_twice_with_its_budget_split_splits_its_weight(
+    sigma: np.ndarray, part: float
+) -> None:
+    n = len(sigma)
+    budgets = np.arange(1.0, n + 1)
+    listed = [*range(n), 0]
+    split = np.append(budgets, budgets[0] * (1 - part))
+    split[0] = budgets[0] * part
+    weights, twice = risk_parity(sigma, budgets), risk_parity(sigma[np.ix_(listed, listed)], split)
+    assert weights[0] == pytest.approx(twice[0] + twice[-1], rel=1e-8)
+    assert part == pytest.approx(twice[0] / (twice[0] + twice[-1]), rel=1e-6)
+    np.testing.assert_allclose(weights[1:], twice[1:-1], rtol=1e-8)
+
+
+def test_the_scale_of_the_budgets_does_not_matter() -> None:
+    sigma = covariance([0.5, 0.6], [[1, 0.6], [0.6, 1]])
+    np.testing.assert_allclose(risk_parity(sigma, [1, 2]), risk_parity(sigma, [100, 200]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_tiny_and_huge_volatilities_are_solved(size: float) -> None:
+    sigma = covariance([0.5 * size, 0.6], [[1, 0.6], [0.6, 1]])
+    assert residual(risk_parity(sigma, [0.5, 0.5]), sigma, np.array([0.5, 0.5])) <= 1e-10
+
+
+# ---------------------------------------------------------------- bad inputs
+
+GOOD = covariance([0.5, 0.6, 0.7], [[1, 0.6, 0.5], [0.6, 1, 0.4], [0.5, 0.4, 1]])
+NAMES = ("WBTC", "WETH", "LINK")
+
+
+def spoiled(i: int, j: int, value: float) -> np.ndarray:
+    sigma = GOOD.copy()
+    sigma[i, j] = sigma[j, i] = value
+    return sigma
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_covariance_that_is_not_finite_names_the_pair(value: float) -> None:
+    with pytest.raises(InvalidCovariance, match="WETH and LINK"):
+        risk_parity(spoiled(1, 2, value), np.ones(3), NAMES)
+
+
+@pytest.mark.parametrize("variance", [0.0, -0.1])
+def test_a_variance_that_is_not_positive_names_the_asset(variance: float) -> None:
+    with pytest.raises(InvalidCovariance, match="variance of LINK"):
+        risk_parity(spoiled(2, 2, variance), np.ones(3), NAMES)
+
+
+def test_an_asymmetric_covariance_names_the_pair() -> None:
+    sigma = GOOD.copy()
+    sigma[0, 2] *= 1.01
+    with pytest.raises(InvalidCovariance, match="not symmetric: WBTC and LINK"):
+        risk_parity(sigma, np.ones(3), NAMES)
+
+
+def test_an_indefinite_covariance_names_the_assets_that_contradict_each_other() -> None:
+    correlation = [[1, 0.9, -0.9, 0], [0.9, 1, 0.9, 0], [-0.9, 0.9, 1, 0], [0, 0, 0, 1]]
+    with pytest.raises(InvalidCovariance, match=r"indefinite.*between WBTC, WETH, LINK contradict"):
+        risk_parity(np.array(correlation), np.ones(4), (*NAMES, "UNI"))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 0), (2, 2, 2)])
+def test_a_covariance_of_the_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidCovariance, match="shape"):
+        risk_parity(np.ones(shape), np.ones(3))
+
+
+def test_a_covariance_that_does_not_match_the_assets_is_refused() -> None:
+    with pytest.raises(InvalidCovariance, match="3 rows for 2 assets"):
+        risk_parity(GOOD, np.ones(3), NAMES[:2])
+
+
+@pytest.mark.parametrize("budget", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_budget_that_is_not_positive_names_the_asset(budget: float) -> None:
+    with pytest.raises(InvalidBudgets, match="budget of WETH"):
+        risk_parity(GOOD, [0.5, budget, 0.5], NAMES)
+
+
+def test_a_missing_budget_is_refused() -> None:
+    with pytest.raises(InvalidBudgets, match="2 risk budgets"):
+        risk_parity(GOOD, [0.5, 0.5], NAMES)
+
+
+@pytest.mark.parametrize(
+    "correlation",
+    [
+        [[1, -1, 0.2], [-1, 1, -0.2], [0.2, -0.2, 1]],
+        [[1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]],
+        [[1, -1, 0], [-1, 1, 0], [0, 0, 1]],
+    ],
+)
+def test_assets_that_hedge_each_other_completely_have_no_solution(correlation: list[list[float]]) -> None:
+    with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other"):
+        risk_parity(covariance([0.5, 0.6, 0.7], correlation), np.ones(3), NAMES)
+
+
+def test_two_complete_hedges_side_by_side_have_no_solution() -> None:
+    correlation = [[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]]
+    with pytest.raises(InvalidCovariance, match="hedge each other"):
+        risk_parity(np.array(correlation, dtype=float), np.ones(4))

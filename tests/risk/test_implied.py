@@ -1,0 +1,114 @@
+"""The blend with implied volatility: in variance, decaying with age, and never lower on a bad reading."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keeper.domain.evidence import ImpliedReading
+from keeper.risk.implied import Blend, blends, decayed_weight
+from tests.factories import DAY, HOUR, NOW, RISK_SYMBOLS, a_reading, an_estimate_policy, some_assets
+
+HISTORICAL = (0.45, 0.50, 0.75, 0.80)
+CORRELATION = np.array([[1, 0.8, 0.5, 0.7], [0.8, 1, 0.6, 0.4], [0.5, 0.6, 1, 0.5], [0.7, 0.4, 0.5, 1]])
+POLICY = an_estimate_policy()
+
+
+def blended(*readings: ImpliedReading, correlation: np.ndarray = CORRELATION) -> dict[str, Blend]:
+    found = blends(some_assets(), HISTORICAL, correlation, readings, NOW, POLICY)
+    return dict(zip(RISK_SYMBOLS, found, strict=True))
+
+
+def test_variances_are_blended_by_the_weight() -> None:
+    found = blended(a_reading("BTC", 0.60), a_reading("ETH", 0.55))
+    assert pytest.approx(found["WBTC"].volatility) == (0.5 * 0.60**2 + 0.5 * 0.45**2) ** 0.5
+    assert found["WBTC"].weight == 0.5
+    assert found["WBTC"].implied == 0.60
+    assert "BTC implied 60.0% (DVOL)" in found["WBTC"].provenance
+
+
+def test_a_fresh_believable_reading_may_lower_the_estimate() -> None:
+    assert blended(a_reading("BTC", 0.30))["WBTC"].volatility < 0.45
+
+
+def test_an_asset_without_options_borrows_the_ratio_of_its_most_correlated_one() -> None:
+    found = blended(a_reading("BTC", 0.60), a_reading("ETH", 0.70))
+    for symbol, historical, reference, past, rho in (
+        ("LINK", 0.75, "WETH", 0.50, 0.6),
+        ("UNI", 0.80, "WBTC", 0.45, 0.7),
+    ):
+        expected = historical * (found[reference].volatility / past) ** rho
+        assert expected == pytest.approx(found[symbol].volatility)
+        assert found[symbol].implied is None
+        assert reference in found[symbol].provenance
+
+
+def test_without_the_nearest_options_it_borrows_from_the_next() -> None:
+    found = blended(a_reading("BTC", 0.60))
+    assert 0.75 * (found["WBTC"].volatility / 0.45) ** 0.5 == pytest.approx(found["LINK"].volatility)
+
+
+def test_a_negative_correlation_borrows_nothing() -> None:
+    correlation = CORRELATION.copy()
+    correlation[2, :2] = correlation[:2, 2] = -0.4
+    assert pytest.approx(blended(a_reading("BTC", 0.9), correlation=correlation)["LINK"].volatility) == 0.75
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 0.0, -0.3])
+def test_a_reading_without_a_number_leaves_the_historical_volatility_and_says_so(value: float | None) -> None:
+    reading = replace(a_reading("BTC", None), volatility=value)
+    found = blended(reading)["WBTC"]
+    assert found.volatility == 0.45
+    assert found.weight == 0.0
+    assert "EWMA only: no implied volatility of BTC" in found.provenance
+
+
+def test_without_any_reading_everything_is_historical() -> None:
+    assert list(HISTORICAL) == [blend.volatility for blend in blended().values()]
+
+
+def test_a_reading_younger_than_the_block_is_not_used() -> None:
+    found = blended(a_reading("BTC", 0.9, observed_at=NOW + 1))["WBTC"]
+    assert found.volatility == 0.45
+    assert "younger than the block" in found.provenance
+
+
+def test_a_stale_reading_may_raise_but_not_lower() -> None:
+    stale = {"observed_at": NOW - 4 * HOUR}
+    assert blended(a_reading("BTC", 0.30, **stale))["WBTC"].volatility == 0.45
+    raised = blended(a_reading("BTC", 0.60, **stale))["WBTC"]
+    assert raised.volatility > 0.45
+    assert "14400 s old" in raised.provenance
+
+
+def test_the_weight_decays_to_nothing_over_the_stated_time() -> None:
+    ages = [0, 3 * HOUR, 3 * HOUR + DAY // 2, 3 * HOUR + DAY, 9 * DAY]
+    assert [decayed_weight(0.5, age, POLICY) for age in ages] == [0.5, 0.5, 0.25, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "believed"), [(0.499, False), (0.501, True), (2.999, True), (3.001, False)]
+)
+def test_a_ratio_outside_its_range_is_not_believed(ratio: float, believed: bool) -> None:
+    found = blended(a_reading("BTC", 0.45 * ratio))["WBTC"]
+    assert believed == ("times EWMA" not in found.provenance)
+    if not believed:
+        assert found.volatility >= 0.45
+
+
+def test_an_absurd_reading_raises_no_further_than_the_largest_ratio() -> None:
+    found = blended(a_reading("BTC", 45.0))["WBTC"]
+    assert pytest.approx(found.volatility) == 0.45 * (0.5 * 9 + 0.5) ** 0.5
+
+
+@given(st.floats(0.001, 100), st.integers(0, 3 * DAY))
+def test_a_doubtful_reading_never_lowers_any_volatility(value: float, age: int) -> None:
+    doubtful = age > POLICY.implied_max_age_s or not 0.5 <= value / 0.45 <= 3.0
+    found = blended(a_reading("BTC", value, observed_at=NOW - age))
+    if doubtful:
+        assert found["WBTC"].volatility >= 0.45
+        assert found["LINK"].volatility >= 0.75 - 1e-12

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keeper.settings.redact import HIDDEN, redacted_url
+from keeper.settings.show import shown
+
+KEY = "0x" + "5e" * 32
+
+
+def test_every_value_says_where_it_is_from_and_secrets_are_hidden(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / "keeper.toml").write_text("[size]\nmax_leverage = 1.2\n", encoding="utf-8")
+    (bare / ".env").write_text("KEEPER_CHAIN_ID=31337\n", encoding="utf-8")
+    monkeypatch.setenv("KEEPER_PRIVATE_KEY", KEY)
+    monkeypatch.setenv("KEEPER_RPC_URL", "https://node.example/v2/0123456789abcdef0123")
+    rows = {row.field: row for row in shown()[1]}
+    assert (rows["size.max_leverage"].value, rows["size.max_leverage"].origin) == ("1.2", "keeper.toml")
+    assert (rows["chain_id"].value, rows["chain_id"].origin) == ("31337", ".env")
+    assert (rows["private_key"].value, rows["private_key"].origin) == (HIDDEN, "environment")
+    assert f"https://node.example/v2/{HIDDEN}" == rows["rpc_url"].value
+    assert rows["assets[0].symbol"].origin == "default"
+    assert not any(KEY in row.value for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
+        ("sqlite:///keeper.db", "sqlite:///keeper.db"),
+        ("postgresql://keeper:hunter2@db/journal", f"postgresql://{HIDDEN}@db/journal"),
+        ("https://x.infura.io/v3/0123456789abcdef0123456789abcdef", f"https://x.infura.io/v3/{HIDDEN}"),
+        ("https://node.example/?apikey=hunter2", f"https://node.example/?{HIDDEN}"),
+        ("hunter2", HIDDEN),
+        ("http://[::1", HIDDEN),
+    ],
+)
+def test_an_address_is_shown_without_its_credentials(url: str, safe: str) -> None:
+    assert safe == redacted_url(url)

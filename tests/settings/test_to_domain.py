@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from keeper.chain.vault_parameters import VaultPolicy
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.units import BPS, WAD
+from keeper.domain.urgency import Urgency
+from keeper.settings.load import deployed_symbols
+from keeper.settings.schema import Settings
+from keeper.settings.to_domain import endpoints, held, key_source, policy, settings_hash
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+KEY = "0x" + "5e" * 32
+
+
+def test_the_shipped_strategy_file_says_exactly_the_defaults() -> None:
+    shipped = tomllib.loads((ROOT / "keeper.toml").read_text(encoding="utf-8"))
+    assert Settings() == Settings(**shipped)
+
+
+def test_the_policy_carries_every_value_in_the_domains_units() -> None:
+    result = policy(Settings())
+    assert tuple(asset.symbol for asset in result.assets) == ("WBTC", "WETH", "LINK", "UNI")
+    assert tuple(asset.implied_underlying for asset in result.assets) == ("BTC", "ETH", None, None)
+    assert sum(asset.budget for asset in result.assets) == 1.0
+    assert result.decision.at(Urgency.ROUTINE).max_gas_price_wei == 40 * 10**9
+    assert result.decision.gas_reserve_wei == 10**18
+    assert (result.size.scenarios[0].name, result.size.scenarios[0].loss) == ("12 March 2020, one day", 0.40)
+
+
+def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy() -> None:
+    ours, vaults = policy(Settings()), VaultPolicy()
+    assert ours.size.max_leverage <= vaults.max_leverage / WAD
+    assert ours.size.min_health_factor >= vaults.min_health_factor / WAD
+    assert ours.decision.act_health_factor >= vaults.ripcord_health_factor / WAD
+    assert ours.decision.safe_health_factor >= vaults.min_health_factor / WAD
+    assert ours.decision.max_oracle_gap_bps <= vaults.max_oracle_gap_bps
+    assert all(asset.max_weight <= 15_000 / BPS for asset in ours.assets)
+    for urgency in (Urgency.ROUTINE, Urgency.OUT_OF_BAND):
+        assert ours.decision.at(urgency).max_slippage_bps <= vaults.max_loss_bps
+        assert ours.decision.at(urgency).cooldown_s >= vaults.min_interval
+    assert ours.decision.at(Urgency.EMERGENCY).max_slippage_bps <= vaults.max_emergency_loss_bps
+
+
+def test_the_hash_changes_with_the_strategy_and_not_with_secrets() -> None:
+    plain = settings_hash(Settings())
+    assert plain == settings_hash(Settings(private_key=KEY, rpc_url="http://node/secret", log_level="debug"))
+    assert plain != settings_hash(Settings(size={"max_leverage": 1.5}))
+    assert plain != settings_hash(Settings(vault=ADDRESS))
+
+
+def test_no_secret_is_in_any_repr() -> None:
+    settings = Settings(
+        private_key=KEY,
+        rpc_url="http://user:hunter2@node:1",
+        journal_url="postgresql://u:hunter2@h/d",
+        chain_id=31337,
+        vault=ADDRESS,
+        quoter=ADDRESS,
+    )
+    for text in (repr(key_source(settings)), repr(endpoints(settings))):
+        assert KEY not in text
+        assert "hunter2" not in text
+    assert KEY not in repr(settings)
+
+
+def test_a_keystore_goes_before_a_raw_key() -> None:
+    source = key_source(Settings(private_key=KEY, keystore="key.json"))
+    assert source.private_key is None
+    assert Path("key.json") == source.keystore
+
+
+def test_an_asset_that_is_not_deployed_is_left_out_and_the_budgets_still_sum_to_one() -> None:
+    kept, left_out = held(policy(Settings()), ("USDC", "WBTC", "WETH", "LINK"))
+    assert left_out == ("UNI",)
+    assert tuple(asset.symbol for asset in kept.assets) == ("WBTC", "WETH", "LINK")
+    assert sum(asset.budget for asset in kept.assets) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_a_deployment_with_none_of_the_assets_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="none of WBTC"):
+        held(policy(Settings()), ("USDC",))
+
+
+def test_the_tokens_of_the_deployment_file_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "deployment.json"
+    path.write_text(json.dumps({"tokens": {"USDC": {}, "WBTC": {}}}), encoding="utf-8")
+    assert deployed_symbols(Settings(deployment=path)) == ("USDC", "WBTC")
+    assert deployed_symbols(Settings()) is None

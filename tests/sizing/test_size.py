@@ -1,0 +1,106 @@
+"""The target: risk-budget weights at the leverage of the tightest bound, and its name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keeper.domain.errors import InvalidBudgets, InvalidSetting
+from keeper.domain.policy import Policy
+from keeper.sizing.size import size
+from tests.factories import a_model, a_policy, a_size_policy, a_snapshot, some_assets, with_reserve
+
+
+def policy_with(**changes: object) -> Policy:
+    return a_policy(size=a_size_policy(**changes))
+
+
+def test_the_weights_are_the_leverage_times_the_unit_weights_and_spread_the_risk_by_budget() -> None:
+    target = size(a_model(), a_snapshot(), a_policy())
+    assert math.fsum(target.unit_weights) == pytest.approx(1.0, abs=1e-12)
+    assert target.weights == pytest.approx([target.leverage * weight for weight in target.unit_weights])
+    assert target.risk_shares == pytest.approx(target.budgets, rel=1e-10)
+    assert target.volatility == pytest.approx(target.leverage * target.unit_volatility)
+
+
+def test_unequal_budgets_in_any_scale_are_kept() -> None:
+    budgets = (4.0, 3.0, 2.0, 1.0)
+    assets = tuple(replace(asset, budget=b) for asset, b in zip(some_assets(), budgets, strict=True))
+    target = size(a_model(), a_snapshot(), a_policy(assets=assets))
+    assert target.risk_shares == pytest.approx((0.4, 0.3, 0.2, 0.1), rel=1e-10)
+
+
+def test_the_target_volatility_sets_the_leverage_when_nothing_is_tighter() -> None:
+    target = size(a_model(), a_snapshot(), policy_with(target_volatility=0.6))
+    assert target.binding == "target_volatility"
+    assert target.volatility == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("binding", "changes"),
+    [
+        ("policy_cap", {"max_leverage": 1.1}),
+        ("health_factor", {"min_health_factor": 4.0}),
+        ("stress", {"stress_sigmas": 20.0}),
+    ],
+)
+def test_the_binding_bound_is_named(binding: str, changes: dict[str, float]) -> None:
+    target = size(a_model(), a_snapshot(), policy_with(**changes))
+    assert target.binding == binding
+    assert target.leverage == min(bound.leverage for bound in target.bounds)
+
+
+def test_a_market_limit_binds_by_name() -> None:
+    snapshot = with_reserve(a_snapshot(), "UNI", supply_cap=8_000_001)
+    assert size(a_model(), snapshot, a_policy()).binding == "supply_cap:UNI"
+
+
+def test_the_health_factor_is_the_lending_markets_at_the_target() -> None:
+    target = size(a_model(), a_snapshot(), policy_with(min_health_factor=3.0))
+    assert target.binding == "health_factor"
+    assert target.health_factor == pytest.approx(3.0)
+
+
+def test_an_idle_buffer_costs_leverage_and_keeps_the_floor() -> None:
+    target = size(a_model(), a_snapshot(), policy_with(min_health_factor=3.0, idle_buffer=0.1))
+    assert target.health_factor == pytest.approx(3.0)
+    assert target.leverage < size(a_model(), a_snapshot(), policy_with(min_health_factor=3.0)).leverage
+
+
+def test_below_leverage_one_the_rest_is_cash_and_there_is_no_debt() -> None:
+    target = size(a_model(), a_snapshot(), policy_with(target_volatility=0.2))
+    assert target.leverage < 1.0
+    assert target.health_factor == math.inf
+    assert target.volatility == pytest.approx(0.2)
+
+
+def test_an_unknown_allocation_names_what_there_is() -> None:
+    with pytest.raises(InvalidSetting, match=r"size.allocation is 'magic'"):
+        size(a_model(), a_snapshot(), policy_with(allocation="magic"))
+
+
+def test_a_zero_budget_names_the_asset() -> None:
+    assets = (replace(some_assets()[0], budget=0.0), *some_assets()[1:])
+    with pytest.raises(InvalidBudgets, match="WBTC"):
+        size(a_model(), a_snapshot(), a_policy(assets=assets))
+
+
+@given(
+    st.floats(0.05, 3.0), st.floats(0.2, 5.0), st.floats(1.05, 5.0), st.floats(0.0, 0.3), st.floats(0.0, 0.9)
+)
+@settings(max_examples=60, deadline=None)
+def test_every_bound_holds_at_every_target(
+    volatility: float, cap: float, floor: float, buffer: float, loss: float
+) -> None:
+    policy = policy_with(
+        target_volatility=volatility, max_leverage=cap, min_health_factor=floor, idle_buffer=buffer
+    )
+    target = size(a_model(worst_loss=loss), a_snapshot(), policy)
+    assert target.leverage >= 0.0
+    assert target.leverage <= cap
+    assert target.volatility <= volatility * (1 + 1e-12)
+    assert target.health_factor >= floor * (1 - 1e-9)

@@ -1,0 +1,107 @@
+"""What an operator can meet is written down: every setting, gate, check, bound, error and exit code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from keeper.decision.gates import LIMITS, TRIGGERS
+from keeper.domain import errors
+from keeper.domain.errors import KeeperError
+from keeper.planning.checks import CHECKS
+from keeper.settings.fields import setting_fields, variable
+from keeper.settings.schema import STRATEGY, Settings
+
+ROOT = Path(__file__).parents[1]
+SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+CODES_PAGE = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+ENDPOINTS = tuple(name for name in Settings.model_fields if name not in STRATEGY)
+
+
+def row(page: str, name: str) -> str:
+    found = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    assert len(found) == 1, f"{name} has {len(found)} rows"
+    return found[0]
+
+
+def every_error() -> dict[str, int]:
+    """Every error class in the package and its exit code, found in the source: a module need not be imported."""
+    parents: dict[str, str] = {}
+    codes: dict[str, int] = {"KeeperError": KeeperError.exit_code}
+    for path in sorted((ROOT / "keeper").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.bases and isinstance(node.bases[0], ast.Name):
+                parents[node.name] = node.bases[0].id
+                own = vars(errors).get(node.name)
+                if own is not None and "exit_code" in vars(own):
+                    codes[node.name] = own.exit_code
+    found = {}
+    for name in parents:
+        above = name
+        while above in parents and above not in codes:
+            above = parents[above]
+        if above in codes and name != "KeeperError":
+            found[name] = codes[above]
+    return found
+
+
+ERRORS = every_error()
+
+
+@pytest.mark.parametrize("name", [name for name, _ in setting_fields()])
+def test_every_setting_has_one_row_with_its_meaning(name: str) -> None:
+    shown = name if name.split(".")[0].removesuffix("[]") in STRATEGY else variable(name)
+    field = dict(setting_fields())[name]
+    assert field.description, f"{name} has no description"
+    assert field.description in row(SETTINGS_PAGE, shown)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_every_endpoint_and_secret_is_in_the_environment_example(name: str) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert re.search(rf"^#?{variable(name)}=", text, flags=re.MULTILINE)
+
+
+def test_the_environment_example_names_nothing_unknown() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    names = set(re.findall(r"^#?(KEEPER_\w+)=", text, flags=re.MULTILINE))
+    known = {variable(name) for name, _ in setting_fields() if "[]" not in name}
+    assert names <= known
+    assert dotenv_values(ROOT / ".env.example")
+
+
+@pytest.mark.parametrize("rule", [*TRIGGERS, *LIMITS], ids=lambda rule: rule.name)
+def test_every_gate_has_a_row_with_its_kind_and_meaning(rule: object) -> None:
+    written = row(CODES_PAGE, rule.name)  # type: ignore[attr-defined]
+    assert f"| {rule.kind} |" in written  # type: ignore[attr-defined]
+    assert rule.meaning in written  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_has_a_row_with_what_it_demands(name: str) -> None:
+    assert CHECKS[name] in row(CODES_PAGE, name)
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_every_error_has_a_row_with_its_exit_code(name: str) -> None:
+    assert f"| {ERRORS[name]} |" in row(CODES_PAGE, name)
+
+
+@pytest.mark.parametrize("code", sorted({*ERRORS.values(), 0, 1, 130}))
+def test_every_exit_code_has_a_meaning(code: int) -> None:
+    assert re.search(rf"^\| {code} \| .+ \| .+ \|$", CODES_PAGE, flags=re.MULTILINE)
+
+
+def test_every_bound_on_leverage_is_listed() -> None:
+    from keeper.sizing import bounds
+
+    source = inspect.getsource(bounds)
+    names = set(re.findall(r"(?:Bound|_debt_bound)\((?:\s*basis,)?\s*f?\"([a-z_]+)", source))
+    assert {"target_volatility", "stress", "carry"} <= names
+    for name in names | {"supply_cap"}:
+        assert f"`{name}" in CODES_PAGE, name
