@@ -1,12 +1,13 @@
-"""Joins the parts: settings in, a ``Keeper`` out. The only place that knows which class stands behind which port."""
+"""Joins the parts: settings in, a ``Keeper`` out. Only here is known which class stands behind which port."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from keeper import __version__
@@ -24,6 +25,10 @@ from keeper.settings.schema import Settings
 from keeper.settings.to_domain import Endpoints, endpoints, held, key_source, policy, settings_hash
 
 if TYPE_CHECKING:
+    from keeper.journal.records import StoredRecords
+    from keeper.replay import Replay
+    from keeper.tx.manager import TransactionSender
+    from keeper.tx.ports import AttemptLog
     from keeper.tx.signer import Allowed, LocalSigner
 
 AskPassword = Callable[[], str]
@@ -54,7 +59,9 @@ def strategy(settings: Settings, progress: Progress) -> Policy:
         return whole
     kept, left_out = held(whole, deployed)
     if left_out:
-        progress(f"{', '.join(left_out)} not in this deployment: left out, the other budgets scaled to sum to 1")
+        progress(
+            f"{', '.join(left_out)} not in this deployment: left out, the other budgets scaled to sum to 1"
+        )
     return kept
 
 
@@ -66,7 +73,7 @@ def node_at(rpc: Rpc, where: Endpoints, wanted: Policy, keeper: str, progress: P
 
 
 def acting_account(settings: Settings) -> str:
-    """Whose calls are simulated, without opening any key: the key's account, or KEEPER_SENDER. Raises InvalidSetting."""
+    """Whose calls are simulated, no key opened: the key's, or KEEPER_SENDER. Raises InvalidSetting."""
     from keeper.tx.signer import from_development_key
 
     source = key_source(settings)
@@ -91,13 +98,30 @@ def signer(settings: Settings, ask_password: AskPassword) -> LocalSigner:
     source, allowed = key_source(settings), _allowed(endpoints(settings))
     if source.keystore is not None:
         file = source.password_file
-        return from_keystore(source.keystore, ask_password if file is None else lambda: _first_line(file), allowed)
+        return from_keystore(
+            source.keystore, ask_password if file is None else lambda: _first_line(file), allowed
+        )
     if source.private_key is not None:
         return from_development_key(source.private_key, allowed)
     raise InvalidSetting(
         "no key is set, so nothing can be signed",
         remedy="Set KEEPER_KEYSTORE to an encrypted keystore (V3) file and KEEPER_KEYSTORE_PASSWORD_FILE.",
     )
+
+
+def transaction_sender(
+    rpc: Rpc, log: AttemptLog, key: LocalSigner, where: Endpoints, clock: SystemClock
+) -> TransactionSender:
+    """The one part that spends. Its waits end early on a signal that raises."""
+    from keeper.tx.manager import TransactionSender, Waiting
+    from keeper.tx.node import RpcNode
+
+    pause = Event()
+
+    def wait(seconds: float) -> None:
+        pause.wait(seconds)
+
+    return TransactionSender(RpcNode(rpc.request, rpc.send), log, key, where.chain_id, clock, wait, Waiting())
 
 
 def _allowed(where: Endpoints) -> Allowed:
@@ -133,24 +157,66 @@ def build(
 ) -> Iterator[Keeper]:
     """A keeper that can do what ``mode`` says and no more; everything it opened is closed on leaving.
 
-    SIMULATE keeps rounds in memory and records nowhere. Only EXECUTE and LIVE can sign. Raises InvalidSetting,
+    SIMULATE reads the journal and writes nowhere. Only EXECUTE and LIVE open a key. Raises InvalidSetting,
     AlreadyRunning, JournalCorrupt, JournalUnwritable.
     """
-    where, wanted = endpoints(settings), strategy(settings, progress)
+    from keeper.journal.attempts import StoredAttempts
+    from keeper.journal.records import StoredRecords
+    from keeper.journal.rounds import MemoryRounds, StoredRounds
+    from keeper.journal.store import Journal
+
+    where, wanted, clock = endpoints(settings), strategy(settings, progress), SystemClock()
+    key = signer(settings, ask_password) if mode.sends else None
+    account = key.address if key is not None else acting_account(settings)
     with ExitStack() as stack:
         rpc = stack.enter_context(Rpc(where.rpc_url))
-        implied = Deribit(where.deribit_url)
-        stack.callback(implied.close)
-        if mode is Mode.SIMULATE:
-            address = known_address(settings)
+        implied = stack.enter_context(closing(Deribit(where.deribit_url)))
+        writes = mode is not Mode.SIMULATE
+        open_journal = Journal.open if writes else Journal.open_for_reading
+        journal = stack.enter_context(open_journal(where.journal_url))
+        log = StoredAttempts(journal, clock.now)
         yield Keeper(
             policy=wanted,
-            chain=node_at(rpc, where, wanted, address, progress),
-            rounds=rounds,
+            chain=node_at(rpc, where, wanted, account, progress),
+            rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
             implied=implied,
-            sender=sender,
-            records=records,
-            clock=SystemClock(),
+            sender=None if key is None else transaction_sender(rpc, log, key, where, clock),
+            records=StoredRecords(journal) if writes else NoRecords(),
+            clock=clock,
             code_version=__version__,
             settings_hash=settings_hash(settings),
         )
+
+
+@contextmanager
+def stored_records(settings: Settings) -> Iterator[StoredRecords]:
+    """The journal's records, for reading beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
+    from keeper.journal.records import StoredRecords
+    from keeper.journal.store import Journal
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        yield StoredRecords(journal)
+
+
+def replayed(settings: Settings, record_id: str) -> Replay:
+    """A stored record concluded again from its own inputs, offline. Raises BadInput, JournalCorrupt."""
+    from keeper.journal.records import StoredRecords
+    from keeper.journal.rounds import StoredRounds, digest
+    from keeper.journal.store import Journal
+    from keeper.replay import replay
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        record = StoredRecords(journal).record(record_id)
+        return replay(record, StoredRounds(journal).since(0), digest)
+
+
+def look(
+    settings: Settings, progress: Progress = lambda _: None
+) -> tuple[MarketSnapshot, DecisionRecord | None]:
+    """The vault as it is now and the last record, without price history. Raises what ``Node.read`` raises."""
+    where, wanted = endpoints(settings), strategy(settings, progress)
+    with Rpc(where.rpc_url) as rpc, stored_records(settings) as records:
+        node = node_at(rpc, where, wanted, acting_account(settings), progress)
+        reading = node.read({}, 0)
+        last = records.latest(1)
+    return reading.snapshot, last[0] if last else None

@@ -11,7 +11,9 @@ from keeper.domain.errors import InvalidSetting
 from keeper.settings.schema import Settings
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-PUBLIC_DEVELOPMENT_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's first account
+PUBLIC_DEVELOPMENT_KEY = (
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's first account
+)
 DEVELOPMENT_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
 
@@ -32,7 +34,9 @@ def keystore(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_keystore_is_opened_with_the_first_line_of_the_password_file(tmp_path: Path, keystore: Path) -> None:
+def test_a_keystore_is_opened_with_the_first_line_of_the_password_file(
+    tmp_path: Path, keystore: Path
+) -> None:
     password = tmp_path / "password"
     password.write_text("correct horse\n", encoding="utf-8")
     opened = signer(settings(chain_id=1, keystore=keystore, keystore_password_file=password), never_asked)

@@ -64,6 +64,13 @@ class Keeper:
         return outcome() if callable(outcome) else outcome
 
 
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
     with structlog.testing.capture_logs() as captured:
@@ -102,9 +109,11 @@ def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:
     daemon, _ = daemon_of(keeper)
     assert daemon.run() == 0
     assert len(keeper.modes) == 3
-    assert [
-        line["event"] for line in lines if line["event"] not in ("started", "stopped")
-    ] == ["failed", "failed", "would_send"]
+    assert [line["event"] for line in lines if line["event"] not in ("started", "stopped")] == [
+        "failed",
+        "failed",
+        "would_send",
+    ]
     assert lines[1]["remedy"] == "Start the node."
 
 

@@ -33,10 +33,10 @@ def every_error() -> dict[str, int]:
     """Every error class in the package and its exit code, found in the source: a module need not be imported."""
     parents: dict[str, str] = {}
     codes: dict[str, int] = {"KeeperError": KeeperError.exit_code}
-    for path in sorted((ROOT / "keeper").rglob("*.py")):
+    for path in sorted((ROOT / "keeper").rglob("*.py"), key=lambda path: path.parent.name != "domain"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and node.bases and isinstance(node.bases[0], ast.Name):
-                parents[node.name] = node.bases[0].id
+                parents.setdefault(node.name, node.bases[0].id)
                 own = vars(errors).get(node.name)
                 if own is not None and "exit_code" in vars(own):
                     codes[node.name] = own.exit_code

@@ -23,6 +23,7 @@ Answer = TypeVar("Answer")
 
 TIMEOUT_S = 20.0
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+MAX_BRACKETS = 10_000  # so nothing nests deeper; the largest honest answers have some hundreds
 ATTEMPTS = 3
 TOO_MANY_REQUESTS = 429
 LIMIT_EXCEEDED = -32005
@@ -220,7 +221,7 @@ class Rpc:
                 )
             )
         try:
-            answer = json.loads(body, parse_constant=_refuse_constant)
+            answer = _parsed_json(body)
         except (ValueError, RecursionError) as error:
             if status >= 300:
                 raise NodeUnavailable(
@@ -275,6 +276,13 @@ def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "cannot connect"
     return type(error).__name__
+
+
+def _parsed_json(body: bytes) -> Any:
+    # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+        raise ValueError(f"more than {MAX_BRACKETS} brackets")
+    return json.loads(body, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> float:

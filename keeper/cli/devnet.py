@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keeper.domain.errors import NodeUnavailable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -31,6 +33,7 @@ def devnet(
     """Run a local chain with Aave, Uniswap, price feeds and a vault. Ends with Ctrl-C and leaves nothing behind."""
     import signal
     import threading
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from keeper.cli.render import console
@@ -39,23 +42,22 @@ def devnet(
     from keeper.devnet.publisher import publishing
 
     screen = console(to_stderr=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with screen.status("reading history") as status:
-        market = world.load_history(at, data_dir)
-        running = world.running(market, status.update, port)
-        node, built = running.__enter__()
-    try:
-        with deribit_server(market, built.now, built.spot, deribit_port) as deribit_url, publishing(built):
-            deployment = replace(built.deployment, deribit_url=deribit_url)
-            deployment.write(out)
-            show(deployment, screen)
-            screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
-            while not stop.wait(0.5) and node.process.poll() is None:
-                pass
-    finally:
-        running.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with screen.status("reading history") as status:
+            market = world.load_history(at, data_dir)
+            node, built = stack.enter_context(world.running(market, status.update, port))
+        url = stack.enter_context(deribit_server(market, built.now, built.spot, deribit_port))
+        stack.enter_context(publishing(built))
+        deployment = replace(built.deployment, deribit_url=url)
+        deployment.write(out)
+        show(deployment, screen)
+        screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.wait(0.5):
+            if node.process.poll() is not None:
+                raise NodeUnavailable("the local chain's node ended by itself", remedy="Start `keeper devnet` again.")
     screen.print("Stopped.")
 
 

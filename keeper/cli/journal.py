@@ -17,11 +17,11 @@ def list_records(
     as_json: AsJson = False,
 ) -> None:
     """The newest records, one line each."""
-    from keeper.bootstrap import open_journal
+    from keeper.bootstrap import stored_records
     from keeper.settings.load import load
 
-    with open_journal(load()) as journal:
-        records = journal.latest(limit)
+    with stored_records(load()) as stored:
+        records = stored.latest(limit)
     if as_json:
         from keeper.cli.as_json import dumped
 
@@ -69,11 +69,11 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One record as it was on screen, with every bound and provenance."""
-    from keeper.bootstrap import open_journal
+    from keeper.bootstrap import stored_records
     from keeper.settings.load import load
 
-    with open_journal(load()) as journal:
-        record = journal.record(record_id)
+    with stored_records(load()) as stored:
+        record = stored.record(record_id)
     if as_json:
         from keeper.cli.as_json import dumped, record_object
 
@@ -87,9 +87,9 @@ def show(
 @app.command()
 def verify() -> None:
     """Recompute the hash chain over every row. A row that was changed is named; exit code 7."""
-    from keeper.bootstrap import open_journal
+    from keeper.bootstrap import stored_records
     from keeper.settings.load import load
 
-    with open_journal(load()) as journal:
-        count = journal.verify()
+    with stored_records(load()) as stored:
+        count = stored.verify()
     typer.echo(f"{count:,} rows, every hash as it was written")

@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Holds an on-chain vault at leveraged risk parity. Nothing is sent without --execute or --live.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,  # a bug shows a plain traceback: no locals, no secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -72,8 +72,8 @@ def _assets(snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
     table.add_column("asset", no_wrap=True)
     for heading in ("price USD", "feed, age", "EWMA", "implied", "blended"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("weight now → target", justify="right", no_wrap=True)
-    table.add_column("risk now → target", justify="right", no_wrap=True)
+    table.add_column("weight\nnow → target", justify="right", no_wrap=True)
+    table.add_column("share of risk\nnow → target", justify="right", no_wrap=True)
     table.add_column("budget", justify="right", no_wrap=True)
     target, current = conclusions.target, conclusions.decision.current
     for index, risk in enumerate(conclusions.model.assets):
@@ -196,10 +196,8 @@ def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, st
     got = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))
     loss = f"{(got / paid - 1) * BPS:+.1f} bps" if paid > 0 else "–"
     exact = "exact in" if step.kind is StepKind.SWAP_EXACT_IN else "exact out"
-    pools = step.route.symbols[0] + "".join(
-        f" –{fee / 10_000:g}%– {symbol}"
-        for fee, symbol in zip(step.route.fees, step.route.symbols[1:], strict=True)
-    )
+    between = (*(f" {symbol} " for symbol in step.route.symbols[1:-1]), "")
+    pools = "".join(f"{fee / 10_000:g}%{hop}" for fee, hop in zip(step.route.fees, between, strict=True))
     return (
         f"swap, {exact}",
         f"{amount(step.expected_in, sold.decimals)} {sold.symbol}",
@@ -219,28 +217,23 @@ def _costs(plan: RebalancePlan) -> Text:
 
 
 def _gates(gates: tuple[Gate, ...]) -> Table:
-    table = _section("Gates")
+    judged = next((gate.urgency.value for gate in gates if gate.kind != "trigger"), "")
+    table = _section(f"Gates, limits judged at {judged}" if judged else "Gates")
     table.add_column("gate", no_wrap=True)
     table.add_column("number", justify="right", no_wrap=True)
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("urgency", no_wrap=True)
     table.add_column("")
     for gate in gates:
-        table.add_row(
-            gate.name,
-            number(gate.value),
-            number(gate.limit),
-            _gate_verdict(gate),
-            gate.urgency.value,
-            gate.detail,
-        )
+        table.add_row(gate.name, number(gate.value), number(gate.limit), _gate_verdict(gate), gate.detail)
     return table
 
 
 def _gate_verdict(gate: Gate) -> Text:
     if gate.kind == "trigger":
-        return Text("fired", style="bold yellow") if gate.passed else Text("quiet", style="dim")
+        if not gate.passed:
+            return Text("quiet", style="dim")
+        return Text(f"fired {gate.urgency.value}", style="bold yellow")
     return Text("pass", style="green") if gate.passed else Text("STOP", style="bold red")
 
 

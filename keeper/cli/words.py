@@ -45,7 +45,9 @@ def number(value: float) -> str:
         return "∞" if value > 0 else "-∞"
     if math.isnan(value):
         return "–"
-    if value == int(value) and abs(value) < 1e15:
+    if abs(value) >= 1e7:
+        return f"{value:.3e}"
+    if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
 

@@ -109,20 +109,6 @@ class NodeUnavailable(Unavailable):
     """No answer from the node, or not one that can be read."""
 
 
-class NodeError(NodeUnavailable):
-    """The node answered with a JSON-RPC error: its ``code``, its message (``text``) and ``data`` as they came."""
-
-    def __init__(self, method: str, code: int, text: str, data: object) -> None:
-        super().__init__(
-            f"{method}: the node answers with error {code}: {text}",
-            remedy="The keeper tries again next cycle; if it lasts, check the node and KEEPER_RPC_URL.",
-        )
-        self.method = method
-        self.code = code
-        self.text = text
-        self.data = data
-
-
 class RpcError(NodeUnavailable):
     """The node answered with a JSON-RPC error: its code, its message (``text``), its data."""
 
@@ -175,14 +161,6 @@ class NotAuthorised(Refused):
     """The key lacks the role, or the payload is outside the allowlist."""
 
 
-class FeeAboveCap(Refused):
-    """The network asks for more per gas than the payload's cap allows."""
-
-
-class InsufficientFunds(Refused):
-    """The keeper's key cannot pay for the gas."""
-
-
 # -------------------------------------------------------------- outcome unknown
 
 
@@ -203,14 +181,6 @@ class JournalUnwritable(Halted):
 
 class JournalTooNew(Halted):
     """The journal was written by a newer version: this one does not know what its rows promise."""
-
-
-class ForeignTransaction(Halted):
-    """Something that is not in the journal used the keeper's key."""
-
-
-class TransactionRejected(Halted):
-    """The node will never accept the signed transaction: a bug, or a setting that contradicts the chain."""
 
 
 class AlreadyRunning(Halted):

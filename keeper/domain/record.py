@@ -16,12 +16,11 @@ from keeper.domain.tx import InFlight, Receipt
 
 @dataclass(frozen=True, slots=True)
 class HistoryReference:
-    """Which stored rounds of a feed the estimate used: those from ``first_round`` to ``last_round``, by SHA-256."""
+    """Which stored rounds of an asset the estimate used: the ``count`` updated from ``since`` to ``until``, by SHA-256."""
 
     symbol: str
-    feed: str
-    first_round: int
-    last_round: int
+    since: int
+    until: int
     count: int
     sha256: str
 

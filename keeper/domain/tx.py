@@ -75,18 +75,3 @@ class InFlight:
     status: IntentStatus
     epoch: int
     since: int
-
-
-@dataclass(frozen=True, slots=True)
-class IntentHistory:
-    """An intent that is not final yet, with all that was done for it. ``attempts`` oldest first; times are Unix seconds.
-
-    ``since`` is when it got its status, ``attempted_at`` when the newest attempt was signed (0: none).
-    """
-
-    intent: Intent
-    status: IntentStatus
-    since: int
-    attempts: tuple[Attempt, ...]
-    attempted_at: int
-    receipt: Receipt | None

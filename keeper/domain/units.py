@@ -9,38 +9,43 @@ BPS = 10_000
 WAD = 10**18
 RAY = 10**27
 USD_DECIMALS = 8
-USD = 10**USD_DECIMALS
+USD: int = 10**USD_DECIMALS
 UINT256_MAX = 2**256 - 1
 SECONDS_PER_HOUR = 3_600
 SECONDS_PER_YEAR = 31_536_000
 HOURS_PER_YEAR = 8_760
 
 
+def unit(decimals: int) -> int:
+    """Raw amount of one whole unit."""
+    return int(10**decimals)
+
+
 def to_float(raw: int, decimals: int) -> float:
     """Raw amount as a float of whole units; for risk numbers only, never to be turned back and sent."""
-    return raw / 10**decimals
+    return raw / unit(decimals)
 
 
 def raw_floor(amount: float, decimals: int) -> int:
     """Largest raw amount not above ``amount`` whole units (what we receive, sell or ask for)."""
-    return math.floor(Fraction(amount) * 10**decimals)
+    return math.floor(Fraction(amount) * unit(decimals))
 
 
 def raw_ceil(amount: float, decimals: int) -> int:
     """Smallest raw amount not below ``amount`` whole units (what we pay or owe)."""
-    return math.ceil(Fraction(amount) * 10**decimals)
+    return math.ceil(Fraction(amount) * unit(decimals))
 
 
 def usd(raw: int, decimals: int, price: int) -> float:
     """Value in USD of a raw amount at a price with 8 decimals."""
-    return raw * price / 10 ** (decimals + USD_DECIMALS)
+    return raw * price / unit(decimals + USD_DECIMALS)
 
 
 def raw_from_usd_floor(value_usd: float, decimals: int, price: int) -> int:
     """Largest raw amount worth not more than ``value_usd`` at a price with 8 decimals."""
-    return math.floor(Fraction(value_usd) * 10 ** (decimals + USD_DECIMALS) / price)
+    return math.floor(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)
 
 
 def raw_from_usd_ceil(value_usd: float, decimals: int, price: int) -> int:
     """Smallest raw amount worth not less than ``value_usd`` at a price with 8 decimals."""
-    return math.ceil(Fraction(value_usd) * 10 ** (decimals + USD_DECIMALS) / price)
+    return math.ceil(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)

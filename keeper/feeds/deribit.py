@@ -23,6 +23,7 @@ from keeper.feeds.term_structure import LEAST_IV, MOST_IV, option_marks, volatil
 API = "/api/v2"
 TIMEOUT_S = 8.0
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+MAX_BRACKETS = 10_000  # so nothing nests deeper; an option book has one per option
 LOOK_BACK_S = 72 * SECONDS_PER_HOUR
 CANDLE_S = SECONDS_PER_HOUR
 BOOK_AFTER_BLOCK_S = 60
@@ -132,6 +133,9 @@ class Deribit:
             raise _unavailable(what, "timed out") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unavailable(what, f"no answer ({type(error).__name__})") from error
+        # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
+        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+            raise _unavailable(what, f"HTTP {status}, and more than {MAX_BRACKETS} brackets")
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError) as error:

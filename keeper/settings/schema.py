@@ -325,7 +325,7 @@ class Settings(BaseSettings):
     multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
     deribit_url: HttpUrl = Field(default="https://www.deribit.com/api/v2", description="Deribit's API")
     journal_url: str = Field(
-        default="sqlite:///keeper.db", min_length=1, description="SQLAlchemy address of the journal"
+        default="sqlite:///keeper.db", min_length=1, description="the journal, a SQLite file"
     )
     deployment: Path | None = Field(
         default=None,

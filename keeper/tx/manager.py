@@ -166,7 +166,7 @@ class TransactionSender:
             if refused is Refusal.ALREADY_KNOWN:
                 self._log.mark_broadcast(attempt.tx_hash)
             return refused
-        except NodeUnavailable:
+        except (NodeUnavailable, NodeUntrusted):
             return Refusal.UNRECOGNISED
         self._log.mark_broadcast(attempt.tx_hash)
         return None
@@ -210,7 +210,7 @@ class TransactionSender:
         """A node that does not answer changes nothing about what is out."""
         try:
             return self._look(intent, attempts, waited_s, total_s)
-        except NodeUnavailable:
+        except (NodeUnavailable, NodeUntrusted):
             return None
 
     def _look(self, intent: Intent, attempts: Sequence[Attempt], waited_s: float, total_s: float) -> Seen:

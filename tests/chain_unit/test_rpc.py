@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -206,3 +207,17 @@ def test_no_message_carries_the_key_in_the_address(handler: Handler) -> None:
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
     assert shown == masked(url)
+
+
+def test_deep_nesting_is_refused_even_where_the_recursion_limit_would_not_catch_it() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # as importing web3 does, through py_ecc
+    try:
+        rpc, _ = client(lambda _: httpx.Response(200, text="[" * 1_000_000))
+        with pytest.raises(NodeUntrusted):
+            rpc.request("eth_chainId")
+        rpc, _ = client(lambda _: httpx.Response(200, text="[" * 10_000))
+        with pytest.raises(NodeUntrusted):
+            rpc.request("eth_chainId")
+    finally:
+        sys.setrecursionlimit(limit)

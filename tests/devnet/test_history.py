@@ -76,10 +76,10 @@ def test_hours_that_were_not_recorded_stay_holes(tmp_path: Path) -> None:
 
 
 def test_an_asset_with_too_little_history_is_left_out_and_says_why(tmp_path: Path) -> None:
-    write_prices(tmp_path, uni_days=43)
+    write_prices(tmp_path, uni_days=23)
     history = load(AT, tmp_path)
     assert history.symbols == ("WBTC", "WETH", "LINK", "USDC")
-    assert ("UNI", "43 days of hourly prices before 2022-06-10 00:00 UTC, 60 needed") in [
+    assert ("UNI", "23 days of hourly prices before 2022-06-10 00:00 UTC, 30 needed") in [
         (left.name, left.reason) for left in history.left_out
     ]
 
@@ -181,7 +181,7 @@ real = pytest.mark.skipif(
     ("date", "symbols", "underlyings"),
     [
         ("2020-03-10", ("WBTC", "WETH", "LINK", "USDC"), ()),
-        ("2021-05-18", ("WBTC", "WETH", "LINK", "USDC"), ("BTC", "ETH")),
+        ("2021-05-18", ("WBTC", "WETH", "LINK", "UNI", "USDC"), ("BTC", "ETH")),
         ("2022-06-10", ("WBTC", "WETH", "LINK", "UNI", "USDC"), ("BTC", "ETH")),
         ("2022-11-08", ("WBTC", "WETH", "LINK", "UNI", "USDC"), ("BTC", "ETH")),
         ("2023-03-10", ("WBTC", "WETH", "LINK", "UNI", "USDC"), ("BTC", "ETH")),

@@ -1,0 +1,211 @@
+"""``keeper demo``: a vault goes from USDC to risk parity, holds, and answers a price move, on a fork of a local chain."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keeper.cli.devnet import DATA_DIR
+from keeper.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from keeper.devnet.look import Sight
+    from keeper.devnet.world import World
+    from keeper.domain.record import DecisionRecord
+
+RECORDED_AT = datetime(2023, 3, 10)  # noqa: DTZ001 -- UTC by the option's own rule
+MOVE = 1.40
+BETWEEN_RUNS_S = 3_700
+RISK_SHARE_TOLERANCE = 0.02
+LEVERAGE_TOLERANCE = 0.02
+
+
+class DemoFailed(Refused):
+    """A promise that the demo makes was not kept; which one is in the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One line of the closing table: what the keeper said, and what the chain says before and after."""
+
+    name: str
+    record: DecisionRecord
+    before: Sight
+    after: Sight
+
+
+def demo(
+    at: Annotated[
+        datetime | None,
+        typer.Option(help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated.")
+    ] = DATA_DIR,
+) -> None:
+    """Rebalance a vault on a fork of a local chain: from USDC to risk parity, hold, and trade again."""
+    import tempfile
+    from dataclasses import replace
+
+    from keeper.cli.devnet import show
+    from keeper.cli.render import console
+    from keeper.devnet import world
+    from keeper.devnet.deribit_server import deribit_server
+    from keeper.devnet.history import PRICE_FILE
+
+    screen = console()
+    recorded = (data_dir / PRICE_FILE).exists()
+    market = world.load_history(at or (RECORDED_AT if recorded else None), data_dir if recorded else None)
+    with ExitStack() as stack:
+        with console(to_stderr=True).status("starting the local chain") as status:
+            _, origin = stack.enter_context(world.running(market, status.update))
+            _, chain = stack.enter_context(world.forked(origin))
+        url = stack.enter_context(deribit_server(market, chain.now, chain.spot))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keeper-demo-")))
+        deployment = replace(chain.deployment, deribit_url=url)
+        deployment.write(folder / "deployment.json")
+        show(deployment, screen)
+        _use(folder)
+        stages = _play(chain, screen)
+    screen.print(_closing_table(stages))
+    broken = broken_promises(stages)
+    for promise in broken:
+        screen.print(f"[red]✗[/] {promise}")
+    if broken:
+        raise DemoFailed("; ".join(broken), remedy="Run it again with --at of the same date and read the gates above.")
+    screen.print("[green]✓[/] every promise kept, read from the chain")
+
+
+def _play(chain: World, screen: Console) -> tuple[Stage, ...]:
+    first = _run("first run", chain, screen)
+    second = _run("second run", chain, screen)
+    symbol = _most_volatile(first.record)
+    screen.rule(f"{symbol}, the most volatile, rises by {MOVE - 1:.0%}, and an hour passes")
+    chain.set_price(symbol, chain.spot(symbol) * MOVE)
+    chain.pass_time(BETWEEN_RUNS_S)
+    third = _run(f"{symbol} rose", chain, screen)
+    return first, second, third
+
+
+def _run(name: str, chain: World, screen: Console) -> Stage:
+    """``keeper rebalance --execute``, and the chain before and after it."""
+    from keeper.bootstrap import build
+    from keeper.cli.render import page
+    from keeper.devnet.look import look
+    from keeper.domain.record import Mode
+    from keeper.settings.load import load
+
+    screen.rule(f"keeper rebalance --execute: {name}")
+    before = look(chain)
+    with build(load(), Mode.EXECUTE, ask_password=str) as keeper:
+        record = keeper.cycle(Mode.EXECUTE)
+    screen.print(page(record))
+    if record.failure is not None:
+        raise DemoFailed(record.summary, remedy=record.failure.remedy)
+    return Stage(name, record, before, look(chain))
+
+
+def _use(folder: Path) -> None:
+    """Points the settings of this process to the demo's chain, and to nothing that the operator has configured."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith("KEEPER_") and name != "KEEPER_CACHE_DIR"]:
+        del os.environ[name]
+    os.environ["KEEPER_DEPLOYMENT"] = str(folder / "deployment.json")
+    os.environ["KEEPER_JOURNAL_URL"] = f"sqlite:///{folder / 'keeper.db'}"
+
+
+def _most_volatile(record: DecisionRecord) -> str:
+    assert record.conclusions is not None, "a cycle without failure has conclusions"
+    return max(record.conclusions.model.assets, key=lambda asset: asset.blended).symbol
+
+
+def shares_of_risk(stage: Stage) -> dict[str, float]:
+    """By symbol, of the weights on chain after the stage, under the covariance that the keeper worked with."""
+    import numpy as np
+
+    from keeper.risk.contributions import risk_shares
+
+    assert stage.record.conclusions is not None, "a cycle without failure has conclusions"
+    model = stage.record.conclusions.model
+    weights = np.array([stage.after.weights[symbol] for symbol in model.symbols])
+    shares = risk_shares(weights, np.array(model.covariance))
+    return dict(zip(model.symbols, shares.tolist(), strict=True))
+
+
+def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
+    """What the demo claims, each judged by what the chain says; empty when all of it holds."""
+    from keeper.domain.decision import Action
+
+    first, second, third = stages
+    broken = [*_off_target(first), *_off_target(third)]
+    if second.record.conclusions is None or second.record.conclusions.decision.action is not Action.HOLD:
+        broken.append(f"the second run did not hold: {second.record.summary}")
+    if (first.after.epoch, second.after.epoch, third.after.epoch) != (1, 1, 2):
+        broken.append(f"the vault's epoch went to {first.after.epoch}, {second.after.epoch}, {third.after.epoch}, not 1, 1, 2")
+    return broken
+
+
+def _off_target(stage: Stage) -> list[str]:
+    record = stage.record
+    assert record.conclusions is not None, "a cycle without failure has conclusions"
+    assert record.inputs is not None, "a cycle without failure has inputs"
+    target, vault = record.conclusions.target, record.inputs.snapshot.vault
+    broken = []
+    for symbol, share in shares_of_risk(stage).items():
+        budget = target.budgets[target.symbols.index(symbol)]
+        if abs(share - budget) > RISK_SHARE_TOLERANCE:
+            broken.append(f"{stage.name}: {symbol} carries {share:.1%} of the risk, its budget is {budget:.1%}")
+    if abs(stage.after.leverage / target.leverage - 1) > LEVERAGE_TOLERANCE:
+        broken.append(f"{stage.name}: leverage {stage.after.leverage:.3f}, target {target.leverage:.3f}")
+    floor = vault.policy.min_health_factor / 1e18
+    if stage.after.health_factor < floor:
+        broken.append(f"{stage.name}: health factor {stage.after.health_factor:.3f} under its floor {floor:.3f}")
+    loss = _loss_bps(stage)
+    if loss > vault.policy.max_loss_bps:
+        broken.append(f"{stage.name}: {loss:.1f} bps of NAV lost, {vault.policy.max_loss_bps} allowed")
+    return broken
+
+
+def _loss_bps(stage: Stage) -> float:
+    return (1 - stage.after.nav_usd / stage.before.nav_usd) * 1e4
+
+
+def _closing_table(stages: tuple[Stage, ...]) -> Table:
+    from rich.table import Table
+
+    from keeper.cli.words import money, percent, ratio
+
+    table = Table(title="Read from the chain", title_justify="left", box=None, padding=(0, 1), header_style="bold")
+    for heading in ("", "did", "NAV", "lost", "leverage (target)", "health", "gas", "risk/budget"):
+        table.add_column(heading, justify="left" if heading in ("", "did", "risk/budget") else "right")
+    before = stages[0].before
+    table.add_row("before", "–", money(before.nav_usd), "–", ratio(before.leverage), ratio(before.health_factor), "–", "only USDC")
+    for stage in stages:
+        record = stage.record
+        assert record.conclusions is not None, "a cycle without failure has conclusions"
+        target = record.conclusions.target
+        shares = "\n".join(
+            f"{symbol} {100 * share:.1f}/{percent(target.budgets[target.symbols.index(symbol)], 0)}"
+            for symbol, share in shares_of_risk(stage).items()
+        )
+        gas = f"{record.receipt.gas_used:,}" if record.receipt is not None else "–"
+        table.add_row(
+            stage.name,
+            record.conclusions.decision.action.value,
+            money(stage.after.nav_usd),
+            f"{_loss_bps(stage):.1f} bps",
+            f"{stage.after.leverage:.3f} ({target.leverage:.3f})",
+            ratio(stage.after.health_factor),
+            gas,
+            shares,
+        )
+    return table

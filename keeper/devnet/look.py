@@ -1,0 +1,52 @@
+"""The vault as the chain itself tells it, read without any of the keeper's own reading code: for judging the keeper."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from keeper.devnet import feeds
+from keeper.devnet.transactions import contract_at
+from keeper.devnet.world import World
+from keeper.domain.units import UINT256_MAX, WAD
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """USD; ``weights`` are fractions of NAV by symbol; ``health_factor`` is inf without debt."""
+
+    nav_usd: float
+    leverage: float
+    health_factor: float
+    weights: dict[str, float]
+    cash_usd: float
+    debt_usd: float
+    epoch: int
+
+
+def look(world: World) -> Sight:
+    """Balances and debt from the token contracts, prices from the feeds, health factor from Aave."""
+    w3, vault, pool = world.w3, world.vault, world.pool
+    values: dict[str, float] = {}
+    debt = 0.0
+    for symbol, token in world.tokens.items():
+        price, _ = feeds.latest_round(w3, world.feeds.addresses[symbol])
+        held = contract_at(w3, "ERC20", token.address).functions.balanceOf(vault.address).call()
+        a_token = pool.functions.getReserveAToken(token.address).call()
+        supplied = contract_at(w3, "ERC20", a_token).functions.balanceOf(vault.address).call()
+        debt_token = pool.functions.getReserveVariableDebtToken(token.address).call()
+        owed = contract_at(w3, "ERC20", debt_token).functions.balanceOf(vault.address).call()
+        values[symbol] = (held + supplied) * price / 10**token.decimals
+        debt += owed * price / 10**token.decimals
+    cash = values.pop("USDC")
+    nav = math.fsum(values.values()) + cash - debt
+    factor = pool.functions.getUserAccountData(vault.address).call()[5]
+    return Sight(
+        nav_usd=nav,
+        leverage=math.fsum(values.values()) / nav,
+        health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
+        weights={symbol: value / nav for symbol, value in values.items()},
+        cash_usd=cash,
+        debt_usd=debt,
+        epoch=vault.functions.epoch().call(),
+    )

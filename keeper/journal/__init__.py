@@ -1,0 +1,1 @@
+"""The durable memory: rounds, decision records, intents and their attempts."""

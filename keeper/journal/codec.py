@@ -1,0 +1,102 @@
+"""Domain values as canonical JSON and back, exactly.
+
+Integers of any size stay integers, floats come back to the same bits (infinite and NaN as words), enums as
+their values, tuples as arrays, dataclasses as objects in field order. One value has one text: hashes of it
+mean something.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+Value = TypeVar("Value")
+Decode = Callable[[Any], Any]
+_WORDS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def encode(value: Value, kind: type[Value]) -> bytes:
+    """Canonical JSON of a dataclass's value, UTF-8. Raises TypeError for a value that is not of ``kind``."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} is not {kind.__name__}")
+    return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def decode(body: bytes, kind: type[Value]) -> Value:
+    """What ``encode`` wrote. Raises ValueError, KeyError or TypeError where it is something else."""
+    decoder: Decode = _decoder(cast(Hashable, kind))
+    return cast(Value, decoder(json.loads(body)))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | str):
+        return str(value) if isinstance(value, StrEnum) else value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else repr(float(value))
+    if isinstance(value, int):
+        return int(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(value[key]) for key in sorted(value)}
+    raise TypeError(f"{type(value).__name__} has no canonical JSON")
+
+
+@cache
+def _decoder(kind: Any) -> Decode:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        (inner,) = (argument for argument in arguments if argument is not types.NoneType)
+        decode_inner = _decoder(inner)
+        return lambda raw: None if raw is None else decode_inner(raw)
+    if origin is tuple:
+        return _tuple_decoder(arguments)
+    if origin is not None and issubclass(origin, Mapping):
+        decode_item = _decoder(arguments[1])
+        return lambda raw: {key: decode_item(item) for key, item in raw.items()}
+    if is_dataclass(kind):
+        return _dataclass_decoder(cast(type[Any], kind))
+    if issubclass(kind, StrEnum):
+        return cast(Decode, kind)
+    return _float if kind is float else _exactly(kind)
+
+
+def _tuple_decoder(arguments: tuple[Any, ...]) -> Decode:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        decode_item = _decoder(arguments[0])
+        return lambda raw: tuple(decode_item(item) for item in raw)
+    decoders = [_decoder(argument) for argument in arguments]
+    return lambda raw: tuple(one(item) for one, item in zip(decoders, raw, strict=True))
+
+
+def _dataclass_decoder(kind: type[Any]) -> Decode:
+    hints = get_type_hints(kind)
+    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
+
+    def decode_object(raw: dict[str, Any]) -> Any:
+        wanted = {name: one for name, one in decoders.items() if name in raw or name not in optional}
+        return kind(**{name: one(raw[name]) for name, one in wanted.items()})
+
+    return decode_object
+
+
+def _float(raw: Any) -> float:
+    return _WORDS[raw] if isinstance(raw, str) else float(raw)
+
+
+def _exactly(kind: type[Any]) -> Decode:
+    def check(raw: Any) -> Any:
+        if type(raw) is not kind:
+            raise TypeError(f"{raw!r:.40} is not {kind.__name__}")
+        return raw
+
+    return check

@@ -1,0 +1,98 @@
+"""Decision records in a hash chain: each row's hash covers its content and the hash before it."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+from sqlalchemy import insert, select
+
+from keeper.domain.errors import JournalCorrupt, RecordNotFound
+from keeper.domain.record import DecisionRecord
+from keeper.journal import schema
+from keeper.journal.codec import decode, encode
+from keeper.journal.store import Journal
+
+FIRST_HASH = "0" * 64
+
+
+class StoredRecords:
+    """``ports.Records`` on the journal, and how to read them again."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def append(self, record: DecisionRecord) -> None:
+        """Raises JournalUnwritable."""
+        body = encode(record, DecisionRecord)
+        table = schema.records
+        with self._journal.writing() as connection:
+            last = connection.execute(select(table.c.hash).order_by(table.c.number.desc()).limit(1)).scalar()
+            previous = last or FIRST_HASH
+            connection.execute(
+                insert(table).values(
+                    record_id=record.record_id,
+                    started_at=record.started_at,
+                    outcome=record.outcome.value,
+                    body=zlib.compress(body),
+                    previous_hash=previous,
+                    hash=chained(previous, body),
+                )
+            )
+
+    def latest(self, limit: int) -> tuple[DecisionRecord, ...]:
+        """The newest first."""
+        table = schema.records
+        with self._journal.reading() as connection:
+            bodies = connection.execute(select(table.c.body).order_by(table.c.number.desc()).limit(limit)).scalars()
+            return tuple(_record(body) for body in bodies)
+
+    def record(self, record_id: str) -> DecisionRecord:
+        """By its id or the beginning of it. Raises RecordNotFound when none or several begin so."""
+        table = schema.records
+        query = select(table.c.body).where(table.c.record_id.startswith(record_id, autoescape=True)).limit(2)
+        with self._journal.reading() as connection:
+            found = list(connection.execute(query).scalars())
+        if len(found) != 1:
+            raise RecordNotFound(
+                f"record {record_id}: {'no record begins so' if not found else 'several records begin so'}",
+                remedy="`keeper journal list` shows the records; give more of the id.",
+            )
+        return _record(found[0])
+
+    def verify(self) -> int:
+        """Number of rows whose chain holds. Raises JournalCorrupt naming the first that does not."""
+        table = schema.records
+        query = select(table.c.number, table.c.record_id, table.c.body, table.c.previous_hash, table.c.hash)
+        previous, count = FIRST_HASH, 0
+        with self._journal.reading() as connection:
+            for number, record_id, body, stored_previous, stored in connection.execute(query.order_by(table.c.number)):
+                count += 1
+                text = _unpacked(body)
+                if number != count or stored_previous != previous or stored != chained(previous, text):
+                    raise JournalCorrupt(
+                        f"row {number} (record {record_id[:12]}) is not as it was written, or a row before it is missing",
+                        remedy="Somebody or something changed the journal. Keep the file, restore a backup.",
+                    )
+                previous = stored
+        return count
+
+
+def chained(previous: str, body: bytes) -> str:
+    return hashlib.sha256(previous.encode() + body).hexdigest()
+
+
+def _record(body: bytes) -> DecisionRecord:
+    try:
+        return decode(_unpacked(body), DecisionRecord)
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalCorrupt(
+            f"a record cannot be read: {error}", remedy="`keeper journal verify` names the row that was changed."
+        ) from error
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        return zlib.decompress(body)
+    except zlib.error:
+        return b""

@@ -1,0 +1,153 @@
+"""``ports.Rounds``: in the journal, or on top of it in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import insert, select
+
+from keeper.domain.errors import JournalCorrupt
+from keeper.domain.market import Round
+from keeper.domain.record import HistoryReference
+from keeper.journal import schema
+from keeper.journal.store import Journal
+
+_CHUNK = 400
+"""Rows looked up at once; SQLite allows 999 parameters in old versions."""
+
+
+class StoredRounds:
+    """Rounds in the journal, by symbol."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def last_known(self) -> Mapping[str, int]:
+        table = schema.rounds
+        with self._journal.reading() as connection:
+            symbols = [row[0] for row in connection.execute(select(table.c.symbol).distinct())]
+            return {
+                symbol: int(
+                    connection.execute(
+                        select(table.c.round_id)
+                        .where(table.c.symbol == symbol)
+                        .order_by(table.c.updated_at.desc(), table.c.round_id.desc())
+                        .limit(1)
+                    ).scalar_one()
+                )
+                for symbol in symbols
+            }
+
+    def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
+        rows = [
+            {"symbol": symbol, "round_id": str(r.round_id), "answer": str(r.answer), "updated_at": r.updated_at}
+            for symbol, found in new.items()
+            for r in self.unknown(symbol, found)
+        ]
+        if rows:
+            with self._journal.writing() as connection:
+                connection.execute(insert(schema.rounds), rows)
+
+    def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
+        table = schema.rounds
+        query = (
+            select(table.c.symbol, table.c.round_id, table.c.answer, table.c.updated_at)
+            .where(table.c.updated_at >= timestamp)
+            .order_by(table.c.symbol, table.c.updated_at)
+        )
+        found: dict[str, list[Round]] = {}
+        with self._journal.reading() as connection:
+            for symbol, round_id, answer, updated_at in connection.execute(query):
+                found.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
+        return {symbol: _in_order(listed) for symbol, listed in found.items()}
+
+    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
+        return references(rounds)
+
+    def unknown(self, symbol: str, found: Sequence[Round]) -> list[Round]:
+        """Those that are not stored yet. Raises JournalCorrupt when a stored one says something else."""
+        table = schema.rounds
+        stored: dict[int, tuple[int, int]] = {}
+        with self._journal.reading() as connection:
+            for start in range(0, len(found), _CHUNK):
+                wanted = [str(r.round_id) for r in found[start : start + _CHUNK]]
+                query = select(table.c.round_id, table.c.answer, table.c.updated_at).where(
+                    table.c.symbol == symbol, table.c.round_id.in_(wanted)
+                )
+                stored |= {int(row[0]): (int(row[1]), row[2]) for row in connection.execute(query)}
+        return _checked(symbol, found, stored)
+
+
+class MemoryRounds:
+    """New rounds kept in memory over those already stored, if any: a simulation changes nothing."""
+
+    def __init__(self, stored: StoredRounds | None = None) -> None:
+        self._stored = stored
+        self._new: dict[str, dict[int, Round]] = {}
+
+    def last_known(self) -> Mapping[str, int]:
+        known = dict(self._stored.last_known()) if self._stored is not None else {}
+        for symbol, found in self._new.items():
+            known[symbol] = max(found.values(), key=lambda r: (r.updated_at, r.round_id)).round_id
+        return known
+
+    def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
+        for symbol, given in new.items():
+            found = given if self._stored is None else self._stored.unknown(symbol, given)
+            kept = self._new.get(symbol, {})
+            stored = {round_id: (r.answer, r.updated_at) for round_id, r in kept.items()}
+            added = {r.round_id: r for r in _checked(symbol, found, stored)}
+            if added:
+                self._new[symbol] = kept | added
+
+    def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
+        stored = self._stored.since(timestamp) if self._stored is not None else {}
+        merged = {symbol: list(found) for symbol, found in stored.items()}
+        for symbol, found in self._new.items():
+            recent = [r for r in found.values() if r.updated_at >= timestamp]
+            if recent:
+                merged.setdefault(symbol, []).extend(recent)
+        return {symbol: _in_order(found) for symbol, found in merged.items()}
+
+    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
+        return references(rounds)
+
+
+def references(rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
+    """One per symbol that has rounds, in alphabetical order."""
+    return tuple(
+        HistoryReference(
+            symbol=symbol,
+            since=found[0].updated_at,
+            until=found[-1].updated_at,
+            count=len(found),
+            sha256=digest(found),
+        )
+        for symbol, found in sorted(rounds.items())
+        if found
+    )
+
+
+def digest(rounds: Sequence[Round]) -> str:
+    """SHA-256 over ``round_id answer updated_at`` lines."""
+    lines = "".join(f"{r.round_id} {r.answer} {r.updated_at}\n" for r in rounds)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _in_order(rounds: Sequence[Round]) -> tuple[Round, ...]:
+    return tuple(sorted(rounds, key=lambda r: (r.updated_at, r.round_id)))
+
+
+def _checked(symbol: str, found: Sequence[Round], stored: Mapping[int, tuple[int, int]]) -> list[Round]:
+    new = []
+    for r in found:
+        if r.round_id not in stored:
+            new.append(r)
+        elif stored[r.round_id] != (r.answer, r.updated_at):
+            raise JournalCorrupt(
+                f"round {r.round_id} of {symbol} is {r.answer} at {r.updated_at} on chain, "
+                f"{stored[r.round_id][0]} at {stored[r.round_id][1]} in the journal",
+                remedy="Either the journal was altered or this is another chain: start a new journal and keep this one.",
+            )
+    return new

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keeper.domain.errors import JournalCorrupt, RecordNotFound
+from keeper.domain.record import CycleInputs, DecisionRecord, Failure, Mode, Outcome
+from keeper.journal.records import StoredRecords
+from keeper.journal.store import Journal
+from tests.factories import a_policy, a_reading, a_snapshot, an_in_flight
+
+
+def a_record(record_id: str) -> DecisionRecord:
+    return DecisionRecord(
+        record_id=record_id,
+        mode=Mode.DRY_RUN,
+        outcome=Outcome.FAILED,
+        summary="NodeUnavailable: the node is gone",
+        exit_code=3,
+        started_at=1_686_830_400.123_456_7,
+        code_version="0.1.0",
+        settings_hash="ab" * 32,
+        inputs=CycleInputs(
+            a_snapshot(), (), (a_reading("BTC", 0.61), a_reading("ETH", None)), an_in_flight(), a_policy(), ()
+        ),
+        conclusions=None,
+        simulation=None,
+        verdict=None,
+        receipt=None,
+        realised=None,
+        failure=Failure("NodeUnavailable", 3, "the node is gone", "Look."),
+        read_round_trips=2,
+        rpc_round_trips=3,
+        compute_ms=1.5,
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "keeper.db"
+
+
+@pytest.fixture
+def journal(file: Path) -> Iterator[Journal]:
+    with Journal.open(f"sqlite:///{file}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def records(journal: Journal) -> StoredRecords:
+    return StoredRecords(journal)
+
+
+def test_a_record_comes_back_equal(records: StoredRecords) -> None:
+    records.append(a_record("abc"))
+    assert records.record("abc") == a_record("abc")
+
+
+def test_the_newest_record_comes_first(records: StoredRecords) -> None:
+    for name in ("one", "two", "three"):
+        records.append(a_record(name))
+    assert [record.record_id for record in records.latest(2)] == ["three", "two"]
+
+
+def test_the_beginning_of_an_id_is_enough_when_it_is_one_records_only(records: StoredRecords) -> None:
+    records.append(a_record("abc1"))
+    records.append(a_record("abd2"))
+    assert records.record("abd").record_id == "abd2"
+    for ambiguous_or_unknown in ("ab", "x", "%"):
+        with pytest.raises(RecordNotFound):
+            records.record(ambiguous_or_unknown)
+
+
+def test_a_chain_that_holds_says_how_long_it_is(records: StoredRecords) -> None:
+    for name in ("one", "two", "three"):
+        records.append(a_record(name))
+    assert records.verify() == 3
+
+
+TAMPERING = {
+    "a flipped byte": "UPDATE records SET body = X'00' || substr(body, 2) WHERE number = 2",
+    "another record's body": "UPDATE records SET body = (SELECT body FROM records WHERE number = 1) WHERE number = 2",
+    "another hash": "UPDATE records SET hash = '00' WHERE number = 2",
+    "a removed row": "DELETE FROM records WHERE number = 2",
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERING.values(), ids=TAMPERING)
+def test_a_row_that_is_not_as_it_was_written_is_found(
+    records: StoredRecords, file: Path, statement: str
+) -> None:
+    for name in ("one", "two", "three"):
+        records.append(a_record(name))
+    raw = sqlite3.connect(file)
+    with raw:
+        raw.execute(statement)
+    raw.close()
+    with pytest.raises(JournalCorrupt, match=r"row [23]"):
+        records.verify()
+
+
+def test_a_changed_body_is_no_record_any_more(records: StoredRecords, file: Path) -> None:
+    records.append(a_record("one"))
+    raw = sqlite3.connect(file)
+    with raw:
+        raw.execute("UPDATE records SET body = X'00'")
+    raw.close()
+    with pytest.raises(JournalCorrupt):
+        records.record("one")

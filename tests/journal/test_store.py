@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from keeper.domain.errors import (
+    AlreadyRunning,
+    InvalidSetting,
+    JournalCorrupt,
+    JournalTooNew,
+    JournalUnwritable,
+)
+from keeper.domain.market import Round
+from keeper.journal.rounds import StoredRounds
+from keeper.journal.store import Journal
+
+A_ROUND = Round(round_id=(7 << 64) | 1, answer=123, updated_at=1_000)
+
+
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'keeper.db'}"
+
+
+def test_a_commit_survives_a_power_loss_because_every_one_is_synced(tmp_path: Path) -> None:
+    with Journal.open(url(tmp_path)) as journal, journal.reading() as connection:
+        settings = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    with Journal.open(url(tmp_path)) as journal:
+        StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+    with Journal.open(url(tmp_path)) as journal:
+        assert StoredRounds(journal).since(0) == {"WETH": (A_ROUND,)}
+
+
+def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom keeper.journal.store import Journal\nfrom keeper.domain.errors import AlreadyRunning\n"
+        "try:\n    Journal.open(sys.argv[1])\nexcept AlreadyRunning as refused:\n    print(refused.message)\n"
+    )
+    with Journal.open(url(tmp_path)):
+        told = subprocess.run(
+            [sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+    assert str(os.getpid()) in told
+
+
+def test_a_journal_that_was_closed_can_be_opened_again(tmp_path: Path) -> None:
+    Journal.open(url(tmp_path)).close()
+    Journal.open(url(tmp_path)).close()
+
+
+def test_the_lock_is_kept_within_one_process_as_well(tmp_path: Path) -> None:
+    with Journal.open(url(tmp_path)), pytest.raises(AlreadyRunning):
+        Journal.open(url(tmp_path))
+
+
+def test_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
+    Journal.open(url(tmp_path)).close()
+    with sqlite3.connect(tmp_path / "keeper.db") as raw:
+        raw.execute("UPDATE schema SET version = 99")
+    raw.close()
+    with pytest.raises(JournalTooNew, match="99"):
+        Journal.open(url(tmp_path))
+    with pytest.raises(JournalTooNew):
+        Journal.open_for_reading(url(tmp_path))
+
+
+def test_a_refused_opening_leaves_the_lock_free(tmp_path: Path) -> None:
+    Journal.open(url(tmp_path)).close()
+    with sqlite3.connect(tmp_path / "keeper.db") as raw:
+        raw.execute("UPDATE schema SET version = 99")
+    raw.close()
+    with pytest.raises(JournalTooNew):
+        Journal.open(url(tmp_path))
+    with pytest.raises(JournalTooNew):
+        Journal.open(url(tmp_path))
+
+
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keeper.db").write_bytes(b"this is not a database" * 100)
+    with pytest.raises((JournalCorrupt, JournalUnwritable), match="not a database"):
+        Journal.open(url(tmp_path))
+
+
+def test_reading_a_journal_that_does_not_exist_creates_nothing(tmp_path: Path) -> None:
+    with Journal.open_for_reading(url(tmp_path)) as journal:
+        assert StoredRounds(journal).since(0) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_beside_a_writer_sees_what_it_committed(tmp_path: Path) -> None:
+    with Journal.open(url(tmp_path)) as writer:
+        StoredRounds(writer).extend({"WETH": (A_ROUND,)})
+        with Journal.open_for_reading(url(tmp_path)) as reader:
+            assert StoredRounds(reader).last_known() == {"WETH": A_ROUND.round_id}
+
+
+def test_what_was_opened_for_reading_cannot_write_and_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    Journal.open(url(tmp_path)).close()
+    before = (tmp_path / "keeper.db").read_bytes()
+    with Journal.open_for_reading(url(tmp_path)) as reader, pytest.raises(JournalUnwritable):
+        StoredRounds(reader).extend({"WETH": (A_ROUND,)})
+    assert (tmp_path / "keeper.db").read_bytes() == before
+
+
+def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnwritable, match="KEEPER_JOURNAL_URL|file"):
+        Journal.open(f"sqlite:///{tmp_path / 'file' / 'keeper.db'}")
+
+
+@pytest.mark.parametrize("address", ["", "keeper.db", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h/d"])
+def test_an_address_that_is_no_sqlite_file_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        Journal.open(address)
+    assert "secret" not in refused.value.message
