@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from keeper.chain.deployment import Addresses
 from keeper.chain.node import Node
 from keeper.chain.rpc import Rpc
 from keeper.cycle import Keeper
-from keeper.domain.errors import InvalidSetting
+from keeper.domain.errors import InvalidSetting, NodeUnavailable
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.record import DecisionRecord, Mode
@@ -175,9 +175,12 @@ def build(
         open_journal = Journal.open if writes else Journal.open_for_reading
         journal = stack.enter_context(open_journal(where.journal_url))
         log = StoredAttempts(journal, clock.now)
+        node = node_at(rpc, where, wanted, account, progress)
+        with suppress(NodeUnavailable):  # a node that is down now is each cycle's own failure, not the daemon's end
+            node.discover()
         yield Keeper(
             policy=wanted,
-            chain=node_at(rpc, where, wanted, account, progress),
+            chain=node,
             rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
             implied=implied,
             sender=None if key is None else transaction_sender(rpc, log, key, where, clock),

@@ -43,7 +43,7 @@ def rebalance(
     else:
         from keeper.cli.render import console, page
 
-        console().print(page(record, verbose=verbose))
+        console(to_stderr=record.failure is not None).print(page(record, verbose=verbose))
     raise typer.Exit(record.exit_code)
 
 

@@ -271,7 +271,6 @@ def _conclusion(record: DecisionRecord) -> RenderableType:
 
 def _title(record: DecisionRecord) -> str:
     word, _ = BANNERS[record.mode]
-    action = record.conclusions.decision.action.value if record.conclusions is not None else "FAILED"
     outcomes = {
         Outcome.HELD: "nothing sent",
         Outcome.DECLINED: "not sent",
@@ -279,7 +278,9 @@ def _title(record: DecisionRecord) -> str:
         Outcome.SENT: "sent and mined",
         Outcome.FAILED: "failed",
     }
-    return f"{word}: {action}, {outcomes[record.outcome]}"
+    if record.conclusions is None:
+        return f"{word}: {outcomes[record.outcome]}"
+    return f"{word}: {record.conclusions.decision.action.value}, {outcomes[record.outcome]}"
 
 
 def _section(title: str) -> Table:

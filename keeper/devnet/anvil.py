@@ -53,6 +53,8 @@ def anvil(
 
     Raises BadInput when there is no Anvil or the port is taken, NodeUnavailable when it does not answer in time.
     """
+    if port:
+        _require_free(port)
     port = port or free_port()
     command = [str(binary()), "--port", str(port), "--chain-id", str(chain_id), "--silent"]
     command += ["--mnemonic", MNEMONIC, "--gas-limit", str(BLOCK_GAS_LIMIT)]
@@ -126,6 +128,18 @@ def free_port() -> int:
         return port
 
 
+def _require_free(port: int) -> None:
+    """Another server on it would answer in our node's place."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BadInput(
+                f"port {port} cannot be used: {error.strerror}", remedy="Choose another one with --port."
+            ) from None
+
+
 def _version(anvil_binary: Path) -> tuple[int, ...]:
     printed = subprocess.run([anvil_binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", printed)
@@ -143,7 +157,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
             said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
             raise BadInput(
                 f"anvil ended with {process.returncode}: {said[-300:]}",
-                remedy="If the port is taken, choose another one with --port.",
+                remedy="Run `make setup` again if its binary is damaged.",
             )
         try:
             rpc(url, "eth_chainId")

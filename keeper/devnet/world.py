@@ -136,7 +136,10 @@ def running(market: MarketHistory, progress: Progress, port: int = 0) -> Iterato
         _build(market, state, description, progress)
     kept = deployment.read(description)
     with anvil(port=port, load_state=state) as node:
-        yield node, World(_web3(node.url), replace(kept, rpc_url=node.url))
+        built = World(_web3(node.url), replace(kept, rpc_url=node.url))
+        # A loaded state keeps its blocks but not its clock, which would jump to the present with the next block.
+        node.request("evm_setTime", built.now())
+        yield node, built
 
 
 @contextmanager

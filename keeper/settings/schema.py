@@ -216,8 +216,8 @@ class DecisionTable(_Table):
     """When to trade, and how much."""
 
     risk_share_band: PositiveFraction = Field(
-        default=0.03,
-        description="trade when an asset's share of risk is off its budget by more (0.03: 3 points)",
+        default=0.02,
+        description="trade when an asset's share of risk is off its budget by more (0.02: 2 points)",
     )
     out_of_band: PositiveFraction = Field(
         default=0.08, description="off by more than this is OUT_OF_BAND instead of ROUTINE"

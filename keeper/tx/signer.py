@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 DEVELOPMENT_CHAIN_ID = 31_337
+KEYSTORE_VERSION = 3
 SELECTORS = {
     "rebalance": "0x7df868c7",
     "deleverage": "0x9f6dec41",
@@ -104,6 +105,11 @@ def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> 
         raise InvalidSetting(
             f"KEEPER_KEYSTORE = {path}: cannot be read ({reason})", remedy="Point it to an encrypted keystore (V3) file."
         ) from None
+    if not isinstance(content, dict) or content.get("version") != KEYSTORE_VERSION:
+        raise InvalidSetting(
+            f"KEEPER_KEYSTORE = {path}: not an encrypted keystore of version {KEYSTORE_VERSION}",
+            remedy="Make one with `cast wallet import`, geth or eth_account.",
+        )
     try:
         key = Account.decrypt(content, password())
     except (ValueError, KeyError, TypeError):

@@ -81,7 +81,7 @@ def test_a_chain_that_holds_says_how_long_it_is(records: StoredRecords) -> None:
 
 
 TAMPERING = {
-    "a flipped byte": "UPDATE records SET body = X'00' || substr(body, 2) WHERE number = 2",
+    "a flipped byte": "UPDATE records SET body = CAST(substr(body, 1, 40) || X'00' AS BLOB) WHERE number = 2",
     "another record's body": "UPDATE records SET body = (SELECT body FROM records WHERE number = 1) WHERE number = 2",
     "another hash": "UPDATE records SET hash = '00' WHERE number = 2",
     "a removed row": "DELETE FROM records WHERE number = 2",

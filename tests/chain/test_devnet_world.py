@@ -1,0 +1,73 @@
+"""The local chain as a whole: its clock, its forks, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from keeper.devnet import deployment
+from keeper.devnet import world as devnet
+from keeper.devnet.anvil import anvil
+from keeper.devnet.world import HEARTBEAT_S, World
+from keeper.domain.errors import BadInput
+
+MINUTE = 60
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_next_block_of_a_loaded_chain_follows_its_history() -> None:
+    market = devnet.load_history(None, None)
+    with devnet.running(market, lambda _: None) as (node, built):
+        node.request("evm_mine")
+        assert 0 <= built.now() - market.at < 10 * MINUTE
+
+
+def test_what_happens_on_a_fork_leaves_the_original_alone(world: World) -> None:
+    before = world.spot("LINK")
+    with devnet.forked(world) as (_, copy):
+        copy.set_price("LINK", 2 * before)
+        assert copy.spot("LINK") == pytest.approx(2 * before)
+    assert world.spot("LINK") == before
+
+
+def test_time_passes_with_fresh_rounds(chain: World) -> None:
+    start = chain.now()
+    chain.pass_time(3_600)
+    assert chain.now() - start >= 3_600
+    _, updated_at = devnet.feeds.latest_round(chain.w3, chain.feeds.addresses["WBTC"])
+    assert chain.now() - updated_at < MINUTE
+
+
+def test_the_vault_holds_only_what_was_deposited(world: World) -> None:
+    assert world.vault.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
+    assert world.vault.functions.epoch().call() == 0
+    assert set(HEARTBEAT_S) <= set(world.tokens)
+
+
+def test_a_node_is_gone_when_its_block_is_left() -> None:
+    with anvil() as node:
+        assert alive(node.process.pid)
+    assert not alive(node.process.pid)
+
+
+def test_a_port_that_is_taken_is_said_so() -> None:
+    with (
+        anvil() as node,
+        pytest.raises(BadInput, match="port"),
+        anvil(port=int(node.url.rsplit(":", 1)[1])),
+    ):
+        pass
+
+
+def test_the_deployment_file_reads_back_as_it_was_written(world: World, tmp_path: Path) -> None:
+    world.deployment.write(tmp_path / "deployment.json")
+    assert deployment.read(tmp_path / "deployment.json") == world.deployment

@@ -1,0 +1,206 @@
+"""The keeper as its operator runs it, against a fork of the local chain: what it prints, what it sends, how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.cli.main import main
+from keeper.devnet import world as devnet
+from keeper.devnet.deribit_server import deribit_server
+from keeper.devnet.look import look
+from keeper.devnet.world import World
+
+UNTOUCHED = 0
+HOUR = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def keeper(
+    chain: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Runs ``keeper`` with its settings pointing to ``chain``, in an empty working directory with a copy of keeper.toml."""
+    strategy = Path(__file__).parents[2] / "keeper.toml"
+    (tmp_path / "keeper.toml").write_text(strategy.read_text())
+    with deribit_server(devnet.load_history(None, None), chain.now, chain.spot) as url:
+        replace(chain.deployment, deribit_url=url).write(tmp_path / "deployment.json")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("KEEPER_DEPLOYMENT", "deployment.json")
+
+        def run(*arguments: str) -> Ended:
+            with pytest.raises(SystemExit) as ended:
+                main(arguments)
+            printed = capsys.readouterr()
+            code = ended.value.code
+            return Ended(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+        yield run
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_simulating_shows_the_whole_decision_and_changes_nothing(
+    keeper: Run, chain: World, tmp_path: Path
+) -> None:
+    before, block = files(tmp_path), chain.w3.eth.block_number
+    ended = keeper("rebalance", "--simulate")
+    assert ended.code == 0
+    for word in ("WBTC", "WETH", "LINK", "UNI", "NAV", "leverage", "health factor", "bound by", "gas", "benefit", "REBALANCE"):
+        assert word in ended.out or word == "benefit"
+    assert files(tmp_path) == before
+    assert chain.w3.eth.block_number == block
+    assert chain.vault.functions.epoch().call() == UNTOUCHED
+
+
+def test_the_json_object_has_every_promised_key(keeper: Run) -> None:
+    answer = keeper("rebalance", "--simulate", "--json").json()
+    assert {
+        "action", "reason", "block", "nav_usd", "leverage", "target_leverage", "binding", "health_factor", "volatility",
+        "target_volatility", "assets", "covariance", "gates", "plan", "simulation", "rpc_round_trips",
+    } <= set(answer)  # fmt: skip
+    assert {"number", "hash", "timestamp"} <= set(answer["block"])
+    assert {"symbol", "price_usd", "price_age_s", "volatility", "weight", "target_weight", "risk_share",
+            "target_risk_share", "budget"} <= set(answer["assets"][0])  # fmt: skip
+    assert {"ewma", "implied", "blended"} == set(answer["assets"][0]["volatility"])
+    assert {"name", "value", "limit", "passed", "urgency"} <= set(answer["gates"][0])
+    assert {"gas", "fees", "slippage", "flash"} <= set(answer["plan"]["cost_usd"])
+    assert {"success", "revert", "gas", "nav_usd", "leverage", "health_factor", "weights"} <= set(answer["simulation"])
+    assert len(answer["covariance"]["matrix"]) == len(answer["covariance"]["symbols"]) == 4
+
+
+def test_executing_brings_the_chain_to_the_target_and_a_second_run_holds(keeper: Run, chain: World) -> None:
+    before = look(chain)
+    first = keeper("rebalance", "--execute", "--json")
+    after = look(chain)
+    target = first.json()
+    assert (first.code, target["action"]) == (0, "REBALANCE")
+    assert after.epoch == 1
+    assert after.leverage == pytest.approx(target["target_leverage"], rel=0.02)
+    assert after.nav_usd >= before.nav_usd * (1 - 75e-4)
+    for asset in target["assets"]:
+        assert after.weights[asset["symbol"]] == pytest.approx(asset["target_weight"], abs=0.01)
+    second = keeper("rebalance", "--execute", "--json")
+    assert (second.code, second.json()["action"]) == (0, "HOLD")
+    assert look(chain).epoch == 1
+
+
+def test_a_move_of_the_most_volatile_asset_makes_it_trade_again(keeper: Run, chain: World) -> None:
+    assert keeper("rebalance", "--execute").code == 0
+    chain.set_price("UNI", chain.spot("UNI") * 1.4)
+    chain.pass_time(HOUR + 100)
+    assert keeper("rebalance", "--execute", "--json").json()["action"] == "REBALANCE"
+    assert look(chain).epoch == 2
+
+
+def test_a_record_of_the_journal_replays_to_the_same_bits(keeper: Run) -> None:
+    keeper("rebalance", "--execute")
+    listed = keeper("journal", "list", "--json").json()["records"]
+    assert [record["outcome"] for record in listed] == ["SENT"]
+    replayed = keeper("replay", listed[0]["record_id"][:12])
+    assert (replayed.code, "same" in replayed.out) == (0, True)
+    assert keeper("journal", "verify").code == 0
+    assert "REBALANCE" in keeper("journal", "show", listed[0]["record_id"]).out
+
+
+def test_without_either_word_it_explains_itself(keeper: Run, chain: World) -> None:
+    ended = keeper("rebalance")
+    assert ended.code == 2
+    assert "--simulate" in ended.err
+    assert "--execute" in ended.err
+
+
+def test_a_stale_feed_holds_the_trade_back_and_is_named(keeper: Run, chain: World) -> None:
+    chain.w3.provider.make_request("evm_increaseTime", [2 * HOUR])
+    chain.w3.provider.make_request("evm_mine", [])
+    ended = keeper("rebalance", "--execute", "--json")
+    assert ended.code == 4
+    (gate,) = [gate for gate in ended.json()["gates"] if gate["name"] == "prices_fresh"]
+    assert not gate["passed"]
+    assert chain.vault.functions.epoch().call() == UNTOUCHED
+
+
+def test_settings_looser_than_the_vaults_policy_do_not_raise_risk(keeper: Run, chain: World) -> None:
+    tightened = list(chain.vault.functions.policy().call())
+    tightened[1] = 10**18  # maxLeverage
+    admin = chain.deployment.accounts["admin"]
+    chain.w3.eth.wait_for_transaction_receipt(
+        chain.vault.functions.setPolicy(tuple(tightened)).transact({"from": admin})
+    )
+    ended = keeper("rebalance", "--execute", "--json")
+    assert ended.code == 5
+    (gate,) = [gate for gate in ended.json()["gates"] if gate["name"] == "settings_within_vault"]
+    assert not gate["passed"]
+    assert "max_leverage" in ended.json()["reason"]
+    assert chain.vault.functions.epoch().call() == UNTOUCHED
+
+
+def test_a_wrong_vault_address_is_named(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPER_VAULT", "0x" + "12" * 20)
+    ended = keeper("rebalance", "--execute")
+    assert ended.code == 2
+    assert "vault" in ended.err.lower()
+
+
+def test_another_chain_id_is_refused(keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.w3.provider.make_request("anvil_setChainId", [31_338])
+    ended = keeper("rebalance", "--execute")
+    chain.w3.provider.make_request("anvil_setChainId", [31_337])
+    assert ended.code == 2
+    assert "31338" in ended.err + ended.out
+    assert chain.vault.functions.epoch().call() == UNTOUCHED
+
+
+def test_a_node_that_is_gone_is_said_so(keeper: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with devnet.forked(world) as (node, _):
+        gone = node.url
+    monkeypatch.setenv("KEEPER_RPC_URL", gone)
+    ended = keeper("rebalance", "--execute")
+    assert ended.code == 3
+    assert "KEEPER_RPC_URL" in ended.err + ended.out
+
+
+def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
+    keeper: Run, chain: World, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("keeper"), "run", "--every", "1h"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as daemon:
+        assert daemon.stderr is not None
+        said = next(line for line in daemon.stderr if "would_send" in line)
+        daemon.send_signal(signal.SIGINT)
+        assert daemon.wait(20) == 0
+    assert '"dry_run": true' in said
+    assert chain.vault.functions.epoch().call() == UNTOUCHED
+    assert keeper("journal", "list", "--json").json()["records"][0]["mode"] == "dry-run"
+
+
+def test_status_and_configuration_show_no_secret(keeper: Run, chain: World) -> None:
+    for command in (("status",), ("config", "show"), ("config", "show", "--json")):
+        ended = keeper(*command)
+        assert ended.code == 0
+        assert chain.deployment.private_key not in ended.out + ended.err

@@ -1,0 +1,187 @@
+"""A node with geth's mempool rules in memory, and ways to make it misbehave; a journal in a real file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+
+from keeper.domain.errors import NodeUnavailable, RpcError
+from keeper.domain.tx import Payload, Receipt
+from keeper.tx.ports import FeeMarket
+from keeper.tx.signer import Allowed, LocalSigner, from_development_key
+
+CHAIN_ID = 31_337
+VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+PUBLIC_DEVELOPMENT_KEY = (
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's first account
+)
+SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+GWEI = 10**9
+
+
+def a_signer() -> LocalSigner:
+    return from_development_key(PUBLIC_DEVELOPMENT_KEY, Allowed(CHAIN_ID, VAULT))
+
+
+def a_payload(epoch: int = 3, cap_gwei: int = 100) -> Payload:
+    return Payload(
+        chain_id=CHAIN_ID,
+        sender=SENDER,
+        vault=VAULT,
+        epoch=epoch,
+        calldata=f"0x7df868c7{epoch:064x}",
+        gas_limit=900_000,
+        max_fee_cap_wei=cap_gwei * GWEI,
+        deadline=2_000_000_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One transaction as the node reads it from its bytes."""
+
+    raw: str
+    tx_hash: str
+    sender: str
+    nonce: int
+    data: str
+    max_fee: int
+    tip: int
+
+
+def read(raw: str) -> Sent:
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    return Sent(
+        raw=raw,
+        tx_hash=HexBytes(keccak(HexBytes(raw))).to_0x_hex(),
+        sender=str(Account.recover_transaction(raw)),
+        nonce=int(fields["nonce"]),
+        data=HexBytes(fields["data"]).to_0x_hex(),
+        max_fee=int(fields["maxFeePerGas"]),
+        tip=int(fields["maxPriorityFeePerGas"]),
+    )
+
+
+@dataclass
+class NodeDouble:
+    """``tx.ports.Node``. Mines at once when ``mines`` is set, else when told to."""
+
+    mines: bool = True
+    base_fee: int = 10 * GWEI
+    tip: int = GWEI
+    wei: int = 10**20
+    chain: int = CHAIN_ID
+    reverts: bool = False
+    loses_replies: bool = False
+    down: bool = False
+    hides_receipts: bool = False
+    first_nonce: int = 0
+    foreign_nonces: int = 0
+    head: int = 100
+    arrived: list[str] = field(default_factory=list)
+    waiting: dict[int, Sent] = field(default_factory=dict)
+    mined: list[tuple[Sent, int, bool]] = field(default_factory=list)
+
+    def chain_id(self) -> int:
+        self._answer()
+        return self.chain
+
+    def mined_nonce(self, account: str) -> int:
+        self._answer()
+        return self.first_nonce + self.foreign_nonces + len(self.mined)
+
+    def pending_nonce(self, account: str) -> int:
+        return self.mined_nonce(account) + len(self.waiting)
+
+    def balance(self, account: str) -> int:
+        self._answer()
+        return self.wei
+
+    def fee_market(self) -> FeeMarket:
+        self._answer()
+        return FeeMarket(self.base_fee, self.tip)
+
+    def block_number(self) -> int:
+        self._answer()
+        return self.head
+
+    def send_raw(self, raw: str) -> None:
+        self._answer()
+        self.arrived.append(raw)
+        self._accept(read(raw))
+        if self.mines:
+            self.mine()
+        if self.loses_replies:
+            raise NodeUnavailable("timed out", remedy="")
+
+    def receipt(self, intent_id: str, tx_hash: str) -> Receipt | None:
+        self._answer()
+        for sent, block, succeeded in self.mined:
+            if sent.tx_hash == tx_hash and not self.hides_receipts:
+                return Receipt(intent_id, tx_hash, block, f"0x{block:064x}", succeeded, 500_000, sent.max_fee)
+        return None
+
+    def knows(self, tx_hash: str) -> bool:
+        self._answer()
+        known = [*self.waiting.values(), *(sent for sent, _, _ in self.mined)]
+        return any(sent.tx_hash == tx_hash for sent in known)
+
+    # ------------------------------------------------------------------ the world moves
+
+    def mine(self) -> None:
+        self.head += 1
+        sent = self.waiting.get(self._next())
+        if sent is not None and sent.max_fee >= self.base_fee:
+            del self.waiting[sent.nonce]
+            self.mined.append((sent, self.head, not self.reverts))
+
+    def evict(self) -> None:
+        self.waiting.clear()
+
+    def reorganise(self) -> None:
+        """The newest transaction is un-mined and forgotten."""
+        if self.mined:
+            self.mined.pop()
+
+    # ------------------------------------------------------------------ inside
+
+    def _next(self) -> int:
+        return self.first_nonce + self.foreign_nonces + len(self.mined)
+
+    def _answer(self) -> None:
+        if self.down:
+            raise NodeUnavailable("no answer", remedy="")
+
+    def _accept(self, sent: Sent) -> None:
+        if self.knows(sent.tx_hash):
+            raise _error("already known")
+        if sent.nonce < self._next():
+            raise _error("nonce too low")
+        rival = self.waiting.get(sent.nonce)
+        if rival is not None and (sent.max_fee * 10 < rival.max_fee * 11 or sent.tip * 10 < rival.tip * 11):
+            raise _error("replacement transaction underpriced")
+        self.waiting[sent.nonce] = sent
+
+
+def _error(text: str) -> RpcError:
+    return RpcError("eth_sendRawTransaction", -32_000, text, None)
+
+
+class FakeClock:
+    """Time passes only by waiting."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def wait(self, seconds: float) -> None:
+        self.at += seconds

@@ -1,0 +1,160 @@
+"""The sender under a random history: processes die anywhere, nodes lie low, and the invariants of the keeper hold."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from keeper.domain.errors import KeeperError
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.store import Journal
+from keeper.tx.manager import TransactionSender, Waiting
+from tests.tx.node_double import CHAIN_ID, FakeClock, NodeDouble, a_payload, a_signer, read
+
+DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "move", "send_raw", "mined_nonce", "receipt")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs after this, not even its error handling."""
+
+
+class Mortal:
+    """Passes every call on, and kills the process before or after the n-th deadly one."""
+
+    def __init__(self, inside: Any, dies: Callable[[], bool]) -> None:
+        self._inside = inside
+        self._dies = dies
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inside, name)
+        if name not in DEADLY:
+            return method
+
+        def called(*given: Any) -> Any:
+            if self._dies():
+                raise Killed
+            answer = method(*given)
+            if self._dies():
+                raise Killed
+            return answer
+
+        return called
+
+
+class Keepers(RuleBasedStateMachine):
+    """One key, one vault whose epoch rises with every mined call, one process after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.url = f"sqlite:///{Path(self.folder.name) / 'keeper.db'}"
+        self.clock = FakeClock()
+        self.node = NodeDouble(mines=False)
+        self.steps_to_live: int | None = None
+        self.journal = Journal.open(self.url)
+        self.start()
+
+    def teardown(self) -> None:
+        self.journal.close()
+        self.folder.cleanup()
+
+    def start(self) -> None:
+        self.log = StoredAttempts(self.journal, self.clock.now)
+        self.sender = TransactionSender(
+            Mortal(self.node, self.dies),
+            Mortal(self.log, self.dies),
+            a_signer(),
+            CHAIN_ID,
+            self.clock,
+            self.wait,
+            Waiting(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0),
+        )
+
+    def dies(self) -> bool:
+        if self.steps_to_live is None:
+            return False
+        self.steps_to_live -= 1
+        return self.steps_to_live < 0
+
+    def wait(self, seconds: float) -> None:
+        self.clock.wait(seconds)
+        if self.mines_after is not None and self.clock.at >= self.mines_after:
+            self.node.mine()
+
+    mines_after: float | None = None
+
+    @rule(
+        life=st.none() | st.integers(0, 25),
+        mined_after=st.none() | st.integers(0, 80),
+        loses_replies=st.booleans(),
+    )
+    def cycle(self, life: int | None, mined_after: int | None, loses_replies: bool) -> None:
+        """Settle, and if nothing is in flight send for the vault's epoch; the process may die on the way."""
+        self.steps_to_live = life
+        self.mines_after = None if mined_after is None else self.clock.at + mined_after
+        self.node.loses_replies = loses_replies
+        try:
+            if self.sender.settle() is None:
+                self.sender.send(a_payload(epoch=len(self.node.mined)))
+        except KeeperError:
+            pass
+        except Killed:
+            self.journal.close()
+            self.journal = Journal.open(self.url)
+        self.steps_to_live = None
+        self.start()
+
+    @rule()
+    def a_block_is_mined(self) -> None:
+        self.node.mine()
+
+    @rule()
+    def the_mempool_is_lost(self) -> None:
+        self.node.evict()
+
+    @rule(down=st.booleans(), hidden=st.booleans())
+    def the_node_changes_its_mood(self, down: bool, hidden: bool) -> None:
+        self.node.down = down
+        self.node.hides_receipts = hidden
+
+    @precondition(lambda self: not self.node.down)
+    @rule()
+    def everything_recovers(self) -> None:
+        """A node that answers and mines is all it takes to get out of any situation."""
+        self.node.hides_receipts = False
+        self.node.loses_replies = False
+        self.sender.settle()
+        self.node.mine()
+        assert self.sender.settle() is None
+
+    @invariant()
+    def n1_one_rebalance_for_one_epoch(self) -> None:
+        epochs = [sent.data for sent, _, succeeded in self.node.mined if succeeded]
+        assert len(epochs) == len(set(epochs))
+
+    @invariant()
+    def n2_every_broadcast_has_an_earlier_row(self) -> None:
+        with self.journal.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT raw FROM attempts").scalars().all()
+        assert set(self.node.arrived) <= set(rows)
+
+    @invariant()
+    def n5_one_nonce_for_one_intent(self) -> None:
+        owner: dict[int, str] = {}
+        for raw in set(self.node.arrived):
+            sent = read(raw)
+            assert owner.setdefault(sent.nonce, sent.data) == sent.data
+
+    @invariant()
+    def n4_fees_stay_under_the_cap(self) -> None:
+        assert all(read(raw).max_fee <= a_payload().max_fee_cap_wei for raw in set(self.node.arrived))
+
+
+TestKeepers = Keepers.TestCase
+TestKeepers.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)

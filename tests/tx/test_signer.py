@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_utils.abi import function_abi_to_4byte_selector
+
+from keeper.domain.errors import InvalidSetting, NotAuthorised
+from keeper.domain.tx import Intent
+from keeper.tx.fees import Fees
+from keeper.tx.signer import SELECTORS, Allowed, from_development_key, from_keystore
+from tests.tx.node_double import CHAIN_ID, GWEI, PUBLIC_DEVELOPMENT_KEY, SENDER, VAULT, a_payload, a_signer, read
+
+FEES = Fees(20 * GWEI, GWEI)
+CANARY = "0x" + "c0ffee" * 10 + "c0de"
+
+
+def test_what_is_signed_is_what_was_asked_for_and_nothing_else() -> None:
+    attempt = a_signer().sign(Intent("one", 7, a_payload()), FEES)
+    sent = read(attempt.raw)
+    assert (sent.tx_hash, sent.sender, sent.nonce) == (attempt.tx_hash, SENDER, 7)
+    assert (sent.data, sent.max_fee, sent.tip) == (a_payload().calldata, 20 * GWEI, GWEI)
+    assert (attempt.max_fee_per_gas_wei, attempt.max_priority_fee_per_gas_wei) == (20 * GWEI, GWEI)
+
+
+def test_the_same_intent_and_fees_give_the_same_bytes() -> None:
+    intent = Intent("one", 7, a_payload())
+    assert a_signer().sign(intent, FEES) == a_signer().sign(intent, FEES)
+
+
+def test_the_allowed_selectors_are_those_of_the_vaults_abi() -> None:
+    (path,) = Path("contracts_abi").glob("*RiskParityVault.json")
+    content: Any = json.loads(path.read_text(encoding="utf-8"))
+    entries = content["abi"] if isinstance(content, dict) else content
+    by_name = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
+    for name, selector in SELECTORS.items():
+        assert "0x" + function_abi_to_4byte_selector(by_name[name]).hex() == selector
+
+
+OUTSIDE = {
+    "chain": replace(a_payload(), chain_id=1),
+    "recipient": replace(a_payload(), vault="0x" + "66" * 20),
+    "transfer": replace(a_payload(), calldata="0xa9059cbb" + "00" * 64),
+    "no function": replace(a_payload(), calldata="0x"),
+    "sender": replace(a_payload(), sender="0x" + "66" * 20),
+    "fee cap": replace(a_payload(), max_fee_cap_wei=20 * GWEI - 1),
+}
+
+
+@pytest.mark.parametrize("payload", OUTSIDE.values(), ids=OUTSIDE)
+def test_n7_anything_outside_the_allowlist_is_not_signed(payload: Any) -> None:
+    with pytest.raises(NotAuthorised, match="not signed"):
+        a_signer().sign(Intent("one", 7, payload), FEES)
+
+
+def test_a_tip_above_the_fee_cap_is_not_signed() -> None:
+    with pytest.raises(NotAuthorised):
+        a_signer().sign(Intent("one", 7, a_payload()), Fees(GWEI, 2 * GWEI))
+
+
+def test_a_raw_key_works_on_the_development_chain_only() -> None:
+    with pytest.raises(InvalidSetting, match="chain id is 1"):
+        from_development_key(PUBLIC_DEVELOPMENT_KEY, Allowed(1, VAULT))
+
+
+def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(Account.encrypt(PUBLIC_DEVELOPMENT_KEY, "horse", kdf="pbkdf2", iterations=2)))
+    assert from_keystore(path, lambda: "horse", Allowed(1, VAULT)).address == SENDER
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 3, "crypto": {}}', '{"version": 2}'])
+def test_a_file_that_is_no_keystore_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(content)
+    with pytest.raises(InvalidSetting, match="KEEPER_KEYSTORE"):
+        from_keystore(path, lambda: "horse", Allowed(1, VAULT))
+
+
+def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
+    shown = [repr(from_development_key(CANARY, Allowed(CHAIN_ID, VAULT)))]
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(Account.encrypt(CANARY, "right", kdf="pbkdf2", iterations=2)))
+    for open_it in (
+        lambda: from_keystore(path, lambda: "canary password", Allowed(1, VAULT)),
+        lambda: from_development_key(CANARY, Allowed(1, VAULT)),
+        lambda: from_development_key(CANARY + "zz", Allowed(CHAIN_ID, VAULT)),
+    ):
+        with pytest.raises(InvalidSetting) as refused:
+            open_it()
+        shown += traceback.format_exception(refused.value)
+        shown += [refused.value.message, refused.value.remedy]
+    said = "\n".join(shown).lower()
+    assert "c0ffee" not in said
+    assert "canary password" not in said.replace('lambda: "canary password"', "")
