@@ -15,7 +15,7 @@ test: $(READY) ## the whole default suite
 	@$(PY) -m pytest $(TESTS)
 
 bench: $(READY) ## speed and gas, measured on this machine
-	@$(PY) -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,rounds -q
+	@$(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q
 
 lint: $(READY) ## ruff, mypy --strict, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports

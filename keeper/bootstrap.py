@@ -176,7 +176,9 @@ def build(
         journal = stack.enter_context(open_journal(where.journal_url))
         log = StoredAttempts(journal, clock.now)
         node = node_at(rpc, where, wanted, account, progress)
-        with suppress(NodeUnavailable):  # a node that is down now is each cycle's own failure, not the daemon's end
+        with suppress(
+            NodeUnavailable
+        ):  # a node that is down now is each cycle's own failure, not the daemon's end
             node.discover()
         yield Keeper(
             policy=wanted,

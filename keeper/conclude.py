@@ -1,4 +1,5 @@
-"""From what was seen to what to do: the pure half of a cycle. Live keeper, dry run, backtest and replay all call this."""
+"""From what was seen to what to do: the pure half of a cycle. Live keeper, dry run, backtest and replay all
+call this."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from keeper.sizing.tighten import Tightened, tighten
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Where the vault is, where it should be, and whether to move; ``policy`` is already tightened by the vault's."""
+    """Where the vault is, where it should be, and whether to move; ``policy`` is already tightened by the
+    vault's."""
 
     policy: Policy
     tightened: tuple[Tightened, ...]

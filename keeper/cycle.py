@@ -1,13 +1,13 @@
 """One cycle of the keeper, top to bottom. This is the page to read first.
 
-    in_flight  = settle()                     finish, or own up to, what was started before looking
-    snapshot   = read(block)                  everything about market and vault at one block hash
-    assessment = assess(snapshot, bars, ...)  risk model, target, decision: pure
-    plan       = propose(assessment, quotes)  ordered typed steps, expected post-state, cost: pure
-    simulation = simulate(plan)               the exact calldata, and the post-state read back
-    verdict    = verify(plan, simulation)     expected against simulated, named checks: pure
-    receipt    = send(payload)                the one line that spends
-    record     = all of the above
+in_flight  = settle()                     finish, or own up to, what was started before looking
+snapshot   = read(block)                  everything about market and vault at one block hash
+assessment = assess(snapshot, bars, ...)  risk model, target, decision: pure
+plan       = propose(assessment, quotes)  ordered typed steps, expected post-state, cost: pure
+simulation = simulate(plan)               the exact calldata, and the post-state read back
+verdict    = verify(plan, simulation)     expected against simulated, named checks: pure
+receipt    = send(payload)                the one line that spends
+record     = all of the above
 """
 
 from __future__ import annotations
@@ -121,9 +121,7 @@ class _Run:
         in_flight = keeper.sender.settle() if keeper.sender is not None else None
         before_reading = keeper.chain.round_trips
         reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
-        self._record = replace(
-            self._record, read_round_trips=keeper.chain.round_trips - before_reading
-        )
+        self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
         snapshot = reading.snapshot
         keeper.rounds.extend(reading.new_rounds)
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)

@@ -15,7 +15,8 @@ from keeper.domain.tx import InFlight, Payload, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One consistent read: the snapshot, and per symbol the rounds newer than those already known, oldest first."""
+    """One consistent read: the snapshot, and per symbol the rounds newer than those already known, oldest
+    first."""
 
     snapshot: MarketSnapshot
     new_rounds: Mapping[str, tuple[Round, ...]]
@@ -30,9 +31,11 @@ class Chain(Protocol):
         ...
 
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
-        """Everything at the latest block's hash, in at most 3 round trips once ``known`` (symbol to last round id) is warm.
+        """Everything at the latest block's hash, in at most 3 round trips once ``known`` (symbol to last
+        round id) is warm.
 
-        Rounds older than ``history_s`` before the block are not fetched. Raises NodeUnavailable, NodeUntrusted, WrongChain.
+        Rounds older than ``history_s`` before the block are not fetched. Raises NodeUnavailable,
+        NodeUntrusted, WrongChain.
         """
         ...
 
@@ -57,7 +60,8 @@ class Rounds(Protocol):
         ...
 
     def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
-        """Add rounds; those already known are left as they are. A known id with another answer raises JournalCorrupt."""
+        """Add rounds; those already known are left as they are. A known id with another answer raises
+        JournalCorrupt."""
         ...
 
     def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
@@ -73,7 +77,8 @@ class ImpliedVolatility(Protocol):
     """The option market."""
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
-        """One reading per underlying, known at or before ``as_of``; never raises: a failure is a reading without a number."""
+        """One reading per underlying, known at or before ``as_of``; never raises: a failure is a reading
+        without a number."""
         ...
 
 
@@ -85,7 +90,8 @@ class Sender(Protocol):
         ...
 
     def send(self, payload: Payload) -> Receipt:
-        """Journal, sign, broadcast, wait. Raises Reverted, OutcomeUnknown, NotAuthorised, JournalUnwritable."""
+        """Journal, sign, broadcast, wait. Raises Reverted, OutcomeUnknown, NotAuthorised,
+        JournalUnwritable."""
         ...
 
 

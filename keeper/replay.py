@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from keeper.conclude import conclude, price_bars
+from keeper.conclude import assess, conclude, price_bars
 from keeper.domain.errors import KeeperError, NothingToReplay
 from keeper.domain.market import Round
-from keeper.domain.record import DecisionRecord, HistoryReference
+from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, HistoryReference
 
 Rounds = Mapping[str, tuple[Round, ...]]
 MOST_DIFFERENCES = 20
@@ -17,7 +17,8 @@ MOST_DIFFERENCES = 20
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """``differences`` name dotted paths with the recorded and the replayed value; empty when every bit is the same."""
+    """``differences`` name dotted paths with the recorded and the replayed value; empty when every bit is the
+    same."""
 
     record_id: str
     differences: tuple[str, ...]
@@ -28,7 +29,8 @@ class Replay:
 
 
 def replay(record: DecisionRecord, rounds: Rounds, digest: Callable[[tuple[Round, ...]], str]) -> Replay:
-    """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record refers to.
+    """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record
+    refers to.
 
     Raises NothingToReplay for a record of a cycle that ended before it concluded anything.
     """
@@ -46,14 +48,27 @@ def replay(record: DecisionRecord, rounds: Rounds, digest: Callable[[tuple[Round
     if altered:
         return Replay(record.record_id, altered)
     try:
-        again = conclude(record.inputs, price_bars(kept, record.inputs.snapshot, record.inputs.policy))
+        again = _concluded(record.inputs, record.conclusions, kept)
     except KeeperError as error:
         outcome = f"{error.name}: {error.message}"
-        if record.failure is not None and record.failure.name == error.name and record.failure.message == error.message:
+        if (
+            record.failure is not None
+            and record.failure.name == error.name
+            and record.failure.message == error.message
+        ):
             return Replay(record.record_id, ())
         return Replay(record.record_id, (f"conclusions: recorded, replayed as {outcome}",))
     differences = list(_differences("", record.conclusions, again))
     return Replay(record.record_id, tuple(differences[:MOST_DIFFERENCES]))
+
+
+def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds) -> Conclusions:
+    """As far as the cycle came: without a quote and a plan it held, or lost the node before it could plan."""
+    bars = price_bars(rounds, inputs.snapshot, inputs.policy)
+    if recorded.plan is not None or inputs.quotes:
+        return conclude(inputs, bars)
+    assessment = assess(inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy)
+    return Conclusions(assessment.model, assessment.target, assessment.decision, None)
 
 
 def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:

@@ -26,7 +26,11 @@ def some_rounds() -> dict[str, tuple[Round, ...]]:
         symbol: tuple(
             Round(
                 (1 << 64) | (n + 1),
-                round(1e8 * PRICES[symbol] * math.exp(0.05 * math.sin(n / (5.3 + 2.9 * k)) + 0.01 * math.sin(n * n))),
+                round(
+                    1e8
+                    * PRICES[symbol]
+                    * math.exp(0.05 * math.sin(n / (5.3 + 2.9 * k)) + 0.01 * math.sin(n * n))
+                ),
                 NOW - (2_880 - n) * HOUR,
             )
             for n in range(2_880)
@@ -94,7 +98,9 @@ def record(rounds: Rounds) -> DecisionRecord:
     return recorded
 
 
-def test_a_record_from_the_journal_concludes_the_same_bits_again(record: DecisionRecord, rounds: Rounds) -> None:
+def test_a_record_from_the_journal_concludes_the_same_bits_again(
+    record: DecisionRecord, rounds: Rounds
+) -> None:
     stored = decode(encode(record, DecisionRecord), DecisionRecord)
     assert replay(stored, rounds, digest).differences == ()
 

@@ -1,4 +1,5 @@
-"""``keeper demo``: a vault goes from USDC to risk parity, holds, and answers a price move, on a fork of a local chain."""
+"""``keeper demo``: a vault goes from USDC to risk parity, holds, and answers a price move, on a fork of a
+local chain."""
 
 from __future__ import annotations
 
@@ -45,10 +46,13 @@ class Stage:
 def demo(
     at: Annotated[
         datetime | None,
-        typer.Option(help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+        typer.Option(
+            help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+        ),
     ] = None,
     data_dir: Annotated[
-        Path, typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated.")
+        Path,
+        typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated."),
     ] = DATA_DIR,
 ) -> None:
     """Rebalance a vault on a fork of a local chain: from USDC to risk parity, hold, and trade again."""
@@ -80,7 +84,9 @@ def demo(
     for promise in broken:
         screen.print(f"[red]✗[/] {promise}")
     if broken:
-        raise DemoFailed("; ".join(broken), remedy="Run it again with --at of the same date and read the gates above.")
+        raise DemoFailed(
+            "; ".join(broken), remedy="Run it again with --at of the same date and read the gates above."
+        )
     screen.print("[green]✓[/] every promise kept, read from the chain")
 
 
@@ -114,7 +120,8 @@ def _run(name: str, chain: World, screen: Console) -> Stage:
 
 
 def _use(folder: Path) -> None:
-    """Points the settings of this process to the demo's chain, and to nothing that the operator has configured."""
+    """Points the settings of this process to the demo's chain, and to nothing that the operator has
+    configured."""
     import os
 
     for name in [name for name in os.environ if name.startswith("KEEPER_") and name != "KEEPER_CACHE_DIR"]:
@@ -129,7 +136,8 @@ def _most_volatile(record: DecisionRecord) -> str:
 
 
 def shares_of_risk(stage: Stage) -> dict[str, float]:
-    """By symbol, of the weights on chain after the stage, under the covariance that the keeper worked with."""
+    """By symbol, of the weights on chain after the stage, under the covariance that the keeper worked
+    with."""
     import numpy as np
 
     from keeper.risk.contributions import risk_shares
@@ -150,7 +158,9 @@ def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
     if second.record.conclusions is None or second.record.conclusions.decision.action is not Action.HOLD:
         broken.append(f"the second run did not hold: {second.record.summary}")
     if (first.after.epoch, second.after.epoch, third.after.epoch) != (1, 1, 2):
-        broken.append(f"the vault's epoch went to {first.after.epoch}, {second.after.epoch}, {third.after.epoch}, not 1, 1, 2")
+        broken.append(
+            f"the vault's epoch went to {first.after.epoch}, {second.after.epoch}, {third.after.epoch}, not 1, 1, 2"
+        )
     return broken
 
 
@@ -163,12 +173,16 @@ def _off_target(stage: Stage) -> list[str]:
     for symbol, share in shares_of_risk(stage).items():
         budget = target.budgets[target.symbols.index(symbol)]
         if abs(share - budget) > RISK_SHARE_TOLERANCE:
-            broken.append(f"{stage.name}: {symbol} carries {share:.1%} of the risk, its budget is {budget:.1%}")
+            broken.append(
+                f"{stage.name}: {symbol} carries {share:.1%} of the risk, its budget is {budget:.1%}"
+            )
     if abs(stage.after.leverage / target.leverage - 1) > LEVERAGE_TOLERANCE:
         broken.append(f"{stage.name}: leverage {stage.after.leverage:.3f}, target {target.leverage:.3f}")
     floor = vault.policy.min_health_factor / 1e18
     if stage.after.health_factor < floor:
-        broken.append(f"{stage.name}: health factor {stage.after.health_factor:.3f} under its floor {floor:.3f}")
+        broken.append(
+            f"{stage.name}: health factor {stage.after.health_factor:.3f} under its floor {floor:.3f}"
+        )
     loss = _loss_bps(stage)
     if loss > vault.policy.max_loss_bps:
         broken.append(f"{stage.name}: {loss:.1f} bps of NAV lost, {vault.policy.max_loss_bps} allowed")
@@ -184,11 +198,22 @@ def _closing_table(stages: tuple[Stage, ...]) -> Table:
 
     from keeper.cli.words import money, percent, ratio
 
-    table = Table(title="Read from the chain", title_justify="left", box=None, padding=(0, 1), header_style="bold")
+    table = Table(
+        title="Read from the chain", title_justify="left", box=None, padding=(0, 1), header_style="bold"
+    )
     for heading in ("", "did", "NAV", "lost", "leverage (target)", "health", "gas", "risk/budget"):
         table.add_column(heading, justify="left" if heading in ("", "did", "risk/budget") else "right")
     before = stages[0].before
-    table.add_row("before", "–", money(before.nav_usd), "–", ratio(before.leverage), ratio(before.health_factor), "–", "only USDC")
+    table.add_row(
+        "before",
+        "–",
+        money(before.nav_usd),
+        "–",
+        ratio(before.leverage),
+        ratio(before.health_factor),
+        "–",
+        "only USDC",
+    )
     for stage in stages:
         record = stage.record
         assert record.conclusions is not None, "a cycle without failure has conclusions"

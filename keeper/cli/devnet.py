@@ -21,16 +21,22 @@ DATA_DIR = Path("../shared/data")
 def devnet(
     at: Annotated[
         datetime | None,
-        typer.Option(help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+        typer.Option(
+            help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+        ),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the node.")] = 8545,
     deribit_port: Annotated[int, typer.Option(help="Port of the Deribit endpoints.")] = 8546,
-    out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(".devnet/deployment.json"),
+    out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(
+        ".devnet/deployment.json"
+    ),
     data_dir: Annotated[
-        Path, typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated.")
+        Path,
+        typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated."),
     ] = DATA_DIR,
 ) -> None:
-    """Run a local chain with Aave, Uniswap, price feeds and a vault. Ends with Ctrl-C and leaves nothing behind."""
+    """Run a local chain with Aave, Uniswap, price feeds and a vault. Ends with Ctrl-C and leaves nothing
+    behind."""
     import signal
     import threading
     from contextlib import ExitStack
@@ -57,7 +63,9 @@ def devnet(
             signal.signal(number, lambda *_: stop.set())
         while not stop.wait(0.5):
             if node.process.poll() is not None:
-                raise NodeUnavailable("the local chain's node ended by itself", remedy="Start `keeper devnet` again.")
+                raise NodeUnavailable(
+                    "the local chain's node ended by itself", remedy="Start `keeper devnet` again."
+                )
     screen.print("Stopped.")
 
 

@@ -101,7 +101,9 @@ def _deploy_pool(w3: Web3, deployer: ChecksumAddress, provider: Contract, rates:
 
 
 def _deploy_configurator(w3: Web3, deployer: ChecksumAddress, provider: Contract) -> Contract:
-    needed = {library for libraries in artifact("PoolConfiguratorInstance").links.values() for library in libraries}
+    needed = {
+        library for libraries in artifact("PoolConfiguratorInstance").links.values() for library in libraries
+    }
     libraries = _deploy_libraries(w3, deployer, needed)
     implementation = deployed(w3, deployer, "PoolConfiguratorInstance", libraries=libraries)
     send(w3, provider.functions.setPoolConfiguratorImpl(implementation.address), deployer)

@@ -51,7 +51,8 @@ def anvil(
 ) -> Iterator[AnvilNode]:
     """A running node on loopback, stopped when the block is left. Port 0: any free one.
 
-    Raises BadInput when there is no Anvil or the port is taken, NodeUnavailable when it does not answer in time.
+    Raises BadInput when there is no Anvil or the port is taken, NodeUnavailable when it does not answer in
+    time.
     """
     if port:
         _require_free(port)
@@ -70,7 +71,7 @@ def anvil(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -96,7 +97,9 @@ def rpc(url: str, method: str, *params: object) -> object:
     try:
         answer = httpx.post(url, json=body, timeout=120.0).json()
     except httpx.HTTPError as error:
-        raise NodeUnavailable(f"{method}: {error}", remedy="Look whether the local chain still runs.") from error
+        raise NodeUnavailable(
+            f"{method}: {error}", remedy="Look whether the local chain still runs."
+        ) from error
     if "error" in answer:
         raise NodeUnavailable(
             f"{method}: {answer['error'].get('message')}", remedy="Look whether the local chain still runs."
@@ -105,12 +108,14 @@ def rpc(url: str, method: str, *params: object) -> object:
 
 
 def binary() -> Path:
-    """An ``anvil`` on the PATH if new enough, else the native binary of the npm package (not its launcher, which would
-    leave the node running when it is killed)."""
+    """An ``anvil`` on the PATH if new enough, else the native binary of the npm package (not its launcher,
+    which would leave the node running when it is killed)."""
     on_path = shutil.which("anvil")
     if on_path is not None and _version(Path(on_path)) >= OLDEST_VERSION:
         return Path(on_path)
-    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
     packaged = NODE_MODULES / f"@foundry-rs/anvil-{sys.platform}-{machine}" / "bin" / "anvil"
     if packaged.exists():
         return packaged
@@ -165,4 +170,6 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
             pause.wait(0.02)
         else:
             return
-    raise NodeUnavailable(f"anvil did not answer within {START_TIMEOUT_S:.0f} s", remedy="Is the machine overloaded?")
+    raise NodeUnavailable(
+        f"anvil did not answer within {START_TIMEOUT_S:.0f} s", remedy="Is the machine overloaded?"
+    )

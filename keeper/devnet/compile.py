@@ -40,7 +40,8 @@ class CompilationFailed(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One compiled contract. ``links``: file to library to places, in bytes, where its address belongs in the bytecode."""
+    """One compiled contract. ``links``: file to library to places, in bytes, where its address belongs in the
+    bytecode."""
 
     abi: list[dict[str, Any]]
     bytecode: str
@@ -50,7 +51,8 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Sources compiled in one run. ``inputs``: folders and files whose content decides whether it must run again."""
+    """Sources compiled in one run. ``inputs``: folders and files whose content decides whether it must run
+    again."""
 
     name: str
     sources: tuple[str, ...]
@@ -93,7 +95,8 @@ def groups() -> tuple[Group, ...]:
 
 
 def artifact(name: str) -> Artifact:
-    """The compiled contract of that name, compiling its group first where the cache has none. Raises BadInput for no such."""
+    """The compiled contract of that name, compiling its group first where the cache has none. Raises BadInput
+    for no such."""
     if name in _SHIPPED:
         return _shipped(name)
     for group in reversed(groups()):
@@ -101,7 +104,8 @@ def artifact(name: str) -> Artifact:
         if name in compiled:
             return compiled[name]
     raise BadInput(
-        f"there is no contract named {name}", remedy="Look at the names in deploy/contracts and keeper/devnet/compile.py."
+        f"there is no contract named {name}",
+        remedy="Look at the names in deploy/contracts and keeper/devnet/compile.py.",
     )
 
 
@@ -158,7 +162,12 @@ def _solc(group: Group) -> dict[str, Any]:
         raise BadInput("node is not on the PATH", remedy="Install Node 20, which runs the Solidity compiler.")
     job = json.dumps({"sources": group.sources, "settings": group.settings})
     result = subprocess.run(  # noqa: S603 -- our own script, found above
-        [node, str(CONTRACTS / "compile.cjs")], input=job, capture_output=True, text=True, cwd=ROOT, check=False
+        [node, str(CONTRACTS / "compile.cjs")],
+        input=job,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     if result.returncode != 0:
         raise CompilationFailed(
@@ -184,7 +193,10 @@ def multicall3_bytecode() -> str:
     text = (NODE_MODULES / "viem/_cjs/constants/contracts.js").read_text()
     found = re.search(r"multicall3Bytecode = '(0x[0-9a-f]+)'", text)
     if found is None:
-        raise BadInput("the viem package has no multicall3Bytecode", remedy="Run `make setup` to restore its locked version.")
+        raise BadInput(
+            "the viem package has no multicall3Bytecode",
+            remedy="Run `make setup` to restore its locked version.",
+        )
     return found.group(1)
 
 

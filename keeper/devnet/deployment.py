@@ -1,4 +1,5 @@
-"""The deployment file of a local chain: what a keeper's settings need at the top level, everything else beside it."""
+"""The deployment file of a local chain: what a keeper's settings need at the top level, everything else
+beside it."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ class PoolEntry:
 class Deployment:
     """``private_key`` is the keeper's: Anvil's public development key, worth nothing anywhere else.
 
-    ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name what is missing and
-    why. ``at`` is the chain's first second, Unix time.
+    ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name
+    what is missing and why. ``at`` is the chain's first second, Unix time.
     """
 
     rpc_url: str
@@ -72,11 +73,13 @@ def read(path: Path) -> Deployment:
                 "notes": tuple(content["notes"]),
                 "tokens": {symbol: TokenEntry(**entry) for symbol, entry in content["tokens"].items()},
                 "pools": tuple(
-                    PoolEntry(entry["address"], tuple(entry["symbols"]), entry["fee"]) for entry in content["pools"]
+                    PoolEntry(entry["address"], tuple(entry["symbols"]), entry["fee"])
+                    for entry in content["pools"]
                 ),
             }
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise BadInput(
-            f"{path} is not a deployment file: {error}", remedy="Point to the file that `keeper devnet` wrote."
+            f"{path} is not a deployment file: {error}",
+            remedy="Point to the file that `keeper devnet` wrote.",
         ) from error

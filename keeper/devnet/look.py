@@ -1,4 +1,5 @@
-"""The vault as the chain itself tells it, read without any of the keeper's own reading code: for judging the keeper."""
+"""The vault as the chain itself tells it, read without any of the keeper's own reading code: for judging the
+keeper."""
 
 from __future__ import annotations
 

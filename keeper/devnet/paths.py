@@ -11,5 +11,6 @@ NODE_MODULES = ROOT / "node_modules"
 
 
 def cache_dir() -> Path:
-    """``KEEPER_CACHE_DIR``, by default ``.cache`` in the checkout. Safe to delete: everything in it is made again."""
+    """``KEEPER_CACHE_DIR``, by default ``.cache`` in the checkout. Safe to delete: everything in it is made
+    again."""
     return Path(os.environ.get("KEEPER_CACHE_DIR", ROOT / ".cache"))

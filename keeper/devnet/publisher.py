@@ -1,4 +1,5 @@
-"""Keeps the feeds of a running local chain from going stale: the last price again, before the heartbeat is over."""
+"""Keeps the feeds of a running local chain from going stale: the last price again, before the heartbeat is
+over."""
 
 from __future__ import annotations
 

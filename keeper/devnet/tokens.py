@@ -27,13 +27,18 @@ def deploy_tokens(w3: Web3, deployer: ChecksumAddress, symbols: Iterable[str]) -
     tokens: dict[str, Token] = {}
     for symbol in symbols:
         name, decimals = _NAMES[symbol]
-        made = deployed(w3, deployer, "WETH9") if symbol == "WETH" else deployed(w3, deployer, "TestToken", name, symbol, decimals)
+        made = (
+            deployed(w3, deployer, "WETH9")
+            if symbol == "WETH"
+            else deployed(w3, deployer, "TestToken", name, symbol, decimals)
+        )
         tokens[symbol] = Token(symbol, made.address, decimals)
     return tokens
 
 
 def fund(w3: Web3, owner: ChecksumAddress, token: Token, account: str, amount: int) -> None:
-    """Gives ``account`` so much of the token (raw): minted, or for WETH9 deposited ether that appears from nowhere."""
+    """Gives ``account`` so much of the token (raw): minted, or for WETH9 deposited ether that appears from
+    nowhere."""
     account = w3.to_checksum_address(account)
     if token.symbol != "WETH":
         send(w3, contract_at(w3, "TestToken", token.address).functions.mint(account, amount), owner)

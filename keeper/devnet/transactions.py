@@ -24,7 +24,11 @@ def deploy(w3: Web3, deployer: ChecksumAddress, name: str, *arguments: object) -
 
 
 def deployed(
-    w3: Web3, deployer: ChecksumAddress, name: str, *arguments: object, libraries: Mapping[str, str] | None = None
+    w3: Web3,
+    deployer: ChecksumAddress,
+    name: str,
+    *arguments: object,
+    libraries: Mapping[str, str] | None = None,
 ) -> Contract:
     """Deploys the named contract, linked with ``libraries`` (name to address). Raises Reverted."""
     compiled = artifact(name)
@@ -67,5 +71,8 @@ def mined(w3: Web3, transaction: bytes, what: str = "a transaction") -> TxReceip
 
     receipt = w3.eth.wait_for_transaction_receipt(HexBytes(transaction), timeout=60, poll_latency=0.01)
     if receipt["status"] != 1:
-        raise Reverted(f"{what} reverted on the local chain", remedy="Replay the transaction with debug_traceTransaction.")
+        raise Reverted(
+            f"{what} reverted on the local chain",
+            remedy="Replay the transaction with debug_traceTransaction.",
+        )
     return receipt

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from keeper.chain.vault_deployment import deploy_vault
 from keeper.chain.vault_parameters import VaultAsset, VaultParameters
-from keeper.devnet import aave, compile, deployment, feeds, history, tokens, uniswap
+from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
+from keeper.devnet.compile import compile_all, fingerprint
 from keeper.devnet.deployment import Deployment, PoolEntry, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
@@ -39,13 +40,15 @@ DEFAULT_HEARTBEAT_S = 3_600
 HEARTBEAT_GRACE_S = 300
 SEQUENCER_GRACE_S = 3_600
 ROLES = ("market", "admin", "keeper", "guardian", "depositor", "stranger")
-"""Anvil's accounts in order; "market" owns feeds, tokens and liquidity. The last account lends and borrows on Aave."""
+"""Anvil's accounts in order; "market" owns feeds, tokens and liquidity. The last account lends and borrows on
+Aave."""
 KEEPER_INDEX = ROLES.index("keeper")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A node carrying everything in ``deployment``. ``w3`` talks to that node, whose development accounts are unlocked."""
+    """A node carrying everything in ``deployment``. ``w3`` talks to that node, whose development accounts are
+    unlocked."""
 
     w3: Web3
     deployment: Deployment
@@ -61,7 +64,8 @@ class World:
     @property
     def tokens(self) -> Mapping[str, Token]:
         return {
-            symbol: Token(symbol, entry.address, entry.decimals) for symbol, entry in self.deployment.tokens.items()
+            symbol: Token(symbol, entry.address, entry.decimals)
+            for symbol, entry in self.deployment.tokens.items()
         }
 
     @property
@@ -130,7 +134,7 @@ def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
 @contextmanager
 def running(market: MarketHistory, progress: Progress, port: int = 0) -> Iterator[tuple[AnvilNode, World]]:
     """A node that carries the world, from the cache where it has been built before."""
-    compile.compile_all(progress)
+    compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
         _build(market, state, description, progress)
@@ -258,7 +262,7 @@ def _deposit(w3: Web3, owner: ChecksumAddress, depositor: str, stable: Token, va
 
 
 def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
-    digest = hashlib.sha256(compile.fingerprint().encode())
+    digest = hashlib.sha256(fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     for parameters in ("vault_parameters.py", "vault_deployment.py"):

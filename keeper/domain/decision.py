@@ -9,7 +9,8 @@ from keeper.domain.urgency import Urgency
 
 
 class Action(StrEnum):
-    """HOLD: nothing to do or not allowed. REBALANCE: go to the goal. ITERATE: a first part of the way. RIPCORD: deleverage now."""
+    """HOLD: nothing to do or not allowed. REBALANCE: go to the goal. ITERATE: a first part of the way.
+    RIPCORD: deleverage now."""
 
     HOLD = "HOLD"
     REBALANCE = "REBALANCE"
@@ -21,9 +22,10 @@ class Action(StrEnum):
 class Gate:
     """One condition. A trigger that did not fire and a limit that was exceeded both have ``passed`` False.
 
-    ``urgency`` is the urgency the gate was judged at; ``value`` and ``limit`` are in the unit that ``detail`` names.
-    ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must hold to raise risk).
-    ``exit_code`` is what a command ends with when this gate held back a trade that a trigger asked for (0: ordinary HOLD).
+    ``urgency`` is the urgency the gate was judged at; ``value`` and ``limit`` are in the unit that ``detail``
+    names. ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must
+    hold to raise risk). ``exit_code`` is what a command ends with when this gate held back a trade that a
+    trigger asked for (0: ordinary HOLD).
     """
 
     name: str
@@ -38,7 +40,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The weights this cycle trades to (after recentring, no-trade region and trade-size limit), and their leverage."""
+    """The weights this cycle trades to (after recentring, no-trade region and trade-size limit), and their
+    leverage."""
 
     symbols: tuple[str, ...]
     weights: tuple[float, ...]
@@ -47,7 +50,8 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class RiskPosition:
-    """How the risk is spread at given weights: shares sum to 1 (all 0 without risk), volatility annualised."""
+    """How the risk is spread at given weights: shares sum to 1 (all 0 without risk), volatility
+    annualised."""
 
     weights: tuple[float, ...]
     risk_shares: tuple[float, ...]
@@ -56,9 +60,11 @@ class RiskPosition:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``reason`` is one sentence. ``goal`` is None for HOLD. ``benefit_usd`` is what moving to the goal is worth.
+    """``reason`` is one sentence. ``goal`` is None for HOLD. ``benefit_usd`` is what moving to the goal is
+    worth.
 
-    ``exit_code`` is 0 unless a gate with a code of its own held back a wanted trade, or the data was too bad to tell.
+    ``exit_code`` is 0 unless a gate with a code of its own held back a wanted trade, or the data was too bad
+    to tell.
     """
 
     action: Action

@@ -1,4 +1,5 @@
-"""What is known about risk when the block was made: price bars and implied volatility, nothing younger than the block."""
+"""What is known about risk when the block was made: price bars and implied volatility, nothing younger than
+the block."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 class PriceBars:
     """Closes sampled on a regular grid with the last value known at each bar's close.
 
-    ``closes`` has shape (T, n), float64 USD, NaN where the asset has no price there (before its first round, or in a
-    gap longer than the stated carry). ``times`` has shape (T,), the Unix second at which each bar closed, ascending.
+    ``closes`` has shape (T, n), float64 USD, NaN where the asset has no price there (before its first round,
+    or in a gap longer than the stated carry). ``times`` has shape (T,), the Unix second at which each bar
+    closed, ascending.
     """
 
     symbols: tuple[str, ...]
@@ -38,7 +40,8 @@ class ImpliedReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Input of ``estimate``. ``implied`` has at most one reading per underlying; ``as_of`` is the block's timestamp."""
+    """Input of ``estimate``. ``implied`` has at most one reading per underlying; ``as_of`` is the block's
+    timestamp."""
 
     as_of: int
     bars: PriceBars

@@ -38,7 +38,8 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One answer of a price feed. ``answer`` has the feed's 8 decimals; ``round_id`` is the proxy's (phase << 64 | n)."""
+    """One answer of a price feed. ``answer`` has the feed's 8 decimals; ``round_id`` is the proxy's (phase <<
+    64 | n)."""
 
     round_id: int
     answer: int
@@ -78,7 +79,8 @@ class RateCurve:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """One token's reserve on the lending market. Amounts raw; caps in whole tokens, 0 is none; rates are fractions a year."""
+    """One token's reserve on the lending market. Amounts raw; caps in whole tokens, 0 is none; rates are
+    fractions a year."""
 
     symbol: str
     a_token: str
@@ -143,7 +145,8 @@ class VaultAsset:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """The vault's own state at the block. ``total_assets`` and ``total_shares`` raw; used budgets as fractions of NAV."""
+    """The vault's own state at the block. ``total_assets`` and ``total_shares`` raw; used budgets as
+    fractions of NAV."""
 
     address: str
     epoch: int
@@ -161,7 +164,8 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Aave Pool.getUserAccountData of the vault: base currency with 8 decimals, health factor 1e18 (2^256-1: no debt)."""
+    """Aave Pool.getUserAccountData of the vault: base currency with 8 decimals, health factor 1e18 (2^256-1:
+    no debt)."""
 
     collateral_base: int
     debt_base: int
@@ -170,7 +174,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Sequencer:
-    """L2 sequencer uptime feed. ``status_since`` is startedAt; ``grace_s`` must have passed since it came up."""
+    """L2 sequencer uptime feed. ``status_since`` is startedAt; ``grace_s`` must have passed since it came
+    up."""
 
     up: bool
     status_since: int
@@ -181,7 +186,8 @@ class Sequencer:
 class MarketSnapshot:
     """Everything about market and vault at one block hash. Per-token tuples are in the order of ``tokens``.
 
-    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings' order.
+    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings'
+    order.
     """
 
     block: Block

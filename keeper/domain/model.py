@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AssetRisk:
-    """Where one asset's volatility came from. Volatilities are annualised fractions; ``implied`` is None without one.
+    """Where one asset's volatility came from. Volatilities are annualised fractions; ``implied`` is None
+    without one.
 
-    ``implied_weight`` is the ω that was really used after fail-safes; ``provenance`` is a short sentence for people.
+    ``implied_weight`` is the ω that was really used after fail-safes; ``provenance`` is a short sentence for
+    people.
     """
 
     symbol: str
@@ -30,12 +32,14 @@ class RiskModel:
     covariance: tuple[tuple[float, ...], ...]
     assets: tuple[AssetRisk, ...]
     worst_loss: float
-    """Worst loss of any equal-weight hold over the policy's time to act in the history, as a positive fraction."""
+    """Worst loss of any equal-weight hold over the policy's time to act in the history, as a positive
+    fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One limit on leverage. ``leverage`` is inf where it does not bind at all; ``detail`` says how it came out."""
+    """One limit on leverage. ``leverage`` is inf where it does not bind at all; ``detail`` says how it came
+    out."""
 
     name: str
     leverage: float

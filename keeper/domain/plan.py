@@ -1,4 +1,5 @@
-"""What ``route`` proposes and ``verify`` judges: typed steps, their expected effect and cost, and the simulation."""
+"""What ``route`` proposes and ``verify`` judges: typed steps, their expected effect and cost, and the
+simulation."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class VaultCall(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A Uniswap V3 path from the token sold to the token bought: ``symbols`` has one more entry than ``fees``."""
+    """A Uniswap V3 path from the token sold to the token bought: ``symbols`` has one more entry than
+    ``fees``."""
 
     symbols: tuple[str, ...]
     fees: tuple[int, ...]
@@ -54,7 +56,8 @@ class Quote:
 class Step:
     """IRiskParityVault.Step. ``amount`` and ``limit`` raw; UINT256_MAX means all there is.
 
-    ``symbol`` is the token whose amount is exact. ``expected_in``/``expected_out`` (raw) are what we believe will move.
+    ``symbol`` is the token whose amount is exact. ``expected_in``/``expected_out`` (raw) are what we believe
+    will move.
     """
 
     kind: StepKind
@@ -107,7 +110,8 @@ class RebalancePlan:
 
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
-    """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post`` then is None."""
+    """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post``
+    then is None."""
 
     success: bool
     revert: str | None

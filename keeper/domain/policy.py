@@ -1,6 +1,8 @@
-"""The limits and preferences of the strategy: plain numbers, read once from the settings, tightened by the vault's own.
+"""The limits and preferences of the strategy: plain numbers, read once from the settings, tightened by the
+vault's own.
 
-Volatilities and rates are annualised fractions; half-lives are days; bands and shares are fractions; times are seconds.
+Volatilities and rates are annualised fractions; half-lives are days; bands and shares are fractions; times
+are seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from keeper.domain.urgency import Urgency
 
 @dataclass(frozen=True, slots=True)
 class AssetPolicy:
-    """One risk asset. ``implied_underlying`` is the option market it reads ("BTC"), or None: it borrows a ratio.
+    """One risk asset. ``implied_underlying`` is the option market it reads ("BTC"), or None: it borrows a
+    ratio.
 
     ``implied_weight`` is the share ω of implied variance in the blend."""
 

@@ -1,4 +1,5 @@
-"""One cycle, whole: what was seen, what was concluded, what became of it. Replayable offline to the same bits."""
+"""One cycle, whole: what was seen, what was concluded, what became of it. Replayable offline to the same
+bits."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from keeper.domain.tx import InFlight, Receipt
 
 @dataclass(frozen=True, slots=True)
 class HistoryReference:
-    """Which stored rounds of an asset the estimate used: the ``count`` updated from ``since`` to ``until``, by SHA-256."""
+    """Which stored rounds of an asset the estimate used: the ``count`` updated from ``since`` to ``until``,
+    by SHA-256."""
 
     symbol: str
     since: int
@@ -71,8 +73,9 @@ class Mode(StrEnum):
 
 
 class Outcome(StrEnum):
-    """HELD: no trade wanted, or a gate held it back. DECLINED: the simulated plan failed a check. WOULD_SEND: all checks
-    passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see ``failure``."""
+    """HELD: no trade wanted, or a gate held it back. DECLINED: the simulated plan failed a check. WOULD_SEND:
+    all checks passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see
+    ``failure``."""
 
     HELD = "HELD"
     DECLINED = "DECLINED"
@@ -85,8 +88,8 @@ class Outcome(StrEnum):
 class DecisionRecord:
     """``summary`` is one sentence for people. ``started_at`` is Unix seconds by the keeper's clock.
 
-    ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the whole cycle;
-    ``compute_ms`` is the time spent in the pure functions.
+    ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the
+    whole cycle; ``compute_ms`` is the time spent in the pure functions.
     """
 
     record_id: str

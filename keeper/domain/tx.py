@@ -7,7 +7,8 @@ from enum import StrEnum
 
 
 class IntentStatus(StrEnum):
-    """OPEN: not yet known to be mined. MINED and REVERTED have a receipt. FINAL is past the confirmation depth.
+    """OPEN: not yet known to be mined. MINED and REVERTED have a receipt. FINAL is past the confirmation
+    depth.
 
     EXPIRED: never broadcast, and never will be. UNKNOWN: may have been accepted; blocks new sends.
     """
@@ -22,7 +23,8 @@ class IntentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is to be sent, before it has a nonce: the exact calldata that was simulated. ``deadline`` is Unix seconds."""
+    """What is to be sent, before it has a nonce: the exact calldata that was simulated. ``deadline`` is Unix
+    seconds."""
 
     chain_id: int
     sender: str

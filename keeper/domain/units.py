@@ -1,4 +1,5 @@
-"""Where raw integers and floats meet, and nowhere else. Raw amounts are ``int`` in a token's smallest unit."""
+"""Where raw integers and floats meet, and nowhere else. Raw amounts are ``int`` in a token's smallest
+unit."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 
 class Urgency(StrEnum):
-    """ROUTINE: worth it when cheap. OUT_OF_BAND: risk is off by more than the outer band. EMERGENCY: health factor."""
+    """ROUTINE: worth it when cheap. OUT_OF_BAND: risk is off by more than the outer band. EMERGENCY: health
+    factor."""
 
     ROUTINE = "ROUTINE"
     OUT_OF_BAND = "OUT_OF_BAND"

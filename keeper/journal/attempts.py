@@ -15,7 +15,8 @@ TERMINAL = (IntentStatus.FINAL, IntentStatus.REVERTED, IntentStatus.EXPIRED)
 
 
 class StoredAttempts:
-    """The attempt log of the sender. Every method that writes returns after the row is on disk; ``now`` gives Unix seconds."""
+    """The attempt log of the sender. Every method that writes returns after the row is on disk; ``now`` gives
+    Unix seconds."""
 
     def __init__(self, journal: Journal, now: Callable[[], float]) -> None:
         self._journal = journal

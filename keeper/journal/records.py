@@ -50,7 +50,8 @@ class StoredRecords:
     def record(self, record_id: str) -> DecisionRecord:
         """By its id or the beginning of it. Raises RecordNotFound when none or several begin so."""
         table = schema.records
-        query = select(table.c.body).where(table.c.record_id.startswith(record_id, autoescape=True)).limit(2)
+        begins = table.c.record_id.startswith(record_id, autoescape=True)
+        query = select(table.c.body).where(begins).limit(2)
         with self._journal.reading() as connection:
             found = list(connection.execute(query).scalars())
         if len(found) != 1:
@@ -71,7 +72,7 @@ class StoredRecords:
                 text = _unpacked(body)
                 if number != count or stored_previous != previous or stored != chained(previous, text):
                     raise JournalCorrupt(
-                        f"row {number} (record {record_id[:12]}) is not as it was written, or a row before it is missing",
+                        f"row {number} (record {record_id[:12]}) is not as it was written, or one before is missing",
                         remedy="Somebody or something changed the journal. Keep the file, restore a backup.",
                     )
                 previous = stored

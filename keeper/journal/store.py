@@ -29,7 +29,8 @@ BUSY_TIMEOUT_S = 10
 
 
 class Journal:
-    """A journal that is open. Use ``open`` or ``open_for_reading``; close it, or use it as a context manager."""
+    """A journal that is open. Use ``open`` or ``open_for_reading``; close it, or use it as a context
+    manager."""
 
     def __init__(self, engine: Engine, lock: IO[str] | None) -> None:
         self._engine = engine
@@ -39,8 +40,8 @@ class Journal:
     def open(cls, url: str) -> Self:
         """The one writer. Creates the journal where there is none.
 
-        SQLite in WAL mode with synchronous=FULL: a commit that returned has survived a power loss. Raises InvalidSetting,
-        AlreadyRunning (another process holds it), JournalUnwritable, JournalCorrupt.
+        SQLite in WAL mode with synchronous=FULL: a commit that returned has survived a power loss. Raises
+        InvalidSetting, AlreadyRunning (another process holds it), JournalUnwritable, JournalCorrupt.
         """
         path = _sqlite_path(url)
         lock = _locked(path)
@@ -54,7 +55,8 @@ class Journal:
 
     @classmethod
     def open_for_reading(cls, url: str) -> Self:
-        """Beside a writer, writing nothing at all. A file that does not exist yet reads as an empty journal."""
+        """Beside a writer, writing nothing at all. A file that does not exist yet reads as an empty
+        journal."""
         path = _sqlite_path(url)
         if not path.exists():
             journal = cls(create_engine("sqlite://"), None)

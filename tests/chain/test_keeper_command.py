@@ -70,7 +70,19 @@ def test_simulating_shows_the_whole_decision_and_changes_nothing(
     before, block = files(tmp_path), chain.w3.eth.block_number
     ended = keeper("rebalance", "--simulate")
     assert ended.code == 0
-    for word in ("WBTC", "WETH", "LINK", "UNI", "NAV", "leverage", "health factor", "bound by", "gas", "benefit", "REBALANCE"):
+    for word in (
+        "WBTC",
+        "WETH",
+        "LINK",
+        "UNI",
+        "NAV",
+        "leverage",
+        "health factor",
+        "bound by",
+        "gas",
+        "benefit",
+        "REBALANCE",
+    ):
         assert word in ended.out or word == "benefit"
     assert files(tmp_path) == before
     assert chain.w3.eth.block_number == block
@@ -89,7 +101,9 @@ def test_the_json_object_has_every_promised_key(keeper: Run) -> None:
     assert {"ewma", "implied", "blended"} == set(answer["assets"][0]["volatility"])
     assert {"name", "value", "limit", "passed", "urgency"} <= set(answer["gates"][0])
     assert {"gas", "fees", "slippage", "flash"} <= set(answer["plan"]["cost_usd"])
-    assert {"success", "revert", "gas", "nav_usd", "leverage", "health_factor", "weights"} <= set(answer["simulation"])
+    assert {"success", "revert", "gas", "nav_usd", "leverage", "health_factor", "weights"} <= set(
+        answer["simulation"]
+    )
     assert len(answer["covariance"]["matrix"]) == len(answer["covariance"]["symbols"]) == 4
 
 
@@ -188,7 +202,10 @@ def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
     keeper: Run, chain: World, tmp_path: Path
 ) -> None:
     with subprocess.Popen(
-        [Path(sys.executable).with_name("keeper"), "run", "--every", "1h"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [Path(sys.executable).with_name("keeper"), "run", "--every", "1h"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as daemon:
         assert daemon.stderr is not None
         said = next(line for line in daemon.stderr if "would_send" in line)

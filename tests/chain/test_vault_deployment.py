@@ -156,7 +156,15 @@ def test_deploy_sends_only_with_the_word_execute(scene: Scene, toml: Path, keyst
 
 
 def test_deploy_refuses_another_chain(scene: Scene, toml: Path, keystore: list[str]) -> None:
-    arguments = ["deploy", str(toml), *keystore, "--rpc-url", scene.w3.provider.endpoint_uri, "--chain-id", "1"]
+    arguments = [
+        "deploy",
+        str(toml),
+        *keystore,
+        "--rpc-url",
+        scene.w3.provider.endpoint_uri,
+        "--chain-id",
+        "1",
+    ]
     with pytest.raises(WrongChain):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
 

@@ -38,9 +38,7 @@ def test_a_depositor_gets_in_and_out_at_oracle_value(scene: Scene) -> None:
     scene.fund("USDC", scene.people.stranger, 10_000 * USDC)
     scene.deposit(10_000 * USDC, scene.people.stranger)
     shares = scene.shares(scene.people.stranger)
-    scene.send(
-        scene.read.redeem(shares, scene.people.stranger, scene.people.stranger), scene.people.stranger
-    )
+    scene.send(scene.read.redeem(shares, scene.people.stranger, scene.people.stranger), scene.people.stranger)
     returned = scene.balance("USDC", scene.people.stranger)
     assert 10_000 * USDC - 2 <= returned <= 10_000 * USDC
 
@@ -99,9 +97,7 @@ def test_withdrawals_are_served_from_idle_cash(scene: Scene) -> None:
     assert idle == scene.read.maxWithdraw(depositor).call()
     refused = scene.refusal(scene.read.withdraw(idle + 1, depositor, depositor), depositor)
     assert refused.startswith("ERC4626ExceededMaxWithdraw")
-    scene.send(
-        scene.read.redeem(scene.read.maxRedeem(depositor).call(), depositor, depositor), depositor
-    )
+    scene.send(scene.read.redeem(scene.read.maxRedeem(depositor).call(), depositor, depositor), depositor)
     assert scene.balance("USDC") <= 1
 
 

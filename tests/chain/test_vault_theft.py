@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from web3.exceptions import ContractCustomError
 from eth_utils.crypto import keccak
 
 from keeper.domain.units import BPS
@@ -119,7 +120,7 @@ def test_a_day_of_wash_trades_costs_at_most_the_days_budget(scene: Scene) -> Non
         call = scene.rebalance(steps)
         try:
             scene.send(call, scene.people.keeper)
-        except Exception:
+        except ContractCustomError:
             refused = scene.refusal(call, scene.people.keeper)
             break
     assert refused.startswith(("DailyLossAboveLimit", "DailyTurnoverAboveLimit"))

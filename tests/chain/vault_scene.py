@@ -249,7 +249,9 @@ class Scene:
         """Raises the threshold just above the present health factor, which is returned."""
         factor = self.health_factor()
         self.set_policy(
-            min_health_factor=3 * factor, ripcord_health_factor=2 * factor, ripcord_target_health_factor=3 * factor
+            min_health_factor=3 * factor,
+            ripcord_health_factor=2 * factor,
+            ripcord_target_health_factor=3 * factor,
         )
         return factor
 
@@ -335,7 +337,9 @@ class Scene:
         stranger, router = self.people.stranger, self.read.swapRouter().call()
         self.fund(sold, stranger, amount)
         self.send(self.erc20(sold).functions.approve(router, amount), stranger)
-        swap = self.w3.eth.contract(address=router, abi=artifact("SwapRouter02").abi).functions.exactInputSingle(
+        swap = self.w3.eth.contract(
+            address=router, abi=artifact("SwapRouter02").abi
+        ).functions.exactInputSingle(
             (self.address(sold), self.address(bought), DIRECT_FEE[bought], stranger, amount, 0, 0)
         )
         self.send(swap, stranger)
@@ -356,7 +360,9 @@ class Scene:
         pair = (self.address(low), self.address(high), fee)
         self.send(call.createAndInitializePoolIfNecessary(*pair, start), stranger)
         amounts = [self.balance(name, stranger) for name in (low, high)]
-        self.send(call.mint((*pair, -WIDEST_TICK, WIDEST_TICK, *amounts, 0, 0, stranger, FAR_FUTURE)), stranger)
+        self.send(
+            call.mint((*pair, -WIDEST_TICK, WIDEST_TICK, *amounts, 0, 0, stranger, FAR_FUTURE)), stranger
+        )
 
     def replace_code(self, symbol: str, name: str) -> Contract:
         """The token keeps its address and storage and from now on runs another contract's code."""
