@@ -95,16 +95,21 @@ class StoredAttempts:
         )
         with self._journal.reading() as connection:
             return tuple(
-                Attempt(intent_id, row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)
+                Attempt(intent_id, row[0], row[1], int(row[2]), int(row[3]))
+                for row in connection.execute(query)
             )
 
     def move(self, intent_id: str, status: IntentStatus) -> None:
         with self._journal.writing() as connection:
             connection.execute(
-                update(schema.intents).where(schema.intents.c.intent_id == intent_id).values(status=status.value)
+                update(schema.intents)
+                .where(schema.intents.c.intent_id == intent_id)
+                .values(status=status.value)
             )
             connection.execute(
-                insert(schema.transitions).values(intent_id=intent_id, status=status.value, at=int(self._now()))
+                insert(schema.transitions).values(
+                    intent_id=intent_id, status=status.value, at=int(self._now())
+                )
             )
 
     def add_receipt(self, receipt: Receipt) -> None:

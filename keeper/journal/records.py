@@ -44,7 +44,9 @@ class StoredRecords:
         """The newest first."""
         table = schema.records
         with self._journal.reading() as connection:
-            bodies = connection.execute(select(table.c.body).order_by(table.c.number.desc()).limit(limit)).scalars()
+            bodies = connection.execute(
+                select(table.c.body).order_by(table.c.number.desc()).limit(limit)
+            ).scalars()
             return tuple(_record(body) for body in bodies)
 
     def record(self, record_id: str) -> DecisionRecord:
@@ -67,7 +69,9 @@ class StoredRecords:
         query = select(table.c.number, table.c.record_id, table.c.body, table.c.previous_hash, table.c.hash)
         previous, count = FIRST_HASH, 0
         with self._journal.reading() as connection:
-            for number, record_id, body, stored_previous, stored in connection.execute(query.order_by(table.c.number)):
+            for number, record_id, body, stored_previous, stored in connection.execute(
+                query.order_by(table.c.number)
+            ):
                 count += 1
                 text = _unpacked(body)
                 if number != count or stored_previous != previous or stored != chained(previous, text):
@@ -88,7 +92,8 @@ def _record(body: bytes) -> DecisionRecord:
         return decode(_unpacked(body), DecisionRecord)
     except (ValueError, KeyError, TypeError) as error:
         raise JournalCorrupt(
-            f"a record cannot be read: {error}", remedy="`keeper journal verify` names the row that was changed."
+            f"a record cannot be read: {error}",
+            remedy="`keeper journal verify` names the row that was changed.",
         ) from error
 
 

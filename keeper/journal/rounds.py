@@ -41,7 +41,12 @@ class StoredRounds:
 
     def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
         rows = [
-            {"symbol": symbol, "round_id": str(r.round_id), "answer": str(r.answer), "updated_at": r.updated_at}
+            {
+                "symbol": symbol,
+                "round_id": str(r.round_id),
+                "answer": str(r.answer),
+                "updated_at": r.updated_at,
+            }
             for symbol, found in new.items()
             for r in self.unknown(symbol, found)
         ]

@@ -97,7 +97,8 @@ class Journal:
                 yield connection
         except DatabaseError as error:
             raise JournalCorrupt(
-                f"the journal cannot be read: {_reason(error)}", remedy="Restore it from a backup; keep this file."
+                f"the journal cannot be read: {_reason(error)}",
+                remedy="Restore it from a backup; keep this file.",
             ) from error
 
     def _prepare(self, path: Path) -> None:
@@ -157,7 +158,8 @@ def _locked(path: Path) -> IO[str]:
         lock = path.with_name(path.name + ".lock").open("a+")
     except OSError as error:
         raise JournalUnwritable(
-            f"{path}: {error.strerror}", remedy="Point KEEPER_JOURNAL_URL to a directory that the keeper may write to."
+            f"{path}: {error.strerror}",
+            remedy="Point KEEPER_JOURNAL_URL to a directory that the keeper may write to.",
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,6 +179,8 @@ def _locked(path: Path) -> IO[str]:
 
 def _reason(error: SQLAlchemyError) -> str:
     """SQLite's own words, without statement and parameters."""
-    return str(getattr(error, "orig", None) or type(error).__name__) if isinstance(
-        error, OperationalError | DatabaseError
-    ) else type(error).__name__
+    return (
+        str(getattr(error, "orig", None) or type(error).__name__)
+        if isinstance(error, OperationalError | DatabaseError)
+        else type(error).__name__
+    )

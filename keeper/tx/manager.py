@@ -48,7 +48,14 @@ class TransactionSender:
     """``ports.Sender`` for one key on one chain."""
 
     def __init__(
-        self, node: Node, log: AttemptLog, signer: Signer, chain_id: int, clock: Clock, wait: Wait, waiting: Waiting
+        self,
+        node: Node,
+        log: AttemptLog,
+        signer: Signer,
+        chain_id: int,
+        clock: Clock,
+        wait: Wait,
+        waiting: Waiting,
     ) -> None:
         self._node = node
         self._log = log

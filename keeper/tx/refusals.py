@@ -21,17 +21,39 @@ class Refusal(StrEnum):
 _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
     # geth, Reth, Erigon: "already known"; Anvil: "transaction already imported"; Nethermind: "AlreadyKnown".
     (Refusal.ALREADY_KNOWN, ("already known", "already imported", "alreadyknown", "known transaction")),
-    (Refusal.REPLACEMENT_UNDERPRICED, ("replacement transaction underpriced", "replacement underpriced", "replacementnotallowed", "could not replace")),
+    (
+        Refusal.REPLACEMENT_UNDERPRICED,
+        (
+            "replacement transaction underpriced",
+            "replacement underpriced",
+            "replacementnotallowed",
+            "could not replace",
+        ),
+    ),
     (Refusal.NONCE_TOO_LOW, ("nonce too low", "oldnonce", "old nonce", "nonce is too low", "invalid nonce")),
     (Refusal.NONCE_TOO_HIGH, ("nonce too high", "nonce gap", "noncegap")),
     (Refusal.INSUFFICIENT_FUNDS, ("insufficient funds", "insufficientfunds", "insufficient balance")),
     (
         Refusal.FEE_TOO_LOW,
-        ("max fee per gas less than block base fee", "feetoolow", "transaction underpriced", "fee too low", "max priority fee per gas higher"),
+        (
+            "max fee per gas less than block base fee",
+            "feetoolow",
+            "transaction underpriced",
+            "fee too low",
+            "max priority fee per gas higher",
+        ),
     ),
     (
         Refusal.INVALID,
-        ("intrinsic gas too low", "exceeds block gas limit", "gas limit is too high", "invalid chain id", "invalid sender", "oversized data", "transaction gas limit too high"),
+        (
+            "intrinsic gas too low",
+            "exceeds block gas limit",
+            "gas limit is too high",
+            "invalid chain id",
+            "invalid sender",
+            "oversized data",
+            "transaction gas limit too high",
+        ),
     ),
 )
 
@@ -41,5 +63,6 @@ def refusal(code: int, text: str) -> Refusal:
     del code
     said = text.lower()
     return next(
-        (meaning for meaning, phrases in _PHRASES if any(phrase in said for phrase in phrases)), Refusal.UNRECOGNISED
+        (meaning for meaning, phrases in _PHRASES if any(phrase in said for phrase in phrases)),
+        Refusal.UNRECOGNISED,
     )

@@ -91,7 +91,9 @@ class LocalSigner:
             else ""
         )
         if wrong:
-            raise NotAuthorised(f"not signed: {wrong}", remedy="This must not happen: report it with the journal.")
+            raise NotAuthorised(
+                f"not signed: {wrong}", remedy="This must not happen: report it with the journal."
+            )
 
 
 def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> LocalSigner:
@@ -103,7 +105,8 @@ def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> 
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not JSON"
         raise InvalidSetting(
-            f"KEEPER_KEYSTORE = {path}: cannot be read ({reason})", remedy="Point it to an encrypted keystore (V3) file."
+            f"KEEPER_KEYSTORE = {path}: cannot be read ({reason})",
+            remedy="Point it to an encrypted keystore (V3) file.",
         ) from None
     if not isinstance(content, dict) or content.get("version") != KEYSTORE_VERSION:
         raise InvalidSetting(
@@ -132,5 +135,7 @@ def from_development_key(key: str, allowed: Allowed) -> LocalSigner:
     try:
         account = Account.from_key(key)
     except (ValueError, TypeError):
-        raise InvalidSetting("KEEPER_PRIVATE_KEY is not a private key", remedy="0x and 64 hex digits.") from None
+        raise InvalidSetting(
+            "KEEPER_PRIVATE_KEY is not a private key", remedy="0x and 64 hex digits."
+        ) from None
     return LocalSigner(account, allowed)

@@ -33,7 +33,9 @@ class Everything:
     named: Mapping[str, float]
 
 
-rounds = st.builds(Round, st.integers(0, 2**80 - 1), st.integers(-(2**255), 2**255 - 1), st.integers(0, 2**40))
+rounds = st.builds(
+    Round, st.integers(0, 2**80 - 1), st.integers(-(2**255), 2**255 - 1), st.integers(0, 2**40)
+)
 reals = st.floats(allow_nan=False)
 anything = st.builds(
     Everything,
@@ -54,7 +56,9 @@ anything = st.builds(
 def test_every_value_comes_back_to_the_same_bits(value: Everything) -> None:
     back = decode(encode(value, Everything), Everything)
     assert back == value
-    assert [one.hex() for one in (back.real, *back.reals)] == [one.hex() for one in (value.real, *value.reals)]
+    assert [one.hex() for one in (back.real, *back.reals)] == [
+        one.hex() for one in (value.real, *value.reals)
+    ]
 
 
 @given(anything)
@@ -80,7 +84,13 @@ def test_a_whole_policy_comes_back_equal() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"{}", b'{"round_id":1.5,"answer":1,"updated_at":1}', b'{"round_id":true,"answer":1,"updated_at":1}'],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"round_id":1.5,"answer":1,"updated_at":1}',
+        b'{"round_id":true,"answer":1,"updated_at":1}',
+    ],
 )
 def test_what_is_not_such_a_value_is_refused(body: bytes) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):

@@ -120,7 +120,9 @@ def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         Journal.open(f"sqlite:///{tmp_path / 'file' / 'keeper.db'}")
 
 
-@pytest.mark.parametrize("address", ["", "keeper.db", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h/d"])
+@pytest.mark.parametrize(
+    "address", ["", "keeper.db", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h/d"]
+)
 def test_an_address_that_is_no_sqlite_file_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         Journal.open(address)

@@ -19,7 +19,16 @@ from keeper.journal.store import Journal
 from keeper.tx.manager import TransactionSender, Waiting
 from tests.tx.node_double import CHAIN_ID, FakeClock, NodeDouble, a_payload, a_signer, read
 
-DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "move", "send_raw", "mined_nonce", "receipt")
+DEADLY = (
+    "create",
+    "add_attempt",
+    "mark_broadcast",
+    "add_receipt",
+    "move",
+    "send_raw",
+    "mined_nonce",
+    "receipt",
+)
 
 
 class Killed(BaseException):

@@ -28,7 +28,9 @@ def test_a_base_fee_at_the_cap_is_not_offered_for() -> None:
 
 
 @given(wei, wei, wei)
-def test_n4_an_offer_is_within_the_cap_and_can_be_mined_in_the_next_block(base: int, tip: int, cap: int) -> None:
+def test_n4_an_offer_is_within_the_cap_and_can_be_mined_in_the_next_block(
+    base: int, tip: int, cap: int
+) -> None:
     fees = first_fees(FeeMarket(base, tip), cap)
     if fees is not None:
         assert fees.max_fee_wei <= cap

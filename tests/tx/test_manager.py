@@ -73,7 +73,9 @@ def test_n2_the_signed_bytes_are_in_the_journal_before_the_node_sees_them(scene:
 
     def send_raw(raw: str) -> None:
         intent = scene.log.open_intent(CHAIN_ID, SENDER)
-        known_when_sent.append(intent is not None and raw in [one.raw for one in scene.log.attempts(intent.intent_id)])
+        known_when_sent.append(
+            intent is not None and raw in [one.raw for one in scene.log.attempts(intent.intent_id)]
+        )
         accept(raw)
 
     scene.node.send_raw = send_raw  # type: ignore[method-assign]
@@ -111,7 +113,9 @@ def test_bytes_that_the_node_forgot_are_sent_again_unchanged(scene: Scene) -> No
     assert len(set(scene.node.arrived)) == 1
 
 
-def test_a_transaction_that_waits_too_long_is_replaced_under_the_same_nonce_with_both_fees_higher(scene: Scene) -> None:
+def test_a_transaction_that_waits_too_long_is_replaced_under_the_same_nonce_with_both_fees_higher(
+    scene: Scene,
+) -> None:
     scene.node.mines = False
     scene.each_wait = lambda: scene.node.mine() if len(scene.node.arrived) > 1 else None
     scene.sender.send(a_payload())
@@ -198,7 +202,9 @@ def test_nothing_is_signed_for_another_chain(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "wei"), [(a_payload(cap_gwei=10), 10**20), (a_payload(), 900_000 * GWEI)], ids=["base fee", "balance"]
+    ("payload", "wei"),
+    [(a_payload(cap_gwei=10), 10**20), (a_payload(), 900_000 * GWEI)],
+    ids=["base fee", "balance"],
 )
 def test_gas_that_cannot_be_paid_is_refused_before_anything_is_written(
     scene: Scene, payload: Payload, wei: int

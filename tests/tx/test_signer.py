@@ -14,7 +14,16 @@ from keeper.domain.errors import InvalidSetting, NotAuthorised
 from keeper.domain.tx import Intent
 from keeper.tx.fees import Fees
 from keeper.tx.signer import SELECTORS, Allowed, from_development_key, from_keystore
-from tests.tx.node_double import CHAIN_ID, GWEI, PUBLIC_DEVELOPMENT_KEY, SENDER, VAULT, a_payload, a_signer, read
+from tests.tx.node_double import (
+    CHAIN_ID,
+    GWEI,
+    PUBLIC_DEVELOPMENT_KEY,
+    SENDER,
+    VAULT,
+    a_payload,
+    a_signer,
+    read,
+)
 
 FEES = Fees(20 * GWEI, GWEI)
 CANARY = "0x" + "c0ffee" * 10 + "c0de"
