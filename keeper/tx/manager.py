@@ -66,8 +66,8 @@ class TransactionSender:
         self._waiting = waiting
 
     def settle(self) -> InFlight | None:
-        """One look at what was started earlier: adopt its receipt, expire it if it was never signed, else send the same bytes
-        again if the node has forgotten them. Never waits. None when nothing is in flight any more."""
+        """One look at what was started earlier: adopt its receipt, expire it if it was never signed, else send the
+        same bytes again if the node has forgotten them. Never waits. None when nothing is in flight any more."""
         intent = self._log.open_intent(self._chain_id, self._signer.address)
         if intent is None:
             return None
@@ -94,8 +94,8 @@ class TransactionSender:
     def send(self, payload: Payload) -> Receipt:
         """Journal, sign, broadcast, wait for the confirmations.
 
-        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted, NotAuthorised; and after:
-        Reverted, OutcomeUnknown. JournalUnwritable at any time: nothing leaves that is not on disk.
+        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted, NotAuthorised;
+        and after: Reverted, OutcomeUnknown. JournalUnwritable at any time: nothing leaves that is not on disk.
         """
         fees = self._fees(payload)
         intent = Intent(uuid.uuid4().hex, self._next_nonce(payload), payload)
@@ -145,7 +145,8 @@ class TransactionSender:
         mined, pending = self._node.mined_nonce(payload.sender), self._node.pending_nonce(payload.sender)
         if pending > mined:
             raise StillInFlight(
-                f"the node holds {pending - mined} waiting transaction(s) of {payload.sender} that the journal does not know",
+                f"the node holds {pending - mined} waiting transaction(s) of {payload.sender} "
+                "that the journal does not know",
                 remedy="Is another keeper or wallet using this key? Stop it; nothing is sent beside it.",
             )
         highest = self._log.highest_nonce(self._chain_id, payload.sender)

@@ -17,7 +17,7 @@ class FeeMarket:
 
 
 class Node(Protocol):
-    """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError carries the node's own words."""
+    """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError has the node's words."""
 
     def chain_id(self) -> int: ...
 

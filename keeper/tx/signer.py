@@ -21,7 +21,7 @@ SELECTORS = {
     "rebalance": "0x7df868c7",
     "deleverage": "0x9f6dec41",
 }
-"""First four bytes of keccak256 of the vault's two functions that the keeper may call; a test derives them from the ABI."""
+"""First four bytes of keccak256 of the vault's two functions that the keeper may call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LocalSigner:
         return address
 
     def sign(self, intent: Intent, fees: Fees) -> Attempt:
-        """The signed transaction of an intent. Raises NotAuthorised for anything outside the allowlist, before signing."""
+        """The signed transaction of an intent. Raises NotAuthorised, before signing, outside the allowlist."""
         from eth_typing import HexStr
         from eth_utils.address import to_checksum_address
 
