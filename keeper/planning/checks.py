@@ -13,4 +13,5 @@ CHECKS = {
     "nav_as_expected": "simulated NAV within plan.nav_tolerance_bps of the expected",
     "cost_within_benefit": "ROUTINE only: gas, fees, slippage and flash premium below what the lower risk is worth",
 }
-"""Name to what it demands. A plan that fails any of them is not sent; failing only cost_within_benefit is an ordinary HOLD."""
+"""Name to what it demands. A plan that fails any of them is not sent; failing only cost_within_benefit is an
+ordinary HOLD."""

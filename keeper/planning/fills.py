@@ -20,9 +20,11 @@ FEE_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A trade with its route. ``amount_out`` raw is what the quoter expects, ``least_out`` what the oracle says it must be.
+    """A trade with its route. ``amount_out`` raw is what the quoter expects, ``least_out`` what the oracle
+    says it must be.
 
-    ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices (negative: a gain).
+    ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
+    (negative: a gain).
     """
 
     trade: Trade
@@ -34,7 +36,8 @@ class Fill:
 
 
 def best_fill(trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int) -> Fill:
-    """The quote that returns most after its gas. Raises NothingFeasible when none returns what the oracle asks for."""
+    """The quote that returns most after its gas. Raises NothingFeasible when none returns what the oracle
+    asks for."""
     fills = [
         _fill(trade, quote, snapshot, max_slippage_bps)
         for quote in quotes
@@ -43,7 +46,9 @@ def best_fill(trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, m
     acceptable = [(fill, quote_gas) for fill, quote_gas in fills if fill.amount_out >= fill.least_out]
     if not acceptable:
         best = max((fill.amount_out / fill.least_out for fill, _ in fills if fill.least_out), default=None)
-        seen = "no pool quotes it" if best is None else f"the best pool returns {1 - best:.2%} less than allowed"
+        seen = (
+            "no pool quotes it" if best is None else f"the best pool returns {1 - best:.2%} less than allowed"
+        )
         raise NothingFeasible(
             f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {seen}",
             remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
@@ -56,7 +61,8 @@ def best_fill(trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, m
 
 
 def least_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
-    """What the oracle prices say the trade must return after the pools' own fees and the allowed slippage, rounded up."""
+    """What the oracle prices say the trade must return after the pools' own fees and the allowed slippage,
+    rounded up."""
     sold, bought = snapshot.token(trade.sell), snapshot.token(trade.buy)
     fair = Fraction(
         trade.amount_in * snapshot.price(trade.sell) * 10**bought.decimals,

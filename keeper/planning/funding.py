@@ -1,6 +1,8 @@
-"""How the debt asset flows through a plan: what is flash-borrowed, repaid, borrowed, so that no step can come up short.
+"""How the debt asset flows through a plan: what is flash-borrowed, repaid, borrowed, so that no step can come
+up short.
 
-All amounts raw, of the debt asset. Sells count at the least they must return, so that the plan holds even then.
+All amounts raw, of the debt asset. Sells count at the least they must return, so that the plan holds even
+then.
 """
 
 from __future__ import annotations
@@ -10,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.units import BPS, USD_DECIMALS
+from keeper.domain.units import BPS, raw_from_usd_ceil
 from keeper.planning.fills import Fill
 
 LEAST_HEALTH_FACTOR_ON_THE_WAY = 1.10
 """Collateral is withdrawn before its proceeds repay: down to here that is done without repaying first."""
-_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """``repay_first`` before collateral is withdrawn, ``borrow`` or ``repay_last`` after everything is supplied."""
+    """``repay_first`` before collateral is withdrawn, ``borrow`` or ``repay_last`` after everything is
+    supplied."""
 
     flash: int
     premium: int
@@ -30,12 +32,17 @@ class Funding:
 
 
 def funding(
-    fills: Sequence[Fill], snapshot: MarketSnapshot, buffer: int, withdrawn: dict[str, int], *, may_borrow: bool
+    fills: Sequence[Fill],
+    snapshot: MarketSnapshot,
+    buffer: int,
+    withdrawn: dict[str, int],
+    *,
+    may_borrow: bool,
 ) -> Funding:
     """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
-    ``buffer`` stays idle; ``withdrawn`` is the collateral that leaves the lending market, raw by symbol. Where ``may_borrow``
-    is False the flash loan covers at most what the sells return for certain.
+    ``buffer`` stays idle; ``withdrawn`` is the collateral that leaves the lending market, raw by symbol.
+    Where ``may_borrow`` is False the flash loan covers at most what the sells return for certain.
     """
     cash = snapshot.debt_token.symbol
     holding = snapshot.holdings[0]
@@ -44,7 +51,7 @@ def funding(
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
     repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot))
     found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
-    for _ in range(_ROUNDS if not may_borrow and found.borrow else 0):
+    if found.borrow and not may_borrow:
         repay_first = max(0, repay_first - found.borrow)
         found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
     return found
@@ -87,4 +94,4 @@ def _repayment_that_frees(withdrawn: dict[str, int], snapshot: MarketSnapshot) -
 def idle_buffer(nav_usd: float, share: float, snapshot: MarketSnapshot) -> int:
     """The part of NAV that stays idle in the debt asset, raw, rounded up."""
     price = snapshot.feeds[0].price
-    return int(math.ceil(max(0.0, nav_usd) * share * 10 ** (snapshot.debt_token.decimals + USD_DECIMALS) / price))
+    return raw_from_usd_ceil(max(0.0, nav_usd) * share, snapshot.debt_token.decimals, price)

@@ -1,4 +1,5 @@
-"""Which pools to ask: the direct ones, and two hops through WETH or the debt asset, in the fee tiers that the vault allows."""
+"""Which pools to ask: the direct ones, and two hops through WETH or the debt asset, in the fee tiers that the
+vault allows."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ WETH = "WETH"
 
 
 def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:
-    """Every candidate of every trade, in the trades' order. A pool that does not exist is answered by a quote without amount."""
+    """Every candidate of every trade, in the trades' order. A pool that does not exist is answered by a quote
+    without amount."""
     return tuple(
         QuoteRequest(candidate, trade.amount_in) for trade in trades for candidate in routes(trade, snapshot)
     )

@@ -1,4 +1,5 @@
-"""From a decision and the pools' quotes to one vault call: ordered typed steps, their expected effect and cost."""
+"""From a decision and the pools' quotes to one vault call: ordered typed steps, their expected effect and
+cost."""
 
 from __future__ import annotations
 
@@ -24,9 +25,10 @@ def route(
 ) -> RebalancePlan:
     """The plan of a decision that has a goal.
 
-    Order: repay what collateral cannot be withdrawn without, withdraw, swap into the debt asset, swap between assets, swap out of
-    the debt asset, supply, then borrow or repay the rest. A flash loan spans all of it when the debt asset on hand does not
-    suffice on the way. Raises NothingFeasible naming the trade or reserve that is in the way.
+    Order: repay what collateral cannot be withdrawn without, withdraw, swap into the debt asset, swap between
+    assets, swap out of the debt asset, supply, then borrow or repay the rest. A flash loan spans all of it
+    when the debt asset on hand does not suffice on the way. Raises NothingFeasible naming the trade or
+    reserve that is in the way.
     """
     emergency = decision.action is Action.RIPCORD
     limits = policy.decision.at(decision.urgency)
@@ -82,7 +84,12 @@ def _collateral(
         if sold > holding.idle:
             withdrawn[symbol] = sold - holding.idle
             change[symbol] = -withdrawn[symbol]
-        elif with_idle and not sold and bought + holding.idle > 0 and (bought or _worth_supplying(holding.idle, symbol, snapshot)):
+        elif (
+            with_idle
+            and not sold
+            and bought + holding.idle > 0
+            and (bought or _worth_supplying(holding.idle, symbol, snapshot))
+        ):
             change[symbol] = bought + holding.idle
     return withdrawn, change
 
@@ -140,7 +147,8 @@ def _swap(fill: Fill) -> Step:
 
 
 def _require_open_reserves(steps: Sequence[Step], snapshot: MarketSnapshot) -> None:
-    """Frozen reserves take no supplies and lend nothing; paused ones do nothing at all (Aave ValidationLogic)."""
+    """Frozen reserves take no supplies and lend nothing; paused ones do nothing at all (Aave
+    ValidationLogic)."""
     for step in steps:
         if step.kind in (StepKind.SWAP_EXACT_IN, StepKind.SWAP_EXACT_OUT):
             continue

@@ -1,4 +1,5 @@
-"""Which tokens to swap into which: sells and buys matched so that value does not pass through the debt asset twice."""
+"""Which tokens to swap into which: sells and buys matched so that value does not pass through the debt asset
+twice."""
 
 from __future__ import annotations
 
@@ -70,7 +71,9 @@ def _matched(
 
 
 def _largest_first(amounts: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return sorted(((symbol, value) for symbol, value in amounts if value > 0.0), key=lambda pair: (-pair[1], pair[0]))
+    return sorted(
+        ((symbol, value) for symbol, value in amounts if value > 0.0), key=lambda pair: (-pair[1], pair[0])
+    )
 
 
 def _in_raw_amounts(

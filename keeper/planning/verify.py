@@ -14,16 +14,24 @@ from keeper.domain.urgency import Urgency
 
 
 def verify(
-    plan: RebalancePlan, simulation: SimulationReport, snapshot: MarketSnapshot, decision: Decision, policy: Policy
+    plan: RebalancePlan,
+    simulation: SimulationReport,
+    snapshot: MarketSnapshot,
+    decision: Decision,
+    policy: Policy,
 ) -> PlanVerdict:
-    """Every check of ``keeper.planning.checks`` that applies. Where the node could not read the post-state back, the plan's own
-    expected state is judged instead, and there is nothing to compare it with."""
+    """Every check of ``keeper.planning.checks`` that applies. Where the node could not read the post-state
+    back, the plan's own expected state is judged instead, and there is nothing to compare it with."""
     checks = tuple(_checks(plan, simulation, snapshot, decision, policy))
     return PlanVerdict(all(check.passed for check in checks), checks)
 
 
 def _checks(
-    plan: RebalancePlan, simulation: SimulationReport, snapshot: MarketSnapshot, decision: Decision, policy: Policy
+    plan: RebalancePlan,
+    simulation: SimulationReport,
+    snapshot: MarketSnapshot,
+    decision: Decision,
+    policy: Policy,
 ) -> Iterator[Check]:
     yield _succeeded(simulation)
     if not simulation.success:
@@ -51,16 +59,20 @@ def _succeeded(simulation: SimulationReport) -> Check:
 
 def _nav_loss(before: Portfolio, after: PostState, limit_bps: int) -> Check:
     loss = (1.0 - after.nav_usd / before.nav_usd) * BPS if before.nav_usd > 0 else 0.0
-    return Check("nav_loss", loss, limit_bps, loss <= limit_bps, f"{loss:.1f} bps of NAV lost, {limit_bps} allowed")
+    return Check(
+        "nav_loss", loss, limit_bps, loss <= limit_bps, f"{loss:.1f} bps of NAV lost, {limit_bps} allowed"
+    )
 
 
 def _health_factor_floor(after: PostState, snapshot: MarketSnapshot, policy: Policy) -> Check:
-    floor = max(policy.size.min_health_factor, snapshot.vault.policy.min_health_factor / WAD)
-    # The settings' floor is aimed at exactly; what the plan costs may leave it a hair short. The vault's own is absolute.
-    hard = snapshot.vault.policy.min_health_factor / WAD
-    floor = max(hard, floor * (1.0 - policy.plan.nav_tolerance_bps / BPS))
+    # The settings' floor is aimed at exactly; what the plan costs may leave it a hair short. The vault's is
+    # absolute.
+    ours = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
+    floor = max(ours, snapshot.vault.policy.min_health_factor / WAD)
     value = after.health_factor
-    return Check("health_factor_floor", value, floor, value >= floor, f"health factor {value:.3f}, floor {floor:.3f}")
+    return Check(
+        "health_factor_floor", value, floor, value >= floor, f"health factor {value:.3f}, floor {floor:.3f}"
+    )
 
 
 def _health_factor_raised(before: Portfolio, after: PostState) -> Check:
@@ -71,7 +83,13 @@ def _health_factor_raised(before: Portfolio, after: PostState) -> Check:
 
 def _leverage_cap(after: PostState, snapshot: MarketSnapshot) -> Check:
     cap = snapshot.vault.policy.max_leverage / WAD
-    return Check("leverage_cap", after.leverage, cap, after.leverage <= cap, f"leverage {after.leverage:.3f}, cap {cap:.3f}")
+    return Check(
+        "leverage_cap",
+        after.leverage,
+        cap,
+        after.leverage <= cap,
+        f"leverage {after.leverage:.3f}, cap {cap:.3f}",
+    )
 
 
 def _leverage_on_goal(simulated: PostState, expected: PostState, policy: Policy) -> Check:
@@ -80,11 +98,19 @@ def _leverage_on_goal(simulated: PostState, expected: PostState, policy: Policy)
     return Check("leverage_on_goal", gap, limit, gap <= limit, detail)
 
 
-def _weights_on_goal(simulated: PostState, expected: PostState, snapshot: MarketSnapshot, policy: Policy) -> Check:
+def _weights_on_goal(
+    simulated: PostState, expected: PostState, snapshot: MarketSnapshot, policy: Policy
+) -> Check:
     gaps = [abs(one - other) for one, other in zip(simulated.weights, expected.weights, strict=True)]
     worst, limit = max(gaps, default=0.0), policy.plan.weight_tolerance
     symbol = snapshot.risk_symbols[gaps.index(worst)] if gaps else "none"
-    return Check("weights_on_goal", worst, limit, worst <= limit, f"{symbol} is {worst:.3%} of NAV off its expected weight")
+    return Check(
+        "weights_on_goal",
+        worst,
+        limit,
+        worst <= limit,
+        f"{symbol} is {worst:.3%} of NAV off its expected weight",
+    )
 
 
 def _nav_as_expected(simulated: PostState, expected: PostState, policy: Policy) -> Check:

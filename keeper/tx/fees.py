@@ -29,7 +29,8 @@ def first_fees(market: FeeMarket, cap_wei: int) -> Fees | None:
 
 
 def bumped(fees: Fees, cap_wei: int) -> Fees | None:
-    """Both fields 12.5 % higher, rounded up; None when the cap does not allow it: then what is out stays out."""
+    """Both fields 12.5 % higher, rounded up; None when the cap does not allow it: then what is out stays
+    out."""
     raised = Fees(_raise(fees.max_fee_wei), _raise(fees.tip_wei))
     return raised if raised.max_fee_wei <= cap_wei else None
 

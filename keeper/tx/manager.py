@@ -1,4 +1,5 @@
-"""The loop around one intent: journal, sign, broadcast, wait. What to do at each turn is judged in ``send_state``."""
+"""The loop around one intent: journal, sign, broadcast, wait. What to do at each turn is judged in
+``send_state``."""
 
 from __future__ import annotations
 
@@ -66,8 +67,9 @@ class TransactionSender:
         self._waiting = waiting
 
     def settle(self) -> InFlight | None:
-        """One look at what was started earlier: adopt its receipt, expire it if it was never signed, else send the
-        same bytes again if the node has forgotten them. Never waits. None when nothing is in flight any more."""
+        """One look at what was started earlier: adopt its receipt, expire it if it was never signed, else
+        send the same bytes again if the node has forgotten them. Never waits. None when nothing is in flight
+        any more."""
         intent = self._log.open_intent(self._chain_id, self._signer.address)
         if intent is None:
             return None
@@ -94,8 +96,9 @@ class TransactionSender:
     def send(self, payload: Payload) -> Receipt:
         """Journal, sign, broadcast, wait for the confirmations.
 
-        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted, NotAuthorised;
-        and after: Reverted, OutcomeUnknown. JournalUnwritable at any time: nothing leaves that is not on disk.
+        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted,
+        NotAuthorised; and after: Reverted, OutcomeUnknown. JournalUnwritable at any time: nothing leaves that
+        is not on disk.
         """
         fees = self._fees(payload)
         intent = Intent(uuid.uuid4().hex, self._next_nonce(payload), payload)
@@ -166,7 +169,8 @@ class TransactionSender:
         return attempt
 
     def _broadcast(self, attempt: Attempt) -> Refusal | None:
-        """Whatever the answer, the bytes may be out: only receipts tell. Returns what the node refused it with."""
+        """Whatever the answer, the bytes may be out: only receipts tell. Returns what the node refused it
+        with."""
         try:
             self._node.send_raw(attempt.raw)
         except RpcError as error:

@@ -17,7 +17,8 @@ class FeeMarket:
 
 
 class Node(Protocol):
-    """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError has the node's words."""
+    """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError has the node's
+    words."""
 
     def chain_id(self) -> int: ...
 
@@ -47,7 +48,8 @@ class Node(Protocol):
 
 
 class AttemptLog(Protocol):
-    """The durable side. What a method has written is on disk when it returns; each raises JournalUnwritable."""
+    """The durable side. What a method has written is on disk when it returns; each raises
+    JournalUnwritable."""
 
     def open_intent(self, chain_id: int, sender: str) -> Intent | None:
         """The one intent whose outcome is not final."""

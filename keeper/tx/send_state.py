@@ -9,9 +9,9 @@ from keeper.domain.tx import Receipt
 
 
 class NextStep(StrEnum):
-    """EXPIRE: nothing was ever signed, so its nonce is free again. SEND_AGAIN: the same bytes. BUMP: higher fees,
-    same nonce. ADOPT: a receipt of one of our own hashes is there. WAIT: nothing to do yet. GIVE_UP: stop waiting;
-    the outcome is unknown."""
+    """EXPIRE: nothing was ever signed, so its nonce is free again. SEND_AGAIN: the same bytes. BUMP: higher
+    fees, same nonce. ADOPT: a receipt of one of our own hashes is there. WAIT: nothing to do yet. GIVE_UP:
+    stop waiting; the outcome is unknown."""
 
     EXPIRE = "EXPIRE"
     SEND_AGAIN = "SEND_AGAIN"
@@ -23,7 +23,8 @@ class NextStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the node and the journal say of one intent now. ``waited_s`` is since the newest attempt was first sent."""
+    """What the node and the journal say of one intent now. ``waited_s`` is since the newest attempt was first
+    sent."""
 
     signed: int
     receipt: Receipt | None
@@ -44,7 +45,8 @@ def next_step(seen: Seen, patience: Patience) -> NextStep:
 
     1. A receipt ends it, whichever of our attempts it belongs to.
     2. Nothing signed: it never happened.
-    3. The nonce is used but no receipt shows: the node lags, or another transaction took the nonce. Sending helps
+    3. The nonce is used but no receipt shows: the node lags, or another transaction took the nonce. Sending
+    helps
        in neither case.
     4. Waited long enough: give up, and say that the outcome is unknown.
     5. The node has forgotten the newest attempt: the same bytes again.

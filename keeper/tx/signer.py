@@ -48,7 +48,8 @@ class LocalSigner:
         return address
 
     def sign(self, intent: Intent, fees: Fees) -> Attempt:
-        """The signed transaction of an intent. Raises NotAuthorised, before signing, outside the allowlist."""
+        """The signed transaction of an intent. Raises NotAuthorised, before signing, outside the
+        allowlist."""
         from eth_typing import HexStr
         from eth_utils.address import to_checksum_address
 

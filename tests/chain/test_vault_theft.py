@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from web3.exceptions import ContractCustomError
 from eth_utils.crypto import keccak
+from web3.exceptions import ContractCustomError
 
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import SWAP_EXACT_IN, SWAP_EXACT_OUT, Scene, vault_scene

@@ -1,0 +1,138 @@
+"""The vault in exact integers: carries out a plan's steps as RiskParityVault does, with fills that the test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from keeper.domain.decision import Action, Decision, Goal, RiskPosition
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, Step, StepKind
+from keeper.domain.units import BPS, UINT256_MAX, usd
+from keeper.domain.urgency import Urgency
+
+Fill = Callable[[Step], int]
+
+
+def at_its_limit(step: Step) -> int:
+    return step.limit
+
+
+def as_quoted(step: Step) -> int:
+    return step.expected_out
+
+
+@dataclass
+class Ledger:
+    """What the vault has and owes, raw. ``lowest_health_factor`` is the least seen when collateral left."""
+
+    snapshot: MarketSnapshot
+    idle: dict[str, int] = field(default_factory=dict)
+    supplied: dict[str, int] = field(default_factory=dict)
+    debt: int = 0
+    lowest_health_factor: float = float("inf")
+    sold_usd: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for holding in self.snapshot.holdings:
+            self.idle[holding.symbol] = holding.idle
+            self.supplied[holding.symbol] = holding.supplied
+        self.debt = self.snapshot.holdings[0].owed
+
+    def run(self, plan: RebalancePlan, fill: Fill) -> None:
+        """Raises AssertionError as soon as a balance would be negative or the pool would refuse."""
+        cash = self.snapshot.debt_token.symbol
+        self.idle[cash] += plan.flash_amount
+        for step in plan.steps:
+            self._do(step, fill)
+        premium = -(-plan.flash_amount * self.snapshot.flash_premium_bps // BPS)
+        self._pay(cash, plan.flash_amount + premium)
+
+    def _do(self, step: Step, fill: Fill) -> None:
+        symbol = step.symbol
+        if step.kind is StepKind.SUPPLY:
+            amount = self.idle[symbol] if step.amount == UINT256_MAX else step.amount
+            assert amount > 0
+            self._pay(symbol, amount)
+            self.supplied[symbol] += amount
+        elif step.kind is StepKind.WITHDRAW:
+            assert 0 < step.amount <= self.supplied[symbol]
+            self.supplied[symbol] -= step.amount
+            self.idle[symbol] += step.amount
+            self.lowest_health_factor = min(self.lowest_health_factor, self.health_factor())
+            assert self.health_factor() >= 1.0
+        elif step.kind is StepKind.BORROW:
+            self.debt += step.amount
+            self.idle[symbol] += step.amount
+            assert self._debt_usd() <= self._collateral_usd("ltv_bps")
+        elif step.kind is StepKind.REPAY:
+            assert 0 < step.amount <= self.debt
+            self._pay(symbol, step.amount)
+            self.debt -= step.amount
+        else:
+            assert step.route is not None
+            self._pay(symbol, step.amount)
+            received = fill(step)
+            assert received >= step.limit
+            self.idle[step.route.symbols[-1]] += received
+
+    def _pay(self, symbol: str, amount: int) -> None:
+        assert self.idle[symbol] >= amount, f"{symbol}: {self.idle[symbol]} there, {amount} needed"
+        self.idle[symbol] -= amount
+
+    def health_factor(self) -> float:
+        owed = self._debt_usd()
+        return self._collateral_usd("liquidation_threshold_bps") / owed if owed else float("inf")
+
+    def nav_usd(self) -> float:
+        return sum(self.value_usd(token.symbol) for token in self.snapshot.tokens) - self._debt_usd()
+
+    def value_usd(self, symbol: str) -> float:
+        amount = self.idle[symbol] + self.supplied[symbol]
+        return usd(amount, self.snapshot.token(symbol).decimals, self.snapshot.price(symbol))
+
+    def weights(self) -> tuple[float, ...]:
+        return tuple(self.value_usd(symbol) / self.nav_usd() for symbol in self.snapshot.risk_symbols)
+
+    def _debt_usd(self) -> float:
+        return usd(self.debt, self.snapshot.debt_token.decimals, self.snapshot.feeds[0].price)
+
+    def _collateral_usd(self, share: str) -> float:
+        return sum(
+            usd(self.supplied[token.symbol], token.decimals, reserve.market_price)
+            * getattr(reserve, share)
+            / BPS
+            for token, reserve in zip(self.snapshot.tokens, self.snapshot.reserves, strict=True)
+        )
+
+
+def a_decision(
+    snapshot: MarketSnapshot,
+    weights: tuple[float, ...],
+    action: Action = Action.REBALANCE,
+    urgency: Urgency = Urgency.OUT_OF_BAND,
+    benefit_usd: float = 1e9,
+) -> Decision:
+    """To trade to ``weights``, for whatever reason."""
+    return Decision(
+        action=action,
+        urgency=urgency,
+        reason="",
+        gates=(),
+        current=RiskPosition(weights, tuple(0.0 for _ in weights), 0.0),
+        goal=Goal(snapshot.risk_symbols, weights, sum(weights)),
+        benefit_usd=benefit_usd,
+        expected_cost_usd=0.0,
+        remaining=0.0,
+        exit_code=0,
+    )
+
+
+def a_quote(request: QuoteRequest, snapshot: MarketSnapshot, impact_bps: int = 10) -> Quote:
+    """The oracle's price, less the pools' fees and ``impact_bps``."""
+    sold, bought = request.route.symbols[0], request.route.symbols[-1]
+    out = request.amount_in * snapshot.price(sold) * 10 ** snapshot.token(bought).decimals
+    out //= snapshot.price(bought) * 10 ** snapshot.token(sold).decimals
+    for fee in request.route.fees:
+        out = out * (1_000_000 - fee) // 1_000_000
+    return Quote(request.route, request.amount_in, out * (BPS - impact_bps) // BPS, 120_000)

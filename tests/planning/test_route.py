@@ -1,0 +1,201 @@
+"""Plans carried out in exact integers: they never come up short, and they end where the decision wants to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
+from keeper.domain.policy import Policy
+from keeper.domain.units import UINT256_MAX
+from keeper.domain.urgency import Urgency
+from keeper.planning.fills import best_fill, least_out
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.trades import Trade, trades
+from tests.factories import a_policy, a_snapshot, with_holding, with_market_move, with_reserve
+from tests.planning.ledger import Fill, Ledger, a_decision, a_quote, as_quoted, at_its_limit
+
+shares = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda found: sum(found) > 0.1)
+leverages = st.floats(0.05, 2.0)
+
+
+def weights_of(found: list[float], leverage: float) -> tuple[float, ...]:
+    return tuple(leverage * share / sum(found) for share in found)
+
+
+def planned(
+    decision: Decision, snapshot: MarketSnapshot, policy: Policy, impact_bps: int = 10
+) -> RebalancePlan:
+    requests = quote_requests(trades(decision, snapshot, policy), snapshot)
+    quotes = tuple(a_quote(request, snapshot, impact_bps) for request in requests)
+    return route(decision, snapshot, quotes, policy)
+
+
+def worth_trading(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> bool:
+    held = Ledger(snapshot).weights()
+    return max(abs(one - other) for one, other in zip(held, weights, strict=True)) > 0.01
+
+
+@pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
+@settings(max_examples=150, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_no_step_comes_up_short_whatever_the_fills(
+    fill: Fill, held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = a_snapshot(weights=weights_of(held, now))
+    goal = weights_of(wanted, then)
+    assume(worth_trading(snapshot, goal))
+    plan = planned(a_decision(snapshot, goal), snapshot, a_policy())
+    ledger = Ledger(snapshot)
+    ledger.run(plan, fill)
+    assert ledger.debt >= 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_filled_as_quoted_the_vault_ends_at_the_goal_and_as_expected(
+    held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = a_snapshot(weights=weights_of(held, now))
+    goal = weights_of(wanted, then)
+    assume(worth_trading(snapshot, goal))
+    plan = planned(a_decision(snapshot, goal), snapshot, a_policy())
+    ledger = Ledger(snapshot)
+    ledger.run(plan, as_quoted)
+    assert ledger.weights() == pytest.approx(goal, abs=0.02)
+    assert sum(ledger.weights()) == pytest.approx(then, rel=0.02, abs=0.002)
+    assert plan.expected.weights == pytest.approx(ledger.weights(), abs=1e-9)
+    assert plan.expected.nav_usd == pytest.approx(ledger.nav_usd(), rel=1e-9)
+    assert plan.expected.health_factor == pytest.approx(ledger.health_factor(), rel=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares, st.floats(1.8, 2.3), st.floats(0.05, 0.25), st.floats(0.3, 0.9))
+def test_a_ripcord_only_lowers_and_always_pays_its_flash_loan(
+    held: list[float], leverage: float, fall: float, kept: float
+) -> None:
+    snapshot = with_market_move(a_snapshot(weights=weights_of(held, leverage)), 1.0 - fall)
+    before = Ledger(snapshot)
+    assume(before.health_factor() > 1.0 and before.nav_usd() > 50_000)
+    goal = tuple(kept * weight for weight in before.weights())
+    decision = a_decision(snapshot, goal, Action.RIPCORD, Urgency.EMERGENCY)
+    plan = planned(decision, snapshot, a_policy())
+    assert plan.call is VaultCall.DELEVERAGE
+    for step in plan.steps:
+        into_cash = step.route is not None and step.route.symbols[-1] == "USDC"
+        assert step.kind in (StepKind.WITHDRAW, StepKind.REPAY) or into_cash
+    for fill in (at_its_limit, as_quoted):
+        after = Ledger(snapshot)
+        after.run(plan, fill)
+        assert after.debt < before.debt
+        assert after.health_factor() > before.health_factor()
+
+
+@settings(max_examples=60, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_value_never_passes_through_the_debt_asset_twice(
+    held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = a_snapshot(weights=weights_of(held, now))
+    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, a_policy())
+    assert not ({trade.buy for trade in found} & {"USDC"} and {trade.sell for trade in found} & {"USDC"})
+
+
+def test_from_cash_to_leverage_one_flash_loan_buys_supplies_and_borrows() -> None:
+    snapshot = a_snapshot()
+    plan = planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
+    kinds = [step.kind for step in plan.steps]
+    assert kinds == [StepKind.SWAP_EXACT_IN] * 4 + [StepKind.SUPPLY] * 4 + [StepKind.BORROW]
+    assert all(step.amount == UINT256_MAX for step in plan.steps if step.kind is StepKind.SUPPLY)
+    assert plan.flash_amount > 0
+    assert plan.epoch == snapshot.vault.epoch
+    assert plan.deadline == snapshot.block.timestamp + a_policy().plan.deadline_s
+
+
+def test_below_leverage_one_nothing_is_borrowed() -> None:
+    snapshot = a_snapshot()
+    plan = planned(a_decision(snapshot, (0.2, 0.2, 0.1, 0.1)), snapshot, a_policy())
+    assert plan.flash_amount == 0
+    assert not [step for step in plan.steps if step.kind is StepKind.BORROW]
+
+
+def test_an_asset_that_leaves_the_goal_is_sold_whole() -> None:
+    snapshot = a_snapshot(weights=(0.4, 0.3, 0.2, 0.1))
+    plan = planned(a_decision(snapshot, (0.4, 0.3, 0.3, 0.0)), snapshot, a_policy())
+    ledger = Ledger(snapshot)
+    ledger.run(plan, as_quoted)
+    assert ledger.value_usd("UNI") < 0.01
+
+
+def test_what_lies_idle_is_supplied_with_what_is_bought() -> None:
+    snapshot = with_holding(a_snapshot(weights=(0.2, 0.2, 0.1, 0.1)), "WETH", idle=10**18)
+    _, *others = Ledger(snapshot).weights()
+    plan = planned(a_decision(snapshot, (0.4, *others)), snapshot, a_policy())
+    assert "WETH" in {step.symbol for step in plan.steps if step.kind is StepKind.SUPPLY}
+
+
+def test_a_swaps_limit_comes_from_the_oracle_not_from_the_quoter() -> None:
+    snapshot = a_snapshot()
+    decision = a_decision(snapshot, (0.2, 0.2, 0.1, 0.1))
+    fair, generous = (planned(decision, snapshot, a_policy(), impact) for impact in (5, -200))
+    assert [step.limit for step in fair.steps] == [step.limit for step in generous.steps]
+
+
+def test_the_best_quote_after_its_gas_is_taken() -> None:
+    snapshot = a_snapshot()
+    trade = Trade("USDC", "WETH", 100_000 * 10**6, 100_000.0)
+    requests = quote_requests((trade,), snapshot)
+    quotes = [a_quote(request, snapshot) for request in requests]
+    best = max(quotes, key=lambda quote: quote.amount_out or 0)
+    assert best_fill(trade, quotes, snapshot, 100).route == best.route
+    costly = [replace(quote, gas=10**9) if quote == best else quote for quote in quotes]
+    assert best_fill(trade, costly, snapshot, 100).route != best.route
+
+
+@pytest.mark.parametrize("out", [None, 1])
+def test_a_trade_that_no_pool_fills_well_enough_is_named(out: int | None) -> None:
+    snapshot = a_snapshot()
+    decision = a_decision(snapshot, (0.2, 0.0, 0.0, 0.0))
+    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    quotes = tuple(Quote(request.route, request.amount_in, out, 0) for request in requests)
+    with pytest.raises(NothingFeasible, match="USDC for WBTC") as refused:
+        route(decision, snapshot, quotes, a_policy())
+    assert "max_trade" in refused.value.remedy
+
+
+def test_the_least_output_is_rounded_against_the_pool() -> None:
+    snapshot = a_snapshot()
+    trade = Trade("USDC", "WETH", 1_000_001, 1.0)
+    candidate = quote_requests((trade,), snapshot)[0].route
+    exact = 1_000_001 * 10**12 * snapshot.price("USDC") / snapshot.price("WETH")
+    kept = (1 - candidate.fees[0] / 1e6) * (1 - 50 / 1e4)
+    assert 0 <= least_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [({"frozen": True}, "frozen"), ({"paused": True}, "paused"), ({"active": False}, "not active")],
+)
+def test_a_closed_reserve_is_named(state: dict[str, bool], word: str) -> None:
+    snapshot = with_reserve(a_snapshot(), "LINK", **state)
+    with pytest.raises(NothingFeasible, match=f"LINK: its reserve is {word}"):
+        planned(a_decision(snapshot, (0.2, 0.2, 0.1, 0.1)), snapshot, a_policy())
+
+
+def test_a_frozen_reserve_can_still_be_left() -> None:
+    snapshot = with_reserve(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), "LINK", frozen=True)
+    plan = planned(a_decision(snapshot, (0.2, 0.2, 0.0, 0.2)), snapshot, a_policy())
+    assert StepKind.WITHDRAW in {step.kind for step in plan.steps if step.symbol == "LINK"}
+
+
+def test_a_goal_within_dust_of_the_vault_has_no_plan() -> None:
+    snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
+    with pytest.raises(NothingFeasible, match="dust"):
+        planned(a_decision(snapshot, (0.2, 0.2, 0.1, 0.1)), snapshot, a_policy())
