@@ -13,12 +13,13 @@ record     = all of the above
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
 from keeper.domain.decision import Action
 from keeper.domain.errors import KeeperError, PostStateUnexpected
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
@@ -124,6 +125,7 @@ class _Run:
         self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
         snapshot = reading.snapshot
         keeper.rounds.extend(reading.new_rounds)
+        keeper.rounds.extend(_newest(snapshot))  # raises where the stored history is not this chain's
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
         implied = keeper.implied.read(
             _underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s
@@ -214,6 +216,11 @@ class _Run:
             rpc_round_trips=self._keeper.chain.round_trips - self._trips_before,
             compute_ms=self._computing * 1e3,
         )
+
+
+def _newest(snapshot: MarketSnapshot) -> Mapping[str, tuple[Round, ...]]:
+    """Each risk asset's last round, where its feed has one."""
+    return {reading.symbol: (reading.round,) for reading in snapshot.feeds[1:] if reading.round.round_id}
 
 
 def _underlyings(policy: Policy) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ RpcUrl = Annotated[
 
 @app.command()
 def deploy(
-    parameters: Annotated[Path, typer.Argument(help="TOML: addresses, [policy], one [[assets]] per token")],
+    parameters: Annotated[Path, typer.Argument(help="TOML file like deploy/vault.example.toml.")],
     keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")],
     chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
     rpc_url: RpcUrl = None,

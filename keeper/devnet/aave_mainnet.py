@@ -1,16 +1,17 @@
 """Aave V3's parameters on Ethereum mainnet for the reserves of the local chain.
 
-As of November 2025, written down from memory of the governance forum and the market's own pages, not read
-from the chain: right in kind and magnitude, to be compared with ``keeper vault show`` on a fork of mainnet
-before relying on a digit. Cap figures are whole tokens. Supplies and borrows are the order of magnitude of
-that month, which sets utilisation.
+As of 2023-10-31: reserve configurations and rate strategies as read from the chain in the "after" report of the proposal
+UpgradeAaveV3ETHPoolWETHParameters (github.com/bgd-labs/aave-proposals-v3, commit 4d6a3d98, folder reports). One thing
+differs on purpose: UNI then had a debt ceiling of 17 million USD, which isolates it from other collateral; here it has
+none, as a vault could not hold it beside the others. What other people have supplied and owe is an order of magnitude,
+chosen so that USDC is lent to three quarters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-AS_OF = "2025-11"
+AS_OF = "2023-10-31"
 FLASH_LOAN_PREMIUM_BPS = 5
 
 
@@ -36,28 +37,78 @@ class ReserveParameters:
 
 RESERVES = (
     ReserveParameters(
-        "USDC",
-        7_500,
-        7_800,
-        450,
-        1_000,
-        6_000_000_000,
-        5_400_000_000,
-        9_200,
-        0,
-        550,
-        4_000,
-        400_000_000,
-        300_000_000,
-    ),
-    ReserveParameters("WBTC", 7_300, 7_800, 500, 5_000, 43_000, 2_000, 8_000, 0, 400, 30_000, 4_000, 200),
-    ReserveParameters(
-        "WETH", 8_050, 8_300, 500, 1_500, 3_000_000, 2_700_000, 9_200, 0, 270, 8_000, 200_000, 100_000
+        symbol="USDC",
+        ltv=7_700,
+        liquidation_threshold=8_000,
+        liquidation_bonus=450,
+        reserve_factor=1_000,
+        supply_cap=1_760_000_000,
+        borrow_cap=1_580_000_000,
+        optimal=9_000,
+        base=0,
+        slope1=350,
+        slope2=6_000,
+        supplied=400_000_000,
+        borrowed=300_000_000,
     ),
     ReserveParameters(
-        "LINK", 6_600, 7_100, 700, 2_000, 15_000_000, 13_000_000, 4_500, 0, 700, 30_000, 1_000_000, 20_000
+        symbol="WBTC",
+        ltv=7_300,
+        liquidation_threshold=7_800,
+        liquidation_bonus=500,
+        reserve_factor=2_000,
+        supply_cap=43_000,
+        borrow_cap=28_000,
+        optimal=4_500,
+        base=0,
+        slope1=400,
+        slope2=30_000,
+        supplied=4_000,
+        borrowed=200,
     ),
     ReserveParameters(
-        "UNI", 6_500, 7_400, 1_000, 2_000, 2_000_000, 500_000, 4_500, 0, 700, 30_000, 500_000, 10_000
+        symbol="WETH",
+        ltv=8_050,
+        liquidation_threshold=8_300,
+        liquidation_bonus=500,
+        reserve_factor=1_500,
+        supply_cap=1_800_000,
+        borrow_cap=1_400_000,
+        optimal=8_000,
+        base=0,
+        slope1=280,
+        slope2=8_000,
+        supplied=200_000,
+        borrowed=100_000,
+    ),
+    ReserveParameters(
+        symbol="LINK",
+        ltv=5_300,
+        liquidation_threshold=6_800,
+        liquidation_bonus=700,
+        reserve_factor=2_000,
+        supply_cap=15_000_000,
+        borrow_cap=13_000_000,
+        optimal=4_500,
+        base=0,
+        slope1=700,
+        slope2=30_000,
+        supplied=1_000_000,
+        borrowed=20_000,
+    ),
+    ReserveParameters(
+        symbol="UNI",
+        ltv=6_500,
+        liquidation_threshold=7_700,
+        liquidation_bonus=1_000,
+        reserve_factor=2_000,
+        supply_cap=4_000_000,
+        borrow_cap=500_000,
+        optimal=4_500,
+        base=0,
+        slope1=700,
+        slope2=30_000,
+        supplied=500_000,
+        borrowed=10_000,
     ),
 )

@@ -41,12 +41,13 @@ def funding(
 ) -> Funding:
     """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
-    ``buffer`` stays idle; ``withdrawn`` is the collateral that leaves the lending market, raw by symbol.
-    Where ``may_borrow`` is False the flash loan covers at most what the sells return for certain.
+    ``buffer`` stays idle, and is borrowed where it is missing; ``withdrawn`` is the collateral that leaves the
+    lending market, raw by symbol. Where ``may_borrow`` is False the flash loan covers at most what the sells
+    return for certain.
     """
     cash = snapshot.debt_token.symbol
     holding = snapshot.holdings[0]
-    on_hand = max(0, holding.idle - buffer)
+    on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
     repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot))
@@ -63,7 +64,9 @@ def premium(flash: int, premium_bps: int) -> int:
 
 
 def _settled(on_hand: int, spent: int, earned: int, repay_first: int, owed: int, premium_bps: int) -> Funding:
-    flash = max(0, repay_first - on_hand, repay_first + spent - on_hand - earned)
+    """``on_hand`` is below 0 by what the buffer lacks."""
+    usable = max(0, on_hand)
+    flash = max(0, repay_first - usable, repay_first + spent - usable - earned)
     fee = premium(flash, premium_bps)
     left = on_hand - repay_first + earned - spent - fee
     return Funding(

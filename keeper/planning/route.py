@@ -12,7 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Cost, Quote, RebalancePlan, Step, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import UINT256_MAX, usd
+from keeper.domain.units import UINT256_MAX, unit, usd
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import Fill, best_fill
 from keeper.planning.funding import Funding, funding, idle_buffer
@@ -95,8 +95,13 @@ def _collateral(
 
 
 def _worth_supplying(idle: int, symbol: str, snapshot: MarketSnapshot) -> bool:
-    """More than a dollar: anybody can send dust."""
-    return usd(idle, snapshot.token(symbol).decimals, snapshot.price(symbol)) > 1.0
+    """More than a dollar that the vault and the lending market take: anybody can send the vault tokens, and what they
+    send must not be able to stand in a plan's way."""
+    token, reserve = snapshot.token(symbol), snapshot.reserve(symbol)
+    enabled = all(asset.enabled for asset in snapshot.vault.assets if asset.symbol == symbol)
+    taken = reserve.active and not reserve.frozen and not reserve.paused
+    room = reserve.supply_cap == 0 or reserve.supplied + idle <= reserve.supply_cap * unit(token.decimals)
+    return enabled and taken and room and usd(idle, token.decimals, snapshot.price(symbol)) > 1.0
 
 
 def _steps(

@@ -27,6 +27,9 @@ from keeper.tx.send_state import NextStep, Patience, Seen, next_step
 
 Wait = Callable[[float], None]
 
+HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
+"""Refusals that waiting does not change. The bytes are signed all the same, so their outcome counts as unknown."""
+
 
 class Signer(Protocol):
     @property
@@ -104,7 +107,9 @@ class TransactionSender:
         intent = Intent(uuid.uuid4().hex, self._next_nonce(payload), payload)
         self._log.create(intent)
         attempt = self._attempt(intent, fees)
-        self._broadcast(attempt)
+        refused = self._broadcast(attempt)
+        if refused in HOPELESS:
+            raise self._unknown(intent, [attempt], f"the node refuses nonce {intent.nonce} as {refused}")
         receipt = self._await(intent, [attempt])
         self._conclude(intent, receipt)
         if not receipt.succeeded:
@@ -199,9 +204,9 @@ class TransactionSender:
                 newest = now
                 self._bump(intent, attempts)
             elif step is NextStep.GIVE_UP:
-                raise self._unknown(intent, attempts)
+                raise self._unknown(intent, attempts, self._too_long(intent))
             if now - started >= self._waiting.give_up_after_s:
-                raise self._unknown(intent, attempts)
+                raise self._unknown(intent, attempts, self._too_long(intent))
             self._wait(self._waiting.poll_s)
 
     def _bump(self, intent: Intent, attempts: list[Attempt]) -> None:
@@ -248,10 +253,13 @@ class TransactionSender:
         self._log.add_receipt(receipt)
         self._log.move(intent.intent_id, IntentStatus.FINAL if receipt.succeeded else IntentStatus.REVERTED)
 
-    def _unknown(self, intent: Intent, attempts: Sequence[Attempt]) -> KeeperError:
+    def _too_long(self, intent: Intent) -> str:
+        return f"no receipt for nonce {intent.nonce} within {self._waiting.give_up_after_s:.0f} s"
+
+    def _unknown(self, intent: Intent, attempts: Sequence[Attempt], why: str) -> KeeperError:
         self._log.move(intent.intent_id, IntentStatus.UNKNOWN)
         hashes = ", ".join(attempt.tx_hash for attempt in attempts)
         return OutcomeUnknown(
-            f"no receipt for nonce {intent.nonce} within {self._waiting.give_up_after_s:.0f} s: {hashes}",
+            f"{why}: {hashes}",
             remedy="Nothing else is sent until one of these is mined; each cycle looks again and sends the same bytes.",
         )

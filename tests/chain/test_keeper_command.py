@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,17 @@ def test_a_record_of_the_journal_replays_to_the_same_bits(keeper: Run) -> None:
     assert (replayed.code, "same" in replayed.out) == (0, True)
     assert keeper("journal", "verify").code == 0
     assert "REBALANCE" in keeper("journal", "show", listed[0]["record_id"]).out
+
+
+def test_a_journal_of_another_chain_is_not_believed(keeper: Run, chain: World, tmp_path: Path) -> None:
+    assert keeper("rebalance", "--execute").code == 0
+    with closing(sqlite3.connect(tmp_path / "keeper.db")) as journal:
+        newest = "SELECT max(updated_at) FROM rounds WHERE symbol = 'WETH'"
+        journal.execute(f"UPDATE rounds SET answer = '1' WHERE symbol = 'WETH' AND updated_at = ({newest})")
+        journal.commit()
+    ended = keeper("rebalance", "--simulate")
+    assert ended.code == 7
+    assert "start a new" in ended.out + ended.err
 
 
 def test_without_either_word_it_explains_itself(keeper: Run, chain: World) -> None:

@@ -79,6 +79,7 @@ class NodeDouble:
     loses_replies: bool = False
     down: bool = False
     hides_receipts: bool = False
+    refuses_with: str = ""
     first_nonce: int = 0
     foreign_nonces: int = 0
     head: int = 100
@@ -157,6 +158,8 @@ class NodeDouble:
             raise NodeUnavailable("no answer", remedy="")
 
     def _accept(self, sent: Sent) -> None:
+        if self.refuses_with:
+            raise _error(self.refuses_with)
         if self.knows(sent.tx_hash):
             raise _error("already known")
         if sent.nonce < self._next():

@@ -162,6 +162,18 @@ def test_without_a_receipt_the_outcome_is_unknown_and_blocks_the_next_send(scene
     assert scene.sender.settle() is None
 
 
+def test_a_hopeless_refusal_is_said_at_once_and_counts_as_unknown(scene: Scene) -> None:
+    scene.node.refuses_with = "exceeds block gas limit"
+    started = scene.clock.monotonic()
+    with pytest.raises(OutcomeUnknown, match="INVALID"):
+        scene.sender.send(a_payload())
+    assert scene.clock.monotonic() == started
+    scene.node.refuses_with = ""
+    assert scene.restart().settle() is not None
+    assert scene.sender.settle() is None
+    assert len(scene.node.mined) == 1
+
+
 def test_a_node_that_dies_after_taking_the_bytes_leaves_the_outcome_unknown(scene: Scene) -> None:
     scene.node.mines = False
     scene.each_wait = lambda: setattr(scene.node, "down", True)

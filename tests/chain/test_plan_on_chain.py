@@ -1,0 +1,136 @@
+"""Plans of the real keeper on the real contracts: what was expected is what the vault then is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from keeper.chain.node import Node
+from keeper.chain.rpc import Rpc
+from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.devnet.look import Sight, look
+from keeper.devnet.world import World
+from keeper.domain.decision import Action
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import RebalancePlan, StepKind, VaultCall
+from keeper.domain.policy import Policy
+from keeper.planning.verify import verify
+from tests.chain.node_scene import HISTORY_S, node_in
+from tests.chain.vault_scene import GAS, POLL_S, RISKY
+from tests.factories import a_policy, a_size_policy
+
+HOUR = 3_600
+BOLD = a_policy(size=a_size_policy(target_volatility=2.0, max_leverage=2.0, scenarios=(), stress_sigmas=2.0))
+CAREFUL = a_policy(size=a_size_policy(target_volatility=0.45))
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A cycle that sent its plan."""
+
+    before: MarketSnapshot
+    assessment: Assessment
+    plan: RebalancePlan
+    after: Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The keeper's pure functions and its node, with its account unlocked."""
+
+    world: World
+    node: Node
+
+    def cycle(self, policy: Policy) -> Ran:
+        reading = self.node.read({}, HISTORY_S)
+        snapshot = reading.snapshot
+        bars = price_bars(reading.new_rounds, snapshot, policy)
+        assessment = assess(snapshot, bars, (), None, policy)
+        plan = propose(assessment, snapshot, self.node.quote(wanted_quotes(assessment, snapshot), snapshot))
+        assert plan is not None, assessment.decision.reason
+        report = self.node.simulate(plan, snapshot)
+        verdict = verify(plan, report, snapshot, assessment.decision, assessment.policy)
+        assert verdict.passed, [check.detail for check in verdict.checks if not check.passed]
+        self._send(plan, snapshot)
+        return Ran(snapshot, assessment, plan, look(self.world))
+
+    def _send(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> None:
+        eth = self.world.w3.eth
+        sent = eth.send_transaction(
+            {
+                "from": eth.w3.to_checksum_address(self.world.deployment.accounts["keeper"]),
+                "to": self.world.vault.address,
+                "data": self.node.calldata(plan, snapshot),
+                "gas": GAS,
+            }
+        )
+        assert eth.wait_for_transaction_receipt(sent, poll_latency=POLL_S)["status"] == 1
+
+    def fall(self, part: float) -> None:
+        """Every risk asset loses this part of its price at once."""
+        for symbol in RISKY:
+            self.world.set_price(symbol, self.world.spot(symbol) * (1.0 - part))
+
+
+@pytest.fixture
+def desk(chain: World) -> Iterator[Desk]:
+    with Rpc(chain.deployment.rpc_url) as rpc:
+        yield Desk(chain, node_in(chain, rpc))
+
+
+def ended_as_expected(ran: Ran) -> None:
+    expected, after = ran.plan.expected, ran.after
+    assert after.nav_usd == pytest.approx(expected.nav_usd, rel=1e-4)
+    assert after.leverage == pytest.approx(expected.leverage, rel=1e-3)
+    assert after.health_factor == pytest.approx(expected.health_factor, rel=1e-3)
+    assert [after.weights[symbol] for symbol in RISKY] == pytest.approx(expected.weights, abs=1e-3)
+    assert after.epoch == ran.before.vault.epoch + 1
+
+
+def test_a_vault_of_cash_is_built_up_to_leveraged_risk_parity(desk: Desk) -> None:
+    ran = desk.cycle(BOLD)
+    ended_as_expected(ran)
+    assert ran.plan.flash_amount > 0
+    assert ran.after.leverage > 1.1
+    assert [ran.after.weights[s] for s in RISKY] == pytest.approx(ran.assessment.target.weights, abs=0.02)
+
+
+def test_after_a_crash_the_ripcord_sells_and_repays_to_a_safe_health_factor(desk: Desk) -> None:
+    built = desk.cycle(BOLD)
+    limit = built.assessment.policy.decision.act_health_factor
+    desk.world.pass_time(HOUR)
+    desk.fall(1.0 - 0.97 * limit / built.after.health_factor)
+    crashed = look(desk.world)
+    assert crashed.health_factor < limit
+
+    ran = desk.cycle(BOLD)
+
+    assert ran.assessment.decision.action is Action.RIPCORD
+    assert ran.plan.call is VaultCall.DELEVERAGE
+    allowed = {StepKind.WITHDRAW, StepKind.REPAY, StepKind.SWAP_EXACT_IN}
+    assert {step.kind for step in ran.plan.steps} <= allowed
+    ended_as_expected(ran)
+    assert ran.after.debt_usd < crashed.debt_usd
+    assert ran.after.health_factor >= ran.assessment.policy.decision.safe_health_factor
+
+
+def test_a_lower_target_brings_the_leverage_down_in_one_transaction(desk: Desk) -> None:
+    built = desk.cycle(BOLD)
+    desk.world.pass_time(2 * HOUR)
+    ran = desk.cycle(CAREFUL)
+    assert ran.plan.call is VaultCall.REBALANCE
+    ended_as_expected(ran)
+    assert ran.after.leverage < built.after.leverage
+    assert ran.after.debt_usd < built.after.debt_usd
+    assert StepKind.BORROW not in {step.kind for step in ran.plan.steps}
+
+
+def test_with_a_buffer_asked_for_later_the_cash_is_there_after_the_next_rebalance(desk: Desk) -> None:
+    desk.cycle(BOLD)
+    desk.world.pass_time(2 * HOUR)
+    with_buffer = replace(CAREFUL, size=replace(CAREFUL.size, idle_buffer=0.02))
+    ran = desk.cycle(with_buffer)
+    ended_as_expected(ran)
+    assert ran.after.cash_usd >= 0.02 * ran.after.nav_usd * 0.999

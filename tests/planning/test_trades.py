@@ -1,0 +1,105 @@
+"""Which swaps lead to a goal, and which pools are asked for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote
+from keeper.domain.units import usd
+from keeper.planning.fills import best_fill
+from keeper.planning.quotes import quote_requests, routes
+from keeper.planning.trades import Trade, trades
+from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
+from tests.planning.ledger import a_decision, a_quote
+from tests.planning.test_route import shares, weights_of
+
+POLICY = a_policy()
+leverages = st.floats(0.0, 2.2)
+
+
+def sold_of(found: tuple[Trade, ...], symbol: str) -> int:
+    return sum(trade.amount_in for trade in found if trade.sell == symbol)
+
+
+@settings(max_examples=150, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_no_more_is_sold_than_held_and_no_asset_is_both_sold_and_bought(
+    held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = a_snapshot(weights=weights_of(held, now))
+    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY)
+    for symbol in snapshot.risk_symbols:
+        holding = snapshot.holding(symbol)
+        assert sold_of(found, symbol) <= holding.idle + holding.supplied
+    assert not {trade.sell for trade in found} & {trade.buy for trade in found}
+    assert all(trade.amount_in > 0 and trade.value_usd > POLICY.plan.dust_usd for trade in found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_what_passes_through_the_debt_asset_is_only_the_change_of_leverage(
+    held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = a_snapshot(weights=weights_of(held, now))
+    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY)
+    through = sum(trade.value_usd for trade in found if "USDC" in (trade.sell, trade.buy))
+    assert through <= abs(then - now) * 1_000_000 + 8 * POLICY.plan.dust_usd
+
+
+@pytest.mark.parametrize(("difference", "traded"), [(0.99, False), (1.01, True)])
+def test_dust_is_left_alone(difference: float, traded: bool) -> None:
+    snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
+    policy = a_policy(plan=a_plan_policy(dust_usd=100.0))
+    goal = (0.2 + difference * 100 / 1_000_000, 0.2, 0.1, 0.1)
+    assert bool(trades(a_decision(snapshot, goal), snapshot, policy)) == traded
+
+
+def test_a_whole_position_is_sold_to_its_last_cent() -> None:
+    snapshot = a_snapshot(weights=(0.4, 0.4, 0.3, 0.2))
+    found = trades(a_decision(snapshot, (0.4, 0.4, 0.0, 0.2)), snapshot, POLICY)
+    left = snapshot.holding("LINK").supplied - sold_of(found, "LINK")
+    assert 0 <= usd(left, 18, snapshot.price("LINK")) < 0.01
+
+
+def test_direct_pools_are_asked_first_and_then_two_hops_in_every_fee_tier() -> None:
+    snapshot = a_snapshot()
+    found = [(route.symbols, route.fees) for route in routes(Trade("LINK", "UNI", 1, 1.0), snapshot)]
+    direct = [(("LINK", "UNI"), (fee,)) for fee in (500, 3_000)]
+    fees = [(500, 500), (500, 3_000), (3_000, 500), (3_000, 3_000)]
+    hops = [(("LINK", middle, "UNI"), pair) for middle in ("WETH", "USDC") for pair in fees]
+    assert found == direct + hops
+
+
+def test_only_fee_tiers_that_the_vault_allows_are_asked() -> None:
+    snapshot = with_vault(a_snapshot(), fee_tiers=(3_000,))
+    asked = quote_requests((Trade("USDC", "LINK", 10**9, 1_000.0),), snapshot)
+    assert {fee for request in asked for fee in request.route.fees} == {3_000}
+
+
+def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quote, ...]:
+    return tuple(a_quote(request, snapshot, impact_bps) for request in quote_requests((trade,), snapshot))
+
+
+@settings(max_examples=60, deadline=None)
+@given(first=st.integers(-100, 40), second=st.integers(-100, 40))
+def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int) -> None:
+    snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
+    one = best_fill(trade, quoted(snapshot, trade, first), snapshot, 50)
+    other = best_fill(trade, quoted(snapshot, trade, second), snapshot, 50)
+    assert one.route == other.route
+    assert one.least_out == other.least_out
+
+
+def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
+    snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
+    right = quoted(snapshot, trade, 10)
+    generous = tuple(
+        replace(quote, amount_in=quote.amount_in + 1, amount_out=10 * (quote.amount_out or 0))
+        for quote in right
+    )
+    assert best_fill(trade, (*generous, *right), snapshot, 50) == best_fill(trade, right, snapshot, 50)
