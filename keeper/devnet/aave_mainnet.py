@@ -1,6 +1,6 @@
 """Aave V3's parameters on Ethereum mainnet for the reserves of the local chain.
 
-As of 2023-10-31: reserve configurations and rate strategies as read from the chain in the "after" report of the proposal
+As of 2023-10-31: reserve configurations and rate strategies as read from the chain in the "after" report of proposal
 UpgradeAaveV3ETHPoolWETHParameters (github.com/bgd-labs/aave-proposals-v3, commit 4d6a3d98, folder reports). One thing
 differs on purpose: UNI then had a debt ceiling of 17 million USD, which isolates it from other collateral; here it has
 none, as a vault could not hold it beside the others. What other people have supplied and owe is an order of magnitude,
