@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keeper.devnet.history import DEFAULT_AT, Source, load
+from keeper.devnet.history import DEFAULT_AT, MIN_ASSET_DAYS, MIN_MARKET_DAYS, Source, load
 from keeper.domain.errors import BadInput
 
 HOUR = 3_600
@@ -196,7 +196,8 @@ def test_the_dates_of_the_demo_have_their_assets(
     assert underlyings == tuple(series.underlying for series in history.implied)
     for series in history.prices:
         assert series.times[-1] == history.at
-        assert series.times[0] < history.at - 120 * 24 * HOUR
+        least = MIN_ASSET_DAYS if series.symbol not in ("WBTC", "WETH") else MIN_MARKET_DAYS
+        assert series.times[0] < history.at - least * 24 * HOUR
         assert (np.diff(series.times) > 0).all()
         assert (series.prices > 0).all()
 
