@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
+from keeper.domain.errors import InvalidCovariance, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
+from keeper.domain.portfolio import portfolio
 from keeper.domain.record import Conclusions, CycleInputs
 from keeper.domain.tx import InFlight
 from keeper.planning.quotes import quote_requests
@@ -20,6 +22,7 @@ from keeper.planning.route import route
 from keeper.planning.trades import trades
 from keeper.risk.bars import sample
 from keeper.risk.estimate import estimate
+from keeper.risk.presumed import presumed
 from keeper.sizing.size import size
 from keeper.sizing.tighten import Tightened, tighten
 
@@ -56,10 +59,20 @@ def assess(
     in_flight: InFlight | None,
     policy: Policy,
 ) -> Assessment:
-    """Estimate, size and decide. Raises NoEstimate, InvalidCovariance, SolverFailed."""
+    """Estimate, size and decide.
+
+    Without an estimate nothing is decided (NoEstimate, InvalidCovariance, SolverFailed), except where the health
+    factor asks for a ripcord: getting out needs no estimate, so the worst is presumed.
+    """
     policy, tightened = tighten(policy, snapshot.vault)
-    model = estimate(Evidence(snapshot.block.timestamp, bars, implied), policy)
-    target = size(model, snapshot, policy)
+    try:
+        model = estimate(Evidence(snapshot.block.timestamp, bars, implied), policy)
+        target = size(model, snapshot, policy)
+    except (NoEstimate, InvalidCovariance, SolverFailed) as error:
+        if portfolio(snapshot).health_factor >= policy.decision.act_health_factor:
+            raise
+        model = presumed(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
+        target = size(model, snapshot, policy)
     decision = decide(snapshot, model, target, in_flight, policy, tightened)
     return Assessment(policy, tightened, model, target, decision)
 
