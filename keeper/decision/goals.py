@@ -23,8 +23,15 @@ class Move:
 
 
 def towards_target(position: Position, limits: UrgencyLimits) -> Move:
-    """``w + recentring (w* - w)``, cut to the largest trade."""
-    return _within_trade_limit(position, position.target.weights, limits.recentring, limits.max_trade)
+    """``w + recentring (w* - w)``, cut to the largest trade, and to what the vault lets one rebalance lose."""
+    largest = min(limits.max_trade, affordable_trade(position))
+    return _within_trade_limit(position, position.target.weights, limits.recentring, largest)
+
+
+def affordable_trade(position: Position) -> float:
+    """NAVs that can be traded before the assumed cost is more than the vault lets one rebalance lose."""
+    cost_bps = position.policy.decision.trade_cost_bps
+    return position.snapshot.vault.policy.max_loss_bps / cost_bps if cost_bps else math.inf
 
 
 def ripcord(position: Position) -> Move:

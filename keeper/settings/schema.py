@@ -250,7 +250,7 @@ class DecisionTable(_Table):
         description="time over which the benefit of a trade is counted, and of implied volatility, seconds",
     )
     trade_cost_bps: Bps = Field(
-        default=20, description="cost of a trade assumed before it is quoted, bps of its value"
+        default=40, description="cost of a trade assumed before it is quoted, bps of its value"
     )
     rebalance_gas: Annotated[int, Field(ge=21_000)] = Field(
         default=2_500_000, description="gas of a rebalance assumed before it is simulated"

@@ -38,6 +38,7 @@ from tests.factories import (
     with_limits,
     with_market_move,
     with_vault,
+    with_vault_policy,
 )
 
 
@@ -153,6 +154,16 @@ def test_iterating_arrives_and_then_holds() -> None:
             break
         weights = decision.goal.weights
     assert actions == [Action.ITERATE, Action.ITERATE, Action.REBALANCE, Action.HOLD]
+
+
+def test_a_trade_that_would_cost_more_than_the_vault_lets_go_is_split() -> None:
+    snapshot = with_vault_policy(a_snapshot(), max_loss_bps=100)
+    decision = decided(snapshot, replace(a_policy(), decision=a_decision_policy(trade_cost_bps=200)))
+    assert decision.action is Action.ITERATE
+    assert decision.goal is not None
+    assert decision.goal.leverage == pytest.approx(100 / 200)
+    free = replace(a_policy(), decision=a_decision_policy(trade_cost_bps=0))
+    assert decided(snapshot, free).action is Action.REBALANCE
 
 
 def test_a_trade_of_exactly_the_largest_size_is_not_split() -> None:
