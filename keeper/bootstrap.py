@@ -16,6 +16,7 @@ from keeper.chain.node import Node
 from keeper.chain.rpc import Rpc
 from keeper.cycle import Keeper
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
+from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.record import DecisionRecord, Mode
@@ -45,11 +46,17 @@ class SystemClock:
         return time.monotonic()
 
 
-class NoRecords:
-    """ports.Records of a simulation: it changes nothing, so it keeps nothing."""
+class UnkeptRecords:
+    """ports.Records of a simulation: it sees what is there, and keeps nothing, as it changes nothing."""
+
+    def __init__(self, stored: StoredRecords) -> None:
+        self._stored = stored
 
     def append(self, record: DecisionRecord) -> None:
         del record
+
+    def last_implied(self) -> tuple[ImpliedReading, ...]:
+        return self._stored.last_implied()
 
 
 def strategy(settings: Settings, progress: Progress) -> Policy:
@@ -174,7 +181,7 @@ def build(
         writes = mode is not Mode.SIMULATE
         open_journal = Journal.open if writes else Journal.open_for_reading
         journal = stack.enter_context(open_journal(where.journal_url))
-        log = StoredAttempts(journal, clock.now)
+        log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
         node = node_at(rpc, where, wanted, account, progress)
         with suppress(
             NodeUnavailable
@@ -186,7 +193,7 @@ def build(
             rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
             implied=implied,
             sender=None if key is None else transaction_sender(rpc, log, key, where, clock),
-            records=StoredRecords(journal) if writes else NoRecords(),
+            records=records if writes else UnkeptRecords(records),
             clock=clock,
             code_version=__version__,
             settings_hash=settings_hash(settings),

@@ -34,6 +34,7 @@ from keeper.domain.record import (
 from keeper.domain.tx import Payload, Receipt
 from keeper.planning.verify import verify
 from keeper.ports import Chain, Clock, ImpliedVolatility, Records, Rounds, Sender
+from keeper.risk.implied import with_last_good
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,9 @@ class _Run:
         keeper.rounds.extend(reading.new_rounds)
         keeper.rounds.extend(_newest(snapshot))  # raises where the stored history is not this chain's
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
-        implied = keeper.implied.read(
-            _underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s
+        implied = with_last_good(
+            keeper.implied.read(_underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s),
+            keeper.records.last_implied(),
         )
         inputs = CycleInputs(
             snapshot=snapshot,

@@ -82,6 +82,7 @@ class Daemon:
         self._stopping = False
         self._cycles = 0
         self._exit_code = 0
+        self._told_by: str | None = None
         self._log = logger(mode=mode.value, dry_run=not mode.sends)
 
     def run(self) -> int:
@@ -106,7 +107,7 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        self._log.info("stopped", cycles=self._cycles, exit_code=self._exit_code)
+        self._log.info("stopped", signal=self._told_by, cycles=self._cycles, exit_code=self._exit_code)
         return self._exit_code
 
     def once(self) -> None:
@@ -142,10 +143,11 @@ class Daemon:
             self._due.get()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Logs nothing: the interrupted thread may hold the log's lock, which it could then never give back.
         del frame
         if self._stopping and self._in_cycle:
             raise KeyboardInterrupt
-        self._log.info("stopping", signal=signal.Signals(number).name, cycle_running=self._in_cycle)
+        self._told_by = signal.Signals(number).name
         self.stop()
 
     def _tell(self, record: DecisionRecord) -> None:

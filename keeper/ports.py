@@ -100,6 +100,10 @@ class Records(Protocol):
 
     def append(self, record: DecisionRecord) -> None: ...
 
+    def last_implied(self) -> tuple[ImpliedReading, ...]:
+        """The implied volatilities that the newest record with inputs worked with."""
+        ...
+
 
 class Clock(Protocol):
     """The keeper's own clock; decisions never look at it."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -157,6 +158,25 @@ def test_a_signal_during_a_cycle_lets_it_finish_and_begins_no_other(lines: list[
     assert daemon.run() == 0
     assert len(keeper.modes) == 1
     assert "would_send" in [line["event"] for line in lines]
+
+
+def test_a_signal_in_the_middle_of_a_log_line_ends_it_as_well() -> None:
+    """The line's lock is held by the very thread that the signal interrupts: a handler that logs never returns."""
+
+    class Interrupting(StringIO):
+        def write(self, text: str) -> int:
+            if "would_send" in text:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(Interrupting()),
+    )
+    keeper = Keeper(a_record(), a_record())
+    daemon, _ = daemon_of(keeper)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 1
 
 
 def test_a_second_signal_leaves_the_cycle(lines: list[Any]) -> None:

@@ -83,7 +83,8 @@ interface IRiskParityVault {
     function deleverage(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps) external;
 
     /// @notice Anybody, while the health factor is under policy().ripcordHealthFactor: as deleverage, not beyond
-    /// ripcordTargetHealthFactor, and not more often than ripcordInterval.
+    /// ripcordTargetHealthFactor, not more often than ripcordInterval, and only out of the first half of the daily
+    /// emergency budget, so that strangers cannot use up what the keeper and the guardian may need.
     function ripcord(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps) external;
 
     function pause() external; //   guardian or admin: stops rebalance and deposits; deleverage and withdrawals go on
@@ -111,6 +112,7 @@ interface IRiskParityVault {
 
     // --------------------------------------------------------------- events
 
+    /// @dev The epoch of an event is the one its call led to: expectedEpoch + 1.
     event Rebalanced(uint256 indexed epoch, uint256 navBeforeUsd, uint256 navAfterUsd, uint256 healthFactor, uint256 leverage);
     event Deleveraged(
         uint256 indexed epoch, address indexed caller, uint256 navBeforeUsd, uint256 navAfterUsd, uint256 healthFactor

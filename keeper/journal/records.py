@@ -8,11 +8,13 @@ import zlib
 from sqlalchemy import insert, select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
+from keeper.domain.evidence import ImpliedReading
 from keeper.domain.record import DecisionRecord
 from keeper.journal import schema
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
 
+_CYCLES_BACK = 50
 FIRST_HASH = "0" * 64
 
 
@@ -48,6 +50,17 @@ class StoredRecords:
                 select(table.c.body).order_by(table.c.number.desc()).limit(limit)
             ).scalars()
             return tuple(_record(body) for body in bodies)
+
+    def last_implied(self) -> tuple[ImpliedReading, ...]:
+        """ports.Records. Looks back over some cycles that failed before they had inputs."""
+        table = schema.records
+        query = select(table.c.body).order_by(table.c.number.desc()).limit(_CYCLES_BACK)
+        with self._journal.reading() as connection:
+            for body in connection.execute(query).scalars():
+                inputs = _record(body).inputs
+                if inputs is not None:
+                    return inputs.implied
+        return ()
 
     def record(self, record_id: str) -> DecisionRecord:
         """By its id or the beginning of it. Raises RecordNotFound when none or several begin so."""

@@ -11,7 +11,8 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import BPS, usd
-from keeper.planning.gas import gas_usd
+from keeper.planning.gas import usd_per_gas
+from keeper.planning.quotes import WETH
 from keeper.planning.trades import Trade
 
 FEE_UNIT = 1_000_000
@@ -35,7 +36,13 @@ class Fill:
     impact_usd: float
 
 
-def best_fill(trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int) -> Fill:
+def best_fill(
+    trade: Trade,
+    quotes: Sequence[Quote],
+    snapshot: MarketSnapshot,
+    max_slippage_bps: int,
+    gas_symbol: str = WETH,
+) -> Fill:
     """The quote that returns most after its gas. Raises NothingFeasible when none returns what the oracle
     asks for."""
     fills = [
@@ -53,9 +60,10 @@ def best_fill(trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, m
             f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {seen}",
             remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
         )
+    per_gas = usd_per_gas(snapshot, gas_symbol)
     price, decimals = snapshot.price(trade.buy), snapshot.token(trade.buy).decimals
     best_of, _ = max(
-        acceptable, key=lambda pair: usd(pair[0].amount_out, decimals, price) - gas_usd(pair[1], snapshot)
+        acceptable, key=lambda pair: usd(pair[0].amount_out, decimals, price) - pair[1] * per_gas
     )
     return best_of
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_ceil
 from keeper.planning.fills import Fill
@@ -22,13 +23,14 @@ LEAST_HEALTH_FACTOR_ON_THE_WAY = 1.10
 @dataclass(frozen=True, slots=True)
 class Funding:
     """``repay_first`` before collateral is withdrawn, ``borrow`` or ``repay_last`` after everything is
-    supplied."""
+    supplied. ``spare`` is what is certain to be left over beside the buffer."""
 
     flash: int
     premium: int
     repay_first: int
     borrow: int
     repay_last: int
+    spare: int
 
 
 def funding(
@@ -38,24 +40,32 @@ def funding(
     withdrawn: dict[str, int],
     *,
     may_borrow: bool,
+    dust: int = 0,
 ) -> Funding:
     """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
     ``buffer`` stays idle, and is borrowed where it is missing; ``withdrawn`` is the collateral that leaves the
     lending market, raw by symbol. Where ``may_borrow`` is False the flash loan covers at most what the sells
-    return for certain.
+    return for certain. Up to ``dust`` is taken from the buffer rather than borrowed, or left rather than
+    repaid. Raises NothingFeasible when collateral could only be withdrawn below health factor 1.
     """
     cash = snapshot.debt_token.symbol
     holding = snapshot.holdings[0]
     on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
-    repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot))
-    found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
+    repay_first = min(
+        holding.owed, _repayment_that_frees(withdrawn, snapshot, LEAST_HEALTH_FACTOR_ON_THE_WAY)
+    )
+    short = repay_first + spent - on_hand - earned
+    if 0 < short <= dust and repay_first + spent <= holding.idle:
+        on_hand += short
+    found = _settled(on_hand, spent, earned, repay_first, snapshot)
     if found.borrow and not may_borrow:
         repay_first = max(0, repay_first - found.borrow)
-        found = _settled(on_hand, spent, earned, repay_first, holding.owed, snapshot.flash_premium_bps)
-    return found
+        found = _settled(on_hand, spent, earned, repay_first, snapshot)
+        _require_withdrawable(repay_first, withdrawn, snapshot)
+    return found if found.repay_last > dust else replace(found, repay_last=0)
 
 
 def premium(flash: int, premium_bps: int) -> int:
@@ -63,23 +73,35 @@ def premium(flash: int, premium_bps: int) -> int:
     return -(-flash * premium_bps // BPS)
 
 
-def _settled(on_hand: int, spent: int, earned: int, repay_first: int, owed: int, premium_bps: int) -> Funding:
+def _settled(on_hand: int, spent: int, earned: int, repay_first: int, snapshot: MarketSnapshot) -> Funding:
     """``on_hand`` is below 0 by what the buffer lacks."""
     usable = max(0, on_hand)
     flash = max(0, repay_first - usable, repay_first + spent - usable - earned)
-    fee = premium(flash, premium_bps)
+    fee = premium(flash, snapshot.flash_premium_bps)
     left = on_hand - repay_first + earned - spent - fee
+    repay_last = max(0, min(left, snapshot.holdings[0].owed - repay_first))
     return Funding(
         flash=flash,
         premium=fee,
         repay_first=repay_first,
         borrow=max(0, -left),
-        repay_last=max(0, min(left, owed - repay_first)),
+        repay_last=repay_last,
+        spare=max(0, left - repay_last),
     )
 
 
-def _repayment_that_frees(withdrawn: dict[str, int], snapshot: MarketSnapshot) -> int:
-    """Debt that must go first so that the health factor stays above the least on the way."""
+def _require_withdrawable(repay_first: int, withdrawn: dict[str, int], snapshot: MarketSnapshot) -> None:
+    """Aave ValidationLogic.validateHFAndLtv: no withdrawal may end below health factor 1."""
+    if _repayment_that_frees(withdrawn, snapshot, 1.0) > repay_first:
+        raise NothingFeasible(
+            f"withdrawing {', '.join(withdrawn)}: what the sales return for certain does not keep the health "
+            "factor above 1 on the way",
+            remedy="Raise the emergency max_trade so that more is sold at once, or deposit cash into the vault.",
+        )
+
+
+def _repayment_that_frees(withdrawn: dict[str, int], snapshot: MarketSnapshot, least: float) -> int:
+    """Debt that must go first so that the health factor stays at ``least`` or above on the way."""
     owed = snapshot.holdings[0].owed
     if owed == 0 or not withdrawn:
         return 0
@@ -90,7 +112,7 @@ def _repayment_that_frees(withdrawn: dict[str, int], snapshot: MarketSnapshot) -
             stays * reserve.market_price * reserve.liquidation_threshold_bps / BPS / 10**token.decimals
         )
     debt_price = snapshot.reserves[0].market_price / 10**snapshot.debt_token.decimals
-    carried = threshold_value / LEAST_HEALTH_FACTOR_ON_THE_WAY / debt_price
+    carried = threshold_value / least / debt_price
     return int(max(0, math.ceil(owed - carried)))
 
 

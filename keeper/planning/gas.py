@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
-from keeper.domain.units import USD
+from keeper.domain.units import USD, WAD
 
 CALL = 330_000
 """The vault's own call: reading prices twice, checks, storage, events."""
@@ -23,7 +24,6 @@ PER_STEP = {
 }
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
-WETH = "WETH"
 
 
 def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
@@ -38,7 +38,15 @@ def gas_limit_for(gas: int, margin: float) -> int:
     return min(math.ceil(gas * margin), LARGEST_TRANSACTION)
 
 
-def gas_usd(gas: int, snapshot: MarketSnapshot) -> float:
-    """At the block's base fee and WETH's price; 0 where the vault has no WETH to price it with."""
-    prices = [feed.price for feed in snapshot.feeds if feed.symbol == WETH]
-    return gas * snapshot.block.base_fee_wei / 1e18 * prices[0] / USD if prices else 0.0
+def usd_per_gas(snapshot: MarketSnapshot, symbol: str) -> float:
+    """One unit of gas at the block's base fee and the price of ``plan.gas_usd_price_symbol``.
+
+    Raises InvalidSetting when that is not one of the vault's tokens.
+    """
+    prices = [feed.price for feed in snapshot.feeds if feed.symbol == symbol]
+    if not prices:
+        raise InvalidSetting(
+            f"plan.gas_usd_price_symbol is {symbol!r}, which is not one of the vault's tokens",
+            remedy=f"Set it to one of: {', '.join(token.symbol for token in snapshot.tokens)}.",
+        )
+    return snapshot.block.base_fee_wei / WAD * prices[0] / USD

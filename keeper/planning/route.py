@@ -4,7 +4,9 @@ cost."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
@@ -12,12 +14,13 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Cost, Quote, RebalancePlan, Step, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import UINT256_MAX, unit, usd
+from keeper.domain.units import BPS, UINT256_MAX, raw_from_usd_floor, usd
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import Fill, best_fill
 from keeper.planning.funding import Funding, funding, idle_buffer
-from keeper.planning.gas import gas_limit_for, gas_of, gas_usd
-from keeper.planning.trades import trades
+from keeper.planning.gas import gas_limit_for, gas_of, usd_per_gas
+from keeper.planning.obstacles import refuse_if, require_no_obstacle, supply_obstacle, withdraw_obstacle
+from keeper.planning.trades import Trade, trades
 
 
 def route(
@@ -28,28 +31,35 @@ def route(
     Order: repay what collateral cannot be withdrawn without, withdraw, swap into the debt asset, swap between
     assets, swap out of the debt asset, supply, then borrow or repay the rest. A flash loan spans all of it
     when the debt asset on hand does not suffice on the way. Raises NothingFeasible naming the trade or
-    reserve that is in the way.
+    reserve that is in the way. A RIPCORD goes without the sales that cannot be made now.
     """
     emergency = decision.action is Action.RIPCORD
-    limits = policy.decision.at(decision.urgency)
-    fills = tuple(
-        best_fill(trade, quotes, snapshot, limits.max_slippage_bps)
-        for trade in trades(decision, snapshot, policy)
+    per_gas = usd_per_gas(snapshot, policy.plan.gas_usd_price_symbol)
+    max_slippage_bps = policy.decision.at(decision.urgency).max_slippage_bps
+    find = partial(
+        best_fill,
+        quotes=quotes,
+        snapshot=snapshot,
+        max_slippage_bps=max_slippage_bps,
+        gas_symbol=policy.plan.gas_usd_price_symbol,
     )
+    wanted = trades(decision, snapshot, policy)
+    fills = _possible_sales(wanted, find, snapshot) if emergency else tuple(find(trade) for trade in wanted)
     if not fills:
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
         )
+    cash_decimals, cash_price = snapshot.debt_token.decimals, snapshot.feeds[0].price
     nav = portfolio(snapshot).nav_usd
     withdrawn, collateral = _collateral(fills, snapshot, with_idle=not emergency)
     buffer = 0 if emergency else idle_buffer(nav, policy.size.idle_buffer, snapshot)
-    funded = funding(fills, snapshot, buffer, withdrawn, may_borrow=not emergency)
+    dust = raw_from_usd_floor(policy.plan.dust_usd, cash_decimals, cash_price)
+    funded = funding(fills, snapshot, buffer, withdrawn, may_borrow=not emergency, dust=dust)
     steps = tuple(_steps(fills, funded, snapshot, withdrawn, collateral))
-    _require_open_reserves(steps, snapshot)
+    require_no_obstacle(steps, funded, snapshot)
 
     gas = gas_of(steps, funded.flash)
-    cash_decimals, cash_price = snapshot.debt_token.decimals, snapshot.feeds[0].price
     return RebalancePlan(
         call=VaultCall.DELEVERAGE if emergency else VaultCall.REBALANCE,
         epoch=snapshot.vault.epoch,
@@ -58,7 +68,7 @@ def route(
         steps=steps,
         expected=expected_state(fills, funded, snapshot, collateral),
         cost=Cost(
-            gas=gas_usd(gas, snapshot),
+            gas=gas * per_gas,
             fees=math.fsum(fill.fees_usd for fill in fills),
             slippage=math.fsum(max(0.0, fill.impact_usd) for fill in fills),
             flash=usd(funded.premium, cash_decimals, cash_price),
@@ -68,12 +78,34 @@ def route(
     )
 
 
+def _possible_sales(
+    wanted: Sequence[Trade], find: Callable[[Trade], Fill], snapshot: MarketSnapshot
+) -> tuple[Fill, ...]:
+    """One asset that cannot be sold must not keep the others from lowering the debt.
+
+    Raises the first refusal when nothing can be sold.
+    """
+    found, refused = [], []
+    for trade in wanted:
+        needed = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
+        obstacle = withdraw_obstacle(trade.sell, needed, snapshot) if needed else None
+        try:
+            refuse_if(f"WITHDRAW of {trade.sell}", obstacle)
+            found.append(find(trade))
+        except NothingFeasible as refusal:
+            refused.append(refusal)
+    if refused and not found:
+        raise refused[0]
+    return tuple(found)
+
+
 def _collateral(
     fills: Sequence[Fill], snapshot: MarketSnapshot, *, with_idle: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
     """What must be withdrawn, and how each asset's collateral changes, raw by symbol.
 
-    What lies idle is sold before collateral is withdrawn, and supplied where the asset is not sold.
+    What lies idle is sold before collateral is withdrawn; what is left of it is supplied where that is
+    possible.
     """
     withdrawn: dict[str, int] = {}
     change: dict[str, int] = {}
@@ -81,27 +113,20 @@ def _collateral(
         symbol = token.symbol
         sold = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == symbol)
         bought = sum(fill.amount_out for fill in fills if fill.trade.buy == symbol)
-        if sold > holding.idle:
-            withdrawn[symbol] = sold - holding.idle
-            change[symbol] = -withdrawn[symbol]
-        elif (
-            with_idle
-            and not sold
-            and bought + holding.idle > 0
-            and (bought or _worth_supplying(holding.idle, symbol, snapshot))
-        ):
-            change[symbol] = bought + holding.idle
+        left = holding.idle + bought - sold
+        if left < 0:
+            withdrawn[symbol] = -left
+            change[symbol] = left
+        elif bought or (with_idle and _worth_supplying(left, symbol, snapshot)):
+            change[symbol] = left
     return withdrawn, change
 
 
 def _worth_supplying(idle: int, symbol: str, snapshot: MarketSnapshot) -> bool:
-    """More than a dollar that the vault and the lending market take: anybody can send the vault tokens, and what they
-    send must not be able to stand in a plan's way."""
-    token, reserve = snapshot.token(symbol), snapshot.reserve(symbol)
-    enabled = all(asset.enabled for asset in snapshot.vault.assets if asset.symbol == symbol)
-    taken = reserve.active and not reserve.frozen and not reserve.paused
-    room = reserve.supply_cap == 0 or reserve.supplied + idle <= reserve.supply_cap * unit(token.decimals)
-    return enabled and taken and room and usd(idle, token.decimals, snapshot.price(symbol)) > 1.0
+    """More than a dollar that the vault and the lending market take: anybody can send the vault tokens, and
+    what they send must not be able to stand in a plan's way."""
+    value = usd(idle, snapshot.token(symbol).decimals, snapshot.price(symbol))
+    return value > 1.0 and supply_obstacle(symbol, idle, snapshot) is None
 
 
 def _steps(
@@ -124,8 +149,15 @@ def _steps(
     if funded.borrow:
         steps.append(_move(StepKind.BORROW, cash, funded.borrow, paid=False))
     if funded.repay_last:
-        steps.append(_move(StepKind.REPAY, cash, funded.repay_last, paid=True))
+        repay = _move(StepKind.REPAY, cash, funded.repay_last, paid=True)
+        steps.append(replace(repay, amount=UINT256_MAX) if _clears_debt(funded, snapshot) else repay)
     return steps
+
+
+def _clears_debt(funded: Funding, snapshot: MarketSnapshot) -> bool:
+    """All of it goes, and a basis point of interest until the transaction is mined can be paid as well."""
+    owed = snapshot.holdings[0].owed
+    return funded.repay_first + funded.repay_last == owed and funded.spare * BPS >= owed
 
 
 def _turn(fill: Fill, cash: str) -> int:
@@ -149,20 +181,3 @@ def _swap(fill: Fill) -> Step:
         expected_in=fill.trade.amount_in,
         expected_out=fill.amount_out,
     )
-
-
-def _require_open_reserves(steps: Sequence[Step], snapshot: MarketSnapshot) -> None:
-    """Frozen reserves take no supplies and lend nothing; paused ones do nothing at all (Aave
-    ValidationLogic)."""
-    for step in steps:
-        if step.kind in (StepKind.SWAP_EXACT_IN, StepKind.SWAP_EXACT_OUT):
-            continue
-        reserve = snapshot.reserve(step.symbol)
-        closed = "paused" if reserve.paused else "not active" if not reserve.active else ""
-        if not closed and reserve.frozen and step.kind in (StepKind.SUPPLY, StepKind.BORROW):
-            closed = "frozen"
-        if closed:
-            raise NothingFeasible(
-                f"{step.kind} of {step.symbol}: its reserve is {closed}",
-                remedy="Wait until the lending market opens it again, or leave the asset out.",
-            )

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.domain.decision import Decision, Goal
+from keeper.domain.decision import Action, Decision, Goal
+from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
@@ -26,10 +27,13 @@ def trades(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tupl
     """The swaps that lead from the vault's holdings to the decision's goal, sells into the debt asset first.
 
     Differences under ``policy.plan.dust_usd`` are left alone. Never sells more than the vault has.
+    A RIPCORD only sells, into the debt asset. Raises NothingFeasible naming a token without a price.
     """
     if decision.goal is None:
         return ()
     sells, buys = _differences(decision.goal, snapshot, policy.plan.dust_usd)
+    if decision.action is Action.RIPCORD:
+        buys = []
     matched, sells, buys = _matched(sells, buys)
     cash = snapshot.debt_token.symbol
     wanted = [
@@ -88,6 +92,7 @@ def _in_raw_amounts(
     for sell, buy, value in wanted:
         if value <= dust_usd:
             continue
+        _require_prices((sell, buy), snapshot)
         token = snapshot.token(sell)
         amount = raw_from_usd_floor(value, token.decimals, snapshot.price(sell))
         if sell != cash:
@@ -96,3 +101,12 @@ def _in_raw_amounts(
         if amount > 0:
             found.append(Trade(sell, buy, amount, value))
     return tuple(found)
+
+
+def _require_prices(symbols: tuple[str, str], snapshot: MarketSnapshot) -> None:
+    for symbol in symbols:
+        if snapshot.price(symbol) <= 0:
+            raise NothingFeasible(
+                f"{symbol} has no price: its feed answers {snapshot.price(symbol)}",
+                remedy="Wait for the feed's next round, or have the vault's admin name another feed (setAsset).",
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,22 @@ def blends(
     return tuple(
         own[index] if index in own else _borrowed(index, assets, historical, correlation, own, usable)
         for index in range(len(assets))
+    )
+
+
+def with_last_good(
+    readings: Sequence[ImpliedReading], earlier: Sequence[ImpliedReading]
+) -> tuple[ImpliedReading, ...]:
+    """Where the source has no number now, the last one it gave, as old as it is: its weight decays with its age.
+
+    Without it, an outage while implied volatility is above the historical would raise leverage at once.
+    """
+    last = {reading.underlying: reading for reading in earlier if reading.volatility is not None}
+    return tuple(
+        replace(last[now.underlying], reason=f"last good value: {now.reason}")
+        if now.volatility is None and now.underlying in last
+        else now
+        for now in readings
     )
 
 

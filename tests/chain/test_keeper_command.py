@@ -234,3 +234,16 @@ def test_status_and_configuration_show_no_secret(keeper: Run, chain: World) -> N
         ended = keeper(*command)
         assert ended.code == 0
         assert chain.deployment.private_key not in ended.out + ended.err
+
+
+def test_an_outage_of_the_option_market_does_not_raise_leverage(
+    keeper: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leverage() -> float:
+        return float(keeper("rebalance", "--simulate", "--json").json()["target_leverage"])
+
+    before = keeper("rebalance", "--execute", "--json").json()
+    implied = {asset["symbol"]: asset["volatility"] for asset in before["assets"]}
+    assert implied["WETH"]["implied"] > implied["WETH"]["ewma"]
+    monkeypatch.setenv("KEEPER_DERIBIT_URL", "http://127.0.0.1:9")
+    assert leverage() <= before["target_leverage"] * 1.001

@@ -14,6 +14,7 @@ from keeper.chain.vault_deployment import deploy_vault, vault_artifact, vault_at
 from keeper.chain.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
 from keeper.chain.vault_state import read_vault_state
 from keeper.cli.vault import app
+from keeper.devnet.world import World
 from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
 from tests.chain.vault_scene import RISKY, Scene, vault_parameters, vault_scene
 
@@ -21,13 +22,20 @@ LARGEST_CONTRACT = 24_576  # EIP-170
 NOBODY = "0x" + "00" * 20
 
 
-@pytest.fixture
-def scene(chain: object) -> Scene:
-    return vault_scene(chain)
+@pytest.fixture(scope="module")
+def standing(fork: World) -> Scene:
+    return vault_scene(fork)
 
 
 @pytest.fixture
-def parameters(chain: object) -> VaultParameters:
+def scene(standing: Scene, chain: World) -> Scene:
+    """``standing``, put back as it was after the test."""
+    assert chain.w3 is standing.w3
+    return standing
+
+
+@pytest.fixture
+def parameters(chain: World) -> VaultParameters:
     return vault_parameters(chain)
 
 

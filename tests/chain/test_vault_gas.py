@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from keeper.devnet.world import World
 from tests.chain.vault_scene import GAS_PER_TRANSACTION, Scene, vault_scene
 
 USDC = 10**6
 
 
+@pytest.fixture(scope="module")
+def standing(fork: World) -> Scene:
+    return vault_scene(fork)
+
+
 @pytest.fixture
-def scene(chain: object) -> Scene:
-    return vault_scene(chain)
+def scene(standing: Scene, chain: World) -> Scene:
+    """``standing``, put back as it was after the test."""
+    assert chain.w3 is standing.w3
+    return standing
 
 
 def test_gas_table(scene: Scene) -> None:

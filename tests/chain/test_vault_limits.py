@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from web3.logs import DISCARD
 
+from keeper.devnet.world import World
 from keeper.domain.units import BPS, WAD
 from tests.chain.vault_scene import Scene, vault_scene
 
@@ -15,11 +16,18 @@ USDC = 10**6
 HOUR, DAY = 3_600, 86_400
 
 
-@pytest.fixture
-def scene(chain: object) -> Scene:
-    scene = vault_scene(chain)
+@pytest.fixture(scope="module")
+def standing(fork: World) -> Scene:
+    scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
     return scene
+
+
+@pytest.fixture
+def scene(standing: Scene, chain: World) -> Scene:
+    """``standing``, put back as it was after the test."""
+    assert chain.w3 is standing.w3
+    return standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +257,7 @@ def test_every_step_is_reported_with_what_moved(scene: Scene) -> None:
     assert {1} == {event["epoch"] for event in events}
     assert 140_000 * USDC == pytest.approx(swap["amountIn"], abs=1)
     assert swap["amountOut"] == supplied["amountIn"] > 0
-    assert scene.debt() == pytest.approx(borrowed["amountOut"], abs=2)
+    assert scene.debt() == pytest.approx(borrowed["amountOut"], rel=1e-6)
 
 
 def test_allowances_are_zero_afterwards(scene: Scene) -> None:

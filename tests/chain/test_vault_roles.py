@@ -7,15 +7,23 @@ from collections.abc import Iterator
 import pytest
 from web3.contract.contract import ContractFunction
 
+from keeper.devnet.world import World
 from tests.chain.vault_scene import Scene, vault_scene
 
 USDC = 10**6
 NOBODY = "0x" + "00" * 20
 
 
+@pytest.fixture(scope="module")
+def standing(fork: World) -> Scene:
+    return vault_scene(fork)
+
+
 @pytest.fixture
-def scene(chain: object) -> Scene:
-    return vault_scene(chain)
+def scene(standing: Scene, chain: World) -> Scene:
+    """``standing``, put back as it was after the test."""
+    assert chain.w3 is standing.w3
+    return standing
 
 
 def admins_calls(scene: Scene) -> Iterator[ContractFunction]:

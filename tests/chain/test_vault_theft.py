@@ -6,6 +6,7 @@ import pytest
 from eth_utils.crypto import keccak
 from web3.exceptions import ContractCustomError
 
+from keeper.devnet.world import World
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import SWAP_EXACT_IN, SWAP_EXACT_OUT, Scene, vault_scene
 
@@ -14,12 +15,19 @@ ALL = 2**256 - 1
 REENTRANT_CALL = keccak(text="ReentrancyGuardReentrantCall()")[:4]
 
 
-@pytest.fixture
-def scene(chain: object) -> Scene:
+@pytest.fixture(scope="module")
+def standing(fork: World) -> Scene:
     """The thief is the keeper; 100,000 USDC wait idle."""
-    scene = vault_scene(chain)
+    scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
     return scene
+
+
+@pytest.fixture
+def scene(standing: Scene, chain: World) -> Scene:
+    """``standing``, put back as it was after the test."""
+    assert chain.w3 is standing.w3
+    return standing
 
 
 def test_a_swap_through_or_into_a_foreign_token_is_refused(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from keeper.chain.vault_deployment import VaultDeployment, deploy_vault, revert_
 from keeper.chain.vault_parameters import VaultAsset, VaultParameters, VaultPolicy
 from keeper.devnet.compile import artifact
 from keeper.devnet.uniswap import Uniswap, sqrt_price_x96
+from keeper.devnet.world import World
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 
@@ -374,7 +375,7 @@ class Scene:
         self.w3.provider.make_request("anvil_impersonateAccount", [account])
 
 
-def vault_parameters(chain: Any) -> VaultParameters:
+def vault_parameters(chain: World) -> VaultParameters:
     """All five tokens with the default policy; a price may be a day old, so that tests need not refresh feeds."""
     people = _people(chain.w3)
     return VaultParameters(
@@ -392,7 +393,7 @@ def vault_parameters(chain: Any) -> VaultParameters:
     )
 
 
-def vault_scene(chain: Any) -> Scene:
+def vault_scene(chain: World) -> Scene:
     """Deploys a vault onto the chain; the node's first account is the deployer."""
     w3: Web3 = chain.w3
     deployment = deploy_vault(w3, w3.eth.accounts[0], vault_parameters(chain))

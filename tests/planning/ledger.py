@@ -30,6 +30,7 @@ class Ledger:
     idle: dict[str, int] = field(default_factory=dict)
     supplied: dict[str, int] = field(default_factory=dict)
     debt: int = 0
+    lendable: int = 0
     lowest_health_factor: float = float("inf")
     sold_usd: dict[str, float] = field(default_factory=dict)
 
@@ -38,10 +39,13 @@ class Ledger:
             self.idle[holding.symbol] = holding.idle
             self.supplied[holding.symbol] = holding.supplied
         self.debt = self.snapshot.holdings[0].owed
+        self.lendable = self.snapshot.reserves[0].available
 
     def run(self, plan: RebalancePlan, fill: Fill) -> None:
         """Raises AssertionError as soon as a balance would be negative or the pool would refuse."""
         cash = self.snapshot.debt_token.symbol
+        assert plan.flash_amount <= self.lendable
+        self.lendable -= plan.flash_amount
         self.idle[cash] += plan.flash_amount
         for step in plan.steps:
             self._do(step, fill)
@@ -62,13 +66,17 @@ class Ledger:
             self.lowest_health_factor = min(self.lowest_health_factor, self.health_factor())
             assert self.health_factor() >= 1.0
         elif step.kind is StepKind.BORROW:
+            assert step.amount <= self.lendable
+            self.lendable -= step.amount
             self.debt += step.amount
             self.idle[symbol] += step.amount
             assert self._debt_usd() <= self._collateral_usd("ltv_bps")
         elif step.kind is StepKind.REPAY:
-            assert 0 < step.amount <= self.debt
-            self._pay(symbol, step.amount)
-            self.debt -= step.amount
+            amount = min(self.debt, self.idle[symbol]) if step.amount == UINT256_MAX else step.amount
+            assert 0 < amount <= self.debt
+            self._pay(symbol, amount)
+            self.debt -= amount
+            self.lendable += amount
         else:
             assert step.route is not None
             self._pay(symbol, step.amount)

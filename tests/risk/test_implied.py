@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.evidence import ImpliedReading
-from keeper.risk.implied import Blend, blends, decayed_weight
+from keeper.risk.implied import Blend, blends, decayed_weight, with_last_good
 from tests.factories import DAY, HOUR, NOW, RISK_SYMBOLS, a_reading, an_estimate_policy, some_assets
 
 HISTORICAL = (0.45, 0.50, 0.75, 0.80)
@@ -112,3 +112,21 @@ def test_a_doubtful_reading_never_lowers_any_volatility(value: float, age: int) 
     if doubtful:
         assert found["WBTC"].volatility >= 0.45
         assert found["LINK"].volatility >= 0.75 - 1e-12
+
+
+def test_an_outage_keeps_the_last_good_value_with_its_age() -> None:
+    good = a_reading("BTC", 0.9)
+    gone = replace(good, volatility=None, observed_at=good.observed_at + 3_600, reason="HTTP 503")
+    (kept,) = with_last_good((gone,), (good,))
+    assert (kept.volatility, kept.observed_at) == (0.9, good.observed_at)
+    assert "HTTP 503" in kept.reason
+
+
+def test_a_number_of_now_goes_before_an_earlier_one() -> None:
+    now, earlier = a_reading("BTC", 0.5), a_reading("BTC", 0.9)
+    assert with_last_good((now,), (earlier,)) == (now,)
+
+
+def test_without_an_earlier_value_there_is_none() -> None:
+    gone = replace(a_reading("ETH", 0.9), volatility=None)
+    assert with_last_good((gone,), (a_reading("BTC", 0.9),)) == (gone,)

@@ -1,0 +1,210 @@
+"""What stands in a plan's way is named before anything is simulated, and only stops what it must."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import RebalancePlan, StepKind
+from keeper.domain.units import UINT256_MAX
+from keeper.domain.urgency import Urgency
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.trades import trades
+from tests.factories import (
+    a_plan_policy,
+    a_policy,
+    a_size_policy,
+    a_snapshot,
+    with_feed,
+    with_holding,
+    with_market_move,
+    with_reserve,
+    with_vault,
+)
+from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
+from tests.planning.test_route import planned
+
+GOAL = (0.6, 0.5, 0.4, 0.3)
+USDC = 10**6
+
+
+def a_ripcord(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> Decision:
+    return a_decision(snapshot, weights, Action.RIPCORD, Urgency.EMERGENCY)
+
+
+def unhealthy() -> MarketSnapshot:
+    return with_market_move(a_snapshot(weights=GOAL), 0.9)
+
+
+def lowered(snapshot: MarketSnapshot, kept: float = 0.6) -> tuple[float, ...]:
+    return tuple(kept * weight for weight in Ledger(snapshot).weights())
+
+
+def planned_without_quotes_for(symbol: str, decision: Decision, snapshot: MarketSnapshot) -> RebalancePlan:
+    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    quotes = [a_quote(request, snapshot) for request in requests]
+    dried_up = [
+        replace(quote, amount_out=None) if symbol in quote.route.symbols else quote for quote in quotes
+    ]
+    return route(decision, snapshot, dried_up, a_policy())
+
+
+# ------------------------------------------------------------------ reserves
+
+
+@pytest.mark.parametrize(
+    ("symbol", "changes", "message"),
+    [
+        ("LINK", {"supply_cap": 12_000_001}, "SUPPLY of LINK: .* supply cap"),
+        ("USDC", {"borrow_cap": 800_000_001}, "BORROW of USDC: .* borrow cap"),
+        ("USDC", {"borrowing_enabled": False}, "BORROW of USDC: .* cannot be borrowed"),
+        ("USDC", {"flash_loan_enabled": False}, "flash loan of USDC: .* gives none"),
+        ("USDC", {"available": 500_000 * USDC}, "flash loan of USDC: .* 500,000"),
+        # Aave takes the flash loan out of what it can lend for as long as it is out.
+        ("USDC", {"available": 1_000_000 * USDC}, "BORROW of USDC: .* to lend"),
+    ],
+)
+def test_a_reserve_without_room_is_named(symbol: str, changes: dict[str, Any], message: str) -> None:
+    snapshot = with_reserve(a_snapshot(), symbol, **changes)
+    with pytest.raises(NothingFeasible, match=message) as refused:
+        planned(a_decision(snapshot, GOAL), snapshot, a_policy())
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("symbol", "changes"),
+    [
+        ("LINK", {"supply_cap": 12_000_000 + 76_191}),
+        ("USDC", {"borrow_cap": 800_810_000}),
+        ("USDC", {"available": 1_620_000 * USDC}),
+    ],
+)
+def test_just_enough_room_is_enough(symbol: str, changes: dict[str, Any]) -> None:
+    snapshot = with_reserve(a_snapshot(), symbol, **changes)
+    Ledger(snapshot).run(planned(a_decision(snapshot, GOAL), snapshot, a_policy()), as_quoted)
+
+
+def test_collateral_that_is_lent_out_cannot_be_withdrawn() -> None:
+    snapshot = with_reserve(a_snapshot(weights=(0.3, 0.3, 0.2, 0.1)), "WETH", available=10**18)
+    with pytest.raises(NothingFeasible, match="WITHDRAW of WETH: .* not lent out"):
+        planned(a_decision(snapshot, (0.3, 0.1, 0.2, 0.1)), snapshot, a_policy())
+
+
+def test_an_asset_that_the_vault_has_disabled_is_not_bought() -> None:
+    snapshot = a_snapshot()
+    assets = tuple(replace(asset, enabled=asset.symbol != "UNI") for asset in snapshot.vault.assets)
+    snapshot = with_vault(snapshot, assets=assets)
+    with pytest.raises(NothingFeasible, match="UNI: the vault has it disabled"):
+        planned(a_decision(snapshot, GOAL), snapshot, a_policy())
+
+
+@pytest.mark.parametrize("changes", [{"frozen": True}, {"paused": True}, {"supply_cap": 1}])
+def test_idle_tokens_that_cannot_be_supplied_do_not_stop_a_plan(changes: dict[str, Any]) -> None:
+    snapshot = with_holding(a_snapshot(weights=(0.2, 0.2, 0.0, 0.1)), "LINK", idle=2_000 * 10**18)
+    snapshot = with_reserve(snapshot, "LINK", **changes)
+    _, weth, link, uni = Ledger(snapshot).weights()
+    plan = planned(a_decision(snapshot, (0.4, weth, link, uni)), snapshot, a_policy())
+    assert "LINK" not in {step.symbol for step in plan.steps}
+
+
+def test_what_is_left_idle_after_a_sale_is_supplied() -> None:
+    snapshot = with_holding(a_snapshot(weights=(0.2, 0.2, 0.1, 0.1)), "WETH", idle=30 * 10**18)
+    wbtc, weth, link, uni = Ledger(snapshot).weights()
+    plan = planned(a_decision(snapshot, (wbtc, weth - 0.02, link, uni)), snapshot, a_policy())
+    ledger = Ledger(snapshot)
+    ledger.run(plan, as_quoted)
+    assert ledger.idle["WETH"] == 0
+    assert StepKind.WITHDRAW not in {step.kind for step in plan.steps}
+    assert plan.expected.health_factor == pytest.approx(ledger.health_factor())
+
+
+# ----------------------------------------------------------------- emergency
+
+
+def test_one_dried_up_pool_does_not_stop_a_ripcord() -> None:
+    snapshot = unhealthy()
+    plan = planned_without_quotes_for("UNI", a_ripcord(snapshot, lowered(snapshot)), snapshot)
+    assert {step.symbol for step in plan.steps if step.route} == {"WBTC", "WETH", "LINK"}
+    for fill in (at_its_limit, as_quoted):
+        ledger = Ledger(snapshot)
+        ledger.run(plan, fill)
+        assert ledger.health_factor() > Ledger(snapshot).health_factor()
+
+
+@pytest.mark.parametrize("changes", [{"paused": True}, {"available": 1}])
+def test_one_closed_reserve_does_not_stop_a_ripcord(changes: dict[str, Any]) -> None:
+    snapshot = with_reserve(unhealthy(), "LINK", **changes)
+    plan = planned(a_ripcord(snapshot, lowered(snapshot)), snapshot, a_policy())
+    assert {step.symbol for step in plan.steps if step.route} == {"WBTC", "WETH", "UNI"}
+    Ledger(snapshot).run(plan, at_its_limit)
+
+
+def test_a_ripcord_that_nothing_fills_names_a_trade() -> None:
+    snapshot = unhealthy()
+    with pytest.raises(NothingFeasible, match="USD of WBTC for USDC"):
+        planned_without_quotes_for("USDC", a_ripcord(snapshot, lowered(snapshot)), snapshot)
+
+
+def test_a_ripcord_buys_nothing_whatever_its_goal() -> None:
+    snapshot = unhealthy()
+    wbtc, weth, link, uni = Ledger(snapshot).weights()
+    plan = planned(a_ripcord(snapshot, (wbtc * 0.5, weth * 1.1, link * 0.5, uni)), snapshot, a_policy())
+    assert {step.route.symbols[-1] for step in plan.steps if step.route} == {"USDC"}
+
+
+@pytest.mark.parametrize("answer", [0, -1])
+def test_a_debt_asset_without_a_price_is_named(answer: int) -> None:
+    held = unhealthy()
+    snapshot = with_feed(held, "USDC", round=replace(held.feeds[0].round, answer=answer))
+    with pytest.raises(NothingFeasible, match="USDC has no price"):
+        planned(a_ripcord(snapshot, lowered(snapshot)), snapshot, a_policy())
+
+
+# ---------------------------------------------------------------------- dust
+
+
+def test_a_rounding_error_is_not_worth_a_flash_loan() -> None:
+    snapshot = a_snapshot()
+    policy = a_policy(size=a_size_policy(idle_buffer=0.01))
+    plan = planned(a_decision(snapshot, (0.2475, 0.2475, 0.2475, 0.2475 + 1e-7)), snapshot, policy)
+    assert plan.flash_amount == 0
+    assert {step.kind for step in plan.steps} == {StepKind.SWAP_EXACT_IN, StepKind.SUPPLY}
+    Ledger(snapshot).run(plan, at_its_limit)
+
+
+def test_a_few_cents_of_cash_are_not_worth_a_repayment() -> None:
+    snapshot = a_snapshot(weights=(0.6, 0.5, 0.3, 0.2), idle=3e-7)
+    plan = planned(a_decision(snapshot, (0.5, 0.6, 0.3, 0.2)), snapshot, a_policy())
+    assert StepKind.REPAY not in {step.kind for step in plan.steps}
+
+
+def test_a_vault_that_needs_no_debt_is_left_with_none() -> None:
+    """Interest runs on until the transaction is mined: an exact amount would leave crumbs of debt."""
+    snapshot = a_snapshot(weights=GOAL)
+    plan = planned(a_decision(snapshot, lowered(snapshot, 0.3)), snapshot, a_policy())
+    last = plan.steps[-1]
+    assert (last.kind, last.amount) == (StepKind.REPAY, UINT256_MAX)
+    for fill in (at_its_limit, as_quoted):
+        ledger = Ledger(snapshot)
+        ledger.debt += ledger.debt // 50_000
+        ledger.run(plan, fill)
+        assert ledger.debt == 0
+    assert plan.expected.health_factor == float("inf")
+
+
+# ----------------------------------------------------------------------- gas
+
+
+def test_gas_is_valued_in_the_token_that_the_settings_name() -> None:
+    snapshot = a_snapshot()
+    decision = a_decision(snapshot, GOAL)
+    in_weth = planned(decision, snapshot, a_policy())
+    in_link = planned(decision, snapshot, a_policy(plan=a_plan_policy(gas_usd_price_symbol="LINK")))
+    ratio = snapshot.price("LINK") / snapshot.price("WETH")
+    assert in_link.cost.gas == pytest.approx(in_weth.cost.gas * ratio)
