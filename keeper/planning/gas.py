@@ -1,4 +1,8 @@
-"""What a plan's transaction costs in gas, from measured amounts per step."""
+"""What a plan's transaction costs in gas, from amounts per step.
+
+Fitted by hand to simulations on the local chain: first rebalances of three and four assets, with and without a flash
+loan, come out within 3 %.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,17 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import USD, WAD
 
-CALL = 330_000
+CALL = 200_000
 """The vault's own call: reading prices twice, checks, storage, events."""
-FLASH_LOAN = 130_000
-HOP = 130_000
+FLASH_LOAN = 90_000
+HOP = 90_000
 PER_STEP = {
-    StepKind.SUPPLY: 230_000,
-    StepKind.WITHDRAW: 200_000,
-    StepKind.BORROW: 270_000,
-    StepKind.REPAY: 170_000,
-    StepKind.SWAP_EXACT_IN: 60_000,
-    StepKind.SWAP_EXACT_OUT: 60_000,
+    StepKind.SUPPLY: 150_000,
+    StepKind.WITHDRAW: 150_000,
+    StepKind.BORROW: 180_000,
+    StepKind.REPAY: 130_000,
+    StepKind.SWAP_EXACT_IN: 40_000,
+    StepKind.SWAP_EXACT_OUT: 40_000,
 }
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
