@@ -25,8 +25,10 @@ def devnet(
             help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the node.")] = 8545,
-    deribit_port: Annotated[int, typer.Option(help="Port of the Deribit endpoints.")] = 8546,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the node; 0: any.")] = 8545,
+    deribit_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the Deribit endpoints; 0: any.")
+    ] = 8546,
     out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(
         ".devnet/deployment.json"
     ),
@@ -59,7 +61,7 @@ def devnet(
         show(deployment, screen)
         screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
         stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
         while not stop.wait(0.5):
             if node.process.poll() is not None:

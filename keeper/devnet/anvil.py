@@ -108,11 +108,12 @@ def rpc(url: str, method: str, *params: object) -> object:
 
 
 def binary() -> Path:
-    """An ``anvil`` on the PATH if new enough, else the native binary of the npm package (not its launcher,
-    which would leave the node running when it is killed)."""
-    on_path = shutil.which("anvil")
-    if on_path is not None and _version(Path(on_path)) >= OLDEST_VERSION:
-        return Path(on_path)
+    """An ``anvil`` on the PATH if new enough, else that of the npm package. Only native binaries: npm's
+    launcher script would leave the node running when it is killed itself. Raises BadInput for none."""
+    found = shutil.which("anvil")
+    on_path = Path(found) if found is not None else None
+    if on_path is not None and not _is_script(on_path) and _version(on_path) >= OLDEST_VERSION:
+        return on_path
     machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
         platform.machine(), platform.machine()
     )
@@ -143,6 +144,11 @@ def _require_free(port: int) -> None:
             raise BadInput(
                 f"port {port} cannot be used: {error.strerror}", remedy="Choose another one with --port."
             ) from None
+
+
+def _is_script(executable: Path) -> bool:
+    with executable.open("rb") as content:
+        return content.read(2) == b"#!"
 
 
 def _version(anvil_binary: Path) -> tuple[int, ...]:

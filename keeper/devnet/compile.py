@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +23,14 @@ from keeper.domain.errors import BadInput, Refused
 VAULT_JSON = ROOT / "contracts_abi" / "RiskParityVault.json"
 SOLC_VERSION = "0.8.27"
 _AAVE = "@aave-dao/aave-v3-origin/src/contracts/"
+_IMPORTED = (
+    "@aave-dao/aave-v3-origin",
+    "@bgd-labs/solidity-utils",
+    "@openzeppelin/contracts",
+    "@uniswap/swap-router-contracts",
+    "@uniswap/v3-core",
+    "@uniswap/v3-periphery",
+)
 _SHIPPED = {
     "UniswapV3Factory": "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
     "UniswapV3Pool": "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
@@ -51,8 +60,8 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Sources compiled in one run. ``inputs``: folders and files whose content decides whether it must run
-    again."""
+    """Sources compiled in one run. ``inputs``: our folders and files whose content decides, with the versions
+    of the packages they import, whether it must run again."""
 
     name: str
     sources: tuple[str, ...]
@@ -80,7 +89,7 @@ def groups() -> tuple[Group, ...]:
                     "protocol/configuration/PoolAddressesProvider.sol",
                 )
             ),
-            (NODE_MODULES / "@aave-dao/aave-v3-origin/package.json",),
+            (),
             {"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
         ),
         Group(
@@ -122,7 +131,7 @@ def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
     if not cached.exists():
         group = next(group for group in groups() if group.name == group_name)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cached.with_suffix(".part")
+        unfinished = cached.with_suffix(f".{os.getpid()}.part")
         unfinished.write_text(json.dumps(_solc(group)))
         unfinished.replace(cached)
     return {
@@ -136,8 +145,11 @@ def compiled_group(group: Group) -> Mapping[str, Artifact]:
 
 
 def fingerprint() -> str:
-    """Changes whenever any contract of the local chain would."""
-    return hashlib.sha256(" ".join(_cached(group).name for group in groups()[:3]).encode()).hexdigest()[:16]
+    """Changes whenever any contract of the local chain would, or the node it runs on."""
+    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:3]).encode())
+    for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
+        digest.update(_installed(package).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _folder(name: str, settings: Mapping[str, Any]) -> Group:
@@ -147,9 +159,27 @@ def _folder(name: str, settings: Mapping[str, Any]) -> Group:
     )
 
 
+def _package(path: str) -> str:
+    """The npm package that a path in node_modules belongs to."""
+    return "/".join(path.split("/")[: 2 if path.startswith("@") else 1])
+
+
+def _installed(package: str) -> Path:
+    """The file that names the package's version."""
+    described = NODE_MODULES / package / "package.json"
+    if not described.exists():
+        raise BadInput(
+            f"the npm package {package} is not installed",
+            remedy="Run `make setup`, which installs the locked packages.",
+        )
+    return described
+
+
 def _cached(group: Group) -> Path:
     digest = hashlib.sha256(json.dumps([group.sources, group.settings, SOLC_VERSION]).encode())
     digest.update((CONTRACTS / "compile.cjs").read_bytes())
+    for package in _IMPORTED:
+        digest.update(_installed(package).read_bytes())
     for place in group.inputs:
         for file in sorted(place.rglob("*.sol")) if place.is_dir() else [place]:
             digest.update(file.read_bytes())

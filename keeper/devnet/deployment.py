@@ -4,6 +4,7 @@ beside it."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class Deployment:
     def write(self, path: Path) -> None:
         """Readers see the old file or the new one, never half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         unfinished.write_text(self.to_json())
         unfinished.replace(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from keeper.chain.vault_deployment import deploy_vault
 from keeper.chain.vault_parameters import VaultAsset, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
-from keeper.devnet.compile import compile_all, fingerprint
+from keeper.devnet.compile import VAULT_JSON, compile_all, fingerprint
 from keeper.devnet.deployment import Deployment, PoolEntry, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
@@ -112,8 +113,12 @@ class World:
         """The chain's clock moves on, and every feed repeats its price in a new round."""
         provider = self.w3.provider
         provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
-        provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+        self.mine()
         self.refresh_feeds()
+
+    def mine(self) -> None:
+        """An empty block."""
+        self.w3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
 
     def refresh_feeds(self) -> None:
         feeds.refresh(self.w3, self.owner, self.feeds)
@@ -125,6 +130,15 @@ class World:
     def now(self) -> int:
         """The latest block's time."""
         return int(self.w3.eth.get_block("latest")["timestamp"])
+
+    def clock(self) -> int:
+        """The time a block mined now would have: it runs on while none is."""
+        return int(self.w3.eth.get_block("pending")["timestamp"])
+
+
+def heartbeat_s(symbol: str) -> int:
+    """How long the symbol's feed may be silent."""
+    return HEARTBEAT_S.get(symbol, DEFAULT_HEARTBEAT_S)
 
 
 def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
@@ -161,7 +175,7 @@ def _build(market: MarketHistory, state: Path, description: Path, progress: Prog
         progress("keeping the chain for the next start")
         dumped = bytes.fromhex(str(rpc(node.url, "anvil_dumpState"))[2:])
     state.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = state.with_suffix(".part")
+    unfinished = state.with_suffix(f".{os.getpid()}.part")  # others may be building the same
     unfinished.write_bytes(gzip.decompress(dumped))
     unfinished.replace(state)
     made.write(description)
@@ -244,7 +258,7 @@ def _vault_parameters(
             VaultAsset(
                 made_tokens[symbol].address,
                 made_feeds.addresses[symbol],
-                max_age_s=HEARTBEAT_S.get(symbol, DEFAULT_HEARTBEAT_S) + HEARTBEAT_GRACE_S,
+                max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,
             )
             for symbol in (stable, *market.risk_symbols)
         ),
@@ -267,6 +281,7 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
         digest.update(source.read_bytes())
     for parameters in ("vault_parameters.py", "vault_deployment.py"):
         digest.update((Path(__file__).parents[1] / "chain" / parameters).read_bytes())
+    digest.update(VAULT_JSON.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
     for series in market.prices:
         digest.update(series.times.tobytes() + series.prices.tobytes())

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from keeper.devnet import deployment
 from keeper.devnet import world as devnet
-from keeper.devnet.anvil import anvil
 from keeper.devnet.world import HEARTBEAT_S, World
-from keeper.domain.errors import BadInput
 
 MINUTE = 60
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_the_next_block_of_a_loaded_chain_follows_its_history() -> None:
@@ -51,21 +40,6 @@ def test_the_vault_holds_only_what_was_deposited(world: World) -> None:
     assert world.vault.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
     assert world.vault.functions.epoch().call() == 0
     assert set(HEARTBEAT_S) <= set(world.tokens)
-
-
-def test_a_node_is_gone_when_its_block_is_left() -> None:
-    with anvil() as node:
-        assert alive(node.process.pid)
-    assert not alive(node.process.pid)
-
-
-def test_a_port_that_is_taken_is_said_so() -> None:
-    with (
-        anvil() as node,
-        pytest.raises(BadInput, match="port"),
-        anvil(port=int(node.url.rsplit(":", 1)[1])),
-    ):
-        pass
 
 
 def test_the_deployment_file_reads_back_as_it_was_written(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Feeds of a local chain that nobody trades on stay fresh by the chain's own clock."""
+
+from __future__ import annotations
+
+import threading
+
+from keeper.devnet.feeds import latest_round
+from keeper.devnet.publisher import publish_due, publishing
+from keeper.devnet.world import DEFAULT_HEARTBEAT_S, World, heartbeat_s
+
+HALF = DEFAULT_HEARTBEAT_S // 2
+
+
+def advance_without_a_block(world: World, seconds: int) -> None:
+    world.w3.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
+
+
+def test_fresh_feeds_are_left_alone(chain: World) -> None:
+    chain.pass_time(1)
+    block = chain.w3.eth.block_number
+    assert publish_due(chain) == ()
+    assert chain.w3.eth.block_number == block
+
+
+def test_after_half_a_heartbeat_every_due_feed_repeats_its_price_as_of_now(chain: World) -> None:
+    chain.pass_time(1)
+    before = {symbol: chain.spot(symbol) for symbol in chain.tokens}
+    advance_without_a_block(chain, HALF)
+    due = publish_due(chain)
+    assert set(due) == {symbol for symbol in chain.tokens if heartbeat_s(symbol) == DEFAULT_HEARTBEAT_S}
+    for symbol in due:
+        price, updated_at = latest_round(chain.w3, chain.feeds.addresses[symbol])
+        assert price == before[symbol]
+        assert chain.now() - updated_at < 60
+    assert publish_due(chain) == ()
+
+
+def test_the_slow_feed_is_due_after_half_of_its_own_heartbeat(chain: World) -> None:
+    chain.pass_time(1)
+    advance_without_a_block(chain, heartbeat_s("USDC") // 2)
+    assert "USDC" in publish_due(chain)
+
+
+def test_publishing_ends_with_its_block(chain: World) -> None:
+    with publishing(chain):
+        assert "feeds" in {thread.name for thread in threading.enumerate()}
+    assert "feeds" not in {thread.name for thread in threading.enumerate()}
