@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 NO_ADDRESS = "0x" + "00" * 20
+DEFAULT_FEE_TIERS = (500, 3_000)
+DEFAULT_MAX_WEIGHT_BPS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class VaultAsset:
     token: str
     feed: str
     max_age_s: int
-    max_weight_bps: int = 15_000
+    max_weight_bps: int = DEFAULT_MAX_WEIGHT_BPS
     enabled: bool = True
 
 
@@ -64,7 +66,7 @@ class VaultParameters:
     keeper: str
     guardian: str
     assets: tuple[VaultAsset, ...]
-    fee_tiers: tuple[int, ...] = (500, 3_000)
+    fee_tiers: tuple[int, ...] = DEFAULT_FEE_TIERS
     policy: VaultPolicy = VaultPolicy()
     sequencer_feed: str = NO_ADDRESS
     sequencer_grace_s: int = 0

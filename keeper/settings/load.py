@@ -46,6 +46,17 @@ def load() -> Settings:
     return settings
 
 
+def load_strategy(file: Path | None) -> Settings:
+    """The strategy of ``file``, else of ./keeper.toml, else the defaults: nothing from the environment, so that
+    research gives the same result everywhere and never meets an endpoint or a key. Raises InvalidSetting."""
+    chosen = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    found = () if chosen is None else (Layer(str(chosen), _strategy_values(chosen)),)
+    try:
+        return Settings(**_merged(found))
+    except ValidationError as error:
+        raise InvalidSetting(listed(mistakes(error, origins(found))), remedy=REMEDY) from None
+
+
 def layers() -> tuple[Layer, ...]:
     """Every source's values, the strongest first: environment, ``.env``, deployment file, strategy file."""
     environment = Layer("environment", _read(EnvSettingsSource(Settings)))

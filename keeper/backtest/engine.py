@@ -1,0 +1,227 @@
+"""Bar by bar along a path, through the same functions as the live keeper: assess, propose, verify."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.ledger import COST_FIELDS, Ledger
+from keeper.backtest.record import Recorder
+from keeper.backtest.result import BacktestResult, Costs, Event
+from keeper.backtest.scene import Scene, with_prices_at_feed_precision
+from keeper.backtest.universe import Universe, universes
+from keeper.backtest.venue import Venue
+from keeper.conclude import Assessment, assess, propose, wanted_quotes
+from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.path import MarketPath
+from keeper.domain.plan import RebalancePlan, SimulationReport
+from keeper.domain.policy import Policy
+from keeper.domain.units import BPS
+from keeper.domain.urgency import Urgency
+from keeper.planning.verify import verify
+
+Progress = Callable[[int, int], None]
+PROGRESS_EVERY = 200
+
+
+def backtest(
+    path: MarketPath, policy: Policy, venue: Venue, name: str, progress: Progress | None = None
+) -> BacktestResult:
+    """What the policy would have done along the path, starting in cash at the first bar with an estimate.
+
+    A decision at a bar's close sees nothing later and trades at that close. Assets join when they have enough history.
+    Raises BadInput when the path is too short for one decision.
+    """
+    run = _Run(path, policy, venue, name)
+    run.along(progress)
+    return run.result()
+
+
+class _Run:
+    def __init__(self, path: MarketPath, policy: Policy, venue: Venue, name: str) -> None:
+        estimate = policy.estimate
+        if path.bar_seconds != estimate.bar_seconds:
+            raise BadInput(
+                f"estimate.bar_seconds is {estimate.bar_seconds}, the market's bars have {path.bar_seconds} s",
+                remedy=f"Set estimate.bar_seconds to {path.bar_seconds}, or load the market on that grid.",
+            )
+        self._path = with_prices_at_feed_precision(path)
+        self._universes = universes(self._path, policy)
+        self._scene = Scene(self._path, venue, estimate.history_s)
+        n = len(path.symbols)
+        self._ledger = Ledger(
+            venue, path.symbols, np.zeros(n), venue.initial_nav_usd, 0.0, np.zeros(len(COST_FIELDS))
+        )
+        self._ledger.used_at = int(path.times[0])
+        self._thresholds = np.array(
+            [venue.terms(symbol).liquidation_threshold_bps / BPS for symbol in path.symbols]
+        )
+        first = self._universes[0].start
+        self._recorder = Recorder(self._path, policy, name, first, self._thresholds)
+        self._held_by = ""
+
+    def along(self, progress: Progress | None) -> None:
+        total = len(self._path.times) - self._universes[0].start
+        done = 0
+        for universe in self._universes:
+            for t in range(universe.start, universe.stop):
+                self._bar(t, universe)
+                done += 1
+                if progress is not None and (done % PROGRESS_EVERY == 0 or done == total):
+                    progress(done, total)
+
+    def result(self) -> BacktestResult:
+        return self._recorder.result(self._ledger.costs(), self._path.source)
+
+    def _bar(self, t: int, universe: Universe) -> None:
+        self._pass_time(t)
+        snapshot = self._scene.snapshot(t, universe.columns, self._ledger)
+        bars = self._scene.bars(t, universe.columns)
+        try:
+            assessment = assess(snapshot, bars, self._scene.implied(t), None, universe.policy)
+        except NoEstimate:
+            self._recorder.unestimated(t, self._ledger)
+            return
+        decision = assessment.decision
+        if decision.goal is None:
+            self._hold(t, assessment, *_why_held(decision))
+        else:
+            self._trade(t, assessment, snapshot)
+        self._recorder.estimated(t, assessment, universe.columns, self._ledger)
+
+    def _pass_time(self, t: int) -> None:
+        """Interest up to the close, and liquidation if the bar's lows reach it."""
+        path, ledger = self._path, self._ledger
+        if t > self._universes[0].start:
+            ledger.accrue(path.bar_seconds, path.closes[t], path.stable[t])
+        ledger.drain(int(path.times[t]))
+        lowest = ledger.health_factor(path.lows[t], path.stable[t], self._thresholds)
+        self._recorder.lowest(t, lowest)
+        if lowest < 1.0:
+            before = self._weights(t)
+            costs = ledger.costs()
+            ledger.liquidate(path.lows[t], path.stable[t], lowest)
+            self._recorder.event(self._liquidation(t, before, costs, lowest))
+
+    def _hold(self, t: int, assessment: Assessment, cause: str, held_by: str) -> None:
+        if held_by != self._held_by and held_by:
+            weights = self._weights(t)
+            event = self._event(t, assessment, cause, weights, self._ledger.costs(), 0.0)
+            self._recorder.event(replace(event, held_by=held_by, action=Action.HOLD))
+        self._held_by = held_by
+
+    def _trade(self, t: int, assessment: Assessment, snapshot: MarketSnapshot) -> None:
+        decision = assessment.decision
+        cause = _cause(decision)
+        try:
+            plan = self._plan(assessment, snapshot)
+        except NothingFeasible:
+            self._hold(t, assessment, cause, NothingFeasible.__name__)
+            return
+        check = _failed_check(plan, snapshot, assessment)
+        if check:
+            self._hold(t, assessment, cause, check)
+            return
+        path, ledger = self._path, self._ledger
+        stable = float(path.stable[t])
+        before, costs = self._weights(t), ledger.costs()
+        nav = ledger.nav(path.closes[t], stable)
+        ledger.apply(plan, int(path.times[t]), nav, stable, counts=decision.urgency is not Urgency.EMERGENCY)
+        ledger.charge_gas(plan.cost.gas, stable)
+        self._held_by = ""
+        self._recorder.event(self._event(t, assessment, cause, before, costs, plan.turnover_usd / nav))
+
+    def _plan(self, assessment: Assessment, snapshot: MarketSnapshot) -> RebalancePlan:
+        requests = wanted_quotes(assessment, snapshot)
+        quotes = tuple(self._scene.quote(request, snapshot) for request in requests)
+        plan = propose(assessment, snapshot, quotes)
+        assert plan is not None, "a decision with a goal has a plan or raises NothingFeasible"
+        return plan
+
+    def _weights(self, t: int) -> NDArray[np.float64]:
+        ledger = self._ledger
+        nav = ledger.nav(self._path.closes[t], float(self._path.stable[t]))
+        return ledger.values(self._path.closes[t]) / nav if nav > 0.0 else np.zeros(len(ledger.symbols))
+
+    def _event(
+        self,
+        t: int,
+        assessment: Assessment,
+        cause: str,
+        before: NDArray[np.float64],
+        costs: Costs,
+        turnover: float,
+    ) -> Event:
+        decision, target = assessment.decision, assessment.target
+        after = self._weights(t)
+        return Event(
+            time=int(self._path.times[t]),
+            action=decision.action,
+            urgency=decision.urgency,
+            cause=cause,
+            held_by="",
+            reason=decision.reason,
+            weights_before=tuple(before.tolist()),
+            weights_after=tuple(after.tolist()),
+            leverage_before=math.fsum(before.tolist()),
+            leverage_after=math.fsum(after.tolist()),
+            target_leverage=target.leverage,
+            binding=target.binding,
+            turnover=turnover,
+            benefit_usd=decision.benefit_usd,
+            expected_cost_usd=decision.expected_cost_usd,
+            costs=_since(costs, self._ledger.costs()),
+        )
+
+    def _liquidation(self, t: int, before: NDArray[np.float64], costs: Costs, lowest: float) -> Event:
+        after = self._weights(t)
+        return Event(
+            time=int(self._path.times[t]),
+            action=Action.RIPCORD,
+            urgency=Urgency.EMERGENCY,
+            cause="liquidation",
+            held_by="",
+            reason=f"liquidated: health factor {lowest:.3f} at the bar's lows",
+            weights_before=tuple(before.tolist()),
+            weights_after=tuple(after.tolist()),
+            leverage_before=math.fsum(before.tolist()),
+            leverage_after=math.fsum(after.tolist()),
+            target_leverage=math.nan,
+            binding="",
+            turnover=0.0,
+            benefit_usd=0.0,
+            expected_cost_usd=0.0,
+            costs=_since(costs, self._ledger.costs()),
+        )
+
+
+def _cause(decision: Decision) -> str:
+    fired = (gate for gate in decision.gates if gate.kind == "trigger" and gate.passed)
+    return next((gate.name for gate in fired if gate.urgency is decision.urgency), "")
+
+
+def _why_held(decision: Decision) -> tuple[str, str]:
+    """The trigger that asked for a trade and the limit that stopped it; two empty strings when nothing asked."""
+    cause = _cause(decision)
+    if not cause:
+        return "", ""
+    stopped = [gate.name for gate in decision.gates if gate.kind == "limit" and not gate.passed]
+    levering = [gate.name for gate in decision.gates if gate.kind == "levering" and not gate.passed]
+    return cause, (stopped or levering or ["goal"])[0]
+
+
+def _failed_check(plan: RebalancePlan, snapshot: MarketSnapshot, assessment: Assessment) -> str:
+    """The first of the live keeper's checks that the plan's expected state does not pass; "" when it passes all."""
+    filled = SimulationReport(success=True, revert=None, gas=plan.gas_limit, post=None, method="backtest")
+    verdict = verify(plan, filled, snapshot, assessment.decision, assessment.policy)
+    return next((check.name for check in verdict.checks if not check.passed), "")
+
+
+def _since(before: Costs, now: Costs) -> Costs:
+    return Costs(*(getattr(now, field) - getattr(before, field) for field in COST_FIELDS))

@@ -1,0 +1,158 @@
+"""What the vault holds and owes between decisions, and what it has paid so far. Whole tokens, as floats: a model of
+money, not money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.result import Costs
+from keeper.backtest.venue import Venue
+from keeper.domain.plan import RebalancePlan, StepKind
+from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
+from keeper.sizing.bounds import borrow_rate
+
+COST_FIELDS = tuple(field.name for field in fields(Costs))
+DAY_S = 86_400
+CLOSE_FACTOR_HEALTH_FACTOR = 0.95
+"""Aave LiquidationLogic: below it all debt may be repaid by a liquidator, above it half."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """``amounts`` (n,) of the risk assets, all supplied as collateral; ``cash`` lies idle, ``debt`` is owed: both in
+    the debt asset. ``used_loss`` and ``used_turnover`` are the vault's leaky buckets, fractions of NAV."""
+
+    venue: Venue
+    symbols: tuple[str, ...]
+    amounts: NDArray[np.float64]
+    cash: float
+    debt: float
+    spent: NDArray[np.float64]
+    epoch: int = 0
+    last_rebalance: int = 0
+    used_loss: float = 0.0
+    used_turnover: float = 0.0
+    used_at: int = 0
+
+    def values(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+        """USD per asset; an asset without a price counts nothing, and is never held."""
+        return np.where(self.amounts > 0.0, self.amounts * prices, 0.0)
+
+    def nav(self, prices: NDArray[np.float64], stable: float) -> float:
+        return float(self.values(prices).sum()) + (self.cash - self.debt) * stable
+
+    def health_factor(
+        self, prices: NDArray[np.float64], stable: float, thresholds: NDArray[np.float64]
+    ) -> float:
+        """inf without debt."""
+        if self.debt <= 0.0:
+            return float("inf")
+        return float(self.values(prices) @ thresholds) / (self.debt * stable)
+
+    def pay(self, kind: str, usd: float) -> None:
+        self.spent[COST_FIELDS.index(kind)] += usd
+
+    def costs(self) -> Costs:
+        return Costs(*self.spent.tolist())
+
+    # ------------------------------------------------------------------ time
+
+    def debt_rate(self) -> float:
+        """Yearly, at the reserve's utilisation with our own debt in it."""
+        terms = self.venue.lending[0]
+        return borrow_rate(terms.curve, (terms.borrowed + self.debt) / terms.supplied)
+
+    def accrue(self, seconds: int, prices: NDArray[np.float64], stable: float) -> None:
+        """Interest of one bar on debt and collateral."""
+        years = seconds / SECONDS_PER_YEAR
+        interest = self.debt * self.debt_rate() * years
+        self.debt += interest
+        self.pay("borrow_interest", interest * stable)
+        earned = self.amounts * supply_rates(self.venue, self.symbols) * years
+        self.amounts = self.amounts + earned
+        self.pay("interest_earned", float(np.where(earned > 0.0, earned * prices, 0.0).sum()))
+
+    def drain(self, now: int) -> None:
+        """The vault's daily budgets refill evenly over a day."""
+        share = (now - self.used_at) / DAY_S
+        policy = self.venue.vault
+        self.used_loss = max(0.0, self.used_loss - share * policy.max_daily_loss_bps / BPS)
+        self.used_turnover = max(0.0, self.used_turnover - share * policy.max_daily_turnover_bps / BPS)
+        self.used_at = now
+
+    # ---------------------------------------------------------------- trades
+
+    def apply(self, plan: RebalancePlan, now: int, nav: float, stable: float, *, counts: bool) -> None:
+        """The plan's steps as they are expected to fill. ``counts``: against the vault's daily budgets."""
+        for step in plan.steps:
+            decimals = self.venue.terms(step.symbol).decimals
+            if step.kind is StepKind.SWAP_EXACT_IN and step.route is not None:
+                bought = step.route.symbols[-1]
+                self._move(step.symbol, -step.expected_in / 10**decimals)
+                self._move(bought, step.expected_out / 10 ** self.venue.terms(bought).decimals)
+            elif step.kind is StepKind.BORROW:
+                self.debt += step.amount / 10**decimals
+                self.cash += step.amount / 10**decimals
+            elif step.kind is StepKind.REPAY:
+                paid = self.debt if step.amount == UINT256_MAX else step.amount / 10**decimals
+                self.debt -= paid
+                self.cash -= paid
+        self.cash -= plan.cost.flash / stable
+        self._settle_cash()
+        for kind, usd in (
+            ("pool_fees", plan.cost.fees),
+            ("slippage", plan.cost.slippage),
+            ("flash_premium", plan.cost.flash),
+        ):
+            self.pay(kind, usd)
+        self.epoch += 1
+        self.last_rebalance = now
+        if counts:
+            self.used_loss += max(0.0, (plan.cost.total - plan.cost.gas) / nav)
+            self.used_turnover += plan.turnover_usd / nav
+
+    def charge_gas(self, usd: float, stable: float) -> None:
+        """The operator's gas, taken from the vault's cash so that NAV is net of it."""
+        self.cash -= usd / stable
+        self.pay("gas", usd)
+        self._settle_cash()
+
+    def liquidate(self, prices: NDArray[np.float64], stable: float, health_factor: float) -> float:
+        """Aave's liquidation at these prices, collateral taken in proportion; returns the bonus paid, USD."""
+        values = self.values(prices)
+        factor = 1.0 if health_factor < CLOSE_FACTOR_HEALTH_FACTOR else 0.5
+        bonus = np.array([self.venue.terms(symbol).liquidation_bonus_bps / BPS for symbol in self.symbols])
+        repaid = self.debt * factor * stable
+        with_bonus = float((values * (1.0 + bonus)).sum()) / float(values.sum())
+        taken = min(1.0, repaid * with_bonus / float(values.sum()))
+        lost = max(0.0, taken * float(values.sum()) - repaid)
+        self.amounts = self.amounts * (1.0 - taken)
+        self.debt -= repaid / stable
+        self.pay("liquidation", lost)
+        return lost
+
+    def _move(self, symbol: str, amount: float) -> None:
+        if symbol == self.venue.lending[0].symbol:
+            self.cash += amount
+        else:
+            place = self.symbols.index(symbol)
+            self.amounts[place] = max(0.0, self.amounts[place] + amount)
+
+    def _settle_cash(self) -> None:
+        if self.cash < 0.0:
+            self.debt -= self.cash
+            self.cash = 0.0
+
+
+def supply_rates(venue: Venue, symbols: tuple[str, ...]) -> NDArray[np.float64]:
+    """Yearly (n,): what borrowers pay, spread over the suppliers, less the reserve factor."""
+    rates = []
+    for symbol in symbols:
+        terms = venue.terms(symbol)
+        utilisation = terms.borrowed / terms.supplied
+        paid = borrow_rate(terms.curve, utilisation) * utilisation
+        rates.append(paid * (1.0 - terms.reserve_factor_bps / BPS))
+    return np.array(rates)

@@ -1,0 +1,108 @@
+"""The arrays of a result, filled bar by bar."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.ledger import COST_FIELDS, Ledger
+from keeper.backtest.result import BacktestResult, Costs, Event
+from keeper.conclude import Assessment
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+from keeper.risk.contributions import risk_shares, volatility
+
+NO_ESTIMATE = "no estimate"
+
+
+class Recorder:
+    """Takes the vault after each bar from ``first`` on, and every event."""
+
+    def __init__(
+        self, path: MarketPath, policy: Policy, name: str, first: int, thresholds: NDArray[np.float64]
+    ) -> None:
+        bars, n = len(path.times) - first, len(path.symbols)
+        self._path, self._policy, self._name, self._first = path, policy, name, first
+        self._thresholds = thresholds
+        self.nav = np.zeros(bars)
+        self.weights = np.zeros((bars, n))
+        self.risk_shares = np.zeros((bars, n))
+        self.target_leverage = np.full(bars, math.nan)
+        self.binding = np.zeros(bars, dtype=np.int16)
+        self._names = [NO_ESTIMATE]
+        self.health_factor = np.full(bars, math.inf)
+        self.low_health_factor = np.full(bars, math.inf)
+        self.forecast = np.full(bars, math.nan)
+        self.aimed_at = np.full(bars, math.nan)
+        self.spent = np.zeros((bars, len(COST_FIELDS)))
+        self._events: list[Event] = []
+        self._decided = 0
+
+    def event(self, event: Event) -> None:
+        self._events.append(event)
+
+    def lowest(self, t: int, health_factor: float) -> None:
+        self.low_health_factor[t - self._first] = health_factor
+
+    def unestimated(self, t: int, ledger: Ledger) -> None:
+        self._decided += 1
+        self._vault(t, ledger)
+
+    def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:
+        self._decided += 1
+        self._vault(t, ledger)
+        row = t - self._first
+        target, covariance = assessment.target, np.array(assessment.model.covariance)
+        held = self.weights[row, columns]
+        self.risk_shares[row, columns] = risk_shares(held, covariance)
+        self.forecast[row] = volatility(held, covariance)
+        self.aimed_at[row] = target.volatility
+        self.target_leverage[row] = target.leverage
+        self.binding[row] = self.name_number(target.binding)
+
+    def name_number(self, binding: str) -> int:
+        if binding not in self._names:
+            self._names.append(binding)
+        return self._names.index(binding)
+
+    def result(self, costs: Costs, source: str) -> BacktestResult:
+        path, first = self._path, self._first
+        budgets = {asset.symbol: asset.budget for asset in self._policy.assets}
+        return BacktestResult(
+            name=self._name,
+            source=source,
+            symbols=path.symbols,
+            budgets=tuple(budgets.get(symbol, 0.0) for symbol in path.symbols),
+            times=path.times[first:],
+            bar_seconds=path.bar_seconds,
+            closes=path.closes[first:],
+            nav_usd=self.nav,
+            weights=self.weights,
+            risk_shares=self.risk_shares,
+            leverage=self.weights.sum(axis=1),
+            target_leverage=self.target_leverage,
+            binding=self.binding,
+            binding_names=tuple(self._names),
+            health_factor=self.health_factor,
+            low_health_factor=self.low_health_factor,
+            health_factor_floor=self._policy.size.min_health_factor,
+            forecast_volatility=self.forecast,
+            target_volatility=self.aimed_at,
+            policy_volatility=self._policy.size.target_volatility,
+            events=tuple(self._events),
+            costs=costs,
+            cost_path=self.spent,
+            notes=path.notes,
+            decided_bars=self._decided,
+        )
+
+    def _vault(self, t: int, ledger: Ledger) -> None:
+        row, prices, stable = t - self._first, self._path.closes[t], float(self._path.stable[t])
+        nav = ledger.nav(prices, stable)
+        self.nav[row] = nav
+        if nav > 0.0:
+            self.weights[row] = ledger.values(prices) / nav
+        self.health_factor[row] = ledger.health_factor(prices, stable, self._thresholds)
+        self.spent[row] = ledger.spent

@@ -1,0 +1,220 @@
+"""The backtest's stand-in for reading the chain: the same MarketSnapshot, made from a path and a ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.ledger import Ledger, supply_rates
+from keeper.backtest.venue import LendingTerms, Venue
+from keeper.domain.evidence import ImpliedReading, PriceBars
+from keeper.domain.market import (
+    Account,
+    Block,
+    FeedReading,
+    Holding,
+    MarketSnapshot,
+    Reserve,
+    Round,
+    Token,
+    Trust,
+    Vault,
+    VaultAsset,
+)
+from keeper.domain.path import MarketPath
+from keeper.domain.plan import Quote, QuoteRequest
+from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
+from keeper.sizing.bounds import borrow_rate
+
+CHAIN_ID = 1
+HEARTBEAT_S = 3_600
+KEEPER_WEI = 100 * WAD
+QUOTE_GAS = 100_000
+IMPLIED_SOURCE = "DVOL"
+
+
+class Scene:
+    """One path as the keeper would have seen it, at any of its bars. ``rows`` are prices with 8 decimals, as feeds
+    answer; an asset's last price stays when its price stops."""
+
+    def __init__(self, path: MarketPath, venue: Venue, history_s: int) -> None:
+        self.path = path
+        self.venue = venue
+        self._answers = _carried(np.rint(path.closes * USD))
+        self._stable = np.rint(path.stable * USD)
+        self._window = history_s // path.bar_seconds
+        before = np.full((self._window, len(path.symbols)), np.nan)
+        self._closes = np.vstack([before, path.closes])
+        first = int(path.times[0])
+        self._times = np.concatenate(
+            [first + path.bar_seconds * np.arange(-self._window, 0, dtype=np.int64), path.times]
+        )
+        self._terms = {symbol: venue.terms(symbol) for symbol in (path.stable_symbol, *path.symbols)}
+        self._tokens = {
+            symbol: Token(symbol, _address(0xA0, number), terms.decimals)
+            for number, (symbol, terms) in enumerate(self._terms.items())
+        }
+        self._supply_rate = dict(zip(path.symbols, supply_rates(venue, path.symbols), strict=True))
+
+    def bars(self, t: int, columns: NDArray[np.intp]) -> PriceBars:
+        """What ``keeper.risk.bars.sample`` makes of the same prices published as rounds."""
+        rows = slice(t + 1, t + 1 + self._window)
+        symbols = tuple(self.path.symbols[column] for column in columns)
+        return PriceBars(symbols, self.path.bar_seconds, self._times[rows], self._closes[rows][:, columns])
+
+    def implied(self, t: int) -> tuple[ImpliedReading, ...]:
+        """The last value known of each underlying."""
+        now = int(self.path.times[t])
+        found = []
+        for series in self.path.implied:
+            position = int(np.searchsorted(series.times, now, side="right")) - 1
+            if position < 0:
+                found.append(ImpliedReading(series.underlying, None, now, IMPLIED_SOURCE, "not recorded yet"))
+            else:
+                volatility, at = float(series.volatility[position]), int(series.times[position])
+                found.append(ImpliedReading(series.underlying, volatility, at, IMPLIED_SOURCE, ""))
+        return tuple(found)
+
+    def snapshot(self, t: int, columns: NDArray[np.intp], ledger: Ledger) -> MarketSnapshot:
+        """The block at the close of bar ``t``, for the assets in ``columns``."""
+        path, venue = self.path, self.venue
+        now = int(path.times[t])
+        cash_symbol = path.stable_symbol
+        symbols = (cash_symbol, *(path.symbols[column] for column in columns))
+        answers = [int(self._stable[t]), *(int(self._answers[t, column]) for column in columns)]
+        fresh = [True, *(bool(np.isfinite(path.closes[t, column])) for column in columns)]
+        feeds = tuple(
+            FeedReading(
+                symbol=symbol,
+                feed=self._tokens[symbol].address,
+                round=Round(t + 1, answer, now),
+                max_age_s=HEARTBEAT_S,
+                trust=Trust.FRESH if known else Trust.STALE,
+                reason="" if known else f"no price of {symbol} at this bar",
+            )
+            for symbol, answer, known in zip(symbols, answers, fresh, strict=True)
+        )
+        owed = _raw(ledger.debt, self._terms[cash_symbol].decimals)
+        holdings = (
+            Holding(cash_symbol, _raw(ledger.cash, self._terms[cash_symbol].decimals), 0, owed),
+            *(
+                Holding(symbol, 0, _raw(ledger.amounts[column], self._terms[symbol].decimals), 0)
+                for symbol, column in zip(symbols[1:], columns, strict=True)
+            ),
+        )
+        reserves = tuple(
+            self._reserve(self._terms[symbol], answer, holding)
+            for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
+        )
+        return MarketSnapshot(
+            block=Block(CHAIN_ID, t, f"0x{now:064x}", now, int(path.gas_price_wei[t])),
+            tokens=tuple(self._tokens[symbol] for symbol in symbols),
+            feeds=feeds,
+            reserves=reserves,
+            holdings=holdings,
+            account=_account(reserves, holdings, [self._terms[symbol].decimals for symbol in symbols]),
+            vault=self._vault(symbols, ledger),
+            sequencer=None,
+            flash_premium_bps=venue.flash_premium_bps,
+            keeper_address=_address(0xCA, 0),
+            keeper_balance_wei=KEEPER_WEI,
+            keeper_has_role=True,
+        )
+
+    def quote(self, request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
+        """The answer of the venue's pools, one after the other along the route."""
+        symbols = request.route.symbols
+        sold, bought = snapshot.index(symbols[0]), snapshot.index(symbols[-1])
+        usd = request.amount_in * snapshot.feeds[sold].price / 10 ** (snapshot.tokens[sold].decimals + 8)
+        for one, other, fee in zip(symbols, symbols[1:], request.route.fees, strict=False):
+            pool = self.venue.pool(one, other, fee)
+            if pool is None:
+                return Quote(request.route, request.amount_in, None, 0)
+            usd = pool.out_usd(usd)
+        out = int(usd / snapshot.feeds[bought].price * 10 ** (snapshot.tokens[bought].decimals + 8))
+        gas = QUOTE_GAS * len(request.route.fees)
+        return Quote(request.route, request.amount_in, out if out > 0 else None, gas)
+
+    def _reserve(self, terms: LendingTerms, answer: int, holding: Holding) -> Reserve:
+        unit = 10**terms.decimals
+        borrowed = terms.borrowed * unit + holding.owed
+        supplied = terms.supplied * unit + holding.supplied
+        rate = borrow_rate(terms.curve, borrowed / supplied)
+        return Reserve(
+            symbol=terms.symbol,
+            a_token="",
+            debt_token="",
+            ltv_bps=terms.ltv_bps,
+            liquidation_threshold_bps=terms.liquidation_threshold_bps,
+            reserve_factor_bps=terms.reserve_factor_bps,
+            active=True,
+            frozen=False,
+            paused=False,
+            borrowing_enabled=True,
+            flash_loan_enabled=True,
+            supply_cap=terms.supply_cap,
+            borrow_cap=terms.borrow_cap,
+            supplied=supplied,
+            borrowed=borrowed,
+            available=supplied - borrowed,
+            market_price=answer,
+            supply_rate=float(self._supply_rate.get(terms.symbol, 0.0)),
+            borrow_rate=rate,
+            curve=terms.curve,
+        )
+
+    def _vault(self, symbols: tuple[str, ...], ledger: Ledger) -> Vault:
+        return Vault(
+            address=_address(0xBE, 0),
+            epoch=ledger.epoch,
+            last_rebalance=ledger.last_rebalance,
+            paused=False,
+            policy=self.venue.vault,
+            assets=tuple(
+                VaultAsset(
+                    symbol, self._tokens[symbol].address, HEARTBEAT_S, self.venue.max_weight_bps, enabled=True
+                )
+                for symbol in symbols
+            ),
+            fee_tiers=self.venue.fee_tiers,
+            used_daily_loss=ledger.used_loss,
+            used_daily_emergency_loss=0.0,
+            used_daily_turnover=ledger.used_turnover,
+            total_assets=0,
+            total_shares=0,
+        )
+
+
+def with_prices_at_feed_precision(path: MarketPath) -> MarketPath:
+    """Closes as a feed with 8 decimals would have told them, so that rounds and bars agree to the bit."""
+    return replace(path, closes=np.rint(path.closes * USD) / USD)
+
+
+def _account(reserves: tuple[Reserve, ...], holdings: tuple[Holding, ...], decimals: list[int]) -> Account:
+    """Aave GenericLogic.calculateUserAccountData, without eMode."""
+    collateral = thresholds = debt = 0
+    for reserve, holding, places in zip(reserves, holdings, decimals, strict=True):
+        value = holding.supplied * reserve.market_price // 10**places
+        collateral += value
+        thresholds += value * reserve.liquidation_threshold_bps
+        debt += -(-holding.owed * reserve.market_price // 10**places)
+    factor = UINT256_MAX if debt == 0 else thresholds * WAD // BPS // debt
+    return Account(collateral, debt, factor)
+
+
+def _carried(answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each column's last price where it has none any more, 0 before its first."""
+    known = np.isfinite(answers)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(answers))[:, None], -1), axis=0)
+    carried = np.take_along_axis(np.nan_to_num(answers), np.maximum(last, 0), axis=0)
+    return np.where(last >= 0, carried, 0.0)
+
+
+def _raw(amount: float, decimals: int) -> int:
+    return int(amount * 10**decimals)
+
+
+def _address(family: int, number: int) -> str:
+    return f"0x{family << 8 | number:040x}"

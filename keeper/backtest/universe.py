@@ -1,0 +1,58 @@
+"""Which assets can be estimated when: an asset joins with its first bars' worth of history."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.errors import BadInput
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Universe:
+    """Bars [start, stop) with the same assets: their columns in the path, and the policy of these alone."""
+
+    start: int
+    stop: int
+    columns: NDArray[np.intp]
+    policy: Policy
+
+
+def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
+    """In order of time. The live keeper is configured with what its vault holds; here the settings' assets join one by
+    one, budgets scaled to sum to 1. Raises BadInput when no asset ever has ``estimate.min_bars`` returns."""
+    joined = {
+        column: _first_estimate(path.closes[:, column], policy.estimate.min_bars)
+        for column, symbol in enumerate(path.symbols)
+        if any(asset.symbol == symbol for asset in policy.assets)
+    }
+    starts = sorted({start for start in joined.values() if start is not None})
+    if not starts:
+        raise BadInput(
+            f"the market has {len(path.times)} bars, and no asset {policy.estimate.min_bars} returns to estimate from",
+            remedy="Begin earlier, or lower estimate.min_bars.",
+        )
+    found = []
+    for start, stop in zip(starts, [*starts[1:], len(path.times)], strict=True):
+        columns = np.array([c for c, since in joined.items() if since is not None and since <= start])
+        found.append(Universe(start, stop, columns, _held(policy, [path.symbols[c] for c in columns])))
+    return tuple(found)
+
+
+def _first_estimate(closes: NDArray[np.float64], min_bars: int) -> int | None:
+    """The first bar up to which there are so many returns."""
+    known = np.isfinite(closes)
+    returns = np.concatenate([[False], known[1:] & known[:-1]])
+    enough = np.flatnonzero(np.cumsum(returns) >= min_bars)
+    return int(enough[0]) if enough.size else None
+
+
+def _held(policy: Policy, symbols: list[str]) -> Policy:
+    kept = tuple(asset for asset in policy.assets if asset.symbol in symbols)
+    total = math.fsum(asset.budget for asset in kept)
+    return replace(policy, assets=tuple(replace(asset, budget=asset.budget / total) for asset in kept))

@@ -1,0 +1,49 @@
+"""The default venue of a backtest: recorded lending terms and pool depths, the vault's own default limits."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from keeper.backtest.venue import LendingTerms, Pool, Venue
+from keeper.chain.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS
+from keeper.chain.vault_parameters import VaultPolicy as VaultDefaults
+from keeper.domain.market import RateCurve, VaultPolicy
+from keeper.domain.units import BPS
+from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
+from keeper.recorded.pools import POOL_DEPTHS
+
+INITIAL_NAV_USD = 250_000.0
+DECIMALS = {"USDC": 6, "WBTC": 8}
+DEFAULT_DECIMALS = 18
+
+
+def recorded_venue(initial_nav_usd: float = INITIAL_NAV_USD) -> Venue:
+    """Mainnet's terms of the days that ``keeper.recorded`` names, constant over the whole backtest."""
+    limits = VaultDefaults()
+    return Venue(
+        lending=tuple(_terms(reserve) for reserve in RESERVES),
+        pools=tuple(Pool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS),
+        fee_tiers=DEFAULT_FEE_TIERS,
+        vault=VaultPolicy(**{field.name: getattr(limits, field.name) for field in fields(VaultPolicy)}),
+        max_weight_bps=DEFAULT_MAX_WEIGHT_BPS,
+        flash_premium_bps=FLASH_LOAN_PREMIUM_BPS,
+        initial_nav_usd=initial_nav_usd,
+    )
+
+
+def _terms(reserve: ReserveParameters) -> LendingTerms:
+    return LendingTerms(
+        symbol=reserve.symbol,
+        decimals=DECIMALS.get(reserve.symbol, DEFAULT_DECIMALS),
+        ltv_bps=reserve.ltv,
+        liquidation_threshold_bps=reserve.liquidation_threshold,
+        liquidation_bonus_bps=reserve.liquidation_bonus,
+        reserve_factor_bps=reserve.reserve_factor,
+        supply_cap=reserve.supply_cap,
+        borrow_cap=reserve.borrow_cap,
+        supplied=reserve.supplied,
+        borrowed=reserve.borrowed,
+        curve=RateCurve(
+            reserve.optimal / BPS, reserve.base / BPS, reserve.slope1 / BPS, reserve.slope2 / BPS
+        ),
+    )

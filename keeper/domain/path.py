@@ -1,0 +1,40 @@
+"""A market's path through time: what a backtest walks along and an evaluation looks back on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImpliedPath:
+    """30-day implied volatility of one option underlying: annualised fractions, each known from its time on."""
+
+    underlying: str
+    times: NDArray[np.int64]
+    volatility: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketPath:
+    """Bars on a regular grid. ``times`` (T,): Unix seconds at which the bars closed, ``bar_seconds`` apart.
+
+    ``closes`` (T, n): USD, the last price known at the close if not older than a stated gap, else NaN.
+    ``lows`` (T, n): lowest USD price within the bar, without wicks; the close where no low is recorded.
+    ``stable`` (T,): the debt asset in USD. ``gas_price_wei`` (T,): known at the close.
+    ``source``: "recorded", or how it was generated; ``notes`` say where each series is from and what was mended.
+    """
+
+    source: str
+    symbols: tuple[str, ...]
+    stable_symbol: str
+    bar_seconds: int
+    times: NDArray[np.int64]
+    closes: NDArray[np.float64]
+    lows: NDArray[np.float64]
+    stable: NDArray[np.float64]
+    implied: tuple[ImpliedPath, ...]
+    gas_price_wei: NDArray[np.int64]
+    notes: tuple[str, ...]
