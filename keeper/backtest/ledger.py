@@ -4,6 +4,7 @@ money, not money."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
 from keeper.sizing.bounds import borrow_rate
 
 COST_FIELDS = tuple(field.name for field in fields(Costs))
+PAID, EARNED = COST_FIELDS.index("borrow_interest"), COST_FIELDS.index("interest_earned")
 DAY_S = 86_400
 CLOSE_FACTOR_HEALTH_FACTOR = 0.95
 """Aave LiquidationLogic: below it all debt may be repaid by a liquidator, above it half."""
@@ -36,6 +38,10 @@ class Ledger:
     used_loss: float = 0.0
     used_turnover: float = 0.0
     used_at: int = 0
+    on_paper: float = 1.0
+    """What one of the vault's dollars stands for in the curve of compounded returns; ``spent`` counts in those."""
+    borrow_rate: float = 0.0
+    """Yearly; of the reserve's curve with our own debt in it, as of the last change of the debt by a trade."""
 
     def values(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """USD per asset; an asset without a price counts nothing, and is never held."""
@@ -53,25 +59,27 @@ class Ledger:
         return float(self.values(prices) @ thresholds) / (self.debt * stable)
 
     def pay(self, kind: str, usd: float) -> None:
-        self.spent[COST_FIELDS.index(kind)] += usd
+        self.spent[COST_FIELDS.index(kind)] += self.on_paper * usd
 
     def costs(self) -> Costs:
         return Costs(*self.spent.tolist())
 
-    # ------------------------------------------------------------------ time
+    def spent_on_interest(self) -> tuple[float, float]:
+        """Paid and earned so far, USD."""
+        return float(self.spent[PAID]), float(self.spent[EARNED])
 
-    def debt_rate(self) -> float:
-        """Yearly, at the reserve's utilisation with our own debt in it."""
-        terms = self.venue.lending[0]
-        return borrow_rate(terms.curve, (terms.borrowed + self.debt) / terms.supplied)
+    def record_interest(self, paid: float, earned: float) -> None:
+        self.spent[PAID], self.spent[EARNED] = paid, earned
+
+    # ------------------------------------------------------------------ time
 
     def accrue(self, seconds: int, prices: NDArray[np.float64], stable: float) -> None:
         """Interest of one bar on debt and collateral."""
         years = seconds / SECONDS_PER_YEAR
-        interest = self.debt * self.debt_rate() * years
+        interest = self.debt * (self.borrow_rate * years)
         self.debt += interest
         self.pay("borrow_interest", interest * stable)
-        earned = self.amounts * supply_rates(self.venue, self.symbols) * years
+        earned = self.amounts * (supply_rates(self.venue, self.symbols) * years)
         self.amounts = self.amounts + earned
         self.pay("interest_earned", float(np.where(earned > 0.0, earned * prices, 0.0).sum()))
 
@@ -101,7 +109,7 @@ class Ledger:
                 self.debt -= paid
                 self.cash -= paid
         self.cash -= plan.cost.flash / stable
-        self._settle_cash()
+        self._settle()
         for kind, usd in (
             ("pool_fees", plan.cost.fees),
             ("slippage", plan.cost.slippage),
@@ -114,11 +122,22 @@ class Ledger:
             self.used_loss += max(0.0, (plan.cost.total - plan.cost.gas) / nav)
             self.used_turnover += plan.turnover_usd / nav
 
+    def resize(self, nav: float) -> None:
+        """Back to the initial size, in the same proportions; ``nav`` is what the vault is worth now."""
+        if self.venue.vault_size == "compounding" or nav <= 0.0:
+            return
+        factor = self.venue.initial_nav_usd / nav
+        self.amounts = self.amounts * factor
+        self.cash *= factor
+        self.debt *= factor
+        self.on_paper /= factor
+        self._settle()
+
     def charge_gas(self, usd: float, stable: float) -> None:
         """The operator's gas, taken from the vault's cash so that NAV is net of it."""
         self.cash -= usd / stable
         self.pay("gas", usd)
-        self._settle_cash()
+        self._settle()
 
     def liquidate(self, prices: NDArray[np.float64], stable: float, health_factor: float) -> float:
         """Aave's liquidation at these prices, collateral taken in proportion; returns the bonus paid, USD."""
@@ -132,6 +151,7 @@ class Ledger:
         self.amounts = self.amounts * (1.0 - taken)
         self.debt -= repaid / stable
         self.pay("liquidation", lost)
+        self._settle()
         return lost
 
     def _move(self, symbol: str, amount: float) -> None:
@@ -141,12 +161,15 @@ class Ledger:
             place = self.symbols.index(symbol)
             self.amounts[place] = max(0.0, self.amounts[place] + amount)
 
-    def _settle_cash(self) -> None:
+    def _settle(self) -> None:
         if self.cash < 0.0:
             self.debt -= self.cash
             self.cash = 0.0
+        terms = self.venue.lending[0]
+        self.borrow_rate = borrow_rate(terms.curve, (terms.borrowed + self.debt) / terms.supplied)
 
 
+@lru_cache(maxsize=32)
 def supply_rates(venue: Venue, symbols: tuple[str, ...]) -> NDArray[np.float64]:
     """Yearly (n,): what borrowers pay, spread over the suppliers, less the reserve factor."""
     rates = []

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.backtest.ledger import COST_FIELDS, Ledger
+from keeper.backtest.ledger import COST_FIELDS, EARNED, PAID, Ledger
 from keeper.backtest.result import BacktestResult, Costs, Event
 from keeper.conclude import Assessment
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.risk.contributions import risk_shares, volatility
+
+if TYPE_CHECKING:
+    from keeper.backtest.screen import Traces
 
 NO_ESTIMATE = "no estimate"
 
@@ -62,6 +66,31 @@ class Recorder:
         self.target_leverage[row] = target.leverage
         self.binding[row] = self.name_number(target.binding)
 
+    def skipped(
+        self,
+        start: int,
+        stop: int,
+        columns: NDArray[np.intp],
+        traces: Traces,
+        names: NDArray[np.int16],
+        spent: NDArray[np.float64],
+        on_paper: float,
+    ) -> None:
+        """Bars [start, stop) that the compiled screen has passed; ``names`` turns its bounds into ours."""
+        rows, bars = slice(start - self._first, stop - self._first), slice(start, stop)
+        self.nav[rows] = traces.nav[bars] * on_paper
+        self.weights[rows, columns] = traces.weights[bars]
+        self.risk_shares[rows, columns] = traces.risk_shares[bars]
+        self.target_leverage[rows] = traces.target_leverage[bars]
+        self.binding[rows] = names[traces.binding[bars]]
+        self.health_factor[rows] = traces.health_factor[bars]
+        self.low_health_factor[rows] = traces.low_health_factor[bars]
+        self.forecast[rows] = traces.forecast[bars]
+        self.aimed_at[rows] = traces.aimed_at[bars]
+        self.spent[rows] = spent
+        self.spent[rows, PAID] = traces.borrow_interest[bars]
+        self.spent[rows, EARNED] = traces.interest_earned[bars]
+
     def name_number(self, binding: str) -> int:
         if binding not in self._names:
             self._names.append(binding)
@@ -101,7 +130,7 @@ class Recorder:
     def _vault(self, t: int, ledger: Ledger) -> None:
         row, prices, stable = t - self._first, self._path.closes[t], float(self._path.stable[t])
         nav = ledger.nav(prices, stable)
-        self.nav[row] = nav
+        self.nav[row] = nav * ledger.on_paper
         if nav > 0.0:
             self.weights[row] = ledger.values(prices) / nav
         self.health_factor[row] = ledger.health_factor(prices, stable, self._thresholds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from keeper.domain.errors import BadInput
 from keeper.domain.market import RateCurve, VaultPolicy
@@ -44,7 +45,11 @@ class LendingTerms:
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """``lending[0]`` is the debt asset. ``gas_symbol`` is the asset gas is paid in, with its price as given."""
+    """``lending[0]`` is the debt asset.
+
+    ``vault_size`` "constant": gains are withdrawn and losses made up after each trade, so that slippage and gas stay
+    those of ``initial_nav_usd``; returns compound on paper. "compounding": the vault keeps what it makes.
+    """
 
     lending: tuple[LendingTerms, ...]
     pools: tuple[Pool, ...]
@@ -53,6 +58,7 @@ class Venue:
     max_weight_bps: int
     flash_premium_bps: int
     initial_nav_usd: float
+    vault_size: Literal["constant", "compounding"] = "constant"
 
     def terms(self, symbol: str) -> LendingTerms:
         """Raises BadInput for an asset that the lending market does not list."""

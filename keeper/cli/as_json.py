@@ -48,6 +48,7 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "leverage": now.leverage if now is not None else None,
         "target_leverage": target.leverage if target is not None else None,
         "binding": target.binding if target is not None else None,
+        "binding_caps": list(target.binding_caps) if target is not None else [],
         "bounds": [
             {"name": bound.name, "leverage": bound.leverage, "detail": bound.detail}
             for bound in (target.bounds if target is not None else ())

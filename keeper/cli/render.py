@@ -95,7 +95,7 @@ def _assets(snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
 
 
 def _notes(record: DecisionRecord) -> Iterator[RenderableType]:
-    """What an operator would otherwise miss: assets left out, feeds not trusted."""
+    """What an operator would otherwise miss: feeds not trusted, caps that changed the target."""
     if record.inputs is None:
         return
     snapshot = record.inputs.snapshot
@@ -104,6 +104,9 @@ def _notes(record: DecisionRecord) -> Iterator[RenderableType]:
             yield Text(f"! {feed.symbol} feed is {feed.trust.value}: {feed.reason}", style="yellow")
     if snapshot.sequencer is not None and not snapshot.sequencer.up:
         yield Text("! the L2 sequencer is down", style="yellow")
+    caps = record.conclusions.target.binding_caps if record.conclusions is not None else ()
+    if caps:
+        yield Text(f"target weights bound by {', '.join(caps)}")
 
 
 def _vault(record: DecisionRecord, snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.decision import goals
+from keeper.decision import goals, measures
 from keeper.decision.gates import holds_back, judged_limits, judged_triggers
 from keeper.decision.situation import Position, Situation, consider, take_position
 from keeper.domain.decision import Action, Decision, Gate
@@ -29,7 +29,8 @@ def decide(
     looser.
 
     The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting
-    when plan.gas_usd_price_symbol is not a token of the vault.
+    when plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to no known aim;
+    InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
     position = take_position(snapshot, model, target, policy)
     triggers = judged_triggers(position)
@@ -39,8 +40,8 @@ def decide(
     if urgency is Urgency.EMERGENCY:
         move = goals.ripcord(position)
     else:
-        move = goals.towards_target(position, policy.decision.at(urgency))
-    situation = consider(position, move.goal, urgency, in_flight, tightened)
+        move = goals.planned(position, policy.decision.at(urgency))
+    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim)
     limits = judged_limits(situation)
     gates = triggers + limits
     held_back = [gate for gate in limits if holds_back(gate, situation)]
@@ -72,18 +73,21 @@ def _nothing_to_do(
 
 def _within_bands(position: Position) -> str:
     decision, current, target = position.policy.decision, position.current, position.target
-    gap, symbol = max(
-        (abs(now - due), symbol)
-        for now, due, symbol in zip(
-            current.risk_shares, target.risk_shares, position.model.symbols, strict=True
+    said = []
+    if "risk_share" in decision.triggers:
+        gap, place = measures.widest_gap(current.risk_shares, target.risk_shares)
+        said.append(
+            f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its budget "
+            f"(worst: {position.model.symbols[place]} {100 * gap:.1f} pp)"
         )
-    )
-    return (
-        f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its budget "
-        f"(worst: {symbol} {100 * gap:.1f} pp), "
-        f"volatility is {current.volatility:.1%} against {target.volatility:.1%}, "
-        f"leverage {position.held.leverage:.3f} against {target.leverage:.3f}"
-    )
+    if "tracking_error" in decision.triggers:
+        said.append(
+            f"tracking error against the target is {position.tracking_error:.2%} a year, "
+            f"band {decision.tracking_error_band:.2%}"
+        )
+    said.append(f"volatility is {current.volatility:.1%} against {target.volatility:.1%}")
+    said.append(f"leverage {position.held.leverage:.3f} against {target.leverage:.3f}")
+    return ", ".join(said)
 
 
 def _held(situation: Situation, gates: tuple[Gate, ...], why: str, exit_code: int) -> Decision:
@@ -122,7 +126,7 @@ def _rebalance(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move:
     why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}"
     if not move.cut_short:
         return _traded(Action.REBALANCE, situation, gates, why)
-    left = goals.remaining(situation.position, situation.goal)
+    left = measures.turnover(situation.goal.weights, situation.aim)
     return _traded(
         Action.ITERATE, situation, gates, f"{why}, {left:.3f} NAVs of trading left for later cycles"
     )

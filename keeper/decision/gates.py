@@ -19,6 +19,7 @@ TRIGGER, LIMIT, LEVERING = "trigger", "limit", "levering"
 ALWAYS = frozenset(Urgency)
 PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
 ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
+ALWAYS_LOOKED_AT = ("health_factor_act", "health_factor_alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,12 @@ TRIGGERS = (
         triggers.risk_share,
         triggers.by_outer_band,
         "an asset's share of risk is off its budget by more than the band",
+    ),
+    TriggerRule(
+        "tracking_error",
+        triggers.tracking_error,
+        triggers.by_outer_band,
+        "the yearly tracking error against the target is more than the band",
     ),
     TriggerRule(
         "volatility",
@@ -161,13 +168,26 @@ LIMITS = (
         limits.benefit_exceeds_cost,
         "the trade is worth more than it costs",
     ),
+    LimitRule("improves", LIMIT, 0, PLANNED, limits.improves, "the trade leads nearer to the target"),
+    LimitRule(
+        "no_overshoot",
+        LIMIT,
+        0,
+        PLANNED,
+        limits.no_overshoot,
+        "the trade ends where no trigger fires that does not fire already",
+    ),
 )
 
 
 def judged_triggers(position: Position) -> tuple[Gate, ...]:
-    """Every trigger; its urgency is the one it gives, or would give had it fired."""
+    """The health factor's triggers and those that the policy names; the urgency is the one it gives, or would give had
+    it fired."""
     judged = []
+    named = position.policy.decision.triggers
     for rule in TRIGGERS:
+        if rule.name not in ALWAYS_LOOKED_AT and rule.name not in named:
+            continue
         finding = rule.judge(position)
         judged.append(_gate(rule, finding, rule.urgency(position, finding)))
     return tuple(judged)

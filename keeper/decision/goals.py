@@ -1,37 +1,121 @@
-"""How far one cycle goes: recentring the largest trade, and the way down in an emergency."""
+"""Where a trade aims and how far one cycle goes; and the way down in an emergency."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from keeper.decision import measures
+from keeper.decision.no_trade import edge_of_no_trade_region
+from keeper.decision.overshoot import is_out_of_band, liquidation_thresholds, worst_overshoot
 from keeper.decision.situation import Position
 from keeper.domain.decision import Goal
+from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import Trust
 from keeper.domain.policy import UrgencyLimits
-from keeper.domain.units import BPS, UINT256_MAX, WAD, usd
+from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX, WAD, usd
 from keeper.domain.urgency import Urgency
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where to go this cycle, and whether the trade limit cut the way short."""
+    """Where to go this cycle. ``aim`` is where the trade ends when nothing cuts it short; ``cut_short`` says
+    whether its size, or what the vault lets one rebalance lose, did."""
 
     goal: Goal
+    aim: tuple[float, ...]
     cut_short: bool
 
 
-def towards_target(position: Position, limits: UrgencyLimits) -> Move:
-    """``w + recentring (w* - w)``, cut to the largest trade, and to what the vault lets one rebalance lose."""
-    largest = min(limits.max_trade, affordable_trade(position))
-    return _within_trade_limit(position, position.target.weights, limits.recentring, largest)
+def planned(position: Position, limits: UrgencyLimits) -> Move:
+    """``recentring`` of the way to where ``decision.rebalance_to`` says, kept within every bound of the target.
+
+    Where that would end on the far side of a band, the way leads to the target itself: there nothing fires, so no
+    later trade can be its opposite. Raises InvalidSetting, InvalidCovariance, SolverFailed.
+    """
+    target = position.target.weights
+    there = _aims(position)(position)
+    aim = within_bounds(position, _part_of_way(position.current.weights, there, limits.recentring))
+    if aim != target and worst_overshoot(position, aim).of_band > 1.0:
+        aim = target
+    return _within_limits(position, aim, limits.max_trade, position.snapshot.vault.policy.max_loss_bps)
 
 
-def affordable_trade(position: Position) -> float:
-    """NAVs that can be traded before the assumed cost is more than the vault lets one rebalance lose."""
-    cost_bps = position.policy.decision.trade_cost_bps
-    return position.snapshot.vault.policy.max_loss_bps / cost_bps if cost_bps else math.inf
+# ------------------------------------------------------------------- the aims
+
+
+def the_target(position: Position) -> tuple[float, ...]:
+    return position.target.weights
+
+
+def edge_of_region(position: Position) -> tuple[float, ...]:
+    """Where a little more trading costs as much as it is worth. Gas is not in it: it is paid whole or not at all, so
+    ``benefit_exceeds_cost`` weighs it; nor is the flash loan's premium, which depends on the sum of the changes.
+
+    The target, where even that edge is out of an outer band: those are limits on risk, not for sale."""
+    decision = position.policy.decision
+    strength = decision.risk_aversion * decision.horizon_s / SECONDS_PER_YEAR
+    costs = [bps / BPS for bps in position.costs_bps]
+    edge = edge_of_no_trade_region(
+        position.current.weights, position.target.weights, position.model.covariance, strength, costs
+    )
+    aim = tuple(edge.tolist())
+    return position.target.weights if is_out_of_band(position, aim) else aim
+
+
+def inside_ellipsoid(position: Position) -> tuple[float, ...]:
+    """On the straight way to the target, where ``tracking_error_left`` of the band is left of the tracking error.
+
+    The answer to a fixed cost per trade (Dybvig and Pezzo): far enough not to be back at once, not so far that
+    the last, least useful part is paid for.
+    """
+    decision = position.policy.decision
+    part = measures.half_way(
+        position.tracking_error, decision.tracking_error_band, decision.tracking_error_left
+    )
+    return _part_of_way(position.current.weights, position.target.weights, part)
+
+
+AIMS: Mapping[str, Callable[[Position], tuple[float, ...]]] = {
+    "target": the_target,
+    "boundary": edge_of_region,
+    "ellipsoid": inside_ellipsoid,
+}
+
+
+def _aims(position: Position) -> Callable[[Position], tuple[float, ...]]:
+    name = position.policy.decision.rebalance_to
+    if name not in AIMS:
+        raise InvalidSetting(
+            f"decision.rebalance_to is {name!r}, which is no aim",
+            remedy=f"Set it to one of: {', '.join(AIMS)}.",
+        )
+    return AIMS[name]
+
+
+def within_bounds(position: Position, aim: tuple[float, ...]) -> tuple[float, ...]:
+    """As much nearer to the target as it takes to keep its bounds on leverage and the caps on weights.
+
+    The target keeps them and each is linear in the weights, so the least part of the way is exact.
+    """
+    target = position.target
+    if aim == target.weights:
+        return aim
+    size, vault = position.policy.size, position.snapshot.vault.policy
+    caps = {asset.symbol: asset.max_weight for asset in position.policy.assets}
+    part = measures.part_within_bounds(
+        aim,
+        target.weights,
+        min(
+            (bound.leverage for bound in target.bounds if bound.name != "target_volatility"), default=math.inf
+        ),
+        liquidation_thresholds(position),
+        (size.min_health_factor, vault.min_health_factor / WAD),
+        (size.idle_buffer, size.idle_buffer + vault.max_loss_bps / BPS),
+        tuple(caps[symbol] for symbol in target.symbols),
+    )
+    return _part_of_way(aim, target.weights, part)
 
 
 def ripcord(position: Position) -> Move:
@@ -48,7 +132,7 @@ def ripcord(position: Position) -> Move:
         weight * kept if symbol in sellable else weight
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
-    return _within_trade_limit(position, lowered, 1.0, limits.max_trade)
+    return _within_limits(position, lowered, limits.max_trade, math.inf)
 
 
 def remaining(position: Position, goal: Goal) -> float:
@@ -56,16 +140,17 @@ def remaining(position: Position, goal: Goal) -> float:
     return math.fsum(abs(t - g) for t, g in zip(position.target.weights, goal.weights, strict=True))
 
 
-def _within_trade_limit(
-    position: Position, aim: Sequence[float], recentring: float, max_trade: float
-) -> Move:
+def _within_limits(position: Position, aim: tuple[float, ...], max_trade: float, max_loss_bps: float) -> Move:
     now = position.current.weights
-    moves = [recentring * (to - at) for to, at in zip(aim, now, strict=True)]
-    size = math.fsum(abs(move) for move in moves)
-    cut_short = size > max_trade
-    scale = max_trade / size if cut_short else 1.0
-    weights = tuple(max(0.0, at + scale * move) for at, move in zip(now, moves, strict=True))
-    return Move(Goal(position.model.symbols, weights, math.fsum(weights)), cut_short=cut_short)
+    part = measures.allowed_part(now, aim, position.costs_bps, max_trade, max_loss_bps)
+    weights = _part_of_way(now, aim, part)
+    return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short=part < 1.0)
+
+
+def _part_of_way(start: Sequence[float], end: tuple[float, ...], part: float) -> tuple[float, ...]:
+    if part == 1.0:
+        return end
+    return tuple(max(0.0, at + part * (to - at)) for at, to in zip(start, end, strict=True))
 
 
 def _sellable(position: Position) -> frozenset[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+from keeper.decision import measures
 from keeper.decision.finding import Finding, hours
+from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.situation import Situation
-from keeper.domain.market import Trust, least_trusted
+from keeper.domain.market import MarketSnapshot, Trust, least_trusted
+from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 
@@ -105,16 +108,37 @@ def cooldown(situation: Situation) -> Finding:
 
 
 def gas_price(situation: Situation) -> Finding:
-    """ROUTINE waits for cheap gas until it is overdue; then the limit of OUT_OF_BAND is its limit."""
     position = situation.position
     decision, price = position.policy.decision, position.snapshot.block.base_fee_wei
-    limit, note = situation.limits.max_gas_price_wei, ""
-    overdue = position.since_rebalance_s - decision.max_age_s
-    if situation.urgency is Urgency.ROUTINE and overdue > decision.patience_s:
-        limit = max(limit, decision.at(Urgency.OUT_OF_BAND).max_gas_price_wei)
+    limit, note = highest_gas_price_wei(position.snapshot, situation.urgency, position.policy), ""
+    if limit > situation.limits.max_gas_price_wei:
         note = f" (waited longer than the patience of {hours(decision.patience_s)})"
     detail = f"base fee {price / GWEI:.2f} gwei, at most {limit / GWEI:.2f}{note}"
     return Finding(price / GWEI, limit / GWEI, price <= limit, detail)
+
+
+def highest_gas_price_wei(snapshot: MarketSnapshot, urgency: Urgency, policy: Policy) -> int:
+    """What a trade may pay for gas; the transaction's fee cap as well.
+
+    ROUTINE waits for its cheap limit until the last rebalance is ``max_age_s + patience_s`` old; from then on its limit
+    is that of OUT_OF_BAND, the highest that a planned trade ever pays. It is the longest delay between two rebalances,
+    as in Yearn's harvest triggers, and not one since a trigger fired: when a drift began is in no snapshot, and a
+    delay counted from the cool-down would be over before most drifts begin. Whether a dear trade is worth it
+    is for ``benefit_exceeds_cost``, which counts the gas.
+    """
+    decision = policy.decision
+    limit = decision.at(urgency).max_gas_price_wei
+    if urgency is not Urgency.ROUTINE:
+        return limit
+    return int(
+        measures.gas_price_limit(
+            snapshot.block.timestamp - snapshot.vault.last_rebalance,
+            decision.max_age_s,
+            decision.patience_s,
+            limit,
+            decision.at(Urgency.OUT_OF_BAND).max_gas_price_wei,
+        )
+    )
 
 
 def daily_loss_budget(situation: Situation) -> Finding:
@@ -147,8 +171,26 @@ def min_trade(situation: Situation) -> Finding:
 
 
 def benefit_exceeds_cost(situation: Situation) -> Finding:
+    """Risk brought nearer to the target, in USD, against assumed fees and slippage, flash premium and gas, in USD.
+
+    Asked of ROUTINE alone. The outer bands and the alert level are limits on risk that the operator set, not an
+    optimum: what keeps them from being dear are the limits of slippage, gas and daily loss. An EMERGENCY is about
+    liquidation, which the benefit does not price.
+    """
     benefit, cost = situation.benefit_usd, situation.cost_usd
     return Finding(benefit, cost, benefit > cost, f"worth {benefit:,.2f} USD, costs about {cost:,.2f} USD")
+
+
+def improves(situation: Situation) -> Finding:
+    before, after = situation.position.tracking_error, situation.tracking_error
+    detail = f"tracking error against the target from {before:.2%} to {after:.2%} a year"
+    return Finding(after, before, after < before, detail)
+
+
+def no_overshoot(situation: Situation) -> Finding:
+    """Judges where the trade ends: a part of the way that a size limit cut short only leads there."""
+    worst = worst_overshoot(situation.position, situation.aim)
+    return Finding(worst.of_band, 1.0, worst.of_band <= 1.0, worst.detail)
 
 
 def _gap_bps(ours: int, theirs: int) -> float:

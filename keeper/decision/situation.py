@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from keeper.decision import measures
 from keeper.decision.finding import hours
 from keeper.domain.decision import Goal, RiskPosition
 from keeper.domain.errors import InvalidSetting
@@ -15,7 +15,7 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy, UrgencyLimits
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.tx import InFlight
-from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD
+from keeper.domain.units import SECONDS_PER_YEAR, WAD
 from keeper.domain.urgency import Urgency
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.tighten import Tightened
@@ -25,7 +25,11 @@ LEVERAGE_NOISE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the vault is against where it should be, before any thought of trading."""
+    """Where the vault is against where it should be, before any thought of trading.
+
+    ``costs_bps`` (n,) is what a trade of each asset is assumed to cost; ``tracking_error`` is annualised, of what is
+    held against the target.
+    """
 
     snapshot: MarketSnapshot
     model: RiskModel
@@ -33,6 +37,8 @@ class Position:
     policy: Policy
     held: Portfolio
     current: RiskPosition
+    costs_bps: tuple[float, ...]
+    tracking_error: float
 
     @property
     def since_rebalance_s(self) -> int:
@@ -51,11 +57,13 @@ class Situation:
     """A trade under consideration: from ``position`` to ``goal`` at ``urgency``. Money in USD, turnover in
     NAVs.
 
+    ``aim`` is where the trade ends when no limit on its size cuts it short; ``tracking_error`` is the goal's.
     ``trade_cost_usd`` is what the vault pays, ``gas_cost_usd`` what the keeper pays.
     """
 
     position: Position
     goal: Goal
+    aim: tuple[float, ...]
     urgency: Urgency
     limits: UrgencyLimits
     in_flight: InFlight | None
@@ -64,6 +72,7 @@ class Situation:
     trade_cost_usd: float
     gas_cost_usd: float
     gas_cost_wei: int
+    tracking_error: float
     benefit_usd: float
 
     @property
@@ -80,13 +89,32 @@ def take_position(
 ) -> Position:
     """The vault's weights, shares of risk and volatility under the model."""
     held = portfolio(snapshot)
-    weights = tuple(held.weights[held.symbols.index(symbol)] for symbol in model.symbols)
+    weights = held.weights
+    if held.symbols != model.symbols:
+        weights = tuple(held.weights[held.symbols.index(symbol)] for symbol in model.symbols)
+    covariance = np.array(model.covariance)
     current = RiskPosition(
         weights=weights,
-        risk_shares=tuple(risk_shares(weights, model.covariance).tolist()),
-        volatility=volatility(weights, model.covariance),
+        risk_shares=tuple(risk_shares(weights, covariance).tolist()),
+        volatility=volatility(weights, covariance),
     )
-    return Position(snapshot, model, target, policy, held, current)
+    return Position(
+        snapshot,
+        model,
+        target,
+        policy,
+        held,
+        current,
+        costs_bps=assumed_costs_bps(policy, model.symbols),
+        tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
+    )
+
+
+def assumed_costs_bps(policy: Policy, symbols: tuple[str, ...]) -> tuple[float, ...]:
+    """Each asset's own assumed cost, else the decision's."""
+    own = {asset.symbol: asset.trade_cost_bps for asset in policy.assets}
+    usual = float(policy.decision.trade_cost_bps)
+    return tuple(usual if (cost := own.get(symbol)) is None else float(cost) for symbol in symbols)
 
 
 def consider(
@@ -95,41 +123,47 @@ def consider(
     urgency: Urgency,
     in_flight: InFlight | None,
     tightened: tuple[Tightened, ...],
+    aim: tuple[float, ...] | None = None,
 ) -> Situation:
-    """The situation of trading to ``goal``. Raises InvalidSetting when gas cannot be valued."""
-    gas = gas_cost_wei(position)
-    turnover = math.fsum(abs(g - w) for g, w in zip(goal.weights, position.current.weights, strict=True))
+    """The situation of trading to ``goal``, on the way to ``aim`` (without one: the goal itself). Raises InvalidSetting
+    when gas cannot be valued."""
+    gas, now = gas_cost_wei(position), position.current.weights
+    left = measures.tracking_error(goal.weights, position.target.weights, position.model.covariance)
     return Situation(
         position=position,
         goal=goal,
+        aim=goal.weights if aim is None else aim,
         urgency=urgency,
         limits=position.policy.decision.at(urgency),
         in_flight=in_flight,
         tightened=tightened,
-        turnover=turnover,
-        trade_cost_usd=trade_cost_usd(position, goal, turnover),
+        turnover=measures.turnover(now, goal.weights),
+        trade_cost_usd=measures.trade_cost(
+            now,
+            goal.weights,
+            position.costs_bps,
+            position.snapshot.flash_premium_bps,
+            position.held.leverage,
+            position.held.nav_usd,
+        ),
         gas_cost_usd=gas_cost_usd(position, gas),
         gas_cost_wei=gas,
-        benefit_usd=benefit_usd(position, goal),
+        tracking_error=left,
+        benefit_usd=benefit_usd(position, left),
     )
 
 
-def benefit_usd(position: Position, goal: Goal) -> float:
-    """Worth of the goal over the policy's horizon H: the fall of ``g H NAV (w - w*)' S (w - w*) / 2``."""
+def benefit_usd(position: Position, left: float) -> float:
+    """What it is worth over the policy's horizon H that the tracking error falls to ``left``: the fall of
+    ``g H NAV d^2 / 2``."""
     decision = position.policy.decision
-    horizon = decision.horizon_s / SECONDS_PER_YEAR
-    scale = 0.5 * decision.risk_aversion * horizon * position.held.nav_usd
-    aim = np.array(position.target.weights)
-    before = volatility(np.array(position.current.weights) - aim, position.model.covariance)
-    after = volatility(np.array(goal.weights) - aim, position.model.covariance)
-    return scale * (before**2 - after**2)
-
-
-def trade_cost_usd(position: Position, goal: Goal, turnover: float) -> float:
-    """Assumed fees and slippage of the turnover, and the flash loan's premium on the debt that changes."""
-    change = abs(goal.leverage - position.held.leverage)
-    bps = position.policy.decision.trade_cost_bps * turnover + position.snapshot.flash_premium_bps * change
-    return bps / BPS * position.held.nav_usd
+    return measures.benefit(
+        position.tracking_error,
+        left,
+        decision.risk_aversion,
+        decision.horizon_s / SECONDS_PER_YEAR,
+        position.held.nav_usd,
+    )
 
 
 def gas_cost_wei(position: Position) -> int:

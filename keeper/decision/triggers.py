@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from keeper.decision import measures
 from keeper.decision.finding import Finding, hours
 from keeper.decision.situation import Position
 from keeper.domain.urgency import Urgency
@@ -21,13 +20,9 @@ def health_factor_alert(position: Position) -> Finding:
 
 def risk_share(position: Position) -> Finding:
     """Against the target's shares, which are the budgets for risk parity."""
-    gaps = [
-        (abs(now - due), symbol, now, due)
-        for symbol, now, due in zip(
-            position.model.symbols, position.current.risk_shares, position.target.risk_shares, strict=True
-        )
-    ]
-    gap, symbol, now, due = max(gaps)
+    current, due_shares = position.current.risk_shares, position.target.risk_shares
+    gap, place = measures.widest_gap(current, due_shares)
+    symbol, now, due = position.model.symbols[place], current[place], due_shares[place]
     band = position.policy.decision.risk_share_band
     detail = (
         f"{symbol} carries {now:.1%} of the risk, its budget is {due:.1%}: "
@@ -36,9 +31,17 @@ def risk_share(position: Position) -> Finding:
     return Finding(gap, band, gap > band, detail)
 
 
+def tracking_error(position: Position) -> Finding:
+    """One number for all weights together: assets that move alike may stand in for each other."""
+    now, band = position.tracking_error, position.policy.decision.tracking_error_band
+    return Finding(
+        now, band, now > band, f"tracking error against the target {now:.2%} a year, band {band:.2%}"
+    )
+
+
 def volatility(position: Position) -> Finding:
     now, due = position.current.volatility, position.target.volatility
-    gap, band = _relative_gap(now, due), position.policy.decision.volatility_band
+    gap, band = measures.relative_gap(now, due), position.policy.decision.volatility_band
     return Finding(
         gap, band, gap > band, f"volatility {now:.1%}, target {due:.1%}: {gap:.1%} off, band {band:.1%}"
     )
@@ -46,7 +49,7 @@ def volatility(position: Position) -> Finding:
 
 def leverage(position: Position) -> Finding:
     now, due = position.held.leverage, position.target.leverage
-    gap, band = _relative_gap(now, due), position.policy.decision.leverage_band
+    gap, band = measures.relative_gap(now, due), position.policy.decision.leverage_band
     return Finding(
         gap, band, gap > band, f"leverage {now:.3f}, target {due:.3f}: {gap:.1%} off, band {band:.1%}"
     )
@@ -56,12 +59,6 @@ def age(position: Position) -> Finding:
     since, limit = position.since_rebalance_s, position.policy.decision.max_age_s
     detail = f"{position.last_rebalance_text}, due after {hours(limit)}"
     return Finding(since, limit, since > limit, detail)
-
-
-def _relative_gap(now: float, due: float) -> float:
-    if due > 0.0:
-        return abs(now / due - 1.0)
-    return 0.0 if now == 0.0 else math.inf
 
 
 def emergency(_position: Position, _finding: Finding) -> Urgency:
@@ -79,5 +76,5 @@ def routine(_position: Position, _finding: Finding) -> Urgency:
 def by_outer_band(position: Position, finding: Finding) -> Urgency:
     """The outer band is as many times each band as ``out_of_band`` is the band of risk shares."""
     decision = position.policy.decision
-    outer = finding.limit * decision.out_of_band / decision.risk_share_band
+    outer = measures.outer_band(finding.limit, decision.out_of_band, decision.risk_share_band)
     return Urgency.OUT_OF_BAND if finding.value > outer else Urgency.ROUTINE

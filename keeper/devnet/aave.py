@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keeper.devnet.aave_mainnet import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
+from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.tokens import fund

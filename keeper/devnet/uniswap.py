@@ -1,7 +1,7 @@
 """Uniswap V3 on the local chain: the real contracts, pools as deep as mainnet's, an arbitrageur to move them.
 
 Each pool gets 90 % of its liquidity between a quarter and four times the price and 10 % over the full range,
-so that the depth at the spot price is the one in ``uniswap_depth`` and large moves still find liquidity.
+so that the depth at the spot price is the one in ``keeper.recorded.pools`` and large moves still find liquidity.
 Further from the spot price this is deeper than mainnet, whose liquidity thins out within tens of percent.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from keeper.devnet.feeds import Feeds, latest_round, publish_now
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.transactions import contract_at, deploy, mined
-from keeper.devnet.uniswap_depth import POOL_DEPTHS, PoolDepth
+from keeper.recorded.pools import POOL_DEPTHS, PoolDepth
 from keeper.devnet.uniswap_math import (
     Q96,
     amounts_for,

@@ -50,7 +50,8 @@ class Bound:
 class TargetPortfolio:
     """Where the vault should be: ``weights`` = leverage × unit weights, in the model's order.
 
-    ``binding`` names the bound that set the leverage ("target_volatility" when none of the limits did).
+    ``binding`` names the bound that set the leverage ("target_volatility" when none of the limits did),
+    ``binding_caps`` the caps that changed the unit weights ("max_share:LINK", "group:defi").
     """
 
     symbols: tuple[str, ...]
@@ -64,3 +65,4 @@ class TargetPortfolio:
     health_factor: float
     binding: str
     bounds: tuple[Bound, ...]
+    binding_caps: tuple[str, ...] = ()

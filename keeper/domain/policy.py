@@ -17,18 +17,26 @@ class AssetPolicy:
     """One risk asset. ``implied_underlying`` is the option market it reads ("BTC"), or None: it borrows a
     ratio.
 
-    ``implied_weight`` is the share ω of implied variance in the blend."""
+    ``implied_weight`` is the share of implied variance in the blend: ω in variance, k in logs."""
 
     symbol: str
     budget: float
     max_weight: float
     implied_underlying: str | None
     implied_weight: float
+    max_share: float = 1.0
+    """Of the value of all risk assets."""
+    trade_cost_bps: int | None = None
+    """None: as ``DecisionPolicy.trade_cost_bps``."""
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatePolicy:
-    """How rounds become bars, and ``estimate`` turns them into a covariance."""
+    """How rounds become bars, and ``estimate`` turns them into a covariance.
+
+    ``volatility``, ``correlation`` and ``implied_blend`` name entries of the tables in keeper.risk. The fields
+    with a default came later: a record made without them replays as it was concluded.
+    """
 
     bar_seconds: int
     history_s: int
@@ -42,6 +50,12 @@ class EstimatePolicy:
     implied_decay_s: int
     implied_ratio_min: float
     implied_ratio_max: float
+    volatility: str = "ewma"
+    correlation: str = "ewma"
+    mix_half_lives_days: tuple[float, ...] = (1.0, 5.0, 42.0)
+    har_weights: tuple[float, ...] = (0.25, 0.28, 0.21, 0.26)
+    har_scale: float = 1.25
+    implied_blend: str = "variance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,15 @@ class Scenario:
 
     name: str
     loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Assets that together are at most ``max_share`` of the value of all risk assets."""
+
+    name: str
+    symbols: tuple[str, ...]
+    max_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,7 @@ class SizePolicy:
     max_utilisation: float
     market_share: float
     idle_buffer: float
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +111,10 @@ class DecisionPolicy:
     """When ``decide`` trades, and how much.
 
     ``out_of_band`` is the outer band of risk shares; the other bands' outer bands are as many times wider.
-    Volatility and leverage bands are fractions of their targets.
+    Volatility and leverage bands are fractions of their targets. ``triggers`` names those looked at beside the health
+    factor's; ``rebalance_to`` names an entry of the table in keeper.decision.goals. The tracking error is
+    annualised, of the held weights against the target's; ``tracking_error_left`` is a part of its band. The fields
+    with a default came later: a record made without them replays as it was concluded.
     """
 
     risk_share_band: float
@@ -107,6 +134,10 @@ class DecisionPolicy:
     gas_reserve_wei: int
     max_oracle_gap_bps: int
     limits: tuple[UrgencyLimits, ...]
+    triggers: tuple[str, ...] = ("risk_share", "volatility", "leverage", "age")
+    rebalance_to: str = "target"
+    tracking_error_band: float = 0.04
+    tracking_error_left: float = 0.5
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.policy import EstimatePolicy
 from keeper.risk import ewma
 
 SMALLEST_EIGENVALUE = 1e-8
 
+Weighted = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-def ewma_correlation(returns: NDArray[np.float64], half_life_bars: float) -> NDArray[np.float64]:
-    """EWMA correlation of returns (T, n) without gaps, about a zero mean; positive definite, unit diagonal.
 
-    An asset that never moved is uncorrelated with all others.
+def correlation(returns: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
+    """The correlation that the policy names, of returns (T, n) without gaps: (n, n). Raises InvalidSetting."""
+    if policy.correlation not in CORRELATIONS:
+        raise InvalidSetting(
+            f"estimate.correlation is {policy.correlation!r}",
+            remedy=f"Set it to one of: {', '.join(sorted(CORRELATIONS))}.",
+        )
+    measured, w = CORRELATIONS[policy.correlation](returns, policy)
+    return shrunk_correlation(measured, w) if policy.shrink else weighted_correlation(measured, w)
+
+
+def weighted_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation of returns (T, n) without gaps under the weights of the last of them, about a zero mean.
+
+    Positive definite, unit diagonal. An asset that never moved is uncorrelated with all others.
     """
-    w, standardised = _standardised(returns, half_life_bars)
-    return positive_definite(_gram(standardised, w))
+    return positive_definite(_gram(_standardised(returns, w), w))
 
 
-def shrunk_correlation(returns: NDArray[np.float64], half_life_bars: float) -> NDArray[np.float64]:
+def shrunk_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same, drawn towards constant correlation by Ledoit and Wolf's (2004) intensity."""
-    w, standardised = _standardised(returns, half_life_bars)
-    sample = _gram(standardised, w)
-    intensity = shrinkage(standardised, w, sample)
+    unit = _standardised(returns, w)
+    sample = _gram(unit, w)
+    intensity = shrinkage(unit, w, sample)
     return positive_definite((1.0 - intensity) * sample + intensity * constant_correlation(sample))
+
+
+def _ewma(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+    half_life = ewma.bars_of(policy.correlation_half_life_days, policy.bar_seconds)
+    return returns, ewma.weights(returns.shape[0], half_life)
+
+
+def _ewma_mix(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+    half_lives = [ewma.bars_of(days, policy.bar_seconds) for days in policy.mix_half_lives_days]
+    return returns, ewma.mixed_weights(returns.shape[0], half_lives)
+
+
+def _iterated(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+    """Each return in units of the EWMA volatility of the bars before it (Johansson et al. 2023, section 3).
+
+    Without the first half-life, whose volatility is not yet known.
+    """
+    half_life = ewma.bars_of(policy.volatility_half_life_days, policy.bar_seconds)
+    first = min(max(1, round(half_life)), returns.shape[0] - 1)
+    before = ewma.decayed_sums(np.square(returns), half_life)[first - 1 : -1]
+    before /= ewma.decayed_sums(np.ones((returns.shape[0], 1)), half_life)[first - 1 : -1]
+    return _ewma(returns[first:] / np.sqrt(np.where(before > 0.0, before, np.inf)), policy)
+
+
+CORRELATIONS: Mapping[str, Callable[[NDArray[np.float64], EstimatePolicy], Weighted]] = {
+    "ewma": _ewma,
+    "ewma_mix": _ewma_mix,
+    "iterated": _iterated,
+}
+"""The returns to correlate, and the weights of the last of them."""
 
 
 def constant_correlation(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,14 +118,11 @@ def positive_definite(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(mixed, dtype=np.float64)
 
 
-def _standardised(
-    returns: NDArray[np.float64], half_life_bars: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The weights, and the returns they reach, scaled to unit variance under them."""
-    w = ewma.weights(returns.shape[0], half_life_bars)
+def _standardised(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The returns that the weights reach, scaled to unit variance under them."""
     recent = returns[-w.size :]
     variance = w @ np.square(recent)
-    return w, recent / np.sqrt(np.where(variance > 0.0, variance, 1.0))
+    return np.asarray(recent / np.sqrt(np.where(variance > 0.0, variance, 1.0)))
 
 
 def _gram(standardised: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:

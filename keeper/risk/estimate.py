@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +11,18 @@ from keeper.domain.errors import InvalidSetting, NoEstimate
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.model import AssetRisk, RiskModel
 from keeper.domain.policy import AssetPolicy, EstimatePolicy, Policy
-from keeper.domain.units import SECONDS_PER_YEAR
-from keeper.risk import ewma
-from keeper.risk.correlation import ewma_correlation, shrunk_correlation
+from keeper.risk.correlation import correlation
 from keeper.risk.implied import Blend, blends
-from keeper.risk.returns import bridged, log_returns
-
-SECONDS_PER_DAY = 86_400
+from keeper.risk.returns import log_returns
+from keeper.risk.volatility import volatilities
 
 
 def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
 
-    D: EWMA volatilities at the volatility half-life, implied volatility blended in, not under the floor. R:
-    EWMA correlation of the same returns at the correlation half-life (a plain split of half-lives; returns
-    are not standardised by a volatility path first). 365 days a year. Raises NoEstimate naming the asset with
-    too few bars.
+    D: volatilities by the policy's estimator, implied volatility blended in, not under the floor. R: EWMA
+    correlation of the bars that every asset has, at a half-life of its own. 365 days a year. Raises NoEstimate
+    naming the asset with too few bars, and InvalidSetting.
     """
     bars = evidence.bars
     assets = tuple(_asset(policy, symbol) for symbol in bars.symbols)
@@ -35,20 +30,18 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     counts = np.isfinite(returns).sum(axis=0)
     _require_bars(bars, counts, policy.estimate)
 
-    correlation = _correlation(bars, returns, policy.estimate)
-    historical = _volatilities(bars, returns, policy.estimate)
-    blended = blends(assets, historical, correlation, evidence.implied, evidence.as_of, policy.estimate)
-    volatilities = np.maximum([blend.volatility for blend in blended], policy.estimate.volatility_floor)
-    covariance = correlation * np.outer(volatilities, volatilities)
+    correlations = correlation(_complete(bars, returns, policy.estimate), policy.estimate)
+    historical = volatilities(bars.closes, policy.estimate).tolist()
+    blended = blends(assets, historical, correlations, evidence.implied, evidence.as_of, policy.estimate)
+    deviations = np.maximum([blend.volatility for blend in blended], policy.estimate.volatility_floor)
+    covariance = correlations * np.outer(deviations, deviations)
     return RiskModel(
         as_of=evidence.as_of,
         symbols=bars.symbols,
         covariance=tuple(tuple(row) for row in covariance.tolist()),
         assets=tuple(
-            _asset_risk(symbol, int(count), ewma_volatility, blend, bars, policy.estimate)
-            for symbol, count, ewma_volatility, blend in zip(
-                bars.symbols, counts, historical, blended, strict=True
-            )
+            _asset_risk(symbol, int(count), own, blend, bars, policy.estimate)
+            for symbol, count, own, blend in zip(bars.symbols, counts, historical, blended, strict=True)
         ),
         worst_loss=worst_loss(bars, policy.size.time_to_act_s),
     )
@@ -92,9 +85,7 @@ def _require_bars(bars: PriceBars, counts: NDArray[np.int64], policy: EstimatePo
             )
 
 
-def _correlation(
-    bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy
-) -> NDArray[np.float64]:
+def _complete(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
     # Only bars that every asset has: pairwise samples need not give a positive definite matrix.
     complete = returns[np.isfinite(returns).all(axis=1)]
     if complete.shape[0] < policy.min_bars:
@@ -104,33 +95,7 @@ def _correlation(
             f"({scarcest} has fewest), fewer than estimate.min_bars = {policy.min_bars}",
             remedy=f"Wait until the feeds have more common rounds, or leave {scarcest} out of the assets.",
         )
-    half_life = _half_life_bars(policy.correlation_half_life_days, bars.bar_seconds)
-    measure = shrunk_correlation if policy.shrink else ewma_correlation
-    return measure(complete, half_life)
-
-
-def _volatilities(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy) -> tuple[float, ...]:
-    half_life = _half_life_bars(policy.volatility_half_life_days, bars.bar_seconds)
-    bars_per_year = SECONDS_PER_YEAR / bars.bar_seconds
-    if np.isfinite(returns).all():
-        w = ewma.weights(returns.shape[0], half_life)
-        variances: Sequence[float] = (w @ np.square(returns[-w.size :])).tolist()
-    else:
-        variances = [
-            _variance_with_gaps(bars.closes[:, column], half_life) for column in range(len(bars.symbols))
-        ]
-    return tuple(max(math.sqrt(v * bars_per_year), policy.volatility_floor) for v in variances)
-
-
-def _variance_with_gaps(closes: NDArray[np.float64], half_life: float) -> float:
-    returns = bridged(closes)
-    returns = returns[np.isfinite(returns)]
-    w = ewma.weights(returns.size, half_life)
-    return float(w @ np.square(returns[-w.size :]))
-
-
-def _half_life_bars(days: float, bar_seconds: int) -> float:
-    return days * SECONDS_PER_DAY / bar_seconds
+    return complete
 
 
 def _asset_risk(

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.policy import AssetPolicy, EstimatePolicy
+from keeper.risk.volatility import volatility
+
+Mix = Callable[[float, float, float], float]
+
+
+def in_variance(historical: float, implied: float, weight: float) -> float:
+    """``s² = w IV² + (1 - w) s_hist²``."""
+    return math.sqrt(weight * implied**2 + (1.0 - weight) * historical**2)
+
+
+def in_logs(historical: float, implied: float, weight: float) -> float:
+    """``ln s = k ln IV + (1 - k) ln s_hist``: the larger of the two, often the implied, pulls less."""
+    return float(implied**weight * historical ** (1.0 - weight))
+
+
+BLENDS: Mapping[str, Mix] = {"variance": in_variance, "log": in_logs}
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """One asset's annualised volatility. ``weight`` is the share of implied variance really used."""
+    """One asset's annualised volatility. ``weight`` is the share of implied volatility really used."""
 
     volatility: float
     implied: float | None
@@ -34,9 +51,15 @@ def blends(
     """A blend per asset, in the order given. ``historical`` are annualised volatilities, ``correlation`` (n,
     n).
 
-    An asset with options: ``s² = w IV² + (1 - w) s_hist²``. One without borrows the ratio of its most
-    correlated asset whose implied volatility is in use: ``s_hist (s_ref / s_ref,hist)^rho``.
+    An asset with options: the blend that the policy names. One without borrows the ratio of its most
+    correlated asset whose implied volatility is in use: ``s_hist (s_ref / s_ref,hist)^rho``. Raises
+    InvalidSetting.
     """
+    if policy.implied_blend not in BLENDS:
+        raise InvalidSetting(
+            f"estimate.implied_blend is {policy.implied_blend!r}",
+            remedy=f"Set it to one of: {', '.join(sorted(BLENDS))}.",
+        )
     by_underlying = {reading.underlying: reading for reading in readings}
     own = {
         index: _own(asset, historical[index], by_underlying, as_of, policy)
@@ -45,7 +68,7 @@ def blends(
     }
     usable = [index for index, blend in own.items() if blend.weight > 0.0]
     return tuple(
-        own[index] if index in own else _borrowed(index, assets, historical, correlation, own, usable)
+        own[index] if index in own else _borrowed(index, assets, historical, correlation, own, usable, policy)
         for index in range(len(assets))
     )
 
@@ -81,14 +104,17 @@ def _own(
     as_of: int,
     policy: EstimatePolicy,
 ) -> Blend:
+    label = volatility(policy.volatility).label
     reading = readings.get(asset.implied_underlying or "")
     if reading is None:
-        return Blend(historical, None, 0.0, f"EWMA only: no implied volatility of {asset.implied_underlying}")
+        return Blend(
+            historical, None, 0.0, f"{label} only: no implied volatility of {asset.implied_underlying}"
+        )
     implied = reading.volatility
     if implied is None or not math.isfinite(implied) or implied <= 0.0:
         reason = reading.reason or f"its value is {implied}"
         return Blend(
-            historical, None, 0.0, f"EWMA only: no implied volatility of {reading.underlying} ({reason})"
+            historical, None, 0.0, f"{label} only: no implied volatility of {reading.underlying} ({reason})"
         )
     age = as_of - reading.observed_at
     if age < 0:
@@ -96,23 +122,23 @@ def _own(
             historical,
             None,
             0.0,
-            f"EWMA only: {reading.underlying} implied is {-age} s younger than the block",
+            f"{label} only: {reading.underlying} implied is {-age} s younger than the block",
         )
 
     weight = decayed_weight(asset.implied_weight, age, policy)
     ratio = implied / historical
     believable = policy.implied_ratio_min <= ratio <= policy.implied_ratio_max
     used = min(implied, policy.implied_ratio_max * historical)
-    blended = math.sqrt(weight * used**2 + (1.0 - weight) * historical**2)
+    blended = BLENDS[policy.implied_blend](historical, used, weight)
     source = f"{reading.underlying} implied {implied:.1%} ({reading.source})"
     if age <= policy.implied_max_age_s and believable:
-        return Blend(blended, implied, weight, f"{weight:.0%} {source}, {1 - weight:.0%} EWMA")
+        return Blend(blended, implied, weight, f"{weight:.0%} {source}, {1 - weight:.0%} {label}")
 
     # A doubtful reading may raise the estimate, never lower it.
-    doubt = f"{age} s old" if believable else f"{ratio:.2f} times EWMA"
+    doubt = f"{age} s old" if believable else f"{ratio:.2f} times {label}"
     if blended <= historical:
-        return Blend(historical, implied, 0.0, f"EWMA only: {source} is {doubt} and would lower it")
-    return Blend(blended, implied, weight, f"{weight:.0%} {source}, which is {doubt}, and EWMA")
+        return Blend(historical, implied, 0.0, f"{label} only: {source} is {doubt} and would lower it")
+    return Blend(blended, implied, weight, f"{weight:.0%} {source}, which is {doubt}, and {label}")
 
 
 def _borrowed(
@@ -122,9 +148,13 @@ def _borrowed(
     correlation: NDArray[np.float64],
     own: Mapping[int, Blend],
     usable: Sequence[int],
+    policy: EstimatePolicy,
 ) -> Blend:
+    label = volatility(policy.volatility).label
     if not usable:
-        return Blend(historical[index], None, 0.0, "EWMA only: no asset with options to borrow a ratio from")
+        return Blend(
+            historical[index], None, 0.0, f"{label} only: no asset with options to borrow a ratio from"
+        )
     reference = max(usable, key=lambda other: correlation[index, other])
     # Volatilities do not move against each other because returns do.
     rho = max(0.0, float(correlation[index, reference]))
@@ -133,5 +163,5 @@ def _borrowed(
         historical[index] * factor,
         None,
         0.0,
-        f"EWMA × {factor:.3f} borrowed from {assets[reference].symbol} at correlation {rho:.2f}",
+        f"{label} × {factor:.3f} borrowed from {assets[reference].symbol} at correlation {rho:.2f}",
     )

@@ -21,6 +21,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 HealthFactor = Annotated[float, Field(gt=1, le=10, allow_inf_nan=False)]
 Seconds = Annotated[int, Field(ge=1)]
+HalfLife = Annotated[float, Field(gt=0, le=365)]
+Weight = Annotated[float, Field(ge=-2, le=2)]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -65,7 +67,15 @@ class AssetTable(_Table):
         description="option market whose implied volatility it reads; without one it borrows a ratio",
     )
     implied_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="share of implied variance in the blend"
+        default=0.25, description="share of implied variance in the blend"
+    )
+    max_share: PositiveFraction = Field(
+        default=1.0,
+        description="largest share of the value of all risk assets; what it cuts off goes to the others",
+    )
+    trade_cost_bps: Bps | None = Field(
+        default=None,
+        description="cost of trading it assumed before it is quoted, bps; without one decision.trade_cost_bps",
     )
 
 
@@ -76,14 +86,31 @@ class EstimateTable(_Table):
         default=3600, description="grid on which rounds are sampled, seconds"
     )
     history_s: Seconds = Field(default=120 * 86400, description="how far back rounds are read, seconds")
-    volatility_half_life_days: Annotated[float, Field(gt=0, le=365)] = Field(
-        default=5.0, description="half-life of the volatilities, days"
+    volatility: Literal["ewma", "ewma_mix", "har"] = Field(
+        default="ewma_mix", description="estimator of historical volatility: EWMA, the mean of several, or log-HAR"
     )
-    correlation_half_life_days: Annotated[float, Field(gt=0, le=365)] = Field(
-        default=21.0, description="half-life of the correlations, days"
+    correlation: Literal["ewma", "ewma_mix", "iterated"] = Field(
+        default="ewma_mix",
+        description="estimator of correlations; iterated: EWMA of returns in units of their own volatility",
+    )
+    mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = Field(
+        default=(1.0, 5.0, 42.0), description="half-lives that ewma_mix weighs equally, days"
+    )
+    volatility_half_life_days: HalfLife = Field(
+        default=5.0, description="half-life of volatilities under ewma, days"
+    )
+    correlation_half_life_days: HalfLife = Field(
+        default=21.0, description="half-life of correlations under ewma and iterated, days"
+    )
+    har_weights: Annotated[tuple[Weight, ...], Field(min_length=4, max_length=4)] = Field(
+        default=(0.25, 0.28, 0.21, 0.26),
+        description="har: exponents of the variance of the last day, week, month and the whole history",
+    )
+    har_scale: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=1.25, description="har: factor on the variance"
     )
     shrink: bool = Field(
-        default=True, description="shrink correlations towards their mean (Ledoit-Wolf 2004)"
+        default=False, description="shrink correlations towards their mean (Ledoit-Wolf 2004)"
     )
     min_bars: Annotated[int, Field(ge=2)] = Field(
         default=504, description="fewest bars an asset needs to be estimated"
@@ -93,6 +120,10 @@ class EstimateTable(_Table):
     )
     volatility_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.05, description="lowest annualised volatility an asset is given"
+    )
+    implied_blend: Literal["variance", "log"] = Field(
+        default="variance",
+        description="whether implied and historical volatility are averaged as variances or in logs"
     )
     implied_max_age_s: Seconds = Field(
         default=10800, description="older implied volatility is stale, seconds"
@@ -127,10 +158,25 @@ class ScenarioTable(_Table):
     )
 
 
+class GroupTable(_Table):
+    """Assets with a common cap."""
+
+    name: str = Field(min_length=1, description="what the screen calls the group")
+    symbols: tuple[str, ...] = Field(min_length=1, description="assets of the group; groups may overlap")
+    max_share: PositiveFraction = Field(
+        description="largest share of the value of all risk assets that the group may have"
+    )
+
+
 class SizeTable(_Table):
     """From a risk model to weights and leverage."""
 
-    allocation: Literal["risk_parity"] = Field(default="risk_parity", description="how risk is spread")
+    allocation: Literal[
+        "risk_parity", "inverse_volatility", "equal_weight", "minimum_variance", "hierarchical_risk_parity"
+    ] = Field(
+        default="risk_parity",
+        description="how capital is spread over the assets; only `risk_parity` heeds the budgets",
+    )
     target_volatility: Annotated[float, Field(gt=0, le=3)] = Field(
         default=0.80, description="annualised volatility aimed at, a fraction: 0.80 is 80 %"
     )
@@ -163,6 +209,7 @@ class SizeTable(_Table):
         default=0.10, description="largest part of a reserve's free liquidity or cap that we take"
     )
     idle_buffer: Fraction = Field(default=0.01, description="part of NAV kept as cash")
+    groups: tuple[GroupTable, ...] = Field(default=(), description="caps on groups of assets")
 
 
 class UrgencyTable(_Table):
@@ -215,6 +262,17 @@ class UrgenciesTable(_Table):
 class DecisionTable(_Table):
     """When to trade, and how much."""
 
+    triggers: Annotated[
+        tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...], Field(min_length=1)
+    ] = Field(
+        default=("risk_share", "volatility", "leverage", "age"),
+        description="reasons to trade that are looked at, beside the health factor's, which always are",
+    )
+    rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
+        default="target",
+        description="where a planned trade aims: at the target, at the point where more trading costs more than it is "
+        "worth, or so near that part of the tracking error is left",
+    )
     risk_share_band: PositiveFraction = Field(
         default=0.02,
         description="trade when an asset's share of risk is off its budget by more (0.02: 2 points)",
@@ -228,6 +286,14 @@ class DecisionTable(_Table):
     leverage_band: PositiveFraction = Field(
         default=0.15, description="trade when leverage is off its target by more than this part of it"
     )
+    tracking_error_band: PositiveFraction = Field(
+        default=0.04,
+        description="trade when the yearly tracking error against the target is more (0.04: 4 % a year)",
+    )
+    tracking_error_left: Fraction = Field(
+        default=0.5,
+        description="part of its band, or of itself where that is less, at which ellipsoid leaves the tracking error",
+    )
     alert_health_factor: HealthFactor = Field(default=1.30, description="below it the urgency is OUT_OF_BAND")
     act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
     safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")
@@ -236,7 +302,8 @@ class DecisionTable(_Table):
     )
     patience_s: Seconds = Field(
         default=6 * 3600,
-        description="after waiting this long for cheap gas the gas price no longer holds back, seconds",
+        description="when the last rebalance is older than max_age_s by more than this, routine pays the gas price "
+        "of out_of_band, seconds",
     )
     min_trade_usd: Annotated[float, Field(ge=0)] = Field(
         default=100.0, description="smaller trades are not made, USD"
@@ -266,6 +333,8 @@ class DecisionTable(_Table):
 
     @model_validator(mode="after")
     def _ordered(self) -> DecisionTable:
+        if len(set(self.triggers)) < len(self.triggers):
+            raise ValueError(f"triggers: one is listed twice in {', '.join(self.triggers)}")
         if self.out_of_band < self.risk_share_band:
             raise ValueError(
                 f"out_of_band {self.out_of_band} is below risk_share_band {self.risk_share_band}"

@@ -14,6 +14,7 @@ from keeper.domain.policy import (
     AssetPolicy,
     DecisionPolicy,
     EstimatePolicy,
+    Group,
     PlanPolicy,
     Policy,
     Scenario,
@@ -84,15 +85,16 @@ def key_source(settings: Settings) -> KeySource:
 
 
 def policy(settings: Settings) -> Policy:
-    """The strategy in the domain's words and units."""
+    """The strategy in the domain's words and units. Raises InvalidSetting where its allocation cannot be made."""
     estimate, size, decision, plan = settings.estimate, settings.size, settings.decision, settings.plan
     urgencies = decision.urgency
-    return Policy(
+    whole = Policy(
         assets=tuple(AssetPolicy(**asset.model_dump()) for asset in settings.assets),
         estimate=EstimatePolicy(**estimate.model_dump()),
         size=SizePolicy(
-            **size.model_dump(exclude={"scenarios"}),
+            **size.model_dump(exclude={"scenarios", "groups"}),
             scenarios=tuple(Scenario(scenario.name, scenario.loss) for scenario in size.scenarios),
+            groups=tuple(Group(group.name, group.symbols, group.max_share) for group in size.groups),
         ),
         decision=DecisionPolicy(
             **decision.model_dump(exclude={"urgency", "gas_reserve_eth"}),
@@ -105,12 +107,15 @@ def policy(settings: Settings) -> Policy:
         ),
         plan=PlanPolicy(**plan.model_dump()),
     )
+    _require_allocation(whole)
+    return whole
 
 
 def held(whole: Policy, symbols: Sequence[str]) -> tuple[Policy, tuple[str, ...]]:
     """The policy of these assets alone, budgets scaled to sum to 1, and the symbols that were left out.
 
-    Raises InvalidSetting when none is left.
+    Groups lose the assets left out. Raises InvalidSetting when no asset is left, or the caps allow no portfolio
+    of those that are.
     """
     kept = tuple(asset for asset in whole.assets if asset.symbol in symbols)
     left_out = tuple(asset.symbol for asset in whole.assets if asset.symbol not in symbols)
@@ -120,7 +125,17 @@ def held(whole: Policy, symbols: Sequence[str]) -> tuple[Policy, tuple[str, ...]
             remedy="Name assets that the vault holds, spelled as the token's symbol.",
         )
     total = math.fsum(asset.budget for asset in kept)
-    return replace(whole, assets=tuple(replace(a, budget=a.budget / total) for a in kept)), left_out
+    groups = (
+        replace(group, symbols=tuple(symbol for symbol in group.symbols if symbol not in left_out))
+        for group in whole.size.groups
+    )
+    remaining = replace(
+        whole,
+        assets=tuple(replace(a, budget=a.budget / total) for a in kept),
+        size=replace(whole.size, groups=tuple(group for group in groups if group.symbols)),
+    )
+    _require_allocation(remaining)
+    return remaining, left_out
 
 
 def settings_hash(settings: Settings) -> str:
@@ -128,6 +143,17 @@ def settings_hash(settings: Settings) -> str:
     values = settings.model_dump(mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall"})
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _require_allocation(whole: Policy) -> None:
+    """What sizing would refuse at every cycle is refused before the first."""
+    from keeper.risk.allocations import require_available
+    from keeper.risk.caps import caps_of, limits
+
+    require_available(whole.size.allocation)
+    caps = caps_of(whole.assets, whole.size.groups)
+    if caps:
+        limits(caps, tuple(asset.symbol for asset in whole.assets))
 
 
 def _limits(urgency: Urgency, row: UrgencyTable) -> UrgencyLimits:

@@ -161,46 +161,50 @@ def vault_health_factor(basis: Basis) -> Bound:
 
 def weight_caps(basis: Basis) -> tuple[Bound, ...]:
     """An asset whose leveraged weight may not exceed its cap limits the leverage of the whole."""
+    kept = 1.0 - basis.largest_loss
     vault_caps = {entry.symbol: entry.max_weight_bps / BPS for entry in basis.snapshot.vault.assets}
+    own_caps = {asset.symbol: asset.max_weight for asset in basis.policy.assets}
     found = []
     for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True):
-        cap = min(
-            basis.policy.asset(symbol).max_weight, vault_caps.get(symbol, 0.0) * (1.0 - basis.largest_loss)
+        cap = min(own_caps[symbol], vault_caps.get(symbol, 0.0) * kept)
+        found.append(
+            Bound(f"weight_cap:{symbol}", _levered_to(cap, weight), f"{symbol} at most {cap:.1%} of NAV")
         )
-        found.append(Bound(f"weight_cap:{symbol}", cap / weight, f"{symbol} at most {cap:.1%} of NAV"))
     return tuple(found)
 
 
 def supply_caps(basis: Basis) -> tuple[Bound, ...]:
     """What is supplied already, or our share of that and the room under the cap, whichever is more."""
+    places = {token.symbol: place for place, token in enumerate(basis.snapshot.tokens)}
+    enabled = {entry.symbol for entry in basis.snapshot.vault.assets if entry.enabled}
     return tuple(
-        _supply_cap(basis, symbol, weight)
+        _supply_cap(basis, places[symbol], weight, enabled=symbol in enabled)
         for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
     )
 
 
-def _supply_cap(basis: Basis, symbol: str, weight: float) -> Bound:
-    snapshot = basis.snapshot
-    reserve, token, supplied = (
-        snapshot.reserve(symbol),
-        snapshot.token(symbol),
-        snapshot.holding(symbol).supplied,
-    )
-    name, nav = f"supply_cap:{symbol}", basis.held.nav_usd
-    enabled = any(entry.symbol == symbol and entry.enabled for entry in snapshot.vault.assets)
+def _supply_cap(basis: Basis, place: int, weight: float, *, enabled: bool) -> Bound:
+    snapshot, nav, share = basis.snapshot, basis.held.nav_usd, basis.policy.size.market_share
+    reserve, decimals = snapshot.reserves[place], snapshot.tokens[place].decimals
+    name = f"supply_cap:{reserve.symbol}"
     if nav <= 0.0:
         return Bound(name, math.inf, "the vault is empty")
-    closed = not reserve.active or reserve.frozen or reserve.paused or not enabled
-    if closed:
-        room, why = 0, "no more may be supplied: " + _why_closed(reserve)
+    supplied = snapshot.holdings[place].supplied
+    if not reserve.active or reserve.frozen or reserve.paused or not enabled:
+        most, why = float(supplied), "no more may be supplied: " + _why_closed(reserve)
     elif reserve.supply_cap == 0:
         return Bound(name, math.inf, "no supply cap")
     else:
-        room = max(0, reserve.supply_cap * 10**token.decimals - reserve.supplied)
-        why = f"{basis.size.market_share:.0%} of the room under the cap of {reserve.supply_cap} {symbol}"
-    most = supplied if closed else max(float(supplied), basis.size.market_share * (room + supplied))
-    value = most * snapshot.price(symbol) / 10 ** (token.decimals + 8)
-    return Bound(name, value / nav / weight, why)
+        room = max(0, reserve.supply_cap * 10**decimals - reserve.supplied)
+        most = max(float(supplied), share * (room + supplied))
+        why = f"{share:.0%} of the room under the cap of {reserve.supply_cap} {reserve.symbol}"
+    value = most * snapshot.feeds[place].price / 10 ** (decimals + 8)
+    return Bound(name, _levered_to(value / nav, weight), why)
+
+
+def _levered_to(most: float, weight: float) -> float:
+    """Leverage at which a unit weight reaches ``most`` NAVs; inf for an asset that is not held."""
+    return most / weight if weight > 0.0 else math.inf
 
 
 def _why_closed(reserve: Reserve) -> str:

@@ -11,24 +11,28 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
-from keeper.risk.allocations import allocation
+from keeper.risk.allocations import allocate
+from keeper.risk.caps import caps_of
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
 
 
 def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPortfolio:
-    """Weights of the policy's allocation times the largest leverage that every bound allows; the rest is cash
-    or debt.
+    """Weights of the policy's allocation within its caps, times the largest leverage that every bound allows.
 
-    Below leverage 1 the remainder is cash. ``policy`` is already tightened by the vault's own. Raises
+    Above leverage 1 the rest is debt, below it cash. ``policy`` is already tightened by the vault's own. Raises
     InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
     covariance = np.array(model.covariance)
-    assets = tuple(policy.asset(symbol) for symbol in model.symbols)
+    by_symbol = {asset.symbol: asset for asset in policy.assets}
+    assets = tuple(by_symbol[symbol] for symbol in model.symbols)
     total = math.fsum(asset.budget for asset in assets)
     budgets = tuple(asset.budget / total for asset in assets)
-    unit = allocation(policy.size.allocation)(covariance, budgets, model.symbols)
-    reserves = [snapshot.reserve(symbol) for symbol in model.symbols]
+    caps = caps_of(assets, policy.size.groups)
+    unit, binding_caps = allocate(policy.size.allocation, covariance, budgets, model.symbols, caps)
+    by_token = {reserve.symbol: reserve for reserve in snapshot.reserves}
+    reserves = [by_token[symbol] for symbol in model.symbols]
+    unit_weights = tuple(unit.tolist())
     unit_volatility = volatility(unit, covariance)
     threshold = float(unit @ [reserve.liquidation_threshold_bps / BPS for reserve in reserves])
     bounds = all_bounds(
@@ -37,7 +41,7 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
             snapshot=snapshot,
             policy=policy,
             held=portfolio(snapshot),
-            unit_weights=tuple(unit.tolist()),
+            unit_weights=unit_weights,
             unit_volatility=unit_volatility,
             liquidation_threshold=threshold,
             ltv=float(unit @ [reserve.ltv_bps / BPS for reserve in reserves]),
@@ -48,7 +52,7 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
     return TargetPortfolio(
         symbols=model.symbols,
         budgets=budgets,
-        unit_weights=tuple(unit.tolist()),
+        unit_weights=unit_weights,
         weights=tuple((leverage * unit).tolist()),
         risk_shares=tuple(risk_shares(unit, covariance).tolist()),
         unit_volatility=unit_volatility,
@@ -57,4 +61,5 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
         health_factor=health_factor_at(leverage, threshold, policy.size.idle_buffer),
         binding=binding.name,
         bounds=bounds,
+        binding_caps=binding_caps,
     )

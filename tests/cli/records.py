@@ -54,6 +54,7 @@ def conclusions() -> Conclusions:
             Bound("target_volatility", 1.26, "0.78 / 0.62"),
             Bound("carry", float("inf"), "never reached"),
         ),
+        binding_caps=("group:majors",),
     )
     gates = (
         Gate("risk_share", "trigger", 0.5, 0.03, True, Urgency.ROUTINE, "largest gap to a budget", 0),

@@ -19,6 +19,7 @@ PROMISED: dict[str, Any] = {
     "leverage": float,
     "target_leverage": float,
     "binding": str,
+    "binding_caps": [str],
     "health_factor": (float, type(None)),
     "volatility": float,
     "target_volatility": float,

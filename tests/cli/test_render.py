@@ -46,6 +46,7 @@ def test_everything_an_operator_asks_for_is_on_the_screen() -> None:
         "0.0 % → 68.0 %",  # weight
         "0.0 % → 50.0 %",  # share of risk
         "bound by target_volatility",
+        "target weights bound by group:majors",
         "1.260",  # target leverage
         "floor 1.400",
         "swap, exact in",

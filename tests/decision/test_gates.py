@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.decision.gates import LIMITS, TRIGGERS, holds_back, judged_limits, judged_triggers
+from keeper.decision.limits import highest_gas_price_wei
 from keeper.decision.situation import Position, Situation, consider, take_position
 from keeper.domain.decision import Gate, Goal
 from keeper.domain.market import MarketSnapshot, Trust
@@ -130,6 +131,62 @@ def test_risk_share_fires_beyond_the_band_and_not_at_it() -> None:
 def test_risk_share_is_out_of_band_beyond_the_outer_band() -> None:
     assert trigger("risk_share", off_budget(1.2)).urgency is ROUTINE
     assert trigger("risk_share", off_budget(1.8)).urgency is OUT_OF_BAND
+
+
+def tracking(factor: float, **changes: object) -> Position:
+    """All weights off their target alike: the tracking error is that part of the target's volatility, 80 %."""
+    policy = a_policy(decision=a_decision_policy(triggers=("tracking_error",), **changes))
+    return a_position(a_snapshot(weights=[factor * weight for weight in target_weights()]), policy)
+
+
+@pytest.mark.parametrize(
+    ("factor", "fired", "urgency"),
+    [
+        (1.0499, False, ROUTINE),
+        (1.0501, True, ROUTINE),
+        (0.9499, True, ROUTINE),
+        (1.133, True, ROUTINE),
+        (1.134, True, OUT_OF_BAND),
+    ],
+)
+def test_tracking_error_fires_beyond_the_band_on_either_side(
+    factor: float, fired: bool, urgency: Urgency
+) -> None:
+    gate = trigger("tracking_error", tracking(factor, tracking_error_band=0.04))
+    assert gate.passed is fired
+    assert gate.value == pytest.approx(0.8 * abs(factor - 1), abs=1e-6)
+    assert gate.urgency is urgency
+    assert gate.detail.startswith("tracking error against the target ")
+
+
+def test_tracking_error_lets_twins_stand_in_for_each_other_where_risk_shares_do_not() -> None:
+    twins = a_model(
+        volatilities=(0.8, 0.8, 0.8, 0.8),
+        correlation=[[1.0 if i == j else 0.99 for j in range(4)] for i in range(4)],
+    )
+    policy = a_policy(decision=a_decision_policy(triggers=("risk_share", "tracking_error")))
+    target = size(twins, a_snapshot(), policy)
+    swapped = (target.weights[0] + 0.05, target.weights[1] - 0.05, *target.weights[2:])
+    position = take_position(a_snapshot(weights=swapped), twins, target, policy)
+    assert trigger("risk_share", position).passed
+    assert not trigger("tracking_error", position).passed
+
+
+def test_only_the_triggers_that_the_policy_names_are_looked_at_and_the_health_factors_always() -> None:
+    def looked_at(*names: str) -> list[str]:
+        policy = a_policy(decision=a_decision_policy(triggers=names))
+        return [gate.name for gate in judged_triggers(a_position(policy=policy))]
+
+    always = ["health_factor_act", "health_factor_alert"]
+    assert looked_at("leverage") == [*always, "leverage"]
+    assert looked_at("age", "tracking_error") == [*always, "tracking_error", "age"]
+    assert looked_at(*a_decision_policy().triggers) == [
+        *always,
+        "risk_share",
+        "volatility",
+        "leverage",
+        "age",
+    ]
 
 
 @pytest.mark.parametrize("name", ["volatility", "leverage"])
@@ -298,6 +355,35 @@ def test_after_its_patience_a_routine_trade_pays_as_an_out_of_band_one(overdue: 
     assert ("patience" in gate.detail) is (gwei == 120)
 
 
+@pytest.mark.parametrize("overdue", [6 * HOUR, 6 * HOUR + 1])
+def test_only_routine_has_two_tiers_of_patience(overdue: int) -> None:
+    snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
+    for urgency, gwei in ((OUT_OF_BAND, 120), (EMERGENCY, 500)):
+        assert limit("gas_price", a_situation(snapshot, urgency=urgency)).limit == gwei
+
+
+def test_patience_is_counted_from_when_a_rebalance_was_due_not_from_when_a_trigger_fired() -> None:
+    # Yearn's two delays: dear gas holds back a young drift, however large the cool-down was, until the age is up.
+    dear = with_block(a_snapshot(), base_fee_wei=60 * GWEI)
+    young = with_vault(dear, last_rebalance=NOW - 6 * DAY)
+    assert not limit("gas_price", a_situation(young, urgency=ROUTINE)).passed
+    old = with_vault(dear, last_rebalance=NOW - 7 * DAY - 7 * HOUR)
+    assert limit("gas_price", a_situation(old, urgency=ROUTINE)).passed
+
+
+def test_a_vault_that_was_never_rebalanced_has_waited_long_enough() -> None:
+    snapshot = with_vault(with_block(a_snapshot(), base_fee_wei=120 * GWEI), last_rebalance=0)
+    assert limit("gas_price", a_situation(snapshot, urgency=ROUTINE)).passed
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+@pytest.mark.parametrize("overdue", [-DAY, 7 * HOUR])
+def test_the_gate_and_the_transaction_have_the_same_highest_gas_price(urgency: Urgency, overdue: int) -> None:
+    snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
+    highest = highest_gas_price_wei(snapshot, urgency, a_policy())
+    assert limit("gas_price", a_situation(snapshot, urgency=urgency)).limit * GWEI == pytest.approx(highest)
+
+
 def at_balance(wei: int, weights: tuple[float, ...] | None = None, urgency: Urgency = OUT_OF_BAND) -> Gate:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.2, 0.2), keeper_balance_wei=wei)
     return limit("gas_balance", a_situation(snapshot, urgency=urgency, weights=weights))
@@ -346,6 +432,70 @@ def test_benefit_must_be_more_than_the_cost() -> None:
     situation = a_situation(urgency=ROUTINE)
     assert not limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd)).passed
     assert limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd + 1e-6)).passed
+
+
+def test_a_cost_of_each_assets_own_is_counted() -> None:
+    dear = a_policy(assets=tuple(replace(asset, trade_cost_bps=200) for asset in a_policy().assets))
+    usual, own = a_situation(urgency=ROUTINE), a_situation(policy=dear, urgency=ROUTINE)
+    assert own.trade_cost_usd - usual.trade_cost_usd == pytest.approx(180e-4 * own.turnover * 1e6)
+    assert own.benefit_usd == usual.benefit_usd
+
+
+# ---------------------------------------------------------- after the trade
+
+
+def shifted(*changes: float) -> tuple[float, ...]:
+    return tuple(weight + change for weight, change in zip(target_weights(), changes, strict=True))
+
+
+@pytest.mark.parametrize("urgency", [ROUTINE, OUT_OF_BAND])
+def test_a_trade_must_lead_nearer_to_the_target(urgency: Urgency) -> None:
+    snapshot = a_snapshot(weights=shifted(0.05, 0.0, 0.0, 0.0))
+
+    def improved(change: float) -> Gate:
+        return limit(
+            "improves", a_situation(snapshot, urgency=urgency, weights=shifted(change, 0.0, 0.0, 0.0))
+        )
+
+    assert improved(0.049).passed
+    assert improved(-0.049).passed
+    assert not improved(0.051).passed
+    assert not improved(-0.051).passed
+    assert improved(0.0).value == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("factor", "passed"), [(1.149, True), (1.151, False), (0.6, True), (0.5, True)])
+def test_a_trade_must_not_end_past_the_other_edge_of_a_band(factor: float, passed: bool) -> None:
+    # From half the target upwards: as far as 15 % above it.
+    snapshot = a_snapshot(weights=[0.5 * weight for weight in target_weights()])
+    goal = tuple(factor * weight for weight in target_weights())
+    gate = limit("no_overshoot", a_situation(snapshot, weights=goal))
+    assert gate.passed is passed
+    assert passed or gate.detail.startswith(("leverage ends at 1.7", "volatility ends at 0.9"))
+
+
+def test_a_trade_must_not_throw_another_asset_off_its_budget() -> None:
+    snapshot = a_snapshot(weights=shifted(0.1, 0.0, 0.0, 0.0))
+    gate = limit("no_overshoot", a_situation(snapshot, weights=shifted(0.0, 0.0, 0.1, 0.0)))
+    assert not gate.passed
+    assert gate.detail.startswith("LINK ends with ")
+
+
+def test_a_trade_that_levers_must_not_end_below_the_alert_level() -> None:
+    policy = a_policy(decision=a_decision_policy(alert_health_factor=2.5, safe_health_factor=3.0))
+    up = limit("no_overshoot", a_situation(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), policy))
+    assert not up.passed
+    assert "the health factor ends at 2.1" in up.detail
+    down = limit("no_overshoot", a_situation(a_snapshot(weights=(0.6, 0.5, 0.4, 0.4)), policy))
+    assert down.passed
+
+
+def test_part_of_a_way_is_judged_by_where_the_way_ends() -> None:
+    position = a_position(a_snapshot(weights=shifted(0.2, 0.0, 0.0, 0.0)))
+    halt = Goal(position.model.symbols, shifted(0.0, 0.0, 0.2, 0.0), 0.0)
+    on_the_way = consider(position, halt, OUT_OF_BAND, None, (), position.target.weights)
+    assert limit("no_overshoot", on_the_way).passed
+    assert not limit("no_overshoot", consider(position, halt, OUT_OF_BAND, None, ())).passed
 
 
 # ------------------------------------------------------- limits by urgency

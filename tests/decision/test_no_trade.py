@@ -40,23 +40,98 @@ def test_with_costs_above_every_gain_it_stays() -> None:
     np.testing.assert_array_equal(now, edge_of_no_trade_region(now, TARGET, SIGMA, 0.3, [1.0] * 4))
 
 
+def violation(
+    x: np.ndarray, now: np.ndarray, target: np.ndarray, sigma: np.ndarray, strength: float, costs: np.ndarray
+) -> float:
+    """Largest breach of the optimality conditions, in units of the cost: slope -c where bought, +c where sold, between
+    where left, at least -c (and what is kept of it none) at zero."""
+    slope = strength * sigma @ (x - target)
+    worst = 0.0
+    for held, was, steep, cost in zip(x, now, slope, costs, strict=True):
+        if held > was:
+            breach = abs(steep + cost)
+        elif 0.0 < held < was:
+            breach = abs(steep - cost)
+        elif held == was > 0.0:
+            breach = max(0.0, abs(steep) - cost)
+        else:
+            breach = max(0.0, (cost if held < was else -cost) - steep)
+        worst = max(worst, breach)
+    return worst
+
+
+def a_covariance(seed: int, n: int, common: float) -> np.ndarray:
+    """Volatilities of 5 to 150 %, one common factor of weight ``common``, the rest random."""
+    generator = np.random.default_rng(seed)
+    loadings = generator.standard_normal((n, n)) * np.sqrt(1.0 - common) + np.sqrt(n * common)
+    sigma = loadings @ loadings.T
+    scale = generator.uniform(0.05, 1.5, n) / np.sqrt(np.diagonal(sigma))
+    return np.asarray(sigma * np.outer(scale, scale))
+
+
 @given(
-    st.lists(st.floats(0, 1), min_size=4, max_size=4),
-    st.lists(st.floats(0, 0.02), min_size=4, max_size=4),
-    st.floats(0.05, 5),
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.floats(0.0, 0.99),
+    st.floats(0.0, 0.05),
+    st.floats(0.05, 5.0),
 )
-@settings(deadline=None)
-def test_at_the_edge_no_small_trade_pays(now: list[float], costs: list[float], patience: float) -> None:
-    x = edge_of_no_trade_region(now, TARGET, SIGMA, patience, costs)
-    slope = patience * SIGMA @ (x - TARGET)
-    for i in range(4):
-        if x[i] > now[i]:
-            assert slope[i] == pytest.approx(-costs[i], abs=1e-8)
-        elif 0.0 < x[i] < now[i]:
-            assert slope[i] == pytest.approx(costs[i], abs=1e-8)
-        elif x[i] == now[i]:
-            assert -costs[i] - 1e-8 <= slope[i]
-            assert slope[i] <= costs[i] + 1e-8 or x[i] == 0.0
+@settings(deadline=None, max_examples=200)
+def test_at_the_edge_no_small_trade_pays(
+    seed: int, n: int, common: float, cost: float, strength: float
+) -> None:
+    generator = np.random.default_rng(seed + 1)
+    sigma = a_covariance(seed, n, common)
+    now = generator.uniform(0.0, 1.0, n) * (generator.uniform(size=n) > 0.2)
+    target, costs = generator.uniform(-0.1, 1.0, n), cost * generator.uniform(0.0, 1.0, n)
+    x = edge_of_no_trade_region(now, target, sigma, strength, costs)
+    assert np.all(x >= 0.0)
+    assert violation(x, now, target, sigma, strength, costs) <= 1e-10
+
+
+def test_the_edge_is_exact_for_assets_that_are_nearly_one() -> None:
+    twins = np.array([[0.64, 0.64 * 0.999_999], [0.64 * 0.999_999, 0.64]])
+    now, target, costs = np.array([0.9, 0.1]), np.array([0.2, 0.5]), np.array([0.004, 0.004])
+    x = edge_of_no_trade_region(now, target, twins, 0.33, costs)
+    assert violation(x, now, target, twins, 0.33, costs) <= 1e-10
+
+
+def test_twins_that_cost_differently_are_traded_where_it_is_cheap() -> None:
+    sigma = np.array([[0.64, 0.64 * 0.99], [0.64 * 0.99, 0.64]])
+    x = edge_of_no_trade_region([0.5, 0.5], [0.3, 0.3], sigma, 0.33, [0.004, 0.02])
+    assert x[0] < 0.2
+    assert x[1] == 0.5
+
+
+def test_from_the_edge_there_is_nothing_more_to_do() -> None:
+    now, costs = np.array([0.9, 0.1, 0.6, 0.0]), np.array([0.004] * 4)
+    edge = edge_of_no_trade_region(now, TARGET, SIGMA, 0.33, costs)
+    again = edge_of_no_trade_region(edge, TARGET, SIGMA, 0.33, costs)
+    np.testing.assert_allclose(again, edge, atol=1e-12)
+
+
+def test_the_edge_is_where_a_convex_solver_finds_it() -> None:
+    # x = now + b - s with b, s >= 0 makes it a smooth programme with bounds.
+    from scipy.optimize import minimize
+
+    now, costs, n = np.array([0.9, 0.1, 0.6, 0.2]), np.array([0.004, 0.002, 0.008, 0.001]), 4
+
+    def value(z: np.ndarray) -> tuple[float, np.ndarray]:
+        off = now + z[:n] - z[n:] - TARGET
+        slope = 0.33 * SIGMA @ off
+        return (
+            0.5 * off @ slope + costs @ (z[:n] + z[n:]),
+            np.concatenate([slope + costs, costs - slope]),
+        )
+
+    limits = [(0.0, None)] * n + [(0.0, held) for held in now]
+    options = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 10_000}
+    found = minimize(value, np.zeros(2 * n), jac=True, bounds=limits, method="L-BFGS-B", options=options).x
+    edge = edge_of_no_trade_region(now, TARGET, SIGMA, 0.33, costs)
+    np.testing.assert_allclose(edge, now + found[:n] - found[n:], atol=1e-5)
+    trade = edge - now
+    ours = value(np.concatenate([np.maximum(trade, 0.0), np.maximum(-trade, 0.0)]))[0]
+    assert ours <= value(found)[0] + 1e-15
 
 
 def test_weights_are_never_negative() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.devnet.uniswap_depth import POOL_DEPTHS
+from keeper.recorded.pools import POOL_DEPTHS
 from keeper.devnet.uniswap_math import (
     Q96,
     amounts_for,

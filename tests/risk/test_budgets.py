@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,6 +148,50 @@ def test_ill_conditioned_covariances_with_lopsided_budgets_are_solved_or_refused
         )
 
 
+def in_fifty_digits(sigma: np.ndarray, budgets: np.ndarray, near: np.ndarray) -> list[float]:
+    """The weights by Newton's method on the defining equations, started near the solution."""
+    with mpmath.workdps(50):
+        n = len(sigma)
+        exact = mpmath.matrix(sigma.tolist())
+        b = [mpmath.mpf(float(budget)) for budget in budgets]
+        b = [budget / mpmath.fsum(b) for budget in b]
+        scale = mpmath.sqrt(mpmath.mpf(float(near @ sigma @ near)))
+        y = mpmath.matrix([mpmath.mpf(float(weight)) / scale for weight in near])
+        for _ in range(12):
+            gradient = exact * y - mpmath.matrix([b[i] / y[i] for i in range(n)])
+            hessian = exact + mpmath.diag([b[i] / y[i] ** 2 for i in range(n)])
+            y = y - mpmath.lu_solve(hessian, gradient)
+        left = max(abs(y[i] * (exact * y)[i] / b[i] - 1) for i in range(n))
+        assert left < mpmath.mpf(10) ** -30
+        return [float(y[i] / mpmath.fsum(y)) for i in range(n)]
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e6, 1e10])
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_agree_with_fifty_digit_arithmetic(condition: float, seed: int) -> None:
+    # Positive loadings on one factor, one of them almost all factor: ill-conditioned, but nobody hedges.
+    generator = np.random.default_rng(seed)
+    n = 5
+    loadings = generator.uniform(0.4, 0.9, n)
+    loadings[:2] = 1 - 1 / condition
+    correlation = np.outer(loadings, loadings)
+    np.fill_diagonal(correlation, 1.0)
+    volatilities = 10.0 ** generator.uniform(-2, 0, n)
+    sigma = correlation * np.outer(volatilities, volatilities)
+    budgets = generator.uniform(0.05, 1.0, n)
+    weights = risk_parity(sigma, budgets)
+    assert np.linalg.cond(correlation) > condition
+    np.testing.assert_allclose(weights, in_fifty_digits(sigma, budgets, weights), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rho", [-0.5, -0.95, 0.99])
+def test_hedged_and_twin_like_assets_agree_with_fifty_digit_arithmetic(rho: float) -> None:
+    sigma = covariance([0.5, 0.6, 0.05], [[1, rho, 0.1], [rho, 1, 0], [0.1, 0, 1]])
+    budgets = np.array([0.5, 0.3, 0.2])
+    weights = risk_parity(sigma, budgets)
+    np.testing.assert_allclose(weights, in_fifty_digits(sigma, budgets, weights), rtol=1e-10)
+
+
 def test_one_asset_gets_everything() -> None:
     assert risk_parity([[0.36]], [0.2]).tolist() == [1.0]
 
@@ -163,11 +208,31 @@ def test_a_stable_at_one_hundred_thousandth_a_day_takes_almost_all_capital() -> 
     assert risk_parity(sigma, np.ones(3))[0] > 0.999
 
 
-def test_a_tutorials_starting_point_is_not_taken_for_the_solution() -> None:
-    # Daily covariances are of order 1e-4: an absolute tolerance would accept equal weights at once.
+def test_where_a_general_optimiser_returns_its_starting_point_as_converged_the_solution_is_found() -> None:
+    # The objective of many tutorials: squared gaps between risk contributions, of order 1e-9 for a daily covariance,
+    # below SciPy's default tolerance of 1e-6 from the start.
+    from scipy.optimize import minimize
+
     sigma = covariance([0.02, 0.03, 0.05], [[1, 0.8, 0.6], [0.8, 1, 0.7], [0.6, 0.7, 1]])
+
+    def squared_gaps(weights: np.ndarray) -> float:
+        contributions = weights * (sigma @ weights)
+        return float(np.square(contributions - contributions.mean()).sum())
+
+    start = np.full(3, 1 / 3)
+    tutorial = minimize(
+        squared_gaps,
+        start,
+        method="SLSQP",
+        bounds=[(0, 1)] * 3,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+    )
+    assert tutorial.success
+    np.testing.assert_allclose(tutorial.x, start, atol=1e-3)
+    assert residual(tutorial.x, sigma, np.ones(3)) > 0.3
+
     weights = risk_parity(sigma, np.ones(3))
-    assert np.abs(weights - 1 / 3).max() > 0.1
+    assert np.abs(weights - start).max() > 0.1
     assert residual(weights, sigma, np.ones(3)) <= 1e-10
 
 
@@ -212,10 +277,10 @@ def test_the_scale_of_the_budgets_does_not_matter() -> None:
     np.testing.assert_allclose(risk_parity(sigma, [1, 2]), risk_parity(sigma, [100, 200]), rtol=1e-12)
 
 
-@pytest.mark.parametrize("size", [1e-6, 1e6])
-def test_tiny_and_huge_volatilities_are_solved(size: float) -> None:
-    sigma = covariance([0.5 * size, 0.6], [[1, 0.6], [0.6, 1]])
-    assert residual(risk_parity(sigma, [0.5, 0.5]), sigma, np.array([0.5, 0.5])) <= 1e-10
+@pytest.mark.parametrize("volatilities", [[1e-8, 0.6], [1e4, 0.6], [1e-8, 1e4], [1e-8, 2e-8], [1e4, 3e4]])
+def test_tiny_and_huge_volatilities_are_solved(volatilities: list[float]) -> None:
+    sigma = covariance(volatilities, [[1, 0.6], [0.6, 1]])
+    assert residual(risk_parity(sigma, [0.3, 0.7]), sigma, np.array([0.3, 0.7])) <= 1e-10
 
 
 # ---------------------------------------------------------------- bad inputs
@@ -270,6 +335,11 @@ def test_a_covariance_that_does_not_match_the_assets_is_refused() -> None:
 def test_a_budget_that_is_not_positive_names_the_asset(budget: float) -> None:
     with pytest.raises(InvalidBudgets, match="budget of WETH"):
         risk_parity(GOOD, [0.5, budget, 0.5], NAMES)
+
+
+def test_budgets_that_sum_to_infinity_are_refused() -> None:
+    with pytest.raises(InvalidBudgets, match="sum to infinity"), np.errstate(over="ignore"):
+        risk_parity(GOOD, [1e308, 1e308, 1e308], NAMES)
 
 
 def test_a_missing_budget_is_refused() -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keeper.domain.errors import InvalidSetting
 from keeper.risk import ewma
 from keeper.risk.correlation import (
     SMALLEST_EIGENVALUE,
     constant_correlation,
-    ewma_correlation,
+    correlation,
     positive_definite,
     shrinkage,
     shrunk_correlation,
+    weighted_correlation,
 )
+from tests.factories import an_estimate_policy
 
 
 def smallest_eigenvalue(matrix: np.ndarray) -> float:
@@ -26,8 +31,8 @@ def smallest_eigenvalue(matrix: np.ndarray) -> float:
 @settings(deadline=None, max_examples=60)
 def test_any_returns_give_a_positive_definite_correlation(seed: int, n: int, bars: int) -> None:
     returns = np.random.default_rng(seed).normal(size=(bars, n))
-    for measure in (ewma_correlation, shrunk_correlation):
-        found = measure(returns, 10)
+    for measure in (weighted_correlation, shrunk_correlation):
+        found = measure(returns, ewma.weights(bars, 10))
         np.testing.assert_array_equal(found, found.T)
         np.testing.assert_array_equal(np.ones(n), np.diag(found))
         assert smallest_eigenvalue(found) >= 0.99 * SMALLEST_EIGENVALUE
@@ -36,7 +41,7 @@ def test_any_returns_give_a_positive_definite_correlation(seed: int, n: int, bar
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_perfectly_correlated_pairs_are_made_positive_definite(sign: float) -> None:
     one = np.random.default_rng(1).normal(size=(200, 1))
-    found = ewma_correlation(np.hstack([one, sign * one]), 50)
+    found = weighted_correlation(np.hstack([one, sign * one]), ewma.weights(200, 50))
     assert sign == pytest.approx(found[0, 1], abs=1e-7)
     assert smallest_eigenvalue(found) >= 0.99 * SMALLEST_EIGENVALUE
 
@@ -44,7 +49,7 @@ def test_perfectly_correlated_pairs_are_made_positive_definite(sign: float) -> N
 def test_an_asset_that_never_moved_is_uncorrelated() -> None:
     returns = np.random.default_rng(1).normal(size=(200, 2))
     returns[:, 1] = 0.0
-    np.testing.assert_array_equal(np.eye(2), ewma_correlation(returns, 50))
+    np.testing.assert_array_equal(np.eye(2), weighted_correlation(returns, ewma.weights(200, 50)))
 
 
 def test_a_good_matrix_is_left_as_it_is() -> None:
@@ -56,7 +61,8 @@ def test_shrinkage_keeps_the_mean_correlation_and_narrows_the_spread() -> None:
     generator = np.random.default_rng(5)
     mixing = np.array([[1.0, 0, 0], [0.8, 0.6, 0], [0.2, 0.1, 0.97]])
     returns = generator.normal(size=(400, 3)) @ mixing.T
-    plain, shrunk = ewma_correlation(returns, 60), shrunk_correlation(returns, 60)
+    w = ewma.weights(400, 60)
+    plain, shrunk = weighted_correlation(returns, w), shrunk_correlation(returns, w)
     pairs = np.triu_indices(3, 1)
     assert plain[pairs].mean() == pytest.approx(shrunk[pairs].mean(), rel=1e-12)
     assert np.ptp(shrunk[pairs]) < np.ptp(plain[pairs])
@@ -88,5 +94,62 @@ def test_with_equal_weights_the_intensity_is_ledoit_and_wolfs() -> None:
 
 def test_two_assets_have_nothing_to_shrink_towards() -> None:
     returns = np.random.default_rng(5).normal(size=(400, 2))
-    np.testing.assert_allclose(ewma_correlation(returns, 60), shrunk_correlation(returns, 60))
-    assert pytest.approx(ewma.weights(400, 60).sum()) == 1.0
+    w = ewma.weights(400, 60)
+    np.testing.assert_allclose(weighted_correlation(returns, w), shrunk_correlation(returns, w))
+
+
+# ------------------------------------------------------------------ by name
+
+
+def two_regimes() -> np.ndarray:
+    """A calm, uncorrelated half and then a half ten times wilder with correlation one half; daily bars."""
+    generator = np.random.default_rng(12)
+    calm = generator.normal(size=(300, 2))
+    wild = 10 * generator.normal(size=(300, 2)) @ np.array([[1, 0.5], [0, np.sqrt(0.75)]])
+    return np.vstack([calm, wild])
+
+
+def test_the_mix_is_the_correlation_under_the_mean_of_its_weights() -> None:
+    returns = two_regimes()
+    policy = an_estimate_policy(
+        bar_seconds=86_400, correlation="ewma_mix", mix_half_lives_days=(2.0, 30.0), shrink=False
+    )
+    w = (np.pad(ewma.weights(600, 2), (600 - ewma.weights(600, 2).size, 0)) + ewma.weights(600, 30)) / 2
+    covariance = (returns * w[:, None]).T @ returns
+    expected = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert expected == pytest.approx(correlation(returns, policy)[0, 1], rel=1e-9)
+
+
+def test_iterated_weighs_calm_and_wild_days_alike() -> None:
+    # Half-life far longer than the sample: nearly equal weights. Plain EWMA sees almost only the wild half.
+    policy = an_estimate_policy(
+        bar_seconds=86_400, volatility_half_life_days=5, correlation_half_life_days=300, shrink=False
+    )
+    returns = two_regimes()
+    plain = correlation(returns, policy)[0, 1]
+    iterated = correlation(returns, replace(policy, correlation="iterated"))[0, 1]
+    assert plain == pytest.approx(0.5, abs=0.08)
+    assert 0.2 < iterated < 0.4
+
+
+def test_iterated_scales_each_return_by_the_volatility_before_it() -> None:
+    returns = np.random.default_rng(2).normal(size=(40, 2))
+    policy = an_estimate_policy(
+        bar_seconds=86_400,
+        correlation="iterated",
+        volatility_half_life_days=3,
+        correlation_half_life_days=10,
+        shrink=False,
+    )
+    scaled = []
+    for t in range(3, 40):
+        w = 2.0 ** -(np.arange(t - 1, -1, -1) / 3)
+        scaled.append(returns[t] / np.sqrt(w @ returns[:t] ** 2 / w.sum()))
+    expected = weighted_correlation(np.array(scaled), ewma.weights(37, 10))
+    np.testing.assert_allclose(expected, correlation(returns, policy), rtol=1e-9)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidSetting, match="estimate.correlation is 'dcc'") as error:
+        correlation(two_regimes(), an_estimate_policy(correlation="dcc"))
+    assert "ewma_mix, iterated" in error.value.remedy

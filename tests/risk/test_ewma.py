@@ -56,3 +56,27 @@ def test_pandas_demeans_and_rescales_where_we_do_neither() -> None:
 def test_effective_bars_tend_to_riskmetrics_sample_size() -> None:
     lam = ewma.decay(24)
     assert (1 + lam) / (1 - lam) == pytest.approx(ewma.effective_bars(ewma.weights(10_000, 24)), rel=1e-9)
+
+
+def test_mixed_weights_are_the_mean_of_their_parts() -> None:
+    mixed = ewma.mixed_weights(5_000, (10, 50))
+    short, long = ewma.weights(5_000, 10), ewma.weights(5_000, 50)
+    assert mixed.size == long.size > short.size
+    assert pytest.approx(mixed.sum(), rel=1e-14) == 1.0
+    assert pytest.approx(mixed[-1], rel=1e-14) == (short[-1] + long[-1]) / 2
+    assert mixed[0] == long[0] / 2
+
+
+@pytest.mark.parametrize("half_life", [0.3, 5, 10_000])
+def test_decayed_sums_are_the_recursion_whatever_the_length_of_a_block(half_life: float) -> None:
+    values = np.square(some_returns(3_000, 2))
+    lam, state, expected = ewma.decay(half_life), np.zeros(2), []
+    for row in values:
+        state = lam * state + row
+        expected.append(state)
+    np.testing.assert_allclose(expected, ewma.decayed_sums(values, half_life), rtol=1e-12)
+
+
+def test_weights_cannot_be_changed_by_who_asked_for_them() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        ewma.weights(10, 3)[0] = 1.0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import ImpliedReading
 from keeper.risk.implied import Blend, blends, decayed_weight, with_last_good
 from tests.factories import DAY, HOUR, NOW, RISK_SYMBOLS, a_reading, an_estimate_policy, some_assets
@@ -130,3 +131,54 @@ def test_a_number_of_now_goes_before_an_earlier_one() -> None:
 def test_without_an_earlier_value_there_is_none() -> None:
     gone = replace(a_reading("ETH", 0.9), volatility=None)
     assert with_last_good((gone,), (a_reading("BTC", 0.9),)) == (gone,)
+
+
+# ------------------------------------------------------------ blend in logs
+
+IN_LOGS = an_estimate_policy(implied_blend="log")
+
+
+def blended_in_logs(*readings: ImpliedReading) -> dict[str, Blend]:
+    found = blends(some_assets(), HISTORICAL, CORRELATION, readings, NOW, IN_LOGS)
+    return dict(zip(RISK_SYMBOLS, found, strict=True))
+
+
+def test_in_logs_half_of_each_is_their_geometric_mean() -> None:
+    found = blended_in_logs(a_reading("BTC", 0.80))["WBTC"]
+    assert pytest.approx(found.volatility) == (0.80 * 0.45) ** 0.5
+
+
+@given(st.floats(0.001, 100), st.integers(0, 3 * DAY))
+def test_in_logs_a_doubtful_reading_never_lowers_any_volatility_either(value: float, age: int) -> None:
+    doubtful = age > IN_LOGS.implied_max_age_s or not 0.5 <= value / 0.45 <= 3.0
+    found = blended_in_logs(a_reading("BTC", value, observed_at=NOW - age))
+    if doubtful:
+        assert found["WBTC"].volatility >= 0.45 * (1 - 1e-12)
+        assert found["LINK"].volatility >= 0.75 * (1 - 1e-12)
+
+
+def test_in_logs_an_absurd_reading_raises_no_further_than_the_largest_ratio() -> None:
+    assert pytest.approx(blended_in_logs(a_reading("BTC", 45.0))["WBTC"].volatility) == 0.45 * 3.0**0.5
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 0.0, -0.3])
+def test_in_logs_a_reading_without_a_number_leaves_the_historical_volatility(value: float | None) -> None:
+    assert blended_in_logs(replace(a_reading("BTC", None), volatility=value))["WBTC"].volatility == 0.45
+
+
+@pytest.mark.parametrize("blend", ["variance", "log"])
+def test_a_weight_of_nothing_is_no_implied_volatility(blend: str) -> None:
+    assets = tuple(replace(one, implied_weight=0.0) for one in some_assets())
+    policy = an_estimate_policy(implied_blend=blend)
+    found = blends(assets, HISTORICAL, CORRELATION, (a_reading("BTC", 0.9),), NOW, policy)
+    np.testing.assert_allclose(HISTORICAL, [one.volatility for one in found], rtol=1e-15)
+
+
+def test_an_unknown_blend_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="estimate.implied_blend is 'mean'"):
+        blends(some_assets(), HISTORICAL, CORRELATION, (), NOW, an_estimate_policy(implied_blend="mean"))
+
+
+def test_the_provenance_names_the_historical_estimator() -> None:
+    found = blends(some_assets(), HISTORICAL, CORRELATION, (), NOW, an_estimate_policy(volatility="har"))
+    assert found[0].provenance.startswith("HAR only")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -81,6 +82,38 @@ def test_an_asset_that_is_not_deployed_is_left_out_and_the_budgets_still_sum_to_
     assert left_out == ("UNI",)
     assert tuple(asset.symbol for asset in kept.assets) == ("WBTC", "WETH", "LINK")
     assert sum(asset.budget for asset in kept.assets) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_a_group_loses_what_is_not_deployed_and_goes_when_nothing_is_left() -> None:
+    groups = [
+        {"name": "defi", "symbols": ["LINK", "UNI"], "max_share": 0.4},
+        {"name": "dex", "symbols": ["UNI"], "max_share": 0.3},
+    ]
+    whole = policy(Settings(size={"groups": groups}))
+    assert [group.name for group in whole.size.groups] == ["defi", "dex"]
+    kept, _ = held(whole, ("USDC", "WBTC", "WETH", "LINK"))
+    assert [(group.name, group.symbols) for group in kept.size.groups] == [("defi", ("LINK",))]
+
+
+def test_caps_that_allow_no_portfolio_are_refused_before_anything_starts() -> None:
+    groups = [
+        {"name": "majors", "symbols": ["WBTC", "WETH"], "max_share": 0.6},
+        {"name": "defi", "symbols": ["LINK", "UNI"], "max_share": 0.3},
+    ]
+    with pytest.raises(InvalidSetting, match=r"group:majors 0\.6, group:defi 0\.3 allow 0\.9"):
+        policy(Settings(size={"groups": groups}))
+    loose = policy(Settings(size={"groups": groups[:1]}))
+    with pytest.raises(InvalidSetting, match=r"group:majors 0\.6 allow 0\.6"):
+        held(loose, ("USDC", "WBTC", "WETH"))
+
+
+def test_an_allocation_whose_library_is_missing_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pypfopt", None)
+    with pytest.raises(InvalidSetting, match="hierarchical_risk_parity") as caught:
+        policy(Settings(size={"allocation": "hierarchical_risk_parity"}))
+    assert "pip install 'keeper[research]'" in caught.value.remedy
 
 
 def test_a_deployment_with_none_of_the_assets_is_refused() -> None:

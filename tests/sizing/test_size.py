@@ -9,10 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keeper.conclude import assess
+from keeper.decision.decide import decide
+from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidBudgets, InvalidSetting
-from keeper.domain.policy import Policy
+from keeper.domain.model import TargetPortfolio
+from keeper.domain.policy import Group, Policy
+from keeper.journal.codec import decode, encode
+from keeper.risk.allocations import ALLOCATIONS
 from keeper.sizing.size import size
-from tests.factories import a_model, a_policy, a_size_policy, a_snapshot, some_assets, with_reserve
+from tests.factories import (
+    a_model,
+    a_policy,
+    a_size_policy,
+    a_snapshot,
+    some_assets,
+    some_bars,
+    with_reserve,
+)
 
 
 def policy_with(**changes: object) -> Policy:
@@ -104,3 +118,84 @@ def test_every_bound_holds_at_every_target(
     assert target.leverage <= cap
     assert target.volatility <= volatility * (1 + 1e-12)
     assert target.health_factor >= floor * (1 - 1e-9)
+
+
+# ------------------------------------------------------- other allocations, caps
+
+
+@pytest.mark.parametrize("allocation", sorted(ALLOCATIONS))
+def test_every_allocation_is_levered_to_the_same_volatility_under_the_same_bounds(allocation: str) -> None:
+    target = size(a_model(), a_snapshot(), policy_with(allocation=allocation, target_volatility=0.6))
+    assert target.binding == "target_volatility"
+    assert target.volatility == pytest.approx(0.6)
+    assert math.fsum(target.unit_weights) == pytest.approx(1.0, abs=1e-14)
+    assert math.fsum(target.risk_shares) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_an_asset_that_is_not_held_does_not_limit_the_leverage() -> None:
+    # Minimum variance holds WBTC and WETH alone; LINK's reserve is frozen and UNI is capped to nothing by its supply cap.
+    snapshot = with_reserve(with_reserve(a_snapshot(), "LINK", frozen=True), "UNI", supply_cap=1)
+    target = size(a_model(), snapshot, policy_with(allocation="minimum_variance"))
+    bounds = {bound.name: bound.leverage for bound in target.bounds}
+    assert target.unit_weights[2:] == target.weights[2:] == target.risk_shares[2:] == (0.0, 0.0)
+    for symbol in ("LINK", "UNI"):
+        assert bounds[f"supply_cap:{symbol}"] == bounds[f"weight_cap:{symbol}"] == math.inf
+    assert target.leverage > 1.0
+
+
+def test_an_asset_of_weight_zero_is_sold_and_the_target_then_kept() -> None:
+    policy = policy_with(allocation="minimum_variance", target_volatility=0.4)
+    model = a_model()
+    held = a_snapshot(weights=(0.2, 0.2, 0.2, 0.2))
+    target = size(model, held, policy)
+    decision = decide(held, model, target, None, policy, ())
+    assert decision.action is Action.REBALANCE
+    assert decision.goal is not None
+    assert decision.goal.weights[2:] == pytest.approx((0.0, 0.0), abs=1e-15)
+    there = a_snapshot(weights=target.weights)
+    settled = decide(there, model, size(model, there, policy), None, policy, ())
+    assert settled.action is Action.HOLD
+
+
+def test_a_whole_assessment_runs_on_an_allocation_that_leaves_assets_out() -> None:
+    snapshot = a_snapshot(weights=(0.3, 0.3, 0.2, 0.2))
+    policy = policy_with(allocation="minimum_variance")
+    assessment = assess(snapshot, some_bars(), (), None, policy)
+    assert math.isfinite(assessment.target.leverage)
+    assert min(assessment.target.weights) == 0.0
+
+
+def test_caps_hold_at_leverage_one_and_those_that_bind_are_named() -> None:
+    assets = tuple(
+        replace(asset, max_share=0.12 if asset.symbol == "LINK" else 1.0) for asset in some_assets()
+    )
+    groups = (Group("majors", ("WBTC", "WETH"), 0.60), Group("all but one", ("WBTC", "WETH", "UNI"), 0.95))
+    target = size(a_model(), a_snapshot(), a_policy(assets=assets, size=a_size_policy(groups=groups)))
+    assert target.binding_caps == ("max_share:LINK", "group:majors")
+    assert target.unit_weights[2] == pytest.approx(0.12, abs=1e-15)
+    assert target.unit_weights[0] + target.unit_weights[1] == pytest.approx(0.60, abs=1e-15)
+    assert target.risk_shares[2] < target.budgets[2]
+
+
+def test_caps_that_do_not_bind_change_nothing() -> None:
+    free = size(a_model(), a_snapshot(), a_policy())
+    assets = some_assets(max_share=0.5)
+    assert size(a_model(), a_snapshot(), a_policy(assets=assets)) == free
+    assert free.binding_caps == ()
+
+
+def test_a_group_that_names_an_asset_without_a_model_is_refused() -> None:
+    policy = policy_with(groups=(Group("defi", ("UNI", "AAVE"), 0.5),))
+    with pytest.raises(InvalidSetting, match="group:defi names AAVE"):
+        size(a_model(), a_snapshot(), policy)
+
+
+def test_a_capped_target_is_stored_and_read_back_and_one_stored_before_caps_as_well() -> None:
+    target = size(a_model(), a_snapshot(), policy_with(groups=(Group("defi", ("LINK", "UNI"), 0.3),)))
+    assert decode(encode(target, TargetPortfolio), TargetPortfolio) == target
+    older = encode(target, TargetPortfolio).replace(b',"binding_caps":["group:defi"]', b"")
+    assert decode(older, TargetPortfolio) == replace(target, binding_caps=())
+    policy = a_policy()
+    plain = encode(policy, Policy).replace(b',"groups":[]', b"").replace(b',"max_share":1.0', b"")
+    assert b"max_share" not in plain
+    assert decode(plain, Policy) == policy

@@ -1,4 +1,4 @@
-"""Aave V3's parameters on Ethereum mainnet for the reserves of the local chain.
+"""Aave V3's parameters on Ethereum mainnet for the reserves of the local chain and of a backtest.
 
 As of 2023-10-31: reserve configurations and rate strategies as read from the chain in the "after" report of proposal
 UpgradeAaveV3ETHPoolWETHParameters (github.com/bgd-labs/aave-proposals-v3, commit 4d6a3d98, folder reports). One thing

@@ -1,4 +1,4 @@
-"""How deep the local pools are: Ethereum mainnet's Uniswap V3, each row with its day and where the number
+"""How deep pools are: Ethereum mainnet's Uniswap V3, each row with its day and where the number
 comes from.
 
 ``virtual_usd`` is what prices a trade: the value, on each side, of the reserves that the liquidity in range

@@ -1,0 +1,129 @@
+"""The risk model at every bar in one compiled pass, to show quickly where the live functions need not be asked.
+
+What is here repeats ``keeper.risk`` in the form of running sums; a test holds the two together to 1e-9. Nothing is
+decided on it: where it finds anything but a clear hold, the live functions are called.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F = NDArray[np.float64]
+
+
+@njit(cache=True)
+def enter(sums: F, r: F, decays: F) -> None:
+    """A new complete bar of returns (n,). ``sums`` (K, 1 or 3, n, n): for each of the K decays the weighted sums of
+    r_i r_j and, where correlations are shrunk, of r_i² r_j² and r_i³ r_j."""
+    for k in range(decays.size):
+        _add(sums[k], r, decays[k], 1.0)
+
+
+@njit(cache=True)
+def leave(sums: F, r: F, decays: F, bars: int) -> None:
+    """A bar falls out of the window, in which ``bars`` younger complete ones remain."""
+    for k in range(decays.size):
+        _add(sums[k], r, 1.0, -(decays[k] ** bars))
+
+
+@njit(cache=True)
+def _add(sums: F, r: F, decay: float, weight: float) -> None:
+    n = r.size
+    for i in range(n):
+        a = weight * r[i]
+        for j in range(n):
+            sums[0, i, j] = decay * sums[0, i, j] + a * r[j]
+    if sums.shape[0] == 1:
+        return
+    for i in range(n):
+        a = weight * r[i] * r[i]
+        for j in range(n):
+            sums[1, i, j] = decay * sums[1, i, j] + a * r[j] * r[j]
+            sums[2, i, j] = decay * sums[2, i, j] + a * r[i] * r[j]
+
+
+@njit(cache=True)
+def mixed(sums: F, bars: int, decays: F, moments: F) -> float:
+    """Writes the mean of the K normalised sums, and returns ``sum w²`` of the weights they stand for."""
+    moments[:] = 0.0
+    squares = 0.0
+    for k in range(decays.size):
+        total = (1.0 - decays[k] ** bars) / (1.0 - decays[k]) * decays.size
+        moments += sums[k] / total
+        for other in range(decays.size):
+            both = decays[k] * decays[other]
+            other_total = (1.0 - decays[other] ** bars) / (1.0 - decays[other]) * decays.size
+            squares += (1.0 - both**bars) / (1.0 - both) / (total * other_total)
+    return squares
+
+
+@njit(cache=True)
+def correlate(moments: F, squares: float, correlation: F) -> None:
+    """As ``keeper.risk.correlation``: writes the (n, n) correlation, shrunk where the higher moments are there."""
+    n = moments.shape[1]
+    for i in range(n):
+        correlation[i, i] = 1.0
+        for j in range(i):
+            scale = math.sqrt(moments[0, i, i] * moments[0, j, j])
+            rho = moments[0, i, j] / scale if scale > 0.0 else 0.0
+            rho = min(1.0, max(-1.0, rho))
+            correlation[i, j] = rho
+            correlation[j, i] = rho
+    if moments.shape[0] == 1 or n < 2:
+        return
+    mean = 0.0
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                mean += correlation[i, j]
+    mean /= n * (n - 1)
+    gamma = 0.0
+    pi = 0.0
+    own = 0.0
+    theta = 0.0
+    for i in range(n):
+        vi = moments[0, i, i]
+        for j in range(n):
+            vj = moments[0, j, j]
+            if vi <= 0.0 or vj <= 0.0:
+                continue
+            rho = correlation[i, j]
+            spread = moments[1, i, j] / (vi * vj) - rho * rho
+            pi += spread
+            if i == j:
+                own += spread
+            else:
+                gamma += (rho - mean) * (rho - mean)
+                theta += moments[2, i, j] / (vi * math.sqrt(vi * vj)) - rho
+    if gamma == 0.0:
+        return
+    intensity = min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares))
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                correlation[i, j] = (1.0 - intensity) * correlation[i, j] + intensity * mean
+
+
+@njit(cache=True)
+def smallest_pivot(correlation: F, work: F) -> float:
+    """Of the Cholesky factor, squared; not positive where the matrix is not positive definite."""
+    n = correlation.shape[0]
+    smallest = math.inf
+    for j in range(n):
+        pivot = correlation[j, j]
+        for k in range(j):
+            pivot -= work[j, k] * work[j, k]
+        smallest = min(smallest, pivot)
+        if pivot <= 0.0:
+            return pivot
+        work[j, j] = math.sqrt(pivot)
+        for i in range(j + 1, n):
+            left = correlation[i, j]
+            for k in range(j):
+                left -= work[i, k] * work[j, k]
+            work[i, j] = left / work[j, j]
+    return smallest

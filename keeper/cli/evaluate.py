@@ -1,0 +1,199 @@
+"""``keeper evaluate``: which risk estimator forecasts best on recorded history."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from keeper.evaluate.evaluate import Evaluation, Sample, Score
+
+DAY = ["%Y-%m-%d"]
+SEED = 20_190_101
+MARK = "▶"
+
+
+def _day(flag: str, meaning: str) -> Any:
+    return typer.Option(flag, help=f"{meaning}, UTC.", formats=DAY)
+
+
+def evaluate(
+    since: Annotated[datetime, _day("--from", "First day to choose on")] = datetime(2019, 1, 1),  # noqa: DTZ001
+    until: Annotated[datetime, _day("--to", "Last day to choose on")] = datetime(2022, 12, 31),  # noqa: DTZ001
+    check_since: Annotated[datetime, _day("--check-from", "First day to check the choice on")] = datetime(  # noqa: DTZ001
+        2023, 1, 1
+    ),
+    check_until: Annotated[datetime, _day("--check-to", "Last day to check the choice on")] = datetime(  # noqa: DTZ001
+        2023, 12, 31
+    ),
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of recorded market history; default: KEEPER_DATA_DIR.")
+    ] = None,
+    strategy: Annotated[
+        Path | None, typer.Option(help="Strategy file; default: ./keeper.toml. The environment is not read.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("evaluation"),
+) -> None:
+    """Judge risk estimators out of sample: choose on one period, check the choice once on a later one."""
+    import numpy as np
+
+    from keeper.cli.market import market_path
+    from keeper.cli.progress import bar
+    from keeper.cli.render import console
+    from keeper.evaluate.evaluate import Periods
+    from keeper.evaluate.evaluate import evaluate as run
+    from keeper.settings.load import load_strategy
+    from keeper.settings.to_domain import policy as policy_of
+
+    policy = policy_of(load_strategy(strategy))
+    symbols = tuple(asset.symbol for asset in policy.assets)
+    path = market_path(data, symbols, since, max(until, check_until), policy.estimate.max_gap_s)
+    periods = Periods(
+        _seconds(since), _seconds(until) + 86_400, _seconds(check_since), _seconds(check_until) + 86_400
+    )
+    with bar("forecasting") as progress:
+        evaluation = run(path, policy, periods, np.random.default_rng(SEED), progress)
+    screen = console()
+    screen.print(f"Market: {path.source}")
+    for part in shown(evaluation):
+        screen.print(part)
+    screen.print("\n".join(str(table) for table in write_tables(evaluation, out)))
+
+
+def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
+    """The evaluation as tables: a sample and horizon each, implied volatility, stress, and the fit of the HAR."""
+    for sample in evaluation.samples:
+        for horizon in sorted({score.horizon for score in evaluation.scores}):
+            scores = [one for one in evaluation.scores if (one.sample, one.horizon) == (sample.name, horizon)]
+            if scores:
+                yield _scores(sample, horizon, scores)
+    for sample in evaluation.samples:
+        if any(gain.sample == sample.name for gain in evaluation.implied):
+            yield _implied(evaluation, sample)
+    if evaluation.stress:
+        yield _stress(evaluation)
+    if evaluation.har is not None:
+        weights = ", ".join(f"{weight:.2f}" for weight in evaluation.har.weights)
+        yield (
+            f"log-HAR fitted to {evaluation.har.observations:,} weeks: har_weights = [{weights}], "
+            f"har_scale = {evaluation.har.scale:.2f}"
+        )
+    for one in evaluation.absent:
+        yield f"{one.name}: {one.reason}"
+
+
+def write_tables(evaluation: Evaluation, out: Path) -> tuple[Path, ...]:
+    """One CSV file per kind of result, in the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    scores = [dict(_flat(score)) for score in evaluation.scores]
+    gains = [dict(_flat(gain)) for gain in evaluation.implied]
+    stress = [dict(_flat(breach)) for breach in evaluation.stress]
+    named = (("estimators.csv", scores), ("implied.csv", gains), ("stress.csv", stress))
+    return tuple(_write(out / name, rows) for name, rows in named if rows)
+
+
+def _scores(sample: Sample, horizon: int, scores: Sequence[Score]) -> Table:
+    from keeper.evaluate.candidates import OWN
+
+    days = f"{horizon} day{'s' if horizon > 1 else ''} ahead"
+    table = _table(f"{sample.name} · {_span(sample)} · {days} · {scores[0].days} forecasts")
+    table.add_column("estimator", no_wrap=True)
+    for heading in ("log-lik.", "gain", "t", "own −", "t", "QLIKE", "t", "bias"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if horizon == 1:
+        for heading in ("vol./target", "error", "turnover"):
+            table.add_column(heading, justify="right", no_wrap=True)
+    best = max(scores, key=lambda score: score.log_likelihood)
+    for score in scores:
+        own = score.candidate == OWN
+        cells = [
+            f"{score.log_likelihood:.3f}",
+            f"{score.gain:+.3f}",
+            f"{score.t:+.1f}",
+            "" if own else f"{score.own_gain:+.3f}",
+            "" if own else f"{score.own_t:+.1f}",
+            f"{score.qlike:.3f}",
+            f"{score.qlike_t:+.1f}",
+            f"{score.bias:.2f}",
+        ]
+        if score.targeting is not None:
+            followed = score.targeting
+            cells += [f"{followed.realised:.2f}", f"{followed.error:.2f}", f"{followed.churn:.3f}"]
+        style = "bold cyan" if own else "green" if score is best else None
+        table.add_row(f"{MARK if own else ' '} {score.candidate}", *cells, style=style)
+    table.caption = (
+        f"gain: log-likelihood a day above the base ({scores[0].base}; for a blend, the same without implied "
+        "volatility); own −: this strategy above the row; bias: 0.9 to 1.1 is good"
+    )
+    return table
+
+
+def _implied(evaluation: Evaluation, sample: Sample) -> Table:
+    gains = [gain for gain in evaluation.implied if gain.sample == sample.name]
+    table = _table(f"What implied volatility adds · {sample.name} · {_span(sample)}")
+    table.add_column("blend", no_wrap=True)
+    table.add_column("days", justify="right")
+    for symbol in sample.symbols:
+        table.add_column(symbol, justify="right", no_wrap=True)
+    for horizon in sorted({gain.horizon for gain in gains}):
+        rows = [gain for gain in gains if gain.horizon == horizon]
+        for name in dict.fromkeys(gain.candidate for gain in rows):
+            cells = [f"{gain.gain:+.3f} ({gain.t:+.1f})" for gain in rows if gain.candidate == name]
+            table.add_row(name, str(horizon), *cells)
+    table.caption = "log-likelihood a day above the same estimator without it (t-value); it helps from t = 2"
+    return table
+
+
+def _stress(evaluation: Evaluation) -> Table:
+    first = evaluation.stress[0]
+    table = _table(f"Losses within {first.hold_s / 3600:g} h, of {first.starts:,} holds begun at 00:00 UTC")
+    table.add_column("more than")
+    table.add_column("at closes", justify="right")
+    table.add_column("at lows", justify="right")
+    for one in evaluation.stress:
+        table.add_row(one.bound, f"{one.at_closes:.2%}", f"{one.at_lows:.2%}")
+    return table
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE, pad_edge=False)
+
+
+def _span(sample: Sample) -> str:
+    last = datetime.fromtimestamp(sample.end, UTC) - timedelta(seconds=1)
+    return f"{datetime.fromtimestamp(sample.start, UTC):%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _seconds(day: datetime) -> int:
+    return int(day.replace(tzinfo=UTC).timestamp())
+
+
+def _flat(row: Any) -> Iterator[tuple[str, Any]]:
+    from dataclasses import fields, is_dataclass
+
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if is_dataclass(value):
+            yield from _flat(value)
+        elif value is not None:
+            yield field.name, value
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

@@ -1,0 +1,1 @@
+"""Which risk estimator forecasts best, measured out of sample along a market's path."""

@@ -1,0 +1,116 @@
+"""A market's path as a forecaster meets it: day by day, what was known, and apart from it what came."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
+from keeper.domain.path import ImpliedPath, MarketPath
+from keeper.risk.returns import log_returns
+
+DAY = 86_400
+DAYS_A_YEAR = 365
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Everything known at one midnight. ``daily_closes`` (D, n): those of all midnights up to and with this one.
+
+    ``daily_implied`` (D, n): implied volatility then known of each asset's own options, NaN where there was none.
+    """
+
+    evidence: Evidence
+    daily_closes: NDArray[np.float64]
+    daily_implied: NDArray[np.float64]
+
+
+def of_assets(path: MarketPath, symbols: Sequence[str]) -> MarketPath:
+    """The same path with these assets alone. Raises InvalidSetting for one that it does not have."""
+    for symbol in symbols:
+        if symbol not in path.symbols:
+            raise InvalidSetting(
+                f"assets: the market's path has no {symbol}, only {', '.join(path.symbols)}",
+                remedy="Leave it out of the strategy, or add its prices to the data.",
+            )
+    columns = [path.symbols.index(symbol) for symbol in symbols]
+    return replace(path, symbols=tuple(symbols), closes=path.closes[:, columns], lows=path.lows[:, columns])
+
+
+def midnights(path: MarketPath) -> NDArray[np.int64]:
+    """Indices of the bars that closed at 00:00 UTC."""
+    return np.flatnonzero(path.times % DAY == 0)
+
+
+class Past:
+    """Hands out what was known at a midnight, never more."""
+
+    def __init__(self, path: MarketPath, history_s: int, underlyings: Sequence[str | None]) -> None:
+        self._path = path
+        self._bars = math.ceil(history_s / path.bar_seconds)
+        self._midnights = midnights(path)
+        by_name = {one.underlying: one for one in path.implied}
+        self._implied = {name: by_name[name] for name in underlyings if name is not None and name in by_name}
+        times = path.times[self._midnights]
+        self._daily_implied = np.full((times.size, len(path.symbols)), np.nan)
+        for column, name in enumerate(underlyings):
+            if name in self._implied:
+                self._daily_implied[:, column] = _last_known(self._implied[name], times)
+
+    def at(self, day: int) -> Seen:
+        """What was known at midnight number ``day``."""
+        path, index = self._path, int(self._midnights[day])
+        now = int(path.times[index])
+        window = slice(max(0, index + 1 - self._bars), index + 1)
+        bars = PriceBars(path.symbols, path.bar_seconds, path.times[window], path.closes[window])
+        readings = (_reading(one, now) for one in self._implied.values())
+        return Seen(
+            evidence=Evidence(now, bars, tuple(one for one in readings if one is not None)),
+            daily_closes=path.closes[self._midnights[: day + 1]],
+            daily_implied=self._daily_implied[: day + 1],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What came in the days after each midnight; NaN where a price is missing or the path ends.
+
+    ``returns`` (D, n): log returns from close to close. ``realised`` (D, n, n): sums of the bars' ``r r'``.
+    """
+
+    horizon: int
+    returns: NDArray[np.float64]
+    realised: NDArray[np.float64]
+
+
+def outcome(path: MarketPath, horizon: int) -> Outcome:
+    """Over the ``horizon`` days after every midnight of the path."""
+    at = midnights(path)
+    days, n = at.size, len(path.symbols)
+    moves = np.vstack([np.full((1, n), np.nan), log_returns(path.closes)])
+    products = np.cumsum(np.nan_to_num(moves[:, :, None] * moves[:, None, :]), axis=0)
+    returns, realised = np.full((days, n), np.nan), np.full((days, n, n), np.nan)
+    if days > horizon:
+        logs = np.log(path.closes[at])
+        returns[:-horizon] = logs[horizon:] - logs[:-horizon]
+        realised[:-horizon] = products[at[horizon:]] - products[at[:-horizon]]
+        realised[~np.isfinite(returns).all(axis=1)] = np.nan
+    return Outcome(horizon, returns, realised)
+
+
+def _last_known(implied: ImpliedPath, times: NDArray[np.int64]) -> NDArray[np.float64]:
+    position = np.searchsorted(implied.times, times, side="right") - 1
+    return np.where(position >= 0, implied.volatility[np.maximum(position, 0)], np.nan)
+
+
+def _reading(implied: ImpliedPath, now: int) -> ImpliedReading | None:
+    position = int(np.searchsorted(implied.times, now, side="right")) - 1
+    if position < 0:
+        return None
+    value, known_at = float(implied.volatility[position]), int(implied.times[position])
+    return ImpliedReading(implied.underlying, value, known_at, "recorded", "")

@@ -1,0 +1,73 @@
+"""How often the unit portfolio lost more within the time to act than a stress bound allows for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.path import MarketPath
+from keeper.domain.units import SECONDS_PER_YEAR
+
+SIGMAS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+LOSSES = (0.20, 0.30, 0.40)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaches:
+    """Of ``starts`` holds of ``hold_s`` seconds, the parts that at their worst lost more than the bound.
+
+    ``bound`` is "6 σ" or "40 %"; ``at_closes`` and ``at_lows`` are fractions of the starts.
+    """
+
+    bound: str
+    hold_s: int
+    starts: int
+    at_closes: float
+    at_lows: float
+
+
+def breaches(
+    path: MarketPath,
+    starts: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    volatilities: NDArray[np.float64],
+    hold_s: int,
+) -> tuple[Breaches, ...]:
+    """Holds begun at the bars ``starts`` (S,) with unit weights (S, n) and annualised volatilities (S,).
+
+    A low counts as if all assets had theirs at the same moment of a bar, which overstates the loss.
+    """
+    bars = max(1, math.ceil(hold_s / path.bar_seconds))
+    whole = starts + bars < path.times.size
+    starts, weights, volatilities = starts[whole], weights[whole], volatilities[whole]
+    closes = _worst(path.closes, path.closes, starts, weights, bars)
+    lows = _worst(path.lows, path.closes, starts, weights, bars)
+    deviations = volatilities * math.sqrt(hold_s / SECONDS_PER_YEAR)
+    bounds: Sequence[tuple[str, NDArray[np.float64]]] = [
+        *((f"{sigmas:g} σ", sigmas * deviations) for sigmas in SIGMAS),
+        *((f"{loss:.0%}", np.full(starts.size, loss)) for loss in LOSSES),
+    ]
+    return tuple(
+        Breaches(name, hold_s, starts.size, float((closes > bound).mean()), float((lows > bound).mean()))
+        for name, bound in bounds
+        if starts.size
+    )
+
+
+def _worst(
+    prices: NDArray[np.float64],
+    closes: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    bars: int,
+) -> NDArray[np.float64]:
+    """Largest loss (S,) within the hold, as a fraction; bars without a price are passed over."""
+    worst = np.zeros(starts.size)
+    for ahead in range(1, bars + 1):
+        value = (weights * prices[starts + ahead] / closes[starts]).sum(axis=1)
+        worst = np.fmax(worst, 1.0 - value)
+    return worst

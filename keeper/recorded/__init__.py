@@ -1,0 +1,1 @@
+"""Recorded market history: read from a folder of CSV files, never written, nothing cached."""

@@ -1,0 +1,103 @@
+"""Risk parity from a covariance: the contract of ``keeper.risk.budgets.risk_parity``, at compiled speed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keeper.risk import budgets as plain
+from keeper.risk.compiled.decorators import F, checked
+from keeper.risk.compiled.scaling import TOLERANCE, WORK_ROWS, cholesky, scale, workspace
+
+CHECKED_BY_LOOPS = 32
+_PLAINLY_DEFINITE = plain.PLAINLY_DEFINITE
+_NOTHING_CANCELS = plain.NOTHING_CANCELS
+
+
+def risk_parity(
+    covariance: ArrayLike,
+    budgets: ArrayLike,
+    symbols: Sequence[str] | None = None,
+    start: ArrayLike | None = None,
+) -> F:
+    """Weights (n,), positive, sum 1, with ``w_i (S w)_i / (w' S w) = b_i`` to 1e-10 for every asset.
+
+    As ``keeper.risk.budgets.risk_parity``, with the same errors; whatever is not plainly in order here is handed to
+    it. ``start`` (n,) are weights to begin from, such as those of the bar before: they change the time it takes, not
+    the result.
+    """
+    sigma = np.ascontiguousarray(covariance, dtype=np.float64)
+    b = np.ascontiguousarray(budgets, dtype=np.float64)
+    begin = np.zeros(b.shape) if start is None else np.ascontiguousarray(start, dtype=np.float64)
+    if b.ndim == 1 and begin.shape == b.shape and sigma.shape == b.shape + b.shape:
+        if b.size <= CHECKED_BY_LOOPS:
+            weights, solved = _solve(sigma, b, begin)
+        else:
+            weights, solved = _solve_many(sigma, b, begin, symbols)
+        if solved:
+            return np.asarray(weights)
+    return plain.risk_parity(covariance, budgets, symbols)
+
+
+def _solve_many(sigma: F, budgets: F, begin: F, symbols: Sequence[str] | None) -> tuple[F, bool]:
+    """Above a few dozen assets LAPACK's factorisation in the plain checks is faster than loops."""
+    inputs = plain.checked_inputs(sigma, budgets, symbols)
+    x = begin * inputs.deviations
+    solved = _solved(inputs.correlation, inputs.budgets, x, workspace(x.size))
+    return x / inputs.deviations / np.sum(x / inputs.deviations), solved
+
+
+@checked
+def _solve(sigma: F, budgets: F, begin: F) -> tuple[F, bool]:
+    """The weights, and whether everything about them is in order; which thing is not, the plain function says."""
+    n = budgets.size
+    weights = begin.copy()
+    matrices = np.empty((2, n, n))
+    rows = np.empty((WORK_ROWS + 2, n))
+    correlation, factor = matrices[0], matrices[1]
+    b, deviations, work = rows[0], rows[1], rows[2:]
+    total = 0.0
+    for i in range(n):
+        if not (0.0 < budgets[i] < math.inf and 0.0 < sigma[i, i] < math.inf):
+            return weights, False
+        total += budgets[i]
+        deviations[i] = math.sqrt(sigma[i, i])
+    for i in range(n):
+        b[i] = budgets[i] / total
+        weights[i] *= deviations[i]
+        for j in range(i):
+            if not (sigma[i, j] == sigma[j, i] and abs(sigma[i, j]) < math.inf):
+                return weights, False
+            correlation[i, j] = sigma[i, j] / (deviations[i] * deviations[j])
+            factor[i, j] = correlation[i, j]
+        correlation[i, i] = 1.0
+        factor[i, i] = 1.0
+    if not cholesky(factor):
+        return weights, False
+    for i in range(n):
+        if not factor[i, i] > _PLAINLY_DEFINITE:
+            return weights, False
+    if not _solved(correlation, b, weights, work):
+        return weights, False
+    total = 0.0
+    for i in range(n):
+        weights[i] /= deviations[i]
+        total += weights[i]
+    for i in range(n):
+        weights[i] /= total
+    return weights, True
+
+
+@checked
+def _solved(correlation: F, b: F, x: F, work: F) -> bool:
+    if not scale(correlation, b, x, work) <= TOLERANCE:
+        return False
+    total, least = 0.0, math.inf
+    for i in range(x.size):
+        total += x[i]
+        least = min(least, b[i])
+    # As in the plain check: the terms of a contribution must be too small to lose its digits in their sum.
+    return total * total <= _NOTHING_CANCELS * least

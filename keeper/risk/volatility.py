@@ -1,0 +1,98 @@
+"""Historical volatility, by the name of its estimator: at one moment, and along a whole path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.policy import EstimatePolicy
+from keeper.domain.units import SECONDS_PER_YEAR
+from keeper.risk.ewma import bars_of
+from keeper.risk.har import har
+from keeper.risk.returns import log_returns
+from keeper.risk.squares import Path, Squares, Window
+
+Variance = Callable[[Squares, EstimatePolicy], NDArray[np.float64]]
+"""Variance per bar, in the shape the squares give: (n,) or (T, n)."""
+
+
+def ewma(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """EWMA at ``volatility_half_life_days`` (RiskMetrics 1996)."""
+    return squares.decayed(bars_of(policy.volatility_half_life_days, policy.bar_seconds))
+
+
+def ewma_mix(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Mean of the EWMAs at ``mix_half_lives_days``: one that forgets first fast, then slowly.
+
+    A HAR (Corsi 2009) with exponential windows (Bollerslev, Hood, Huss and Pedersen 2018) and equal weights.
+    """
+    each = [squares.decayed(bars_of(days, policy.bar_seconds)) for days in policy.mix_half_lives_days]
+    return np.asarray(sum(each) / len(each))
+
+
+def log_har(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """``har_scale`` times the log-HAR of day, week, month and whole history at ``har_weights``."""
+    smallest = policy.volatility_floor**2 * policy.bar_seconds / SECONDS_PER_YEAR
+    return har(squares, policy.har_weights, policy.har_scale, policy.bar_seconds, smallest)
+
+
+@dataclass(frozen=True, slots=True)
+class Volatility:
+    """``label`` is its short name on screens."""
+
+    label: str
+    variance: Variance
+
+
+VOLATILITIES: Mapping[str, Volatility] = {
+    "ewma": Volatility("EWMA", ewma),
+    "ewma_mix": Volatility("EWMA", ewma_mix),
+    "har": Volatility("HAR", log_har),
+}
+
+
+def volatility(name: str) -> Volatility:
+    """The estimator of that name. Raises InvalidSetting."""
+    if name not in VOLATILITIES:
+        raise InvalidSetting(
+            f"estimate.volatility is {name!r}", remedy=f"Set it to one of: {', '.join(sorted(VOLATILITIES))}."
+        )
+    return VOLATILITIES[name]
+
+
+def volatilities(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Annualised volatilities (n,) of closes (T, n), not under the floor; every asset with two prices at least.
+
+    Raises InvalidSetting.
+    """
+    return _annualised(volatility(policy.volatility).variance(Window(closes), policy), policy)
+
+
+def volatility_paths(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
+    """What ``volatilities`` gives at every bar from the ``history_s`` before it: (T, n) from closes (T, n).
+
+    NaN where ``estimate`` would refuse: fewer than ``min_bars`` returns in the window. Raises InvalidSetting.
+    """
+    window = math.ceil(policy.history_s / policy.bar_seconds)
+    variances = volatility(policy.volatility).variance(Path(closes, window), policy)
+    enough = _return_counts(closes, window) >= max(policy.min_bars, 1)
+    return np.where(enough, _annualised(variances, policy), np.nan)
+
+
+def _return_counts(closes: NDArray[np.float64], window: int) -> NDArray[np.int64]:
+    """Returns with both ends known in the ``window`` closes up to each bar, (T, n)."""
+    counts = np.zeros(closes.shape, dtype=np.int64)
+    counts[1:] = np.cumsum(np.isfinite(log_returns(closes)), axis=0)
+    before = np.zeros_like(counts)
+    before[window - 1 :] = counts[: max(0, closes.shape[0] - window + 1)]
+    return counts - before
+
+
+def _annualised(variances: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
+    a_year = SECONDS_PER_YEAR / policy.bar_seconds
+    return np.asarray(np.maximum(np.sqrt(variances * a_year), policy.volatility_floor))

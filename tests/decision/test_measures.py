@@ -1,0 +1,190 @@
+"""The numbers behind the gates: by hand, and the same when compiled."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keeper.decision import measures
+from keeper.decision.no_trade import sweep
+from keeper.risk.contributions import risk_shares, volatility
+from tests.factories import CORRELATION, VOLATILITIES
+
+SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
+HELD, DUE = np.array([0.5, 0.4, 0.3, 0.3]), np.array([0.6, 0.3, 0.0, 0.5])
+COSTS = np.array([10.0, 20.0, 40.0, 80.0])
+
+EXAMPLES: dict[str, tuple[Any, ...]] = {
+    "relative_gap": (1.2, 1.0),
+    "widest_gap": (HELD, DUE),
+    "tracking_error": (HELD, DUE, SIGMA),
+    "outer_band": (0.15, 0.08, 0.02),
+    "turnover": (HELD, DUE),
+    "trade_cost": (HELD, DUE, COSTS, 5.0, 1.5, 1e6),
+    "benefit": (0.08, 0.03, 4.0, 30 / 365, 1e6),
+    "gas_price_limit": (9.0, 7.0, 1.0, 40.0, 120.0),
+    "half_way": (0.06, 0.04, 0.5),
+    "way_to_reach": (2.0, 1.0, 1.25),
+    "part_within_bounds": (HELD, DUE, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01]), HELD),
+    "allowed_part": (HELD, DUE, COSTS, 0.5, 100.0),
+    "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, 0.15, 0.15, 0.02),
+}
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    return dict(inspect.getmembers(measures, inspect.isfunction))
+
+
+def test_every_measure_has_an_example() -> None:
+    assert set(functions()) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_measure_compiles_as_it_stands_and_gives_the_same(name: str) -> None:
+    numba = pytest.importorskip("numba", reason="keeper[research] is not installed")
+    function = functions()[name]
+    plain = function(*[one.tolist() if isinstance(one, np.ndarray) else one for one in EXAMPLES[name]])
+    assert numba.njit(function)(*EXAMPLES[name]) == pytest.approx(plain, rel=1e-13)
+
+
+def test_a_sweep_compiles_as_it_stands_and_gives_the_same() -> None:
+    numba = pytest.importorskip("numba", reason="keeper[research] is not installed")
+    x, slope = HELD.copy(), SIGMA @ (HELD - DUE)
+    listed, slopes = x.tolist(), slope.tolist()
+    moved = numba.njit(sweep)(x, slope, HELD, SIGMA, 1e-4 * COSTS)
+    assert sweep(listed, slopes, HELD.tolist(), SIGMA.tolist(), (1e-4 * COSTS).tolist()) == pytest.approx(
+        moved
+    )
+    assert listed == pytest.approx(x, rel=1e-13)
+    assert slopes == pytest.approx(slope, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("now", "due", "gap"), [(1.1, 1.0, 0.1), (0.9, 1.0, 0.1), (0.0, 0.0, 0.0), (0.1, 0.0, math.inf)]
+)
+def test_relative_gap(now: float, due: float, gap: float) -> None:
+    assert measures.relative_gap(now, due) == pytest.approx(gap)
+
+
+def test_widest_gap_names_the_place() -> None:
+    assert measures.widest_gap((0.2, 0.5, 0.3), (0.25, 0.25, 0.5)) == (0.25, 1)
+
+
+def test_tracking_error_is_the_volatility_of_what_is_off() -> None:
+    assert measures.tracking_error(HELD.tolist(), DUE.tolist(), SIGMA.tolist()) == pytest.approx(
+        volatility(HELD - DUE, SIGMA), rel=1e-14
+    )
+    assert measures.tracking_error((0.3,), (0.1,), ((0.25,),)) == pytest.approx(0.1)
+    assert measures.tracking_error((0.3,), (0.3,), ((0.25,),)) == 0.0
+
+
+def test_trade_cost_charges_each_asset_its_own_and_the_premium_on_the_change_of_debt() -> None:
+    # 10 · 0.1 + 20 · 0.1 + 40 · 0.3 + 80 · 0.2 = 31 bps of trades, 5 · 0.1 of flash loan, of a million.
+    assert measures.trade_cost(HELD, DUE, COSTS, 5.0, 1.5, 1e6) == pytest.approx(31.5e-4 * 1e6)
+    assert measures.turnover(HELD, DUE) == pytest.approx(0.7)
+
+
+def test_benefit_by_hand() -> None:
+    # ½ · 4 · 0.5 years · 1e6 · (0.1² - 0.05²)
+    assert measures.benefit(0.10, 0.05, 4.0, 0.5, 1e6) == pytest.approx(7_500.0)
+    assert measures.benefit(0.05, 0.10, 4.0, 0.5, 1e6) == pytest.approx(-7_500.0)
+
+
+@pytest.mark.parametrize(("since", "limit"), [(8.0, 40.0), (8.001, 120.0)])
+def test_gas_price_limit_after_age_and_patience(since: float, limit: float) -> None:
+    assert measures.gas_price_limit(since, 7.0, 1.0, 40.0, 120.0) == limit
+    assert measures.gas_price_limit(since, 7.0, 1.0, 40.0, 30.0) == 40.0
+
+
+@pytest.mark.parametrize(
+    ("distance", "left", "remains"),
+    [
+        (0.04, 0.5, 0.02),
+        (0.80, 0.5, 0.02),
+        (0.03, 0.5, 0.015),
+        (0.08, 0.0, 0.0),
+        (0.08, 0.25, 0.01),
+        (0.0, 0.5, 0.0),
+    ],
+)
+def test_half_way_leaves_part_of_the_band_or_of_what_it_is(
+    distance: float, left: float, remains: float
+) -> None:
+    part = measures.half_way(distance, 0.04, left)
+    assert 0.0 <= part <= 1.0
+    assert (1.0 - part) * distance == pytest.approx(remains)
+
+
+def test_way_to_reach_a_limit() -> None:
+    assert measures.way_to_reach(2.0, 1.0, 1.25) == pytest.approx(0.75)
+    assert measures.way_to_reach(1.2, 1.0, 1.25) == 0.0
+    assert measures.way_to_reach(2.0, 1.3, 1.25) == 1.0
+
+
+def bounded(aim: list[float], target: list[float], **changes: Any) -> float:
+    free: dict[str, Any] = {
+        "leverage_cap": math.inf,
+        "thresholds": [0.8] * len(aim),
+        "floors": (),
+        "buffers": (),
+        "weight_caps": [math.inf] * len(aim),
+    }
+    return measures.part_within_bounds(aim, target, **(free | changes))
+
+
+def test_part_within_bounds_by_hand() -> None:
+    assert bounded([1.0, 1.0], [0.5, 0.5]) == 0.0
+    assert bounded([1.0, 1.0], [0.5, 0.5], leverage_cap=1.75) == pytest.approx(0.25)
+    assert bounded([1.0, 1.0], [0.5, 0.5], weight_caps=[0.6, 2.0]) == pytest.approx(0.8)
+    # Threshold 0.8, floor 1.8: leverage 1.8 (QUANT), a fifth of the way from 2 to 1.
+    assert bounded([1.0, 1.0], [0.5, 0.5], floors=(1.8,), buffers=(0.0,)) == pytest.approx(0.2)
+
+
+def test_part_within_bounds_goes_the_whole_way_where_even_the_target_is_outside() -> None:
+    assert bounded([1.0], [0.9], leverage_cap=0.8) == 1.0
+    assert bounded([1.0], [0.9], leverage_cap=0.9) == pytest.approx(1.0)
+    assert bounded([1.0], [1.2], weight_caps=[0.8]) == 1.0
+
+
+def test_allowed_part_by_size_and_by_loss() -> None:
+    assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (40.0, 40.0), 4.0, 75.0) == 1.0
+    assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (40.0, 40.0), 0.4, 75.0) == pytest.approx(0.4)
+    assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (10.0, 140.0), 4.0, 37.5) == pytest.approx(0.5)
+    assert measures.allowed_part((0.5,), (0.5,), (40.0,), 0.0, 0.0) == 1.0
+
+
+def over(
+    now: list[float], aim: list[float], due: list[float], *bands: float
+) -> tuple[float, int, float, float]:
+    return measures.overshoot(now, aim, due, np.diag([0.25, 0.25]).tolist(), *bands)
+
+
+def test_overshoot_is_nothing_on_the_straight_way_of_equal_assets() -> None:
+    assert over([0.2, 0.2], [0.4, 0.4], [0.5, 0.5], 0.1, 0.1, 0.02)[0] == 0.0
+    assert over([0.2, 0.2], [0.5, 0.5], [0.5, 0.5], 0.1, 0.1, 0.02)[0] == 0.0
+
+
+def test_overshoot_names_leverage_volatility_or_the_asset() -> None:
+    assert over([0.2, 0.2], [0.6, 0.6], [0.5, 0.5], 0.1, math.inf, math.inf) == pytest.approx(
+        (2.0, 0, 1.2, 1.0)
+    )
+    assert over([0.2, 0.2], [0.6, 0.6], [0.5, 0.5], math.inf, 0.1, math.inf)[:2] == pytest.approx((2.0, 1))
+    share = risk_shares([0.4, 0.6], np.diag([0.25, 0.25]))
+    found = over([0.7, 0.3], [0.4, 0.6], [0.5, 0.5], math.inf, math.inf, 0.1)
+    assert found == pytest.approx((10 * abs(share[1] - 0.5), 3, share[1], 0.5))
+
+
+def test_farther_off_on_the_same_side_is_new_unless_it_was_off_by_a_band_already() -> None:
+    assert over([0.52, 0.52], [0.6, 0.6], [0.5, 0.5], 0.1, math.inf, math.inf)[0] == pytest.approx(2.0)
+    assert over([0.56, 0.56], [0.6, 0.6], [0.5, 0.5], 0.1, math.inf, math.inf)[0] == 0.0
+    assert over([0.44, 0.44], [0.6, 0.6], [0.5, 0.5], 0.1, math.inf, math.inf)[0] == pytest.approx(2.0)
+
+
+def test_overshoot_of_a_target_without_risk() -> None:
+    assert over([0.5, 0.5], [0.0, 0.0], [0.0, 0.0], 0.1, 0.1, 0.1)[0] == 0.0
+    assert over([0.0, 0.0], [0.1, 0.1], [0.0, 0.0], 0.1, math.inf, 0.1)[0] == math.inf

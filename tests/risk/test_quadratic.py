@@ -1,0 +1,56 @@
+"""Small quadratic programmes, by hand and by their optimality conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keeper.risk.quadratic import minimise
+
+
+def test_without_rows_it_is_the_stationary_point() -> None:
+    found = minimise(np.diag([2.0, 4.0]), np.array([2.0, 2.0]), np.empty((0, 2)), np.empty(0), np.zeros(2))
+    np.testing.assert_allclose(found.point, [1.0, 0.5], rtol=1e-15)
+    assert found.active == ()
+
+
+def test_a_row_that_binds_has_its_multiplier() -> None:
+    # x'x/2 - 2x - y on x + y <= 1: the nearest point to (2, 1) is (1, 0), the multiplier 1.
+    rows, limits = np.array([[1.0, 1.0], [-1.0, 0.0]]), np.array([1.0, 0.0])
+    found = minimise(np.eye(2), np.array([2.0, 1.0]), rows, limits, np.zeros(2))
+    np.testing.assert_allclose(found.point, [1.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(found.multipliers, [1.0, 0.0], atol=1e-15)
+    assert found.active == (0,)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 5])
+def test_the_same_row_given_again_changes_nothing(copies: int) -> None:
+    rows = np.vstack([np.array([[1.0, 1.0]]) / np.sqrt(2)] * copies)
+    found = minimise(np.eye(2), np.array([2.0, 1.0]), rows, np.full(copies, np.sqrt(0.5)), np.zeros(2))
+    np.testing.assert_allclose(found.point, [1.0, 0.0], atol=1e-15)
+    assert len(found.active) == 1
+
+
+def test_two_opposite_rows_are_an_equality() -> None:
+    rows = np.array([[1.0, -1.0], [-1.0, 1.0]]) / np.sqrt(2)
+    found = minimise(np.eye(2), np.array([3.0, 1.0]), rows, np.zeros(2), np.zeros(2))
+    np.testing.assert_allclose(found.point, [2.0, 2.0], rtol=1e-14)
+
+
+@given(st.integers(1, 8), st.integers(0, 12), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=100)
+def test_the_optimality_conditions_hold(n: int, m: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    factor = generator.normal(size=(n, n))
+    hessian, linear = factor @ factor.T + 0.1 * np.eye(n), generator.normal(size=n)
+    rows = generator.normal(size=(m, n))
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    limits = generator.uniform(0, 1, m) * generator.integers(0, 2, m)
+    point, multipliers, active = minimise(hessian, linear, rows, limits, np.zeros(n))
+    scale = 1 + np.abs(hessian).max() * np.abs(point).max() + np.abs(multipliers).max(initial=0)
+    np.testing.assert_allclose(hessian @ point - linear + rows.T @ multipliers, 0, atol=1e-12 * scale)
+    assert np.all(rows @ point <= limits + 1e-12 * scale)
+    assert np.all(multipliers >= -1e-10)
+    assert set(np.flatnonzero(multipliers)) <= set(active)
