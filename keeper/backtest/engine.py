@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keeper.backtest.ledger import COST_FIELDS, Ledger
 from keeper.backtest.record import Recorder
 from keeper.backtest.result import BacktestResult, Costs, Event
-from keeper.backtest.scene import Scene, with_prices_at_feed_precision
+from keeper.backtest.scene import Scene, at_last_known_prices, with_prices_at_feed_precision
 from keeper.backtest.screening import Screening, can_screen
 from keeper.backtest.universe import Universe, universes
 from keeper.backtest.venue import Venue
@@ -33,14 +33,19 @@ PROGRESS_EVERY = 200
 
 
 def backtest(
-    path: MarketPath, policy: Policy, venue: Venue, name: str, progress: Progress | None = None
+    path: MarketPath,
+    policy: Policy,
+    venue: Venue,
+    name: str,
+    progress: Progress | None = None,
+    every: int = 1,
 ) -> BacktestResult:
     """What the policy would have done along the path, starting in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. Assets join when they have enough history.
-    Raises BadInput when the path is too short for one decision.
+    ``every``: bars from one decision to the next. Raises BadInput when the path is too short for one decision.
     """
-    run = _Run(path, policy, venue, name, shortcut=True)
+    run = _Run(path, policy, venue, name, shortcut=every == 1, every=every)
     run.along(progress)
     return run.result()
 
@@ -49,22 +54,25 @@ def backtest_asking_every_bar(
     path: MarketPath, policy: Policy, venue: Venue, name: str, progress: Progress | None = None
 ) -> BacktestResult:
     """The same without the compiled screen: slower by orders of magnitude, to check it against."""
-    run = _Run(path, policy, venue, name, shortcut=False)
+    run = _Run(path, policy, venue, name, shortcut=False, every=1)
     run.along(progress)
     return run.result()
 
 
 class _Run:
-    def __init__(self, path: MarketPath, policy: Policy, venue: Venue, name: str, *, shortcut: bool) -> None:
+    def __init__(
+        self, path: MarketPath, policy: Policy, venue: Venue, name: str, *, shortcut: bool, every: int
+    ) -> None:
         estimate = policy.estimate
         if path.bar_seconds != estimate.bar_seconds:
             raise BadInput(
                 f"estimate.bar_seconds is {estimate.bar_seconds}, the market's bars have {path.bar_seconds} s",
                 remedy=f"Set estimate.bar_seconds to {path.bar_seconds}, or load the market on that grid.",
             )
-        self._path = with_prices_at_feed_precision(path)
-        self._universes = universes(self._path, policy)
-        self._scene = Scene(self._path, venue, estimate.history_s)
+        seen = with_prices_at_feed_precision(path)
+        self._universes = universes(seen, policy)
+        self._scene = Scene(seen, venue, estimate.history_s)
+        self._seen, self._path = seen, at_last_known_prices(seen)
         n = len(path.symbols)
         self._ledger = Ledger(
             venue, path.symbols, np.zeros(n), venue.initial_nav_usd, 0.0, np.zeros(len(COST_FIELDS))
@@ -77,6 +85,7 @@ class _Run:
         self._recorder = Recorder(self._path, policy, name, first, self._thresholds)
         self._held_by = ""
         self._shortcut = shortcut
+        self._every = every
 
     def along(self, progress: Progress | None) -> None:
         total = len(self._path.times) - self._universes[0].start
@@ -100,19 +109,22 @@ class _Run:
             return None
         snapshot = self._scene.snapshot(universe.start, universe.columns, self._ledger)
         policy, _ = tighten(universe.policy, snapshot.vault)
-        return Screening(self._path, universe, policy, self._ledger, self._recorder)
+        return Screening(self._seen, universe, policy, self._ledger, self._recorder)
 
     def result(self) -> BacktestResult:
         return self._recorder.result(self._ledger.costs(), self._path.source)
 
     def _bar(self, t: int, universe: Universe) -> None:
         self._pass_time(t)
+        if (t - self._universes[0].start) % self._every:
+            self._recorder.undecided(t, self._ledger)
+            return
         snapshot = self._scene.snapshot(t, universe.columns, self._ledger)
         bars = self._scene.bars(t, universe.columns)
         try:
             assessment = assess(snapshot, bars, self._scene.implied(t), None, universe.policy)
         except NoEstimate:
-            self._recorder.unestimated(t, self._ledger)
+            self._recorder.undecided(t, self._ledger)
             return
         decision = assessment.decision
         if decision.goal is None:

@@ -16,7 +16,7 @@ from keeper.domain.policy import Policy
 from keeper.risk.contributions import risk_shares, volatility
 
 if TYPE_CHECKING:
-    from keeper.backtest.screen import Traces
+    from keeper.backtest.screen.numbers import Traces
 
 NO_ESTIMATE = "no estimate"
 
@@ -40,6 +40,7 @@ class Recorder:
         self.low_health_factor = np.full(bars, math.inf)
         self.forecast = np.full(bars, math.nan)
         self.aimed_at = np.full(bars, math.nan)
+        self.tracking_error = np.full(bars, math.nan)
         self.spent = np.zeros((bars, len(COST_FIELDS)))
         self._events: list[Event] = []
         self._decided = 0
@@ -50,8 +51,8 @@ class Recorder:
     def lowest(self, t: int, health_factor: float) -> None:
         self.low_health_factor[t - self._first] = health_factor
 
-    def unestimated(self, t: int, ledger: Ledger) -> None:
-        self._decided += 1
+    def undecided(self, t: int, ledger: Ledger) -> None:
+        """No estimate could be made, or none was asked for."""
         self._vault(t, ledger)
 
     def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:
@@ -63,6 +64,7 @@ class Recorder:
         self.risk_shares[row, columns] = risk_shares(held, covariance)
         self.forecast[row] = volatility(held, covariance)
         self.aimed_at[row] = target.volatility
+        self.tracking_error[row] = volatility(held - np.array(target.weights), covariance)
         self.target_leverage[row] = target.leverage
         self.binding[row] = self.name_number(target.binding)
 
@@ -87,6 +89,7 @@ class Recorder:
         self.low_health_factor[rows] = traces.low_health_factor[bars]
         self.forecast[rows] = traces.forecast[bars]
         self.aimed_at[rows] = traces.aimed_at[bars]
+        self.tracking_error[rows] = traces.tracking_error[bars]
         self.spent[rows] = spent
         self.spent[rows, PAID] = traces.borrow_interest[bars]
         self.spent[rows, EARNED] = traces.interest_earned[bars]
@@ -124,6 +127,7 @@ class Recorder:
             costs=costs,
             cost_path=self.spent,
             notes=path.notes,
+            tracking_error=self.tracking_error,
             decided_bars=self._decided,
         )
 

@@ -42,7 +42,7 @@ class Scene:
     def __init__(self, path: MarketPath, venue: Venue, history_s: int) -> None:
         self.path = path
         self.venue = venue
-        self._answers = _carried(np.rint(path.closes * USD))
+        self._answers = np.nan_to_num(_carried(np.rint(path.closes * USD)))
         self._stable = np.rint(path.stable * USD)
         self._window = history_s // path.bar_seconds
         before = np.full((self._window, len(path.symbols)), np.nan)
@@ -187,6 +187,12 @@ class Scene:
         )
 
 
+def at_last_known_prices(path: MarketPath) -> MarketPath:
+    """For valuing what is held while a price is missing: closes and lows stay at the last close."""
+    closes = _carried(path.closes)
+    return replace(path, closes=closes, lows=np.where(np.isfinite(path.lows), path.lows, closes))
+
+
 def with_prices_at_feed_precision(path: MarketPath) -> MarketPath:
     """Closes as a feed with 8 decimals would have told them, so that rounds and bars agree to the bit."""
     return replace(path, closes=np.rint(path.closes * USD) / USD)
@@ -204,12 +210,10 @@ def _account(reserves: tuple[Reserve, ...], holdings: tuple[Holding, ...], decim
     return Account(collateral, debt, factor)
 
 
-def _carried(answers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column's last price where it has none any more, 0 before its first."""
-    known = np.isfinite(answers)
-    last = np.maximum.accumulate(np.where(known, np.arange(len(answers))[:, None], -1), axis=0)
-    carried = np.take_along_axis(np.nan_to_num(answers), np.maximum(last, 0), axis=0)
-    return np.where(last >= 0, carried, 0.0)
+def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each column's last price where it has none any more; NaN before its first."""
+    last = np.maximum.accumulate(np.where(np.isfinite(prices), np.arange(len(prices))[:, None], 0), axis=0)
+    return np.take_along_axis(prices, last, axis=0)
 
 
 def _raw(amount: float, decimals: int) -> int:

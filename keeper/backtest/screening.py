@@ -26,18 +26,33 @@ from keeper.sizing.bounds import utilisation_at_rate
 
 if TYPE_CHECKING:
     from keeper.backtest.record import Recorder
-    from keeper.backtest.screen import Assets, Market, Rules, State
+    from keeper.backtest.screen.numbers import Assets, Market, Rules, State
 
 KNOWN_RULES = frozenset(
     {
-        *("health_factor_act", "health_factor_alert", "risk_share", "tracking_error", "volatility", "leverage"),
-        *("age", "prices_fresh", "sequencer_up", "oracle_gap", "in_flight", "keeper_role", "vault_not_paused"),
+        *(
+            "health_factor_act",
+            "health_factor_alert",
+            "risk_share",
+            "tracking_error",
+            "volatility",
+            "leverage",
+        ),
+        *(
+            "age",
+            "prices_fresh",
+            "sequencer_up",
+            "oracle_gap",
+            "in_flight",
+            "keeper_role",
+            "vault_not_paused",
+        ),
         *("settings_within_vault", "gas_balance", "cooldown", "gas_price", "daily_loss_budget"),
         *("daily_turnover_budget", "min_trade", "benefit_exceeds_cost", "improves", "no_overshoot"),
     }
 )
 """The triggers and limits that the screen was written for; another one, and every bar is asked."""
-ALLOCATIONS = ("risk_parity", "equal_weight", "inverse_volatility")
+ALLOCATIONS = ("risk_parity", "equal_weight", "inverse_volatility", "minimum_variance")
 BLENDS = ("variance", "log")
 CORRELATIONS: Mapping[str, Callable[[EstimatePolicy], tuple[float, ...]]] = {
     "ewma": lambda policy: (policy.correlation_half_life_days,),
@@ -78,7 +93,8 @@ class Screening:
     def __init__(
         self, path: MarketPath, universe: Universe, policy: Policy, ledger: Ledger, recorder: Recorder
     ) -> None:
-        from keeper.backtest.screen import HELD_BY, Traces, walk
+        from keeper.backtest.screen.numbers import HELD_BY, Traces
+        from keeper.backtest.screen.walk import walk
 
         self._walk, self._held_by = walk, HELD_BY
         self._codes = {name: code for code, name in enumerate(HELD_BY)}
@@ -99,6 +115,7 @@ class Screening:
             low_health_factor=np.zeros(bars),
             forecast=np.zeros(bars),
             aimed_at=np.zeros(bars),
+            tracking_error=np.zeros(bars),
             borrow_interest=np.zeros(bars),
             interest_earned=np.zeros(bars),
         )
@@ -142,14 +159,14 @@ class Screening:
 
 
 def _rules(policy: Policy, ledger: Ledger) -> Rules:
-    from keeper.backtest import screen
+    from keeper.backtest.screen import numbers
 
     estimate, size, decision = policy.estimate, policy.size, policy.decision
     vault = ledger.venue.vault
     routine, pressing = decision.at(Urgency.ROUTINE), decision.at(Urgency.OUT_OF_BAND)
     floor = max(size.min_health_factor, vault.min_health_factor / WAD)
     largest_loss = vault.max_loss_bps / BPS
-    return screen.Rules(
+    return numbers.Rules(
         bar_seconds=estimate.bar_seconds,
         window=estimate.history_s // estimate.bar_seconds,
         allocation=ALLOCATIONS.index(size.allocation),
@@ -175,7 +192,7 @@ def _rules(policy: Policy, ledger: Ledger) -> Rules:
         looks_at_age="age" in decision.triggers,
         out_of_band=decision.out_of_band,
         risk_share_band=decision.risk_share_band,
-        rebalance_to=AIMS.get(decision.rebalance_to, screen.TO_ELSEWHERE),
+        rebalance_to=AIMS.get(decision.rebalance_to, numbers.TO_ELSEWHERE),
         tracking_error_band=decision.tracking_error_band,
         tracking_error_left=decision.tracking_error_left,
         alert_health_factor=max(decision.alert_health_factor, decision.act_health_factor),
@@ -203,14 +220,12 @@ def _bands(decision: DecisionPolicy) -> tuple[float, float, float, float]:
         "volatility": decision.volatility_band,
         "leverage": decision.leverage_band,
     }
-    one, two, three, four = (
-        band if name in decision.triggers else math.inf for name, band in bands.items()
-    )
+    one, two, three, four = (band if name in decision.triggers else math.inf for name, band in bands.items())
     return one, two, three, four
 
 
 def _market(path: MarketPath, columns: NDArray[np.intp], policy: Policy) -> Market:
-    from keeper.backtest import screen
+    from keeper.backtest.screen import numbers
 
     closes = np.ascontiguousarray(path.closes[:, columns])
     returns = np.full(closes.shape, np.nan)
@@ -218,7 +233,7 @@ def _market(path: MarketPath, columns: NDArray[np.intp], policy: Policy) -> Mark
     implied, age = _implied(path)
     gas_symbol = policy.plan.gas_usd_price_symbol
     gas_usd = path.closes[:, path.symbols.index(gas_symbol)] if gas_symbol in path.symbols else path.stable
-    return screen.Market(
+    return numbers.Market(
         times=path.times,
         closes=closes,
         lows=np.ascontiguousarray(path.lows[:, columns]),
@@ -257,12 +272,12 @@ def _worst_losses(closes: NDArray[np.float64], policy: Policy, bar_seconds: int)
     known = np.isfinite(growth)
     counts = known.sum(axis=1)
     mean = np.where(counts > 0, np.where(known, growth, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
-    least = pd.Series(mean).rolling(window - hold, min_periods=1).min().to_numpy()
-    return np.maximum(0.0, 1.0 - np.nan_to_num(least, nan=1.0))
+    least: NDArray[np.float64] = pd.Series(mean).rolling(window - hold, min_periods=1).min().to_numpy()
+    return np.asarray(np.maximum(0.0, 1.0 - np.nan_to_num(least, nan=1.0)))
 
 
 def _assets(path: MarketPath, symbols: list[str], policy: Policy, ledger: Ledger) -> Assets:
-    from keeper.backtest import screen
+    from keeper.backtest.screen import numbers
 
     venue = ledger.venue
     loss = venue.vault.max_loss_bps / BPS
@@ -278,7 +293,7 @@ def _assets(path: MarketPath, symbols: list[str], policy: Policy, ledger: Ledger
         else len(underlyings)
         for asset in assets
     ]
-    return screen.Assets(
+    return numbers.Assets(
         budgets=np.array([asset.budget / total for asset in assets]),
         underlying=np.array(places, dtype=np.int64),
         implied_weight=np.array([asset.implied_weight for asset in assets]),
@@ -306,7 +321,9 @@ def _debt_rooms(terms: LendingTerms, policy: Policy) -> NDArray[np.float64]:
     """Debt that each of DEBT_BOUNDS allows, whole tokens; what is owed already may stay, but not for the carry."""
     size = policy.size
     free = terms.supplied - terms.borrowed
-    cap = math.inf if terms.borrow_cap == 0 else size.market_share * max(0.0, terms.borrow_cap - terms.borrowed)
+    cap = (
+        math.inf if terms.borrow_cap == 0 else size.market_share * max(0.0, terms.borrow_cap - terms.borrowed)
+    )
     at_rate = utilisation_at_rate(terms.curve, size.max_borrow_rate)
     carry = math.inf if at_rate >= 1.0 else max(0.0, at_rate * terms.supplied - terms.borrowed)
     return np.array(
@@ -315,13 +332,13 @@ def _debt_rooms(terms: LendingTerms, policy: Policy) -> NDArray[np.float64]:
 
 
 def _state(m: int, policy: EstimatePolicy) -> State:
-    from keeper.backtest import screen
+    from keeper.backtest.screen import numbers
     from keeper.risk.compiled.scaling import workspace
 
     days = CORRELATIONS[policy.correlation](policy)
     decays = np.array([decay(bars_of(half_life, policy.bar_seconds)) for half_life in days])
     kinds = 3 if policy.shrink else 1
-    return screen.State(
+    return numbers.State(
         sums=np.zeros((len(decays), kinds, m, m)),
         decays=decays,
         moments=np.zeros((kinds, m, m)),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.result import BacktestResult
+from keeper.backtest.sharpe import sharpe
+from keeper.domain.decision import Action
+from keeper.domain.units import BPS, SECONDS_PER_YEAR
+
+DAY_S = 86_400
+DAYS_A_YEAR = 365.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,8 +22,8 @@ class Summary:
     """Figures of one result. Volatilities, returns, drawdown: fractions, annualised over 365 days where a year matters.
 
     ``sharpe`` is of daily log returns over no interest, annualised; ``sharpe_error`` its standard error (Lo 2002 with
-    Mertens' correction for skewness and kurtosis). ``turnover`` NAVs a year, ``trades`` a year, ``cost_bps`` of mean
-    NAV a year without interest, ``interest_bps`` net interest paid. ``share_dispersion``: root mean square of realised
+    Mertens' correction for skewness and kurtosis). ``turnover`` NAVs a year, ``trades`` a year, ``cost_bps`` of
+    NAV a year without interest, ``interest_bps`` net interest paid. ``share_dispersion``: root mean square of
     risk shares off their budgets (NaN for strategies without budgets). ``min_health_factor`` at the bars' lows.
     """
 
@@ -30,3 +42,88 @@ class Summary:
     interest_bps: float
     min_health_factor: float
     liquidations: int
+
+
+def summarise(result: BacktestResult) -> Summary:
+    """The summary; figures that one day or a worthless vault does not allow are NaN."""
+    years = max(result.times.size - 1, 1) * result.bar_seconds / SECONDS_PER_YEAR
+    daily = daily_returns(result)
+    ratio, error = sharpe(daily).annualised(DAYS_A_YEAR)
+    made = [event for event in result.events if not event.held_by and event.cause != "liquidation"]
+    costs, interest = _yearly_bps(result, years)
+    return Summary(
+        name=result.name,
+        years=years,
+        growth=float(result.nav_usd[-1] / result.nav_usd[0]) - 1.0,
+        realised_volatility=volatility(daily),
+        target_volatility=result.policy_volatility,
+        max_drawdown=float(drawdowns(result.nav_usd).max()),
+        sharpe=ratio,
+        sharpe_error=error,
+        share_dispersion=share_dispersion(result),
+        turnover=math.fsum(event.turnover for event in made) / years,
+        trades=sum(event.action is not Action.HOLD for event in made) / years,
+        cost_bps=costs,
+        interest_bps=interest,
+        min_health_factor=float(result.low_health_factor.min()),
+        liquidations=sum(event.cause == "liquidation" for event in result.events),
+    )
+
+
+def daily_closes(result: BacktestResult) -> NDArray[np.intp]:
+    """Places of the bars that close a day, 24:00 UTC."""
+    return np.flatnonzero(result.times % DAY_S == 0)
+
+
+def daily_returns(result: BacktestResult) -> NDArray[np.float64]:
+    """Log returns of NAV from one day's close to the next; NaN from a worthless vault on."""
+    nav = result.nav_usd[daily_closes(result)]
+    worth = np.where(nav > 0.0, nav, np.nan)
+    return np.asarray(np.diff(np.log(worth)))
+
+
+def volatility(daily: NDArray[np.float64]) -> float:
+    """Annualised standard deviation of daily returns; NaN for fewer than two."""
+    return float(daily.std(ddof=1)) * math.sqrt(DAYS_A_YEAR) if daily.size > 1 else math.nan
+
+
+def drawdowns(nav: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Loss since the highest value so far, as a positive fraction, (T,)."""
+    return np.asarray(1.0 - nav / np.maximum.accumulate(nav))
+
+
+def rolling_volatility(daily: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+    """Annualised volatility of the last ``days`` returns at each of them, (T,); NaN before there are so many."""
+    rolled = np.full(daily.size, math.nan)
+    if daily.size >= days:
+        windows = np.lib.stride_tricks.sliding_window_view(daily, days)
+        rolled[days - 1 :] = windows.std(axis=1, ddof=1) * math.sqrt(DAYS_A_YEAR)
+    return rolled
+
+
+def share_dispersion(result: BacktestResult) -> float:
+    """Root mean square of the held risk shares off their budgets, over the bars at which something is held.
+
+    Budgets of assets that have not joined yet go to the others, as in the strategy.
+    """
+    invested = result.risk_shares.sum(axis=1) > 0.5
+    if not invested.any():
+        return math.nan
+    shares = result.risk_shares[invested]
+    budgets = np.where(shares != 0.0, np.array(result.budgets), 0.0)
+    totals = budgets.sum(axis=1, keepdims=True)
+    due = np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0)
+    held = (shares != 0.0).sum(axis=1)
+    return math.sqrt(float((np.square(shares - due).sum(axis=1) / np.maximum(held, 1)).mean()))
+
+
+def _yearly_bps(result: BacktestResult, years: float) -> tuple[float, float]:
+    """Trading costs and net interest, each bar's in parts of the NAV it was paid from."""
+    path = result.cost_path
+    paid = np.diff(path, axis=0, prepend=np.zeros((1, path.shape[1])))
+    nav = np.where(result.nav_usd > 0.0, result.nav_usd, np.nan)
+    fees, slippage, flash, gas, borrowed, earned, liquidation = (
+        np.nansum(paid / nav[:, None], axis=0) * BPS / years
+    )
+    assert len(astuple(result.costs)) == path.shape[1], "one column per kind of cost"
+    return float(fees + slippage + flash + gas + liquidation), float(borrowed - earned)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keeper.backtest.ledger import COST_FIELDS
 from keeper.backtest.result import BacktestResult, Costs
+from keeper.backtest.scene import at_last_known_prices
 from keeper.backtest.universe import universes
 from keeper.backtest.venue import Venue
 from keeper.domain.path import MarketPath
@@ -52,12 +53,12 @@ def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> Ba
     """The holding from the bar on which the policy could first decide; None where an asset has no price then."""
     first = universes(path, policy)[0].start
     columns = [path.symbols.index(symbol) for symbol in holding.shares if symbol in path.symbols]
-    closes = path.closes[first:]
+    closes = at_last_known_prices(path).closes[first:]
     if len(columns) < len(holding.shares) or not np.isfinite(closes[0, columns]).all():
         return None
     shares = np.zeros(len(path.symbols))
     shares[columns] = [holding.shares[path.symbols[column]] for column in columns]
-    prices = _carried(closes)
+    prices = np.nan_to_num(closes)
     nav, weights, paid = _walk(prices, path.stable[first:], shares, venue.initial_nav_usd, path.bar_seconds)
     bars = len(nav)
     fees = paid[-1]
@@ -89,6 +90,7 @@ def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> Ba
         costs=Costs(pool_fees=float(fees)),
         cost_path=spent,
         notes=path.notes,
+        tracking_error=nothing,
         decided_bars=0,
     )
 
@@ -117,9 +119,3 @@ def _walk(
             cash = (total - float(values.sum())) / stable[t]
         nav[t], weights[t], paid[t] = total, values / total, fees
     return nav, weights, paid
-
-
-def _carried(closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = np.isfinite(closes)
-    last = np.maximum.accumulate(np.where(known, np.arange(len(closes))[:, None], 0), axis=0)
-    return np.nan_to_num(np.take_along_axis(closes, last, axis=0))

@@ -63,7 +63,7 @@ def demo(
     from keeper.cli.render import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
-    from keeper.devnet.history import PRICE_FILE
+    from keeper.recorded.prices import PRICE_FILE
 
     screen = console()
     recorded = (data_dir / PRICE_FILE).exists()

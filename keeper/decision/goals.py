@@ -31,15 +31,24 @@ class Move:
 def planned(position: Position, limits: UrgencyLimits) -> Move:
     """``recentring`` of the way to where ``decision.rebalance_to`` says, kept within every bound of the target.
 
-    Where that would end on the far side of a band, the way leads to the target itself: there nothing fires, so no
-    later trade can be its opposite. Raises InvalidSetting, InvalidCovariance, SolverFailed.
+    Where that would end on the far side of a band, or no nearer, the way leads to the target itself: there nothing
+    fires, so no later trade can be its opposite. Raises InvalidSetting, InvalidCovariance, SolverFailed.
     """
     target = position.target.weights
-    there = _aims(position)(position)
-    aim = within_bounds(position, _part_of_way(position.current.weights, there, limits.recentring))
-    if aim != target and worst_overshoot(position, aim).of_band > 1.0:
+    there = _aim_named(position.policy.decision.rebalance_to)(position)
+    part = _part_of_way(position.current.weights, there, limits.recentring)
+    aim = within_bounds(position, part)
+    if aim != target and (worst_overshoot(position, aim).of_band > 1.0 or _is_farther(position, part, aim)):
         aim = target
     return _within_limits(position, aim, limits.max_trade, position.snapshot.vault.policy.max_loss_bps)
+
+
+def _is_farther(position: Position, wanted: tuple[float, ...], aim: tuple[float, ...]) -> bool:
+    """Whether keeping the bounds turned the way to what was wanted into one that leads away from the target."""
+    if aim == wanted:
+        return False
+    left = measures.tracking_error(aim, position.target.weights, position.model.covariance)
+    return left >= position.tracking_error
 
 
 # ------------------------------------------------------------------- the aims
@@ -84,8 +93,7 @@ AIMS: Mapping[str, Callable[[Position], tuple[float, ...]]] = {
 }
 
 
-def _aims(position: Position) -> Callable[[Position], tuple[float, ...]]:
-    name = position.policy.decision.rebalance_to
+def _aim_named(name: str) -> Callable[[Position], tuple[float, ...]]:
     if name not in AIMS:
         raise InvalidSetting(
             f"decision.rebalance_to is {name!r}, which is no aim",
@@ -95,27 +103,23 @@ def _aims(position: Position) -> Callable[[Position], tuple[float, ...]]:
 
 
 def within_bounds(position: Position, aim: tuple[float, ...]) -> tuple[float, ...]:
-    """As much nearer to the target as it takes to keep its bounds on leverage and the caps on weights.
-
-    The target keeps them and each is linear in the weights, so the least part of the way is exact.
-    """
-    target = position.target
+    """No weight above its cap, then all lowered alike until the target's bounds on leverage and the floors of the
+    health factor are kept: what the target may not exceed, no trade ends above."""
+    target, size, vault = position.target, position.policy.size, position.snapshot.vault.policy
     if aim == target.weights:
         return aim
-    size, vault = position.policy.size, position.snapshot.vault.policy
     caps = {asset.symbol: asset.max_weight for asset in position.policy.assets}
-    part = measures.part_within_bounds(
-        aim,
-        target.weights,
+    capped = tuple(min(weight, caps[symbol]) for symbol, weight in zip(target.symbols, aim, strict=True))
+    share = measures.share_within_bounds(
+        capped,
         min(
             (bound.leverage for bound in target.bounds if bound.name != "target_volatility"), default=math.inf
         ),
         liquidation_thresholds(position),
         (size.min_health_factor, vault.min_health_factor / WAD),
         (size.idle_buffer, size.idle_buffer + vault.max_loss_bps / BPS),
-        tuple(caps[symbol] for symbol in target.symbols),
     )
-    return _part_of_way(aim, target.weights, part)
+    return capped if share == 1.0 else tuple(share * weight for weight in capped)
 
 
 def ripcord(position: Position) -> Move:

@@ -111,36 +111,23 @@ def way_to_reach(now: float, target: float, limit: float) -> float:
     return (now - limit) / (now - target)
 
 
-def part_within_bounds(
-    aim: Vector,
-    target: Vector,
-    leverage_cap: float,
-    thresholds: Vector,
-    floors: Vector,
-    buffers: Vector,
-    weight_caps: Vector,
+def share_within_bounds(
+    weights: Vector, leverage_cap: float, thresholds: Vector, floors: Vector, buffers: Vector
 ) -> float:
-    """Least part of the way from ``aim`` to ``target`` with leverage, health factors and weights within their bounds; 1
-    where even the target is not.
+    """Largest share of the weights, at most 1, at which leverage is at most its cap and the health factor at least
+    ``floors[k]`` with ``buffers[k]`` of NAV kept as cash: ``sum w_i (h - LT_i) <= h (1 - B)``.
 
-    Health factor >= ``floors[k]`` with ``buffers[k]`` of NAV kept as cash is linear in the weights:
-    ``sum w_i (h - LT_i) <= h (1 - B)``. ``thresholds`` LT and ``weight_caps`` (n,), ``floors`` and ``buffers`` (k,).
+    ``thresholds`` LT (n,), ``floors`` and ``buffers`` (k,).
     """
-    n, part = len(aim), 0.0
+    share = 1.0
     for k in range(-1, len(floors)):
-        now = then = 0.0
-        for i in range(n):
-            each = 1.0 if k < 0 else floors[k] - thresholds[i]
-            now += each * aim[i]
-            then += each * target[i]
-        limit = leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k])
-        if now > limit:
-            part = max(part, (now - limit) / (now - then) if then < limit else 1.0)
-    for i in range(n):
-        if aim[i] > weight_caps[i]:
-            over, room = aim[i] - weight_caps[i], weight_caps[i] - target[i]
-            part = max(part, over / (over + room) if room > 0.0 else 1.0)
-    return part
+        taken = 0.0
+        for i in range(len(weights)):
+            taken += weights[i] * (1.0 if k < 0 else floors[k] - thresholds[i])
+        room = leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k])
+        if taken > room:
+            share = min(share, room / taken)
+    return share
 
 
 def allowed_part(

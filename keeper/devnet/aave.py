@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.tokens import fund
 from keeper.devnet.transactions import contract_at, deployed, send
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, USD
+from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 
 if TYPE_CHECKING:
     from eth_typing import ChecksumAddress

@@ -23,8 +23,9 @@ from keeper.devnet.deribit_options import (
     parse_name,
     tick,
 )
-from keeper.devnet.history import ImpliedSeries, MarketHistory
+from keeper.devnet.history import MarketHistory
 from keeper.domain.errors import BadInput
+from keeper.domain.path import ImpliedPath
 
 MAX_CANDLES = 1_000
 RESOLUTIONS = {"1": 1, "60": 60, "3600": 3_600, "43200": 43_200, "1D": 86_400}
@@ -291,7 +292,7 @@ def _hourly_closes(
     return sorted(recorded.items())
 
 
-def _as_levels(series: ImpliedSeries) -> list[tuple[int, float]]:
+def _as_levels(series: ImpliedPath) -> list[tuple[int, float]]:
     return list(zip(series.times.tolist(), series.volatility.tolist(), strict=True))
 
 

@@ -127,7 +127,7 @@ def _correlation(regime: int) -> NDArray[np.float64]:
 
 def _stable(regimes: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
     decay = 0.5 ** (1.0 / STABLE_HALF_LIFE_HOURS)
-    noise = _reverting(len(regimes), decay, random)
+    noise = reverting(len(regimes), decay, random)
     return np.asarray(1.0 + np.asarray(STABLE_DEVIATION)[regimes] * noise, dtype=np.float64)
 
 
@@ -135,7 +135,7 @@ def _implied(
     regimes: NDArray[np.int64], volatility: tuple[float, float, float], random: np.random.Generator
 ) -> NDArray[np.float64]:
     decay = 0.5 ** (1.0 / IMPLIED_HALF_LIFE_HOURS)
-    noise = np.exp(IMPLIED_NOISE * _reverting(len(regimes), decay, random))
+    noise = np.exp(IMPLIED_NOISE * reverting(len(regimes), decay, random))
     return np.asarray(IMPLIED_PREMIUM * expected_volatility(volatility)[regimes] * noise, dtype=np.float64)
 
 
@@ -150,7 +150,7 @@ def expected_volatility(volatility: tuple[float, float, float]) -> NDArray[np.fl
     return np.asarray(np.sqrt(total / IMPLIED_HORIZON_HOURS), dtype=np.float64)
 
 
-def _reverting(count: int, decay: float, random: np.random.Generator) -> NDArray[np.float64]:
+def reverting(count: int, decay: float, random: np.random.Generator) -> NDArray[np.float64]:
     """A first-order autoregression with unit stationary variance."""
     shocks = random.standard_normal(count) * math.sqrt(1.0 - decay * decay)
     values = np.empty(count)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from keeper.devnet.feeds import Feeds, latest_round, publish_now
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.transactions import contract_at, deploy, mined
-from keeper.recorded.pools import POOL_DEPTHS, PoolDepth
 from keeper.devnet.uniswap_math import (
     Q96,
     amounts_for,
@@ -26,6 +25,7 @@ from keeper.devnet.uniswap_math import (
 )
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
+from keeper.recorded.pools import POOL_DEPTHS, PoolDepth
 
 if TYPE_CHECKING:
     from eth_typing import ChecksumAddress

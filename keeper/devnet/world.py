@@ -26,6 +26,7 @@ from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.uniswap import Market, Pool, Uniswap
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
+from keeper.recorded.stable import STABLE
 
 if TYPE_CHECKING:
     from eth_typing import ChecksumAddress
@@ -200,7 +201,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
     vault = deploy_vault(
         w3, owner, _vault_parameters(market, made_tokens, made_feeds, lending, exchange, pools, accounts)
     ).address
-    _deposit(w3, owner, accounts["depositor"], made_tokens[history.STABLE], vault)
+    _deposit(w3, owner, accounts["depositor"], made_tokens[STABLE], vault)
     return Deployment(
         rpc_url=url,
         chain_id=w3.eth.chain_id,
@@ -245,7 +246,7 @@ def _vault_parameters(
     pools: tuple[Pool, ...],
     accounts: Mapping[str, str],
 ) -> VaultParameters:
-    stable = history.STABLE
+    stable = STABLE
     return VaultParameters(
         asset=made_tokens[stable].address,
         lending_pool=lending.pool,

@@ -22,7 +22,7 @@ Forecast = Callable[[Seen], NDArray[np.float64]]
 OWN = "this strategy"
 BASE = "EWMA 0.94, daily bars"
 """RiskMetrics' estimator, against which gains are counted."""
-WITH_IMPLIED = ("EWMA 5 d / 21 d", "EWMA mix 1·5·42 d", "log-HAR")
+WITH_IMPLIED = ("EWMA 5 d / 21 d", "mix 1·5·42 d", "log-HAR")
 """The candidates that are also blended with implied volatility, at these weights."""
 WEIGHTS = (0.25, 0.5)
 RISKMETRICS_HALF_LIFE = float(np.log(0.5) / np.log(0.94))
@@ -88,15 +88,13 @@ def historical(policy: Policy) -> Mapping[str, Policy]:
         "EWMA 5 d / 21 d, shrunk": ewma(5, 21, shrink=True),
         "EWMA 5 d / 63 d": ewma(5, 63),
         "iterated EWMA 5 d / 21 d": ewma(5, 21, correlation="iterated"),
-        "EWMA mix 1·5·42 d": mix(1, 5, 42),
-        "EWMA mix 1·5·42 d, shrunk": mix(1, 5, 42, shrink=True),
-        "EWMA mix 1·5·42 d, correlation 21 d": mix(
-            1, 5, 42, correlation="ewma", correlation_half_life_days=21.0
-        ),
-        "EWMA mix 1·5·21 d": mix(1, 5, 21),
-        "EWMA mix 1·42 d": mix(1, 42),
-        "EWMA mix 2·42 d": mix(2, 42),
-        "EWMA mix 5·42 d": mix(5, 42),
+        "mix 1·5·42 d": mix(1, 5, 42),
+        "mix 1·5·42 d, shrunk": mix(1, 5, 42, shrink=True),
+        "mix 1·5·42 d, correlation 21 d": mix(1, 5, 42, correlation="ewma", correlation_half_life_days=21.0),
+        "mix 1·5·21 d": mix(1, 5, 21),
+        "mix 1·42 d": mix(1, 42),
+        "mix 2·42 d": mix(2, 42),
+        "mix 5·42 d": mix(5, 42),
         "log-HAR": mix(1, 5, 42, volatility="har"),
     }
 
@@ -109,11 +107,11 @@ def with_implied(policy: Policy, blend: str, weight: float) -> Policy:
 
 def _with_implied(name: str, policy: Policy) -> list[tuple[str, Forecast]]:
     own = [
-        (f"{name}, {weight:.0%} implied ({blend})", partial(_own, with_implied(policy, blend, weight)))
-        for blend in ("variance", "log")
+        (f"{name} + {weight:.0%} IV{where}", partial(_own, with_implied(policy, blend, weight)))
+        for blend, where in (("variance", ""), ("log", ", logs"))
         for weight in WEIGHTS
     ]
-    running = (f"{name}, 50% implied (log, running ratio)", partial(_running_ratio, policy))
+    running = (f"{name} + 50% IV, logs, ratio", partial(_running_ratio, policy))
     return [*own, running]
 
 

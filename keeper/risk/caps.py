@@ -94,7 +94,10 @@ def limits(caps: tuple[Cap, ...], names: tuple[str, ...]) -> Limits:
         -1, len(names)
     )
     shares = np.array([cap.max_share for cap in caps])
-    return Limits(caps, members, shares, _inside(caps, members, shares, names))
+    inside = _inside(caps, members, shares, names)
+    for shared in (members, shares, inside):
+        shared.setflags(write=False)
+    return Limits(caps, members, shares, inside)
 
 
 def _require_sound(cap: Cap, names: tuple[str, ...]) -> None:
@@ -127,19 +130,18 @@ def _inside(
     total = math.fsum(widest.point)
     if total < 1.0 - ROUNDING:
         raise _infeasible(caps, widest.multipliers[: len(caps)], total)
+    point = widest.point
     if total > 1.0 + ROUNDING:
         even = float(shares.min(initial=1.0)) / n
-        mixed = min(0.5, 0.5 * (total - 1.0) / total)
-        widest_point = (1.0 - mixed) * widest.point + mixed * even
-    else:
-        widest_point = widest.point
-    left_out = [name for name, weight in zip(names, widest_point, strict=True) if weight <= ROUNDING]
+        mixed = 0.5 * (total - 1.0) / total
+        point = (1.0 - mixed) * point + mixed * even
+    left_out = [name for name, weight in zip(names, point, strict=True) if weight <= ROUNDING]
     if left_out:
         raise InvalidSetting(
             f"the caps {_listed(caps)} leave no room for {', '.join(left_out)} beside the others",
             remedy="Raise max_share of one of them.",
         )
-    return np.asarray(widest_point / widest_point.sum(), dtype=np.float64)
+    return np.asarray(point / point.sum(), dtype=np.float64)
 
 
 def _infeasible(caps: tuple[Cap, ...], multipliers: NDArray[np.float64], total: float) -> InvalidSetting:

@@ -36,8 +36,9 @@ def minimise(
     """The minimum of ``x'Hx/2 - g'x`` over ``rows @ x <= limits``, from a feasible ``start``.
 
     ``hessian`` (n, n) positive definite, ``linear`` g (n,), ``rows`` (m, n) of length about 1, ``limits``
-    (m,). Of ``tried``, independent rows, those that ``start`` exhausts are active from the start. A row enters only where it blocks a step along the active ones, so active rows stay independent
-    whatever the rows given (Nocedal and Wright 2006, algorithm 16.3). Raises SolverFailed.
+    (m,). ``tried`` are independent rows, active from the first step where ``start`` exhausts them. Another row
+    becomes active only where it blocks a step along those that are, so they stay independent whatever the
+    rows given (Nocedal and Wright 2006, algorithm 16.3). Raises SolverFailed.
     """
     x, reach = start, float(np.linalg.norm(start))
     active = [row for row in tried if limits[row] - float(rows[row] @ x) <= ROUNDING * reach]

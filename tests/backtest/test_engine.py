@@ -243,3 +243,11 @@ def test_nothing_to_trade_with_leaves_cash_alone() -> None:
     assert not trades(result)
     assert result.events[0].held_by == "NothingFeasible"
     assert result.nav_usd == pytest.approx(np.full(20, 250_000.0))
+
+
+def test_decisions_can_be_once_a_day() -> None:
+    path = a_path(bars=FIRST + 240)
+    result = backtest(path, a_backtest_policy(), a_venue(), "daily", every=24)
+    assert result.decided_bars == 10
+    assert {(event.time - path.times[FIRST]) % 86_400 for event in result.events} == {0}
+    assert np.isfinite(result.nav_usd).all()

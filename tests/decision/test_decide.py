@@ -101,6 +101,14 @@ def test_on_target_it_holds_and_says_with_what_numbers() -> None:
     )
 
 
+def test_a_hold_tells_of_the_triggers_that_are_looked_at() -> None:
+    policy = a_policy(decision=a_decision_policy(triggers=("tracking_error", "age")))
+    assert decided(on_target(), policy).reason == (
+        "HOLD: tracking error against the target is 0.00% a year, band 4.00%, "
+        "volatility is 80.0% against 80.0%, leverage 1.546 against 1.546."
+    )
+
+
 def test_after_one_assets_price_moved_far_it_trades_back() -> None:
     snapshot = with_market_move(on_target(), 1.60, ["LINK"])
     decision = decided(snapshot)

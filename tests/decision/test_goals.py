@@ -306,3 +306,30 @@ def test_where_even_the_edge_is_out_of_an_outer_band_the_boundary_is_the_target(
     assert planned(position, watched.decision.at(Urgency.OUT_OF_BAND)).aim == position.target.weights
     position = a_position(weights, unwatched)
     assert planned(position, unwatched.decision.at(ROUTINE)).aim == position.current.weights
+
+
+def test_a_hair_above_a_bound_that_binds_is_no_reason_to_go_the_whole_way() -> None:
+    policy = aiming_at("ellipsoid")
+    target = size(a_model(), a_snapshot(), policy)
+    bound = replace(target, bounds=(Bound("stress", target.leverage, ""),))
+    held = off_by(0.1, -0.1, 0.081, -0.08)
+    position = a_position(held, policy, bound)
+    goal = planned(position, policy.decision.at(ROUTINE)).goal
+    assert position.held.leverage > target.leverage
+    assert goal.leverage <= target.leverage * (1 + 1e-12)
+    left = volatility(np.array(goal.weights) - target.weights, a_model().covariance)
+    assert left == pytest.approx(0.02, rel=0.05)
+
+
+def test_where_lowering_alike_would_lead_away_it_goes_to_the_target() -> None:
+    # Much of the calm asset where the target is wild: less of everything is farther off still.
+    model = a_model(volatilities=(0.1, 1.0, 1.0, 1.0))
+    policy = aiming_at("boundary", trade_cost_bps=10_000, triggers=("age",))
+    target = replace(
+        size(model, a_snapshot(), policy),
+        weights=(0.0, 1.0, 0.0, 0.0),
+        leverage=1.0,
+        bounds=(Bound("stress", 1.0, ""),),
+    )
+    position = take_position(a_snapshot(weights=(0.6, 0.5, 0.0, 0.0)), model, target, policy)
+    assert planned(position, policy.decision.at(ROUTINE)).aim == target.weights

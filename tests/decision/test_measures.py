@@ -30,7 +30,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "gas_price_limit": (9.0, 7.0, 1.0, 40.0, 120.0),
     "half_way": (0.06, 0.04, 0.5),
     "way_to_reach": (2.0, 1.0, 1.25),
-    "part_within_bounds": (HELD, DUE, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01]), HELD),
+    "share_within_bounds": (HELD, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01])),
     "allowed_part": (HELD, DUE, COSTS, 0.5, 100.0),
     "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, 0.15, 0.15, 0.02),
 }
@@ -126,29 +126,20 @@ def test_way_to_reach_a_limit() -> None:
     assert measures.way_to_reach(2.0, 1.3, 1.25) == 1.0
 
 
-def bounded(aim: list[float], target: list[float], **changes: Any) -> float:
-    free: dict[str, Any] = {
-        "leverage_cap": math.inf,
-        "thresholds": [0.8] * len(aim),
-        "floors": (),
-        "buffers": (),
-        "weight_caps": [math.inf] * len(aim),
-    }
-    return measures.part_within_bounds(aim, target, **(free | changes))
+def kept(weights: list[float], cap: float = math.inf, *floors: tuple[float, float]) -> float:
+    return measures.share_within_bounds(
+        weights, cap, [0.8] * len(weights), [floor for floor, _ in floors], [buffer for _, buffer in floors]
+    )
 
 
-def test_part_within_bounds_by_hand() -> None:
-    assert bounded([1.0, 1.0], [0.5, 0.5]) == 0.0
-    assert bounded([1.0, 1.0], [0.5, 0.5], leverage_cap=1.75) == pytest.approx(0.25)
-    assert bounded([1.0, 1.0], [0.5, 0.5], weight_caps=[0.6, 2.0]) == pytest.approx(0.8)
-    # Threshold 0.8, floor 1.8: leverage 1.8 (QUANT), a fifth of the way from 2 to 1.
-    assert bounded([1.0, 1.0], [0.5, 0.5], floors=(1.8,), buffers=(0.0,)) == pytest.approx(0.2)
-
-
-def test_part_within_bounds_goes_the_whole_way_where_even_the_target_is_outside() -> None:
-    assert bounded([1.0], [0.9], leverage_cap=0.8) == 1.0
-    assert bounded([1.0], [0.9], leverage_cap=0.9) == pytest.approx(1.0)
-    assert bounded([1.0], [1.2], weight_caps=[0.8]) == 1.0
+def test_share_within_bounds_by_hand() -> None:
+    assert kept([1.0, 1.0]) == 1.0
+    assert kept([1.0, 1.0], 1.5) == pytest.approx(0.75)
+    # Threshold 0.8 and floor 1.8 allow leverage 1.8; with a tenth of NAV as cash 1.62.
+    assert kept([1.0, 1.0], math.inf, (1.8, 0.0)) == pytest.approx(0.9)
+    assert kept([1.0, 1.0], math.inf, (1.8, 0.0), (1.8, 0.1)) == pytest.approx(0.81)
+    assert kept([0.9, 0.9], 1.9, (1.8, 0.0)) == pytest.approx(1.0)
+    assert kept([0.0, 0.0], 0.0, (1.8, 0.0)) == 1.0
 
 
 def test_allowed_part_by_size_and_by_loss() -> None:

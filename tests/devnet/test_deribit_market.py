@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from keeper.devnet.deribit_market import DeribitMarket, RpcError
-from keeper.devnet.history import ImpliedSeries, MarketHistory, PriceSeries, Source, load
+from keeper.devnet.history import MarketHistory, PriceSeries, Source, load
 from keeper.domain.errors import BadInput
+from keeper.domain.path import ImpliedPath
 
 HOUR = 3_600
 AT = int(datetime(2022, 6, 10, tzinfo=UTC).timestamp())
@@ -28,7 +29,7 @@ def a_history(hours: int = 2_500, *, implied: bool = True) -> MarketHistory:
         PriceSeries(symbol, times[-10:], np.full(10, price))
         for symbol, price in (("WBTC", 30_000.0), ("WETH", 1_800.0), ("USDC", 1.0))
     )
-    series = (ImpliedSeries("BTC", times, volatility),) if implied else ()
+    series = (ImpliedPath("BTC", times, volatility),) if implied else ()
     return MarketHistory(AT, Source.GENERATED, prices, series, (), ())
 
 

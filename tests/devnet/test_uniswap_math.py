@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.recorded.pools import POOL_DEPTHS
 from keeper.devnet.uniswap_math import (
     Q96,
     amounts_for,
@@ -13,6 +12,7 @@ from keeper.devnet.uniswap_math import (
     sqrt_price_x96,
     tick_at,
 )
+from keeper.recorded.pools import POOL_DEPTHS
 
 
 def test_equal_prices_and_decimals_are_one() -> None:

@@ -46,7 +46,7 @@ def test_half_the_volatility_forecast_is_twice_the_volatility_held() -> None:
 def test_breaches_are_counted_at_the_worst_moment_of_the_hold() -> None:
     path = market(10)
     closes = np.full((241, 3), 100.0)
-    closes[30] = 70.0  # down 30 % for one hour of the second day, back the next hour
+    closes[30] = 71.0  # down 29 % for one hour of the second day, back the next hour
     lows = closes.copy()
     lows[100] = 65.0
     path = replace(path, closes=closes, lows=lows)

@@ -53,7 +53,7 @@ def test_a_window_that_slides_for_years_does_not_drift() -> None:
     returns = some_returns(30_000, 3)
     state = plain.covariance(returns[:window], 480)
     for entering in range(window, len(returns)):
-        ewma.slide(state, returns[entering], returns[entering - window], lam, window)
+        ewma.slide(state, returns[entering], returns[entering - window], lam, lam**window)
     np.testing.assert_allclose(state, plain.covariance(returns[-window:], 480), rtol=1e-12)
 
 

@@ -145,6 +145,6 @@ def test_numbers_that_are_not_finite_give_no_residual_to_trust(value: float) -> 
 def test_the_product_reads_the_lower_triangle_only(n: int) -> None:
     generator = np.random.default_rng(n)
     lower = np.tril(generator.normal(size=(n, n)))
-    x, y = generator.normal(size=n), np.empty(n)
-    product(lower + np.triu(np.full((n, n), np.nan), 1), x, y)
-    np.testing.assert_allclose(y, (lower + np.tril(lower, -1).T) @ x, rtol=1e-12, atol=1e-12)
+    rows = generator.normal(size=(3, n))
+    product(lower + np.triu(np.full((n, n), np.nan), 1), rows, 2, 0)
+    np.testing.assert_allclose(rows[0], (lower + np.tril(lower, -1).T) @ rows[2], rtol=1e-12, atol=1e-12)

@@ -142,6 +142,10 @@ def test_an_asset_may_not_be_listed_twice(bare: Path) -> None:
     [
         ("[decision]\nact_health_factor = 1.35\n", "must rise in this order: 1.35, 1.3, 1.45"),
         ("[decision]\nout_of_band = 0.01\n", "out_of_band 0.01 is below risk_share_band"),
+        (
+            '[decision]\ntriggers = ["age", "leverage", "age"]\n',
+            "triggers: one is listed twice in age, leverage, age",
+        ),
         ("[decision.urgency.emergency]\nmax_slippage_bps = 10\n", "may not fall"),
         ("[estimate]\nhistory_s = 3600\n", "history_s 3600"),
         ("[size]\nmin_health_factor = 1.1\n", "alert_health_factor 1.3 is above"),

@@ -16,7 +16,7 @@ def compile_all() -> None:
     r = np.ones(2)
     ewma.update(covariance, r, 0.5)
     ewma.grow(covariance, r, 0.5, 1)
-    ewma.slide(covariance, r, r, 0.5, 2)
+    ewma.slide(covariance, r, r, 0.5, 0.25)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 from keeper.risk.compiled.decorators import F, loops
 from keeper.risk.ewma import NEGLIGIBLE_WEIGHT, decay
 
+_CHUNK = 256  # so many bars of a dozen assets stay in the first-level cache
 
 
 def covariance(returns: F, half_life_bars: float) -> F:
@@ -33,13 +34,18 @@ def reach(half_life_bars: float) -> int:
 def last_covariance(returns: F, lam: float) -> F:
     """The covariance (n, n) of all the returns (T, n) given, oldest first."""
     bars, n = returns.shape
-    weighted = np.empty((bars, n))
+    weighted, part = np.empty((_CHUNK, n)), np.empty((n, n))
+    covariance = np.zeros((n, n))
     weight = (1.0 - lam) / (1.0 - lam**bars)
-    for t in range(bars - 1, -1, -1):
-        for i in range(n):
-            weighted[t, i] = weight * returns[t, i]
-        weight *= lam
-    return np.asarray(np.dot(weighted.T, returns))
+    for end in range(bars, 0, -_CHUNK):
+        first = max(0, end - _CHUNK)
+        for t in range(end - 1, first - 1, -1):
+            for i in range(n):
+                weighted[t - first, i] = weight * returns[t, i]
+            weight *= lam
+        np.dot(weighted[: end - first].T, returns[first:end], part)
+        covariance += part
+    return covariance
 
 
 @loops
@@ -56,13 +62,15 @@ def grow(covariance: F, r: F, lam: float, bars: int) -> None:
 
 
 @loops
-def slide(covariance: F, entering: F, leaving: F, lam: float, bars: int) -> None:
-    """A bar enters a window of ``bars`` returns and its oldest leaves; the weights go on to sum 1."""
-    last = lam**bars
-    gain = (1.0 - lam) / (1.0 - last)
+def slide(covariance: F, entering: F, leaving: F, lam: float, oldest: float) -> None:
+    """A bar enters a window of T returns and the oldest leaves; the weights go on to sum 1.
+
+    ``oldest`` is ``lam**T``, what the leaving bar now weighs relative to the entering one.
+    """
+    gain = (1.0 - lam) / (1.0 - oldest)
     n = entering.size
     for i in range(n):
-        enters, leaves = gain * entering[i], gain * last * leaving[i]
+        enters, leaves = gain * entering[i], gain * oldest * leaving[i]
         for j in range(n):
             covariance[i, j] = lam * covariance[i, j] + (enters * entering[j] - leaves * leaving[j])
 

@@ -1,8 +1,4 @@
-"""The risk model at every bar in one compiled pass, to show quickly where the live functions need not be asked.
-
-What is here repeats ``keeper.risk`` in the form of running sums; a test holds the two together to 1e-9. Nothing is
-decided on it: where it finds anything but a clear hold, the live functions are called.
-"""
+"""Correlations from running sums that bars enter and leave, at a cost that does not depend on the window."""
 
 from __future__ import annotations
 
@@ -75,16 +71,19 @@ def correlate(moments: F, squares: float, correlation: F) -> None:
             correlation[j, i] = rho
     if moments.shape[0] == 1 or n < 2:
         return
-    mean = 0.0
+    intensity = _shrinkage(moments, squares, correlation)
+    mean = (correlation.sum() - n) / (n * (n - 1))
     for i in range(n):
         for j in range(n):
             if i != j:
-                mean += correlation[i, j]
-    mean /= n * (n - 1)
-    gamma = 0.0
-    pi = 0.0
-    own = 0.0
-    theta = 0.0
+                correlation[i, j] = (1.0 - intensity) * correlation[i, j] + intensity * mean
+
+
+@njit(cache=True)
+def _shrinkage(moments: F, squares: float, correlation: F) -> float:
+    n = moments.shape[1]
+    mean = (correlation.sum() - n) / (n * (n - 1))
+    gamma = pi = own = theta = 0.0
     for i in range(n):
         vi = moments[0, i, i]
         for j in range(n):
@@ -100,12 +99,8 @@ def correlate(moments: F, squares: float, correlation: F) -> None:
                 gamma += (rho - mean) * (rho - mean)
                 theta += moments[2, i, j] / (vi * math.sqrt(vi * vj)) - rho
     if gamma == 0.0:
-        return
-    intensity = min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares))
-    for i in range(n):
-        for j in range(n):
-            if i != j:
-                correlation[i, j] = (1.0 - intensity) * correlation[i, j] + intensity * mean
+        return 0.0
+    return min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares))
 
 
 @njit(cache=True)

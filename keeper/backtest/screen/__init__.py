@@ -1,0 +1,1 @@
+"""Compiled code that shows at which bars the live functions need not be asked."""

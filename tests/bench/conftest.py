@@ -1,0 +1,147 @@
+"""The tables that ``make bench`` ends with: each competitor's time and error beside ours, and what was aimed at."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+# Before numpy loads: below n of about 1,500 a second thread costs more than it gives.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+OURS = "keeper"
+WARM, COLD = "keeper, compiled loop, from the bar before", "keeper, compiled loop, from nothing"
+
+
+class Row(NamedTuple):
+    """One competitor: seconds for one piece of work, and how far its result is off."""
+
+    who: str
+    seconds: float
+    error: float | None
+
+
+class Target(NamedTuple):
+    """What was aimed at: ours, in the unit of ``measure``, at most (or at least) so much."""
+
+    group: str
+    what: str
+    measure: Callable[[dict[str, Row]], float]
+    aim: float
+    unit: str
+    more_is_better: bool = False
+
+
+def _seconds(who: str, unit: float) -> Callable[[dict[str, Row]], float]:
+    return lambda rows: rows[who].seconds / unit
+
+
+def _times(ours: str, theirs: str) -> Callable[[dict[str, Row]], float]:
+    return lambda rows: rows[theirs].seconds / rows[ours].seconds
+
+
+def _share(condition: str) -> Callable[[dict[str, Row]], float]:
+    def measure(rows: dict[str, Row]) -> float:
+        factorisation = next(row for who, row in rows.items() if who.startswith("scipy Cholesky"))
+        return rows[f"keeper, from nothing: {condition}"].seconds / factorisation.seconds
+
+    return measure
+
+
+_N10, _N50, _N200 = (f"equal risk, n = {n}" for n in (10, 50, 200))
+_BIG = "n = 1000 against one Cholesky factorisation"
+_LAST, _NEXT = "last EWMA covariance, T = 100,000, n = 10", "EWMA covariance, one bar more, n = 10"
+TARGETS = (
+    Target(_N10, "from the bar before", _seconds(WARM, 1e-6), 1.5, "µs"),
+    Target(_N10, "from nothing", _seconds(COLD, 1e-6), 1.7, "µs"),
+    Target(_N10, "against skfolio", _times(COLD, "skfolio RiskBudgeting"), 5_000, "×", more_is_better=True),
+    Target(
+        _N10,
+        "against riskparityportfolio",
+        _times(COLD, "riskparityportfolio, tol 1e-8"),
+        1.5,
+        "×",
+        more_is_better=True,
+    ),
+    Target(_N50, "from nothing", _seconds(COLD, 1e-6), 5, "µs"),
+    Target(_N200, "from nothing", _seconds(COLD, 1e-6), 32, "µs"),
+    Target(_BIG, "one market", _share("one market"), 0.15, "Cholesky"),
+    Target(_BIG, "condition 1e13", _share("twins, condition 1e13"), 0.3, "Cholesky"),
+    Target(_BIG, "hedged pairs", _share("hedged pairs at -0.95"), 0.3, "Cholesky"),
+    Target(_BIG, "mixed signs", _share("mixed signs"), 0.3, "Cholesky"),
+    Target(_LAST, "half-life 40 bars", _seconds("keeper, compiled, half-life 40 bars", 1e-3), 0.2, "ms"),
+    Target(_LAST, "half-life 480 bars", _seconds("keeper, compiled, half-life 480 bars", 1e-3), 0.2, "ms"),
+    Target(_NEXT, "endless memory", _seconds("keeper, compiled loop, endless memory", 1e-6), 0.1, "µs"),
+    Target(_NEXT, "a window as live", _seconds("keeper, compiled loop, a window as live", 1e-6), 0.1, "µs"),
+)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Prints the comparison, after pytest-benchmark's own tables."""
+    session = getattr(config, "_benchmarksession", None)
+    groups = _groups(session.benchmarks if session is not None else ())
+    if not groups:
+        return
+    terminalreporter.section("side by side: time of one piece of work, and its error")
+    terminalreporter.write_line(
+        "Error: max |RC_i / (b_i s_p) - 1| for equal risk, max |theirs / definition - 1| for EWMA. A compiled loop "
+        "is timed as a whole and divided; everything else is one call from Python."
+    )
+    for group, rows in groups.items():
+        terminalreporter.write_line("")
+        terminalreporter.write_line(group, bold=True)
+        for line in _table(rows):
+            terminalreporter.write_line(line)
+    terminalreporter.write_line("")
+    terminalreporter.write_line("aimed at", bold=True)
+    for line in _reached(groups):
+        terminalreporter.write_line(line)
+
+
+def _groups(benchmarks: Sequence[Any]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for one in benchmarks:
+        info = one.extra_info
+        if "who" in info and one.stats.data:
+            seconds = one.stats.median / info.get("times", 1)
+            groups[one.group].append(Row(info["who"], seconds, info.get("error")))
+    return groups
+
+
+def _table(rows: list[Row]) -> list[str]:
+    ours = [row for row in rows if row.who.startswith(OURS)]
+    fastest = min(ours or rows, key=lambda row: row.seconds)
+    lines = []
+    for row in sorted(rows, key=lambda row: row.seconds):
+        error = "" if row.error is None else f"{row.error:.0e}"
+        ratio = row.seconds / fastest.seconds
+        lines.append(f"  {row.who:<48} {_readable(row.seconds):>10} {ratio:>10,.1f}×   {error:>6}")
+    return lines
+
+
+def _readable(seconds: float) -> str:
+    for unit, size in (("s ", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def _reached(groups: dict[str, list[Row]]) -> list[str]:
+    lines = []
+    for target in TARGETS:
+        rows = {row.who: row for row in groups.get(target.group, ())}
+        sign = "≥" if target.more_is_better else "≤"
+        aim = f"{sign} {target.aim:,g} {target.unit}"
+        try:
+            found = target.measure(rows)
+        except (KeyError, StopIteration):
+            lines.append(f"  {target.group + ': ' + target.what:<60} {aim:>16}   not measured in this run")
+            continue
+        reached = found >= target.aim if target.more_is_better else found <= target.aim
+        lines.append(
+            f"  {target.group + ': ' + target.what:<60} {aim:>16}   {found:>10,.3g}   {'yes' if reached else 'NO'}"
+        )
+    return lines
