@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.decision.limits import highest_gas_price_wei
 from keeper.domain.decision import Action
 from keeper.domain.errors import KeeperError, PostStateUnexpected
 from keeper.domain.market import MarketSnapshot, Round
@@ -187,7 +188,7 @@ class _Run:
             epoch=plan.epoch,
             calldata=self._keeper.chain.calldata(plan, snapshot),
             gas_limit=max(plan.gas_limit, round(simulation.gas * margin)),
-            max_fee_cap_wei=policy.decision.at(assessment.decision.urgency).max_gas_price_wei,
+            max_fee_cap_wei=highest_gas_price_wei(snapshot, assessment.decision.urgency, policy),
             deadline=plan.deadline,
         )
 

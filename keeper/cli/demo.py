@@ -174,7 +174,7 @@ def _off_target(stage: Stage) -> list[str]:
         budget = target.budgets[target.symbols.index(symbol)]
         if abs(share - budget) > RISK_SHARE_TOLERANCE:
             broken.append(
-                f"{stage.name}: {symbol} carries {share:.1%} of the risk, its budget is {budget:.1%}"
+                f"{stage.name}: {symbol} carries {share:.1%} of the risk, its target share is {budget:.1%}"
             )
     if abs(stage.after.leverage / target.leverage - 1) > LEVERAGE_TOLERANCE:
         broken.append(f"{stage.name}: leverage {stage.after.leverage:.3f}, target {target.leverage:.3f}")

@@ -77,7 +77,7 @@ def _within_bands(position: Position) -> str:
     if "risk_share" in decision.triggers:
         gap, place = measures.widest_gap(current.risk_shares, target.risk_shares)
         said.append(
-            f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its budget "
+            f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its target share "
             f"(worst: {position.model.symbols[place]} {100 * gap:.1f} pp)"
         )
     if "tracking_error" in decision.triggers:

@@ -63,7 +63,7 @@ TRIGGERS = (
         "risk_share",
         triggers.risk_share,
         triggers.by_outer_band,
-        "an asset's share of risk is off its budget by more than the band",
+        "an asset's share of risk is off its target share by more than the band",
     ),
     TriggerRule(
         "tracking_error",

@@ -35,7 +35,7 @@ def planned(position: Position, limits: UrgencyLimits) -> Move:
     fires, so no later trade can be its opposite. Raises InvalidSetting, InvalidCovariance, SolverFailed.
     """
     target = position.target.weights
-    there = _aim_named(position.policy.decision.rebalance_to)(position)
+    there = _aim_named(position.policy.decision.rebalance_to)(position, limits.urgency)
     part = _part_of_way(position.current.weights, there, limits.recentring)
     aim = within_bounds(position, part)
     if aim != target and (worst_overshoot(position, aim).of_band > 1.0 or _is_farther(position, part, aim)):
@@ -54,11 +54,11 @@ def _is_farther(position: Position, wanted: tuple[float, ...], aim: tuple[float,
 # ------------------------------------------------------------------- the aims
 
 
-def the_target(position: Position) -> tuple[float, ...]:
+def the_target(position: Position, _urgency: Urgency) -> tuple[float, ...]:
     return position.target.weights
 
 
-def edge_of_region(position: Position) -> tuple[float, ...]:
+def edge_of_region(position: Position, _urgency: Urgency) -> tuple[float, ...]:
     """Where a little more trading costs as much as it is worth. Gas is not in it: it is paid whole or not at all, so
     ``benefit_exceeds_cost`` weighs it; nor is the flash loan's premium, which depends on the sum of the changes.
 
@@ -73,27 +73,32 @@ def edge_of_region(position: Position) -> tuple[float, ...]:
     return position.target.weights if is_out_of_band(position, aim) else aim
 
 
-def inside_ellipsoid(position: Position) -> tuple[float, ...]:
+def inside_ellipsoid(position: Position, urgency: Urgency) -> tuple[float, ...]:
     """On the straight way to the target, where ``tracking_error_left`` of the band is left of the tracking error.
 
     The answer to a fixed cost per trade (Dybvig and Pezzo): far enough not to be back at once, not so far that
-    the last, least useful part is paid for.
+    the last, least useful part is paid for. What is out of band goes all the way: of so long a way the last part
+    is little, and the position was not one to be near.
     """
     decision = position.policy.decision
+    if urgency is Urgency.OUT_OF_BAND:
+        return position.target.weights
     part = measures.half_way(
         position.tracking_error, decision.tracking_error_band, decision.tracking_error_left
     )
     return _part_of_way(position.current.weights, position.target.weights, part)
 
 
-AIMS: Mapping[str, Callable[[Position], tuple[float, ...]]] = {
+Aim = Callable[[Position, Urgency], tuple[float, ...]]
+
+AIMS: Mapping[str, Aim] = {
     "target": the_target,
     "boundary": edge_of_region,
     "ellipsoid": inside_ellipsoid,
 }
 
 
-def _aim_named(name: str) -> Callable[[Position], tuple[float, ...]]:
+def _aim_named(name: str) -> Aim:
     if name not in AIMS:
         raise InvalidSetting(
             f"decision.rebalance_to is {name!r}, which is no aim",

@@ -101,16 +101,6 @@ def half_way(distance: float, band: float, left: float) -> float:
     return 1.0 - left
 
 
-def way_to_reach(now: float, target: float, limit: float) -> float:
-    """Least part of the way from ``now`` to ``target`` at which a quantity linear in it is at most ``limit``; 1 where
-    even the target is above it."""
-    if now <= limit:
-        return 0.0
-    if target >= limit:
-        return 1.0
-    return (now - limit) / (now - target)
-
-
 def share_within_bounds(
     weights: Vector, leverage_cap: float, thresholds: Vector, floors: Vector, buffers: Vector
 ) -> float:

@@ -31,7 +31,7 @@ def worst_overshoot(position: Position, aim: tuple[float, ...]) -> Overshoot:
         return levered
     if which >= 2:
         symbol = position.model.symbols[which - 2]
-        return Overshoot(of_band, f"{symbol} ends with {ends:.1%} of the risk, its budget is {due:.1%}")
+        return Overshoot(of_band, f"{symbol} ends with {ends:.1%} of the risk, its target share is {due:.1%}")
     return Overshoot(
         of_band, f"{('leverage', 'volatility')[which]} ends at {ends:.3f}, its target is {due:.3f}"
     )

@@ -25,7 +25,7 @@ def risk_share(position: Position) -> Finding:
     symbol, now, due = position.model.symbols[place], current[place], due_shares[place]
     band = position.policy.decision.risk_share_band
     detail = (
-        f"{symbol} carries {now:.1%} of the risk, its budget is {due:.1%}: "
+        f"{symbol} carries {now:.1%} of the risk, its target share is {due:.1%}: "
         f"{100 * gap:.1f} pp off, band {100 * band:.1f} pp"
     )
     return Finding(gap, band, gap > band, detail)

@@ -111,7 +111,7 @@ def _with_implied(name: str, policy: Policy) -> list[tuple[str, Forecast]]:
         for blend, where in (("variance", ""), ("log", ", logs"))
         for weight in WEIGHTS
     ]
-    running = (f"{name} + 50% IV, logs, ratio", partial(_running_ratio, policy))
+    running = (f"{name} + 50% IV, ratio", partial(_running_ratio, policy))
     return [*own, running]
 
 

@@ -188,11 +188,7 @@ def _budgets(policy: Policy) -> NDArray[np.float64]:
 def _samples(path: MarketPath, policy: Policy, periods: Periods) -> tuple[Sample, ...]:
     """Assets with a long history before all of them; each to choose on, with implied volatility, and to check."""
     start = max(periods.start, int(path.times[0]))
-    began = {
-        one.symbol: int(path.times[np.isfinite(path.closes[:, path.symbols.index(one.symbol)])][0])
-        for one in policy.assets
-        if one.symbol in path.symbols
-    }
+    began = _first_prices(path, [one.symbol for one in policy.assets])
     early = tuple(symbol for symbol, first in began.items() if first <= start + LATE_S)
     everything = tuple(began)
     options = min((int(one.times[0]) for one in path.implied if one.times.size), default=periods.check_end)
@@ -217,6 +213,16 @@ def _samples(path: MarketPath, policy: Policy, periods: Periods) -> tuple[Sample
             remedy="Choose a longer period; the data begin at the first row of hourly_close.csv.",
         )
     return tuple(samples)
+
+
+def _first_prices(path: MarketPath, symbols: Sequence[str]) -> dict[str, int]:
+    """When each asset's prices begin; without those that have none."""
+    known = np.isfinite(of_assets(path, symbols).closes)
+    return {
+        symbol: int(path.times[known[:, column].argmax()])
+        for column, symbol in enumerate(symbols)
+        if known[:, column].any()
+    }
 
 
 def _of(policy: Policy, symbols: Sequence[str]) -> Policy:

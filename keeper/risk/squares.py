@@ -88,7 +88,8 @@ class Path:
         end = np.maximum(self._last, 0)
         upper = np.take_along_axis(sums, end, axis=0)
         lower = np.take_along_axis(sums, np.maximum(end - count, 0), axis=0)
-        return np.where(count > 0, upper - older * lower, np.nan)
+        # A price that stood still for a whole window leaves rounding, which may be negative.
+        return np.where(count > 0, np.maximum(upper - older * lower, 0.0), np.nan)
 
 
 def _squares(closes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -196,7 +196,7 @@ class SizeTable(_Table):
         default=86400, description="longest time until somebody deleverages, seconds"
     )
     scenarios: tuple[ScenarioTable, ...] = Field(
-        default=(ScenarioTable(name="12 March 2020, one day", loss=0.40),),
+        default=(ScenarioTable(name="12 March 2020, one day", loss=0.50),),
         description="named joint losses of the collateral that must be survived",
     )
     max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(
@@ -265,20 +265,20 @@ class DecisionTable(_Table):
     triggers: Annotated[
         tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...], Field(min_length=1)
     ] = Field(
-        default=("risk_share", "volatility", "leverage", "age"),
+        default=("tracking_error", "risk_share", "age"),
         description="reasons to trade that are looked at, beside the health factor's, which always are",
     )
     rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
-        default="target",
+        default="ellipsoid",
         description="where a planned trade aims: at the target, at the point where more trading costs more than it is "
         "worth, or so near that part of the tracking error is left",
     )
     risk_share_band: PositiveFraction = Field(
-        default=0.02,
-        description="trade when an asset's share of risk is off its budget by more (0.02: 2 points)",
+        default=0.08,
+        description="trade when an asset's share of risk is off the target's by more (0.08: 8 points)",
     )
     out_of_band: PositiveFraction = Field(
-        default=0.08, description="off by more than this is OUT_OF_BAND instead of ROUTINE"
+        default=0.24, description="off by more than this is OUT_OF_BAND instead of ROUTINE"
     )
     volatility_band: PositiveFraction = Field(
         default=0.15, description="trade when volatility is off its target by more than this part of it"
@@ -287,8 +287,8 @@ class DecisionTable(_Table):
         default=0.15, description="trade when leverage is off its target by more than this part of it"
     )
     tracking_error_band: PositiveFraction = Field(
-        default=0.04,
-        description="trade when the yearly tracking error against the target is more (0.04: 4 % a year)",
+        default=0.08,
+        description="trade when the yearly tracking error against the target is more (0.08: 8 % a year)",
     )
     tracking_error_left: Fraction = Field(
         default=0.5,
@@ -298,7 +298,7 @@ class DecisionTable(_Table):
     act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
     safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")
     max_age_s: Seconds = Field(
-        default=7 * 86400, description="trade when the last rebalance is older, seconds"
+        default=14 * 86400, description="trade when the last rebalance is older, seconds"
     )
     patience_s: Seconds = Field(
         default=6 * 3600,

@@ -27,7 +27,9 @@ def skfolio_risk_budgeting(sigma: F) -> Solve:
             pass
 
         def fit(self, X: F, y: object = None, **_: object) -> Given:  # noqa: N803
-            self.return_distribution_ = ReturnDistribution(mu=np.zeros(len(sigma)), covariance=sigma, returns=X)
+            self.return_distribution_ = ReturnDistribution(
+                mu=np.zeros(len(sigma)), covariance=sigma, returns=X
+            )
             return self
 
     model, observations = RiskBudgeting(prior_estimator=Given()), np.zeros((3, len(sigma)))
@@ -43,7 +45,9 @@ def riskfolio_risk_parity(sigma: F) -> Solve:
     portfolio = library.Portfolio(returns=pd.DataFrame(np.zeros((3, len(sigma))), columns=names))
     portfolio.mu = pd.DataFrame(np.zeros((1, len(sigma))), columns=names)
     portfolio.cov = pd.DataFrame(sigma, index=names, columns=names)
-    return lambda: np.asarray(portfolio.rp_optimization(model="Classic", rm="MV", rf=0, b=None, hist=True)).ravel()
+    return lambda: np.asarray(
+        portfolio.rp_optimization(model="Classic", rm="MV", rf=0, b=None, hist=True)
+    ).ravel()
 
 
 def riskparityportfolio_design(sigma: F, tolerance: float, method: str) -> Solve:
@@ -101,7 +105,9 @@ def scipy_cholesky_newton(sigma: F) -> Solve:
                 break
             hessian = correlation.copy()
             hessian.flat[:: n + 1] += 1 / n / x**2
-            step = cho_solve(cho_factor(hessian, lower=True, check_finite=False), gradient, check_finite=False)
+            step = cho_solve(
+                cho_factor(hessian, lower=True, check_finite=False), gradient, check_finite=False
+            )
             largest = np.abs(step / x).max()
             x = x + step / (1 if largest < 0.5 else 1 + largest)
         weights = x / deviations

@@ -76,13 +76,14 @@ def returns(bars: int, n: int) -> F:
 def history(n: int, bars: int, half_life_bars: float) -> F:
     """Consecutive EWMA correlations (bars, n, n), as a backtest meets them, one bar apart."""
     lam = 2.0 ** (-1.0 / half_life_bars)
-    state = market(n)
+    moves = returns(2_000 + bars, n)
+    before = moves[:2_000] * np.sqrt(lam ** np.arange(1_999, -1, -1))[:, None]
+    state = (1 - lam) * before.T @ before
     found = np.empty((bars, n, n))
-    for t, row in enumerate(returns(2_000 + bars, n) / 0.006):
+    for t, row in enumerate(moves[2_000:]):
         state = lam * state + (1 - lam) * np.outer(row, row)
-        if t >= 2_000:
-            deviations = np.sqrt(np.diag(state))
-            found[t - 2_000] = with_unit_diagonal(state / np.outer(deviations, deviations))
+        deviations = np.sqrt(np.diag(state))
+        found[t] = with_unit_diagonal(state / np.outer(deviations, deviations))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,11 @@ EVALUATION = Evaluation(
 
 
 def printed(evaluation: Evaluation) -> str:
-    console = Console(width=100, highlight=False, record=True, quiet=True, file=None)
-    with console.capture():
-        for part in shown(evaluation):
-            console.print(part)
-    return console.export_text()
+    console = Console(width=100, highlight=False, file=StringIO())
+    for part in shown(evaluation):
+        console.print(part)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def test_the_strategy_is_marked_and_no_number_is_cut_off_at_100_columns() -> None:

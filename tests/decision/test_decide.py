@@ -96,7 +96,7 @@ def test_on_target_it_holds_and_says_with_what_numbers() -> None:
     assert decision.goal is None
     assert decision.exit_code == 0
     assert decision.reason == (
-        "HOLD: every asset's risk share is within 3.0 pp of its budget (worst: WBTC 0.0 pp), "
+        "HOLD: every asset's risk share is within 3.0 pp of its target share (worst: WBTC 0.0 pp), "
         "volatility is 80.0% against 80.0%, leverage 1.546 against 1.546."
     )
 

@@ -119,11 +119,22 @@ def test_inside_the_ellipsoid_it_goes_half_of_what_is_left() -> None:
     assert goal == pytest.approx(middle)
 
 
-def test_from_cash_the_ellipsoid_is_one_trade() -> None:
+def test_from_cash_the_ellipsoid_is_one_trade_all_the_way() -> None:
     decision = decided(a_snapshot(), aiming_at("ellipsoid", triggers=("tracking_error",)))
     assert decision.action is Action.REBALANCE
+    assert decision.urgency is Urgency.OUT_OF_BAND
     assert decision.goal is not None
-    assert volatility(np.array(decision.goal.weights) - due(), a_model().covariance) == pytest.approx(0.02)
+    assert decision.goal.weights == pytest.approx(due())
+
+
+def test_a_routine_trade_leaves_part_of_the_band() -> None:
+    policy = aiming_at("ellipsoid", triggers=("tracking_error",), risk_aversion=100.0)
+    near = tuple(0.93 * weight for weight in due())
+    decision = decided(a_snapshot(weights=near), policy)
+    assert decision.urgency is Urgency.ROUTINE
+    assert decision.goal is not None
+    left = volatility(np.array(decision.goal.weights) - due(), a_model().covariance)
+    assert left == pytest.approx(0.02, rel=1e-6)
 
 
 def test_an_aim_that_is_not_known_is_a_wrong_setting() -> None:
@@ -279,8 +290,8 @@ def test_a_single_asset(name: str) -> None:
     target = size(model, alone(0.0), policy).weights[0]
     bought = decided(alone(0.0), policy, model)
     assert bought.goal is not None
-    # Edge: kappa / (gamma H sigma²) = 0.002 / (4 · 30/365 · 0.25); ellipsoid: 2 % of tracking error at 50 %.
-    short_of = {"target": 0.0, "boundary": 0.002 / (4 * 30 / 365 * 0.25), "ellipsoid": 0.04}[name]
+    # Edge: kappa / (gamma H sigma²) = 0.002 / (4 · 30/365 · 0.25); from cash the ellipsoid is out of band.
+    short_of = {"target": 0.0, "boundary": 0.002 / (4 * 30 / 365 * 0.25), "ellipsoid": 0.0}[name]
     assert bought.goal.weights[0] == pytest.approx(target - short_of)
     assert decided(alone(target), policy, model).action is Action.HOLD
 

@@ -29,7 +29,6 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "benefit": (0.08, 0.03, 4.0, 30 / 365, 1e6),
     "gas_price_limit": (9.0, 7.0, 1.0, 40.0, 120.0),
     "half_way": (0.06, 0.04, 0.5),
-    "way_to_reach": (2.0, 1.0, 1.25),
     "share_within_bounds": (HELD, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01])),
     "allowed_part": (HELD, DUE, COSTS, 0.5, 100.0),
     "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, 0.15, 0.15, 0.02),
@@ -118,12 +117,6 @@ def test_half_way_leaves_part_of_the_band_or_of_what_it_is(
     part = measures.half_way(distance, 0.04, left)
     assert 0.0 <= part <= 1.0
     assert (1.0 - part) * distance == pytest.approx(remains)
-
-
-def test_way_to_reach_a_limit() -> None:
-    assert measures.way_to_reach(2.0, 1.0, 1.25) == pytest.approx(0.75)
-    assert measures.way_to_reach(1.2, 1.0, 1.25) == 0.0
-    assert measures.way_to_reach(2.0, 1.3, 1.25) == 1.0
 
 
 def kept(weights: list[float], cap: float = math.inf, *floors: tuple[float, float]) -> float:

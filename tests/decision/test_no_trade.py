@@ -142,3 +142,26 @@ def test_weights_are_never_negative() -> None:
 def test_a_variance_of_zero_is_refused() -> None:
     with pytest.raises(InvalidCovariance, match="positive on its diagonal"):
         edge_of_no_trade_region([0.1], [0.2], [[0.0]], 1.0, [0.01])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nearly_singular_and_tied_cases_are_exact_as_well(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    n = 12
+    loadings = (
+        generator.standard_normal((n, n)) if seed % 2 else 1.0 + 0.01 * generator.standard_normal((n, n))
+    )
+    sigma = loadings @ loadings.T / n + 1e-9 * np.eye(n)
+    now, target = generator.choice([0.0, 0.25, 0.5], n), generator.choice([-0.1, 0.0, 0.25, 0.5], n)
+    costs = generator.choice([0.0, 0.001, 0.004], n)
+    x = edge_of_no_trade_region(now, target, sigma, 0.33, costs)
+    assert np.all(x >= 0.0)
+    assert violation(x, now, target, sigma, 0.33, costs) <= 1e-10
+
+
+def test_assets_that_only_differ_in_size_are_refused_where_both_would_be_traded() -> None:
+    doubled = 0.25 * np.array([[1.0, 2.0], [2.0, 4.0]])
+    with pytest.raises(InvalidCovariance, match="singular"):
+        edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], doubled, 1.0, [0.001, 0.001])
+    x = edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], np.full((2, 2), 0.25), 1.0, [0.001, 0.001])
+    assert x.sum() == pytest.approx(0.2 + 0.001 / 0.25)

@@ -118,6 +118,20 @@ def test_an_asset_that_begins_late_is_judged_in_a_sample_of_its_own() -> None:
 
 
 @pytest.mark.usefixtures("few_candidates")
+def test_an_asset_without_any_price_is_left_out() -> None:
+    evaluation = evaluated(market(230, late_days=400))
+    assert {one.symbols for one in evaluation.samples} == {SYMBOLS[:2]}
+
+
+@pytest.mark.usefixtures("few_candidates")
+def test_without_recorded_options_nothing_is_judged_with_them() -> None:
+    evaluation = evaluated(replace(market(230), implied=()))
+    assert not evaluation.implied
+    assert not any(one.implied for one in evaluation.samples)
+    assert "% IV" not in " ".join(one.candidate for one in evaluation.scores)
+
+
+@pytest.mark.usefixtures("few_candidates")
 def test_progress_counts_up_to_its_total() -> None:
     told: list[tuple[int, int]] = []
     evaluate(
@@ -127,6 +141,7 @@ def test_progress_counts_up_to_its_total() -> None:
     assert told[-1][0] == told[-1][1] == max(total for _, total in told)
 
 
+@pytest.mark.usefixtures("few_candidates")
 def test_a_period_without_days_after_the_history_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="fewer than 60 days after 30 days of history"):
         evaluated(market(80), Periods(day(0), day(80), day(80), day(80)))

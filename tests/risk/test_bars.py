@@ -80,3 +80,8 @@ def test_changing_any_later_round_changes_no_earlier_close(times: list[int], cut
 
     kept = sampled(before).times <= cut
     np.testing.assert_array_equal(sampled(before).closes[kept], sampled(after).closes[kept])
+
+
+@given(st.integers(100 * HOUR, 200 * HOUR))
+def test_every_moment_of_a_bar_sees_the_same_number_of_closes(as_of: int) -> None:
+    assert sample({}, ["LINK"], as_of, HOUR, 48 * HOUR, HOUR).times.size == 48

@@ -31,7 +31,9 @@ def gap(weights: F, sigma: F, budgets: F) -> float:
         ]
         variance = mp.fsum(contributions)
         return float(
-            max(abs(c / variance * total / mp.mpf(b) - 1) for c, b in zip(contributions, budgets, strict=True))
+            max(
+                abs(c / variance * total / mp.mpf(b) - 1) for c, b in zip(contributions, budgets, strict=True)
+            )
         )
 
 

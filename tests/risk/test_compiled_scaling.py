@@ -12,7 +12,9 @@ from keeper.risk.compiled.scaling import TOLERANCE, product, scale, workspace
 EPSILON = np.finfo(float).eps
 
 
-def solved(correlation: np.ndarray, budgets: np.ndarray, start: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+def solved(
+    correlation: np.ndarray, budgets: np.ndarray, start: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     b = np.asarray(budgets, dtype=float) / np.sum(budgets)
     x = np.zeros(b.size) if start is None else start.copy()
     residual = scale(np.ascontiguousarray(correlation, dtype=float), b, x, workspace(b.size))
@@ -127,6 +129,12 @@ def test_where_there_is_no_solution_the_residual_says_so(n: int) -> None:
     budgets = np.linspace(1, 2, n)
     x, residual = solved(correlation, budgets)
     assert not residual <= TOLERANCE or rounding_floor(x, correlation, budgets) > 1e-4
+
+
+@pytest.mark.parametrize(("matrix", "vector", "rows"), [(3, 2, 2), (2, 3, 2), (2, 2, 3)])
+def test_arrays_of_different_sizes_are_refused(matrix: int, vector: int, rows: int) -> None:
+    with pytest.raises(ValueError, match="same n"):
+        scale(np.eye(matrix), np.full(2, 0.5), np.ones(vector), workspace(rows))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

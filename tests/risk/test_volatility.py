@@ -95,6 +95,15 @@ def test_a_price_that_stands_still_has_the_floor(name: str, least: float) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(VOLATILITIES))
+def test_a_price_that_stops_moving_after_a_crash_falls_to_its_floor(name: str) -> None:
+    closes = np.full((900, 1), 3.0)
+    closes[:100, 0] = np.exp(np.random.default_rng(6).normal(0, 0.5, 100))
+    path = volatility_paths(closes, replace(POLICY, volatility=name))
+    still = volatilities(closes[-WINDOW:], replace(POLICY, volatility=name))
+    np.testing.assert_allclose(path[-300:, 0], np.full(300, still[0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(VOLATILITIES))
 def test_doubling_every_return_doubles_the_volatility(name: str) -> None:
     closes = some_bars(bars=WINDOW).closes
     policy = replace(POLICY, volatility=name)
@@ -167,3 +176,15 @@ def test_every_estimator_gives_a_covariance_that_can_be_solved(name: str, correl
     matrix = np.array(estimate(evidence, policy).covariance)
     np.testing.assert_array_equal(matrix, matrix.T)
     assert np.linalg.eigvalsh(matrix)[0] > 0
+
+
+@pytest.mark.parametrize("name", sorted(VOLATILITIES))
+def test_the_path_is_what_estimate_reports_at_its_last_bar(name: str) -> None:
+    from keeper.risk.estimate import estimate
+
+    bars = some_bars(bars=700)
+    policy = a_policy(estimate=replace(POLICY, volatility=name))
+    window = replace(bars, times=bars.times[-WINDOW:], closes=bars.closes[-WINDOW:])
+    model = estimate(an_evidence(bars=window, implied=()), policy)
+    path = volatility_paths(bars.closes, policy.estimate)
+    np.testing.assert_allclose(path[-1], [asset.ewma for asset in model.assets], rtol=1e-9)

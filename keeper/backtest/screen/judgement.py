@@ -13,12 +13,12 @@ from keeper.backtest.screen.live import (
     half_way,
     outer_band,
     relative_gap,
+    share_within_bounds,
     tracking_error,
     trade_cost,
     turnover,
-    way_to_reach,
 )
-from keeper.backtest.screen.margin import near
+from keeper.backtest.screen.margin import MARGIN, near
 from keeper.backtest.screen.numbers import (
     ASK,
     DAY_S,
@@ -104,45 +104,32 @@ def stopped_by(
         return 2
     if rules.rebalance_to == TO_ELSEWHERE:
         return ASK
-    # Where the aim would overshoot, the live function goes to the target instead: held only if neither pays.
-    nearer = _part_towards(rules, assets, weights, target, state.covariance, cap, pressing)
-    code = _too_dear(t, rules, market, assets, state, weights, target, nearer, nav, pressing, goal)
-    if nearer < 1.0 and code != _too_dear(
-        t, rules, market, assets, state, weights, target, 1.0, nav, pressing, goal
-    ):
-        return ASK
+    part = rules.recentring[pressing]
+    if rules.rebalance_to == TO_ELLIPSOID and pressing == ROUTINE:
+        distance = tracking_error(weights, target, state.covariance)
+        part *= half_way(distance, rules.tracking_error_band, rules.tracking_error_left)
+    code = _too_dear(t, rules, market, assets, state, weights, target, part, nav, pressing, goal)
+    if part < 1.0:
+        # Where the aim would overshoot, the live function goes to the target instead: held only if neither pays.
+        whole = _too_dear(t, rules, market, assets, state, weights, target, 1.0, nav, pressing, goal)
+        if code != whole or not _keeps_bounds(rules, assets, weights, target, part, cap, goal):
+            return ASK
     return code
 
 
 @njit(cache=True)
-def _part_towards(
-    rules: Rules, assets: Assets, weights: F, target: F, covariance: F, cap: float, pressing: int
-) -> float:
-    """Part of the straight way to the target at which ``keeper.decision.goals.planned`` aims."""
-    part = rules.recentring[pressing]
-    if rules.rebalance_to == TO_ELLIPSOID:
-        distance = tracking_error(weights, target, covariance)
-        part *= half_way(distance, rules.tracking_error_band, rules.tracking_error_left)
-    if part >= 1.0:
-        return 1.0
-    aim_leverage = leverage = 0.0
+def _keeps_bounds(
+    rules: Rules, assets: Assets, weights: F, target: F, part: float, cap: float, goal: F
+) -> bool:
+    """Whether the aim surely needs none of the corrections of ``keeper.decision.goals.within_bounds``."""
     for i in range(weights.size):
-        aim_leverage += weights[i] + part * (target[i] - weights[i])
-        leverage += target[i]
-    further = way_to_reach(aim_leverage, leverage, cap)
+        goal[i] = (weights[i] + part * (target[i] - weights[i])) * (1.0 + MARGIN)
+        if goal[i] > assets.max_weight[i]:
+            return False
     floors = (rules.min_health_factor, rules.vault_health_factor)
     buffers = (rules.idle_buffer, rules.idle_buffer + rules.largest_loss)
-    for place in range(2):
-        at_aim = at_target = 0.0
-        for i in range(weights.size):
-            over = floors[place] - assets.liquidation_threshold[i]
-            at_aim += (weights[i] + part * (target[i] - weights[i])) * over
-            at_target += target[i] * over
-        further = max(further, way_to_reach(at_aim, at_target, floors[place] * (1.0 - buffers[place])))
-    for i in range(weights.size):
-        aim = weights[i] + part * (target[i] - weights[i])
-        further = max(further, way_to_reach(aim, target[i], assets.max_weight[i]))
-    return part + further * (1.0 - part)
+    share = share_within_bounds(goal, cap, assets.liquidation_threshold, floors, buffers)
+    return bool(share == 1.0)
 
 
 @njit(cache=True)

@@ -21,7 +21,7 @@ from keeper.backtest.screen.numbers import (
     Rules,
     State,
 )
-from keeper.backtest.screen.sums import correlate, mixed, smallest_pivot
+from keeper.backtest.screen.sums import correlate, mix, smallest_pivot, totals
 from keeper.risk.compiled.scaling import scale
 
 RESIDUAL = 1e-8
@@ -36,11 +36,14 @@ def forecast(t: int, rules: Rules, market: Market, assets: Assets, state: State,
     """As ``keeper.risk.estimate``: writes volatilities (m,) and the state's covariance; False where the live estimate
     would refuse or repair, or a number is too near its limit."""
     m = blended.size
-    squares = mixed(state.sums, state.counts[1], state.decays, state.moments)
-    correlate(state.moments, squares, state.correlation)
+    if state.squares[1] != state.counts[1]:
+        state.squares[0] = totals(state.counts[1], state.decays, state.shares)
+        state.squares[1] = state.counts[1]
+    mix(state.sums, state.shares, state.moments)
+    correlate(state.moments, state.squares[0], state.row, state.correlation)
     if not smallest_pivot(state.correlation, state.work) > LEAST_PIVOT:
         return False
-    used = np.zeros(m)
+    used = state.used
     for i in range(m):
         used[i] = _blend(t, i, rules, market, assets, blended)
         if not math.isfinite(used[i]):

@@ -125,12 +125,17 @@ class State(NamedTuple):
     sums: F
     decays: F
     moments: F
+    shares: F
+    squares: F
+    """What follows from the number of bars in the window: of each decay; ``sum w²`` and the number it was made for."""
     counts: NDArray[np.int64]
     """Next bar to enter, complete bars in the window."""
     x: F
     correlation: F
     covariance: F
     work: F
+    row: F
+    used: F
     solver: F
     amounts: F
     vault: F

@@ -28,45 +28,58 @@ def leave(sums: F, r: F, decays: F, bars: int) -> None:
 
 @njit(cache=True)
 def _add(sums: F, r: F, decay: float, weight: float) -> None:
+    """Below and on the diagonal alone for the first two, which are symmetric."""
     n = r.size
     for i in range(n):
         a = weight * r[i]
-        for j in range(n):
+        for j in range(i + 1):
             sums[0, i, j] = decay * sums[0, i, j] + a * r[j]
     if sums.shape[0] == 1:
         return
     for i in range(n):
         a = weight * r[i] * r[i]
-        for j in range(n):
+        for j in range(i + 1):
             sums[1, i, j] = decay * sums[1, i, j] + a * r[j] * r[j]
+        for j in range(n):
             sums[2, i, j] = decay * sums[2, i, j] + a * r[i] * r[j]
 
 
 @njit(cache=True)
-def mixed(sums: F, bars: int, decays: F, moments: F) -> float:
-    """Writes the mean of the K normalised sums, and returns ``sum w²`` of the weights they stand for."""
-    moments[:] = 0.0
+def totals(bars: int, decays: F, shares: F) -> float:
+    """Writes ``1 / (K sum w)`` of each decay's weights over so many bars, and returns ``sum w²`` of their mean."""
+    for k in range(decays.size):
+        shares[k] = (1.0 - decays[k]) / (1.0 - decays[k] ** bars) / decays.size
     squares = 0.0
     for k in range(decays.size):
-        total = (1.0 - decays[k] ** bars) / (1.0 - decays[k]) * decays.size
-        moments += sums[k] / total
         for other in range(decays.size):
             both = decays[k] * decays[other]
-            other_total = (1.0 - decays[other] ** bars) / (1.0 - decays[other]) * decays.size
-            squares += (1.0 - both**bars) / (1.0 - both) / (total * other_total)
+            squares += (1.0 - both**bars) / (1.0 - both) * shares[k] * shares[other]
     return squares
 
 
 @njit(cache=True)
-def correlate(moments: F, squares: float, correlation: F) -> None:
-    """As ``keeper.risk.correlation``: writes the (n, n) correlation, shrunk where the higher moments are there."""
+def mix(sums: F, shares: F, moments: F) -> None:
+    """The mean of the K normalised sums."""
+    n = moments.shape[1]
+    for kind in range(moments.shape[0]):
+        for i in range(n):
+            for j in range(n if kind == 2 else i + 1):
+                moments[kind, i, j] = 0.0
+                for k in range(shares.size):
+                    moments[kind, i, j] += shares[k] * sums[k, kind, i, j]
+
+
+@njit(cache=True)
+def correlate(moments: F, squares: float, inverse: F, correlation: F) -> None:
+    """As ``keeper.risk.correlation``: writes the (n, n) correlation, shrunk where the higher moments are there.
+    ``inverse`` (n,) is scratch."""
     n = moments.shape[1]
     for i in range(n):
+        variance = moments[0, i, i]
+        inverse[i] = 1.0 / math.sqrt(variance) if variance > 0.0 else 0.0
         correlation[i, i] = 1.0
         for j in range(i):
-            scale = math.sqrt(moments[0, i, i] * moments[0, j, j])
-            rho = moments[0, i, j] / scale if scale > 0.0 else 0.0
-            rho = min(1.0, max(-1.0, rho))
+            rho = min(1.0, max(-1.0, moments[0, i, j] * inverse[i] * inverse[j]))
             correlation[i, j] = rho
             correlation[j, i] = rho
     if moments.shape[0] == 1 or n < 2:
@@ -91,7 +104,7 @@ def _shrinkage(moments: F, squares: float, correlation: F) -> float:
             if vi <= 0.0 or vj <= 0.0:
                 continue
             rho = correlation[i, j]
-            spread = moments[1, i, j] / (vi * vj) - rho * rho
+            spread = moments[1, max(i, j), min(i, j)] / (vi * vj) - rho * rho
             pi += spread
             if i == j:
                 own += spread

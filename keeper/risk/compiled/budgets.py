@@ -12,7 +12,7 @@ from keeper.risk import budgets as plain
 from keeper.risk.compiled.decorators import F, checked
 from keeper.risk.compiled.scaling import TOLERANCE, WORK_ROWS, cholesky, scale, workspace
 
-CHECKED_BY_LOOPS = 32
+CHECKED_BY_LOOPS = 256
 _PLAINLY_DEFINITE = plain.PLAINLY_DEFINITE
 _NOTHING_CANCELS = plain.NOTHING_CANCELS
 
@@ -43,7 +43,7 @@ def risk_parity(
 
 
 def _solve_many(sigma: F, budgets: F, begin: F, symbols: Sequence[str] | None) -> tuple[F, bool]:
-    """Above a few dozen assets LAPACK's factorisation in the plain checks is faster than loops."""
+    """With more assets than this, factorising by LAPACK in the plain checks is faster than by loops."""
     inputs = plain.checked_inputs(sigma, budgets, symbols)
     x = begin * inputs.deviations
     solved = _solved(inputs.correlation, inputs.budgets, x, workspace(x.size))
@@ -55,32 +55,19 @@ def _solve(sigma: F, budgets: F, begin: F) -> tuple[F, bool]:
     """The weights, and whether everything about them is in order; which thing is not, the plain function says."""
     n = budgets.size
     weights = begin.copy()
-    matrices = np.empty((2, n, n))
-    rows = np.empty((WORK_ROWS + 2, n))
-    correlation, factor = matrices[0], matrices[1]
-    b, deviations, work = rows[0], rows[1], rows[2:]
-    total = 0.0
+    rows = np.empty((2 * n + 2 + WORK_ROWS, n))
+    correlation, factor, b, deviations = rows[:n], rows[n : 2 * n], rows[2 * n], rows[2 * n + 1]
+    work = rows[2 * n + 2 :]
+    if not _in_order(sigma, budgets, b, deviations):
+        return weights, False
     for i in range(n):
-        if not (0.0 < budgets[i] < math.inf and 0.0 < sigma[i, i] < math.inf):
-            return weights, False
-        total += budgets[i]
-        deviations[i] = math.sqrt(sigma[i, i])
-    for i in range(n):
-        b[i] = budgets[i] / total
         weights[i] *= deviations[i]
         for j in range(i):
-            if not (sigma[i, j] == sigma[j, i] and abs(sigma[i, j]) < math.inf):
-                return weights, False
             correlation[i, j] = sigma[i, j] / (deviations[i] * deviations[j])
             factor[i, j] = correlation[i, j]
         correlation[i, i] = 1.0
         factor[i, i] = 1.0
-    if not cholesky(factor):
-        return weights, False
-    for i in range(n):
-        if not factor[i, i] > _PLAINLY_DEFINITE:
-            return weights, False
-    if not _solved(correlation, b, weights, work):
+    if not _plainly_definite(factor) or not _solved(correlation, b, weights, work):
         return weights, False
     total = 0.0
     for i in range(n):
@@ -89,6 +76,34 @@ def _solve(sigma: F, budgets: F, begin: F) -> tuple[F, bool]:
     for i in range(n):
         weights[i] /= total
     return weights, True
+
+
+@checked
+def _in_order(sigma: F, budgets: F, b: F, deviations: F) -> bool:
+    """Finite, symmetric, positive where it must be; writes the budgets scaled to sum 1 and the deviations."""
+    n = budgets.size
+    total = 0.0
+    for i in range(n):
+        if not (0.0 < budgets[i] < math.inf and 0.0 < sigma[i, i] < math.inf):
+            return False
+        total += budgets[i]
+        deviations[i] = math.sqrt(sigma[i, i])
+        for j in range(i):
+            if not (sigma[i, j] == sigma[j, i] and abs(sigma[i, j]) < math.inf):
+                return False
+    for i in range(n):
+        b[i] = budgets[i] / total
+    return True
+
+
+@checked
+def _plainly_definite(correlation: F) -> bool:
+    if not cholesky(correlation):
+        return False
+    weakest = math.inf
+    for i in range(correlation.shape[0]):
+        weakest = min(weakest, correlation[i, i])
+    return weakest > _PLAINLY_DEFINITE
 
 
 @checked

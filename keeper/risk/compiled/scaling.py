@@ -20,15 +20,17 @@ WORK_ROWS = 9
 # a product of ten assets.
 _X, _REACH, _REST, _MOVE, _MOVED, _ALONG, _XP, _IMAGE, _INVERSE = range(WORK_ROWS)
 
-_AIM = 7e-11
+_AIM = 9e-11
 _ATTEMPTS = 2
 _PRODUCTS = 60
 _FULL_STEP = 0.5
-_CONTRACTION = 0.15
-_MOST_STARTS = 3
+_CONTRACTION = 0.3
+_MOST_STARTS = 4
 _MOST_STEPS = 200
 _NEGLIGIBLE = 1e-14
 _SMALLEST_VARIANCE = 1e-8
+
+
 def workspace(assets: int) -> F:
     """Scratch rows for ``scale``: allocate once, pass to every call of the same number of assets."""
     return np.zeros((WORK_ROWS, assets))
@@ -42,9 +44,12 @@ def scale(correlation: F, budgets: F, x: F, work: F) -> float:
     ``correlation`` (n, n) C-contiguous, symmetric, positive semidefinite with unit diagonal; ``budgets`` (n,) positive
     with sum 1. On entry ``x`` is where to start, such as the solution of the bar before; any x with an entry that is
     not a positive number means nowhere in particular. ``work`` comes from ``workspace(n)``. Above ``TOLERANCE`` the
-    caller must not use the result, unless it accounts for the rounding floor of hedged assets.
+    caller must not use the result, unless it accounts for the rounding floor of hedged assets. Raises ValueError for
+    arrays of different sizes.
     """
     n = budgets.size
+    if correlation.shape != (n, n) or x.size != n or work.shape != (WORK_ROWS, n):
+        raise ValueError("correlation (n, n), budgets (n,), x (n,) and workspace(n) must have the same n")
     for i in range(n):
         work[_X, i] = x[i]
     residual = math.inf
@@ -118,10 +123,11 @@ def _prepare(correlation: F, b: F, work: F) -> bool:
 def _to_unit_variance(correlation: F, work: F) -> bool:
     n = correlation.shape[0]
     product(correlation, work, _X, _REACH)
-    variance = 0.0
+    variance, alone = 0.0, 0.0
     for i in range(n):
         variance += work[_X, i] * work[_REACH, i]
-    if not _SMALLEST_VARIANCE < variance < math.inf:
+        alone += work[_X, i] * work[_X, i]
+    if not _SMALLEST_VARIANCE * alone < variance < math.inf:
         return False
     factor = 1.0 / math.sqrt(variance)
     for i in range(n):
@@ -162,32 +168,44 @@ def _newton(correlation: F, b: F, work: F, most_products: int) -> bool:
 
     ``R x`` is carried along in REACH. False when products run out or the numbers do.
     """
-    n = b.size
     while most_products > 0:
-        gap = 0.0
-        for i in range(n):
-            work[_REST, i] = b[i] - work[_X, i] * work[_REACH, i]
-            gap = max(gap, abs(work[_REST, i]) / b[i])
-        if gap <= _AIM:
+        if _gradient(b, work) <= _AIM:
             return True
         largest, products = _step(correlation, b, work, most_products)
         if not largest < math.inf:
             return False
         most_products -= products
-        length = 1.0 if largest <= _FULL_STEP else 1.0 / (1.0 + largest)
-        for i in range(n):
-            work[_X, i] *= 1.0 + length * work[_MOVE, i]
-            work[_REACH, i] += length * work[_MOVED, i]
+        _move(b.size, largest, work)
     return False
 
 
 @loops
-def _step(correlation: F, b: F, work: F, most_products: int) -> tuple[float, int]:
-    """Solves ``(X R X + diag b) z = r``, r in REST, by conjugate gradients with the diagonal as preconditioner; X = diag x.
+def _gradient(b: F, work: F) -> float:
+    """What each contribution lacks of its budget, in REST; returns the largest as a share of the budget."""
+    gap = 0.0
+    for i in range(b.size):
+        work[_REST, i] = b[i] - work[_X, i] * work[_REACH, i]
+        gap = max(gap, abs(work[_REST, i]) / b[i])
+    return gap
 
-    Returns the largest ``|z_i|``, and the products taken; leaves z in MOVE, ``R X z`` in MOVED. After a full step solved up
-    to a rest r, ``x_i (R x)_i / b_i - 1 = -z_i^2 - r_i (1 + z_i) / b_i`` exactly: so there is no point in a rest much
-    below z^2, and none in going on when both are below the aim.
+
+@loops
+def _move(n: int, largest: float, work: F) -> None:
+    """A full step once moves are small, otherwise Spinu's damped one, which always descends."""
+    length = 1.0 if largest <= _FULL_STEP else 1.0 / (1.0 + largest)
+    for i in range(n):
+        work[_X, i] *= 1.0 + length * work[_MOVE, i]
+        work[_REACH, i] += length * work[_MOVED, i]
+
+
+@loops
+def _step(correlation: F, b: F, work: F, most_products: int) -> tuple[float, int]:
+    """Solves ``(X R X + diag b) z = r`` for r in REST, X = diag x, by conjugate gradients preconditioned with the
+    diagonal.
+
+    Leaves z in MOVE and ``R X z`` in MOVED; returns the largest ``|z_i|`` and the products taken. After a full step
+    solved up to a rest r, ``x_i (R x)_i / b_i - 1 = -z_i^2 - r_i (1 + z_i) / b_i`` exactly: so there is no point in
+    a rest much below z^2, and none in going on when both are below the aim.
     """
     n = b.size
     energy = 0.0
@@ -267,39 +285,31 @@ def _by_factorisation(correlation: F, b: F, work: F) -> float:
     Allocates, being needed only where assets hedge each other almost completely.
     """
     n = b.size
-    factor = np.empty((n, n))
-    best = np.empty(n)
+    factor, best = np.empty((n, n)), np.empty(n)
     for i in range(n):
         work[_X, i] = math.sqrt(b[i])
     if not _to_unit_variance(correlation, work):
         for i in range(n):
             work[_X, i] = math.sqrt(b[i] / _SMALLEST_VARIANCE)
-    best[:] = work[_X]
     least, idle, largest = math.inf, 0, math.inf
+    # Full steps converge quadratically: when two in a row gain nothing, rounding is all that is left.
     for _ in range(_MOST_STEPS):
         residual = _residual(correlation, b, work)
         if residual < least:
-            best[:] = work[_X]
             least, idle = residual, 0
+            best[:] = work[_X]
         elif largest <= _FULL_STEP:
             idle += 1
-        # Full steps converge quadratically: when two in a row gain nothing, rounding is all that is left.
         if least <= _NEGLIGIBLE or idle == 2:
             break
-        for i in range(n):
-            work[_REST, i] = b[i] - work[_X, i] * work[_REACH, i]
+        _gradient(b, work)
         if not _factorised(correlation, b, work, factor):
             break
-        largest = 0.0
-        for i in range(n):
-            largest = max(largest, abs(work[_MOVE, i]))
-        if not largest < math.inf:
-            break
-        length = 1.0 if largest <= _FULL_STEP else 1.0 / (1.0 + largest)
-        for i in range(n):
-            work[_X, i] *= 1.0 + length * work[_MOVE, i]
-    work[_X, :] = best
-    return _residual(correlation, b, work)
+        largest, _rest = _maxima(work, b)
+        _move(n, largest, work)
+    if least < math.inf:
+        work[_X, :n] = best
+    return least
 
 
 @loops
