@@ -27,10 +27,11 @@ def twins(n: int) -> F:
 
 
 def hedged(n: int) -> F:
-    """The same market in pairs of an asset and its short at -0.95: half of all correlations are negative."""
-    signs = np.tile([1.0, -1.0], n // 2)
+    """The same market in pairs of an asset and its hedge, at -0.5 to -0.95: half of all correlations are negative."""
+    hedges = np.ones(n)
+    hedges[1::2] = -np.random.default_rng(n).uniform(0.5, 0.95, n // 2)
     doubled = np.repeat(np.repeat(market(n // 2), 2, axis=0), 2, axis=1)
-    return with_unit_diagonal(0.95 * doubled * np.outer(signs, signs))
+    return with_unit_diagonal(doubled * np.outer(hedges, hedges))
 
 
 def mixed(n: int) -> F:
@@ -50,7 +51,7 @@ def with_unit_diagonal(matrix: F) -> F:
 CONDITIONS: dict[str, Callable[[int], F]] = {
     "one market": market,
     "twins, condition 1e13": twins,
-    "hedged pairs at -0.95": hedged,
+    "hedged pairs down to -0.95": hedged,
     "mixed signs": mixed,
 }
 

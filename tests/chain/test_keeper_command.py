@@ -247,3 +247,15 @@ def test_an_outage_of_the_option_market_does_not_raise_leverage(
     assert implied["WETH"]["implied"] > implied["WETH"]["ewma"]
     monkeypatch.setenv("KEEPER_DERIBIT_URL", "http://127.0.0.1:9")
     assert leverage() <= before["target_leverage"] * 1.001
+
+
+def test_an_overdue_routine_trade_pays_what_its_gate_allowed_it(
+    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault that was never rebalanced is overdue, so routine may pay the gas price of out_of_band: also when sending."""
+    monkeypatch.setenv("KEEPER_DECISION__OUT_OF_BAND", "1.0")
+    monkeypatch.setenv("KEEPER_DECISION__URGENCY__ROUTINE__MAX_GAS_PRICE_GWEI", "0.000001")
+    ended = keeper("rebalance", "--execute", "--json")
+    assert ended.code == 0
+    assert {gate["urgency"] for gate in ended.json()["gates"] if gate["name"] == "gas_price"} == {"ROUTINE"}
+    assert look(chain).epoch == UNTOUCHED + 1

@@ -14,8 +14,8 @@ from keeper.risk.compiled import budgets as compiled
 
 F = NDArray[np.float64]
 
-# Their interior-point solvers stop at relative gaps of about 1e-8 in the objective. The weights enter it in the second
-# order, so they are good to about 1e-4; in practice 1e-5 to 7e-5. Ten times the worst seen, and the mistakes that this
+# Their interior-point solvers stop at relative gaps of about 1e-8 in an objective that the weights enter in the second
+# order, so the weights are good to about 1e-4; the worst of these cases is 8e-5 apart from ours. The mistakes this
 # guards against (another objective, another order of assets, budgets ignored) are a hundred times larger.
 THEIR_PRECISION = 5e-4
 

@@ -104,8 +104,18 @@ def test_where_it_starts_changes_nothing(n: int, seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("start", [[0.0, 0.5, 0.5], [-1.0, 1.0, 1.0], [np.nan, 1.0, 1.0], [np.inf, 1.0, 1.0]])
-def test_a_start_that_is_no_portfolio_is_ignored(start: list[float]) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        [0.0, 0.5, 0.5],
+        [-1.0, 1.0, 1.0],
+        [np.nan, 1.0, 1.0],
+        [np.inf, 1.0, 1.0],
+        [0.5, 0.5],
+        np.ones((3, 1)),
+    ],
+)
+def test_a_start_that_is_no_portfolio_is_ignored(start: object) -> None:
     sigma = a_covariance(3, 1)
     np.testing.assert_array_equal(risk_parity(sigma, np.ones(3), start=start), risk_parity(sigma, np.ones(3)))
 
@@ -166,6 +176,16 @@ def test_a_bad_covariance_is_named(sigma: np.ndarray, message: str) -> None:
 def test_a_budget_that_is_not_positive_names_the_asset(budget: float) -> None:
     with pytest.raises(InvalidBudgets, match="budget of WETH"):
         risk_parity(GOOD, [0.5, budget, 0.5], NAMES)
+
+
+def test_names_that_do_not_match_the_assets_are_refused() -> None:
+    with pytest.raises(InvalidCovariance, match="3 rows for 2 assets"):
+        risk_parity(GOOD, np.ones(3), NAMES[:2])
+
+
+def test_no_assets_are_refused() -> None:
+    with pytest.raises(InvalidCovariance, match="shape"):
+        risk_parity(np.ones((0, 0)), np.ones(0))
 
 
 def test_a_missing_budget_is_refused() -> None:

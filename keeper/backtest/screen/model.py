@@ -85,7 +85,7 @@ def _blend(t: int, i: int, rules: Rules, market: Market, assets: Assets, blended
     if not (age <= rules.implied_max_age_s and believable) and both <= historical:
         return 0.0
     blended[i] = both
-    return weight
+    return float(weight)
 
 
 @njit(cache=True)

@@ -113,7 +113,7 @@ def _shrinkage(moments: F, squares: float, correlation: F) -> float:
                 theta += moments[2, i, j] / (vi * math.sqrt(vi * vj)) - rho
     if gamma == 0.0:
         return 0.0
-    return min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares))
+    return float(min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares)))
 
 
 @njit(cache=True)
@@ -127,7 +127,7 @@ def smallest_pivot(correlation: F, work: F) -> float:
             pivot -= work[j, k] * work[j, k]
         smallest = min(smallest, pivot)
         if pivot <= 0.0:
-            return pivot
+            return float(pivot)
         work[j, j] = math.sqrt(pivot)
         for i in range(j + 1, n):
             left = correlation[i, j]

@@ -12,3 +12,7 @@ if find_spec("numba") is None:
         "the compiled risk kernels need numba, which is not installed",
         remedy="Run: pip install 'keeper[research]'.",
     )
+
+from keeper.risk.compiled.cache import use_own_cache
+
+use_own_cache()

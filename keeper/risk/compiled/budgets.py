@@ -15,6 +15,7 @@ from keeper.risk.compiled.scaling import TOLERANCE, WORK_ROWS, cholesky, scale, 
 CHECKED_BY_LOOPS = 256
 _PLAINLY_DEFINITE = plain.PLAINLY_DEFINITE
 _NOTHING_CANCELS = plain.NOTHING_CANCELS
+_NOWHERE = np.zeros(0)
 
 
 def risk_parity(
@@ -31,21 +32,22 @@ def risk_parity(
     """
     sigma = np.ascontiguousarray(covariance, dtype=np.float64)
     b = np.ascontiguousarray(budgets, dtype=np.float64)
-    begin = np.zeros(b.shape) if start is None else np.ascontiguousarray(start, dtype=np.float64)
-    if b.ndim == 1 and begin.shape == b.shape and sigma.shape == b.shape + b.shape:
+    begin = _NOWHERE if start is None else np.ascontiguousarray(start, dtype=np.float64)
+    if sigma.ndim == 2 and b.ndim == 1 and begin.ndim == 1:
+        weights: F
         if b.size <= CHECKED_BY_LOOPS:
             weights, solved = _solve(sigma, b, begin)
         else:
             weights, solved = _solve_many(sigma, b, begin, symbols)
-        if solved:
-            return np.asarray(weights)
+        if solved and (symbols is None or len(symbols) == b.size):
+            return weights
     return plain.risk_parity(covariance, budgets, symbols)
 
 
 def _solve_many(sigma: F, budgets: F, begin: F, symbols: Sequence[str] | None) -> tuple[F, bool]:
     """With more assets than this, factorising by LAPACK in the plain checks is faster than by loops."""
     inputs = plain.checked_inputs(sigma, budgets, symbols)
-    x = begin * inputs.deviations
+    x = begin * inputs.deviations if begin.size == budgets.size else np.zeros(budgets.size)
     solved = _solved(inputs.correlation, inputs.budgets, x, workspace(x.size))
     return x / inputs.deviations / np.sum(x / inputs.deviations), solved
 
@@ -54,7 +56,9 @@ def _solve_many(sigma: F, budgets: F, begin: F, symbols: Sequence[str] | None) -
 def _solve(sigma: F, budgets: F, begin: F) -> tuple[F, bool]:
     """The weights, and whether everything about them is in order; which thing is not, the plain function says."""
     n = budgets.size
-    weights = begin.copy()
+    weights = begin.copy() if begin.size == n else np.zeros(n)
+    if n == 0 or sigma.shape != (n, n):
+        return weights, False
     rows = np.empty((2 * n + 2 + WORK_ROWS, n))
     correlation, factor, b, deviations = rows[:n], rows[n : 2 * n], rows[2 * n], rows[2 * n + 1]
     work = rows[2 * n + 2 :]
