@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import Costs
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import VaultSize, Venue
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
 from keeper.sizing.bounds import borrow_rate
@@ -124,7 +124,7 @@ class Ledger:
 
     def resize(self, nav: float) -> None:
         """Back to the initial size, in the same proportions; ``nav`` is what the vault is worth now."""
-        if self.venue.vault_size == "compounding" or nav <= 0.0:
+        if self.venue.vault_size is VaultSize.COMPOUNDING or nav <= 0.0:
             return
         factor = self.venue.initial_nav_usd / nav
         self.amounts = self.amounts * factor

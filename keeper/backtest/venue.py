@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from keeper.domain.errors import BadInput
 from keeper.domain.market import RateCurve, VaultPolicy
 
 FEE_UNIT = 1_000_000
 """Uniswap counts fees in hundredths of a bp."""
+
+
+class VaultSize(StrEnum):
+    """CONSTANT: gains are withdrawn and losses made up after each trade, so that slippage and gas stay those of the
+    initial size; returns compound on paper. COMPOUNDING: the vault keeps what it makes."""
+
+    CONSTANT = "constant"
+    COMPOUNDING = "compounding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,7 @@ class LendingTerms:
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """``lending[0]`` is the debt asset.
-
-    ``vault_size`` "constant": gains are withdrawn and losses made up after each trade, so that slippage and gas stay
-    those of ``initial_nav_usd``; returns compound on paper. "compounding": the vault keeps what it makes.
-    """
+    """``lending[0]`` is the debt asset."""
 
     lending: tuple[LendingTerms, ...]
     pools: tuple[Pool, ...]
@@ -58,7 +62,7 @@ class Venue:
     max_weight_bps: int
     flash_premium_bps: int
     initial_nav_usd: float
-    vault_size: Literal["constant", "compounding"] = "constant"
+    vault_size: VaultSize = VaultSize.CONSTANT
 
     def terms(self, symbol: str) -> LendingTerms:
         """Raises BadInput for an asset that the lending market does not list."""

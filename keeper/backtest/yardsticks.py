@@ -25,6 +25,9 @@ ALLOCATIONS = {
 }
 """Name on screen to ``size.allocation``; each is levered to the same target under the same bounds."""
 
+DECIDES_EVERY = {"hierarchical_risk_parity": 24}
+"""Bars from one decision to the next: a call of the library takes milliseconds."""
+
 REBALANCE_DAYS = 30
 TRADE_COST_BPS = 30.0
 """Of a holding's own trades: a pool's fee; holders are not charged for slippage or gas, which favours them."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from keeper.backtest.venue import VaultSize
 
 if TYPE_CHECKING:
     from keeper.backtest.result import BacktestResult
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from keeper.domain.policy import Policy
 
 DAY = ["%Y-%m-%d"]
-FROM = typer.Option("--from", help="First day of prices, UTC; decisions begin with enough history.", formats=DAY)
+FROM = typer.Option(
+    "--from", help="First day of prices, UTC; decisions begin with enough history.", formats=DAY
+)
 TO = typer.Option("--to", help="Last day, UTC.", formats=DAY)
 
 
@@ -31,17 +36,24 @@ def backtest(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the tables.")] = Path("backtest"),
     nav: Annotated[float, typer.Option(min=1_000.0, help="The vault's value at the start, USD.")] = 250_000.0,
-    yardsticks: Annotated[
-        bool, typer.Option(help="Also run what the strategy is compared with.")
-    ] = True,
+    vault_size: Annotated[
+        VaultSize,
+        typer.Option("--size", help="Whether the vault is kept at that value or keeps what it makes."),
+    ] = VaultSize.CONSTANT,
+    yardsticks: Annotated[bool, typer.Option(help="Also run what the strategy is compared with.")] = True,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw curve, drawdown and leverage to this SVG file.")
+    ] = None,
 ) -> None:
     """Walk the strategy along recorded prices, through the live keeper's own estimate, size and decide."""
     from keeper.backtest.statistics import summarise
     from keeper.cli.backtest_screen import screen
     from keeper.cli.market import market_path
+    from keeper.cli.progress import tell
     from keeper.cli.render import console
     from keeper.cli.venue import recorded_venue
     from keeper.report.page import write_page
+    from keeper.report.picture import write_picture
     from keeper.report.tables import write_tables
     from keeper.settings.load import load_strategy
     from keeper.settings.to_domain import policy as policy_of
@@ -49,29 +61,37 @@ def backtest(
     policy = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in policy.assets)
     path = market_path(data, symbols, since, until, policy.estimate.max_gap_s)
-    venue = recorded_venue(nav)
+    venue = recorded_venue(nav, vault_size)
+    if find_spec("numba") is None:
+        tell(
+            "numba is not installed (pip install 'keeper[research]'): every bar is asked, which takes minutes"
+        )
     results = list(_runs(path, policy, venue, yardsticks=yardsticks))
     summaries = [summarise(result) for result in results]
     out.mkdir(parents=True, exist_ok=True)
     page = write_page(results, summaries, out)
     tables = write_tables(results, summaries, out)
+    if picture is not None:
+        write_picture(results, picture)
     console().print(screen(results, summaries))
     console().print(f"\n{page}\n" + "\n".join(str(table) for table in tables))
 
 
 def _runs(path: MarketPath, policy: Policy, venue: Venue, *, yardsticks: bool) -> Iterator[BacktestResult]:
     from keeper.backtest.engine import backtest as run
-    from keeper.backtest.yardsticks import ALLOCATIONS, HOLDINGS, held, with_allocation
+    from keeper.backtest.yardsticks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
     from keeper.cli.progress import bar
 
-    with bar("strategy") as progress:
-        yield run(path, policy, venue, "strategy", progress)
+    strategy = policy.size.allocation.replace("_", " ")
+    with bar(strategy) as progress:
+        yield run(path, policy, venue, strategy, progress)
     if not yardsticks:
         return
     for name, allocation in ALLOCATIONS.items():
         if allocation != policy.size.allocation:
             with bar(name) as progress:
-                yield run(path, with_allocation(policy, allocation), venue, name, progress)
+                every = DECIDES_EVERY.get(allocation, 1)
+                yield run(path, with_allocation(policy, allocation), venue, name, progress, every)
     for holding in HOLDINGS:
         result = held(path, policy, venue, holding)
         if result is not None:

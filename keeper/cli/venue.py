@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from keeper.backtest.venue import LendingTerms, Pool, Venue
+from keeper.backtest.venue import LendingTerms, Pool, VaultSize, Venue
 from keeper.chain.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS
 from keeper.chain.vault_parameters import VaultPolicy as VaultDefaults
 from keeper.domain.market import RateCurve, VaultPolicy
@@ -17,7 +17,9 @@ DECIMALS = {"USDC": 6, "WBTC": 8}
 DEFAULT_DECIMALS = 18
 
 
-def recorded_venue(initial_nav_usd: float = INITIAL_NAV_USD) -> Venue:
+def recorded_venue(
+    initial_nav_usd: float = INITIAL_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
+) -> Venue:
     """Mainnet's terms of the days that ``keeper.recorded`` names, constant over the whole backtest."""
     limits = VaultDefaults()
     return Venue(
@@ -28,6 +30,7 @@ def recorded_venue(initial_nav_usd: float = INITIAL_NAV_USD) -> Venue:
         max_weight_bps=DEFAULT_MAX_WEIGHT_BPS,
         flash_premium_bps=FLASH_LOAN_PREMIUM_BPS,
         initial_nav_usd=initial_nav_usd,
+        vault_size=vault_size,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from keeper.backtest.engine import backtest, backtest_asking_every_bar
 from keeper.backtest.result import BacktestResult
 from keeper.backtest.screening import KNOWN_RULES, can_screen
+from keeper.backtest.venue import VaultSize
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
@@ -141,7 +142,7 @@ def test_dear_gas_holes_late_assets_and_crashes_are_the_same_both_ways() -> None
 
 
 def test_a_vault_that_keeps_its_gains_is_the_same_both_ways() -> None:
-    screened, asked = both(a_path(bars=FIRST + 420), a_backtest_policy(), vault_size="compounding")
+    screened, asked = both(a_path(bars=FIRST + 420), a_backtest_policy(), vault_size=VaultSize.COMPOUNDING)
     assert_same(screened, asked)
 
 

@@ -1,8 +1,4 @@
-"""How the kernels are compiled: into numba's cache, with numpy's arithmetic (1/0 is infinite and raises nothing).
-
-Numba renews what it cached of a function when that function's file changes, not when a kernel it calls does: after a
-change here, or to ``scaling``, empty the cache (``*.nbi``, ``*.nbc``) before trusting what calls it.
-"""
+"""How the kernels are compiled: into numba's cache, with numpy's arithmetic (1/0 is infinite and raises nothing)."""
 
 from __future__ import annotations
 

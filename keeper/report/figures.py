@@ -1,0 +1,298 @@
+"""The page's figures, as plain data for plotly.js."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.result import BacktestResult, Event
+from keeper.report.colours import ALARM, ASSETS, KINDS, QUIET, STRATEGY, YARDSTICKS, cycled
+from keeper.report.daily import DAYS_ROLLED, Daily, daily
+
+HIGHEST_HEALTH_FACTOR = 6.0
+KIND_NAMES = (
+    "pool fees",
+    "slippage",
+    "flash premium",
+    "gas",
+    "borrow interest",
+    "interest earned",
+    "liquidation",
+)
+"""Of the fields of ``Costs``, in their order."""
+
+Trace = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """``caption`` says what to look at; ``height`` in pixels."""
+
+    name: str
+    title: str
+    caption: str
+    traces: tuple[Trace, ...]
+    layout: dict[str, Any]
+    height: int = 380
+
+
+def figures(results: Sequence[BacktestResult]) -> tuple[Figure, ...]:
+    """In reading order; the first result is the strategy."""
+    strategy, days = results[0], [daily(result) for result in results]
+    return (
+        _equity(results, days),
+        _leverage(strategy, days[0]),
+        _volatility(strategy, days[0]),
+        _health_factor(strategy, days[0]),
+        _weights(strategy, days[0]),
+        _risk_shares(strategy, days[0]),
+        _costs(days[0]),
+        _correlations(days[0]),
+    )
+
+
+def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
+    traces: list[Trace] = []
+    for place, (result, day) in enumerate(zip(results, days, strict=True)):
+        first = place == 0
+        colour = STRATEGY if first else cycled(YARDSTICKS, place - 1)
+        style = {"color": colour, "width": 2.6 if first else 1.2}
+        both = {"name": result.name, "legendgroup": result.name, "line": style, "x": list(day.dates)}
+        traces.append(_line(**both, y=_rounded(day.equity)))
+        below = _line(**both, y=_rounded(-100.0 * day.drawdown), yaxis="y2", showlegend=False)
+        traces.append(below | ({"fill": "tozeroy"} if first else {}))
+    # The strategy last, so that nothing is drawn over it.
+    traces = [*traces[2:], *traces[:2]]
+    return Figure(
+        "equity",
+        "Growth of one dollar, and drawdown",
+        "Net of every cost. Click a name to hide it, double-click to see it alone.",
+        tuple(traces),
+        {
+            "yaxis": {"type": "log", "domain": [0.38, 1], "title": "growth"},
+            "yaxis2": {"domain": [0, 0.32], "title": "drawdown", "ticksuffix": " %"},
+            "xaxis": {"anchor": "y2"},
+            "hovermode": "x unified",
+        },
+        height=620,
+    )
+
+
+def _leverage(result: BacktestResult, day: Daily) -> Figure:
+    traces: list[Trace] = [
+        _line(x=list(day.dates), y=_rounded(day.leverage), name="held", line={"color": STRATEGY, "width": 2})
+    ]
+    names = [name for name in dict.fromkeys(day.binding) if name != "no estimate"]
+    for place, name in enumerate(names):
+        bound = [one == name for one in day.binding]
+        target = np.where(bound, day.target_leverage, np.nan)
+        traces.append(
+            _line(
+                x=list(day.dates),
+                y=_rounded(target),
+                name=f"target, bound by {name}",
+                line={"color": cycled(YARDSTICKS, place), "width": 1.4},
+            )
+        )
+    made = [event for event in result.events if not event.held_by]
+    held = [event for event in result.events if event.held_by]
+    for place, cause in enumerate(dict.fromkeys(event.cause for event in made)):
+        traces.append(_marks([e for e in made if e.cause == cause], f"trade: {cause}", cycled(KINDS, place)))
+    if held:
+        traces.append(_marks(held, "wanted, held back", QUIET) | {"visible": "legendonly"})
+    return Figure(
+        "leverage",
+        "Leverage, the bound that bound it, and every trade",
+        "Hover over a mark for the keeper's reason. Trades that were wanted and held back are hidden until clicked.",
+        tuple(traces),
+        {"yaxis": {"title": "gross value / NAV", "rangemode": "tozero"}},
+        height=460,
+    )
+
+
+def _marks(events: Sequence[Event], name: str, colour: str) -> Trace:
+    return {
+        "type": "scattergl",
+        "mode": "markers",
+        "name": name,
+        "x": [f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M}" for event in events],
+        "y": _rounded(np.array([event.leverage_after for event in events])),
+        "text": [_wrapped(event.reason) for event in events],
+        "hovertemplate": "%{x}<br>%{text}<extra></extra>",
+        "marker": {"color": colour, "size": 6, "line": {"width": 0}},
+    }
+
+
+def _volatility(result: BacktestResult, day: Daily) -> Figure:
+    dates = list(day.dates)
+    return Figure(
+        "volatility",
+        "Volatility: realised, forecast, target",
+        f"Realised: daily returns of the last {DAYS_ROLLED} days. Forecast: the model's, of what is held.",
+        (
+            _line(
+                x=dates,
+                y=_rounded(100 * day.volatility),
+                name="realised",
+                line={"color": STRATEGY, "width": 2},
+            ),
+            _line(
+                x=dates,
+                y=_rounded(100 * day.forecast),
+                name="forecast",
+                line={"color": KINDS[3], "width": 1.2},
+            ),
+            _level(dates, 100 * result.policy_volatility, "target", QUIET),
+        ),
+        {"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
+    )
+
+
+def _health_factor(result: BacktestResult, day: Daily) -> Figure:
+    dates = list(day.dates)
+    shown = np.minimum(day.lowest_health_factor, HIGHEST_HEALTH_FACTOR)
+    return Figure(
+        "health",
+        "Health factor at each day's lows",
+        f"Below 1 Aave liquidates. Values above {HIGHEST_HEALTH_FACTOR:g}, and times without debt, are drawn there.",
+        (
+            _line(x=dates, y=_rounded(shown), name="lowest", line={"color": STRATEGY, "width": 1.6}),
+            _level(dates, result.health_factor_floor, "floor of the target", QUIET),
+            _level(dates, 1.0, "liquidation", ALARM),
+        ),
+        {"yaxis": {"range": [0.8, HIGHEST_HEALTH_FACTOR + 0.2]}},
+    )
+
+
+def _weights(result: BacktestResult, day: Daily) -> Figure:
+    traces = [
+        _area(day.dates, 100 * day.weights[:, place], symbol, cycled(ASSETS, place))
+        for place, symbol in enumerate(result.symbols)
+    ]
+    traces.append(_level(list(day.dates), 100.0, "NAV", QUIET))
+    return Figure(
+        "weights",
+        "What is held, in parts of NAV",
+        "Above the line is borrowed; the gap below it is cash.",
+        tuple(traces),
+        {"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
+    )
+
+
+def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
+    traces = [
+        _area(day.dates, 100 * day.risk_shares[:, place], symbol, cycled(ASSETS, place))
+        for place, symbol in enumerate(result.symbols)
+    ]
+    present = day.risk_shares != 0.0
+    budgets = np.where(present, np.array(result.budgets), 0.0)
+    totals = budgets.sum(axis=1, keepdims=True)
+    due = np.cumsum(np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0), axis=1)
+    for place in range(len(result.symbols) - 1):
+        border = np.where(totals[:, 0] > 0.0, 100 * due[:, place], np.nan)
+        traces.append(
+            _line(
+                x=list(day.dates),
+                y=_rounded(border),
+                name="budgets",
+                legendgroup="budgets",
+                showlegend=place == 0,
+                line={"color": "#222222", "width": 1, "dash": "dot"},
+            )
+        )
+    return Figure(
+        "risk",
+        "Who carries the risk",
+        "Each asset's share of the portfolio's forecast volatility; dotted: the borders that the budgets ask for.",
+        tuple(traces),
+        {"yaxis": {"ticksuffix": " %", "range": [0, 100]}},
+    )
+
+
+def _costs(day: Daily) -> Figure:
+    traces = [
+        _area(day.dates, day.costs_bps[:, place], name, cycled(KINDS, place))
+        for place, name in enumerate(KIND_NAMES)
+        if name != "interest earned" and day.costs_bps.size and day.costs_bps[-1, place] > 0.0
+    ]
+    earned = day.costs_bps[:, KIND_NAMES.index("interest earned")]
+    traces.append(
+        _line(
+            x=list(day.dates),
+            y=_rounded(earned),
+            name="interest earned",
+            line={"color": QUIET, "width": 1.2, "dash": "dot"},
+        )
+    )
+    return Figure(
+        "costs",
+        "What it cost so far",
+        "Basis points of NAV, added up; each trade's in parts of the NAV it was paid from.",
+        tuple(traces),
+        {"yaxis": {"ticksuffix": " bps", "rangemode": "tozero"}},
+    )
+
+
+def _correlations(day: Daily) -> Figure:
+    traces = [
+        _line(
+            x=list(day.dates),
+            y=_rounded(values),
+            name=pair,
+            line={"color": cycled(ASSETS, place), "width": 1.2},
+        )
+        for place, (pair, values) in enumerate(day.correlations.items())
+    ]
+    return Figure(
+        "correlations",
+        "Correlations of the last 30 days",
+        "Daily returns. When all are near 1 there is little to diversify, and equal risk is near equal money.",
+        tuple(traces),
+        {"yaxis": {"range": [-0.4, 1.05]}},
+    )
+
+
+def _line(**fields: Any) -> Trace:
+    return {"type": "scatter", "mode": "lines", **fields}
+
+
+def _area(dates: Sequence[str], values: NDArray[np.float64], name: str, colour: str) -> Trace:
+    return _line(
+        x=list(dates),
+        y=_rounded(values),
+        name=name,
+        stackgroup="one",
+        line={"color": colour, "width": 0.5},
+    )
+
+
+def _level(dates: list[str], value: float, name: str, colour: str) -> Trace:
+    ends = [dates[0], dates[-1]] if dates else []
+    return _line(
+        x=ends,
+        y=_rounded(np.full(len(ends), value)),
+        name=name,
+        line={"color": colour, "width": 1.4, "dash": "dash"},
+    )
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
+    """Five digits are more than a screen shows; what is not a number is a gap."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _wrapped(text: str, width: int = 80) -> str:
+    """Lines for a hover label, which knows no other way to break them."""
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + len(word) >= width:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    return "<br>".join([*lines, line]).replace("<br><br>", "<br>")
