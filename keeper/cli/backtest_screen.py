@@ -28,8 +28,15 @@ def _figures(summaries: Sequence[Summary]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
     for heading in (
-        *("volatility\n(target)", "draw-\ndown", "growth", "Sharpe\n± error", "turnover\na year"),
-        *("trades\na year", "cost bps\na year", "lowest\nhealth"),
+        *(
+            "volatility\n(target)",
+            "worst\nloss",
+            "growth",
+            "Sharpe\n± error",
+            "NAVs\ntraded",
+            "trades\na year",
+        ),
+        *("cost\nbps", "lowest\nhealth"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for place, one in enumerate(summaries):
@@ -42,8 +49,8 @@ def _figures(summaries: Sequence[Summary]) -> Table:
             one.name,
             percent(one.realised_volatility) + target,
             percent(one.max_drawdown, 0),
-            f"× {1 + one.growth:.2f}",
-            f"{number(one.sharpe)} ± {number(one.sharpe_error)}",
+            f"×{1 + one.growth:.2f}",
+            f"{number(one.sharpe)}±{number(one.sharpe_error)}",
             number(one.turnover, 1),
             number(one.trades, 0),
             number(one.cost_bps, 0),

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import BacktestResult, Event
-from keeper.report.colours import ALARM, ASSETS, KINDS, QUIET, STRATEGY, YARDSTICKS, cycled
+from keeper.report.colours import ALARM, ASSETS, KINDS, QUIET, STRATEGY, TRADES, YARDSTICKS, cycled
 from keeper.report.daily import DAYS_ROLLED, Daily, daily
 
 HIGHEST_HEALTH_FACTOR = 6.0
@@ -27,7 +28,9 @@ KIND_NAMES = (
 )
 """Of the fields of ``Costs``, in their order."""
 
+GROWTH_TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)
 Trace = dict[str, Any]
+FILLED: Trace = {"fill": "tozeroy", "fillcolor": "rgba(0, 114, 178, 0.15)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         both = {"name": result.name, "legendgroup": result.name, "line": style, "x": list(day.dates)}
         traces.append(_line(**both, y=_rounded(day.equity)))
         below = _line(**both, y=_rounded(-100.0 * day.drawdown), yaxis="y2", showlegend=False)
-        traces.append(below | ({"fill": "tozeroy"} if first else {}))
+        traces.append(below | (FILLED if first else {}))
     # The strategy last, so that nothing is drawn over it.
     traces = [*traces[2:], *traces[:2]]
     return Figure(
@@ -75,8 +78,8 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         "Net of every cost. Click a name to hide it, double-click to see it alone.",
         tuple(traces),
         {
-            "yaxis": {"type": "log", "domain": [0.38, 1], "title": "growth"},
-            "yaxis2": {"domain": [0, 0.32], "title": "drawdown", "ticksuffix": " %"},
+            "yaxis": {"type": "log", "domain": [0.38, 1], "tickvals": GROWTH_TICKS, "tickprefix": "×"},
+            "yaxis2": {"domain": [0, 0.32], "ticksuffix": " %"},
             "xaxis": {"anchor": "y2"},
             "hovermode": "x unified",
         },
@@ -97,13 +100,13 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
                 x=list(day.dates),
                 y=_rounded(target),
                 name=f"target, bound by {name}",
-                line={"color": cycled(YARDSTICKS, place), "width": 1.4},
+                line={"color": QUIET if place == 0 else cycled(YARDSTICKS, place - 1), "width": 1.4},
             )
         )
     made = [event for event in result.events if not event.held_by]
     held = [event for event in result.events if event.held_by]
     for place, cause in enumerate(dict.fromkeys(event.cause for event in made)):
-        traces.append(_marks([e for e in made if e.cause == cause], f"trade: {cause}", cycled(KINDS, place)))
+        traces.append(_marks([e for e in made if e.cause == cause], f"trade: {cause}", cycled(TRADES, place)))
     if held:
         traces.append(_marks(held, "wanted, held back", QUIET) | {"visible": "legendonly"})
     return Figure(
@@ -118,14 +121,14 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
 
 def _marks(events: Sequence[Event], name: str, colour: str) -> Trace:
     return {
-        "type": "scattergl",
+        "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M}" for event in events],
         "y": _rounded(np.array([event.leverage_after for event in events])),
-        "text": [_wrapped(event.reason) for event in events],
+        "text": [_wrapped(escape(event.reason, quote=False)) for event in events],
         "hovertemplate": "%{x}<br>%{text}<extra></extra>",
-        "marker": {"color": colour, "size": 6, "line": {"width": 0}},
+        "marker": {"color": colour, "size": 7, "symbol": "triangle-up"},
     }
 
 

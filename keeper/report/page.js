@@ -13,6 +13,7 @@ function themed(layout) {
     legend: { orientation: "h", y: -0.12, x: 0, itemwidth: 30 },
     hoverlabel: { align: "left", bgcolor: colour("--tint"), bordercolor: colour("--line"), font: { color: colour("--ink") } },
     hovermode: "closest",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--soft") },
   };
   const merged = { ...base, ...layout, xaxis: { type: "date", ...axis, ...(layout.xaxis || {}) } };
   for (const name of ["yaxis", "yaxis2"]) {
@@ -27,7 +28,7 @@ function themed(layout) {
 function draw() {
   for (const figure of figures) {
     Plotly.react(figure.name, figure.traces, { ...themed(figure.layout), height: figure.height },
-      { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] });
+      { responsive: true, displaylogo: false, displayModeBar: innerWidth < 700 ? false : "hover", modeBarButtonsToRemove: ["lasso2d", "select2d"] });
   }
   document.body.dataset.drawn = String(figures.length);
 }

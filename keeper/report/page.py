@@ -50,7 +50,7 @@ def page(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> str
 <body>
 <main>
 <h1>{escape(strategy.name.capitalize())} on {escape(", ".join(strategy.symbols))}</h1>
-<p class="source">{_period(strategy)}. Prices: {escape(strategy.source)}, bars of {strategy.bar_seconds // 60} minutes.</p>
+<p class="source">{_period(strategy)}. Prices: {escape(strategy.source)}.</p>
 {_numbers(summary)}
 <div class="scroll">{_headline(summaries)}</div>
 {"".join(_section(figure) for figure in drawn)}
@@ -162,10 +162,9 @@ def _event(event: Event) -> str:
 
 
 def _embedded(drawn: Sequence[Figure]) -> str:
-    # "</" inside a script element would end it.
-    return json.dumps([asdict(figure) for figure in drawn], separators=(",", ":"), allow_nan=False).replace(
-        "</", "<\\/"
-    )
+    # "<" could end the script element.
+    text = json.dumps([asdict(figure) for figure in drawn], separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

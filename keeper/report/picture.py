@@ -18,12 +18,13 @@ WIDTH, HEIGHT = 1200, 700
 LEFT, RIGHT = 64, 24
 POINTS = 450
 COMPARED = ("equal weight", "BTC held", "ETH held")
+FONT = 'font-family="system-ui, -apple-system, Segoe UI, sans-serif" font-size="15"'
 TEXT = "#7d8590"
 """Readable on white and on near-black."""
 
 
 def write_picture(results: Sequence[BacktestResult], file: Path) -> None:
-    """Growth, drawdown and leverage of the first result beside a few yardsticks. The same results give the same bytes."""
+    """Growth, drawdown and leverage of the first result beside a few yardsticks; equal results give equal bytes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(picture(results), encoding="utf-8")
 
@@ -51,8 +52,7 @@ def picture(results: Sequence[BacktestResult]) -> str:
     ]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            'font-family="system-ui, -apple-system, Segoe UI, sans-serif" font-size="15">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {FONT}>',
             _legend([result.name for result in shown], colours),
             *panels,
             _years(dates, kept),
@@ -80,7 +80,8 @@ def _panel(
     parts = [f'<text x="{LEFT}" y="{top - 9}" fill="{TEXT}">{escape(title)}</text>']
     for tick, label in ticks.items():
         parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{TEXT}" stroke-opacity="0.25"/>'
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
+            f'stroke="{TEXT}" stroke-opacity="0.25"/>'
             f'<text x="{LEFT - 8}" y="{y(tick) + 5:.1f}" text-anchor="end" fill="{TEXT}">{label}</text>'
         )
     for place in reversed(range(len(series))):
@@ -90,7 +91,8 @@ def _panel(
         )
         width, opacity = (2.6, 1) if place == 0 else (1.4, 0.85)
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colours[place]}" stroke-width="{width}" stroke-opacity="{opacity}"/>'
+            f'<polyline points="{points}" fill="none" stroke="{colours[place]}" '
+            f'stroke-width="{width}" stroke-opacity="{opacity}"/>'
         )
     return "\n".join(parts)
 
@@ -126,7 +128,8 @@ def _years(dates: Sequence[str], kept: NDArray[np.intp]) -> str:
             seen = dates[day][:4]
             x = _x(place, kept.size)
             parts.append(
-                f'<line x1="{x:.1f}" x2="{x:.1f}" y1="46" y2="662" stroke="{QUIET}" stroke-opacity="0.25" stroke-dasharray="3 4"/>'
+                f'<line x1="{x:.1f}" x2="{x:.1f}" y1="46" y2="662" '
+                f'stroke="{QUIET}" stroke-opacity="0.25" stroke-dasharray="3 4"/>'
                 f'<text x="{x:.1f}" y="{bottom}" text-anchor="middle" fill="{TEXT}">{seen}</text>'
             )
     return "\n".join(parts)

@@ -54,7 +54,7 @@ def load_strategy(file: Path | None) -> Settings:
     try:
         return Settings(**_merged(found))
     except ValidationError as error:
-        raise InvalidSetting(listed(mistakes(error, origins(found))), remedy=REMEDY) from None
+        raise InvalidSetting(listed(list(mistakes(error, origins(found)))), remedy=REMEDY) from None
 
 
 def layers() -> tuple[Layer, ...]:

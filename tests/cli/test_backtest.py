@@ -1,0 +1,66 @@
+"""``keeper backtest`` and its summary on the terminal, on a made-up market."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from keeper.backtest.statistics import summarise
+from keeper.cli import market, venue
+from keeper.cli.backtest_screen import screen
+from keeper.cli.main import main
+from tests.backtest.paths import FIRST, a_path
+from tests.report.results import some_results
+
+
+def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(screen(some_results(), [summarise(result) for result in some_results()]))
+    text = console.export_text()
+    for word in (
+        "risk parity",
+        "equal weight",
+        "BTC held",
+        "target_volatility",
+        "risk_share",
+        "liquidations",
+    ):
+        assert word in text
+    assert "…" not in text
+
+
+def test_the_command_writes_page_tables_and_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(market, "market_path", lambda *_: a_path(bars=FIRST + 48))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--no-yardsticks", "--out", "found", "--picture", "picture.svg"])
+    assert ended.value.code == 0
+    assert {file.name for file in (tmp_path / "found").iterdir()} == {
+        "index.html",
+        "decisions.csv",
+        "bars.csv.gz",
+        "summary.csv",
+    }
+    assert (tmp_path / "picture.svg").is_file()
+    assert "found/index.html" in capsys.readouterr().out
+
+
+def test_a_folder_without_prices_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--data", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "hourly_close.csv" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_venue_lists_what_is_recorded() -> None:
+    found = venue.recorded_venue(1_000_000.0)
+    assert [terms.symbol for terms in found.lending] == ["USDC", "WBTC", "WETH", "LINK", "UNI"]
+    assert found.pool("WETH", "USDC", 500) is not None
+    assert found.pool("WETH", "UNI", 3_000) is not None
+    assert found.pool("WBTC", "UNI", 3_000) is None
+    assert found.initial_nav_usd == 1_000_000.0

@@ -1,0 +1,123 @@
+"""The page holds everything it needs, says what the result says, and a real browser draws it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keeper.backtest.statistics import summarise
+from keeper.report.figures import figures
+from keeper.report.page import page, write_page
+from tests.report.results import some_results
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def document() -> str:
+    results = some_results()
+    return page(results, [summarise(result) for result in results])
+
+
+class Outside(HTMLParser):
+    """Everything that the page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+
+
+def embedded(document: str) -> list[dict[str, object]]:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', document, re.S)
+    assert found is not None
+    return json.loads(found.group(1))
+
+
+def test_the_page_fetches_nothing(document: str) -> None:
+    outside = Outside()
+    outside.feed(document.split("<script>")[0])
+    assert outside.found == []
+
+
+def test_every_figure_has_its_place_and_its_data(document: str) -> None:
+    drawn = embedded(document)
+    names = [figure["name"] for figure in drawn]
+    assert names == ["equity", "leverage", "volatility", "health", "weights", "risk", "costs", "correlations"]
+    for name in names:
+        assert f'id="{name}"' in document
+    assert all(figure["traces"] for figure in drawn)
+
+
+def test_the_headline_names_every_strategy(document: str) -> None:
+    for result in some_results():
+        assert f"<td>{result.name}</td>" in document
+
+
+def test_reasons_cannot_become_markup() -> None:
+    results = some_results()
+    event = replace(results[0].events[0], reason="</script><img src=x onerror=alert(1)>")
+    hostile = replace(results[0], events=(event,), notes=("<b>note</b>",))
+    document = page([hostile, *results[1:]], [summarise(result) for result in results])
+    assert "<img src=x" not in document
+    assert "<b>note</b>" not in document
+    assert embedded(document)
+
+
+def test_trades_are_marked_with_their_reason() -> None:
+    results = some_results()
+    leverage = figures(results)[1]
+    marks = {trace["name"]: trace for trace in leverage.traces if trace["mode"] == "markers"}
+    made = [event for event in results[0].events if not event.held_by]
+    assert sum(len(trace["x"]) for name, trace in marks.items() if name.startswith("trade")) == len(made)
+    assert marks["wanted, held back"]["visible"] == "legendonly"
+    assert any("risk" in text for trace in marks.values() for text in trace["text"])
+
+
+def test_a_strategy_without_debt_is_drawn_at_the_top_of_the_health_factors() -> None:
+    result = some_results()[0]
+    calm = replace(result, low_health_factor=np.full(result.times.size, np.inf))
+    health = figures([calm])[3]
+    assert set(health.traces[0]["y"]) == {6.0}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to draw the page")
+def test_a_real_browser_draws_every_figure_without_error(tmp_path: Path) -> None:
+    results = some_results()
+    file = write_page(results, [summarise(result) for result in results], tmp_path)
+    drawn = subprocess.run(
+        [
+            *(
+                str(CHROMIUM),
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-sync",
+            ),
+            *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"),
+            *(
+                "--virtual-time-budget=10000",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--dump-dom",
+                str(file),
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert 'data-drawn="8"' in drawn.stdout
+    assert drawn.stdout.count('class="main-svg"') >= 8
+    assert "CONSOLE" not in drawn.stderr

@@ -1,0 +1,50 @@
+"""Tables hold every decision and every bar, and equal results are equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from keeper.backtest.statistics import Summary, summarise
+from keeper.report.picture import picture, write_picture
+from keeper.report.tables import write_tables
+from tests.report.results import some_results
+
+
+def summaries() -> list[Summary]:
+    return [summarise(result) for result in some_results()]
+
+
+def test_every_decision_and_every_bar_is_there(tmp_path: Path) -> None:
+    strategy = some_results()[0]
+    decisions, bars, figures = write_tables(some_results(), summaries(), tmp_path)
+    rows = list(csv.DictReader(decisions.read_text().splitlines()))
+    assert len(rows) == len(strategy.events)
+    assert rows[0]["reason"] == strategy.events[0].reason
+    assert float(rows[0]["weight_after_WBTC"]) == strategy.events[0].weights_after[0]
+    kept = list(csv.DictReader(gzip.decompress(bars.read_bytes()).decode().splitlines()))
+    assert len(kept) == strategy.times.size
+    assert float(kept[-1]["nav_usd"]) == float(f"{strategy.nav_usd[-1]:.10g}")
+    assert [row["name"] for row in csv.DictReader(figures.read_text().splitlines())] == [
+        result.name for result in some_results()
+    ]
+
+
+def test_the_same_results_are_the_same_bytes(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        write_tables(some_results(), summaries(), folder)
+        write_picture(some_results(), folder / "picture.svg")
+    for file in one.iterdir():
+        assert file.read_bytes() == (other / file.name).read_bytes(), file.name
+
+
+def test_the_picture_is_svg_with_a_line_for_each_strategy_shown() -> None:
+    drawn = ET.fromstring(picture(some_results()))
+    lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
+    assert len(lines) == 3 + 3 + 1
+    texts = {text.text for text in drawn.findall("{http://www.w3.org/2000/svg}text")}
+    assert {"risk parity", "equal weight", "BTC held"} <= texts
