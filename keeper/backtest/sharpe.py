@@ -72,7 +72,8 @@ def luckiest(ratios: Sequence[float], trials: float) -> float:
         return 0.0
     spread = float(known.std(ddof=1))
     high, higher = _NORMAL.inv_cdf(1.0 - 1.0 / trials), _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
-    return spread * ((1.0 - EULER) * high + EULER * higher)
+    # Between one trial and two the formula falls below what one gives.
+    return max(0.0, spread * ((1.0 - EULER) * high + EULER * higher))
 
 
 def deflated_sharpe(best: Sharpe, ratios: Sequence[float], trials: float) -> float:

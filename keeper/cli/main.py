@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from keeper import __version__
-from keeper.cli import backtest, config, evaluate, journal, rebalance, replay, run, status, vault
+from keeper.cli import backtest, config, evaluate, journal, rebalance, replay, run, status, sweep, vault
 from keeper.cli.failures import report
 from keeper.domain.errors import KeeperError
 
@@ -44,6 +44,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("replay")(replay.replay)
 app.command("backtest")(backtest.backtest)
+app.command("sweep")(sweep.sweep)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(journal.app, name="journal")
 app.add_typer(config.app, name="config")

@@ -123,6 +123,10 @@ class RpcError(NodeUnavailable):
         self.data = data
 
 
+class SchedulerUnavailable(Unavailable):
+    """The Dask scheduler of a sweep did not answer."""
+
+
 class FeedUnavailable(Unavailable):
     """No answer from an HTTP price or volatility source."""
 

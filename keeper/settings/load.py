@@ -49,12 +49,33 @@ def load() -> Settings:
 def load_strategy(file: Path | None) -> Settings:
     """The strategy of ``file``, else of ./keeper.toml, else the defaults: nothing from the environment, so that
     research gives the same result everywhere and never meets an endpoint or a key. Raises InvalidSetting."""
+    return load_variant(file, {})
+
+
+def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
+    """``load_strategy`` with some values changed, by dotted name ("size.target_volatility"). Raises InvalidSetting."""
     chosen = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    found = () if chosen is None else (Layer(str(chosen), _strategy_values(chosen)),)
+    found = [Layer(str(chosen), _strategy_values(chosen))] if chosen is not None else []
+    for name, value in changes.items():
+        found.insert(0, Layer("--set", _nested(name, value)))
+    layered = tuple(found)
     try:
-        return Settings(**_merged(found))
+        return Settings(**_merged(layered))
     except ValidationError as error:
-        raise InvalidSetting(listed(list(mistakes(error, origins(found)))), remedy=REMEDY) from None
+        raise InvalidSetting(listed(list(mistakes(error, origins(layered)))), remedy=REMEDY) from None
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    *tables, field = name.split(".")
+    if not tables or tables[0] not in STRATEGY:
+        raise InvalidSetting(
+            f"set: {name} is not a setting of the strategy",
+            remedy=f"Name it as keeper.toml does, table and field: {', '.join(STRATEGY[1:])}.",
+        )
+    content: Any = {field: value}
+    for table in reversed(tables):
+        content = {table: content}
+    return dict(content)
 
 
 def layers() -> tuple[Layer, ...]:

@@ -1,0 +1,1 @@
+"""Many strategies on one market: which is best, and how much of that is luck."""

@@ -1,0 +1,187 @@
+"""What a sweep found: candidates judged in and out of sample, and how much luck there is in the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.sharpe import Sharpe, deflated_sharpe, luckiest, sharpe
+from keeper.backtest.statistics import drawdowns, volatility
+from keeper.sweep.outcome import Outcome
+from keeper.sweep.parameters import Assignment
+from keeper.sweep.scores import DAYS_A_YEAR, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Days closing in (train_since, train_until] choose, those in (train_until, test_until] judge."""
+
+    train_since: int
+    train_until: int
+    test_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """``outcome`` is None where it failed; ``failure`` then says why."""
+
+    number: int
+    assignment: Assignment
+    outcome: Outcome | None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate's scores over all days and in each split."""
+
+    candidate: Candidate
+    score: float
+    train: tuple[float, ...]
+    test: tuple[float, ...]
+    sharpe: float
+    volatility: float
+    drawdown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """``rows`` best first. ``chosen``: the candidate that each split's train days choose. ``walk_forward`` are the
+    chosen ones' test days, one after the other. ``rank_correlation`` of train and test scores, the mean over splits."""
+
+    rows: tuple[Row, ...]
+    failed: tuple[Candidate, ...]
+    splits: tuple[Split, ...]
+    chosen: tuple[int, ...]
+    walk_forward: Outcome
+    walk_forward_score: float
+    rank_correlation: float
+    best_sharpe: Sharpe
+    lucky_sharpe: float
+    deflated: float
+    effective_trials: float
+
+    @property
+    def verdict(self) -> str:
+        best, _ = self.best_sharpe.annualised(DAYS_A_YEAR)
+        luck = self.lucky_sharpe * math.sqrt(DAYS_A_YEAR)
+        return (
+            f"{len(self.rows)} trials, alike as they are, are worth {self.effective_trials:.1f} independent ones: "
+            f"luck alone would lift the best Sharpe ratio by {luck:.2f}. The best shows {best:.2f}; with that taken "
+            f"out, the probability that it is above zero is {self.deflated:.0%} (deflated Sharpe ratio)."
+        )
+
+
+def splits(days: NDArray[np.int64], count: int) -> tuple[Split, ...]:
+    """Anchored walk-forward: days in ``count + 1`` equal blocks; each but the first is tested once, on all before it.
+
+    A candidate decides on the past alone, so one run serves every split: at a block's start its vault is as the
+    candidate itself had left it, and no day is in both parts.
+    """
+    edges = np.linspace(0, days.size, count + 2).astype(np.intp)
+    day = 86_400
+    start = int(days[0]) - day
+    ends = [int(days[edge - 1]) for edge in edges[1:]]
+    return tuple(Split(start, ends[place], ends[place + 1]) for place in range(count))
+
+
+def findings(candidates: Sequence[Candidate], score: Score, split_count: int) -> Findings:
+    """Judges every candidate that has an outcome. All outcomes must have the same days."""
+    done = [(one, one.outcome) for one in candidates if one.outcome is not None]
+    cuts = splits(done[0][1].days, split_count)
+    rows = tuple(_row(one, outcome, score, cuts) for one, outcome in done)
+    chosen = tuple(max(rows, key=lambda row: _known(row.train[place])) for place in range(len(cuts)))
+    followed = _joined(
+        [
+            outcome.within(cut.train_until, cut.test_until)
+            for cut, row in zip(cuts, chosen, strict=True)
+            if (outcome := row.candidate.outcome) is not None
+        ]
+    )
+    ratios = [sharpe(outcome.returns).ratio for _, outcome in done]
+    best = sharpe(done[int(np.argmax([_known(ratio) for ratio in ratios]))][1].returns)
+    independent = _effective_trials([outcome.returns for _, outcome in done])
+    return Findings(
+        rows=tuple(sorted(rows, key=lambda row: (-_known(row.score), row.candidate.number))),
+        failed=tuple(one for one in candidates if one.outcome is None),
+        splits=cuts,
+        chosen=tuple(row.candidate.number for row in chosen),
+        walk_forward=followed,
+        walk_forward_score=score(followed),
+        rank_correlation=_rank_correlation(rows, len(cuts)),
+        best_sharpe=best,
+        lucky_sharpe=luckiest(ratios, independent),
+        deflated=deflated_sharpe(best, ratios, independent),
+        effective_trials=independent,
+    )
+
+
+def _row(candidate: Candidate, outcome: Outcome, score: Score, cuts: Sequence[Split]) -> Row:
+    ratio, _ = sharpe(outcome.returns).annualised(DAYS_A_YEAR)
+    return Row(
+        candidate=candidate,
+        score=score(outcome),
+        train=tuple(score(outcome.within(cut.train_since, cut.train_until)) for cut in cuts),
+        test=tuple(score(outcome.within(cut.train_until, cut.test_until)) for cut in cuts),
+        sharpe=ratio,
+        volatility=volatility(outcome.returns),
+        drawdown=drawdown(outcome),
+    )
+
+
+def drawdown(outcome: Outcome) -> float:
+    """Worst loss at days' closes, as a positive fraction."""
+    if not outcome.returns.size:
+        return math.nan
+    nav = np.exp(np.concatenate([[0.0], np.cumsum(np.nan_to_num(outcome.returns))]))
+    return float(drawdowns(nav).max())
+
+
+def _known(value: float) -> float:
+    """What is not known is never the best."""
+    return -math.inf if math.isnan(value) else value
+
+
+def _joined(parts: Sequence[Outcome]) -> Outcome:
+    first = parts[0]
+    return Outcome(
+        np.concatenate([part.days for part in parts]),
+        np.concatenate([part.returns for part in parts]),
+        np.concatenate([part.costs for part in parts]),
+        np.concatenate([part.squared_error for part in parts]),
+        first.risk_aversion,
+        first.target_volatility,
+    )
+
+
+def _rank_correlation(rows: Sequence[Row], count: int) -> float:
+    """Spearman's, of the candidates that are known in both; NaN for fewer than three or all alike."""
+    from scipy.stats import spearmanr
+
+    found = []
+    for place in range(count):
+        pairs = [(row.train[place], row.test[place]) for row in rows]
+        known = [pair for pair in pairs if all(map(math.isfinite, pair))]
+        train, test = {one for one, _ in known}, {other for _, other in known}
+        if len(known) >= 3 and len(train) > 1 and len(test) > 1:
+            found.append(float(spearmanr([one for one, _ in known], [other for _, other in known]).statistic))
+    return float(np.mean(found)) if found else math.nan
+
+
+def _effective_trials(returns: Sequence[NDArray[np.float64]]) -> float:
+    """``N (1 - r) + r`` with the mean correlation r of the trials' returns, not under 0.
+
+    Bailey and López de Prado (2014), "The Deflated Sharpe Ratio", appendix A.3.
+    """
+    count = len(returns)
+    varied = [one for one in returns if np.isfinite(one).all() and one.std() > 0.0]
+    if count < 2 or len(varied) < 2:
+        return float(count)
+    correlation = np.corrcoef(varied)
+    mean = (correlation.sum() - len(varied)) / (len(varied) * (len(varied) - 1))
+    rho = min(1.0, max(0.0, float(mean)))
+    return count * (1.0 - rho) + rho

@@ -1,0 +1,79 @@
+"""What is kept of one candidate's backtest: its days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.backtest.engine import backtest
+from keeper.backtest.result import BacktestResult
+from keeper.backtest.statistics import daily_closes, daily_returns
+from keeper.backtest.venue import Venue
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Per day (D,): its close in Unix seconds; log return; trading costs in parts of NAV; mean squared tracking error.
+
+    ``risk_aversion`` and ``target_volatility`` are the candidate's own.
+    """
+
+    days: NDArray[np.int64]
+    returns: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    squared_error: NDArray[np.float64]
+    risk_aversion: float
+    target_volatility: float
+
+    def within(self, since: int, until: int) -> Outcome:
+        """The days that close in (since, until]."""
+        kept = (self.days > since) & (self.days <= until)
+        return Outcome(
+            self.days[kept],
+            self.returns[kept],
+            self.costs[kept],
+            self.squared_error[kept],
+            self.risk_aversion,
+            self.target_volatility,
+        )
+
+
+def trial(path: MarketPath, policy: Policy, venue: Venue) -> Outcome:
+    """One candidate along the whole path."""
+    return outcome_of(backtest(path, policy, venue, "candidate"), policy)
+
+
+def outcome_of(result: BacktestResult, policy: Policy) -> Outcome:
+    """The days of a result, without its first one, which has no return."""
+    closes = daily_closes(result)
+    nav = np.where(result.nav_usd > 0.0, result.nav_usd, np.nan)
+    paid = (
+        np.diff(result.cost_path[:, TRADING], axis=0, prepend=np.zeros((1, len(TRADING)))).sum(axis=1) / nav
+    )
+    squared = np.square(np.nan_to_num(result.tracking_error))
+    edges = closes[:-1] + 1
+    lengths = np.diff(closes)
+    return Outcome(
+        days=result.times[closes[1:]],
+        returns=daily_returns(result),
+        costs=_sums(paid, edges, closes),
+        squared_error=_sums(squared, edges, closes) / lengths,
+        risk_aversion=policy.decision.risk_aversion,
+        target_volatility=policy.size.target_volatility,
+    )
+
+
+TRADING = (0, 1, 2, 3, 6)
+"""Columns of pool fees, slippage, flash premium, gas and liquidation among the fields of Costs."""
+
+
+def _sums(
+    values: NDArray[np.float64], edges: NDArray[np.intp], closes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    if not edges.size:
+        return np.zeros(0)
+    return np.asarray(np.add.reduceat(values[: closes[-1] + 1], edges))

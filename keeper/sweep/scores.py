@@ -1,0 +1,45 @@
+"""How a stretch of days is judged, by name; more is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from keeper.backtest.sharpe import sharpe
+from keeper.backtest.statistics import volatility
+from keeper.sweep.outcome import Outcome
+
+DAYS_A_YEAR = 365.0
+BPS = 10_000.0
+Score = Callable[[Outcome], float]
+
+
+def sharpe_ratio(outcome: Outcome) -> float:
+    """Of daily log returns, annualised; NaN for fewer than three days."""
+    return sharpe(outcome.returns).annualised(DAYS_A_YEAR)[0]
+
+
+def implementation(outcome: Outcome) -> float:
+    """Minus what it costs to follow the target and not to: trading costs plus ``g TE² / 2``, bps a year.
+
+    The two sides of benefit against cost in one unit. It says nothing about returns, and needs far less history than a
+    Sharpe ratio to tell two strategies apart.
+    """
+    if not outcome.days.size:
+        return math.nan
+    costs = float(np.nansum(outcome.costs)) / outcome.days.size * DAYS_A_YEAR
+    return -BPS * (costs + 0.5 * outcome.risk_aversion * float(outcome.squared_error.mean()))
+
+
+def on_target(outcome: Outcome) -> float:
+    """Minus the distance of realised volatility from its target, as a part of it."""
+    return -abs(volatility(outcome.returns) / outcome.target_volatility - 1.0)
+
+
+SCORES: Mapping[str, Score] = {
+    "implementation": implementation,
+    "sharpe": sharpe_ratio,
+    "on_target": on_target,
+}
