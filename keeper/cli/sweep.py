@@ -74,6 +74,11 @@ def sweep(
     if score not in SCORES:
         raise InvalidSetting(f"score is {score!r}", remedy=f"Choose one of: {', '.join(SCORES)}.")
     assignments = _assignments(settings, draws, seed)
+    if score == "implementation" and "size.target_volatility" in assignments[0]:
+        raise InvalidSetting(
+            "score is 'implementation', which compares candidates of one target volatility",
+            remedy="Choose --score sharpe or on_target, or leave size.target_volatility as it is.",
+        )
     policies, left_out = _policies(strategy, assignments)
     screen = console()
     if left_out:
@@ -98,7 +103,14 @@ def _assignments(settings: Sequence[str], draws: int | None, seed: int) -> Seque
     from keeper.sweep.parameters import grid, parsed, random_draws
 
     parameters = [parsed(text) for text in settings]
-    return grid(parameters) if draws is None else random_draws(parameters, draws, seed)
+    names = [parameter.name for parameter in parameters]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidSetting(
+            f"set: {', '.join(twice)} is given twice", remedy="List all its values in one --set."
+        )
+    found = grid(parameters) if draws is None else random_draws(parameters, draws, seed)
+    return list({repr(one): one for one in found}.values())
 
 
 def _policies(

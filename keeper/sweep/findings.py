@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keeper.backtest.sharpe import Sharpe, deflated_sharpe, luckiest, sharpe
 from keeper.backtest.statistics import drawdowns, volatility
+from keeper.domain.errors import InvalidSetting
 from keeper.sweep.outcome import Outcome
 from keeper.sweep.parameters import Assignment
 from keeper.sweep.scores import DAYS_A_YEAR, Score
@@ -76,12 +77,21 @@ class Findings:
         )
 
 
+LEAST_DAYS = 10
+"""In a block; fewer say nothing."""
+
+
 def splits(days: NDArray[np.int64], count: int) -> tuple[Split, ...]:
     """Anchored walk-forward: days in ``count + 1`` equal blocks; each but the first is tested once, on all before it.
 
     A candidate decides on the past alone, so one run serves every split: at a block's start its vault is as the
-    candidate itself had left it, and no day is in both parts.
+    candidate itself had left it, and no day is in both parts. Raises InvalidSetting for blocks of under ten days.
     """
+    if days.size < LEAST_DAYS * (count + 1):
+        raise InvalidSetting(
+            f"splits is {count}, but the candidates have {days.size} days in common: not {LEAST_DAYS} for each part",
+            remedy="Choose fewer splits or a longer range of prices.",
+        )
     edges = np.linspace(0, days.size, count + 2).astype(np.intp)
     day = 86_400
     start = int(days[0]) - day
@@ -90,16 +100,16 @@ def splits(days: NDArray[np.int64], count: int) -> tuple[Split, ...]:
 
 
 def findings(candidates: Sequence[Candidate], score: Score, split_count: int) -> Findings:
-    """Judges every candidate that has an outcome. All outcomes must have the same days."""
-    done = [(one, one.outcome) for one in candidates if one.outcome is not None]
+    """Judges every candidate that has an outcome, on the days that all have. Raises InvalidSetting for too few."""
+    done = _on_common_days(candidates)
     cuts = splits(done[0][1].days, split_count)
     rows = tuple(_row(one, outcome, score, cuts) for one, outcome in done)
     chosen = tuple(max(rows, key=lambda row: _known(row.train[place])) for place in range(len(cuts)))
+    outcomes = {one.number: outcome for one, outcome in done}
     followed = _joined(
         [
-            outcome.within(cut.train_until, cut.test_until)
+            outcomes[row.candidate.number].within(cut.train_until, cut.test_until)
             for cut, row in zip(cuts, chosen, strict=True)
-            if (outcome := row.candidate.outcome) is not None
         ]
     )
     ratios = [sharpe(outcome.returns).ratio for _, outcome in done]
@@ -118,6 +128,14 @@ def findings(candidates: Sequence[Candidate], score: Score, split_count: int) ->
         deflated=deflated_sharpe(best, ratios, independent),
         effective_trials=independent,
     )
+
+
+def _on_common_days(candidates: Sequence[Candidate]) -> list[tuple[Candidate, Outcome]]:
+    """Candidates that need more history begin later."""
+    done = [(one, one.outcome) for one in candidates if one.outcome is not None]
+    first = max((int(outcome.days[0]) for _, outcome in done if outcome.days.size), default=0)
+    last = min((int(outcome.days[-1]) for _, outcome in done if outcome.days.size), default=0)
+    return [(one, outcome.within(first - 1, last)) for one, outcome in done]
 
 
 def _row(candidate: Candidate, outcome: Outcome, score: Score, cuts: Sequence[Split]) -> Row:
@@ -153,7 +171,6 @@ def _joined(parts: Sequence[Outcome]) -> Outcome:
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.costs for part in parts]),
         np.concatenate([part.squared_error for part in parts]),
-        first.risk_aversion,
         first.target_volatility,
     )
 

@@ -19,14 +19,13 @@ from keeper.domain.policy import Policy
 class Outcome:
     """Per day (D,): its close in Unix seconds; log return; trading costs in parts of NAV; mean squared tracking error.
 
-    ``risk_aversion`` and ``target_volatility`` are the candidate's own.
+    ``target_volatility`` is the candidate's own.
     """
 
     days: NDArray[np.int64]
     returns: NDArray[np.float64]
     costs: NDArray[np.float64]
     squared_error: NDArray[np.float64]
-    risk_aversion: float
     target_volatility: float
 
     def within(self, since: int, until: int) -> Outcome:
@@ -37,7 +36,6 @@ class Outcome:
             self.returns[kept],
             self.costs[kept],
             self.squared_error[kept],
-            self.risk_aversion,
             self.target_volatility,
         )
 
@@ -62,7 +60,6 @@ def outcome_of(result: BacktestResult, policy: Policy) -> Outcome:
         returns=daily_returns(result),
         costs=_sums(paid, edges, closes),
         squared_error=_sums(squared, edges, closes) / lengths,
-        risk_aversion=policy.decision.risk_aversion,
         target_volatility=policy.size.target_volatility,
     )
 

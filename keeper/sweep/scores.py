@@ -13,6 +13,8 @@ from keeper.sweep.outcome import Outcome
 
 DAYS_A_YEAR = 365.0
 BPS = 10_000.0
+RISK_AVERSION = 4.0
+"""Not the candidates' own: a ruler must not change with what it measures."""
 Score = Callable[[Outcome], float]
 
 
@@ -22,15 +24,16 @@ def sharpe_ratio(outcome: Outcome) -> float:
 
 
 def implementation(outcome: Outcome) -> float:
-    """Minus what it costs to follow the target and not to: trading costs plus ``g TE² / 2``, bps a year.
+    """Minus what it costs to follow the target and not to: trading costs plus ``g TE² / 2`` with g = 4, bps a year.
 
     The two sides of benefit against cost in one unit. It says nothing about returns, and needs far less history than a
-    Sharpe ratio to tell two strategies apart.
+    Sharpe ratio to tell two ways of trading apart. Both sides grow with the target's volatility: it compares
+    candidates of one target only.
     """
     if not outcome.days.size:
         return math.nan
     costs = float(np.nansum(outcome.costs)) / outcome.days.size * DAYS_A_YEAR
-    return -BPS * (costs + 0.5 * outcome.risk_aversion * float(outcome.squared_error.mean()))
+    return -BPS * (costs + 0.5 * RISK_AVERSION * float(outcome.squared_error.mean()))
 
 
 def on_target(outcome: Outcome) -> float:

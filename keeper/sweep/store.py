@@ -14,6 +14,7 @@ from keeper import __version__
 from keeper.backtest.venue import Venue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.sweep.code import code_digest
 from keeper.sweep.outcome import Outcome
 
 
@@ -50,7 +51,7 @@ class Store:
 
 def key_of(policy: Policy, market: str, venue: Venue) -> str:
     """Of everything that the outcome follows from; ``market`` is ``digest_of`` the path."""
-    text = f"{policy!r}|{market}|{venue!r}|{__version__}|{_code()}"
+    text = f"{policy!r}|{market}|{venue!r}|{__version__}|{code_digest()}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -65,16 +66,6 @@ def digest_of(path: MarketPath) -> str:
     return digest.hexdigest()
 
 
-def _code() -> str:
-    """The package's sources: a version number does not change with every line."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for room in ("backtest", "decision", "domain", "planning", "risk", "sizing"):
-        for source in sorted((package / room).rglob("*.py")):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
 def _checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
@@ -86,7 +77,6 @@ def _encoded(outcome: Outcome) -> dict[str, object]:
         "returns": outcome.returns.tolist(),
         "costs": outcome.costs.tolist(),
         "squared_error": outcome.squared_error.tolist(),
-        "risk_aversion": outcome.risk_aversion,
         "target_volatility": outcome.target_volatility,
     }
 
@@ -97,6 +87,5 @@ def _decoded(content: dict[str, object]) -> Outcome:
         returns=np.array(content["returns"], dtype=np.float64),
         costs=np.array(content["costs"], dtype=np.float64),
         squared_error=np.array(content["squared_error"], dtype=np.float64),
-        risk_aversion=float(str(content["risk_aversion"])),
         target_volatility=float(str(content["target_volatility"])),
     )

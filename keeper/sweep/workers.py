@@ -17,6 +17,7 @@ from typing import Any
 from keeper.domain.errors import InvalidSetting, KeeperError, SchedulerUnavailable
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.sweep.code import code_digest
 from keeper.sweep.outcome import Outcome
 
 RETRIES = 2
@@ -46,45 +47,38 @@ def on_this_machine(job: Job, path: MarketPath, jobs: Jobs, workers: int) -> Ite
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     waiting, deaths = deque(jobs), Counter[int]()
-    while waiting:
-        running: dict[Future[Outcome | Failed], int] = {}
-        with ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(job, path),
-        ) as pool:
-            try:
-                yield from _through(pool, jobs, waiting, running, workers)
-            except BrokenProcessPool:
-                # Which of those running killed its worker is not known: each has one try less.
-                for number in running.values():
+    # A pool for each worker: its death is the fault of the one candidate that it had, and it never meets the start of
+    # another worker, on which a shared pool of Python 3.11 waits for ever.
+    idle: list[ProcessPoolExecutor] = []
+    running: dict[Future[Outcome | Failed], tuple[int, ProcessPoolExecutor]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                pool, number = idle.pop() if idle else _worker(job, path), waiting.popleft()
+                running[pool.submit(_work, jobs[number])] = (number, pool)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, pool = running.pop(future)
+                try:
+                    found = future.result()
+                except BrokenProcessPool:
+                    pool.shutdown()
                     deaths[number] += 1
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        for number in running.values():
-            if deaths[number] > RETRIES:
-                yield number, Failed(f"its worker died {deaths[number]} times")
-            else:
-                waiting.appendleft(number)
+                    if deaths[number] <= RETRIES:
+                        waiting.appendleft(number)
+                        continue
+                    found = Failed(f"its worker died {deaths[number]} times")
+                else:
+                    idle.append(pool)
+                yield number, found
+    finally:
+        for pool in (*idle, *(pool for _, pool in running.values())):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _through(
-    pool: ProcessPoolExecutor,
-    jobs: Jobs,
-    waiting: deque[int],
-    running: dict[Future[Outcome | Failed], int],
-    workers: int,
-) -> Iterator[Finished]:
-    """No more at once than there are workers, so that few are in doubt when one dies."""
-    while waiting or running:
-        while waiting and len(running) < workers:
-            number = waiting.popleft()
-            running[pool.submit(_work, jobs[number])] = number
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            found = future.result()
-            yield running.pop(future), found
+def _worker(job: Job, path: MarketPath) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job, path)
+    )
 
 
 _here: list[tuple[Job, MarketPath]] = []
@@ -130,9 +124,14 @@ def on_cluster(job: Job, path: MarketPath, jobs: Jobs, scheduler: str) -> Iterat
             remedy="Start one with `dask scheduler`, and workers with `dask worker`, or leave --scheduler out.",
         ) from None
     with client:
-        everywhere = client.scatter(path, broadcast=True, hash=False)
+        try:
+            everywhere = client.scatter(path, broadcast=True, hash=False)
+        except TimeoutError:
+            raise SchedulerUnavailable(
+                f"scheduler: {scheduler} has no workers", remedy="Start some: dask worker tcp://host:port."
+            ) from None
         futures = {
-            client.submit(_tried, job, everywhere, policy, retries=RETRIES, pure=False): number
+            client.submit(_there, code_digest(), job, everywhere, policy, retries=RETRIES, pure=False): number
             for number, policy in jobs.items()
         }
         for future in distributed.as_completed(futures, loop=client.loop):
@@ -141,3 +140,10 @@ def on_cluster(job: Job, path: MarketPath, jobs: Jobs, scheduler: str) -> Iterat
             except distributed.KilledWorker as error:
                 found = Failed(f"its worker died: {error}")
             yield futures[future], found
+
+
+def _there(code: str, job: Job, path: MarketPath, policy: Policy) -> Outcome | Failed:
+    """On a worker of the cluster, whose keeper may be another one."""
+    if code_digest() != code:
+        return Failed("its worker has another keeper installed than this machine")
+    return _tried(job, path, policy)

@@ -27,7 +27,6 @@ def quick(path: MarketPath, policy: Policy) -> Outcome:
         returns=noise + 0.002 * level,
         costs=np.full(days.size, 1e-5),
         squared_error=np.full(days.size, 0.01 * (level - 0.7) ** 2),
-        risk_aversion=policy.decision.risk_aversion,
         target_volatility=level,
     )
 

@@ -97,7 +97,7 @@ def test_an_outcome_has_the_days_of_its_backtest() -> None:
 
 def test_implementation_is_costs_and_tracking_error_in_bps_a_year() -> None:
     days = np.arange(365, dtype=np.int64)
-    outcome = Outcome(days, np.zeros(365), np.full(365, 1e-5), np.full(365, 0.01), 4.0, 0.8)
+    outcome = Outcome(days, np.zeros(365), np.full(365, 1e-5), np.full(365, 0.01), 0.8)
     assert implementation(outcome) == pytest.approx(-(365 * 0.1 + 200.0))
 
 
@@ -154,6 +154,19 @@ def test_what_comes_later_does_not_change_what_an_earlier_split_chose() -> None:
     ]
 
 
+def test_candidates_that_begin_later_are_judged_on_the_days_that_all_have() -> None:
+    late = candidates()[1]
+    assert late.outcome is not None
+    shorter = replace(late, outcome=late.outcome.within(int(late.outcome.days[19]), 2**60))
+    found = findings([candidates()[0], shorter, *candidates()[2:]], SCORES["implementation"], 2)
+    assert found.walk_forward.days[0] > late.outcome.days[19]
+
+
+def test_too_many_splits_for_the_days_are_refused() -> None:
+    with pytest.raises(InvalidSetting, match="splits is 30"):
+        findings(candidates(), SCORES["implementation"], 30)
+
+
 def test_luck_among_many_trials_of_noise_is_called_luck() -> None:
     generator = np.random.default_rng(3)
     base = jobs.quick(PATH, at_level(0.6))
@@ -198,7 +211,7 @@ def test_a_store_gives_back_the_same_bits_and_survives_a_torn_line(tmp_path: Pat
 def test_a_flipped_digit_is_as_if_never_written(tmp_path: Path) -> None:
     file = tmp_path / "candidates.jsonl"
     Store(file).put("one", jobs.quick(PATH, at_level(0.6)))
-    file.write_text(file.read_text().replace('risk_aversion":4', 'risk_aversion":5'))
+    file.write_text(file.read_text().replace('"costs":[1e-05', '"costs":[2e-05'))
     assert Store(file).get("one") is None
 
 
