@@ -3,19 +3,26 @@
 PYTHON ?= python3.11
 PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
+YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test bench lint format lock setup contracts clean
+.PHONY: help demo test bench backtest evaluate lint format lock setup contracts clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local chain, and reacts to a price move
 	@.venv/bin/keeper demo $(DEMO)
 
-test: $(READY) ## the whole default suite
+test: $(READY) .venv/.peers ## the whole default suite
 	@$(PY) -m pytest $(TESTS)
 
-bench: $(READY) ## speed and gas, measured on this machine
-	@$(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q
+bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q
+
+backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/
+	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
+
+evaluate: .venv/.ready .venv/.peers ## which risk estimator is best, on 2019-2022, checked on 2023
+	@.venv/bin/keeper evaluate --from 2019-01-01 --to 2022-12-31 --check-from 2023-01-01 --check-to 2023-12-31
 
 lint: $(READY) ## ruff, mypy --strict, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
@@ -44,6 +51,11 @@ clean: ## remove everything that can be made again
 	@echo "Installing Python packages from requirements.lock …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.peers: .venv/.ready requirements-peers.lock
+	@echo "Installing the libraries compared with from requirements-peers.lock …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
 	@touch $@
 
 node_modules/.ready: package-lock.json

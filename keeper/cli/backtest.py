@@ -49,7 +49,6 @@ def backtest(
     from keeper.backtest.statistics import summarise
     from keeper.cli.backtest_screen import screen
     from keeper.cli.market import market_path
-    from keeper.cli.progress import tell
     from keeper.cli.render import console
     from keeper.cli.venue import recorded_venue
     from keeper.report.page import write_page
@@ -62,10 +61,7 @@ def backtest(
     symbols = tuple(asset.symbol for asset in policy.assets)
     path = market_path(data, symbols, since, until, policy.estimate.max_gap_s)
     venue = recorded_venue(nav, vault_size)
-    if find_spec("numba") is None:
-        tell(
-            "numba is not installed (pip install 'keeper[research]'): every bar is asked, which takes minutes"
-        )
+    tell_of_the_wait()
     results = list(_runs(path, policy, venue, yardsticks=yardsticks))
     summaries = [summarise(result) for result in results]
     out.mkdir(parents=True, exist_ok=True)
@@ -75,6 +71,22 @@ def backtest(
         write_picture(results, picture)
     console().print(screen(results, summaries))
     console().print(f"\n{page}\n" + "\n".join(str(table) for table in tables))
+
+
+def tell_of_the_wait() -> None:
+    """What makes this run slower than the next one, if anything does."""
+    from keeper.cli.progress import tell
+
+    if find_spec("numba") is None:
+        tell(
+            "numba is not installed (pip install 'keeper[research]'): every bar is asked, which takes minutes"
+        )
+        return
+    import keeper.risk.compiled  # noqa: F401  # sets where its cache is
+    from keeper.risk.compiled.cache import is_warm
+
+    if not is_warm():
+        tell("compiling the loop over bars, once for this version: about 20 seconds")
 
 
 def _runs(path: MarketPath, policy: Policy, venue: Venue, *, yardsticks: bool) -> Iterator[BacktestResult]:

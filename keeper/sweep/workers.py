@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -22,7 +23,7 @@ from keeper.sweep.outcome import Outcome
 
 RETRIES = 2
 """Of a candidate whose worker died."""
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Job = Callable[[MarketPath, Policy], Outcome]
@@ -87,7 +88,16 @@ _here: list[tuple[Job, MarketPath]] = []
 def _begin(job: Job, path: MarketPath) -> None:
     # Ctrl-C is for the one who waits, not for the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _here[:] = [(job, path)]
+
+
+def _end_with_parent() -> None:
+    """A worker of a sweep that was killed would wait for its next candidate for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(policy: Policy) -> Outcome | Failed:

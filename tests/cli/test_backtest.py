@@ -23,7 +23,7 @@ def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
     for word in (
         "risk parity",
         "equal weight",
-        "BTC held",
+        "60/40",
         "target_volatility",
         "risk_share",
         "liquidations",

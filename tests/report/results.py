@@ -16,10 +16,10 @@ def some_results() -> tuple[BacktestResult, ...]:
     path = a_path(bars=FIRST + 60 * 24)
     policy = a_backtest_policy(decision=a_decision_policy(risk_share_band=0.01, risk_aversion=30.0))
     venue = a_venue()
-    bitcoin = held(path, policy, venue, HOLDINGS[0])
-    assert bitcoin is not None
+    mixed = held(path, policy, venue, HOLDINGS[2])
+    assert mixed is not None
     return (
         backtest(path, policy, venue, "risk parity"),
         backtest(path, with_allocation(policy, "equal_weight"), venue, "equal weight"),
-        bitcoin,
+        mixed,
     )

@@ -47,4 +47,4 @@ def test_the_picture_is_svg_with_a_line_for_each_strategy_shown() -> None:
     lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
     assert len(lines) == 3 + 3 + 1
     texts = {text.text for text in drawn.findall("{http://www.w3.org/2000/svg}text")}
-    assert {"risk parity", "equal weight", "BTC held"} <= texts
+    assert {"risk parity", "equal weight", "60/40"} <= texts

@@ -27,3 +27,9 @@ def use_own_cache() -> Path:
     chosen = base / digest.hexdigest()[:16]
     config.CACHE_DIR = str(chosen)
     return chosen
+
+
+def is_warm() -> bool:
+    """Whether anything has been compiled from these sources before."""
+    config: Any = numba.config
+    return any(Path(config.CACHE_DIR).rglob("*.nbi"))
