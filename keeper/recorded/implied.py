@@ -27,7 +27,9 @@ def read_implied(data_dir: Path, underlying: str, start: int | None, end: int) -
         name = f"{underlying.lower()}_close"
         times, percent = read_columns(data_dir / file, stamp, (name,), opened_after, end - candle)
         recorded = ~np.isnan(percent[:, 0])
-        known.update(zip((times[recorded] + candle).tolist(), (percent[recorded, 0] / 100.0).tolist(), strict=True))
+        known.update(
+            zip((times[recorded] + candle).tolist(), (percent[recorded, 0] / 100.0).tolist(), strict=True)
+        )
     if not known:
         return None
     times = np.array(sorted(known), dtype=np.int64)

@@ -14,7 +14,15 @@ from keeper.recorded.table import read_columns
 
 PRICE_FILE = "hourly_close.csv"
 CLOSED = "ts_close_utc"
-COLUMNS = {"WBTC": "BTC", "WETH": "ETH", "LINK": "LINK", "UNI": "UNI", "SOL": "SOL", "AAVE": "AAVE", "LDO": "LDO"}
+COLUMNS = {
+    "WBTC": "BTC",
+    "WETH": "ETH",
+    "LINK": "LINK",
+    "UNI": "UNI",
+    "SOL": "SOL",
+    "AAVE": "AAVE",
+    "LDO": "LDO",
+}
 """Vault token -> what it is recorded as."""
 
 WICK = 0.5
@@ -24,7 +32,9 @@ WICK = 0.5
 def column(symbol: str) -> str:
     """Raises BadInput for a token whose price is not recorded."""
     if symbol not in COLUMNS:
-        raise BadInput(f"assets: no price of {symbol} is recorded", remedy=f"Choose from {', '.join(COLUMNS)}.")
+        raise BadInput(
+            f"assets: no price of {symbol} is recorded", remedy=f"Choose from {', '.join(COLUMNS)}."
+        )
     return COLUMNS[symbol]
 
 

@@ -87,7 +87,8 @@ class EstimateTable(_Table):
     )
     history_s: Seconds = Field(default=120 * 86400, description="how far back rounds are read, seconds")
     volatility: Literal["ewma", "ewma_mix", "har"] = Field(
-        default="ewma_mix", description="estimator of historical volatility: EWMA, the mean of several, or log-HAR"
+        default="ewma_mix",
+        description="estimator of historical volatility: EWMA, the mean of several, or log-HAR",
     )
     correlation: Literal["ewma", "ewma_mix", "iterated"] = Field(
         default="ewma_mix",
@@ -123,7 +124,7 @@ class EstimateTable(_Table):
     )
     implied_blend: Literal["variance", "log"] = Field(
         default="variance",
-        description="whether implied and historical volatility are averaged as variances or in logs"
+        description="whether implied and historical volatility are averaged as variances or in logs",
     )
     implied_max_age_s: Seconds = Field(
         default=10800, description="older implied volatility is stale, seconds"
@@ -263,7 +264,8 @@ class DecisionTable(_Table):
     """When to trade, and how much."""
 
     triggers: Annotated[
-        tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...], Field(min_length=1)
+        tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...],
+        Field(min_length=1),
     ] = Field(
         default=("tracking_error", "risk_share", "age"),
         description="reasons to trade that are looked at, beside the health factor's, which always are",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from keeper.backtest.screen.live import (
     allowed_part,
     benefit,
@@ -38,9 +36,10 @@ from keeper.backtest.screen.numbers import (
     Rules,
     State,
 )
+from keeper.risk.compiled.decorators import checked
 
 
-@njit(cache=True)
+@checked
 def fired_trigger(t: int, rules: Rules, market: Market, state: State, weights: F, target: F) -> int:
     """As ``keeper.decision.triggers``: FIRED_NOTHING, ROUTINE or OUT_OF_BAND; ASK where it is too near to tell."""
     covariance, m = state.covariance, weights.size
@@ -77,7 +76,7 @@ def fired_trigger(t: int, rules: Rules, market: Market, state: State, weights: F
     return ROUTINE if overdue and fired == FIRED_NOTHING else fired
 
 
-@njit(cache=True)
+@checked
 def stopped_by(
     t: int,
     rules: Rules,
@@ -117,7 +116,7 @@ def stopped_by(
     return code
 
 
-@njit(cache=True)
+@checked
 def _keeps_bounds(
     rules: Rules, assets: Assets, weights: F, target: F, part: float, cap: float, goal: F
 ) -> bool:
@@ -132,7 +131,7 @@ def _keeps_bounds(
     return bool(share == 1.0)
 
 
-@njit(cache=True)
+@checked
 def _too_dear(
     t: int,
     rules: Rules,
@@ -183,7 +182,7 @@ def _too_dear(
     return 6 if pressing == ROUTINE and worth <= cost + gas else ASK
 
 
-@njit(cache=True)
+@checked
 def quadratic(covariance: F, weights: F) -> float:
     """``w' S w``, not under 0."""
     total = 0.0

@@ -10,7 +10,7 @@ from keeper.decision import measures
 from keeper.risk import implied
 from keeper.sizing import bounds
 
-compiled: Any = njit(cache=True)
+compiled: Any = njit(cache=True, error_model="numpy")
 
 leverage_at_health_factor = compiled(bounds.leverage_at_health_factor)
 in_variance = compiled(implied.in_variance)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from keeper.risk.compiled.decorators import checked
 
 MARGIN = 1e-6
 """Relative; the live functions and the running sums differ by 1e-9 or less."""
 
 
-@njit(cache=True)
+@checked
 def near(value: float, limit: float) -> bool:
     return math.isfinite(limit) and abs(value - limit) <= MARGIN * abs(limit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from keeper.backtest.screen.live import in_logs, in_variance, leverage_at_health_factor
 from keeper.backtest.screen.margin import MARGIN, near
@@ -22,6 +21,7 @@ from keeper.backtest.screen.numbers import (
     State,
 )
 from keeper.backtest.screen.sums import correlate, mix, smallest_pivot, totals
+from keeper.risk.compiled.decorators import checked
 from keeper.risk.compiled.scaling import scale
 
 RESIDUAL = 1e-8
@@ -31,7 +31,7 @@ SOLVED = 1e-13
 CLEARLY_HELD = 1e-9
 
 
-@njit(cache=True)
+@checked
 def forecast(t: int, rules: Rules, market: Market, assets: Assets, state: State, blended: F) -> bool:
     """As ``keeper.risk.estimate``: writes volatilities (m,) and the state's covariance; False where the live estimate
     would refuse or repair, or a number is too near its limit."""
@@ -57,7 +57,7 @@ def forecast(t: int, rules: Rules, market: Market, assets: Assets, state: State,
     return True
 
 
-@njit(cache=True)
+@checked
 def _blend(t: int, i: int, rules: Rules, market: Market, assets: Assets, blended: F) -> float:
     """One asset's own blend; returns the weight of implied volatility in it, NaN where it is too near to tell."""
     historical = market.historical[t, i]
@@ -88,7 +88,7 @@ def _blend(t: int, i: int, rules: Rules, market: Market, assets: Assets, blended
     return float(weight)
 
 
-@njit(cache=True)
+@checked
 def _borrow(t: int, market: Market, assets: Assets, state: State, used: F, blended: F) -> None:
     for i in range(blended.size):
         if assets.underlying[i] >= 0:
@@ -102,7 +102,7 @@ def _borrow(t: int, market: Market, assets: Assets, state: State, used: F, blend
             blended[i] *= (blended[reference] / market.historical[t, reference]) ** rho
 
 
-@njit(cache=True)
+@checked
 def unit_weights(rules: Rules, assets: Assets, state: State, blended: F, unit: F) -> bool:
     """As ``keeper.risk.allocations``; False where it is not solved, or a cap might bind."""
     m = unit.size
@@ -122,7 +122,7 @@ def unit_weights(rules: Rules, assets: Assets, state: State, blended: F, unit: F
     return bool(np.all(unit <= assets.max_share * (1.0 - MARGIN)))
 
 
-@njit(cache=True)
+@checked
 def _least_variance(correlation: F, deviations: F, x: F) -> bool:
     """Minimises ``x'Rx/2 - sum x_i / s_i`` over x >= 0 by coordinate descent from the last solution; weights are
     ``x_i / s_i``. False where that is slow, or an asset is too near to being left out to tell."""
@@ -143,7 +143,7 @@ def _least_variance(correlation: F, deviations: F, x: F) -> bool:
     return False
 
 
-@njit(cache=True)
+@checked
 def leverage_allowed(
     t: int,
     rules: Rules,

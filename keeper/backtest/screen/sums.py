@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from keeper.risk.compiled.decorators import checked
 
 F = NDArray[np.float64]
 
 
-@njit(cache=True)
+@checked
 def enter(sums: F, r: F, decays: F) -> None:
     """A new complete bar of returns (n,). ``sums`` (K, 1 or 3, n, n): for each of the K decays the weighted sums of
     r_i r_j and, where correlations are shrunk, of r_i² r_j² and r_i³ r_j."""
@@ -19,14 +20,14 @@ def enter(sums: F, r: F, decays: F) -> None:
         _add(sums[k], r, decays[k], 1.0)
 
 
-@njit(cache=True)
+@checked
 def leave(sums: F, r: F, decays: F, bars: int) -> None:
     """A bar falls out of the window, in which ``bars`` younger complete ones remain."""
     for k in range(decays.size):
         _add(sums[k], r, 1.0, -(decays[k] ** bars))
 
 
-@njit(cache=True)
+@checked
 def _add(sums: F, r: F, decay: float, weight: float) -> None:
     """Below and on the diagonal alone for the first two, which are symmetric."""
     n = r.size
@@ -44,7 +45,7 @@ def _add(sums: F, r: F, decay: float, weight: float) -> None:
             sums[2, i, j] = decay * sums[2, i, j] + a * r[i] * r[j]
 
 
-@njit(cache=True)
+@checked
 def totals(bars: int, decays: F, shares: F) -> float:
     """Writes ``1 / (K sum w)`` of each decay's weights over so many bars, and returns ``sum w²`` of their mean."""
     for k in range(decays.size):
@@ -57,7 +58,7 @@ def totals(bars: int, decays: F, shares: F) -> float:
     return squares
 
 
-@njit(cache=True)
+@checked
 def mix(sums: F, shares: F, moments: F) -> None:
     """The mean of the K normalised sums."""
     n = moments.shape[1]
@@ -69,7 +70,7 @@ def mix(sums: F, shares: F, moments: F) -> None:
                     moments[kind, i, j] += shares[k] * sums[k, kind, i, j]
 
 
-@njit(cache=True)
+@checked
 def correlate(moments: F, squares: float, inverse: F, correlation: F) -> None:
     """As ``keeper.risk.correlation``: writes the (n, n) correlation, shrunk where the higher moments are there.
     ``inverse`` (n,) is scratch."""
@@ -92,7 +93,7 @@ def correlate(moments: F, squares: float, inverse: F, correlation: F) -> None:
                 correlation[i, j] = (1.0 - intensity) * correlation[i, j] + intensity * mean
 
 
-@njit(cache=True)
+@checked
 def _shrinkage(moments: F, squares: float, correlation: F) -> float:
     n = moments.shape[1]
     mean = (correlation.sum() - n) / (n * (n - 1))
@@ -116,7 +117,7 @@ def _shrinkage(moments: F, squares: float, correlation: F) -> float:
     return float(min(1.0, max(0.0, (pi - own - mean * theta) / gamma * squares)))
 
 
-@njit(cache=True)
+@checked
 def smallest_pivot(correlation: F, work: F) -> float:
     """Of the Cholesky factor, squared; not positive where the matrix is not positive definite."""
     n = correlation.shape[0]

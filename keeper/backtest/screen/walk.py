@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from keeper.backtest.screen.judgement import fired_trigger, quadratic, stopped_by
 from keeper.backtest.screen.live import tracking_error
@@ -32,9 +31,10 @@ from keeper.backtest.screen.numbers import (
     Traces,
 )
 from keeper.backtest.screen.sums import enter, leave
+from keeper.risk.compiled.decorators import checked
 
 
-@njit(cache=True)
+@checked
 def walk(
     t: int, stop: int, held: int, rules: Rules, market: Market, assets: Assets, state: State, traces: Traces
 ) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def walk(
     return stop, held
 
 
-@njit(cache=True)
+@checked
 def advance(t: int, rules: Rules, market: Market, state: State) -> None:
     """The running sums up to bar ``t``; bars already taken are not taken again."""
     bar, rows = state.counts[0], state.counts[1]
@@ -95,7 +95,7 @@ def advance(t: int, rules: Rules, market: Market, state: State) -> None:
     state.counts[0], state.counts[1] = bar, rows
 
 
-@njit(cache=True)
+@checked
 def _step(t: int, market: Market, assets: Assets, state: State) -> tuple[float, float, float, float]:
     """Debt, NAV, health factor at the close and at the lows, after the bar's interest; nothing is kept yet."""
     vault = state.vault
@@ -115,14 +115,14 @@ def _step(t: int, market: Market, assets: Assets, state: State) -> tuple[float, 
     return debt, nav, carried / (debt * stable), low / (debt * stable)
 
 
-@njit(cache=True)
+@checked
 def _weigh(t: int, market: Market, assets: Assets, state: State, nav: float, weights: F) -> None:
     for i in range(weights.size):
         amount = state.amounts[i] + state.amounts[i] * assets.growth[i]
         weights[i] = amount * market.closes[t, i] / nav if amount > 0.0 else 0.0
 
 
-@njit(cache=True)
+@checked
 def _commit(
     t: int,
     market: Market,
