@@ -20,7 +20,9 @@ HOUR = 3_600
 START = datetime(2020, 6, 9, tzinfo=UTC)
 GAP = 12 * HOUR
 REAL = Path(os.environ.get("KEEPER_DATA_DIR", "../shared/data"))
-real = pytest.mark.skipif(not (REAL / "hourly_close.csv").is_file(), reason="no recorded history in KEEPER_DATA_DIR")
+real = pytest.mark.skipif(
+    not (REAL / "hourly_close.csv").is_file(), reason="no recorded history in KEEPER_DATA_DIR"
+)
 
 
 def stamp(hours: int) -> str:
@@ -80,7 +82,9 @@ def test_a_wick_is_no_low_and_an_asset_without_lows_has_its_closes(folder: Path)
     np.testing.assert_array_equal(path.lows[:, 0], path.closes[:, 0])
 
 
-def test_a_gas_price_counts_from_the_end_of_its_day_and_distorted_days_take_the_day_before(folder: Path) -> None:
+def test_a_gas_price_counts_from_the_end_of_its_day_and_distorted_days_take_the_day_before(
+    folder: Path,
+) -> None:
     gwei = load(folder).gas_price_wei / 10**9
     assert gwei[:23].tolist() == [40.0] * 23
     assert gwei[23:95].tolist() == [30.0] * 72
@@ -88,7 +92,9 @@ def test_a_gas_price_counts_from_the_end_of_its_day_and_distorted_days_take_the_
 
 
 def test_a_candle_of_implied_volatility_is_known_at_its_end(folder: Path) -> None:
-    write(folder / "dvol_hourly.csv", "ts_open_utc,btc_close,eth_close", [f"{stamp(3)},80,", f"{stamp(4)},90,"])
+    write(
+        folder / "dvol_hourly.csv", "ts_open_utc,btc_close,eth_close", [f"{stamp(3)},80,", f"{stamp(4)},90,"]
+    )
     (path,) = load(folder, START, START + timedelta(hours=4)).implied
     assert path.times.tolist() == [int(START.timestamp()) + 4 * HOUR]
     assert path.volatility.tolist() == [0.8]
