@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
     found = []
     for start, stop in zip(starts, [*starts[1:], len(path.times)], strict=True):
         columns = np.array([c for c, since in joined.items() if since is not None and since <= start])
-        found.append(Universe(start, stop, columns, _held(policy, [path.symbols[c] for c in columns])))
+        found.append(Universe(start, stop, columns, policy.of([path.symbols[c] for c in columns])))
     return tuple(found)
 
 
@@ -50,9 +49,3 @@ def _first_estimate(closes: NDArray[np.float64], min_bars: int) -> int | None:
     returns = np.concatenate([[False], known[1:] & known[:-1]])
     enough = np.flatnonzero(np.cumsum(returns) >= min_bars)
     return int(enough[0]) if enough.size else None
-
-
-def _held(policy: Policy, symbols: list[str]) -> Policy:
-    kept = tuple(asset for asset in policy.assets if asset.symbol in symbols)
-    total = math.fsum(asset.budget for asset in kept)
-    return replace(policy, assets=tuple(replace(asset, budget=asset.budget / total) for asset in kept))

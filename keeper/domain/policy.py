@@ -7,7 +7,9 @@ are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from keeper.domain.urgency import Urgency
 
@@ -164,6 +166,20 @@ class Policy:
     size: SizePolicy
     decision: DecisionPolicy
     plan: PlanPolicy
+
+    def of(self, symbols: Collection[str]) -> Policy:
+        """The policy of these assets alone: budgets scaled to sum to 1, groups without those left out."""
+        kept = tuple(asset for asset in self.assets if asset.symbol in symbols)
+        total = math.fsum(asset.budget for asset in kept)
+        groups = (
+            replace(group, symbols=tuple(symbol for symbol in group.symbols if symbol in symbols))
+            for group in self.size.groups
+        )
+        return replace(
+            self,
+            assets=tuple(replace(asset, budget=asset.budget / total) for asset in kept),
+            size=replace(self.size, groups=tuple(group for group in groups if group.symbols)),
+        )
 
     def asset(self, symbol: str) -> AssetPolicy:
         return next(asset for asset in self.assets if asset.symbol == symbol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,7 @@ def evaluate(
 
         judged = [sample for sample in samples if sample.symbols == symbols]
         portfolios = generator.dirichlet(np.ones(len(symbols)), PORTFOLIOS)
-        judgements.append(_judge(of_assets(path, symbols), _of(policy, symbols), judged, portfolios, tick))
+        judgements.append(_judge(of_assets(path, symbols), policy.of(symbols), judged, portfolios, tick))
     first = samples[0]
     return Evaluation(
         samples=samples,
@@ -223,10 +223,6 @@ def _first_prices(path: MarketPath, symbols: Sequence[str]) -> dict[str, int]:
         for column, symbol in enumerate(symbols)
         if known[:, column].any()
     }
-
-
-def _of(policy: Policy, symbols: Sequence[str]) -> Policy:
-    return replace(policy, assets=tuple(policy.asset(symbol) for symbol in symbols))
 
 
 def _forecasts(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keeper.domain.errors import InvalidSetting
@@ -117,23 +116,13 @@ def held(whole: Policy, symbols: Sequence[str]) -> tuple[Policy, tuple[str, ...]
     Groups lose the assets left out. Raises InvalidSetting when no asset is left, or the caps allow no portfolio
     of those that are.
     """
-    kept = tuple(asset for asset in whole.assets if asset.symbol in symbols)
     left_out = tuple(asset.symbol for asset in whole.assets if asset.symbol not in symbols)
-    if not kept:
+    if len(left_out) == len(whole.assets):
         raise InvalidSetting(
             f"assets: none of {', '.join(left_out)} is in the deployment ({', '.join(symbols) or 'empty'})",
             remedy="Name assets that the vault holds, spelled as the token's symbol.",
         )
-    total = math.fsum(asset.budget for asset in kept)
-    groups = (
-        replace(group, symbols=tuple(symbol for symbol in group.symbols if symbol not in left_out))
-        for group in whole.size.groups
-    )
-    remaining = replace(
-        whole,
-        assets=tuple(replace(a, budget=a.budget / total) for a in kept),
-        size=replace(whole.size, groups=tuple(group for group in groups if group.symbols)),
-    )
+    remaining = whole.of(symbols)
     _require_allocation(remaining)
     return remaining, left_out
 

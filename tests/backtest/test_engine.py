@@ -18,6 +18,7 @@ from keeper.backtest.scene import Scene, with_prices_at_feed_precision
 from keeper.domain.decision import Action
 from keeper.domain.errors import BadInput
 from keeper.domain.path import ImpliedPath, MarketPath
+from keeper.domain.policy import Group
 from keeper.domain.record import CycleInputs
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue, as_rounds, two_assets
 from tests.factories import a_decision_policy, a_size_policy
@@ -207,6 +208,18 @@ def test_an_asset_joins_when_it_has_enough_history() -> None:
     assert np.all(result.weights[:joined, 3] == 0)
     assert np.all(result.weights[joined + 3 :, 3] > 0)
     assert result.risk_shares[joined - 1, :3] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_group_waits_for_its_late_asset() -> None:
+    path = a_path(bars=FIRST + 260)
+    closes = path.closes.copy()
+    closes[:200, 3] = np.nan
+    policy = a_backtest_policy(size=a_size_policy(groups=(Group("small", ("LINK", "UNI"), 0.25),)))
+    result = backtest(replace(path, closes=closes, lows=closes), policy, a_venue(), "grouped")
+    share = result.weights[:, 2:].sum(axis=1) / result.leverage
+    assert share.max() < 0.27
+    assert share[-1] == pytest.approx(0.25, abs=0.02)
+    assert result.weights[-1, 3] > 0
 
 
 def test_a_hold_is_told_once_until_its_gate_changes() -> None:
