@@ -55,7 +55,7 @@ def load_strategy(file: Path | None) -> Settings:
 def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
     """``load_strategy`` with some values changed, by dotted name ("size.target_volatility"). Raises InvalidSetting."""
     chosen = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    found = [Layer(str(chosen), _strategy_values(chosen))] if chosen is not None else []
+    found = [Layer(str(chosen), _strategy_values(chosen, "--strategy"))] if chosen is not None else []
     for name, value in changes.items():
         found.insert(0, Layer("--set", _nested(name, value)))
     layered = tuple(found)
@@ -90,7 +90,7 @@ def layers() -> tuple[Layer, ...]:
     if deployment is not None:
         found.append(Layer(str(deployment), _deployment_values(deployment)))
     if config is not None:
-        found.append(Layer(str(config), _strategy_values(config)))
+        found.append(Layer(str(config), _strategy_values(config, variable("config"))))
     return tuple(found)
 
 
@@ -153,7 +153,7 @@ def _deployment_values(path: Path) -> dict[str, Any]:
 
 def _deployment(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(_text(path, "deployment"))
+        content = json.loads(_text(path, variable("deployment")))
     except json.JSONDecodeError as error:
         content = error
     if not isinstance(content, dict):
@@ -164,12 +164,12 @@ def _deployment(path: Path) -> dict[str, Any]:
     return content
 
 
-def _strategy_values(path: Path) -> dict[str, Any]:
+def _strategy_values(path: Path, named: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(_text(path, "config"))
+        content = tomllib.loads(_text(path, named))
     except tomllib.TOMLDecodeError as error:
         raise InvalidSetting(
-            f"{variable('config')} = {path}: not TOML ({error})",
+            f"{named} = {path}: not TOML ({error})",
             remedy="Mend the line it names. Nothing was started.",
         ) from None
     elsewhere = [key for key in content if key in Settings.model_fields and key not in STRATEGY]
@@ -181,12 +181,12 @@ def _strategy_values(path: Path) -> dict[str, Any]:
     return content
 
 
-def _text(path: Path, field: str) -> str:
+def _text(path: Path, named: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InvalidSetting(
-            f"{variable(field)} = {path}: cannot be read ({reason})",
-            remedy=f"Set {variable(field)} to a readable file, or unset it.",
+            f"{named} = {path}: cannot be read ({reason})",
+            remedy=f"Set {named} to a readable file, or unset it.",
         ) from None

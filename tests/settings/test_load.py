@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import InvalidSetting
-from keeper.settings.load import load
+from keeper.settings.load import load, load_strategy, load_variant
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import endpoints
 
@@ -201,3 +201,38 @@ def test_missing_endpoints_are_listed_together() -> None:
     for name in ("KEEPER_RPC_URL", "KEEPER_CHAIN_ID", "KEEPER_VAULT", "KEEPER_QUOTER"):
         assert name in caught.value.message
     assert "KEEPER_DEPLOYMENT" in caught.value.remedy
+
+
+def test_a_strategy_for_research_is_read_without_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[size]\ntarget_volatility = 0.5\n")
+    monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "0.9")
+    monkeypatch.setenv("KEEPER_CHAIN_ID", "1")
+    settings = load_strategy(file)
+    assert settings.size.target_volatility == 0.5
+    assert settings.chain_id is None
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[size]\ntarget_volatility = 0.5\nmax_leverage = 1.5\n")
+    settings = load_variant(file, {"size.target_volatility": 0.6, "decision.urgency.routine.recentring": 0.5})
+    assert settings.size.target_volatility == 0.6
+    assert settings.size.max_leverage == 1.5
+    assert settings.decision.urgency.routine.recentring == 0.5
+
+
+@pytest.mark.parametrize("name", ["target_volatility", "keystore.path", "size.targt_volatility"])
+def test_a_variant_of_what_is_no_setting_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidSetting, match=name.rpartition(".")[2]):
+        load_variant(None, {name: 0.6})
+
+
+def test_a_strategy_file_that_is_not_there_is_named_by_its_option(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="--strategy = "):
+        load_strategy(tmp_path / "nope.toml")
