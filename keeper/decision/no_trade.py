@@ -119,7 +119,8 @@ def _step(
     )
     ends = np.where(up | bought, now[free], 0.0)
     parts = np.full(free.size, np.inf)
-    np.divide(room, np.abs(move), out=parts, where=move != 0.0)
+    with np.errstate(over="ignore"):  # a move too small to divide by is never the one that ends the way
+        np.divide(room, np.abs(move), out=parts, where=move != 0.0)
     first = int(parts.argmin())
     if parts[first] >= 1.0:
         x[free] += move

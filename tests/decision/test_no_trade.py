@@ -165,3 +165,8 @@ def test_assets_that_only_differ_in_size_are_refused_where_both_would_be_traded(
         edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], doubled, 1.0, [0.001, 0.001])
     x = edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], np.full((2, 2), 0.25), 1.0, [0.001, 0.001])
     assert x.sum() == pytest.approx(0.2 + 0.001 / 0.25)
+
+
+def test_a_cost_too_small_to_divide_by_is_no_cost() -> None:
+    x = edge_of_no_trade_region([0.26161213], [0.79564831], [[2.03967629]], 1.0, [2.0451976e-309])
+    assert x == pytest.approx([0.79564831])
