@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EULER = 0.5772156649015329
+ROUNDING = 1e-12
 _NORMAL = NormalDist()
 
 
@@ -41,7 +42,8 @@ def sharpe(returns: NDArray[np.float64]) -> Sharpe:
     """
     count = returns.size
     deviation = float(returns.std(ddof=1)) if count > 2 else 0.0
-    if deviation == 0.0 or not np.isfinite(returns).all():
+    # Returns that are all the same differ by rounding, which is not risk.
+    if not np.isfinite(returns).all() or deviation <= ROUNDING * float(np.abs(returns).max(initial=0.0)):
         return Sharpe(math.nan, math.nan, count, math.nan, math.nan)
     standard = (returns - returns.mean()) / returns.std()
     skewness, kurtosis = float((standard**3).mean()), float((standard**4).mean())

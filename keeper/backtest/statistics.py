@@ -104,17 +104,17 @@ def rolling_volatility(daily: NDArray[np.float64], days: int) -> NDArray[np.floa
 def share_dispersion(result: BacktestResult) -> float:
     """Root mean square of the held risk shares off their budgets, over the bars at which something is held.
 
-    Budgets of assets that have not joined yet go to the others, as in the strategy.
+    Budgets of assets that have not joined yet, never held so far, go to the others, as in the strategy.
     """
     invested = result.risk_shares.sum(axis=1) > 0.5
     if not invested.any():
         return math.nan
     shares = result.risk_shares[invested]
-    budgets = np.where(shares != 0.0, np.array(result.budgets), 0.0)
+    joined = np.logical_or.accumulate(result.risk_shares != 0.0, axis=0)[invested]
+    budgets = np.where(joined, np.array(result.budgets), 0.0)
     totals = budgets.sum(axis=1, keepdims=True)
     due = np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0)
-    held = (shares != 0.0).sum(axis=1)
-    return math.sqrt(float((np.square(shares - due).sum(axis=1) / np.maximum(held, 1)).mean()))
+    return math.sqrt(float((np.square(shares - due).sum(axis=1) / joined.sum(axis=1)).mean()))
 
 
 def _yearly_bps(result: BacktestResult, years: float) -> tuple[float, float]:

@@ -29,6 +29,8 @@ KIND_NAMES = (
 """Of the fields of ``Costs``, in their order."""
 
 GROWTH_TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)
+INK = "ink"
+"""The page draws it in the colour of its text."""
 Trace = dict[str, Any]
 FILLED: Trace = {"fill": "tozeroy", "fillcolor": "rgba(0, 114, 178, 0.15)"}
 
@@ -78,7 +80,12 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         "Net of every cost. Click a name to hide it, double-click to see it alone.",
         tuple(traces),
         {
-            "yaxis": {"type": "log", "domain": [0.38, 1], "tickvals": GROWTH_TICKS, "tickprefix": "×"},
+            "yaxis": {
+                "type": "log",
+                "domain": [0.38, 1],
+                "tickvals": GROWTH_TICKS,
+                "ticktext": [f"×{tick:g}" for tick in GROWTH_TICKS],
+            },
             "yaxis2": {"domain": [0, 0.32], "ticksuffix": " %"},
             "xaxis": {"anchor": "y2"},
             "hovermode": "x unified",
@@ -93,7 +100,9 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
     ]
     names = [name for name in dict.fromkeys(day.binding) if name != "no estimate"]
     for place, name in enumerate(names):
-        bound = [one == name for one in day.binding]
+        bound = np.array([one == name for one in day.binding])
+        # Up to the day after, or a bound of one day would be a point, which a line does not show.
+        bound[1:] |= bound[:-1].copy()
         target = np.where(bound, day.target_leverage, np.nan)
         traces.append(
             _line(
@@ -114,7 +123,11 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
         "Leverage, the bound that bound it, and every trade",
         "Hover over a mark for the keeper's reason. Trades that were wanted and held back are hidden until clicked.",
         tuple(traces),
-        {"yaxis": {"title": "gross value / NAV", "rangemode": "tozero"}},
+        {
+            "yaxis": {"title": "gross value / NAV", "rangemode": "tozero"},
+            # Markers would widen it beyond the other figures'.
+            "xaxis": {"range": [day.dates[0], day.dates[-1]]} if day.dates else {},
+        },
         height=460,
     )
 
@@ -193,8 +206,8 @@ def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
         _area(day.dates, 100 * day.risk_shares[:, place], symbol, cycled(ASSETS, place))
         for place, symbol in enumerate(result.symbols)
     ]
-    present = day.risk_shares != 0.0
-    budgets = np.where(present, np.array(result.budgets), 0.0)
+    joined = np.logical_or.accumulate(day.risk_shares != 0.0, axis=0)
+    budgets = np.where(joined, np.array(result.budgets), 0.0)
     totals = budgets.sum(axis=1, keepdims=True)
     due = np.cumsum(np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0), axis=1)
     for place in range(len(result.symbols) - 1):
@@ -206,7 +219,7 @@ def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
                 name="budgets",
                 legendgroup="budgets",
                 showlegend=place == 0,
-                line={"color": "#222222", "width": 1, "dash": "dot"},
+                line={"color": INK, "width": 1, "dash": "dot"},
             )
         )
     return Figure(

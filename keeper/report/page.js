@@ -25,10 +25,17 @@ function themed(layout) {
   return merged;
 }
 
+// plotly.js cannot take a colour from the style sheet.
+function inked(trace) {
+  if (trace.line?.color !== "ink") return trace;
+  const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
+  return { ...trace, line: { ...trace.line, color: ink } };
+}
+
 function draw() {
   for (const figure of figures) {
-    Plotly.react(figure.name, figure.traces, { ...themed(figure.layout), height: figure.height },
-      { responsive: true, displaylogo: false, displayModeBar: innerWidth < 700 ? false : "hover", modeBarButtonsToRemove: ["lasso2d", "select2d"] });
+    Plotly.react(figure.name, figure.traces.map(inked), { ...themed(figure.layout), height: figure.height },
+      { responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", displayModeBar: innerWidth < 700 ? false : "hover", modeBarButtonsToRemove: ["lasso2d", "select2d"] });
   }
   document.body.dataset.drawn = String(figures.length);
 }

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import BacktestResult
+from keeper.domain.errors import BadInput
 from keeper.report.colours import QUIET, STRATEGY, YARDSTICKS, cycled
 from keeper.report.daily import daily
 
@@ -30,14 +31,17 @@ def write_picture(results: Sequence[BacktestResult], file: Path) -> None:
 
 
 def picture(results: Sequence[BacktestResult]) -> str:
-    """The SVG document."""
+    """The SVG document. Raises BadInput when no day closes in the period."""
     shown = [results[0], *(result for result in results[1:] if result.name in COMPARED)]
     days = [daily(result) for result in shown]
     dates = days[0].dates
+    if not dates:
+        raise BadInput("a picture needs a day's close, 24:00 UTC", remedy="Choose a longer period.")
     kept = np.unique(np.linspace(0, len(dates) - 1, min(POINTS, len(dates))).astype(np.intp))
     colours = [STRATEGY, *(cycled(YARDSTICKS, place) for place in range(len(shown) - 1))]
     growth = [np.log10(np.maximum(day.equity, 1e-9))[kept] for day in days]
-    losses = [-day.drawdown[kept] for day in days]
+    # The worst of the days between two points, or the picture would miss the bottom.
+    losses = [-np.maximum.reduceat(day.drawdown, kept) for day in days]
     panels = [
         _panel(46, 320, "growth of one dollar, net of costs (log)", growth, colours, _powers(growth)),
         _panel(408, 130, "drawdown", losses, colours, {-0.25: "−25 %", -0.5: "−50 %", -0.75: "−75 %"}),
@@ -73,6 +77,7 @@ def _panel(
     values = np.concatenate(series)
     values = values[np.isfinite(values)]
     low, high = float(min(values.min(), *ticks)), float(max(values.max(), 0.0, *ticks))
+    high = high if high > low else low + 1.0
 
     def y(value: float) -> float:
         return top + height * (high - value) / (high - low)

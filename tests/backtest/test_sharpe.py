@@ -69,7 +69,16 @@ def test_the_error_covers_the_truth_about_as_often_as_it_says() -> None:
     assert np.mean(within) == pytest.approx(0.683, abs=0.03)
 
 
-@pytest.mark.parametrize("returns", [np.zeros(100), np.array([0.1, 0.2]), np.array([0.1, np.nan, 0.2, 0.1])])
+@pytest.mark.parametrize(
+    "returns",
+    [
+        np.zeros(0),
+        np.zeros(100),
+        np.diff(np.arange(30) * 1e-3),
+        np.array([0.1, 0.2]),
+        np.array([0.1, np.nan, 0.2]),
+    ],
+)
 def test_what_cannot_be_measured_is_nan(returns: np.ndarray) -> None:
     measured = sharpe(returns)
     assert math.isnan(measured.ratio)

@@ -96,6 +96,14 @@ def test_risk_shares_on_budget_have_no_dispersion() -> None:
     assert math.isnan(share_dispersion(a_result(nav, risk_shares=np.zeros((48, 2)))))
 
 
+def test_an_asset_that_was_sold_is_off_its_budget_and_one_not_held_yet_is_not() -> None:
+    alone, both = np.tile([1.0, 0.0], (24, 1)), np.tile([0.5, 0.5], (24, 1))
+    nav = np.full(48, 100.0)
+    assert share_dispersion(a_result(nav, risk_shares=np.concatenate([alone, both]))) == 0.0
+    sold = share_dispersion(a_result(nav, risk_shares=np.concatenate([both, alone])))
+    assert sold == pytest.approx(math.sqrt(0.5 * 0.5**2))
+
+
 def test_a_flat_or_short_result_has_no_sharpe_and_no_warning() -> None:
     for bars in (1, 2, 60):
         summary = summarise(a_result(np.full(bars, 100.0)))

@@ -91,6 +91,18 @@ def test_a_strategy_without_debt_is_drawn_at_the_top_of_the_health_factors() -> 
     assert set(health.traces[0]["y"]) == {6.0}
 
 
+def test_a_bound_of_one_day_is_a_line_and_not_a_point() -> None:
+    result = some_results()[0]
+    binding = np.zeros(result.times.size, dtype=np.int16)
+    midday = int(np.flatnonzero(result.times % 86_400 == 0)[5])
+    binding[midday] = 1
+    names = ("target_volatility", "stress")
+    target = np.ones(result.times.size)
+    drawn = figures([replace(result, binding=binding, binding_names=names, target_leverage=target)])[1]
+    stress = next(trace for trace in drawn.traces if trace["name"] == "target, bound by stress")
+    assert [place for place, value in enumerate(stress["y"]) if value is not None] == [5, 6]
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to draw the page")
 def test_a_real_browser_draws_every_figure_without_error(tmp_path: Path) -> None:
     results = some_results()
@@ -121,3 +133,4 @@ def test_a_real_browser_draws_every_figure_without_error(tmp_path: Path) -> None
     assert 'data-drawn="8"' in drawn.stdout
     assert drawn.stdout.count('class="main-svg"') >= 8
     assert "CONSOLE" not in drawn.stderr
+    assert 'data-title="Share chart' not in drawn.stdout, "a button that uploads the figure"

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
+import pytest
+
 from keeper.backtest.statistics import Summary, summarise
+from keeper.domain.errors import BadInput
 from keeper.report.picture import picture, write_picture
 from keeper.report.tables import write_tables
 from tests.report.results import some_results
@@ -48,3 +53,15 @@ def test_the_picture_is_svg_with_a_line_for_each_strategy_shown() -> None:
     assert len(lines) == 3 + 3 + 1
     texts = {text.text for text in drawn.findall("{http://www.w3.org/2000/svg}text")}
     assert {"risk parity", "equal weight", "60/40"} <= texts
+
+
+def test_a_picture_of_nothing_happening_is_a_picture() -> None:
+    result = some_results()[0]
+    flat = replace(result, nav_usd=np.full(result.times.size, 100.0))
+    assert ET.fromstring(picture([flat])) is not None
+
+
+def test_a_picture_of_less_than_a_day_is_refused() -> None:
+    result = some_results()[0]
+    with pytest.raises(BadInput, match="day's close"):
+        picture([replace(result, times=result.times * 0 + 3_600)])
