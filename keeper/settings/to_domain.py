@@ -22,7 +22,8 @@ from keeper.domain.policy import (
 )
 from keeper.domain.urgency import Urgency
 from keeper.settings.fields import variable
-from keeper.settings.schema import STRATEGY, Settings, UrgencyTable
+from keeper.settings.schema import STRATEGY, Settings
+from keeper.settings.strategy import UrgencyTable
 
 WEI_PER_GWEI = 10**9
 WEI_PER_ETH = 10**18

@@ -9,7 +9,7 @@ import pytest
 
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance, InvalidSetting
 from keeper.risk.allocations import ALLOCATIONS, allocation, require_available
-from keeper.settings.schema import SizeTable
+from keeper.settings.strategy import SizeTable
 from tests.factories import CORRELATION, VOLATILITIES
 
 SIGMA = (np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES))[:3, :3]
