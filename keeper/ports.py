@@ -10,6 +10,7 @@ from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.record import DecisionRecord, HistoryReference
+from keeper.domain.standing import Standing
 from keeper.domain.tx import InFlight, Payload, Receipt
 
 
@@ -86,12 +87,25 @@ class Sender(Protocol):
     """The only part that spends."""
 
     def settle(self) -> InFlight | None:
-        """Finish, or own up to, what was started earlier; None when nothing is in flight."""
+        """Finish, or own up to, what was started earlier; None when nothing is in flight. Pauses the keeper where a
+        transaction shows that somebody else uses the key, or the chain took back what was final."""
         ...
 
-    def send(self, payload: Payload) -> Receipt:
-        """Journal, sign, broadcast, wait. Raises Reverted, OutcomeUnknown, NotAuthorised,
-        JournalUnwritable."""
+    def send(self, payload: Payload, *, supersede: bool = False) -> Receipt:
+        """Journal, sign, broadcast, wait. ``supersede``: an emergency, which takes over the nonce of an intent that is
+        not mined yet. Raises Reverted, OutcomeUnknown, NotAuthorised, JournalUnwritable."""
+        ...
+
+
+class Brakes(Protocol):
+    """What was ordered or used up, in places that survive a restart."""
+
+    def standing(self, as_of: int) -> Standing:
+        """Every pause in force, and what the 24 hours before ``as_of`` (the chain's time) used up."""
+        ...
+
+    def pause(self, cause: str, reason: str) -> None:
+        """From now on, also after a restart, until a person resumes. Raises JournalUnwritable."""
         ...
 
 

@@ -127,6 +127,10 @@ class SchedulerUnavailable(Unavailable):
     """The Dask scheduler of a sweep did not answer."""
 
 
+class SignerUnavailable(Unavailable):
+    """The remote signer did not answer, or declined."""
+
+
 class FeedUnavailable(Unavailable):
     """No answer from an HTTP price or volatility source."""
 
@@ -136,6 +140,10 @@ class FeedUnavailable(Unavailable):
 
 class NodeUntrusted(Untrusted):
     """The node's answers contradict each other or the protocol."""
+
+
+class SignerUntrusted(Untrusted):
+    """The remote signer returned something else than was asked for."""
 
 
 # --------------------------------------------------------------------- refused
@@ -189,6 +197,10 @@ class JournalTooNew(Halted):
 
 class AlreadyRunning(Halted):
     """Another process holds this key or journal."""
+
+
+class Tampered(Halted):
+    """Program, ABIs or settings are not those that were sealed."""
 
 
 class PostStateUnexpected(Halted):

@@ -160,12 +160,27 @@ class PlanPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyPolicy:
+    """What the keeper may use up in 24 hours of the chain's time, beside the vault's own budgets: NAV lost (fraction),
+    value sold (NAVs), gas (wei), calls mined and reverted. Used-up loss or failures pause the keeper, used-up turnover
+    or gas only hold planned trades back until the time has passed."""
+
+    max_loss: float = math.inf
+    max_turnover: float = math.inf
+    max_gas_wei: int = 2**256
+    max_failures: int = 2**31
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
+    """``daily`` came later: a record made without it replays as it was concluded."""
+
     assets: tuple[AssetPolicy, ...]
     estimate: EstimatePolicy
     size: SizePolicy
     decision: DecisionPolicy
     plan: PlanPolicy
+    daily: DailyPolicy = DailyPolicy()
 
     def of(self, symbols: Collection[str]) -> Policy:
         """The policy of these assets alone: budgets scaled to sum to 1, groups without those left out."""

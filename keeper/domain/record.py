@@ -12,6 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
+from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight, Receipt
 
 
@@ -29,7 +30,7 @@ class HistoryReference:
 
 @dataclass(frozen=True, slots=True)
 class CycleInputs:
-    """Everything the pure functions were given, the bars by reference."""
+    """Everything the pure functions were given, the bars by reference. The fields with a default came later."""
 
     snapshot: MarketSnapshot
     history: tuple[HistoryReference, ...]
@@ -37,6 +38,8 @@ class CycleInputs:
     in_flight: InFlight | None
     policy: Policy
     quotes: tuple[Quote, ...]
+    standing: Standing | None = None
+    demand: Demand | None = None
 
 
 @dataclass(frozen=True, slots=True)

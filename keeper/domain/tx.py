@@ -7,24 +7,62 @@ from enum import StrEnum
 
 
 class IntentStatus(StrEnum):
-    """OPEN: not yet known to be mined. MINED and REVERTED have a receipt. FINAL is past the confirmation
-    depth.
+    """Where an intent stands. Which may follow which is ``MOVES``, and the journal's database refuses the rest.
 
-    EXPIRED: never broadcast, and never will be. UNKNOWN: may have been accepted; blocks new sends.
+    OPEN: written down, nothing signed. SIGNING: a signature may exist somewhere, no bytes are stored. SIGNED: bytes
+    are stored, not yet sent. SENT: handed to a node. UNKNOWN: waited for too long; may still be mined; blocks new
+    sends. MINED: has a receipt that is not final. UNMINED: had one, and a reorganisation took it away.
+
+    FINAL and REVERTED: the receipt is final. CANCELLED: a no-op took the nonce. EXPIRED: never signed. SUPERSEDED:
+    an emergency took its nonce. DISPLACED: a transaction that the journal does not know took its nonce.
     """
 
     OPEN = "OPEN"
+    SIGNING = "SIGNING"
+    SIGNED = "SIGNED"
+    SENT = "SENT"
     UNKNOWN = "UNKNOWN"
     MINED = "MINED"
-    REVERTED = "REVERTED"
+    UNMINED = "UNMINED"
     FINAL = "FINAL"
+    REVERTED = "REVERTED"
+    CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
+    SUPERSEDED = "SUPERSEDED"
+    DISPLACED = "DISPLACED"
+
+
+_S = IntentStatus
+WAITING = (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN)
+"""Not mined as far as is known: at most one per key."""
+UNFINISHED = (*WAITING, _S.MINED, _S.UNMINED)
+TERMINAL = (_S.FINAL, _S.REVERTED, _S.CANCELLED, _S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
+
+MOVES: tuple[tuple[IntentStatus, IntentStatus], ...] = (
+    (_S.OPEN, _S.SIGNING),
+    (_S.OPEN, _S.EXPIRED),
+    (_S.SIGNING, _S.SIGNED),
+    (_S.SIGNED, _S.SENT),
+    (_S.SENT, _S.UNKNOWN),
+    *((was, _S.MINED) for was in (_S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)),
+    *((was, _S.DISPLACED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
+    *((was, _S.SUPERSEDED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
+    (_S.MINED, _S.UNMINED),
+    (_S.MINED, _S.FINAL),
+    (_S.MINED, _S.REVERTED),
+    (_S.MINED, _S.CANCELLED),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What is to be sent, before it has a nonce: the exact calldata that was simulated. ``deadline`` is Unix
-    seconds."""
+    seconds.
+
+    The fields with a default came later. ``as_of`` is the time of the block that was decided on, Unix seconds;
+    ``turnover`` the value to be sold, in NAVs; ``private`` keeps it out of the public mempool where a relay is
+    configured.
+    """
 
     chain_id: int
     sender: str
@@ -34,15 +72,28 @@ class Payload:
     gas_limit: int
     max_fee_cap_wei: int
     deadline: int
+    as_of: int = 0
+    turnover: float = 0.0
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What we decided to send: one vault call at one epoch, under one nonce. ``calldata`` is 0x-hex."""
+    """What we decided to send: one vault call at one epoch, under one nonce. ``calldata`` is 0x-hex.
+
+    ``supersedes`` is the intent whose nonce and epoch an emergency took over."""
 
     intent_id: str
     nonce: int
     payload: Payload
+    supersedes: str | None = None
+
+
+class AttemptKind(StrEnum):
+    """CALL: the intent's vault call. CANCEL: a transfer of nothing to ourselves, which only uses up the nonce."""
+
+    CALL = "CALL"
+    CANCEL = "CANCEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +105,13 @@ class Attempt:
     raw: str
     max_fee_per_gas_wei: int
     max_priority_fee_per_gas_wei: int
+    kind: AttemptKind = AttemptKind.CALL
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``succeeded`` False: mined and reverted."""
+    """``succeeded`` False: mined and reverted. NAV before and after as the vault's event tells it, USD with 8 decimals;
+    None where the call left none."""
 
     intent_id: str
     tx_hash: str
@@ -67,6 +120,8 @@ class Receipt:
     succeeded: bool
     gas_used: int
     effective_gas_price_wei: int
+    nav_before: int | None = None
+    nav_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

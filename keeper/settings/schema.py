@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
     deribit_url: HttpUrl = Field(default="https://www.deribit.com/api/v2", description="Deribit's API")
     journal_url: str = Field(
-        default="sqlite:///keeper.db", min_length=1, description="the journal, a SQLite file"
+        default="sqlite:///keeper.db",
+        min_length=1,
+        description="the journal: a SQLite file or a PostgreSQL database",
     )
     deployment: Path | None = Field(
         default=None,
@@ -80,6 +82,19 @@ class Settings(BaseSettings):
     )
     sender: Address | None = Field(
         default=None, description="account a simulation acts as when no key is set; else it is the key's"
+    )
+    signer_url: HttpUrl | None = Field(
+        default=None, description="remote signer (web3signer's eth_signTransaction) that holds the key"
+    )
+    private_rpc_url: HttpUrl | None = Field(
+        default=None, description="relay for trades that must not be seen in the public mempool"
+    )
+    pause_file: Path = Field(
+        default=Path("keeper.pause"), description="while this file exists the keeper only deleverages"
+    )
+    lock_directory: Path | None = Field(
+        default=None,
+        description="where keys are locked against a second keeper; default: ~/.local/state/keeper",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="log lines for people or machines; auto: console on a terminal"

@@ -48,33 +48,59 @@ class Node(Protocol):
 
 
 class AttemptLog(Protocol):
-    """The durable side. What a method has written is on disk when it returns; each raises
-    JournalUnwritable."""
+    """The durable side: a state machine that the database enforces (``domain.tx.MOVES``). What a method has written is
+    on disk when it returns; each raises JournalUnwritable."""
 
-    def open_intent(self, chain_id: int, sender: str) -> Intent | None:
-        """The one intent whose outcome is not final."""
+    def unfinished(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
+        """Intents that are not terminal, lowest nonce first."""
         ...
+
+    def intent(self, intent_id: str) -> Intent: ...
 
     def status(self, intent_id: str) -> IntentStatus: ...
 
     def created_at(self, intent_id: str) -> int: ...
 
-    def create(self, intent: Intent) -> None: ...
+    def create(self, intent: Intent) -> None:
+        """OPEN. Where ``supersedes`` is set, the other one becomes SUPERSEDED in the same transaction; it must have the
+        same nonce and epoch. Raises JournalUnwritable when another intent of the key is waiting."""
+        ...
 
-    def add_attempt(self, attempt: Attempt) -> None: ...
+    def move(self, intent_id: str, to: IntentStatus) -> None:
+        """Raises JournalUnwritable for a move that is not in ``MOVES``, and where another process moved it first."""
+        ...
 
-    def mark_broadcast(self, tx_hash: str) -> None: ...
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Also moves SIGNING to SIGNED, in the same transaction."""
+        ...
+
+    def mark_broadcast(self, tx_hash: str) -> None:
+        """Also moves SIGNED to SENT, in the same transaction. Marking twice keeps the first time."""
+        ...
 
     def attempts(self, intent_id: str) -> tuple[Attempt, ...]:
         """Oldest first."""
         ...
 
-    def move(self, intent_id: str, status: IntentStatus) -> None: ...
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Also moves the intent to MINED unless it is there, in the same transaction. An intent that was SUPERSEDED
+        comes back so, and the one that superseded it becomes DISPLACED (EXPIRED when nothing of it was signed)."""
+        ...
 
-    def add_receipt(self, receipt: Receipt) -> None: ...
+    def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
+        """Oldest first; after a reorganisation there may be several for one hash."""
+        ...
 
-    def highest_nonce(self, chain_id: int, sender: str) -> int | None:
-        """Of every intent that did not expire unsigned."""
+    def next_nonce(self, chain_id: int, sender: str) -> int | None:
+        """The watermark: one above the highest nonce ever signed for or adopted. None for a key not seen before."""
+        ...
+
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
+        """The key was used before this journal: its next nonce is this. Never lowers the watermark."""
+        ...
+
+    def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
+        """The FINAL, REVERTED or CANCELLED intent of the highest nonce, and its last receipt."""
         ...
 
 
