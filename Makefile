@@ -31,7 +31,7 @@ format: $(READY) ## rewrite the sources as the linter wants them
 	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
-	@.venv/bin/uv pip compile pyproject.toml --extra research --group dev --generate-hashes --no-emit-index-url --no-header \
+	@.venv/bin/uv pip compile pyproject.toml --extra research --extra postgres --group dev --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements.lock
 	@.venv/bin/uv pip compile --group peers -c requirements.lock --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-peers.lock

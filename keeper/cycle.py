@@ -16,12 +16,14 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from keeper import failpoints
 from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.decision.brakes import forbids
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.domain.decision import Action
-from keeper.domain.errors import KeeperError, PostStateUnexpected
+from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected
 from keeper.domain.market import MarketSnapshot, Round
-from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
+from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import (
@@ -32,9 +34,12 @@ from keeper.domain.record import (
     Mode,
     Outcome,
 )
+from keeper.domain.standing import Demand
 from keeper.domain.tx import Payload, Receipt
+from keeper.domain.urgency import Urgency
+from keeper.failpoints import Failpoint
 from keeper.planning.verify import verify
-from keeper.ports import Chain, Clock, ImpliedVolatility, Records, Rounds, Sender
+from keeper.ports import Brakes, Chain, Clock, ImpliedVolatility, Records, Rounds, Sender
 from keeper.risk.implied import with_last_good
 
 
@@ -47,31 +52,38 @@ class Keeper:
     rounds: Rounds
     implied: ImpliedVolatility
     sender: Sender | None
+    brakes: Brakes
     records: Records
     clock: Clock
     code_version: str
     settings_hash: str
+    relays: bool = False
+    """Whether there is a relay for what must not be seen in the public mempool."""
 
-    def cycle(self, mode: Mode) -> DecisionRecord:
+    def cycle(self, mode: Mode, demand: Demand | None = None) -> DecisionRecord:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
+        ``demand``: a deleveraging asked for by hand.
 
         Raises JournalUnwritable when the record itself cannot be kept; anything else that escapes is a bug.
         """
-        run = _Run(self, mode)
+        run = _Run(self, mode, demand)
         try:
             record = run.to_the_end()
         except KeeperError as error:
             record = run.failed(error)
+        failpoints.reach(Failpoint.RECORD_BEGINS)
         self.records.append(record)
+        failpoints.reach(Failpoint.RECORD_COMMITTED)
         return record
 
 
 class _Run:
     """What has become known so far in one cycle, so that a failure can still record it."""
 
-    def __init__(self, keeper: Keeper, mode: Mode) -> None:
+    def __init__(self, keeper: Keeper, mode: Mode, demand: Demand | None) -> None:
         self._keeper = keeper
         self._mode = mode
+        self._demand = demand
         self._trips_before = keeper.chain.round_trips
         self._computing = 0.0
         self._record = DecisionRecord(
@@ -109,9 +121,16 @@ class _Run:
         if not self._mode.sends or sender is None:
             return self._finished(Outcome.WOULD_SEND, decision.reason, 0)
 
-        receipt = sender.send(self._payload(plan, simulation, inputs.snapshot, assessment))
+        stopped = forbids(self._keeper.brakes.standing(inputs.snapshot.block.timestamp), decision.urgency)
+        if stopped is not None:
+            return self._finished(Outcome.HELD, f"HOLD: {stopped}", Halted.exit_code)
+        receipt = sender.send(
+            self._payload(plan, simulation, inputs.snapshot, assessment),
+            supersede=decision.urgency is Urgency.EMERGENCY,
+        )
         self._record = replace(self._record, receipt=receipt)
         self._read_back(plan, receipt)
+        failpoints.reach(Failpoint.READ_BACK)
         return self._finished(Outcome.SENT, decision.reason, 0)
 
     def failed(self, error: KeeperError) -> DecisionRecord:
@@ -126,6 +145,7 @@ class _Run:
         reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
         self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
         snapshot = reading.snapshot
+        failpoints.reach(Failpoint.READ)
         keeper.rounds.extend(reading.new_rounds)
         keeper.rounds.extend(_newest(snapshot))  # raises where the stored history is not this chain's
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
@@ -140,13 +160,16 @@ class _Run:
             in_flight=in_flight,
             policy=policy,
             quotes=(),
+            standing=keeper.brakes.standing(snapshot.block.timestamp),
+            demand=self._demand,
         )
         self._record = replace(self._record, inputs=inputs)
         started = keeper.clock.monotonic()
         bars = price_bars(rounds, snapshot, policy)
-        assessment = assess(snapshot, bars, implied, in_flight, policy)
+        assessment = assess(snapshot, bars, implied, in_flight, policy, inputs.standing, inputs.demand)
         self._computing += keeper.clock.monotonic() - started
         self._concluded(assessment, None)
+        failpoints.reach(Failpoint.CONCLUDED)
         return inputs, assessment
 
     def _plan(self, snapshot: MarketSnapshot, assessment: Assessment) -> RebalancePlan:
@@ -170,6 +193,7 @@ class _Run:
         simulation = self._keeper.chain.simulate(plan, snapshot)
         verdict = verify(plan, simulation, snapshot, assessment.decision, assessment.policy)
         self._record = replace(self._record, simulation=simulation, verdict=verdict)
+        failpoints.reach(Failpoint.SIMULATED)
         return simulation, verdict
 
     def _payload(
@@ -180,7 +204,7 @@ class _Run:
         assessment: Assessment,
     ) -> Payload:
         policy = assessment.policy
-        margin = policy.plan.gas_limit_margin
+        margin, nav_usd = policy.plan.gas_limit_margin, portfolio(snapshot).nav_usd
         return Payload(
             chain_id=snapshot.block.chain_id,
             sender=snapshot.keeper_address,
@@ -190,6 +214,9 @@ class _Run:
             gas_limit=max(plan.gas_limit, round(simulation.gas * margin)),
             max_fee_cap_wei=highest_gas_price_wei(snapshot, assessment.decision.urgency, policy),
             deadline=plan.deadline,
+            as_of=snapshot.block.timestamp,
+            turnover=plan.turnover_usd / nav_usd if nav_usd > 0 else 0.0,
+            private=self._keeper.relays and plan.call is VaultCall.REBALANCE,
         )
 
     def _read_back(self, plan: RebalancePlan, receipt: Receipt) -> None:

@@ -41,6 +41,7 @@ def block_of(chain_id: int, told_id: Any, head: Any) -> Block:
             quantity(head.get("gasUsed"), "gasUsed"),
             quantity(head.get("gasLimit"), "gasLimit"),
         ),
+        gas_limit=quantity(head.get("gasLimit"), "gasLimit"),
     )
 
 

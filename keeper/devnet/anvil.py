@@ -59,6 +59,7 @@ def anvil(
     port = port or free_port()
     command = [str(binary()), "--port", str(port), "--chain-id", str(chain_id), "--silent"]
     command += ["--mnemonic", MNEMONIC, "--gas-limit", str(BLOCK_GAS_LIMIT)]
+    command += ["--slots-in-an-epoch", "1"]  # final after two blocks instead of 64
     if timestamp is not None:
         command += ["--timestamp", str(timestamp)]
     if load_state is not None:

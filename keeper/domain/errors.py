@@ -165,6 +165,10 @@ class Reverted(Refused):
     """The transaction was mined and reverted."""
 
 
+class Overtaken(Refused):
+    """Another transaction of this key took the nonce: what an emergency superseded, or the no-op that cancels."""
+
+
 class GasUnaffordable(Refused):
     """The base fee is above the cap of this urgency, or the key cannot pay for the gas."""
 
@@ -193,6 +197,10 @@ class JournalUnwritable(Halted):
 
 class JournalTooNew(Halted):
     """The journal was written by a newer version: this one does not know what its rows promise."""
+
+
+class JournalTooOld(Halted):
+    """The journal was written by an older version, and was opened for reading only."""
 
 
 class AlreadyRunning(Halted):

@@ -11,13 +11,15 @@ from keeper.domain.units import USD
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The block that every read of a cycle is pinned to. ``base_fee_wei`` is the next block's."""
+    """The block that every read of a cycle is pinned to. ``base_fee_wei`` is the next block's. ``gas_limit`` came
+    later: 0 is not known."""
 
     chain_id: int
     number: int
     hash: str
     timestamp: int
     base_fee_wei: int
+    gas_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ class PostState:
 
 @dataclass(frozen=True, slots=True)
 class RebalancePlan:
-    """One atomic vault call. ``flash_amount`` raw of the debt asset; ``deadline`` is Unix seconds."""
+    """One atomic vault call. ``flash_amount`` raw of the debt asset; ``deadline`` is Unix seconds. ``postponed_usd``
+    came later: the value of trades left to later cycles because a block has no gas for them."""
 
     call: VaultCall
     epoch: int
@@ -106,6 +107,7 @@ class RebalancePlan:
     cost: Cost
     gas_limit: int
     turnover_usd: float
+    postponed_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,8 @@ class DecisionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PlanPolicy:
-    """How ``route`` builds a plan and what ``verify`` accepts of its simulation."""
+    """How ``route`` builds a plan and what ``verify`` accepts of its simulation. ``public_tolerance_bps`` came later:
+    how much less than quoted an emergency's sale may return, besides what its slippage against the oracle allows."""
 
     deadline_s: int
     dust_usd: float
@@ -157,6 +158,7 @@ class PlanPolicy:
     nav_tolerance_bps: int
     leverage_tolerance: float
     weight_tolerance: float
+    public_tolerance_bps: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

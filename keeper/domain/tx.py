@@ -43,6 +43,7 @@ MOVES: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.OPEN, _S.EXPIRED),
     (_S.SIGNING, _S.SIGNED),
     (_S.SIGNED, _S.SENT),
+    (_S.SIGNED, _S.UNKNOWN),
     (_S.SENT, _S.UNKNOWN),
     *((was, _S.MINED) for was in (_S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)),
     *((was, _S.DISPLACED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
@@ -132,3 +133,29 @@ class InFlight:
     status: IntentStatus
     epoch: int
     since: int
+
+
+@dataclass(frozen=True, slots=True)
+class StuckIntent:
+    """An unfinished intent as `keeper unblock` shows it: ``hashes`` oldest first, ``known`` those that the node has."""
+
+    intent: Intent
+    status: IntentStatus
+    since: int
+    hashes: tuple[str, ...]
+    known: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NonceReport:
+    """A key's nonces by the node and by the journal. ``watermark`` is None for a key that the journal does not know;
+    ``strangers`` are waiting transactions that are not ours, by nonce; ``gaps`` the nonces below them that nothing
+    fills."""
+
+    account: str
+    mined_nonce: int
+    pending_nonce: int
+    watermark: int | None
+    stuck: tuple[StuckIntent, ...]
+    strangers: tuple[tuple[int, str], ...]
+    gaps: tuple[int, ...]

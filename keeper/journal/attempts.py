@@ -2,140 +2,346 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
-from keeper.domain.tx import Attempt, Intent, IntentStatus, Payload, Receipt
+from keeper.domain.standing import Spent
+from keeper.domain.tx import (
+    UNFINISHED,
+    Attempt,
+    AttemptKind,
+    Intent,
+    IntentStatus,
+    Payload,
+    Receipt,
+)
 from keeper.journal import schema
+from keeper.journal.chain import Entry
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
 
-TERMINAL = (IntentStatus.FINAL, IntentStatus.REVERTED, IntentStatus.EXPIRED)
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SETTLED = (IntentStatus.FINAL, IntentStatus.REVERTED, IntentStatus.CANCELLED)
+COUNTS_AS_SOLD = (*UNFINISHED, IntentStatus.FINAL)
 
 
 class StoredAttempts:
-    """The attempt log of the sender. Every method that writes returns after the row is on disk; ``now`` gives
-    Unix seconds."""
+    """``tx.ports.AttemptLog``. Every method that writes returns after the row is on disk; ``now`` gives Unix
+    seconds."""
 
     def __init__(self, journal: Journal, now: Callable[[], float]) -> None:
         self._journal = journal
         self._now = now
 
-    def open_intent(self, chain_id: int, sender: str) -> Intent | None:
-        """The one whose outcome is not final."""
+    # -------------------------------------------------------------------- reading
+
+    def unfinished(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
         table = schema.intents
-        query = select(table.c.intent_id, table.c.nonce, table.c.payload).where(
-            table.c.chain_id == chain_id,
-            table.c.sender == sender.lower(),
-            table.c.status.not_in([status.value for status in TERMINAL]),
+        query = (
+            _intent_columns()
+            .where(
+                table.c.chain_id == chain_id,
+                table.c.sender == sender.lower(),
+                table.c.status.in_([status.value for status in UNFINISHED]),
+            )
+            .order_by(table.c.nonce, table.c.entry)
         )
         with self._journal.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else Intent(row[0], row[1], decode(row[2].encode(), Payload))
+            return tuple(_intent(row) for row in connection.execute(query))
+
+    def intent(self, intent_id: str) -> Intent:
+        with self._journal.reading() as connection:
+            query = _intent_columns().where(schema.intents.c.intent_id == intent_id)
+            return _intent(connection.execute(query).one())
 
     def status(self, intent_id: str) -> IntentStatus:
         with self._journal.reading() as connection:
-            found = connection.execute(
-                select(schema.intents.c.status).where(schema.intents.c.intent_id == intent_id)
-            ).scalar_one()
-        return IntentStatus(found)
+            return _status(connection, intent_id)
 
     def created_at(self, intent_id: str) -> int:
+        query = select(schema.intents.c.created_at).where(schema.intents.c.intent_id == intent_id)
         with self._journal.reading() as connection:
-            return int(
-                connection.execute(
-                    select(schema.intents.c.created_at).where(schema.intents.c.intent_id == intent_id)
-                ).scalar_one()
-            )
-
-    def create(self, intent: Intent) -> None:
-        """Raises JournalUnwritable also when another intent of this key is open, or its nonce was used."""
-        payload = intent.payload
-        with self._journal.writing() as connection:
-            connection.execute(
-                insert(schema.intents).values(
-                    intent_id=intent.intent_id,
-                    chain_id=payload.chain_id,
-                    sender=payload.sender.lower(),
-                    nonce=intent.nonce,
-                    payload=encode(payload, Payload).decode(),
-                    status=IntentStatus.OPEN.value,
-                    created_at=int(self._now()),
-                )
-            )
-
-    def add_attempt(self, attempt: Attempt) -> None:
-        with self._journal.writing() as connection:
-            connection.execute(
-                insert(schema.attempts).values(
-                    tx_hash=attempt.tx_hash,
-                    intent_id=attempt.intent_id,
-                    raw=attempt.raw,
-                    max_fee=str(attempt.max_fee_per_gas_wei),
-                    tip=str(attempt.max_priority_fee_per_gas_wei),
-                    created_at=int(self._now()),
-                )
-            )
-
-    def mark_broadcast(self, tx_hash: str) -> None:
-        with self._journal.writing() as connection:
-            connection.execute(
-                update(schema.attempts)
-                .where(schema.attempts.c.tx_hash == tx_hash, schema.attempts.c.broadcast_at.is_(None))
-                .values(broadcast_at=int(self._now()))
-            )
+            return int(connection.execute(query).scalar_one())
 
     def attempts(self, intent_id: str) -> tuple[Attempt, ...]:
         table = schema.attempts
         query = (
-            select(table.c.tx_hash, table.c.raw, table.c.max_fee, table.c.tip)
+            select(table.c.tx_hash, table.c.raw, table.c.max_fee, table.c.tip, table.c.kind)
             .where(table.c.intent_id == intent_id)
-            .order_by(table.c.number)
+            .order_by(table.c.place)
         )
         with self._journal.reading() as connection:
             return tuple(
-                Attempt(intent_id, row[0], row[1], int(row[2]), int(row[3]))
+                Attempt(intent_id, row[0], row[1], int(row[2]), int(row[3]), AttemptKind(row[4]))
                 for row in connection.execute(query)
             )
 
-    def move(self, intent_id: str, status: IntentStatus) -> None:
-        with self._journal.writing() as connection:
-            connection.execute(
-                update(schema.intents)
-                .where(schema.intents.c.intent_id == intent_id)
-                .values(status=status.value)
-            )
-            connection.execute(
-                insert(schema.transitions).values(
-                    intent_id=intent_id, status=status.value, at=int(self._now())
-                )
-            )
+    def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
+        query = _receipt_columns().where(schema.attempts.c.intent_id == intent_id)
+        with self._journal.reading() as connection:
+            return tuple(_receipt(row) for row in connection.execute(query.order_by(schema.receipts.c.entry)))
 
-    def add_receipt(self, receipt: Receipt) -> None:
-        with self._journal.writing() as connection:
-            known = connection.execute(
-                select(schema.receipts.c.tx_hash).where(schema.receipts.c.tx_hash == receipt.tx_hash)
-            ).scalar()
-            if known is None:
-                connection.execute(
-                    insert(schema.receipts).values(
-                        tx_hash=receipt.tx_hash,
-                        block_number=receipt.block_number,
-                        block_hash=receipt.block_hash,
-                        succeeded=int(receipt.succeeded),
-                        gas_used=receipt.gas_used,
-                        gas_price=str(receipt.effective_gas_price_wei),
-                    )
-                )
-
-    def highest_nonce(self, chain_id: int, sender: str) -> int | None:
-        table = schema.intents
-        query = select(func.max(table.c.nonce)).where(
-            table.c.chain_id == chain_id,
-            table.c.sender == sender.lower(),
-            table.c.status != IntentStatus.EXPIRED.value,
+    def next_nonce(self, chain_id: int, sender: str) -> int | None:
+        intents, moves, adopted = schema.intents, schema.moves, schema.adopted_nonces
+        signed = (
+            select(func.max(intents.c.nonce))
+            .join(moves, moves.c.intent_id == intents.c.intent_id)
+            .where(
+                intents.c.chain_id == chain_id,
+                intents.c.sender == sender.lower(),
+                moves.c.became == IntentStatus.SIGNING.value,
+            )
+        )
+        taken_over = select(func.max(adopted.c.nonce)).where(
+            adopted.c.chain_id == chain_id, adopted.c.sender == sender.lower()
         )
         with self._journal.reading() as connection:
-            found: int | None = connection.execute(query).scalar()
-        return found
+            highest, first = connection.execute(signed).scalar(), connection.execute(taken_over).scalar()
+        known = [nonce for nonce in (None if highest is None else highest + 1, first) if nonce is not None]
+        return max(known, default=None)
+
+    def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
+        table = schema.intents
+        query = (
+            _intent_columns()
+            .where(
+                table.c.chain_id == chain_id,
+                table.c.sender == sender.lower(),
+                table.c.status.in_([status.value for status in SETTLED]),
+            )
+            .order_by(table.c.nonce.desc())
+            .limit(1)
+        )
+        with self._journal.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        found = _intent(row)
+        receipts = self.receipts(found.intent_id)
+        return (found, receipts[-1]) if receipts else None
+
+    def spent(self, chain_id: int, sender: str, since: int) -> Spent:
+        """What was decided on after ``since`` (the chain's time, Unix seconds) has used up. What is in flight counts as
+        sold. Of several receipts for one hash the last counts."""
+        loss, turnover, gas, failures = 0.0, 0.0, 0, 0
+        for intent, status in self._decided_after(chain_id, sender, since):
+            if status in COUNTS_AS_SOLD:
+                turnover += intent.payload.turnover
+            latest = {receipt.tx_hash: receipt for receipt in self.receipts(intent.intent_id)}
+            for receipt in latest.values():
+                gas += receipt.gas_used * receipt.effective_gas_price_wei
+                failures += not receipt.succeeded
+                if receipt.nav_before and receipt.nav_after is not None:
+                    loss += max(0.0, 1.0 - receipt.nav_after / receipt.nav_before)
+        return Spent(loss=loss, turnover=turnover, gas_wei=gas, failures=failures)
+
+    # -------------------------------------------------------------------- writing
+
+    def create(self, intent: Intent) -> None:
+        payload = intent.payload
+        with self._journal.appending("intent") as entry:
+            if intent.supersedes is not None:
+                _move(entry, intent.supersedes, IntentStatus.SUPERSEDED, self._at())
+            entry.add(
+                schema.intents,
+                {
+                    "intent_id": intent.intent_id,
+                    "chain_id": payload.chain_id,
+                    "sender": payload.sender.lower(),
+                    "nonce": intent.nonce,
+                    "payload": encode(payload, Payload).decode(),
+                    "supersedes": intent.supersedes,
+                    "created_at": self._at(),
+                    "status": IntentStatus.OPEN.value,
+                },
+            )
+            entry.add(
+                schema.moves,
+                {
+                    "intent_id": intent.intent_id,
+                    "step": 1,
+                    "became": IntentStatus.OPEN.value,
+                    "at": self._at(),
+                },
+            )
+
+    def move(self, intent_id: str, to: IntentStatus) -> None:
+        with self._journal.appending("move") as entry:
+            _move(entry, intent_id, to, self._at())
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        with self._journal.appending("attempt") as entry:
+            count = select(func.count()).where(schema.attempts.c.intent_id == attempt.intent_id)
+            entry.add(
+                schema.attempts,
+                {
+                    "tx_hash": attempt.tx_hash,
+                    "intent_id": attempt.intent_id,
+                    "place": entry.connection.execute(count).scalar_one() + 1,
+                    "kind": attempt.kind.value,
+                    "raw": attempt.raw,
+                    "max_fee": str(attempt.max_fee_per_gas_wei),
+                    "tip": str(attempt.max_priority_fee_per_gas_wei),
+                    "created_at": self._at(),
+                },
+            )
+            if _status(entry.connection, attempt.intent_id) is IntentStatus.SIGNING:
+                _move(entry, attempt.intent_id, IntentStatus.SIGNED, self._at())
+
+    def mark_broadcast(self, tx_hash: str) -> None:
+        with self._journal.appending("broadcast") as entry:
+            known = select(schema.broadcasts.c.tx_hash).where(schema.broadcasts.c.tx_hash == tx_hash)
+            if entry.connection.execute(known).scalar() is None:
+                entry.add(schema.broadcasts, {"tx_hash": tx_hash, "at": self._at()})
+            owner = select(schema.attempts.c.intent_id).where(schema.attempts.c.tx_hash == tx_hash)
+            intent_id = entry.connection.execute(owner).scalar_one()
+            if _status(entry.connection, intent_id) is IntentStatus.SIGNED:
+                _move(entry, intent_id, IntentStatus.SENT, self._at())
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        with self._journal.appending("receipt") as entry:
+            known = select(schema.receipts.c.tx_hash).where(
+                schema.receipts.c.tx_hash == receipt.tx_hash,
+                schema.receipts.c.block_hash == receipt.block_hash,
+            )
+            if entry.connection.execute(known).scalar() is None:
+                entry.add(schema.receipts, _receipt_row(receipt))
+            was = _status(entry.connection, receipt.intent_id)
+            if was is IntentStatus.SUPERSEDED:
+                self._make_way(entry, receipt.intent_id)
+            if was is not IntentStatus.MINED:
+                _move(entry, receipt.intent_id, IntentStatus.MINED, self._at())
+
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
+        known = self.next_nonce(chain_id, sender)
+        if known is not None and known >= nonce:
+            return
+        with self._journal.appending("nonce") as entry:
+            row = {"chain_id": chain_id, "sender": sender.lower(), "nonce": nonce, "at": self._at()}
+            entry.add(schema.adopted_nonces, row)
+
+    # --------------------------------------------------------------------- inside
+
+    def _at(self) -> int:
+        return int(self._now())
+
+    def _make_way(self, entry: Entry, intent_id: str) -> None:
+        """What superseded an intent that is mined after all has lost its nonce."""
+        table = schema.intents
+        rival: str | None = intent_id
+        while rival is not None:
+            query = select(table.c.intent_id, table.c.status).where(table.c.supersedes == rival)
+            row = entry.connection.execute(query).one_or_none()
+            rival = None if row is None else row[0]
+            if row is not None and row[1] == IntentStatus.OPEN.value:
+                _move(entry, row[0], IntentStatus.EXPIRED, self._at())
+            elif row is not None and row[1] in [status.value for status in UNFINISHED]:
+                _move(entry, row[0], IntentStatus.DISPLACED, self._at())
+
+    def _decided_after(
+        self, chain_id: int, sender: str, since: int
+    ) -> tuple[tuple[Intent, IntentStatus], ...]:
+        table = schema.intents
+        query = (
+            _intent_columns()
+            .add_columns(table.c.status)
+            .where(table.c.chain_id == chain_id, table.c.sender == sender.lower())
+            .order_by(table.c.entry.desc())
+        )
+        found = []
+        with self._journal.reading() as connection:
+            for row in connection.execute(query):
+                intent = _intent(row)
+                if intent.payload.as_of > since:
+                    found.append((intent, IntentStatus(row[4])))
+        return tuple(found)
+
+
+def _intent_columns() -> Any:
+    table = schema.intents
+    return select(table.c.intent_id, table.c.nonce, table.c.payload, table.c.supersedes)
+
+
+def _intent(row: Sequence[Any]) -> Intent:
+    return Intent(row[0], row[1], decode(row[2].encode(), Payload), row[3])
+
+
+def _receipt_columns() -> Any:
+    table = schema.receipts
+    return select(
+        schema.attempts.c.intent_id,
+        table.c.tx_hash,
+        table.c.block_number,
+        table.c.block_hash,
+        table.c.succeeded,
+        table.c.gas_used,
+        table.c.gas_price,
+        table.c.nav_before,
+        table.c.nav_after,
+    ).join(schema.attempts, schema.attempts.c.tx_hash == table.c.tx_hash)
+
+
+def _receipt(row: Sequence[Any]) -> Receipt:
+    return Receipt(
+        intent_id=row[0],
+        tx_hash=row[1],
+        block_number=row[2],
+        block_hash=row[3],
+        succeeded=bool(row[4]),
+        gas_used=row[5],
+        effective_gas_price_wei=int(row[6]),
+        nav_before=None if row[7] is None else int(row[7]),
+        nav_after=None if row[8] is None else int(row[8]),
+    )
+
+
+def _receipt_row(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "tx_hash": receipt.tx_hash,
+        "block_hash": receipt.block_hash,
+        "block_number": receipt.block_number,
+        "succeeded": int(receipt.succeeded),
+        "gas_used": receipt.gas_used,
+        "gas_price": str(receipt.effective_gas_price_wei),
+        "nav_before": None if receipt.nav_before is None else str(receipt.nav_before),
+        "nav_after": None if receipt.nav_after is None else str(receipt.nav_after),
+    }
+
+
+def _status(connection: Connection, intent_id: str) -> IntentStatus:
+    query = select(schema.intents.c.status).where(schema.intents.c.intent_id == intent_id)
+    return IntentStatus(connection.execute(query).scalar_one())
+
+
+def _move(entry: Entry, intent_id: str, to: IntentStatus, at: int) -> None:
+    """The next step of an intent. What may follow what is for the database to say."""
+    table = schema.moves
+    last = entry.connection.execute(
+        select(table.c.step, table.c.became)
+        .where(table.c.intent_id == intent_id)
+        .order_by(table.c.step.desc())
+        .limit(1)
+    ).one()
+    entry.add(
+        table,
+        {
+            "intent_id": intent_id,
+            "step": last[0] + 1,
+            "step_before": last[0],
+            "was": last[1],
+            "became": to.value,
+            "at": at,
+        },
+    )
+    changed = entry.connection.execute(
+        update(schema.intents)
+        .where(schema.intents.c.intent_id == intent_id, schema.intents.c.status == last[1])
+        .values(status=to.value)
+    )
+    if changed.rowcount != 1:
+        raise IntegrityError("", None, Exception(f"intent {intent_id} was moved by somebody else"))

@@ -1,11 +1,10 @@
-"""Decision records in a hash chain: each row's hash covers its content and the hash before it."""
+"""Decision records: one row for each cycle."""
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
 from keeper.domain.evidence import ImpliedReading
@@ -15,7 +14,6 @@ from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
 
 _CYCLES_BACK = 50
-FIRST_HASH = "0" * 64
 
 
 class StoredRecords:
@@ -26,20 +24,15 @@ class StoredRecords:
 
     def append(self, record: DecisionRecord) -> None:
         """Raises JournalUnwritable."""
-        body = encode(record, DecisionRecord)
-        table = schema.records
-        with self._journal.writing() as connection:
-            last = connection.execute(select(table.c.hash).order_by(table.c.number.desc()).limit(1)).scalar()
-            previous = last or FIRST_HASH
-            connection.execute(
-                insert(table).values(
-                    record_id=record.record_id,
-                    started_at=record.started_at,
-                    outcome=record.outcome.value,
-                    body=zlib.compress(body),
-                    previous_hash=previous,
-                    hash=chained(previous, body),
-                )
+        with self._journal.appending("record") as entry:
+            entry.add(
+                schema.records,
+                {
+                    "record_id": record.record_id,
+                    "started_at": record.started_at,
+                    "outcome": record.outcome.value,
+                    "body": zlib.compress(encode(record, DecisionRecord)),
+                },
             )
 
     def latest(self, limit: int) -> tuple[DecisionRecord, ...]:
@@ -47,14 +40,14 @@ class StoredRecords:
         table = schema.records
         with self._journal.reading() as connection:
             bodies = connection.execute(
-                select(table.c.body).order_by(table.c.number.desc()).limit(limit)
+                select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
             ).scalars()
             return tuple(_record(body) for body in bodies)
 
     def last_implied(self) -> tuple[ImpliedReading, ...]:
         """ports.Records. Looks back over some cycles that failed before they had inputs."""
         table = schema.records
-        query = select(table.c.body).order_by(table.c.number.desc()).limit(_CYCLES_BACK)
+        query = select(table.c.body).order_by(table.c.entry.desc()).limit(_CYCLES_BACK)
         with self._journal.reading() as connection:
             for body in connection.execute(query).scalars():
                 inputs = _record(body).inputs
@@ -75,29 +68,6 @@ class StoredRecords:
                 remedy="`keeper journal list` shows the records; give more of the id.",
             )
         return _record(found[0])
-
-    def verify(self) -> int:
-        """Number of rows whose chain holds. Raises JournalCorrupt naming the first that does not."""
-        table = schema.records
-        query = select(table.c.number, table.c.record_id, table.c.body, table.c.previous_hash, table.c.hash)
-        previous, count = FIRST_HASH, 0
-        with self._journal.reading() as connection:
-            for number, record_id, body, stored_previous, stored in connection.execute(
-                query.order_by(table.c.number)
-            ):
-                count += 1
-                text = _unpacked(body)
-                if number != count or stored_previous != previous or stored != chained(previous, text):
-                    raise JournalCorrupt(
-                        f"row {number} (record {record_id[:12]}) is not as it was written, or one before is missing",
-                        remedy="Somebody or something changed the journal. Keep the file, restore a backup.",
-                    )
-                previous = stored
-        return count
-
-
-def chained(previous: str, body: bytes) -> str:
-    return hashlib.sha256(previous.encode() + body).hexdigest()
 
 
 def _record(body: bytes) -> DecisionRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt
 from keeper.domain.market import Round
@@ -51,8 +51,9 @@ class StoredRounds:
             for r in self.unknown(symbol, found)
         ]
         if rows:
-            with self._journal.writing() as connection:
-                connection.execute(insert(schema.rounds), rows)
+            with self._journal.appending("rounds") as entry:
+                for row in rows:
+                    entry.add(schema.rounds, row)
 
     def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
         table = schema.rounds

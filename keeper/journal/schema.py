@@ -1,15 +1,18 @@
 """The journal's tables. What must never happen is a constraint here, not an ``if`` somewhere.
 
-Numbers that may exceed 64 bits (round ids, answers, wei) are text.
+Rows are only ever added; ``intents.status`` alone is changed, and repeats the last of the intent's moves. Each row
+belongs to an entry of the hash chain. Numbers that may exceed 64 bits (round ids, answers, wei) are text.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -21,11 +24,25 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
+from keeper.domain.tx import MOVES, WAITING, IntentStatus
 
 metadata = MetaData()
 
-schema = Table("schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+def _entry() -> Column[int]:
+    return Column("entry", Integer, ForeignKey("entries.number"), nullable=False, index=True)
+
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("previous_hash", String(64), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False, unique=True),
+)
 
 rounds = Table(
     "rounds",
@@ -34,19 +51,18 @@ rounds = Table(
     Column("round_id", String(32), primary_key=True),
     Column("answer", String(80), nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    _entry(),
     Index("rounds_by_time", "symbol", "updated_at"),
 )
 
 records = Table(
     "records",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("record_id", String(64), nullable=False, unique=True),
+    Column("record_id", String(64), primary_key=True),
     Column("started_at", Float, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("previous_hash", String(64), nullable=False, unique=True),
-    Column("hash", String(64), nullable=False, unique=True),
+    _entry(),
 )
 
 intents = Table(
@@ -57,61 +73,144 @@ intents = Table(
     Column("sender", String(42), nullable=False),
     Column("nonce", BigInteger, nullable=False),
     Column("payload", Text, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("supersedes", String(64), ForeignKey("intents.intent_id")),
     Column("created_at", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    _entry(),
 )
-_IN_FLIGHT = text("status IN ('OPEN', 'UNKNOWN', 'MINED')")
+
+
+def _listed(statuses: tuple[IntentStatus, ...]) -> str:
+    return ", ".join(f"'{status.value}'" for status in statuses)
+
+
+_IS_WAITING = text(f"status IN ({_listed(WAITING)})")
 Index(
-    "one_intent_in_flight_per_key",
+    "one_waiting_intent_per_key",
     intents.c.chain_id,
     intents.c.sender,
     unique=True,
-    sqlite_where=_IN_FLIGHT,
-    postgresql_where=_IN_FLIGHT,
+    sqlite_where=_IS_WAITING,
+    postgresql_where=_IS_WAITING,
 )
-# An intent expires only while nothing was signed for it: its nonce was never used.
-_KEPT_ITS_NONCE = text("status <> 'EXPIRED'")
+_HAS_THE_NONCE = text(
+    f"status NOT IN ({_listed((IntentStatus.EXPIRED, IntentStatus.SUPERSEDED, IntentStatus.DISPLACED))})"
+)
 Index(
     "one_intent_per_nonce",
     intents.c.chain_id,
     intents.c.sender,
     intents.c.nonce,
     unique=True,
-    sqlite_where=_KEPT_ITS_NONCE,
-    postgresql_where=_KEPT_ITS_NONCE,
+    sqlite_where=_HAS_THE_NONCE,
+    postgresql_where=_HAS_THE_NONCE,
+)
+
+_ALLOWED = ", ".join(f"'{was.value}>{then.value}'" for was, then in MOVES)
+moves = Table(
+    "moves",
+    metadata,
+    Column("intent_id", String(64), ForeignKey("intents.intent_id"), primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("step_before", Integer),
+    Column("was", String(16)),
+    Column("became", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+    UniqueConstraint("intent_id", "step", "became"),
+    ForeignKeyConstraint(
+        ["intent_id", "step_before", "was"],
+        ["moves.intent_id", "moves.step", "moves.became"],
+        name="a_move_begins_where_the_last_one_ended",
+    ),
+    CheckConstraint(
+        "(step = 1 AND step_before IS NULL AND was IS NULL AND became = 'OPEN') OR "
+        "(step > 1 AND step_before = step - 1 AND was IS NOT NULL)",
+        name="moves_are_numbered",
+    ),
+    CheckConstraint(f"was IS NULL OR was || '>' || became IN ({_ALLOWED})", name="moves_are_allowed"),
 )
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("tx_hash", String(66), nullable=False, unique=True),
-    Column("intent_id", String(64), ForeignKey("intents.intent_id"), nullable=False, index=True),
+    Column("tx_hash", String(66), primary_key=True),
+    Column("intent_id", String(64), ForeignKey("intents.intent_id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
     Column("raw", Text, nullable=False),
     Column("max_fee", String(80), nullable=False),
     Column("tip", String(80), nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("broadcast_at", BigInteger),
+    _entry(),
+    UniqueConstraint("intent_id", "place"),
+)
+
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("tx_hash", String(66), ForeignKey("attempts.tx_hash"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
 )
 
 receipts = Table(
     "receipts",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("tx_hash", String(66), ForeignKey("attempts.tx_hash"), nullable=False),
+    Column("tx_hash", String(66), ForeignKey("attempts.tx_hash"), primary_key=True),
+    Column("block_hash", String(66), primary_key=True),
     Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", String(66), nullable=False),
     Column("succeeded", Integer, nullable=False),
     Column("gas_used", BigInteger, nullable=False),
     Column("gas_price", String(80), nullable=False),
-    UniqueConstraint("tx_hash", "block_hash"),
+    Column("nav_before", String(80)),
+    Column("nav_after", String(80)),
+    _entry(),
 )
 
-transitions = Table(
-    "transitions",
+adopted_nonces = Table(
+    "adopted_nonces",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("intent_id", String(64), ForeignKey("intents.intent_id"), nullable=False, index=True),
-    Column("status", String(16), nullable=False),
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("sender", String(42), primary_key=True),
+    Column("nonce", BigInteger, primary_key=True),
     Column("at", BigInteger, nullable=False),
+    _entry(),
 )
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("action", String(8), nullable=False),
+    Column("cause", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+    CheckConstraint("action IN ('pause', 'resume')", name="switches_pause_or_resume"),
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+)
+
+CHAINED = (
+    rounds,
+    records,
+    intents,
+    moves,
+    attempts,
+    broadcasts,
+    receipts,
+    adopted_nonces,
+    switches,
+    seals,
+)
+"""Every table whose rows belong to an entry, in the order in which their rows may be inserted."""
+NOT_IN_DIGEST = {"intents": ("entry", "status")}

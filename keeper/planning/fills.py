@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from keeper.domain.errors import NothingFeasible
@@ -80,6 +80,13 @@ def least_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage
     for fee in route.fees:
         kept *= Fraction(FEE_UNIT - fee, FEE_UNIT)
     return max(1, math.ceil(fair * kept))
+
+
+def guarded(fill: Fill, tolerance_bps: int) -> Fill:
+    """At least what was quoted less the tolerance: a deleveraging is seen in the public mempool, and what an
+    emergency's wide slippage allows would be there for whoever trades just before it."""
+    quoted = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
+    return replace(fill, least_out=max(fill.least_out, quoted))
 
 
 def _answers(quote: Quote, trade: Trade) -> bool:

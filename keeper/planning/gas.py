@@ -28,6 +28,9 @@ PER_STEP = {
 }
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
+MOST_HOPS = 2
+PART_OF_BLOCK = 0.9
+"""A transaction that needs the whole block waits for one that nobody else wants a part of."""
 
 
 def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
@@ -36,6 +39,24 @@ def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
     for step in steps:
         total += PER_STEP[step.kind] + HOP * (len(step.route.fees) if step.route else 0)
     return total
+
+
+def most_trades(block_gas_limit: int, margin: float) -> int:
+    """How many trades one transaction certainly has room for, each with the most that it can take: collateral
+    withdrawn, two hops, collateral supplied. ``block_gas_limit`` 0: not known, as good as none."""
+    room = (
+        LARGEST_TRANSACTION
+        if block_gas_limit == 0
+        else min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
+    )
+    per_trade = (
+        PER_STEP[StepKind.WITHDRAW]
+        + PER_STEP[StepKind.SWAP_EXACT_IN]
+        + MOST_HOPS * HOP
+        + PER_STEP[StepKind.SUPPLY]
+    )
+    around = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
+    return max(0, math.floor((room / margin - around) / per_trade))
 
 
 def gas_limit_for(gas: int, margin: float) -> int:

@@ -16,11 +16,11 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, UINT256_MAX, raw_from_usd_floor, usd
 from keeper.planning.expected import expected_state
-from keeper.planning.fills import Fill, best_fill
+from keeper.planning.fills import Fill, best_fill, guarded
 from keeper.planning.funding import Funding, funding, idle_buffer
 from keeper.planning.gas import gas_limit_for, gas_of, usd_per_gas
 from keeper.planning.obstacles import refuse_if, require_no_obstacle, supply_obstacle, withdraw_obstacle
-from keeper.planning.trades import Trade, trades
+from keeper.planning.trades import Trade, postponed_usd, trades
 
 
 def route(
@@ -44,7 +44,11 @@ def route(
         gas_symbol=policy.plan.gas_usd_price_symbol,
     )
     wanted = trades(decision, snapshot, policy)
-    fills = _possible_sales(wanted, find, snapshot) if emergency else tuple(find(trade) for trade in wanted)
+    if emergency:
+        sales = _possible_sales(wanted, find, snapshot)
+        fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in sales)
+    else:
+        fills = tuple(find(trade) for trade in wanted)
     if not fills:
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
@@ -75,6 +79,7 @@ def route(
         ),
         gas_limit=gas_limit_for(gas, policy.plan.gas_limit_margin),
         turnover_usd=math.fsum(fill.trade.value_usd for fill in fills),
+        postponed_usd=postponed_usd(decision, snapshot, policy),
     )
 
 

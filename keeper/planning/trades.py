@@ -3,6 +3,7 @@ twice."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision, Goal
@@ -11,6 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
+from keeper.planning.gas import most_trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,23 @@ def trades(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tupl
     """The swaps that lead from the vault's holdings to the decision's goal, sells into the debt asset first.
 
     Differences under ``policy.plan.dust_usd`` are left alone. Never sells more than the vault has.
-    A RIPCORD only sells, into the debt asset. Raises NothingFeasible naming a token without a price.
+    A RIPCORD only sells, into the debt asset. What a block has no gas for is left to later cycles, sells into the
+    debt asset going first. Raises NothingFeasible naming a token without a price, or a block without room for a
+    single trade.
     """
+    found = _wanted(decision, snapshot, policy)
+    return found[: _room_for_trades(snapshot, policy)] if found else ()
+
+
+def postponed_usd(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> float:
+    """What ``trades`` leaves to later cycles because a block has no gas for it, USD."""
+    found = _wanted(decision, snapshot, policy)
+    return (
+        math.fsum(trade.value_usd for trade in found[_room_for_trades(snapshot, policy) :]) if found else 0.0
+    )
+
+
+def _wanted(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tuple[Trade, ...]:
     if decision.goal is None:
         return ()
     sells, buys = _differences(decision.goal, snapshot, policy.plan.dust_usd)
@@ -42,6 +59,16 @@ def trades(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tupl
         *((cash, symbol, value) for symbol, value in buys),
     ]
     return _in_raw_amounts(wanted, snapshot, policy.plan.dust_usd)
+
+
+def _room_for_trades(snapshot: MarketSnapshot, policy: Policy) -> int:
+    room = most_trades(snapshot.block.gas_limit, policy.plan.gas_limit_margin)
+    if room == 0:
+        raise NothingFeasible(
+            f"the block gas limit is {snapshot.block.gas_limit:,}: no trade fits into one transaction",
+            remedy="The chain is congested or misconfigured: the next cycle tries again.",
+        )
+    return room
 
 
 def _differences(

@@ -28,12 +28,15 @@ def first_fees(market: FeeMarket, cap_wei: int) -> Fees | None:
     return Fees(min(cap_wei, BASE_FEE_HEADROOM * market.base_fee_wei + tip), tip)
 
 
-def bumped(fees: Fees, cap_wei: int) -> Fees | None:
-    """Both fields 12.5 % higher, rounded up; None when the cap does not allow it: then what is out stays
-    out."""
-    raised = Fees(_raise(fees.max_fee_wei), _raise(fees.tip_wei))
-    return raised if raised.max_fee_wei <= cap_wei else None
+def replacing(out: Fees, market: FeeMarket, cap_wei: int) -> Fees | None:
+    """What takes the place of ``out``: both fields at least 12.5 % higher (rounded up), and what the market asks now
+    where that is more. None when the cap does not allow the 12.5 %: then what is out stays out."""
+    least = Fees(_raised(out.max_fee_wei), _raised(out.tip_wei))
+    if least.max_fee_wei > cap_wei:
+        return None
+    wanted = first_fees(market, cap_wei) or Fees(cap_wei, least.tip_wei)
+    return Fees(max(least.max_fee_wei, wanted.max_fee_wei), max(least.tip_wei, wanted.tip_wei))
 
 
-def _raise(wei: int) -> int:
+def _raised(wei: int) -> int:
     return -(-wei * BUMP_NUMERATOR // BUMP_DENOMINATOR)

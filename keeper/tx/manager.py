@@ -1,94 +1,109 @@
-"""The loop around one intent: journal, sign, broadcast, wait. What to do at each turn is judged in
-``send_state``."""
+"""The loop around one intent: journal, sign, broadcast, wait. What to do at each turn is judged in ``send_state``,
+what earlier processes left behind is finished in ``recovery``."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from keeper import failpoints
 from keeper.domain.errors import (
     GasUnaffordable,
     KeeperError,
     NodeUnavailable,
     NodeUntrusted,
     OutcomeUnknown,
+    Overtaken,
     Reverted,
-    RpcError,
     StillInFlight,
     WrongChain,
 )
-from keeper.domain.tx import Attempt, InFlight, Intent, IntentStatus, Payload, Receipt
-from keeper.tx.fees import Fees, bumped, first_fees
-from keeper.tx.ports import AttemptLog, Clock, Node
-from keeper.tx.refusals import Refusal, refusal
-from keeper.tx.send_state import NextStep, Patience, Seen, next_step
+from keeper.domain.tx import (
+    Attempt,
+    AttemptKind,
+    InFlight,
+    Intent,
+    IntentStatus,
+    NonceReport,
+    Payload,
+    Receipt,
+)
+from keeper.failpoints import Failpoint
+from keeper.tx import unblock
+from keeper.tx.dispatch import Dispatch, Signer
+from keeper.tx.fees import Fees, first_fees
+from keeper.tx.ports import AttemptLog, Clock, FeeMarket, Node, Outlook, Relay
+from keeper.tx.recovery import FOREIGN_TRANSACTION, Alarm, Recovery
+from keeper.tx.refusals import Refusal
+from keeper.tx.send_state import NextStep, Patience, Seen, Waited, next_step
 
 Wait = Callable[[float], None]
 
 HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
 """Refusals that waiting does not change. The bytes are signed all the same, so their outcome counts as unknown."""
-
-
-class Signer(Protocol):
-    @property
-    def address(self) -> str: ...
-
-    def sign(self, intent: Intent, fees: Fees) -> Attempt: ...
+REPLACEABLE = (
+    IntentStatus.OPEN,
+    IntentStatus.SIGNING,
+    IntentStatus.SIGNED,
+    IntentStatus.SENT,
+    IntentStatus.UNKNOWN,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Seconds. ``confirmations`` counts the block of the receipt as the first."""
+    """Seconds. ``confirmations`` counts the block of the receipt as the first; finality is followed by later cycles."""
 
     poll_s: float = 0.25
     bump_after_s: float = 45.0
     give_up_after_s: float = 600.0
+    private_s: float = 180.0
     confirmations: int = 1
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.bump_after_s, self.give_up_after_s, self.private_s)
+
+
+RECEIPT_LAG_S = 15.0
 
 
 class TransactionSender:
-    """``ports.Sender`` for one key on one chain."""
+    """``ports.Sender`` for one key, one vault and one chain."""
 
     def __init__(
         self,
         node: Node,
         log: AttemptLog,
         signer: Signer,
+        alarm: Alarm,
         chain_id: int,
+        vault: str,
         clock: Clock,
         wait: Wait,
         waiting: Waiting,
+        relay: Relay | None = None,
     ) -> None:
         self._node = node
         self._log = log
         self._signer = signer
+        self._alarm = alarm
         self._chain_id = chain_id
+        self._vault = vault
         self._clock = clock
         self._wait = wait
         self._waiting = waiting
+        self._dispatch = Dispatch(node, relay, log, signer)
+        self._recovery = Recovery(node, log, self._dispatch, alarm, chain_id, signer.address)
 
     def settle(self) -> InFlight | None:
-        """One look at what was started earlier: adopt its receipt, expire it if it was never signed, else
-        send the same bytes again if the node has forgotten them. Never waits. None when nothing is in flight
-        any more."""
-        intent = self._log.open_intent(self._chain_id, self._signer.address)
-        if intent is None:
+        """ports.Sender. One look at what was started earlier and one step for each; never waits."""
+        self._require_chain()
+        unfinished = self._recovery.settle(self._vault)
+        if not unfinished:
             return None
-        attempts = self._log.attempts(intent.intent_id)
-        seen = self._look(intent, attempts, waited_s=0.0, total_s=0.0)
-        step = next_step(seen, Patience(bump_after_s=1.0, give_up_after_s=1.0))
-        if step is NextStep.EXPIRE:
-            self._log.move(intent.intent_id, IntentStatus.EXPIRED)
-            return None
-        if step is NextStep.ADOPT and seen.receipt is not None:
-            if self._is_final(seen.receipt):
-                self._conclude(intent, seen.receipt)
-                return None
-            self._log.move(intent.intent_id, IntentStatus.MINED)
-        elif step is NextStep.SEND_AGAIN:
-            self._broadcast(attempts[-1])
+        intent = unfinished[0]
         return InFlight(
             intent_id=intent.intent_id,
             status=self._log.status(intent.intent_id),
@@ -96,22 +111,36 @@ class TransactionSender:
             since=self._log.created_at(intent.intent_id),
         )
 
-    def send(self, payload: Payload) -> Receipt:
-        """Journal, sign, broadcast, wait for the confirmations.
+    def send(self, payload: Payload, *, supersede: bool = False) -> Receipt:
+        """ports.Sender: journal, sign, broadcast, wait for the confirmations.
 
         Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted,
-        NotAuthorised; and after: Reverted, OutcomeUnknown. JournalUnwritable at any time: nothing leaves that
-        is not on disk.
+        NotAuthorised, SignerUnavailable; and after: Reverted, Overtaken (something else took the nonce, of ours),
+        OutcomeUnknown. JournalUnwritable at any time: nothing leaves that is not on disk.
         """
-        fees = self._fees(payload)
-        intent = Intent(uuid.uuid4().hex, self._next_nonce(payload), payload)
-        self._log.create(intent)
-        attempt = self._attempt(intent, fees)
-        refused = self._broadcast(attempt)
+        self._require_chain()
+        if payload.chain_id != self._chain_id:
+            raise _wrong_chain(self._chain_id, payload.chain_id)
+        market = self._node.fee_market()
+        self._require_gas(payload, market)
+        failpoints.reach(Failpoint.INTENT_BEGINS)
+        intent = self._opened(payload, supersede=supersede)
+        fees = self._fees(intent, market)
+        failpoints.reach(
+            Failpoint.INTENT_COMMITTED if intent.supersedes is None else Failpoint.SUPERSESSION_COMMITTED
+        )
+        attempt = self._dispatch.first(intent, fees)
+        refused = self._dispatch.send(intent, attempt)
         if refused in HOPELESS:
-            raise self._unknown(intent, [attempt], f"the node refuses nonce {intent.nonce} as {refused}")
-        receipt = self._await(intent, [attempt])
-        self._conclude(intent, receipt)
+            raise self._unknown(intent, f"the node refuses nonce {intent.nonce} as {refused}")
+        if refused is Refusal.REPLACEMENT_UNDERPRICED:
+            self._outbid(intent)
+        receipt = self._await(intent)
+        if receipt.intent_id != intent.intent_id or self._kind(receipt) is AttemptKind.CANCEL:
+            raise Overtaken(
+                f"nonce {intent.nonce} was taken by {receipt.tx_hash}, which this transaction competed with",
+                remedy="It is in the journal. The next cycle decides anew.",
+            )
         if not receipt.succeeded:
             raise Reverted(
                 f"transaction {receipt.tx_hash} was mined in block {receipt.block_number} and reverted",
@@ -119,16 +148,50 @@ class TransactionSender:
             )
         return receipt
 
+    # ----------------------------------------------------------------- by hand
+
+    def nonces(self) -> NonceReport:
+        """The key's nonces and what is stuck. Changes nothing."""
+        return unblock.report(
+            self._node, self._log, self._dispatch, self._chain_id, self._signer.address, self._vault
+        )
+
+    def unblock(self, cap_wei: int) -> tuple[Receipt, ...]:
+        """Uses up, by transfers of nothing, the nonces of what waits and of gaps below what others sent. The call may
+        win all the same: the receipts say which was mined. Raises as ``send``."""
+        self._require_chain()
+        found = self.nonces()
+        mined = []
+        for intent in unblock.waiting(found):
+            seen = self._look(intent)
+            attempt = self._dispatch.cancel(seen) if seen is not None else None
+            if attempt is None:
+                raise GasUnaffordable(
+                    f"nonce {intent.nonce} cannot be outbid within its cap of "
+                    f"{intent.payload.max_fee_cap_wei / 1e9:.1f} gwei",
+                    remedy="Wait for cheaper gas; what is out stays out.",
+                )
+            self._dispatch.send(intent, attempt)
+            mined.append(self._await(intent))
+        for nonce in found.gaps:
+            intent = unblock.no_op(self._chain_id, self._signer.address, nonce, cap_wei)
+            self._log.create(intent)
+            self._log.move(intent.intent_id, IntentStatus.SIGNING)
+            seen = self._look(intent)
+            attempt = self._dispatch.cancel(seen) if seen is not None else None
+            if attempt is not None:
+                self._dispatch.send(intent, attempt)
+            mined.append(self._await(intent))
+        return tuple(mined)
+
     # ------------------------------------------------------------ before signing
 
-    def _fees(self, payload: Payload) -> Fees:
+    def _require_chain(self) -> None:
         actual = self._node.chain_id()
-        if not actual == self._chain_id == payload.chain_id:
-            raise WrongChain(
-                f"the node is on chain {actual}, the transaction is for chain {payload.chain_id}",
-                remedy="Point KEEPER_RPC_URL to a node of the configured chain. Nothing was signed.",
-            )
-        market = self._node.fee_market()
+        if actual != self._chain_id:
+            raise _wrong_chain(actual, self._chain_id)
+
+    def _require_gas(self, payload: Payload, market: FeeMarket) -> None:
         fees = first_fees(market, payload.max_fee_cap_wei)
         if fees is None:
             raise GasUnaffordable(
@@ -141,125 +204,163 @@ class TransactionSender:
                 f"{payload.sender} has {balance / 1e18:.4f} ETH, the gas may cost {worst / 1e18:.4f}",
                 remedy=f"Send ETH to {payload.sender}.",
             )
-        return fees
 
-    def _next_nonce(self, payload: Payload) -> int:
-        open_intent = self._log.open_intent(self._chain_id, payload.sender)
-        if open_intent is not None:
+    def _opened(self, payload: Payload, *, supersede: bool) -> Intent:
+        """The intent, in the journal, under the nonce that is its own or that it takes over."""
+        unfinished = self._log.unfinished(self._chain_id, payload.sender)
+        if unfinished and not supersede:
+            first = unfinished[0]
             raise StillInFlight(
-                f"intent {open_intent.intent_id[:8]} at nonce {open_intent.nonce} has no final outcome",
+                f"intent {first.intent_id[:8]} at nonce {first.nonce} has no final outcome",
                 remedy="Run `keeper status`; the next cycle looks for its receipt again.",
             )
-        mined, pending = self._node.mined_nonce(payload.sender), self._node.pending_nonce(payload.sender)
-        if pending > mined:
-            raise StillInFlight(
-                f"the node holds {pending - mined} waiting transaction(s) of {payload.sender} "
-                "that the journal does not know",
-                remedy="Is another keeper or wallet using this key? Stop it; nothing is sent beside it.",
+        outlook = self._out_of_the_way(unfinished, payload)
+        unfinished = self._log.unfinished(self._chain_id, payload.sender)
+        rival = next((one for one in unfinished if self._replaceable(one, outlook)), None)
+        intent = Intent(uuid.uuid4().hex, 0, payload)
+        if rival is None:
+            intent = replace(
+                intent, nonce=self._next_nonce(payload, outlook, unfinished, supersede=supersede)
             )
-        highest = self._log.highest_nonce(self._chain_id, payload.sender)
-        if highest is not None and mined <= highest:
+        elif self._log.status(rival.intent_id) is IntentStatus.OPEN:
+            self._log.move(rival.intent_id, IntentStatus.EXPIRED)
+            intent = replace(intent, nonce=rival.nonce)
+        else:
+            intent = replace(intent, nonce=rival.nonce, supersedes=rival.intent_id)
+        self._log.create(intent)
+        return intent
+
+    def _out_of_the_way(self, unfinished: tuple[Intent, ...], payload: Payload) -> Outlook:
+        """An emergency waits a moment for the receipt of an intent whose nonce is used up, and then goes on as if it
+        were not ours. The vault's epoch keeps that safe: of two calls for one epoch one reverts."""
+        until = self._clock.monotonic() + RECEIPT_LAG_S
+        while True:
+            hashes = {
+                found: owner for one in unfinished for found, owner in self._dispatch.hashes(one).items()
+            }
+            outlook = self._node.look(payload.sender, payload.vault, hashes)
+            late = self._recovery.without_receipt(unfinished, outlook)
+            if not late:
+                return outlook
+            if self._clock.monotonic() >= until:
+                for intent in late:
+                    self._recovery.displaced(intent)
+                return outlook
+            self._wait(self._waiting.poll_s)
+
+    def _replaceable(self, rival: Intent, outlook: Outlook) -> bool:
+        unmined = (*REPLACEABLE, IntentStatus.UNMINED)
+        return self._log.status(rival.intent_id) in unmined and rival.nonce >= outlook.mined_nonce
+
+    def _next_nonce(
+        self, payload: Payload, outlook: Outlook, unfinished: tuple[Intent, ...], *, supersede: bool
+    ) -> int:
+        expected = self._log.next_nonce(self._chain_id, payload.sender)
+        own = max((one.nonce + 1 for one in unfinished), default=0)
+        waiting = outlook.pending_nonce - max(outlook.mined_nonce, own)
+        if waiting > 0 or (expected is not None and outlook.mined_nonce > expected):
+            self._alarm.pause(
+                FOREIGN_TRANSACTION, f"{payload.sender} has transactions that this journal does not know"
+            )
+            if not supersede:
+                raise StillInFlight(
+                    f"{payload.sender} has transactions that the journal does not know",
+                    remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
+                )
+        if expected is None or outlook.mined_nonce > expected:
+            self._log.adopt_nonce(self._chain_id, payload.sender, outlook.mined_nonce)
+            return outlook.mined_nonce
+        if outlook.mined_nonce < expected and not unfinished:
             raise NodeUntrusted(
-                f"the node says nonce {mined} is next, the journal has used {highest}",
+                f"the node says nonce {outlook.mined_nonce} is next, the journal has used {expected - 1}",
                 remedy="The node lags behind or is on another chain: use one that is in sync.",
             )
-        return mined
+        return expected
+
+    def _fees(self, intent: Intent, market: FeeMarket) -> Fees:
+        """What the market asks, and enough to outbid what is superseded. Where the cap is too low for that, the cap:
+        one of the two is mined, and either may be."""
+        cap = intent.payload.max_fee_cap_wei
+        fees = self._dispatch.outbidding(self._dispatch.rivals(intent), cap) or first_fees(market, cap)
+        return fees if fees is not None else Fees(cap, cap)
 
     # --------------------------------------------------------------- on the way
 
-    def _attempt(self, intent: Intent, fees: Fees) -> Attempt:
-        """Signed, and on disk before anybody else can know it."""
-        attempt = self._signer.sign(intent, fees)
-        self._log.add_attempt(attempt)
-        return attempt
-
-    def _broadcast(self, attempt: Attempt) -> Refusal | None:
-        """Whatever the answer, the bytes may be out: only receipts tell. Returns what the node refused it
-        with."""
-        try:
-            self._node.send_raw(attempt.raw)
-        except RpcError as error:
-            refused = refusal(error.code, error.text)
-            if refused is Refusal.ALREADY_KNOWN:
-                self._log.mark_broadcast(attempt.tx_hash)
-            return refused
-        except (NodeUnavailable, NodeUntrusted):
-            return Refusal.UNRECOGNISED
-        self._log.mark_broadcast(attempt.tx_hash)
-        return None
-
-    def _await(self, intent: Intent, attempts: list[Attempt]) -> Receipt:
+    def _await(self, intent: Intent) -> Receipt:
         started = newest = self._clock.monotonic()
-        patience = Patience(self._waiting.bump_after_s, self._waiting.give_up_after_s)
         while True:
             now = self._clock.monotonic()
-            seen = self._look_or_nothing(intent, attempts, now - newest, now - started)
-            step = next_step(seen, patience) if seen is not None else self._blind(now - started)
+            waited = Waited(newest_s=now - newest, total_s=now - started)
+            if waited.total_s >= self._waiting.give_up_after_s:
+                raise self._unknown(intent, self._too_long(intent))
+            seen = self._look(intent)
+            step = next_step(seen, waited, self._waiting.patience) if seen is not None else NextStep.WAIT
             if step is NextStep.ADOPT and seen is not None and seen.receipt is not None:
-                if self._is_final(seen.receipt):
+                self._recovery.record(seen.receipt, seen.outlook)
+                if seen.outlook.head - seen.receipt.block_number + 1 >= self._waiting.confirmations:
                     return seen.receipt
-            elif step is NextStep.SEND_AGAIN:
-                self._broadcast(attempts[-1])
-            elif step is NextStep.BUMP:
-                newest = now
-                self._bump(intent, attempts)
             elif step is NextStep.GIVE_UP:
-                raise self._unknown(intent, attempts, self._too_long(intent))
-            if now - started >= self._waiting.give_up_after_s:
-                raise self._unknown(intent, attempts, self._too_long(intent))
+                raise self._unknown(intent, self._too_long(intent))
+            elif seen is not None and self._pushed(seen, step):
+                newest = now
             self._wait(self._waiting.poll_s)
 
-    def _bump(self, intent: Intent, attempts: list[Attempt]) -> None:
-        last = attempts[-1]
-        raised = bumped(
-            Fees(last.max_fee_per_gas_wei, last.max_priority_fee_per_gas_wei), intent.payload.max_fee_cap_wei
-        )
-        if raised is not None:
-            attempts.append(self._attempt(intent, raised))
-            self._broadcast(attempts[-1])
+    def _pushed(self, seen: Seen, step: NextStep) -> bool:
+        """Acts on what is not mined; whether a new attempt is out."""
+        attempt: Attempt | None = None
+        if step is NextStep.UNMINE:
+            self._log.move(seen.intent.intent_id, IntentStatus.UNMINED)
+        if step in (NextStep.UNMINE, NextStep.SEND_AGAIN):
+            refused = self._dispatch.send(seen.intent, seen.attempts[-1])
+            if refused is Refusal.REPLACEMENT_UNDERPRICED:
+                attempt = self._dispatch.bump(seen)
+        elif step is NextStep.BUMP:
+            attempt = self._dispatch.bump(seen)
+        elif step is NextStep.CANCEL:
+            attempt = self._dispatch.cancel(seen)
+        if attempt is None:
+            return step is NextStep.BUMP
+        self._dispatch.send(seen.intent, attempt)
+        failpoints.reach(Failpoint.BUMP_BROADCAST)
+        return True
 
-    def _blind(self, total_s: float) -> NextStep:
-        return NextStep.GIVE_UP if total_s >= self._waiting.give_up_after_s else NextStep.WAIT
+    def _outbid(self, intent: Intent) -> None:
+        """Something is out for this nonce that we do not see: at once a higher price."""
+        seen = self._look(intent)
+        if seen is not None:
+            self._pushed(seen, NextStep.BUMP)
 
-    def _look_or_nothing(
-        self, intent: Intent, attempts: Sequence[Attempt], waited_s: float, total_s: float
-    ) -> Seen | None:
-        """A node that does not answer changes nothing about what is out."""
+    def _look(self, intent: Intent) -> Seen | None:
+        """None when the node does not answer: that changes nothing about what is out."""
+        payload = intent.payload
         try:
-            return self._look(intent, attempts, waited_s, total_s)
+            outlook = self._node.look(payload.sender, payload.vault, self._dispatch.hashes(intent))
         except (NodeUnavailable, NodeUntrusted):
             return None
-
-    def _look(self, intent: Intent, attempts: Sequence[Attempt], waited_s: float, total_s: float) -> Seen:
-        receipts = (self._node.receipt(intent.intent_id, attempt.tx_hash) for attempt in attempts)
-        receipt = next((found for found in receipts if found is not None), None)
-        if receipt is not None or not attempts:
-            return Seen(len(attempts), receipt, receipt is not None, receipt is not None, waited_s, total_s)
-        return Seen(
-            signed=len(attempts),
-            receipt=None,
-            nonce_used=self._node.mined_nonce(intent.payload.sender) > intent.nonce,
-            known_to_node=self._node.knows(attempts[-1].tx_hash),
-            waited_s=waited_s,
-            total_s=total_s,
-        )
+        return self._dispatch.seen(intent, outlook)
 
     # -------------------------------------------------------------------- ends
 
-    def _is_final(self, receipt: Receipt) -> bool:
-        return self._node.block_number() - receipt.block_number + 1 >= self._waiting.confirmations
-
-    def _conclude(self, intent: Intent, receipt: Receipt) -> None:
-        self._log.add_receipt(receipt)
-        self._log.move(intent.intent_id, IntentStatus.FINAL if receipt.succeeded else IntentStatus.REVERTED)
+    def _kind(self, receipt: Receipt) -> AttemptKind:
+        attempts = self._log.attempts(receipt.intent_id)
+        return next(attempt.kind for attempt in attempts if attempt.tx_hash == receipt.tx_hash)
 
     def _too_long(self, intent: Intent) -> str:
         return f"no receipt for nonce {intent.nonce} within {self._waiting.give_up_after_s:.0f} s"
 
-    def _unknown(self, intent: Intent, attempts: Sequence[Attempt], why: str) -> KeeperError:
-        self._log.move(intent.intent_id, IntentStatus.UNKNOWN)
-        hashes = ", ".join(attempt.tx_hash for attempt in attempts)
+    def _unknown(self, intent: Intent, why: str) -> KeeperError:
+        if self._log.status(intent.intent_id) in (IntentStatus.SIGNED, IntentStatus.SENT):
+            self._log.move(intent.intent_id, IntentStatus.UNKNOWN)
+        failpoints.reach(Failpoint.UNKNOWN_COMMITTED)
+        hashes = ", ".join(attempt.tx_hash for attempt in self._log.attempts(intent.intent_id))
         return OutcomeUnknown(
             f"{why}: {hashes}",
             remedy="Nothing else is sent until one of these is mined; each cycle looks again and sends the same bytes.",
         )
+
+
+def _wrong_chain(actual: int, wanted: int) -> WrongChain:
+    return WrongChain(
+        f"the node is on chain {actual}, the transaction is for chain {wanted}",
+        remedy="Point KEEPER_RPC_URL to a node of the configured chain. Nothing was signed.",
+    )

@@ -1,39 +1,84 @@
-"""``ports.Node`` over a JSON-RPC endpoint that somebody else opened."""
+"""``ports.Node`` and ``ports.Relay`` over JSON-RPC endpoints that somebody else opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from keeper.domain.errors import RpcError
 from keeper.domain.tx import Receipt
-from keeper.tx.ports import FeeMarket
+from keeper.tx.ports import FeeMarket, Outlook
+from keeper.tx.refusals import Refusal, refusal
 
 Call = Callable[[str, Sequence[Any]], Any]
+Batch = Callable[[Sequence[tuple[str, Sequence[Any]]]], list[Any]]
 FEE_BLOCKS = 5
 MEDIAN = 50
+SURE_BLOCKS = 3
+"""A node whose receipts lag further than this behind its own state is broken, not slow."""
+EPOCH = "0x900cf0cf"
+"""First four bytes of keccak256("epoch()")."""
+NAV_EVENTS = {
+    "0x685c2c3ea72c78927d168533c51a24559460a86f57bedb31ac9ca4c16973743e": "Rebalanced",
+    "0xc219c3e20b7a2ad9721c518ebb6de77af1c006a7f81c9cdf780e888e3d13237a": "Deleveraged",
+}
+"""The vault's events whose data begins with NAV before and after, by their first topic."""
+WORD = 64
 
 
 class RpcNode:
-    """``request`` may retry, ``send`` must not."""
+    """``request`` and ``batch`` may retry, ``send`` must not. ``finality_blocks``: how deep is final; without it the
+    node's own tag decides."""
 
-    def __init__(self, request: Call, send: Call) -> None:
+    def __init__(self, request: Call, batch: Batch, send: Call, finality_blocks: int | None = None) -> None:
         self._request = request
+        self._batch = batch
         self._send = send
+        self._finality_blocks = finality_blocks
+        self._tells_pool = True
 
     def chain_id(self) -> int:
         return int(self._request("eth_chainId", ()), 16)
 
-    def mined_nonce(self, account: str) -> int:
-        return int(self._request("eth_getTransactionCount", (account, "latest")), 16)
-
-    def pending_nonce(self, account: str) -> int:
-        return int(self._request("eth_getTransactionCount", (account, "pending")), 16)
+    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
+        """tx.ports.Node. One batch; one more request where the node tells its mempool by account."""
+        calls: list[tuple[str, Sequence[Any]]] = [
+            ("eth_getBlockByNumber", ("latest", False)),
+            ("eth_getBlockByNumber", ("latest" if self._finality_blocks is not None else "finalized", False)),
+            ("eth_getTransactionCount", (account, "latest")),
+            ("eth_getTransactionCount", (account, "pending")),
+            ("eth_call", ({"to": vault, "data": EPOCH}, "latest")),
+        ]
+        for tx_hash in hashes:
+            calls += [("eth_getTransactionReceipt", (tx_hash,)), ("eth_getTransactionByHash", (tx_hash,))]
+        latest, final, mined, pending, epoch, *found = self._batch(calls)
+        head = int(latest["number"], 16)
+        mined_nonce = int(mined, 16)
+        by_hash = zip(hashes, found[0::2], found[1::2], strict=True)
+        receipts: dict[str, Receipt] = {}
+        known: set[str] = set()
+        for tx_hash, receipt, transaction in by_hash:
+            if receipt is not None:
+                receipts[tx_hash] = _receipt(hashes[tx_hash], tx_hash, receipt)
+            if receipt is not None or transaction is not None:
+                known.add(tx_hash)
+        return Outlook(
+            head=head,
+            head_time=int(latest["timestamp"], 16),
+            base_fee_wei=int(latest.get("baseFeePerGas", "0x0"), 16),
+            final_block=self._final(head, final),
+            mined_nonce=mined_nonce,
+            settled_nonce=self._settled(account, head, mined_nonce, receipts, hashes),
+            pending_nonce=int(pending, 16),
+            epoch=int(epoch, 16) if len(epoch) == 2 + WORD else None,
+            receipts=receipts,
+            known=frozenset(known),
+            pool=self._pool(account),
+        )
 
     def balance(self, account: str) -> int:
         return int(self._request("eth_getBalance", (account, "latest")), 16)
-
-    def block_number(self) -> int:
-        return int(self._request("eth_blockNumber", ()), 16)
 
     def fee_market(self) -> FeeMarket:
         history = self._request("eth_feeHistory", (hex(FEE_BLOCKS), "latest", [MEDIAN]))
@@ -46,19 +91,76 @@ class RpcNode:
     def send_raw(self, raw: str) -> None:
         self._send("eth_sendRawTransaction", (raw,))
 
-    def receipt(self, intent_id: str, tx_hash: str) -> Receipt | None:
-        found = self._request("eth_getTransactionReceipt", (tx_hash,))
-        if found is None:
-            return None
-        return Receipt(
-            intent_id=intent_id,
-            tx_hash=tx_hash,
-            block_number=int(found["blockNumber"], 16),
-            block_hash=found["blockHash"],
-            succeeded=int(found["status"], 16) == 1,
-            gas_used=int(found["gasUsed"], 16),
-            effective_gas_price_wei=int(found["effectiveGasPrice"], 16),
-        )
+    # ------------------------------------------------------------------ inside
 
-    def knows(self, tx_hash: str) -> bool:
-        return self._request("eth_getTransactionByHash", (tx_hash,)) is not None
+    def _final(self, head: int, tagged: Mapping[str, Any] | None) -> int:
+        if self._finality_blocks is not None:
+            return head - self._finality_blocks
+        return int(tagged["number"], 16) if tagged is not None else 0
+
+    def _settled(
+        self,
+        account: str,
+        head: int,
+        mined_nonce: int,
+        receipts: Mapping[str, Receipt],
+        hashes: Mapping[str, str],
+    ) -> int:
+        """Asked for only where it can matter: something of ours has no receipt."""
+        if len(receipts) == len(hashes):
+            return mined_nonce
+        block = hex(max(0, head - SURE_BLOCKS))
+        return int(self._request("eth_getTransactionCount", (account, block)), 16)
+
+    def _pool(self, account: str) -> Mapping[int, str] | None:
+        if not self._tells_pool:
+            return None
+        try:
+            content = self._request("txpool_contentFrom", (account,))
+        except RpcError:
+            self._tells_pool = False
+            return None
+        found = {}
+        for part in ("pending", "queued"):
+            for nonce, transaction in (content.get(part) or {}).items():
+                found[int(nonce)] = transaction["hash"]
+        return found
+
+
+class PrivateRelay:
+    """Flashbots' ``eth_sendPrivateTransaction``, or a protected RPC that takes ordinary sends."""
+
+    def __init__(self, send: Call) -> None:
+        self._send = send
+
+    def send_raw(self, raw: str) -> None:
+        try:
+            self._send("eth_sendPrivateTransaction", ({"tx": raw},))
+        except RpcError as error:
+            if refusal(error.code, error.text) is not Refusal.NOT_SUPPORTED:
+                raise
+            self._send("eth_sendRawTransaction", (raw,))
+
+
+def _receipt(intent_id: str, tx_hash: str, found: Mapping[str, Any]) -> Receipt:
+    before, after = _nav(found)
+    return Receipt(
+        intent_id=intent_id,
+        tx_hash=tx_hash,
+        block_number=int(found["blockNumber"], 16),
+        block_hash=found["blockHash"],
+        succeeded=int(found["status"], 16) == 1,
+        gas_used=int(found["gasUsed"], 16),
+        effective_gas_price_wei=int(found["effectiveGasPrice"], 16),
+        nav_before=before,
+        nav_after=after,
+    )
+
+
+def _nav(receipt: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    for log in receipt.get("logs") or ():
+        if log.get("topics") and log["topics"][0] in NAV_EVENTS and log.get("address") == receipt.get("to"):
+            data = log["data"].removeprefix("0x")
+            with suppress(ValueError):
+                return int(data[:WORD], 16), int(data[WORD : 2 * WORD], 16)
+    return None, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,34 +17,54 @@ class FeeMarket:
     tip_wei: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """One key and one vault as a node sees them at one time, read in one request.
+
+    ``mined_nonce``: of the account's next transaction by the latest block; ``settled_nonce``: some blocks earlier, so
+    that a difference cannot be lag; ``pending_nonce``: counting what waits. ``epoch``: the vault's, None where it has
+    none. ``receipts``: by hash, of those asked for that are mined. ``known``: hashes asked for that the node has, mined
+    or waiting. ``pool``: hashes of all that waits for this key, None where the node does not tell.
+    ``final_block``: nothing at or below it will be un-mined.
+    """
+
+    head: int
+    head_time: int
+    base_fee_wei: int
+    final_block: int
+    mined_nonce: int
+    settled_nonce: int
+    pending_nonce: int
+    epoch: int | None
+    receipts: Mapping[str, Receipt]
+    known: frozenset[str]
+    pool: Mapping[int, str] | None
+
+
 class Node(Protocol):
     """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError has the node's
     words."""
 
     def chain_id(self) -> int: ...
 
-    def mined_nonce(self, account: str) -> int:
-        """Number of the account's mined transactions: the nonce of its next."""
-        ...
-
-    def pending_nonce(self, account: str) -> int:
-        """As ``mined_nonce``, counting what waits in this node's mempool."""
+    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
+        """``hashes``: of attempts that matter, to the intent that each belongs to."""
         ...
 
     def balance(self, account: str) -> int: ...
 
     def fee_market(self) -> FeeMarket: ...
 
-    def block_number(self) -> int: ...
-
     def send_raw(self, raw: str) -> None:
         """Never retried: a send that failed on the way may have arrived."""
         ...
 
-    def receipt(self, intent_id: str, tx_hash: str) -> Receipt | None: ...
 
-    def knows(self, tx_hash: str) -> bool:
-        """Whether the node has the transaction, mined or waiting."""
+class Relay(Protocol):
+    """A way to block builders that the public does not see."""
+
+    def send_raw(self, raw: str) -> None:
+        """Never retried. Raises as ``Node.send_raw``."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a node means when it does not simply take a transaction. By code and text: nodes differ in both."""
+"""What a node means when it does not simply take a transaction. Nodes differ in code and words: both are read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """UNRECOGNISED counts as "maybe sent", like no answer at all."""
+    """UNRECOGNISED counts as "maybe sent", like no answer at all; so does whatever is not listed in ``NOT_TAKEN``."""
 
     ALREADY_KNOWN = "ALREADY_KNOWN"
     NONCE_TOO_LOW = "NONCE_TOO_LOW"
@@ -15,12 +15,37 @@ class Refusal(StrEnum):
     FEE_TOO_LOW = "FEE_TOO_LOW"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     INVALID = "INVALID"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
     UNRECOGNISED = "UNRECOGNISED"
 
 
+NOT_TAKEN = (
+    Refusal.NONCE_TOO_HIGH,
+    Refusal.REPLACEMENT_UNDERPRICED,
+    Refusal.FEE_TOO_LOW,
+    Refusal.INSUFFICIENT_FUNDS,
+    Refusal.INVALID,
+    Refusal.NOT_SUPPORTED,
+)
+"""The node certainly does not hold these bytes on our behalf. They exist all the same."""
+
+_METHOD_NOT_FOUND, _INVALID_PARAMS = -32601, -32602
+
 _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
-    # geth, Reth, Erigon: "already known"; Anvil: "transaction already imported"; Nethermind: "AlreadyKnown".
-    (Refusal.ALREADY_KNOWN, ("already known", "already imported", "alreadyknown", "known transaction")),
+    # geth, Reth, Erigon: "already known"; Anvil: "transaction already imported"; Nethermind: "AlreadyKnown";
+    # Besu: "Known transaction"; Erigon: "existing tx with same hash".
+    (
+        Refusal.ALREADY_KNOWN,
+        (
+            "already known",
+            "already imported",
+            "alreadyknown",
+            "known transaction",
+            "existing tx with same hash",
+        ),
+    ),
+    # Nethermind: "ReplacementNotAllowed"; Erigon: "could not replace existing tx"; Besu: "Transaction gas price
+    # supplied is too low to replace".
     (
         Refusal.REPLACEMENT_UNDERPRICED,
         (
@@ -28,18 +53,33 @@ _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
             "replacement underpriced",
             "replacementnotallowed",
             "could not replace",
+            "too low to replace",
         ),
     ),
-    (Refusal.NONCE_TOO_LOW, ("nonce too low", "oldnonce", "old nonce", "nonce is too low", "invalid nonce")),
-    (Refusal.NONCE_TOO_HIGH, ("nonce too high", "nonce gap", "noncegap")),
-    (Refusal.INSUFFICIENT_FUNDS, ("insufficient funds", "insufficientfunds", "insufficient balance")),
+    # geth: "nonce too low: next nonce 5, tx nonce 4"; Nethermind: "OldNonce"; Erigon: "nonce too low".
+    (
+        Refusal.NONCE_TOO_LOW,
+        ("nonce too low", "oldnonce", "old nonce", "nonce is too low", "invalid nonce", "nonce_too_low"),
+    ),
+    # Besu: "Nonce too far in future"; Nethermind: "NonceGap"; geth for blobs: "nonce gap".
+    (
+        Refusal.NONCE_TOO_HIGH,
+        ("nonce too high", "nonce gap", "noncegap", "nonce too distant", "nonce too far", "gapped-nonce"),
+    ),
+    # Besu: "Upfront cost exceeds account balance".
+    (
+        Refusal.INSUFFICIENT_FUNDS,
+        ("insufficient funds", "insufficientfunds", "insufficient balance", "exceeds account balance"),
+    ),
     (
         Refusal.FEE_TOO_LOW,
         (
             "max fee per gas less than block base fee",
+            "fee cap less than block base fee",
             "feetoolow",
             "transaction underpriced",
             "fee too low",
+            "gas price below configured minimum",
             "max priority fee per gas higher",
         ),
     ),
@@ -48,21 +88,26 @@ _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
         (
             "intrinsic gas too low",
             "exceeds block gas limit",
+            "exceeds the limit of",
             "gas limit is too high",
+            "gaslimitexceeded",
             "invalid chain id",
             "invalid sender",
+            "invalid signature",
             "oversized data",
             "transaction gas limit too high",
+            "transaction type not supported",
         ),
     ),
 )
 
 
 def refusal(code: int, text: str) -> Refusal:
-    """``code`` alone says little (-32000 and -32603 carry everything); the words decide."""
-    del code
+    """The words go first: -32000 and -32603 carry everything, nonce errors too. The code decides what they leave."""
     said = text.lower()
-    return next(
-        (meaning for meaning, phrases in _PHRASES if any(phrase in said for phrase in phrases)),
-        Refusal.UNRECOGNISED,
-    )
+    for meaning, phrases in _PHRASES:
+        if any(phrase in said for phrase in phrases):
+            return meaning
+    if code == _METHOD_NOT_FOUND:
+        return Refusal.NOT_SUPPORTED
+    return Refusal.INVALID if code == _INVALID_PARAMS else Refusal.UNRECOGNISED

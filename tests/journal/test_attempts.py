@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from keeper.domain.errors import JournalUnwritable
-from keeper.domain.tx import Attempt, Intent, IntentStatus, Payload, Receipt
+from keeper.domain.tx import MOVES, Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 
@@ -16,8 +16,8 @@ PAYLOAD = Payload(31_337, SENDER, "0x" + "11" * 20, 4, "0x7df868c7", 900_000, 10
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(f"sqlite:///{tmp_path / 'keeper.db'}") as opened:
+def journal(journal_url: str) -> Iterator[Journal]:
+    with Journal.open(journal_url) as opened:
         yield opened
 
 
@@ -38,57 +38,154 @@ def a_receipt(attempt: Attempt) -> Receipt:
     return Receipt(attempt.intent_id, attempt.tx_hash, 9, "0x" + "ab" * 32, True, 500_000, 2**65)
 
 
+def signed(log: StoredAttempts, intent: Intent, number: int = 1) -> Attempt:
+    """Created and signed for."""
+    log.create(intent)
+    log.move(intent.intent_id, IntentStatus.SIGNING)
+    attempt = an_attempt(intent.intent_id, number)
+    log.add_attempt(attempt)
+    return attempt
+
+
+def mined(log: StoredAttempts, intent: Intent, number: int = 1) -> Attempt:
+    attempt = signed(log, intent, number)
+    log.mark_broadcast(attempt.tx_hash)
+    log.add_receipt(a_receipt(attempt))
+    return attempt
+
+
 def test_an_intent_comes_back_whole(log: StoredAttempts) -> None:
     log.create(an_intent("one", 7))
-    assert log.open_intent(31_337, SENDER.lower()) == an_intent("one", 7)
+    assert log.unfinished(31_337, SENDER.lower()) == (an_intent("one", 7),)
+    assert log.intent("one") == an_intent("one", 7)
     assert log.status("one") is IntentStatus.OPEN
     assert log.created_at("one") == 1_234
 
 
 def test_attempts_come_back_byte_for_byte_oldest_first(log: StoredAttempts) -> None:
+    signed(log, an_intent("one", 7), 9)
+    cancelling = replace(an_attempt("one", 3), kind=AttemptKind.CANCEL)
+    log.add_attempt(cancelling)
+    assert log.attempts("one") == (an_attempt("one", 9), cancelling)
+
+
+def test_the_states_follow_what_happens(log: StoredAttempts) -> None:
+    attempt = signed(log, an_intent("one", 7))
+    assert log.status("one") is IntentStatus.SIGNED
+    log.mark_broadcast(attempt.tx_hash)
+    log.mark_broadcast(attempt.tx_hash)
+    assert log.status("one") is IntentStatus.SENT
+    log.add_receipt(a_receipt(attempt))
+    assert log.status("one") is IntentStatus.MINED
+    log.move("one", IntentStatus.FINAL)
+    assert log.unfinished(31_337, SENDER) == ()
+    assert log.latest_final(31_337, SENDER) == (an_intent("one", 7), a_receipt(attempt))
+
+
+@pytest.mark.parametrize(
+    "to", [status for status in IntentStatus if (IntentStatus.MINED, status) not in MOVES]
+)
+def test_the_database_refuses_a_move_that_is_not_allowed(log: StoredAttempts, to: IntentStatus) -> None:
+    mined(log, an_intent("one", 7))
+    with pytest.raises(JournalUnwritable):
+        log.move("one", to)
+    assert log.status("one") is IntentStatus.MINED
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "('one', 2, 1, 'OPEN', 'FINAL', 0, 1)",
+        "('one', 3, 2, 'SIGNING', 'SIGNED', 0, 1)",
+        "('one', 2, 1, 'SENT', 'MINED', 0, 1)",
+        "('one', 2, NULL, NULL, 'OPEN', 0, 1)",
+        "('nobody', 1, NULL, NULL, 'OPEN', 0, 1)",
+    ],
+)
+def test_the_database_itself_keeps_the_order_whoever_writes(
+    journal: Journal, log: StoredAttempts, values: str
+) -> None:
     log.create(an_intent("one", 7))
-    log.add_attempt(an_attempt("one", 9))
-    log.add_attempt(an_attempt("one", 3))
-    assert log.attempts("one") == (an_attempt("one", 9), an_attempt("one", 3))
+    with pytest.raises(JournalUnwritable), journal.appending("move") as entry:
+        entry.connection.execute(
+            text(f"INSERT INTO moves (intent_id, step, step_before, was, became, at, entry) VALUES {values}")
+        )
 
 
 def test_n5_the_database_refuses_a_second_intent_for_a_nonce(log: StoredAttempts) -> None:
-    log.create(an_intent("one", 7))
-    log.move("one", IntentStatus.FINAL)
+    mined(log, an_intent("one", 7))
     with pytest.raises(JournalUnwritable):
         log.create(an_intent("two", 7))
 
 
-@pytest.mark.parametrize("status", [IntentStatus.OPEN, IntentStatus.UNKNOWN, IntentStatus.MINED])
-def test_n1_the_database_refuses_a_second_intent_while_one_is_not_final(
-    log: StoredAttempts, status: IntentStatus
-) -> None:
+def test_n1_the_database_refuses_a_second_intent_while_one_waits(log: StoredAttempts) -> None:
     log.create(an_intent("one", 7))
-    log.move("one", status)
-    with pytest.raises(JournalUnwritable):
-        log.create(an_intent("two", 8))
+    for step in (IntentStatus.SIGNING, None):
+        with pytest.raises(JournalUnwritable):
+            log.create(an_intent("two", 8))
+        if step is not None:
+            log.move("one", step)
+
+
+def test_an_emergency_may_follow_one_that_is_mined_and_not_final(log: StoredAttempts) -> None:
+    mined(log, an_intent("one", 7))
+    log.create(an_intent("two", 8))
+    assert [intent.intent_id for intent in log.unfinished(31_337, SENDER)] == ["one", "two"]
+
+
+def test_a_supersession_is_one_step(log: StoredAttempts) -> None:
+    signed(log, an_intent("one", 7))
+    log.create(replace(an_intent("two", 7), supersedes="one"))
+    assert log.status("one") is IntentStatus.SUPERSEDED
+    assert log.unfinished(31_337, SENDER) == (replace(an_intent("two", 7), supersedes="one"),)
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_what_was_superseded_and_is_mined_after_all_takes_its_nonce_back(
+    log: StoredAttempts, signs: bool
+) -> None:
+    attempt = signed(log, an_intent("one", 7))
+    log.create(replace(an_intent("two", 7), supersedes="one"))
+    if signs:
+        log.move("two", IntentStatus.SIGNING)
+        log.add_attempt(an_attempt("two", 2))
+    log.add_receipt(a_receipt(attempt))
+    assert log.status("one") is IntentStatus.MINED
+    assert log.status("two") is (IntentStatus.DISPLACED if signs else IntentStatus.EXPIRED)
 
 
 def test_the_nonce_of_an_intent_that_expired_unsigned_is_free_again(log: StoredAttempts) -> None:
     log.create(an_intent("one", 7))
     log.move("one", IntentStatus.EXPIRED)
-    assert log.highest_nonce(31_337, SENDER) is None
-    log.create(an_intent("two", 7))
-    assert log.highest_nonce(31_337, SENDER) == 7
+    assert log.next_nonce(31_337, SENDER) is None
+    signed(log, an_intent("two", 7))
+    assert log.next_nonce(31_337, SENDER) == 8
+
+
+def test_the_watermark_counts_from_the_announcement_of_a_signature_and_never_falls(
+    log: StoredAttempts,
+) -> None:
+    log.adopt_nonce(31_337, SENDER, 7)
+    assert log.next_nonce(31_337, SENDER) == 7
+    log.create(an_intent("one", 7))
+    assert log.next_nonce(31_337, SENDER) == 7
+    log.move("one", IntentStatus.SIGNING)
+    assert log.next_nonce(31_337, SENDER) == 8
+    log.adopt_nonce(31_337, SENDER, 3)
+    assert log.next_nonce(31_337, SENDER) == 8
 
 
 def test_another_key_or_chain_has_its_own_intents(log: StoredAttempts) -> None:
     log.create(an_intent("one", 7))
     log.create(Intent("other chain", 7, replace(PAYLOAD, chain_id=1)))
     log.create(Intent("other key", 7, replace(PAYLOAD, sender="0x" + "22" * 20)))
-    assert log.open_intent(1, SENDER) is not None
+    assert [intent.intent_id for intent in log.unfinished(1, SENDER)] == ["other chain"]
 
 
 def test_one_hash_belongs_to_one_attempt(log: StoredAttempts) -> None:
-    log.create(an_intent("one", 7))
-    log.add_attempt(an_attempt("one", 1))
+    attempt = signed(log, an_intent("one", 7))
     with pytest.raises(JournalUnwritable):
-        log.add_attempt(an_attempt("one", 1))
+        log.add_attempt(attempt)
 
 
 def test_an_attempt_without_its_intent_is_refused(log: StoredAttempts) -> None:
@@ -96,14 +193,32 @@ def test_an_attempt_without_its_intent_is_refused(log: StoredAttempts) -> None:
         log.add_attempt(an_attempt("nobody", 1))
 
 
-def test_a_receipt_may_be_found_twice(log: StoredAttempts) -> None:
-    log.create(an_intent("one", 7))
-    log.add_attempt(an_attempt("one", 1))
-    log.mark_broadcast(an_attempt("one", 1).tx_hash)
-    log.add_receipt(a_receipt(an_attempt("one", 1)))
-    log.add_receipt(a_receipt(an_attempt("one", 1)))
-    log.move("one", IntentStatus.FINAL)
-    assert log.open_intent(31_337, SENDER) is None
+def test_a_receipt_may_be_found_twice_and_after_a_reorganisation_anew(log: StoredAttempts) -> None:
+    attempt = mined(log, an_intent("one", 7))
+    log.add_receipt(a_receipt(attempt))
+    log.move("one", IntentStatus.UNMINED)
+    again = replace(a_receipt(attempt), block_number=10, block_hash="0x" + "cd" * 32)
+    log.add_receipt(again)
+    assert log.receipts("one") == (a_receipt(attempt), again)
+    assert log.status("one") is IntentStatus.MINED
+
+
+def test_what_a_day_used_up(log: StoredAttempts) -> None:
+    for nonce, (as_of, ok) in enumerate([(100, True), (2_000, True), (3_000, False)]):
+        name = str(nonce)
+        payload = replace(PAYLOAD, as_of=as_of, turnover=0.5)
+        attempt = signed(log, Intent(name, nonce, payload), nonce)
+        log.mark_broadcast(attempt.tx_hash)
+        navs = {"nav_before": 1_000, "nav_after": 990} if ok else {}
+        receipt = replace(a_receipt(attempt), succeeded=ok, gas_used=100, effective_gas_price_wei=7, **navs)
+        log.add_receipt(receipt)
+        log.move(name, IntentStatus.UNMINED)
+        log.add_receipt(replace(receipt, block_hash="0x" + "cd" * 32))
+        log.move(name, IntentStatus.FINAL if ok else IntentStatus.REVERTED)
+    log.create(Intent("waiting", 3, replace(PAYLOAD, as_of=4_000, turnover=0.25)))
+    spent = log.spent(31_337, SENDER, 1_000)
+    assert spent.loss == pytest.approx(0.01)
+    assert (spent.turnover, spent.gas_wei, spent.failures) == (0.75, 2 * 700, 1)
 
 
 def test_an_error_shows_no_signed_bytes(log: StoredAttempts) -> None:

@@ -65,12 +65,12 @@ def test_the_lock_is_kept_within_one_process_as_well(tmp_path: Path) -> None:
         Journal.open(url(tmp_path))
 
 
-def test_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
+def test_row_45_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     Journal.open(url(tmp_path)).close()
     with sqlite3.connect(tmp_path / "keeper.db") as raw:
-        raw.execute("UPDATE schema SET version = 99")
+        raw.execute("UPDATE alembic_version SET version_num = '0099'")
     raw.close()
-    with pytest.raises(JournalTooNew, match="99"):
+    with pytest.raises(JournalTooNew, match="0099"):
         Journal.open(url(tmp_path))
     with pytest.raises(JournalTooNew):
         Journal.open_for_reading(url(tmp_path))
@@ -79,7 +79,7 @@ def test_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
 def test_a_refused_opening_leaves_the_lock_free(tmp_path: Path) -> None:
     Journal.open(url(tmp_path)).close()
     with sqlite3.connect(tmp_path / "keeper.db") as raw:
-        raw.execute("UPDATE schema SET version = 99")
+        raw.execute("UPDATE alembic_version SET version_num = '0099'")
     raw.close()
     with pytest.raises(JournalTooNew):
         Journal.open(url(tmp_path))
@@ -121,9 +121,9 @@ def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "keeper.db", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h/d"]
+    "address", ["", "keeper.db", "sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d"]
 )
-def test_an_address_that_is_no_sqlite_file_is_refused_without_its_password(address: str) -> None:
+def test_an_address_that_is_no_journal_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         Journal.open(address)
     assert "secret" not in refused.value.message

@@ -19,7 +19,7 @@ from keeper.planning.fills import best_fill, least_out
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.trades import Trade, trades
-from tests.factories import a_policy, a_snapshot, with_holding, with_market_move, with_reserve
+from tests.factories import a_plan_policy, a_policy, a_snapshot, with_holding, with_market_move, with_reserve
 from tests.planning.ledger import Fill, Ledger, a_decision, a_quote, as_quoted, at_its_limit
 
 shares = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda found: sum(found) > 0.1)
@@ -177,6 +177,21 @@ def test_the_least_output_is_rounded_against_the_pool() -> None:
     exact = 1_000_001 * 10**12 * snapshot.price("USDC") / snapshot.price("WETH")
     kept = (1 - candidate.fees[0] / 1e6) * (1 - 50 / 1e4)
     assert 0 <= least_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
+
+
+def test_an_emergency_in_public_asks_for_nearly_what_was_quoted() -> None:
+    snapshot = a_snapshot(weights=(0.5, 0.5, 0.2, 0.2))
+    decision = a_decision(snapshot, (0.3, 0.3, 0.1, 0.1), Action.RIPCORD, Urgency.EMERGENCY)
+    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    quotes = tuple(a_quote(request, snapshot) for request in requests)
+    loose, tight = (
+        route(decision, snapshot, quotes, a_policy(plan=a_plan_policy(public_tolerance_bps=bps)))
+        for bps in (10_000, 20)
+    )
+    sales = [step for step in tight.steps if step.route is not None]
+    assert sales
+    assert all(step.limit * 10_000 >= step.expected_out * 9_980 for step in sales)
+    assert any(before.limit < after.limit for before, after in zip(loose.steps, tight.steps, strict=False))
 
 
 @pytest.mark.parametrize(

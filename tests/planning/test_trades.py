@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import usd
 from keeper.planning.fills import best_fill
 from keeper.planning.quotes import quote_requests, routes
-from keeper.planning.trades import Trade, trades
+from keeper.planning.trades import Trade, postponed_usd, trades
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
 from tests.planning.test_route import shares, weights_of
@@ -103,3 +104,23 @@ def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
         for quote in right
     )
     assert best_fill(trade, (*generous, *right), snapshot, 50) == best_fill(trade, right, snapshot, 50)
+
+
+@pytest.mark.parametrize(("gas_limit", "count"), [(0, 4), (60_000_000, 4), (3_000_000, 2)])
+def test_row_25_a_small_block_takes_the_sells_first_and_leaves_the_rest(gas_limit: int, count: int) -> None:
+    full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
+    snapshot = replace(full, block=replace(full.block, gas_limit=gas_limit))
+    decision = a_decision(snapshot, (0.1, 0.1, 0.05, 0.05))
+    found = trades(decision, snapshot, POLICY)
+    assert len(found) == count
+    assert found == trades(decision, full, POLICY)[:count]
+    whole = sum(trade.value_usd for trade in trades(decision, full, POLICY))
+    kept = sum(trade.value_usd for trade in found)
+    assert postponed_usd(decision, snapshot, POLICY) == pytest.approx(whole - kept)
+
+
+def test_row_25_a_block_without_room_for_one_trade_is_refused_by_name() -> None:
+    full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
+    snapshot = replace(full, block=replace(full.block, gas_limit=1_000_000))
+    with pytest.raises(NothingFeasible, match="block gas limit is 1,000,000"):
+        trades(a_decision(snapshot, (0.1, 0.1, 0.05, 0.05)), snapshot, POLICY)

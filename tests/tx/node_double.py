@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eth_account import Account
@@ -11,7 +12,7 @@ from hexbytes import HexBytes
 
 from keeper.domain.errors import NodeUnavailable, RpcError
 from keeper.domain.tx import Payload, Receipt
-from keeper.tx.ports import FeeMarket
+from keeper.tx.ports import FeeMarket, Outlook
 from keeper.tx.signer import Allowed, LocalSigner, from_development_key
 
 CHAIN_ID = 31_337
@@ -83,6 +84,12 @@ class NodeDouble:
     first_nonce: int = 0
     foreign_nonces: int = 0
     head: int = 100
+    head_time: int = 1_700_000_000
+    finality: int = 0
+    settled: bool = True
+    epoch: int | None = None
+    is_vault: bool = False
+    tells_pool: bool = True
     arrived: list[str] = field(default_factory=list)
     waiting: dict[int, Sent] = field(default_factory=dict)
     mined: list[tuple[Sent, int, bool]] = field(default_factory=list)
@@ -91,12 +98,35 @@ class NodeDouble:
         self._answer()
         return self.chain
 
-    def mined_nonce(self, account: str) -> int:
+    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
         self._answer()
-        return self.first_nonce + self.foreign_nonces + len(self.mined)
-
-    def pending_nonce(self, account: str) -> int:
-        return self.mined_nonce(account) + len(self.waiting)
+        mined = {sent.tx_hash: (block, ok, sent) for sent, block, ok in self.mined if not self.hides_receipts}
+        waiting = {sent.tx_hash for sent in self.waiting.values()}
+        return Outlook(
+            head=self.head,
+            head_time=self.head_time,
+            base_fee_wei=self.base_fee,
+            final_block=self.head - self.finality,
+            mined_nonce=self._next(),
+            settled_nonce=self._next() if self.settled else 0,
+            pending_nonce=self._next() + len(self.waiting),
+            epoch=self.vault_epoch() if self.is_vault else self.epoch,
+            receipts={
+                one: Receipt(
+                    owner,
+                    one,
+                    mined[one][0],
+                    f"0x{mined[one][0]:064x}",
+                    mined[one][1],
+                    500_000,
+                    mined[one][2].max_fee,
+                )
+                for one, owner in hashes.items()
+                if one in mined
+            },
+            known=frozenset(one for one in hashes if one in waiting or one in mined),
+            pool={nonce: sent.tx_hash for nonce, sent in self.waiting.items()} if self.tells_pool else None,
+        )
 
     def balance(self, account: str) -> int:
         self._answer()
@@ -105,10 +135,6 @@ class NodeDouble:
     def fee_market(self) -> FeeMarket:
         self._answer()
         return FeeMarket(self.base_fee, self.tip)
-
-    def block_number(self) -> int:
-        self._answer()
-        return self.head
 
     def send_raw(self, raw: str) -> None:
         self._answer()
@@ -119,18 +145,6 @@ class NodeDouble:
         if self.loses_replies:
             raise NodeUnavailable("timed out", remedy="")
 
-    def receipt(self, intent_id: str, tx_hash: str) -> Receipt | None:
-        self._answer()
-        for sent, block, succeeded in self.mined:
-            if sent.tx_hash == tx_hash and not self.hides_receipts:
-                return Receipt(intent_id, tx_hash, block, f"0x{block:064x}", succeeded, 500_000, sent.max_fee)
-        return None
-
-    def knows(self, tx_hash: str) -> bool:
-        self._answer()
-        known = [*self.waiting.values(), *(sent for sent, _, _ in self.mined)]
-        return any(sent.tx_hash == tx_hash for sent in known)
-
     # ------------------------------------------------------------------ the world moves
 
     def mine(self) -> None:
@@ -138,7 +152,7 @@ class NodeDouble:
         sent = self.waiting.get(self._next())
         if sent is not None and sent.max_fee >= self.base_fee:
             del self.waiting[sent.nonce]
-            self.mined.append((sent, self.head, not self.reverts))
+            self.mined.append((sent, self.head, not self.reverts and self._accepted(sent)))
 
     def evict(self) -> None:
         self.waiting.clear()
@@ -148,7 +162,14 @@ class NodeDouble:
         if self.mined:
             self.mined.pop()
 
+    def vault_epoch(self) -> int:
+        """One more with every call that the vault took."""
+        return sum(succeeded and sent.data != "0x" for sent, _, succeeded in self.mined)
+
     # ------------------------------------------------------------------ inside
+
+    def _accepted(self, sent: Sent) -> bool:
+        return not self.is_vault or sent.data == "0x" or int(sent.data[10:74], 16) == self.vault_epoch()
 
     def _next(self) -> int:
         return self.first_nonce + self.foreign_nonces + len(self.mined)
@@ -160,7 +181,9 @@ class NodeDouble:
     def _accept(self, sent: Sent) -> None:
         if self.refuses_with:
             raise _error(self.refuses_with)
-        if self.knows(sent.tx_hash):
+        if any(
+            sent.tx_hash == one.tx_hash for one in [*self.waiting.values(), *(m for m, _, _ in self.mined)]
+        ):
             raise _error("already known")
         if sent.nonce < self._next():
             raise _error("nonce too low")
@@ -188,3 +211,14 @@ class FakeClock:
 
     def wait(self, seconds: float) -> None:
         self.at += seconds
+
+
+@dataclass
+class AlarmBell:
+    """``tx.recovery.Alarm``: what was rung."""
+
+    causes: list[str] = field(default_factory=list)
+
+    def pause(self, cause: str, reason: str) -> None:
+        assert reason
+        self.causes.append(cause)

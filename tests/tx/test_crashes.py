@@ -17,18 +17,9 @@ from keeper.domain.tx import Payload
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 from keeper.tx.manager import TransactionSender, Waiting
-from tests.tx.node_double import CHAIN_ID, FakeClock, NodeDouble, a_payload, a_signer, read
+from tests.tx.node_double import CHAIN_ID, VAULT, AlarmBell, FakeClock, NodeDouble, a_payload, a_signer, read
 
-DEADLY = (
-    "create",
-    "add_attempt",
-    "mark_broadcast",
-    "add_receipt",
-    "move",
-    "send_raw",
-    "mined_nonce",
-    "receipt",
-)
+DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "look")
 
 
 class Killed(BaseException):
@@ -68,7 +59,8 @@ class Keepers(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.decisions = 0
         self.mines_after: float | None = None
-        self.node = NodeDouble(mines=False)
+        self.node = NodeDouble(mines=False, is_vault=True, finality=4)
+        self.alarm = AlarmBell()
         self.steps_to_live: int | None = None
         self.journal = Journal.open(self.url)
         self.start()
@@ -83,7 +75,9 @@ class Keepers(RuleBasedStateMachine):
             Mortal(self.node, self.dies),
             Mortal(self.log, self.dies),
             a_signer(),
+            self.alarm,
             CHAIN_ID,
+            VAULT,
             self.clock,
             self.wait,
             Waiting(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0),
@@ -104,15 +98,17 @@ class Keepers(RuleBasedStateMachine):
         life=st.none() | st.integers(0, 25),
         mined_after=st.none() | st.integers(0, 80),
         loses_replies=st.booleans(),
+        emergency=st.booleans(),
     )
-    def cycle(self, life: int | None, mined_after: int | None, loses_replies: bool) -> None:
-        """Settle, and if nothing is in flight send for the vault's epoch; the process may die on the way."""
+    def cycle(self, life: int | None, mined_after: int | None, loses_replies: bool, emergency: bool) -> None:
+        """Settle, and send for the vault's epoch if nothing is in flight or it is an emergency; the process may die on
+        the way."""
         self.steps_to_live = life
         self.mines_after = None if mined_after is None else self.clock.at + mined_after
         self.node.loses_replies = loses_replies
         try:
-            if self.sender.settle() is None:
-                self.sender.send(self.new_decision())
+            if self.sender.settle() is None or emergency:
+                self.sender.send(self.new_decision(emergency), supersede=emergency)
         except KeeperError:
             pass
         except Killed:
@@ -121,10 +117,10 @@ class Keepers(RuleBasedStateMachine):
         self.steps_to_live = None
         self.start()
 
-    def new_decision(self) -> Payload:
+    def new_decision(self, emergency: bool) -> Payload:
         """For the vault's epoch as it is, and unlike every other decision."""
         self.decisions += 1
-        payload = a_payload(epoch=len(self.node.mined))
+        payload = a_payload(epoch=self.node.vault_epoch(), cap_gwei=500 if emergency else 100)
         return replace(payload, calldata=f"{payload.calldata}{self.decisions:064x}")
 
     @rule()
@@ -134,6 +130,13 @@ class Keepers(RuleBasedStateMachine):
     @rule()
     def the_mempool_is_lost(self) -> None:
         self.node.evict()
+
+    @precondition(
+        lambda self: self.node.mined and self.node.head - self.node.mined[-1][1] < self.node.finality
+    )
+    @rule()
+    def a_reorganisation_takes_the_newest_transaction_back(self) -> None:
+        self.node.reorganise()
 
     @rule(down=st.booleans(), hidden=st.booleans())
     def the_node_changes_its_mood(self, down: bool, hidden: bool) -> None:
@@ -146,9 +149,13 @@ class Keepers(RuleBasedStateMachine):
         """A node that answers and mines is all it takes to get out of any situation."""
         self.node.hides_receipts = False
         self.node.loses_replies = False
-        self.sender.settle()
-        self.node.mine()
-        assert self.sender.settle() is None
+        for _ in range(12):
+            in_flight = self.sender.settle()
+            if in_flight is None:
+                break
+            self.node.mine()
+        assert in_flight is None
+        assert self.alarm.causes == []
 
     @invariant()
     def n1_one_rebalance_for_one_epoch(self) -> None:
@@ -163,14 +170,27 @@ class Keepers(RuleBasedStateMachine):
 
     @invariant()
     def n5_one_nonce_for_one_intent(self) -> None:
+        """But for a no-op that cancels, and an emergency that says in the journal what it supersedes."""
+        superseding = {
+            (intent.nonce, intent.payload.calldata)
+            for intent in map(self.log.intent, self.intent_ids())
+            if intent.supersedes is not None
+        }
         owner: dict[int, str] = {}
-        for raw in set(self.node.arrived):
+        for raw in dict.fromkeys(self.node.arrived):
             sent = read(raw)
-            assert owner.setdefault(sent.nonce, sent.data) == sent.data
+            if sent.data != "0x" and (sent.nonce, sent.data) not in superseding:
+                assert owner.setdefault(sent.nonce, sent.data) == sent.data
+
+    def intent_ids(self) -> list[str]:
+        with self.journal.reading() as connection:
+            return list(connection.exec_driver_sql("SELECT intent_id FROM intents").scalars())
 
     @invariant()
     def n4_fees_stay_under_the_cap(self) -> None:
-        assert all(read(raw).max_fee <= a_payload().max_fee_cap_wei for raw in set(self.node.arrived))
+        assert all(
+            read(raw).max_fee <= a_payload(cap_gwei=500).max_fee_cap_wei for raw in set(self.node.arrived)
+        )
 
 
 TestKeepers = Keepers.TestCase

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.tx.fees import LEAST_TIP_WEI, Fees, bumped, first_fees
+from keeper.tx.fees import LEAST_TIP_WEI, Fees, first_fees, replacing
 from keeper.tx.ports import FeeMarket
 
 GWEI = 10**9
@@ -37,9 +37,11 @@ def test_n4_an_offer_is_within_the_cap_and_can_be_mined_in_the_next_block(
         assert LEAST_TIP_WEI <= fees.tip_wei <= fees.max_fee_wei - base
 
 
-@given(st.integers(1, 10**14), st.integers(1, 10**14), wei)
-def test_a_bump_raises_both_fields_by_an_eighth_at_least_or_not_at_all(fee: int, tip: int, cap: int) -> None:
-    raised = bumped(Fees(max(fee, tip), min(fee, tip)), cap)
+@given(st.integers(1, 10**14), st.integers(1, 10**14), wei, wei, wei)
+def test_a_replacement_raises_both_fields_by_an_eighth_at_least_or_not_at_all(
+    fee: int, tip: int, cap: int, base: int, market_tip: int
+) -> None:
+    raised = replacing(Fees(max(fee, tip), min(fee, tip)), FeeMarket(base, market_tip), cap)
     if raised is not None:
         assert raised.max_fee_wei * 8 >= max(fee, tip) * 9
         assert raised.tip_wei * 8 >= min(fee, tip) * 9
@@ -47,5 +49,11 @@ def test_a_bump_raises_both_fields_by_an_eighth_at_least_or_not_at_all(fee: int,
 
 
 @pytest.mark.parametrize(("cap", "result"), [(112, None), (113, Fees(113, 12))])
-def test_a_bump_is_rounded_up_and_stops_at_the_cap(cap: int, result: Fees | None) -> None:
-    assert bumped(Fees(100, 10), cap) == result
+def test_a_replacement_is_rounded_up_and_stops_at_the_cap(cap: int, result: Fees | None) -> None:
+    assert replacing(Fees(100, 10), FeeMarket(0, 0), cap) == result
+
+
+def test_a_market_that_rose_is_met_at_once() -> None:
+    out, market = Fees(40 * GWEI, GWEI), FeeMarket(500 * GWEI, 3 * GWEI)
+    assert replacing(out, market, 2_000 * GWEI) == Fees(1_003 * GWEI, 3 * GWEI)
+    assert replacing(out, market, 100 * GWEI) == Fees(100 * GWEI, GWEI * 9 // 8)

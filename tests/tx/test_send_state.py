@@ -6,51 +6,125 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.tx import Receipt
-from keeper.tx.send_state import NextStep, Patience, Seen, next_step
+from keeper.domain.tx import UNFINISHED, Attempt, AttemptKind, Intent, IntentStatus, Receipt
+from keeper.tx.ports import Outlook
+from keeper.tx.send_state import NextStep, Patience, Seen, Waited, next_step, recovery_step
+from tests.tx.node_double import GWEI, a_payload
 
-PATIENCE = Patience(bump_after_s=30.0, give_up_after_s=120.0)
+PATIENCE = Patience(bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0)
+NOW, LONG = Waited(0.0, 0.0), Waited(30.0, 30.0)
+CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI)
+CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
+RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI)
 RECEIPT = Receipt("one", "0xab", 9, "0xbb", True, 21_000, 1)
-PENDING = Seen(signed=1, receipt=None, nonce_used=False, known_to_node=True, waited_s=0.0, total_s=0.0)
+OUTLOOK = Outlook(
+    head=10,
+    head_time=1_000,
+    base_fee_wei=10 * GWEI,
+    final_block=8,
+    mined_nonce=4,
+    settled_nonce=4,
+    pending_nonce=5,
+    epoch=3,
+    receipts={},
+    known=frozenset({"0xab", "0xac"}),
+    pool=None,
+)
+PENDING = Seen(Intent("one", 4, a_payload(3)), IntentStatus.SENT, (CALL,), (), OUTLOOK)
+FORGOTTEN = replace(PENDING, outlook=replace(OUTLOOK, known=frozenset()))
+USED = replace(PENDING, outlook=replace(OUTLOOK, mined_nonce=5))
+MINED = replace(PENDING, outlook=replace(OUTLOOK, mined_nonce=5, receipts={"0xab": RECEIPT}))
+PRIVATE = replace(FORGOTTEN, intent=Intent("one", 4, replace(a_payload(3), private=True)))
+GONE_ON = replace(PENDING, outlook=replace(OUTLOOK, epoch=4))
+LATE = replace(PENDING, outlook=replace(OUTLOOK, head_time=a_payload().deadline + 1))
 
-STEPS = [
-    (PENDING, NextStep.WAIT),
-    (replace(PENDING, signed=0, known_to_node=False), NextStep.EXPIRE),
-    (replace(PENDING, known_to_node=False), NextStep.SEND_AGAIN),
-    (replace(PENDING, waited_s=30.0), NextStep.BUMP),
-    (replace(PENDING, nonce_used=True, known_to_node=False), NextStep.WAIT),
-    (replace(PENDING, total_s=120.0), NextStep.GIVE_UP),
-    (replace(PENDING, total_s=120.0, receipt=RECEIPT, nonce_used=True), NextStep.ADOPT),
-]
+
+@pytest.mark.parametrize(
+    ("seen", "waited", "step"),
+    [
+        (PENDING, NOW, NextStep.WAIT),
+        (FORGOTTEN, NOW, NextStep.SEND_AGAIN),
+        (PENDING, LONG, NextStep.BUMP),
+        (USED, LONG, NextStep.WAIT),
+        (PENDING, Waited(0.0, 120.0), NextStep.GIVE_UP),
+        (MINED, Waited(0.0, 120.0), NextStep.ADOPT),
+        (replace(FORGOTTEN, status=IntentStatus.MINED), NOW, NextStep.UNMINE),
+        (PRIVATE, NOW, NextStep.WAIT),
+        (PRIVATE, Waited(0.0, 60.0), NextStep.CANCEL),
+        (replace(PRIVATE, attempts=(CALL, CANCEL)), NOW, NextStep.SEND_AGAIN),
+        (replace(MINED, attempts=(), rivals=(CALL,)), NOW, NextStep.ADOPT),
+    ],
+)
+def test_a_transaction_just_sent_has_one_next_step(seen: Seen, waited: Waited, step: NextStep) -> None:
+    assert next_step(seen, waited, PATIENCE) is step
+
+
+@pytest.mark.parametrize(
+    ("seen", "step"),
+    [
+        (replace(PENDING, status=IntentStatus.OPEN, attempts=()), NextStep.EXPIRE),
+        (replace(PENDING, status=IntentStatus.SIGNING, attempts=()), NextStep.RESIGN),
+        (replace(GONE_ON, status=IntentStatus.SIGNING, attempts=()), NextStep.CANCEL),
+        (PENDING, NextStep.WAIT),
+        (replace(PENDING, outlook=replace(OUTLOOK, base_fee_wei=21 * GWEI)), NextStep.BUMP),
+        (FORGOTTEN, NextStep.SEND_AGAIN),
+        (MINED, NextStep.ADOPT),
+        (replace(FORGOTTEN, status=IntentStatus.MINED), NextStep.UNMINE),
+        (replace(FORGOTTEN, status=IntentStatus.UNMINED), NextStep.SEND_AGAIN),
+        (USED, NextStep.WAIT),
+        (replace(USED, outlook=replace(USED.outlook, settled_nonce=5)), NextStep.DISPLACE),
+        (GONE_ON, NextStep.CANCEL),
+        (LATE, NextStep.CANCEL),
+        (replace(LATE, attempts=(CALL, CANCEL)), NextStep.WAIT),
+        (PRIVATE, NextStep.CANCEL),
+    ],
+)
+def test_what_an_earlier_process_left_has_one_next_step(seen: Seen, step: NextStep) -> None:
+    assert recovery_step(seen) is step
+
 
 anything = st.builds(
     Seen,
-    signed=st.integers(0, 4),
-    receipt=st.none() | st.just(RECEIPT),
-    nonce_used=st.booleans(),
-    known_to_node=st.booleans(),
-    waited_s=st.floats(0, 1e6),
-    total_s=st.floats(0, 1e6),
+    intent=st.builds(
+        Intent, intent_id=st.just("one"), nonce=st.integers(3, 5), payload=st.just(a_payload(3))
+    ),
+    status=st.sampled_from(UNFINISHED),
+    attempts=st.lists(st.sampled_from((CALL, CANCEL)), max_size=3).map(tuple),
+    rivals=st.sampled_from(((), (RIVAL,))),
+    outlook=st.builds(
+        replace,
+        st.just(OUTLOOK),
+        known=st.sampled_from((frozenset(), frozenset({"0xab"}))),
+        mined_nonce=st.integers(3, 6),
+        epoch=st.sampled_from((None, 3, 4)),
+        receipts=st.sampled_from(({}, {"0xab": RECEIPT}, {"0xad": RECEIPT})),
+    ),
 )
+SPENDING = (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN, NextStep.CANCEL)
 
 
-@pytest.mark.parametrize(("seen", "step"), STEPS)
-def test_each_situation_has_one_next_step(seen: Seen, step: NextStep) -> None:
-    assert next_step(seen, PATIENCE) is step
-
-
-@given(anything)
-def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(seen: Seen) -> None:
+@given(anything, st.floats(0, 1e4), st.floats(0, 1e4))
+def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(
+    seen: Seen, newest: float, total: float
+) -> None:
     if seen.nonce_used or seen.receipt is not None:
-        assert next_step(seen, PATIENCE) not in (NextStep.SEND_AGAIN, NextStep.BUMP)
+        assert next_step(seen, Waited(newest, total), PATIENCE) not in SPENDING
+        assert recovery_step(seen) not in SPENDING
 
 
 @given(anything)
-def test_n1_an_intent_expires_only_while_nothing_was_signed_for_it(seen: Seen) -> None:
-    if next_step(seen, PATIENCE) is NextStep.EXPIRE:
-        assert seen.signed == 0
+def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(seen: Seen) -> None:
+    if recovery_step(seen) is NextStep.EXPIRE:
+        assert seen.status is IntentStatus.OPEN
 
 
 @given(anything)
 def test_a_receipt_is_always_adopted(seen: Seen) -> None:
-    assert (next_step(seen, PATIENCE) is NextStep.ADOPT) == (seen.receipt is not None)
+    assert (recovery_step(seen) is NextStep.ADOPT) == (seen.receipt is not None)
+    assert (next_step(seen, NOW, PATIENCE) is NextStep.ADOPT) == (seen.receipt is not None)
+
+
+@given(anything)
+def test_a_call_that_can_only_revert_is_never_sent_again(seen: Seen) -> None:
+    if seen.void and not seen.cancelling:
+        assert recovery_step(seen) not in (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN)

@@ -1,0 +1,141 @@
+"""The hash chain over all rows: what an entry covers, and whether everything is still as it was written.
+
+An entry is what one transaction added. Its digest covers the content of its rows; its hash covers digest, number and
+the hash before. A changed, removed or slipped-in row breaks it. A journal cut short at its end is whole by itself: that
+it is old shows against the chain (``tx.recovery``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, func, insert, select
+
+from keeper.domain.errors import JournalCorrupt
+from keeper.journal import schema
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+FIRST_HASH = "0" * 64
+_REMEDY = "Somebody or something changed the journal. Keep it, and restore a backup."
+
+
+class Entry:
+    """What one transaction adds. ``connection`` reads and updates inside it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._rows: list[tuple[Table, dict[str, Any]]] = []
+
+    def add(self, table: Table, row: Mapping[str, Any]) -> None:
+        """A row without its ``entry``. Inserted when the transaction ends, tables in the schema's order."""
+        filled = {column.name: None for column in table.columns if column.name != "entry"}
+        self._rows.append((table, filled | dict(row)))
+
+    def write(self, kind: str) -> None:
+        """Inserts rows and the entry that covers them. Nothing added: nothing written."""
+        if not self._rows:
+            return
+        newest = select(schema.entries.c.number, schema.entries.c.hash).order_by(
+            schema.entries.c.number.desc()
+        )
+        last = self.connection.execute(newest.limit(1)).one_or_none()
+        number, previous = (1, FIRST_HASH) if last is None else (last[0] + 1, last[1])
+        digest = digest_of(canonical(table, row) for table, row in self._rows)
+        count = len(self._rows)
+        self.connection.execute(
+            insert(schema.entries).values(
+                number=number,
+                kind=kind,
+                row_count=count,
+                digest=digest,
+                previous_hash=previous,
+                hash=hash_of(previous, number, kind, count, digest),
+            )
+        )
+        for table in schema.CHAINED:
+            rows = [row | {"entry": number} for owner, row in self._rows if owner is table]
+            if rows:
+                self.connection.execute(insert(table), rows)
+
+
+def canonical(table: Table, row: Mapping[str, Any]) -> str:
+    """One text for one content: the table's name and its columns in order, but for those that may change."""
+    left_out = schema.NOT_IN_DIGEST.get(table.name, ("entry",))
+    values = [
+        value.hex() if isinstance(value := row[column.name], bytes) else value
+        for column in table.columns
+        if column.name not in left_out
+    ]
+    return json.dumps([table.name, *values], separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(rows: Iterable[str]) -> str:
+    """SHA-256 over the rows in the order of their texts."""
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def hash_of(previous: str, number: int, kind: str, count: int, digest: str) -> str:
+    return hashlib.sha256(f"{previous} {number} {kind} {count} {digest}".encode()).hexdigest()
+
+
+def verify(connection: Connection) -> int:
+    """Number of entries. Raises JournalCorrupt naming the first that does not hold, and the tables of its rows."""
+    found = _rows_by_entry(connection)
+    previous, count = FIRST_HASH, 0
+    for number, kind, row_count, digest, stored_previous, stored in connection.execute(
+        select(*schema.entries.columns).order_by(schema.entries.c.number)
+    ):
+        count += 1
+        rows = found.pop(number, [])
+        if number != count or stored_previous != previous:
+            raise _corrupt(f"entry {count} is missing, or not as it was written")
+        if len(rows) != row_count or digest_of(rows) != digest:
+            tables = ", ".join(sorted({json.loads(row)[0] for row in rows})) or "none left"
+            raise _corrupt(
+                f"entry {number} ({kind}) has {len(rows)} of {row_count} rows, and they are not as they were written "
+                f"(tables: {tables})"
+            )
+        if stored != hash_of(previous, number, kind, row_count, digest):
+            raise _corrupt(f"entry {number} ({kind}) itself is not as it was written")
+        previous = stored
+    if found:
+        raise _corrupt(f"{sum(map(len, found.values()))} row(s) belong to entries that do not exist")
+    _verify_statuses(connection)
+    return count
+
+
+def _rows_by_entry(connection: Connection) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for table in schema.CHAINED:
+        for row in connection.execute(select(table)).mappings():
+            found.setdefault(row["entry"], []).append(canonical(table, dict(row)))
+    return found
+
+
+def _verify_statuses(connection: Connection) -> None:
+    """The one column that changes must repeat the last move."""
+    last = (
+        select(schema.moves.c.intent_id, func.max(schema.moves.c.step).label("step"))
+        .group_by(schema.moves.c.intent_id)
+        .subquery()
+    )
+    moved = select(schema.moves.c.intent_id, schema.moves.c.became).join(
+        last, (schema.moves.c.intent_id == last.c.intent_id) & (schema.moves.c.step == last.c.step)
+    )
+    became = dict(_pairs(connection.execute(moved)))
+    for intent_id, status in connection.execute(select(schema.intents.c.intent_id, schema.intents.c.status)):
+        if became.get(intent_id) != status:
+            raise _corrupt(f"intent {intent_id} is {status}, its last move says {became.get(intent_id)}")
+
+
+def _pairs(rows: Iterable[Sequence[Any]]) -> Iterable[tuple[str, str]]:
+    return ((row[0], row[1]) for row in rows)
+
+
+def _corrupt(what: str) -> JournalCorrupt:
+    return JournalCorrupt(what, remedy=_REMEDY)

@@ -1,0 +1,275 @@
+"""The two databases that a journal can live in: how each commits durably, locks and queues its writers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable
+from keeper.journal import schema, versions
+from keeper.journal.files import locked_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 10
+JOURNAL_LOCK = 0x6B65_6570_6572
+"""Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
+
+
+class Database(ABC):
+    """``name`` says which, without a password. ``reader`` is for reading."""
+
+    name: str
+    reader: Engine
+
+    @abstractmethod
+    def locked(self) -> AbstractContextManager[None]:
+        """The lock of the one writer, until left or until the process dies. Raises AlreadyRunning."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction that no other writer's overlaps, durable when the block is left."""
+
+    @abstractmethod
+    def require_there(self) -> None:
+        """Raises JournalUnwritable where there is no journal yet."""
+
+    @abstractmethod
+    def dispose(self) -> None: ...
+
+
+class SqliteFile(Database):
+    """WAL, synchronous=FULL: a commit that returned is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    @cached_property
+    def reader(self) -> Engine:  # type: ignore[override]
+        return _sqlite(f"sqlite:///{self._path}")
+
+    def locked(self) -> AbstractContextManager[None]:
+        return locked_file(
+            self._path.with_name(self._path.name + ".lock"),
+            f"{self._path} is in use",
+            "Point KEEPER_JOURNAL_URL to a directory that the keeper may write to.",
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with self.reader.execution_options(begin="IMMEDIATE").begin() as connection:
+            yield connection
+
+    def require_there(self) -> None:
+        if not self._path.exists():
+            raise _nothing_there(self.name)
+
+    def dispose(self) -> None:
+        self.reader.dispose()
+
+
+class EmptyMemory(Database):
+    """What a journal that does not exist yet reads as."""
+
+    name = "no journal"
+
+    def __init__(self) -> None:
+        self.reader = create_engine("sqlite://")
+        schema.metadata.create_all(self.reader)
+        with self.reader.begin() as connection:
+            versions.stamp(connection)
+
+    def locked(self) -> AbstractContextManager[None]:
+        raise _nothing_there(self.name)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        raise _nothing_there(self.name)
+
+    def require_there(self) -> None:
+        raise _nothing_there(self.name)
+
+    def dispose(self) -> None:
+        self.reader.dispose()
+
+
+class SqliteReadOnly(SqliteFile):
+    """The file as a writer leaves it; nothing of it is changed."""
+
+    @cached_property
+    def reader(self) -> Engine:  # type: ignore[override]
+        return _sqlite(f"sqlite:///file:{self._path}?mode=ro&uri=true", configured=False)
+
+
+class Postgres(Database):
+    """One connection writes and holds the journal's lock: whoever has lost the lock cannot write any more."""
+
+    def __init__(self, url: URL) -> None:
+        self.name = url.render_as_string(hide_password=True)
+        self._url = url
+        self.reader = self._engine()
+        self._writer: Connection | None = None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        engine = self._engine()
+        try:
+            connection = engine.connect()
+        except SQLAlchemyError as error:
+            raise _unreachable(self.name, error) from error
+        try:
+            if not connection.execute(text(f"SELECT pg_try_advisory_lock({JOURNAL_LOCK})")).scalar():
+                raise AlreadyRunning(
+                    f"{self.name} is in use by another keeper",
+                    remedy="One keeper per journal and key: stop the other one, or use its commands.",
+                )
+            connection.commit()
+            self._writer = connection
+            yield
+        finally:
+            self._writer = None
+            connection.close()
+            engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        if self._writer is None:
+            with self.reader.begin() as connection:
+                connection.execute(text("SET LOCAL synchronous_commit = on"))
+                _queue(connection)
+                yield connection
+            return
+        if self._writer.invalidated:
+            raise OperationalError("", None, Exception("the connection that held the journal's lock is lost"))
+        with self._writer.begin():
+            _queue(self._writer)
+            yield self._writer
+
+    def require_there(self) -> None:
+        with self.reader.connect() as connection:
+            if not versions.is_there(connection):
+                raise _nothing_there(self.name)
+
+    def dispose(self) -> None:
+        self.reader.dispose()
+
+    def _engine(self) -> Engine:
+        options = "-c synchronous_commit=on"
+        return create_engine(
+            self._url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options},
+        )
+
+
+def at(url: str) -> Database:
+    """For writing. Raises InvalidSetting."""
+    parsed = _parsed(url)
+    return SqliteFile(_path(parsed)) if parsed.get_backend_name() == "sqlite" else Postgres(parsed)
+
+
+def for_reading(url: str) -> Database:
+    """Raises InvalidSetting, JournalUnwritable where the server cannot be reached."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        path = _path(parsed)
+        return SqliteReadOnly(path) if path.exists() else EmptyMemory()
+    database = Postgres(parsed)
+    try:
+        with database.reader.connect() as connection:
+            there = versions.is_there(connection)
+    except SQLAlchemyError as error:
+        raise _unreachable(database.name, error) from error
+    return database if there else EmptyMemory()
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """The database's own words, without statement and parameters."""
+    said = str(getattr(error, "orig", None) or type(error).__name__)
+    return (
+        said.strip().splitlines()[0]
+        if isinstance(error, DatabaseError) and said.strip()
+        else type(error).__name__
+    )
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("unknown")
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed
+    if backend == "postgresql":
+        return _with_driver(parsed)
+    raise InvalidSetting(
+        f"KEEPER_JOURNAL_URL = {parsed.render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL",
+        remedy="Use sqlite:///keeper.db (relative), sqlite:////var/lib/keeper/keeper.db (absolute) or "
+        "postgresql://user@host/database.",
+    )
+
+
+def _with_driver(url: URL) -> URL:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise InvalidSetting(
+            f"KEEPER_JOURNAL_URL = {url.render_as_string(hide_password=True)}: PostgreSQL's driver is missing",
+            remedy="pip install 'keeper[postgres]'",
+        ) from None
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _path(url: URL) -> Path:
+    return Path(url.database or "").absolute()
+
+
+def _sqlite(url: str, *, configured: bool = True) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, below
+        cursor = connection.cursor()
+        if configured:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        kind = connection.get_execution_options().get("begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {kind}")
+
+    return engine
+
+
+def _queue(connection: Connection) -> None:
+    """Writers one after another: each entry's hash needs the one before."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK + 1})"))
+
+
+def _nothing_there(name: str) -> JournalUnwritable:
+    return JournalUnwritable(
+        f"{name}: there is no journal yet", remedy="Start the keeper once, or use the pause file."
+    )
+
+
+def _unreachable(name: str, error: SQLAlchemyError) -> JournalUnwritable:
+    return JournalUnwritable(
+        f"{name} cannot be reached: {reason(error)}",
+        remedy="Nothing is sent without its row. Look at the database server and KEEPER_JOURNAL_URL.",
+    )

@@ -1,0 +1,54 @@
+"""Locks that are files: held until released or until the process dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keeper.domain.errors import AlreadyRunning, JournalUnwritable
+
+
+@contextmanager
+def locked_file(path: Path, in_use: str, remedy: str) -> Iterator[None]:
+    """``in_use`` begins the message of AlreadyRunning, ``remedy`` is that of JournalUnwritable where the file cannot be
+    written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+")
+    except OSError as error:
+        raise JournalUnwritable(f"{path}: {error.strerror}", remedy=remedy) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise AlreadyRunning(
+                f"{in_use} by process {holder}",
+                remedy="One keeper per journal and key: stop the other one, or use its commands.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def locked_key(directory: Path | None, chain_id: int, account: str) -> Iterator[None]:
+    """One process per key on this machine, whatever journal it uses. ``directory`` None: $XDG_STATE_HOME/keeper or
+    ~/.local/state/keeper. Raises AlreadyRunning, JournalUnwritable."""
+    folder = directory if directory is not None else state_directory()
+    with locked_file(
+        folder / f"{chain_id}-{account.lower()}.lock",
+        f"the key {account} on chain {chain_id} is in use",
+        "Point KEEPER_LOCK_DIRECTORY to a directory that the keeper may write to.",
+    ):
+        yield
+
+
+def state_directory() -> Path:
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "keeper"

@@ -1,0 +1,60 @@
+"""A fresh journal address per test, in a SQLite file and in a real PostgreSQL server.
+
+The server is that of KEEPER_TEST_POSTGRES_URL, else one that the ``pgserver`` wheel brings, started once per run.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SKIPPED = "PostgreSQL: no KEEPER_TEST_POSTGRES_URL, and the pgserver wheel cannot run here"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server on which databases may be created."""
+    given = os.environ.get("KEEPER_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    folder = tmp_path_factory.mktemp("postgres")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    try:
+        import pgserver
+
+        server = pgserver.get_server(folder / "data")
+    except (ImportError, OSError, RuntimeError, AssertionError) as error:
+        pytest.skip(f"{SKIPPED}: {error}")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def fresh_database(server: str) -> str:
+    """The address of a new, empty database."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    name = f"keeper_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where nothing is yet. A test that asks for it runs twice."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'keeper.db'}"
+    return fresh_database(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'keeper.db'}"

@@ -1,0 +1,112 @@
+"""Every row of every table is covered: whoever changes, removes or adds one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Table, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.pool import NullPool
+
+from keeper.domain.errors import JournalCorrupt
+from keeper.domain.market import Round
+from keeper.domain.tx import Attempt, Intent, IntentStatus, Receipt
+from keeper.journal import schema
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.records import StoredRecords
+from keeper.journal.rounds import StoredRounds
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
+from tests.journal.test_attempts import PAYLOAD, SENDER
+from tests.journal.test_records import a_record
+
+
+@pytest.fixture
+def journal(journal_url: str) -> Iterator[Journal]:
+    """A journal with rows in every table."""
+    with Journal.open(journal_url) as opened:
+        StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
+        StoredRecords(opened).append(a_record("one"))
+        log = StoredAttempts(opened, lambda: 5.0)
+        log.adopt_nonce(31_337, SENDER, 7)
+        log.create(Intent("old", 7, PAYLOAD))
+        log.move("old", IntentStatus.SIGNING)
+        log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1))
+        log.create(Intent("new", 7, PAYLOAD, "old"))
+        log.move("new", IntentStatus.SIGNING)
+        log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2))
+        log.mark_broadcast("0x02")
+        log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 10, 9))
+        Switches(opened, lambda: 6.0).pause("operator", "because")
+        Switches(opened, lambda: 6.0).seal("code", "ab")
+        yield opened
+
+
+def changed(url: str, statement: str) -> None:
+    """As somebody with the database's password, or a failing disk, would."""
+    address = make_url(url).set(drivername="postgresql+psycopg") if "postgresql" in url else make_url(url)
+    engine = create_engine(address, poolclass=NullPool)
+    with engine.begin() as connection:
+        if "postgresql" in url:
+            connection.execute(text("SET session_replication_role = replica"))
+        connection.execute(text(statement))
+
+
+def changes() -> Iterator[tuple[str, str]]:
+    for table in (*schema.CHAINED, schema.entries):
+        for column in table.columns:
+            if str(column.type) in ("BLOB", "TEXT") or str(column.type).startswith("VARCHAR"):
+                value = _text_change(table, column.name)
+            else:
+                value = f"COALESCE({column.name}, 0) + 64"
+            key = _one_row(table)
+            yield (
+                f"{table.name}.{column.name}",
+                f"UPDATE {table.name} SET {column.name} = {value} WHERE {key}",
+            )
+        yield f"a removed row of {table.name}", f"DELETE FROM {table.name} WHERE {_one_row(table)}"
+    yield (
+        "a row slipped in",
+        "INSERT INTO rounds (symbol, round_id, answer, updated_at, entry) VALUES ('X', '1', '1', 1, 1)",
+    )
+    yield (
+        "a row of no entry",
+        "INSERT INTO rounds (symbol, round_id, answer, updated_at, entry) VALUES ('X', '1', '1', 1, 99)",
+    )
+
+
+def _text_change(table: Table, column: str) -> str:
+    if column == "body":
+        return "X'00'"
+    return f"'x' || substr(COALESCE({column}, 'yy'), 2)"
+
+
+def _one_row(table: Table) -> str:
+    first = {
+        "entries": "number = 3",
+        "moves": "step = 1 AND intent_id = 'new'",
+        "intents": "intent_id = 'new'",
+    }
+    return first.get(table.name, f"entry = (SELECT min(entry) FROM {table.name})")
+
+
+CHANGES = dict(changes())
+BYTES = {"sqlite": "X'00'", "postgresql": "'\\x00'"}
+
+
+def test_a_chain_that_holds_says_how_long_it_is(journal: Journal) -> None:
+    assert journal.verify() == 13
+
+
+@pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
+def test_row_9_whatever_is_not_as_it_was_written_is_found(
+    journal: Journal, journal_url: str, statement: str
+) -> None:
+    try:
+        changed(journal_url, statement.replace("X'00'", BYTES[journal_url.partition(":")[0]]))
+    except (IntegrityError, DataError):
+        return  # a constraint refused it, which is as good
+    with pytest.raises(JournalCorrupt):
+        journal.verify()
