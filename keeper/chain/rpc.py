@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 from tenacity import Retrying, nap, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from keeper.domain.addresses import masked
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 
 Answer = TypeVar("Answer")
@@ -246,16 +246,6 @@ class _TransientError(Exception):
     def __init__(self, error: NodeUnavailable) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-def masked(url: str) -> str:
-    """Scheme, host and port; user, path and query, where providers put their keys, become an ellipsis."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    if not parts.scheme or not host:
-        return "…"
-    hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
-    return f"{parts.scheme}://{host}{hidden}"
 
 
 def _rpc_error(method: str, error: object) -> RpcError:

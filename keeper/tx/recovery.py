@@ -14,7 +14,7 @@ from keeper.tx.send_state import NextStep, Seen, recovery_step
 
 FOREIGN_TRANSACTION = "foreign_transaction"
 FINALITY_BROKEN = "finality_broken"
-FAR_OFF = 2**62
+ENDED = (IntentStatus.FINAL, IntentStatus.REVERTED, IntentStatus.CANCELLED)
 
 
 class Alarm(Protocol):
@@ -58,7 +58,10 @@ class Recovery:
         """A receipt of ours: the intent is mined, and more than that if its block is final."""
         failpoints.reach(Failpoint.RECEIPT_SEEN)
         owner = receipt.intent_id
-        if self._log.status(owner) is not IntentStatus.MINED or receipt not in self._log.receipts(owner):
+        status = self._log.status(owner)
+        if status in ENDED:
+            return status
+        if status is not IntentStatus.MINED or receipt not in self._log.receipts(owner):
             self._log.add_receipt(receipt)
         failpoints.reach(Failpoint.MINED_COMMITTED)
         if receipt.block_number <= outlook.final_block:

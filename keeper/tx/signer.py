@@ -1,15 +1,15 @@
-"""The key. It signs calls of one vault on one chain, and nothing else, whoever asks."""
+"""The key in this process: from an encrypted keystore, or a raw one on the development chain."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.domain.errors import InvalidSetting, NotAuthorised
-from keeper.domain.tx import Attempt, Intent
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.tx import Attempt, AttemptKind, Intent
+from keeper.tx.allowlist import Allowed, Allowlist
 from keeper.tx.fees import Fees
 
 if TYPE_CHECKING:
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
 DEVELOPMENT_CHAIN_ID = 31_337
 KEYSTORE_VERSION = 3
-SELECTORS = {
-    "rebalance": "0x7df868c7",
-    "deleverage": "0x9f6dec41",
-}
-"""First four bytes of keccak256 of the vault's two functions that the keeper may call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """What may be signed for."""
-
-    chain_id: int
-    vault: str
 
 
 class LocalSigner:
@@ -37,7 +24,7 @@ class LocalSigner:
 
     def __init__(self, account: LocalAccount, allowed: Allowed) -> None:
         self._account = account
-        self._allowed = allowed
+        self._allowlist = Allowlist(allowed, self.address)
 
     def __repr__(self) -> str:
         return f"LocalSigner({self.address})"
@@ -47,25 +34,34 @@ class LocalSigner:
         address: str = self._account.address
         return address
 
+    def require_allowed(self, intent: Intent, fees: Fees) -> None:
+        """Raises NotAuthorised outside the allowlist."""
+        self._allowlist.require(intent, fees, AttemptKind.CALL)
+
     def sign(self, intent: Intent, fees: Fees) -> Attempt:
-        """The signed transaction of an intent. Raises NotAuthorised, before signing, outside the
-        allowlist."""
+        """The signed call of an intent. Raises NotAuthorised, before signing, outside the allowlist."""
+        return self._signed(intent, fees, AttemptKind.CALL)
+
+    def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
+        """A transfer of nothing to ourselves at the intent's nonce. Raises as ``sign``."""
+        return self._signed(intent, fees, AttemptKind.CANCEL)
+
+    def _signed(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Attempt:
         from eth_typing import HexStr
         from eth_utils.address import to_checksum_address
 
-        self._require_allowed(intent, fees)
-        payload = intent.payload
+        transaction = self._allowlist.sign_for(intent, fees, kind)
         signed = self._account.sign_transaction(
             {
                 "type": 2,
-                "chainId": payload.chain_id,
-                "nonce": intent.nonce,
-                "to": to_checksum_address(payload.vault),
+                "chainId": transaction.chain_id,
+                "nonce": transaction.nonce,
+                "to": to_checksum_address(transaction.to),
                 "value": 0,
-                "data": HexStr(payload.calldata),
-                "gas": payload.gas_limit,
-                "maxFeePerGas": fees.max_fee_wei,
-                "maxPriorityFeePerGas": fees.tip_wei,
+                "data": HexStr(transaction.data),
+                "gas": transaction.gas,
+                "maxFeePerGas": transaction.max_fee_wei,
+                "maxPriorityFeePerGas": transaction.tip_wei,
             }
         )
         return Attempt(
@@ -74,27 +70,8 @@ class LocalSigner:
             raw=signed.raw_transaction.to_0x_hex(),
             max_fee_per_gas_wei=fees.max_fee_wei,
             max_priority_fee_per_gas_wei=fees.tip_wei,
+            kind=kind,
         )
-
-    def _require_allowed(self, intent: Intent, fees: Fees) -> None:
-        payload, allowed = intent.payload, self._allowed
-        wrong = (
-            f"chain id {payload.chain_id}, allowed is {allowed.chain_id}"
-            if payload.chain_id != allowed.chain_id
-            else f"recipient {payload.vault}, allowed is {allowed.vault}"
-            if payload.vault.lower() != allowed.vault.lower()
-            else f"function {payload.calldata[:10]}, allowed are rebalance and deleverage"
-            if payload.calldata[:10].lower() not in SELECTORS.values()
-            else f"sender {payload.sender}, this key is {self.address}"
-            if payload.sender.lower() != self.address.lower()
-            else f"{fees.max_fee_wei} wei per gas, the cap is {payload.max_fee_cap_wei}"
-            if fees.max_fee_wei > payload.max_fee_cap_wei or fees.tip_wei > fees.max_fee_wei
-            else ""
-        )
-        if wrong:
-            raise NotAuthorised(
-                f"not signed: {wrong}", remedy="This must not happen: report it with the journal."
-            )
 
 
 def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> LocalSigner:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from keeper.chain.rpc import Request, Rpc, masked
+from keeper.chain.rpc import Request, Rpc
+from keeper.domain.addresses import masked
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 
 URL = "https://user:password@node.example/v2/api-key"

@@ -12,8 +12,9 @@ from hexbytes import HexBytes
 
 from keeper.domain.errors import NodeUnavailable, RpcError
 from keeper.domain.tx import Payload, Receipt
+from keeper.tx.allowlist import Allowed
 from keeper.tx.ports import FeeMarket, Outlook
-from keeper.tx.signer import Allowed, LocalSigner, from_development_key
+from keeper.tx.signer import LocalSigner, from_development_key
 
 CHAIN_ID = 31_337
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"

@@ -170,7 +170,7 @@ def test_the_receipt_of_a_replaced_attempt_counts(scene: Scene) -> None:
 
 
 def test_without_a_receipt_the_outcome_is_unknown_and_blocks_the_next_send(scene: Scene) -> None:
-    scene.node.hides_receipts = True
+    scene.node.hides_receipts, scene.node.settled = True, False
     with pytest.raises(OutcomeUnknown) as unknown:
         scene.sender.send(a_payload())
     assert read(scene.node.arrived[0]).tx_hash in unknown.value.message
@@ -448,7 +448,7 @@ def private() -> Payload:
 
 def test_a_private_payload_goes_to_the_relay_alone(scene: Scene) -> None:
     scene.relay = scene.node
-    public, scene.node = scene.node, NodeDouble(mines=False)
+    public, scene.node = scene.node, NodeDouble(mines=False, head=101)
     scene.restart()
     scene.each_wait = lambda: setattr(scene.node, "mined", public.mined)
     assert scene.sender.send(private()).succeeded
@@ -478,7 +478,9 @@ def test_unblocking_cancels_what_waits(scene: Scene) -> None:
     assert scene.log.status(intent_id) is IntentStatus.CANCELLED
 
 
-def test_row_19_a_gap_below_a_strangers_transaction_is_filled_by_no_ops_on_command_alone(scene: Scene) -> None:
+def test_row_19_a_gap_below_a_strangers_transaction_is_filled_by_no_ops_on_command_alone(
+    scene: Scene,
+) -> None:
     scene.sender.send(a_payload())
     scene.node.waiting[4] = read(_foreign(nonce=4))
     scene.restart().settle()
@@ -487,4 +489,8 @@ def test_row_19_a_gap_below_a_strangers_transaction_is_filled_by_no_ops_on_comma
         scene.sender.send(a_payload(4))
     assert scene.sender.nonces().gaps == (1, 2, 3)
     assert len(scene.sender.unblock(100 * GWEI)) == 3
-    assert [(sent.nonce, sent.data) for sent, _, _ in scene.node.mined[1:]] == [(1, "0x"), (2, "0x"), (3, "0x")]
+    assert [(sent.nonce, sent.data) for sent, _, _ in scene.node.mined[1:]] == [
+        (1, "0x"),
+        (2, "0x"),
+        (3, "0x"),
+    ]

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
 from eth_utils.abi import function_abi_to_4byte_selector
+from hexbytes import HexBytes
 
 from keeper.domain.errors import InvalidSetting, NotAuthorised
-from keeper.domain.tx import Intent
+from keeper.domain.tx import AttemptKind, Intent
+from keeper.tx.allowlist import SELECTORS, Allowed
 from keeper.tx.fees import Fees
-from keeper.tx.signer import SELECTORS, Allowed, from_development_key, from_keystore
+from keeper.tx.signer import from_development_key, from_keystore
 from tests.tx.node_double import (
     CHAIN_ID,
     GWEI,
@@ -107,3 +110,30 @@ def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
     said = "\n".join(shown).lower()
     assert "c0ffee" not in said
     assert "canary password" not in said.replace('lambda: "canary password"', "")
+
+
+def test_row_65_a_second_call_for_a_nonce_is_refused_unless_it_supersedes() -> None:
+    signer, other = a_signer(), replace(a_payload(), calldata="0x9f6dec41")
+    signer.sign(Intent("one", 7, a_payload()), FEES)
+    with pytest.raises(NotAuthorised, match="second call for nonce 7"):
+        signer.sign(Intent("two", 7, other), FEES)
+    assert signer.sign(Intent("three", 7, other, "one"), FEES)
+
+
+def test_asking_whether_something_may_be_signed_binds_no_nonce() -> None:
+    signer = a_signer()
+    signer.require_allowed(Intent("one", 7, a_payload()), FEES)
+    assert signer.sign(Intent("two", 7, a_payload(4)), FEES)
+
+
+def test_a_no_op_goes_to_the_key_itself_and_carries_nothing() -> None:
+    attempt = a_signer().sign_cancel(Intent("one", 7, a_payload()), FEES)
+    fields = TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict()
+    assert attempt.kind is AttemptKind.CANCEL
+    assert HexBytes(fields["to"]) == HexBytes(SENDER)
+    assert (fields["value"], HexBytes(fields["data"]), fields["gas"], fields["nonce"]) == (
+        0,
+        HexBytes("0x"),
+        21_000,
+        7,
+    )

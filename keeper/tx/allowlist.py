@@ -1,0 +1,130 @@
+"""What may be signed, whoever asks and whoever holds the key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from keeper.domain.errors import NotAuthorised
+from keeper.domain.tx import AttemptKind, Intent
+from keeper.tx.fees import Fees
+
+SELECTORS = {
+    "rebalance": "0x7df868c7",
+    "deleverage": "0x9f6dec41",
+}
+"""First four bytes of keccak256 of the vault's two functions that the keeper may call."""
+LARGEST_GAS_LIMIT = 2**24
+"""EIP-7825."""
+NO_OP_GAS = 21_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may be signed for."""
+
+    chain_id: int
+    vault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """One EIP-1559 transaction, field by field; no value, no access list. ``data`` is 0x-hex."""
+
+    chain_id: int
+    nonce: int
+    to: str
+    data: str
+    gas: int
+    max_fee_wei: int
+    tip_wei: int
+
+
+def unsigned(intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
+    """The vault call of an intent, or the no-op that takes its nonce."""
+    payload, cancels = intent.payload, kind is AttemptKind.CANCEL
+    return Unsigned(
+        chain_id=payload.chain_id,
+        nonce=intent.nonce,
+        to=payload.sender if cancels else payload.vault,
+        data="0x" if cancels else payload.calldata,
+        gas=NO_OP_GAS if cancels else payload.gas_limit,
+        max_fee_wei=fees.max_fee_wei,
+        tip_wei=fees.tip_wei,
+    )
+
+
+class Allowlist:
+    """For one key. Remembers what was signed for each nonce: a second call for the same one must say that it supersedes
+    the first. (What outlives the process is in the journal.)"""
+
+    def __init__(self, allowed: Allowed, account: str) -> None:
+        self._allowed = allowed
+        self._account = account
+        self._calls: dict[int, str] = {}
+
+    def require(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
+        """The transaction that may be signed. Raises NotAuthorised for anything else."""
+        transaction = unsigned(intent, fees, kind)
+        wrong = self._wrong(intent, transaction, kind)
+        if wrong:
+            raise NotAuthorised(
+                f"not signed: {wrong}", remedy="This must not happen: report it with the journal."
+            )
+        return transaction
+
+    def sign_for(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
+        """As ``require``, for a transaction that is signed now: from here on its nonce belongs to this call."""
+        transaction = self.require(intent, fees, kind)
+        if kind is AttemptKind.CALL:
+            self._calls[intent.nonce] = _digest(transaction)
+        return transaction
+
+    def _wrong(self, intent: Intent, transaction: Unsigned, kind: AttemptKind) -> str:
+        payload, allowed = intent.payload, self._allowed
+        checks = (
+            (
+                payload.chain_id != allowed.chain_id,
+                f"chain id {payload.chain_id}, allowed is {allowed.chain_id}",
+            ),
+            (
+                payload.sender.lower() != self._account.lower(),
+                f"sender {payload.sender}, this key is {self._account}",
+            ),
+            (
+                transaction.max_fee_wei > payload.max_fee_cap_wei,
+                f"{transaction.max_fee_wei} wei per gas, the cap is {payload.max_fee_cap_wei}",
+            ),
+            (
+                not 0 <= transaction.tip_wei <= transaction.max_fee_wei,
+                f"a tip of {transaction.tip_wei} wei with {transaction.max_fee_wei} wei per gas",
+            ),
+            (
+                not NO_OP_GAS <= transaction.gas <= LARGEST_GAS_LIMIT,
+                f"gas limit {transaction.gas}, allowed are {NO_OP_GAS} to {LARGEST_GAS_LIMIT}",
+            ),
+            *(self._wrong_call(intent, transaction) if kind is AttemptKind.CALL else ()),
+        )
+        return next((said for is_wrong, said in checks if is_wrong), "")
+
+    def _wrong_call(self, intent: Intent, transaction: Unsigned) -> tuple[tuple[bool, str], ...]:
+        selector = transaction.data[:10].lower()
+        before = self._calls.get(intent.nonce)
+        return (
+            (
+                transaction.to.lower() != self._allowed.vault.lower(),
+                f"recipient {transaction.to}, allowed is {self._allowed.vault}",
+            ),
+            (
+                selector not in SELECTORS.values(),
+                f"function {selector}, allowed are rebalance and deleverage",
+            ),
+            (
+                before is not None and before != _digest(transaction) and intent.supersedes is None,
+                f"a second call for nonce {intent.nonce}, which supersedes none",
+            ),
+        )
+
+
+def _digest(transaction: Unsigned) -> str:
+    return hashlib.sha256(f"{transaction.to.lower()} {transaction.data}".encode()).hexdigest()
