@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keeper import __version__
+from keeper.brakes import OPERATOR, StoredBrakes, paused_by_file
 from keeper.chain.deployment import Addresses
 from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Request, Rpc
 from keeper.cycle import Keeper
-from keeper.domain.errors import InvalidSetting, NodeUnavailable
+from keeper.domain.errors import Halted, InvalidSetting, NodeUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.policy import Policy
+from keeper.domain.policy import DailyPolicy, Policy
 from keeper.domain.record import DecisionRecord, Mode
+from keeper.domain.standing import Pause, Standing
 from keeper.feeds.deribit import Deribit
+from keeper.journal.files import locked_key
+from keeper.seal import digests, require_unchanged
 from keeper.settings.load import deployed_symbols
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import Endpoints, endpoints, held, key_source, policy, settings_hash
 
 if TYPE_CHECKING:
     from keeper.journal.records import StoredRecords
+    from keeper.journal.switches import Switches
     from keeper.replay import Replay
+    from keeper.tx.allowlist import Allowed
+    from keeper.tx.dispatch import Signer
     from keeper.tx.manager import TransactionSender
     from keeper.tx.ports import AttemptLog
-    from keeper.tx.signer import Allowed, LocalSigner
+    from keeper.tx.recovery import Alarm
 
 AskPassword = Callable[[], str]
 Progress = Callable[[str], None]
@@ -98,41 +106,72 @@ def acting_account(settings: Settings) -> str:
     )
 
 
-def signer(settings: Settings, ask_password: AskPassword) -> LocalSigner:
-    """The key, opened. Raises InvalidSetting when there is none, or its password is wrong."""
+@contextmanager
+def signer(settings: Settings, ask_password: AskPassword) -> Iterator[Signer]:
+    """The key, opened. Raises InvalidSetting when there is none, or its password is wrong; SignerUnavailable."""
+    from keeper.tx.remote_signer import RemoteSigner
     from keeper.tx.signer import from_development_key, from_keystore
 
     source, allowed = key_source(settings), _allowed(endpoints(settings))
-    if source.keystore is not None:
+    if source.signer_url is not None and settings.sender is not None:
+        with RemoteSigner(source.signer_url, settings.sender, allowed) as remote:
+            remote.require_account()
+            yield remote
+    elif source.keystore is not None:
         file = source.password_file
-        return from_keystore(
+        yield from_keystore(
             source.keystore, ask_password if file is None else lambda: _first_line(file), allowed
         )
-    if source.private_key is not None:
-        return from_development_key(source.private_key, allowed)
-    raise InvalidSetting(
-        "no key is set, so nothing can be signed",
-        remedy="Set KEEPER_KEYSTORE to an encrypted keystore (V3) file and KEEPER_KEYSTORE_PASSWORD_FILE.",
-    )
+    elif source.private_key is not None:
+        yield from_development_key(source.private_key, allowed)
+    else:
+        raise InvalidSetting(
+            "no key is set, so nothing can be signed",
+            remedy="Set KEEPER_KEYSTORE to an encrypted keystore (V3) file and KEEPER_KEYSTORE_PASSWORD_FILE.",
+        )
 
 
+@contextmanager
 def transaction_sender(
-    rpc: Rpc, log: AttemptLog, key: LocalSigner, where: Endpoints, clock: SystemClock
-) -> TransactionSender:
+    rpc: Rpc, log: AttemptLog, key: Signer, alarm: Alarm, settings: Settings, clock: SystemClock
+) -> Iterator[TransactionSender]:
     """The one part that spends. Its waits end early on a signal that raises."""
     from keeper.tx.manager import TransactionSender, Waiting
-    from keeper.tx.node import RpcNode
+    from keeper.tx.node import PrivateRelay, RpcNode
 
-    pause = Event()
+    where, send, pause = endpoints(settings), settings.send, Event()
 
     def wait(seconds: float) -> None:
         pause.wait(seconds)
 
-    return TransactionSender(RpcNode(rpc.request, rpc.send), log, key, where.chain_id, clock, wait, Waiting())
+    def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        return rpc.batch([Request(method, params) for method, params in calls])
+
+    with ExitStack() as stack:
+        relay = None
+        if where.private_rpc_url is not None:
+            relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)).send)
+        yield TransactionSender(
+            RpcNode(rpc.request, batch, rpc.send, send.finality_blocks),
+            log,
+            key,
+            alarm,
+            where.chain_id,
+            where.vault,
+            clock,
+            wait,
+            Waiting(
+                bump_after_s=send.bump_after_s,
+                give_up_after_s=send.give_up_after_s,
+                private_s=send.private_patience_s,
+                confirmations=send.confirmations,
+            ),
+            relay,
+        )
 
 
 def _allowed(where: Endpoints) -> Allowed:
-    from keeper.tx.signer import Allowed
+    from keeper.tx.allowlist import Allowed
 
     return Allowed(chain_id=where.chain_id, vault=where.vault)
 
@@ -164,24 +203,38 @@ def build(
 ) -> Iterator[Keeper]:
     """A keeper that can do what ``mode`` says and no more; everything it opened is closed on leaving.
 
-    SIMULATE reads the journal and writes nowhere. Only EXECUTE and LIVE open a key. Raises InvalidSetting,
-    AlreadyRunning, JournalCorrupt, JournalUnwritable.
+    SIMULATE reads the journal and writes nowhere. Only EXECUTE and LIVE open a key, after locking it. Raises
+    InvalidSetting, AlreadyRunning, Tampered, JournalCorrupt, JournalUnwritable, SignerUnavailable.
     """
     from keeper.journal.attempts import StoredAttempts
     from keeper.journal.records import StoredRecords
     from keeper.journal.rounds import MemoryRounds, StoredRounds
     from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
 
     where, wanted, clock = endpoints(settings), strategy(settings, progress), SystemClock()
-    key = signer(settings, ask_password) if mode.sends else None
-    account = key.address if key is not None else acting_account(settings)
     with ExitStack() as stack:
-        rpc = stack.enter_context(Rpc(where.rpc_url))
-        implied = stack.enter_context(closing(Deribit(where.deribit_url)))
+        key = stack.enter_context(signer(settings, ask_password)) if mode.sends else None
+        account = key.address if key is not None else acting_account(settings)
+        if key is not None:
+            stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
         writes = mode is not Mode.SIMULATE
         open_journal = Journal.open if writes else Journal.open_for_reading
         journal = stack.enter_context(open_journal(where.journal_url))
+        switches = Switches(journal, clock.now)
+        if key is not None:
+            _require_sealed(switches, settings, progress)
+        rpc = stack.enter_context(Rpc(where.rpc_url))
+        implied = stack.enter_context(closing(Deribit(where.deribit_url)))
         log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
+        brakes = StoredBrakes(
+            switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=writes
+        )
+        sender = (
+            None
+            if key is None
+            else stack.enter_context(transaction_sender(rpc, log, key, brakes, settings, clock))
+        )
         node = node_at(rpc, where, wanted, account, progress)
         with suppress(
             NodeUnavailable
@@ -192,12 +245,99 @@ def build(
             chain=node,
             rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
             implied=implied,
-            sender=None if key is None else transaction_sender(rpc, log, key, where, clock),
+            sender=sender,
+            brakes=brakes,
             records=records if writes else UnkeptRecords(records),
             clock=clock,
             code_version=__version__,
             settings_hash=settings_hash(settings),
+            relays=where.private_rpc_url is not None,
         )
+
+
+def _require_sealed(switches: Switches, settings: Settings, progress: Progress) -> None:
+    sealed = switches.sealed()
+    if not sealed:
+        progress("not sealed: `keeper seal` makes later changes of program, ABIs and settings noticed")
+        return
+    require_unchanged(sealed, digests(settings_hash(settings)))
+
+
+# ----------------------------------------------------------------------- by hand
+
+
+def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
+    """In the journal where it can be written, else by the pause file. Every pause now in force."""
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    try:
+        with Journal.open_beside(settings.journal_url) as journal:
+            switches = Switches(journal, SystemClock().now)
+            switches.pause(OPERATOR, reason)
+            return (*switches.pauses(), *paused_by_file(settings.pause_file))
+    except Halted:
+        settings.pause_file.write_text(f"{reason}\n", encoding="utf-8")
+        return paused_by_file(settings.pause_file)
+
+
+def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
+    """Lifts every pause of journal and file, and returns them. Raises JournalUnwritable."""
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    lifted = paused_by_file(settings.pause_file)
+    if lifted:
+        settings.pause_file.unlink()
+    with Journal.open_beside(settings.journal_url) as journal:
+        return (*Switches(journal, SystemClock().now).resume(reason), *lifted)
+
+
+def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Writes down what program, ABIs and settings are now. What was sealed before, and what is now."""
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    now = digests(settings_hash(settings))
+    with Journal.open(settings.journal_url) as journal:
+        switches = Switches(journal, SystemClock().now)
+        before = switches.sealed()
+        for kind, sha256 in now.items():
+            if before.get(kind) != sha256:
+                switches.seal(kind, sha256)
+    return before, now
+
+
+def sealed(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """As ``seal``, changing nothing."""
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return Switches(journal, SystemClock().now).sealed(), digests(settings_hash(settings))
+
+
+@contextmanager
+def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[TransactionSender]:
+    """The sender alone, for looking at stuck nonces and clearing them. Raises as ``build``."""
+    from keeper.journal.attempts import StoredAttempts
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    where, clock = endpoints(settings), SystemClock()
+    with ExitStack() as stack:
+        key = stack.enter_context(signer(settings, ask_password))
+        stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
+        journal = stack.enter_context(Journal.open(where.journal_url))
+        switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
+        brakes = StoredBrakes(
+            switches, log, where.pause_file, policy(settings).daily, where.chain_id, key.address, keeps=True
+        )
+        rpc = stack.enter_context(Rpc(where.rpc_url))
+        yield stack.enter_context(transaction_sender(rpc, log, key, brakes, settings, clock))
+
+
+# ----------------------------------------------------------------------- looking
 
 
 @contextmanager
@@ -222,13 +362,48 @@ def replayed(settings: Settings, record_id: str) -> Replay:
         return replay(record, StoredRounds(journal).since(0), digest)
 
 
-def look(
-    settings: Settings, progress: Progress = lambda _: None
-) -> tuple[MarketSnapshot, DecisionRecord | None]:
-    """The vault as it is now and the last record, without price history. Raises what ``Node.read`` raises."""
-    where, wanted = endpoints(settings), strategy(settings, progress)
-    with Rpc(where.rpc_url) as rpc, stored_records(settings) as records:
-        node = node_at(rpc, where, wanted, acting_account(settings), progress)
-        reading = node.read({}, 0)
-        last = records.latest(1)
-    return reading.snapshot, last[0] if last else None
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The vault as it is now, the last record if there is one, and what holds the keeper back."""
+
+    snapshot: MarketSnapshot
+    last: DecisionRecord | None
+    standing: Standing
+    daily: DailyPolicy
+
+
+def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
+    """Without price history; changes nothing. Raises what ``Node.read`` raises."""
+    from keeper.journal.attempts import StoredAttempts
+    from keeper.journal.records import StoredRecords
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    where, wanted, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
+    with Rpc(where.rpc_url) as rpc, Journal.open_for_reading(where.journal_url) as journal:
+        snapshot = node_at(rpc, where, wanted, account, progress).read({}, 0).snapshot
+        log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
+        brakes = StoredBrakes(
+            switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=False
+        )
+        last = StoredRecords(journal).latest(1)
+        return Look(
+            snapshot, last[0] if last else None, brakes.standing(snapshot.block.timestamp), wanted.daily
+        )
+
+
+def pauses(settings: Settings) -> tuple[Pause, ...]:
+    """Every pause of journal and file in force, without looking at the chain. Raises JournalCorrupt."""
+    from keeper.journal.store import Journal
+    from keeper.journal.switches import Switches
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return (*Switches(journal, time.time).pauses(), *paused_by_file(settings.pause_file))
+
+
+def verified(settings: Settings) -> int:
+    """Number of entries in the journal, all as they were written. Raises JournalCorrupt."""
+    from keeper.journal.store import Journal
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return journal.verify()

@@ -16,6 +16,7 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import Conclusions, CycleInputs
+from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
@@ -58,22 +59,24 @@ def assess(
     implied: tuple[ImpliedReading, ...],
     in_flight: InFlight | None,
     policy: Policy,
+    standing: Standing | None = None,
+    demand: Demand | None = None,
 ) -> Assessment:
     """Estimate, size and decide.
 
     Without an estimate nothing is decided (NoEstimate, InvalidCovariance, SolverFailed), except where the health
-    factor asks for a ripcord: getting out needs no estimate, so the worst is presumed.
+    factor or a person asks for a ripcord: getting out needs no estimate, so the worst is presumed.
     """
     policy, tightened = tighten(policy, snapshot.vault)
     try:
         model = estimate(Evidence(snapshot.block.timestamp, bars, implied), policy)
         target = size(model, snapshot, policy)
     except (NoEstimate, InvalidCovariance, SolverFailed) as error:
-        if portfolio(snapshot).health_factor >= policy.decision.act_health_factor:
+        if demand is None and portfolio(snapshot).health_factor >= policy.decision.act_health_factor:
             raise
         model = presumed(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
         target = size(model, snapshot, policy)
-    decision = decide(snapshot, model, target, in_flight, policy, tightened)
+    decision = decide(snapshot, model, target, in_flight, policy, tightened, standing, demand)
     return Assessment(policy, tightened, model, target, decision)
 
 
@@ -93,8 +96,15 @@ def propose(
     return route(assessment.decision, snapshot, quotes, assessment.policy)
 
 
+def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
+    """As ``assess``, from what a cycle was given."""
+    return assess(
+        inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy, inputs.standing, inputs.demand
+    )
+
+
 def conclude(inputs: CycleInputs, bars: PriceBars) -> Conclusions:
     """The whole of it from stored inputs: the same bits as when it was live."""
-    assessment = assess(inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy)
+    assessment = reassess(inputs, bars)
     plan = propose(assessment, inputs.snapshot, inputs.quotes)
     return Conclusions(assessment.model, assessment.target, assessment.decision, plan)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper import failpoints
-from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.conclude import Assessment, price_bars, propose, reassess, wanted_quotes
 from keeper.decision.brakes import forbids
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.domain.decision import Action
@@ -166,7 +166,7 @@ class _Run:
         self._record = replace(self._record, inputs=inputs)
         started = keeper.clock.monotonic()
         bars = price_bars(rounds, snapshot, policy)
-        assessment = assess(snapshot, bars, implied, in_flight, policy, inputs.standing, inputs.demand)
+        assessment = reassess(inputs, bars)
         self._computing += keeper.clock.monotonic() - started
         self._concluded(assessment, None)
         failpoints.reach(Failpoint.CONCLUDED)

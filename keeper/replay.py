@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from keeper.conclude import assess, conclude, price_bars
+from keeper.conclude import conclude, price_bars, reassess
 from keeper.domain.errors import KeeperError, NothingToReplay
 from keeper.domain.market import Round
 from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, HistoryReference
@@ -67,7 +67,7 @@ def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds) -> Co
     bars = price_bars(rounds, inputs.snapshot, inputs.policy)
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
-    assessment = assess(inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy)
+    assessment = reassess(inputs, bars)
     return Conclusions(assessment.model, assessment.target, assessment.decision, None)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from keeper.cli.standing import standing_object
 from keeper.domain.errors import KeeperError
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Check, PostState, RebalancePlan, SimulationReport, Step
@@ -74,6 +75,7 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "plan": _plan(plan),
         "simulation": _simulation(record.simulation),
         "checks": [_check(check) for check in (record.verdict.checks if record.verdict is not None else ())],
+        "standing": _standing(record),
         "receipt": _receipt(record),
         "realised": _post_state(record.realised),
         "error": error_object(record.failure) if record.failure is not None else None,
@@ -202,6 +204,13 @@ def _check(check: Check) -> dict[str, Any]:
         "passed": check.passed,
         "detail": check.detail,
     }
+
+
+def _standing(record: DecisionRecord) -> dict[str, Any] | None:
+    if record.inputs is None:
+        return None
+    inputs = record.inputs
+    return standing_object(inputs.standing, inputs.policy.daily, vault_paused=inputs.snapshot.vault.paused)
 
 
 def _receipt(record: DecisionRecord) -> dict[str, Any] | None:

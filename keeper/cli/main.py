@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from keeper import __version__
-from keeper.cli import backtest, config, evaluate, journal, rebalance, replay, run, status, sweep, vault
+from keeper.cli import (
+    backtest,
+    config,
+    deleverage,
+    evaluate,
+    journal,
+    pause,
+    rebalance,
+    replay,
+    run,
+    seal,
+    status,
+    sweep,
+    unblock,
+    vault,
+)
 from keeper.cli.failures import report
 from keeper.domain.errors import KeeperError
 
@@ -42,6 +57,11 @@ def _root(
 app.command("rebalance")(rebalance.rebalance)
 app.command("run")(run.run)
 app.command("status")(status.status)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
+app.command("deleverage")(deleverage.deleverage)
+app.command("unblock")(unblock.unblock)
+app.command("seal")(seal.seal)
 app.command("replay")(replay.replay)
 app.command("backtest")(backtest.backtest)
 app.command("sweep")(sweep.sweep)

@@ -9,7 +9,8 @@ import typer
 from keeper.domain.errors import BadInput
 
 if TYPE_CHECKING:
-    from keeper.domain.record import Mode
+    from keeper.domain.record import DecisionRecord, Mode
+    from keeper.domain.standing import Demand
 
 
 def rebalance(
@@ -25,7 +26,12 @@ def rebalance(
     ] = False,
 ) -> None:
     """Look once, decide, and show or make the transaction. Says --simulate or --execute, or does nothing."""
-    mode = _mode(simulate=simulate, execute=execute)
+    mode = mode_of("keeper rebalance", simulate=simulate, execute=execute)
+    raise typer.Exit(show(run_cycle(mode), as_json=as_json, verbose=verbose))
+
+
+def run_cycle(mode: Mode, demand: Demand | None = None) -> DecisionRecord:
+    """One cycle with everything that it needs opened and closed."""
     from keeper.bootstrap import build
     from keeper.cli.password import ask_password
     from keeper.cli.progress import tell
@@ -35,7 +41,11 @@ def rebalance(
     settings = load()
     configure(settings.log_format, "warning")
     with build(settings, mode, ask_password=ask_password, progress=tell) as keeper:
-        record = keeper.cycle(mode)
+        return keeper.cycle(mode, demand)
+
+
+def show(record: DecisionRecord, *, as_json: bool, verbose: bool) -> int:
+    """The record on the screen, or as an object; returns its exit code."""
     if as_json:
         from keeper.cli.as_json import dumped, record_object
 
@@ -44,14 +54,15 @@ def rebalance(
         from keeper.cli.render import console, page
 
         console(to_stderr=record.failure is not None).print(page(record, verbose=verbose))
-    raise typer.Exit(record.exit_code)
+    return record.exit_code
 
 
-def _mode(*, simulate: bool, execute: bool) -> Mode:
+def mode_of(command: str, *, simulate: bool, execute: bool) -> Mode:
+    """Raises BadInput unless exactly one of the two words was said."""
     if simulate == execute:
         given = "both --simulate and --execute" if simulate else "neither --simulate nor --execute"
         raise BadInput(
-            f"keeper rebalance was given {given}",
+            f"{command} was given {given}",
             remedy="--simulate shows what would be done and changes nothing; --execute does it. "
             "Say one of them. Nothing was started.",
         )

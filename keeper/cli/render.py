@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.standing import day_line, pause_line
 from keeper.cli.words import BANNERS, age, amount, moment, money, number, percent, price, ratio
 from keeper.domain.decision import Gate
 from keeper.domain.market import MarketSnapshot, Trust
@@ -60,8 +61,15 @@ def _header(record: DecisionRecord) -> RenderableType:
         return line
     block = record.inputs.snapshot.block
     vault = record.inputs.snapshot.vault
+    standing, policy = record.inputs.standing, record.inputs.policy
+    brakes = (
+        ("\n", pause_line(standing.pauses, vault_paused=vault.paused), "\n", day_line(standing, policy.daily))
+        if standing is not None
+        else ()
+    )
     return Text.assemble(
         line,
+        *brakes,
         f"\nblock {block.number:,} · {moment(block.timestamp)} · chain {block.chain_id}"
         f"\nvault {vault.address} · epoch {vault.epoch}",
     )
@@ -211,11 +219,17 @@ def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, st
 
 
 def _costs(plan: RebalancePlan) -> Text:
-    cost = plan.cost
+    cost, left = plan.cost, plan.postponed_usd
+    postponed = f" {money(left)} left to later cycles: a block has no gas for it." if left else ""
     return Text(
         f"Cost {money(cost.total)}: gas {money(cost.gas)}, pool fees {money(cost.fees)}, "
         f"slippage {money(cost.slippage)}, flash loan {money(cost.flash)}. "
         f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas."
+        + (
+            f" {money(plan.postponed_usd)} left to later cycles: a block has no gas for it."
+            if plan.postponed_usd
+            else ""
+        )
     )
 
 

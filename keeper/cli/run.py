@@ -17,9 +17,11 @@ def run(
     ] = "1h",
 ) -> None:
     """Run cycles on a schedule until told to stop: one at a time, late ones coalesce, Ctrl-C ends it."""
-    from keeper.bootstrap import build
+    from keeper.bootstrap import build, pauses
     from keeper.cli.password import ask_password
     from keeper.cli.progress import tell
+    from keeper.cli.render import console
+    from keeper.cli.standing import pause_line
     from keeper.cli.words import BANNERS
     from keeper.daemon import Daemon, trigger_from
     from keeper.domain.record import Mode
@@ -32,6 +34,7 @@ def run(
     configure(settings.log_format, settings.log_level)
     word, meaning = BANNERS[mode]
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
+    console(to_stderr=True).print(pause_line(pauses(settings)))
     with build(settings, mode, ask_password=ask_password, progress=tell) as keeper:
         code = Daemon(keeper, mode, trigger).run()
     raise typer.Exit(code)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from keeper.domain.market import MarketSnapshot
-    from keeper.domain.record import DecisionRecord
+    from keeper.bootstrap import Look
 
 
 def status(
@@ -18,21 +17,23 @@ def status(
     from keeper.bootstrap import look
     from keeper.settings.load import load
 
-    snapshot, last = look(load())
+    seen = look(load())
     if as_json:
         from keeper.cli.as_json import dumped
 
-        typer.echo(dumped(status_object(snapshot, last)))
+        typer.echo(dumped(status_object(seen)))
         return
     from keeper.cli.render import console
 
-    console().print(_page(snapshot, last))
+    console().print(_page(seen))
 
 
-def status_object(snapshot: MarketSnapshot, last: DecisionRecord | None) -> dict[str, Any]:
+def status_object(seen: Look) -> dict[str, Any]:
     """What ``--json`` prints."""
+    from keeper.cli.standing import standing_object
     from keeper.domain.portfolio import portfolio
 
+    snapshot, last = seen.snapshot, seen.last
     now = portfolio(snapshot)
     vault = snapshot.vault
     return {
@@ -66,6 +67,7 @@ def status_object(snapshot: MarketSnapshot, last: DecisionRecord | None) -> dict
             "balance_eth": snapshot.keeper_balance_wei / 1e18,
             "has_role": snapshot.keeper_has_role,
         },
+        "standing": standing_object(seen.standing, seen.daily, vault_paused=vault.paused),
         "last_record": None
         if last is None
         else {
@@ -79,14 +81,16 @@ def status_object(snapshot: MarketSnapshot, last: DecisionRecord | None) -> dict
     }
 
 
-def _page(snapshot: MarketSnapshot, last: DecisionRecord | None) -> Any:
+def _page(seen: Look) -> Any:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    from keeper.cli.standing import day_line, pause_line
     from keeper.cli.words import age, moment, money, percent, price, ratio
     from keeper.domain.portfolio import portfolio
 
+    snapshot, last = seen.snapshot, seen.last
     now, vault, block = portfolio(snapshot), snapshot.vault, snapshot.block
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
     facts.add_column(no_wrap=True, style="dim")
@@ -102,6 +106,7 @@ def _page(snapshot: MarketSnapshot, last: DecisionRecord | None) -> Any:
     facts.add_row(
         "keeper", f"{snapshot.keeper_address}, {snapshot.keeper_balance_wei / 1e18:.4f} ETH for gas, {role}"
     )
+    facts.add_row("budgets", day_line(seen.standing, seen.daily))
     if last is not None:
         facts.add_row("last record", f"{moment(last.started_at)} ({last.mode.value}): {last.summary}")
     assets = Table(box=None, pad_edge=False, padding=(0, 1))
@@ -110,6 +115,7 @@ def _page(snapshot: MarketSnapshot, last: DecisionRecord | None) -> Any:
         assets.add_column(heading, justify="right")
     for symbol, value, weight in zip(now.symbols, now.values_usd, now.weights, strict=True):
         feed = snapshot.feeds[snapshot.index(symbol)]
-        seen = f"{age(block.timestamp - feed.round.updated_at)}, {feed.trust.value}"
-        assets.add_row(symbol, price(feed.price_usd), seen, money(value), percent(weight))
-    return Group(facts, Text(), assets)
+        read = f"{age(block.timestamp - feed.round.updated_at)}, {feed.trust.value}"
+        assets.add_row(symbol, price(feed.price_usd), read, money(value), percent(weight))
+    paused = pause_line(seen.standing.pauses, vault_paused=vault.paused)
+    return Group(paused, facts, Text(), assets)

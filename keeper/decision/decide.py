@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from keeper.decision import goals, measures
-from keeper.decision.gates import holds_back, judged_limits, judged_triggers
+from keeper.decision.gates import ORDERED, holds_back, judged_limits, judged_triggers
 from keeper.decision.situation import Position, Situation, consider, take_position
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy
+from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
 from keeper.domain.urgency import Urgency
 from keeper.sizing.tighten import Tightened
@@ -24,6 +27,8 @@ def decide(
     in_flight: InFlight | None,
     policy: Policy,
     tightened: tuple[Tightened, ...],
+    standing: Standing | None = None,
+    demand: Demand | None = None,
 ) -> Decision:
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
     looser.
@@ -32,7 +37,7 @@ def decide(
     when plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to no known aim;
     InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
-    position = take_position(snapshot, model, target, policy)
+    position = take_position(snapshot, model, target, policy, demand)
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
     urgency = max((gate.urgency for gate in fired), key=PRESSING.index, default=Urgency.ROUTINE)
@@ -41,7 +46,7 @@ def decide(
         move = goals.ripcord(position)
     else:
         move = goals.planned(position, policy.decision.at(urgency))
-    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim)
+    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, standing)
     limits = judged_limits(situation)
     gates = triggers + limits
     held_back = [gate for gate in limits if holds_back(gate, situation)]
@@ -59,6 +64,9 @@ def decide(
 def _nothing_to_do(
     position: Position, situation: Situation, gates: tuple[Gate, ...], held_back: list[Gate]
 ) -> Decision:
+    if position.demand is not None:
+        ordered = next(gate for gate in gates if gate.name == ORDERED)
+        return _held(situation, gates, ordered.detail, 0)
     # On data that is not trusted, "nothing to do" is not known either.
     untrusted = [gate for gate in held_back if gate.exit_code == Untrusted.exit_code]
     if untrusted:
@@ -115,9 +123,10 @@ def _ripcord(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: g
         return _held(
             situation, gates, f"{cause.detail}, but nothing can be sold to raise it", Untrusted.exit_code
         )
-    safe = situation.position.policy.decision.safe_health_factor
+    safe = goals.wanted_health_factor(situation.position)
+    towards = "all debt repaid" if math.isinf(safe) else f"health factor {safe:.2f}"
     part = " in part, as far as one trade may go" if move.cut_short else ""
-    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}, towards health factor {safe:.2f}{part}"
+    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}, towards {towards}{part}"
     return _traded(Action.RIPCORD, situation, gates, why)
 
 

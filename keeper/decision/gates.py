@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keeper.decision import limits, triggers
+from keeper.decision import brakes, limits, triggers
 from keeper.decision.finding import Finding
 from keeper.decision.situation import Position, Situation
 from keeper.domain.decision import Gate
@@ -20,6 +20,9 @@ ALWAYS = frozenset(Urgency)
 PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
 ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
 ALWAYS_LOOKED_AT = ("health_factor_act", "health_factor_alert")
+ORDERED = "ordered"
+OF_STANDING = ("not_paused", "day_loss", "day_failures", "day_turnover", "day_gas")
+"""Limits that are only looked at where pauses and the day's budgets are known: live, not in a backtest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class LimitRule:
 
 
 TRIGGERS = (
+    TriggerRule(
+        ORDERED,
+        triggers.ordered,
+        triggers.emergency,
+        "somebody asked for a deleveraging by hand (`keeper deleverage`)",
+    ),
     TriggerRule(
         "health_factor_act",
         triggers.health_factor_act,
@@ -177,6 +186,39 @@ LIMITS = (
         limits.no_overshoot,
         "the trade ends where no trigger fires that does not fire already",
     ),
+    LimitRule("not_paused", LIMIT, 7, PLANNED, brakes.not_paused, "nobody, and no alarm, paused the keeper"),
+    LimitRule(
+        "day_loss",
+        LIMIT,
+        7,
+        PLANNED,
+        brakes.day_loss,
+        "trades lost less in 24 hours than `daily.max_loss`; more pauses the keeper",
+    ),
+    LimitRule(
+        "day_failures",
+        LIMIT,
+        7,
+        PLANNED,
+        brakes.day_failures,
+        "fewer calls reverted in 24 hours than `daily.max_failures`; as many pause the keeper",
+    ),
+    LimitRule(
+        "day_turnover",
+        LIMIT,
+        5,
+        PLANNED,
+        brakes.day_turnover,
+        "with this trade no more is traded in 24 hours than `daily.max_turnover`",
+    ),
+    LimitRule(
+        "day_gas",
+        LIMIT,
+        5,
+        PLANNED,
+        brakes.day_gas,
+        "with this trade no more is paid for gas in 24 hours than `daily.max_gas_eth`",
+    ),
 )
 
 
@@ -184,13 +226,18 @@ def judged_triggers(position: Position) -> tuple[Gate, ...]:
     """The health factor's triggers and those that the policy names; the urgency is the one it gives, or would give had
     it fired."""
     judged = []
-    named = position.policy.decision.triggers
     for rule in TRIGGERS:
-        if rule.name not in ALWAYS_LOOKED_AT and rule.name not in named:
+        if not _looked_at(rule.name, position):
             continue
         finding = rule.judge(position)
         judged.append(_gate(rule, finding, rule.urgency(position, finding)))
     return tuple(judged)
+
+
+def _looked_at(name: str, position: Position) -> bool:
+    if name == ORDERED:
+        return position.demand is not None
+    return name in ALWAYS_LOOKED_AT or name in position.policy.decision.triggers
 
 
 def judged_limits(situation: Situation) -> tuple[Gate, ...]:
@@ -199,6 +246,7 @@ def judged_limits(situation: Situation) -> tuple[Gate, ...]:
         _gate(rule, rule.judge(situation), situation.urgency)
         for rule in LIMITS
         if situation.urgency in rule.applies_to
+        and (situation.standing is not None or rule.name not in OF_STANDING)
     )
 
 

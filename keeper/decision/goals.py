@@ -17,6 +17,9 @@ from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX, WAD, usd
 from keeper.domain.urgency import Urgency
 
+INTEREST_ON_THE_WAY = 5e-4
+"""More than interest adds to the debt until a transaction is mined."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -144,6 +147,17 @@ def ripcord(position: Position) -> Move:
     return _within_limits(position, lowered, limits.max_trade, math.inf)
 
 
+def wanted_health_factor(position: Position) -> float:
+    """Where a ripcord ends: what was ordered, else the safe level, whichever is higher; infinite: no debt."""
+    safe = position.policy.decision.safe_health_factor
+    return safe if position.demand is None else max(position.demand.health_factor, _needed(position, safe))
+
+
+def _needed(position: Position, safe: float) -> float:
+    """An order does not stop short of what an emergency asks for."""
+    return safe if position.held.health_factor < position.policy.decision.act_health_factor else 1.0
+
+
 def remaining(position: Position, goal: Goal) -> float:
     """Sum of absolute weight changes between the goal and the target."""
     return math.fsum(abs(t - g) for t, g in zip(position.target.weights, goal.weights, strict=True))
@@ -189,8 +203,10 @@ def _kept_share(position: Position, slippage: float) -> float:
         # The account's own health factor knows of eMode and other collateral.
         scale = snapshot.account.health_factor / WAD * debt / total_k
         fixed_k, sold_k = scale * fixed_k, scale * sold_k
-    safe = position.policy.decision.safe_health_factor
+    safe = wanted_health_factor(position)
     proceeds = (1.0 - slippage) * sold_v
+    if math.isinf(safe):
+        return 0.0 if proceeds <= debt else 1.0 - debt * (1.0 + INTEREST_ON_THE_WAY) / proceeds
     slope = safe * proceeds - sold_k
     if slope <= 0.0:
         return 0.0

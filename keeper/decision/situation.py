@@ -14,6 +14,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy, UrgencyLimits
 from keeper.domain.portfolio import Portfolio, portfolio
+from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
 from keeper.domain.units import SECONDS_PER_YEAR, WAD
 from keeper.domain.urgency import Urgency
@@ -39,6 +40,7 @@ class Position:
     current: RiskPosition
     costs_bps: tuple[float, ...]
     tracking_error: float
+    demand: Demand | None = None
 
     @property
     def since_rebalance_s(self) -> int:
@@ -74,6 +76,7 @@ class Situation:
     gas_cost_wei: int
     tracking_error: float
     benefit_usd: float
+    standing: Standing | None = None
 
     @property
     def cost_usd(self) -> float:
@@ -85,7 +88,11 @@ class Situation:
 
 
 def take_position(
-    snapshot: MarketSnapshot, model: RiskModel, target: TargetPortfolio, policy: Policy
+    snapshot: MarketSnapshot,
+    model: RiskModel,
+    target: TargetPortfolio,
+    policy: Policy,
+    demand: Demand | None = None,
 ) -> Position:
     """The vault's weights, shares of risk and volatility under the model."""
     held = portfolio(snapshot)
@@ -107,6 +114,7 @@ def take_position(
         current,
         costs_bps=assumed_costs_bps(policy, model.symbols),
         tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
+        demand=demand,
     )
 
 
@@ -124,6 +132,7 @@ def consider(
     in_flight: InFlight | None,
     tightened: tuple[Tightened, ...],
     aim: tuple[float, ...] | None = None,
+    standing: Standing | None = None,
 ) -> Situation:
     """The situation of trading to ``goal``, on the way to ``aim`` (without one: the goal itself). Raises InvalidSetting
     when gas cannot be valued."""
@@ -150,6 +159,7 @@ def consider(
         gas_cost_wei=gas,
         tracking_error=left,
         benefit_usd=benefit_usd(position, left),
+        standing=standing,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from keeper.decision import measures
 from keeper.decision.finding import Finding, hours
 from keeper.decision.situation import Position
@@ -11,6 +13,18 @@ from keeper.domain.urgency import Urgency
 def health_factor_act(position: Position) -> Finding:
     factor, limit = position.held.health_factor, position.policy.decision.act_health_factor
     return Finding(factor, limit, factor < limit, f"health factor {factor:.3f}, acts below {limit:.3f}")
+
+
+def ordered(position: Position) -> Finding:
+    """Asked only where there is a demand. Without debt there is nothing to lower."""
+    assert position.demand is not None, "only asked where there is a demand"
+    factor, wanted = position.held.health_factor, position.demand.health_factor
+    aim = "all debt repaid" if math.isinf(wanted) else f"health factor {wanted:.3f}"
+    if position.held.debt_usd == 0:
+        return Finding(
+            factor, wanted, passed=False, detail=f"deleveraging ordered to {aim}, and there is no debt"
+        )
+    return Finding(factor, wanted, factor < wanted, f"deleveraging ordered to {aim}, it is {factor:.3f}")
 
 
 def health_factor_alert(position: Position) -> Finding:

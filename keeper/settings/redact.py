@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 HIDDEN = "********"
 SECRET_FIELDS = frozenset({"private_key"})
-URL_FIELDS = frozenset({"rpc_url", "journal_url", "deribit_url"})
+URL_FIELDS = frozenset({"rpc_url", "journal_url", "deribit_url", "signer_url", "private_rpc_url"})
 
 
 def redacted(field: str, value: Any) -> str:

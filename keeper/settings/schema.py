@@ -8,12 +8,20 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, PlanTable, SizeTable
+from keeper.settings.strategy import (
+    AssetTable,
+    DailyTable,
+    DecisionTable,
+    EstimateTable,
+    PlanTable,
+    SendTable,
+    SizeTable,
+)
 
 BUDGET_TOLERANCE = 1e-9
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 DEV_CHAIN_ID = 31337
-STRATEGY = ("assets", "estimate", "size", "decision", "plan")
+STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily")
 
 
 def _address(value: str) -> str:
@@ -117,6 +125,8 @@ class Settings(BaseSettings):
     size: SizeTable = SizeTable()
     decision: DecisionTable = DecisionTable()
     plan: PlanTable = PlanTable()
+    send: SendTable = SendTable()
+    daily: DailyTable = DailyTable()
 
     @classmethod
     def settings_customise_sources(
@@ -144,6 +154,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"decision.alert_health_factor {self.decision.alert_health_factor} is above "
                 f"size.min_health_factor {self.size.min_health_factor}: every target would raise the alert"
+            )
+        if self.signer_url is not None and (self.keystore is not None or self.sender is None):
+            raise ValueError(
+                "signer_url: a remote signer needs KEEPER_SENDER, whose key it holds, and no KEEPER_KEYSTORE"
             )
         if self.private_key is not None and self.chain_id not in (None, DEV_CHAIN_ID):
             raise ValueError(

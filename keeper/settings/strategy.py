@@ -340,3 +340,56 @@ class PlanTable(_Table):
     weight_tolerance: PositiveFraction = Field(
         default=0.02, description="largest gap between expected and simulated weight of an asset"
     )
+    public_tolerance_bps: Bps = Field(
+        default=150,
+        description="an emergency's sale, which the public sees, returns at least what was quoted less this, bps",
+    )
+
+
+class SendTable(_Table):
+    """How a transaction is seen through."""
+
+    confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1,
+        description="blocks waited for, that of the receipt counted; finality is followed by later cycles",
+    )
+    finality_blocks: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None,
+        description="depth at which a block counts as final; without one the node's `finalized` decides",
+    )
+    bump_after_s: Seconds = Field(
+        default=45, description="a transaction that waits longer is offered a higher price, seconds"
+    )
+    give_up_after_s: Seconds = Field(
+        default=600,
+        description="after this the outcome counts as unknown, and later cycles follow it, seconds",
+    )
+    private_patience_s: Seconds = Field(
+        default=180, description="a relay that took longer has its nonce used up in public, seconds"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SendTable:
+        if max(self.bump_after_s, self.private_patience_s) > self.give_up_after_s:
+            raise ValueError(
+                f"bump_after_s {self.bump_after_s} and private_patience_s {self.private_patience_s} "
+                f"may not exceed give_up_after_s {self.give_up_after_s}"
+            )
+        return self
+
+
+class DailyTable(_Table):
+    """What the keeper may use up in 24 hours, beside the vault's own budgets."""
+
+    max_loss: PositiveFraction = Field(
+        default=0.03, description="part of NAV that trades may lose; more pauses the keeper"
+    )
+    max_turnover: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=6.0, description="value that may be sold, in NAVs; more waits until the time has passed"
+    )
+    max_gas_eth: Annotated[float, Field(gt=0, le=1_000)] = Field(
+        default=1.0, description="native coin that may be paid for gas; more waits until the time has passed"
+    )
+    max_failures: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=3, description="calls mined and reverted that pause the keeper"
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import (
     AssetPolicy,
+    DailyPolicy,
     DecisionPolicy,
     EstimatePolicy,
     Group,
@@ -41,15 +42,20 @@ class Endpoints:
     multicall: str
     deribit_url: str
     journal_url: str = field(repr=False)
+    pause_file: Path
+    lock_directory: Path | None
+    private_rpc_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where the keeper's key comes from: a keystore, a raw key on the development chain, or nowhere."""
+    """Where the keeper's key comes from: a keystore, a raw key on the development chain, a remote signer, or
+    nowhere."""
 
     keystore: Path | None
     password_file: Path | None
     private_key: str | None = field(repr=False)
+    signer_url: str | None = field(default=None, repr=False)
 
 
 def endpoints(settings: Settings) -> Endpoints:
@@ -74,14 +80,17 @@ def endpoints(settings: Settings) -> Endpoints:
         multicall=settings.multicall,
         deribit_url=settings.deribit_url,
         journal_url=settings.journal_url,
+        pause_file=settings.pause_file,
+        lock_directory=settings.lock_directory,
+        private_rpc_url=settings.private_rpc_url,
     )
 
 
 def key_source(settings: Settings) -> KeySource:
-    """A keystore goes before a raw key, which a deployment file may carry."""
-    raw = settings.private_key
-    secret = raw.get_secret_value() if raw is not None and settings.keystore is None else None
-    return KeySource(settings.keystore, settings.keystore_password_file, secret)
+    """A keystore or a remote signer goes before a raw key, which a deployment file may carry."""
+    raw, elsewhere = settings.private_key, settings.keystore is not None or settings.signer_url is not None
+    secret = raw.get_secret_value() if raw is not None and not elsewhere else None
+    return KeySource(settings.keystore, settings.keystore_password_file, secret, settings.signer_url)
 
 
 def policy(settings: Settings) -> Policy:
@@ -106,6 +115,10 @@ def policy(settings: Settings) -> Policy:
             ),
         ),
         plan=PlanPolicy(**plan.model_dump()),
+        daily=DailyPolicy(
+            **settings.daily.model_dump(exclude={"max_gas_eth"}),
+            max_gas_wei=round(settings.daily.max_gas_eth * WEI_PER_ETH),
+        ),
     )
     _require_allocation(whole)
     return whole

@@ -1,0 +1,67 @@
+"""``ports.Brakes``: pauses from the journal and from the pause file, and what the last 24 hours used up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keeper.decision.brakes import overdrawn
+from keeper.domain.policy import DailyPolicy
+from keeper.domain.standing import DAY_S, Pause, PausedBy, Standing
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.switches import Switches
+
+OPERATOR = "operator"
+MOST_OF_FILE = 500
+
+
+class StoredBrakes:
+    """Of one key on one chain. ``keeps`` False: looks only, as a simulation must; what would pause the keeper then
+    shows as a limit that is not kept."""
+
+    def __init__(
+        self,
+        switches: Switches,
+        log: StoredAttempts,
+        pause_file: Path,
+        daily: DailyPolicy,
+        chain_id: int,
+        account: str,
+        *,
+        keeps: bool,
+    ) -> None:
+        self._switches = switches
+        self._log = log
+        self._pause_file = pause_file
+        self._daily = daily
+        self._chain_id = chain_id
+        self._account = account
+        self._keeps = keeps
+
+    def standing(self, as_of: int) -> Standing:
+        """ports.Brakes. Orders a pause where the day's losses or failures are used up."""
+        spent = self._log.spent(self._chain_id, self._account, as_of - DAY_S)
+        wrong = overdrawn(spent, self._daily)
+        if wrong is not None:
+            self.pause(*wrong)
+        return Standing(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), spent=spent)
+
+    def pause(self, cause: str, reason: str) -> None:
+        """ports.Brakes."""
+        if self._keeps:
+            self._switches.pause(cause, reason)
+
+
+def paused_by_file(path: Path) -> tuple[Pause, ...]:
+    """A pause while the file is there, readable or not; its first line is the reason."""
+    try:
+        since = int(path.stat().st_mtime)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        return (Pause(PausedBy.FILE, OPERATOR, f"{path} cannot be looked at: {error.strerror}", 0),)
+    try:
+        with path.open(encoding="utf-8") as content:
+            reason = content.readline(MOST_OF_FILE).strip()
+    except (OSError, UnicodeDecodeError):
+        reason = "the pause file cannot be read"
+    return (Pause(PausedBy.FILE, OPERATOR, reason, since),)
