@@ -155,7 +155,8 @@ class Daemon:
         if record.failure is not None:
             self._failed(record.failure, record.record_id)
             return
-        write = self._log.warning if record.outcome is Outcome.DECLINED else self._log.info
+        wanting = record.outcome is Outcome.DECLINED or record.exit_code != 0
+        write = self._log.warning if wanting else self._log.info
         write(
             record.outcome.value.lower(),
             why=record.summary,

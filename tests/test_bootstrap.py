@@ -39,17 +39,20 @@ def test_a_keystore_is_opened_with_the_first_line_of_the_password_file(
 ) -> None:
     password = tmp_path / "password"
     password.write_text("correct horse\n", encoding="utf-8")
-    opened = signer(settings(chain_id=1, keystore=keystore, keystore_password_file=password), never_asked)
+    chosen = settings(chain_id=1, keystore=keystore, keystore_password_file=password)
+    with signer(chosen, never_asked) as opened:
+        pass
     assert opened.address == DEVELOPMENT_ADDRESS
 
 
 def test_without_a_password_file_the_password_is_asked_for(keystore: Path) -> None:
-    assert signer(settings(keystore=keystore), lambda: "correct horse").address == DEVELOPMENT_ADDRESS
+    with signer(settings(keystore=keystore), lambda: "correct horse") as opened:
+        assert opened.address == DEVELOPMENT_ADDRESS
 
 
 def test_a_wrong_password_says_so_and_shows_neither_password_nor_key(keystore: Path) -> None:
     with pytest.raises(InvalidSetting) as caught:
-        signer(settings(keystore=keystore), lambda: "wrong horse")
+        signer(settings(keystore=keystore), lambda: "wrong horse").__enter__()
     assert "password" in caught.value.message
     assert "wrong horse" not in caught.value.message + caught.value.remedy
 
@@ -63,10 +66,11 @@ def test_a_simulation_may_act_as_a_named_account() -> None:
 
 
 def test_the_public_development_key_works_on_the_development_chain() -> None:
-    assert signer(settings(private_key=PUBLIC_DEVELOPMENT_KEY), never_asked).address == DEVELOPMENT_ADDRESS
+    with signer(settings(private_key=PUBLIC_DEVELOPMENT_KEY), never_asked) as opened:
+        assert opened.address == DEVELOPMENT_ADDRESS
 
 
-@pytest.mark.parametrize("what", [acting_account, lambda chosen: signer(chosen, never_asked)])
+@pytest.mark.parametrize("what", [acting_account, lambda chosen: signer(chosen, never_asked).__enter__()])
 def test_without_any_key_the_settings_to_set_are_named(what: object) -> None:
     with pytest.raises(InvalidSetting) as caught:
         what(settings())  # type: ignore[operator]

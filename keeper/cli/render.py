@@ -224,7 +224,7 @@ def _costs(plan: RebalancePlan) -> Text:
     return Text(
         f"Cost {money(cost.total)}: gas {money(cost.gas)}, pool fees {money(cost.fees)}, "
         f"slippage {money(cost.slippage)}, flash loan {money(cost.flash)}. "
-        f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas."
+        f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas.{postponed}"
         + (
             f" {money(plan.postponed_usd)} left to later cycles: a block has no gas for it."
             if plan.postponed_usd

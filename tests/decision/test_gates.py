@@ -91,6 +91,11 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
         "vault_not_paused": 5,
         "settings_within_vault": 5,
         "gas_balance": 5,
+        "not_paused": 7,
+        "day_loss": 7,
+        "day_failures": 7,
+        "day_turnover": 5,
+        "day_gas": 5,
     }
 
 

@@ -1,0 +1,377 @@
+"""A vault on a real chain behind the proxy, a journal with its history, and keepers that run as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from eth_account import Account
+
+from keeper.devnet.anvil import rpc
+from keeper.devnet.world import World
+from keeper.domain.tx import AttemptKind, IntentStatus
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.records import StoredRecords
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
+from keeper.tx.node import NAV_EVENTS
+from tests.servers.geth_proxy import GethProxy
+
+ROOT = Path(__file__).parents[2]
+QUICK = {
+    "KEEPER_SEND__BUMP_AFTER_S": "1",
+    "KEEPER_SEND__GIVE_UP_AFTER_S": "30",
+    "KEEPER_SEND__PRIVATE_PATIENCE_S": "1",
+}
+COOLDOWN_S = 3_700
+EXECUTE = ("rebalance", "--execute", "--json")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one keeper process ended: its exit code, or the signal that killed it; and what it printed."""
+
+    exit_code: int | None
+    killed_by: int | None
+    out: str
+    err: str
+
+    @property
+    def killed(self) -> bool:
+        return self.killed_by == signal.SIGKILL
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+class Zygote:
+    """Starts keepers by forking a warm process."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEEPER_")}
+        environment |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.zygote"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Running:
+        output = self._folder / "keeper"
+        command = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "output": str(output),
+            "folder": str(self._folder),
+        }
+        self._write(json.dumps(command))
+        return Running(int(self._read()["pid"]), output, self._process.stdout)
+
+    def run(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Ended:
+        return self.start(arguments, environment).wait()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+
+@dataclass(frozen=True)
+class Running:
+    pid: int
+    output: Path
+    answers: IO[str] | None
+
+    def wait(self) -> Ended:
+        assert self.answers is not None
+        status = int(json.loads(self.answers.readline())["status"])
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(
+            exit_code=code if code >= 0 else None,
+            killed_by=-code if code < 0 else None,
+            out=Path(f"{self.output}.out").read_text(encoding="utf-8"),
+            err=Path(f"{self.output}.err").read_text(encoding="utf-8"),
+        )
+
+
+@dataclass(frozen=True)
+class VaultNow:
+    """What the chain says of the vault: epoch, calls that took effect, and what it holds and owes, raw."""
+
+    epoch: int
+    rebalanced: int
+    deleveraged: int
+    position: tuple[int, ...]
+
+
+@dataclass
+class Trial:
+    """One story on a chain and a journal of its own. ``broken`` collects what must never happen."""
+
+    world: World
+    proxy: GethProxy
+    zygote: Zygote
+    journal_url: str
+    environment: dict[str, str]
+    killed_at: dict[str, int] = field(default_factory=dict)
+    completed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, failpoint: str = "", more: Mapping[str, str] | None = None) -> Ended:
+        """A keeper, from start to end or death."""
+        environment = {**self.environment, **(more or {})}
+        if failpoint:
+            environment["KEEPER_FAILPOINT"] = failpoint
+        ended = self.zygote.run(arguments or EXECUTE, environment)
+        if ended.killed:
+            name = failpoint.partition(":")[0]
+            self.killed_at[name] = self.killed_at.get(name, 0) + 1
+        elif ended.exit_code == 1:
+            self.broken.append(f"an unexpected failure: {ended.err[-2000:]}")
+        elif '"record_id"' in ended.out:
+            self.completed.append(ended.record["record_id"])
+        return ended
+
+    @property
+    def kills(self) -> int:
+        return sum(self.killed_at.values())
+
+    def come_to_rest(self) -> Ended:
+        """Blocks and cycles until nothing is in flight and nothing is wanted."""
+        self.proxy.mines_on_poll = 1
+        for _ in range(12):
+            self.proxy.mine(3)
+            ended = self.run()
+            if not self.unfinished() and ended.exit_code is not None and not self.acted(ended):
+                return ended
+        self.broken.append(f"did not come to rest: {ended.out[-800:]}{ended.err[-800:]}")
+        return ended
+
+    @staticmethod
+    def acted(ended: Ended) -> bool:
+        return '"record_id"' in ended.out and ended.record["outcome"] == "SENT"
+
+    def lever(self) -> None:
+        """The first rebalance, final; then time enough for another."""
+        self.run()
+        self.proxy.mine(3)
+        self.proxy.rpc("evm_increaseTime", COOLDOWN_S)
+        self.proxy.mine()
+        self.proxy.rpc("evm_setAutomine", True)
+        self.world.refresh_feeds()
+        self.proxy.rpc("evm_setAutomine", False)
+
+    @property
+    def eager(self) -> dict[str, str]:
+        """Settings under which the vault, just rebalanced, wants to trade again."""
+        return {"KEEPER_SIZE__TARGET_VOLATILITY": "0.6", "KEEPER_DECISION__RISK_AVERSION": "50"}
+
+    def stranger_takes_the_nonce(self) -> None:
+        """Somebody else has the key, and sends nothing to themselves."""
+        nonce = int(self.proxy.rpc("eth_getTransactionCount", self.keeper, "latest"), 16)
+        key = self.world.deployment.private_key
+        signed = Account.from_key(key).sign_transaction(
+            {
+                "type": 2,
+                "chainId": self.world.deployment.chain_id,
+                "nonce": nonce,
+                "to": self.keeper,
+                "value": 1,
+                "gas": 21_000,
+                "maxFeePerGas": 500 * 10**9,
+                "maxPriorityFeePerGas": 2 * 10**9,
+            }
+        )
+        self.proxy.rpc("eth_sendRawTransaction", signed.raw_transaction.to_0x_hex())
+        self.proxy.mine()
+
+    # ------------------------------------------------------------------ looking
+
+    def unfinished(self) -> tuple[str, ...]:
+        with Journal.open_for_reading(self.journal_url) as journal:
+            log = StoredAttempts(journal, lambda: 0.0)
+            found = log.unfinished(self.world.deployment.chain_id, self.keeper)
+            return tuple(one.intent_id for one in found)
+
+    def statuses(self) -> dict[IntentStatus, int]:
+        counts: dict[IntentStatus, int] = {}
+        with Journal.open_for_reading(self.journal_url) as journal, journal.reading() as connection:
+            for status in connection.exec_driver_sql("SELECT status FROM intents").scalars():
+                counts[IntentStatus(status)] = counts.get(IntentStatus(status), 0) + 1
+        return counts
+
+    def pauses(self) -> tuple[str, ...]:
+        with Journal.open_for_reading(self.journal_url) as journal:
+            return tuple(pause.cause for pause in Switches(journal, lambda: 0.0).pauses())
+
+    @property
+    def keeper(self) -> str:
+        return self.world.deployment.accounts["keeper"]
+
+    def vault(self) -> VaultNow:
+        url, vault = self.proxy.upstream, self.world.vault
+        call = vault.functions
+        logs: Any = rpc(url, "eth_getLogs", {"address": vault.address, "fromBlock": "0x0"})
+        events = [NAV_EVENTS.get(log["topics"][0]) for log in logs]
+        return VaultNow(
+            epoch=call.epoch().call(),
+            rebalanced=events.count("Rebalanced"),
+            deleveraged=events.count("Deleveraged"),
+            position=tuple(call.position().call()),
+        )
+
+    def check(self) -> list[str]:
+        """What must never happen, in journal, on the wire and on the chain."""
+        with Journal.open_for_reading(self.journal_url) as journal:
+            journal.verify()
+            log = StoredAttempts(journal, lambda: 0.0)
+            kept = {record.record_id for record in StoredRecords(journal).latest(1_000)}
+            with journal.reading() as connection:
+                intents = [
+                    log.intent(one)
+                    for one in connection.exec_driver_sql("SELECT intent_id FROM intents").scalars()
+                ]
+            attempts = {one.raw: one for intent in intents for one in log.attempts(intent.intent_id)}
+        lost = [record for record in self.completed if record not in kept]
+        if lost:
+            self.broken.append(f"lost rows: {lost}")
+        superseding = {intent.intent_id for intent in intents if intent.supersedes is not None}
+        owners: dict[int, set[str]] = {}
+        for sent in self.proxy.arrived:
+            attempt = attempts.get(sent.raw)
+            if attempt is None:
+                self.broken.append(f"N2: {sent.tx_hash} was sent and has no row")
+            elif attempt.kind is AttemptKind.CALL and attempt.intent_id not in superseding:
+                owners.setdefault(sent.nonce, set()).add(sent.data)
+        self.broken += [
+            f"N5: nonce {nonce} has {len(data)} calls" for nonce, data in owners.items() if len(data) > 1
+        ]
+        now = self.vault()
+        if now.rebalanced + now.deleveraged != now.epoch:
+            self.broken.append(f"N1: epoch {now.epoch} with {now.rebalanced} + {now.deleveraged} calls")
+        return self.broken
+
+
+class Stage:
+    """A chain, a proxy and a journal that begin each trial as they were."""
+
+    def __init__(self, world: World, proxy: GethProxy, zygote: Zygote, folder: Path, base_url: str) -> None:
+        self.world = world
+        self.proxy = proxy
+        self.zygote = zygote
+        self._folder = folder
+        self._base_url = base_url
+        deployment = replace(world.deployment, rpc_url=proxy.url)
+        deployment.write(folder / "deployment.json")
+        self.environment = {
+            "KEEPER_DEPLOYMENT": str(folder / "deployment.json"),
+            "KEEPER_LOCK_DIRECTORY": str(folder / "locks"),
+            "KEEPER_PAUSE_FILE": str(folder / "keeper.pause"),
+            "KEEPER_DERIBIT_URL": "http://127.0.0.1:9",  # nobody answers there: the estimate goes without
+            **QUICK,
+        }
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """The price history is read once; every trial's journal begins as a copy."""
+        ended = self.zygote.run(
+            ("pause", "--reason", "no journal yet"), self.environment | {"KEEPER_JOURNAL_URL": self._base_url}
+        )
+        (self._folder / "keeper.pause").unlink(missing_ok=True)
+        self.proxy.mines_on_poll = None
+        ended = self.zygote.run(
+            EXECUTE,
+            self.environment | {"KEEPER_JOURNAL_URL": self._base_url, "KEEPER_FAILPOINT": "simulated"},
+        )
+        assert ended.killed, ended.out + ended.err
+        self._snapshot: Any = rpc(self.proxy.upstream, "evm_snapshot")
+
+    @property
+    def base_url(self) -> str:
+        return self._base_url
+
+    @contextmanager
+    def trial(self) -> Iterator[Trial]:
+        url = self._copy()
+        self.proxy.reset()
+        trial = Trial(
+            self.world, self.proxy, self.zygote, url, self.environment | {"KEEPER_JOURNAL_URL": url}
+        )
+        self.proxy.on_arrival = lambda raw: self._require_row(trial, raw)
+        try:
+            yield trial
+        finally:
+            self.proxy.on_arrival = lambda raw: None
+            (self._folder / "keeper.pause").unlink(missing_ok=True)
+            rpc(self.proxy.upstream, "evm_revert", self._snapshot)
+            self._snapshot = rpc(self.proxy.upstream, "evm_snapshot")
+
+    def _copy(self) -> str:
+        if self._base_url.startswith("sqlite"):
+            target = self._folder / "trial.db"
+            for old in self._folder.glob("trial.db*"):
+                old.unlink()
+            with (
+                sqlite3.connect(self._base_url.removeprefix("sqlite:///")) as source,
+                sqlite3.connect(target) as copy,
+            ):
+                source.backup(copy)
+            source.close()
+            copy.close()
+            return f"sqlite:///{target}"
+        import psycopg
+        from sqlalchemy.engine import make_url
+
+        base = make_url(self._base_url)
+        name = f"trial_{uuid.uuid4().hex}"
+        server = base.set(database="postgres").render_as_string(hide_password=False)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{base.database}"')  # type: ignore[call-overload]
+        return base.set(database=name).render_as_string(hide_password=False)
+
+    @staticmethod
+    def _require_row(trial: Trial, raw: str) -> None:
+        """N2, at the moment at which the bytes arrive."""
+        with Journal.open_for_reading(trial.journal_url) as journal, journal.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT raw FROM attempts").scalars().all()
+        if raw not in rows:
+            trial.broken.append("N2: bytes arrived before their row was committed")
+
+
+@contextmanager
+def warm_keepers(folder: Path) -> Iterator[Zygote]:
+    zygote = Zygote(folder)
+    try:
+        yield zygote
+    finally:
+        zygote.close()
+        shutil.rmtree(folder / "locks", ignore_errors=True)

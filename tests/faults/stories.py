@@ -1,0 +1,195 @@
+"""How a process dies at each failpoint, and dies again while it recovers. Each story ends where its twin, which nobody
+killed, ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from keeper.failpoints import Failpoint
+from tests.faults.scene import Trial
+
+F = Failpoint
+PATIENT = {"KEEPER_SEND__GIVE_UP_AFTER_S": "2", "KEEPER_SEND__BUMP_AFTER_S": "1"}
+BEYOND_DEADLINE = 60
+"""Blocks of 12 s: more than plan.deadline_s."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """``tell`` is one way of dying: it kills at least one keeper at ``failpoint``. ``again`` is where the next one dies,
+    recovering; empty: nowhere. Stories of one ``kind`` have one twin."""
+
+    failpoint: Failpoint
+    kind: str
+    tell: Callable[[Trial, str], None]
+    again: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.failpoint.value}" + (f", then {self.again}" if self.again else "")
+
+
+def _plain(point: Failpoint) -> Callable[[Trial, str], None]:
+    def tell(trial: Trial, again: str) -> None:
+        trial.run(failpoint=point)
+        _again(trial, again)
+
+    return tell
+
+
+def _slow(point: Failpoint) -> Callable[[Trial, str], None]:
+    """Nothing is mined for a while: the price is raised."""
+
+    def tell(trial: Trial, again: str) -> None:
+        trial.proxy.mines_on_poll = None if point is F.UNKNOWN_COMMITTED else 12
+        trial.run(failpoint=point, more=PATIENT if point is F.UNKNOWN_COMMITTED else {})
+        trial.proxy.mines_on_poll = 1
+        _again(trial, again)
+
+    return tell
+
+
+def _recovering(first: Failpoint, point: Failpoint) -> Callable[[Trial, str], None]:
+    """Killed at ``first``, and the one that recovers from it at ``point``."""
+
+    def tell(trial: Trial, again: str) -> None:
+        trial.run(failpoint=first)
+        trial.run(failpoint=point)
+        _again(trial, again)
+
+    return tell
+
+
+def _final(trial: Trial, again: str) -> None:
+    trial.run()
+    trial.proxy.mine(3)
+    trial.run(failpoint=F.SETTLE_FINAL)
+    _again(trial, again)
+
+
+def _unmined(trial: Trial, again: str) -> None:
+    trial.run()
+    trial.proxy.keeps_unmined = False
+    trial.proxy.reorg(1)
+    trial.proxy.mines_on_poll = None
+    trial.run(failpoint=F.SETTLE_UNMINED)
+    _again(trial, again)
+
+
+def _cancelled(trial: Trial, again: str) -> None:
+    trial.proxy.mines_on_poll = None
+    trial.run(failpoint=F.BROADCAST)
+    trial.proxy.evict()
+    trial.proxy.mine(BEYOND_DEADLINE)
+    trial.run(failpoint=F.SETTLE_CANCELLING)
+    _again(trial, again)
+
+
+def _displaced(trial: Trial, again: str) -> None:
+    trial.run(failpoint=F.ATTEMPT_COMMITTED)
+    trial.stranger_takes_the_nonce()
+    trial.proxy.mine(4)
+    trial.run(failpoint=F.SETTLE_DISPLACED)
+    _again(trial, again)
+
+
+def _superseded(point: Failpoint) -> Callable[[Trial, str], None]:
+    """A rebalance of a levered vault is stuck, and somebody deleverages by hand."""
+
+    def tell(trial: Trial, again: str) -> None:
+        trial.lever()
+        trial.proxy.mines_on_poll = None
+        trial.run(failpoint=F.BROADCAST, more=trial.eager)
+        trial.proxy.mines_on_poll = 1
+        trial.run("deleverage", "--execute", "--json", failpoint=point)
+        _again(trial, again)
+        trial.run("deleverage", "--execute", "--json")
+
+    return tell
+
+
+def _again(trial: Trial, again: str) -> None:
+    if again:
+        trial.run(failpoint=again)
+
+
+PLAIN = (
+    *(F.SETTLE_BEGINS, F.SETTLED, F.READ, F.CONCLUDED, F.SIMULATED, F.INTENT_BEGINS, F.INTENT_COMMITTED),
+    *(F.SIGNING_COMMITTED, F.SIGNED, F.ATTEMPT_COMMITTED, F.BROADCAST, F.BROADCAST_COMMITTED),
+    *(F.RECEIPT_SEEN, F.MINED_COMMITTED, F.READ_BACK, F.RECORD_BEGINS, F.RECORD_COMMITTED),
+)
+SLOW = (F.BUMP_BEGINS, F.BUMP_SIGNED, F.BUMP_COMMITTED, F.BUMP_BROADCAST, F.UNKNOWN_COMMITTED)
+RECOVERING = (
+    (F.INTENT_COMMITTED, F.SETTLE_EXPIRED),
+    (F.SIGNING_COMMITTED, F.SETTLE_RESIGNED),
+    (F.SIGNED, F.SETTLE_RESIGNED),
+    (F.ATTEMPT_COMMITTED, F.SETTLE_REBROADCAST),
+    (F.BROADCAST, F.SETTLE_MINED),
+)
+DURING_RECOVERY = ("settle_begins", "settle_rebroadcast", "settled", "attempt_committed", "record_begins", "")
+
+STORIES: tuple[Story, ...] = (
+    *(Story(point, "plain", _plain(point)) for point in PLAIN),
+    *(Story(point, "plain", _slow(point)) for point in SLOW),
+    *(Story(point, "plain", _recovering(first, point)) for first, point in RECOVERING),
+    Story(F.SETTLE_FINAL, "plain", _final),
+    Story(F.SETTLE_UNMINED, "plain", _unmined),
+    Story(F.SETTLE_CANCELLING, "plain", _cancelled),
+    Story(F.SETTLE_DISPLACED, "displaced", _displaced),
+    Story(F.SUPERSESSION_COMMITTED, "superseded", _superseded(F.SUPERSESSION_COMMITTED)),
+    Story(F.ATTEMPT_COMMITTED, "superseded", _superseded(F.ATTEMPT_COMMITTED)),
+)
+
+
+def twin(trial: Trial, kind: str) -> None:
+    """The same without anybody dying."""
+    if kind == "displaced":
+        trial.proxy.mines_on_poll = None
+        trial.run(more=PATIENT)
+        trial.proxy.evict()
+        trial.stranger_takes_the_nonce()
+        trial.proxy.mine(4)
+    elif kind == "superseded":
+        trial.lever()
+        trial.proxy.mines_on_poll = None
+        trial.run(more=PATIENT | trial.eager)
+        trial.proxy.mines_on_poll = 1
+        trial.run("deleverage", "--execute", "--json")
+    else:
+        trial.run()
+
+
+def campaign(kills: int, seed: int) -> Iterator[Story]:
+    """Every story, then every story again dying once more on the way back, until so many kills are sure."""
+    chance = np.random.default_rng(seed)
+    sure = 0
+    yield_again = False
+    while sure < kills or not yield_again:
+        for story in STORIES:
+            again = str(chance.choice(DURING_RECOVERY)) if yield_again else ""
+            told = Story(story.failpoint, story.kind, story.tell, again)
+            sure += (
+                1
+                + (story.failpoint.value.startswith("settle_") and story.failpoint not in PLAIN)
+                + bool(again)
+            )
+            yield told
+            if yield_again and sure >= kills:
+                return
+        yield_again = True
+
+
+@dataclass
+class Summary:
+    """What a campaign found."""
+
+    kills: dict[str, int] = field(default_factory=dict)
+    stories: int = 0
+    total: int = 0
+    in_recovery: int = 0
+    double: int = 0
+    lost: int = 0
+    differences: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
