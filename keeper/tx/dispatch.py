@@ -74,6 +74,14 @@ class Dispatch:
         failpoints.reach(Failpoint.SIGNING_COMMITTED)
         return self.signed_call(intent, fees)
 
+    def resume(self, seen: Seen) -> Attempt | None:
+        """The signature that an earlier process did not get round to, or whose bytes it did not store. None where the
+        cap does not allow to outbid what is out."""
+        fees = self.outbidding(seen.rivals, seen.intent.payload.max_fee_cap_wei)
+        if fees is None:
+            return None
+        return (self.first if seen.status is IntentStatus.OPEN else self.signed_call)(seen.intent, fees)
+
     def signed_call(self, intent: Intent, fees: Fees) -> Attempt:
         attempt = self._signer.sign(intent, fees)
         failpoints.reach(Failpoint.SIGNED)
@@ -100,6 +108,8 @@ class Dispatch:
         fees = self.outbidding((*seen.attempts, *seen.rivals), seen.intent.payload.max_fee_cap_wei)
         if fees is None:
             return None
+        if seen.status is IntentStatus.OPEN:
+            self._log.move(seen.intent.intent_id, IntentStatus.SIGNING)
         attempt = self._signer.sign_cancel(seen.intent, fees)
         self._log.add_attempt(attempt)
         failpoints.reach(Failpoint.SETTLE_CANCELLING)

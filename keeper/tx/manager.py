@@ -222,7 +222,7 @@ class TransactionSender:
             intent = replace(
                 intent, nonce=self._next_nonce(payload, outlook, unfinished, supersede=supersede)
             )
-        elif self._log.status(rival.intent_id) is IntentStatus.OPEN:
+        elif self._log.status(rival.intent_id) is IntentStatus.OPEN and rival.supersedes is None:
             self._log.move(rival.intent_id, IntentStatus.EXPIRED)
             intent = replace(intent, nonce=rival.nonce)
         else:

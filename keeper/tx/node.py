@@ -106,11 +106,15 @@ class RpcNode:
         receipts: Mapping[str, Receipt],
         hashes: Mapping[str, str],
     ) -> int:
-        """Asked for only where it can matter: something of ours has no receipt."""
+        """Asked for only where it can matter: something of ours has no receipt. A node that has no state of then leaves
+        the question open: 0."""
         if len(receipts) == len(hashes):
             return mined_nonce
         block = hex(max(0, head - SURE_BLOCKS))
-        return int(self._request("eth_getTransactionCount", (account, block)), 16)
+        try:
+            return int(self._request("eth_getTransactionCount", (account, block)), 16)
+        except RpcError:
+            return 0
 
     def _pool(self, account: str) -> Mapping[int, str] | None:
         if not self._tells_pool:

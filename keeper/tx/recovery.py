@@ -96,8 +96,7 @@ class Recovery:
             self._send_again(seen)
             return
         if step is NextStep.RESIGN:
-            fees = self._dispatch.outbidding(seen.rivals, seen.intent.payload.max_fee_cap_wei)
-            attempt = self._dispatch.signed_call(seen.intent, fees) if fees is not None else None
+            attempt = self._dispatch.resume(seen)
             failpoints.reach(Failpoint.SETTLE_RESIGNED)
         else:
             attempt = self._dispatch.cancel(seen) if step is NextStep.CANCEL else self._dispatch.bump(seen)

@@ -116,7 +116,8 @@ def next_step(seen: Seen, waited: Waited, patience: Patience) -> NextStep:
 def recovery_step(seen: Seen) -> NextStep:
     """For what an earlier cycle or process left behind: the first rule that applies. One look, one step, no waiting.
 
-    1. A receipt ends it. 2. Never asked to sign: it never happened.
+    1. A receipt ends it. 2. Never asked to sign: it never happened. (What superseded another goes on: the bytes of the
+    other one are out.)
     3. The nonce is used up, deep enough that no lag explains it, and not by us: it is displaced.
     4. It was mined and is not any more: a reorganisation. Next time it is sent again.
     5. The call can only revert by now: a no-op takes its place, so that nothing stays stuck.
@@ -126,7 +127,7 @@ def recovery_step(seen: Seen) -> NextStep:
     """
     if seen.receipt is not None:
         return NextStep.ADOPT
-    if seen.status is IntentStatus.OPEN:
+    if seen.status is IntentStatus.OPEN and seen.intent.supersedes is None:
         return NextStep.EXPIRE
     if seen.nonce_used:
         return NextStep.DISPLACE if seen.outlook.settled_nonce > seen.intent.nonce else NextStep.WAIT

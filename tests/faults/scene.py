@@ -184,8 +184,7 @@ class Trial:
         """The first rebalance, final; then time enough for another."""
         self.run()
         self.proxy.mine(3)
-        self.proxy.rpc("evm_increaseTime", COOLDOWN_S)
-        self.proxy.mine()
+        self.proxy.pass_time(COOLDOWN_S)
         self.proxy.rpc("evm_setAutomine", True)
         self.world.refresh_feeds()
         self.proxy.rpc("evm_setAutomine", False)
@@ -193,7 +192,7 @@ class Trial:
     @property
     def eager(self) -> dict[str, str]:
         """Settings under which the vault, just rebalanced, wants to trade again."""
-        return {"KEEPER_SIZE__TARGET_VOLATILITY": "0.6", "KEEPER_DECISION__RISK_AVERSION": "50"}
+        return {"KEEPER_SIZE__TARGET_VOLATILITY": "0.4"}
 
     def stranger_takes_the_nonce(self) -> None:
         """Somebody else has the key, and sends nothing to themselves."""

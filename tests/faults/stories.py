@@ -6,11 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from keeper.failpoints import Failpoint
 from tests.faults.scene import Trial
 
 F = Failpoint
+DEAR = {
+    "KEEPER_DECISION__URGENCY__ROUTINE__MAX_GAS_PRICE_GWEI": "400",
+    "KEEPER_DECISION__URGENCY__OUT_OF_BAND__MAX_GAS_PRICE_GWEI": "400",
+}
+"""Room for higher prices."""
 PATIENT = {"KEEPER_SEND__GIVE_UP_AFTER_S": "2", "KEEPER_SEND__BUMP_AFTER_S": "1"}
+ONLY_THE_SUPERSEDING = 6
+"""Looks for receipts before a block comes: more than it takes to settle and to supersede."""
 BEYOND_DEADLINE = 60
 """Blocks of 12 s: more than plan.deadline_s."""
 
@@ -43,7 +52,7 @@ def _slow(point: Failpoint) -> Callable[[Trial, str], None]:
 
     def tell(trial: Trial, again: str) -> None:
         trial.proxy.mines_on_poll = None if point is F.UNKNOWN_COMMITTED else 12
-        trial.run(failpoint=point, more=PATIENT if point is F.UNKNOWN_COMMITTED else {})
+        trial.run(failpoint=point, more=PATIENT if point is F.UNKNOWN_COMMITTED else DEAR)
         trial.proxy.mines_on_poll = 1
         _again(trial, again)
 
@@ -101,7 +110,7 @@ def _superseded(point: Failpoint) -> Callable[[Trial, str], None]:
         trial.lever()
         trial.proxy.mines_on_poll = None
         trial.run(failpoint=F.BROADCAST, more=trial.eager)
-        trial.proxy.mines_on_poll = 1
+        trial.proxy.mines_on_poll = ONLY_THE_SUPERSEDING
         trial.run("deleverage", "--execute", "--json", failpoint=point)
         _again(trial, again)
         trial.run("deleverage", "--execute", "--json")
@@ -154,7 +163,7 @@ def twin(trial: Trial, kind: str) -> None:
         trial.lever()
         trial.proxy.mines_on_poll = None
         trial.run(more=PATIENT | trial.eager)
-        trial.proxy.mines_on_poll = 1
+        trial.proxy.mines_on_poll = ONLY_THE_SUPERSEDING
         trial.run("deleverage", "--execute", "--json")
     else:
         trial.run()

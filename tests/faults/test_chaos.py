@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.devnet.world import World
+from keeper.devnet import world as devnet
 from keeper.domain.tx import IntentStatus
 from keeper.failpoints import Failpoint
 from tests.databases import fresh_database
@@ -29,16 +29,18 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def stage(
-    request: pytest.FixtureRequest, fork: World, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("chaos")
     if request.param == "sqlite":
         url = f"sqlite:///{folder / 'base.db'}"
     else:
         url = fresh_database(request.getfixturevalue("postgres_server"))
-    with geth_proxy(fork.deployment.rpc_url) as proxy, warm_keepers(folder) as keepers:
-        yield Stage(fork, proxy, keepers, folder, url)
+    with (
+        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, world),
+        geth_proxy(world.deployment.rpc_url) as proxy,
+        warm_keepers(folder) as keepers,
+    ):
+        yield Stage(world, proxy, keepers, folder, url)
 
 
 def test_every_failpoint_has_a_story() -> None:

@@ -134,13 +134,19 @@ class GethProxy:
             for _ in range(blocks):
                 self._mine_one()
 
+    def pass_time(self, seconds: int) -> None:
+        """A block so much later."""
+        with self._lock:
+            self._mine_one(seconds)
+
     def evict(self) -> None:
         with self._lock:
             self.pool.clear()
 
     def reorg(self, depth: int, instead: str | None = None) -> None:
         """The newest ``depth`` blocks are replaced by empty ones, or the first by one with ``instead`` (signed bytes).
-        As geth does, what was un-mined waits in the pool again, unless ``keeps_unmined`` is off."""
+        As geth does, what was un-mined waits in the pool again, unless ``keeps_unmined`` is off. Not on a forked Anvil:
+        1.7.1 keeps parts of the state that it should roll back there."""
         with self._lock:
             raws = [[instead, 0]] if instead is not None else []
             self.rpc("anvil_reorg", depth, raws)
@@ -270,7 +276,7 @@ class GethProxy:
     def _nonce(self, account: str) -> int:
         return int(self.rpc("eth_getTransactionCount", account, "latest"), 16)
 
-    def _mine_one(self) -> None:
+    def _mine_one(self, seconds: int = BLOCK_TIME_S) -> None:
         self._polls = 0
         base_fee = int(self.rpc("eth_feeHistory", "0x1", "latest", [])["baseFeePerGas"][-1], 16)
         due = []
@@ -284,7 +290,7 @@ class GethProxy:
             self._mined[one.tx_hash] = one.raw
             del self.pool[(one.sender, one.nonce)]
         latest = int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-        self.rpc("evm_setNextBlockTimestamp", latest + BLOCK_TIME_S)
+        self.rpc("evm_setNextBlockTimestamp", latest + seconds)
         self.rpc("evm_mine")
         for key in [key for key in self.pool if key[1] < self._nonce(key[0])]:
             del self.pool[key]

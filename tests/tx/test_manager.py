@@ -16,7 +16,7 @@ from keeper.domain.errors import (
     StillInFlight,
     WrongChain,
 )
-from keeper.domain.tx import IntentStatus, Payload
+from keeper.domain.tx import Intent, IntentStatus, Payload
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 from keeper.tx.manager import TransactionSender, Waiting
@@ -265,7 +265,6 @@ def test_n5_nothing_is_sent_beside_a_waiting_transaction_of_somebody_else(scene:
 
 
 def _foreign(nonce: int = 0) -> str:
-    from keeper.domain.tx import Intent
     from keeper.tx.fees import Fees
 
     return a_signer().sign(Intent("foreign", nonce, a_payload(9)), Fees(20 * GWEI, GWEI)).raw
@@ -385,6 +384,18 @@ def test_when_the_superseded_call_is_mined_first_the_emergency_says_so(scene: Sc
     assert scene.sender.settle() is None
     assert scene.log.status(old) is IntentStatus.FINAL
     assert len(scene.node.mined) == 1
+
+
+def test_an_emergency_that_died_before_it_signed_is_signed_by_the_next_process(scene: Scene) -> None:
+    old = stuck(scene)
+    payload = replace(a_payload(cap_gwei=500), calldata="0x9f6dec41")
+    scene.log.create(Intent("new", 0, payload, old))
+    scene.restart().settle()
+    assert scene.log.status("new") is IntentStatus.SENT
+    scene.node.mine()
+    assert scene.sender.settle() is None
+    assert [sent.data for sent, _, _ in scene.node.mined] == ["0x9f6dec41"]
+    assert scene.alarm.causes == []
 
 
 def test_an_emergency_goes_on_after_one_that_is_mined_and_not_final(scene: Scene) -> None:

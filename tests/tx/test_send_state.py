@@ -64,6 +64,16 @@ def test_a_transaction_just_sent_has_one_next_step(seen: Seen, waited: Waited, s
     [
         (replace(PENDING, status=IntentStatus.OPEN, attempts=()), NextStep.EXPIRE),
         (replace(PENDING, status=IntentStatus.SIGNING, attempts=()), NextStep.RESIGN),
+        (
+            replace(
+                PENDING,
+                status=IntentStatus.OPEN,
+                intent=Intent("one", 4, a_payload(3), "zero"),
+                attempts=(),
+                rivals=(RIVAL,),
+            ),
+            NextStep.RESIGN,
+        ),
         (replace(GONE_ON, status=IntentStatus.SIGNING, attempts=()), NextStep.CANCEL),
         (PENDING, NextStep.WAIT),
         (replace(PENDING, outlook=replace(OUTLOOK, base_fee_wei=21 * GWEI)), NextStep.BUMP),
