@@ -128,6 +128,8 @@ def _use(folder: Path) -> None:
         del os.environ[name]
     os.environ["KEEPER_DEPLOYMENT"] = str(folder / "deployment.json")
     os.environ["KEEPER_JOURNAL_URL"] = f"sqlite:///{folder / 'keeper.db'}"
+    os.environ["KEEPER_LOCK_DIRECTORY"] = str(folder)
+    os.environ["KEEPER_PAUSE_FILE"] = str(folder / "keeper.pause")
 
 
 def _most_volatile(record: DecisionRecord) -> str:

@@ -46,7 +46,7 @@ MOVES: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.SIGNED, _S.UNKNOWN),
     (_S.SENT, _S.UNKNOWN),
     *((was, _S.MINED) for was in (_S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)),
-    *((was, _S.DISPLACED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
+    *((was, _S.DISPLACED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.MINED, _S.UNMINED)),
     *((was, _S.SUPERSEDED) for was in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
     (_S.MINED, _S.UNMINED),
     (_S.MINED, _S.FINAL),

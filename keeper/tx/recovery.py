@@ -141,10 +141,8 @@ class Recovery:
         """Another program with this key, a thief, or a journal older than the chain: a person must look. The
         watermark goes on to where the chain is, so that resuming is enough."""
         expected = self._log.next_nonce(self._chain_id, self._account)
-        if expected is None:
-            return
         unfinished = self._log.unfinished(self._chain_id, self._account)
-        if outlook.mined_nonce > expected:
+        if expected is not None and outlook.mined_nonce > expected:
             self._alarm.pause(
                 FOREIGN_TRANSACTION,
                 f"{outlook.mined_nonce - expected} transaction(s) of {self._account} from nonce {expected} on are not "

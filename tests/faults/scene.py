@@ -9,8 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import IO, Any
 
 from eth_account import Account
 
-from keeper.devnet.anvil import rpc
-from keeper.devnet.world import World
+from keeper.devnet import feeds
+from keeper.devnet.anvil import MNEMONIC, rpc
+from keeper.devnet.world import ROLES, World
 from keeper.domain.tx import AttemptKind, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
@@ -180,29 +182,116 @@ class Trial:
     def acted(ended: Ended) -> bool:
         return '"record_id"' in ended.out and ended.record["outcome"] == "SENT"
 
+    def start(self, *arguments: str, failpoint: str = "", more: Mapping[str, str] | None = None) -> Running:
+        """A keeper that runs while the test does something else; then ``ended``."""
+        environment = {**self.environment, **(more or {}), "KEEPER_FAILPOINT": failpoint}
+        return self.zygote.start(arguments or EXECUTE, environment)
+
+    def ended(self, running: Running) -> Ended:
+        ended = running.wait()
+        if '"record_id"' in ended.out:
+            self.completed.append(ended.record["record_id"])
+        return ended
+
+    @staticmethod
+    def until(true: Callable[[], bool]) -> None:
+        """Looks until it is. Raises TimeoutError after a generous while."""
+        pause = threading.Event()
+        for _ in range(3_000):
+            if true():
+                return
+            pause.wait(0.01)
+        raise TimeoutError("it never came true")
+
+    @staticmethod
+    def stopped(running: Running) -> bool:
+        state = Path(f"/proc/{running.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return state == "T"
+
+    # ----------------------------------------------------------- the world moves
+
+    @contextmanager
+    def automine(self) -> Iterator[None]:
+        """For the market's own transactions, which do not go through the proxy."""
+        self.proxy.rpc("evm_setAutomine", True)
+        try:
+            yield
+        finally:
+            self.proxy.rpc("evm_setAutomine", False)
+
+    def freshen(self) -> None:
+        """Every feed repeats its price."""
+        with self.automine():
+            self.world.refresh_feeds()
+
+    def move_price(self, symbol: str, factor: float, *, pools: bool) -> None:
+        price = self.world.spot(symbol) * factor
+        with self.automine():
+            if pools:
+                self.world.set_price(symbol, price)
+            else:
+                feeds.publish_now(self.world.w3, self.world.owner, self.world.feeds.addresses[symbol], price)
+
+    def vault_paused(self, paused: bool) -> None:
+        """By the guardian, and lifted by the admin; in blocks of their own."""
+        accounts, call = self.world.deployment.accounts, self.world.vault.functions
+        with self.automine():
+            if paused:
+                call.pause().transact({"from": accounts["guardian"]})
+            else:
+                call.unpause().transact({"from": accounts["admin"]})
+
+    def other_keeper_rebalances(self) -> None:
+        """Another process, elsewhere, with a key of its own that has the role, and the same decision."""
+        stranger = self.world.deployment.accounts["stranger"]
+        role = self.world.vault.functions.KEEPER_ROLE().call()
+        with self.automine():
+            admin = self.world.deployment.accounts["admin"]
+            self.world.vault.functions.grantRole(role, stranger).transact({"from": admin})
+        Account.enable_unaudited_hdwallet_features()
+        path = f"m/44'/60'/0'/0/{ROLES.index('stranger')}"
+        key = Account.from_mnemonic(MNEMONIC, account_path=path).key.to_0x_hex()
+        elsewhere = self.pause_file.with_name("elsewhere")
+        elsewhere.mkdir(exist_ok=True)
+        other = Zygote(elsewhere)
+        environment = {
+            **self.environment,
+            "KEEPER_JOURNAL_URL": f"sqlite:///{elsewhere / 'other.db'}",
+            "KEEPER_LOCK_DIRECTORY": str(elsewhere),
+            "KEEPER_PRIVATE_KEY": key,
+        }
+        before, self.proxy.mines_on_poll = self.proxy.mines_on_poll, 1
+        mine, self.proxy.on_arrival = self.proxy.on_arrival, lambda raw: None
+        count = len(self.proxy.arrived)
+        try:
+            ended = other.run(EXECUTE, environment)
+        finally:
+            other.close()
+        assert ended.record["outcome"] == "SENT", ended.out
+        del self.proxy.arrived[count:]
+        self.proxy.mines_on_poll, self.proxy.on_arrival = before, mine
+
     def lever(self) -> None:
         """The first rebalance, final; then time enough for another."""
         self.run()
         self.proxy.mine(3)
         self.proxy.pass_time(COOLDOWN_S)
-        self.proxy.rpc("evm_setAutomine", True)
-        self.world.refresh_feeds()
-        self.proxy.rpc("evm_setAutomine", False)
+        self.freshen()
 
     @property
     def eager(self) -> dict[str, str]:
         """Settings under which the vault, just rebalanced, wants to trade again."""
         return {"KEEPER_SIZE__TARGET_VOLATILITY": "0.4"}
 
-    def stranger_takes_the_nonce(self) -> None:
-        """Somebody else has the key, and sends nothing to themselves."""
+    def strange_bytes(self, nonce_ahead: int = 0) -> str:
+        """A transaction of the key that no journal knows, so far from the next nonce."""
         nonce = int(self.proxy.rpc("eth_getTransactionCount", self.keeper, "latest"), 16)
         key = self.world.deployment.private_key
         signed = Account.from_key(key).sign_transaction(
             {
                 "type": 2,
                 "chainId": self.world.deployment.chain_id,
-                "nonce": nonce,
+                "nonce": nonce + nonce_ahead,
                 "to": self.keeper,
                 "value": 1,
                 "gas": 21_000,
@@ -210,8 +299,17 @@ class Trial:
                 "maxPriorityFeePerGas": 2 * 10**9,
             }
         )
-        self.proxy.rpc("eth_sendRawTransaction", signed.raw_transaction.to_0x_hex())
+        raw: str = signed.raw_transaction.to_0x_hex()
+        return raw
+
+    def stranger_takes_the_nonce(self) -> None:
+        """Somebody else has the key, and sends nothing to themselves."""
+        self.proxy.rpc("eth_sendRawTransaction", self.strange_bytes())
         self.proxy.mine()
+
+    @property
+    def pause_file(self) -> Path:
+        return Path(self.environment["KEEPER_PAUSE_FILE"])
 
     # ------------------------------------------------------------------ looking
 

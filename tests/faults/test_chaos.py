@@ -51,8 +51,10 @@ def test_nobody_notices_who_was_killed(stage: Stage, capsys: pytest.CaptureFixtu
     postgres = "sqlite" not in stage.base_url
     found = Summary()
     twins = {kind: _ending_of_twin(stage, kind) for kind in {story.kind for story in STORIES}}
-    stories = campaign(KILLS if not postgres else max(1, KILLS // 3), SEED)
-    for number, story in enumerate(stories, start=1):
+    wanted, times = (KILLS // 3, 1) if postgres else (KILLS, 2)
+    for number, story in enumerate(campaign(SEED), start=1):
+        if found.total >= wanted and found.least() >= times:
+            break
         _tell(stage, story, twins, found, cold=number % COLD_EVERY == 0)
         if KILLS > 100:
             with capsys.disabled():
@@ -63,10 +65,8 @@ def test_nobody_notices_who_was_killed(stage: Stage, capsys: pytest.CaptureFixtu
     assert found.broken == []
     assert found.differences == []
     assert (found.double, found.lost) == (0, 0)
-    assert set(found.kills) == {point.value for point in Failpoint}
-    assert found.total >= (KILLS if not postgres else KILLS // 3)
-    if not postgres:
-        assert min(found.kills.values()) >= 2
+    assert found.total >= wanted
+    assert found.least() >= times
 
 
 def _ending_of_twin(stage: Stage, kind: str) -> VaultNow:

@@ -100,6 +100,8 @@ class GethProxy:
         self.pool: dict[tuple[str, int], Pooled] = {}
         self.faults: list[Fault] = []
         self.on_arrival: Callable[[str], None] = lambda raw: None
+        self.swallowed: list[Pooled] = []
+        self._swallows = False
         self._polls = 0
         self._mined: dict[str, str] = {}
         self._lock = threading.RLock()
@@ -157,6 +159,10 @@ class GethProxy:
                     if self.keeps_unmined and one.nonce >= self._nonce(one.sender):
                         self.pool[(one.sender, one.nonce)] = one
 
+    def swallow(self) -> None:
+        """A relay that takes everything and passes nothing on."""
+        self._swallows = True
+
     def fault(self, method: str, how: str, count: int = 1, **more: Any) -> Fault:
         added = Fault(method, how, count, **more)
         with self._lock:
@@ -208,7 +214,13 @@ class GethProxy:
             answers |= {place: by_id[calls[place]["id"]] for place in passed_on}
         return [answers[place] for place in range(len(calls))]
 
+    def _eth_sendPrivateTransaction(self, given: dict[str, str]) -> str:
+        return self._eth_sendRawTransaction(given["tx"])
+
     def _eth_sendRawTransaction(self, raw: str) -> str:
+        if self._swallows:
+            self.swallowed.append(decoded(raw))
+            return self.swallowed[-1].tx_hash
         self.on_arrival(raw)
         one = decoded(raw)
         self.arrived.append(one)

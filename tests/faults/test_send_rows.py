@@ -1,0 +1,434 @@
+"""Faults of FAULTS.md on the way from a decision to finality, through the real command, a real chain and geth's mempool
+rules. Each test is named after its row; rows 1 to 6 are told again, many times over, in test_chaos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keeper.devnet import world as devnet
+from keeper.domain.tx import IntentStatus
+from keeper.failpoints import Failpoint
+from tests.faults.scene import Ended, Stage, Trial, warm_keepers
+from tests.faults.stories import BEYOND_DEADLINE, DEAR, PATIENT
+from tests.servers.geth_proxy import decoded, geth_proxy
+
+GWEI = 10**9
+F = Failpoint
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Not a fork: Anvil cannot reorganise one without leaving parts of the old state."""
+    folder = tmp_path_factory.mktemp("rows")
+    with (
+        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, world),
+        geth_proxy(world.deployment.rpc_url) as proxy,
+        warm_keepers(folder) as keepers,
+    ):
+        yield Stage(world, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}")
+
+
+@pytest.fixture
+def trial(stage: Stage) -> Iterator[Trial]:
+    """Whatever happened: no row is lost, no nonce carries two calls, every byte had its row."""
+    with stage.trial() as one:
+        yield one
+        assert one.check() == []
+
+
+def rests_at(trial: Trial, epoch: int) -> None:
+    trial.come_to_rest()
+    assert trial.vault().epoch == epoch
+
+
+def gates(ended: Ended) -> dict[str, bool]:
+    return {gate["name"]: gate["passed"] for gate in ended.record["gates"]}
+
+
+# ------------------------------------------------------------------ crashes
+
+
+@pytest.mark.parametrize(
+    ("row", "point", "sent"),
+    [
+        (1, F.INTENT_BEGINS, 0),
+        (2, F.INTENT_COMMITTED, 0),
+        (2, F.SIGNING_COMMITTED, 0),
+        (3, F.ATTEMPT_COMMITTED, 0),
+        (4, F.BROADCAST, 1),
+        (5, F.BUMP_COMMITTED, 1),
+    ],
+)
+def test_rows_1_to_5_killed_on_the_way_one_rebalance_and_no_row_lost(
+    trial: Trial, row: int, point: Failpoint, sent: int
+) -> None:
+    trial.proxy.mines_on_poll = 12 if row == 5 else 1
+    assert trial.run(failpoint=point, more=DEAR).killed
+    assert len(trial.proxy.arrived) == sent
+    first = [one.raw for one in trial.proxy.arrived]
+    rests_at(trial, 1)
+    if row in (3, 4):
+        assert len({one.tx_hash for one in trial.proxy.arrived}) == 1
+        assert not first or trial.proxy.arrived[0].raw == first[0]
+
+
+def test_row_6_killed_again_and_again_while_recovering(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    assert trial.run(failpoint=F.ATTEMPT_COMMITTED).killed
+    for point in (F.SETTLE_BEGINS, F.BROADCAST, F.SETTLE_REBROADCAST, F.SETTLED):
+        trial.proxy.evict()
+        assert trial.run(failpoint=point).killed
+    rests_at(trial, 1)
+    assert len({one.tx_hash for one in trial.proxy.arrived}) == 1
+
+
+def test_row_10_an_old_copy_of_the_journal_is_noticed_and_nothing_levers(
+    trial: Trial, tmp_path: Path
+) -> None:
+    """The copy was made before the first rebalance; the key has since been used."""
+    path = trial.journal_url.removeprefix("sqlite:///")
+    assert trial.run("rebalance", "--execute", "--json").exit_code == 0
+    trial.proxy.mine(3)
+    trial.run()
+    shutil.copy(path, tmp_path / "old.db")
+    trial.proxy.pass_time(3_700)
+    trial.freshen()
+    trial.run(more=trial.eager)
+    trial.proxy.mine(3)
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        Path(name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "old.db", path)
+    trial.completed.clear()
+    trial.proxy.arrived.clear()
+    ended = trial.run(more=trial.eager)
+    assert trial.pauses() == ("foreign_transaction",)
+    assert gates(ended)["not_paused"] is False
+    assert trial.proxy.arrived == []
+
+
+# ------------------------------------------------------------- the node's words
+
+
+def test_row_14_already_known_counts_as_sent(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    assert trial.run(failpoint=F.BROADCAST).killed
+    hidden = trial.proxy.fault("eth_getTransactionByHash", "null")
+    trial.run(more=PATIENT)
+    assert hidden.count == 0
+    rests_at(trial, 1)
+    assert len({one.tx_hash for one in trial.proxy.arrived}) == 1
+
+
+def test_row_15_nonce_too_low_looks_for_own_receipts(trial: Trial) -> None:
+    """The node has mined it and says so only as an error; nothing else is sent for that nonce."""
+    assert trial.run(failpoint=F.BROADCAST).killed
+    trial.proxy.mine()
+    trial.proxy.fault("eth_getTransactionReceipt", "null")
+    trial.run()
+    rests_at(trial, 1)
+    assert len(trial.proxy.arrived) == 1
+    assert trial.pauses() == ()
+
+
+def test_row_16_replacement_underpriced_raises_both_by_an_eighth(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = 20
+    assert trial.run(more=DEAR).record["outcome"] == "SENT"
+    first, second, *_ = trial.proxy.arrived
+    assert second.nonce == first.nonce
+    assert second.max_fee * 8 >= first.max_fee * 9
+    assert second.tip * 8 >= first.tip * 9
+
+
+def test_row_17_evicted_bytes_are_sent_again_unchanged(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    assert trial.run(failpoint=F.BROADCAST).killed
+    trial.proxy.evict()
+    rests_at(trial, 1)
+    assert len(trial.proxy.arrived) == 2
+    assert len({one.raw for one in trial.proxy.arrived}) == 1
+
+
+def test_row_18_a_base_fee_25_times_higher_is_met_up_to_the_cap_and_then_waited_out(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(16 * GWEI))
+    trial.proxy.mine()
+    assert trial.run(failpoint=F.BROADCAST, more=DEAR).killed
+    trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(400 * GWEI))
+    trial.proxy.mine()
+    ended = trial.run(more=PATIENT | DEAR)
+    assert max(one.max_fee for one in trial.proxy.arrived) <= 400 * GWEI
+    assert ended.exit_code == 6
+    trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(16 * GWEI))
+    trial.proxy.mine()
+    rests_at(trial, 1)
+
+
+def test_row_19_a_gap_halts_and_is_filled_by_no_ops_on_command(trial: Trial) -> None:
+    raw = trial.strange_bytes(nonce_ahead=3)
+    trial.proxy.pool[(trial.keeper.lower(), decoded(raw).nonce)] = decoded(raw)
+    assert gates(trial.run())["not_paused"] is False
+    assert "gaps that nothing fills" in trial.run("unblock", "--simulate").out
+    assert trial.proxy.arrived == []
+    assert trial.run("unblock", "--execute").exit_code == 0
+    assert [one.data for one in trial.proxy.arrived] == ["0x"] * 3
+    trial.proxy.mine(3)
+    trial.run()  # the stranger's own transaction is mined now, and noticed
+    assert trial.run("resume", "--reason", "it was me").exit_code == 0
+    rests_at(trial, 1)
+
+
+def test_row_20_a_foreign_transaction_trips_the_kill_switch_and_a_person_lifts_it(trial: Trial) -> None:
+    trial.stranger_takes_the_nonce()
+    trial.run()
+    rests_at(trial, 1)  # a key that was used before this journal is no reason to stop
+    trial.stranger_takes_the_nonce()
+    ended = trial.run()
+    assert trial.pauses() == ("foreign_transaction",)
+    assert gates(ended)["not_paused"] is False
+    assert trial.run("resume", "--reason", "it was me").exit_code == 0
+    assert gates(trial.run())["not_paused"] is True
+
+
+def test_row_21_the_original_mines_during_a_bump(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    held = trial.proxy.fault("eth_feeHistory", "hold", count=-1)
+    held.count = 0
+    running = trial.start(more=DEAR)
+    trial.until(lambda: len(trial.proxy.arrived) == 1)
+    held.count = 1  # the next price question is the bump's
+    trial.until(lambda: held.count == 0)
+    trial.proxy.mine()
+    held.released.set()
+    ended = trial.ended(running)
+    assert ended.record["outcome"] == "SENT"
+    rests_at(trial, 1)
+    assert trial.statuses() == {IntentStatus.FINAL: 1}
+
+
+def test_row_22_a_lost_reply_is_not_a_lost_transaction(trial: Trial) -> None:
+    trial.proxy.fault("eth_sendRawTransaction", "drop_reply")
+    trial.run()
+    rests_at(trial, 1)
+    assert len({one.raw for one in trial.proxy.arrived}) == 1
+
+
+def test_row_23_a_receipt_that_lags_is_waited_for(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    running = trial.start()
+    trial.until(lambda: len(trial.proxy.arrived) == 1)
+    late = trial.proxy.fault("eth_getTransactionReceipt", "null", count=6)
+    trial.proxy.mine()
+    assert trial.ended(running).record["outcome"] == "SENT"
+    assert late.count == 0
+    rests_at(trial, 1)
+    assert len(trial.proxy.arrived) == 1
+
+
+def test_row_24_low_gas_stops_levering_and_not_deleveraging(trial: Trial) -> None:
+    trial.lever()
+    trial.proxy.rpc("anvil_setBalance", trial.keeper, hex(3 * 10**17))
+    ended = trial.run(more=trial.eager | {"KEEPER_SIZE__TARGET_VOLATILITY": "1.2"})
+    assert gates(ended)["gas_balance"] is False
+    assert trial.run("deleverage", "--execute", "--json").record["outcome"] == "SENT"
+    rests_at(trial, 2)
+
+
+def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
+    trial.proxy.rpc("evm_setBlockGasLimit", hex(2_600_000))
+    trial.proxy.mine()
+    first = trial.run()
+    assert first.record["outcome"] == "SENT"
+    assert len([step for step in first.record["plan"]["steps"] if step["kind"].startswith("SWAP")]) == 2
+    assert trial.vault().epoch == 1
+
+
+def test_row_26_three_reverts_halt_the_keeper(trial: Trial) -> None:
+    """The vault's guard turns each down: its prices moved between simulation and block."""
+    for _ in range(3):
+        trial.proxy.mines_on_poll = None
+        running = trial.start()
+        count = len(trial.proxy.arrived)
+        trial.until(lambda count=count: len(trial.proxy.arrived) > count)
+        trial.vault_paused(True)
+        trial.proxy.mine()
+        assert trial.ended(running).exit_code == 5
+        trial.vault_paused(False)
+        trial.proxy.mine(3)
+        trial.freshen()
+    ended = trial.run()
+    assert trial.pauses() == ("day_failures",)
+    assert gates(ended)["not_paused"] is False
+    assert trial.vault().epoch == 0
+
+
+def test_row_27_what_a_relay_drops_is_cancelled_under_the_same_nonce_by_another_route(trial: Trial) -> None:
+    with geth_proxy(trial.proxy.upstream) as relay:
+        relay.swallow()
+        more = {"KEEPER_PRIVATE_RPC_URL": relay.url}
+        trial.proxy.mines_on_poll = 1
+        ended = trial.run(more=more)
+    assert ended.record["error"]["name"] == "Overtaken"
+    assert [(one.data, one.nonce) for one in trial.proxy.arrived] == [("0x", relay.swallowed[0].nonce)]
+    assert relay.swallowed[0].data.startswith("0x7df868c7")
+    rests_at(trial, 1)
+
+
+# ------------------------------------------------------------ reorganisations
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["back in the pool", "forgotten"])
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_row_28_what_a_reorganisation_un_mined_is_sent_again(trial: Trial, depth: int, keeps: bool) -> None:
+    more = {"KEEPER_SEND__FINALITY_BLOCKS": "8"}
+    trial.environment |= more
+    assert trial.run().record["outcome"] == "SENT"
+    trial.proxy.mine(depth - 1)
+    trial.proxy.keeps_unmined = keeps
+    trial.proxy.reorg(depth)
+    assert trial.vault().epoch == 0
+    trial.proxy.mines_on_poll = 1
+    for _ in range(3):
+        trial.run()
+        trial.proxy.mine(5)
+    rests_at(trial, 1)
+    assert trial.statuses() == {IntentStatus.FINAL: 1}
+
+
+def test_row_29_a_reorganisation_that_brings_a_competitor_halts(trial: Trial) -> None:
+    trial.environment |= {"KEEPER_SEND__FINALITY_BLOCKS": "20"}
+    assert trial.run().record["outcome"] == "SENT"
+    trial.proxy.keeps_unmined = False
+    raw = trial.strange_bytes(nonce_ahead=-1)
+    trial.proxy.reorg(1, instead=raw)
+    trial.proxy.mine(5)
+    ended = trial.run()
+    assert trial.statuses() == {IntentStatus.DISPLACED: 1}
+    assert trial.pauses() == ("foreign_transaction",)
+    assert gates(ended)["not_paused"] is False
+    assert trial.vault().epoch == 0
+
+
+def test_row_30_a_reorganisation_that_changes_the_price_meets_the_vaults_guard(trial: Trial) -> None:
+    """The same bytes are mined on another price, and revert there; the vault keeps what it has."""
+    trial.environment |= {"KEEPER_SEND__FINALITY_BLOCKS": "20"}
+    assert trial.run().record["outcome"] == "SENT"
+    trial.proxy.mines_on_poll = None
+    trial.proxy.keeps_unmined = False
+    trial.proxy.reorg(1)
+    trial.move_price("WETH", 0.90, pools=False)
+    trial.proxy.mines_on_poll = 1
+    trial.run()
+    trial.proxy.mine(25)
+    trial.run()
+    assert trial.statuses().get(IntentStatus.REVERTED) == 1
+    health = trial.vault().position[4]
+    assert health > 10**18
+
+
+def test_row_31_a_reorganisation_past_finality_freezes(trial: Trial) -> None:
+    trial.environment |= {"KEEPER_SEND__FINALITY_BLOCKS": "2"}
+    trial.run()
+    trial.proxy.mine(2)
+    trial.run()
+    assert trial.statuses() == {IntentStatus.FINAL: 1}
+    trial.proxy.keeps_unmined = False
+    trial.proxy.reorg(3)
+    trial.proxy.mine(3)
+    ended = trial.run()
+    assert trial.pauses() == ("finality_broken",)
+    assert ended.exit_code in (4, 7)
+    assert trial.proxy.arrived[1:] == []
+
+
+def test_row_39_a_nonce_error_hidden_in_an_internal_error_is_read_by_its_text(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    assert trial.run(failpoint=F.BROADCAST).killed
+    trial.proxy.mine()
+    trial.proxy.fault("eth_getTransactionReceipt", "null", count=1)
+    trial.proxy.fault(
+        "eth_sendRawTransaction",
+        "error",
+        code=-32603,
+        text="Internal error: rpc error: nonce too low: next nonce 1, tx nonce 0",
+    )
+    rests_at(trial, 1)
+    assert len(trial.proxy.arrived) == 1
+
+
+def test_row_41_a_leader_that_slept_is_turned_away_by_the_epoch(trial: Trial) -> None:
+    """Frozen with the bytes signed, while the guardian's call moves the vault on."""
+    trial.proxy.mines_on_poll = None
+    running = trial.start(failpoint="attempt_committed:1:freeze")
+    trial.until(lambda: trial.stopped(running))
+    trial.other_keeper_rebalances()
+    assert trial.vault().epoch == 1
+    os.kill(running.pid, signal.SIGCONT)
+    trial.proxy.mines_on_poll = 1
+    assert trial.ended(running).exit_code == 5
+    assert trial.vault().epoch == 1
+    trial.proxy.mine(3)
+    trial.run()
+    assert trial.statuses() == {IntentStatus.REVERTED: 1}
+
+
+# -------------------------------------------------------------------- signer, switches
+
+
+def test_row_66_a_pause_in_the_middle_of_a_cycle_stops_the_send_and_not_a_deleveraging(trial: Trial) -> None:
+    trial.lever()
+    held = trial.proxy.fault("eth_simulateV1", "hold")
+    running = trial.start(more=trial.eager)
+    trial.until(lambda: held.count == 0)
+    trial.pause_file.write_text("stop\n")
+    held.released.set()
+    ended = trial.ended(running)
+    assert (ended.exit_code, ended.record["outcome"]) == (7, "HELD")
+    assert "stop" in ended.record["reason"]
+    assert len(trial.proxy.arrived) == 1
+    assert trial.run("deleverage", "--execute", "--json").record["outcome"] == "SENT"
+
+
+@pytest.mark.parametrize(
+    ("setting", "gate"),
+    [
+        ({"KEEPER_DAILY__MAX_TURNOVER": "0.5"}, "day_turnover"),
+        ({"KEEPER_DAILY__MAX_GAS_ETH": "0.000001"}, "day_gas"),
+        ({"KEEPER_DAILY__MAX_LOSS": "0.0001"}, "day_loss"),
+    ],
+)
+def test_row_67_a_days_limit_holds_also_across_a_kill_and_a_restart(
+    trial: Trial, setting: dict[str, str], gate: str
+) -> None:
+    assert trial.run(failpoint=F.BROADCAST).killed
+    trial.proxy.mine(4)
+    trial.proxy.pass_time(3_700)
+    trial.freshen()
+    ended = trial.run(more=trial.eager | setting)
+    assert gates(ended)[gate] is False
+    assert ended.exit_code in (5, 7)
+    assert trial.vault().epoch == 1
+    assert (trial.pauses() == ("day_loss",)) is (gate == "day_loss")
+
+
+def test_row_69_a_block_in_the_middle_of_a_bump_is_looked_for_first(trial: Trial) -> None:
+    """No gas is estimated again for a replacement; its own receipt is asked for before each."""
+    trial.proxy.mines_on_poll = 9
+    ended = trial.run(more=DEAR)
+    assert ended.record["outcome"] == "SENT"
+    assert ended.record["receipt"]["tx_hash"] in {one.tx_hash for one in trial.proxy.arrived}
+    rests_at(trial, 1)
+
+
+def test_a_call_beyond_its_deadline_is_cancelled_and_decided_anew(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    assert trial.run(failpoint=F.BROADCAST).killed
+    trial.proxy.evict()
+    trial.proxy.mine(BEYOND_DEADLINE)
+    rests_at(trial, 1)
+    assert trial.statuses() == {IntentStatus.CANCELLED: 1, IntentStatus.FINAL: 1}
