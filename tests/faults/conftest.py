@@ -1,7 +1,34 @@
-"""The chain of tests/chain, for faults."""
+"""The chain of tests/chain, for faults; and a stage for stories that are told on a chain of their own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
+from keeper.devnet import world as devnet
 from tests.chain.conftest import chain, deployment_file, fork, world
+from tests.faults.scene import Stage, Trial, warm_keepers
+from tests.servers.geth_proxy import geth_proxy
 
 __all__ = ["chain", "deployment_file", "fork", "world"]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Not a fork: Anvil cannot reorganise one without leaving parts of the old state."""
+    folder = tmp_path_factory.mktemp("stage")
+    with (
+        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
+        geth_proxy(built.deployment.rpc_url) as proxy,
+        warm_keepers(folder) as keepers,
+    ):
+        yield Stage(built, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}")
+
+
+@pytest.fixture
+def trial(stage: Stage) -> Iterator[Trial]:
+    """Whatever happened: no row is lost, no nonce carries two calls, every byte had its row."""
+    with stage.trial() as one:
+        yield one
+        assert one.check() == []

@@ -6,40 +6,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from keeper.devnet import world as devnet
 from keeper.domain.tx import IntentStatus
 from keeper.failpoints import Failpoint
-from tests.faults.scene import Ended, Stage, Trial, warm_keepers
+from tests.faults.scene import Ended, Trial
 from tests.faults.stories import BEYOND_DEADLINE, DEAR, PATIENT
 from tests.servers.geth_proxy import decoded, geth_proxy
+from tests.servers.web3signer import web3signer
 
 GWEI = 10**9
 F = Failpoint
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Not a fork: Anvil cannot reorganise one without leaving parts of the old state."""
-    folder = tmp_path_factory.mktemp("rows")
-    with (
-        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, world),
-        geth_proxy(world.deployment.rpc_url) as proxy,
-        warm_keepers(folder) as keepers,
-    ):
-        yield Stage(world, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}")
-
-
-@pytest.fixture
-def trial(stage: Stage) -> Iterator[Trial]:
-    """Whatever happened: no row is lost, no nonce carries two calls, every byte had its row."""
-    with stage.trial() as one:
-        yield one
-        assert one.check() == []
 
 
 def rests_at(trial: Trial, epoch: int) -> None:
@@ -432,3 +411,51 @@ def test_a_call_beyond_its_deadline_is_cancelled_and_decided_anew(trial: Trial) 
     trial.proxy.mine(BEYOND_DEADLINE)
     rests_at(trial, 1)
     assert trial.statuses() == {IntentStatus.CANCELLED: 1, IntentStatus.FINAL: 1}
+
+
+def test_row_62_a_sandwich_meets_the_least_output_from_the_oracle(trial: Trial) -> None:
+    """Somebody sees the transaction wait and moves the pool that it will trade in."""
+    trial.proxy.mines_on_poll = None
+    running = trial.start()
+    trial.until(lambda: len(trial.proxy.arrived) == 1)
+    trial.move_price("WETH", 1.05, pools=True)
+    trial.move_price("WETH", 1 / 1.05, pools=False)
+    trial.proxy.mine()
+    ended = trial.ended(running)
+    assert (ended.exit_code, ended.record["error"]["name"]) == (5, "Reverted")
+    assert trial.vault().epoch == 0
+
+
+def test_row_65_a_signer_that_is_down_sends_nothing_and_later_signs_the_same(trial: Trial) -> None:
+    with web3signer(trial.world.deployment.private_key) as signer:
+        trial.environment |= {"KEEPER_SIGNER_URL": signer.url, "KEEPER_SENDER": trial.keeper}
+        signer.error, signer.error_for = {"code": -32000, "message": "locked"}, "eth_signTransaction"
+        assert trial.run().exit_code == 3
+        assert trial.statuses() == {IntentStatus.SIGNING: 1}
+        assert trial.proxy.arrived == []
+        signer.error = None
+        rests_at(trial, 1)
+        asked = [params[0]["data"] for method, params in signer.asked if method == "eth_signTransaction"]
+    assert len(set(asked)) == 1
+    assert trial.statuses() == {IntentStatus.FINAL: 1}
+
+
+def test_row_65_a_signer_that_lies_is_not_believed(trial: Trial) -> None:
+    with web3signer(trial.world.deployment.private_key) as signer:
+        signer.lie = "to"
+        ended = trial.run(more={"KEEPER_SIGNER_URL": signer.url, "KEEPER_SENDER": trial.keeper})
+    assert (ended.exit_code, ended.record["error"]["name"]) == (4, "SignerUntrusted")
+    assert trial.proxy.arrived == []
+    rests_at(trial, 1)
+
+
+@pytest.mark.parametrize("changed", [{"KEEPER_SIZE__TARGET_VOLATILITY": "1.5"}], ids=["settings"])
+def test_row_70_settings_that_are_not_as_sealed_send_nothing(trial: Trial, changed: dict[str, str]) -> None:
+    assert trial.run("seal").exit_code == 0
+    ended = trial.run(more=changed)
+    assert ended.exit_code == 7
+    assert "Tampered" in ended.out + ended.err
+    assert trial.proxy.arrived == []
+    assert trial.run("rebalance", "--simulate", "--json", more=changed).exit_code == 0
+    trial.completed.clear()  # a simulation keeps no record
+    rests_at(trial, 1)

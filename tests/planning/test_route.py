@@ -179,6 +179,17 @@ def test_the_least_output_is_rounded_against_the_pool() -> None:
     assert 0 <= least_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
 
 
+def test_row_62_a_lying_quoter_does_not_lower_the_least_output() -> None:
+    snapshot = a_snapshot()
+    decision = a_decision(snapshot, (0.4, 0.4, 0.1, 0.1))
+    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    honest = tuple(a_quote(request, snapshot) for request in requests)
+    lying = tuple(replace(quote, amount_out=3 * (quote.amount_out or 0)) for quote in honest)
+    first, second = (route(decision, snapshot, quotes, a_policy()) for quotes in (honest, lying))
+    assert [step.limit for step in first.steps] == [step.limit for step in second.steps]
+    assert second.expected.nav_usd > 1.5 * first.expected.nav_usd  # which no simulation will confirm
+
+
 def test_an_emergency_in_public_asks_for_nearly_what_was_quoted() -> None:
     snapshot = a_snapshot(weights=(0.5, 0.5, 0.2, 0.2))
     decision = a_decision(snapshot, (0.3, 0.3, 0.1, 0.1), Action.RIPCORD, Urgency.EMERGENCY)

@@ -32,13 +32,14 @@ LIES: dict[str, Any] = {
 
 class Web3Signer:
     """``lie`` names a field to falsify, "key" to sign with another, "truncated" or "garbage" for broken answers;
-    ``error`` is a JSON-RPC error to answer with, ``status`` an HTTP status, ``hang_ups`` connections to drop."""
+    ``error`` is a JSON-RPC error to answer with (``error_for`` one method only), ``status`` an HTTP status, ``hang_ups`` connections to drop."""
 
     def __init__(self, key: str) -> None:
         self._account = Account.from_key(key)
         self.url = ""
         self.lie = ""
         self.error: dict[str, Any] | None = None
+        self.error_for = ""
         self.status = 200
         self.hang_ups = 0
         self.asked: list[tuple[str, Any]] = []
@@ -73,7 +74,7 @@ def web3signer(key: str) -> Iterator[Web3Signer]:
                 self.close_connection = True
                 return
             answer: dict[str, Any] = {"jsonrpc": "2.0", "id": body["id"]}
-            if signer.error is not None:
+            if signer.error is not None and signer.error_for in ("", body["method"]):
                 answer["error"] = signer.error
             else:
                 answer["result"] = signer.answer(body["method"], body["params"])
