@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from keeper.domain.addresses import masked
 from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable
 from keeper.journal import schema, versions
 from keeper.journal.files import locked_file
@@ -116,7 +117,7 @@ class Postgres(Database):
     """One connection writes and holds the journal's lock: whoever has lost the lock cannot write any more."""
 
     def __init__(self, url: URL) -> None:
-        self.name = url.render_as_string(hide_password=True)
+        self.name = _shown(url)
         self._url = url
         self.reader = self._engine()
         self._writer: Connection | None = None
@@ -215,7 +216,7 @@ def _parsed(url: str) -> URL:
     if backend == "postgresql":
         return _with_driver(parsed)
     raise InvalidSetting(
-        f"KEEPER_JOURNAL_URL = {parsed.render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL",
+        f"KEEPER_JOURNAL_URL = {_shown(parsed)} is neither a SQLite file nor PostgreSQL",
         remedy="Use sqlite:///keeper.db (relative), sqlite:////var/lib/keeper/keeper.db (absolute) or "
         "postgresql://user@host/database.",
     )
@@ -226,10 +227,17 @@ def _with_driver(url: URL) -> URL:
         import psycopg  # noqa: F401
     except ImportError:
         raise InvalidSetting(
-            f"KEEPER_JOURNAL_URL = {url.render_as_string(hide_password=True)}: PostgreSQL's driver is missing",
+            f"KEEPER_JOURNAL_URL = {_shown(url)}: PostgreSQL's driver is missing",
             remedy="pip install 'keeper[postgres]'",
         ) from None
     return url.set(drivername="postgresql+psycopg")
+
+
+def _shown(url: URL) -> str:
+    """User, password and options may be secrets."""
+    if url.get_backend_name() == "sqlite":
+        return str(url)
+    return masked(url.render_as_string(hide_password=True))
 
 
 def _path(url: URL) -> Path:
