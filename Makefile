@@ -5,7 +5,10 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test bench backtest evaluate lint format lock setup contracts clean
+.PHONY: help demo test bench chaos fuzz backtest evaluate lint format lock setup contracts clean
+KILLS ?= 1000
+REORGS ?= 500
+CALLS ?= 20000
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -13,7 +16,13 @@ demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local cha
 	@.venv/bin/keeper demo $(DEMO)
 
 test: $(READY) .venv/.peers ## the whole default suite
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist loadfile)
+
+chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
+	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_reorgs.py
+
+fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
+	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from keeper import __version__
-from keeper.brakes import OPERATOR, StoredBrakes, paused_by_file
+from keeper.brakes import StoredBrakes, paused_by_file
 from keeper.chain.deployment import Addresses
 from keeper.chain.node import Node
 from keeper.chain.rpc import Request, Rpc
 from keeper.cycle import Keeper
-from keeper.domain.errors import Halted, InvalidSetting, NodeUnavailable
+from keeper.domain.errors import InvalidSetting, NodeUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import DailyPolicy, Policy
@@ -261,80 +261,6 @@ def _require_sealed(switches: Switches, settings: Settings, progress: Progress) 
         progress("not sealed: `keeper seal` makes later changes of program, ABIs and settings noticed")
         return
     require_unchanged(sealed, digests(settings_hash(settings)))
-
-
-# ----------------------------------------------------------------------- by hand
-
-
-def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """In the journal where it can be written, else by the pause file. Every pause now in force."""
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
-    try:
-        with Journal.open_beside(settings.journal_url) as journal:
-            switches = Switches(journal, SystemClock().now)
-            switches.pause(OPERATOR, reason)
-            return (*switches.pauses(), *paused_by_file(settings.pause_file))
-    except Halted:
-        settings.pause_file.write_text(f"{reason}\n", encoding="utf-8")
-        return paused_by_file(settings.pause_file)
-
-
-def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """Lifts every pause of journal and file, and returns them. Raises JournalUnwritable."""
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
-    lifted = paused_by_file(settings.pause_file)
-    if lifted:
-        settings.pause_file.unlink()
-    with Journal.open_beside(settings.journal_url) as journal:
-        return (*Switches(journal, SystemClock().now).resume(reason), *lifted)
-
-
-def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Writes down what program, ABIs and settings are now. What was sealed before, and what is now."""
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
-    now = digests(settings_hash(settings))
-    with Journal.open(settings.journal_url) as journal:
-        switches = Switches(journal, SystemClock().now)
-        before = switches.sealed()
-        for kind, sha256 in now.items():
-            if before.get(kind) != sha256:
-                switches.seal(kind, sha256)
-    return before, now
-
-
-def sealed(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """As ``seal``, changing nothing."""
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
-    with Journal.open_for_reading(settings.journal_url) as journal:
-        return Switches(journal, SystemClock().now).sealed(), digests(settings_hash(settings))
-
-
-@contextmanager
-def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[TransactionSender]:
-    """The sender alone, for looking at stuck nonces and clearing them. Raises as ``build``."""
-    from keeper.journal.attempts import StoredAttempts
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
-    where, clock = endpoints(settings), SystemClock()
-    with ExitStack() as stack:
-        key = stack.enter_context(signer(settings, ask_password))
-        stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
-        journal = stack.enter_context(Journal.open(where.journal_url))
-        switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
-        brakes = StoredBrakes(
-            switches, log, where.pause_file, policy(settings).daily, where.chain_id, key.address, keeps=True
-        )
-        rpc = stack.enter_context(Rpc(where.rpc_url))
-        yield stack.enter_context(transaction_sender(rpc, log, key, brakes, settings, clock))
 
 
 # ----------------------------------------------------------------------- looking

@@ -18,7 +18,7 @@ def unblock(
     ] = False,
 ) -> None:
     """Show the key's nonces by node and journal. With --execute: use up those that are stuck."""
-    from keeper import bootstrap
+    from keeper import by_hand
     from keeper.cli.password import ask_password
     from keeper.cli.rebalance import mode_of
     from keeper.cli.render import console
@@ -28,7 +28,7 @@ def unblock(
 
     mode = mode_of("keeper unblock", simulate=simulate, execute=execute)
     settings, screen = load(), console()
-    with bootstrap.nonces(settings, ask_password=ask_password) as sender:
+    with by_hand.nonces(settings, ask_password=ask_password) as sender:
         screen.print(_page(sender.nonces()))
         if not mode.sends:
             return

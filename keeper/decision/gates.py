@@ -235,8 +235,11 @@ def judged_triggers(position: Position) -> tuple[Gate, ...]:
 
 
 def _looked_at(name: str, position: Position) -> bool:
+    """What is ordered by hand is a deleveraging and nothing else: no other reason to trade counts beside it."""
+    if position.demand is not None:
+        return name in (ORDERED, "health_factor_act")
     if name == ORDERED:
-        return position.demand is not None
+        return False
     return name in ALWAYS_LOOKED_AT or name in position.policy.decision.triggers
 
 
