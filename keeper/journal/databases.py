@@ -237,7 +237,11 @@ def _shown(url: URL) -> str:
     """User, password and options may be secrets."""
     if url.get_backend_name() == "sqlite":
         return str(url)
-    return masked(url.render_as_string(hide_password=True)) if url.host else f"a {url.get_backend_name()} database"
+    return (
+        masked(url.render_as_string(hide_password=True))
+        if url.host
+        else f"a {url.get_backend_name()} database"
+    )
 
 
 def _path(url: URL) -> Path:

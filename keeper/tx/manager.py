@@ -3,9 +3,7 @@ what earlier processes left behind is finished in ``recovery``."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keeper import failpoints
 from keeper.domain.errors import (
@@ -16,7 +14,6 @@ from keeper.domain.errors import (
     OutcomeUnknown,
     Overtaken,
     Reverted,
-    StillInFlight,
     WrongChain,
 )
 from keeper.domain.tx import (
@@ -33,22 +30,14 @@ from keeper.failpoints import Failpoint
 from keeper.tx import unblock
 from keeper.tx.dispatch import Dispatch, Signer
 from keeper.tx.fees import Fees, first_fees
-from keeper.tx.ports import AttemptLog, Clock, FeeMarket, Node, Outlook, Relay
-from keeper.tx.recovery import FOREIGN_TRANSACTION, Alarm, Recovery
+from keeper.tx.opening import Opening, Wait
+from keeper.tx.ports import AttemptLog, Clock, FeeMarket, Node, Relay
+from keeper.tx.recovery import Alarm, Recovery
 from keeper.tx.refusals import Refusal
 from keeper.tx.send_state import NextStep, Patience, Seen, Waited, next_step
 
-Wait = Callable[[float], None]
-
 HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
 """Refusals that waiting does not change. The bytes are signed all the same, so their outcome counts as unknown."""
-REPLACEABLE = (
-    IntentStatus.OPEN,
-    IntentStatus.SIGNING,
-    IntentStatus.SIGNED,
-    IntentStatus.SENT,
-    IntentStatus.UNKNOWN,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +53,6 @@ class Waiting:
     @property
     def patience(self) -> Patience:
         return Patience(self.bump_after_s, self.give_up_after_s, self.private_s)
-
-
-RECEIPT_LAG_S = 15.0
 
 
 class TransactionSender:
@@ -88,7 +74,6 @@ class TransactionSender:
         self._node = node
         self._log = log
         self._signer = signer
-        self._alarm = alarm
         self._chain_id = chain_id
         self._vault = vault
         self._clock = clock
@@ -96,6 +81,9 @@ class TransactionSender:
         self._waiting = waiting
         self._dispatch = Dispatch(node, relay, log, signer)
         self._recovery = Recovery(node, log, self._dispatch, alarm, chain_id, signer.address)
+        self._opening = Opening(
+            node, log, self._dispatch, self._recovery, alarm, chain_id, clock, wait, waiting.poll_s
+        )
 
     def settle(self) -> InFlight | None:
         """ports.Sender. One look at what was started earlier and one step for each; never waits."""
@@ -124,7 +112,7 @@ class TransactionSender:
         market = self._node.fee_market()
         self._require_gas(payload, market)
         failpoints.reach(Failpoint.INTENT_BEGINS)
-        intent = self._opened(payload, supersede=supersede)
+        intent = self._opening.open(payload, supersede=supersede)
         fees = self._fees(intent, market)
         failpoints.reach(
             Failpoint.INTENT_COMMITTED if intent.supersedes is None else Failpoint.SUPERSESSION_COMMITTED
@@ -204,78 +192,6 @@ class TransactionSender:
                 f"{payload.sender} has {balance / 1e18:.4f} ETH, the gas may cost {worst / 1e18:.4f}",
                 remedy=f"Send ETH to {payload.sender}.",
             )
-
-    def _opened(self, payload: Payload, *, supersede: bool) -> Intent:
-        """The intent, in the journal, under the nonce that is its own or that it takes over."""
-        unfinished = self._log.unfinished(self._chain_id, payload.sender)
-        if unfinished and not supersede:
-            first = unfinished[0]
-            raise StillInFlight(
-                f"intent {first.intent_id[:8]} at nonce {first.nonce} has no final outcome",
-                remedy="Run `keeper status`; the next cycle looks for its receipt again.",
-            )
-        outlook = self._out_of_the_way(unfinished, payload)
-        unfinished = self._log.unfinished(self._chain_id, payload.sender)
-        rival = next((one for one in unfinished if self._replaceable(one, outlook)), None)
-        intent = Intent(uuid.uuid4().hex, 0, payload)
-        if rival is None:
-            intent = replace(
-                intent, nonce=self._next_nonce(payload, outlook, unfinished, supersede=supersede)
-            )
-        elif self._log.status(rival.intent_id) is IntentStatus.OPEN and rival.supersedes is None:
-            self._log.move(rival.intent_id, IntentStatus.EXPIRED)
-            intent = replace(intent, nonce=rival.nonce)
-        else:
-            intent = replace(intent, nonce=rival.nonce, supersedes=rival.intent_id)
-        self._log.create(intent)
-        return intent
-
-    def _out_of_the_way(self, unfinished: tuple[Intent, ...], payload: Payload) -> Outlook:
-        """An emergency waits a moment for the receipt of an intent whose nonce is used up, and then goes on as if it
-        were not ours. The vault's epoch keeps that safe: of two calls for one epoch one reverts."""
-        until = self._clock.monotonic() + RECEIPT_LAG_S
-        while True:
-            hashes = {
-                found: owner for one in unfinished for found, owner in self._dispatch.hashes(one).items()
-            }
-            outlook = self._node.look(payload.sender, payload.vault, hashes)
-            late = self._recovery.without_receipt(unfinished, outlook)
-            if not late:
-                return outlook
-            if self._clock.monotonic() >= until:
-                for intent in late:
-                    self._recovery.displaced(intent)
-                return outlook
-            self._wait(self._waiting.poll_s)
-
-    def _replaceable(self, rival: Intent, outlook: Outlook) -> bool:
-        unmined = (*REPLACEABLE, IntentStatus.UNMINED)
-        return self._log.status(rival.intent_id) in unmined and rival.nonce >= outlook.mined_nonce
-
-    def _next_nonce(
-        self, payload: Payload, outlook: Outlook, unfinished: tuple[Intent, ...], *, supersede: bool
-    ) -> int:
-        expected = self._log.next_nonce(self._chain_id, payload.sender)
-        own = max((one.nonce + 1 for one in unfinished), default=0)
-        waiting = outlook.pending_nonce - max(outlook.mined_nonce, own)
-        if waiting > 0 or (expected is not None and outlook.mined_nonce > expected):
-            self._alarm.pause(
-                FOREIGN_TRANSACTION, f"{payload.sender} has transactions that this journal does not know"
-            )
-            if not supersede:
-                raise StillInFlight(
-                    f"{payload.sender} has transactions that the journal does not know",
-                    remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
-                )
-        if expected is None or outlook.mined_nonce > expected:
-            self._log.adopt_nonce(self._chain_id, payload.sender, outlook.mined_nonce)
-            return outlook.mined_nonce
-        if outlook.mined_nonce < expected and not unfinished:
-            raise NodeUntrusted(
-                f"the node says nonce {outlook.mined_nonce} is next, the journal has used {expected - 1}",
-                remedy="The node lags behind or is on another chain: use one that is in sync.",
-            )
-        return expected
 
     def _fees(self, intent: Intent, market: FeeMarket) -> Fees:
         """What the market asks, and enough to outbid what is superseded. Where the cap is too low for that, the cap:

@@ -8,7 +8,8 @@ import pytest
 
 from keeper.devnet import world as devnet
 from tests.chain.conftest import chain, deployment_file, fork, world
-from tests.faults.scene import Stage, Trial, warm_keepers
+from tests.faults.processes import warm_keepers
+from tests.faults.scene import Stage, Trial
 from tests.servers.geth_proxy import geth_proxy
 
 __all__ = ["chain", "deployment_file", "fork", "world"]

@@ -18,7 +18,8 @@ from keeper.devnet import world as devnet
 from keeper.domain.tx import IntentStatus
 from keeper.failpoints import Failpoint
 from tests.databases import fresh_database
-from tests.faults.scene import Stage, Trial, VaultNow, warm_keepers
+from tests.faults.processes import warm_keepers
+from tests.faults.scene import Stage, Trial, VaultNow
 from tests.faults.stories import STORIES, Story, Summary, campaign, twin
 from tests.servers.geth_proxy import geth_proxy
 

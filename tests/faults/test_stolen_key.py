@@ -10,7 +10,8 @@ import pytest
 from keeper.devnet.world import World
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import Scene, vault_scene
-from tests.faults.stolen_key import Finding, Haul, Move, Thief, bound, search
+from tests.faults.stolen_key import Haul, Move, Thief, bound
+from tests.faults.thief_search import Finding, search
 
 CALLS = int(os.environ.get("KEEPER_FUZZ_CALLS", "250"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
