@@ -23,6 +23,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import DailyPolicy, Policy
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.domain.standing import Pause, Standing
+from keeper.domain.tx import InFlight
 from keeper.feeds.deribit import Deribit
 from keeper.journal.files import locked_key
 from keeper.seal import digests, require_unchanged
@@ -290,12 +291,14 @@ def replayed(settings: Settings, record_id: str) -> Replay:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The vault as it is now, the last record if there is one, and what holds the keeper back."""
+    """The vault as it is now, the last record if there is one, what holds the keeper back, and what it has in flight by
+    its journal."""
 
     snapshot: MarketSnapshot
     last: DecisionRecord | None
     standing: Standing
     daily: DailyPolicy
+    in_flight: tuple[InFlight, ...]
 
 
 def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
@@ -313,9 +316,14 @@ def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
             switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=False
         )
         last = StoredRecords(journal).latest(1)
-        return Look(
-            snapshot, last[0] if last else None, brakes.standing(snapshot.block.timestamp), wanted.daily
+        in_flight = tuple(
+            InFlight(
+                one.intent_id, log.status(one.intent_id), one.payload.epoch, log.created_at(one.intent_id)
+            )
+            for one in log.unfinished(where.chain_id, account)
         )
+        standing = brakes.standing(snapshot.block.timestamp)
+        return Look(snapshot, last[0] if last else None, standing, wanted.daily, in_flight)
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:

@@ -185,7 +185,7 @@ class Daemon:
 def _numbers(record: DecisionRecord) -> dict[str, Any]:
     if record.inputs is None or record.conclusions is None:
         return {}
-    snapshot, conclusions = record.inputs.snapshot, record.conclusions
+    snapshot, conclusions, standing = record.inputs.snapshot, record.conclusions, record.inputs.standing
     now, decision, plan = portfolio(snapshot), conclusions.decision, conclusions.plan
     return {
         "action": decision.action.value,
@@ -197,6 +197,7 @@ def _numbers(record: DecisionRecord) -> dict[str, Any]:
         "binding": conclusions.target.binding,
         "health_factor": round(now.health_factor, 4) if math.isfinite(now.health_factor) else None,
         "triggers": [gate.name for gate in decision.gates if gate.kind == "trigger" and gate.passed],
+        "paused_by": [pause.cause for pause in standing.pauses] if standing is not None else [],
         "held_back_by": [gate.name for gate in decision.gates if gate.kind != "trigger" and not gate.passed],
         "cost_usd": round(plan.cost.total, 2) if plan is not None else None,
         "transaction": record.receipt.tx_hash if record.receipt is not None else None,

@@ -17,10 +17,11 @@ def list_records(
     as_json: AsJson = False,
 ) -> None:
     """The newest records, one line each."""
-    from keeper.bootstrap import stored_records
+    from keeper.bootstrap import pauses, stored_records
     from keeper.settings.load import load
 
-    with stored_records(load()) as stored:
+    settings = load()
+    with stored_records(settings) as stored:
         records = stored.latest(limit)
     if as_json:
         from keeper.cli.as_json import dumped
@@ -46,8 +47,10 @@ def list_records(
     from rich.table import Table
 
     from keeper.cli.render import console
+    from keeper.cli.standing import pause_line
     from keeper.cli.words import moment
 
+    console().print(pause_line(pauses(settings)))
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for heading in ("record", "started", "mode", "outcome"):
         table.add_column(heading, no_wrap=True)

@@ -27,7 +27,8 @@ def pause_line(pauses: Sequence[Pause], *, vault_paused: bool = False) -> Text:
     if not pauses and not vault_paused:
         return Text("not paused", style="dim")
     said = [
-        f"PAUSED since {moment(pause.since)} by {pause.cause} ({WHERE[pause.by]}): {pause.reason or 'no reason given'}."
+        f"PAUSED since {moment(pause.since)} by {pause.cause} ({WHERE[pause.by]}): "
+        f"{(pause.reason or 'no reason given').rstrip('.')}."
         for pause in pauses
     ]
     if vault_paused:

@@ -68,6 +68,15 @@ def status_object(seen: Look) -> dict[str, Any]:
             "has_role": snapshot.keeper_has_role,
         },
         "standing": standing_object(seen.standing, seen.daily, vault_paused=vault.paused),
+        "in_flight": [
+            {
+                "intent_id": one.intent_id,
+                "status": one.status.value,
+                "epoch": one.epoch,
+                "since": one.since,
+            }
+            for one in seen.in_flight
+        ],
         "last_record": None
         if last is None
         else {
@@ -106,6 +115,10 @@ def _page(seen: Look) -> Any:
     facts.add_row(
         "keeper", f"{snapshot.keeper_address}, {snapshot.keeper_balance_wei / 1e18:.4f} ETH for gas, {role}"
     )
+    for one in seen.in_flight:
+        facts.add_row(
+            "in flight", f"{one.status.value}, decided at epoch {one.epoch}, since {moment(one.since)}"
+        )
     facts.add_row("budgets", day_line(seen.standing, seen.daily))
     if last is not None:
         facts.add_row("last record", f"{moment(last.started_at)} ({last.mode.value}): {last.summary}")

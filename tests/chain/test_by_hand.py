@@ -78,6 +78,7 @@ def test_a_sealed_keeper_refuses_other_settings(keeper: Run, monkeypatch: pytest
 def test_unblocking_when_nothing_is_stuck_says_so(keeper: Run) -> None:
     keeper("rebalance", "--execute")
     assert "next nonce" in keeper("unblock", "--simulate").out
+    assert keeper("status", "--json").json()["in_flight"][0]["status"] == "MINED"
     assert "Nothing was stuck" in keeper("unblock", "--execute").out
 
 

@@ -71,3 +71,12 @@ def test_one_call_cannot_take_more_than_its_own_limit(levered: Scene) -> None:
         haul = thief.carry_out([Move(kind, "WETH", 1.0, 0.8, 0)], 1)
         assert haul.broken == []
         assert 0 < haul.worst_day() * BPS <= limit + 1
+
+
+@pytest.mark.parametrize("kind", ["wash", "dump", "lever"])
+def test_row_63_no_allowance_is_left_after_any_call(levered: Scene, kind: str) -> None:
+    """Also where a swap takes less than was approved for it."""
+    haul = Thief(levered, CAPITAL).carry_out([Move(kind, "LINK", 0.3, 0.0, 610)], 1)
+    assert haul.calls > 0
+    assert haul.navs[-1][1] != haul.navs[0][1]
+    assert haul.broken == []
