@@ -54,6 +54,8 @@ _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
             "replacementnotallowed",
             "could not replace",
             "too low to replace",
+            "replacement fee too low",
+            "insufficient gas price to replace",
         ),
     ),
     # geth: "nonce too low: next nonce 5, tx nonce 4"; Nethermind: "OldNonce"; Erigon: "nonce too low".
@@ -80,6 +82,8 @@ _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
             "transaction underpriced",
             "fee too low",
             "gas price below configured minimum",
+            "gas price supplied is too low",
+            "txpool is full",
             "max priority fee per gas higher",
         ),
     ),
