@@ -71,6 +71,24 @@ class Node:
         new_rounds = self._missing_rounds(snapshot, known, history_s)
         return Reading(snapshot=snapshot, new_rounds=new_rounds)
 
+    def allowances(self, snapshot: MarketSnapshot) -> dict[str, int]:
+        """What the vault left approved for router and lending pool, raw by symbol; those with none are left out."""
+        deployment = self._known_deployment()
+        read = self._multicall.read
+        router = read([vault.swap_router(deployment.vault)], snapshot.block.hash).of(
+            vault.swap_router(deployment.vault)
+        )
+        calls = {
+            token.symbol: [
+                vault.allowance(token.address, deployment.vault, spender)
+                for spender in (router, deployment.pool)
+            ]
+            for token in snapshot.tokens
+        }
+        answers = read([one for pair in calls.values() for one in pair], snapshot.block.hash)
+        left = {symbol: sum(answers.of(one) for one in pair) for symbol, pair in calls.items()}
+        return {symbol: amount for symbol, amount in left.items() if amount}
+
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
         """ports.Chain.quote."""
         return quote.quotes(

@@ -14,6 +14,7 @@ from keeper.cli import (
     backtest,
     config,
     deleverage,
+    doctor,
     evaluate,
     journal,
     pause,
@@ -57,6 +58,7 @@ def _root(
 app.command("rebalance")(rebalance.rebalance)
 app.command("run")(run.run)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.command("deleverage")(deleverage.deleverage)

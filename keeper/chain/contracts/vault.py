@@ -132,3 +132,12 @@ def calldata(
         flash_amount,
         [(_STEP_KINDS.index(step.kind), step.token, step.amount, step.limit, step.path) for step in steps],
     )
+
+
+def swap_router(vault: str) -> Call[str]:
+    return call(_NAME, vault, _ABI["swapRouter"])
+
+
+def allowance(token: str, owner: str, spender: str) -> Call[int]:
+    """Raw; the vault's own ABI has an ERC-20's."""
+    return call("token", token, _ABI["allowance"], owner, spender)

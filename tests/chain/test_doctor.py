@@ -1,0 +1,145 @@
+"""All is well on the local chain; each thing that an operator gets wrong turns its own line, and no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from keeper.devnet.anvil import free_port, rpc
+from keeper.devnet.world import World
+from keeper.doctor import CHECKS
+from tests.chain.test_keeper_command import Run, keeper
+
+__all__ = ["keeper"]
+
+WEI = 10**18
+Wrong = Callable[[World, pytest.MonkeyPatch, Run], None]
+
+
+def marks(keeper: Run) -> dict[str, str]:
+    return {one["name"]: one["mark"] for one in keeper("doctor", "--json").json()["checks"]}
+
+
+def wrong(keeper: Run) -> set[str]:
+    return {name for name, mark in marks(keeper).items() if mark == "WRONG"}
+
+
+def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
+    ended = keeper("doctor")
+    assert ended.code == 0, ended.out
+    assert ended.out.count("✓") == len(CHECKS), ended.out
+    assert keeper("rebalance", "--execute").code == 0
+    assert set(marks(keeper).values()) == {"GOOD"}
+
+
+def _dead_node(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_RPC_URL", f"http://127.0.0.1:{free_port()}")
+
+
+def _wrong_chain(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    rpc(chain.deployment.rpc_url, "anvil_setChainId", 31_338)
+
+
+def _wrong_vault(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_VAULT", chain.deployment.accounts["stranger"])
+
+
+def _misspelt(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "80")
+
+
+def _no_role(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    role, accounts = chain.vault.functions.KEEPER_ROLE().call(), chain.deployment.accounts
+    chain.vault.functions.revokeRole(role, accounts["keeper"]).transact({"from": accounts["admin"]})
+
+
+def _no_gas(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    rpc(chain.deployment.rpc_url, "anvil_setBalance", chain.deployment.accounts["keeper"], hex(WEI // 10))
+
+
+def _paused(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    chain.vault.functions.pause().transact({"from": chain.deployment.accounts["guardian"]})
+
+
+def _stale(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    rpc(chain.deployment.rpc_url, "evm_increaseTime", 3 * 3_600)
+    chain.mine()
+
+
+def _looser(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_SIZE__MAX_LEVERAGE", "5")
+
+
+def _no_options(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_DERIBIT_URL", f"http://127.0.0.1:{free_port()}")
+
+
+def _short_history(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_ESTIMATE__HISTORY_S", str(365 * 86_400))
+    change.setenv("KEEPER_ESTIMATE__MIN_BARS", "8000")
+
+
+def _tampered(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    assert keeper("rebalance", "--execute").code == 0
+    with closing(sqlite3.connect(Path("keeper.db"))) as raw, raw:
+        raw.execute("UPDATE records SET outcome = 'HELD'")
+
+
+def _unsealed(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    assert keeper("seal").code == 0
+    change.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "0.7")
+
+
+def _key_missing(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_KEYSTORE", "nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "line", "code"),
+    [
+        (_misspelt, "settings", 2),
+        (_key_missing, "key", 2),
+        (_tampered, "journal", 7),
+        (_unsealed, "seal", 7),
+        (_dead_node, "node", 3),
+        (_wrong_chain, "chain id", 2),
+        (_wrong_vault, "contracts", 2),
+        (_paused, "vault", 5),
+        (_no_role, "keeper role", 5),
+        (_no_gas, "gas", 5),
+        (_looser, "policy", 5),
+        (_stale, "feeds", 4),
+        (_short_history, "history", 4),
+        (_no_options, "implied volatility", 3),
+    ],
+)
+def test_one_mistake_turns_one_line(
+    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch, mistake: Wrong, line: str, code: int
+) -> None:
+    mistake(chain, monkeypatch, keeper)
+    try:
+        assert wrong(keeper) == {line}
+        ended = keeper("doctor")
+        assert ended.code == code
+        assert f"✗ {line}" in ended.out
+    finally:
+        rpc(chain.deployment.rpc_url, "anvil_setChainId", 31_337)
+
+
+def test_a_pause_is_worth_a_look_and_not_wrong(keeper: Run) -> None:
+    keeper("pause", "--reason", "holiday")
+    ended = keeper("doctor")
+    assert ended.code == 0
+    assert "! pause" in ended.out
+    assert "holiday" in ended.out
+
+
+def test_what_cannot_be_looked_at_says_what_it_needs(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPER_RPC_URL", f"http://127.0.0.1:{free_port()}")
+    out = keeper("doctor").out
+    assert "– feeds" in out
+    assert "needs: contracts" in out
