@@ -41,7 +41,8 @@ class Move:
 
 @dataclass
 class Haul:
-    """What a plan took: NAV (USD, 8 decimals) and time after each move; calls made; what must never be."""
+    """What a plan took: time and NAV of a share after each move (deposits and withdrawals are no loss); calls made; what
+    must never be."""
 
     navs: list[tuple[int, int]] = field(default_factory=list)
     calls: int = 0
@@ -83,13 +84,13 @@ class Thief:
         try:
             self._prepare_accomplice()
             before = self._accomplice_usd()
-            haul.navs.append((scene.now(), scene.nav()))
+            haul.navs.append((scene.now(), self._share_price()))
             for move in moves:
                 if move.wait_s:
                     scene.wait(move.wait_s)
                     scene.refresh_feeds()
                 self._one(move, haul, chance)
-                haul.navs.append((scene.now(), scene.nav()))
+                haul.navs.append((scene.now(), self._share_price()))
             haul.accomplice_usd = self._accomplice_usd() - before
             haul.broken += self._broken()
         finally:
@@ -302,6 +303,10 @@ class Thief:
         return allowed
 
     # -------------------------------------------------------------------- inside
+
+    def _share_price(self) -> int:
+        """NAV of 10^18 raw shares, USD with 8 decimals."""
+        return self._scene.nav() * WAD // int(self._scene.read.totalSupply().call())
 
     def _amount(self, move: Move) -> int:
         usd = self._scene.nav() / 1e8 * move.size
