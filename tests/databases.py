@@ -6,6 +6,8 @@ The server is that of KEEPER_TEST_POSTGRES_URL, else one that the ``pgserver`` w
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +18,14 @@ SKIPPED = "PostgreSQL: no KEEPER_TEST_POSTGRES_URL, and the pgserver wheel canno
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a server on which databases may be created."""
     given = os.environ.get("KEEPER_TEST_POSTGRES_URL")
     if given:
         yield given
         return
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own folder: run by root, another session closes that to the account which the server has.
+    folder = Path(tempfile.mkdtemp(prefix="keeper-postgres-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     try:
         import pgserver
@@ -34,6 +37,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fresh_database(server: str) -> str:

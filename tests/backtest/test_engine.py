@@ -67,7 +67,9 @@ def altered_after(path: MarketPath, bar: int) -> MarketPath:
 
 
 def test_live_keeper_replay_and_backtest_call_the_very_same_functions() -> None:
-    assert engine.assess is cycle.assess is replay.assess is conclude.assess
+    assert engine.assess is conclude.assess
+    assert cycle.reassess is replay.reassess is conclude.reassess
+    assert "assess" in conclude.reassess.__code__.co_names
     assert engine.propose is cycle.propose is conclude.propose
     assert engine.wanted_quotes is cycle.wanted_quotes is conclude.wanted_quotes
     assert engine.verify is cycle.verify
