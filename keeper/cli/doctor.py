@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from keeper.doctor import Diagnosis
+
+NAME_WIDTH = 18
+STYLES = {"GOOD": "green", "WORTH_A_LOOK": "yellow", "WRONG": "bold red", "NOT_LOOKED_AT": "dim"}
 
 
 def doctor(
@@ -30,20 +35,28 @@ def doctor(
         ]
         typer.echo(dumped({"checks": lines, "exit_code": _code(found)}))
         raise typer.Exit(_code(found))
-    from rich.text import Text
-
     from keeper.cli.render import console
 
     screen = console()
-    styles = {"✓": "green", "!": "yellow", "✗": "bold red", "–": "dim"}
     for one in examine():
         found.append(one)
-        screen.print(
-            Text.assemble((f"{one.mark.value} ", styles[one.mark.value]), f"{one.name:<19}{one.detail}")
-        )
-        if one.remedy:
-            screen.print(Text(f"{'':<21}{one.remedy}", style="bold"))
+        screen.print(_row(one))
     raise typer.Exit(_code(found))
+
+
+def _row(one: Diagnosis) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=1)
+    row.add_column(width=NAME_WIDTH)
+    row.add_column()
+    detail = Text(one.detail)
+    if one.remedy:
+        detail.append(f"\n{one.remedy}", style="bold")
+    row.add_row(Text(one.mark.value, style=STYLES[one.mark.name]), one.name, detail)
+    return row
 
 
 def _code(found: list[Diagnosis]) -> int:
