@@ -19,7 +19,7 @@ test: $(READY) .venv/.peers ## the whole default suite
 	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist loadfile)
 
 chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
-	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_reorgs.py
+	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py
 
 fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py

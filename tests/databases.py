@@ -5,6 +5,7 @@ The server is that of KEEPER_TEST_POSTGRES_URL, else one that the ``pgserver`` w
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -27,6 +28,9 @@ def postgres_server() -> Iterator[str]:
     # Not in pytest's own folder: run by root, another session closes that to the account which the server has.
     folder = Path(tempfile.mkdtemp(prefix="keeper-postgres-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    atexit.register(
+        shutil.rmtree, folder, ignore_errors=True
+    )  # after pgserver's own, which writes there again
     try:
         import pgserver
 
@@ -37,7 +41,6 @@ def postgres_server() -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fresh_database(server: str) -> str:

@@ -321,10 +321,6 @@ class Stage:
         assert ended.killed, ended.out + ended.err
         self._snapshot: Any = rpc(self.proxy.upstream, "evm_snapshot")
 
-    @property
-    def base_url(self) -> str:
-        return self._base_url
-
     @contextmanager
     def trial(self) -> Iterator[Trial]:
         url = self._copy()
