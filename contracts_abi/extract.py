@@ -2,7 +2,7 @@
 
     python contracts_abi/extract.py        after `npm ci`, from the repository's root
 
-Only what the keeper calls is kept. Two interfaces have no npm source and are declared as published.
+Only what the keeper calls is kept. Interfaces whose npm package is not installed are declared as published.
 """
 
 from __future__ import annotations
@@ -55,7 +55,15 @@ AAVE_ERRORS = (f"{AAVE}/protocol/libraries/helpers/Errors.sol", "Errors")
 UNISWAP = {
     "QuoterV2": (
         "@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json",
-        ("quoteExactInput",),
+        ("factory", "quoteExactInput"),
+    ),
+    "UniswapV3Factory": (
+        "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
+        ("getPool",),
+    ),
+    "UniswapV3Pool": (
+        "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
+        ("observe", "slot0"),
     ),
 }
 ROUND = "uint80 roundId,int256 answer,uint256 startedAt,uint256 updatedAt,uint80 answeredInRound"
@@ -73,11 +81,45 @@ DECLARED = {
         ),
     ),
     "AggregatorV3": (
-        "Chainlink AggregatorV3Interface (docs.chain.link/data-feeds/api-reference)",
+        "Chainlink AggregatorV3Interface, proxy and aggregator (docs.chain.link/data-feeds/api-reference)",
         (
+            "aggregator() (address)",
             "decimals() (uint8)",
+            "description() (string)",
+            "maxAnswer() (int192)",
+            "minAnswer() (int192)",
             f"getRoundData(uint80 roundId) ({ROUND})",
             f"latestRoundData() ({ROUND})",
+        ),
+    ),
+    "GasPriceOracle": (
+        (
+            "GasPriceOracle at 0x420000000000000000000000000000000000000F (github.com/ethereum-optimism/optimism:"
+            " packages/contracts-bedrock/src/L2/GasPriceOracle.sol)"
+        ),
+        (
+            "getL1Fee(bytes _data) (uint256)",
+            "getL1FeeUpperBound(uint256 _unsignedTxSize) (uint256)",
+            "getOperatorFee(uint256 _gasUsed) (uint256)",
+        ),
+    ),
+    "ArbGasInfo": (
+        (
+            "ArbGasInfo at 0x000000000000000000000000000000000000006C (github.com/OffchainLabs/nitro-contracts:"
+            " src/precompiles/ArbGasInfo.sol)"
+        ),
+        ("getL1BaseFeeEstimate() (uint256)",),
+    ),
+    "NodeInterface": (
+        (
+            "NodeInterface at 0x00000000000000000000000000000000000000C8 (github.com/OffchainLabs/nitro-contracts:"
+            " src/node-interface/NodeInterface.sol)"
+        ),
+        (
+            (
+                "gasEstimateComponents(address to,bool contractCreation,bytes data)"
+                " (uint64 gasEstimate,uint64 gasEstimateForL1,uint256 baseFee,uint256 l1BaseFeeEstimate)"
+            ),
         ),
     ),
 }

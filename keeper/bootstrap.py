@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from keeper import __version__
 from keeper.brakes import StoredBrakes, paused_by_file
+from keeper.chain.connect import connected
 from keeper.chain.deployment import Addresses
 from keeper.chain.node import Node
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc import Member, Reads, Request, Rpc
 from keeper.cycle import Keeper
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
-from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import DailyPolicy, Policy
-from keeper.domain.record import DecisionRecord, Mode
+from keeper.domain.prices import Opinion
+from keeper.domain.record import CycleInputs, DecisionRecord, Mode, NodeUse
 from keeper.domain.standing import Pause, Standing
 from keeper.domain.tx import InFlight
 from keeper.feeds.deribit import Deribit
@@ -29,9 +30,20 @@ from keeper.journal.files import locked_key
 from keeper.seal import digests, require_unchanged
 from keeper.settings.load import deployed_symbols
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import Endpoints, endpoints, held, key_source, policy, settings_hash
+from keeper.settings.to_domain import (
+    Endpoints,
+    endpoints,
+    held,
+    key_source,
+    policy,
+    references,
+    settings_hash,
+    venues,
+)
 
 if TYPE_CHECKING:
+    from keeper.feeds.candle_venue import CandleVenue
+    from keeper.feeds.opinions import Exchanges
     from keeper.journal.records import StoredRecords
     from keeper.journal.switches import Switches
     from keeper.replay import Replay
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
     from keeper.tx.dispatch import Signer
     from keeper.tx.manager import TransactionSender
     from keeper.tx.ports import AttemptLog
+    from keeper.tx.ports import Node as SendingNode
     from keeper.tx.recovery import Alarm
 
 AskPassword = Callable[[], str]
@@ -64,8 +77,8 @@ class UnkeptRecords:
     def append(self, record: DecisionRecord) -> None:
         del record
 
-    def last_implied(self) -> tuple[ImpliedReading, ...]:
-        return self._stored.last_implied()
+    def last_inputs(self) -> CycleInputs | None:
+        return self._stored.last_inputs()
 
 
 def strategy(settings: Settings, progress: Progress) -> Policy:
@@ -81,11 +94,16 @@ def strategy(settings: Settings, progress: Progress) -> Policy:
     return kept
 
 
-def node_at(rpc: Rpc, where: Endpoints, wanted: Policy, keeper: str, progress: Progress) -> Node:
+def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress: Progress) -> Node:
     """The node behind ``rpc``, looking at the settings' vault and assets with the keeper's account."""
-    addresses = Addresses(vault=where.vault, multicall=where.multicall, quoter=where.quoter)
+    addresses = Addresses(
+        vault=where.vault,
+        multicall=where.multicall,
+        quoter=where.quoter,
+        descriptions=where.descriptions,
+    )
     symbols = [asset.symbol for asset in wanted.assets]
-    return Node(rpc, addresses, where.chain_id, symbols, keeper, progress)
+    return Node(rpc, addresses, where.chain_id, symbols, keeper, progress, book=where.book)
 
 
 def acting_account(settings: Settings) -> str:
@@ -132,28 +150,56 @@ def signer(settings: Settings, ask_password: AskPassword) -> Iterator[Signer]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NamedOpinions:
+    """ports.Opinions: tokens by the names that exchanges have for them."""
+
+    exchanges: Exchanges
+    names: Mapping[str, str]
+
+    def read(self, symbols: Sequence[str], as_of: int) -> tuple[Opinion, ...]:
+        return self.exchanges.read({one: self.names[one] for one in symbols if one in self.names}, as_of)
+
+
+@contextmanager
+def opinions_of(settings: Settings, wanted: Policy) -> Iterator[NamedOpinions | None]:
+    """The exchanges that the settings name; None where they name none."""
+    from keeper.feeds.deribit_index import DeribitIndex
+    from keeper.feeds.opinions import CANDLE_VENUES, Exchanges
+
+    places: list[DeribitIndex | CandleVenue] = [
+        DeribitIndex(url) if name == "deribit" else CANDLE_VENUES[name](url)
+        for name, url in venues(settings).items()
+    ]
+    if not places or wanted.oracle is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(closing(place))
+        exchanges = Exchanges(places, max_age_s=wanted.oracle.opinion_max_age_s)
+        yield NamedOpinions(exchanges, references(settings))
+
+
 @contextmanager
 def transaction_sender(
-    rpc: Rpc, log: AttemptLog, key: Signer, alarm: Alarm, settings: Settings, clock: SystemClock
+    reads: Reads, log: AttemptLog, key: Signer, alarm: Alarm, settings: Settings, clock: SystemClock
 ) -> Iterator[TransactionSender]:
     """The one part that spends. Its waits end early on a signal that raises."""
     from keeper.tx.manager import TransactionSender, Waiting
-    from keeper.tx.node import PrivateRelay, RpcNode
+    from keeper.tx.node import PrivateRelay
 
     where, send, pause = endpoints(settings), settings.send, Event()
 
     def wait(seconds: float) -> None:
         pause.wait(seconds)
 
-    def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        return rpc.batch([Request(method, params) for method, params in calls])
-
     with ExitStack() as stack:
         relay = None
         if where.private_rpc_url is not None:
             relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)).send)
         yield TransactionSender(
-            RpcNode(rpc.request, batch, rpc.send, send.finality_blocks),
+            _sending_node(reads, send.finality_blocks),
             log,
             key,
             alarm,
@@ -169,6 +215,20 @@ def transaction_sender(
             ),
             relay,
         )
+
+
+def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
+    from keeper.tx.node import RpcNode
+    from keeper.tx.several import SeveralNodes
+
+    def one_node(member: Member) -> RpcNode:
+        def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+            return member.batch([Request(method, params) for method, params in calls])
+
+        return RpcNode(member.request, batch, member.send, finality_blocks)
+
+    nodes = [one_node(member) for member in reads.members]
+    return nodes[0] if len(nodes) == 1 else SeveralNodes(nodes, reads.quorum)
 
 
 def _allowed(where: Endpoints) -> Allowed:
@@ -208,6 +268,7 @@ def build(
     InvalidSetting, AlreadyRunning, Tampered, JournalCorrupt, JournalUnwritable, SignerUnavailable.
     """
     from keeper.journal.attempts import StoredAttempts
+    from keeper.journal.bars import StoredBars
     from keeper.journal.records import StoredRecords
     from keeper.journal.rounds import MemoryRounds, StoredRounds
     from keeper.journal.store import Journal
@@ -225,7 +286,7 @@ def build(
         switches = Switches(journal, clock.now)
         if key is not None:
             _require_sealed(switches, settings, progress)
-        rpc = stack.enter_context(Rpc(where.rpc_url))
+        reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
         implied = stack.enter_context(closing(Deribit(where.deribit_url)))
         log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
         brakes = StoredBrakes(
@@ -234,9 +295,9 @@ def build(
         sender = (
             None
             if key is None
-            else stack.enter_context(transaction_sender(rpc, log, key, brakes, settings, clock))
+            else stack.enter_context(transaction_sender(reads, log, key, brakes, settings, clock))
         )
-        node = node_at(rpc, where, wanted, account, progress)
+        node = node_at(reads, where, wanted, account, progress)
         with suppress(
             NodeUnavailable
         ):  # a node that is down now is each cycle's own failure, not the daemon's end
@@ -253,6 +314,9 @@ def build(
             code_version=__version__,
             settings_hash=settings_hash(settings),
             relays=where.private_rpc_url is not None,
+            opinions=stack.enter_context(opinions_of(settings, wanted)),
+            compares_clocks=wanted.oracle is not None and wanted.oracle.max_head_age_s is not None,
+            bars=StoredBars(journal),
         )
 
 
@@ -279,6 +343,7 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
 
 def replayed(settings: Settings, record_id: str) -> Replay:
     """A stored record concluded again from its own inputs, offline. Raises BadInput, JournalCorrupt."""
+    from keeper.journal.bars import StoredBars
     from keeper.journal.records import StoredRecords
     from keeper.journal.rounds import StoredRounds, digest
     from keeper.journal.store import Journal
@@ -286,7 +351,7 @@ def replayed(settings: Settings, record_id: str) -> Replay:
 
     with Journal.open_for_reading(settings.journal_url) as journal:
         record = StoredRecords(journal).record(record_id)
-        return replay(record, StoredRounds(journal).since(0), digest)
+        return replay(record, StoredRounds(journal).since(0), digest, StoredBars(journal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +364,8 @@ class Look:
     standing: Standing
     daily: DailyPolicy
     in_flight: tuple[InFlight, ...]
+    nodes: tuple[NodeUse, ...]
+    quorum: int
 
 
 def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
@@ -309,8 +376,11 @@ def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
     from keeper.journal.switches import Switches
 
     where, wanted, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
-    with Rpc(where.rpc_url) as rpc, Journal.open_for_reading(where.journal_url) as journal:
-        snapshot = node_at(rpc, where, wanted, account, progress).read({}, 0).snapshot
+    with (
+        connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
+        Journal.open_for_reading(where.journal_url) as journal,
+    ):
+        snapshot = node_at(reads, where, wanted, account, progress).read({}, 0).snapshot
         log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
         brakes = StoredBrakes(
             switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=False
@@ -323,7 +393,8 @@ def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
             for one in log.unfinished(where.chain_id, account)
         )
         standing = brakes.standing(snapshot.block.timestamp)
-        return Look(snapshot, last[0] if last else None, standing, wanted.daily, in_flight)
+        latest = last[0] if last else None
+        return Look(snapshot, latest, standing, wanted.daily, in_flight, reads.uses, reads.quorum)
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keeper.bootstrap import AskPassword, SystemClock, signer, transaction_sender
 from keeper.brakes import OPERATOR, StoredBrakes, paused_by_file
-from keeper.chain.rpc import Rpc
+from keeper.chain.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
 from keeper.domain.standing import Pause
 from keeper.journal.attempts import StoredAttempts
@@ -79,5 +79,5 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
         brakes = StoredBrakes(
             switches, log, where.pause_file, policy(settings).daily, where.chain_id, key.address, keeps=True
         )
-        rpc = stack.enter_context(Rpc(where.rpc_url))
-        yield stack.enter_context(transaction_sender(rpc, log, key, brakes, settings, clock))
+        reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
+        yield stack.enter_context(transaction_sender(reads, log, key, brakes, settings, clock))

@@ -15,13 +15,15 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
+from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs
 from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
+from keeper.oracle.gate import judged
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.trades import trades
-from keeper.risk.bars import sample
+from keeper.risk.bars import filled, sample
 from keeper.risk.estimate import estimate
 from keeper.risk.presumed import presumed
 from keeper.sizing.size import size
@@ -40,10 +42,16 @@ class Assessment:
     decision: Decision
 
 
-def price_bars(rounds: Mapping[str, Sequence[Round]], snapshot: MarketSnapshot, policy: Policy) -> PriceBars:
-    """The risk assets' rounds on the policy's grid, up to the snapshot's block."""
+def price_bars(
+    rounds: Mapping[str, Sequence[Round]],
+    snapshot: MarketSnapshot,
+    policy: Policy,
+    candles: Mapping[str, Sequence[Candle]] | None = None,
+) -> PriceBars:
+    """The risk assets' rounds on the policy's grid, up to the snapshot's block; before an asset's first round, the
+    ``candles`` of other sources."""
     estimate_policy = policy.estimate
-    return sample(
+    bars = sample(
         rounds,
         snapshot.risk_symbols,
         snapshot.block.timestamp,
@@ -51,6 +59,7 @@ def price_bars(rounds: Mapping[str, Sequence[Round]], snapshot: MarketSnapshot, 
         estimate_policy.history_s,
         estimate_policy.max_gap_s,
     )
+    return filled(bars, candles) if candles else bars
 
 
 def assess(
@@ -61,6 +70,7 @@ def assess(
     policy: Policy,
     standing: Standing | None = None,
     demand: Demand | None = None,
+    seen_at: float | None = None,
 ) -> Assessment:
     """Estimate, size and decide.
 
@@ -76,7 +86,7 @@ def assess(
             raise
         model = presumed(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
         target = size(model, snapshot, policy)
-    decision = decide(snapshot, model, target, in_flight, policy, tightened, standing, demand)
+    decision = decide(snapshot, model, target, in_flight, policy, tightened, standing, demand, seen_at)
     return Assessment(policy, tightened, model, target, decision)
 
 
@@ -97,9 +107,17 @@ def propose(
 
 
 def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
-    """As ``assess``, from what a cycle was given."""
+    """As ``assess``, from what a cycle was given, its prices judged again: the same verdicts, or the replay differs."""
+    snapshot = judged(inputs.snapshot, inputs.opinions, inputs.memory, inputs.policy.oracle)
     return assess(
-        inputs.snapshot, bars, inputs.implied, inputs.in_flight, inputs.policy, inputs.standing, inputs.demand
+        snapshot,
+        bars,
+        inputs.implied,
+        inputs.in_flight,
+        inputs.policy,
+        inputs.standing,
+        inputs.demand,
+        inputs.seen_at,
     )
 
 

@@ -13,7 +13,7 @@ record     = all of the above
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper import failpoints
@@ -26,20 +26,24 @@ from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
+from keeper.domain.prices import Candle, FeedMemory
 from keeper.domain.record import (
     Conclusions,
     CycleInputs,
     DecisionRecord,
     Failure,
     Mode,
+    NodeUse,
     Outcome,
 )
 from keeper.domain.standing import Demand
 from keeper.domain.tx import Payload, Receipt
 from keeper.domain.urgency import Urgency
 from keeper.failpoints import Failpoint
+from keeper.oracle.gate import always_now, judged
+from keeper.oracle.memory import remembered
 from keeper.planning.verify import verify
-from keeper.ports import Brakes, Chain, Clock, ImpliedVolatility, Records, Rounds, Sender
+from keeper.ports import Bars, Brakes, Chain, Clock, ImpliedVolatility, Opinions, Records, Rounds, Sender
 from keeper.risk.implied import with_last_good
 
 
@@ -59,6 +63,11 @@ class Keeper:
     settings_hash: str
     relays: bool = False
     """Whether there is a relay for what must not be seen in the public mempool."""
+    bars: Bars | None = None
+    """Price history of other sources, for the time before a feed's first round."""
+    opinions: Opinions | None = None
+    compares_clocks: bool = False
+    """Whether the block's time must be near the keeper's own; a development chain has a time of its own."""
 
     def cycle(self, mode: Mode, demand: Demand | None = None) -> DecisionRecord:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
@@ -85,6 +94,7 @@ class _Run:
         self._mode = mode
         self._demand = demand
         self._trips_before = keeper.chain.round_trips
+        self._nodes_before = keeper.chain.nodes
         self._computing = 0.0
         self._record = DecisionRecord(
             record_id=uuid.uuid4().hex,
@@ -144,14 +154,21 @@ class _Run:
         before_reading = keeper.chain.round_trips
         reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
         self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
-        snapshot = reading.snapshot
+        seen_at = keeper.clock.now() if keeper.compares_clocks else None
+        last = keeper.records.last_inputs()
+        memory = remembered(last.memory, last.snapshot) if last is not None else ()
+        block_time = reading.snapshot.block.timestamp
+        symbols = [token.symbol for token in reading.snapshot.tokens]
+        opinions = keeper.opinions.read(symbols, block_time) if keeper.opinions is not None else ()
+        snapshot = judged(reading.snapshot, opinions, memory, policy.oracle)
         failpoints.reach(Failpoint.READ)
         keeper.rounds.extend(reading.new_rounds)
-        keeper.rounds.extend(_newest(snapshot))  # raises where the stored history is not this chain's
+        keeper.rounds.extend(_newest(snapshot, memory))  # raises where the stored history is not this chain's
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
+        candles = self._before_the_feeds(rounds, snapshot)
         implied = with_last_good(
-            keeper.implied.read(_underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s),
-            keeper.records.last_implied(),
+            keeper.implied.read(underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s),
+            last.implied if last is not None else (),
         )
         inputs = CycleInputs(
             snapshot=snapshot,
@@ -162,15 +179,32 @@ class _Run:
             quotes=(),
             standing=keeper.brakes.standing(snapshot.block.timestamp),
             demand=self._demand,
+            opinions=opinions,
+            memory=memory,
+            seen_at=seen_at,
+            candles=keeper.bars.references(candles) if keeper.bars is not None else (),
         )
         self._record = replace(self._record, inputs=inputs)
         started = keeper.clock.monotonic()
-        bars = price_bars(rounds, snapshot, policy)
+        bars = price_bars(rounds, snapshot, policy, candles)
         assessment = reassess(inputs, bars)
         self._computing += keeper.clock.monotonic() - started
         self._concluded(assessment, None)
         failpoints.reach(Failpoint.CONCLUDED)
         return inputs, assessment
+
+    def _before_the_feeds(
+        self, rounds: Mapping[str, tuple[Round, ...]], snapshot: MarketSnapshot
+    ) -> Mapping[str, tuple[Candle, ...]]:
+        """Other sources' bars of the assets whose feed does not reach back as far as the estimate looks."""
+        keeper, wanted = self._keeper, self._keeper.policy.estimate
+        since = snapshot.block.timestamp - wanted.history_s
+        short = [
+            symbol
+            for symbol in snapshot.risk_symbols
+            if symbol in rounds and rounds[symbol][0].updated_at > since + wanted.bar_seconds
+        ]
+        return keeper.bars.closes(short, since) if keeper.bars is not None and short else {}
 
     def _plan(self, snapshot: MarketSnapshot, assessment: Assessment) -> RebalancePlan:
         keeper = self._keeper
@@ -244,16 +278,40 @@ class _Run:
             summary=summary,
             exit_code=exit_code,
             rpc_round_trips=self._keeper.chain.round_trips - self._trips_before,
+            nodes=_used(self._nodes_before, self._keeper.chain.nodes),
+            quorum=self._keeper.chain.quorum,
             compute_ms=self._computing * 1e3,
         )
 
 
-def _newest(snapshot: MarketSnapshot) -> Mapping[str, tuple[Round, ...]]:
-    """Each risk asset's last round, where its feed has one."""
-    return {reading.symbol: (reading.round,) for reading in snapshot.feeds[1:] if reading.round.round_id}
+def _newest(snapshot: MarketSnapshot, memory: Sequence[FeedMemory]) -> Mapping[str, tuple[Round, ...]]:
+    """Each risk asset's last round, where its feed has rounds. One that bears the block's own time at every look has
+    none: it says another time under the same number."""
+    now, before = snapshot.block.timestamp, {one.symbol: one for one in memory}
+    return {
+        reading.symbol: (reading.round,)
+        for reading in snapshot.feeds[1:]
+        if reading.round.round_id
+        and (
+            reading.symbol not in before
+            or always_now(reading.round.updated_at, now, before[reading.symbol]) <= 1
+        )
+    }
 
 
-def _underlyings(policy: Policy) -> tuple[str, ...]:
+def _used(before: Sequence[NodeUse], after: Sequence[NodeUse]) -> tuple[NodeUse, ...]:
+    return tuple(
+        replace(
+            now,
+            round_trips=now.round_trips - then.round_trips,
+            bytes_received=now.bytes_received - then.bytes_received,
+        )
+        for then, now in zip(before, after, strict=True)
+    )
+
+
+def underlyings(policy: Policy) -> tuple[str, ...]:
+    """The option markets that the strategy reads, each once."""
     named = (asset.implied_underlying for asset in policy.assets)
     return tuple(dict.fromkeys(name for name in named if name is not None))
 

@@ -200,5 +200,7 @@ def _numbers(record: DecisionRecord) -> dict[str, Any]:
         "paused_by": [pause.cause for pause in standing.pauses] if standing is not None else [],
         "held_back_by": [gate.name for gate in decision.gates if gate.kind != "trigger" and not gate.passed],
         "cost_usd": round(plan.cost.total, 2) if plan is not None else None,
+        "nodes_left_out": [node.endpoint for node in record.nodes if node.note],
+        "nodes_believed": record.quorum,
         "transaction": record.receipt.tx_hash if record.receipt is not None else None,
     }

@@ -7,24 +7,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from keeper.bootstrap import acting_account, node_at, pauses, strategy, verified
+from keeper.bootstrap import acting_account, node_at, opinions_of, pauses, strategy, verified
+from keeper.chain.connect import connected
 from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Reads
 from keeper.conclude import price_bars
-from keeper.domain.errors import KeeperError, NodeUntrusted, NotAuthorised, Refused, Tampered, Untrusted
-from keeper.domain.market import MarketSnapshot, Round, Trust
+from keeper.domain.errors import (
+    KeeperError,
+    NodeUnavailable,
+    NodeUntrusted,
+    NotAuthorised,
+    Refused,
+    Tampered,
+    Untrusted,
+)
+from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.policy import Policy
+from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import BPS, WAD
 from keeper.feeds.deribit import Deribit
+from keeper.journal.bars import StoredBars
+from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import MemoryRounds, StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.oracle.gate import judged, usable
+from keeper.oracle.memory import remembered
+from keeper.oracle.twap import twap_opinions
 from keeper.seal import digests
 from keeper.settings.load import load
 from keeper.settings.schema import DEV_CHAIN_ID, Settings
@@ -61,10 +76,10 @@ class _Patient:
         self.stack = stack
         self.settings: Settings
         self.policy: Policy
-        self.rpc: Rpc
+        self.reads: Reads
         self.node: Node
         self.snapshot: MarketSnapshot
-        self.rounds: dict[str, tuple[Round, ...]]
+        self.opinions: tuple[Opinion, ...]
 
 
 Check = Callable[[_Patient], Diagnosis]
@@ -118,41 +133,70 @@ def _development_key(patient: _Patient, account: str) -> Diagnosis:
 
 def _endpoint(patient: _Patient) -> Diagnosis:
     where = endpoints(patient.settings)
-    patient.rpc = patient.stack.enter_context(Rpc(where.rpc_url))
-    began = time.monotonic()
-    client = str(patient.rpc.request("web3_clientVersion"))
+    patient.reads = patient.stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
+    said, failed = [], []
+    for member in patient.reads.members:
+        began = time.monotonic()
+        try:
+            client = str(member.request("web3_clientVersion"))
+        except KeeperError as error:
+            failed.append(error)
+            said.append(error.message)
+            continue
+        said.append(
+            f"{member.use.endpoint}, {client.split('/')[0]}, {1e3 * (time.monotonic() - began):.0f} ms"
+        )
+    if len(patient.reads.members) - len(failed) < where.quorum:
+        raise failed[0]
+    alone = len(where.rpc_urls) == 1
+    agreement = (
+        "; the only one: what it says is believed"
+        if alone
+        else f"; {where.quorum} of {len(where.rpc_urls)} must say the same"
+    )
+    doubtful = failed or (alone and where.chain_id != DEV_CHAIN_ID)
     return Diagnosis(
         "node",
-        Mark.WORTH_A_LOOK if where.chain_id != DEV_CHAIN_ID else Mark.GOOD,
-        f"{patient.rpc.endpoint}, {client.split('/')[0]}, {1e3 * (time.monotonic() - began):.0f} ms"
-        + ("" if where.chain_id == DEV_CHAIN_ID else "; the only one: what it says is believed"),
+        Mark.WORTH_A_LOOK if doubtful else Mark.GOOD,
+        "; ".join(said) + agreement,
+        "Name three nodes of different operators in KEEPER_RPC_URL, separated by commas." if alone else "",
     )
 
 
 def _chain(patient: _Patient) -> Diagnosis:
     where = endpoints(patient.settings)
     account = acting_account(patient.settings)
-    patient.node = node_at(patient.rpc, where, patient.policy, account, lambda _: None)
-    found = int(str(patient.rpc.request("eth_chainId")), 16)
-    if found != where.chain_id:
+    patient.node = node_at(patient.reads, where, patient.policy, account, lambda _: None)
+    strange = {}
+    for member in patient.reads.members:
+        with suppress(NodeUnavailable):
+            found = int(str(member.request("eth_chainId")), 16)
+            if found != where.chain_id:
+                strange[member.use.endpoint] = found
+    if strange:
+        listed = ", ".join(f"{endpoint} is on chain {found}" for endpoint, found in strange.items())
         return Diagnosis(
             "chain id",
             Mark.WRONG,
-            f"the node is on chain {found}, the settings say {where.chain_id}",
+            f"{listed}, the settings say {where.chain_id}",
             "Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
             2,
         )
-    return Diagnosis("chain id", Mark.GOOD, str(found))
+    return Diagnosis("chain id", Mark.GOOD, str(where.chain_id))
 
 
 def _contracts(patient: _Patient) -> Diagnosis:
     deployment = patient.node.discover()
     patient.snapshot = patient.node.read({}, 0).snapshot
-    return Diagnosis(
-        "contracts",
-        Mark.GOOD,
-        f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens",
-    )
+    said = f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens"
+    if deployment.notes:
+        return Diagnosis(
+            "contracts",
+            Mark.WORTH_A_LOOK,
+            f"{said}; {'; '.join(deployment.notes)}",
+            "The vault's admin may have meant it so; if not, nothing should be sent to this vault.",
+        )
+    return Diagnosis("contracts", Mark.GOOD, said)
 
 
 def _clock(patient: _Patient) -> Diagnosis:
@@ -216,7 +260,8 @@ def _allowances(patient: _Patient) -> Diagnosis:
 
 
 def _feeds(patient: _Patient) -> Diagnosis:
-    snapshot = patient.snapshot
+    patient.opinions, memory = _opinions(patient), _memory(patient.settings)
+    snapshot = judged(patient.snapshot, patient.opinions, memory, patient.policy.oracle)
     doubtful = [feed for feed in snapshot.feeds if feed.trust is not Trust.FRESH]
     if doubtful:
         return Diagnosis(
@@ -228,6 +273,36 @@ def _feeds(patient: _Patient) -> Diagnosis:
         )
     oldest = max(snapshot.block.timestamp - feed.round.updated_at for feed in snapshot.feeds)
     return Diagnosis("feeds", Mark.GOOD, f"{len(snapshot.feeds)} fresh, the oldest round {oldest} s old")
+
+
+def _opinions(patient: _Patient) -> tuple[Opinion, ...]:
+    symbols = [token.symbol for token in patient.snapshot.tokens]
+    with opinions_of(patient.settings, patient.policy) as sources:
+        return sources.read(symbols, patient.snapshot.block.timestamp) if sources is not None else ()
+
+
+def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        last = StoredRecords(journal).last_inputs()
+    return remembered(last.memory, last.snapshot) if last is not None else ()
+
+
+def _second_opinions(patient: _Patient) -> Diagnosis:
+    snapshot, oracle = patient.snapshot, patient.policy.oracle
+    assert oracle is not None, "settings always say when a price is believed"
+    said = (*twap_opinions(snapshot, oracle), *patient.opinions)
+    now = snapshot.block.timestamp
+    counts = {feed.symbol: len(usable(said, feed.symbol, now, oracle)) for feed in snapshot.feeds}
+    detail = ", ".join(f"{symbol} {count}" for symbol, count in counts.items())
+    if 0 in counts.values():
+        return Diagnosis(
+            "second opinions",
+            Mark.WORTH_A_LOOK,
+            f"usable sources beside the feed: {detail}",
+            "A feed alone is believed within the limits of its jump guard. `rebalance --simulate --verbose` says why "
+            "each source has no word.",
+        )
+    return Diagnosis("second opinions", Mark.GOOD, f"usable sources beside the feed: {detail}")
 
 
 def _oracles(patient: _Patient) -> Diagnosis:
@@ -248,8 +323,10 @@ def _history(patient: _Patient) -> Diagnosis:
     with Journal.open_for_reading(patient.settings.journal_url) as journal:
         rounds = MemoryRounds(StoredRounds(journal))
         rounds.extend(patient.node.read(rounds.last_known(), estimate.history_s).new_rounds)
-        found = rounds.since(patient.snapshot.block.timestamp - estimate.history_s)
-    bars = price_bars(found, patient.snapshot, patient.policy)
+        since = patient.snapshot.block.timestamp - estimate.history_s
+        found = rounds.since(since)
+        candles = StoredBars(journal).closes(patient.snapshot.risk_symbols, since)
+    bars = price_bars(found, patient.snapshot, patient.policy, candles)
     counts = {
         symbol: int(np.isfinite(bars.closes[:, column]).sum())
         for column, symbol in enumerate(patient.snapshot.risk_symbols)
@@ -357,7 +434,8 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("allowances", ("contracts",), _allowances),
     ("policy", ("contracts",), _policy),
     ("lending market", ("contracts",), _market),
-    ("feeds", ("contracts",), _feeds),
+    ("feeds", ("contracts", "journal"), _feeds),
+    ("second opinions", ("feeds",), _second_opinions),
     ("oracle gap", ("contracts",), _oracles),
     ("history", ("contracts", "journal"), _history),
     ("implied volatility", ("contracts",), _implied),

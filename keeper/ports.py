@@ -9,7 +9,8 @@ from typing import Protocol
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
-from keeper.domain.record import DecisionRecord, HistoryReference
+from keeper.domain.prices import Candle, Opinion
+from keeper.domain.record import CycleInputs, DecisionRecord, HistoryReference, NodeUse
 from keeper.domain.standing import Standing
 from keeper.domain.tx import InFlight, Payload, Receipt
 
@@ -31,8 +32,18 @@ class Chain(Protocol):
         """HTTP requests made so far by this object."""
         ...
 
+    @property
+    def nodes(self) -> tuple[NodeUse, ...]:
+        """What was asked of each node so far."""
+        ...
+
+    @property
+    def quorum(self) -> int:
+        """How many nodes must say the same."""
+        ...
+
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
-        """Everything at the latest block's hash, in at most 3 round trips once ``known`` (symbol to last
+        """Everything at the latest block's hash, in at most 3 round trips to each node once ``known`` (symbol to last
         round id) is warm.
 
         Rounds older than ``history_s`` before the block are not fetched. Raises NodeUnavailable,
@@ -74,12 +85,32 @@ class Rounds(Protocol):
         ...
 
 
+class Bars(Protocol):
+    """Price history from elsewhere than the vault's feeds, by symbol."""
+
+    def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
+        """Per symbol that has any, the bars closed at or after ``since``, oldest first."""
+        ...
+
+    def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
+        """What a record keeps instead of the bars themselves."""
+        ...
+
+
 class ImpliedVolatility(Protocol):
     """The option market."""
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
         """One reading per underlying, known at or before ``as_of``; never raises: a failure is a reading
         without a number."""
+        ...
+
+
+class Opinions(Protocol):
+    """Other sources of prices than the vault's feeds and pools."""
+
+    def read(self, symbols: Sequence[str], as_of: int) -> tuple[Opinion, ...]:
+        """What each source says of each token at ``as_of``; never raises: a failure is an opinion without a price."""
         ...
 
 
@@ -114,8 +145,8 @@ class Records(Protocol):
 
     def append(self, record: DecisionRecord) -> None: ...
 
-    def last_implied(self) -> tuple[ImpliedReading, ...]:
-        """The implied volatilities that the newest record with inputs worked with."""
+    def last_inputs(self) -> CycleInputs | None:
+        """What the newest cycle that had any worked with."""
         ...
 
 

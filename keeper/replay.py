@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from keeper.conclude import conclude, price_bars, reassess
 from keeper.domain.errors import KeeperError, NothingToReplay
 from keeper.domain.market import Round
+from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, HistoryReference
 
 Rounds = Mapping[str, tuple[Round, ...]]
+Candles = Mapping[str, tuple[Candle, ...]]
 MOST_DIFFERENCES = 20
 
 
@@ -28,9 +30,26 @@ class Replay:
         return not self.differences
 
 
-def replay(record: DecisionRecord, rounds: Rounds, digest: Callable[[tuple[Round, ...]], str]) -> Replay:
+class StoredCandles(Protocol):
+    """The journal's bars of other sources."""
+
+    def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
+        """Those that a reference was made of, whatever was stored since."""
+        ...
+
+    def digest(self, candles: tuple[Candle, ...]) -> str:
+        """As in their reference."""
+        ...
+
+
+def replay(
+    record: DecisionRecord,
+    rounds: Rounds,
+    digest: Callable[[tuple[Round, ...]], str],
+    stored: StoredCandles | None = None,
+) -> Replay:
     """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record
-    refers to.
+    refers to; ``stored`` its bars of other sources, needed where the record refers to any.
 
     Raises NothingToReplay for a record of a cycle that ended before it concluded anything.
     """
@@ -45,10 +64,19 @@ def replay(record: DecisionRecord, rounds: Rounds, digest: Callable[[tuple[Round
         for reference in record.inputs.history
         if digest(kept[reference.symbol]) != reference.sha256
     )
+    candles = {
+        reference.symbol: stored.referred(reference) if stored is not None else ()
+        for reference in record.inputs.candles
+    }
+    altered += tuple(
+        f"candles.{reference.symbol}: the journal's bars are not those that were used"
+        for reference in record.inputs.candles
+        if stored is None or stored.digest(candles[reference.symbol]) != reference.sha256
+    )
     if altered:
         return Replay(record.record_id, altered)
     try:
-        again = _concluded(record.inputs, record.conclusions, kept)
+        again = _concluded(record.inputs, record.conclusions, kept, candles)
     except KeeperError as error:
         outcome = f"{error.name}: {error.message}"
         if (
@@ -62,9 +90,9 @@ def replay(record: DecisionRecord, rounds: Rounds, digest: Callable[[tuple[Round
     return Replay(record.record_id, tuple(differences[:MOST_DIFFERENCES]))
 
 
-def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds) -> Conclusions:
+def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candles: Candles) -> Conclusions:
     """As far as the cycle came: without a quote and a plan it held, or lost the node before it could plan."""
-    bars = price_bars(rounds, inputs.snapshot, inputs.policy)
+    bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles)
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
     assessment = reassess(inputs, bars)

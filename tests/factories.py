@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keeper.chain.address_book import Book
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
 from keeper.domain.market import (
     Account,
@@ -54,6 +55,7 @@ DECIMALS = {"USDC": 6, "WBTC": 8, "WETH": 18, "LINK": 18, "UNI": 18}
 LTV = {"USDC": 7_700, "WBTC": 7_000, "WETH": 8_050, "LINK": 5_300, "UNI": 6_500}
 LIQUIDATION_THRESHOLD = {"USDC": 8_000, "WBTC": 7_500, "WETH": 8_300, "LINK": 6_800, "UNI": 7_400}
 VOLATILITIES = (0.45, 0.50, 0.75, 0.80)
+BOOK_CONTRACTS = ("multicall", "quoter", "router", "factory", "lending_pool_provider")
 CORRELATION = (
     (1.00, 0.85, 0.65, 0.60),
     (0.85, 1.00, 0.70, 0.65),
@@ -397,6 +399,12 @@ def some_bars(
 def a_reading(underlying: str, volatility: float | None, **changes: Any) -> ImpliedReading:
     reading = ImpliedReading(underlying, volatility, NOW - 300, "DVOL", "" if volatility else "no answer")
     return replace(reading, **changes)
+
+
+def a_book(**changes: Any) -> Book:
+    """Of the local chain; it knows no token and no feed."""
+    contracts = {name: an_address(0xB0 + place) for place, name in enumerate(BOOK_CONTRACTS)}
+    return replace(Book(chain_id=31337, name="the local chain", rollup="", **contracts), **changes)
 
 
 def an_evidence(**changes: Any) -> Evidence:

@@ -13,12 +13,14 @@ from dotenv import dotenv_values
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
+from keeper.oracle.rules import RULES, Rule
 from keeper.planning.checks import CHECKS
 from keeper.settings.fields import setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
 
 ROOT = Path(__file__).parents[1]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+PRICES_PAGE = (ROOT / "docs" / "prices.md").read_text(encoding="utf-8")
 CODES_PAGE = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 ENDPOINTS = tuple(name for name in Settings.model_fields if name not in STRATEGY)
 
@@ -80,6 +82,13 @@ def test_every_gate_has_a_row_with_its_kind_and_meaning(rule: object) -> None:
     written = row(CODES_PAGE, rule.name)  # type: ignore[attr-defined]
     assert f"| {rule.kind} |" in written  # type: ignore[attr-defined]
     assert rule.meaning in written  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_about_prices_has_a_row_with_its_verdict_and_meaning(rule: Rule) -> None:
+    written = row(PRICES_PAGE, rule.name)
+    assert f"| {rule.trust.value} |" in written
+    assert rule.meaning in written
 
 
 @pytest.mark.parametrize("name", CHECKS)

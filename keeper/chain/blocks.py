@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc import Reads
 from keeper.domain.errors import NodeUntrusted, WrongChain
 from keeper.domain.market import Block
 
@@ -12,9 +12,9 @@ ELASTICITY = 2
 BASE_FEE_CHANGE = 8  # EIP-1559: at most one eighth a block
 
 
-def latest_block(rpc: Rpc, chain_id: int) -> Block:
-    """The node's head, one round trip. Raises WrongChain, NodeUnavailable, NodeUntrusted."""
-    told_id, head = rpc.batch([Request("eth_chainId"), Request("eth_getBlockByNumber", ["latest", False])])
+def latest_block(rpc: Reads, chain_id: int) -> Block:
+    """The head, one round trip to each node. Raises WrongChain, NodeUnavailable, NodeUntrusted."""
+    told_id, head = rpc.head()
     return block_of(chain_id, told_id, head)
 
 

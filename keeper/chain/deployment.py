@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from keeper.chain.blocks import block_of
+from keeper.chain import rollup
+from keeper.chain.address_book import Book, Rollup
+from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, vault
-from keeper.chain.multicall import Multicall
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.contracts import erc20, feed, lending, pools, vault
+from keeper.chain.identity import require_as_listed
+from keeper.chain.multicall import Multicall, decode_answers
+from keeper.chain.rpc import Reads, Request
 from keeper.domain.errors import InvalidSetting, NodeUntrusted, RpcError, WrongContract
 from keeper.domain.market import Block, Token
 from keeper.domain.units import USD_DECIMALS
 
 ZERO_ADDRESS = "0x" + "0" * 40
+FEE_TIERS = (100, 500, 3_000, 10_000)
+"""Uniswap V3's, in hundredths of a bp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What the operator names; everything else follows from the vault."""
+    """What the operator names; everything else follows from the vault. ``descriptions``: what the feeds of some tokens
+    must call themselves."""
 
     vault: str
     multicall: str
     quoter: str
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One token of the vault's allowlist: its price feed and its tokens on the lending market."""
+    """One token of the vault's allowlist: its price feed and its tokens on the lending market.
+
+    ``aggregator`` is behind the feed, None where it has none; ``bounds`` are the least and the most that it can
+    answer, 0 where it does not say."""
 
     token: Token
     feed: str
+    description: str
+    aggregator: str | None
+    bounds: tuple[int, int]
     a_token: str
     debt_token: str
     reserve_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPool:
+    """A Uniswap V3 pool of an asset and the accounting asset."""
+
+    symbol: str
+    address: str
+    fee: int
+    asset_is_token0: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +75,31 @@ class Deployment:
     sequencer_feed: str | None
     category: int
     listings: tuple[Listing, ...]
+    pools: tuple[ListedPool, ...]
     multicall_code: str
+    rollup: Rollup = ""
+    notes: tuple[str, ...] = ()
+    """What differs from the chain's address book, and may well be meant so."""
 
     def token(self, symbol: str) -> Token:
         return next(listing.token for listing in self.listings if listing.token.symbol == symbol)
 
 
 def discover(
-    rpc: Rpc, addresses: Addresses, chain_id: int, symbols: Sequence[str], progress: Callable[[str], None]
+    rpc: Reads,
+    addresses: Addresses,
+    chain_id: int,
+    symbols: Sequence[str],
+    progress: Callable[[str], None],
+    book: Book | None = None,
 ) -> tuple[Block, Deployment]:
-    """Four round trips. Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted."""
+    """Five round trips. Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted."""
     progress("looking at the vault and what it is connected to")
     block, multicall_code = _anchored(rpc, addresses, chain_id)
     multicall = Multicall(rpc, addresses.multicall)
+    kind: Rollup = "" if book is None else book.rollup
 
-    about_vault = _vault_answers(multicall, addresses, block)
+    about_vault = _vault_answers(rpc, multicall, addresses, block)
     pool = to_checksum_address(about_vault.first(vault.lending_pool(addresses.vault)))
     sequencer_feed, _ = about_vault.first(vault.sequencer(addresses.vault))
     configs = about_vault.first(vault.assets(addresses.vault))
@@ -83,16 +116,35 @@ def discover(
                 for call in (erc20.symbol(config.token), erc20.decimals(config.token))
             ),
             *(lending.reserve(pool, config.token) for config in configs),
-            *(feed.decimals(config.feed) for config in configs),
+            *(
+                ask(config.feed)
+                for config in configs
+                for ask in (feed.decimals, feed.description, feed.aggregator)
+            ),
+            pools.factory(addresses.quoter),
+            *rollup.calls(kind),
         ],
         block.hash,
     )
+    rollup.require_priced(kind, answers)
     provider = to_checksum_address(answers.first(lending.addresses_provider(pool)))
-    listings = [_listing(config, pool, answers) for config in configs]
+    factory = answers.first(pools.factory(addresses.quoter))
+    behind = {config.feed: _aggregator(config, answers) for config in configs}
+    pairs = [(config.token, fee) for config in configs if config.token != accounting for fee in FEE_TIERS]
     oracle_call = lending.price_oracle(provider)
-    oracle = multicall.read([oracle_call], block.hash).first(oracle_call)
+    further = multicall.read(
+        [
+            oracle_call,
+            *(ask(one) for one in behind.values() if one for ask in (feed.least_answer, feed.most_answer)),
+            *(pools.pool(factory, token, accounting, fee) for token, fee in pairs),
+        ],
+        block.hash,
+    )
+    oracle = further.first(oracle_call)
+    listed = [_listing(config, pool, behind[config.feed], answers, further) for config in configs]
+    listings = _ordered(listed, to_checksum_address(accounting), symbols)
 
-    return block, Deployment(
+    found = Deployment(
         vault=to_checksum_address(addresses.vault),
         pool=pool,
         provider=provider,
@@ -100,32 +152,47 @@ def discover(
         strategy=to_checksum_address(answers.first(lending.interest_rate_strategy(pool))),
         sequencer_feed=None if sequencer_feed == ZERO_ADDRESS else to_checksum_address(sequencer_feed),
         category=answers.first(lending.category(pool, addresses.vault)),
-        listings=_ordered(listings, to_checksum_address(accounting), symbols),
+        listings=listings,
+        pools=_pools(listings, factory, further),
         multicall_code=multicall_code,
+        rollup=kind,
     )
+    _require_descriptions(listings, addresses.descriptions)
+    if book is not None:
+        found = replace(found, notes=require_as_listed(found, listed, book))
+    for note in found.notes:
+        progress(note)
+    return block, found
 
 
-def _anchored(rpc: Rpc, addresses: Addresses, chain_id: int) -> tuple[Block, str]:
+def _require_descriptions(listings: Sequence[Listing], wanted: Mapping[str, str]) -> None:
+    for listing in listings:
+        expected = wanted.get(listing.token.symbol, listing.description)
+        if listing.description != expected:
+            raise WrongContract(
+                f"the feed {listing.feed} of {listing.token.symbol} calls itself {listing.description!r}, "
+                f"the settings say {expected!r}",
+                remedy="Correct oracle.feeds.description if the feed is right; else the vault needs another feed.",
+            )
+
+
+def _anchored(rpc: Reads, addresses: Addresses, chain_id: int) -> tuple[Block, str]:
     """The head, after making sure that there is code at every address the operator named."""
     named = {"vault": addresses.vault, "multicall": addresses.multicall, "quoter": addresses.quoter}
-    told_id, head, *codes = rpc.batch(
-        [
-            Request("eth_chainId"),
-            Request("eth_getBlockByNumber", ["latest", False]),
-            *(Request("eth_getCode", [address, "latest"]) for address in named.values()),
-        ]
+    block = latest_block(rpc, chain_id)
+    codes = rpc.batch(
+        [Request("eth_getCode", [address, {"blockHash": block.hash}]) for address in named.values()]
     )
-    block = block_of(chain_id, told_id, head)
-    for (field, address), code in zip(named.items(), codes, strict=True):
+    for (name, address), code in zip(named.items(), codes, strict=True):
         if code in ("0x", None):
             raise WrongContract(
-                f"{field}: there is no contract at {address} on chain {chain_id}",
-                remedy=f"Correct the {field} address in the settings, or the node's chain.",
+                f"{name}: there is no contract at {address} on chain {chain_id}",
+                remedy=f"Correct the {name} address in the settings, or the node's chain.",
             )
     return block, str(codes[1])
 
 
-def _vault_answers(multicall: Multicall, addresses: Addresses, block: Block) -> Answers:
+def _vault_answers(rpc: Reads, multicall: Multicall, addresses: Addresses, block: Block) -> Answers:
     address = addresses.vault
     calls: list[Call[Any]] = [
         vault.asset(address),
@@ -133,13 +200,16 @@ def _vault_answers(multicall: Multicall, addresses: Addresses, block: Block) -> 
         vault.lending_pool(address),
         vault.sequencer(address),
     ]
+    asked = multicall.request(calls, block.hash)
     try:
-        return multicall.read(calls, block.hash)
-    except NodeUntrusted as error:
-        raise _not_multicall(addresses.multicall) from error
+        answer = rpc.request(asked.method, asked.params)
     except RpcError as error:
         if "revert" not in error.text.lower():
             raise
+        raise _not_multicall(addresses.multicall) from error
+    try:
+        return decode_answers(calls, answer)
+    except NodeUntrusted as error:
         raise _not_multicall(addresses.multicall) from error
 
 
@@ -150,7 +220,31 @@ def _not_multicall(address: str) -> WrongContract:
     )
 
 
-def _listing(config: vault.AssetConfig, pool: str, answers: Answers) -> Listing:
+def _aggregator(config: vault.AssetConfig, answers: Answers) -> str | None:
+    found = answers.maybe(feed.aggregator(config.feed))
+    return None if found in (None, ZERO_ADDRESS) else to_checksum_address(found)
+
+
+def _pools(listings: Sequence[Listing], factory: str, answers: Answers) -> tuple[ListedPool, ...]:
+    cash = listings[0].token.address
+    found = []
+    for listing in listings[1:]:
+        token = listing.token.address
+        for fee in FEE_TIERS:
+            # Asked with the vault's spelling of the addresses, which encodes to the same bytes.
+            at = answers.of(pools.pool(factory, token, cash, fee))
+            if at != ZERO_ADDRESS:
+                found.append(
+                    ListedPool(
+                        listing.token.symbol, to_checksum_address(at), fee, int(token, 16) < int(cash, 16)
+                    )
+                )
+    return tuple(found)
+
+
+def _listing(
+    config: vault.AssetConfig, pool: str, aggregator: str | None, answers: Answers, further: Answers
+) -> Listing:
     symbol = answers.first(erc20.symbol(config.token))
     reserve = answers.first(lending.reserve(pool, config.token))
     if reserve.a_token == ZERO_ADDRESS:
@@ -167,10 +261,23 @@ def _listing(config: vault.AssetConfig, pool: str, answers: Answers) -> Listing:
     return Listing(
         token=Token(symbol, to_checksum_address(config.token), answers.first(erc20.decimals(config.token))),
         feed=to_checksum_address(config.feed),
+        description=answers.maybe(feed.description(config.feed)) or "",
+        aggregator=aggregator,
+        bounds=_bounds(aggregator, further),
         a_token=to_checksum_address(reserve.a_token),
         debt_token=to_checksum_address(reserve.debt_token),
         reserve_id=reserve.reserve_id,
     )
+
+
+def _bounds(aggregator: str | None, answers: Answers) -> tuple[int, int]:
+    if aggregator is None:
+        return 0, 0
+    least, most = (
+        answers.maybe(feed.least_answer(aggregator)),
+        answers.maybe(feed.most_answer(aggregator)),
+    )
+    return least or 0, most or 0
 
 
 def _ordered(listings: Sequence[Listing], accounting: str, symbols: Sequence[str]) -> tuple[Listing, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Answers, Call, Outcome, mapped
 from keeper.chain.calls import call as plain
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc import Reads, Request
 from keeper.domain.errors import NodeUntrusted
 
 MAX_CALLS = 1_000
@@ -20,7 +20,7 @@ _ABI = load("Multicall3")
 class Multicall:
     """Multicall3 at ``address``."""
 
-    def __init__(self, rpc: Rpc, address: str) -> None:
+    def __init__(self, rpc: Reads, address: str) -> None:
         self._rpc = rpc
         self.address = address
 

@@ -7,18 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from eth_utils.address import to_checksum_address
 
 from keeper.chain import quote, rounds
+from keeper.chain.address_book import Book
 from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers
 from keeper.chain.contracts import pools, vault
 from keeper.chain.deployment import Addresses, Deployment, discover
 from keeper.chain.multicall import Multicall
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Reads
 from keeper.chain.simulate import Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
+from keeper.domain.record import NodeUse
 from keeper.ports import Reading
+
+TWAP_WINDOW_S = 1_800
 
 
 class Node:
@@ -30,18 +34,23 @@ class Node:
 
     def __init__(
         self,
-        rpc: Rpc,
+        rpc: Reads,
         addresses: Addresses,
         chain_id: int,
         symbols: Sequence[str],
         keeper: str,
         progress: Callable[[str], None] | None = None,
+        *,
+        twap_window_s: int = TWAP_WINDOW_S,
+        book: Book | None = None,
     ) -> None:
         self._rpc = rpc
         self._addresses = addresses
         self._chain_id = chain_id
         self._symbols = tuple(symbols)
         self._keeper = to_checksum_address(keeper)
+        self._twap_window_s = twap_window_s
+        self._book = book
         self._progress = progress if progress is not None else _silently
         self._multicall = Multicall(rpc, addresses.multicall)
         self._deployment: Deployment | None = None
@@ -50,13 +59,21 @@ class Node:
     def round_trips(self) -> int:
         return self._rpc.round_trips
 
+    @property
+    def nodes(self) -> tuple[NodeUse, ...]:
+        return self._rpc.uses
+
+    @property
+    def quorum(self) -> int:
+        return self._rpc.quorum
+
     def discover(self) -> Deployment:
         """What stands where, looked up anew.
 
         Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted.
         """
         _, self._deployment = discover(
-            self._rpc, self._addresses, self._chain_id, self._symbols, self._progress
+            self._rpc, self._addresses, self._chain_id, self._symbols, self._progress, self._book
         )
         return self._deployment
 
@@ -67,7 +84,7 @@ class Node:
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
             reader, block, answers = self._read_again()
-        snapshot = reader.snapshot(block, answers, known)
+        snapshot = reader.snapshot(block, answers)
         new_rounds = self._missing_rounds(snapshot, known, history_s)
         return Reading(snapshot=snapshot, new_rounds=new_rounds)
 
@@ -110,7 +127,7 @@ class Node:
         return self._deployment if self._deployment is not None else self.discover()
 
     def _reader(self, deployment: Deployment) -> SnapshotReader:
-        return SnapshotReader(deployment, self._multicall, self._keeper)
+        return SnapshotReader(deployment, self._multicall, self._keeper, self._twap_window_s)
 
     def _read_again(self) -> tuple[SnapshotReader, Block, Answers]:
         self._progress("the vault or the market has been re-configured: looking again")

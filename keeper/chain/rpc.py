@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 from tenacity import Retrying, nap, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from keeper.domain.addresses import masked
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.record import NodeUse
 
 Answer = TypeVar("Answer")
 
@@ -43,6 +44,68 @@ class Request:
     params: Sequence[Any] = ()
 
 
+class Member(Protocol):
+    """One node of those that are read."""
+
+    @property
+    def use(self) -> NodeUse:
+        """What was asked of it so far."""
+        ...
+
+    def request(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """The result of one read. Raises RpcError, NodeUnavailable, NodeUntrusted."""
+        ...
+
+    def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """The results of many reads. Raises as ``request``."""
+        ...
+
+    def send(self, method: str, params: Sequence[Any]) -> Any:
+        """A call that changes something, tried once. After NodeUnavailable it may still have arrived."""
+        ...
+
+
+class Reads(Protocol):
+    """What can be asked of one node, or of several that must agree."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where, fit to be shown."""
+        ...
+
+    @property
+    def round_trips(self) -> int:
+        """HTTP requests made so far."""
+        ...
+
+    @property
+    def quorum(self) -> int:
+        """How many nodes must say the same."""
+        ...
+
+    @property
+    def uses(self) -> tuple[NodeUse, ...]:
+        """What was asked of each node so far."""
+        ...
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """The nodes, each for itself."""
+        ...
+
+    def head(self) -> tuple[Any, Any]:
+        """Results of eth_chainId and of eth_getBlockByNumber for the newest block."""
+        ...
+
+    def request(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """The result of one read. Raises RpcError, NodeUnavailable, NodeUntrusted."""
+        ...
+
+    def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """The results of many reads. Raises as ``request``."""
+        ...
+
+
 class Rpc:
     """One endpoint. Counts HTTP requests and response bytes; its URL may hold a secret and is always masked.
 
@@ -66,6 +129,7 @@ class Rpc:
         self._max_response_bytes = max_response_bytes
         self._attempts = attempts
         self._pause = pause
+        self.quorum = 1
         self._ids = count(1)
         self._accepts_batches = True
         self.round_trips = 0
@@ -88,6 +152,25 @@ class Rpc:
 
     def close(self) -> None:
         self._http.close()
+
+    @property
+    def use(self) -> NodeUse:
+        return NodeUse(self.endpoint, self.round_trips, self.bytes_received)
+
+    @property
+    def uses(self) -> tuple[NodeUse, ...]:
+        return (self.use,)
+
+    @property
+    def members(self) -> tuple[Rpc]:
+        return (self,)
+
+    def head(self) -> tuple[Any, Any]:
+        """Reads.head, one round trip."""
+        told_id, head = self.batch(
+            [Request("eth_chainId"), Request("eth_getBlockByNumber", ["latest", False])]
+        )
+        return told_id, head
 
     def request(self, method: str, params: Sequence[Any] = ()) -> Any:
         """The result of one read. Raises RpcError, NodeUnavailable, NodeUntrusted."""

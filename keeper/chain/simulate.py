@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keeper.chain.blocks import quantity
@@ -12,7 +12,8 @@ from keeper.chain.contracts import erc20, vault
 from keeper.chain.deployment import Deployment
 from keeper.chain.multicall import decode_answers, encode_calls, hex_bytes
 from keeper.chain.reverts import explain
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rollup import publishing
+from keeper.chain.rpc import Reads, Request
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
@@ -36,12 +37,21 @@ class Simulator:
     ``eth_estimateGas``.
     """
 
-    rpc: Rpc
+    rpc: Reads
     multicall: str
     deployment: Deployment
 
     def run(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
-        """Raises SimulationFailed when the node can do neither, NodeUnavailable, NodeUntrusted."""
+        """Raises SimulationFailed when the node can do neither, NodeUnavailable, NodeUntrusted. On a rollup one round
+        trip more tells what publishing the calldata costs."""
+        report = self._executed(calldata, snapshot)
+        if not report.success:
+            return report
+        kind, sender, to = self.deployment.rollup, snapshot.keeper_address, self.deployment.vault
+        charged = publishing(kind, self.rpc, self.multicall, snapshot.block, sender, to, calldata, report.gas)
+        return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
+
+    def _executed(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
         try:
             return self._simulated(calldata, snapshot)
         except RpcError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, vault
-from keeper.chain.deployment import ZERO_ADDRESS, Deployment, Listing
+from keeper.chain.contracts import erc20, feed, lending, pools, vault
+from keeper.chain.deployment import FEE_TIERS, ZERO_ADDRESS, Deployment, ListedPool, Listing
 from keeper.chain.multicall import Multicall
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
@@ -16,15 +16,13 @@ from keeper.domain.market import (
     FeedReading,
     Holding,
     MarketSnapshot,
+    PoolHistory,
     Reserve,
     Sequencer,
     Vault,
     VaultAsset,
 )
 from keeper.domain.units import WAD
-
-FEE_TIERS = (100, 500, 3_000, 10_000)
-"""Uniswap V3's, in hundredths of a bp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ class SnapshotReader:
     deployment: Deployment
     multicall: Multicall
     keeper: str
+    twap_window_s: int
 
     def calls(self) -> list[Call[Any]]:
         at, here = self.deployment, self.deployment.vault
@@ -69,7 +68,9 @@ class SnapshotReader:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
         for listing in at.listings:
             calls += self._listing_calls(listing)
-        return calls
+        for pool in at.pools:
+            calls += [pools.observations(pool.address), pools.means(pool.address, self.twap_window_s)]
+        return [*calls, *rollup.calls(at.rollup)]
 
     def still_valid(self, answers: Answers) -> bool:
         """False when the vault or the market has been re-configured since the deployment was discovered."""
@@ -83,9 +84,14 @@ class SnapshotReader:
             and all(
                 feeds.get(listing.token.address.lower()) == listing.feed.lower() for listing in at.listings
             )
+            and all(
+                answers.maybe(feed.aggregator(listing.feed)) == listing.aggregator.lower()
+                for listing in at.listings
+                if listing.aggregator is not None
+            )
         )
 
-    def snapshot(self, block: Block, answers: Answers, known: Mapping[str, int]) -> MarketSnapshot:
+    def snapshot(self, block: Block, answers: Answers) -> MarketSnapshot:
         """Raises NodeUntrusted when the multicall did not see the block that it was pinned to."""
         seen = answers.of(self.multicall.block_timestamp()), answers.of(self.multicall.chain_id())
         if seen != (block.timestamp, block.chain_id):
@@ -99,7 +105,7 @@ class SnapshotReader:
         return MarketSnapshot(
             block=block,
             tokens=tuple(listing.token for listing in at.listings),
-            feeds=self._feeds(block, answers, known),
+            feeds=self._feeds(block, answers),
             reserves=tuple(
                 self._reserve(listing, price, answers)
                 for listing, price in zip(at.listings, market_prices, strict=True)
@@ -112,6 +118,8 @@ class SnapshotReader:
             keeper_address=self.keeper,
             keeper_balance_wei=answers.of(self.multicall.native_balance(self.keeper)),
             keeper_has_role=answers.of(vault.is_keeper(at.vault, self.keeper)),
+            pools=tuple(self._pool(pool, answers) for pool in at.pools),
+            l1_fee_wei=rollup.typical_fee_wei(at.rollup, answers),
         )
 
     # ------------------------------------------------------------------ inside
@@ -123,6 +131,7 @@ class SnapshotReader:
         at, token = self.deployment, listing.token.address
         return [
             feed.latest_round(listing.feed),
+            feed.aggregator(listing.feed),
             lending.reserve(at.pool, token),
             lending.available_liquidity(at.pool, token),
             lending.curve(at.strategy, token),
@@ -133,18 +142,31 @@ class SnapshotReader:
             erc20.balance(listing.debt_token, at.vault),
         ]
 
-    def _feeds(self, block: Block, answers: Answers, known: Mapping[str, int]) -> tuple[FeedReading, ...]:
+    def _feeds(self, block: Block, answers: Answers) -> tuple[FeedReading, ...]:
         configs = {config.token: config for config in answers.of(vault.assets(self.deployment.vault))}
         return tuple(
-            feed.judged(
+            feed.reading(
                 symbol=listing.token.symbol,
                 feed=listing.feed,
                 latest=answers.maybe(feed.latest_round(listing.feed)),
+                bounds=listing.bounds,
                 max_age_s=configs[listing.token.address.lower()].max_age_s,
                 now=block.timestamp,
-                known=known.get(listing.token.symbol),
             )
             for listing in self.deployment.listings
+        )
+
+    def _pool(self, pool: ListedPool, answers: Answers) -> PoolHistory:
+        found = answers.maybe(pools.means(pool.address, self.twap_window_s))
+        return PoolHistory(
+            symbol=pool.symbol,
+            pool=pool.address,
+            fee=pool.fee,
+            asset_is_token0=pool.asset_is_token0,
+            observations=answers.of(pools.observations(pool.address)),
+            window_s=self.twap_window_s,
+            mean_tick=found.tick if found is not None else None,
+            mean_liquidity=found.liquidity if found is not None else None,
         )
 
     def _reserve(self, listing: Listing, market_price: int, answers: Answers) -> Reserve:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from keeper.cli.standing import standing_object
@@ -11,7 +12,9 @@ from keeper.domain.errors import KeeperError
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Check, PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
-from keeper.domain.record import Conclusions, DecisionRecord, Failure
+from keeper.domain.prices import Opinion
+from keeper.domain.record import Conclusions, DecisionRecord, Failure, NodeUse
+from keeper.oracle.twap import twap_opinions
 
 
 def dumped(value: Any) -> str:
@@ -79,10 +82,43 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "receipt": _receipt(record),
         "realised": _post_state(record.realised),
         "error": error_object(record.failure) if record.failure is not None else None,
+        "opinions": [
+            {
+                "symbol": one.symbol,
+                "source": one.source,
+                "price_usd": one.price_usd,
+                "observed_at": one.observed_at,
+                "reason": one.reason,
+            }
+            for one in opinions_of(record)
+        ],
+        "nodes": nodes_object(record.nodes),
+        "quorum": record.quorum,
         "read_round_trips": record.read_round_trips,
         "rpc_round_trips": record.rpc_round_trips,
         "compute_ms": record.compute_ms,
     }
+
+
+def nodes_object(nodes: Sequence[NodeUse]) -> list[dict[str, Any]]:
+    """One entry for each node, its address masked."""
+    return [
+        {
+            "endpoint": node.endpoint,
+            "round_trips": node.round_trips,
+            "bytes_received": node.bytes_received,
+            "note": node.note,
+        }
+        for node in nodes
+    ]
+
+
+def opinions_of(record: DecisionRecord) -> tuple[Opinion, ...]:
+    """Pools' and exchanges' words on the prices of a cycle."""
+    if record.inputs is None or record.inputs.policy.oracle is None:
+        return ()
+    pools = twap_opinions(record.inputs.snapshot, record.inputs.policy.oracle)
+    return (*pools, *record.inputs.opinions)
 
 
 def finite(value: Any) -> Any:
@@ -121,6 +157,7 @@ def _assets(snapshot: MarketSnapshot | None, conclusions: Conclusions | None) ->
                 "price_usd": feed.price_usd,
                 "price_age_s": snapshot.block.timestamp - feed.round.updated_at,
                 "price_trust": feed.trust.value,
+                "price_rule": feed.rule,
                 "volatility": {"ewma": risk.ewma, "implied": risk.implied, "blended": risk.blended},
                 "provenance": risk.provenance,
                 "weight": current.weights[index],

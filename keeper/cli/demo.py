@@ -63,6 +63,7 @@ def demo(
     from keeper.cli.render import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
+    from keeper.devnet.exchange_server import exchange_server
     from keeper.recorded.prices import PRICE_FILE
 
     screen = console()
@@ -74,7 +75,8 @@ def demo(
             _, chain = stack.enter_context(world.forked(origin))
         url = stack.enter_context(deribit_server(market, chain.now, chain.spot))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keeper-demo-")))
-        deployment = replace(chain.deployment, deribit_url=url)
+        exchanges = stack.enter_context(exchange_server(market, chain.now, chain.spot))
+        deployment = replace(chain.deployment, deribit_url=url, exchange_url=exchanges)
         deployment.write(folder / "deployment.json")
         show(deployment, screen)
         _use(folder)

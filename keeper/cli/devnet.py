@@ -29,6 +29,9 @@ def devnet(
     deribit_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the Deribit endpoints; 0: any.")
     ] = 8546,
+    exchange_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the exchanges' endpoints; 0: any.")
+    ] = 8547,
     out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(
         ".devnet/deployment.json"
     ),
@@ -47,6 +50,7 @@ def devnet(
     from keeper.cli.render import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
+    from keeper.devnet.exchange_server import exchange_server
     from keeper.devnet.publisher import publishing
 
     screen = console(to_stderr=True)
@@ -56,7 +60,8 @@ def devnet(
             node, built = stack.enter_context(world.running(market, status.update, port))
         url = stack.enter_context(deribit_server(market, built.now, built.spot, deribit_port))
         stack.enter_context(publishing(built))
-        deployment = replace(built.deployment, deribit_url=url)
+        exchanges = stack.enter_context(exchange_server(market, built.now, built.spot, exchange_port))
+        deployment = replace(built.deployment, deribit_url=url, exchange_url=exchanges)
         deployment.write(out)
         show(deployment, screen)
         screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
@@ -88,6 +93,7 @@ def show(deployment: Deployment, screen: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("node", deployment.rpc_url)
     table.add_row("Deribit", deployment.deribit_url or "not served")
+    table.add_row("exchanges", deployment.exchange_url or "not served")
     for name, address in deployment.contracts.items():
         table.add_row(name.replace("_", " "), address)
     for symbol, entry in deployment.tokens.items():

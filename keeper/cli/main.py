@@ -13,6 +13,7 @@ from keeper import __version__
 from keeper.cli import (
     backtest,
     config,
+    data,
     deleverage,
     doctor,
     evaluate,
@@ -70,6 +71,7 @@ app.command("sweep")(sweep.sweep)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(journal.app, name="journal")
 app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
 app.add_typer(vault.app, name="vault")
 if find_spec("keeper.cli.devnet") is not None:
     from keeper.cli.devnet import devnet

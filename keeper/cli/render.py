@@ -9,14 +9,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.as_json import opinions_of
 from keeper.cli.standing import day_line, pause_line
-from keeper.cli.words import BANNERS, age, amount, moment, money, number, percent, price, ratio
+from keeper.cli.words import BANNERS, age, amount, moment, money, nodes_line, number, percent, price, ratio
 from keeper.domain.decision import Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import Conclusions, DecisionRecord, Outcome
-from keeper.domain.units import BPS, UINT256_MAX, WAD, usd
+from keeper.domain.units import BPS, UINT256_MAX, USD, WAD, usd
 
 PIPED_WIDTH = 100
 
@@ -42,6 +43,7 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
         yield from _notes(record)
         yield _vault(record, inputs.snapshot, conclusions)
         if verbose:
+            yield _opinions(record)
             yield _bounds(conclusions)
             yield _provenance(conclusions)
         if conclusions.plan is not None:
@@ -67,9 +69,11 @@ def _header(record: DecisionRecord) -> RenderableType:
         if standing is not None
         else ()
     )
+    nodes = nodes_line(record.nodes, record.quorum) if record.nodes else ""
     return Text.assemble(
         line,
         *brakes,
+        f"\n{nodes}" if nodes else "",
         f"\nblock {block.number:,} · {moment(block.timestamp)} · chain {block.chain_id}"
         f"\nvault {vault.address} · epoch {vault.epoch}",
     )
@@ -115,6 +119,23 @@ def _notes(record: DecisionRecord) -> Iterator[RenderableType]:
     caps = record.conclusions.target.binding_caps if record.conclusions is not None else ()
     if caps:
         yield Text(f"target weights bound by {', '.join(caps)}")
+
+
+def _opinions(record: DecisionRecord) -> Table:
+    table = _section("What others say of the prices")
+    table.add_column("asset", no_wrap=True)
+    table.add_column("source", no_wrap=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    table.add_column("from the feed", justify="right", no_wrap=True)
+    table.add_column("")
+    for one in opinions_of(record):
+        if one.price_usd is None or record.inputs is None:
+            table.add_row(one.symbol, one.source, "–", "–", one.reason, style="dim")
+            continue
+        ours = record.inputs.snapshot.price(one.symbol) / USD
+        gap = f"{(one.price_usd / ours - 1) * BPS:+,.1f} bps" if ours > 0 else "–"
+        table.add_row(one.symbol, one.source, price(one.price_usd), gap, one.reason)
+    return table
 
 
 def _vault(record: DecisionRecord, snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
@@ -279,7 +300,8 @@ def _conclusion(record: DecisionRecord) -> RenderableType:
         )
     text.append(
         f"\nrecord {record.record_id[:12]} · {record.read_round_trips} round trips to read,"
-        f" {record.rpc_round_trips} in all · {record.compute_ms:.1f} ms computing",
+        f" {record.rpc_round_trips} in all, {sum(node.bytes_received for node in record.nodes) / 1e3:,.0f} kB"
+        f" · {record.compute_ms:.1f} ms computing",
         style="dim",
     )
     title = _title(record)

@@ -30,6 +30,7 @@ def status(
 
 def status_object(seen: Look) -> dict[str, Any]:
     """What ``--json`` prints."""
+    from keeper.cli.as_json import nodes_object
     from keeper.cli.standing import standing_object
     from keeper.domain.portfolio import portfolio
 
@@ -67,6 +68,8 @@ def status_object(seen: Look) -> dict[str, Any]:
             "balance_eth": snapshot.keeper_balance_wei / 1e18,
             "has_role": snapshot.keeper_has_role,
         },
+        "nodes": nodes_object(seen.nodes),
+        "quorum": seen.quorum,
         "standing": standing_object(seen.standing, seen.daily, vault_paused=vault.paused),
         "in_flight": [
             {
@@ -96,7 +99,7 @@ def _page(seen: Look) -> Any:
     from rich.text import Text
 
     from keeper.cli.standing import day_line, pause_line
-    from keeper.cli.words import age, moment, money, percent, price, ratio
+    from keeper.cli.words import age, moment, money, nodes_line, percent, price, ratio
     from keeper.domain.portfolio import portfolio
 
     snapshot, last = seen.snapshot, seen.last
@@ -107,6 +110,7 @@ def _page(seen: Look) -> Any:
     facts.add_row("vault", vault.address + (" PAUSED" if vault.paused else ""))
     facts.add_row("block", f"{block.number:,}, {moment(block.timestamp)}, chain {block.chain_id}")
     since = age(block.timestamp - vault.last_rebalance) + " ago" if vault.last_rebalance else "never"
+    facts.add_row("nodes", nodes_line(seen.nodes, seen.quorum))
     facts.add_row("epoch", f"{vault.epoch}, last rebalance {since}")
     facts.add_row("NAV", f"{money(now.nav_usd)} (cash {money(now.cash_usd)}, debt {money(now.debt_usd)})")
     facts.add_row("leverage", ratio(now.leverage))

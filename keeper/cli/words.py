@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from keeper.domain.record import Mode
+from keeper.domain.record import Mode, NodeUse
 from keeper.domain.units import UINT256_MAX
 
 NOTHING_SENT = "nothing is signed, nothing is sent"
@@ -15,6 +16,14 @@ BANNERS = {
     Mode.EXECUTE: ("EXECUTE", "transactions are signed and sent"),
     Mode.LIVE: ("LIVE", "transactions are signed and sent"),
 }
+
+
+def nodes_line(nodes: Sequence[NodeUse], quorum: int) -> str:
+    """How many nodes were believed, and who was left out; a single one is believed alone, and that is said."""
+    if len(nodes) == 1:
+        return f"node {nodes[0].endpoint} alone: nobody confirms what it says"
+    left_out = "".join(f"\n! node {node.endpoint} left out: {node.note}" for node in nodes if node.note)
+    return f"{len(nodes)} nodes, {quorum} must say the same{left_out}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

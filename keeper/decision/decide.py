@@ -29,6 +29,7 @@ def decide(
     tightened: tuple[Tightened, ...],
     standing: Standing | None = None,
     demand: Demand | None = None,
+    seen_at: float | None = None,
 ) -> Decision:
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
     looser.
@@ -46,7 +47,7 @@ def decide(
         move = goals.ripcord(position)
     else:
         move = goals.planned(position, policy.decision.at(urgency))
-    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, standing)
+    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, standing, seen_at)
     limits = judged_limits(situation)
     gates = triggers + limits
     held_back = [gate for gate in limits if holds_back(gate, situation)]

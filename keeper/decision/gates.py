@@ -21,6 +21,8 @@ PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
 ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
 ALWAYS_LOOKED_AT = ("health_factor_act", "health_factor_alert")
 ORDERED = "ordered"
+HEAD_AGE = "head_age"
+"""Only looked at where the chain keeps the world's time."""
 OF_STANDING = ("not_paused", "day_loss", "day_failures", "day_turnover", "day_gas")
 """Limits that are only looked at where pauses and the day's budgets are known: live, not in a backtest."""
 
@@ -103,6 +105,14 @@ LIMITS = (
         ALWAYS,
         limits.prices_fresh,
         "every price may be traded on; in an EMERGENCY: at least one asset has a price to sell at",
+    ),
+    LimitRule(
+        HEAD_AGE,
+        LIMIT,
+        4,
+        PLANNED,
+        limits.head_age,
+        "the newest block is of about now: neither chain nor node stands still, and this machine's clock is right",
     ),
     LimitRule(
         "sequencer_up",
@@ -250,6 +260,7 @@ def judged_limits(situation: Situation) -> tuple[Gate, ...]:
         for rule in LIMITS
         if situation.urgency in rule.applies_to
         and (situation.standing is not None or rule.name not in OF_STANDING)
+        and (situation.seen_at is not None or rule.name != HEAD_AGE)
     )
 
 

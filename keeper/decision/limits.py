@@ -35,6 +35,21 @@ def prices_fresh(situation: Situation) -> Finding:
     )
 
 
+def head_age(situation: Situation) -> Finding:
+    """Looked at where the clocks are compared. Which of the two is wrong is not known, and need not be."""
+    oracle, block = situation.position.policy.oracle, situation.position.snapshot.block
+    assert situation.seen_at is not None, "only asked where the keeper's clock is known"
+    apart = situation.seen_at - block.timestamp
+    limit = oracle.max_head_age_s if oracle is not None and oracle.max_head_age_s is not None else math.inf
+    which = "behind" if apart >= 0 else "ahead of"
+    return Finding(
+        abs(apart),
+        limit,
+        abs(apart) <= limit,
+        f"the newest block is {abs(apart):,.0f} s {which} this machine's clock, at most {limit:,.0f}",
+    )
+
+
 def sequencer_up(situation: Situation) -> Finding:
     sequencer = situation.position.snapshot.sequencer
     if sequencer is None:
@@ -108,12 +123,21 @@ def cooldown(situation: Situation) -> Finding:
 
 
 def gas_price(situation: Situation) -> Finding:
+    """On a rollup the fee for publishing the transaction is spread over its gas: the limit is on what gas costs all in
+    all."""
     position = situation.position
-    decision, price = position.policy.decision, position.snapshot.block.base_fee_wei
+    decision, block = position.policy.decision, position.snapshot.block
+    publishing = position.snapshot.l1_fee_wei // decision.rebalance_gas
+    price = block.base_fee_wei + publishing
     limit, note = highest_gas_price_wei(position.snapshot, situation.urgency, position.policy), ""
     if limit > situation.limits.max_gas_price_wei:
         note = f" (waited longer than the patience of {hours(decision.patience_s)})"
-    detail = f"base fee {price / GWEI:.2f} gwei, at most {limit / GWEI:.2f}{note}"
+    what = (
+        f"gas costs {price / GWEI:.2f} gwei with its L1 part"
+        if publishing
+        else f"base fee {price / GWEI:.2f} gwei"
+    )
+    detail = f"{what}, at most {limit / GWEI:.2f}{note}"
     return Finding(price / GWEI, limit / GWEI, price <= limit, detail)
 
 

@@ -77,6 +77,7 @@ class Situation:
     tracking_error: float
     benefit_usd: float
     standing: Standing | None = None
+    seen_at: float | None = None
 
     @property
     def cost_usd(self) -> float:
@@ -133,6 +134,7 @@ def consider(
     tightened: tuple[Tightened, ...],
     aim: tuple[float, ...] | None = None,
     standing: Standing | None = None,
+    seen_at: float | None = None,
 ) -> Situation:
     """The situation of trading to ``goal``, on the way to ``aim`` (without one: the goal itself). Raises InvalidSetting
     when gas cannot be valued."""
@@ -160,6 +162,7 @@ def consider(
         tracking_error=left,
         benefit_usd=benefit_usd(position, left),
         standing=standing,
+        seen_at=seen_at,
     )
 
 
@@ -177,7 +180,9 @@ def benefit_usd(position: Position, left: float) -> float:
 
 
 def gas_cost_wei(position: Position) -> int:
-    return position.policy.decision.rebalance_gas * position.snapshot.block.base_fee_wei
+    """A typical rebalance's gas at the block's base fee, and on a rollup what publishing it costs beside that."""
+    snapshot = position.snapshot
+    return position.policy.decision.rebalance_gas * snapshot.block.base_fee_wei + snapshot.l1_fee_wei
 
 
 def gas_cost_usd(position: Position, wei: int) -> float:

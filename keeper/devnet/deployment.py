@@ -33,7 +33,8 @@ class Deployment:
     """``private_key`` is the keeper's: Anvil's public development key, worth nothing anywhere else.
 
     ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name
-    what is missing and why. ``at`` is the chain's first second, Unix time.
+    what is missing and why. ``at`` is the chain's first second, Unix time. ``exchange_url`` answers for all three
+    exchanges.
     """
 
     rpc_url: str
@@ -52,6 +53,7 @@ class Deployment:
     tokens: dict[str, TokenEntry]
     pools: tuple[PoolEntry, ...]
     accounts: dict[str, str]
+    exchange_url: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

@@ -50,7 +50,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class FeedReading:
-    """The last round of an asset's feed and what it may be used for; ``reason`` is empty when FRESH."""
+    """The last round of an asset's feed and what it may be used for; ``rule`` (an entry of keeper.oracle.rules) and
+    ``reason`` are empty when FRESH. ``least`` and ``most`` are what its aggregator can answer at all, 0 where it does
+    not say. The fields with a default came later."""
 
     symbol: str
     feed: str
@@ -58,6 +60,9 @@ class FeedReading:
     max_age_s: int
     trust: Trust
     reason: str
+    rule: str = ""
+    least: int = 0
+    most: int = 0
 
     @property
     def price(self) -> int:
@@ -185,11 +190,29 @@ class Sequencer:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolHistory:
+    """What a Uniswap V3 pool of an asset and the accounting asset remembers of the last ``window_s`` seconds.
+
+    ``mean_tick`` is the time-weighted mean, ``mean_liquidity`` the harmonic mean of the liquidity in range, both None
+    where the pool remembers less than that; ``asset_is_token0`` says which way the tick counts; ``observations`` is how
+    many it keeps (its cardinality)."""
+
+    symbol: str
+    pool: str
+    fee: int
+    asset_is_token0: bool
+    observations: int
+    window_s: int
+    mean_tick: int | None
+    mean_liquidity: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MarketSnapshot:
     """Everything about market and vault at one block hash. Per-token tuples are in the order of ``tokens``.
 
     ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings'
-    order.
+    order. The fields with a default came later.
     """
 
     block: Block
@@ -204,6 +227,9 @@ class MarketSnapshot:
     keeper_address: str
     keeper_balance_wei: int
     keeper_has_role: bool
+    pools: tuple[PoolHistory, ...] = ()
+    l1_fee_wei: int = 0
+    """What a rollup charges for publishing a typical rebalance, beside its gas; 0 where there is none."""
 
     @property
     def debt_token(self) -> Token:

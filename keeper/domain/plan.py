@@ -71,7 +71,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """USD, all positive. ``slippage`` is price impact beyond the pools' fees, against oracle prices."""
+    """USD, all positive. ``slippage`` is price impact beyond the pools' fees, against oracle prices; ``gas`` contains
+    what a rollup charges for publishing."""
 
     gas: float
     fees: float
@@ -113,13 +114,14 @@ class RebalancePlan:
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
     """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post``
-    then is None."""
+    then is None. ``l1_fee_wei`` came later: what a rollup charges for publishing it, beside its gas; 0 where none."""
 
     success: bool
     revert: str | None
     gas: int
     post: PostState | None
     method: str
+    l1_fee_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,42 @@ class DailyPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedPolicy:
+    """What is expected of one token's price feed.
+
+    Older than ``heartbeat_s + grace_s`` is too old (heartbeat None: the vault's own limit alone counts, which always
+    does). ``deviation_bps`` is how far the price moves before the feed answers anew; ``max_jump`` the largest believed
+    fall or rise since the last accepted price within an hour, growing with the square root of the time."""
+
+    symbol: str
+    heartbeat_s: int | None = None
+    grace_s: int = 300
+    deviation_bps: int = 50
+    max_jump: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class OraclePolicy:
+    """When a price is believed. A feed may differ from the median of all opinions by its deviation and
+    ``disagreement_bps``; opinions older than ``opinion_max_age_s`` count for nothing; a pool's mean price over
+    ``twap_window_s`` counts where moving it by one per cent would take ``twap_min_depth_usd``. The clock and the
+    block may be ``max_head_age_s`` apart (None: not compared)."""
+
+    feeds: tuple[FeedPolicy, ...] = ()
+    disagreement_bps: int = 150
+    opinion_max_age_s: int = 300
+    twap_window_s: int = 1_800
+    twap_min_depth_usd: float = 50_000.0
+    max_head_age_s: int | None = None
+
+    def feed(self, symbol: str) -> FeedPolicy:
+        """The token's own, else the defaults."""
+        return next((feed for feed in self.feeds if feed.symbol == symbol), FeedPolicy(symbol))
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """``daily`` came later: a record made without it replays as it was concluded."""
+    """``daily`` and ``oracle`` came later: a record made without them replays as it was concluded."""
 
     assets: tuple[AssetPolicy, ...]
     estimate: EstimatePolicy
@@ -183,6 +217,7 @@ class Policy:
     decision: DecisionPolicy
     plan: PlanPolicy
     daily: DailyPolicy = DailyPolicy()
+    oracle: OraclePolicy | None = None
 
     def of(self, symbols: Collection[str]) -> Policy:
         """The policy of these assets alone: budgets scaled to sum to 1, groups without those left out."""

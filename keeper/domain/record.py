@@ -12,14 +12,15 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
+from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight, Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryReference:
-    """Which stored rounds of an asset the estimate used: the ``count`` updated from ``since`` to ``until``,
-    by SHA-256."""
+    """Which stored rounds of an asset, or bars of other sources, the estimate was given: the ``count`` updated (closed)
+    from ``since`` to ``until``, by SHA-256."""
 
     symbol: str
     since: int
@@ -30,7 +31,11 @@ class HistoryReference:
 
 @dataclass(frozen=True, slots=True)
 class CycleInputs:
-    """Everything the pure functions were given, the bars by reference. The fields with a default came later."""
+    """Everything the pure functions were given, the bars by reference. The snapshot's feeds have their verdicts.
+
+    ``candles`` refers to bars of other sources. ``memory`` is what earlier cycles saw of the feeds, ``seen_at`` the
+    keeper's own clock when the block was read, where the two are compared. The fields with a default came later.
+    """
 
     snapshot: MarketSnapshot
     history: tuple[HistoryReference, ...]
@@ -40,6 +45,10 @@ class CycleInputs:
     quotes: tuple[Quote, ...]
     standing: Standing | None = None
     demand: Demand | None = None
+    opinions: tuple[Opinion, ...] = ()
+    memory: tuple[FeedMemory, ...] = ()
+    seen_at: float | None = None
+    candles: tuple[HistoryReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,17 @@ class Failure:
     exit_code: int
     message: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUse:
+    """What was asked of one node: HTTP requests and bytes of their answers. ``note``: why it was left out of the last
+    look, empty when it was not. ``endpoint`` is masked."""
+
+    endpoint: str
+    round_trips: int
+    bytes_received: int
+    note: str = ""
 
 
 class Mode(StrEnum):
@@ -92,7 +112,8 @@ class DecisionRecord:
     """``summary`` is one sentence for people. ``started_at`` is Unix seconds by the keeper's clock.
 
     ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the
-    whole cycle; ``compute_ms`` is the time spent in the pure functions.
+    whole cycle, ``nodes`` them by node; ``quorum`` of these had to say the same. ``compute_ms`` is the time spent in
+    the pure functions. The fields with a default came later.
     """
 
     record_id: str
@@ -113,3 +134,5 @@ class DecisionRecord:
     read_round_trips: int
     rpc_round_trips: int
     compute_ms: float
+    nodes: tuple[NodeUse, ...] = ()
+    quorum: int = 1

@@ -6,28 +6,25 @@ while the two tell the same story; alone, either will do.
 
 from __future__ import annotations
 
-import json
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.units import SECONDS_PER_HOUR
-from keeper.feeds.term_structure import LEAST_IV, MOST_IV, option_marks, volatility_at
+from keeper.feeds.deribit_api import api_url, result
+from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, JsonSource, number
+from keeper.feeds.term_structure import LEAST_IV, MOST_IV, ExpiryUsed, option_marks, slice_at, volatility_of
 
-API = "/api/v2"
-TIMEOUT_S = 8.0
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-MAX_BRACKETS = 10_000  # so nothing nests deeper; an option book has one per option
 LOOK_BACK_S = 72 * SECONDS_PER_HOUR
 CANDLE_S = SECONDS_PER_HOUR
 BOOK_AFTER_BLOCK_S = 60
 """A book is made when it is asked for, after the block; one this close is stamped with the block's time."""
+OLDEST_BOOK_S = 15 * 60
+FROZEN_CANDLES = 6
+"""An index that is published at all moves within the hour: so many candles of one and the same number are none."""
 
 MOST_DISAGREEMENT = 1.6
 """Book over DVOL, or DVOL over book. At-the-money volatility lies some 5–15 % under a variance-swap index."""
@@ -37,6 +34,25 @@ MOST_DISAGREEMENT = 1.6
 class _Observation:
     volatility: float
     observed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Candle:
+    """A closed candle's last value; ``flat``: its open, high and low are that value too."""
+
+    volatility: float
+    observed_at: int
+    flat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookSlice:
+    """How the option book's ``volatility`` to a horizon came out: an annualised fraction, and the one or two
+    expiries it lies between. ``observed_at``: Unix second at which the book was made, at the latest the block's."""
+
+    volatility: float
+    observed_at: int
+    expiries: tuple[ExpiryUsed, ...]
 
 
 class Deribit:
@@ -50,14 +66,17 @@ class Deribit:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        base = base_url.rstrip("/")
-        self._api = base if base.endswith(API) else base + API
-        self._timeout_s = timeout_s
-        self._max_response_bytes = max_response_bytes
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s), trust_env=False, transport=transport)
+        self._source = JsonSource(
+            api_url(base_url),
+            "Deribit",
+            timeout_s,
+            max_response_bytes,
+            transport,
+            remedy="The estimate falls back to realised volatility; check Deribit.",
+        )
 
     def close(self) -> None:
-        self._http.close()
+        self._source.close()
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
         """ports.ImpliedVolatility.read; two requests per underlying."""
@@ -82,10 +101,38 @@ class Deribit:
 
     # ------------------------------------------------------------- the sources
 
+    def slice_of(self, underlying: str, as_of: int, horizon_s: int) -> BookSlice:
+        """At-the-money volatility to the horizon, from the book as it is now. Raises FeedUnavailable."""
+        what = f"option book {underlying}"
+        book = result(
+            self._source,
+            what,
+            "public/get_book_summary_by_currency",
+            {"currency": underlying, "kind": "option"},
+        )
+        if not isinstance(book, list):
+            raise self._source.unavailable(what, "not a list of options")
+        made_at = max((_made_at(entry) for entry in book), default=0)
+        if made_at > as_of + BOOK_AFTER_BLOCK_S:
+            raise self._source.unavailable(what, f"it is from {made_at - as_of} s after the block")
+        used = slice_at(option_marks(book), as_of, horizon_s)
+        volatility = volatility_of(used, as_of, horizon_s)
+        if volatility is None:
+            raise self._source.unavailable(what, "no expiry has marks around its forward")
+        if made_at < as_of - OLDEST_BOOK_S:
+            age = f"made {as_of - made_at} s before the block" if made_at > 0 else "it has no time"
+            raise self._source.unavailable(what, f"frozen: {age}")
+        return BookSlice(volatility, min(made_at, as_of), used)
+
+    def _book(self, underlying: str, as_of: int, horizon_s: int) -> _Observation:
+        found = self.slice_of(underlying, as_of, horizon_s)
+        return _Observation(found.volatility, found.observed_at)
+
     def _index(self, underlying: str, as_of: int) -> _Observation:
         """Close of the last hourly DVOL candle that was closed at ``as_of``. Raises FeedUnavailable."""
         what = f"DVOL {underlying}"
-        result = self._call(
+        answer = result(
+            self._source,
             what,
             "public/get_volatility_index_data",
             {
@@ -95,71 +142,25 @@ class Deribit:
                 "resolution": str(CANDLE_S),
             },
         )
-        candles = result.get("data") if isinstance(result, dict) else None
+        candles = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(candles, list):
-            raise _unavailable(what, "no candles in the answer")
-        closed = [seen for seen in map(_candle, candles) if seen is not None and seen.observed_at <= as_of]
+            raise self._source.unavailable(what, "no candles in the answer")
+        by_time = {
+            seen.observed_at: seen
+            for seen in map(_candle, candles)
+            if seen is not None and seen.observed_at <= as_of
+        }
+        closed = [by_time[at] for at in sorted(by_time)]
         if not closed:
-            raise _unavailable(
+            raise self._source.unavailable(
                 what, f"no usable value in the {LOOK_BACK_S // SECONDS_PER_HOUR} hours before the block"
             )
-        return max(closed, key=lambda seen: seen.observed_at)
-
-    def _book(self, underlying: str, as_of: int, horizon_s: int) -> _Observation:
-        """At-the-money volatility to the horizon, from the book as it is now. Raises FeedUnavailable."""
-        what = f"option book {underlying}"
-        book = self._call(
-            what, "public/get_book_summary_by_currency", {"currency": underlying, "kind": "option"}
-        )
-        if not isinstance(book, list):
-            raise _unavailable(what, "not a list of options")
-        made_at = max((_made_at(entry) for entry in book), default=0)
-        if made_at > as_of + BOOK_AFTER_BLOCK_S:
-            raise _unavailable(what, f"it is from {made_at - as_of} s after the block")
-        volatility = volatility_at(option_marks(book), as_of, horizon_s)
-        if volatility is None:
-            raise _unavailable(what, "no expiry has marks around its forward")
-        return _Observation(volatility, min(made_at, as_of))
-
-    # ------------------------------------------------------------------- HTTP
-
-    def _call(self, what: str, method: str, parameters: dict[str, Any]) -> Any:
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            with self._http.stream("GET", f"{self._api}/{method}", params=parameters) as response:
-                status = response.status_code
-                body = self._body(what, response, deadline)
-        except httpx.TimeoutException as error:
-            raise _unavailable(what, "timed out") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unavailable(what, f"no answer ({type(error).__name__})") from error
-        # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
-        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-            raise _unavailable(what, f"HTTP {status}, and more than {MAX_BRACKETS} brackets")
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise _unavailable(what, f"HTTP {status}, and the answer is not JSON") from error
-        if not isinstance(answer, dict):
-            raise _unavailable(what, "the answer is not an object")
-        error_body = answer.get("error")
-        if isinstance(error_body, dict):
-            raise _unavailable(what, f"error {error_body.get('code')} {error_body.get('message')!s:.80}")
-        if status >= 300 or "result" not in answer:
-            raise _unavailable(what, f"HTTP {status} without a result")
-        return answer["result"]
-
-    def _body(self, what: str, response: httpx.Response, deadline: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._max_response_bytes:
-                raise _unavailable(what, f"the answer is larger than {self._max_response_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise _unavailable(what, "timed out")
-        return b"".join(chunks)
+        if _frozen(closed[-FROZEN_CANDLES:]):
+            raise self._source.unavailable(
+                what,
+                f"frozen: {closed[-1].volatility:.1%} without a move in its last {FROZEN_CANDLES} candles",
+            )
+        return _Observation(closed[-1].volatility, closed[-1].observed_at)
 
 
 def _tried(source: Callable[[], _Observation]) -> tuple[_Observation | None, str]:
@@ -170,16 +171,23 @@ def _tried(source: Callable[[], _Observation]) -> tuple[_Observation | None, str
         return None, error.message
 
 
-def _candle(candle: object) -> _Observation | None:
+def _candle(candle: object) -> _Candle | None:
     """[open time in ms, open, high, low, close in percent]; None where it is not that."""
-    if not isinstance(candle, list) or len(candle) < 5:
+    if not isinstance(candle, list) or len(candle) < 5 or not isinstance(candle[0], int):
         return None
-    opened, close = candle[0], candle[4]
-    if isinstance(close, bool) or not isinstance(opened, int) or not isinstance(close, int | float):
+    close = number(candle[4])
+    if close is None or not LEAST_IV <= close < MOST_IV:
         return None
-    if not math.isfinite(close) or not LEAST_IV <= close < MOST_IV:
-        return None
-    return _Observation(close / 100, opened // 1_000 + CANDLE_S)
+    flat = all(number(value) == close for value in candle[1:4])
+    return _Candle(close / 100, candle[0] // 1_000 + CANDLE_S, flat)
+
+
+def _frozen(newest: Sequence[_Candle]) -> bool:
+    return (
+        len(newest) >= FROZEN_CANDLES
+        and all(candle.flat for candle in newest)
+        and len({candle.volatility for candle in newest}) == 1
+    )
 
 
 def _made_at(entry: object) -> int:
@@ -194,9 +202,3 @@ def _agree(book: _Observation, index: _Observation) -> bool:
 
 def _of(underlying: str, seen: _Observation, source: str, reason: str) -> ImpliedReading:
     return ImpliedReading(underlying, seen.volatility, seen.observed_at, source, reason)
-
-
-def _unavailable(what: str, why: str) -> FeedUnavailable:
-    return FeedUnavailable(
-        f"{what}: {why}", remedy="The estimate falls back to realised volatility; check Deribit."
-    )

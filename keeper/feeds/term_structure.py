@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-import bisect
 import calendar
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keeper.domain.units import SECONDS_PER_YEAR
+from keeper.feeds.http import number
 
 EXPIRY_HOUR = 8  # UTC, for every Deribit option
 LEAST_IV, MOST_IV = 1.0, 500.0  # percent; 0 and 500 are what Deribit shows where there is no market
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_NAME = re.compile(r"[A-Z]+-(\d{1,2})([A-Z]{3})(\d{2})-(\d+)-[CP]")
+_NAME = re.compile(r"[A-Z]+-(\d{1,2})([A-Z]{3})(\d{2})-(\d{1,12})-[CP]")
 
 
 @dataclass(frozen=True, slots=True)
 class OptionMark:
-    """``expiry`` in Unix seconds, ``moneyness`` ln(strike / forward), ``iv`` an annualised fraction."""
+    """``expiry`` in Unix seconds, ``moneyness`` ln(strike / forward), ``iv`` an annualised fraction.
+    ``two_sided``: somebody bids for it and somebody offers it."""
 
     expiry: int
     moneyness: float
     iv: float
+    two_sided: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryUsed:
+    """One expiry's part in a volatility: its at-the-money ``volatility`` (annualised fraction) from ``marks`` usable
+    options, ``days`` to expiry, and the ``weight`` of its total variance in the interpolation, 0 to 1."""
+
+    expiry: int
+    days: float
+    volatility: float
+    marks: int
+    weight: float
 
 
 def option_marks(book: Iterable[object]) -> list[OptionMark]:
-    """Of Deribit's get_book_summary_by_currency(kind=option); entries without a usable mark are left out."""
+    """Of Deribit's get_book_summary_by_currency(kind=option); entries without a usable mark, or whose bid is
+    not below their ask, are left out."""
     marks = (_mark(entry) for entry in book if isinstance(entry, dict))
     return [mark for mark in marks if mark is not None]
 
@@ -38,33 +53,45 @@ def volatility_at(marks: Iterable[OptionMark], as_of: int, horizon_s: int) -> fl
 
     None where no expiry after ``as_of`` has marks on both sides of its forward.
     """
+    return volatility_of(slice_at(marks, as_of, horizon_s), as_of, horizon_s)
+
+
+def slice_at(marks: Iterable[OptionMark], as_of: int, horizon_s: int) -> tuple[ExpiryUsed, ...]:
+    """The expiries that ``volatility_at`` is made of: the two around the horizon, the outermost beyond them,
+    none where no expiry is usable. Weights sum to 1."""
     terms = _terms(marks, as_of)
-    if not terms:
-        return None
-    times = [time for time, _ in terms]
-    horizon = horizon_s / SECONDS_PER_YEAR
-    after = bisect.bisect_left(times, horizon)
-    if after == 0:
-        return terms[0][1]
-    if after == len(terms):
-        return terms[-1][1]
-    (t0, v0), (t1, v1) = terms[after - 1], terms[after]
-    share = (horizon - t0) / (t1 - t0)
-    variance = v0 * v0 * t0 * (1 - share) + v1 * v1 * t1 * share
-    return math.sqrt(variance / horizon)
+    before = [term for term in terms if term.expiry < as_of + horizon_s][-1:]
+    after = [term for term in terms if term.expiry >= as_of + horizon_s][:1]
+    if not before or not after:
+        return tuple(replace(term, weight=1.0) for term in before + after)
+    near, far = before[0], after[0]
+    share = (as_of + horizon_s - near.expiry) / (far.expiry - near.expiry)
+    return replace(near, weight=1.0 - share), replace(far, weight=share)
 
 
-def _terms(marks: Iterable[OptionMark], as_of: int) -> list[tuple[float, float]]:
-    """(years to expiry, at-the-money volatility), by expiry."""
+def volatility_of(used: Sequence[ExpiryUsed], as_of: int, horizon_s: int) -> float | None:
+    """The annualised fraction that ``slice_at`` of the same moment and horizon comes to; None of none."""
+    if len(used) < 2:
+        return used[0].volatility if used else None
+    variance = math.fsum(
+        term.weight * term.volatility**2 * (term.expiry - as_of) / SECONDS_PER_YEAR for term in used
+    )
+    return math.sqrt(variance / (horizon_s / SECONDS_PER_YEAR))
+
+
+def _terms(marks: Iterable[OptionMark], as_of: int) -> list[ExpiryUsed]:
+    """Every usable expiry after ``as_of``, ascending, without a weight yet."""
     by_expiry: dict[int, list[OptionMark]] = {}
     for mark in marks:
         if mark.expiry > as_of:
             by_expiry.setdefault(mark.expiry, []).append(mark)
     terms = []
     for expiry in sorted(by_expiry):
-        volatility = _at_the_money(by_expiry[expiry])
+        # A mark that no market stands behind is a model's; it does where there is nothing else.
+        usable = [mark for mark in by_expiry[expiry] if mark.two_sided] or by_expiry[expiry]
+        volatility = _at_the_money(usable)
         if volatility is not None:
-            terms.append(((expiry - as_of) / SECONDS_PER_YEAR, volatility))
+            terms.append(ExpiryUsed(expiry, (expiry - as_of) / 86_400, volatility, len(usable), 0.0))
     return terms
 
 
@@ -87,19 +114,22 @@ def _mean_iv(marks: list[OptionMark], moneyness: float) -> float:
 
 def _mark(entry: Mapping[str, Any]) -> OptionMark | None:
     name = _NAME.fullmatch(str(entry.get("instrument_name")))
-    iv, forward = _number(entry.get("mark_iv")), _number(entry.get("underlying_price"))
-    if name is None or name[2] not in _MONTHS:
+    iv, forward = number(entry.get("mark_iv")), number(entry.get("underlying_price"))
+    if name is None or name[2] not in _MONTHS or iv is None or forward is None:
         return None
     strike = int(name[4])
-    if not LEAST_IV <= iv < MOST_IV or not forward > 0 or strike == 0:
+    if not LEAST_IV <= iv < MOST_IV or forward <= 0.0 or strike == 0:
+        return None
+    bid, ask = _quote(entry.get("bid_price")), _quote(entry.get("ask_price"))
+    two_sided = bid is not None and ask is not None
+    if bid is not None and ask is not None and bid >= ask:
         return None
     day, month, year = int(name[1]), _MONTHS.index(name[2]) + 1, 2000 + int(name[3])
     expiry = calendar.timegm((year, month, day, EXPIRY_HOUR, 0, 0))
-    return OptionMark(expiry, math.log(strike / forward), iv / 100)
+    return OptionMark(expiry, math.log(strike / forward), iv / 100, two_sided)
 
 
-def _number(value: object) -> float:
-    """0 for anything that is not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0.0
-    return float(value)
+def _quote(value: object) -> float | None:
+    """A price that somebody stands behind; Deribit shows null, and 0 in places, where nobody does."""
+    price = number(value)
+    return price if price is not None and price > 0.0 else None

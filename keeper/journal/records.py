@@ -7,8 +7,7 @@ import zlib
 from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
-from keeper.domain.evidence import ImpliedReading
-from keeper.domain.record import DecisionRecord
+from keeper.domain.record import CycleInputs, DecisionRecord
 from keeper.journal import schema
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
@@ -44,7 +43,7 @@ class StoredRecords:
             ).scalars()
             return tuple(_record(body) for body in bodies)
 
-    def last_implied(self) -> tuple[ImpliedReading, ...]:
+    def last_inputs(self) -> CycleInputs | None:
         """ports.Records. Looks back over some cycles that failed before they had inputs."""
         table = schema.records
         query = select(table.c.body).order_by(table.c.entry.desc()).limit(_CYCLES_BACK)
@@ -52,8 +51,8 @@ class StoredRecords:
             for body in connection.execute(query).scalars():
                 inputs = _record(body).inputs
                 if inputs is not None:
-                    return inputs.implied
-        return ()
+                    return inputs
+        return None
 
     def record(self, record_id: str) -> DecisionRecord:
         """By its id or the beginning of it. Raises RecordNotFound when none or several begin so."""

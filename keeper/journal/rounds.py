@@ -154,6 +154,7 @@ def _checked(symbol: str, found: Sequence[Round], stored: Mapping[int, tuple[int
             raise JournalCorrupt(
                 f"round {r.round_id} of {symbol} is {r.answer} at {r.updated_at} on chain, "
                 f"{stored[r.round_id][0]} at {stored[r.round_id][1]} in the journal",
-                remedy="The journal was altered, or this is another chain: start a new one and keep this.",
+                remedy="The journal was altered, this is another chain, or the vault's feed was replaced by one with "
+                "the same round numbers: start a new journal and keep this.",
             )
     return new

@@ -200,6 +200,24 @@ seals = Table(
     _entry(),
 )
 
+bars = Table(
+    "bars",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("seconds", Integer, primary_key=True, autoincrement=False),
+    Column("closed_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", String(64), nullable=False),
+    Column("open", Float),
+    Column("high", Float),
+    Column("low", Float),
+    Column("close", Float, nullable=False),
+    _entry(),
+    CheckConstraint("seconds > 0 AND closed_at % seconds = 0", name="bars_end_on_their_grid"),
+    CheckConstraint("close > 0", name="bars_have_a_price"),
+    Index("bars_by_time", "symbol", "closed_at"),
+)
+"""Other sources' prices, USD; ``open``, ``high`` and ``low`` only where the source says them."""
+
 CHAINED = (
     rounds,
     records,
@@ -211,6 +229,7 @@ CHAINED = (
     adopted_nonces,
     switches,
     seals,
+    bars,
 )
 """Every table whose rows belong to an entry, in the order in which their rows may be inserted."""
 NOT_IN_DIGEST = {"intents": ("entry", "status")}

@@ -64,14 +64,16 @@ def gas_limit_for(gas: int, margin: float) -> int:
 
 
 def usd_per_gas(snapshot: MarketSnapshot, symbol: str) -> float:
-    """One unit of gas at the block's base fee and the price of ``plan.gas_usd_price_symbol``.
+    """One unit of gas at the block's base fee. Raises InvalidSetting as ``usd_of_wei``."""
+    return usd_of_wei(snapshot.block.base_fee_wei, snapshot, symbol)
 
-    Raises InvalidSetting when that is not one of the vault's tokens.
-    """
+
+def usd_of_wei(wei: int, snapshot: MarketSnapshot, symbol: str) -> float:
+    """At the price of ``plan.gas_usd_price_symbol``. Raises InvalidSetting when the vault has no such token."""
     prices = [feed.price for feed in snapshot.feeds if feed.symbol == symbol]
     if not prices:
         raise InvalidSetting(
             f"plan.gas_usd_price_symbol is {symbol!r}, which is not one of the vault's tokens",
             remedy=f"Set it to one of: {', '.join(token.symbol for token in snapshot.tokens)}.",
         )
-    return snapshot.block.base_fee_wei / WAD * prices[0] / USD
+    return wei / WAD * prices[0] / USD

@@ -18,7 +18,7 @@ from keeper.domain.units import BPS, UINT256_MAX, raw_from_usd_floor, usd
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import Fill, best_fill, guarded
 from keeper.planning.funding import Funding, funding, idle_buffer
-from keeper.planning.gas import gas_limit_for, gas_of, usd_per_gas
+from keeper.planning.gas import gas_limit_for, gas_of, usd_of_wei, usd_per_gas
 from keeper.planning.obstacles import refuse_if, require_no_obstacle, supply_obstacle, withdraw_obstacle
 from keeper.planning.trades import Trade, postponed_usd, trades
 
@@ -72,7 +72,7 @@ def route(
         steps=steps,
         expected=expected_state(fills, funded, snapshot, collateral),
         cost=Cost(
-            gas=gas * per_gas,
+            gas=gas * per_gas + usd_of_wei(snapshot.l1_fee_wei, snapshot, policy.plan.gas_usd_price_symbol),
             fees=math.fsum(fill.fees_usd for fill in fills),
             slippage=math.fsum(max(0.0, fill.impact_usd) for fill in fills),
             flash=usd(funded.premium, cash_decimals, cash_price),

@@ -11,6 +11,7 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.planning.gas import usd_of_wei
 
 
 def verify(
@@ -49,7 +50,7 @@ def _checks(
         yield _weights_on_goal(simulation.post, plan.expected, snapshot, policy)
         yield _nav_as_expected(simulation.post, plan.expected, policy)
     if decision.urgency is Urgency.ROUTINE:
-        yield _cost_within_benefit(plan, decision)
+        yield _cost_within_benefit(plan, simulation, snapshot, decision, policy)
 
 
 def _succeeded(simulation: SimulationReport) -> Check:
@@ -120,7 +121,16 @@ def _nav_as_expected(simulated: PostState, expected: PostState, policy: Policy) 
     return Check("nav_as_expected", gap, limit, gap <= limit, detail)
 
 
-def _cost_within_benefit(plan: RebalancePlan, decision: Decision) -> Check:
-    cost, benefit = plan.cost.total, decision.benefit_usd
+def _cost_within_benefit(
+    plan: RebalancePlan,
+    simulation: SimulationReport,
+    snapshot: MarketSnapshot,
+    decision: Decision,
+    policy: Policy,
+) -> Check:
+    """The plan assumed a typical transaction's fee for being published; now the exact one's is known."""
+    assumed_too_little_wei = simulation.l1_fee_wei - snapshot.l1_fee_wei if simulation.l1_fee_wei else 0
+    more = usd_of_wei(assumed_too_little_wei, snapshot, policy.plan.gas_usd_price_symbol)
+    cost, benefit = plan.cost.total + more, decision.benefit_usd
     detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"
     return Check("cost_within_benefit", cost, benefit, cost <= benefit, detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Round
+from keeper.domain.prices import Candle
 
 
 def sample(
@@ -39,6 +41,33 @@ def sample(
     for column, symbol in enumerate(symbols):
         closes[:, column] = _closes(rounds.get(symbol, ()), times, max_gap_s, decimals)
     return PriceBars(tuple(symbols), bar_seconds, times, closes)
+
+
+def filled(bars: PriceBars, candles: Mapping[str, Sequence[Candle]]) -> PriceBars:
+    """The bars with closes from elsewhere where an asset's feed does not reach back far enough.
+
+    Only what is NaN BEFORE an asset's first close from rounds is taken from its ``candles`` (by symbol, any order), at
+    exactly that time of the grid; nothing at or after the first close is touched, and an asset without any close from
+    rounds stays without. The feed is what the vault trades on: two sources mixed inside would turn every change of the
+    basis between them into a return. Filled like this there is one such step, where the feed begins.
+    """
+    closes = bars.closes.copy()
+    for column, symbol in enumerate(bars.symbols):
+        from_rounds = np.flatnonzero(np.isfinite(bars.closes[:, column]))
+        found = on_grid(candles.get(symbol, ()), bars.bar_seconds)
+        if found and from_rounds.size:
+            before = slice(0, int(from_rounds[0]))
+            closes[before, column] = [
+                found[time].close if time in found else np.nan for time in bars.times[before].tolist()
+            ]
+    return replace(bars, closes=closes)
+
+
+def on_grid(candles: Sequence[Candle], bar_seconds: int) -> dict[int, Candle]:
+    """By the second at which they closed, those whose length is ``bar_seconds`` or divides it; of several that close
+    together the longest, so that candles of one length are not interrupted by those of another."""
+    fitting = [one for one in candles if bar_seconds % one.seconds == 0]
+    return {one.closed_at: one for one in sorted(fitting, key=lambda one: one.seconds)}
 
 
 def _closes(

@@ -21,7 +21,16 @@ from keeper.settings.schema import STRATEGY, Settings
 
 ENV_FILE = Path(".env")
 DEFAULT_CONFIG = Path("keeper.toml")
-DEPLOYMENT_FIELDS = ("rpc_url", "chain_id", "vault", "quoter", "multicall", "deribit_url", "private_key")
+DEPLOYMENT_FIELDS = (
+    "rpc_url",
+    "chain_id",
+    "vault",
+    "quoter",
+    "multicall",
+    "deribit_url",
+    "private_key",
+)
+EXCHANGE_FIELDS = ("coinbase_url", "kraken_url", "binance_url")
 REMEDY = "docs/settings.md lists every setting with its range and meaning. Nothing was started."
 
 
@@ -148,7 +157,9 @@ def deployed_symbols(settings: Settings) -> tuple[str, ...] | None:
 def _deployment_values(path: Path) -> dict[str, Any]:
     """What a devnet's deployment file says about endpoints; its other entries are not ours."""
     content = _deployment(path)
-    return {field: content[field] for field in DEPLOYMENT_FIELDS if content.get(field) is not None}
+    found = {field: content[field] for field in DEPLOYMENT_FIELDS if content.get(field) is not None}
+    exchanges = content.get("exchange_url")
+    return found | (dict.fromkeys(EXCHANGE_FIELDS, exchanges) if exchanges is not None else {})
 
 
 def _deployment(path: Path) -> dict[str, Any]:

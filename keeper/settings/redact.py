@@ -9,7 +9,18 @@ from pydantic import SecretStr
 
 HIDDEN = "********"
 SECRET_FIELDS = frozenset({"private_key"})
-URL_FIELDS = frozenset({"rpc_url", "journal_url", "deribit_url", "signer_url", "private_rpc_url"})
+URL_FIELDS = frozenset(
+    {
+        "rpc_url",
+        "journal_url",
+        "deribit_url",
+        "signer_url",
+        "private_rpc_url",
+        "coinbase_url",
+        "kraken_url",
+        "binance_url",
+    }
+)
 
 
 def redacted(field: str, value: Any) -> str:
@@ -17,7 +28,7 @@ def redacted(field: str, value: Any) -> str:
     if field in SECRET_FIELDS or isinstance(value, SecretStr):
         return HIDDEN
     if field in URL_FIELDS:
-        return redacted_url(str(value))
+        return ",".join(redacted_url(url) for url in str(value).split(","))
     return str(value)
 
 

@@ -13,6 +13,7 @@ from keeper.settings.strategy import (
     DailyTable,
     DecisionTable,
     EstimateTable,
+    OracleTable,
     PlanTable,
     SendTable,
     SizeTable,
@@ -21,7 +22,8 @@ from keeper.settings.strategy import (
 BUDGET_TOLERANCE = 1e-9
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 DEV_CHAIN_ID = 31337
-STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily")
+PUBLIC_DERIBIT = "https://www.deribit.com/api/v2"
+STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "oracle")
 
 
 def _address(value: str) -> str:
@@ -44,8 +46,17 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _http_urls(value: str) -> str:
+    """One or several, separated by commas; joined by a comma alone."""
+    urls = [_http_url(url.strip()) for url in value.split(",")]
+    if len(set(urls)) < len(urls):
+        raise ValueError("the same node is listed twice: it would confirm itself")
+    return ",".join(urls)
+
+
 Address = Annotated[str, AfterValidator(_address)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrls = Annotated[str, AfterValidator(_http_urls)]
 
 
 class Settings(BaseSettings):
@@ -62,14 +73,35 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    rpc_url: HttpUrl | None = Field(default=None, description="JSON-RPC address of the node")
+    rpc_url: HttpUrls | None = Field(
+        default=None,
+        description="JSON-RPC address of the node; several, separated by commas, must agree",
+    )
+    rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        default=None,
+        description="how many nodes must say the same; default: more than half; of several at least 2",
+    )
     chain_id: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="chain id the node must report"
     )
     vault: Address | None = Field(default=None, description="address of the RiskParityVault")
-    quoter: Address | None = Field(default=None, description="address of Uniswap's QuoterV2")
+    quoter: Address | None = Field(
+        default=None, description="address of Uniswap's QuoterV2; default: the address book's"
+    )
     multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
-    deribit_url: HttpUrl = Field(default="https://www.deribit.com/api/v2", description="Deribit's API")
+    address_book: Path | None = Field(
+        default=None, description="TOML file whose entries replace those of the built-in address book"
+    )
+    deribit_url: HttpUrl = Field(default=PUBLIC_DERIBIT, description="Deribit's API")
+    coinbase_url: HttpUrl | None = Field(
+        default=None, description="Coinbase's API; default: https://api.exchange.coinbase.com"
+    )
+    kraken_url: HttpUrl | None = Field(
+        default=None, description="Kraken's API; default: https://api.kraken.com"
+    )
+    binance_url: HttpUrl | None = Field(
+        default=None, description="Binance's API; default: https://api.binance.com"
+    )
     journal_url: str = Field(
         default="sqlite:///keeper.db",
         min_length=1,
@@ -127,6 +159,7 @@ class Settings(BaseSettings):
     plan: PlanTable = PlanTable()
     send: SendTable = SendTable()
     daily: DailyTable = DailyTable()
+    oracle: OracleTable = OracleTable()
 
     @classmethod
     def settings_customise_sources(
@@ -158,6 +191,12 @@ class Settings(BaseSettings):
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(
                 "signer_url: a remote signer needs KEEPER_SENDER, whose key it holds, and no KEEPER_KEYSTORE"
+            )
+        nodes = len(self.rpc_url.split(",")) if self.rpc_url is not None else 1
+        if self.rpc_quorum is not None and not min(2, nodes) <= self.rpc_quorum <= nodes:
+            raise ValueError(
+                f"rpc_quorum: {self.rpc_quorum} of {nodes} node(s): "
+                + ("with one node it is 1" if nodes == 1 else f"of several at least 2 and at most {nodes}")
             )
         if self.private_key is not None and self.chain_id not in (None, DEV_CHAIN_ID):
             raise ValueError(

@@ -393,3 +393,69 @@ class DailyTable(_Table):
     max_failures: Annotated[int, Field(ge=1, le=1_000)] = Field(
         default=3, description="calls mined and reverted that pause the keeper"
     )
+
+
+class FeedTable(_Table):
+    """What is expected of one token's price feed; of tokens without an entry the chain's address book says it."""
+
+    symbol: str = Field(min_length=1, description="symbol of the token; the debt asset's too")
+    heartbeat_s: Seconds | None = Field(
+        default=None,
+        description="the feed answers at least this often, seconds; without one the vault's largest age alone counts",
+    )
+    grace_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=300, description="how late a heartbeat may be, seconds"
+    )
+    deviation_bps: Bps | None = Field(
+        default=None, description="the feed answers anew when the price moved by this, bps; unknown: 50"
+    )
+    max_jump: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=0.15,
+        description="largest move since the last accepted price believed within an hour without a second source, as a "
+        "fraction; grows with the square root of the time",
+    )
+    description: str | None = Field(
+        default=None, description="what the feed must call itself, as in `ETH / USD`; compared at start"
+    )
+    reference: str | None = Field(
+        default=None,
+        description="what exchanges call it; default: the symbol, WETH as ETH, WBTC and cbBTC as BTC; empty: nothing",
+    )
+
+
+class OracleTable(_Table):
+    """When a price is believed."""
+
+    feeds: tuple[FeedTable, ...] = Field(default=(), description="what is expected of each feed")
+    venues: tuple[Literal["coinbase", "kraken", "binance", "deribit"], ...] = Field(
+        default=("coinbase", "kraken", "binance", "deribit"),
+        description="exchanges that are asked for a second opinion; none of them is needed",
+    )
+    disagreement_bps: Annotated[int, Field(ge=10, le=5_000)] = Field(
+        default=150,
+        description="a feed further from the median of all sources than its deviation and this only lowers risk, bps",
+    )
+    opinion_max_age_s: Seconds = Field(
+        default=300, description="an older opinion counts for nothing, seconds"
+    )
+    twap_window_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
+        default=1_800, description="time over which a Uniswap pool's mean price is taken, seconds"
+    )
+    twap_min_depth_usd: Annotated[float, Field(ge=0)] = Field(
+        default=50_000.0,
+        description="a pool's mean price counts when a trade of at least this moves it by one per cent, USD",
+    )
+    max_head_age_s: Annotated[int, Field(ge=15, le=86_400)] | None = Field(
+        default=None,
+        description="newest block and this machine's clock may be so far apart, seconds; default: 180, on chain id "
+        "31337 not compared",
+    )
+
+    @model_validator(mode="after")
+    def _once_each(self) -> OracleTable:
+        symbols = [feed.symbol for feed in self.feeds]
+        if len(set(symbols)) < len(symbols):
+            raise ValueError(f"feeds: a symbol is listed twice in {', '.join(symbols)}")
+        if len(set(self.venues)) < len(self.venues):
+            raise ValueError(f"venues: one is listed twice in {', '.join(self.venues)}")
+        return self

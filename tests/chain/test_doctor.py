@@ -78,6 +78,20 @@ def _no_options(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_DERIBIT_URL", f"http://127.0.0.1:{free_port()}")
 
 
+def _another_feed(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_ORACLE__FEEDS", '[{"symbol": "WETH", "description": "STETH / USD"}]')
+
+
+def _exchange_of_another_asset(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_ORACLE__VENUES", '["coinbase"]')
+    change.setenv("KEEPER_ORACLE__FEEDS", '[{"symbol": "LINK", "reference": "UNI"}]')
+
+
+def _quorum_of_the_dead(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    change.setenv("KEEPER_RPC_URL", f"{chain.deployment.rpc_url},{dead}")
+
+
 def _short_history(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_ESTIMATE__HISTORY_S", str(365 * 86_400))
     change.setenv("KEEPER_ESTIMATE__MIN_BARS", "8000")
@@ -106,6 +120,9 @@ def _key_missing(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
         (_tampered, "journal", 7),
         (_unsealed, "seal", 7),
         (_dead_node, "node", 3),
+        (_quorum_of_the_dead, "node", 3),
+        (_another_feed, "contracts", 2),
+        (_exchange_of_another_asset, "feeds", 4),
         (_wrong_chain, "chain id", 2),
         (_wrong_vault, "contracts", 2),
         (_paused, "vault", 5),

@@ -18,6 +18,7 @@ import pytest
 from keeper.cli.main import main
 from keeper.devnet import world as devnet
 from keeper.devnet.deribit_server import deribit_server
+from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.look import look
 from keeper.devnet.world import World
 
@@ -47,8 +48,12 @@ def keeper(
     """Runs ``keeper`` with its settings pointing to ``chain``, in an empty working directory with a copy of keeper.toml."""
     strategy = Path(__file__).parents[2] / "keeper.toml"
     (tmp_path / "keeper.toml").write_text(strategy.read_text())
-    with deribit_server(devnet.load_history(None, None), chain.now, chain.spot) as url:
-        replace(chain.deployment, deribit_url=url).write(tmp_path / "deployment.json")
+    market = devnet.load_history(None, None)
+    with (
+        deribit_server(market, chain.now, chain.spot) as url,
+        exchange_server(market, chain.now, chain.spot) as exchanges,
+    ):
+        replace(chain.deployment, deribit_url=url, exchange_url=exchanges).write(tmp_path / "deployment.json")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("KEEPER_DEPLOYMENT", "deployment.json")
 
@@ -259,3 +264,18 @@ def test_an_overdue_routine_trade_pays_what_its_gate_allowed_it(
     assert ended.code == 0
     assert {gate["urgency"] for gate in ended.json()["gates"] if gate["name"] == "gas_price"} == {"ROUTINE"}
     assert look(chain).epoch == UNTOUCHED + 1
+
+
+def test_implied_volatility_is_shown_with_the_expiries_that_it_came_from(keeper: Run) -> None:
+    told = keeper("data", "iv", "--json").json()
+    for one in told["underlyings"]:
+        near, far = one["expiries"]
+        assert near["weight"] + far["weight"] == pytest.approx(1.0)
+        horizon, days = told["horizon_s"] / 86_400, (near["days"], far["days"])
+        assert days[0] < horizon <= days[1]
+        variance = sum(used["weight"] * used["volatility"] ** 2 * used["days"] for used in (near, far))
+        assert one["book_volatility"] == pytest.approx((variance / horizon) ** 0.5)
+        assert one["volatility"] == one["book_volatility"]
+    shown = keeper("data", "iv")
+    assert shown.code == 0
+    assert "at the money" in shown.out

@@ -133,7 +133,7 @@ def test_the_portfolio_computed_from_it_is_the_vaults_own_position(scene: Scene,
 def test_a_block_that_arrives_during_the_read_does_not_show_in_it(scene: Scene) -> None:
     with Rpc(url_of(scene)) as calm:
         before = node_of(scene, calm).read({}, 0).snapshot
-    discovery, head = 4, 1
+    discovery, head = 5, 1
     with Rpc(url_of(scene), transport=Between(discovery + head, lambda: scene.lever(1.5))) as rpc:
         seen = node_of(scene, rpc).read({}, 0).snapshot
     assert scene.w3.eth.get_block("latest")["number"] > before.block.number

@@ -6,13 +6,11 @@ import pytest
 
 from keeper.chain.blocks import block_of, next_base_fee
 from keeper.chain.contracts.erc20 import decimals
-from keeper.chain.contracts.feed import judged
 from keeper.chain.contracts.lending import configuration
 from keeper.chain.contracts.pools import path, reversed_path
 from keeper.chain.contracts.vault import RawStep, calldata
 from keeper.chain.multicall import decode_answers, hex_bytes
 from keeper.domain.errors import NodeUntrusted, WrongChain
-from keeper.domain.market import Round, Trust
 from keeper.domain.plan import Route, StepKind, VaultCall
 
 NOW = 1_700_000_000
@@ -20,38 +18,6 @@ TOKENS = {
     "WETH": "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2",
     "USDC": "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48",
 }
-
-
-def reading(latest: Round | None, known: int | None = None, max_age_s: int = 3_720) -> tuple[Trust, str]:
-    judgement = judged("WETH", "0xfeed", latest, max_age_s, NOW, known)
-    return judgement.trust, judgement.reason
-
-
-def test_an_answer_as_old_as_allowed_is_fresh_and_a_second_older_is_stale() -> None:
-    assert (Trust.FRESH, "") == reading(Round(5, 10**8, NOW - 3_720))
-    assert (Trust.STALE, "WETH: the last answer is 3721 s old, at most 3720 s are allowed") == reading(
-        Round(5, 10**8, NOW - 3_721)
-    )
-
-
-def test_an_answer_from_the_future_is_suspect() -> None:
-    assert (Trust.SUSPECT, "WETH: the last answer is 1 s in the block's future") == reading(
-        Round(5, 10**8, NOW + 1)
-    )
-
-
-def test_a_feed_that_counts_backwards_is_suspect() -> None:
-    assert Trust.SUSPECT is reading(Round(5, 10**8, NOW), known=6)[0]
-    assert Trust.FRESH is reading(Round(5, 10**8, NOW), known=5)[0]
-
-
-@pytest.mark.parametrize("answer", [0, -1])
-def test_an_answer_that_is_not_a_price_is_dead(answer: int) -> None:
-    assert Trust.DEAD is reading(Round(5, answer, NOW))[0]
-
-
-def test_a_feed_without_a_round_is_dead() -> None:
-    assert (Trust.DEAD, "WETH: the feed gives no round") == reading(None)
 
 
 def test_aaves_bitmap_is_taken_apart_at_the_documented_bits() -> None:

@@ -10,9 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from keeper.devnet.deribit_market import DeribitMarket
+from keeper.devnet.deribit_server import serve as serve_deribit
+from keeper.devnet.history import load
+from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.feeds.deribit import Deribit
+from keeper.feeds.http import RateLimited
+from tests.servers.http_faults import http_faults
 
 AS_OF = 1_667_952_000  # 2022-11-09 00:00 UTC
 HOUR = 3_600
@@ -137,6 +145,12 @@ BROKEN = {
     "rows of another kind": result({"data": [None, 5, [], [1], ["a", 1, 1, 1, 1], [1, 1, 1, 1, "a"]]}),
     "no candles": result({"data": [], "continuation": None}),
     "deep": text("[" * 100_000),
+    "numbers beyond floats": text(
+        json.dumps({"result": {"data": [[1, 1, 1, 1, 10**400], [10**400, 1, 1, 1, 5]]}})
+    ),
+    "a strike beyond floats": result(
+        [{"instrument_name": f"BTC-9DEC22-{'9' * 400}-C", "mark_iv": 5.0, "underlying_price": 1.0}]
+    ),
     "connection refused": refused,
     "timeout": slow,
 }
@@ -178,3 +192,155 @@ def test_a_recorded_answer_of_november_2022_is_understood() -> None:
     serve = httpx.MockTransport(lambda _: httpx.Response(200, text=recorded.read_text()))
     (reading,) = Deribit("https://deribit.example", transport=serve).read(["BTC"], at, MONTH)
     assert (rows[12][4] / 100, rows[13][0] // 1_000) == (reading.volatility, reading.observed_at)
+
+
+def hours_of(*candles_ohlc: tuple[float, float, float, float]) -> Answer:
+    first = AS_OF - len(candles_ohlc) * HOUR
+    return result({"data": [[(first + i * HOUR) * 1_000, *ohlc] for i, ohlc in enumerate(candles_ohlc)]})
+
+
+FLAT = (60.0, 60.0, 60.0, 60.0)
+
+
+def test_an_index_that_stood_still_for_six_candles_is_frozen() -> None:
+    reading = read(hours_of((50.0, 61.0, 49.0, 60.0), *[FLAT] * 6), NOTHING)
+    assert reading.volatility is None
+    assert "DVOL BTC: frozen: 60.0%" in reading.reason
+    assert 0.55 == pytest.approx(read(hours_of(*[FLAT] * 6), book(55.0)).volatility)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [FLAT] * 5,
+        [*[FLAT] * 5, (60.0, 60.1, 60.0, 60.0)],
+        [(60.0, 60.0, 59.9, 60.0), *[FLAT] * 5],
+        [(59.0,) * 4, *[FLAT] * 5],
+    ],
+)
+def test_any_move_within_six_candles_shows_that_it_lives(
+    rows: list[tuple[float, float, float, float]],
+) -> None:
+    assert 0.60 == pytest.approx(read(hours_of(*rows), NOTHING).volatility)
+
+
+def test_one_candle_said_six_times_is_one_candle() -> None:
+    rows = [[(AS_OF - HOUR) * 1_000, *FLAT]] * 6
+    assert 0.60 == pytest.approx(read(result({"data": rows}), NOTHING).volatility)
+
+
+def test_a_book_made_long_before_the_block_is_frozen() -> None:
+    assert 0.55 == pytest.approx(read(NOTHING, book(55.0, made_at=AS_OF - 900)).volatility)
+    reading = read(NOTHING, book(55.0, made_at=AS_OF - 901))
+    assert reading.volatility is None
+    assert "option book BTC: frozen: made 901 s before the block" in reading.reason
+    assert "it has no time" in read(NOTHING, book(55.0, made_at=0)).reason
+
+
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_error_10028_is_called_a_rate_limit(status: int) -> None:
+    limited = error(10028, "too_many_requests", status)
+    assert 2 == read(limited, limited).reason.count("rate limit")
+
+
+def test_the_slice_tells_how_the_number_came_out() -> None:
+    serve = httpx.MockTransport(book(55.0))
+    found = Deribit("https://deribit.example", transport=serve).slice_of("BTC", AS_OF, MONTH)
+    (expiry,) = found.expiries
+    assert (30.333, 0.55, 2, 1.0) == (
+        pytest.approx(expiry.days, abs=1e-3),
+        pytest.approx(expiry.volatility),
+        expiry.marks,
+        expiry.weight,
+    )
+    assert (expiry.volatility, AS_OF) == (found.volatility, found.observed_at)
+    with pytest.raises(RateLimited):
+        Deribit("https://deribit.example", transport=httpx.MockTransport(error(10028, "x"))).slice_of(
+            "BTC", AS_OF, MONTH
+        )
+    with pytest.raises(FeedUnavailable):
+        Deribit("https://deribit.example", transport=httpx.MockTransport(NOTHING)).slice_of(
+            "BTC", AS_OF, MONTH
+        )
+
+
+def test_local_books_are_read_on_a_socket_through_a_bad_line() -> None:
+    history = load(None, None)
+    market = DeribitMarket(history, lambda: history.at, history.last_price)
+    with serve_deribit(market) as url, http_faults(url) as proxy:
+        deribit = Deribit(proxy.url)
+        level = history.implied_of("ETH")
+        assert level is not None
+        (sound,) = deribit.read(["ETH"], history.at, MONTH)
+        assert 0.94 * level.volatility[-1] == pytest.approx(sound.volatility, rel=0.03)
+        assert 2 == len(deribit.slice_of("ETH", history.at, MONTH).expiries)
+        assert (
+            len(
+                {
+                    e.expiry
+                    for days in (1, 9, 60)
+                    for e in deribit.slice_of("ETH", history.at, days * 86_400).expiries
+                }
+            )
+            > 3
+        )
+
+        for how in ("drop", "truncate", "garble", "status"):
+            fault = proxy.fault(how, count=-1)
+            (reading,) = deribit.read(["ETH"], history.at, MONTH)
+            assert reading.volatility is None
+            fault.count = 0
+        proxy.rate_limit(1, path="volatility_index")
+        (reading,) = deribit.read(["ETH"], history.at, MONTH)
+        assert (sound.volatility, True) == (reading.volatility, "rate limit" in reading.reason)
+        proxy.lie(
+            lambda answer: {
+                **answer,
+                "result": [
+                    {**entry, "creation_timestamp": (history.at - 3_600) * 1_000}
+                    for entry in answer["result"]
+                ],
+            },
+            "book_summary",
+        )
+        (reading,) = deribit.read(["ETH"], history.at, MONTH)
+        assert ("Deribit DVOL", True) == (reading.source, "frozen" in reading.reason)
+        deribit.close()
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.sampled_from(["BTC-9DEC22-18000-C", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "result",
+                    "data",
+                    "error",
+                    "code",
+                    "instrument_name",
+                    "mark_iv",
+                    "underlying_price",
+                    "creation_timestamp",
+                    "bid_price",
+                    "ask_price",
+                ]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(JSON, JSON)
+def test_a_reading_never_raises(index: Any, options: Any) -> None:
+    wrapped = [text(json.dumps(body)) for body in (index, {"result": options}, {"result": {"data": index}})]
+    for first, second in ((wrapped[0], wrapped[0]), (wrapped[2], wrapped[1])):
+        reading = read(first, second)
+        assert reading.volatility is None or 0.01 <= reading.volatility < 5.0

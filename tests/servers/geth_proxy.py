@@ -10,8 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -19,6 +18,8 @@ from eth_account import Account
 from eth_account.typed_transactions import TypedTransaction
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
+
+from tests.servers.json_rpc import Answered, Fault, RpcFault, due, serving, spoiled
 
 BLOCK_TIME_S = 12
 NO_OP_GAS = 21_000
@@ -51,39 +52,6 @@ def decoded(raw: str) -> Pooled:
         max_fee=int(fields["maxFeePerGas"]),
         tip=int(fields["maxPriorityFeePerGas"]),
     )
-
-
-class RpcFault(Exception):
-    """Answered as a JSON-RPC error."""
-
-    def __init__(self, text: str, code: int = -32000) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-@dataclass
-class Fault:
-    """One way to misbehave for calls of ``method`` ("*": all), ``count`` times (negative: for ever).
-
-    ``how``: "drop" (hang up before it has any effect), "drop_reply" (hang up afterwards), "null" (result null),
-    "status" (HTTP ``status``), "error" (``code`` and ``text``), "garbage", "truncated", "wrong_id", "hold" (wait until
-    ``released``)."""
-
-    method: str
-    how: str
-    count: int = 1
-    status: int = 503
-    code: int = -32000
-    text: str = ""
-    released: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass
-class Answered:
-    """What goes back over the wire; None hangs up."""
-
-    body: bytes | None
-    status: int = 200
 
 
 class GethProxy:
@@ -182,16 +150,12 @@ class GethProxy:
         with self._lock:
             answers = self._answers(calls)
         if fault is not None:
-            return _spoiled(fault, calls, answers)
+            return spoiled(fault, calls, answers)
         return Answered(json.dumps(answers if isinstance(body, list) else answers[0]).encode())
 
     def _fault_for(self, calls: Sequence[dict[str, Any]]) -> Fault | None:
         with self._lock:
-            for fault in self.faults:
-                if fault.count != 0 and any(fault.method in ("*", call["method"]) for call in calls):
-                    fault.count -= 1
-                    return fault
-        return None
+            return due(self.faults, calls)
 
     def _answers(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         answers: dict[int, dict[str, Any]] = {}
@@ -308,65 +272,13 @@ class GethProxy:
             del self.pool[key]
 
 
-def _spoiled(fault: Fault, calls: Sequence[dict[str, Any]], answers: list[dict[str, Any]]) -> Answered:
-    for call, answer in zip(calls, answers, strict=True):
-        if fault.method not in ("*", call["method"]):
-            continue
-        if fault.how == "null":
-            answer["result"] = None
-        elif fault.how == "error":
-            answer.pop("result", None)
-            answer["error"] = {"code": fault.code, "message": fault.text}
-        elif fault.how == "wrong_id":
-            answer["id"] = 10**9
-    body = json.dumps(answers if len(calls) > 1 else answers[0]).encode()
-    if fault.how == "drop_reply":
-        return Answered(None)
-    if fault.how == "garbage":
-        return Answered(b"<html>bad gateway</html>")
-    return Answered(body[: len(body) // 2] if fault.how == "truncated" else body)
-
-
 @contextmanager
 def geth_proxy(upstream: str) -> Iterator[GethProxy]:
     proxy = GethProxy(upstream)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            answered = proxy.handle(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            if answered.body is None:
-                self.close_connection = True
-                return
-            self.send_response(answered.status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(answered.body)))
-            self.end_headers()
-            self.wfile.write(answered.body)
-
-        def log_message(self, *_: Any) -> None:
-            """Silent."""
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (ConnectionError, BrokenPipeError):
-                self.close_connection = True  # the client was killed
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    server = Server(("127.0.0.1", 0), Handler)
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(proxy.handle) as proxy.url:
         proxy.rpc("evm_setAutomine", False)
-        yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        proxy.rpc("evm_setAutomine", True)
-        proxy._http.close()
+        try:
+            yield proxy
+        finally:
+            proxy.rpc("evm_setAutomine", True)
+            proxy._http.close()

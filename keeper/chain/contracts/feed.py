@@ -5,6 +5,7 @@ from __future__ import annotations
 from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Call, call, mapped
 from keeper.domain.market import FeedReading, Round, Sequencer, Trust
+from keeper.oracle.alone import alone
 
 _ABI = load("AggregatorV3")
 _WORD = 32
@@ -15,6 +16,26 @@ UP = 0
 
 def decimals(feed: str) -> Call[int]:
     return call("price feed", feed, _ABI["decimals"])
+
+
+def description(feed: str) -> Call[str]:
+    """What the feed says that it is: "ETH / USD"."""
+    return call("price feed", feed, _ABI["description"])
+
+
+def aggregator(feed: str) -> Call[str]:
+    """The contract behind the proxy; adapters have none."""
+    return call("price feed", feed, _ABI["aggregator"])
+
+
+def least_answer(aggregator_: str) -> Call[int]:
+    """OffchainAggregator.minAnswer; newer aggregators answer 1, some not at all."""
+    return call("aggregator", aggregator_, _ABI["minAnswer"])
+
+
+def most_answer(aggregator_: str) -> Call[int]:
+    """OffchainAggregator.maxAnswer."""
+    return call("aggregator", aggregator_, _ABI["maxAnswer"])
 
 
 def latest_round(feed: str) -> Call[Round]:
@@ -40,34 +61,23 @@ def sequencer_status(feed: str, grace_s: int) -> Call[Sequencer]:
     )
 
 
-def judged(
-    symbol: str, feed: str, latest: Round | None, max_age_s: int, now: int, known: int | None
+def reading(
+    symbol: str, feed: str, latest: Round | None, bounds: tuple[int, int], max_age_s: int, now: int
 ) -> FeedReading:
-    """What the last round may be used for at block time ``now``; ``known`` is the newest id seen before."""
-    trust, reason = _judge(latest, max_age_s, now, known)
-    return FeedReading(
+    """What the last round says about itself at block time ``now``; ``bounds`` are the least and the most that the
+    aggregator can answer (0: not known)."""
+    least, most = bounds
+    told = FeedReading(
         symbol=symbol,
         feed=feed,
         round=latest if latest is not None else Round(0, 0, 0),
         max_age_s=max_age_s,
-        trust=trust,
-        reason=f"{symbol}: {reason}" if reason else "",
+        trust=Trust.FRESH,
+        reason="",
+        least=least,
+        most=most,
     )
-
-
-def _judge(latest: Round | None, max_age_s: int, now: int, known: int | None) -> tuple[Trust, str]:
-    if latest is None:
-        return Trust.DEAD, "the feed gives no round"
-    if latest.answer <= 0:
-        return Trust.DEAD, f"the feed's answer is {latest.answer}, not a price"
-    if latest.updated_at > now:
-        return Trust.SUSPECT, f"the last answer is {latest.updated_at - now} s in the block's future"
-    if known is not None and latest.round_id < known:
-        return Trust.SUSPECT, f"the feed went back from round {known} to {latest.round_id}"
-    age = now - latest.updated_at
-    if age > max_age_s:
-        return Trust.STALE, f"the last answer is {age} s old, at most {max_age_s} s are allowed"
-    return Trust.FRESH, ""
+    return alone(told, now)
 
 
 def _round(data: bytes) -> Round:

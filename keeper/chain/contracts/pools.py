@@ -1,15 +1,59 @@
-"""Uniswap V3: paths as bytes, and QuoterV2."""
+"""Uniswap V3: paths as bytes, QuoterV2, and what pools remember."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keeper.chain.abi import load
-from keeper.chain.calls import Call, mapped
+from keeper.chain.calls import Call, call, mapped
 from keeper.domain.plan import Route
 
 _ABI = load("QuoterV2")
+_FACTORY = load("UniswapV3Factory")
+_POOL = load("UniswapV3Pool")
+_Q128 = 1 << 128
+_UINT160 = (1 << 160) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Over a window: the time-weighted mean tick, and the harmonic mean of the liquidity in range."""
+
+    tick: int
+    liquidity: int
+
+
+def factory(quoter: str) -> Call[str]:
+    """The factory whose pools the quoter knows."""
+    return call("quoter", quoter, _ABI["factory"])
+
+
+def pool(factory_: str, token: str, other: str, fee: int) -> Call[str]:
+    """Zero address where there is none."""
+    return call("Uniswap factory", factory_, _FACTORY["getPool"], token, other, fee)
+
+
+def observations(pool_: str) -> Call[int]:
+    """How many the pool keeps: slot0.observationCardinality."""
+    return mapped("pool", pool_, _POOL["slot0"], lambda _root, _tick, _index, kept, *_rest: int(kept))
+
+
+def means(pool_: str, window_s: int) -> Call[Means]:
+    """UniswapV3Pool.observe. Reverts with "OLD" where the pool does not remember that far back."""
+    return mapped(
+        "pool",
+        pool_,
+        _POOL["observe"],
+        lambda ticks, seconds: _means(ticks, seconds, window_s),
+        [window_s, 0],
+    )
+
+
+def _means(ticks: Sequence[int], seconds_per_liquidity: Sequence[int], window_s: int) -> Means:
+    """Uniswap V3 periphery, OracleLibrary.consult: the tick is rounded towards minus infinity."""
+    passed = (seconds_per_liquidity[1] - seconds_per_liquidity[0]) & _UINT160
+    return Means((ticks[1] - ticks[0]) // window_s, window_s * _Q128 // passed if passed else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,20 @@ revision = "0002"
 down_revision = "0001"
 
 OLD = ("rounds", "records", "intents", "attempts", "receipts", "transitions")
+NEW = (
+    "entries",
+    "rounds",
+    "records",
+    "intents",
+    "moves",
+    "attempts",
+    "broadcasts",
+    "receipts",
+    "adopted_nonces",
+    "switches",
+    "seals",
+)
+"""What this revision knows; later tables come with theirs."""
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -31,7 +45,7 @@ def upgrade() -> None:
     for name in reversed(OLD):
         op.drop_table(name)
     op.drop_table("schema")
-    schema.metadata.create_all(connection)
+    schema.metadata.create_all(connection, [schema.metadata.tables[name] for name in NEW])
     for kind, added in _carried_over(rows):
         entry = Entry(connection)
         for table, row in added:

@@ -1,0 +1,66 @@
+"""Whether the vault's tokens and feeds are those that the address book knows by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from keeper.chain.address_book import VARIABLE, Book
+from keeper.domain.errors import WrongContract
+
+if TYPE_CHECKING:
+    from keeper.chain.deployment import Deployment, Listing
+
+
+def require_as_listed(deployment: Deployment, listings: Sequence[Listing], book: Book) -> tuple[str, ...]:
+    """Raises WrongContract for a token that bears a symbol of the book at another address or with other decimals.
+
+    ``listings`` are all of the vault's, those that the keeper leaves alone too: they count in its value. What may well
+    be on purpose is not refused but told, a sentence each: another feed, or one of another name, another lending
+    market, another sequencer feed or none. That there is code at every one of these addresses is known: each has
+    answered.
+    """
+    for listing in listings:
+        _require_token(listing, book)
+    return (*_about_feeds(listings, book), *_about_market(deployment, book))
+
+
+def _require_token(listing: Listing, book: Book) -> None:
+    token, known = listing.token, book.token(listing.token.symbol)
+    if known is None or (token.address, token.decimals) == (known.address, known.decimals):
+        return
+    raise WrongContract(
+        f"the vault's {token.symbol} is {token.address} with {token.decimals} decimals, but {token.symbol} on "
+        f"{book.name} is {known.address} with {known.decimals}",
+        remedy=f"If the vault is right, list its token in the file that {VARIABLE} names; "
+        "else the admin must take it off the vault's list.",
+    )
+
+
+def _about_feeds(listings: Sequence[Listing], book: Book) -> Iterator[str]:
+    for listing in listings:
+        token = book.token(listing.token.symbol)
+        feed = None if token is None else book.feed_of(token)
+        if feed is not None and listing.feed != feed.address:
+            yield (
+                f"{listing.token.symbol} is priced by {listing.feed}, not by the address book's "
+                f"{feed.symbol} feed {feed.address}"
+            )
+        elif feed is not None and listing.description != feed.description:
+            yield (
+                f"the feed of {listing.token.symbol} calls itself {listing.description!r}, in the address book it is "
+                f"{feed.description!r}"
+            )
+
+
+def _about_market(deployment: Deployment, book: Book) -> Iterator[str]:
+    if deployment.provider != book.lending_pool_provider:
+        yield (
+            f"the vault's lending market is that of {deployment.provider}, not {book.name}'s "
+            f"{book.lending_pool_provider}"
+        )
+    if deployment.sequencer_feed != book.sequencer_feed:
+        yield (
+            f"the vault's sequencer feed is {deployment.sequencer_feed or 'none'}, {book.name}'s is "
+            f"{book.sequencer_feed or 'none'}"
+        )

@@ -1,0 +1,176 @@
+"""What a rollup charges for publishing a transaction on the chain above it, beside the gas that it takes.
+
+OP stack: an amount of ether on top of the gas, told by the predeploy GasPriceOracle, with the operator's fee where the
+chain has one. Arbitrum: more gas, whose price is in ArbGasInfo; how much of it a transaction takes only the node itself
+says, to a direct eth_call of NodeInterface that no contract can make.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.chain.abi import DecodeError, load
+from keeper.chain.address_book import Rollup
+from keeper.chain.calls import Answers, Call, call
+from keeper.chain.multicall import Multicall, hex_bytes
+from keeper.chain.rpc import Reads
+from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.market import Block
+
+TYPICAL_BYTES = 3_000
+"""Of a rebalance into four assets, before there is one to measure: four swaps of two hops, four supplies, a borrow
+and a repay are 2.8 kB of calldata, the transaction around them 0.1 kB. More assets take more: simulation sees it."""
+TYPICAL_GAS = 2_500_000
+"""For the operator's fee before there is a simulation; what decision.rebalance_gas is by default."""
+GAS_PER_BYTE = 16
+"""EIP-2028, a byte that is not zero. ArbOS charges for the bytes after brotli: without it this is too much, never too
+little."""
+
+GAS_PRICE_ORACLE = "0x420000000000000000000000000000000000000F"
+ARB_GAS_INFO = "0x000000000000000000000000000000000000006C"
+NODE_INTERFACE = "0x00000000000000000000000000000000000000C8"
+
+_ORACLE = load("GasPriceOracle")
+_GAS_INFO = load("ArbGasInfo")
+_NODE = load("NodeInterface")
+_UNKNOWN_NUMBER = 0x9E3779B97F4A7C15
+"""Stands for eight bytes not known before signing, such as the fees: as long as they can be, hard to compress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """``wei`` is paid beside the transaction's own gas; ``gas`` is what its gas limit needs room for in all, 0 where
+    publishing takes no gas."""
+
+    wei: int
+    gas: int
+
+
+def calls(rollup: Rollup) -> list[Call[int]]:
+    """What ``typical_fee_wei`` needs to be asked, for a multicall; nothing on a chain that is no rollup."""
+    match rollup:
+        case "op-stack":
+            return [_upper_bound(TYPICAL_BYTES), _operator_fee(TYPICAL_GAS)]
+        case "arbitrum":
+            return [_l1_base_fee()]
+        case _:
+            return []
+
+
+def require_priced(rollup: Rollup, answers: Answers) -> None:
+    """Raises WrongContract where the rollup's own contract does not tell its price: the chain is of another kind, or an
+    OP stack from before Fjord."""
+    for one in calls(rollup)[:1]:
+        answers.first(one)
+
+
+def typical_fee_wei(rollup: Rollup, answers: Answers) -> int:
+    """What publishing TYPICAL_BYTES costs at the block of the answers. Raises NodeUntrusted."""
+    match rollup:
+        case "op-stack":
+            operator = answers.maybe(_operator_fee(TYPICAL_GAS)) or 0
+            return answers.of(_upper_bound(TYPICAL_BYTES)) + operator
+        case "arbitrum":
+            return answers.of(_l1_base_fee()) * GAS_PER_BYTE * TYPICAL_BYTES
+        case _:
+            return 0
+
+
+def publishing(
+    rollup: Rollup, rpc: Reads, multicall: str, block: Block, sender: str, to: str, calldata: bytes, gas: int
+) -> Publishing:
+    """The exact calldata's, sent with that much ``gas``; one round trip on a rollup, none elsewhere.
+
+    Raises SimulationFailed where an Arbitrum node has no NodeInterface, NodeUnavailable, NodeUntrusted.
+    """
+    match rollup:
+        case "op-stack":
+            exact = _exact_fee(unsigned_transaction(block.chain_id, to, calldata))
+            answers = Multicall(rpc, multicall).read([exact, _operator_fee(gas)], block.hash)
+            return Publishing(answers.of(exact) + (answers.maybe(_operator_fee(gas)) or 0), 0)
+        case "arbitrum":
+            return _components(rpc, block, sender, to, calldata)
+        case _:
+            return Publishing(0, 0)
+
+
+def unsigned_transaction(chain_id: int, to: str, calldata: bytes) -> bytes:
+    """EIP-1559, as GasPriceOracle.getL1Fee wants it; it adds the signature itself. Nonce, fees and gas limit are not
+    known yet: their places hold as much as they ever can."""
+    fee, tip = _UNKNOWN_NUMBER, _UNKNOWN_NUMBER ^ _UNKNOWN_NUMBER >> 1
+    nonce, gas_limit = fee >> 32, fee >> 40
+    numbers = [_string(_shortest(one)) for one in (chain_id, nonce, tip, fee, gas_limit)]
+    target, no_value, no_access_list = (
+        _string(bytes.fromhex(to.removeprefix("0x"))),
+        _string(b""),
+        _head(0xC0, 0),
+    )
+    body = b"".join([*numbers, target, no_value, _string(calldata), no_access_list])
+    return b"\x02" + _head(0xC0, len(body)) + body
+
+
+def _string(content: bytes) -> bytes:
+    """RLP (Ethereum's Yellow Paper, appendix B) of a string."""
+    return content if len(content) == 1 and content[0] < 0x80 else _head(0x80, len(content)) + content
+
+
+def _head(kind: int, length: int) -> bytes:
+    """RLP's prefix of a string (0x80) or a list (0xC0) of that many bytes."""
+    if length < 56:
+        return bytes([kind + length])
+    size = _shortest(length)
+    return bytes([kind + 55 + len(size)]) + size
+
+
+def _shortest(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _components(rpc: Reads, block: Block, sender: str, to: str, calldata: bytes) -> Publishing:
+    """``gasEstimate`` contains ``gasEstimateForL1``: the one is for the gas limit, the other for the cost."""
+    function = _NODE["gasEstimateComponents"]
+    asked = {"from": sender, "to": NODE_INTERFACE, "data": "0x" + function.encode(to, False, calldata).hex()}  # noqa: FBT003
+    try:
+        answer = rpc.request("eth_call", [asked, {"blockHash": block.hash}])
+        gas, for_l1, base_fee, _ = function.decode(hex_bytes(answer))
+    except RpcError as error:
+        raise _no_estimate(error.text) from error
+    except DecodeError as error:
+        raise _no_estimate(str(error)) from error
+    if not 0 < for_l1 <= gas:
+        raise NodeUntrusted(
+            f"NodeInterface estimates {gas} gas of which {for_l1} are for publishing",
+            remedy="The node does not know its own chain: use another.",
+        )
+    return Publishing(for_l1 * base_fee, gas)
+
+
+def _no_estimate(why: str) -> SimulationFailed:
+    return SimulationFailed(
+        f"NodeInterface does not say what gas publishing takes: {why}",
+        remedy="Use a node of Arbitrum's own software (Nitro): without this the gas limit would be too low.",
+    )
+
+
+def _upper_bound(size: int) -> Call[int]:
+    """Wei of an unsigned transaction of that many bytes. Reverts before Fjord."""
+    return _oracle_call("getL1FeeUpperBound", size)
+
+
+def _exact_fee(transaction: bytes) -> Call[int]:
+    return _oracle_call("getL1Fee", transaction)
+
+
+def _operator_fee(gas: int) -> Call[int]:
+    """Wei. Chains from before Isthmus have no such function."""
+    return _oracle_call("getOperatorFee", gas)
+
+
+def _oracle_call(function: str, *arguments: Any) -> Call[int]:
+    return call("OP stack's GasPriceOracle", GAS_PRICE_ORACLE, _ORACLE[function], *arguments)
+
+
+def _l1_base_fee() -> Call[int]:
+    """Wei for a unit of gas of the chain above, as ArbOS estimates it."""
+    return call("Arbitrum's ArbGasInfo", ARB_GAS_INFO, _GAS_INFO["getL1BaseFeeEstimate"])

@@ -1,0 +1,42 @@
+"""The envelope that Deribit's public methods answer in: a result, or an error with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keeper.feeds.http import HttpRefusal, JsonSource
+
+API = "/api/v2"
+RATE_LIMIT = 10028
+
+
+def api_url(base_url: str) -> str:
+    """``base_url`` with or without /api/v2."""
+    base = base_url.rstrip("/")
+    return base if base.endswith(API) else base + API
+
+
+def result(source: JsonSource, what: str, method: str, params: Mapping[str, str | int]) -> Any:
+    """The result of ``method``, such as "public/get_index_price". Raises FeedUnavailable, RateLimited."""
+    status, answer = _answer(source, what, method, params)
+    if not isinstance(answer, dict):
+        raise source.unavailable(what, "the answer is not an object")
+    error = answer.get("error")
+    if isinstance(error, dict):
+        said = f"error {error.get('code')!s:.20} {error.get('message')!s:.80}"
+        if error.get("code") == RATE_LIMIT:
+            raise source.rate_limited(what, said)
+        raise source.unavailable(what, said)
+    if status >= 300 or "result" not in answer:
+        raise source.unavailable(what, f"HTTP {status} without a result")
+    return answer["result"]
+
+
+def _answer(
+    source: JsonSource, what: str, method: str, params: Mapping[str, str | int]
+) -> tuple[int, object]:
+    try:
+        return 200, source.get(f"/{method}", params, what)
+    except HttpRefusal as refusal:
+        return refusal.status, refusal.answer

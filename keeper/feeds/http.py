@@ -1,0 +1,148 @@
+"""One bounded GET of JSON: a deadline for the whole of it, a limit of bytes and of nesting, nothing but JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from keeper.domain.errors import FeedUnavailable
+from keeper.feeds.deadline import DeadlineTransport, passed, within
+
+TIMEOUT_S = 8.0
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+MAX_BRACKETS = 10_000  # so nothing nests deeper; an option book has one per option
+TOO_MANY = (429, 418)  # 418: Binance's, for who went on after 429
+RETRY_AFTER_S = 1.0
+MOST_RETRY_AFTER_S = 60.0
+LEAST_ERROR_STATUS = 300  # redirections are not followed
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?")
+
+
+class RateLimited(FeedUnavailable):
+    """The source wants fewer requests; ``retry_after_s`` is how long it asks to be left alone, at most 60."""
+
+    def __init__(self, message: str, *, remedy: str, retry_after_s: float = RETRY_AFTER_S) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class HttpRefusal(FeedUnavailable):
+    """An HTTP status of 300 or more; ``answer`` is the JSON that came with it, in the source's own words."""
+
+    def __init__(self, message: str, *, remedy: str, status: int, answer: object) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.answer = answer
+
+
+class JsonSource:
+    """A host that answers GET with JSON. ``name`` is for messages; ``timeout_s`` bounds each request as a
+    whole, ``max_response_bytes`` its decoded body. Threads may share one."""
+
+    def __init__(
+        self,
+        base_url: str,
+        name: str,
+        timeout_s: float = TIMEOUT_S,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        transport: httpx.BaseTransport | None = None,
+        remedy: str = "",
+    ) -> None:
+        self.name = name
+        self.remedy = remedy or f"The next cycle asks again; if it lasts, check {name} and its URL."
+        self._base = base_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._max_response_bytes = max_response_bytes
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s), trust_env=False, transport=transport or DeadlineTransport()
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: Mapping[str, str | int], what: str) -> Any:
+        """The answer to ``base_url + path``; ``what`` begins each message.
+
+        Raises RateLimited, HttpRefusal, and FeedUnavailable where there is no answer or no JSON in it.
+        """
+        try:
+            with (
+                within(self._timeout_s),
+                self._http.stream("GET", self._base + path, params=dict(params)) as response,
+            ):
+                status, headers = response.status_code, response.headers
+                body = self._body(what, response)
+        except httpx.TimeoutException as error:
+            raise self.unavailable(what, "timed out") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self.unavailable(what, f"no answer ({type(error).__name__})") from error
+        if status in TOO_MANY:
+            raise self.rate_limited(what, f"HTTP {status}", _retry_after(headers))
+        answer = self._parsed(what, status, body)
+        if status >= LEAST_ERROR_STATUS:
+            raise HttpRefusal(f"{what}: HTTP {status}", remedy=self.remedy, status=status, answer=answer)
+        return answer
+
+    def unavailable(self, what: str, why: str) -> FeedUnavailable:
+        return FeedUnavailable(f"{what}: {why}", remedy=self.remedy)
+
+    def rate_limited(self, what: str, why: str, retry_after_s: float = RETRY_AFTER_S) -> RateLimited:
+        return RateLimited(
+            f"{what}: rate limit ({why}), again in {retry_after_s:g} s",
+            remedy=self.remedy,
+            retry_after_s=retry_after_s,
+        )
+
+    def _body(self, what: str, response: httpx.Response) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_response_bytes:
+                raise self.unavailable(what, f"the answer is larger than {self._max_response_bytes} bytes")
+            if passed():
+                raise self.unavailable(what, "timed out")
+        return b"".join(chunks)
+
+    def _parsed(self, what: str, status: int, body: bytes) -> Any:
+        # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
+        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+            raise self.unavailable(what, f"HTTP {status}, and more than {MAX_BRACKETS} brackets")
+        try:
+            return json.loads(body, parse_constant=_refused)
+        except (ValueError, RecursionError) as error:
+            raise self.unavailable(what, f"HTTP {status}, and the answer is not JSON") from error
+
+
+def number(value: object) -> float | None:
+    """A finite number; None for anything else, booleans, text and integers beyond floats included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def decimal(value: object) -> float | None:
+    """As ``number``, also of text as exchanges write it: digits, perhaps a point, a sign, an exponent."""
+    if not isinstance(value, str):
+        return number(value)
+    return number(float(value)) if _DECIMAL.fullmatch(value) else None
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _retry_after(headers: httpx.Headers) -> float:
+    """Seconds; the default where the header is missing, a date, or no sensible number."""
+    seconds = decimal(headers.get("retry-after", ""))
+    return RETRY_AFTER_S if seconds is None or seconds < 0 else min(seconds, MOST_RETRY_AFTER_S)

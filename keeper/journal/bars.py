@@ -1,0 +1,172 @@
+"""Price history from elsewhere than the vault's feeds: ``ports.Bars`` in the journal."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select
+
+from keeper.domain.prices import Candle
+from keeper.domain.record import HistoryReference
+from keeper.journal import schema
+from keeper.journal.store import Journal
+
+SAME = 1e-9
+"""Relative difference up to which two prices are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of candles that were offered: stored, known already, or known with other prices and left out."""
+
+    new: int
+    same: int
+    different: int
+
+    def __add__(self, other: Added) -> Added:
+        return Added(self.new + other.new, self.same + other.same, self.different + other.different)
+
+
+class StoredBars:
+    """Bars in the journal, by symbol, length and the second at which they closed. One that is stored never changes."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def add(self, symbol: str, source: str, candles: Sequence[Candle]) -> Added:
+        """Stores those that are not there yet, all or none. What another source says of a known bar is counted and
+        dropped: both may be right. Raises JournalUnwritable, also for a candle off its grid or without a price."""
+        known = self._known(symbol, candles)
+        new: dict[tuple[int, int], Candle] = {}
+        same = different = 0
+        for candle in candles:
+            key = (candle.seconds, candle.closed_at)
+            there = known.get(key) or new.get(key)
+            if there is None:
+                new[key] = candle
+            elif _agree(there, candle):
+                same += 1
+            else:
+                different += 1
+        if new:
+            with self._journal.appending("bars") as entry:
+                for candle in new.values():
+                    entry.add(schema.bars, _row(symbol, source, candle))
+        return Added(len(new), same, different)
+
+    def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
+        """ports.Bars. Of every length; those that closed together, the shortest first."""
+        found: dict[str, list[Candle]] = {}
+        table = schema.bars
+        query = (
+            select(table)
+            .where(table.c.symbol.in_(symbols), table.c.closed_at >= since)
+            .order_by(table.c.symbol, table.c.closed_at, table.c.seconds)
+        )
+        with self._journal.reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["symbol"], []).append(_candle(row))
+        return {symbol: tuple(candles) for symbol, candles in found.items()}
+
+    def span(self, symbol: str) -> tuple[int, int] | None:
+        """When the first and the last stored bar closed; None without any."""
+        table = schema.bars
+        ends = select(func.min(table.c.closed_at), func.max(table.c.closed_at)).where(
+            table.c.symbol == symbol
+        )
+        with self._journal.reading() as connection:
+            first, last = connection.execute(ends).one()
+        return None if first is None else (first, last)
+
+    def sources(self, symbol: str, since: int) -> Mapping[tuple[int, int], str]:
+        """Where the bars closed at or after ``since`` are from, by length and the second at which they closed."""
+        table = schema.bars
+        query = select(table.c.seconds, table.c.closed_at, table.c.source).where(
+            table.c.symbol == symbol, table.c.closed_at >= since
+        )
+        with self._journal.reading() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+    def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
+        """ports.Bars. One per symbol that has candles, in alphabetical order."""
+        return tuple(
+            HistoryReference(
+                symbol=symbol,
+                since=found[0].closed_at,
+                until=found[-1].closed_at,
+                count=len(found),
+                sha256=self.digest(found),
+            )
+            for symbol, found in sorted(candles.items())
+            if found
+        )
+
+    def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
+        """What ``closes`` gave when the reference was made.
+
+        Bars may have been added in between since. Entries are committed in the order of their numbers, so what was
+        there then are the first ``count`` by entry.
+        """
+        table = schema.bars
+        query = (
+            select(table)
+            .where(
+                table.c.symbol == reference.symbol,
+                table.c.closed_at.between(reference.since, reference.until),
+            )
+            .order_by(table.c.entry, table.c.closed_at, table.c.seconds)
+            .limit(reference.count)
+        )
+        with self._journal.reading() as connection:
+            found = [_candle(row) for row in connection.execute(query).mappings()]
+        return tuple(sorted(found, key=lambda one: (one.closed_at, one.seconds)))
+
+    def digest(self, candles: Iterable[Candle]) -> str:
+        """SHA-256 over ``seconds closed_at close`` lines, closes in hexadecimal: every bit counts."""
+        lines = "".join(f"{one.seconds} {one.closed_at} {one.close.hex()}\n" for one in candles)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _known(self, symbol: str, candles: Sequence[Candle]) -> Mapping[tuple[int, int], Candle]:
+        if not candles:
+            return {}
+        times = [candle.closed_at for candle in candles]
+        table = schema.bars
+        query = select(table).where(
+            table.c.symbol == symbol, table.c.closed_at.between(min(times), max(times))
+        )
+        with self._journal.reading() as connection:
+            found = [_candle(row) for row in connection.execute(query).mappings()]
+        return {(one.seconds, one.closed_at): one for one in found}
+
+
+def _agree(one: Candle, other: Candle) -> bool:
+    """Wherever both say a price."""
+    return all(
+        math.isclose(price, again, rel_tol=SAME, abs_tol=0.0)
+        for price, again in zip(_prices(one), _prices(other), strict=True)
+        if not (math.isnan(price) or math.isnan(again))
+    )
+
+
+def _prices(candle: Candle) -> Iterator[float]:
+    yield from (candle.open, candle.high, candle.low, candle.close)
+
+
+def _row(symbol: str, source: str, candle: Candle) -> dict[str, Any]:
+    prices = dict(zip(("open", "high", "low", "close"), map(float, _prices(candle)), strict=True))
+    return {
+        "symbol": symbol,
+        "seconds": candle.seconds,
+        "closed_at": candle.closed_at,
+        "source": source,
+        **{name: None if math.isnan(price) else price for name, price in prices.items()},
+    }
+
+
+def _candle(row: RowMapping) -> Candle:
+    prices = {name: math.nan if row[name] is None else row[name] for name in ("open", "high", "low", "close")}
+    return Candle(closed_at=row["closed_at"], seconds=row["seconds"], **prices)

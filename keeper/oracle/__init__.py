@@ -1,0 +1,1 @@
+"""Whether a price may be believed. Pure."""

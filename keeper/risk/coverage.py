@@ -1,0 +1,68 @@
+"""How much of the grid has a price, and where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.evidence import PriceBars
+from keeper.risk.returns import log_returns
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Bars of one asset: ``expected`` on the grid, those with a close by source, the ``returns`` between neighbours
+    that an estimate can use. ``gap``: first and last second of the longest run without a close, None without any;
+    ``oldest``: when the first bar with a close ended."""
+
+    symbol: str
+    expected: int
+    from_rounds: int
+    from_candles: int
+    returns: int
+    gap: tuple[int, int] | None
+    oldest: int | None
+
+    @property
+    def missing(self) -> int:
+        return self.expected - self.from_rounds - self.from_candles
+
+
+def coverage(from_rounds: PriceBars, merged: PriceBars) -> tuple[Coverage, ...]:
+    """Per asset; ``merged`` are the same bars after ``filled``."""
+    known = np.isfinite(merged.closes)
+    returns = np.isfinite(log_returns(merged.closes)).sum(axis=0)
+    return tuple(
+        Coverage(
+            symbol=symbol,
+            expected=merged.times.size,
+            from_rounds=int(np.isfinite(from_rounds.closes[:, column]).sum()),
+            from_candles=int((known[:, column] & np.isnan(from_rounds.closes[:, column])).sum()),
+            returns=int(returns[column]),
+            gap=_longest_gap(merged.times, known[:, column]),
+            oldest=int(merged.times[np.argmax(known[:, column])]) if known[:, column].any() else None,
+        )
+        for column, symbol in enumerate(merged.symbols)
+    )
+
+
+def returns_together(bars: PriceBars) -> int:
+    """How many returns every asset has: what correlations are estimated from."""
+    return int(np.isfinite(log_returns(bars.closes)).all(axis=1).sum())
+
+
+def is_enough(found: Sequence[Coverage], together: int, min_bars: int) -> bool:
+    """Whether ``estimate`` would not refuse these bars."""
+    return together >= min_bars and all(one.returns >= min_bars for one in found)
+
+
+def _longest_gap(times: NDArray[np.int64], known: NDArray[np.bool_]) -> tuple[int, int] | None:
+    edges = np.diff(np.concatenate(([0], (~known).astype(np.int8), [0])))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    if begins.size == 0:
+        return None
+    longest = int(np.argmax(ends - begins))
+    return int(times[begins[longest]]), int(times[ends[longest] - 1])

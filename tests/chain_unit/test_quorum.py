@@ -1,0 +1,300 @@
+"""Several nodes as one: whose block, whose answer, and what happens to those who are slow, behind or lie."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keeper.chain.blocks import latest_block
+from keeper.chain.breaker import Breaker
+from keeper.chain.endpoint import Endpoint
+from keeper.chain.quorum import Nodes
+from keeper.chain.rpc import Request, Rpc
+from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongChain
+
+CHAIN = 1
+READ = [Request("eth_call", [{"to": "0xvault"}, {"blockHash": "0xb100"}])]
+
+
+@dataclass
+class Told:
+    """A node that says what it is told to say."""
+
+    number: int = 100
+    branch: str = "b"
+    answer: Any = "0x01"
+    chain: int = CHAIN
+    down: bool = False
+    error: tuple[int, str] | None = None
+    silent: threading.Event | None = None
+    gas: int = 100_000
+    asked: list[str] = field(default_factory=list)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        payload = json.loads(request.content)
+        calls = payload if isinstance(payload, list) else [payload]
+        self.asked += [call["method"] for call in calls]
+        if self.silent is not None:
+            self.silent.wait(30)
+        if self.down:
+            raise httpx.ConnectError("refused")
+        answers = [self._one(call) for call in calls]
+        return httpx.Response(200, json=answers if isinstance(payload, list) else answers[0])
+
+    def _one(self, call: dict[str, Any]) -> dict[str, Any]:
+        method, told = call["method"], {"jsonrpc": "2.0", "id": call["id"]}
+        if method == "eth_chainId":
+            return told | {"result": hex(self.chain)}
+        if method == "eth_getBlockByNumber":
+            asked = call["params"][0]
+            number = self.number if asked == "latest" else int(asked, 16)
+            return told | {"result": self._block(number) if number <= self.number else None}
+        if method == "eth_estimateGas":
+            return told | {"result": hex(self.gas)}
+        if self.error is not None:
+            return told | {"error": {"code": self.error[0], "message": self.error[1]}}
+        return told | {"result": self.answer}
+
+    def _block(self, number: int) -> dict[str, str]:
+        return {
+            "hash": f"0x{self.branch}{number}",
+            "number": hex(number),
+            "timestamp": hex(12 * number),
+            "baseFeePerGas": "0x7",
+            "gasUsed": "0x0",
+            "gasLimit": "0x1c9c380",
+        }
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def nodes_of(told: Sequence[Told], quorum: int = 2, clock: Clock | None = None) -> Nodes:
+    clock = clock or Clock()
+    return Nodes(
+        [
+            Endpoint(
+                Rpc(
+                    f"http://node{place}/secretsecretsecret",
+                    transport=httpx.MockTransport(one.handle),
+                    attempts=1,
+                ),
+                Breaker(clock),
+            )
+            for place, one in enumerate(told)
+        ],
+        quorum,
+        CHAIN,
+    )
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_three_that_agree_are_one() -> None:
+    told = [Told(), Told(), Told()]
+    nodes = nodes_of(told)
+    block = latest_block(nodes, CHAIN)
+    assert (100, "0xb100") == (block.number, block.hash)
+    assert nodes.batch(READ) == ["0x01"]
+    assert sum("eth_call" in one.asked for one in told) == 2  # a quorum suffices
+
+
+def test_the_block_is_the_newest_that_a_quorum_has() -> None:
+    told = [Told(number=103), Told(number=101), Told(number=90)]
+    nodes = nodes_of(told)
+    assert latest_block(nodes, CHAIN).number == 101
+    nodes.batch(READ)
+    assert "eth_call" not in told[2].asked
+    assert "11 block(s) behind" in nodes.uses[2].note
+
+
+def test_a_node_on_another_branch_is_left_out() -> None:
+    told = [Told(branch="f"), Told(), Told()]
+    nodes = nodes_of(told)
+    assert latest_block(nodes, CHAIN).hash == "0xb100"
+    nodes.batch(READ)
+    assert "eth_call" not in told[0].asked
+    assert "another block 100" in nodes.uses[0].note
+
+
+def test_a_liar_among_the_first_asked_is_outvoted_and_left_alone() -> None:
+    told = [Told(answer="0xbad"), Told(), Told()]
+    nodes = nodes_of(told)
+    latest_block(nodes, CHAIN)
+    assert nodes.batch(READ) == ["0x01"]
+    assert "something else" in nodes.uses[0].note
+    asked = len(told[0].asked)
+    assert nodes.batch(READ) == ["0x01"]
+    assert len(told[0].asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ([Told(answer="0xbad"), Told(answer="0xworse"), Told()], NodeUntrusted),
+        ([Told(), Told(answer="0xbad")], NodeUntrusted),
+    ],
+)
+def test_without_a_quorum_there_is_no_answer(told: list[Told], error: type[Exception]) -> None:
+    nodes = nodes_of(told)
+    latest_block(nodes, CHAIN)
+    with pytest.raises(error):
+        nodes.batch(READ)
+
+
+def test_one_left_of_three_is_not_believed_alone() -> None:
+    nodes = nodes_of([Told(), Told(down=True), Told(down=True)])
+    with pytest.raises(NodeUnavailable, match="1 of 3 nodes answer usably, 2 must say the same"):
+        nodes.head()
+
+
+def test_nodes_that_die_after_the_head_leave_no_answer() -> None:
+    told = [Told(), Told(), Told()]
+    nodes = nodes_of(told)
+    nodes.head()
+    told[0].down = told[1].down = True
+    with pytest.raises(NodeUnavailable):
+        nodes.batch(READ)
+
+
+def test_one_that_dies_after_the_head_is_replaced() -> None:
+    told = [Told(), Told(), Told()]
+    nodes = nodes_of(told)
+    nodes.head()
+    told[0].down = True
+    assert nodes.batch(READ) == ["0x01"]
+
+
+def test_one_that_never_answers_is_not_waited_for(released: threading.Event) -> None:
+    told = [Told(), Told(), Told()]
+    nodes = nodes_of(told)
+    nodes.head()
+    told[0].silent = released
+    assert nodes.batch(READ) == ["0x01"]
+
+
+def test_an_error_that_a_quorum_gives_is_the_answer() -> None:
+    refusing = (-32601, "the method eth_simulateV1 does not exist")
+    nodes = nodes_of([Told(error=refusing), Told(), Told(error=(-32601, "Method not found"))])
+    nodes.head()
+    with pytest.raises(RpcError) as caught:
+        nodes.batch(READ)
+    assert caught.value.code == -32601
+
+
+def test_of_gas_estimates_the_highest_counts() -> None:
+    nodes = nodes_of([Told(gas=100_000), Told(gas=120_000)])
+    nodes.head()
+    assert nodes.request("eth_estimateGas", [{}]) == hex(120_000)
+
+
+def test_a_node_of_another_chain_is_left_out_and_named_where_it_is_needed() -> None:
+    nodes = nodes_of([Told(chain=5), Told(), Told()])
+    assert latest_block(nodes, CHAIN).number == 100
+    assert "another" in nodes.uses[0].note or "not on 1" in nodes.uses[0].note
+    with pytest.raises(WrongChain):
+        nodes_of([Told(chain=5), Told()]).head()
+
+
+def test_addresses_are_masked_wherever_they_are_shown() -> None:
+    nodes = nodes_of([Told(), Told(down=True), Told(down=True)])
+    with pytest.raises(NodeUnavailable) as caught:
+        nodes.head()
+    assert "secretsecretsecret" not in caught.value.message + nodes.endpoint + repr(nodes.uses)
+
+
+# ------------------------------------------------------- when a node is left alone
+
+
+def test_three_failures_open_it_one_trial_is_let_through_and_each_wait_is_longer() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(2):
+        breaker.failed()
+    assert breaker.allows
+    breaker.failed()
+    first = breaker.open_for_s
+    assert 0 < first <= 6.25
+    clock.now += first
+    assert breaker.allows
+    breaker.failed()
+    assert breaker.open_for_s > first
+    clock.now += breaker.open_for_s
+    breaker.succeeded()
+    assert breaker.allows
+    breaker.failed()
+    assert breaker.allows
+
+
+def test_no_wait_is_longer_than_the_longest() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(20):
+        breaker.trip()
+        assert breaker.open_for_s <= 1.25 * 300
+        clock.now += breaker.open_for_s
+
+
+def test_a_node_that_keeps_failing_is_asked_again_only_after_its_wait() -> None:
+    clock = Clock()
+    told = [Told(down=True), Told(), Told()]
+    nodes = nodes_of(told, clock=clock)
+    for _ in range(5):
+        nodes.head()
+    assert len(told[0].asked) == 2 * 3  # three tries of a batch of two
+    told[0].down = False
+    clock.now += 7
+    nodes.head()
+    assert nodes.uses[0].note == ""
+
+
+# ------------------------------------------------------------------- in general
+
+behaviour = st.builds(
+    Told,
+    number=st.integers(98, 102),
+    branch=st.sampled_from(("b", "b", "b", "f")),
+    answer=st.sampled_from(("0x01", "0x01", "0xbad")),
+    chain=st.sampled_from((CHAIN, CHAIN, CHAIN, 5)),
+    down=st.sampled_from((False, False, False, True)),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(behaviour, min_size=2, max_size=5), st.integers(2, 5))
+def test_what_is_answered_was_said_by_a_quorum_at_one_block(told: list[Told], quorum: int) -> None:
+    quorum = min(quorum, len(told))
+    nodes = nodes_of(told, quorum)
+    try:
+        block = latest_block(nodes, CHAIN)
+        (answer,) = nodes.batch(READ)
+    except (NodeUnavailable, NodeUntrusted, WrongChain):
+        return
+    supporters = [
+        one
+        for one in told
+        if not one.down
+        and one.chain == CHAIN
+        and one.number >= block.number
+        and block.hash == f"0x{one.branch}{block.number}"
+        and one.answer == answer
+    ]
+    assert len(supporters) >= quorum

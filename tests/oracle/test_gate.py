@@ -1,0 +1,228 @@
+"""Each rule on its own, what confirms and what does not, and that judging twice is judging once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
+from keeper.domain.policy import FeedPolicy, OraclePolicy
+from keeper.domain.prices import FeedMemory, Opinion
+from keeper.domain.units import USD
+from keeper.oracle.alone import alone
+from keeper.oracle.gate import judged
+from keeper.oracle.memory import remembered
+from keeper.oracle.rules import RULES
+from tests.factories import NOW, a_block, a_feed, a_snapshot
+
+POLICY = OraclePolicy(feeds=(FeedPolicy("WETH", heartbeat_s=3_600, deviation_bps=50),))
+PRICE = 1_650 * USD
+ORDER = (Trust.DEAD, Trust.SUSPECT, Trust.STALE, Trust.FRESH)
+
+
+def weth(**changes: Any) -> FeedReading:
+    """``changes``: of the round (round_id, answer, updated_at) or of the reading."""
+    told = Round(
+        changes.pop("round_id", 100), changes.pop("answer", PRICE), changes.pop("updated_at", NOW - 60)
+    )
+    return a_feed("WETH", round=told, **changes)
+
+
+def look(reading: FeedReading, now: int = NOW) -> MarketSnapshot:
+    return replace(a_snapshot(), block=a_block(timestamp=now), feeds=(alone(reading, now),))
+
+
+def said(*prices: float | None, at: int = NOW) -> tuple[Opinion, ...]:
+    return tuple(Opinion("WETH", f"source {place}", price, at) for place, price in enumerate(prices))
+
+
+def a_memory(**changes: Any) -> FeedMemory:
+    memory = FeedMemory(
+        symbol="WETH",
+        feed=a_feed("WETH").feed,
+        seen_id=99,
+        seen_updated_at=NOW - 120,
+        accepted=PRICE,
+        fresh_at=NOW - 60,
+        always_now=0,
+        looked_at=NOW - 60,
+    )
+    return replace(memory, **changes)
+
+
+def verdict(
+    reading: FeedReading,
+    *opinions: Opinion,
+    memory: FeedMemory | None = None,
+    policy: OraclePolicy | None = POLICY,
+) -> tuple[Trust, str]:
+    after = judged(look(reading), opinions, (memory,) if memory is not None else (), policy).feeds[0]
+    return after.trust, after.rule
+
+
+FRESH = (Trust.FRESH, "")
+
+
+def test_an_ordinary_round_is_fresh() -> None:
+    assert verdict(weth()) == FRESH
+    assert verdict(weth(), *said(1_648.0, 1_655.0, 1_650.0), memory=a_memory()) == FRESH
+
+
+@pytest.mark.parametrize(
+    ("reading", "trust", "rule"),
+    [
+        (weth(round_id=0, answer=0, updated_at=0), Trust.DEAD, "no_round"),
+        (weth(answer=0), Trust.DEAD, "not_positive"),
+        (weth(answer=-PRICE), Trust.DEAD, "not_positive"),
+        (weth(updated_at=NOW + 1), Trust.SUSPECT, "from_future"),
+        (weth(updated_at=NOW - 4_501), Trust.STALE, "too_old"),
+        (weth(answer=PRICE, least=PRICE), Trust.SUSPECT, "at_bound"),
+        (weth(answer=PRICE, most=PRICE), Trust.SUSPECT, "at_bound"),
+    ],
+)
+def test_what_a_round_says_about_itself(reading: FeedReading, trust: Trust, rule: str) -> None:
+    assert verdict(reading) == (trust, rule)
+
+
+def test_the_heartbeat_counts_where_it_is_shorter_than_what_the_vault_takes() -> None:
+    assert verdict(weth(updated_at=NOW - 3_900)) == FRESH
+    assert verdict(weth(updated_at=NOW - 3_901)) == (Trust.STALE, "too_old")
+    assert verdict(weth(updated_at=NOW - 3_901), policy=OraclePolicy()) == FRESH
+
+
+def test_a_round_that_was_seen_later_does_not_come_back() -> None:
+    assert verdict(weth(round_id=98), memory=a_memory()) == (Trust.SUSPECT, "went_back")
+    assert verdict(weth(updated_at=NOW - 121), memory=a_memory()) == (Trust.SUSPECT, "time_went_back")
+    another = a_memory(feed="0x" + "11" * 20)
+    assert verdict(weth(round_id=98), memory=another) == FRESH
+
+
+def test_a_jump_needs_a_second_source_and_is_believed_with_time() -> None:
+    fallen = weth(answer=PRICE * 8 // 10)
+    assert verdict(fallen, memory=a_memory()) == (Trust.SUSPECT, "jumped")
+    assert verdict(fallen, *said(1_322.0), memory=a_memory()) == FRESH
+    assert verdict(fallen, *said(1_322.0, at=NOW - 301), memory=a_memory()) == (Trust.SUSPECT, "jumped")
+    assert verdict(fallen, memory=a_memory(fresh_at=NOW - 4 * 3_600)) == FRESH
+
+
+def test_a_ratio_that_is_read_as_a_price_is_not_believed_however_long_it_stays() -> None:
+    """The mis-composed feed of row 50: 1.12 instead of 1,650 USD."""
+    ratio = weth(answer=112 * USD // 100)
+    for days in (0, 1, 7, 30):
+        assert verdict(ratio, memory=a_memory(fresh_at=NOW - days * 86_400)) == (Trust.SUSPECT, "jumped")
+
+
+def test_a_feed_that_is_always_fresh_is_noticed_at_the_third_look() -> None:
+    memory: tuple[FeedMemory, ...] = ()
+    rules = []
+    for place in range(5):
+        now = NOW + 12 * place
+        snapshot = judged(look(weth(updated_at=now), now), (), memory, POLICY)
+        memory = remembered(memory, snapshot)
+        rules.append(snapshot.feeds[0].rule)
+    assert rules == ["", "", "always_now", "always_now", "always_now"]
+    confirmed = judged(look(weth(updated_at=now + 12), now + 12), said(1_650.0, at=now + 12), memory, POLICY)
+    assert confirmed.feeds[0].trust is Trust.FRESH
+
+
+def test_looking_often_at_one_block_does_not_make_a_feed_always_fresh() -> None:
+    memory: tuple[FeedMemory, ...] = ()
+    for _ in range(5):
+        snapshot = judged(look(weth(updated_at=NOW)), (), memory, POLICY)
+        memory = remembered(memory, snapshot)
+    assert snapshot.feeds[0].trust is Trust.FRESH
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        ((1_650.0, 1_073.0), FRESH),  # one venue depegs to 0.65: the median wins
+        ((1_650.0, 1_073.0, 1_651.0), FRESH),
+        ((1_073.0,), (Trust.SUSPECT, "disagrees")),  # of two nobody knows who is right
+        ((1_073.0, 1_080.0), (Trust.SUSPECT, "disagrees")),
+        ((1_073.0, 1_080.0, 1_650.0, 1_075.0), (Trust.SUSPECT, "disagrees")),
+        ((None, float("nan"), -5.0), FRESH),  # nothing usable: the feed alone
+        ((1_650.0 * 1.0199,), FRESH),
+        ((1_650.0 * 1.021,), (Trust.SUSPECT, "disagrees")),
+    ],
+)
+def test_the_median_of_all_sources_decides(
+    prices: tuple[float | None, ...], expected: tuple[Trust, str]
+) -> None:
+    assert verdict(weth(), *said(*prices)) == expected
+
+
+def test_what_was_not_fresh_is_not_what_later_prices_are_compared_with() -> None:
+    bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
+    (after,) = remembered((a_memory(),), bad)
+    assert (after.accepted, after.fresh_at) == (PRICE, NOW - 60)
+    assert after.seen_id == 101
+
+
+def test_a_stamp_from_the_future_does_not_make_honest_rounds_look_old() -> None:
+    ahead = judged(look(weth(updated_at=NOW + 9_000, round_id=500)), (), (a_memory(),), POLICY)
+    (after,) = remembered((a_memory(),), ahead)
+    assert (after.seen_id, after.seen_updated_at) == (99, NOW - 120)
+
+
+readings = st.builds(
+    lambda answer, age, number, least: weth(
+        answer=answer, updated_at=NOW - age, round_id=number, least=least
+    ),
+    st.integers(-10, 10_000).map(lambda price: price * USD),
+    st.integers(-100, 20_000),
+    st.integers(1, 200),
+    st.sampled_from((0, 1, PRICE)),
+)
+opinions = st.lists(
+    st.builds(
+        lambda price, age: Opinion("WETH", "somebody", price, NOW - age),
+        st.one_of(st.none(), st.floats(allow_nan=True), st.floats(1.0, 10_000.0)),
+        st.integers(-600, 600),
+    ),
+    max_size=5,
+)
+memories = st.builds(
+    lambda accepted, at, number, count: (
+        a_memory(accepted=accepted * USD, fresh_at=NOW - at, seen_id=number, always_now=count),
+    ),
+    st.integers(0, 10_000),
+    st.integers(0, 200_000),
+    st.integers(0, 200),
+    st.integers(0, 5),
+)
+
+
+@given(readings, opinions, memories)
+def test_judging_again_changes_nothing_and_nothing_makes_a_round_better_than_it_says(
+    reading: FeedReading, told: list[Opinion], memory: tuple[FeedMemory, ...]
+) -> None:
+    before = look(reading)
+    once = judged(before, told, memory, POLICY)
+    assert judged(once, told, memory, POLICY) == once
+    assert ORDER.index(once.feeds[0].trust) <= ORDER.index(before.feeds[0].trust)
+
+
+@given(readings, opinions, memories, st.floats(1.0, 10_000.0))
+def test_a_single_opinion_more_never_hides_a_dead_stale_or_backward_feed(
+    reading: FeedReading, told: list[Opinion], memory: tuple[FeedMemory, ...], price: float
+) -> None:
+    hard = {"no_round", "not_positive", "from_future", "went_back", "time_went_back", "too_old", "at_bound"}
+    without = judged(look(reading), told, memory, POLICY).feeds[0]
+    with_one = judged(look(reading), [*told, *said(price)], memory, POLICY).feeds[0]
+    if without.rule in hard:
+        assert with_one.trust is not Trust.FRESH
+
+
+def test_every_rule_has_a_name_of_its_own() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.trust is not Trust.FRESH for rule in RULES)
+
+
+def test_without_a_policy_a_record_of_before_is_left_as_it_was() -> None:
+    snapshot = look(weth(updated_at=NOW - 3_901))
+    assert judged(snapshot, said(1.0), (a_memory(),), None) == snapshot

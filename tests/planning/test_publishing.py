@@ -1,0 +1,78 @@
+"""What a rollup charges for publishing, in costs, gates and checks; and records from before it was known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from keeper.decision.gates import judged_limits
+from keeper.decision.situation import Situation, consider
+from keeper.domain.decision import Goal
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import SimulationReport
+from keeper.domain.units import WAD
+from keeper.domain.urgency import Urgency
+from keeper.journal.codec import decode, encode
+from keeper.planning.verify import verify
+from tests.decision.test_gates import a_position
+from tests.factories import PRICES, a_policy, a_snapshot
+from tests.planning.ledger import a_decision
+from tests.planning.test_route import planned
+
+TENTH = WAD // 10
+FREE, CHARGED = a_snapshot(), a_snapshot(l1_fee_wei=TENTH)
+GOAL = (0.6, 0.5, 0.4, 0.3)
+POLICY = a_policy()
+REPORT = SimulationReport(True, None, 1_500_000, None, "eth_simulateV1")
+
+
+def situation(snapshot: MarketSnapshot) -> Situation:
+    position = a_position(snapshot, POLICY)
+    return consider(position, Goal(snapshot.risk_symbols, GOAL, sum(GOAL)), Urgency.ROUTINE, None, ())
+
+
+def gas_balance(snapshot: MarketSnapshot) -> bool:
+    return next(gate for gate in judged_limits(situation(snapshot)) if gate.name == "gas_balance").passed
+
+
+def checked_cost(snapshot: MarketSnapshot, exact_wei: int) -> float:
+    decision = replace(a_decision(snapshot, GOAL), urgency=Urgency.ROUTINE)
+    report = replace(REPORT, l1_fee_wei=exact_wei)
+    verdict = verify(planned(decision, snapshot, POLICY), report, snapshot, decision, POLICY)
+    return next(check.value for check in verdict.checks if check.name == "cost_within_benefit")
+
+
+def test_the_estimate_counts_it_once() -> None:
+    assert situation(CHARGED).gas_cost_wei - situation(FREE).gas_cost_wei == TENTH
+    more = situation(CHARGED).cost_usd - situation(FREE).cost_usd
+    assert more == pytest.approx(0.1 * PRICES["WETH"])
+
+
+def test_the_plan_counts_it_once_as_gas() -> None:
+    free, charged = (planned(a_decision(one, GOAL), one, POLICY).cost for one in (FREE, CHARGED))
+    assert charged.gas - free.gas == pytest.approx(0.1 * PRICES["WETH"])
+    assert replace(charged, gas=free.gas) == free
+
+
+def test_the_balance_must_reach_for_it() -> None:
+    enough = POLICY.decision.gas_reserve_wei + situation(CHARGED).gas_cost_wei
+    assert gas_balance(replace(CHARGED, keeper_balance_wei=enough))
+    assert not gas_balance(replace(CHARGED, keeper_balance_wei=enough - WAD // 1_000))
+
+
+def test_the_last_check_puts_the_exact_fee_in_the_place_of_the_estimate() -> None:
+    without = checked_cost(FREE, 0)
+    assert checked_cost(CHARGED, TENTH) == pytest.approx(without + 0.1 * PRICES["WETH"])
+    assert checked_cost(CHARGED, 3 * TENTH) == pytest.approx(without + 0.3 * PRICES["WETH"])
+    assert checked_cost(CHARGED, TENTH // 2) == pytest.approx(without + 0.05 * PRICES["WETH"])
+    # A report that says nothing leaves the estimate.
+    assert checked_cost(CHARGED, 0) == checked_cost(CHARGED, TENTH)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(FREE, MarketSnapshot), (REPORT, SimulationReport)])
+def test_a_record_from_before_is_read_as_one_without_a_fee(value: object, kind: type[object]) -> None:
+    content = json.loads(encode(value, kind))
+    assert content.pop("l1_fee_wei") == 0
+    assert decode(json.dumps(content).encode(), kind) == value
