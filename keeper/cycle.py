@@ -16,17 +16,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keeper import failpoints
+from keeper import abreast, failpoints
 from keeper.conclude import Assessment, price_bars, propose, reassess, wanted_quotes
 from keeper.decision.brakes import forbids
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.domain.decision import Action
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected
+from keeper.domain.evidence import ImpliedReading
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.prices import Candle, FeedMemory
+from keeper.domain.prices import Candle, FeedMemory, Opinion
 from keeper.domain.record import (
     Conclusions,
     CycleInputs,
@@ -84,6 +85,18 @@ class Keeper:
         self.records.append(record)
         failpoints.reach(Failpoint.RECORD_COMMITTED)
         return record
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look at the world gave; fields as in CycleInputs."""
+
+    snapshot: MarketSnapshot
+    new_rounds: Mapping[str, tuple[Round, ...]]
+    opinions: tuple[Opinion, ...]
+    implied: tuple[ImpliedReading, ...]
+    memory: tuple[FeedMemory, ...]
+    seen_at: float | None
 
 
 class _Run:
@@ -151,37 +164,25 @@ class _Run:
     def _assess(self) -> tuple[CycleInputs, Assessment]:
         keeper, policy = self._keeper, self._keeper.policy
         in_flight = keeper.sender.settle() if keeper.sender is not None else None
-        before_reading = keeper.chain.round_trips
-        reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
-        self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
-        seen_at = keeper.clock.now() if keeper.compares_clocks else None
-        last = keeper.records.last_inputs()
-        memory = remembered(last.memory, last.snapshot) if last is not None else ()
-        block_time = reading.snapshot.block.timestamp
-        symbols = [token.symbol for token in reading.snapshot.tokens]
-        opinions = keeper.opinions.read(symbols, block_time) if keeper.opinions is not None else ()
-        snapshot = judged(reading.snapshot, opinions, memory, policy.oracle)
+        seen = self._look()
+        snapshot = seen.snapshot
         failpoints.reach(Failpoint.READ)
-        keeper.rounds.extend(reading.new_rounds)
-        keeper.rounds.extend(_newest(snapshot, memory))  # raises where the stored history is not this chain's
+        keeper.rounds.extend(seen.new_rounds)
+        keeper.rounds.extend(_newest(snapshot, seen.memory))  # raises where the history is not this chain's
         rounds = keeper.rounds.since(snapshot.block.timestamp - policy.estimate.history_s)
         candles = self._before_the_feeds(rounds, snapshot)
-        implied = with_last_good(
-            keeper.implied.read(underlyings(policy), snapshot.block.timestamp, policy.decision.horizon_s),
-            last.implied if last is not None else (),
-        )
         inputs = CycleInputs(
             snapshot=snapshot,
             history=keeper.rounds.references(rounds),
-            implied=implied,
+            implied=seen.implied,
             in_flight=in_flight,
             policy=policy,
             quotes=(),
             standing=keeper.brakes.standing(snapshot.block.timestamp),
             demand=self._demand,
-            opinions=opinions,
-            memory=memory,
-            seen_at=seen_at,
+            opinions=seen.opinions,
+            memory=seen.memory,
+            seen_at=seen.seen_at,
             candles=keeper.bars.references(candles) if keeper.bars is not None else (),
         )
         self._record = replace(self._record, inputs=inputs)
@@ -192,6 +193,28 @@ class _Run:
         self._concluded(assessment, None)
         failpoints.reach(Failpoint.CONCLUDED)
         return inputs, assessment
+
+    def _look(self) -> _Seen:
+        """The chain, then exchanges and option market side by side; each feed with its verdict."""
+        keeper, policy = self._keeper, self._keeper.policy
+        before_reading = keeper.chain.round_trips
+        reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
+        self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
+        seen_at = keeper.clock.now() if keeper.compares_clocks else None
+        now, last = reading.snapshot.block.timestamp, keeper.records.last_inputs()
+        memory = remembered(last.memory, last.snapshot) if last is not None else ()
+        symbols = [token.symbol for token in reading.snapshot.tokens]
+        asked = abreast.started(lambda: _told(keeper.opinions, symbols, now))
+        implied = keeper.implied.read(underlyings(policy), now, policy.decision.horizon_s)
+        opinions = asked.result()
+        return _Seen(
+            snapshot=judged(reading.snapshot, opinions, memory, policy.oracle),
+            new_rounds=reading.new_rounds,
+            opinions=opinions,
+            implied=with_last_good(implied, last.implied if last is not None else ()),
+            memory=memory,
+            seen_at=seen_at,
+        )
 
     def _before_the_feeds(
         self, rounds: Mapping[str, tuple[Round, ...]], snapshot: MarketSnapshot
@@ -308,6 +331,10 @@ def _used(before: Sequence[NodeUse], after: Sequence[NodeUse]) -> tuple[NodeUse,
         )
         for then, now in zip(before, after, strict=True)
     )
+
+
+def _told(opinions: Opinions | None, symbols: Sequence[str], as_of: int) -> tuple[Opinion, ...]:
+    return opinions.read(symbols, as_of) if opinions is not None else ()
 
 
 def underlyings(policy: Policy) -> tuple[str, ...]:

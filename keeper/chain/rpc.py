@@ -6,7 +6,6 @@ Reads are retried a few times, sends never: a send that failed on the way may ha
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +15,7 @@ from typing import Any, Protocol, Self, TypeVar
 import httpx
 from tenacity import Retrying, nap, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from keeper.deadline import DeadlineTransport, passed, within
 from keeper.domain.addresses import masked
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.record import NodeUse
@@ -139,7 +139,7 @@ class Rpc:
             timeout=httpx.Timeout(timeout_s),
             trust_env=False,
             headers={"content-type": "application/json"},
-            transport=transport,
+            transport=transport or DeadlineTransport(),
         )
 
     def __enter__(self) -> Self:
@@ -266,10 +266,12 @@ class Rpc:
     def _exchange(self, payload: object) -> Any:
         """One HTTP request. Raises _TransientError for what may pass by itself."""
         self.round_trips += 1
-        deadline = time.monotonic() + self._timeout_s
         try:
-            with self._http.stream("POST", self._url, content=json.dumps(payload)) as response:
-                body = self._read(response, deadline)
+            with (
+                within(self._timeout_s),
+                self._http.stream("POST", self._url, content=json.dumps(payload)) as response,
+            ):
+                body = self._read(response)
         except httpx.HTTPError as error:
             raise _TransientError(
                 NodeUnavailable(
@@ -282,7 +284,7 @@ class Rpc:
             ) from error
         return self._parsed(response.status_code, body)
 
-    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+    def _read(self, response: httpx.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_bytes():
@@ -291,7 +293,7 @@ class Rpc:
             self.bytes_received += len(chunk)
             if size > self._max_response_bytes:
                 raise self._untrusted(f"an answer is larger than {self._max_response_bytes} bytes")
-            if time.monotonic() > deadline:
+            if passed():
                 raise httpx.ReadTimeout(f"not finished after {self._timeout_s:g} s")
         return b"".join(chunks)
 

@@ -163,7 +163,9 @@ def _is_parquet(path: Path) -> bool:
     if path.suffix not in (".csv", ".parquet"):
         _refuse(f"{path.name}: neither .csv nor .parquet", "The ending says the format.")
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-        _refuse(f"{path.name}: Parquet needs the package pyarrow", "pip install pyarrow, or use CSV.")
+        _refuse(
+            f"{path.name}: Parquet needs the package pyarrow", "pip install 'keeper[research]', or use CSV."
+        )
     return path.suffix == ".parquet"
 
 

@@ -40,7 +40,7 @@ def listed(scene: Scene, rpc: Rpc) -> Book:
             for one in found.listings
         ),
         feeds=tuple(
-            BookFeed(symbols[one.token.symbol], one.feed, "as on this chain", 3_600) for one in found.listings
+            BookFeed(symbols[one.token.symbol], one.feed, one.description, 3_600) for one in found.listings
         ),
     )
 

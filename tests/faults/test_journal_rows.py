@@ -32,11 +32,14 @@ import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Journal.open(sys.argv[1]) as journal:
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-    try:
-        for number in range(10_000):
-            StoredRounds(journal).extend({"WETH": tuple(Round(number * 100 + n, 1, 1) for n in range(100))})
-    except JournalUnwritable as refused:
-        print(refused.message)
+    number = 0
+    for size in (100, 10, 1):  # until not even the smallest entry fits
+        try:
+            while True:
+                number += size
+                StoredRounds(journal).extend({"WETH": tuple(Round(number + n, 1, 1) for n in range(size))})
+        except JournalUnwritable as refused:
+            print(refused.message)
     try:
         StoredAttempts(journal, time.time).create(Intent("one", 0, PAYLOAD))
     except JournalUnwritable:
