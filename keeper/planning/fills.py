@@ -1,4 +1,4 @@
-"""The best pool for each trade, and the least that the trade must return."""
+"""The best pool or pools for each trade, and the least that each part of it must return."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import BPS, usd
-from keeper.planning.gas import usd_per_gas
+from keeper.planning.gas import swap_usd, usd_per_gas
 from keeper.planning.quotes import WETH
+from keeper.planning.split import MOST_PARTS, Part, best_split, curves, net_usd
 from keeper.planning.trades import Trade
 
 FEE_UNIT = 1_000_000
@@ -21,8 +23,8 @@ FEE_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A trade with its route. ``amount_out`` raw is what the quoter expects, ``least_out`` what the oracle
-    says it must be.
+    """A trade, or a part of one, with its route. ``amount_out`` raw is what the quoter expects, ``least_out`` what
+    the oracle says it must be.
 
     ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
     (negative: a gain).
@@ -36,6 +38,29 @@ class Fill:
     impact_usd: float
 
 
+def best_fills(
+    trade: Trade,
+    quotes: Sequence[Quote],
+    snapshot: MarketSnapshot,
+    max_slippage_bps: int,
+    gas_symbol: str = WETH,
+    most_parts: int = MOST_PARTS,
+) -> tuple[Fill, ...]:
+    """The trade along one route, or in parts along several that have no pool in common, where more is left of that
+    after the gas of each further swap.
+
+    Every part returns what the oracle asks for its amount and its pools. Raises NothingFeasible when neither one
+    route nor several together do.
+    """
+    whole = _best_whole(trade, quotes, snapshot, max_slippage_bps, gas_symbol)
+    parts = _best_parts(trade, quotes, snapshot, max_slippage_bps, gas_symbol, most_parts, whole)
+    if parts:
+        return parts
+    if whole is None:
+        raise _refusal(trade, quotes, snapshot, max_slippage_bps)
+    return (whole,)
+
+
 def best_fill(
     trade: Trade,
     quotes: Sequence[Quote],
@@ -43,29 +68,9 @@ def best_fill(
     max_slippage_bps: int,
     gas_symbol: str = WETH,
 ) -> Fill:
-    """The quote that returns most after its gas. Raises NothingFeasible when none returns what the oracle
-    asks for."""
-    fills = [
-        _fill(trade, quote, snapshot, max_slippage_bps)
-        for quote in quotes
-        if quote.amount_out is not None and _answers(quote, trade)
-    ]
-    acceptable = [(fill, quote_gas) for fill, quote_gas in fills if fill.amount_out >= fill.least_out]
-    if not acceptable:
-        best = max((fill.amount_out / fill.least_out for fill, _ in fills if fill.least_out), default=None)
-        seen = (
-            "no pool quotes it" if best is None else f"the best pool returns {1 - best:.2%} less than allowed"
-        )
-        raise NothingFeasible(
-            f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {seen}",
-            remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
-        )
-    per_gas = usd_per_gas(snapshot, gas_symbol)
-    price, decimals = snapshot.price(trade.buy), snapshot.token(trade.buy).decimals
-    best_of, _ = max(
-        acceptable, key=lambda pair: usd(pair[0].amount_out, decimals, price) - pair[1] * per_gas
-    )
-    return best_of
+    """The quote for the whole trade that returns most after its gas. Raises NothingFeasible when none returns what
+    the oracle asks for."""
+    return best_fills(trade, quotes, snapshot, max_slippage_bps, gas_symbol, most_parts=1)[0]
 
 
 def least_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
@@ -89,23 +94,100 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     return replace(fill, least_out=max(fill.least_out, quoted))
 
 
+def _best_whole(
+    trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int, gas_symbol: str
+) -> Fill | None:
+    """By the gas that the quoter counted."""
+    fills = [
+        (_fill(trade, quote.route, quote.amount_out, snapshot, max_slippage_bps), quote.gas)
+        for quote in quotes
+        if quote.amount_out is not None and _answers(quote, trade)
+    ]
+    acceptable = [(fill, gas) for fill, gas in fills if fill.amount_out >= fill.least_out]
+    if not acceptable:
+        return None
+    per_gas = usd_per_gas(snapshot, gas_symbol)
+    price, decimals = snapshot.price(trade.buy), snapshot.token(trade.buy).decimals
+    best, _ = max(acceptable, key=lambda pair: usd(pair[0].amount_out, decimals, price) - pair[1] * per_gas)
+    return best
+
+
+def _best_parts(
+    trade: Trade,
+    quotes: Sequence[Quote],
+    snapshot: MarketSnapshot,
+    max_slippage_bps: int,
+    gas_symbol: str,
+    most_parts: int,
+    whole: Fill | None,
+) -> tuple[Fill, ...]:
+    """Nothing where the whole trade along one route leaves as much. Both are judged by the gas that the plan counts."""
+    if most_parts < 2:
+        return ()
+
+    def fill(part: Part) -> Fill:
+        of_trade = replace(
+            trade,
+            amount_in=part.amount_in,
+            value_usd=trade.value_usd * part.amount_in / trade.amount_in,
+        )
+        return _fill(of_trade, part.route, part.amount_out, snapshot, max_slippage_bps)
+
+    unit_usd = usd(1, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
+    cost = partial(swap_usd, snapshot=snapshot, symbol=gas_symbol)
+    parts = best_split(
+        curves([quote for quote in quotes if _has_ends(quote.route, trade)], trade.amount_in),
+        trade.amount_in,
+        unit_usd,
+        cost,
+        most_parts,
+        lambda part: part.amount_out >= fill(part).least_out,
+    )
+    in_one = () if whole is None else (Part(whole.route, trade.amount_in, whole.amount_out),)
+    pays = not in_one or net_usd(parts, unit_usd, cost) > net_usd(in_one, unit_usd, cost)
+    return tuple(fill(part) for part in parts) if len(parts) > 1 and pays else ()
+
+
+def _refusal(
+    trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int
+) -> NothingFeasible:
+    returned = [
+        quote.amount_out / least
+        for quote in quotes
+        if quote.amount_out is not None
+        and _answers(quote, trade)
+        and (least := least_out(trade, quote.route, snapshot, max_slippage_bps))
+    ]
+    seen = (
+        f"the best pool returns {1 - max(returned):.2%} less than allowed"
+        if returned
+        else "no pool quotes it"
+    )
+    return NothingFeasible(
+        f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {seen}",
+        remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
+    )
+
+
 def _answers(quote: Quote, trade: Trade) -> bool:
-    ends = (quote.route.symbols[0], quote.route.symbols[-1])
-    return ends == (trade.sell, trade.buy) and quote.amount_in == trade.amount_in
+    return _has_ends(quote.route, trade) and quote.amount_in == trade.amount_in
 
 
-def _fill(trade: Trade, quote: Quote, snapshot: MarketSnapshot, max_slippage_bps: int) -> tuple[Fill, int]:
-    amount_out = quote.amount_out or 0
+def _has_ends(route: Route, trade: Trade) -> bool:
+    return (route.symbols[0], route.symbols[-1]) == (trade.sell, trade.buy)
+
+
+def _fill(
+    trade: Trade, route: Route, amount_out: int, snapshot: MarketSnapshot, max_slippage_bps: int
+) -> Fill:
     value_in = usd(trade.amount_in, snapshot.token(trade.sell).decimals, snapshot.price(trade.sell))
     value_out = usd(amount_out, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
-    kept = math.prod(1.0 - fee / FEE_UNIT for fee in quote.route.fees)
-    fees = value_in * (1.0 - kept)
-    fill = Fill(
+    fees = value_in * (1.0 - math.prod(1.0 - fee / FEE_UNIT for fee in route.fees))
+    return Fill(
         trade=trade,
-        route=quote.route,
+        route=route,
         amount_out=amount_out,
-        least_out=least_out(trade, quote.route, snapshot, max_slippage_bps),
+        least_out=least_out(trade, route, snapshot, max_slippage_bps),
         fees_usd=fees,
         impact_usd=value_in - fees - value_out,
     )
-    return fill, quote.gas

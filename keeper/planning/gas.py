@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Step, StepKind
+from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.units import USD, WAD
 
 CALL = 200_000
@@ -26,6 +26,8 @@ PER_STEP = {
     StepKind.SWAP_EXACT_IN: 40_000,
     StepKind.SWAP_EXACT_OUT: 40_000,
 }
+PUBLISHED_PART = 0.12
+"""Of what publishing a rebalance costs: a swap along two hops is 320 bytes of calldata of some 3,000."""
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
 MOST_HOPS = 2
@@ -41,22 +43,39 @@ def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
     return total
 
 
+def swap_usd(route: Route, snapshot: MarketSnapshot, symbol: str) -> float:
+    """What one more swap along a route adds to a transaction: its gas at the block's base fee and, on a rollup, its
+    part of what publishing costs. Raises InvalidSetting as ``usd_of_wei``."""
+    gas = PER_STEP[StepKind.SWAP_EXACT_IN] + HOP * len(route.fees)
+    wei = gas * snapshot.block.base_fee_wei + math.ceil(snapshot.l1_fee_wei * PUBLISHED_PART)
+    return usd_of_wei(wei, snapshot, symbol)
+
+
 def most_trades(block_gas_limit: int, margin: float) -> int:
     """How many trades one transaction certainly has room for, each with the most that it can take: collateral
     withdrawn, two hops, collateral supplied. ``block_gas_limit`` 0: not known, as good as none."""
-    room = (
+    return max(0, math.floor(_room(block_gas_limit, margin) / _PER_TRADE))
+
+
+def most_further_parts(block_gas_limit: int, margin: float, trades: int) -> int:
+    """How many swaps, each with the most hops, there certainly is room for beside one for each of ``trades``."""
+    left = _room(block_gas_limit, margin) - trades * _PER_TRADE
+    return max(0, math.floor(left / _PER_PART))
+
+
+_PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MOST_HOPS * HOP
+_PER_TRADE = PER_STEP[StepKind.WITHDRAW] + _PER_PART + PER_STEP[StepKind.SUPPLY]
+_AROUND = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
+
+
+def _room(block_gas_limit: int, margin: float) -> float:
+    """Gas for trades."""
+    most = (
         LARGEST_TRANSACTION
         if block_gas_limit == 0
         else min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
     )
-    per_trade = (
-        PER_STEP[StepKind.WITHDRAW]
-        + PER_STEP[StepKind.SWAP_EXACT_IN]
-        + MOST_HOPS * HOP
-        + PER_STEP[StepKind.SUPPLY]
-    )
-    around = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
-    return max(0, math.floor((room / margin - around) / per_trade))
+    return most / margin - _AROUND
 
 
 def gas_limit_for(gas: int, margin: float) -> int:

@@ -4,9 +4,8 @@ cost."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
@@ -16,11 +15,12 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, UINT256_MAX, raw_from_usd_floor, usd
 from keeper.planning.expected import expected_state
-from keeper.planning.fills import Fill, best_fill, guarded
+from keeper.planning.fills import Fill, guarded
 from keeper.planning.funding import Funding, funding, idle_buffer
 from keeper.planning.gas import gas_limit_for, gas_of, usd_of_wei, usd_per_gas
-from keeper.planning.obstacles import refuse_if, require_no_obstacle, supply_obstacle, withdraw_obstacle
-from keeper.planning.trades import Trade, postponed_usd, trades
+from keeper.planning.obstacles import require_no_obstacle, supply_obstacle
+from keeper.planning.sequence import fills_of
+from keeper.planning.trades import postponed_usd, trades
 
 
 def route(
@@ -35,20 +35,10 @@ def route(
     """
     emergency = decision.action is Action.RIPCORD
     per_gas = usd_per_gas(snapshot, policy.plan.gas_usd_price_symbol)
-    max_slippage_bps = policy.decision.at(decision.urgency).max_slippage_bps
-    find = partial(
-        best_fill,
-        quotes=quotes,
-        snapshot=snapshot,
-        max_slippage_bps=max_slippage_bps,
-        gas_symbol=policy.plan.gas_usd_price_symbol,
-    )
     wanted = trades(decision, snapshot, policy)
+    fills = fills_of(wanted, quotes, snapshot, policy, decision.urgency, only_possible=emergency)
     if emergency:
-        sales = _possible_sales(wanted, find, snapshot)
-        fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in sales)
-    else:
-        fills = tuple(find(trade) for trade in wanted)
+        fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in fills)
     if not fills:
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
@@ -81,27 +71,6 @@ def route(
         turnover_usd=math.fsum(fill.trade.value_usd for fill in fills),
         postponed_usd=postponed_usd(decision, snapshot, policy),
     )
-
-
-def _possible_sales(
-    wanted: Sequence[Trade], find: Callable[[Trade], Fill], snapshot: MarketSnapshot
-) -> tuple[Fill, ...]:
-    """One asset that cannot be sold must not keep the others from lowering the debt.
-
-    Raises the first refusal when nothing can be sold.
-    """
-    found, refused = [], []
-    for trade in wanted:
-        needed = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
-        obstacle = withdraw_obstacle(trade.sell, needed, snapshot) if needed else None
-        try:
-            refuse_if(f"WITHDRAW of {trade.sell}", obstacle)
-            found.append(find(trade))
-        except NothingFeasible as refusal:
-            refused.append(refusal)
-    if refused and not found:
-        raise refused[0]
-    return tuple(found)
 
 
 def _collateral(

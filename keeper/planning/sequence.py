@@ -1,0 +1,71 @@
+"""The fills of all trades of a plan in the order of its swaps, each in the pools as those before it leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote
+from keeper.domain.policy import Policy
+from keeper.domain.urgency import Urgency
+from keeper.planning.fills import Fill, best_fills
+from keeper.planning.gas import most_further_parts
+from keeper.planning.obstacles import refuse_if, withdraw_obstacle
+from keeper.planning.quotes import routes
+from keeper.planning.shared_pools import after_others, entering, shared_hops
+from keeper.planning.split import MOST_PARTS, Hop
+from keeper.planning.trades import Trade
+
+
+def fills_of(
+    wanted: Sequence[Trade],
+    quotes: Sequence[Quote],
+    snapshot: MarketSnapshot,
+    policy: Policy,
+    urgency: Urgency,
+    *,
+    only_possible: bool,
+) -> tuple[Fill, ...]:
+    """``wanted`` in the order of the swaps. A trade is split at most as far as a block has gas for.
+
+    Raises NothingFeasible for the first trade that cannot be made; with ``only_possible`` such trades are left out,
+    and the first refusal is raised when nothing is left.
+    """
+    answers = {(quote.route, quote.amount_in): quote for quote in quotes}
+    shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in wanted], snapshot)
+    further = most_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(wanted))
+    passed: dict[Hop, int] = {}
+    found: list[Fill] = []
+    refused: list[NothingFeasible] = []
+    for trade in wanted:
+        try:
+            if only_possible:
+                _require_withdrawable(trade, snapshot)
+            fills = best_fills(
+                trade,
+                after_others(quotes, passed, shared, answers),
+                snapshot,
+                policy.decision.at(urgency).max_slippage_bps,
+                policy.plan.gas_usd_price_symbol,
+                min(MOST_PARTS, 1 + further),
+            )
+        except NothingFeasible as refusal:
+            if not only_possible:
+                raise
+            refused.append(refusal)
+            continue
+        found += fills
+        further -= len(fills) - 1
+        for fill in fills:
+            for hop, amount in entering(fill.route, fill.trade.amount_in, snapshot).items():
+                passed[hop] = passed.get(hop, 0) + amount
+    if refused and not found:
+        raise refused[0]
+    return tuple(found)
+
+
+def _require_withdrawable(trade: Trade, snapshot: MarketSnapshot) -> None:
+    needed = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
+    obstacle = withdraw_obstacle(trade.sell, needed, snapshot) if needed else None
+    refuse_if(f"WITHDRAW of {trade.sell}", obstacle)
