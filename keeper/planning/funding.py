@@ -16,9 +16,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_ceil
 from keeper.planning.fills import Fill
 
-LEAST_HEALTH_FACTOR_ON_THE_WAY = 1.10
-"""Collateral is withdrawn before its proceeds repay: down to here that is done without repaying first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Funding:
@@ -38,6 +35,7 @@ def funding(
     snapshot: MarketSnapshot,
     buffer: int,
     withdrawn: dict[str, int],
+    least: float,
     *,
     may_borrow: bool,
     dust: int = 0,
@@ -45,18 +43,17 @@ def funding(
     """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
     ``buffer`` stays idle, and is borrowed where it is missing; ``withdrawn`` is the collateral that leaves the
-    lending market, raw by symbol. Where ``may_borrow`` is False the flash loan covers at most what the sells
-    return for certain. Up to ``dust`` is taken from the buffer rather than borrowed, or left rather than
-    repaid. Raises NothingFeasible when collateral could only be withdrawn below health factor 1.
+    lending market, raw by symbol, which may lower the health factor to ``least`` before anything is repaid. Where
+    ``may_borrow`` is False the flash loan covers at most what the sells return for certain. Up to ``dust`` is taken
+    from the buffer rather than borrowed, or left rather than repaid. Raises NothingFeasible when collateral could
+    only be withdrawn below health factor 1.
     """
     cash = snapshot.debt_token.symbol
     holding = snapshot.holdings[0]
     on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
-    repay_first = min(
-        holding.owed, _repayment_that_frees(withdrawn, snapshot, LEAST_HEALTH_FACTOR_ON_THE_WAY)
-    )
+    repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot, least))
     short = repay_first + spent - on_hand - earned
     if 0 < short <= dust and repay_first + spent <= holding.idle:
         on_hand += short

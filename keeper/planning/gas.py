@@ -68,14 +68,16 @@ _PER_TRADE = PER_STEP[StepKind.WITHDRAW] + _PER_PART + PER_STEP[StepKind.SUPPLY]
 _AROUND = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
 
 
+def most_gas(block_gas_limit: int) -> float:
+    """The largest gas limit of a transaction; ``block_gas_limit`` 0: not known."""
+    if block_gas_limit == 0:
+        return LARGEST_TRANSACTION
+    return min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
+
+
 def _room(block_gas_limit: int, margin: float) -> float:
     """Gas for trades."""
-    most = (
-        LARGEST_TRANSACTION
-        if block_gas_limit == 0
-        else min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
-    )
-    return most / margin - _AROUND
+    return most_gas(block_gas_limit) / margin - _AROUND
 
 
 def gas_limit_for(gas: int, margin: float) -> int:

@@ -31,7 +31,7 @@ def require_no_obstacle(steps: Sequence[Step], funded: Funding, snapshot: Market
         elif step.kind is StepKind.WITHDRAW:
             refuse_if(f"WITHDRAW of {step.symbol}", withdraw_obstacle(step.symbol, step.amount, snapshot))
         elif step.kind is StepKind.BORROW:
-            refuse_if(f"BORROW of {step.symbol}", _borrow_obstacle(step.amount, funded, snapshot))
+            refuse_if(f"BORROW of {step.symbol}", _borrow_obstacle(funded, snapshot))
         elif step.kind is StepKind.REPAY:
             refuse_if(f"REPAY of {step.symbol}", _closed(step.symbol, snapshot))
         elif step.route is not None:
@@ -62,8 +62,9 @@ def withdraw_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obs
     return None
 
 
-def _borrow_obstacle(amount: int, funded: Funding, snapshot: MarketSnapshot) -> Obstacle | None:
-    reserve, token = snapshot.reserves[0], snapshot.debt_token
+def _borrow_obstacle(funded: Funding, snapshot: MarketSnapshot) -> Obstacle | None:
+    """Of all that is borrowed, in one step or several."""
+    reserve, token, amount = snapshot.reserves[0], snapshot.debt_token, funded.borrow
     closed = _closed(token.symbol, snapshot) or _frozen(token.symbol, snapshot)
     if closed:
         return closed

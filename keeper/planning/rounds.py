@@ -89,6 +89,10 @@ def down(
     steps: list[Step] = []
     repaid = 0
     symbol = snapshot.debt_token.symbol
+    first = min(cash, owed)
+    if first:
+        steps.append(Step(StepKind.REPAY, symbol, first, 0, None, first, 0))
+        owed, cash, repaid = owed - first, cash - first, first
     for _ in range(MOST_ROUNDS):
         share = _free_share(sells, left, at_hand, supplied, owed, snapshot, least)
         if share < SMALLEST:
@@ -109,7 +113,11 @@ def down(
             left[place] -= amount
         payment = min(cash, owed)
         if payment:
-            steps.append(Step(StepKind.REPAY, symbol, payment, 0, None, payment, 0))
+            # A basis point of interest until the transaction is mined can be paid as well, or crumbs stay.
+            clears = payment == owed and (cash - payment) * BPS >= owed
+            steps.append(
+                Step(StepKind.REPAY, symbol, UINT256_MAX if clears else payment, 0, None, payment, 0)
+            )
             owed, cash, repaid = owed - payment, cash - payment, repaid + payment
         if not any(left.values()):
             break

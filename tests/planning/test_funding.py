@@ -70,7 +70,7 @@ def test_without_borrowing_the_sells_pay_for_everything(
     least = int(2_000_000 * USDC * Fraction(amount, holding.supplied) * SLIPPAGE)
     fills = [a_fill(symbol, "USDC", amount, least)]
 
-    found = funding(fills, snapshot, 0, {symbol: amount}, may_borrow=False)
+    found = funding(fills, snapshot, 0, {symbol: amount}, 1.10, may_borrow=False)
 
     assert found.borrow == 0
     cash_after(found, snapshot, fills)
@@ -90,8 +90,8 @@ def test_a_repayment_beyond_what_the_sells_return_is_cut_to_it() -> None:
     snapshot = with_holding(snapshot, "USDC", owed=1_620_000 * USDC)
     amount = snapshot.holding("WETH").supplied // 50
     fills = [a_fill("WETH", "USDC", amount, 39_000 * USDC)]
-    free = funding(fills, snapshot, 0, {"WETH": amount}, may_borrow=True)
-    bound = funding(fills, snapshot, 0, {"WETH": amount}, may_borrow=False)
+    free = funding(fills, snapshot, 0, {"WETH": amount}, 1.10, may_borrow=True)
+    bound = funding(fills, snapshot, 0, {"WETH": amount}, 1.10, may_borrow=False)
     assert free.repay_first > 39_000 * USDC
     assert free.borrow > 0
     assert bound.repay_first < 39_000 * USDC

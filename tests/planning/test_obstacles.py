@@ -64,10 +64,7 @@ def planned_without_quotes_for(symbol: str, decision: Decision, snapshot: Market
         ("LINK", {"supply_cap": 12_000_001}, "SUPPLY of LINK: .* supply cap"),
         ("USDC", {"borrow_cap": 800_000_001}, "BORROW of USDC: .* borrow cap"),
         ("USDC", {"borrowing_enabled": False}, "BORROW of USDC: .* cannot be borrowed"),
-        ("USDC", {"flash_loan_enabled": False}, "flash loan of USDC: .* gives none"),
         ("USDC", {"available": 500_000 * USDC}, "flash loan of USDC: .* 500,000"),
-        # Aave takes the flash loan out of what it can lend for as long as it is out.
-        ("USDC", {"available": 1_000_000 * USDC}, "BORROW of USDC: .* to lend"),
     ],
 )
 def test_a_reserve_without_room_is_named(symbol: str, changes: dict[str, Any], message: str) -> None:
@@ -75,6 +72,33 @@ def test_a_reserve_without_room_is_named(symbol: str, changes: dict[str, Any], m
     with pytest.raises(NothingFeasible, match=message) as refused:
         planned(a_decision(snapshot, GOAL), snapshot, a_policy())
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"flash_loan_enabled": False},
+        # Aave takes the flash loan out of what it can lend for as long as it is out.
+        {"available": 1_000_000 * USDC},
+    ],
+)
+def test_where_no_flash_loan_is_to_be_had_leverage_is_raised_in_rounds(changes: dict[str, Any]) -> None:
+    snapshot = with_reserve(a_snapshot(), "USDC", **changes)
+    plan = planned(a_decision(snapshot, GOAL), snapshot, a_policy())
+    assert plan.flash_amount == 0
+    assert [step.kind for step in plan.steps].count(StepKind.BORROW) > 0
+    Ledger(snapshot).run(plan, as_quoted)
+
+
+def test_an_emergency_without_a_flash_loan_sells_in_rounds() -> None:
+    snapshot = with_reserve(a_snapshot(weights=(1.2, 1.2, 0.3, 0.3)), "USDC", flash_loan_enabled=False)
+    decision = a_decision(snapshot, lowered(snapshot), action=Action.RIPCORD, urgency=Urgency.EMERGENCY)
+    plan = planned(decision, snapshot, a_policy())
+    kinds = [step.kind for step in plan.steps]
+    assert plan.flash_amount == 0
+    assert set(kinds) == {StepKind.WITHDRAW, StepKind.SWAP_EXACT_IN, StepKind.REPAY}
+    assert kinds.count(StepKind.REPAY) > 1
+    Ledger(snapshot).run(plan, as_quoted)
 
 
 @pytest.mark.parametrize(
@@ -188,8 +212,8 @@ def test_a_vault_that_needs_no_debt_is_left_with_none() -> None:
     """Interest runs on until the transaction is mined: an exact amount would leave crumbs of debt."""
     snapshot = a_snapshot(weights=GOAL)
     plan = planned(a_decision(snapshot, lowered(snapshot, 0.3)), snapshot, a_policy())
-    last = plan.steps[-1]
-    assert (last.kind, last.amount) == (StepKind.REPAY, UINT256_MAX)
+    last = [step for step in plan.steps if step.kind is StepKind.REPAY][-1]
+    assert last.amount == UINT256_MAX
     for fill in (at_its_limit, as_quoted):
         ledger = Ledger(snapshot)
         ledger.debt += ledger.debt // 50_000
