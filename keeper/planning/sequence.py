@@ -33,6 +33,9 @@ def fills_of(
     and the first refusal is raised when nothing is left.
     """
     answers = {(quote.route, quote.amount_in): quote for quote in quotes}
+    by_ends: dict[tuple[str, str], list[Quote]] = {}
+    for quote in quotes:
+        by_ends.setdefault((quote.route.symbols[0], quote.route.symbols[-1]), []).append(quote)
     shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in wanted], snapshot)
     further = most_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(wanted))
     passed: dict[Hop, int] = {}
@@ -44,7 +47,7 @@ def fills_of(
                 _require_withdrawable(trade, snapshot)
             fills = best_fills(
                 trade,
-                after_others(quotes, passed, shared, answers),
+                after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers),
                 snapshot,
                 policy.decision.at(urgency).max_slippage_bps,
                 policy.plan.gas_usd_price_symbol,

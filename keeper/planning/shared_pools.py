@@ -7,10 +7,11 @@ paper, section 6.3: constant product on virtual reserves), so that p(y + z) / p(
 
     g(y + x) - g(y)  >=  g(x) · p(y) / p(0)   for every x.
 
-The factor p(y) / p(0) therefore lowers a whole ladder of sizes at once and leaves it concave; it is exact for small x,
-and read off quotes to within the square of the price impact. What follows the hop on a route only gets less to swap,
-at no worse a price, so that the factor holds for the route. Where liquidity thins out behind the range in between it
-can be too kind: the simulation of the whole plan has the last word.
+The factor p(y) / p(0) therefore lowers a whole ladder of sizes at once and leaves it concave. It is read off quotes in
+two ways, of which the smaller counts: by the slopes between quotes, which see liquidity thin out on the way; and by
+the mean prices m(z) = g(z) / z: p(y) / p(0) = (m(y) / m(0))², and 1/m is linear, as long as liquidity does not change.
+What follows the hop on a route only gets less to swap, at no worse a price, so that the factor holds for the route.
+Where liquidity thins out only behind what was asked, nothing here can tell: the simulation has the last word.
 """
 
 from __future__ import annotations
@@ -92,20 +93,31 @@ def _kept(hop: Hop, passed: int, sizes: Sequence[int], answers: Answers) -> Frac
             points.append((size, out))
     if len(points) < FEWEST_POINTS or points[-1][0] < passed:
         return Fraction(0)
-    start, now = _marginal_price(points, 0), _marginal_price(points, passed)
-    return min(Fraction(1), max(Fraction(0), now / start)) if start > 0 else Fraction(0)
+    factor = min(_by_slopes(points, passed), _by_mean_prices(points, passed))
+    return min(Fraction(1), max(Fraction(0), factor))
 
 
-def _marginal_price(points: Sequence[tuple[int, int]], size: int) -> Fraction:
-    """Of an output curve known at ``points`` (size, output). The mean price between two points is the marginal one
-    half-way between them; linear in between, and beyond the outermost as between the two next to them."""
-    known: list[tuple[Fraction, Fraction]] = []
-    for (low, out_low), (high, out_high) in pairwise(points):
-        price = Fraction(out_high - out_low, high - low)
-        known.append((Fraction(low + high, 2), min(price, known[-1][1]) if known else price))
-    right = next((place for place in range(1, len(known)) if known[place][0] >= size), len(known) - 1)
-    (at, price), (next_at, next_price) = known[right - 1], known[right]
-    return price + (next_price - price) * (size - at) / (next_at - at)
+def _by_slopes(points: Sequence[tuple[int, int]], size: int) -> Fraction:
+    """The mean price between two points is the marginal one half-way between them."""
+    prices = [
+        (Fraction(low + high, 2), Fraction(out_high - out_low, high - low))
+        for (low, out_low), (high, out_high) in pairwise(points)
+    ]
+    start = _interpolated(prices, 0)
+    return _interpolated(prices, size) / start if start > 0 else Fraction(0)
+
+
+def _by_mean_prices(points: Sequence[tuple[int, int]], size: int) -> Fraction:
+    inverse = [(Fraction(amount), Fraction(amount, out)) for amount, out in points[1:]]
+    now, start = _interpolated(inverse, size), _interpolated(inverse, 0)
+    return (start / now) ** 2 if now > 0 else Fraction(0)
+
+
+def _interpolated(values: Sequence[tuple[Fraction, Fraction]], at: int) -> Fraction:
+    """Linear between the places, and beyond the outermost as between the two next to them."""
+    right = next((n for n in range(1, len(values)) if values[n][0] >= at), len(values) - 1)
+    (low, value), (high, next_value) = values[right - 1], values[right]
+    return value + (next_value - value) * (at - low) / (high - low)
 
 
 def _converted(amount: int, sold: str, into: str, snapshot: MarketSnapshot) -> int:
