@@ -9,6 +9,7 @@ from dataclasses import replace
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import BPS, UINT256_MAX, usd
+from keeper.planning.collateral import crumbs_of_ltv_zero, ltv_zero_first
 from keeper.planning.fills import Fill
 from keeper.planning.funding import Funding, funding
 from keeper.planning.obstacles import require_no_obstacle, supply_obstacle
@@ -52,6 +53,9 @@ def _collateral(
             change[symbol] = left
         elif bought or (with_idle and worth_supplying(left, symbol, snapshot)):
             change[symbol] = left
+    if withdrawn and snapshot.holdings[0].owed:
+        withdrawn = ltv_zero_first({**crumbs_of_ltv_zero(snapshot), **withdrawn}, snapshot)
+        change |= {symbol: -amount for symbol, amount in withdrawn.items()}
     return withdrawn, change
 
 
@@ -72,8 +76,13 @@ def _steps(
     cash = snapshot.debt_token.symbol
     steps = []
     if funded.repay_first:
-        steps.append(move(StepKind.REPAY, cash, funded.repay_first, paid=True))
-    steps += [move(StepKind.WITHDRAW, symbol, amount, paid=False) for symbol, amount in withdrawn.items()]
+        repay = move(StepKind.REPAY, cash, funded.repay_first, paid=True)
+        all_of_it = funded.repay_first == snapshot.holdings[0].owed
+        steps.append(replace(repay, amount=UINT256_MAX) if all_of_it else repay)
+    for symbol, amount in withdrawn.items():
+        withdraw = move(StepKind.WITHDRAW, symbol, amount, paid=False)
+        whole = not snapshot.reserve(symbol).ltv_bps and amount == snapshot.holding(symbol).supplied
+        steps.append(replace(withdraw, amount=UINT256_MAX) if whole else withdraw)
     steps += [swap(fill) for fill in sorted(fills, key=lambda fill: _turn(fill, cash))]
     for symbol, amount in collateral.items():
         if amount > 0:

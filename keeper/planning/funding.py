@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_ceil
+from keeper.planning.collateral import is_held_back, staying_of_ltv_zero
 from keeper.planning.fills import Fill
 
 
 @dataclass(frozen=True, slots=True)
 class Funding:
     """``repay_first`` before collateral is withdrawn, ``borrow`` or ``repay_last`` after everything is
-    supplied. ``spare`` is what is certain to be left over beside the buffer."""
+    supplied. ``spare`` is what is certain to be left over beside the buffer. Where ``repay_first`` is all that is
+    owed, there is a bp of it more, for the interest until it is mined."""
 
     flash: int
     premium: int
@@ -43,19 +45,20 @@ def funding(
     """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
     ``buffer`` stays idle, and is borrowed where it is missing; ``withdrawn`` is the collateral that leaves the
-    lending market, raw by symbol, which may lower the health factor to ``least`` before anything is repaid. Where
-    ``may_borrow`` is False the flash loan covers at most what the sells return for certain. Up to ``dust`` is taken
-    from the buffer rather than borrowed, or left rather than repaid. Raises NothingFeasible when collateral could
-    only be withdrawn below health factor 1.
+    lending market, raw by symbol in the order it leaves, which may lower the health factor to ``least`` before
+    anything is repaid. Where ``may_borrow`` is False the flash loan covers at most what the sells return for certain.
+    Up to ``dust`` is taken from the buffer rather than borrowed, or left rather than repaid. Raises NothingFeasible
+    when collateral could only be withdrawn below health factor 1.
     """
     cash = snapshot.debt_token.symbol
     holding = snapshot.holdings[0]
     on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
-    repay_first = min(holding.owed, _repayment_that_frees(withdrawn, snapshot, least))
-    short = repay_first + spent - on_hand - earned
-    if 0 < short <= dust and repay_first + spent <= holding.idle:
+    repay_first = _repayment_first(withdrawn, snapshot, least)
+    due = repay_first + _interest_until_mined(repay_first, holding.owed)
+    short = due + spent - on_hand - earned
+    if 0 < short <= dust and due + spent <= holding.idle:
         on_hand += short
     found = _settled(on_hand, spent, earned, repay_first, snapshot)
     if found.borrow and not may_borrow:
@@ -72,11 +75,12 @@ def premium(flash: int, premium_bps: int) -> int:
 
 def _settled(on_hand: int, spent: int, earned: int, repay_first: int, snapshot: MarketSnapshot) -> Funding:
     """``on_hand`` is below 0 by what the buffer lacks."""
-    usable = max(0, on_hand)
-    flash = max(0, repay_first - usable, repay_first + spent - usable - earned)
+    usable, owed = max(0, on_hand), snapshot.holdings[0].owed
+    due = repay_first + _interest_until_mined(repay_first, owed)
+    flash = max(0, due - usable, due + spent - usable - earned)
     fee = premium(flash, snapshot.flash_premium_bps)
-    left = on_hand - repay_first + earned - spent - fee
-    repay_last = max(0, min(left, snapshot.holdings[0].owed - repay_first))
+    left = on_hand - due + earned - spent - fee
+    repay_last = max(0, min(left, owed - repay_first))
     return Funding(
         flash=flash,
         premium=fee,
@@ -87,8 +91,27 @@ def _settled(on_hand: int, spent: int, earned: int, repay_first: int, snapshot: 
     )
 
 
+def _repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least: float) -> int:
+    owed = snapshot.holdings[0].owed
+    if is_held_back(withdrawn, snapshot):
+        return owed
+    return min(owed, _repayment_that_frees(withdrawn, snapshot, least))
+
+
+def _interest_until_mined(repaid: int, owed: int) -> int:
+    """A crumb of debt beside no collateral has a health factor of 0: what repays all must repay all."""
+    return -(-owed // BPS) if repaid == owed else 0
+
+
 def _require_withdrawable(repay_first: int, withdrawn: dict[str, int], snapshot: MarketSnapshot) -> None:
-    """Aave ValidationLogic.validateHFAndLtv: no withdrawal may end below health factor 1."""
+    """Aave ValidationLogic.validateHFAndLtvzero: no withdrawal may end below health factor 1, nor leave collateral of
+    LTV 0 behind."""
+    if repay_first < snapshot.holdings[0].owed and is_held_back(withdrawn, snapshot):
+        held_back = ", ".join(staying_of_ltv_zero(withdrawn, snapshot))
+        raise NothingFeasible(
+            f"withdrawing {', '.join(withdrawn)}: {held_back} has LTV 0 and must leave before any other collateral",
+            remedy="Sell it whole, or deposit cash into the vault so that its debt can be repaid first.",
+        )
     if _repayment_that_frees(withdrawn, snapshot, 1.0) > repay_first:
         raise NothingFeasible(
             f"withdrawing {', '.join(withdrawn)}: what the sales return for certain does not keep the health "

@@ -9,6 +9,7 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import to_float
+from keeper.planning.collateral import borrowable
 from keeper.planning.funding import Funding
 
 WAIT = "Wait until the lending market opens it again, or leave the asset out."
@@ -29,9 +30,11 @@ def require_no_obstacle(steps: Sequence[Step], funded: Funding, snapshot: Market
         if step.kind is StepKind.SUPPLY:
             refuse_if(f"SUPPLY of {step.symbol}", supply_obstacle(step.symbol, step.expected_in, snapshot))
         elif step.kind is StepKind.WITHDRAW:
-            refuse_if(f"WITHDRAW of {step.symbol}", withdraw_obstacle(step.symbol, step.amount, snapshot))
+            refuse_if(
+                f"WITHDRAW of {step.symbol}", withdraw_obstacle(step.symbol, step.expected_out, snapshot)
+            )
         elif step.kind is StepKind.BORROW:
-            refuse_if(f"BORROW of {step.symbol}", _borrow_obstacle(funded, snapshot))
+            refuse_if(f"BORROW of {step.symbol}", _borrow_obstacle(steps, funded, snapshot))
         elif step.kind is StepKind.REPAY:
             refuse_if(f"REPAY of {step.symbol}", _closed(step.symbol, snapshot))
         elif step.route is not None:
@@ -45,6 +48,8 @@ def supply_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obsta
     closed = _closed(symbol, snapshot) or _frozen(symbol, snapshot) or _disabled(symbol, snapshot)
     if closed:
         return closed
+    if not reserve.ltv_bps and not snapshot.holding(symbol).supplied:
+        return Obstacle("it cannot become collateral at LTV 0", WAIT)
     if reserve.supply_cap and reserve.supplied + amount > reserve.supply_cap * 10**token.decimals:
         return Obstacle(f"its reserve is at its supply cap of {reserve.supply_cap:,}", SMALLER)
     return None
@@ -62,7 +67,7 @@ def withdraw_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obs
     return None
 
 
-def _borrow_obstacle(funded: Funding, snapshot: MarketSnapshot) -> Obstacle | None:
+def _borrow_obstacle(steps: Sequence[Step], funded: Funding, snapshot: MarketSnapshot) -> Obstacle | None:
     """Of all that is borrowed, in one step or several."""
     reserve, token, amount = snapshot.reserves[0], snapshot.debt_token, funded.borrow
     closed = _closed(token.symbol, snapshot) or _frozen(token.symbol, snapshot)
@@ -78,7 +83,22 @@ def _borrow_obstacle(funded: Funding, snapshot: MarketSnapshot) -> Obstacle | No
     if amount > free:
         has = f"{to_float(max(0, free), token.decimals):,.0f}"
         return Obstacle(f"its reserve has {has} to lend beside the flash loan", SMALLER)
+    debt = snapshot.holdings[0].owed - funded.repay_first + amount
+    carried = borrowable(_collateral_after(steps, snapshot), snapshot)
+    if debt > carried:
+        has = f"{to_float(carried, token.decimals):,.0f}"
+        return Obstacle(f"the collateral carries a debt of {has} by its loan-to-value", SMALLER)
     return None
+
+
+def _collateral_after(steps: Sequence[Step], snapshot: MarketSnapshot) -> dict[str, int]:
+    supplied = {holding.symbol: holding.supplied for holding in snapshot.holdings}
+    for step in steps:
+        if step.kind is StepKind.SUPPLY:
+            supplied[step.symbol] += step.expected_in
+        elif step.kind is StepKind.WITHDRAW:
+            supplied[step.symbol] -= step.expected_out
+    return supplied
 
 
 def _require_flash_loan(funded: Funding, snapshot: MarketSnapshot) -> None:

@@ -3,8 +3,10 @@
 Up:   buy, supply, borrow against it, buy with what was borrowed, …
 Down: withdraw, sell, repay with the proceeds, withdraw what that set free, …
 
-A pool gives for the parts together what it gives for the whole, so the quotes of the whole hold; each part must return
-its share of the least that the whole must return. What is not reached in so many rounds is left to later cycles.
+A pool gives for the parts together what it gives for the whole, the earlier ones at a better price than the later:
+what each part returns is read off a parabola through the whole's quote, whose tangent at nothing is the price without
+impact. Each part must return its share of the least that the whole must return; where the last would not, there are no
+rounds. What is not reached in so many rounds is left to later cycles.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot, Reserve
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import BPS, UINT256_MAX, unit
@@ -60,7 +63,7 @@ def up(buys: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least
         for place, fill in enumerate(buys):
             amount = left[place] * spend // remaining if remaining else 0
             if amount:
-                bought = _part(fill, amount)
+                bought = _part(fill, fill.trade.amount_in - left[place], amount)
                 steps += [bought, _supplied(fill.trade.buy, bought.expected_out)]
                 supplied[fill.trade.buy] = supplied.get(fill.trade.buy, 0) + bought.limit
                 left[place] -= amount
@@ -107,7 +110,7 @@ def down(
                 steps.append(Step(StepKind.WITHDRAW, sold, needed, 0, None, 0, needed))
                 supplied[sold] -= needed
             at_hand[sold] = at_hand.get(sold, 0) + needed - amount
-            part = _part(fill, amount)
+            part = _part(fill, fill.trade.amount_in - left[place], amount)
             steps.append(part)
             cash += part.limit
             left[place] -= amount
@@ -176,17 +179,34 @@ def _loan_to_value(reserve: Reserve) -> int:
     return reserve.ltv_bps
 
 
-def _part(fill: Fill, amount: int) -> Step:
+def _part(fill: Fill, before: int, amount: int) -> Step:
+    """``amount`` raw of a fill of which ``before`` is done. Raises NothingFeasible where it would return less than its
+    share of the least."""
     whole = fill.trade.amount_in
+    expected = _returned(fill, before + amount) - _returned(fill, before)
+    limit = max(1, -(-fill.least_out * amount // whole))
+    if expected < limit:
+        raise NothingFeasible(
+            f"selling {fill.trade.sell} for {fill.trade.buy} in parts: the last would return less than allowed",
+            remedy="Allow more slippage, or lower max_trade so that less moves at once.",
+        )
     return Step(
         kind=StepKind.SWAP_EXACT_IN,
         symbol=fill.trade.sell,
         amount=amount,
-        limit=max(1, -(-fill.least_out * amount // whole)),
+        limit=limit,
         route=fill.route,
         expected_in=amount,
-        expected_out=fill.amount_out * amount // whole,
+        expected_out=expected,
     )
+
+
+def _returned(fill: Fill, amount: int) -> int:
+    """For the first ``amount`` raw of the fill, rounded down: exact for all of it."""
+    share = Fraction(amount, fill.trade.amount_in)
+    kept_usd = fill.trade.value_usd - fill.fees_usd - fill.impact_usd
+    lost = Fraction(max(0.0, fill.impact_usd) / kept_usd) if kept_usd > 0 else Fraction(0)
+    return math.floor(fill.amount_out * share * (1 + lost * (1 - share)))
 
 
 def _supplied(symbol: str, expected: int) -> Step:
@@ -205,7 +225,7 @@ def _done(fills: Sequence[Fill], left: Mapping[int, int]) -> Iterator[Fill]:
             yield replace(
                 fill,
                 trade=replace(fill.trade, amount_in=amount, value_usd=fill.trade.value_usd * share),
-                amount_out=fill.amount_out * amount // whole,
+                amount_out=_returned(fill, amount),
                 least_out=max(1, -(-fill.least_out * amount // whole)),
                 fees_usd=fill.fees_usd * share,
                 impact_usd=fill.impact_usd * share,

@@ -12,6 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
+from keeper.planning.collateral import of_ltv_zero
 from keeper.planning.gas import most_trades
 
 
@@ -50,7 +51,7 @@ def _wanted(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tup
         return ()
     sells, buys = _differences(decision.goal, snapshot, policy.plan.dust_usd)
     if decision.action is Action.RIPCORD:
-        buys = []
+        sells, buys = _ltv_zero_first(sells, snapshot), []
     matched, sells, buys = _matched(sells, buys)
     cash = snapshot.debt_token.symbol
     wanted = [
@@ -84,6 +85,24 @@ def _differences(
     sells = [(symbol, -change) for symbol, change in changes if change < -dust_usd]
     buys = [(symbol, change) for symbol, change in changes if change > dust_usd]
     return _largest_first(sells), _largest_first(buys)
+
+
+def _ltv_zero_first(sells: list[tuple[str, float]], snapshot: MarketSnapshot) -> list[tuple[str, float]]:
+    """The same sum of sales, first of what the lending market wants out before anything else (see ``collateral``), and
+    of the rest in the same proportions."""
+    blocking = set(of_ltv_zero(snapshot)) if snapshot.holdings[0].owed else set()
+    held = portfolio(snapshot)
+    values = dict(zip(held.symbols, held.values_usd, strict=True))
+    total = left = math.fsum(value for _, value in sells)
+    first = []
+    for symbol in (symbol for symbol, _ in sells if symbol in blocking):
+        first.append((symbol, min(values[symbol], left)))
+        left -= first[-1][1]
+    if not first:
+        return sells
+    others = [(symbol, value) for symbol, value in sells if symbol not in blocking]
+    scale = left / math.fsum(value for _, value in others) if others and left > 1e-9 * total else 0.0
+    return first + [(symbol, scale * value) for symbol, value in others]
 
 
 def _matched(

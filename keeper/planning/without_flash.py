@@ -13,6 +13,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
+from keeper.planning.collateral import of_ltv_zero
 from keeper.planning.fills import Fill
 from keeper.planning.flash import move, swap
 from keeper.planning.funding import Funding
@@ -37,6 +38,7 @@ def without_flash(
     now = portfolio(snapshot).health_factor
     least = LEAST_IN_AN_EMERGENCY if emergency else min(floor, now)
 
+    _require_nothing_held_back((*between, *sells), snapshot)
     steps, supplied, at_hand = _between(between, snapshot)
     on_hand = snapshot.holdings[0].idle - buffer
     standing = Standing(supplied, snapshot.holdings[0].owed, max(0, on_hand))
@@ -68,6 +70,17 @@ def without_flash(
         collateral=_collateral(steps),
         left_usd=max(0.0, wanted - reached),
     )
+
+
+def _require_nothing_held_back(leaving: Sequence[Fill], snapshot: MarketSnapshot) -> None:
+    """Aave ValidationLogic.validateHFAndLtvzero: beside debt, collateral of LTV 0 leaves before any other."""
+    held_back = of_ltv_zero(snapshot) if snapshot.holdings[0].owed else ()
+    others = [fill.trade.sell for fill in leaving if fill.trade.sell not in held_back]
+    if held_back and others:
+        raise NothingFeasible(
+            f"withdrawing {', '.join(others)} in rounds: {', '.join(held_back)} has LTV 0 and must leave first",
+            remedy="Sell it whole, or wait until the lending market gives a flash loan.",
+        )
 
 
 def _funded(made: Rounds, missing: int) -> Funding:

@@ -57,14 +57,19 @@ class Ledger:
         if step.kind is StepKind.SUPPLY:
             amount = self.idle[symbol] if step.amount == UINT256_MAX else step.amount
             assert amount > 0
+            assert self.supplied[symbol] or self.snapshot.reserve(symbol).ltv_bps, "cannot become collateral"
             self._pay(symbol, amount)
             self.supplied[symbol] += amount
         elif step.kind is StepKind.WITHDRAW:
-            assert 0 < step.amount <= self.supplied[symbol]
-            self.supplied[symbol] -= step.amount
-            self.idle[symbol] += step.amount
+            amount = self.supplied[symbol] if step.amount == UINT256_MAX else step.amount
+            assert 0 < amount <= self.supplied[symbol]
+            self.supplied[symbol] -= amount
+            self.idle[symbol] += amount
             self.lowest_health_factor = min(self.lowest_health_factor, self.health_factor())
             assert self.health_factor() >= 1.0
+            assert (
+                not self.debt or not self._ltv_zero_collateral() or not self.snapshot.reserve(symbol).ltv_bps
+            )
         elif step.kind is StepKind.BORROW:
             assert step.amount <= self.lendable
             self.lendable -= step.amount
@@ -101,6 +106,9 @@ class Ledger:
 
     def weights(self) -> tuple[float, ...]:
         return tuple(self.value_usd(symbol) / self.nav_usd() for symbol in self.snapshot.risk_symbols)
+
+    def _ltv_zero_collateral(self) -> bool:
+        return any(self.supplied[one.symbol] and not one.ltv_bps for one in self.snapshot.reserves)
 
     def _debt_usd(self) -> float:
         return usd(self.debt, self.snapshot.debt_token.decimals, self.snapshot.feeds[0].price)

@@ -148,3 +148,23 @@ def test_without_debt_every_health_factor_is_infinite() -> None:
     some = snapshot.holding("WBTC").supplied // 2
     steps = (Step(StepKind.WITHDRAW, "WBTC", some, 0, None, 0, some),)
     assert math.isinf(require_footing(steps, 0, snapshot, 1.35))
+
+
+def test_parts_return_together_what_the_whole_was_quoted_and_the_first_ones_more() -> None:
+    snapshot = a_snapshot(nav_usd=250_000.0)
+    fill = a_fill("USDC", "WETH", 375_000.0, snapshot)
+    lossy = Fill(fill.trade, fill.route, fill.amount_out, fill.least_out, 0.0, 700.0)
+    found = up([lossy], standing(snapshot), snapshot, least=1.4)
+    parts = [step for step in found.steps if step.kind is StepKind.SWAP_EXACT_IN]
+    assert len(parts) > 1
+    assert sum(step.expected_out for step in parts) == lossy.amount_out
+    rates = [step.expected_out / step.amount for step in parts]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_where_the_last_part_would_return_too_little_there_are_no_rounds() -> None:
+    snapshot = a_snapshot(nav_usd=250_000.0)
+    fill = a_fill("USDC", "WETH", 375_000.0, snapshot)
+    steep = Fill(fill.trade, fill.route, fill.least_out, fill.least_out, 0.0, 2_500.0)
+    with pytest.raises(NothingFeasible, match="the last would return less than allowed"):
+        up([steep], standing(snapshot), snapshot, least=1.4)
