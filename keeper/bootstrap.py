@@ -19,6 +19,7 @@ from keeper.chain.node import Node
 from keeper.chain.rpc import Member, Reads, Request, Rpc
 from keeper.cycle import Keeper
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
+from keeper.domain.legs import ExecutedLeg
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import DailyPolicy, Policy
 from keeper.domain.prices import Opinion
@@ -269,6 +270,7 @@ def build(
     """
     from keeper.journal.attempts import StoredAttempts
     from keeper.journal.bars import StoredBars
+    from keeper.journal.fills import StoredFills
     from keeper.journal.records import StoredRecords
     from keeper.journal.rounds import MemoryRounds, StoredRounds
     from keeper.journal.store import Journal
@@ -317,6 +319,7 @@ def build(
             opinions=stack.enter_context(opinions_of(settings, wanted)),
             compares_clocks=wanted.oracle is not None and wanted.oracle.max_head_age_s is not None,
             bars=StoredBars(journal),
+            legs=StoredFills(journal),
         )
 
 
@@ -339,6 +342,15 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
 
     with Journal.open_for_reading(settings.journal_url) as journal:
         yield StoredRecords(journal)
+
+
+def stored_legs(settings: Settings, limit: int) -> tuple[ExecutedLeg, ...]:
+    """The newest swaps that the journal tells of, oldest first. Raises InvalidSetting, JournalCorrupt."""
+    from keeper.journal.fills import StoredFills
+    from keeper.journal.store import Journal
+
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return StoredFills(journal).latest(limit)
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:

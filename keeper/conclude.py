@@ -10,6 +10,7 @@ from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
 from keeper.domain.errors import InvalidCovariance, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
+from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
@@ -71,6 +72,7 @@ def assess(
     standing: Standing | None = None,
     demand: Demand | None = None,
     seen_at: float | None = None,
+    learned: Sequence[LearnedCost] = (),
 ) -> Assessment:
     """Estimate, size and decide.
 
@@ -86,7 +88,9 @@ def assess(
             raise
         model = presumed(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
         target = size(model, snapshot, policy)
-    decision = decide(snapshot, model, target, in_flight, policy, tightened, standing, demand, seen_at)
+    decision = decide(
+        snapshot, model, target, in_flight, policy, tightened, standing, demand, seen_at, learned
+    )
     return Assessment(policy, tightened, model, target, decision)
 
 
@@ -118,6 +122,7 @@ def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
         inputs.standing,
         inputs.demand,
         inputs.seen_at,
+        inputs.learned_costs,
     )
 
 

@@ -7,6 +7,7 @@ plan       = propose(assessment, quotes)  ordered typed steps, expected post-sta
 simulation = simulate(plan)               the exact calldata, and the post-state read back
 verdict    = verify(plan, simulation)     expected against simulated, named checks: pure
 receipt    = send(payload)                the one line that spends
+aftermath  = read_back(plan)              what it left against what was promised, named checks: pure
 record     = all of the above
 """
 
@@ -19,10 +20,12 @@ from dataclasses import dataclass, replace
 from keeper import abreast, failpoints
 from keeper.conclude import Assessment, price_bars, propose, reassess, wanted_quotes
 from keeper.decision.brakes import forbids
+from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.domain.decision import Action
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected
 from keeper.domain.evidence import ImpliedReading
+from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
@@ -43,8 +46,21 @@ from keeper.domain.urgency import Urgency
 from keeper.failpoints import Failpoint
 from keeper.oracle.gate import always_now, judged
 from keeper.oracle.memory import remembered
+from keeper.planning.aftermath import Promised, aftermath, broken
+from keeper.planning.legs import executed_legs
 from keeper.planning.verify import verify
-from keeper.ports import Bars, Brakes, Chain, Clock, ImpliedVolatility, Opinions, Records, Rounds, Sender
+from keeper.ports import (
+    Bars,
+    Brakes,
+    Chain,
+    Clock,
+    ImpliedVolatility,
+    Legs,
+    Opinions,
+    Records,
+    Rounds,
+    Sender,
+)
 from keeper.risk.implied import with_last_good
 
 
@@ -69,6 +85,8 @@ class Keeper:
     opinions: Opinions | None = None
     compares_clocks: bool = False
     """Whether the block's time must be near the keeper's own; a development chain has a time of its own."""
+    legs: Legs | None = None
+    """What earlier trades cost."""
 
     def cycle(self, mode: Mode, demand: Demand | None = None) -> DecisionRecord:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
@@ -152,7 +170,7 @@ class _Run:
             supersede=decision.urgency is Urgency.EMERGENCY,
         )
         self._record = replace(self._record, receipt=receipt)
-        self._read_back(plan, receipt)
+        self._read_back(_promised(inputs.snapshot, assessment, plan, simulation), receipt)
         failpoints.reach(Failpoint.READ_BACK)
         return self._finished(Outcome.SENT, decision.reason, 0)
 
@@ -184,6 +202,7 @@ class _Run:
             memory=seen.memory,
             seen_at=seen.seen_at,
             candles=keeper.bars.references(candles) if keeper.bars is not None else (),
+            learned_costs=self._learned(snapshot),
         )
         self._record = replace(self._record, inputs=inputs)
         started = keeper.clock.monotonic()
@@ -276,18 +295,31 @@ class _Run:
             private=self._keeper.relays and plan.call is VaultCall.REBALANCE,
         )
 
-    def _read_back(self, plan: RebalancePlan, receipt: Receipt) -> None:
-        """The vault as it now is; the epoch must have moved by exactly one."""
-        keeper = self._keeper
-        reading = keeper.chain.read(keeper.rounds.last_known(), keeper.policy.estimate.history_s)
-        after = portfolio(reading.snapshot)
+    def _learned(self, snapshot: MarketSnapshot) -> tuple[LearnedCost, ...]:
+        found, symbols = self._keeper.legs, snapshot.risk_symbols
+        return learned_costs(found.latest(REMEMBERED * len(symbols)), symbols) if found is not None else ()
+
+    def _read_back(self, promised: Promised, receipt: Receipt) -> None:
+        """The vault as it now is: the epoch must have moved by exactly one, and what must hold after a plan must."""
+        plan, simulation = promised.plan, promised.simulation
+        back = self._keeper.chain.read_back(plan, receipt.tx_hash)
+        after = portfolio(back.snapshot)
         realised = PostState(after.nav_usd, after.leverage, after.health_factor, after.weights)
-        self._record = replace(self._record, realised=realised)
-        epoch = reading.snapshot.vault.epoch
+        legs = executed_legs(plan, promised.snapshot, simulation.step_outs, back.step_outs)
+        self._record = replace(self._record, realised=realised, legs=legs)
+        epoch = back.snapshot.vault.epoch
         if epoch != plan.epoch + 1:
             raise PostStateUnexpected(
                 f"transaction {receipt.tx_hash} is mined, but the vault's epoch is {epoch}, not {plan.epoch + 1}",
                 remedy="Look at the vault's Rebalanced and Deleveraged events: another key may be acting for it.",
+            )
+        checks = aftermath(promised, back.snapshot, back.allowances, legs)
+        self._record = replace(self._record, aftermath=checks)
+        failed = broken(checks)
+        if failed:
+            raise PostStateUnexpected(
+                f"transaction {receipt.tx_hash} is mined, but {'; '.join(check.detail for check in failed)}",
+                remedy="Look at the record's aftermath and the vault before the keeper is started again.",
             )
 
     def _concluded(self, assessment: Assessment, plan: RebalancePlan | None) -> None:
@@ -305,6 +337,20 @@ class _Run:
             quorum=self._keeper.chain.quorum,
             compute_ms=self._computing * 1e3,
         )
+
+
+def _promised(
+    snapshot: MarketSnapshot, assessment: Assessment, plan: RebalancePlan, simulation: SimulationReport
+) -> Promised:
+    return Promised(
+        snapshot,
+        assessment.model,
+        assessment.target,
+        assessment.decision,
+        plan,
+        simulation,
+        assessment.policy,
+    )
 
 
 def _newest(snapshot: MarketSnapshot, memory: Sequence[FeedMemory]) -> Mapping[str, tuple[Round, ...]]:

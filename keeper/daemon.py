@@ -19,6 +19,7 @@ from keeper.domain.errors import BadInput, Halted, KeeperError
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
 from keeper.observe.logs import logger
+from keeper.planning.aftermath import warnings
 
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 SHORTEST_INTERVAL_S = 5
@@ -166,6 +167,15 @@ class Daemon:
             compute_ms=round(record.compute_ms, 1),
             **_numbers(record),
         )
+        for check in warnings(record.aftermath):
+            self._log.warning(
+                "aftermath",
+                check=check.name,
+                why=check.detail,
+                number=round(check.value, 2),
+                limit=check.limit,
+                record=record.record_id,
+            )
 
     def _failed(self, failure: Failure, record_id: str | None) -> None:
         self._log.error(

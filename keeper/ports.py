@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keeper.domain.evidence import ImpliedReading
+from keeper.domain.legs import ExecutedLeg
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
@@ -22,6 +23,16 @@ class Reading:
 
     snapshot: MarketSnapshot
     new_rounds: Mapping[str, tuple[Round, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """The vault after a plan was mined: the snapshot, what the vault left approved (raw by symbol), and what each of
+    the plan's steps brought in (raw, empty where the node does not tell)."""
+
+    snapshot: MarketSnapshot
+    allowances: Mapping[str, int]
+    step_outs: tuple[int, ...]
 
 
 class Chain(Protocol):
@@ -61,6 +72,10 @@ class Chain(Protocol):
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """The exact calldata on the snapshot's block, and the post-state, in one request."""
+        ...
+
+    def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
+        """What a mined plan left, at the latest block's hash. Raises as ``read``."""
         ...
 
 
@@ -147,6 +162,14 @@ class Records(Protocol):
 
     def last_inputs(self) -> CycleInputs | None:
         """What the newest cycle that had any worked with."""
+        ...
+
+
+class Legs(Protocol):
+    """Swaps that earlier records tell of."""
+
+    def latest(self, limit: int) -> tuple[ExecutedLeg, ...]:
+        """The newest of them, oldest first."""
         ...
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from keeper.chain.address_book import Book
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
+from keeper.domain.legs import ExecutedLeg
 from keeper.domain.market import (
     Account,
     Block,
@@ -31,6 +32,7 @@ from keeper.domain.market import (
     VaultPolicy,
 )
 from keeper.domain.model import AssetRisk, RiskModel
+from keeper.domain.plan import Route
 from keeper.domain.policy import (
     AssetPolicy,
     DecisionPolicy,
@@ -263,6 +265,23 @@ def with_market_move(
         snapshot = with_feed(snapshot, symbol, round=replace(feed.round, answer=answer))
         snapshot = with_reserve(snapshot, symbol, market_price=answer)
     return with_account(snapshot)
+
+
+def a_leg(**changes: Any) -> ExecutedLeg:
+    """10,000 USDC into WETH through a pool of 5 bps, a bp worse than quoted."""
+    leg = ExecutedLeg(
+        sold="USDC",
+        bought="WETH",
+        route=Route(("USDC", "WETH"), (500,)),
+        value_usd=10_000.0,
+        fair_out=6 * 10**18,
+        quoted_out=5_994 * 10**15,
+        simulated_out=59_937 * 10**14,
+        realised_out=59_934 * 10**14,
+        fees_bps=5.0,
+        at=NOW,
+    )
+    return replace(leg, **changes)
 
 
 def a_sequencer(**changes: Any) -> Sequencer:

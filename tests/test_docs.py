@@ -14,7 +14,7 @@ from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
 from keeper.oracle.rules import RULES, Rule
-from keeper.planning.checks import CHECKS
+from keeper.planning.checks import AFTERMATH, CHECKS, MUST_HOLD
 from keeper.settings.fields import setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
 
@@ -94,6 +94,15 @@ def test_every_rule_about_prices_has_a_row_with_its_verdict_and_meaning(rule: Ru
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_has_a_row_with_what_it_demands(name: str) -> None:
     assert CHECKS[name] in row(CODES_PAGE, name)
+
+
+@pytest.mark.parametrize("name", AFTERMATH)
+def test_every_check_of_what_was_mined_has_a_row_with_what_it_demands(name: str) -> None:
+    assert AFTERMATH[name] in row(CODES_PAGE, name)
+
+
+def test_what_must_hold_after_a_plan_is_checked_after_it() -> None:
+    assert set(MUST_HOLD) <= set(AFTERMATH)
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from keeper.backtest.ledger import Ledger, supply_rates
 from keeper.backtest.universe import Universe
 from keeper.backtest.venue import LendingTerms
+from keeper.decision.costs import assumed_costs_bps
 from keeper.decision.gates import HEAD_AGE, LIMITS, OF_STANDING, ORDERED, TRIGGERS
-from keeper.decision.situation import assumed_costs_bps
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import DecisionPolicy, EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD

@@ -77,6 +77,7 @@ class Deployment:
     listings: tuple[Listing, ...]
     pools: tuple[ListedPool, ...]
     multicall_code: str
+    router: str
     rollup: Rollup = ""
     notes: tuple[str, ...] = ()
     """What differs from the chain's address book, and may well be meant so."""
@@ -155,6 +156,7 @@ def discover(
         listings=listings,
         pools=_pools(listings, factory, further),
         multicall_code=multicall_code,
+        router=to_checksum_address(about_vault.first(vault.swap_router(addresses.vault))),
         rollup=kind,
     )
     _require_descriptions(listings, addresses.descriptions)
@@ -198,6 +200,7 @@ def _vault_answers(rpc: Reads, multicall: Multicall, addresses: Addresses, block
         vault.asset(address),
         vault.assets(address),
         vault.lending_pool(address),
+        vault.swap_router(address),
         vault.sequencer(address),
     ]
     asked = multicall.request(calls, block.hash)

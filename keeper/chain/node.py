@@ -9,18 +9,19 @@ from eth_utils.address import to_checksum_address
 from keeper.chain import quote, rounds
 from keeper.chain.address_book import Book
 from keeper.chain.blocks import latest_block
-from keeper.chain.calls import Answers
+from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import pools, vault
 from keeper.chain.deployment import Addresses, Deployment, discover
 from keeper.chain.multicall import Multicall
 from keeper.chain.rpc import Reads
 from keeper.chain.simulate import Simulator
 from keeper.chain.snapshot import SnapshotReader
+from keeper.chain.steps import step_outs
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
 from keeper.domain.record import NodeUse
-from keeper.ports import Reading
+from keeper.ports import ReadBack, Reading
 
 TWAP_WINDOW_S = 1_800
 
@@ -90,21 +91,27 @@ class Node:
 
     def allowances(self, snapshot: MarketSnapshot) -> dict[str, int]:
         """What the vault left approved for router and lending pool, raw by symbol; those with none are left out."""
-        deployment = self._known_deployment()
-        read = self._multicall.read
-        router = read([vault.swap_router(deployment.vault)], snapshot.block.hash).of(
-            vault.swap_router(deployment.vault)
+        calls = _allowances(self._known_deployment())
+        return _left(
+            calls, self._multicall.read([one for pair in calls.values() for one in pair], snapshot.block.hash)
         )
-        calls = {
-            token.symbol: [
-                vault.allowance(token.address, deployment.vault, spender)
-                for spender in (router, deployment.pool)
-            ]
-            for token in snapshot.tokens
-        }
-        answers = read([one for pair in calls.values() for one in pair], snapshot.block.hash)
-        left = {symbol: sum(answers.of(one) for one in pair) for symbol, pair in calls.items()}
-        return {symbol: amount for symbol, amount in left.items() if amount}
+
+    def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
+        """ports.Chain.read_back."""
+        deployment = self._known_deployment()
+        reader, calls = self._reader(deployment), _allowances(deployment)
+        block = latest_block(self._rpc, self._chain_id)
+        wanted = [*reader.calls(), *(one for pair in calls.values() for one in pair)]
+        answers = self._multicall.read(wanted, block.hash)
+        if not reader.still_valid(answers):
+            self._deployment = None
+        mined = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
+        logs = mined.get("logs") if isinstance(mined, dict) else None
+        return ReadBack(
+            snapshot=reader.snapshot(block, answers),
+            allowances=_left(calls, answers),
+            step_outs=step_outs(deployment.vault, len(plan.steps), logs),
+        )
 
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
         """ports.Chain.quote."""
@@ -119,7 +126,7 @@ class Node:
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """ports.Chain.simulate."""
         simulator = Simulator(self._rpc, self._addresses.multicall, self._known_deployment())
-        return simulator.run(encoded_call(plan, snapshot), snapshot)
+        return simulator.run(encoded_call(plan, snapshot), snapshot, len(plan.steps))
 
     # ------------------------------------------------------------------ inside
 
@@ -157,6 +164,22 @@ def encoded_call(plan: RebalancePlan, snapshot: MarketSnapshot) -> bytes:
     """The vault's rebalance or deleverage with the plan's steps."""
     steps = [_raw_step(step, snapshot) for step in plan.steps]
     return vault.calldata(plan.call, plan.epoch, plan.deadline, plan.flash_amount, steps)
+
+
+def _allowances(deployment: Deployment) -> dict[str, list[Call[int]]]:
+    """By symbol what the vault lets router and lending pool take of it."""
+    return {
+        listing.token.symbol: [
+            vault.allowance(listing.token.address, deployment.vault, spender)
+            for spender in (deployment.router, deployment.pool)
+        ]
+        for listing in deployment.listings
+    }
+
+
+def _left(calls: Mapping[str, Sequence[Call[int]]], answers: Answers) -> dict[str, int]:
+    left = {symbol: sum(answers.of(one) for one in pair) for symbol, pair in calls.items()}
+    return {symbol: amount for symbol, amount in left.items() if amount}
 
 
 def _raw_step(step: Step, snapshot: MarketSnapshot) -> vault.RawStep:

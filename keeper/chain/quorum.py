@@ -213,7 +213,8 @@ def _header(head: dict[str, Any]) -> str:
 
 
 def _ballot(requests: Sequence[Request], answer: list[Any] | KeeperError) -> str:
-    """What must be alike. Of a simulation the calls' results: what a node makes up around them is its own."""
+    """What must be alike. Of a simulation the calls' results, of a receipt what contracts said: what a node makes up
+    around them is its own."""
     if isinstance(answer, KeeperError):
         return f"error {answer.code}" if isinstance(answer, RpcError) else answer.name
     return json.dumps(
@@ -227,13 +228,25 @@ def _essence(method: str, answer: Any) -> Any:
     if method == "eth_simulateV1" and isinstance(answer, list):
         return [
             [
-                (call.get("status"), call.get("returnData"), call.get("gasUsed"))
+                (call.get("status"), call.get("returnData"), call.get("gasUsed"), _logs(call))
                 for call in block.get("calls", ())
             ]
             for block in answer
             if isinstance(block, dict)
         ]
+    if method == "eth_getTransactionReceipt" and isinstance(answer, dict):
+        return answer.get("blockHash"), answer.get("status"), _logs(answer)
     return answer
+
+
+def _logs(answer: dict[str, Any]) -> list[Any]:
+    """What contracts said; where and when each node adds in words of its own."""
+    logs = answer.get("logs")
+    return [
+        (str(log.get("address")).lower(), log.get("topics"), log.get("data"))
+        for log in (logs if isinstance(logs, list) else ())
+        if isinstance(log, dict)
+    ]
 
 
 def _elected(requests: Sequence[Request], answers: Sequence[list[Any] | KeeperError]) -> list[Any]:

@@ -14,6 +14,7 @@ from keeper.chain.multicall import decode_answers, encode_calls, hex_bytes
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import publishing
 from keeper.chain.rpc import Reads, Request
+from keeper.chain.steps import step_outs
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
@@ -41,19 +42,19 @@ class Simulator:
     multicall: str
     deployment: Deployment
 
-    def run(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+    def run(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
         """Raises SimulationFailed when the node can do neither, NodeUnavailable, NodeUntrusted. On a rollup one round
-        trip more tells what publishing the calldata costs."""
-        report = self._executed(calldata, snapshot)
+        trip more tells what publishing the calldata costs. ``steps``: how many the call has."""
+        report = self._executed(calldata, snapshot, steps)
         if not report.success:
             return report
         kind, sender, to = self.deployment.rollup, snapshot.keeper_address, self.deployment.vault
         charged = publishing(kind, self.rpc, self.multicall, snapshot.block, sender, to, calldata, report.gas)
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
-    def _executed(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+    def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
         try:
-            return self._simulated(calldata, snapshot)
+            return self._simulated(calldata, snapshot, steps)
         except RpcError as error:
             if error.code not in NO_SUCH_METHOD and "unsupported method" not in error.text.lower():
                 raise
@@ -67,7 +68,7 @@ class Simulator:
 
     # --------------------------------------------------------- eth_simulateV1
 
-    def _simulated(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+    def _simulated(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
         reads = self._reads()
         payload = {
             "blockStateCalls": [
@@ -87,7 +88,14 @@ class Simulator:
         if sent.get("status") != _SUCCEEDED:
             return self._reverted(_revert_data(sent), gas, "eth_simulateV1")
         post = self._post(decode_answers(reads, read.get("returnData")), snapshot)
-        return SimulationReport(success=True, revert=None, gas=gas, post=post, method="eth_simulateV1")
+        return SimulationReport(
+            success=True,
+            revert=None,
+            gas=gas,
+            post=post,
+            method="eth_simulateV1",
+            step_outs=step_outs(self.deployment.vault, steps, sent.get("logs")),
+        )
 
     def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:
         """Pinned by hash; by number, checking the hash in the same request, where the node takes no hash."""

@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from keeper.cli.costs import expected_objects
 from keeper.cli.standing import standing_object
 from keeper.domain.errors import KeeperError
+from keeper.domain.legs import ExecutedLeg
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Check, PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
@@ -81,6 +83,12 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "standing": _standing(record),
         "receipt": _receipt(record),
         "realised": _post_state(record.realised),
+        "legs": [_leg(leg) for leg in record.legs],
+        "aftermath": [_check(check) for check in record.aftermath],
+        "benefit_usd": decision.benefit_usd if decision is not None else None,
+        "expected_cost_usd": decision.expected_cost_usd if decision is not None else None,
+        "remaining": decision.remaining if decision is not None else None,
+        "trade_costs": expected_objects(record.inputs) if record.inputs is not None else [],
         "error": error_object(record.failure) if record.failure is not None else None,
         "opinions": [
             {
@@ -240,6 +248,21 @@ def _check(check: Check) -> dict[str, Any]:
         "limit": check.limit,
         "passed": check.passed,
         "detail": check.detail,
+    }
+
+
+def _leg(leg: ExecutedLeg) -> dict[str, Any]:
+    return {
+        "sold": leg.sold,
+        "bought": leg.bought,
+        "route": {"symbols": list(leg.route.symbols), "fees": list(leg.route.fees)},
+        "value_usd": leg.value_usd,
+        "fair_out": str(leg.fair_out),
+        "quoted_out": str(leg.quoted_out),
+        "simulated_out": None if leg.simulated_out is None else str(leg.simulated_out),
+        "realised_out": str(leg.realised_out),
+        "realised_bps": leg.realised_bps,
+        "fees_bps": leg.fees_bps,
     }
 
 

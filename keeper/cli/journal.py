@@ -8,6 +8,8 @@ import typer
 
 app = typer.Typer(help="List, show and verify the decision records.", no_args_is_help=True)
 
+MOST_LEGS = 100_000
+"""More than years of trading."""
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -85,6 +87,27 @@ def show(
     from keeper.cli.render import console, page
 
     console().print(page(record, verbose=True))
+
+
+@app.command()
+def costs(as_json: AsJson = False) -> None:
+    """What trading each asset cost: quoted, simulated, realised, in bps of the value traded."""
+    from dataclasses import asdict
+
+    from keeper.bootstrap import stored_legs
+    from keeper.cli.costs import costs_table, traded_costs
+    from keeper.settings.load import load
+
+    settings = load()
+    found = traded_costs(stored_legs(settings, MOST_LEGS), tuple(asset.symbol for asset in settings.assets))
+    if as_json:
+        from keeper.cli.as_json import dumped
+
+        typer.echo(dumped({"assets": [asdict(one) for one in found]}))
+        return
+    from keeper.cli.render import console
+
+    console().print(costs_table(found) if found else "The journal tells of no trade yet.")
 
 
 @app.command()

@@ -10,16 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cli.as_json import opinions_of
+from keeper.cli.costs import expected_table
 from keeper.cli.standing import day_line, pause_line
 from keeper.cli.words import BANNERS, age, amount, moment, money, nodes_line, number, percent, price, ratio
-from keeper.domain.decision import Gate
+from keeper.domain.decision import Decision, Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import Conclusions, DecisionRecord, Outcome
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD, usd
+from keeper.planning.checks import AFTERMATH, MUST_HOLD
 
 PIPED_WIDTH = 100
+MAY_FAIL = frozenset(AFTERMATH) - frozenset(MUST_HOLD)
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -50,8 +53,13 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
             yield _steps(conclusions.plan, inputs.snapshot)
             yield _costs(conclusions.plan)
         yield _gates(conclusions.decision.gates)
+        yield _worth(conclusions.decision)
         if record.verdict is not None:
-            yield _checks(record.verdict.checks)
+            yield _checks("Checks of the simulation", record.verdict.checks)
+        if record.aftermath:
+            yield _checks("Checks of what was mined", record.aftermath)
+        if inputs.learned_costs:
+            yield expected_table(inputs)
     yield _conclusion(record)
 
 
@@ -246,11 +254,6 @@ def _costs(plan: RebalancePlan) -> Text:
         f"Cost {money(cost.total)}: gas {money(cost.gas)}, pool fees {money(cost.fees)}, "
         f"slippage {money(cost.slippage)}, flash loan {money(cost.flash)}. "
         f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas.{postponed}"
-        + (
-            f" {money(plan.postponed_usd)} left to later cycles: a block has no gas for it."
-            if plan.postponed_usd
-            else ""
-        )
     )
 
 
@@ -275,15 +278,24 @@ def _gate_verdict(gate: Gate) -> Text:
     return Text("pass", style="green") if gate.passed else Text("STOP", style="bold red")
 
 
-def _checks(checks: tuple[Check, ...]) -> Table:
-    table = _section("Checks of the simulation")
+def _worth(decision: Decision) -> Text:
+    """What the considered trade is worth, and how much of the way it leaves."""
+    return Text(
+        f"Worth {money(decision.benefit_usd)}, expected to cost {money(decision.expected_cost_usd)}; "
+        f"{decision.remaining:.3f} NAVs of weight changes left to the target."
+    )
+
+
+def _checks(title: str, checks: tuple[Check, ...]) -> Table:
+    table = _section(title)
     table.add_column("check", no_wrap=True)
     table.add_column("number", justify="right", no_wrap=True)
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("")
     for check in checks:
-        verdict = Text("pass", style="green") if check.passed else Text("STOP", style="bold red")
+        wrong = Text("WARN", style="yellow") if check.name in MAY_FAIL else Text("STOP", style="bold red")
+        verdict = Text("pass", style="green") if check.passed else wrong
         table.add_row(check.name, number(check.value), number(check.limit), verdict, check.detail)
     return table
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from keeper.decision import goals, measures
 from keeper.decision.gates import ORDERED, holds_back, judged_limits, judged_triggers
 from keeper.decision.situation import Position, Situation, consider, take_position
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
+from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy
@@ -30,15 +32,16 @@ def decide(
     standing: Standing | None = None,
     demand: Demand | None = None,
     seen_at: float | None = None,
+    learned: Sequence[LearnedCost] = (),
 ) -> Decision:
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
-    looser.
+    looser; ``learned`` what earlier trades cost.
 
     The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting
     when plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to no known aim;
     InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
-    position = take_position(snapshot, model, target, policy, demand)
+    position = take_position(snapshot, model, target, policy, demand, learned)
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
     urgency = max((gate.urgency for gate in fired), key=PRESSING.index, default=Urgency.ROUTINE)

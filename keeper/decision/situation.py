@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from keeper.decision import measures
+from keeper.decision.costs import expected_costs_bps
 from keeper.decision.finding import hours
 from keeper.domain.decision import Goal, RiskPosition
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.policy import Policy, UrgencyLimits
@@ -28,7 +31,7 @@ LEVERAGE_NOISE = 1e-9
 class Position:
     """Where the vault is against where it should be, before any thought of trading.
 
-    ``costs_bps`` (n,) is what a trade of each asset is assumed to cost; ``tracking_error`` is annualised, of what is
+    ``costs_bps`` (n,) is what a trade of each asset is expected to cost; ``tracking_error`` is annualised, of what is
     held against the target.
     """
 
@@ -94,6 +97,7 @@ def take_position(
     target: TargetPortfolio,
     policy: Policy,
     demand: Demand | None = None,
+    learned: Sequence[LearnedCost] = (),
 ) -> Position:
     """The vault's weights, shares of risk and volatility under the model."""
     held = portfolio(snapshot)
@@ -113,17 +117,10 @@ def take_position(
         policy,
         held,
         current,
-        costs_bps=assumed_costs_bps(policy, model.symbols),
+        costs_bps=expected_costs_bps(policy, model.symbols, learned),
         tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
         demand=demand,
     )
-
-
-def assumed_costs_bps(policy: Policy, symbols: tuple[str, ...]) -> tuple[float, ...]:
-    """Each asset's own assumed cost, else the decision's."""
-    own = {asset.symbol: asset.trade_cost_bps for asset in policy.assets}
-    usual = float(policy.decision.trade_cost_bps)
-    return tuple(usual if (cost := own.get(symbol)) is None else float(cost) for symbol in symbols)
 
 
 def consider(

@@ -114,7 +114,8 @@ class RebalancePlan:
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
     """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post``
-    then is None. ``l1_fee_wei`` came later: what a rollup charges for publishing it, beside its gas; 0 where none."""
+    then is None. Later came ``l1_fee_wei``, what a rollup charges for publishing it, beside its gas, 0 where none; and
+    ``step_outs``, what each step brought into the vault, raw, empty where the node does not tell."""
 
     success: bool
     revert: str | None
@@ -122,11 +123,12 @@ class SimulationReport:
     post: PostState | None
     method: str
     l1_fee_wei: int = 0
+    step_outs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One named comparison of ``verify``; ``passed`` says whether the value respects the limit."""
+    """One named comparison of ``verify`` or ``aftermath``; ``passed`` says whether the value respects the limit."""
 
     name: str
     value: float

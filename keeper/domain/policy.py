@@ -140,6 +140,8 @@ class DecisionPolicy:
     rebalance_to: str = "target"
     tracking_error_band: float = 0.04
     tracking_error_left: float = 0.5
+    learn_costs: bool = True
+    """Whether what trades did cost draws the assumed costs towards it."""
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""

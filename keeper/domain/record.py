@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from keeper.domain.decision import Decision
 from keeper.domain.evidence import ImpliedReading
+from keeper.domain.legs import ExecutedLeg, LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
-from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
+from keeper.domain.plan import Check, PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.standing import Demand, Standing
@@ -34,7 +35,8 @@ class CycleInputs:
     """Everything the pure functions were given, the bars by reference. The snapshot's feeds have their verdicts.
 
     ``candles`` refers to bars of other sources. ``memory`` is what earlier cycles saw of the feeds, ``seen_at`` the
-    keeper's own clock when the block was read, where the two are compared. The fields with a default came later.
+    keeper's own clock when the block was read, where the two are compared, ``learned_costs`` what earlier trades cost.
+    The fields with a default came later.
     """
 
     snapshot: MarketSnapshot
@@ -49,6 +51,7 @@ class CycleInputs:
     memory: tuple[FeedMemory, ...] = ()
     seen_at: float | None = None
     candles: tuple[HistoryReference, ...] = ()
+    learned_costs: tuple[LearnedCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class DecisionRecord:
 
     ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the
     whole cycle, ``nodes`` them by node; ``quorum`` of these had to say the same. ``compute_ms`` is the time spent in
-    the pure functions. The fields with a default came later.
+    the pure functions. ``legs`` are the swaps of a mined plan, ``aftermath`` its checks. The fields with a default
+    came later.
     """
 
     record_id: str
@@ -136,3 +140,5 @@ class DecisionRecord:
     compute_ms: float
     nodes: tuple[NodeUse, ...] = ()
     quorum: int = 1
+    legs: tuple[ExecutedLeg, ...] = ()
+    aftermath: tuple[Check, ...] = ()

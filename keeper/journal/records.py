@@ -1,4 +1,4 @@
-"""Decision records: one row for each cycle."""
+"""Decision records: one row for each cycle, and with it one for each swap that it executed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
 from keeper.domain.record import CycleInputs, DecisionRecord
-from keeper.journal import schema
+from keeper.journal import fills, schema
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
 
@@ -33,6 +33,8 @@ class StoredRecords:
                     "body": zlib.compress(encode(record, DecisionRecord)),
                 },
             )
+            for row in fills.rows(record):
+                entry.add(schema.fills, row)
 
     def latest(self, limit: int) -> tuple[DecisionRecord, ...]:
         """The newest first."""

@@ -218,6 +218,25 @@ bars = Table(
 )
 """Other sources' prices, USD; ``open``, ``high`` and ``low`` only where the source says them."""
 
+fills = Table(
+    "fills",
+    metadata,
+    Column("record_id", String(64), ForeignKey("records.record_id"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("sold", String(32), nullable=False),
+    Column("bought", String(32), nullable=False),
+    Column("route", Text, nullable=False),
+    Column("value_usd", Float, nullable=False),
+    Column("fair_out", String(80), nullable=False),
+    Column("quoted_out", String(80), nullable=False),
+    Column("simulated_out", String(80)),
+    Column("realised_out", String(80), nullable=False),
+    Column("fees_bps", Float, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+)
+"""Executed swaps of a record, in its plan's order."""
+
 CHAINED = (
     rounds,
     records,
@@ -230,6 +249,7 @@ CHAINED = (
     switches,
     seals,
     bars,
+    fills,
 )
 """Every table whose rows belong to an entry, in the order in which their rows may be inserted."""
 NOT_IN_DIGEST = {"intents": ("entry", "status")}

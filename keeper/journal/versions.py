@@ -13,7 +13,7 @@ from keeper.domain.errors import JournalCorrupt, JournalTooNew, JournalTooOld
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Oldest first; the last is what this program works with."""
 HEAD = REVISIONS[-1]
 _OTHER = "Use the version of keeper that wrote it, or start a new journal and keep this one."

@@ -1,4 +1,4 @@
-"""The checks that a simulated plan must pass before anything is signed, by name."""
+"""The checks of a simulated plan before anything is signed, and of what it left behind once mined, by name."""
 
 from __future__ import annotations
 
@@ -15,3 +15,18 @@ CHECKS = {
 }
 """Name to what it demands. A plan that fails any of them is not sent; failing only cost_within_benefit is an
 ordinary HOLD."""
+
+AFTERMATH = {
+    "risk_spread_improved": "the largest gap of a risk share to its target is no wider than before, than "
+    "decision.risk_share_band, or than planned; not of a RIPCORD",
+    "leverage_within_target": "leverage no higher than the target's, or the plan's on a part of the way, by more than "
+    "plan.leverage_tolerance; after a RIPCORD no higher than before",
+    "no_allowance_left": "no token of the vault is left approved for router or lending pool",
+    "nav_as_simulated": "NAV within plan.nav_tolerance_bps of the simulated",
+    "outputs_as_simulated": "no swap returned less than simulated by more than plan.nav_tolerance_bps",
+    "outputs_as_quoted": "no swap returned less than quoted by more than plan.nav_tolerance_bps",
+}
+"""Name to what it demands of the state read back after a plan was mined."""
+
+MUST_HOLD = ("risk_spread_improved", "leverage_within_target", "no_allowance_left")
+"""Failing one of these ends the cycle with PostStateUnexpected; failing another is a warning."""

@@ -31,22 +31,26 @@ SMALLEST = Fraction(1, 1000)
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What rounds begin with, or leave when every swap fills at its least, raw: collateral by symbol, debt, debt asset
+    at hand for them, and what lies idle of the others."""
+
+    supplied: Mapping[str, int]
+    owed: int
+    cash: int
+    idle: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Rounds:
-    """The steps, and what of each fill they carry out; ``borrowed`` and ``repaid`` raw of the debt asset."""
+    """The steps, and what of each fill they carry out; ``borrowed`` and ``repaid`` raw of the debt asset, ``after``
+    what they leave."""
 
     steps: tuple[Step, ...]
     done: tuple[Fill, ...]
     borrowed: int
     repaid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the rounds begin with, raw: collateral by symbol, debt, and debt asset at hand for them."""
-
-    supplied: Mapping[str, int]
-    owed: int
-    cash: int
+    after: Standing
 
 
 def up(buys: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least: float) -> Rounds:
@@ -78,16 +82,15 @@ def up(buys: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least
             break
         steps.append(Step(StepKind.BORROW, snapshot.debt_token.symbol, more, 0, None, 0, more))
         owed, borrowed, cash = owed + more, borrowed + more, cash + more
-    return Rounds(tuple(steps), tuple(_done(buys, left)), borrowed, 0)
+    after = Standing(supplied, owed, cash, standing.idle)
+    return Rounds(tuple(steps), tuple(_done(buys, left)), borrowed, 0, after)
 
 
-def down(
-    sells: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least: float, idle: Mapping[str, int]
-) -> Rounds:
+def down(sells: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least: float) -> Rounds:
     """Sells into the debt asset and repays, withdrawing no more at a time than leaves the health factor at ``least``.
-    ``idle`` of a token is sold before collateral is withdrawn."""
+    What lies idle of a token is sold before collateral is withdrawn."""
     supplied, owed, cash = dict(standing.supplied), standing.owed, standing.cash
-    at_hand = dict(idle)
+    at_hand = dict(standing.idle)
     left = {place: fill.trade.amount_in for place, fill in enumerate(sells)}
     steps: list[Step] = []
     repaid = 0
@@ -124,7 +127,8 @@ def down(
             owed, cash, repaid = owed - payment, cash - payment, repaid + payment
         if not any(left.values()):
             break
-    return Rounds(tuple(steps), tuple(_done(sells, left)), 0, repaid)
+    after = Standing(supplied, owed, cash, at_hand)
+    return Rounds(tuple(steps), tuple(_done(sells, left)), 0, repaid, after)
 
 
 def _room(supplied: Mapping[str, int], owed: int, snapshot: MarketSnapshot, least: float) -> int:

@@ -39,16 +39,26 @@ def without_flash(
     least = LEAST_IN_AN_EMERGENCY if emergency else min(floor, now)
 
     _require_nothing_held_back((*between, *sells), snapshot)
-    steps, supplied, at_hand = _between(between, snapshot)
     on_hand = snapshot.holdings[0].idle - buffer
-    standing = Standing(supplied, snapshot.holdings[0].owed, max(0, on_hand))
     if sells and buys:
         raise NothingFeasible(
             "sales into the debt asset and purchases from it in one plan",
             remedy="A flash loan carries both; wait until the lending market gives one.",
         )
-    made = up(buys, standing, snapshot, least) if buys else down(sells, standing, snapshot, least, at_hand)
-    steps += made.steps
+    start = Standing(
+        {holding.symbol: holding.supplied for holding in snapshot.holdings[1:]},
+        snapshot.holdings[0].owed,
+        max(0, on_hand),
+        {holding.symbol: holding.idle for holding in snapshot.holdings[1:]},
+    )
+    # In the order in which the swaps were quoted: into the debt asset, between assets, out of it.
+    if sells:
+        made = down(sells, start, snapshot, least)
+        steps = [*made.steps, *_between(between, made.after)[0]]
+    else:
+        first, then = _between(between, start)
+        made = up(buys, then, snapshot, least)
+        steps = [*first, *made.steps]
     if not made.done and (sells or buys):
         raise NothingFeasible(
             f"without a flash loan nothing can be moved at health factor {now:.3f}: it may not fall below {least:.3f} "
@@ -94,12 +104,9 @@ def _funded(made: Rounds, missing: int) -> Funding:
     )
 
 
-def _between(
-    fills: Sequence[Fill], snapshot: MarketSnapshot
-) -> tuple[list[Step], dict[str, int], dict[str, int]]:
-    """Each withdrawn, swapped and supplied before the next. The steps, then collateral and what is idle, raw."""
-    supplied = {holding.symbol: holding.supplied for holding in snapshot.holdings[1:]}
-    idle = {holding.symbol: holding.idle for holding in snapshot.holdings[1:]}
+def _between(fills: Sequence[Fill], standing: Standing) -> tuple[list[Step], Standing]:
+    """Each withdrawn, swapped and supplied before the next. The steps, and what they leave."""
+    supplied, idle = dict(standing.supplied), dict(standing.idle)
     steps: list[Step] = []
     for fill in fills:
         sold, bought = fill.trade.sell, fill.trade.buy
@@ -108,13 +115,11 @@ def _between(
             steps.append(move(StepKind.WITHDRAW, sold, needed, paid=False))
             supplied[sold] -= needed
         idle[sold] += needed - fill.trade.amount_in
-        steps += [
-            swap(fill),
-            Step(StepKind.SUPPLY, bought, UINT256_MAX, 0, None, idle[bought] + fill.amount_out, 0),
-        ]
+        supply = Step(StepKind.SUPPLY, bought, UINT256_MAX, 0, None, idle[bought] + fill.amount_out, 0)
+        steps += [swap(fill), supply]
         supplied[bought] += idle[bought] + fill.least_out
         idle[bought] = 0
-    return steps, supplied, idle
+    return steps, Standing(supplied, standing.owed, standing.cash, idle)
 
 
 def _collateral(steps: Sequence[Step]) -> dict[str, int]:

@@ -265,6 +265,9 @@ class DecisionTable(_Table):
         default=0.5,
         description="part of its band, or of itself where that is less, at which ellipsoid leaves the tracking error",
     )
+    learn_costs: bool = Field(
+        default=True, description="draw trade_cost_bps of each asset towards what its trades did cost"
+    )
     alert_health_factor: HealthFactor = Field(default=1.30, description="below it the urgency is OUT_OF_BAND")
     act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
     safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")

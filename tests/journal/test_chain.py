@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Table, create_engine, text
@@ -21,6 +22,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from tests.factories import a_leg
 from tests.journal.test_attempts import PAYLOAD, SENDER
 from tests.journal.test_records import a_record
 
@@ -30,7 +32,7 @@ def journal(journal_url: str) -> Iterator[Journal]:
     """A journal with rows in every table."""
     with Journal.open(journal_url) as opened:
         StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
-        StoredRecords(opened).append(a_record("one"))
+        StoredRecords(opened).append(replace(a_record("one"), legs=(a_leg(), a_leg(simulated_out=None))))
         log = StoredAttempts(opened, lambda: 5.0)
         log.adopt_nonce(31_337, SENDER, 7)
         log.create(Intent("old", 7, PAYLOAD))

@@ -1,0 +1,36 @@
+"""What each step of a vault call brought in, by the vault's own StepExecuted events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keeper.chain.abi import DecodeError, decode_values
+from keeper.chain.multicall import hex_bytes
+from keeper.domain.errors import NodeUntrusted
+
+STEP_EXECUTED = "0xd5b61904bdd57e4f781f0df0d98a985659d68865488bc0c06325019856837e61"
+"""StepExecuted(uint256 indexed epoch, uint256 index, uint8 kind, address token, uint256 amountIn, uint256 amountOut):
+the first topic."""
+DATA = ("uint256", "uint8", "address", "uint256", "uint256")
+
+
+def step_outs(vault: str, steps: int, logs: object) -> tuple[int, ...]:
+    """By step what came into the vault, raw; for an exact-input swap, what the router returned. Empty where ``logs``
+    (of a receipt, or of a simulated call) do not tell it of each of ``steps``."""
+    found: dict[int, int] = {}
+    for log in logs if isinstance(logs, list) else ():
+        if not _is_step(log, vault):
+            continue
+        try:
+            place, _, _, _, came = decode_values(DATA, hex_bytes(log.get("data")))
+        except (DecodeError, NodeUntrusted):
+            return ()
+        found[place] = came
+    return tuple(found[place] for place in range(steps)) if sorted(found) == list(range(steps)) else ()
+
+
+def _is_step(log: Any, vault: str) -> bool:
+    if not isinstance(log, dict) or str(log.get("address", "")).lower() != vault.lower():
+        return False
+    topics = log.get("topics")
+    return isinstance(topics, list) and bool(topics) and topics[0] == STEP_EXECUTED

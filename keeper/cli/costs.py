@@ -1,0 +1,134 @@
+"""What trading was assumed to cost and what it did cost, on the screen and as objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keeper.decision.costs import assumed_costs_bps, expected_costs_bps, parts
+from keeper.domain.legs import ExecutedLeg
+from keeper.domain.policy import Policy
+from keeper.domain.record import CycleInputs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class TradedCosts:
+    """All trades of one asset, plain means in bps of value; an asset traded against another carries half of the leg's
+    cost. ``simulated_bps`` None where no node ever told it; ``worst_bps`` is of a single leg, realised."""
+
+    symbol: str
+    trades: int
+    value_usd: float
+    quoted_bps: float
+    simulated_bps: float | None
+    realised_bps: float
+    fees_bps: float
+    worst_bps: float
+
+
+def traded_costs(legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> tuple[TradedCosts, ...]:
+    """Of each of ``symbols`` that was traded, in their order."""
+    found: dict[str, list[tuple[ExecutedLeg, float]]] = {symbol: [] for symbol in symbols}
+    for leg in legs:
+        for symbol, share in parts(leg, symbols).items():
+            found[symbol].append((leg, share))
+    return tuple(_of_asset(symbol, traded) for symbol, traded in found.items() if traded)
+
+
+def _of_asset(symbol: str, traded: Sequence[tuple[ExecutedLeg, float]]) -> TradedCosts:
+    simulated = [share * leg.simulated_bps for leg, share in traded if leg.simulated_bps is not None]
+    realised = [share * leg.realised_bps for leg, share in traded]
+    return TradedCosts(
+        symbol=symbol,
+        trades=len(traded),
+        value_usd=math.fsum(leg.value_usd for leg, _ in traded),
+        quoted_bps=_mean([share * leg.quoted_bps for leg, share in traded]),
+        simulated_bps=_mean(simulated) if simulated else None,
+        realised_bps=_mean(realised),
+        fees_bps=_mean([share * leg.fees_bps for leg, share in traded]),
+        worst_bps=max(realised),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def costs_table(found: Sequence[TradedCosts]) -> Table:
+    """``keeper journal costs``."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("asset", no_wrap=True)
+    for heading in ("trades", "value USD", "pool fees", "quoted", "simulated", "realised", "worst"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found:
+        table.add_row(
+            one.symbol,
+            f"{one.trades:,}",
+            f"{one.value_usd:,.0f}",
+            _bps(one.fees_bps),
+            _bps(one.quoted_bps),
+            _bps(one.simulated_bps),
+            _bps(one.realised_bps),
+            _bps(one.worst_bps),
+        )
+    return table
+
+
+def expected_table(inputs: CycleInputs) -> Table:
+    """What a decision counted with."""
+    from rich.table import Table
+
+    table = Table(
+        title="\nTrading costs, bps of value, without gas",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    table.add_column("asset", no_wrap=True)
+    for heading in ("assumed", "trades", "realised", "pool fees", "counted"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in expected_objects(inputs):
+        table.add_row(
+            one["symbol"],
+            _bps(one["assumed_bps"]),
+            f"{one['trades']:,}",
+            _bps(one["realised_bps"]),
+            _bps(one["fees_bps"]),
+            _bps(one["expected_bps"]),
+        )
+    return table
+
+
+def expected_objects(inputs: CycleInputs) -> list[dict[str, Any]]:
+    """By asset: assumed, learned (None without a trade), and what the decision counted with."""
+    policy: Policy = inputs.policy
+    symbols = inputs.snapshot.risk_symbols
+    learned = {one.symbol: one for one in inputs.learned_costs}
+    return [
+        {
+            "symbol": symbol,
+            "assumed_bps": assumed,
+            "trades": found.trades if (found := learned.get(symbol)) is not None else 0,
+            "realised_bps": found.realised_bps if found is not None else None,
+            "fees_bps": found.fees_bps if found is not None else None,
+            "expected_bps": expected,
+        }
+        for symbol, assumed, expected in zip(
+            symbols,
+            assumed_costs_bps(policy, symbols),
+            expected_costs_bps(policy, symbols, inputs.learned_costs),
+            strict=True,
+        )
+    ]
+
+
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"

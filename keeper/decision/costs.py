@@ -1,0 +1,77 @@
+"""What trading an asset is expected to cost: what is assumed, drawn towards what it did cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from keeper.domain.legs import ExecutedLeg, LearnedCost
+from keeper.domain.policy import Policy
+
+HALF_LIFE_TRADES = 20
+"""A trade counts half as much as one that came so many trades of the same asset later."""
+PRIOR_TRADES = 5.0
+"""The assumption counts as much as so many trades of now."""
+REMEMBERED = 10 * HALF_LIFE_TRADES
+"""Older trades of an asset would count less than a thousandth."""
+
+
+def learned_costs(legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> tuple[LearnedCost, ...]:
+    """Of each of ``symbols`` that was traded, in their order. ``legs`` oldest first.
+
+    An asset traded against another carries half of the leg's cost: the decision counts the change of both."""
+    return tuple(found for symbol in symbols if (found := _learned(symbol, legs, symbols)) is not None)
+
+
+def parts(leg: ExecutedLeg, symbols: Sequence[str]) -> Mapping[str, float]:
+    """Which of ``symbols`` a leg traded, and the part of its cost that is each one's."""
+    traded = [symbol for symbol in (leg.sold, leg.bought) if symbol in symbols]
+    return {symbol: 1.0 / len(traded) for symbol in traded}
+
+
+def expected_costs_bps(
+    policy: Policy, symbols: Sequence[str], learned: Sequence[LearnedCost] = ()
+) -> tuple[float, ...]:
+    """What a trade of each asset is expected to cost, bps of its value, without gas."""
+    known = {one.symbol: one for one in learned} if policy.decision.learn_costs else {}
+    return tuple(
+        assumed if (found := known.get(symbol)) is None else drawn_towards(assumed, found)
+        for symbol, assumed in zip(symbols, assumed_costs_bps(policy, symbols), strict=True)
+    )
+
+
+def assumed_costs_bps(policy: Policy, symbols: Sequence[str]) -> tuple[float, ...]:
+    """Each asset's own assumed cost, else the decision's."""
+    own = {asset.symbol: asset.trade_cost_bps for asset in policy.assets}
+    usual = float(policy.decision.trade_cost_bps)
+    return tuple(usual if (cost := own.get(symbol)) is None else float(cost) for symbol in symbols)
+
+
+def drawn_towards(assumed_bps: float, learned: LearnedCost) -> float:
+    """The mean of assumption and experience, each with its weight; never less than the pools' fees that were paid, as
+    a feed that lags behind the market can make a trade look like a gain."""
+    total = PRIOR_TRADES + learned.weight
+    mean = (PRIOR_TRADES * assumed_bps + learned.weight * learned.realised_bps) / total
+    return max(mean, learned.fees_bps)
+
+
+def _learned(symbol: str, legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> LearnedCost | None:
+    shares = ((leg, parts(leg, symbols).get(symbol)) for leg in legs)
+    traded = [(leg, share) for leg, share in shares if share is not None][-REMEMBERED:]
+    if not traded:
+        return None
+    weights = [0.5 ** (age / HALF_LIFE_TRADES) for age in reversed(range(len(traded)))]
+    total = math.fsum(weights)
+    return LearnedCost(
+        symbol=symbol,
+        trades=len(traded),
+        weight=total,
+        realised_bps=math.fsum(
+            weight * share * leg.realised_bps for weight, (leg, share) in zip(weights, traded, strict=True)
+        )
+        / total,
+        fees_bps=math.fsum(
+            weight * share * leg.fees_bps for weight, (leg, share) in zip(weights, traded, strict=True)
+        )
+        / total,
+    )

@@ -1,0 +1,82 @@
+"""Executed swaps, one row each: written with the record that tells of them, read back for what trading costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from keeper.domain.errors import JournalCorrupt
+from keeper.domain.legs import ExecutedLeg
+from keeper.domain.plan import Route
+from keeper.domain.record import DecisionRecord
+from keeper.journal import schema
+from keeper.journal.store import Journal
+
+
+def rows(record: DecisionRecord) -> Iterator[dict[str, Any]]:
+    """Of table ``fills``. Raw amounts are text: they do not fit 64 bits."""
+    for place, leg in enumerate(record.legs):
+        yield {
+            "record_id": record.record_id,
+            "place": place,
+            "sold": leg.sold,
+            "bought": leg.bought,
+            "route": _written(leg.route),
+            "value_usd": leg.value_usd,
+            "fair_out": str(leg.fair_out),
+            "quoted_out": str(leg.quoted_out),
+            "simulated_out": None if leg.simulated_out is None else str(leg.simulated_out),
+            "realised_out": str(leg.realised_out),
+            "fees_bps": leg.fees_bps,
+            "at": leg.at,
+        }
+
+
+class StoredFills:
+    """``ports.Legs`` on the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def latest(self, limit: int) -> tuple[ExecutedLeg, ...]:
+        """ports.Legs. Raises JournalCorrupt."""
+        table = schema.fills
+        query = select(table).order_by(table.c.entry.desc(), table.c.place.desc()).limit(limit)
+        with self._journal.reading() as connection:
+            found = [_leg(dict(row)) for row in connection.execute(query).mappings()]
+        return tuple(reversed(found))
+
+
+def _leg(row: Mapping[str, Any]) -> ExecutedLeg:
+    simulated = row["simulated_out"]
+    try:
+        return ExecutedLeg(
+            sold=row["sold"],
+            bought=row["bought"],
+            route=_read(row["route"]),
+            value_usd=row["value_usd"],
+            fair_out=int(row["fair_out"]),
+            quoted_out=int(row["quoted_out"]),
+            simulated_out=None if simulated is None else int(simulated),
+            realised_out=int(row["realised_out"]),
+            fees_bps=row["fees_bps"],
+            at=row["at"],
+        )
+    except ValueError as error:
+        raise JournalCorrupt(
+            f"a fill of record {row['record_id'][:12]} cannot be read: {error}",
+            remedy="`keeper journal verify` names the row that was changed.",
+        ) from error
+
+
+def _written(route: Route) -> str:
+    """ "USDC 500 WETH 3000 LINK"."""
+    hops = (f"{fee} {symbol}" for fee, symbol in zip(route.fees, route.symbols[1:], strict=True))
+    return " ".join((route.symbols[0], *hops))
+
+
+def _read(text: str) -> Route:
+    words = text.split(" ")
+    return Route(tuple(words[0::2]), tuple(int(fee) for fee in words[1::2]))

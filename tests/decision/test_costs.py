@@ -1,0 +1,106 @@
+"""What is learned from trades: how far the assumption moves, and where it stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keeper.decision.costs import (
+    HALF_LIFE_TRADES,
+    PRIOR_TRADES,
+    REMEMBERED,
+    drawn_towards,
+    expected_costs_bps,
+    learned_costs,
+)
+from keeper.domain.legs import ExecutedLeg, LearnedCost
+from tests.factories import RISK_SYMBOLS, a_decision_policy, a_leg, a_policy, some_assets
+
+FAIR = 10**18
+
+
+def costing(bps: float, **changes: object) -> ExecutedLeg:
+    return a_leg(fair_out=FAIR, realised_out=round(FAIR * (1 - bps / 10_000)), **changes)
+
+
+def learned(*legs: ExecutedLeg) -> dict[str, LearnedCost]:
+    return {one.symbol: one for one in learned_costs(legs, RISK_SYMBOLS)}
+
+
+def test_without_a_trade_the_assumption_stands() -> None:
+    policy = a_policy(assets=some_assets(trade_cost_bps=None))
+    assert learned() == {}
+    assert expected_costs_bps(policy, RISK_SYMBOLS) == (20.0,) * 4
+
+
+def test_only_what_was_traded_is_learned() -> None:
+    policy = a_policy()
+    found = learned_costs([costing(60.0)], RISK_SYMBOLS)
+    before, after = expected_costs_bps(policy, RISK_SYMBOLS), expected_costs_bps(policy, RISK_SYMBOLS, found)
+    assert after[1] == pytest.approx((PRIOR_TRADES * before[1] + 60.0) / (PRIOR_TRADES + 1))
+    assert (after[0], *after[2:]) == (before[0], *before[2:])
+
+
+def test_a_trade_counts_half_after_its_half_life() -> None:
+    found = learned(costing(100.0), *[costing(0.0)] * HALF_LIFE_TRADES)["WETH"]
+    newest = sum(0.5 ** (age / HALF_LIFE_TRADES) for age in range(HALF_LIFE_TRADES))
+    assert found.realised_bps == pytest.approx(100.0 * 0.5 / (newest + 0.5))
+    assert found.weight == pytest.approx(newest + 0.5)
+
+
+def test_an_asset_sold_for_another_carries_half_of_the_leg() -> None:
+    found = learned(costing(40.0, sold="LINK", bought="UNI", fees_bps=60.0))
+    assert {name: (one.realised_bps, one.fees_bps) for name, one in found.items()} == {
+        "LINK": (pytest.approx(20.0), 30.0),
+        "UNI": (pytest.approx(20.0), 30.0),
+    }
+
+
+def test_gains_never_bring_it_below_the_pools_fees() -> None:
+    found = learned(*[costing(-80.0, fees_bps=5.0)] * 100)["WETH"]
+    assert drawn_towards(20.0, found) == pytest.approx(5.0)
+
+
+def test_the_setting_turns_it_off() -> None:
+    policy = a_policy(decision=a_decision_policy(learn_costs=False))
+    found = learned_costs([costing(500.0)] * 10, RISK_SYMBOLS)
+    assert expected_costs_bps(policy, RISK_SYMBOLS, found) == (20.0,) * 4
+
+
+bps = st.floats(-200, 500)
+
+
+@given(
+    st.lists(st.tuples(bps, st.floats(0, 100)), min_size=1, max_size=60),
+    st.floats(0, 300),
+)
+def test_what_is_expected_lies_between_assumption_and_experience_or_at_the_fees(
+    trades: list[tuple[float, float]], assumed: float
+) -> None:
+    legs = [costing(cost, fees_bps=fees) for cost, fees in trades]
+    found, expected = learned(*legs)["WETH"], drawn_towards(assumed, learned(*legs)["WETH"])
+    assert found.fees_bps - 1e-9 <= expected
+    assert expected >= min(assumed, *(leg.realised_bps for leg in legs)) - 1e-9
+    assert expected <= max(assumed, found.fees_bps, *(leg.realised_bps for leg in legs)) + 1e-9
+    assert 1.0 <= found.weight <= len(legs)
+
+
+@given(st.lists(bps, min_size=1, max_size=30), st.integers(0, 29), st.floats(1, 100))
+def test_a_dearer_trade_never_lowers_what_is_expected(trades: list[float], place: int, more: float) -> None:
+    place %= len(trades)
+    dearer = [cost + more if at == place else cost for at, cost in enumerate(trades)]
+    was, now = (learned(*[costing(cost) for cost in one])["WETH"] for one in (trades, dearer))
+    assert drawn_towards(20.0, now) >= drawn_towards(20.0, was) - 1e-9
+
+
+def test_the_oldest_trades_are_forgotten() -> None:
+    many = [costing(1_000.0), *[costing(10.0)] * REMEMBERED]
+    assert learned(*many)["WETH"] == learned(*many[1:])["WETH"]
+
+
+def test_bps_are_of_what_was_fair() -> None:
+    leg = replace(a_leg(), fair_out=10_000, quoted_out=9_990, simulated_out=None, realised_out=9_980)
+    assert (leg.quoted_bps, leg.simulated_bps, leg.realised_bps) == (10.0, None, 20.0)

@@ -1,0 +1,41 @@
+"""Executed swaps come back as they were written, with the record that tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from keeper.domain.plan import Route
+from keeper.journal.fills import StoredFills
+from keeper.journal.records import StoredRecords
+from keeper.journal.store import Journal
+from tests.factories import a_leg
+from tests.journal.test_records import a_record
+
+LONG = a_leg(route=Route(("USDC", "WETH", "LINK"), (500, 3_000)), bought="LINK", realised_out=2**200)
+UNTOLD = a_leg(simulated_out=None, value_usd=0.1 + 0.2)
+
+
+@pytest.fixture
+def journal(journal_url: str) -> Iterator[Journal]:
+    with Journal.open(journal_url) as opened:
+        yield opened
+
+
+def test_they_come_back_oldest_first_as_they_were(journal: Journal) -> None:
+    records = StoredRecords(journal)
+    records.append(replace(a_record("one"), legs=(LONG, UNTOLD)))
+    records.append(a_record("two"))
+    records.append(replace(a_record("three"), legs=(a_leg(),)))
+    assert StoredFills(journal).latest(10) == (LONG, UNTOLD, a_leg())
+    assert StoredFills(journal).latest(2) == (UNTOLD, a_leg())
+    assert records.record("one").legs == (LONG, UNTOLD)
+    journal.verify()
+
+
+def test_a_journal_that_is_not_there_tells_of_none(tmp_path_factory: pytest.TempPathFactory) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('none') / 'keeper.db'}"
+    with Journal.open_for_reading(url) as journal:
+        assert StoredFills(journal).latest(10) == ()

@@ -1,0 +1,171 @@
+"""What is found after a plan was mined: just met passes, just missed fails, and nobody else's doing counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keeper.domain.decision import Action
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import PostState, SimulationReport
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import BPS
+from keeper.domain.urgency import Urgency
+from keeper.planning.aftermath import Promised, aftermath, broken, warnings
+from keeper.planning.checks import AFTERMATH
+from keeper.planning.legs import executed_legs
+from keeper.risk.contributions import risk_shares
+from keeper.sizing.size import size
+from tests.factories import (
+    a_block,
+    a_leg,
+    a_model,
+    a_policy,
+    a_snapshot,
+    with_holding,
+    with_market_move,
+    with_vault,
+)
+from tests.planning.ledger import Ledger, a_decision, as_quoted
+from tests.planning.test_route import planned
+
+POLICY, MODEL = a_policy(), a_model()
+
+
+def promised(before: MarketSnapshot, **changes: Any) -> Promised:
+    """A plan from what is held to the target, quoted and simulated alike."""
+    target = size(MODEL, before, POLICY)
+    decision = a_decision(before, target.weights, **changes)
+    held = portfolio(before).weights
+    current = replace(
+        decision.current, weights=held, risk_shares=tuple(risk_shares(held, MODEL.covariance).tolist())
+    )
+    decision = replace(decision, current=current)
+    plan = planned(decision, before, POLICY)
+    simulation = SimulationReport(True, None, 1_500_000, plan.expected, "eth_simulateV1")
+    return Promised(before, MODEL, target, decision, plan, simulation, POLICY)
+
+
+def mined(given: Promised) -> MarketSnapshot:
+    """The vault after every swap returned what was quoted."""
+    ledger = Ledger(given.snapshot)
+    ledger.run(given.plan, as_quoted)
+    holdings = tuple(
+        replace(holding, idle=ledger.idle[holding.symbol], supplied=ledger.supplied[holding.symbol], owed=0)
+        for holding in given.snapshot.holdings
+    )
+    holdings = (replace(holdings[0], owed=ledger.debt), *holdings[1:])
+    return replace(given.snapshot, holdings=holdings)
+
+
+CASH = a_snapshot(block=a_block(base_fee_wei=400 * 10**9))  # too dear for rounds
+LEVERED = promised(CASH)
+AFTER = mined(LEVERED)
+
+
+def failed(given: Promised, after: MarketSnapshot, **told: Any) -> set[str]:
+    checks = aftermath(given, after, told.get("allowances", {}), told.get("legs", ()))
+    assert {check.name for check in checks} <= set(AFTERMATH)
+    assert {*broken(checks), *warnings(checks)} == {check for check in checks if not check.passed}
+    return {check.name for check in checks if not check.passed}
+
+
+def with_more(snapshot: MarketSnapshot, symbol: str, part: float) -> MarketSnapshot:
+    """Collateral of one asset bought with debt, in parts of NAV."""
+    nav = portfolio(snapshot).nav_usd
+    price = snapshot.price(symbol) / 10**8
+    raw = round(part * nav / price * 10 ** snapshot.token(symbol).decimals)
+    more = with_holding(snapshot, symbol, supplied=snapshot.holding(symbol).supplied + raw)
+    return with_holding(more, "USDC", owed=snapshot.holdings[0].owed + round(part * nav * 10**6))
+
+
+def test_a_plan_that_went_as_expected_passes_everything() -> None:
+    outs = [step.expected_out for step in LEVERED.plan.steps]
+    legs = executed_legs(LEVERED.plan, CASH, outs, outs)
+    checks = aftermath(LEVERED, AFTER, {}, legs)
+    assert [check.name for check in checks] == list(AFTERMATH)
+    assert all(check.passed for check in checks)
+
+
+def test_leverage_just_beyond_its_tolerance_is_broken() -> None:
+    due = max(LEVERED.target.leverage, LEVERED.plan.expected.leverage)  # costs leave less NAV to lever
+    room = due + POLICY.plan.leverage_tolerance - portfolio(AFTER).leverage
+    for part, expected in ((0.24 * room, set()), (0.26 * room, {"leverage_within_target"})):
+        after = AFTER
+        for symbol in AFTER.risk_symbols:
+            after = with_more(after, symbol, part)
+        assert failed(LEVERED, after) - {"nav_as_simulated"} == expected
+
+
+def test_risk_that_is_spread_worse_than_before_and_beyond_the_band_is_broken() -> None:
+    second = promised(AFTER)
+    worse = with_more(with_more(AFTER, "UNI", 0.15), "WBTC", -0.15)
+    assert "risk_spread_improved" in failed(second, worse)
+    assert "risk_spread_improved" not in failed(LEVERED, worse)  # cash was spread worse still
+
+
+def test_any_allowance_is_broken() -> None:
+    assert failed(LEVERED, AFTER, allowances={"USDC": 1}) == {"no_allowance_left"}
+
+
+@pytest.mark.parametrize("part", [-0.3, 0.3])
+def test_what_the_market_did_meanwhile_is_not_the_plans_doing(part: float) -> None:
+    assert failed(LEVERED, with_market_move(AFTER, 1.0 + part)) == set()
+
+
+@pytest.mark.parametrize("part", [-0.1, 0.25])
+def test_what_depositors_did_meanwhile_is_not_the_plans_doing(part: float) -> None:
+    """They bring and take cash, and shares with it."""
+    nav = portfolio(AFTER).nav_usd
+    cash = AFTER.holdings[0].idle + round(part * nav * 10**6)
+    owed = AFTER.holdings[0].owed
+    if cash < 0:
+        cash, owed = 0, owed - cash
+    moved = with_holding(AFTER, "USDC", idle=cash, owed=owed)
+    shares = round(AFTER.vault.total_shares * (1.0 + part))
+    assert failed(LEVERED, with_vault(moved, total_shares=shares)) == set()
+
+
+def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
+    tolerance = POLICY.plan.nav_tolerance_bps
+    for off, wrong in ((tolerance - 1, False), (tolerance + 1, True)):
+        short = 1.0 - off / BPS
+        post = LEVERED.simulation.post
+        assert isinstance(post, PostState)
+        said = replace(LEVERED.simulation, post=replace(post, nav_usd=portfolio(AFTER).nav_usd / short))
+        leg = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=round(10**9 * short))
+        checks = aftermath(replace(LEVERED, simulation=said), AFTER, {}, (a_leg(), leg))
+        assert {check.name for check in warnings(checks)} == (
+            {"nav_as_simulated", "outputs_as_simulated", "outputs_as_quoted"} if wrong else set()
+        )
+        assert broken(checks) == ()
+
+
+def test_a_swap_that_returned_more_is_no_warning() -> None:
+    leg = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=2 * 10**9)
+    assert failed(LEVERED, AFTER, legs=(leg,)) == set()
+
+
+def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_asked_for() -> None:
+    held = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
+    lowered = promised(held, action=Action.RIPCORD, urgency=Urgency.EMERGENCY)
+    names = {check.name for check in aftermath(lowered, held, {}, ())}
+    assert "risk_spread_improved" not in names
+    assert "leverage_within_target" not in failed(lowered, held)
+    assert "leverage_within_target" in failed(lowered, with_more(held, "UNI", 0.01))
+
+
+def test_legs_are_measured_against_the_feeds() -> None:
+    outs = [step.expected_out for step in LEVERED.plan.steps]
+    swaps = [step for step in LEVERED.plan.steps if step.route is not None]
+    legs = executed_legs(LEVERED.plan, CASH, (), outs)
+    assert [(leg.sold, leg.bought) for leg in legs] == [
+        (step.route.symbols[0], step.route.symbols[-1]) for step in swaps if step.route is not None
+    ]
+    for leg, step in zip(legs, swaps, strict=True):
+        assert leg.value_usd == pytest.approx(step.expected_in / 10**6)
+        assert leg.fees_bps < leg.quoted_bps == leg.realised_bps < leg.fees_bps + 10.1
+        assert leg.simulated_out is None
+    assert executed_legs(LEVERED.plan, CASH, outs, outs[1:]) == ()
