@@ -45,7 +45,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
 	@.venv/bin/uv pip compile --group peers -c requirements.lock --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-peers.lock
 
-contracts: $(READY) ## compile the vault and renew contracts_abi/RiskParityVault.json
+contracts: $(READY) ## compile vault and queue, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile
 
 setup: $(READY) ## virtual environment and npm packages, from the lock files

@@ -102,6 +102,7 @@ def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress:
         multicall=where.multicall,
         quoter=where.quoter,
         descriptions=where.descriptions,
+        redemption_queue=where.redemption_queue,
     )
     symbols = [asset.symbol for asset in wanted.assets]
     return Node(rpc, addresses, where.chain_id, symbols, keeper, progress, book=where.book)

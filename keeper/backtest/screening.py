@@ -14,7 +14,7 @@ from keeper.backtest.ledger import Ledger, supply_rates
 from keeper.backtest.universe import Universe
 from keeper.backtest.venue import LendingTerms
 from keeper.decision.costs import assumed_costs_bps
-from keeper.decision.gates import HEAD_AGE, LIMITS, OF_STANDING, ORDERED, TRIGGERS
+from keeper.decision.gates import HEAD_AGE, LIMITS, OF_STANDING, ORDERED, REDEMPTIONS, TRIGGERS
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import DecisionPolicy, EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD
@@ -49,8 +49,8 @@ KNOWN_RULES = frozenset(
         ),
         *("settings_within_vault", "gas_balance", "cooldown", "gas_price", "daily_loss_budget"),
         *("daily_turnover_budget", "min_trade", "benefit_exceeds_cost", "improves", "no_overshoot"),
-        # Never asked in a backtest: nobody orders or pauses anything there, and there is no clock but the bars'.
-        *(ORDERED, HEAD_AGE, *OF_STANDING),
+        # Never asked in a backtest: nobody orders, pauses or redeems anything there, and the only clock is the bars'.
+        *(ORDERED, REDEMPTIONS, HEAD_AGE, *OF_STANDING),
     }
 )
 """The triggers and limits that the screen was written for; another one, and every bar is asked."""

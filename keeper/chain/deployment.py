@@ -12,7 +12,7 @@ from keeper.chain import rollup
 from keeper.chain.address_book import Book, Rollup
 from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, pools, vault
+from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
 from keeper.chain.identity import require_as_listed
 from keeper.chain.multicall import Multicall, decode_answers
 from keeper.chain.rpc import Reads, Request
@@ -34,6 +34,7 @@ class Addresses:
     multicall: str
     quoter: str
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    redemption_queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Deployment:
     rollup: Rollup = ""
     notes: tuple[str, ...] = ()
     """What differs from the chain's address book, and may well be meant so."""
+    redemption_queue: str | None = None
 
     def token(self, symbol: str) -> Token:
         return next(listing.token for listing in self.listings if listing.token.symbol == symbol)
@@ -123,6 +125,7 @@ def discover(
                 for ask in (feed.decimals, feed.description, feed.aggregator)
             ),
             pools.factory(addresses.quoter),
+            *([queue.vault(addresses.redemption_queue)] if addresses.redemption_queue else []),
             *rollup.calls(kind),
         ],
         block.hash,
@@ -158,6 +161,7 @@ def discover(
         multicall_code=multicall_code,
         router=to_checksum_address(about_vault.first(vault.swap_router(addresses.vault))),
         rollup=kind,
+        redemption_queue=_queue_of_vault(addresses, answers),
     )
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
@@ -165,6 +169,18 @@ def discover(
     for note in found.notes:
         progress(note)
     return block, found
+
+
+def _queue_of_vault(addresses: Addresses, answers: Answers) -> str | None:
+    if addresses.redemption_queue is None:
+        return None
+    served = answers.first(queue.vault(addresses.redemption_queue))
+    if served != addresses.vault.lower():
+        raise WrongContract(
+            f"the redemption queue {addresses.redemption_queue} is that of the vault {served}",
+            remedy="Correct KEEPER_REDEMPTION_QUEUE, or leave it empty.",
+        )
+    return to_checksum_address(addresses.redemption_queue)
 
 
 def _require_descriptions(listings: Sequence[Listing], wanted: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, pools, vault
+from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
 from keeper.chain.deployment import FEE_TIERS, ZERO_ADDRESS, Deployment, ListedPool, Listing
 from keeper.chain.multicall import Multicall
 from keeper.domain.errors import NodeUntrusted
@@ -22,6 +22,7 @@ from keeper.domain.market import (
     Vault,
     VaultAsset,
 )
+from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import WAD
 
 
@@ -66,6 +67,8 @@ class SnapshotReader:
             ]
         if at.sequencer_feed is not None:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
+        if at.redemption_queue is not None:
+            calls += [queue.pending_shares(at.redemption_queue), queue.pending_since(at.redemption_queue)]
         for listing in at.listings:
             calls += self._listing_calls(listing)
         for pool in at.pools:
@@ -120,6 +123,7 @@ class SnapshotReader:
             keeper_has_role=answers.of(vault.is_keeper(at.vault, self.keeper)),
             pools=tuple(self._pool(pool, answers) for pool in at.pools),
             l1_fee_wei=rollup.typical_fee_wei(at.rollup, answers),
+            redemptions=self._redemptions(answers),
         )
 
     # ------------------------------------------------------------------ inside
@@ -258,6 +262,17 @@ class SnapshotReader:
             total_assets=answers.maybe(vault.total_assets(here)) or 0,
             total_shares=answers.of(vault.total_shares(here)),
         )
+
+    def _redemptions(self, answers: Answers) -> Redemptions | None:
+        here, at = self.deployment.vault, self.deployment.redemption_queue
+        if at is None:
+            return None
+        shares = answers.of(queue.pending_shares(at))
+        total = answers.of(vault.total_shares(here))
+        assets = answers.maybe(vault.total_assets(here))
+        # As ERC-4626 converts, rounded up, and without the virtual shares, which would make it less.
+        value = 0 if assets is None or shares == 0 else -(-shares * (assets + 1) // total)
+        return Redemptions(shares, value, answers.of(queue.pending_since(at)))
 
     def _sequencer(self, answers: Answers) -> Sequencer | None:
         at = self.deployment

@@ -17,6 +17,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.prices import Opinion
 from keeper.domain.record import Conclusions, DecisionRecord, Failure, NodeUse
 from keeper.oracle.twap import twap_opinions
+from keeper.sizing.redemptions import missing_usd, queued_usd
 
 
 def dumped(value: Any) -> str:
@@ -51,6 +52,7 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "record_id": record.record_id,
         "block": _block(snapshot),
         "nav_usd": now.nav_usd if now is not None else None,
+        "redemptions": redemptions_object(snapshot),
         "leverage": now.leverage if now is not None else None,
         "target_leverage": target.leverage if target is not None else None,
         "binding": target.binding if target is not None else None,
@@ -119,6 +121,19 @@ def nodes_object(nodes: Sequence[NodeUse]) -> list[dict[str, Any]]:
         }
         for node in nodes
     ]
+
+
+def redemptions_object(snapshot: MarketSnapshot | None) -> dict[str, Any] | None:
+    """What waits in the queue; null without one."""
+    if snapshot is None or snapshot.redemptions is None:
+        return None
+    found = snapshot.redemptions
+    return {
+        "pending_shares": str(found.pending_shares),
+        "value_usd": queued_usd(snapshot),
+        "missing_usd": missing_usd(snapshot),
+        "since": found.since or None,
+    }
 
 
 def opinions_of(record: DecisionRecord) -> tuple[Opinion, ...]:

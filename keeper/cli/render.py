@@ -12,7 +12,19 @@ from rich.text import Text
 from keeper.cli.as_json import opinions_of
 from keeper.cli.costs import expected_table
 from keeper.cli.standing import day_line, pause_line
-from keeper.cli.words import BANNERS, age, amount, moment, money, nodes_line, number, percent, price, ratio
+from keeper.cli.words import (
+    BANNERS,
+    age,
+    amount,
+    moment,
+    money,
+    nodes_line,
+    number,
+    percent,
+    price,
+    ratio,
+    redemptions_line,
+)
 from keeper.domain.decision import Decision, Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
@@ -20,6 +32,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.record import Conclusions, DecisionRecord, Outcome
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD, usd
 from keeper.planning.checks import AFTERMATH, MUST_HOLD
+from keeper.sizing.redemptions import queued_usd
 
 PIPED_WIDTH = 100
 MAY_FAIL = frozenset(AFTERMATH) - frozenset(MUST_HOLD)
@@ -165,6 +178,8 @@ def _vault(record: DecisionRecord, snapshot: MarketSnapshot, conclusions: Conclu
         ratio(after.leverage) if after else "–",
         f"bound by {target.binding}",
     )
+    if snapshot.redemptions is not None and snapshot.redemptions.pending_shares:
+        table.add_row("redemptions", money(queued_usd(snapshot)), "", "", redemptions_line(snapshot))
     floor = snapshot.vault.policy.min_health_factor / WAD
     if record.inputs is not None:
         floor = max(floor, record.inputs.policy.size.min_health_factor)

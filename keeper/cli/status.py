@@ -30,7 +30,7 @@ def status(
 
 def status_object(seen: Look) -> dict[str, Any]:
     """What ``--json`` prints."""
-    from keeper.cli.as_json import nodes_object
+    from keeper.cli.as_json import nodes_object, redemptions_object
     from keeper.cli.standing import standing_object
     from keeper.domain.portfolio import portfolio
 
@@ -51,6 +51,7 @@ def status_object(seen: Look) -> dict[str, Any]:
         "nav_usd": now.nav_usd,
         "cash_usd": now.cash_usd,
         "debt_usd": now.debt_usd,
+        "redemptions": redemptions_object(snapshot),
         "leverage": now.leverage,
         "health_factor": now.health_factor,
         "assets": [
@@ -99,7 +100,16 @@ def _page(seen: Look) -> Any:
     from rich.text import Text
 
     from keeper.cli.standing import day_line, pause_line
-    from keeper.cli.words import age, moment, money, nodes_line, percent, price, ratio
+    from keeper.cli.words import (
+        age,
+        moment,
+        money,
+        nodes_line,
+        percent,
+        price,
+        ratio,
+        redemptions_line,
+    )
     from keeper.domain.portfolio import portfolio
 
     snapshot, last = seen.snapshot, seen.last
@@ -113,6 +123,8 @@ def _page(seen: Look) -> Any:
     facts.add_row("nodes", nodes_line(seen.nodes, seen.quorum))
     facts.add_row("epoch", f"{vault.epoch}, last rebalance {since}")
     facts.add_row("NAV", f"{money(now.nav_usd)} (cash {money(now.cash_usd)}, debt {money(now.debt_usd)})")
+    if snapshot.redemptions is not None:
+        facts.add_row("redemptions", redemptions_line(snapshot))
     facts.add_row("leverage", ratio(now.leverage))
     facts.add_row("health factor", ratio(now.health_factor))
     role = "keeper role" if snapshot.keeper_has_role else "NO keeper role"

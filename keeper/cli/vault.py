@@ -57,6 +57,36 @@ def deploy(
 
 
 @app.command()
+def queue(
+    vault: Annotated[str, typer.Argument(help="address of the vault whose redemptions shall queue.")],
+    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")],
+    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    rpc_url: RpcUrl = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
+    ] = False,
+) -> None:
+    """Deploy a redemption queue beside a vault. Nobody has a role in it: any account may deploy it."""
+    from keeper.chain.queue_deployment import deploy_queue
+    from keeper.chain.vault_state import read_vault_state
+
+    w3 = _node(rpc_url, chain_id)
+    state = read_vault_state(w3, vault)
+    typer.echo(f"a redemption queue for {state.name} {state.address}")
+    if not execute:
+        typer.echo("nothing was sent; repeat with --execute to deploy")
+        return
+    deployment = deploy_queue(w3, _deployer(keystore, password_file), state.address)
+    typer.echo(f"queue        {deployment.address}")
+    typer.echo(f"transaction  {', '.join(deployment.transactions)}")
+    typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
+    typer.echo("set KEEPER_REDEMPTION_QUEUE to it, so that the keeper makes room for what waits there")
+
+
+@app.command()
 def show(
     vault: Annotated[
         str | None, typer.Argument(help="its address; default: the settings'", show_default=False)

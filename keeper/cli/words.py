@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.record import Mode, NodeUse
 from keeper.domain.units import UINT256_MAX
+from keeper.sizing.redemptions import missing_usd, queued_usd
 
 NOTHING_SENT = "nothing is signed, nothing is sent"
 BANNERS = {
@@ -24,6 +26,16 @@ def nodes_line(nodes: Sequence[NodeUse], quorum: int) -> str:
         return f"node {nodes[0].endpoint} alone: nobody confirms what it says"
     left_out = "".join(f"\n! node {node.endpoint} left out: {node.note}" for node in nodes if node.note)
     return f"{len(nodes)} nodes, {quorum} must say the same{left_out}"
+
+
+def redemptions_line(snapshot: MarketSnapshot) -> str:
+    """What waits in the queue, for how long, and who has to move."""
+    found = snapshot.redemptions
+    if found is None or found.pending_shares == 0:
+        return "nobody waits"
+    missing = missing_usd(snapshot)
+    next_step = "covered: anybody may call serve()" if missing <= 0.0 else f"{money(missing)} not yet idle"
+    return f"{money(queued_usd(snapshot))} wait, the oldest {age(snapshot.block.timestamp - found.since)}; {next_step}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

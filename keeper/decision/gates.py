@@ -21,6 +21,8 @@ PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
 ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
 ALWAYS_LOOKED_AT = ("health_factor_act", "health_factor_alert")
 ORDERED = "ordered"
+REDEMPTIONS = "redemptions"
+"""Only looked at where there is a redemption queue."""
 HEAD_AGE = "head_age"
 """Only looked at where the chain keeps the world's time."""
 OF_STANDING = ("not_paused", "day_loss", "day_failures", "day_turnover", "day_gas")
@@ -69,6 +71,12 @@ TRIGGERS = (
         triggers.health_factor_alert,
         triggers.out_of_band,
         "the health factor is below the alert level",
+    ),
+    TriggerRule(
+        REDEMPTIONS,
+        triggers.redemptions,
+        triggers.by_wait,
+        "more waits in the redemption queue than lies idle, by more than dust",
     ),
     TriggerRule(
         "risk_share",
@@ -250,6 +258,8 @@ def _looked_at(name: str, position: Position) -> bool:
         return name in (ORDERED, "health_factor_act")
     if name == ORDERED:
         return False
+    if name == REDEMPTIONS:
+        return position.snapshot.redemptions is not None
     return name in ALWAYS_LOOKED_AT or name in position.policy.decision.triggers
 
 

@@ -16,6 +16,7 @@ from keeper.domain.market import Trust
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX, WAD, usd
 from keeper.domain.urgency import Urgency
+from keeper.sizing.redemptions import cash_share, queued_share
 
 INTEREST_ON_THE_WAY = 5e-4
 """More than interest adds to the debt until a transaction is mined."""
@@ -113,19 +114,21 @@ def _aim_named(name: str) -> Aim:
 def within_bounds(position: Position, aim: tuple[float, ...]) -> tuple[float, ...]:
     """No weight above its cap, then all lowered alike until the target's bounds on leverage and the floors of the
     health factor are kept: what the target may not exceed, no trade ends above."""
-    target, size, vault = position.target, position.policy.size, position.snapshot.vault.policy
+    target, size, snapshot = position.target, position.policy.size, position.snapshot
+    vault, cash = snapshot.vault.policy, cash_share(snapshot, size.idle_buffer)
     if aim == target.weights:
         return aim
     caps = {asset.symbol: asset.max_weight for asset in position.policy.assets}
     capped = tuple(min(weight, caps[symbol]) for symbol, weight in zip(target.symbols, aim, strict=True))
     share = measures.share_within_bounds(
         capped,
-        min(
+        (1.0 - queued_share(snapshot))
+        * min(
             (bound.leverage for bound in target.bounds if bound.name != "target_volatility"), default=math.inf
         ),
         liquidation_thresholds(position),
         (size.min_health_factor, vault.min_health_factor / WAD),
-        (size.idle_buffer, size.idle_buffer + vault.max_loss_bps / BPS),
+        (cash, cash + vault.max_loss_bps / BPS),
     )
     return capped if share == 1.0 else tuple(share * weight for weight in capped)
 

@@ -12,6 +12,7 @@ from keeper.domain.market import MarketSnapshot, Trust, least_trusted
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.sizing.redemptions import missing_usd
 
 GWEI = 10**9
 
@@ -185,13 +186,11 @@ def daily_turnover_budget(situation: Situation) -> Finding:
 
 
 def min_trade(situation: Situation) -> Finding:
-    size, limit = (
-        situation.turnover * situation.position.held.nav_usd,
-        situation.position.policy.decision.min_trade_usd,
-    )
-    return Finding(
-        size, limit, size >= limit and size > 0.0, f"{size:,.2f} USD to trade, at least {limit:,.2f}"
-    )
+    position, limit = situation.position, situation.position.policy.decision.min_trade_usd
+    size, missing = situation.turnover * position.held.nav_usd, missing_usd(position.snapshot)
+    wanted = max(size, missing)
+    what = f"{size:,.2f} USD to trade" if size >= missing else f"{missing:,.2f} USD of cash to find"
+    return Finding(wanted, limit, wanted >= limit and wanted > 0.0, f"{what}, at least {limit:,.2f}")
 
 
 def benefit_exceeds_cost(situation: Situation) -> Finding:
@@ -208,6 +207,11 @@ def benefit_exceeds_cost(situation: Situation) -> Finding:
 def improves(situation: Situation) -> Finding:
     before, after = situation.position.tracking_error, situation.tracking_error
     detail = f"tracking error against the target from {before:.2%} to {after:.2%} a year"
+    missing = missing_usd(situation.position.snapshot)
+    if missing > situation.position.policy.plan.dust_usd:
+        return Finding(
+            after, before, after <= before, f"{detail}, and {missing:,.0f} USD for redemptions found"
+        )
     return Finding(after, before, after < before, detail)
 
 

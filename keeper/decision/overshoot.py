@@ -9,6 +9,7 @@ from keeper.decision import measures
 from keeper.decision.situation import Position
 from keeper.domain.units import BPS
 from keeper.sizing.bounds import health_factor_at
+from keeper.sizing.redemptions import cash_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def _health_factor(position: Position, aim: tuple[float, ...]) -> Overshoot:
         return Overshoot(0.0, "the trade does not lower the health factor")
     thresholds = liquidation_thresholds(position)
     threshold = math.fsum(weight * one for weight, one in zip(aim, thresholds, strict=True)) / leverage
-    ends = health_factor_at(leverage, threshold, position.policy.size.idle_buffer)
+    cash = cash_share(position.snapshot, position.policy.size.idle_buffer)
+    ends = health_factor_at(leverage, threshold, cash)
     of_band = alert / ends if ends > 0.0 else math.inf
     return Overshoot(of_band, f"the health factor ends at {ends:.3f}, alert level {alert:.3f}")
 

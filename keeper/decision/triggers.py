@@ -8,6 +8,7 @@ from keeper.decision import measures
 from keeper.decision.finding import Finding, hours
 from keeper.decision.situation import Position
 from keeper.domain.urgency import Urgency
+from keeper.sizing.redemptions import missing_usd, queued_usd
 
 
 def health_factor_act(position: Position) -> Finding:
@@ -75,6 +76,20 @@ def age(position: Position) -> Finding:
     return Finding(since, limit, since > limit, detail)
 
 
+def redemptions(position: Position) -> Finding:
+    """Asked only where there is a queue. What the idle cash covers needs no trade, however long it waits: anybody may
+    have it served."""
+    snapshot, dust = position.snapshot, position.policy.plan.dust_usd
+    assert snapshot.redemptions is not None, "only asked where there is a queue"
+    if snapshot.redemptions.pending_shares == 0:
+        return Finding(0.0, dust, passed=False, detail="nobody waits for a redemption")
+    missing, waits = missing_usd(snapshot), hours(snapshot.block.timestamp - snapshot.redemptions.since)
+    detail = f"redemptions of {queued_usd(snapshot):,.0f} USD wait, the oldest for {waits}: " + (
+        f"{missing:,.0f} USD more than the idle cash" if missing > dust else "the idle cash covers them"
+    )
+    return Finding(missing, dust, missing > dust, detail)
+
+
 def emergency(_position: Position, _finding: Finding) -> Urgency:
     return Urgency.EMERGENCY
 
@@ -85,6 +100,15 @@ def out_of_band(_position: Position, _finding: Finding) -> Urgency:
 
 def routine(_position: Position, _finding: Finding) -> Urgency:
     return Urgency.ROUTINE
+
+
+def by_wait(position: Position, _finding: Finding) -> Urgency:
+    """Of the oldest request, against ``max_redemption_wait_s``."""
+    found = position.snapshot.redemptions
+    if found is None or found.since == 0:
+        return Urgency.ROUTINE
+    waited = position.snapshot.block.timestamp - found.since
+    return Urgency.OUT_OF_BAND if waited > position.policy.decision.max_redemption_wait_s else Urgency.ROUTINE
 
 
 def by_outer_band(position: Position, finding: Finding) -> Urgency:

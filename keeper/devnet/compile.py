@@ -1,6 +1,7 @@
 """Compiled contracts: ours and Aave's through solc, Uniswap's and WETH9's as their packages ship them.
 
-``python -m keeper.devnet.compile`` renews contracts_abi/RiskParityVault.json, which deploying a vault uses.
+``python -m keeper.devnet.compile`` renews contracts_abi/RiskParityVault.json and RedemptionQueue.json, which deploying
+them uses.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
 from keeper.domain.errors import BadInput, Refused
 
 VAULT_JSON = ROOT / "contracts_abi" / "RiskParityVault.json"
+QUEUE_JSON = ROOT / "contracts_abi" / "RedemptionQueue.json"
 SOLC_VERSION = "0.8.27"
 _AAVE = "@aave-dao/aave-v3-origin/src/contracts/"
 _IMPORTED = (
@@ -98,6 +100,12 @@ def groups() -> tuple[Group, ...]:
             (CONTRACTS / "RiskParityVault.sol", CONTRACTS / "IRiskParityVault.sol", CONTRACTS / "vault"),
             {**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
         ),
+        Group(
+            "queue",
+            ("RedemptionQueue.sol",),
+            (CONTRACTS / "RedemptionQueue.sol", CONTRACTS / "IRedemptionQueue.sol"),
+            {**plain, "metadata": {"bytecodeHash": "none"}},
+        ),
         _folder("devnet", plain),
         _folder("test", plain),
     )
@@ -146,7 +154,7 @@ def compiled_group(group: Group) -> Mapping[str, Artifact]:
 
 def fingerprint() -> str:
     """Changes whenever any contract of the local chain would, or the node it runs on."""
-    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:3]).encode())
+    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:4]).encode())
     for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
         digest.update(_installed(package).read_bytes())
     return digest.hexdigest()[:16]
@@ -230,20 +238,21 @@ def multicall3_bytecode() -> str:
     return found.group(1)
 
 
-def renew_vault_json() -> None:
-    """Writes contracts_abi/RiskParityVault.json from a fresh compile."""
-    group = next(group for group in groups() if group.name == "vault")
-    vault = compiled_group(group)["RiskParityVault"]
+def renew_json(path: Path, group_name: str) -> None:
+    """Writes the artifact of one of our own contracts, named as its file, from a fresh compile."""
+    group = next(group for group in groups() if group.name == group_name)
+    compiled = compiled_group(group)[path.stem]
     content = {
-        "contract": "RiskParityVault",
-        "source": "deploy/contracts/RiskParityVault.sol",
+        "contract": path.stem,
+        "source": f"deploy/contracts/{path.stem}.sol",
         "compiler": {"version": SOLC_VERSION, "settings": group.settings},
-        "abi": vault.abi,
-        "bytecode": vault.bytecode,
-        "runtime_bytes": len(vault.deployed_bytecode) // 2 - 1,
+        "abi": compiled.abi,
+        "bytecode": compiled.bytecode,
+        "runtime_bytes": len(compiled.deployed_bytecode) // 2 - 1,
     }
-    VAULT_JSON.write_text(json.dumps(content, indent=1) + "\n")
+    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    renew_vault_json()
+    renew_json(VAULT_JSON, "vault")
+    renew_json(QUEUE_JSON, "queue")

@@ -54,6 +54,7 @@ class Deployment:
     pools: tuple[PoolEntry, ...]
     accounts: dict[str, str]
     exchange_url: str | None = None
+    redemption_queue: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

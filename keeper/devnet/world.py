@@ -13,11 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keeper.chain.queue_deployment import deploy_queue
 from keeper.chain.vault_deployment import deploy_vault
 from keeper.chain.vault_parameters import VaultAsset, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
-from keeper.devnet.compile import VAULT_JSON, compile_all, fingerprint
+from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
 from keeper.devnet.deployment import Deployment, PoolEntry, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
@@ -101,6 +102,13 @@ class World:
     @property
     def vault(self) -> Contract:
         return contract_at(self.w3, "RiskParityVault", self.deployment.vault)
+
+    @property
+    def queue(self) -> Contract:
+        """Where redemptions wait."""
+        at = self.deployment.redemption_queue
+        assert at is not None, "the world was built with a queue"
+        return contract_at(self.w3, "RedemptionQueue", at)
 
     def fund(self, symbol: str, account: str, amount: int) -> None:
         """Gives ``account`` a raw amount of a token out of nothing."""
@@ -201,6 +209,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
     vault = deploy_vault(
         w3, owner, _vault_parameters(market, made_tokens, made_feeds, lending, exchange, pools, accounts)
     ).address
+    redemption_queue = deploy_queue(w3, owner, vault).address
     _deposit(w3, owner, accounts["depositor"], made_tokens[STABLE], vault)
     return Deployment(
         rpc_url=url,
@@ -234,6 +243,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
         },
         pools=tuple(PoolEntry(pool.address, pool.symbols, pool.fee) for pool in pools),
         accounts=dict(accounts),
+        redemption_queue=redemption_queue,
     )
 
 
@@ -280,9 +290,9 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
     digest = hashlib.sha256(fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    for parameters in ("vault_parameters.py", "vault_deployment.py"):
+    for parameters in ("vault_parameters.py", "vault_deployment.py", "queue_deployment.py"):
         digest.update((Path(__file__).parents[1] / "chain" / parameters).read_bytes())
-    digest.update(VAULT_JSON.read_bytes())
+    digest.update(VAULT_JSON.read_bytes() + QUEUE_JSON.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
     for series in market.prices:
         digest.update(series.times.tobytes() + series.prices.tobytes())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD
 
 
@@ -230,6 +231,8 @@ class MarketSnapshot:
     pools: tuple[PoolHistory, ...] = ()
     l1_fee_wei: int = 0
     """What a rollup charges for publishing a typical rebalance, beside its gas; 0 where there is none."""
+    redemptions: Redemptions | None = None
+    """None without a redemption queue."""
 
     @property
     def debt_token(self) -> Token:

@@ -142,6 +142,7 @@ class DecisionPolicy:
     tracking_error_left: float = 0.5
     learn_costs: bool = True
     """Whether what trades did cost draws the assumed costs towards it."""
+    max_redemption_wait_s: int = 86_400
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""

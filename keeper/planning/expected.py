@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState
@@ -37,12 +37,12 @@ def expected_state(
     return PostState(
         nav_usd=nav,
         leverage=gross / nav if nav > 0 else 0.0,
-        health_factor=_health_factor(snapshot, supplied, debt),
+        health_factor=health_factor_after(snapshot, supplied, debt),
         weights=tuple(value / nav if nav > 0 else 0.0 for value in values[1:]),
     )
 
 
-def _health_factor(snapshot: MarketSnapshot, supplied: dict[str, int], debt: int) -> float:
+def health_factor_after(snapshot: MarketSnapshot, supplied: Mapping[str, int], debt: int) -> float:
     """As Aave computes it, at its own oracle's prices; inf without debt."""
     if debt <= 0:
         return math.inf

@@ -13,20 +13,33 @@ from keeper.planning.collateral import crumbs_of_ltv_zero, ltv_zero_first
 from keeper.planning.fills import Fill
 from keeper.planning.funding import Funding, funding
 from keeper.planning.obstacles import require_no_obstacle, supply_obstacle
+from keeper.planning.room import funded_with_room
 from keeper.planning.walk import require_footing
 from keeper.planning.way import Way
 
 
 def with_flash(
-    fills: Sequence[Fill], snapshot: MarketSnapshot, buffer: int, dust: int, least: float, *, emergency: bool
+    fills: Sequence[Fill],
+    snapshot: MarketSnapshot,
+    buffer: int,
+    dust: int,
+    least: float,
+    floor: float,
+    *,
+    emergency: bool,
 ) -> Way:
     """Order: repay what collateral cannot be withdrawn without, withdraw, swap into the debt asset, swap between
     assets, swap out of the debt asset, supply, then borrow or repay the rest.
 
-    ``least``: no step leaves a lower health factor. Raises NothingFeasible naming what is in the way.
+    ``least``: no step leaves a lower health factor. What the redemption queue waits for stays idle beside ``buffer``,
+    as far as the health factor in the end is at ``floor``. Raises NothingFeasible naming what is in the way.
     """
     withdrawn, collateral = _collateral(fills, snapshot, with_idle=not emergency)
-    funded = funding(fills, snapshot, buffer, withdrawn, least, may_borrow=not emergency, dust=dust)
+
+    def fund(kept: int) -> Funding:
+        return funding(fills, snapshot, kept, withdrawn, least, may_borrow=not emergency, dust=dust)
+
+    funded = fund(0) if emergency else funded_with_room(fund, buffer, snapshot, collateral, floor, dust)
     steps = tuple(_steps(fills, funded, snapshot, withdrawn, collateral))
     require_no_obstacle(steps, funded, snapshot)
     require_footing(steps, funded.flash, snapshot, 1.0 if emergency else least)

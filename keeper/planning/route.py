@@ -22,6 +22,7 @@ from keeper.planning.sequence import fills_of
 from keeper.planning.trades import postponed_usd, trades
 from keeper.planning.way import Way
 from keeper.planning.without_flash import without_flash
+from keeper.sizing.redemptions import missing_usd, queued_share
 
 LEAST_IN_AN_EMERGENCY = 1.10
 """Down to here an emergency withdraws collateral before its proceeds repay: at more, more must be flash-borrowed."""
@@ -33,38 +34,44 @@ def route(
     """The plan of a decision that has a goal: around one flash loan, or in rounds without one, whichever is cheaper
     where both lead all the way.
 
-    Raises NothingFeasible naming the trade or reserve that is in the way. A RIPCORD goes without the sales that
-    cannot be made now, and takes a flash loan wherever it can have one.
+    What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. Raises
+    NothingFeasible naming the trade or reserve that is in the way. A RIPCORD goes without the sales that cannot be
+    made now, and takes a flash loan wherever it can have one.
     """
     emergency = decision.action is Action.RIPCORD
     wanted = trades(decision, snapshot, policy)
     fills = fills_of(wanted, quotes, snapshot, policy, decision.urgency, only_possible=emergency)
     if emergency:
         fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in fills)
-    if not fills:
-        raise NothingFeasible(
-            "the goal differs from the vault by less than dust in every asset",
-            remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
-        )
     held = portfolio(snapshot)
-    buffer = 0 if emergency else idle_buffer(held.nav_usd, policy.size.idle_buffer, snapshot)
+    stays = held.nav_usd * (1.0 - queued_share(snapshot))
+    buffer = 0 if emergency else idle_buffer(stays, policy.size.idle_buffer, snapshot)
     dust = raw_from_usd_floor(policy.plan.dust_usd, snapshot.debt_token.decimals, snapshot.feeds[0].price)
     floor = snapshot.vault.policy.min_health_factor / WAD
     least = LEAST_IN_AN_EMERGENCY if emergency else min(floor, held.health_factor)
 
+    queued = 0 if snapshot.redemptions is None else snapshot.redemptions.value
+
     def around_a_loan() -> Way:
-        return with_flash(fills, snapshot, buffer, dust, least, emergency=emergency)
+        lowest = policy.size.min_health_factor
+        return with_flash(fills, snapshot, buffer, dust, least, lowest, emergency=emergency)
 
     def in_rounds() -> Way:
         least_of_rounds = max(floor, policy.size.min_health_factor)
-        found = without_flash(fills, snapshot, buffer, least_of_rounds, emergency=emergency)
+        kept = buffer if emergency else buffer + queued
+        found = without_flash(fills, snapshot, kept, least_of_rounds, emergency=emergency)
         _require_gas(found, snapshot, policy)
         return found
 
     def cost(way: Way) -> Cost:
         return _cost(way, snapshot, policy)
 
-    way = _chosen(around_a_loan, in_rounds, cost, emergency=emergency)
+    way = _chosen(around_a_loan, in_rounds, cost, emergency=emergency) if fills else around_a_loan()
+    if not fills and not (way.funded.borrow and missing_usd(snapshot) > policy.plan.dust_usd):
+        raise NothingFeasible(
+            "the goal differs from the vault by less than dust in every asset",
+            remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
+        )
     expected = expected_state(way.fills, way.funded, snapshot, way.collateral)
     _require_affordable(held.nav_usd, expected.nav_usd, snapshot, emergency=emergency)
     gas = gas_of(way.steps, way.funded.flash)

@@ -27,6 +27,7 @@ DEPLOYMENT_FIELDS = (
     "vault",
     "quoter",
     "multicall",
+    "redemption_queue",
     "deribit_url",
     "private_key",
 )

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
         default=None, description="address of Uniswap's QuoterV2; default: the address book's"
     )
     multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
+    redemption_queue: Address | None = Field(
+        default=None, description="address of the vault's RedemptionQueue; without one there is none"
+    )
     address_book: Path | None = Field(
         default=None, description="TOML file whose entries replace those of the built-in address book"
     )

@@ -303,6 +303,11 @@ class DecisionTable(_Table):
     max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
         default=150, description="largest gap between the vault's feed and the lending market's oracle, bps"
     )
+    max_redemption_wait_s: Seconds = Field(
+        default=86_400,
+        description="when a request in the redemption queue waits longer, room for it is made as OUT_OF_BAND, whatever "
+        "the trade is worth, seconds",
+    )
     urgency: UrgenciesTable = UrgenciesTable()
 
     @model_validator(mode="after")

@@ -65,6 +65,7 @@ class Endpoints:
     """What the feeds of some tokens must call themselves."""
     book: Book | None = field(default=None, repr=False)
     """What is known of the chain; None on a chain that has no address book."""
+    redemption_queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def endpoints(settings: Settings) -> Endpoints:
             feed.symbol: feed.description for feed in settings.oracle.feeds if feed.description is not None
         },
         book=listed,
+        redemption_queue=settings.redemption_queue,
     )
 
 
@@ -201,6 +203,8 @@ def settings_hash(settings: Settings) -> str:
     """SHA-256 of strategy and addresses, the address book's too, in canonical JSON; no secret, no URL that may carry
     one. Raises InvalidSetting where the operator's address book is wrong."""
     values = settings.model_dump(mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall"})
+    if settings.redemption_queue is not None:
+        values["redemption_queue"] = settings.redemption_queue
     listed = address_book(settings)
     if listed is not None:
         values["address_book"] = asdict(listed)

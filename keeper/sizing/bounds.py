@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
 from keeper.domain.model import Bound, RiskModel
 from keeper.domain.policy import Policy, SizePolicy
-from keeper.domain.portfolio import Portfolio
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD, to_float, usd
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the bounds are computed from: the portfolio at leverage 1 and its terms as collateral."""
+    """What the bounds are computed from: the portfolio at leverage 1 and its terms as collateral. ``nav_usd`` is what
+    stays when the redemption queue has been served."""
 
     model: RiskModel
     snapshot: MarketSnapshot
     policy: Policy
-    held: Portfolio
+    nav_usd: float
     unit_weights: tuple[float, ...]
     unit_volatility: float
     liquidation_threshold: float
@@ -184,7 +184,7 @@ def supply_caps(basis: Basis) -> tuple[Bound, ...]:
 
 
 def _supply_cap(basis: Basis, place: int, weight: float, *, enabled: bool) -> Bound:
-    snapshot, nav, share = basis.snapshot, basis.held.nav_usd, basis.policy.size.market_share
+    snapshot, nav, share = basis.snapshot, basis.nav_usd, basis.policy.size.market_share
     reserve, decimals = snapshot.reserves[place], snapshot.tokens[place].decimals
     name = f"supply_cap:{reserve.symbol}"
     if nav <= 0.0:
@@ -270,7 +270,7 @@ def _lent(basis: Basis, highest: float) -> str:
 
 
 def _debt_bound(basis: Basis, name: str, most_raw: float, detail: str) -> Bound:
-    nav = basis.held.nav_usd
+    nav = basis.nav_usd
     if nav <= 0.0:
         return Bound(name, math.inf, "the vault is empty")
     token = basis.snapshot.debt_token

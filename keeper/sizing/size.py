@@ -15,13 +15,15 @@ from keeper.risk.allocations import allocate
 from keeper.risk.caps import caps_of
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
+from keeper.sizing.redemptions import queued_share
 
 
 def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPortfolio:
     """Weights of the policy's allocation within its caps, times the largest leverage that every bound allows.
 
-    Above leverage 1 the rest is debt, below it cash. ``policy`` is already tightened by the vault's own. Raises
-    InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
+    Above leverage 1 the rest is debt, below it cash. The bounds are of what stays when the redemption queue has been
+    served; weights, leverage and volatility are of all that the vault is worth now. ``policy`` is already tightened by
+    the vault's own. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
     covariance = np.array(model.covariance)
     by_symbol = {asset.symbol: asset for asset in policy.assets}
@@ -34,13 +36,14 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())
     unit_volatility = volatility(unit, covariance)
+    stays = 1.0 - queued_share(snapshot)
     threshold = float(unit @ [reserve.liquidation_threshold_bps / BPS for reserve in reserves])
     bounds = all_bounds(
         Basis(
             model=model,
             snapshot=snapshot,
             policy=policy,
-            held=portfolio(snapshot),
+            nav_usd=portfolio(snapshot).nav_usd * stays,
             unit_weights=unit_weights,
             unit_volatility=unit_volatility,
             liquidation_threshold=threshold,
@@ -48,7 +51,7 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
         )
     )
     binding = min(bounds, key=lambda bound: bound.leverage)
-    leverage = binding.leverage
+    leverage = binding.leverage * stays
     return TargetPortfolio(
         symbols=model.symbols,
         budgets=budgets,
@@ -58,7 +61,7 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
         unit_volatility=unit_volatility,
         volatility=leverage * unit_volatility,
         leverage=leverage,
-        health_factor=health_factor_at(leverage, threshold, policy.size.idle_buffer),
+        health_factor=health_factor_at(binding.leverage, threshold, policy.size.idle_buffer),
         binding=binding.name,
         bounds=bounds,
         binding_caps=binding_caps,

@@ -9,7 +9,7 @@ import pytest
 
 from contracts_abi.extract import FOLDER, NODE_MODULES, extracted
 
-OWN_BUILD = "RiskParityVault"
+OWN_BUILDS = ("RiskParityVault", "RedemptionQueue")
 
 
 def test_every_abi_is_what_its_source_says() -> None:
@@ -18,6 +18,6 @@ def test_every_abi_is_what_its_source_says() -> None:
     committed = {
         file.stem: json.loads(file.read_text(encoding="utf-8"))
         for file in Path(FOLDER).glob("*.json")
-        if file.stem != OWN_BUILD
+        if file.stem not in OWN_BUILDS
     }
     assert extracted() == committed

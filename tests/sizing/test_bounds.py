@@ -42,7 +42,7 @@ def a_basis(snapshot: MarketSnapshot | None = None, **changes: Any) -> Basis:
         model=a_model(),
         snapshot=seen,
         policy=a_policy(size=a_size_policy(**size_changes)),
-        held=portfolio(seen),
+        nav_usd=portfolio(seen).nav_usd,
         unit_weights=(0.25, 0.25, 0.25, 0.25),
         unit_volatility=0.5,
         liquidation_threshold=0.8,
