@@ -1,0 +1,102 @@
+"""A redemption queue beside a vault scene, and what its depositors do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.exceptions import ContractCustomError, ContractLogicError
+
+from keeper.chain.queue_deployment import deploy_queue, queue_artifact
+from keeper.chain.vault_deployment import vault_artifact
+from keeper.devnet.world import World
+from tests.chain.vault_scene import ALL, GAS, Scene, vault_scene
+
+USDC = 10**6
+SHARE = 10**12
+DELAY = 3_600
+MANY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class QueueScene:
+    vault: Scene
+    queue: Contract
+    depositors: tuple[str, ...]
+    """Accounts without any role."""
+
+    @property
+    def read(self) -> Any:
+        return self.queue.functions
+
+    def deposit(self, account: str, amount: int) -> int:
+        """Shares that raw USDC out of nothing buys."""
+        before = self.vault.shares(account)
+        self.vault.fund("USDC", account, amount)
+        self.vault.deposit(amount, account)
+        return self.vault.shares(account) - before
+
+    def request(self, account: str, shares: int, controller: str | None = None) -> None:
+        scene = self.vault
+        scene.send(scene.vault.functions.approve(self.queue.address, ALL), account)
+        scene.send(self.read.requestRedeem(shares, controller or account, account), account)
+
+    def mature(self) -> None:
+        """The delay passes, and every feed says its price again."""
+        self.vault.wait(DELAY)
+        self.vault.refresh_feeds()
+
+    def serve(self, most: int = MANY, caller: str | None = None) -> tuple[int, int]:
+        """Shares and raw USDC."""
+        call = self.read.serve(most)
+        sender = caller or self.vault.people.stranger
+        before = self.pending(), self.vault.balance("USDC", self.queue.address)
+        self.vault.send(call, sender)
+        return before[0] - self.pending(), self.vault.balance("USDC", self.queue.address) - before[1]
+
+    def claim(self, account: str) -> int:
+        """Raw USDC that arrives."""
+        before = self.vault.balance("USDC", account)
+        self.vault.send(self.read.redeem(self.claimable(account), account, account), account)
+        return self.vault.balance("USDC", account) - before
+
+    def pending(self, account: str | None = None) -> int:
+        call = self.read.pendingShares() if account is None else self.read.pendingRedeemRequest(0, account)
+        return int(call.call())
+
+    def claimable(self, account: str) -> int:
+        return int(self.read.claimableRedeemRequest(0, account).call())
+
+    def owed(self, account: str) -> int:
+        """Raw USDC that was served and waits."""
+        return int(self.read.maxWithdraw(account).call())
+
+    def worth(self, shares: int) -> int:
+        """Raw USDC at the share price now."""
+        return int(self.vault.read.convertToAssets(shares).call())
+
+    def refusal(self, call: ContractFunction, sender: str) -> str:
+        """Name of the queue's custom error, or the text of the revert."""
+        try:
+            call.call({"from": sender, "gas": GAS})
+        except ContractCustomError as error:
+            names = {
+                self.vault.w3.keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4]: e[
+                    "name"
+                ]
+                for e in (*queue_artifact()["abi"], *vault_artifact()["abi"])
+                if e["type"] == "error"
+            }
+            return str(names.get(bytes.fromhex(str(error.data)[2:10]), error.data))
+        except ContractLogicError as error:
+            return str(error)
+        raise AssertionError("the call did not revert")
+
+
+def queue_scene(chain: World) -> QueueScene:
+    scene = vault_scene(chain)
+    at = deploy_queue(chain.w3, chain.w3.eth.accounts[0], scene.vault.address).address
+    queue = chain.w3.eth.contract(address=chain.w3.to_checksum_address(at), abi=queue_artifact()["abi"])
+    return QueueScene(scene, queue, tuple(chain.w3.eth.accounts[6:9]))
