@@ -25,7 +25,7 @@ def expected_state(
         amounts[fill.trade.buy] += fill.amount_out
     cash = snapshot.debt_token.symbol
     amounts[cash] += funded.borrow - funded.repay_first - funded.repay_last - funded.premium
-    debt = snapshot.holdings[0].owed + funded.borrow - funded.repay_first - funded.repay_last
+    debt = funded.debt_after(snapshot.holdings[0].owed)
 
     values = [
         usd(amounts[token.symbol], token.decimals, feed.price)

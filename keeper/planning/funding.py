@@ -31,6 +31,10 @@ class Funding:
     repay_last: int
     spare: int
 
+    def debt_after(self, owed: int) -> int:
+        """Raw, of what is ``owed`` before."""
+        return max(0, owed - self.repay_first - self.repay_last) + self.borrow
+
 
 def funding(
     fills: Sequence[Fill],
@@ -95,12 +99,19 @@ def _repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least:
     owed = snapshot.holdings[0].owed
     if is_held_back(withdrawn, snapshot):
         return owed
-    return min(owed, _repayment_that_frees(withdrawn, snapshot, least))
+    found = _repayment_that_frees(withdrawn, snapshot, least)
+    # What stays would not carry even the interest until the transaction is mined: all debt goes first.
+    return owed if found >= owed - _interest(owed) else found
 
 
 def _interest_until_mined(repaid: int, owed: int) -> int:
     """A crumb of debt beside no collateral has a health factor of 0: what repays all must repay all."""
-    return -(-owed // BPS) if repaid == owed else 0
+    return _interest(owed) if repaid == owed else 0
+
+
+def _interest(owed: int) -> int:
+    """More than is added to the debt until a transaction is mined: a basis point."""
+    return -(-owed // BPS)
 
 
 def _require_withdrawable(repay_first: int, withdrawn: dict[str, int], snapshot: MarketSnapshot) -> None:

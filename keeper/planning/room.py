@@ -36,7 +36,7 @@ def funded_with_room(
 
 def _debt_above(found: Funding, snapshot: MarketSnapshot, collateral: Mapping[str, int], floor: float) -> int:
     """By how much the new debt is too large, at most all of it."""
-    owed = snapshot.holdings[0].owed + found.borrow - found.repay_first - found.repay_last
+    owed = found.debt_after(snapshot.holdings[0].owed)
     factor = health_factor_after(snapshot, collateral, owed)
     if factor >= floor:
         return 0

@@ -12,7 +12,7 @@ from tests.chain.queue_scene import DELAY, MANY, SHARE, USDC, QueueScene, queue_
 from tests.chain.vault_scene import ALL
 
 WALK_STEPS = 60
-ACTS = ("request", "request", "pour", "serve", "serve", "claim", "wait", "donate")
+ACTS = ("request", "request", "pour", "serve", "serve", "claim", "wait", "price", "donate")
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,7 @@ def levered(scene: QueueScene) -> QueueScene:
 
 
 def pour(scene: QueueScene, amount: int) -> None:
-    """Cash appears in the vault as it does after the keeper made room, the share price left as it is: one repays
-    with collateral what the other brings."""
+    """Cash to serve from; a deposit leaves the share price as it is."""
     scene.vault.deposit(amount)
 
 
@@ -357,36 +356,63 @@ def test_whoever_redeems_from_the_vault_first_delays_the_line_and_takes_nothing_
 def test_whatever_happens_the_books_balance_and_nobody_loses_their_place(
     levered: QueueScene, seed: int
 ) -> None:
-    walk, scene, queue = np.random.default_rng(seed), levered.vault, levered.queue
-    waiting: list[tuple[str, int]] = []
-    taken = dict.fromkeys(levered.depositors, 0)
-    entitled = dict.fromkeys(levered.depositors, 0.0)
+    walk = Walk(levered, np.random.default_rng(seed))
     for _ in range(WALK_STEPS):
-        account = levered.depositors[walk.integers(3)]
-        act = str(walk.choice(ACTS))
+        walk.step()
+        walk.check()
+    assert sum(walk.entitled.values()) > 0
+
+
+class Walk:
+    """Depositors, prices, cash and services at random, and beside them a list that says who must be paid when."""
+
+    def __init__(self, scene: QueueScene, chance: np.random.Generator) -> None:
+        self.scene, self.chance = scene, chance
+        self.feed, self.answer = scene.vault.loose_feed("WETH"), scene.vault.price("WETH") * 1e8
+        scene.vault.set_policy(max_oracle_gap_bps=10_000)
+        self.waiting: list[tuple[str, int]] = []
+        self.taken = dict.fromkeys(scene.depositors, 0)
+        self.entitled = dict.fromkeys(scene.depositors, 0.0)
+
+    def step(self) -> None:
+        chance, scene = self.chance, self.scene
+        account = scene.depositors[int(chance.integers(3))]
+        act = str(chance.choice(ACTS))
         if act == "request":
-            most = scene.shares(account)
-            shares = int(walk.integers(11, 9_000)) * SHARE + int(walk.integers(SHARE))
-            if shares <= most:
-                levered.request(account, shares)
-                waiting.append((account, shares))
-        elif act == "pour":
-            pour(levered, int(walk.integers(1, 8_000)) * USDC)
-        elif act == "wait":
-            levered.mature()
-        elif act == "donate":
-            scene.fund("USDC", queue.address, int(walk.integers(1, 50)))
-        elif act == "claim" and levered.claimable(account):
-            taken[account] += levered.claim(account)
+            shares = int(chance.integers(11, 9_000)) * SHARE + int(chance.integers(SHARE))
+            if shares <= scene.vault.shares(account) and scene.worth(shares) >= 10 * USDC:
+                scene.request(account, shares)
+                self.waiting.append((account, shares))
+        elif act == "claim" and scene.claimable(account):
+            self.taken[account] += scene.claim(account)
         elif act == "serve":
-            waiting = served_in_order(levered, waiting, entitled, int(walk.choice((1, 2, MANY))))
-        assert levered.pending() == sum(shares for _, shares in waiting)
-        assert scene.shares(queue.address) == levered.pending()
-        owed = sum(levered.owed(one) for one in levered.depositors)
-        assert scene.balance("USDC", queue.address) >= owed
-        for one in levered.depositors:
-            assert levered.pending(one) == sum(shares for who, shares in waiting if who == one)
-            assert taken[one] + levered.owed(one) <= entitled[one] * (1 + 1e-9) + 1
+            self.waiting = served_in_order(
+                scene, self.waiting, self.entitled, int(chance.choice((1, 2, MANY)))
+            )
+        else:
+            self.elsewhere(act)
+
+    def elsewhere(self, act: str) -> None:
+        chance, vault = self.chance, self.scene.vault
+        if act == "pour":
+            pour(self.scene, int(chance.integers(1, 8_000)) * USDC)
+        elif act == "donate":
+            vault.fund("USDC", self.scene.queue.address, int(chance.integers(1, 50)))
+        elif act == "wait":
+            vault.wait(DELAY)
+        elif act == "price":
+            self.answer *= float(chance.uniform(0.9, 1.1))
+        vault.set_feed(self.feed, round(self.answer), vault.now())
+
+    def check(self) -> None:
+        scene, vault = self.scene, self.scene.vault
+        assert scene.pending() == sum(shares for _, shares in self.waiting)
+        assert vault.shares(scene.queue.address) == scene.pending()
+        owed = {one: scene.owed(one) for one in scene.depositors}
+        assert vault.balance("USDC", scene.queue.address) >= sum(owed.values())
+        for one in scene.depositors:
+            assert scene.pending(one) == sum(shares for who, shares in self.waiting if who == one)
+            assert self.taken[one] + owed[one] <= self.entitled[one] * (1 + 1e-9) + 1
 
 
 def served_in_order(
