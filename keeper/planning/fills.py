@@ -61,18 +61,6 @@ def best_fills(
     return (whole,)
 
 
-def best_fill(
-    trade: Trade,
-    quotes: Sequence[Quote],
-    snapshot: MarketSnapshot,
-    max_slippage_bps: int,
-    gas_symbol: str = WETH,
-) -> Fill:
-    """The quote for the whole trade that returns most after its gas. Raises NothingFeasible when none returns what
-    the oracle asks for."""
-    return best_fills(trade, quotes, snapshot, max_slippage_bps, gas_symbol, most_parts=1)[0]
-
-
 def least_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
     """What the oracle prices say the trade must return after the pools' own fees and the allowed slippage,
     rounded up."""

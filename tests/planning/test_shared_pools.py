@@ -18,6 +18,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, Route, Step, StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
+from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import LARGEST_TRANSACTION, gas_of
 from keeper.planning.quotes import quote_requests
@@ -192,6 +193,17 @@ def test_a_block_with_little_gas_takes_fewer_parts(gas_limit: int, parts: int) -
     assert len(swaps(plan)) == parts
     room = (gas_limit or LARGEST_TRANSACTION) / WIDE.plan.gas_limit_margin
     assert gas_of(plan.steps, plan.flash_amount) <= room
+
+
+def test_on_a_rollup_what_publishing_a_further_swap_costs_counts() -> None:
+    cheap = a_snapshot(nav_usd=400_000.0)
+    dear = replace(cheap, l1_fee_wei=WAD)
+    decision = a_decision(cheap, (0.9, 0.0, 0.0, 0.0))
+    parts = [
+        len(swaps(route(decision, one, answers(decision, one, WIDE, market(one)), WIDE)))
+        for one in (cheap, dear)
+    ]
+    assert parts[0] > parts[1] == 1
 
 
 # --------------------------------------------------------------- shared pools

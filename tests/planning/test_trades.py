@@ -12,7 +12,7 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import usd
-from keeper.planning.fills import best_fill
+from keeper.planning.fills import best_fills
 from keeper.planning.quotes import quote_requests, routes
 from keeper.planning.trades import Trade, postponed_usd, trades
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
@@ -90,8 +90,8 @@ def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quo
 @given(first=st.integers(-100, 40), second=st.integers(-100, 40))
 def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int) -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
-    one = best_fill(trade, quoted(snapshot, trade, first), snapshot, 50)
-    other = best_fill(trade, quoted(snapshot, trade, second), snapshot, 50)
+    (one,) = best_fills(trade, quoted(snapshot, trade, first), snapshot, 50)
+    (other,) = best_fills(trade, quoted(snapshot, trade, second), snapshot, 50)
     assert one.route == other.route
     assert one.least_out == other.least_out
 
@@ -103,7 +103,7 @@ def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
         replace(quote, amount_in=quote.amount_in + 1, amount_out=10 * (quote.amount_out or 0))
         for quote in right
     )
-    assert best_fill(trade, (*generous, *right), snapshot, 50) == best_fill(trade, right, snapshot, 50)
+    assert best_fills(trade, (*generous, *right), snapshot, 50) == best_fills(trade, right, snapshot, 50)
 
 
 @pytest.mark.parametrize(("gas_limit", "count"), [(0, 4), (60_000_000, 4), (3_000_000, 2)])
