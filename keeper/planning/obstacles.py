@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Step, StepKind
-from keeper.domain.units import to_float
+from keeper.domain.plan import PostState, Step, StepKind
+from keeper.domain.units import BPS, WAD, to_float
 from keeper.planning.collateral import borrowable
 from keeper.planning.funding import Funding
 
@@ -40,6 +40,34 @@ def require_no_obstacle(steps: Sequence[Step], funded: Funding, snapshot: Market
         elif step.route is not None:
             bought = step.route.symbols[-1]
             refuse_if(f"buying {bought}", _disabled(bought, snapshot))
+
+
+def require_within_limits(
+    nav_usd: float, expected: PostState, snapshot: MarketSnapshot, *, emergency: bool
+) -> None:
+    """What the vault checks after the steps (RiskParityVault.rebalance and _lower), of the state that is expected;
+    ``nav_usd`` is before. Raises NothingFeasible."""
+    policy = snapshot.vault.policy
+    allowed = policy.max_emergency_loss_bps if emergency else policy.max_loss_bps
+    loss = (1.0 - expected.nav_usd / nav_usd) * BPS if nav_usd > 0.0 else 0.0
+    if loss > allowed:
+        raise NothingFeasible(
+            f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
+            remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far.",
+        )
+    if emergency:
+        return
+    floor, cap = policy.min_health_factor / WAD, policy.max_leverage / WAD
+    if expected.health_factor < floor:
+        raise NothingFeasible(
+            f"the plan ends at a health factor of {expected.health_factor:.3f}, and the vault's floor is {floor:g}",
+            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
+        )
+    if expected.leverage > cap:
+        raise NothingFeasible(
+            f"the plan ends at a leverage of {expected.leverage:.3f}, and the vault's cap is {cap:g}",
+            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
+        )
 
 
 def supply_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obstacle | None:

@@ -12,12 +12,13 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Cost, Quote, RebalancePlan, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import BPS, WAD, raw_from_usd_floor, usd
+from keeper.domain.units import WAD, raw_from_usd_floor, usd
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import guarded
 from keeper.planning.flash import with_flash
 from keeper.planning.funding import idle_buffer
 from keeper.planning.gas import gas_limit_for, gas_of, most_gas, usd_of_wei, usd_per_gas
+from keeper.planning.obstacles import require_within_limits
 from keeper.planning.sequence import fills_of
 from keeper.planning.trades import postponed_usd, trades
 from keeper.planning.way import Way
@@ -73,7 +74,7 @@ def route(
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
         )
     expected = expected_state(way.fills, way.funded, snapshot, way.collateral)
-    _require_affordable(held.nav_usd, expected.nav_usd, snapshot, emergency=emergency)
+    require_within_limits(held.nav_usd, expected, snapshot, emergency=emergency)
     gas = gas_of(way.steps, way.funded.flash)
     return RebalancePlan(
         call=VaultCall.DELEVERAGE if emergency else VaultCall.REBALANCE,
@@ -120,19 +121,6 @@ def _require_gas(way: Way, snapshot: MarketSnapshot, policy: Policy) -> None:
         raise NothingFeasible(
             f"{len(way.steps)} steps without a flash loan take {needed:,} gas, a transaction may have {most:,.0f}",
             remedy="Lower max_trade so that less moves at once.",
-        )
-
-
-def _require_affordable(before: float, after: float, snapshot: MarketSnapshot, *, emergency: bool) -> None:
-    """RiskParityVault._checkLoss, before anything is simulated."""
-    policy = snapshot.vault.policy
-    allowed = policy.max_emergency_loss_bps if emergency else policy.max_loss_bps
-    loss = (1.0 - after / before) * BPS if before > 0.0 else 0.0
-    if loss > allowed:
-        raise NothingFeasible(
-            f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
-            remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far, or lower "
-            "max_trade.",
         )
 
 

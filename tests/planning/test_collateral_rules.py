@@ -146,6 +146,19 @@ def test_a_plan_that_loses_more_than_the_vault_allows_is_refused() -> None:
         planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
 
 
+def test_a_plan_that_ends_beyond_the_vaults_cap_is_refused() -> None:
+    snapshot = with_vault_policy(a_snapshot(), max_leverage=3 * WAD // 2)
+    with pytest.raises(NothingFeasible, match="leverage of 1.8.* cap is 1.5"):
+        planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
+
+
+def test_where_the_vaults_floor_is_in_the_way_it_goes_as_far_as_that() -> None:
+    snapshot = with_vault_policy(a_snapshot(), min_health_factor=2 * WAD)
+    plan = planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
+    assert 2.0 <= plan.expected.health_factor < 2.1
+    assert plan.postponed_usd > 0.0
+
+
 def test_a_ripcord_is_held_to_the_limit_of_emergencies() -> None:
     held = with_market_move(a_snapshot(weights=(0.6, 0.5, 0.4, 0.3)), 0.9)
     snapshot = with_vault_policy(held, max_loss_bps=1, max_emergency_loss_bps=2)
