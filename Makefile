@@ -5,10 +5,11 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test bench chaos fuzz backtest evaluate lint format lock setup contracts clean
+.PHONY: help demo test bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
 KILLS ?= 1000
 REORGS ?= 500
 CALLS ?= 20000
+STATES ?= 1000
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -23,6 +24,9 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 
 fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
+
+states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost beside three yardsticks
+	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q -s tests/chain/test_random_states.py
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q

@@ -1,0 +1,170 @@
+"""One random state after the other: planned, carried out, judged, and measured beside the yardsticks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from keeper.devnet.world import BASE_FEE_WEI
+from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
+from keeper.domain.policy import Policy
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import WAD
+from keeper.planning.funding import LEAST_HEALTH_FACTOR_ON_THE_WAY
+from keeper.planning.gas import gas_of, usd_of_wei
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.trades import trades
+from keeper.planning.verify import verify
+from tests.chain.least import changes_usd, curves, least_gas, least_loss
+from tests.chain.naive import Ask, naive
+from tests.chain.random_states import State, draw
+from tests.chain.state_scene import Execution, Stage
+from tests.factories import a_decision_policy, a_policy, a_size_policy
+
+POLICY = a_policy(size=a_size_policy(max_leverage=2.5), decision=a_decision_policy(trade_cost_bps=60))
+INTEREST = 1e-6
+"""More than the debt of a few seconds changes a health factor by."""
+
+Planner = Callable[[Decision, MarketSnapshot, Ask, Policy], RebalancePlan]
+
+
+def a_plan(decision: Decision, snapshot: MarketSnapshot, ask: Ask, policy: Policy) -> RebalancePlan:
+    """Today's planner."""
+    quotes = ask(quote_requests(trades(decision, snapshot, policy), snapshot))
+    return route(decision, snapshot, tuple(quotes), policy)
+
+
+def shares_a_pool(plan: RebalancePlan) -> bool:
+    """Whether two of its swaps go through the same pool the same way: their quotes do not know of each other."""
+    hops = Counter(
+        (route.symbols[place], fee, route.symbols[place + 1])
+        for route in (step.route for step in plan.steps if step.route is not None)
+        for place, fee in enumerate(route.fees)
+    )
+    return any(count > 1 for count in hops.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """USD. What a plan lost on the chain and the least that it could have lost, of NAV, each with its gas at
+    ``BASE_FEE_WEI``; the naive way at the same block, None where it gets nowhere, in one route or (``direct``) one pool
+    a trade."""
+
+    plan: float
+    naive: float | None
+    direct: float | None
+    least: float
+    swaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``wrong``: what must not be. ``refusal``: why there is no plan. ``gas`` used, as parts of the plan's estimate."""
+
+    state: State
+    plan: RebalancePlan | None = None
+    refusal: str = ""
+    wrong: tuple[str, ...] = ()
+    costs: Costs | None = None
+    gas: float = 0.0
+
+
+def run(
+    stage: Stage, seed: int, numbers: Iterable[int], planner: Planner, *, measured: bool
+) -> Iterator[Outcome]:
+    """The states with these numbers, each put on the chain as it was before."""
+    untouched, moves = stage.rpc.send("evm_snapshot", []), None
+    for number in numbers:
+        state = draw(seed, number)
+        if state.price_moves != moves:
+            stage.rpc.send("evm_revert", [untouched])
+            untouched, moves = stage.rpc.send("evm_snapshot", []), state.price_moves
+            stage.move_prices(state.price_moves)
+        before = stage.rpc.send("evm_snapshot", [])
+        yield outcome(stage, state, planner, measured=measured)
+        stage.rpc.send("evm_revert", [before])
+    stage.rpc.send("evm_revert", [untouched])
+
+
+def outcome(stage: Stage, state: State, planner: Planner, *, measured: bool) -> Outcome:
+    """The state must stand on the stage's prices."""
+    snapshot = stage.put(state)
+    decision = stage.decision(state, snapshot, POLICY)
+
+    def ask(requests: Sequence[QuoteRequest]) -> Sequence[Quote]:
+        return stage.node.quote(requests, snapshot)
+
+    try:
+        plan = planner(decision, snapshot, ask, POLICY)
+    except NothingFeasible as refused:
+        return Outcome(state, refusal=refused.message)
+    if not measured or decision.action is Action.RIPCORD:
+        done = stage.execute(plan, snapshot)
+        return _judged(state, plan, done, snapshot, decision, None)
+    naives = [naive(decision, snapshot, ask, direct=direct) for direct in (False, True)]
+    world = stage.world
+    most = max(plan.turnover_usd, 100.0)
+    found = curves(world.uniswap.pools, most, snapshot, world.uniswap.quoter, stage.rpc)
+    done = stage.execute(plan, snapshot)
+    costs = None
+    if done.after is not None:
+        per_gas = usd_of_wei(BASE_FEE_WEI, snapshot, "WETH")
+        loss = portfolio(snapshot).nav_usd - portfolio(done.after).nav_usd
+        bound = least_loss(found, changes_usd(snapshot, done.after), "USDC")
+        totals = [None if one is None else one.lost_usd + one.gas * per_gas for one in naives]
+        costs = Costs(
+            plan=loss + gas_of(plan.steps, plan.flash_amount) * per_gas,
+            naive=totals[0],
+            direct=totals[1],
+            least=bound + least_gas(snapshot, done.after) * per_gas,
+            swaps=sum(step.route is not None for step in plan.steps),
+        )
+    return _judged(state, plan, done, snapshot, decision, costs)
+
+
+def _judged(
+    state: State,
+    plan: RebalancePlan,
+    done: Execution,
+    snapshot: MarketSnapshot,
+    decision: Decision,
+    costs: Costs | None,
+) -> Outcome:
+    wrong = tuple(_wrong(plan, done, snapshot, decision))
+    gas = done.report.gas / gas_of(plan.steps, plan.flash_amount)
+    return Outcome(state, plan, wrong=wrong, costs=costs, gas=gas)
+
+
+def _wrong(
+    plan: RebalancePlan, done: Execution, snapshot: MarketSnapshot, decision: Decision
+) -> Iterator[str]:
+    if not done.report.success:
+        yield f"reverts with {done.report.revert}"
+        return
+    verdict = verify(plan, done.report, snapshot, decision, POLICY)
+    yield from (check.detail for check in verdict.checks if not check.passed)
+    if done.allowances:
+        yield f"allowances left: {done.allowances}"
+    post = done.report.post
+    assert post is not None
+    ended_at = done.health_factors[-1] if done.health_factors else post.health_factor
+    if math.isfinite(post.health_factor) and abs(ended_at / post.health_factor - 1.0) > INTEREST:
+        yield f"health factor {ended_at} by the pool's events, {post.health_factor} by its own word"
+    lowest, floor = min(done.health_factors, default=math.inf), _floor_on_the_way(snapshot, decision)
+    if lowest < floor * (1.0 - INTEREST):
+        yield f"health factor {lowest:.4f} on the way, floor {floor:.4f}"
+
+
+def _floor_on_the_way(snapshot: MarketSnapshot, decision: Decision) -> float:
+    """The vault's floor, or where the vault stands if that is lower. An emergency can only use what its sales return,
+    so it may go down to ``LEAST_HEALTH_FACTOR_ON_THE_WAY``, and from below that down to 1, where Aave's limit is."""
+    stands = portfolio(snapshot).health_factor
+    if decision.action is Action.RIPCORD:
+        return LEAST_HEALTH_FACTOR_ON_THE_WAY if stands >= LEAST_HEALTH_FACTOR_ON_THE_WAY else 1.0
+    return min(snapshot.vault.policy.min_health_factor / WAD, stands)
