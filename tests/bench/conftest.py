@@ -1,7 +1,7 @@
 """The tables that ``make bench`` ends with: each competitor's time and error beside ours, and what was aimed at.
 
 A benchmark joins its group's table by ``extra_info``: ``who``; ``error``, where there is a right answer; ``times``,
-where one round does the work so many times.
+where one round does the work so many times. What is no matter of time brings its own ``table``.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def _bars_a_second(rows: dict[str, Row]) -> float:
 
 _N10, _N50, _N200 = (f"equal risk, n = {n}" for n in (10, 50, 200))
 _BACKTEST = "backtest, n = 10, hourly, for each bar"
+_PLANNING = "planning, no I/O"
 _BIG = "n = 1000 against one Cholesky factorisation"
 _LAST, _NEXT = "last EWMA covariance, T = 100,000, n = 10", "EWMA covariance, one bar more, n = 10"
 TARGETS = (
@@ -79,6 +80,7 @@ TARGETS = (
     Target(_BIG, "condition 1e13", _share("twins, condition 1e13"), 0.3, "Cholesky"),
     Target(_BIG, "hedged pairs", _share("hedged pairs down to -0.95"), 0.3, "Cholesky"),
     Target(_BIG, "mixed signs", _share("mixed signs"), 0.3, "Cholesky"),
+    Target(_PLANNING, "decision to plan", _seconds("keeper, 10 assets", 1e-3), 100, "ms"),
     Target(_LAST, "half-life 40 bars", _seconds("keeper, compiled, half-life 40 bars", 1e-3), 0.2, "ms"),
     Target(_LAST, "half-life 480 bars", _seconds("keeper, compiled, half-life 480 bars", 1e-3), 0.2, "ms"),
     Target(_NEXT, "endless memory", _seconds("keeper, compiled loop, endless memory", 1e-6), 0.1, "µs"),
@@ -99,7 +101,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Prints the comparison, after pytest-benchmark's own tables."""
     session = getattr(config, "_benchmarksession", None)
-    groups = _groups(session.benchmarks if session is not None else ())
+    measured = session.benchmarks if session is not None else ()
+    for table in (one.extra_info["table"] for one in measured if "table" in one.extra_info):
+        terminalreporter.write_line(f"\n{table}")
+    groups = _groups(measured)
     if not groups:
         return
     terminalreporter.section("side by side: time of one piece of work, and its error")

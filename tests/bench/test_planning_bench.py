@@ -1,0 +1,130 @@
+"""Planning: its time for ten assets, its plans beside the yardsticks, and what the vault's calls add to the protocols'
+own gas. ``make bench`` prints the tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from keeper.chain.rpc import Rpc
+from keeper.devnet import world as devnet
+from keeper.devnet.world import World
+from keeper.domain.decision import Decision
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.trades import trades
+from tests.bench.test_cycle_bench import filled
+from tests.chain.direct_gas import Spent, spent_by_operation
+from tests.chain.node_scene import node_in
+from tests.chain.state_runs import Outcome, a_plan, run
+from tests.chain.state_scene import Stage
+from tests.chain.state_table import table
+from tests.chain.vault_scene import vault_scene
+from tests.factories import a_policy, a_snapshot
+from tests.planning.ledger import a_decision
+
+STATES = int(os.environ.get("KEEPER_STATES", "60"))
+FEW = 3
+SEED = 20231
+PLANNING = "planning, no I/O"
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[World]:
+    history = devnet.load_history(None, None)
+    with devnet.running(history, lambda _: None) as (_, built), devnet.forked(built) as (_, found):
+        yield found
+
+
+# ------------------------------------------------------------------------- time
+
+
+def with_clones(snapshot: MarketSnapshot, times: int) -> MarketSnapshot:
+    """Every risk asset so many times more, under another name: the same prices, pools and reserve."""
+    for number in range(times):
+        places = range(1, 5) if number < times - 1 else range(1, 3)
+
+        snapshot = replace(
+            snapshot,
+            tokens=_cloned(snapshot.tokens, number, places),
+            feeds=_cloned(snapshot.feeds, number, places),
+            reserves=_cloned(snapshot.reserves, number, places),
+            holdings=_cloned(snapshot.holdings, number, places),
+            vault=replace(snapshot.vault, assets=_cloned(snapshot.vault.assets, number, places)),
+        )
+    return snapshot
+
+
+def _cloned(found: tuple[Any, ...], number: int, places: Iterable[int]) -> tuple[Any, ...]:
+    return found + tuple(replace(found[place], symbol=f"{found[place].symbol}{number}") for place in places)
+
+
+def ten_assets() -> tuple[MarketSnapshot, Decision]:
+    """Held unevenly, wanted evenly: every asset is traded."""
+    snapshot = with_clones(a_snapshot(weights=(0.2, 0.05, 0.2, 0.05)), 2)
+    assert len(snapshot.risk_symbols) == 10
+    return snapshot, a_decision(snapshot, (0.12,) * 10)
+
+
+def planned(decision: Decision, snapshot: MarketSnapshot, quotes: tuple[Quote, ...]) -> int:
+    """As a cycle: what to ask, then the plan of the answers."""
+    policy = a_policy()
+    asked = quote_requests(trades(decision, snapshot, policy), snapshot)
+    return len(asked) + len(route(decision, snapshot, quotes, policy).steps)
+
+
+@pytest.mark.benchmark(group=PLANNING)
+def test_from_a_decision_on_ten_assets_to_a_plan(benchmark: BenchmarkFixture) -> None:
+    snapshot, decision = ten_assets()
+    asked = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    quotes = tuple(filled(request, snapshot) for request in asked)
+    benchmark.extra_info |= {"who": "keeper, 10 assets"}
+    assert benchmark(planned, decision, snapshot, quotes) > len(asked)
+
+
+# -------------------------------------------------------------------- yardsticks
+
+
+def test_plans_beside_the_yardsticks(benchmark: BenchmarkFixture, copy: World) -> None:
+    number = FEW if benchmark.disabled else STATES
+
+    def all_of_them() -> tuple[Outcome, ...]:
+        with Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
+            stage = Stage(copy, node_in(copy, rpc), rpc)
+            before = rpc.send("evm_snapshot", [])
+            stage.open()
+            found = tuple(run(stage, SEED, range(number), a_plan, measured=True))
+            rpc.send("evm_revert", [before])
+        return found
+
+    found = benchmark.pedantic(all_of_them, rounds=1)
+    benchmark.extra_info["table"] = table(found, SEED)
+    assert any(one.costs for one in found)
+
+
+# --------------------------------------------------------------------------- gas
+
+
+def test_the_vaults_gas_beside_the_protocols_own(benchmark: BenchmarkFixture, copy: World) -> None:
+    def measured() -> tuple[Spent, ...]:
+        scene = vault_scene(copy)
+        before = scene.snapshot()
+        found = spent_by_operation(scene)
+        scene.restore(before)
+        return found
+
+    found = benchmark.pedantic(measured, rounds=1)
+    head = f"{'gas':<44}{'direct':>10}{'in a call':>11}{'added':>9}{'alone':>11}"
+    lines = [
+        f"{one.what:<44}{one.direct:>10,}{one.within:>11,}{one.added:>9.1%}{one.alone or '–':>11}"
+        for one in found
+    ]
+    benchmark.extra_info["table"] = "\n".join([head, *lines])
+    assert all(one.direct > 0 for one in found)
