@@ -6,6 +6,7 @@ functions change one part of a snapshot without touching the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,6 +44,7 @@ from keeper.domain.policy import (
     SizePolicy,
     UrgencyLimits,
 )
+from keeper.domain.redemptions import Redemptions
 from keeper.domain.tx import InFlight, IntentStatus
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
 from keeper.domain.urgency import Urgency
@@ -253,6 +255,14 @@ def with_vault(snapshot: MarketSnapshot, **changes: Any) -> MarketSnapshot:
 
 def with_vault_policy(snapshot: MarketSnapshot, **changes: Any) -> MarketSnapshot:
     return with_vault(snapshot, policy=replace(snapshot.vault.policy, **changes))
+
+
+def with_redemptions(snapshot: MarketSnapshot, part: float, waited_s: int = HOUR) -> MarketSnapshot:
+    """A queue in which ``part`` of the vault's shares waits; 0: nobody."""
+    shares = round(part * snapshot.vault.total_shares)
+    value = math.ceil(part * snapshot.vault.total_assets)
+    since = snapshot.block.timestamp - waited_s if shares else 0
+    return replace(snapshot, redemptions=Redemptions(shares, value, since))
 
 
 def with_market_move(

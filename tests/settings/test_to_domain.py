@@ -56,6 +56,15 @@ def test_the_hash_changes_with_the_strategy_and_not_with_secrets() -> None:
     assert plain != settings_hash(Settings(vault=ADDRESS))
 
 
+def test_a_redemption_queue_is_an_endpoint_and_part_of_what_is_sealed() -> None:
+    told = {"rpc_url": "http://node", "chain_id": 31337, "vault": ADDRESS, "quoter": ADDRESS}
+    assert endpoints(Settings(**told)).redemption_queue is None
+    assert endpoints(Settings(**told, redemption_queue=ADDRESS)).redemption_queue == ADDRESS
+    assert settings_hash(Settings(**told)) != settings_hash(Settings(**told, redemption_queue=ADDRESS))
+    with pytest.raises(ValueError, match="not an Ethereum address"):
+        Settings(redemption_queue="0x12")
+
+
 def test_no_secret_is_in_any_repr() -> None:
     settings = Settings(
         private_key=KEY,
