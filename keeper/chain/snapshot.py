@@ -68,7 +68,11 @@ class SnapshotReader:
         if at.sequencer_feed is not None:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
         if at.redemption_queue is not None:
-            calls += [queue.pending_shares(at.redemption_queue), queue.pending_since(at.redemption_queue)]
+            calls += [
+                queue.pending_shares(at.redemption_queue),
+                queue.pending_since(at.redemption_queue),
+                erc20.balance(here, at.redemption_queue),
+            ]
         for listing in at.listings:
             calls += self._listing_calls(listing)
         for pool in at.pools:
@@ -267,7 +271,8 @@ class SnapshotReader:
         here, at = self.deployment.vault, self.deployment.redemption_queue
         if at is None:
             return None
-        shares = answers.of(queue.pending_shares(at))
+        # However much it says, it cannot redeem more than it has.
+        shares = min(answers.of(queue.pending_shares(at)), answers.of(erc20.balance(here, at)))
         total = answers.of(vault.total_shares(here))
         assets = answers.maybe(vault.total_assets(here))
         # As ERC-4626 converts, rounded up, and without the virtual shares, which would make it less.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from web3 import Web3
 
 from keeper.chain.queue_deployment import deploy_queue
 from keeper.devnet.world import World
@@ -11,6 +12,7 @@ from keeper.domain.errors import WrongContract
 from tests.chain.queue_scene import DELAY, MANY, SHARE, USDC, QueueScene, queue_scene
 from tests.chain.vault_scene import ALL
 
+REENTRANT_CALL = Web3.keccak(text="ReentrancyGuardReentrantCall()")[:4]
 WALK_STEPS = 60
 ACTS = ("request", "request", "pour", "serve", "serve", "claim", "wait", "price", "donate")
 
@@ -143,6 +145,11 @@ def test_nobody_is_served_before_the_delay_whatever_the_keeper_does(levered: Que
     pour(levered, 50_000 * USDC)
     levered.request(first, 10_000 * SHARE)
     since = levered.read.pendingSince().call()
+    assert levered.serve() == (0, 0)
+    keepers, epoch = levered.vault, levered.vault.read.epoch().call()
+    keepers.set_policy(min_interval=0)
+    keepers.send(keepers.rebalance([keepers.borrow(USDC)]), keepers.people.keeper)
+    assert keepers.read.epoch().call() == epoch + 1
     assert levered.serve() == (0, 0)
     levered.vault.mine_at(since + DELAY - 10)
     assert levered.serve() == (0, 0)
@@ -322,6 +329,52 @@ def test_who_cannot_receive_does_not_hold_up_the_others(levered: QueueScene) -> 
     levered.serve()
     assert levered.claimable(frozen) == 10_000 * SHARE
     assert levered.claim(two) > 9_000 * USDC
+
+
+def test_who_knows_the_next_price_cannot_be_paid_the_last_one(levered: QueueScene) -> None:
+    knows, stays, _ = levered.depositors
+    pour(levered, 50_000 * USDC)
+    feed, answer = levered.vault.loose_feed("WETH"), levered.vault.price("WETH")
+    levered.vault.set_policy(max_oracle_gap_bps=10_000)
+    old = levered.worth(10_000 * SHARE)
+    levered.request(knows, 10_000 * SHARE)
+    assert levered.serve(caller=knows) == (0, 0)
+    levered.vault.set_feed(feed, round(answer * 0.8e8), levered.vault.now())
+    new, theirs = levered.worth(10_000 * SHARE), levered.worth(levered.vault.shares(stays))
+    levered.vault.wait(DELAY)
+    levered.serve(caller=knows)
+    assert levered.owed(knows) == pytest.approx(new, rel=1e-4)
+    assert new < 0.95 * old
+    assert levered.worth(levered.vault.shares(stays)) == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize("during", ["claim", "serve"])
+def test_a_token_that_calls_back_finds_the_queue_locked(levered: QueueScene, during: str) -> None:
+    scene, (one, two, _) = levered.vault, levered.depositors
+    for account in (one, two):
+        levered.request(account, 10_000 * SHARE)
+    levered.mature()
+    pour(levered, 30_000 * USDC)
+    levered.serve(1)
+    hostile = scene.replace_code("USDC", "ReentrantToken")
+    token = scene.tokens["USDC"].address
+    for account in (one, two):
+        scene.send(levered.read.setOperator(token, True), account)
+    calls = (
+        levered.read.redeem(1, token, one),
+        levered.read.withdraw(1, token, one),
+        levered.read.serve(MANY),
+        levered.read.requestRedeem(50 * SHARE, token, two),
+    )
+    for call in calls:
+        data = call.build_transaction({"gas": 1, "gasPrice": 0, "nonce": 0})["data"]
+        before = scene.snapshot()
+        scene.send(hostile.functions.arm(levered.queue.address, data), two)
+        outer = levered.read.redeem(SHARE, one, one) if during == "claim" else levered.read.serve(MANY)
+        scene.send(outer, one)
+        assert not hostile.functions.succeeded().call()
+        assert hostile.functions.answer().call() == REENTRANT_CALL
+        scene.restore(before)
 
 
 def test_many_small_requests_cost_the_others_only_calls(levered: QueueScene) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.market import Round
+from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.policy import Policy
 from keeper.journal.codec import decode, encode
-from tests.factories import a_policy
+from tests.factories import a_policy, a_snapshot, with_redemptions
 
 
 class Colour(StrEnum):
@@ -95,3 +96,11 @@ def test_a_whole_policy_comes_back_equal() -> None:
 def test_what_is_not_such_a_value_is_refused(body: bytes) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         decode(body, Round)
+
+
+def test_a_snapshot_from_before_there_were_redemptions_is_read_as_one_without_a_queue() -> None:
+    now = with_redemptions(a_snapshot(), 0.4)
+    assert decode(encode(now, MarketSnapshot), MarketSnapshot) == now
+    old = json.loads(encode(a_snapshot(), MarketSnapshot))
+    del old["redemptions"]
+    assert decode(json.dumps(old).encode(), MarketSnapshot) == a_snapshot()
