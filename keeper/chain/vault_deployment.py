@@ -12,16 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keeper.chain.by_account import mined
 from keeper.chain.vault_parameters import VaultAsset, VaultParameters, VaultPolicy, check
-from keeper.domain.errors import NodeUnavailable, Refused, WrongContract
+from keeper.domain.errors import Refused, WrongContract
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
     from web3.contract import Contract
+    from web3.types import TxReceipt
 
 ARTIFACT = Path(__file__).parents[2] / "contracts_abi" / "RiskParityVault.json"
-RECEIPT_TIMEOUT_S = 300
 
 __all__ = [
     "VaultAsset",
@@ -30,6 +31,7 @@ __all__ = [
     "VaultPolicy",
     "constructor_argument",
     "deploy_vault",
+    "deployment_of",
     "revert_name",
     "vault_artifact",
     "vault_at",
@@ -38,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VaultDeployment:
-    """Where the vault stands and what that cost. ``gas`` is gas used by all of ``transactions``."""
+    """Where the vault, or its queue, stands and what that cost. ``gas`` is gas used by all of ``transactions``."""
 
     address: str
     transactions: tuple[str, ...]
@@ -53,43 +55,18 @@ def deploy_vault(w3: Web3, sender: LocalAccount | str, parameters: VaultParamete
     Raises InvalidSetting before anything is sent, Refused when the constructor reverts, NodeUnavailable when
     no receipt comes.
     """
-    from eth_utils.address import to_checksum_address
-    from web3.exceptions import ContractLogicError, TimeExhausted
-
     constructor = vault_factory(w3).constructor(constructor_argument(parameters))
-    try:
-        if isinstance(sender, str):
-            transaction_hash = constructor.transact({"from": to_checksum_address(sender)})
-        else:
-            transaction = constructor.build_transaction(
-                {
-                    "from": sender.address,
-                    "nonce": w3.eth.get_transaction_count(sender.address),
-                    "chainId": w3.eth.chain_id,
-                }
-            )
-            signed = sender.sign_transaction(transaction)
-            transaction_hash = w3.eth.send_raw_transaction(signed.raw_transaction)
-        receipt = w3.eth.wait_for_transaction_receipt(transaction_hash, RECEIPT_TIMEOUT_S)
-    except ContractLogicError as error:
-        raise Refused(
-            f"the vault's constructor reverts: {revert_name(error.data)}",
-            remedy="compare pool, router, factory, feeds and policy with the chain",
-        ) from error
-    except TimeExhausted as error:
-        raise NodeUnavailable(
-            f"no receipt for the deployment {transaction_hash.to_0x_hex()} after {RECEIPT_TIMEOUT_S} s",
-            remedy="look that transaction up before deploying again",
-        ) from error
+    return deployment_of(mined(w3, sender, constructor, "the vault's constructor", revert_name))
+
+
+def deployment_of(receipt: TxReceipt) -> VaultDeployment:
+    """Raises Refused for a transaction that made no contract."""
     address = receipt["contractAddress"]
-    if receipt["status"] != 1 or address is None:
-        raise Refused(
-            f"the deployment {transaction_hash.to_0x_hex()} was mined and reverted",
-            remedy="deploy again after comparing the parameters with the chain",
-        )
+    if address is None:
+        raise Refused("the transaction made no contract", remedy="look at the node's log")
     return VaultDeployment(
         address=address,
-        transactions=(transaction_hash.to_0x_hex(),),
+        transactions=(receipt["transactionHash"].to_0x_hex(),),
         gas=receipt["gasUsed"],
         block=receipt["blockNumber"],
     )

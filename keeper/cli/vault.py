@@ -87,6 +87,36 @@ def queue(
 
 
 @app.command()
+def serve(
+    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of any account with gas")],
+    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    queue: Annotated[
+        str | None, typer.Option(help="the queue; default: the settings'", show_default=False)
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="requests looked at, at most")] = 50,
+    rpc_url: RpcUrl = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
+    ] = False,
+) -> None:
+    """Pay waiting redemptions out of the vault's idle cash, as anybody may. Not with the keeper's key."""
+    from keeper.chain import queue_deployment
+
+    w3 = _node(rpc_url, chain_id)
+    found = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
+    shares, assets = queue_deployment.servable(found, most)
+    typer.echo(f"can be served: {shares} raw shares for {assets} raw units of the asset")
+    if shares == 0 or not execute:
+        typer.echo("nothing was sent" + ("" if shares == 0 else "; repeat with --execute to serve"))
+        return
+    done = queue_deployment.serve(w3, _deployer(keystore, password_file), found, most)
+    typer.echo(f"transaction  {done}")
+
+
+@app.command()
 def show(
     vault: Annotated[
         str | None, typer.Argument(help="its address; default: the settings'", show_default=False)

@@ -290,7 +290,7 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
     digest = hashlib.sha256(fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    for parameters in ("vault_parameters.py", "vault_deployment.py", "queue_deployment.py"):
+    for parameters in ("vault_parameters.py", "vault_deployment.py", "queue_deployment.py", "by_account.py"):
         digest.update((Path(__file__).parents[1] / "chain" / parameters).read_bytes())
     digest.update(VAULT_JSON.read_bytes() + QUEUE_JSON.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())

@@ -90,5 +90,38 @@ def test_the_command_deploys_a_queue_only_with_the_word_execute(scene: QueueScen
     assert block == w3.eth.block_number
     done = CliRunner().invoke(app, [*arguments, *node, "--execute"], catch_exceptions=False)
     at = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("queue "))
+    block = w3.eth.block_number
+    serving = ["serve", *arguments[2:], *node, "--queue", at]
+    idle = CliRunner().invoke(app, [*serving, "--execute"], catch_exceptions=False).stdout
+    assert "nothing was sent" in idle
+    assert block == w3.eth.block_number
     deployed = w3.eth.contract(address=w3.to_checksum_address(at), abi=scene.queue.abi)
     assert deployed.functions.vault().call() == scene.vault.vault.address
+
+
+def test_the_command_serves_what_can_be_served_only_with_the_word_execute(
+    scene: QueueScene, tmp_path: Path
+) -> None:
+    first = scene.depositors[0]
+    scene.request(first, 40_000 * SHARE)
+    scene.mature()
+    signer = Account.create()
+    scene.vault.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    key, password = tmp_path / "key.json", tmp_path / "password"
+    key.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
+    password.write_text("correct horse\n")
+    arguments = [
+        "serve",
+        "--keystore",
+        str(key),
+        "--password-file",
+        str(password),
+        "--queue",
+        scene.queue.address,
+    ]
+    arguments += ["--rpc-url", url_of(scene.vault), "--chain-id", str(scene.vault.w3.eth.chain_id)]
+    shown = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+    assert str(40_000 * SHARE) in shown
+    assert scene.pending(first) == 40_000 * SHARE
+    CliRunner().invoke(app, [*arguments, "--execute"], catch_exceptions=False)
+    assert scene.claimable(first) == 40_000 * SHARE
