@@ -187,21 +187,25 @@ def _kept_share(position: Position, slippage: float) -> float:
     """Share ``g`` of every sellable asset to keep, in [0, 1].
 
     With collateral V and threshold-weighted collateral K at the lending oracle's prices, split into what can
-    be sold (1) and what cannot (0), and debt D: ``K0 + g K1 = h (D - (1 - slippage) (1 - g) V1)``.
+    be sold (1) and what cannot (0), and debt D: ``K0 + g K1 = h (D - (1 - slippage) (1 - g) V1)``. What must leave
+    before anything else can is collateral no more, sold or not: it has no part in K.
     """
     snapshot, sellable = position.snapshot, _sellable(position)
-    fixed_k = sold_v = sold_k = 0.0
+    leaving = snapshot.must_leave_first
+    fixed_k = sold_v = sold_k = left_k = 0.0
     for token, reserve, holding in zip(
         snapshot.tokens[1:], snapshot.reserves[1:], snapshot.holdings[1:], strict=True
     ):
         value = usd(holding.supplied, token.decimals, reserve.market_price)
         threshold = value * reserve.liquidation_threshold_bps / BPS
-        if token.symbol in sellable:
+        if token.symbol in leaving:
+            sold_v, left_k = sold_v + (value if token.symbol in sellable else 0.0), left_k + threshold
+        elif token.symbol in sellable:
             sold_v, sold_k = sold_v + value, sold_k + threshold
         else:
             fixed_k += threshold
     debt = snapshot.account.debt_base / 10**8
-    total_k = fixed_k + sold_k
+    total_k = fixed_k + sold_k + left_k
     if total_k > 0.0 and snapshot.account.health_factor != UINT256_MAX:
         # The account's own health factor knows of eMode and other collateral.
         scale = snapshot.account.health_factor / WAD * debt / total_k

@@ -258,6 +258,18 @@ class MarketSnapshot:
     def holding(self, symbol: str) -> Holding:
         return self.holdings[self.index(symbol)]
 
+    @property
+    def must_leave_first(self) -> tuple[str, ...]:
+        """Collateral whose loan to value is 0: while any of it is there, a borrower may withdraw nothing else (Aave
+        ValidationLogic.validateHFAndLtvzero)."""
+        if self.holdings[0].owed == 0:
+            return ()
+        return tuple(
+            token.symbol
+            for token, reserve, holding in zip(self.tokens, self.reserves, self.holdings, strict=True)
+            if holding.supplied and reserve.ltv_bps == 0 and reserve.liquidation_threshold_bps
+        )
+
 
 def least_trusted(readings: Sequence[FeedReading]) -> FeedReading:
     """The reading that allows least; the first of equals."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import BPS, UINT256_MAX, usd
-from keeper.planning.collateral import crumbs_of_ltv_zero, ltv_zero_first
 from keeper.planning.fills import Fill
 from keeper.planning.funding import Funding, funding
 from keeper.planning.obstacles import require_no_obstacle, supply_obstacle
@@ -52,7 +51,7 @@ def _collateral(
     """What must be withdrawn, and how each asset's collateral changes, raw by symbol.
 
     What lies idle is sold before collateral is withdrawn; what is left of it is supplied where that is
-    possible.
+    possible. Collateral beside which nothing else can leave goes first, all of it; what is not sold lies idle.
     """
     withdrawn: dict[str, int] = {}
     change: dict[str, int] = {}
@@ -66,9 +65,11 @@ def _collateral(
             change[symbol] = left
         elif bought or (with_idle and worth_supplying(left, symbol, snapshot)):
             change[symbol] = left
-    if withdrawn and snapshot.holdings[0].owed:
-        withdrawn = ltv_zero_first({**crumbs_of_ltv_zero(snapshot), **withdrawn}, snapshot)
-        change |= {symbol: -amount for symbol, amount in withdrawn.items()}
+    first = snapshot.must_leave_first
+    if any(symbol not in first for symbol in withdrawn):
+        whole = {symbol: snapshot.holding(symbol).supplied for symbol in first}
+        withdrawn = whole | {symbol: amount for symbol, amount in withdrawn.items() if symbol not in whole}
+        change |= {symbol: -amount for symbol, amount in whole.items()}
     return withdrawn, change
 
 
@@ -94,7 +95,8 @@ def _steps(
         steps.append(replace(repay, amount=UINT256_MAX) if all_of_it else repay)
     for symbol, amount in withdrawn.items():
         withdraw = move(StepKind.WITHDRAW, symbol, amount, paid=False)
-        whole = not snapshot.reserve(symbol).ltv_bps and amount == snapshot.holding(symbol).supplied
+        # Interest until the transaction is mined must not stay behind.
+        whole = symbol in snapshot.must_leave_first and amount == snapshot.holding(symbol).supplied
         steps.append(replace(withdraw, amount=UINT256_MAX) if whole else withdraw)
     steps += [swap(fill) for fill in sorted(fills, key=lambda fill: _turn(fill, cash))]
     for symbol, amount in collateral.items():

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_ceil
-from keeper.planning.collateral import is_held_back, staying_of_ltv_zero
 from keeper.planning.fills import Fill
 
 
@@ -97,8 +96,6 @@ def _settled(on_hand: int, spent: int, earned: int, repay_first: int, snapshot: 
 
 def _repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least: float) -> int:
     owed = snapshot.holdings[0].owed
-    if is_held_back(withdrawn, snapshot):
-        return owed
     found = _repayment_that_frees(withdrawn, snapshot, least)
     # What stays would not carry even the interest until the transaction is mined: all debt goes first.
     return owed if found >= owed - _interest(owed) else found
@@ -115,14 +112,7 @@ def _interest(owed: int) -> int:
 
 
 def _require_withdrawable(repay_first: int, withdrawn: dict[str, int], snapshot: MarketSnapshot) -> None:
-    """Aave ValidationLogic.validateHFAndLtvzero: no withdrawal may end below health factor 1, nor leave collateral of
-    LTV 0 behind."""
-    if repay_first < snapshot.holdings[0].owed and is_held_back(withdrawn, snapshot):
-        held_back = ", ".join(staying_of_ltv_zero(withdrawn, snapshot))
-        raise NothingFeasible(
-            f"withdrawing {', '.join(withdrawn)}: {held_back} has LTV 0 and must leave before any other collateral",
-            remedy="Sell it whole, or deposit cash into the vault so that its debt can be repaid first.",
-        )
+    """Aave ValidationLogic.validateHFAndLtv: no withdrawal may end below health factor 1."""
     if _repayment_that_frees(withdrawn, snapshot, 1.0) > repay_first:
         raise NothingFeasible(
             f"withdrawing {', '.join(withdrawn)}: what the sales return for certain does not keep the health "

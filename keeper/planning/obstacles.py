@@ -76,8 +76,8 @@ def supply_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obsta
     closed = _closed(symbol, snapshot) or _frozen(symbol, snapshot) or _disabled(symbol, snapshot)
     if closed:
         return closed
-    if not reserve.ltv_bps and not snapshot.holding(symbol).supplied:
-        return Obstacle("it cannot become collateral at LTV 0", WAIT)
+    if reserve.ltv_bps == 0:
+        return Obstacle("its loan to value is 0, and nothing else could be withdrawn beside it", WAIT)
     if reserve.supply_cap and reserve.supplied + amount > reserve.supply_cap * 10**token.decimals:
         return Obstacle(f"its reserve is at its supply cap of {reserve.supply_cap:,}", SMALLER)
     return None

@@ -19,7 +19,7 @@ from keeper.planning.flash import with_flash
 from keeper.planning.funding import idle_buffer
 from keeper.planning.gas import gas_limit_for, gas_of, most_gas, usd_of_wei, usd_per_gas
 from keeper.planning.obstacles import require_within_limits
-from keeper.planning.sequence import fills_of
+from keeper.planning.sequence import fills_of, idle_repays
 from keeper.planning.trades import postponed_usd, trades
 from keeper.planning.way import Way
 from keeper.planning.without_flash import without_flash
@@ -37,21 +37,19 @@ def route(
 
     What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. Raises
     NothingFeasible naming the trade or reserve that is in the way. A RIPCORD goes without the sales that cannot be
-    made now, and takes a flash loan wherever it can have one.
+    made now, and takes a flash loan wherever it can have one; where nothing can be sold, what lies idle repays.
     """
     emergency = decision.action is Action.RIPCORD
     wanted = trades(decision, snapshot, policy)
-    fills = fills_of(wanted, quotes, snapshot, policy, decision.urgency, only_possible=emergency)
+    dust = raw_from_usd_floor(policy.plan.dust_usd, snapshot.debt_token.decimals, snapshot.feeds[0].price)
+    fills = fills_of(wanted, quotes, snapshot, policy, decision.urgency, dust, only_possible=emergency)
     if emergency:
         fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in fills)
     held = portfolio(snapshot)
     stays = held.nav_usd * (1.0 - queued_share(snapshot))
     buffer = 0 if emergency else idle_buffer(stays, policy.size.idle_buffer, snapshot)
-    dust = raw_from_usd_floor(policy.plan.dust_usd, snapshot.debt_token.decimals, snapshot.feeds[0].price)
     floor = snapshot.vault.policy.min_health_factor / WAD
     least = LEAST_IN_AN_EMERGENCY if emergency else min(floor, held.health_factor)
-
-    queued = 0 if snapshot.redemptions is None else snapshot.redemptions.value
 
     def around_a_loan() -> Way:
         lowest = policy.size.min_health_factor
@@ -59,8 +57,12 @@ def route(
 
     def in_rounds() -> Way:
         least_of_rounds = max(floor, policy.size.min_health_factor)
-        kept = buffer if emergency else buffer + queued
-        found = without_flash(fills, snapshot, kept, least_of_rounds, emergency=emergency)
+        if snapshot.redemptions is not None and snapshot.redemptions.value and not emergency:
+            raise NothingFeasible(
+                "rounds repay with what they sell, and the redemption queue waits for cash",
+                remedy="Wait until the lending market gives a flash loan.",
+            )
+        found = without_flash(fills, snapshot, buffer, least_of_rounds, emergency=emergency)
         _require_gas(found, snapshot, policy)
         return found
 
@@ -68,7 +70,8 @@ def route(
         return _cost(way, snapshot, policy)
 
     way = _chosen(around_a_loan, in_rounds, cost, emergency=emergency) if fills else around_a_loan()
-    if not fills and not (way.funded.borrow and missing_usd(snapshot) > policy.plan.dust_usd):
+    makes_room = bool(way.funded.borrow) and missing_usd(snapshot) > policy.plan.dust_usd
+    if not fills and not makes_room and not (emergency and idle_repays(snapshot, dust)):
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",

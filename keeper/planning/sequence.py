@@ -9,15 +9,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
-from keeper.planning.collateral import (
-    crumbs_of_ltv_zero,
-    is_held_back,
-    ltv_zero_first,
-    staying_of_ltv_zero,
-)
 from keeper.planning.fills import Fill, best_fills
 from keeper.planning.gas import most_further_parts
-from keeper.planning.obstacles import WAIT, Obstacle, refuse_if, withdraw_obstacle
+from keeper.planning.obstacles import refuse_if, withdraw_obstacle
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
 from keeper.planning.split import MOST_PARTS, Hop
@@ -30,13 +24,14 @@ def fills_of(
     snapshot: MarketSnapshot,
     policy: Policy,
     urgency: Urgency,
+    dust: int,
     *,
     only_possible: bool,
 ) -> tuple[Fill, ...]:
     """``wanted`` in the order of the swaps. A trade is split at most as far as a block has gas for.
 
     Raises NothingFeasible for the first trade that cannot be made; with ``only_possible`` such trades are left out,
-    and the first refusal is raised when nothing is left.
+    and the first refusal is raised when nothing is left and nothing idle (more than ``dust``) could repay instead.
     """
     answers = {(quote.route, quote.amount_in): quote for quote in quotes}
     by_ends: dict[tuple[str, str], list[Quote]] = {}
@@ -45,14 +40,12 @@ def fills_of(
     shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in wanted], snapshot)
     further = most_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(wanted))
     passed: dict[Hop, int] = {}
-    leaving = crumbs_of_ltv_zero(snapshot)
     found: list[Fill] = []
     refused: list[NothingFeasible] = []
     for trade in wanted:
         try:
-            then = _with(leaving, trade, snapshot)
             if only_possible:
-                _require_withdrawable(trade, then, snapshot)
+                _require_withdrawable(trade, snapshot)
             fills = best_fills(
                 trade,
                 after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers),
@@ -67,27 +60,22 @@ def fills_of(
             refused.append(refusal)
             continue
         found += fills
-        leaving = then
         further -= len(fills) - 1
         for fill in fills:
             for hop, amount in entering(fill.route, fill.trade.amount_in, snapshot).items():
                 passed[hop] = passed.get(hop, 0) + amount
-    if refused and not found:
+    if refused and not found and not idle_repays(snapshot, dust):
         raise refused[0]
     return tuple(found)
 
 
-def _with(leaving: dict[str, int], trade: Trade, snapshot: MarketSnapshot) -> dict[str, int]:
-    """Collateral that leaves with this trade too, raw by symbol, in the order in which it may."""
-    needed = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
-    return ltv_zero_first({**leaving, trade.sell: needed}, snapshot) if needed else leaving
+def idle_repays(snapshot: MarketSnapshot, dust: int) -> bool:
+    """Whether what lies idle lowers the debt without a sale."""
+    cash = snapshot.holdings[0]
+    return min(cash.idle, cash.owed) > dust
 
 
-def _require_withdrawable(trade: Trade, then: dict[str, int], snapshot: MarketSnapshot) -> None:
+def _require_withdrawable(trade: Trade, snapshot: MarketSnapshot) -> None:
     needed = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
-    if not needed:
-        return
-    obstacle = withdraw_obstacle(trade.sell, needed, snapshot)
-    if not obstacle and snapshot.holdings[0].owed and is_held_back(then, snapshot):
-        obstacle = Obstacle(f"{', '.join(staying_of_ltv_zero(then, snapshot))} must leave first", WAIT)
+    obstacle = withdraw_obstacle(trade.sell, needed, snapshot) if needed else None
     refuse_if(f"WITHDRAW of {trade.sell}", obstacle)

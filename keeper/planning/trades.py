@@ -12,7 +12,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
-from keeper.planning.collateral import of_ltv_zero
 from keeper.planning.gas import most_trades
 
 
@@ -88,9 +87,9 @@ def _differences(
 
 
 def _ltv_zero_first(sells: list[tuple[str, float]], snapshot: MarketSnapshot) -> list[tuple[str, float]]:
-    """The same sum of sales, first of what the lending market wants out before anything else (see ``collateral``), and
-    of the rest in the same proportions."""
-    blocking = set(of_ltv_zero(snapshot)) if snapshot.holdings[0].owed else set()
+    """The same sum of sales, first of what the lending market wants out before anything else (``must_leave_first``),
+    and of the rest in the same proportions."""
+    blocking = set(snapshot.must_leave_first)
     held = portfolio(snapshot)
     values = dict(zip(held.symbols, held.values_usd, strict=True))
     total = left = math.fsum(value for _, value in sells)

@@ -13,7 +13,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
-from keeper.planning.collateral import of_ltv_zero
 from keeper.planning.fills import Fill
 from keeper.planning.flash import move, swap
 from keeper.planning.funding import Funding
@@ -84,7 +83,7 @@ def without_flash(
 
 def _require_nothing_held_back(leaving: Sequence[Fill], snapshot: MarketSnapshot) -> None:
     """Aave ValidationLogic.validateHFAndLtvzero: beside debt, collateral of LTV 0 leaves before any other."""
-    held_back = of_ltv_zero(snapshot) if snapshot.holdings[0].owed else ()
+    held_back = snapshot.must_leave_first
     others = [fill.trade.sell for fill in leaving if fill.trade.sell not in held_back]
     if held_back and others:
         raise NothingFeasible(

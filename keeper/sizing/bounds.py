@@ -190,8 +190,10 @@ def _supply_cap(basis: Basis, place: int, weight: float, *, enabled: bool) -> Bo
     if nav <= 0.0:
         return Bound(name, math.inf, "the vault is empty")
     supplied = snapshot.holdings[place].supplied
-    if not reserve.active or reserve.frozen or reserve.paused or not enabled:
-        most, why = float(supplied), "no more may be supplied: " + _why_closed(reserve)
+    if not reserve.active or reserve.frozen or reserve.paused or reserve.ltv_bps == 0 or not enabled:
+        # What had to leave (must_leave_first) lies idle and may stay.
+        most = float(supplied + snapshot.holdings[place].idle)
+        why = "no more may be supplied: " + _why_closed(reserve)
     elif reserve.supply_cap == 0:
         return Bound(name, math.inf, "no supply cap")
     else:
@@ -212,7 +214,9 @@ def _why_closed(reserve: Reserve) -> str:
         return "the reserve is not active"
     if reserve.paused:
         return "the reserve is paused"
-    return "the reserve is frozen" if reserve.frozen else "the vault has it disabled"
+    if reserve.frozen:
+        return "the reserve is frozen"
+    return "its loan to value is 0" if reserve.ltv_bps == 0 else "the vault has it disabled"
 
 
 def borrow_cap(basis: Basis) -> Bound:

@@ -258,3 +258,59 @@ def test_a_goal_within_dust_of_the_vault_has_no_plan() -> None:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
     with pytest.raises(NothingFeasible, match="dust"):
         planned(a_decision(snapshot, (0.2, 0.2, 0.1, 0.1)), snapshot, a_policy())
+
+
+@given(
+    st.lists(st.floats(0.05, 0.6), min_size=4, max_size=4),
+    st.floats(1.1, 1.6),
+    st.floats(0.3, 0.9),
+    st.sampled_from(["WBTC", "WETH", "LINK", "UNI"]),
+    st.sampled_from([Action.REBALANCE, Action.RIPCORD]),
+)
+@settings(max_examples=60, deadline=None)
+def test_collateral_with_loan_to_value_0_leaves_before_anything_else(
+    held: list[float], leverage: float, kept: float, symbol: str, action: Action
+) -> None:
+    """The ledger refuses every other withdrawal while any of it is there, as Aave does."""
+    snapshot = with_reserve(a_snapshot(weights=held, leverage=leverage), symbol, ltv_bps=0)
+    assert snapshot.must_leave_first == (symbol,)
+    goal = tuple(kept * weight for weight in weights_of(held, leverage))
+    urgency = Urgency.EMERGENCY if action is Action.RIPCORD else Urgency.OUT_OF_BAND
+    try:
+        plan = planned(a_decision(snapshot, goal, action, urgency), snapshot, a_policy())
+    except NothingFeasible:
+        assume(False)
+    withdrawn = [step.symbol for step in plan.steps if step.kind is StepKind.WITHDRAW]
+    assert withdrawn[0] == symbol
+    for fill in (as_quoted, at_its_limit):
+        ledger = Ledger(snapshot)
+        ledger.run(plan, fill)
+        assert ledger.supplied[symbol] == 0 or set(withdrawn) == {symbol}
+    ledger = Ledger(snapshot)
+    ledger.run(plan, as_quoted)
+    if plan.expected.health_factor < 1e6:
+        assert ledger.health_factor() == pytest.approx(plan.expected.health_factor, rel=1e-6)
+
+
+def test_alone_it_can_be_left_in_part() -> None:
+    snapshot = with_reserve(a_snapshot(weights=(0.0, 1.3, 0.0, 0.0)), "WETH", ltv_bps=0)
+    plan = planned(a_decision(snapshot, (0.0, 0.9, 0.0, 0.0)), snapshot, a_policy())
+    (step,) = [step for step in plan.steps if step.kind is StepKind.WITHDRAW]
+    assert step.amount < snapshot.holding("WETH").supplied
+
+
+def test_without_debt_nothing_must_leave_first() -> None:
+    assert with_reserve(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), "WETH", ltv_bps=0).must_leave_first == ()
+
+
+def test_a_ripcord_that_can_sell_nothing_repays_with_what_lies_idle() -> None:
+    snapshot = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3), idle=0.05)
+    for symbol in snapshot.risk_symbols:
+        snapshot = with_reserve(snapshot, symbol, available=0)
+    decision = a_decision(snapshot, (0.3, 0.2, 0.2, 0.1), Action.RIPCORD, Urgency.EMERGENCY)
+    plan = planned(decision, snapshot, a_policy())
+    assert [(step.kind, step.amount) for step in plan.steps] == [(StepKind.REPAY, snapshot.holdings[0].idle)]
+    assert plan.expected.health_factor > snapshot.account.health_factor / 10**18
+    without = with_holding(snapshot, "USDC", idle=0)
+    with pytest.raises(NothingFeasible, match="not lent out"):
+        planned(decision, without, a_policy())

@@ -165,7 +165,7 @@ def test_what_is_supplied_already_may_stay_when_the_cap_is_full() -> None:
     assert about(20 * 25_100 / nav / 0.25, supply_cap(full, "WBTC"))
 
 
-@pytest.mark.parametrize("change", [{"frozen": True}, {"paused": True}, {"active": False}])
+@pytest.mark.parametrize("change", [{"frozen": True}, {"paused": True}, {"active": False}, {"ltv_bps": 0}])
 def test_a_closed_reserve_takes_no_more(change: dict[str, bool]) -> None:
     assert about(0.0, supply_cap(with_reserve(a_snapshot(), "LINK", **change), "LINK"))
 
