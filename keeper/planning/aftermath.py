@@ -106,11 +106,10 @@ def _leverage(promised: Promised, before: Portfolio, now: Portfolio, diluted: fl
     """A withdrawal by depositors raises it by as much as it takes. A plan that goes a part of the way down ends above
     the target."""
     if promised.decision.action is Action.RIPCORD:
-        due, limit, word = before.leverage, before.leverage, "before"
+        due, word = before.leverage, "before"
     else:
         due, word = max(promised.target.leverage, promised.plan.expected.leverage), "due"
-        limit = due + promised.policy.plan.leverage_tolerance
-    limit /= min(1.0, diluted)
+    limit = (due + promised.policy.plan.leverage_tolerance) / min(1.0, diluted)
     detail = f"leverage {now.leverage:.4f}, {due:.4f} {word}"
     return Check("leverage_within_target", now.leverage, limit, now.leverage <= limit, detail)
 

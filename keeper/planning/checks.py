@@ -19,8 +19,8 @@ ordinary HOLD."""
 AFTERMATH = {
     "risk_spread_improved": "the largest gap of a risk share to its target is no wider than before, than "
     "decision.risk_share_band, or than planned; not of a RIPCORD",
-    "leverage_within_target": "leverage no higher than the target's, or the plan's on a part of the way, by more than "
-    "plan.leverage_tolerance; after a RIPCORD no higher than before",
+    "leverage_within_target": "leverage above the target's, the plan's on a part of the way, or after a RIPCORD that "
+    "before, by no more than plan.leverage_tolerance",
     "no_allowance_left": "no token of the vault is left approved for router or lending pool",
     "nav_as_simulated": "NAV within plan.nav_tolerance_bps of the simulated",
     "outputs_as_simulated": "no swap returned less than simulated by more than plan.nav_tolerance_bps",

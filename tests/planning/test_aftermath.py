@@ -154,7 +154,8 @@ def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_aske
     names = {check.name for check in aftermath(lowered, held, {}, ())}
     assert "risk_spread_improved" not in names
     assert "leverage_within_target" not in failed(lowered, held)
-    assert "leverage_within_target" in failed(lowered, with_more(held, "UNI", 0.01))
+    assert "leverage_within_target" not in failed(lowered, with_more(held, "UNI", 0.01))
+    assert "leverage_within_target" in failed(lowered, with_more(held, "UNI", 0.03))
 
 
 def test_legs_are_measured_against_the_feeds() -> None:

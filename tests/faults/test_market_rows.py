@@ -1,0 +1,326 @@
+"""Faults of FAULTS.md in the lending market, on a real chain through the real command. Each test is named after its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+
+from keeper.devnet.anvil import rpc
+from keeper.devnet.look import Sight, look
+from keeper.devnet.transactions import contract_at, send
+from keeper.devnet.world import World
+from keeper.domain.units import BPS, UINT256_MAX
+from keeper.recorded.aave import RESERVES
+from keeper.tx.node import RpcNode
+from tests.chain.test_keeper_command import Ended, Run, keeper
+
+__all__ = ["keeper"]
+
+EXECUTE = ("rebalance", "--execute", "--json")
+DELEVERAGE = ("deleverage", "--execute", "--json")
+RISKY = ("WBTC", "WETH", "LINK", "UNI")
+TERMS = {reserve.symbol: reserve for reserve in RESERVES}
+HOUR = 3_600
+FINAL = 70
+"""Blocks, and more than Anvil takes to call one final."""
+VARIABLE_RATE = 2
+
+
+@dataclass(frozen=True)
+class Market:
+    """Aave's admin and its other users."""
+
+    chain: World
+
+    @property
+    def configurator(self) -> Contract:
+        provider = contract_at(
+            self.chain.w3, "PoolAddressesProvider", self.chain.pool.functions.ADDRESSES_PROVIDER().call()
+        )
+        found = provider.functions.getPoolConfigurator().call()
+        return contract_at(self.chain.w3, "PoolConfiguratorInstance", found)
+
+    def set(self, function: str, *arguments: object) -> None:
+        """A call of the pool's admin."""
+        send(self.chain.w3, self.configurator.functions[function](*arguments), self.chain.owner)
+
+    def freeze(self, symbol: str) -> None:
+        self.set("setReserveFreeze(address,bool)", self.address(symbol), True)
+
+    def pause(self, symbol: str, *, paused: bool = True) -> None:
+        self.set("setReservePause(address,bool)", self.address(symbol), paused)
+
+    def collateral(self, symbol: str, ltv_bps: int, threshold_bps: int) -> None:
+        bonus = BPS + TERMS[symbol].liquidation_bonus
+        self.set("configureReserveAsCollateral", self.address(symbol), ltv_bps, threshold_bps, bonus)
+
+    def borrow_everything(self, symbol: str) -> None:
+        """Somebody rich borrows all that is there to borrow."""
+        rich, pool = self.chain.accounts[-2], self.chain.pool.functions
+        self.set("setBorrowCap", self.address(symbol), 0)
+        self.set("setSupplyCap", self.address("USDC"), 0)
+        amount = 10**9 * 10**6
+        self.chain.fund("USDC", rich, amount)
+        usdc = contract_at(self.chain.w3, "ERC20", self.address("USDC"))
+        self.do(usdc.functions.approve(self.chain.pool.address, UINT256_MAX), rich)
+        self.do(pool.supply(self.address("USDC"), amount, rich, 0), rich)
+        free = pool.getVirtualUnderlyingBalance(self.address(symbol)).call()
+        self.do(pool.borrow(self.address(symbol), free, VARIABLE_RATE, 0, rich), rich)
+
+    def do(self, call: ContractFunction, sender: Any) -> None:
+        send(self.chain.w3, call, sender)
+
+    def address(self, symbol: str) -> Any:
+        return self.chain.w3.to_checksum_address(self.chain.tokens[symbol].address)
+
+
+@pytest.fixture
+def market(chain: World) -> Market:
+    return Market(chain)
+
+
+@pytest.fixture
+def levered(keeper: Run, chain: World) -> Sight:
+    """After a first rebalance, and time enough for another."""
+    ended = keeper(*EXECUTE)
+    assert ended.json()["outcome"] == "SENT", ended.out
+    chain.pass_time(2 * HOUR)
+    return look(chain)
+
+
+def steps(ended: Ended) -> list[tuple[str, str]]:
+    return [(step["kind"], step["symbol"]) for step in ended.json()["plan"]["steps"]]
+
+
+def settled(ended: Ended) -> Ended:
+    assert (ended.code, ended.json()["outcome"]) == (0, "SENT"), ended.out
+    assert all(check["passed"] for check in ended.json()["aftermath"]), ended.json()["aftermath"]
+    return ended
+
+
+@pytest.fixture
+def calmer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on half of the risk is wanted."""
+    monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "0.4")
+
+
+# --------------------------------------------------------------------- row 56
+
+
+@pytest.mark.parametrize("frozen", [("LINK",), ("USDC",), (*RISKY, "USDC")])
+@pytest.mark.parametrize("command", [EXECUTE, DELEVERAGE])
+def test_row_56_a_frozen_reserve_can_be_left_and_repaid(
+    keeper: Run,
+    chain: World,
+    levered: Sight,
+    market: Market,
+    calmer: None,
+    command: tuple[str, ...],
+    frozen: tuple[str, ...],
+) -> None:
+    """Aave sets the loan to value of what it freezes to 0, so nothing else could leave before it."""
+    for symbol in frozen:
+        market.freeze(symbol)
+    settled(keeper(*command))
+    after = look(chain)
+    assert after.debt_usd < 0.001 * levered.debt_usd
+    assert after.leverage < 0.7 * levered.leverage
+
+
+@pytest.mark.parametrize(("frozen", "bound"), [("LINK", "supply_cap:LINK"), ("USDC", "borrow_cap")])
+def test_row_56_a_frozen_reserve_is_not_added_to(
+    keeper: Run,
+    chain: World,
+    levered: Sight,
+    market: Market,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: str,
+    bound: str,
+) -> None:
+    market.freeze(frozen)
+    monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "1.2")
+    ended = keeper(*EXECUTE)
+    assert ended.json()["outcome"] == "HELD", ended.out
+    assert ended.json()["binding"] == bound
+    assert ended.json()["target_leverage"] <= levered.leverage * 1.001
+    assert look(chain).epoch == levered.epoch
+
+
+def test_row_56_nothing_can_be_done_with_a_paused_reserve_and_that_is_said(
+    keeper: Run, chain: World, levered: Sight, market: Market, calmer: None
+) -> None:
+    for symbol in (*RISKY, "USDC"):
+        market.pause(symbol)
+    for command in (EXECUTE, DELEVERAGE):
+        ended = keeper(*command)
+        assert ended.code == 5
+        assert "its reserve is paused" in ended.json()["reason"]
+        assert look(chain).epoch == levered.epoch
+    for symbol in (*RISKY, "USDC"):
+        market.pause(symbol, paused=False)
+    chain.pass_time(2 * HOUR)  # Aave gives borrowers a while before they can be liquidated again
+    settled(keeper(*EXECUTE))
+
+
+# --------------------------------------------------------------------- row 57
+
+
+@pytest.mark.parametrize("command", [EXECUTE, DELEVERAGE, (*DELEVERAGE, "--to-health-factor", "5")])
+def test_row_57_collateral_with_loan_to_value_0_is_withdrawn_first_and_wholly(
+    keeper: Run, chain: World, levered: Sight, market: Market, calmer: None, command: tuple[str, ...]
+) -> None:
+    market.collateral("LINK", 0, TERMS["LINK"].liquidation_threshold)
+    ended = settled(keeper(*command))
+    withdrawn = [step for step in ended.json()["plan"]["steps"] if step["kind"] == "WITHDRAW"]
+    assert withdrawn[0]["symbol"] == "LINK"
+    assert int(withdrawn[0]["amount"]) == UINT256_MAX
+    assert len(withdrawn) == 4
+    after = look(chain)
+    assert after.health_factor > levered.health_factor
+    if "--to-health-factor" in command:
+        assert 5 <= after.health_factor < 6  # idle cash repays too, and slippage was allowed for
+
+
+def test_row_57_nothing_is_levered_on_it(
+    keeper: Run, chain: World, levered: Sight, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.collateral("LINK", 0, TERMS["LINK"].liquidation_threshold)
+    monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "1.2")
+    ended = keeper(*EXECUTE)
+    assert ended.json()["outcome"] == "HELD", ended.out
+    assert ended.json()["binding"] == "supply_cap:LINK"
+    assert look(chain).epoch == levered.epoch
+
+
+# --------------------------------------------------------------------- row 58
+
+
+def test_row_58_what_cannot_be_withdrawn_does_not_keep_other_assets_from_repaying(
+    keeper: Run, chain: World, levered: Sight, market: Market
+) -> None:
+    market.borrow_everything("WETH")
+    ended = settled(keeper(*DELEVERAGE))
+    assert ("WITHDRAW", "WETH") not in steps(ended)
+    after = look(chain)
+    assert 0 < after.debt_usd < 0.6 * levered.debt_usd
+    assert after.weights["WETH"] == pytest.approx(levered.weights["WETH"], rel=0.02)
+
+
+def test_row_58_where_nothing_can_be_withdrawn_idle_cash_repays_and_without_any_it_says_why(
+    keeper: Run, chain: World, levered: Sight, market: Market
+) -> None:
+    for symbol in RISKY:
+        market.borrow_everything(symbol)
+    assert levered.cash_usd > 1_000
+    ended = settled(keeper(*DELEVERAGE))
+    assert steps(ended) == [("REPAY", "USDC")]
+    after = look(chain)
+    assert after.debt_usd == pytest.approx(levered.debt_usd - levered.cash_usd, rel=1e-3)
+    assert after.health_factor > levered.health_factor
+    again = keeper(*DELEVERAGE)
+    assert again.code == 5
+    assert "not lent out" in again.json()["reason"]
+    assert look(chain).epoch == after.epoch
+
+
+# --------------------------------------------------------------------- row 59
+
+
+@pytest.mark.parametrize("cap", ["setSupplyCap", "setBorrowCap"])
+def test_row_59_a_cap_that_is_hit_on_the_way_reverts_the_whole_plan(
+    keeper: Run, chain: World, market: Market, monkeypatch: pytest.MonkeyPatch, cap: str
+) -> None:
+    """Between the simulation and the block somebody takes the room that the last steps need."""
+    before, send_raw = look(chain), RpcNode.send_raw
+    symbol = "UNI" if cap == "setSupplyCap" else "USDC"
+
+    def too_late(node: RpcNode, raw: str) -> None:
+        market.set(cap, market.address(symbol), 1)
+        send_raw(node, raw)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(RpcNode, "send_raw", too_late)
+        ended = keeper(*EXECUTE)
+    assert ended.code == 5, ended.out
+    assert ended.json()["error"]["name"] == "Reverted"
+    after = look(chain)
+    assert (after.epoch, after.weights, after.debt_usd) == (before.epoch, before.weights, before.debt_usd)
+    assert after.cash_usd == before.cash_usd
+    market.set(cap, market.address(symbol), 0)
+    rpc(chain.deployment.rpc_url, "anvil_mine", hex(FINAL))
+    settled(keeper(*EXECUTE))
+
+
+# --------------------------------------------------------------------- row 60
+
+
+def test_row_60_a_loan_ten_times_as_dear_is_repaid(
+    keeper: Run, chain: World, levered: Sight, market: Market
+) -> None:
+    dear = TERMS["USDC"]
+    rates = (dear.optimal, dear.base, 10 * dear.slope1, 10 * dear.slope2)
+    encoded = chain.w3.codec.encode(["(uint16,uint32,uint32,uint32)"], [rates])
+    market.set("setReserveInterestRateData", market.address("USDC"), encoded)
+    ended = settled(keeper(*EXECUTE))
+    assert ended.json()["binding"] == "carry"
+    assert look(chain).debt_usd < 0.01 * levered.debt_usd
+
+
+# --------------------------------------------------------------------- row 61
+
+
+def cut_thresholds(market: Market, factor: float) -> None:
+    for symbol in RISKY:
+        terms = TERMS[symbol]
+        market.collateral(symbol, int(terms.ltv * factor), int(terms.liquidation_threshold * factor))
+
+
+@pytest.mark.parametrize(("factor", "action"), [(0.7, "HOLD"), (0.5, "REBALANCE"), (0.4, "RIPCORD")])
+def test_row_61_a_cut_of_the_liquidation_thresholds_never_levers(
+    keeper: Run, chain: World, levered: Sight, market: Market, factor: float, action: str
+) -> None:
+    cut_thresholds(market, factor)
+    cut = look(chain).health_factor
+    ended = keeper(*EXECUTE)
+    assert ended.json()["action"] == action, ended.out
+    assert ended.json()["target_leverage"] < levered.leverage
+    after = look(chain)
+    if action == "HOLD":
+        assert after.epoch == levered.epoch
+        return
+    settled(ended)
+    assert after.leverage < levered.leverage
+    assert after.health_factor > 1.4 > cut
+
+
+def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever(
+    keeper: Run, chain: World, levered: Sight, market: Market
+) -> None:
+    cut_thresholds(market, 0.38)
+    liquidator, pool = chain.accounts[-3], chain.pool
+    repaid = int(levered.debt_usd * 0.4) * 10**6
+    chain.fund("USDC", liquidator, repaid)
+    usdc = contract_at(chain.w3, "ERC20", market.address("USDC"))
+    market.do(usdc.functions.approve(pool.address, UINT256_MAX), liquidator)
+    call = pool.functions.liquidationCall(
+        market.address("WETH"), market.address("USDC"), chain.vault.address, repaid, False
+    )
+    market.do(call, liquidator)
+    taken = look(chain)
+    assert taken.debt_usd < 0.7 * levered.debt_usd
+    assert taken.weights["WETH"] < 0.7 * levered.weights["WETH"]
+    assert taken.nav_usd < levered.nav_usd
+    ended = keeper(*EXECUTE)
+    told = ended.json()
+    assert told["nav_usd"] == pytest.approx(taken.nav_usd, rel=1e-6)
+    assert told["leverage"] == pytest.approx(taken.leverage, rel=1e-6)
+    after = look(chain)
+    assert after.leverage <= taken.leverage * 1.001
+    assert after.debt_usd <= taken.debt_usd * 1.001
+    chain.pass_time(2 * HOUR)
+    assert keeper("rebalance", "--simulate", "--json").json()["action"] != "RIPCORD"
+    assert keeper("journal", "verify").code == 0
