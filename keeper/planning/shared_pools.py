@@ -3,7 +3,7 @@ direction, the later one finds the price that the earlier one left: its quotes a
 
 A hop is a pool and a direction. Its output g is concave, its marginal price p = g' falls. After y has gone through,
 x returns g(y + x) - g(y). On the liquidity that a Uniswap V3 pool has in range, p(z) = p(0) / (1 + z/D)² (white
-paper, section 6.3: constant product on virtual reserves), so that p(y + z) / p(z) grows with z and
+paper, section 6.2.3: constant product on virtual reserves), so that p(y + z) / p(z) grows with z and
 
     g(y + x) - g(y)  >=  g(x) · p(y) / p(0)   for every x.
 
