@@ -15,6 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from keeper.daemon import Daemon, trigger_from
 from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, NodeUnavailable
+from keeper.domain.plan import Check
 from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
 from tests.cli.records import a_failure, a_record
 
@@ -102,6 +103,17 @@ def test_the_schedule_allows_one_instance_and_forgives_lateness() -> None:
     options = scheduler.options
     assert (options["max_instances"], options["coalesce"], options["misfire_grace_time"]) == (1, True, None)
     assert scheduler.stopped
+
+
+def test_what_may_be_off_after_a_rebalance_is_a_warning_of_its_own(lines: list[Any]) -> None:
+    checks = (
+        Check("nav_as_simulated", 3.0, 20.0, True, "NAV as simulated"),
+        Check("outputs_as_quoted", 31.0, 20.0, False, "USDC sold for less LINK than quoted"),
+    )
+    keeper = Keeper(a_record(outcome=Outcome.SENT, aftermath=checks))
+    assert daemon_of(keeper)[0].run() == 0
+    (line,) = [line for line in lines if line["event"] == "aftermath"]
+    assert (line["log_level"], line["check"], line["number"]) == ("warning", "outputs_as_quoted", 31.0)
 
 
 def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:

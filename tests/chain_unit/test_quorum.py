@@ -200,6 +200,32 @@ def test_an_error_that_a_quorum_gives_is_the_answer() -> None:
     assert caught.value.code == -32601
 
 
+def a_receipt(data: str = "0x05", **made_up: Any) -> dict[str, Any]:
+    log = {"address": "0xAb", "topics": ["0x01"], "data": data, **made_up}
+    return {"blockHash": "0xb100", "status": "0x1", "logs": [log], **made_up}
+
+
+def test_of_a_receipt_it_counts_what_contracts_said_and_not_what_a_node_adds() -> None:
+    nodes = nodes_of([Told(answer=a_receipt(removed=False)), Told(answer=a_receipt(blockTimestamp="0x1"))])
+    nodes.head()
+    assert nodes.request("eth_getTransactionReceipt", ["0x"])["logs"][0]["data"] == "0x05"
+    nodes = nodes_of([Told(answer=a_receipt()), Told(answer=a_receipt("0x06"))])
+    nodes.head()
+    with pytest.raises(NodeUntrusted):
+        nodes.request("eth_getTransactionReceipt", ["0x"])
+
+
+def test_a_simulation_with_other_events_is_another_answer() -> None:
+    def simulated(data: str) -> list[Any]:
+        call = {"status": "0x1", "returnData": "0x", "gasUsed": "0x1"}
+        return [{"calls": [call | {"logs": a_receipt(data)["logs"]}]}]
+
+    nodes = nodes_of([Told(answer=simulated("0x05")), Told(answer=simulated("0x06"))])
+    nodes.head()
+    with pytest.raises(NodeUntrusted):
+        nodes.request("eth_simulateV1", [{}])
+
+
 def test_of_gas_estimates_the_highest_counts() -> None:
     nodes = nodes_of([Told(gas=100_000), Told(gas=120_000)])
     nodes.head()

@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 
 from keeper.cli.render import page
+from keeper.domain.decision import Action
+from keeper.domain.legs import LearnedCost
 from keeper.domain.market import Trust
-from keeper.domain.plan import PostState
+from keeper.domain.plan import Check, PostState
 from keeper.domain.record import DecisionRecord, Mode, Outcome
 from keeper.domain.tx import Receipt
 from tests.cli.records import a_failure, a_record
@@ -109,3 +111,48 @@ def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
     assert "1.257" in text
     assert "0x" + "cd" * 32 in text
     assert "EXECUTE: REBALANCE, sent and mined" in text
+
+
+def test_what_a_trade_is_worth_and_what_it_leaves_is_on_the_screen() -> None:
+    record = a_record()
+    assert record.conclusions is not None
+    decision = replace(record.conclusions.decision, action=Action.ITERATE, remaining=0.4321)
+    text = printed(replace(record, conclusions=replace(record.conclusions, decision=decision)))
+    worth = "Worth $4,000, expected to cost $1,500; 0.432 NAVs of weight changes left to the target."
+    assert worth in " ".join(text.split())
+
+
+def test_what_a_block_has_no_gas_for_is_said_once() -> None:
+    record = a_record()
+    assert record.conclusions is not None
+    assert record.conclusions.plan is not None
+    plan = replace(record.conclusions.plan, postponed_usd=5_000.0)
+    text = printed(replace(record, conclusions=replace(record.conclusions, plan=plan)))
+    assert text.count("a block has no gas for it") == 1
+
+
+def test_checks_of_what_was_mined_stop_or_warn() -> None:
+    text = printed(
+        a_record(
+            aftermath=(
+                Check("leverage_within_target", 1.5, 1.3, False, "leverage 1.5000, 1.2800 due"),
+                Check("outputs_as_quoted", 31.0, 20.0, False, "USDC sold for 5 LINK, 6 quoted"),
+            )
+        )
+    )
+    stopped, warned = (
+        next(line for line in text.splitlines() if name in line)
+        for name in ("leverage_within_target", "outputs_as_quoted")
+    )
+    assert "STOP" in stopped
+    assert "WARN" in warned
+
+
+def test_learned_costs_are_shown_beside_the_assumed_once_there_are_any() -> None:
+    record = a_record()
+    assert record.inputs is not None
+    assert "Trading costs" not in printed(record)
+    learned = (LearnedCost("WETH", 12, 9.5, 18.2, 5.1),)
+    text = printed(replace(record, inputs=replace(record.inputs, learned_costs=learned)))
+    line = [line for line in text.splitlines() if line.startswith("WETH")][-1].split()
+    assert line == ["WETH", "+40.0", "12", "+18.2", "+5.1", "+25.7"]
