@@ -37,6 +37,7 @@ from tests.factories import (
     with_holding,
     with_limits,
     with_market_move,
+    with_reserve,
     with_vault,
     with_vault_policy,
 )
@@ -299,6 +300,16 @@ def test_a_dead_asset_is_left_and_the_others_bring_the_health_factor_back() -> N
     assert decision.goal.weights[2] == pytest.approx(decision.current.weights[2])
     assert decision.goal.weights[0] < decision.current.weights[0]
     assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+
+
+def test_collateral_that_must_leave_first_is_none_in_the_health_factor_of_a_ripcord() -> None:
+    snapshot = with_reserve(fallen(), "LINK", ltv_bps=0)
+    decision = decided(snapshot)
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert 0 < decision.goal.weights[2] < decision.current.weights[2]
+    left = with_reserve(snapshot, "LINK", liquidation_threshold_bps=0)
+    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
 
 
 def test_when_all_are_dead_nothing_can_be_sold() -> None:
