@@ -9,6 +9,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.planning.expected import health_factor_after
 from keeper.planning.funding import Funding
 
+PASSES = 8
+"""One is enough but for the flash loan's premium, which changes with it."""
+
 
 def funded_with_room(
     fund: Callable[[int], Funding],
@@ -25,19 +28,22 @@ def funded_with_room(
     """
     queued = 0 if snapshot.redemptions is None else snapshot.redemptions.value
     found = fund(buffer + queued)
-    while queued > 0 and found.borrow > 0:
-        too_much = found.borrow if found.borrow <= dust else _debt_above(found, snapshot, collateral, floor)
-        if too_much == 0:
+    for _ in range(PASSES):
+        too_much = _debt_above(found, snapshot, collateral, floor)
+        if 0 < found.borrow <= dust:
+            too_much = max(too_much, found.borrow)
+        if queued == 0 or too_much == 0:
             break
-        queued = max(0, queued - too_much)
+        # A repayment of mere dust would not be made.
+        queued = max(0, queued - max(too_much, dust + 1))
         found = fund(buffer + queued)
     return found
 
 
 def _debt_above(found: Funding, snapshot: MarketSnapshot, collateral: Mapping[str, int], floor: float) -> int:
-    """By how much the new debt is too large, at most all of it."""
+    """By how much the debt that the plan leaves is too large."""
     owed = found.debt_after(snapshot.holdings[0].owed)
     factor = health_factor_after(snapshot, collateral, owed)
     if factor >= floor:
         return 0
-    return min(found.borrow, max(1, math.ceil(owed * (1.0 - factor / floor))))
+    return math.ceil(owed * (1.0 - factor / floor))
