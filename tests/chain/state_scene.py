@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,24 +17,19 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import BPS, usd
+from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from tests.chain.health_on_the_way import health_factors
 from tests.chain.random_states import State, Trouble, borrowable, goal_within_limits
 from tests.chain.vault_scene import POLL_S, RISKY
 from tests.planning.ledger import a_decision
 
 VARIABLE_RATE = 2
 STRANGERS_USD = 2e9
+MINED_AFTER_S = 36
 LEFT_TO_LEND = 50
 """A reserve all but lent out has one part in so many left of what it had."""
 KNOWN = dict.fromkeys(RISKY, 2**80)  # as if every round were known: nothing of the history is read
-_SIGNATURES = {
-    "Supply": "Supply(address,address,address,uint256,uint16)",
-    "Withdraw": "Withdraw(address,address,address,uint256)",
-    "Borrow": "Borrow(address,address,address,uint256,uint8,uint256,uint16)",
-    "Repay": "Repay(address,address,address,uint256,bool)",
-}
-_AMOUNT_AT = {"Supply": 1, "Withdraw": 0, "Borrow": 1, "Repay": 0}
 
 Call = tuple[str, Contract, str, list[Any]]
 
@@ -92,7 +86,8 @@ class Stage:
         return a_decision(snapshot, goal_within_limits(state.wanted, snapshot, policy))
 
     def execute(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> Execution:
-        """Sends it as the keeper."""
+        """Sends it as the keeper; it is mined ``MINED_AFTER_S`` after what was seen, and interest runs on until then."""
+        self.rpc.send("evm_setNextBlockTimestamp", [snapshot.block.timestamp + MINED_AFTER_S])
         sent = {
             "from": snapshot.keeper_address,
             "to": self.world.vault.address,
@@ -109,7 +104,7 @@ class Stage:
         post = PostState(held.nav_usd, held.leverage, held.health_factor, held.weights)
         return Execution(
             report=SimulationReport(True, None, gas, post, "sent"),
-            health_factors=self._health_factors(receipt, snapshot),
+            health_factors=health_factors(receipt["logs"], snapshot, self.world),
             allowances=self.node.allowances(after),
             after=after,
         )
@@ -209,29 +204,6 @@ class Stage:
         self.world.w3.eth.wait_for_transaction_receipt(hashes[-1], poll_latency=POLL_S)
         return self.rpc.batch([Request("eth_getTransactionReceipt", [one]) for one in hashes])
 
-    def _health_factors(self, receipt: dict[str, Any], before: MarketSnapshot) -> tuple[float, ...]:
-        """Neither prices nor thresholds change within a transaction, and collateral and debt change by what the pool's
-        events say: so this is what the pool itself would have answered after each step. That it is, is checked at the
-        end, against the pool's own answer."""
-        topics = {self.world.w3.keccak(text=text).to_0x_hex(): name for name, text in _SIGNATURES.items()}
-        symbols = {int(token.address, 16): token.symbol for token in before.tokens}
-        supplied = {holding.symbol: holding.supplied for holding in before.holdings}
-        debt, found = before.holdings[0].owed, []
-        for log in receipt["logs"]:
-            name = topics.get(log["topics"][0])
-            if name is None or int(log["address"], 16) != int(self.world.pool.address, 16):
-                continue
-            words = log["data"][2:]
-            place = _AMOUNT_AT[name]
-            amount = int(words[64 * place : 64 * (place + 1)], 16)
-            symbol = symbols[int(log["topics"][1], 16)]
-            if name in ("Supply", "Withdraw"):
-                supplied[symbol] += amount if name == "Supply" else -amount
-            else:
-                debt += amount if name == "Borrow" else -amount
-            found.append(_health_factor(supplied, debt, before))
-        return tuple(found)
-
     # --------------------------------------------------------------- contracts
 
     def _account(self, name: str) -> str:
@@ -246,16 +218,3 @@ class Stage:
         provider = contract_at(self.world.w3, "PoolAddressesProvider", told)
         address = provider.functions.getPoolConfigurator().call()
         return contract_at(self.world.w3, "PoolConfiguratorInstance", address)
-
-
-def _health_factor(supplied: dict[str, int], debt: int, snapshot: MarketSnapshot) -> float:
-    owed = usd(max(0, debt), snapshot.debt_token.decimals, snapshot.reserves[0].market_price)
-    if owed < 0.01:
-        return math.inf
-    carried = math.fsum(
-        usd(supplied[token.symbol], token.decimals, reserve.market_price)
-        * reserve.liquidation_threshold_bps
-        / BPS
-        for token, reserve in zip(snapshot.tokens, snapshot.reserves, strict=True)
-    )
-    return carried / owed

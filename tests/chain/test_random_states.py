@@ -108,7 +108,7 @@ def a_state(**changes: object) -> State:
     "state",
     [
         pytest.param(
-            a_state(weights=(0.0, 0.0, 0.7, 0.5), wanted=(0.5, 0.5, 0.0, 0.0)),
+            a_state(weights=(0.0, 0.0, 0.3, 0.0), cash=0.8, wanted=(0.3, 0.0, 0.0, 0.0)),
             id="all collateral is exchanged beside a debt that grows until the transaction is mined",
         ),
         pytest.param(
