@@ -116,7 +116,7 @@ class Node:
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
         """ports.Chain.quote."""
         return quote.quotes(
-            self._multicall, self._addresses.quoter, self._known_deployment(), requests, snapshot.block.hash
+            self._multicall, self._addresses.quoter, self._known_deployment(), requests, snapshot.block
         )
 
     def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:

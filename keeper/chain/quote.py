@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from keeper.chain.contracts.pools import path, quote_exact_in
 from keeper.chain.deployment import Deployment
 from keeper.chain.multicall import Multicall
+from keeper.domain.market import Block
 from keeper.domain.plan import Quote, QuoteRequest
 
 MAX_QUOTES = 60
-"""Per eth_call: a quote runs the whole swap, up to some hundred thousand gas."""
+"""Per eth_call: a quote runs the whole swap."""
+GAS_OF_A_QUOTE = 200_000
+"""Two hops through pools with liquidity around the price; some nodes give an eth_call no more gas than a block has."""
 
 
 def quotes(
@@ -18,7 +21,7 @@ def quotes(
     quoter: str,
     deployment: Deployment,
     requests: Sequence[QuoteRequest],
-    block_hash: str,
+    block: Block,
 ) -> tuple[Quote, ...]:
     """In the order asked; ``amount_out`` is None where the route cannot fill. Raises as Multicall.read."""
     calls = [
@@ -27,9 +30,10 @@ def quotes(
         )
         for request in requests
     ]
-    groups = [calls[first : first + MAX_QUOTES] for first in range(0, len(calls), MAX_QUOTES)]
+    most = min(MAX_QUOTES, max(1, block.gas_limit // GAS_OF_A_QUOTE)) if block.gas_limit else MAX_QUOTES
+    groups = [calls[first : first + most] for first in range(0, len(calls), most)]
     found = []
-    for group, answers in zip(groups, multicall.read_many(groups, block_hash), strict=True):
+    for group, answers in zip(groups, multicall.read_many(groups, block.hash), strict=True):
         found += [answers.maybe(call) for call in group]
     return tuple(
         Quote(

@@ -15,10 +15,9 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
-from keeper.planning.funding import LEAST_HEALTH_FACTOR_ON_THE_WAY
 from keeper.planning.gas import gas_of, usd_of_wei
 from keeper.planning.quotes import quote_requests
-from keeper.planning.route import route
+from keeper.planning.route import LEAST_IN_AN_EMERGENCY, route
 from keeper.planning.trades import trades
 from keeper.planning.verify import verify
 from tests.chain.least import changes_usd, curves, least_gas, least_loss
@@ -163,8 +162,8 @@ def _wrong(
 
 def _floor_on_the_way(snapshot: MarketSnapshot, decision: Decision) -> float:
     """The vault's floor, or where the vault stands if that is lower. An emergency can only use what its sales return,
-    so it may go down to ``LEAST_HEALTH_FACTOR_ON_THE_WAY``, and from below that down to 1, where Aave's limit is."""
+    so it may go down to ``LEAST_IN_AN_EMERGENCY``, and from below that down to 1, where Aave's limit is."""
     stands = portfolio(snapshot).health_factor
     if decision.action is Action.RIPCORD:
-        return LEAST_HEALTH_FACTOR_ON_THE_WAY if stands >= LEAST_HEALTH_FACTOR_ON_THE_WAY else 1.0
+        return LEAST_IN_AN_EMERGENCY if stands >= LEAST_IN_AN_EMERGENCY else 1.0
     return min(snapshot.vault.policy.min_health_factor / WAD, stands)

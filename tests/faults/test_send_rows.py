@@ -213,7 +213,7 @@ def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
     trial.proxy.rpc("evm_setBlockGasLimit", hex(2_600_000))
     trial.proxy.mine()
     first = trial.run()
-    assert first.record["outcome"] == "SENT"
+    assert first.record["outcome"] == "SENT", first.record["reason"]
     assert len([step for step in first.record["plan"]["steps"] if step["kind"].startswith("SWAP")]) == 2
     assert trial.vault().epoch == 1
 
