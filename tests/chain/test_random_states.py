@@ -17,7 +17,7 @@ from keeper.devnet import world as devnet
 from keeper.devnet.world import World
 from tests.chain.node_scene import node_in
 from tests.chain.random_states import State, Trouble
-from tests.chain.state_runs import Outcome, a_plan, outcome, run, shares_a_pool
+from tests.chain.state_runs import Outcome, a_plan, outcome, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
 
@@ -46,17 +46,8 @@ def told(found: list[Outcome]) -> str:
 
 
 def test_every_plan_goes_through_and_ends_where_it_said(outcomes: tuple[Outcome, ...]) -> None:
-    wrong = [one for one in outcomes if one.wrong and not (one.plan and shares_a_pool(one.plan))]
+    wrong = [one for one in outcomes if one.wrong]
     assert not wrong, told(wrong)
-
-
-def test_trades_that_share_a_pool_are_the_only_ones_that_may_get_less_than_quoted(
-    outcomes: tuple[Outcome, ...],
-) -> None:
-    """Each trade is quoted alone: two through the same pool, the same way, together get less. So some of these plans
-    are turned away when they are simulated, and few may be."""
-    wrong = [one for one in outcomes if one.wrong and one.plan and shares_a_pool(one.plan)]
-    assert len(wrong) <= 0.05 * len(outcomes), told(wrong)
 
 
 def test_where_nothing_is_wrong_with_the_market_there_is_a_plan(outcomes: tuple[Outcome, ...]) -> None:
