@@ -17,10 +17,8 @@ from keeper.chain.multicall import Multicall, hex_bytes
 from keeper.chain.rpc import Reads
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import Block
+from keeper.planning.gas import TYPICAL_BYTES
 
-TYPICAL_BYTES = 3_000
-"""Of a rebalance into four assets, before there is one to measure: four swaps of two hops, four supplies, a borrow
-and a repay are 2.8 kB of calldata, the transaction around them 0.1 kB. More assets take more: simulation sees it."""
 TYPICAL_GAS = 2_500_000
 """For the operator's fee before there is a simulation; what decision.rebalance_gas is by default."""
 GAS_PER_BYTE = 16

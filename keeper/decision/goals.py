@@ -134,17 +134,17 @@ def within_bounds(position: Position, aim: tuple[float, ...]) -> tuple[float, ..
 
 
 def ripcord(position: Position) -> Move:
-    """All weights lowered alike until the health factor is at its safe level.
+    """All weights lowered alike until the health factor is at its safe level; before them, what must leave the lending
+    market first (``must_leave_first``).
 
     An asset whose price is DEAD stays as it is. The health factor is the lending market's own, after losing
     the whole emergency slippage on what is sold. What the assets cannot reach is left: the goal is as low as
     it gets.
     """
     limits = position.policy.decision.at(Urgency.EMERGENCY)
-    kept = _kept_share(position, limits.max_slippage_bps / BPS)
-    sellable = _sellable(position)
+    kept = _kept_shares(position, limits.max_slippage_bps / BPS)
     lowered = tuple(
-        weight * kept if symbol in sellable else weight
+        weight * kept.get(symbol, 1.0)
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
     return _within_limits(position, lowered, limits.max_trade, math.inf)
@@ -183,23 +183,23 @@ def _sellable(position: Position) -> frozenset[str]:
     return frozenset(feed.symbol for feed in position.snapshot.feeds[1:] if feed.trust is not Trust.DEAD)
 
 
-def _kept_share(position: Position, slippage: float) -> float:
-    """Share ``g`` of every sellable asset to keep, in [0, 1].
+def _kept_shares(position: Position, slippage: float) -> dict[str, float]:
+    """Of every sellable asset the share to keep, in [0, 1].
 
-    With collateral V and threshold-weighted collateral K at the lending oracle's prices, split into what can
-    be sold (1) and what cannot (0), and debt D: ``K0 + g K1 = h (D - (1 - slippage) (1 - g) V1)``. What must leave
-    before anything else can is collateral no more, sold or not: it has no part in K.
+    With debt D, and collateral V, weighted by thresholds K, at the lending oracle's prices, split into what must leave
+    first and has no part in K, sold or not (2), what else can be sold (1) and what cannot (0): of (2) is sold until
+    ``K0 + K1 = h (D - (1 - slippage) S2)``; where all of it does not do, the share ``g`` of the others stays for which
+    ``K0 + g K1 = h (D - (1 - slippage) (V2 + (1 - g) V1))``.
     """
-    snapshot, sellable = position.snapshot, _sellable(position)
-    leaving = snapshot.must_leave_first
-    fixed_k = sold_v = sold_k = left_k = 0.0
+    snapshot, sellable, leaving = position.snapshot, _sellable(position), position.snapshot.must_leave_first
+    fixed_k = sold_k = left_k = sold_v = left_v = 0.0
     for token, reserve, holding in zip(
         snapshot.tokens[1:], snapshot.reserves[1:], snapshot.holdings[1:], strict=True
     ):
         value = usd(holding.supplied, token.decimals, reserve.market_price)
         threshold = value * reserve.liquidation_threshold_bps / BPS
         if token.symbol in leaving:
-            sold_v, left_k = sold_v + (value if token.symbol in sellable else 0.0), left_k + threshold
+            left_v, left_k = left_v + (value if token.symbol in sellable else 0.0), left_k + threshold
         elif token.symbol in sellable:
             sold_v, sold_k = sold_v + value, sold_k + threshold
         else:
@@ -210,11 +210,20 @@ def _kept_share(position: Position, slippage: float) -> float:
         # The account's own health factor knows of eMode and other collateral.
         scale = snapshot.account.health_factor / WAD * debt / total_k
         fixed_k, sold_k = scale * fixed_k, scale * sold_k
-    safe = wanted_health_factor(position)
-    proceeds = (1.0 - slippage) * sold_v
-    if math.isinf(safe):
-        return 0.0 if proceeds <= debt else 1.0 - debt * (1.0 + INTEREST_ON_THE_WAY) / proceeds
-    slope = safe * proceeds - sold_k
-    if slope <= 0.0:
-        return 0.0
-    return min(1.0, max(0.0, (fixed_k - safe * (debt - proceeds)) / slope))
+    safe, returned = wanted_health_factor(position), 1.0 - slippage
+    to_repay = debt * (1.0 + INTEREST_ON_THE_WAY) if math.isinf(safe) else debt - (fixed_k + sold_k) / safe
+    first = min(left_v, max(0.0, to_repay / returned))
+    kept_of_leaving = 1.0 - first / left_v if left_v else 1.0
+    kept = (
+        1.0 if first < left_v else _kept_share(to_repay - returned * left_v, sold_k, returned * sold_v, safe)
+    )
+    return {symbol: kept_of_leaving if symbol in leaving else kept for symbol in sellable}
+
+
+def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:
+    """Share ``g`` to keep of assets: what is sold returns its part of ``proceeds`` and carries its part of
+    ``carried / safe`` no longer, ``(1 - g) (proceeds - carried / safe) = to_repay``."""
+    freed = proceeds - (0.0 if math.isinf(safe) else carried / safe)
+    if to_repay <= 0.0:
+        return 1.0
+    return max(0.0, 1.0 - to_repay / freed) if freed > 0.0 else 0.0

@@ -86,9 +86,12 @@ def up(buys: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least
     return Rounds(tuple(steps), tuple(_done(buys, left)), borrowed, 0, after)
 
 
-def down(sells: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least: float) -> Rounds:
+def down(
+    sells: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, least: float, kept: int
+) -> Rounds:
     """Sells into the debt asset and repays, withdrawing no more at a time than leaves the health factor at ``least``.
-    What lies idle of a token is sold before collateral is withdrawn."""
+    What lies idle of a token is sold before collateral is withdrawn. Of what the last round returns, ``kept`` raw stays
+    at hand."""
     supplied, owed, cash = dict(standing.supplied), standing.owed, standing.cash
     at_hand = dict(standing.idle)
     left = {place: fill.trade.amount_in for place, fill in enumerate(sells)}
@@ -117,10 +120,11 @@ def down(sells: Sequence[Fill], standing: Standing, snapshot: MarketSnapshot, le
             steps.append(part)
             cash += part.limit
             left[place] -= amount
-        payment = min(cash, owed)
+        spare = cash if any(left.values()) else max(0, cash - kept)
+        payment = min(spare, owed)
         if payment:
             # A basis point of interest until the transaction is mined can be paid as well, or crumbs stay.
-            clears = payment == owed and (cash - payment) * BPS >= owed
+            clears = payment == owed and (spare - payment) * BPS >= owed
             steps.append(
                 Step(StepKind.REPAY, symbol, UINT256_MAX if clears else payment, 0, None, payment, 0)
             )

@@ -17,7 +17,7 @@ from keeper.planning.expected import expected_state
 from keeper.planning.fills import guarded
 from keeper.planning.flash import with_flash
 from keeper.planning.funding import idle_buffer
-from keeper.planning.gas import gas_limit_for, gas_of, most_gas, usd_of_wei, usd_per_gas
+from keeper.planning.gas import gas_limit_for, gas_of, most_gas, published_wei, usd_of_wei, usd_per_gas
 from keeper.planning.obstacles import require_within_limits
 from keeper.planning.sequence import fills_of, idle_repays
 from keeper.planning.trades import postponed_usd, trades
@@ -131,7 +131,7 @@ def _cost(way: Way, snapshot: MarketSnapshot, policy: Policy) -> Cost:
     symbol = policy.plan.gas_usd_price_symbol
     gas = gas_of(way.steps, way.funded.flash) * usd_per_gas(snapshot, symbol)
     return Cost(
-        gas=gas + usd_of_wei(snapshot.l1_fee_wei, snapshot, symbol),
+        gas=gas + usd_of_wei(published_wei(way.steps, snapshot), snapshot, symbol),
         fees=math.fsum(fill.fees_usd for fill in way.fills),
         slippage=math.fsum(max(0.0, fill.impact_usd) for fill in way.fills),
         flash=usd(way.funded.premium, snapshot.debt_token.decimals, snapshot.feeds[0].price),

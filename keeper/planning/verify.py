@@ -11,7 +11,7 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
-from keeper.planning.gas import usd_of_wei
+from keeper.planning.gas import published_wei, usd_of_wei
 
 
 def verify(
@@ -128,8 +128,9 @@ def _cost_within_benefit(
     decision: Decision,
     policy: Policy,
 ) -> Check:
-    """The plan assumed a typical transaction's fee for being published; now the exact one's is known."""
-    assumed_too_little_wei = simulation.l1_fee_wei - snapshot.l1_fee_wei if simulation.l1_fee_wei else 0
+    """The plan guessed from its length what publishing costs; now it is known."""
+    guessed_wei = published_wei(plan.steps, snapshot)
+    assumed_too_little_wei = simulation.l1_fee_wei - guessed_wei if simulation.l1_fee_wei else 0
     more = usd_of_wei(assumed_too_little_wei, snapshot, policy.plan.gas_usd_price_symbol)
     cost, benefit = plan.cost.total + more, decision.benefit_usd
     detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"

@@ -51,8 +51,10 @@ def without_flash(
         {holding.symbol: holding.idle for holding in snapshot.holdings[1:]},
     )
     # In the order in which the swaps were quoted: into the debt asset, between assets, out of it.
+    missing = 0 if emergency else max(0, -on_hand)
     if sells:
-        made = down(sells, start, snapshot, least)
+        made = down(sells, start, snapshot, least, missing)
+        missing = max(0, missing - made.after.cash)
         steps = [*made.steps, *_between(between, made.after)[0]]
     else:
         first, then = _between(between, start)
@@ -64,7 +66,6 @@ def without_flash(
             "on the way",
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
-    missing = max(0, -on_hand) if buys and not emergency else 0
     if missing:
         steps.append(move(StepKind.BORROW, cash, missing, paid=False))
     funded = _funded(made, missing)

@@ -20,6 +20,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import SimulationFailed, WrongContract
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.urgency import Urgency
+from keeper.planning.gas import TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.chain.node_scene import CHAIN_ID, HISTORY_S, levering, node_of, url_of
 from tests.chain.vault_scene import Scene, vault_scene
@@ -85,8 +86,7 @@ def test_the_op_stacks_bound_beforehand_and_its_exact_fee_after(
     node, (per_gas, once) = desk.node("op-stack"), operator
     snapshot = node.read({}, 0).snapshot
     assert (
-        snapshot.l1_fee_wei
-        == (rollup.TYPICAL_BYTES + 68) * WEI_PER_BYTE * 2 + per_gas * rollup.TYPICAL_GAS + once
+        snapshot.l1_fee_wei == (TYPICAL_BYTES + 68) * WEI_PER_BYTE * 2 + per_gas * rollup.TYPICAL_GAS + once
     )
 
     plan = levering(snapshot, desk.scene)
@@ -104,7 +104,7 @@ def test_arbitrums_estimate_beforehand_and_the_nodes_own_after(desk: Desk) -> No
     desk.put("FixedNodeInterface", rollup.NODE_INTERFACE)
     node = desk.node("arbitrum")
     snapshot = node.read({}, 0).snapshot
-    assert snapshot.l1_fee_wei == L1_BASE_FEE * 16 * rollup.TYPICAL_BYTES
+    assert snapshot.l1_fee_wei == L1_BASE_FEE * 16 * TYPICAL_BYTES
 
     plan = levering(snapshot, desk.scene)
     report = node.simulate(plan, snapshot)
@@ -149,7 +149,7 @@ def test_an_arbitrum_node_without_its_interface_cannot_simulate(desk: Desk) -> N
 
 
 def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
-    desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, 10**12)
+    desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, WEI_PER_BYTE)
     node = desk.node("op-stack")
     snapshot, assessment = desk.assessed(node)
     without = replace(snapshot, l1_fee_wei=0)
@@ -161,8 +161,10 @@ def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
 
     quotes = node.quote(wanted_quotes(assessment, snapshot), snapshot)
     plans = [propose(assessment, seen, quotes) for seen in (without, snapshot)]
-    free, charged = [plan.cost.total for plan in plans if plan is not None]
-    assert charged - free == pytest.approx(fee_usd)
+    free, charged = [plan for plan in plans if plan is not None]
+    assert charged.steps == free.steps
+    size = (len(bytes.fromhex(node.calldata(charged, snapshot)[2:])) + 110) / TYPICAL_BYTES
+    assert charged.cost.total - free.cost.total == pytest.approx(fee_usd * size)
 
 
 def test_a_trade_is_held_back_when_publishing_costs_more_than_it_is_worth(desk: Desk) -> None:
@@ -208,11 +210,13 @@ def test_what_the_exact_calldata_costs_is_what_the_last_check_looks_at(desk: Des
         verdict = verify(plan, exact, snapshot, decision, assessment.policy)
         return next(check.value for check in verdict.checks if check.name == "cost_within_benefit")
 
-    assumed = cost(snapshot.l1_fee_wei)
-    assert assumed == pytest.approx(plan.cost.total)
-    assert 0 < report.l1_fee_wei < snapshot.l1_fee_wei
-    assert cost(report.l1_fee_wei) < assumed
-    assert cost(snapshot.l1_fee_wei + 10**18) - assumed == pytest.approx(snapshot.price("WETH") / 1e8)
+    guessed = published_wei(plan.steps, snapshot)
+    assert calldata_bytes(plan.steps) == len(bytes.fromhex(node.calldata(plan, snapshot)[2:]))
+    assert cost(guessed) == pytest.approx(plan.cost.total)
+    # The stand-in's bound beforehand is twice its exact fee.
+    assert report.l1_fee_wei == pytest.approx(guessed / 2, rel=0.05)
+    assert cost(report.l1_fee_wei) < cost(guessed)
+    assert cost(guessed + 10**18) - cost(guessed) == pytest.approx(snapshot.price("WETH") / 1e8)
 
 
 def situation(snapshot: MarketSnapshot, assessment: Assessment) -> Situation:

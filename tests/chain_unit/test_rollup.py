@@ -11,6 +11,7 @@ from keeper.chain import rollup
 from keeper.chain.address_book import Rollup
 from keeper.chain.calls import Answers, Outcome
 from keeper.domain.errors import NodeUntrusted, WrongContract
+from keeper.planning.gas import TYPICAL_BYTES
 
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 FAILED = Outcome(success=False, data=b"")
@@ -52,7 +53,7 @@ def test_the_op_stacks_fee_is_the_upper_bound_and_the_operators_where_there_is_o
 
 def test_arbitrums_fee_is_that_of_every_byte_uncompressed() -> None:
     answers = answered("arbitrum", word(7 * 10**9))
-    assert rollup.typical_fee_wei("arbitrum", answers) == 7 * 10**9 * 16 * rollup.TYPICAL_BYTES
+    assert rollup.typical_fee_wei("arbitrum", answers) == 7 * 10**9 * 16 * TYPICAL_BYTES
 
 
 @pytest.mark.parametrize("kind", ["op-stack", "arbitrum"])

@@ -302,13 +302,29 @@ def test_a_dead_asset_is_left_and_the_others_bring_the_health_factor_back() -> N
     assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
 
 
-def test_collateral_that_must_leave_first_is_none_in_the_health_factor_of_a_ripcord() -> None:
+def test_a_ripcord_sells_what_must_leave_first_before_anything_else() -> None:
     snapshot = with_reserve(fallen(), "LINK", ltv_bps=0)
     decision = decided(snapshot)
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
-    assert 0 < decision.goal.weights[2] < decision.current.weights[2]
+    assert decision.goal.weights[2] == 0.0
+    kept = [goal / now for goal, now in zip(decision.goal.weights, decision.current.weights, strict=True)]
+    assert kept == pytest.approx([kept[0], kept[0], 0.0, kept[0]])
+    assert 0 < kept[0] < 1
     left = with_reserve(snapshot, "LINK", liquidation_threshold_bps=0)
+    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+
+
+def test_of_what_must_leave_first_no_more_is_sold_than_is_needed() -> None:
+    snapshot = with_market_move(a_snapshot(weights=(0.1, 0.7, 0.1, 0.1), leverage=1.95), 0.70)
+    snapshot = with_reserve(snapshot, "WETH", ltv_bps=0)
+    decision = decided(snapshot)
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert 0 < decision.goal.weights[1] < decision.current.weights[1]
+    others = (0, 2, 3)
+    assert [decision.goal.weights[i] for i in others] == [decision.current.weights[i] for i in others]
+    left = with_reserve(snapshot, "WETH", liquidation_threshold_bps=0)
     assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
 
 

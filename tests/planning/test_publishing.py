@@ -11,10 +11,11 @@ from keeper.decision.gates import judged_limits
 from keeper.decision.situation import Situation, consider
 from keeper.domain.decision import Goal
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import SimulationReport
+from keeper.domain.plan import RebalancePlan, SimulationReport
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
 from keeper.journal.codec import decode, encode
+from keeper.planning.gas import ENVELOPE_BYTES, TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.decision.test_gates import a_position
 from tests.factories import PRICES, a_policy, a_snapshot
@@ -26,6 +27,11 @@ FREE, CHARGED = a_snapshot(), a_snapshot(l1_fee_wei=TENTH)
 GOAL = (0.6, 0.5, 0.4, 0.3)
 POLICY = a_policy()
 REPORT = SimulationReport(True, None, 1_500_000, None, "eth_simulateV1")
+
+
+def by_length(plan: RebalancePlan) -> float:
+    """Of what TYPICAL_BYTES cost."""
+    return (ENVELOPE_BYTES + calldata_bytes(plan.steps)) / TYPICAL_BYTES
 
 
 def situation(snapshot: MarketSnapshot) -> Situation:
@@ -50,10 +56,11 @@ def test_the_estimate_counts_it_once() -> None:
     assert more == pytest.approx(0.1 * PRICES["WETH"])
 
 
-def test_the_plan_counts_it_once_as_gas() -> None:
-    free, charged = (planned(a_decision(one, GOAL), one, POLICY).cost for one in (FREE, CHARGED))
-    assert charged.gas - free.gas == pytest.approx(0.1 * PRICES["WETH"])
-    assert replace(charged, gas=free.gas) == free
+def test_the_plan_counts_it_once_as_gas_by_its_own_length() -> None:
+    free, charged = (planned(a_decision(one, GOAL), one, POLICY) for one in (FREE, CHARGED))
+    assert charged.steps == free.steps
+    assert charged.cost.gas - free.cost.gas == pytest.approx(by_length(charged) * 0.1 * PRICES["WETH"])
+    assert replace(charged.cost, gas=free.cost.gas) == free.cost
 
 
 def test_the_balance_must_reach_for_it() -> None:
@@ -65,10 +72,11 @@ def test_the_balance_must_reach_for_it() -> None:
 def test_the_last_check_puts_the_exact_fee_in_the_place_of_the_estimate() -> None:
     without = checked_cost(FREE, 0)
     assert checked_cost(CHARGED, TENTH) == pytest.approx(without + 0.1 * PRICES["WETH"])
+    guess = published_wei(planned(a_decision(CHARGED, GOAL), CHARGED, POLICY).steps, CHARGED)
     assert checked_cost(CHARGED, 3 * TENTH) == pytest.approx(without + 0.3 * PRICES["WETH"])
     assert checked_cost(CHARGED, TENTH // 2) == pytest.approx(without + 0.05 * PRICES["WETH"])
     # A report that says nothing leaves the estimate.
-    assert checked_cost(CHARGED, 0) == checked_cost(CHARGED, TENTH)
+    assert checked_cost(CHARGED, 0) == pytest.approx(checked_cost(CHARGED, guess))
 
 
 @pytest.mark.parametrize(("value", "kind"), [(FREE, MarketSnapshot), (REPORT, SimulationReport)])

@@ -71,7 +71,7 @@ def test_down_from_three_to_one_and_a_half() -> None:
     snapshot = a_snapshot(weights=(1.0, 1.0, 0.5, 0.5), nav_usd=250_000.0)
     sells = [a_fill(symbol, "USDC", 125_000.0 / 2, snapshot) for symbol in ("WBTC", "WETH")]
     before = portfolio(snapshot).health_factor
-    found = down(sells, standing(snapshot), snapshot, 1.02)
+    found = down(sells, standing(snapshot), snapshot, 1.02, 0)
     assert found.repaid > 120_000 * 10**6
     assert require_footing(found.steps, 0, snapshot, 1.02) >= 1.02
     assert walk(found.steps, 0, snapshot)[-1].health_factor > before
@@ -81,14 +81,14 @@ def test_collateral_that_carries_all_the_debt_it_can_is_not_withdrawn() -> None:
     snapshot = a_snapshot(weights=(1.0, 1.0, 0.5, 0.5), nav_usd=250_000.0)
     sells = [a_fill("WBTC", "USDC", 100_000.0, snapshot)]
     least = portfolio(snapshot).health_factor
-    assert down(sells, standing(snapshot), snapshot, least).steps == ()
+    assert down(sells, standing(snapshot), snapshot, least, 0).steps == ()
 
 
 def test_what_lies_idle_is_sold_without_withdrawing() -> None:
     snapshot = a_snapshot(weights=(1.0, 1.0, 0.5, 0.5), nav_usd=250_000.0)
     sells = [a_fill("WBTC", "USDC", 100_000.0, snapshot)]
     idle = {"WBTC": sells[0].trade.amount_in}
-    found = down(sells, replace(standing(snapshot), idle=idle), snapshot, 1.02)
+    found = down(sells, replace(standing(snapshot), idle=idle), snapshot, 1.02, 0)
     assert [step.kind for step in found.steps] == [StepKind.SWAP_EXACT_IN, StepKind.REPAY]
 
 
@@ -122,7 +122,7 @@ def test_down_never_falls_short_and_lowers_the_debt_or_does_nothing(
         for symbol, value in zip(now.symbols, now.values_usd, strict=True)
     ]
     least = min(least, now.health_factor)
-    found = down(sells, standing(snapshot), snapshot, least)
+    found = down(sells, standing(snapshot), snapshot, least, 0)
     if not found.steps:
         return
     assert require_footing(found.steps, 0, snapshot, least) >= least * (1 - 1e-9)
