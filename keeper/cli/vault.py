@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from keeper.chain.vault_parameters import VaultParameters
     from keeper.chain.vault_state import VaultState
 
+ChainId = Annotated[int, typer.Option(help="chain id the node must report")]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="first line: the keystore's password; default: asked")
+]
+Execute = Annotated[bool, typer.Option("--execute", help="send it; without this word nothing is sent")]
+DeployerKeystore = Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")]
+
 app = typer.Typer(help="Deploy the vault and show its limits.", no_args_is_help=True)
 
 RpcUrl = Annotated[
@@ -29,15 +36,11 @@ RpcUrl = Annotated[
 @app.command()
 def deploy(
     parameters: Annotated[Path, typer.Argument(help="TOML file like deploy/vault.example.toml.")],
-    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")],
-    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    keystore: DeployerKeystore,
+    chain_id: ChainId,
     rpc_url: RpcUrl = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
-    ] = None,
-    execute: Annotated[
-        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
-    ] = False,
+    password_file: PasswordFile = None,
+    execute: Execute = False,
 ) -> None:
     """Deploy a vault with the given parameters. Roles go to the accounts named there, not to the deployer."""
     from keeper.chain.vault_deployment import deploy_vault
@@ -59,15 +62,11 @@ def deploy(
 @app.command()
 def queue(
     vault: Annotated[str, typer.Argument(help="address of the vault whose redemptions shall queue.")],
-    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")],
-    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    keystore: DeployerKeystore,
+    chain_id: ChainId,
     rpc_url: RpcUrl = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
-    ] = None,
-    execute: Annotated[
-        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
-    ] = False,
+    password_file: PasswordFile = None,
+    execute: Execute = False,
 ) -> None:
     """Deploy a redemption queue beside a vault. Nobody has a role in it: any account may deploy it."""
     from keeper.chain.queue_deployment import deploy_queue
@@ -89,18 +88,14 @@ def queue(
 @app.command()
 def serve(
     keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of any account with gas")],
-    chain_id: Annotated[int, typer.Option(help="chain id the node must report")],
+    chain_id: ChainId,
     queue: Annotated[
         str | None, typer.Option(help="the queue; default: the settings'", show_default=False)
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="requests looked at, at most")] = 50,
     rpc_url: RpcUrl = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="first line: the keystore's password; default: asked")
-    ] = None,
-    execute: Annotated[
-        bool, typer.Option("--execute", help="send it; without this word nothing is sent")
-    ] = False,
+    password_file: PasswordFile = None,
+    execute: Execute = False,
 ) -> None:
     """Pay waiting redemptions out of the vault's idle cash, as anybody may. Not with the keeper's key."""
     from keeper.chain import queue_deployment

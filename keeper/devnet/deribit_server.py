@@ -1,17 +1,15 @@
-"""Deribit's public HTTP API on loopback, in a thread of this process."""
+"""Deribit's public HTTP API on loopback."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 from keeper.devnet.deribit_market import Clock, DeribitMarket, Json, RpcError, Spot, method_not_found
 from keeper.devnet.history import MarketHistory
+from keeper.devnet.loopback import Answer, answering
 
 PREFIX = "/api/v2/"
 
@@ -31,58 +29,27 @@ def deribit_server(
 @contextmanager
 def serve(market: DeribitMarket, port: int = 0) -> Iterator[str]:
     """As ``deribit_server``, for a market that the caller goes on to change. Port 0: any free one."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(market))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="deribit", daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(_answers(market), "deribit", port) as url:
+        yield url
 
 
-def _handler(market: DeribitMarket) -> type[BaseHTTPRequestHandler]:
+def _answers(market: DeribitMarket) -> Answer:
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Headers and body leave in one packet: apart, the second waits 40 ms for the first one's
-        # acknowledgement.
-        wbufsize = 65_536
-        disable_nagle_algorithm = True
+    def answer(path: str, params: dict[str, str]) -> tuple[int, Json]:
+        received = _microseconds()
+        try:
+            if not path.startswith(PREFIX):
+                raise method_not_found()
+            with lock:
+                status, body = 200, {"result": market.call(path.removeprefix(PREFIX), params)}
+        except RpcError as error:
+            status, body = error.status, {"error": _error_body(error)}
+        sent = _microseconds()
+        envelope = {"usIn": received, "usOut": sent, "usDiff": sent - received, "testnet": False}
+        return status, {"jsonrpc": "2.0", **body, **envelope}
 
-        def do_GET(self) -> None:
-            received = _microseconds()
-            status, body = self._call()
-            sent = _microseconds()
-            envelope = {"usIn": received, "usOut": sent, "usDiff": sent - received, "testnet": False}
-            self._answer(status, {"jsonrpc": "2.0", **body, **envelope})
-
-        def _call(self) -> tuple[int, Json]:
-            url = urlsplit(self.path)
-            params = {name: values[-1] for name, values in parse_qs(url.query).items()}
-            try:
-                if not url.path.startswith(PREFIX):
-                    raise method_not_found()
-                with lock:
-                    return 200, {"result": market.call(url.path.removeprefix(PREFIX), params)}
-            except RpcError as error:
-                return error.status, {"error": _error_body(error)}
-
-        def _answer(self, status: int, body: Json) -> None:
-            payload = json.dumps(body, separators=(",", ":")).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
-            """Quiet: the devnet's screen is not an access log."""
-
-    return Handler
+    return answer
 
 
 def _error_body(error: RpcError) -> Json:
