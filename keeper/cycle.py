@@ -305,7 +305,14 @@ class _Run:
         back = self._keeper.chain.read_back(plan, receipt.tx_hash)
         after = portfolio(back.snapshot)
         realised = PostState(after.nav_usd, after.leverage, after.health_factor, after.weights)
-        legs = executed_legs(plan, promised.snapshot, simulation.step_outs, back.step_outs)
+        legs = executed_legs(
+            plan,
+            promised.snapshot,
+            simulation.step_outs,
+            back.step_outs,
+            simulation.step_ins,
+            back.step_ins,
+        )
         self._record = replace(self._record, realised=realised, legs=legs)
         epoch = back.snapshot.vault.epoch
         if epoch != plan.epoch + 1:

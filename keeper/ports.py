@@ -28,11 +28,12 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class ReadBack:
     """The vault after a plan was mined: the snapshot, what the vault left approved (raw by symbol), and what each of
-    the plan's steps brought in (raw, empty where the node does not tell)."""
+    the plan's steps brought in, and took out (raw, empty where the node does not tell)."""
 
     snapshot: MarketSnapshot
     allowances: Mapping[str, int]
     step_outs: tuple[int, ...]
+    step_ins: tuple[int, ...] = ()
 
 
 class Chain(Protocol):

@@ -97,9 +97,9 @@ class Ledger:
         """The plan's steps as they are expected to fill. ``counts``: against the vault's daily budgets."""
         for step in plan.steps:
             decimals = self.venue.terms(step.symbol).decimals
-            if step.kind is StepKind.SWAP_EXACT_IN and step.route is not None:
-                bought = step.route.symbols[-1]
-                self._move(step.symbol, -step.expected_in / 10**decimals)
+            if step.route is not None:
+                sold, bought = step.route.symbols[0], step.route.symbols[-1]
+                self._move(sold, -step.expected_in / 10 ** self.venue.terms(sold).decimals)
                 self._move(bought, step.expected_out / 10 ** self.venue.terms(bought).decimals)
             elif step.kind is StepKind.BORROW:
                 self.debt += step.amount / 10**decimals

@@ -16,7 +16,7 @@ from keeper.chain.multicall import Multicall
 from keeper.chain.rpc import Reads
 from keeper.chain.simulate import Simulator
 from keeper.chain.snapshot import SnapshotReader
-from keeper.chain.steps import step_outs
+from keeper.chain.steps import step_ins, step_outs
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
@@ -111,6 +111,7 @@ class Node:
             snapshot=reader.snapshot(block, answers),
             allowances=_left(calls, answers),
             step_outs=step_outs(deployment.vault, len(plan.steps), logs),
+            step_ins=step_ins(deployment.vault, len(plan.steps), logs),
         )
 
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:

@@ -14,7 +14,7 @@ from keeper.chain.multicall import decode_answers, encode_calls, hex_bytes
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import publishing
 from keeper.chain.rpc import Reads, Request
-from keeper.chain.steps import step_outs
+from keeper.chain.steps import step_ins, step_outs
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
@@ -95,6 +95,7 @@ class Simulator:
             post=post,
             method="eth_simulateV1",
             step_outs=step_outs(self.deployment.vault, steps, sent.get("logs")),
+            step_ins=step_ins(self.deployment.vault, steps, sent.get("logs")),
         )
 
     def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What each step of a vault call brought in, by the vault's own StepExecuted events."""
+"""What each step of a vault call took out and brought in, by the vault's own StepExecuted events."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ the first topic."""
 DATA = ("uint256", "uint8", "address", "uint256", "uint256")
 
 
+def step_ins(vault: str, steps: int, logs: object) -> tuple[int, ...]:
+    """By step what left the vault, raw; for an exact-output swap, what the router took. Empty as ``step_outs``."""
+    return tuple(went for went, _ in _moved(vault, steps, logs))
+
+
 def step_outs(vault: str, steps: int, logs: object) -> tuple[int, ...]:
     """By step what came into the vault, raw; for an exact-input swap, what the router returned. Empty where ``logs``
     (of a receipt, or of a simulated call) do not tell it of each of ``steps``."""
-    found: dict[int, int] = {}
+    return tuple(came for _, came in _moved(vault, steps, logs))
+
+
+def _moved(vault: str, steps: int, logs: object) -> tuple[tuple[int, int], ...]:
+    found: dict[int, tuple[int, int]] = {}
     for log in logs if isinstance(logs, list) else ():
         if not _is_step(log, vault):
             continue
         try:
-            place, _, _, _, came = decode_values(DATA, hex_bytes(log.get("data")))
+            place, _, _, went, came = decode_values(DATA, hex_bytes(log.get("data")))
         except (DecodeError, NodeUntrusted):
             return ()
-        found[place] = came
+        found[place] = (went, came)
     return tuple(found[place] for place in range(steps)) if sorted(found) == list(range(steps)) else ()
 
 

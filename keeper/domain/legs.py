@@ -11,7 +11,8 @@ from keeper.domain.units import BPS
 @dataclass(frozen=True, slots=True)
 class ExecutedLeg:
     """One swap of a mined rebalance. Amounts raw, of the token bought: ``fair_out`` at the feeds' prices without any
-    cost, ``quoted_out`` by the quoter, ``simulated_out`` None where the node did not tell it.
+    cost, ``quoted_out`` by the quoter, ``simulated_out`` None where the node did not tell it. Of a swap that was asked
+    for an exact output, these are what the amount that it took would have returned at those prices.
 
     ``value_usd`` is what was sold, at the feeds' price; ``fees_bps`` the pools' own fees; ``at`` Unix seconds of the
     block that the decision looked at."""

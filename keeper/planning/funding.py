@@ -98,15 +98,15 @@ def _repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least:
     owed = snapshot.holdings[0].owed
     found = _repayment_that_frees(withdrawn, snapshot, least)
     # What stays would not carry even the interest until the transaction is mined: all debt goes first.
-    return owed if found >= owed - _interest(owed) else found
+    return owed if found >= owed - interest(owed) else found
 
 
 def _interest_until_mined(repaid: int, owed: int) -> int:
     """A crumb of debt beside no collateral has a health factor of 0: what repays all must repay all."""
-    return _interest(owed) if repaid == owed else 0
+    return interest(owed) if repaid == owed else 0
 
 
-def _interest(owed: int) -> int:
+def interest(owed: int) -> int:
     """More than is added to the debt until a transaction is mined: a basis point."""
     return -(-owed // BPS)
 

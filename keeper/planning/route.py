@@ -13,6 +13,7 @@ from keeper.domain.plan import Cost, Quote, RebalancePlan, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD, raw_from_usd_floor, usd
+from keeper.planning.exactly import exactly
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import guarded
 from keeper.planning.flash import with_flash
@@ -53,7 +54,8 @@ def route(
 
     def around_a_loan() -> Way:
         lowest = policy.size.min_health_factor
-        return with_flash(fills, snapshot, buffer, dust, least, lowest, emergency=emergency)
+        loan = with_flash(fills, snapshot, buffer, dust, least, lowest, emergency=emergency)
+        return exactly(loan, decision, snapshot, policy)
 
     def in_rounds() -> Way:
         least_of_rounds = max(floor, policy.size.min_health_factor)

@@ -84,6 +84,10 @@ class Ledger:
             self.lendable += amount
         else:
             assert step.route is not None
+            if step.kind is StepKind.SWAP_EXACT_OUT:
+                self._pay(step.route.symbols[0], step.limit if fill is at_its_limit else step.expected_in)
+                self.idle[symbol] += step.amount
+                return
             self._pay(symbol, step.amount)
             received = fill(step)
             assert received >= step.limit
