@@ -115,8 +115,8 @@ class RebalancePlan:
 class SimulationReport:
     """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post``
     then is None. Later came ``l1_fee_wei``, what a rollup charges for publishing it, beside its gas, 0 where none; and
-    ``step_outs``, what each step brought into the vault, raw, empty where the node does not tell; and ``step_ins``, what
-    it took out."""
+    ``step_outs`` and ``step_ins``, what each step brought into the vault and took out of it, raw, empty where the node
+    does not tell."""
 
     success: bool
     revert: str | None

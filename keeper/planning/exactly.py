@@ -4,10 +4,10 @@ Sales of a given size must count at the least that each returns. Where they clea
 allowed for is sold beside it, and lies idle. What must be paid is known to the unit, though: so the pools are asked for
 that, and may take at most what would have been sold.
 
-**That is never less certain to go through.** A pool's output g grows with its input, and a sale of x for at least m goes
-through where g(x) >= m. Its part here is an output of at most m, which costs the least y with g(y) >= m, and that is at
-most x. The roundings agree: on the way to an output, Uniswap's price moves to the first grid point that gives it, no
-farther than x has moved it, and the input counted there is what x was enough for (SwapMath.computeSwapStep,
+**That is never less certain to go through.** A pool's output g grows with its input, and a sale of x for at least m
+goes through where g(x) >= m. Its part here is an output of at most m, which costs the least y with g(y) >= m: at most
+x. The roundings agree: towards an output, Uniswap's price moves to the first grid point that gives it, no farther than
+x has moved it, and the input counted there is what x was enough for (SwapMath.computeSwapStep,
 SqrtPriceMath.getNextSqrtPriceFromOutput). Along a path each hop's input is the output asked of the hop before.
 """
 
@@ -118,6 +118,4 @@ def _steps(
         fill = next(left)
         if fill.amount_out:
             out = fill.amount_out
-            yield Step(
-                StepKind.SWAP_EXACT_OUT, cash, out, step.amount, step.route, fill.trade.amount_in, out
-            )
+            yield Step(StepKind.SWAP_EXACT_OUT, cash, out, step.amount, step.route, fill.trade.amount_in, out)

@@ -1,28 +1,106 @@
-"""All debt repaid by the real command: sales that return exactly what is owed, at the real pools."""
+"""All debt repaid by the real command: the sales return exactly what is owed, at the real pools."""
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
 
+import pytest
+
 from keeper.devnet.look import look
+from keeper.devnet.transactions import contract_at
 from keeper.devnet.world import World
 from keeper.planning.checks import AFTERMATH
 from tests.chain.test_keeper_command import Run, keeper
+from tests.chain.vault_scene import Scene, vault_scene
 
 __all__ = ["keeper"]
 
+EXECUTE, ALL_DEBT = ("rebalance", "--execute", "--json"), ("deleverage", "--execute", "--json")
+SLIPPAGE = 0.03
 
-def sold_usd(told: dict[str, Any]) -> float:
-    return sum(leg["value_usd"] for leg in told["legs"])
+
+def swaps(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for step in told["plan"]["steps"] if step["kind"].startswith("SWAP")]
 
 
-def test_measure(keeper: Run, chain: World) -> None:
-    assert keeper("rebalance", "--execute").code == 0
+def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: World) -> None:
+    assert keeper(*EXECUTE).code == 0
     before = look(chain)
-    ended = keeper("deleverage", "--execute", "--json")
-    after = look(chain)
-    told = ended.json()
-    print("debt", before.debt_usd, "cash", before.cash_usd, "sold", sold_usd(told), "after", after)
-    print(json.dumps(told["legs"]))
-    print(told["plan"]["cost_usd"])
+    shown = keeper("deleverage", "--simulate")
+    assert "swap, exact out" in shown.out
+    ended = keeper(*ALL_DEBT)
+    told, after = ended.json(), look(chain)
+    assert (ended.code, told["outcome"]) == (0, "SENT"), ended.out
+    assert chain.vault.functions.position().call()[2] == 0
+    assert {step["kind"] for step in swaps(told)} == {"SWAP_EXACT_OUT"}
+    checks = {check["name"]: check["passed"] for check in told["aftermath"]}
+    assert checks == {name: True for name in AFTERMATH if name != "risk_spread_improved"}
+
+    # What the pools and the loan took is sold as well, and what interest might still have been added.
+    sold, by_size = sum(leg["value_usd"] for leg in told["legs"]), before.debt_usd * 1.0005 / (1 - SLIPPAGE)
+    assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.003
+    assert after.cash_usd == pytest.approx(before.cash_usd, abs=1.0)  # the buffer, as it was
+    assert by_size - sold > 0.03 * before.debt_usd
+
+
+def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: World) -> None:
+    keeper(*EXECUTE)
+    told = keeper(*ALL_DEBT).json()
+    assert len(told["legs"]) == len(swaps(told)) >= 4
+    for leg, step in zip(told["legs"], swaps(told), strict=True):
+        assert leg["realised_out"] == step["amount"] == step["expected_out"]
+        assert leg["simulated_out"] == leg["realised_out"]  # the very next block, and nobody else there
+        assert int(leg["quoted_out"]) == pytest.approx(int(leg["realised_out"]), rel=1e-4)
+        assert leg["realised_bps"] < leg["fees_bps"] + 10
+        decimals, price = (8, "WBTC") if leg["sold"] == "WBTC" else (18, leg["sold"])
+        paid_usd = int(step["expected_in"]) / 10**decimals * chain.spot(price)
+        assert leg["value_usd"] == pytest.approx(paid_usd, rel=2e-3)
+        assert int(step["expected_in"]) < int(step["limit"]) < 1.06 * int(step["expected_in"])
+    costs = {one["symbol"]: one for one in keeper("journal", "costs", "--json").json()["assets"]}
+    for one in costs.values():
+        assert one["trades"] >= 2
+        assert abs(one["realised_bps"] - one["quoted_bps"]) < 1
+        assert one["realised_bps"] == pytest.approx(one["simulated_bps"], abs=0.5)
+        assert one["worst_bps"] < 60
+    newest = keeper("journal", "list", "--json").json()["records"][0]["record_id"]
+    replayed = keeper("replay", newest)
+    assert (replayed.code, "same" in replayed.out) == (0, True)
+    assert re.search(r"WETH\s", keeper("journal", "costs").out)
+    assert keeper("journal", "verify").code == 0
+
+
+def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain: World) -> None:
+    keeper(*EXECUTE)
+    keeper(*ALL_DEBT)
+    weth = contract_at(chain.w3, "ERC20", chain.w3.to_checksum_address(chain.tokens["WETH"].address))
+    assert weth.functions.balanceOf(chain.vault.address).call() > 0
+    chain.pass_time(2 * 3_600)
+    again = keeper(*EXECUTE).json()
+    assert again["outcome"] == "SENT", again["reason"]
+    assert weth.functions.balanceOf(chain.vault.address).call() == 0
+    assert look(chain).leverage > 1.0
+
+
+@pytest.fixture
+def scene(chain: World) -> Scene:
+    return vault_scene(chain)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [("WETH", 500, "USDC"), ("WBTC", 500, "USDC"), ("LINK", 3_000, "WETH", 500, "USDC")],
+    ids=lambda route: "-".join(str(part) for part in route),
+)
+def test_an_output_never_costs_more_than_the_amount_that_returns_it(
+    scene: Scene, route: tuple[str | int, ...]
+) -> None:
+    """To the unit, whatever the size: what makes an exact output no less certain than a sale by size."""
+    quoter = contract_at(scene.w3, "QuoterV2", scene.uniswap.quoter)
+    there, back = scene.path(*route), scene.path(*route[::-1])
+    whole = 10 ** (8 if route[0] == "WBTC" else 18)
+    for amount in (whole // 9_999, whole // 7, whole, 13 * whole + 1, 200 * whole + 3):
+        returned = int(quoter.functions.quoteExactInput(there, amount).call()[0])
+        for asked in {returned, returned * 97 // 100} - {0}:
+            paid = int(quoter.functions.quoteExactOutput(back, asked).call()[0])
+            assert paid <= amount
