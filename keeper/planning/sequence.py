@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
@@ -14,7 +16,7 @@ from keeper.planning.gas import most_further_parts
 from keeper.planning.obstacles import refuse_if, withdraw_obstacle
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
-from keeper.planning.split import MOST_PARTS, Hop
+from keeper.planning.split import MOST_PARTS, Hop, ladder
 from keeper.planning.trades import Trade
 
 
@@ -30,8 +32,9 @@ def fills_of(
 ) -> tuple[Fill, ...]:
     """``wanted`` in the order of the swaps. A trade is split at most as far as a block has gas for.
 
-    Raises NothingFeasible for the first trade that cannot be made; with ``only_possible`` such trades are left out,
-    and the first refusal is raised when nothing is left and nothing idle (more than ``dust``) could repay instead.
+    Raises NothingFeasible for the first trade that cannot be made; with ``only_possible`` as much of it is made as can
+    be, of the sizes that were quoted, and the first refusal is raised when nothing is left and nothing idle (more than
+    ``dust``) could repay instead.
     """
     answers = {(quote.route, quote.amount_in): quote for quote in quotes}
     by_ends: dict[tuple[str, str], list[Quote]] = {}
@@ -43,24 +46,25 @@ def fills_of(
     found: list[Fill] = []
     refused: list[NothingFeasible] = []
     for trade in wanted:
+        best = partial(
+            best_fills,
+            quotes=after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers),
+            snapshot=snapshot,
+            max_slippage_bps=policy.decision.at(urgency).max_slippage_bps,
+            gas_symbol=policy.plan.gas_usd_price_symbol,
+            most_parts=min(MOST_PARTS, 1 + further),
+        )
         try:
             if only_possible:
                 _require_withdrawable(trade, snapshot)
-            fills = best_fills(
-                trade,
-                after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers),
-                snapshot,
-                policy.decision.at(urgency).max_slippage_bps,
-                policy.plan.gas_usd_price_symbol,
-                min(MOST_PARTS, 1 + further),
-            )
+            fills = best(trade)
         except NothingFeasible as refusal:
             if not only_possible:
                 raise
             refused.append(refusal)
-            continue
+            fills = _largest_part(trade, best, snapshot)
         found += fills
-        further -= len(fills) - 1
+        further -= max(0, len(fills) - 1)
         for fill in fills:
             for hop, amount in entering(fill.route, fill.trade.amount_in, snapshot).items():
                 passed[hop] = passed.get(hop, 0) + amount
@@ -73,6 +77,20 @@ def idle_repays(snapshot: MarketSnapshot, dust: int) -> bool:
     """Whether what lies idle lowers the debt without a sale."""
     cash = snapshot.holdings[0]
     return min(cash.idle, cash.owed) > dust
+
+
+def _largest_part(
+    trade: Trade, best: Callable[[Trade], tuple[Fill, ...]], snapshot: MarketSnapshot
+) -> tuple[Fill, ...]:
+    """Nothing where not even the smallest size can be withdrawn and sold."""
+    for size in reversed(ladder(trade.amount_in)[:-1]):
+        part = replace(trade, amount_in=size, value_usd=trade.value_usd * size / trade.amount_in)
+        try:
+            _require_withdrawable(part, snapshot)
+            return best(part)
+        except NothingFeasible:
+            continue
+    return ()
 
 
 def _require_withdrawable(trade: Trade, snapshot: MarketSnapshot) -> None:

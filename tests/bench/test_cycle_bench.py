@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +14,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot, Round
-from keeper.domain.plan import Quote, QuoteRequest
-from keeper.domain.units import USD
+from keeper.domain.plan import PlanVerdict, Quote, QuoteRequest, RebalancePlan, SimulationReport, StepKind
+from keeper.domain.standing import Demand
+from keeper.domain.units import BPS, USD, usd
+from keeper.planning.verify import verify
 from keeper.risk.budgets import risk_parity
-from tests.factories import a_policy, a_snapshot
+from tests.factories import a_policy, a_snapshot, some_assets, with_holding
 
 HOURS = 120 * 24
+BREACHED = 1.08
+"""Below ``decision.act_health_factor``."""
 
 
 def a_history(snapshot: MarketSnapshot) -> Mapping[str, tuple[Round, ...]]:
@@ -68,6 +75,69 @@ def test_from_decision_to_plan(benchmark: BenchmarkFixture, snapshot: MarketSnap
     quotes = tuple(filled(request, snapshot) for request in wanted_quotes(assessment, snapshot))
     plan = benchmark(propose, assessment, snapshot, quotes)
     assert plan.steps
+
+
+def in_breach(assets: int) -> MarketSnapshot:
+    """Levered, and its health factor below the level at which the keeper acts."""
+    snapshot = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3), nav_usd=1_000_000.0)
+    for number in range((assets - 4) // 3):
+        snapshot = with_copies(snapshot, str(number))
+    carried = sum(
+        usd(holding.supplied, token.decimals, reserve.market_price) * reserve.liquidation_threshold_bps / BPS
+        for token, holding, reserve in zip(snapshot.tokens, snapshot.holdings, snapshot.reserves, strict=True)
+    )
+    return with_holding(snapshot, "USDC", owed=int(carried / BREACHED * 10**6))
+
+
+def with_copies(snapshot: MarketSnapshot, name: str) -> MarketSnapshot:
+    """Three risk assets more: the same prices, pools and reserves under other names."""
+
+    def more(found: tuple[Any, ...]) -> tuple[Any, ...]:
+        return found + tuple(replace(one, symbol=one.symbol + name) for one in found[1:4])
+
+    return replace(
+        snapshot,
+        tokens=more(snapshot.tokens),
+        feeds=more(snapshot.feeds),
+        reserves=more(snapshot.reserves),
+        holdings=more(snapshot.holdings),
+        vault=replace(snapshot.vault, assets=more(snapshot.vault.assets)),
+    )
+
+
+@pytest.mark.parametrize("assets", [4, 10])
+@pytest.mark.parametrize("wanted", [None, Demand(math.inf, "by hand")], ids=["to safety", "all debt"])
+def test_from_a_breach_to_a_plan_that_may_be_signed(
+    benchmark: BenchmarkFixture, assets: int, wanted: Demand | None
+) -> None:
+    """All of an emergency that is computing: rounds to bars, estimate, decision, which quotes, plan, checks."""
+    snapshot = in_breach(assets)
+    history = a_history(snapshot)
+    equal = tuple(
+        replace(some_assets()[0], symbol=symbol, budget=1 / assets) for symbol in snapshot.risk_symbols
+    )
+    policy = a_policy(assets=equal)
+    answers: dict[QuoteRequest, Quote] = {}
+
+    def answered(request: QuoteRequest) -> Quote:
+        if request not in answers:
+            answers[request] = filled(request, snapshot)
+        return answers[request]
+
+    def emergency() -> tuple[Assessment, RebalancePlan, PlanVerdict]:
+        bars = price_bars(history, snapshot, policy)
+        assessment = assess(snapshot, bars, (), None, policy, demand=wanted)
+        quotes = tuple(answered(request) for request in wanted_quotes(assessment, snapshot))
+        plan = propose(assessment, snapshot, quotes)
+        assert plan is not None
+        report = SimulationReport(True, None, plan.gas_limit, plan.expected, "eth_simulateV1")
+        return assessment, plan, verify(plan, report, snapshot, assessment.decision, assessment.policy)
+
+    assessment, plan, verdict = benchmark(emergency)
+    assert len(snapshot.risk_symbols) == assets
+    assert assessment.decision.action is Action.RIPCORD
+    assert sum(step.kind is StepKind.WITHDRAW for step in plan.steps) == assets
+    assert verdict.passed
 
 
 @pytest.mark.parametrize("assets", [4, 10, 50])
