@@ -22,8 +22,8 @@ from keeper.conclude import Assessment, price_bars, propose, reassess, wanted_qu
 from keeper.decision.brakes import forbids
 from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.decision.limits import highest_gas_price_wei
-from keeper.domain.decision import Action
-from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected
+from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected, Refused
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot, Round
@@ -152,7 +152,7 @@ class _Run:
         inputs, assessment = self._assess()
         decision = assessment.decision
         if decision.action is Action.HOLD:
-            return self._finished(Outcome.HELD, decision.reason, decision.exit_code)
+            return self._finished(Outcome.HELD, decision.reason, _exit_code(decision))
 
         plan = self._plan(inputs.snapshot, assessment)
         simulation, verdict = self._simulate(plan, inputs.snapshot, assessment)
@@ -394,6 +394,13 @@ def underlyings(policy: Policy) -> tuple[str, ...]:
     """The option markets that the strategy reads, each once."""
     named = (asset.implied_underlying for asset in policy.assets)
     return tuple(dict.fromkeys(name for name in named if name is not None))
+
+
+def _exit_code(held: Decision) -> int:
+    """Of a HOLD. What holds back an ordinary trade for an ordinary reason, such as the price of gas, is none where the
+    health factor asks for a deleveraging."""
+    helpless = held.urgency is Urgency.EMERGENCY
+    return held.exit_code or (Refused.exit_code if helpless else 0)
 
 
 def _why_declined(verdict: PlanVerdict, simulation: SimulationReport) -> tuple[str, int]:

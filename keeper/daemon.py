@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from types import FrameType
@@ -18,6 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from keeper.domain.errors import BadInput, Halted, KeeperError
 from keeper.domain.portfolio import portfolio
 from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.urgency import Urgency
 from keeper.observe.logs import logger
 from keeper.planning.aftermath import warnings
 
@@ -25,6 +27,7 @@ UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "d
 SHORTEST_INTERVAL_S = 5
 JOB = "cycle"
 INTERRUPTED = 130
+NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -152,12 +155,14 @@ class Daemon:
         self.stop()
 
     def _tell(self, record: DecisionRecord) -> None:
-        """Why it traded, or why it did not, on one line."""
+        """Why it traded, or why it did not, on one line. An emergency in which nothing is done is an error."""
+        numbers = _numbers(record)
         if record.failure is not None:
-            self._failed(record.failure, record.record_id)
+            self._failed(record.failure, record.record_id, numbers)
             return
         wanting = record.outcome is Outcome.DECLINED or record.exit_code != 0
-        write = self._log.warning if wanting else self._log.info
+        helpless = wanting and numbers.get("urgency") == Urgency.EMERGENCY
+        write = self._log.error if helpless else self._log.warning if wanting else self._log.info
         write(
             record.outcome.value.lower(),
             why=record.summary,
@@ -165,7 +170,7 @@ class Daemon:
             exit_code=record.exit_code,
             round_trips=record.rpc_round_trips,
             compute_ms=round(record.compute_ms, 1),
-            **_numbers(record),
+            **numbers,
         )
         for check in warnings(record.aftermath):
             self._log.warning(
@@ -177,7 +182,7 @@ class Daemon:
                 record=record.record_id,
             )
 
-    def _failed(self, failure: Failure, record_id: str | None) -> None:
+    def _failed(self, failure: Failure, record_id: str | None, numbers: Mapping[str, Any] = NONE) -> None:
         self._log.error(
             "failed",
             error=failure.name,
@@ -185,6 +190,7 @@ class Daemon:
             remedy=failure.remedy,
             exit_code=failure.exit_code,
             record=record_id,
+            **numbers,
         )
         hopeless = failure.exit_code == BadInput.exit_code and self._cycles == 0
         if hopeless or failure.exit_code == Halted.exit_code:

@@ -71,6 +71,14 @@ class Market:
         free = pool.getVirtualUnderlyingBalance(self.address(symbol)).call()
         self.do(pool.borrow(self.address(symbol), free, VARIABLE_RATE, 0, rich), rich)
 
+    def bring(self, symbol: str, amount: int) -> None:
+        """The same supplies so much, raw, of it."""
+        rich, pool = self.chain.accounts[-2], self.chain.pool.functions
+        self.chain.fund(symbol, rich, amount)
+        token = contract_at(self.chain.w3, "ERC20", self.address(symbol))
+        self.do(token.functions.approve(self.chain.pool.address, UINT256_MAX), rich)
+        self.do(pool.supply(self.address(symbol), amount, rich, 0), rich)
+
     def do(self, call: ContractFunction, sender: Any) -> None:
         send(self.chain.w3, call, sender)
 

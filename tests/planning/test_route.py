@@ -225,7 +225,7 @@ def test_row_62_a_lying_quoter_does_not_lower_the_least_output() -> None:
 
 def test_an_emergency_in_public_asks_for_nearly_what_was_quoted() -> None:
     snapshot = a_snapshot(weights=(0.5, 0.5, 0.2, 0.2))
-    decision = a_decision(snapshot, (0.3, 0.3, 0.1, 0.1), Action.RIPCORD, Urgency.EMERGENCY)
+    decision = a_decision(snapshot, (0.4, 0.4, 0.15, 0.15), Action.RIPCORD, Urgency.EMERGENCY)
     requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
     quotes = tuple(a_quote(request, snapshot) for request in requests)
     loose, tight = (
