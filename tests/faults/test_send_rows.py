@@ -209,13 +209,45 @@ def test_row_24_low_gas_stops_levering_and_not_deleveraging(trial: Trial) -> Non
     rests_at(trial, 2)
 
 
-def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
+def smaller_blocks(trial: Trial) -> None:
+    """Room for two trades in each."""
     trial.proxy.rpc("evm_setBlockGasLimit", hex(2_600_000))
     trial.proxy.mine()
-    first = trial.run()
-    assert first.record["outcome"] == "SENT", first.record["reason"]
-    assert len([step for step in first.record["plan"]["steps"] if step["kind"].startswith("SWAP")]) == 2
-    assert trial.vault().epoch == 1
+
+
+def swaps(ended: Ended) -> int:
+    return len([step for step in ended.record["plan"]["steps"] if step["kind"].startswith("SWAP")])
+
+
+def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
+    """Each part within the block and with a health factor above the floor; together they lead to the target."""
+    smaller_blocks(trial)
+    for part in (1, 2):
+        ended = trial.run()
+        assert ended.record["outcome"] == "SENT", ended.record["reason"]
+        assert (swaps(ended), trial.vault().epoch) == (2, part)
+        after = ended.record["realised"]["health_factor"]
+        assert after is None or after >= 1.4
+        trial.proxy.mine(3)
+        trial.proxy.pass_time(COOLDOWN_S)
+        trial.freshen()
+    held = trial.run().record
+    assert held["outcome"] == "HELD", held["reason"]
+    assert held["leverage"] == pytest.approx(held["target_leverage"], rel=0.05)
+
+
+def test_row_25_an_emergency_in_smaller_blocks_sells_what_fits_until_the_debt_is_gone(trial: Trial) -> None:
+    trial.lever()
+    smaller_blocks(trial)
+    debts, epoch = [trial.vault().position[2]], trial.vault().epoch
+    while debts[-1] and len(debts) < 6:
+        ended = trial.run("deleverage", "--execute", "--json")
+        assert ended.record["outcome"] == "SENT", ended.record["reason"]
+        assert swaps(ended) <= 2
+        debts.append(trial.vault().position[2])
+        assert debts[-1] < debts[-2]
+    assert debts[-1] == 0
+    assert trial.vault().epoch == epoch + len(debts) - 1
 
 
 def test_row_26_three_reverts_halt_the_keeper(trial: Trial) -> None:
