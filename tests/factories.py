@@ -22,6 +22,7 @@ from keeper.domain.market import (
     FeedReading,
     Holding,
     MarketSnapshot,
+    PoolLiquidity,
     RateCurve,
     Reserve,
     Round,
@@ -48,6 +49,7 @@ from keeper.domain.redemptions import Redemptions
 from keeper.domain.tx import InFlight, IntentStatus
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
 from keeper.domain.urgency import Urgency
+from keeper.recorded.pools import POOL_DEPTHS
 
 NOW = 1_686_830_400  # 2023-06-15 12:00 UTC
 HOUR = 3_600
@@ -275,6 +277,34 @@ def with_market_move(
         snapshot = with_feed(snapshot, symbol, round=replace(feed.round, answer=answer))
         snapshot = with_reserve(snapshot, symbol, market_price=answer)
     return with_account(snapshot)
+
+
+def a_depth(
+    snapshot: MarketSnapshot, symbol: str, quote: str, fee: int, usd: float, **changes: Any
+) -> PoolLiquidity:
+    """A pool at the feeds' prices whose virtual reserves are worth ``usd`` on each side; the asset is token0."""
+    one, other = (snapshot.price(name) / USD / 10 ** DECIMALS[name] for name in (symbol, quote))
+    pool = PoolLiquidity(
+        symbol=symbol,
+        quote=quote,
+        fee=fee,
+        asset_is_token0=True,
+        sqrt_price=round(math.sqrt(one / other) * 2**96),
+        liquidity=round(usd / math.sqrt(one * other)),
+        mean_liquidity=None,
+    )
+    return replace(pool, **changes)
+
+
+def with_depths(snapshot: MarketSnapshot, factor: float = 1.0) -> MarketSnapshot:
+    """Pools as deep as mainnet's, times ``factor``."""
+    return replace(
+        snapshot,
+        depths=tuple(
+            a_depth(snapshot, pool.symbol, pool.quote, pool.fee, factor * pool.virtual_usd)
+            for pool in POOL_DEPTHS
+        ),
+    )
 
 
 def a_leg(**changes: Any) -> ExecutedLeg:

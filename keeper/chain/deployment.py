@@ -8,21 +8,18 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from keeper.chain import rollup
+from keeper.chain import listed_pools, rollup
 from keeper.chain.address_book import Book, Rollup
 from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
 from keeper.chain.identity import require_as_listed
+from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.multicall import Multicall, decode_answers
 from keeper.chain.rpc import Reads, Request
 from keeper.domain.errors import InvalidSetting, NodeUntrusted, RpcError, WrongContract
 from keeper.domain.market import Block, Token
 from keeper.domain.units import USD_DECIMALS
-
-ZERO_ADDRESS = "0x" + "0" * 40
-FEE_TIERS = (100, 500, 3_000, 10_000)
-"""Uniswap V3's, in hundredths of a bp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +49,6 @@ class Listing:
     a_token: str
     debt_token: str
     reserve_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListedPool:
-    """A Uniswap V3 pool of an asset and the accounting asset."""
-
-    symbol: str
-    address: str
-    fee: int
-    asset_is_token0: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +121,16 @@ def discover(
     provider = to_checksum_address(answers.first(lending.addresses_provider(pool)))
     factory = answers.first(pools.factory(addresses.quoter))
     behind = {config.feed: _aggregator(config, answers) for config in configs}
-    pairs = [(config.token, fee) for config in configs if config.token != accounting for fee in FEE_TIERS]
+    named = {answers.first(erc20.symbol(config.token)): config.token for config in configs}
+    cash = answers.first(erc20.symbol(accounting))
+    # Spelled as the vault does: the same bytes, and the same key of an answer.
+    tradable = {symbol: named[symbol] for symbol in (cash, *symbols) if symbol in named}
     oracle_call = lending.price_oracle(provider)
     further = multicall.read(
         [
             oracle_call,
             *(ask(one) for one in behind.values() if one for ask in (feed.least_answer, feed.most_answer)),
-            *(pools.pool(factory, token, accounting, fee) for token, fee in pairs),
+            *listed_pools.asked(factory, tradable, cash),
         ],
         block.hash,
     )
@@ -157,7 +147,7 @@ def discover(
         sequencer_feed=None if sequencer_feed == ZERO_ADDRESS else to_checksum_address(sequencer_feed),
         category=answers.first(lending.category(pool, addresses.vault)),
         listings=listings,
-        pools=_pools(listings, factory, further),
+        pools=listed_pools.found(factory, tradable, cash, further),
         multicall_code=multicall_code,
         router=to_checksum_address(about_vault.first(vault.swap_router(addresses.vault))),
         rollup=kind,
@@ -242,23 +232,6 @@ def _not_multicall(address: str) -> WrongContract:
 def _aggregator(config: vault.AssetConfig, answers: Answers) -> str | None:
     found = answers.maybe(feed.aggregator(config.feed))
     return None if found in (None, ZERO_ADDRESS) else to_checksum_address(found)
-
-
-def _pools(listings: Sequence[Listing], factory: str, answers: Answers) -> tuple[ListedPool, ...]:
-    cash = listings[0].token.address
-    found = []
-    for listing in listings[1:]:
-        token = listing.token.address
-        for fee in FEE_TIERS:
-            # Asked with the vault's spelling of the addresses, which encodes to the same bytes.
-            at = answers.of(pools.pool(factory, token, cash, fee))
-            if at != ZERO_ADDRESS:
-                found.append(
-                    ListedPool(
-                        listing.token.symbol, to_checksum_address(at), fee, int(token, 16) < int(cash, 16)
-                    )
-                )
-    return tuple(found)
 
 
 def _listing(

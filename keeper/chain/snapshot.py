@@ -8,7 +8,8 @@ from typing import Any
 from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
-from keeper.chain.deployment import FEE_TIERS, ZERO_ADDRESS, Deployment, ListedPool, Listing
+from keeper.chain.deployment import Deployment, Listing
+from keeper.chain.listed_pools import FEE_TIERS, ZERO_ADDRESS, ListedPool
 from keeper.chain.multicall import Multicall
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
@@ -17,6 +18,7 @@ from keeper.domain.market import (
     Holding,
     MarketSnapshot,
     PoolHistory,
+    PoolLiquidity,
     Reserve,
     Sequencer,
     Vault,
@@ -76,7 +78,11 @@ class SnapshotReader:
         for listing in at.listings:
             calls += self._listing_calls(listing)
         for pool in at.pools:
-            calls += [pools.observations(pool.address), pools.means(pool.address, self.twap_window_s)]
+            calls += [
+                pools.observations(pool.address),
+                pools.means(pool.address, self.twap_window_s),
+                pools.liquidity(pool.address),
+            ]
         return [*calls, *rollup.calls(at.rollup)]
 
     def still_valid(self, answers: Answers) -> bool:
@@ -125,9 +131,12 @@ class SnapshotReader:
             keeper_address=self.keeper,
             keeper_balance_wei=answers.of(self.multicall.native_balance(self.keeper)),
             keeper_has_role=answers.of(vault.is_keeper(at.vault, self.keeper)),
-            pools=tuple(self._pool(pool, answers) for pool in at.pools),
+            pools=tuple(
+                self._pool(pool, answers) for pool in at.pools if pool.quote == at.listings[0].token.symbol
+            ),
             l1_fee_wei=rollup.typical_fee_wei(at.rollup, answers),
             redemptions=self._redemptions(answers),
+            depths=tuple(self._depth(pool, answers) for pool in at.pools),
         )
 
     # ------------------------------------------------------------------ inside
@@ -175,6 +184,19 @@ class SnapshotReader:
             window_s=self.twap_window_s,
             mean_tick=found.tick if found is not None else None,
             mean_liquidity=found.liquidity if found is not None else None,
+        )
+
+    def _depth(self, pool: ListedPool, answers: Answers) -> PoolLiquidity:
+        # Asked by observations() as well: both are of slot0.
+        remembered = answers.maybe(pools.means(pool.address, self.twap_window_s))
+        return PoolLiquidity(
+            symbol=pool.symbol,
+            quote=pool.quote,
+            fee=pool.fee,
+            asset_is_token0=pool.asset_is_token0,
+            sqrt_price=answers.of(pools.sqrt_price(pool.address)),
+            liquidity=answers.of(pools.liquidity(pool.address)),
+            mean_liquidity=remembered.liquidity if remembered is not None else None,
         )
 
     def _reserve(self, listing: Listing, market_price: int, answers: Answers) -> Reserve:

@@ -90,7 +90,7 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "benefit_usd": decision.benefit_usd if decision is not None else None,
         "expected_cost_usd": decision.expected_cost_usd if decision is not None else None,
         "remaining": decision.remaining if decision is not None else None,
-        "trade_costs": expected_objects(record.inputs) if record.inputs is not None else [],
+        "trade_costs": expected_objects(record.inputs, decision) if record.inputs is not None else [],
         "error": error_object(record.failure) if record.failure is not None else None,
         "opinions": [
             {

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keeper.decision.costs import assumed_costs_bps, expected_costs_bps, parts
+from keeper.decision.costs import assumed_costs_bps, expected_costs, parts
+from keeper.domain.decision import Decision
 from keeper.domain.legs import ExecutedLeg
 from keeper.domain.policy import Policy
 from keeper.domain.record import CycleInputs
@@ -81,8 +82,8 @@ def costs_table(found: Sequence[TradedCosts]) -> Table:
     return table
 
 
-def expected_table(inputs: CycleInputs) -> Table:
-    """What a decision counted with."""
+def expected_table(inputs: CycleInputs, decision: Decision | None) -> Table:
+    """What a decision counted with, and where it is from."""
     from rich.table import Table
 
     table = Table(
@@ -93,41 +94,54 @@ def expected_table(inputs: CycleInputs) -> Table:
         padding=(0, 1),
     )
     table.add_column("asset", no_wrap=True)
-    for heading in ("assumed", "trades", "realised", "pool fees", "counted"):
+    for heading in ("assumed", "for USD", "fee", "impact", "trades", "realised", "counted"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in expected_objects(inputs):
+    for one in expected_objects(inputs, decision):
         table.add_row(
             one["symbol"],
             _bps(one["assumed_bps"]),
+            "–" if one["size_usd"] is None else f"{one['size_usd']:,.0f}",
+            _bps(one["linear_bps"]),
+            _bps(one["impact_bps"]),
             f"{one['trades']:,}",
             _bps(one["realised_bps"]),
-            _bps(one["fees_bps"]),
             _bps(one["expected_bps"]),
         )
     return table
 
 
-def expected_objects(inputs: CycleInputs) -> list[dict[str, Any]]:
-    """By asset: assumed, learned (None without a trade), and what the decision counted with."""
+def expected_objects(inputs: CycleInputs, decision: Decision | None) -> list[dict[str, Any]]:
+    """By asset: assumed, learned (None without a trade), what the pools' depth says for the size of the trade that was
+    considered (None where it is not known, and ``source`` "assumed"), and what the decision counted with."""
     policy: Policy = inputs.policy
     symbols = inputs.snapshot.risk_symbols
     learned = {one.symbol: one for one in inputs.learned_costs}
-    return [
-        {
-            "symbol": symbol,
-            "assumed_bps": assumed,
-            "trades": found.trades if (found := learned.get(symbol)) is not None else 0,
-            "realised_bps": found.realised_bps if found is not None else None,
-            "fees_bps": found.fees_bps if found is not None else None,
-            "expected_bps": expected,
-        }
-        for symbol, assumed, expected in zip(
-            symbols,
-            assumed_costs_bps(policy, symbols),
-            expected_costs_bps(policy, symbols, inputs.learned_costs),
-            strict=True,
+    from_pools = {one.symbol: one for one in (decision.pool_costs if decision is not None else ())}
+    found = []
+    for symbol, assumed, without_pools in zip(
+        symbols,
+        assumed_costs_bps(policy, symbols),
+        expected_costs(policy, symbols, inputs.learned_costs),
+        strict=True,
+    ):
+        traded, pools = learned.get(symbol), from_pools.get(symbol)
+        found.append(
+            {
+                "symbol": symbol,
+                "assumed_bps": assumed,
+                "trades": traded.trades if traded is not None else 0,
+                "realised_bps": traded.realised_bps if traded is not None else None,
+                "fees_bps": traded.fees_bps if traded is not None else None,
+                "source": "pools" if pools is not None else "assumed",
+                "size_usd": pools.size_usd if pools is not None else None,
+                "linear_bps": pools.linear_bps if pools is not None else None,
+                "impact_bps": pools.impact_bps if pools is not None else None,
+                "expected_bps": without_pools.linear_bps
+                if pools is None
+                else pools.linear_bps + pools.impact_bps,
+            }
         )
-    ]
+    return found
 
 
 def _bps(value: float | None) -> str:

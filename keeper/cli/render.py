@@ -71,8 +71,8 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
             yield _checks("Checks of the simulation", record.verdict.checks)
         if record.aftermath:
             yield _checks("Checks of what was mined", record.aftermath)
-        if inputs.learned_costs:
-            yield expected_table(inputs)
+        if inputs.learned_costs or conclusions.decision.pool_costs:
+            yield expected_table(inputs, conclusions.decision)
     yield _conclusion(record)
 
 

@@ -1,12 +1,16 @@
-"""What trading an asset is expected to cost: what is assumed, drawn towards what it did cost."""
+"""What trading an asset is expected to cost: what its pools' depth says, else what is assumed, drawn towards what it
+did cost."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from keeper.decision.cost_curve import CostCurve
 from keeper.domain.legs import ExecutedLeg, LearnedCost
 from keeper.domain.policy import Policy
+from keeper.domain.units import BPS
 
 HALF_LIFE_TRADES = 20
 """A trade counts half as much as one that came so many trades of the same asset later."""
@@ -29,13 +33,45 @@ def parts(leg: ExecutedLeg, symbols: Sequence[str]) -> Mapping[str, float]:
     return {symbol: 1.0 / len(traded) for symbol in traded}
 
 
-def expected_costs_bps(
-    policy: Policy, symbols: Sequence[str], learned: Sequence[LearnedCost] = ()
-) -> tuple[float, ...]:
-    """What a trade of each asset is expected to cost, bps of its value, without gas."""
+@dataclass(frozen=True, slots=True)
+class AssetCost:
+    """Of a trade of one asset, bps of its value, without gas. ``linear_bps`` is paid at any size; ``curve``, where the
+    pools are known, adds the impact, of which ``curve_part`` counts beside experience. ``cautious_bps`` is what would
+    be counted without the curve."""
+
+    linear_bps: float
+    cautious_bps: float
+    curve: CostCurve | None = None
+    curve_part: float = 1.0
+
+    def impact_bps(self, size_usd: float) -> float:
+        if self.curve is None or size_usd <= 0.0:
+            return 0.0
+        return self.curve_part * self.curve.impact_usd(size_usd) / size_usd * BPS
+
+    def bps(self, size_usd: float) -> float:
+        """Of the value traded, at most all of it."""
+        if self.curve is None:
+            return self.linear_bps
+        return min(float(BPS), self.linear_bps + self.impact_bps(size_usd))
+
+    def curvature(self, size_usd: float) -> float:
+        """k for which ``linear x + k x^2 / 2`` USD is what this size costs, per USD; 0 without a curve."""
+        return 0.0 if self.curve is None else self.curve_part * self.curve.curvature(size_usd)
+
+
+def expected_costs(
+    policy: Policy,
+    symbols: Sequence[str],
+    learned: Sequence[LearnedCost] = (),
+    curves: Mapping[str, CostCurve] | None = None,
+) -> tuple[AssetCost, ...]:
+    """Of each of ``symbols``. A curve takes the place of the assumption: experience draws its fee as it does the
+    assumption, and leaves as much of its impact as the assumption's weight in that mean."""
     known = {one.symbol: one for one in learned} if policy.decision.learn_costs else {}
+    deep = curves if curves is not None and policy.decision.pool_costs else {}
     return tuple(
-        assumed if (found := known.get(symbol)) is None else drawn_towards(assumed, found)
+        _expected(assumed, known.get(symbol), deep.get(symbol))
         for symbol, assumed in zip(symbols, assumed_costs_bps(policy, symbols), strict=True)
     )
 
@@ -53,6 +89,16 @@ def drawn_towards(assumed_bps: float, learned: LearnedCost) -> float:
     total = PRIOR_TRADES + learned.weight
     mean = (PRIOR_TRADES * assumed_bps + learned.weight * learned.realised_bps) / total
     return max(mean, learned.fees_bps)
+
+
+def _expected(assumed_bps: float, learned: LearnedCost | None, curve: CostCurve | None) -> AssetCost:
+    def drawn(bps: float) -> float:
+        return bps if learned is None else drawn_towards(bps, learned)
+
+    if curve is None:
+        return AssetCost(drawn(assumed_bps), drawn(assumed_bps))
+    part = 1.0 if learned is None else PRIOR_TRADES / (PRIOR_TRADES + learned.weight)
+    return AssetCost(drawn(curve.fee * BPS), drawn(assumed_bps), curve, part)
 
 
 def _learned(symbol: str, legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> LearnedCost | None:

@@ -114,6 +114,7 @@ def _held(situation: Situation, gates: tuple[Gate, ...], why: str, exit_code: in
         expected_cost_usd=situation.cost_usd,
         remaining=goals.remaining(situation.position, situation.goal),
         exit_code=exit_code,
+        pool_costs=situation.pool_costs,
     )
 
 
@@ -157,4 +158,5 @@ def _traded(action: Action, situation: Situation, gates: tuple[Gate, ...], why: 
         expected_cost_usd=situation.cost_usd,
         remaining=goals.remaining(situation.position, situation.goal),
         exit_code=0,
+        pool_costs=situation.pool_costs,
     )

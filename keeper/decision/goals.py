@@ -66,15 +66,21 @@ def edge_of_region(position: Position, _urgency: Urgency) -> tuple[float, ...]:
     """Where a little more trading costs as much as it is worth. Gas is not in it: it is paid whole or not at all, so
     ``benefit_exceeds_cost`` weighs it; nor is the flash loan's premium, which depends on the sum of the changes.
 
+    Where the pools' depth is known, a trade's impact is the square that costs as much for the whole way to the target.
     The target, where even that edge is out of an outer band: those are limits on risk, not for sale."""
     decision = position.policy.decision
     strength = decision.risk_aversion * decision.horizon_s / SECONDS_PER_YEAR
-    costs = [bps / BPS for bps in position.costs_bps]
-    edge = edge_of_no_trade_region(
-        position.current.weights, position.target.weights, position.model.covariance, strength, costs
-    )
+    now, due = position.current.weights, position.target.weights
+    costs = [one.linear_bps / BPS for one in position.costs]
+    edge = edge_of_no_trade_region(now, due, position.model.covariance, strength, costs, _impacts(position))
     aim = tuple(edge.tolist())
     return position.target.weights if is_out_of_band(position, aim) else aim
+
+
+def _impacts(position: Position) -> list[float]:
+    """Per asset, NAVs lost for half the square of the NAVs traded."""
+    nav, sizes = max(0.0, position.held.nav_usd), position.sizes_usd(position.target.weights)
+    return [cost.curvature(size) * nav for cost, size in zip(position.costs, sizes, strict=True)]
 
 
 def inside_ellipsoid(position: Position, urgency: Urgency) -> tuple[float, ...]:
@@ -168,7 +174,11 @@ def remaining(position: Position, goal: Goal) -> float:
 
 def _within_limits(position: Position, aim: tuple[float, ...], max_trade: float, max_loss_bps: float) -> Move:
     now = position.current.weights
-    part = measures.allowed_part(now, aim, position.costs_bps, max_trade, max_loss_bps)
+    # What the vault refuses is a whole cycle lost, so the dearer count decides here; a part costs no more a unit.
+    dearer = tuple(
+        max(bps, cost.cautious_bps) for bps, cost in zip(position.costs_bps(aim), position.costs, strict=True)
+    )
+    part = measures.allowed_part(now, aim, dearer, max_trade, max_loss_bps)
     weights = _part_of_way(now, aim, part)
     return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short=part < 1.0)
 

@@ -17,14 +17,21 @@ TOLERANCE = 1e-13
 
 
 def edge_of_no_trade_region(
-    weights: ArrayLike, target: ArrayLike, covariance: ArrayLike, strength: float, costs: ArrayLike
+    weights: ArrayLike,
+    target: ArrayLike,
+    covariance: ArrayLike,
+    strength: float,
+    costs: ArrayLike,
+    impacts: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """Weights (n,) that minimise ``g (x - t)' S (x - t) / 2 + sum c_i |x_i - w_i|``, none negative.
+    """Weights (n,) that minimise ``g (x - t)' S (x - t) / 2 + sum c_i |x_i - w_i| + sum q_i (x_i - w_i)^2 / 2``, none
+    negative.
 
     ``weights`` w and ``target`` t (n,), ``covariance`` S (n, n) positive definite, ``strength`` g the risk aversion
-    times the horizon in years, ``costs`` c (n,) per unit of weight traded. For one asset the region's half-width is
-    ``c / (g S)``. The single-period convex programme of Boyd et al. (2017): coordinate descent guesses which assets are
-    traded and which way, an active-set method settles it exactly. Raises InvalidCovariance, SolverFailed.
+    times the horizon in years, ``costs`` c (n,) per unit of weight traded, ``impacts`` q (n,) not negative, per unit
+    squared. For one asset the region's half-width is ``c / (g S)``, whatever q: impact shortens the way, it does not
+    keep one from going. The single-period convex programme of Boyd et al. (2017): coordinate descent guesses which
+    assets are traded and which way, an active-set method settles it exactly. Raises InvalidCovariance, SolverFailed.
     """
     now, aim = np.asarray(weights, dtype=np.float64), np.asarray(target, dtype=np.float64)
     curvature = strength * np.asarray(covariance, dtype=np.float64)
@@ -34,14 +41,28 @@ def edge_of_no_trade_region(
             "the covariance times risk aversion and horizon is not finite and positive on its diagonal",
             remedy="Check the risk model, decision.risk_aversion and decision.horizon_s.",
         )
-    guess = _guess(now, aim, curvature, width)
     try:
+        if impacts is not None and np.any(impacts):
+            curvature, aim = _with_impacts(now, aim, curvature, np.asarray(impacts, dtype=np.float64))
+        guess = _guess(now, aim, curvature, width)
         return _settled(guess, now, aim, curvature, width)
     except np.linalg.LinAlgError:
         raise InvalidCovariance(
             "the covariance is singular for the assets to be traded",
             remedy="Check the risk model: two assets may be the same.",
         ) from None
+
+
+def _with_impacts(
+    now: NDArray[np.float64],
+    aim: NDArray[np.float64],
+    curvature: NDArray[np.float64],
+    impacts: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same problem without impacts: with ``A = g S + diag(q)`` the two squares are that of A around
+    ``t + A^-1 q (w - t)``, and a constant."""
+    steeper = curvature + np.diag(impacts)
+    return steeper, aim + np.linalg.solve(steeper, impacts * (now - aim))
 
 
 def _guess(

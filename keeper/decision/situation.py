@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from keeper.decision import measures
-from keeper.decision.costs import expected_costs_bps
+from keeper.decision.cost_curve import cost_curves
+from keeper.decision.costs import AssetCost, expected_costs
 from keeper.decision.finding import hours
-from keeper.domain.decision import Goal, RiskPosition
+from keeper.domain.decision import Goal, PoolCost, RiskPosition
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.legs import LearnedCost
 from keeper.domain.market import MarketSnapshot
@@ -31,8 +32,8 @@ LEVERAGE_NOISE = 1e-9
 class Position:
     """Where the vault is against where it should be, before any thought of trading.
 
-    ``costs_bps`` (n,) is what a trade of each asset is expected to cost; ``tracking_error`` is annualised, of what is
-    held against the target.
+    ``costs`` (n,) say what a trade of each asset is expected to cost; ``tracking_error`` is annualised, of what is held
+    against the target.
     """
 
     snapshot: MarketSnapshot
@@ -41,9 +42,19 @@ class Position:
     policy: Policy
     held: Portfolio
     current: RiskPosition
-    costs_bps: tuple[float, ...]
+    costs: tuple[AssetCost, ...]
     tracking_error: float
     demand: Demand | None = None
+
+    def sizes_usd(self, weights: Sequence[float]) -> tuple[float, ...]:
+        """What of each asset changes hands on the way there."""
+        nav = max(0.0, self.held.nav_usd)
+        return tuple(abs(to - at) * nav for at, to in zip(self.current.weights, weights, strict=True))
+
+    def costs_bps(self, weights: Sequence[float]) -> tuple[float, ...]:
+        """Of each asset for the size of its trade on the way there, bps of that."""
+        sizes = self.sizes_usd(weights)
+        return tuple(cost.bps(size) for cost, size in zip(self.costs, sizes, strict=True))
 
     @property
     def since_rebalance_s(self) -> int:
@@ -87,6 +98,17 @@ class Situation:
         return self.trade_cost_usd + self.gas_cost_usd
 
     @property
+    def pool_costs(self) -> tuple[PoolCost, ...]:
+        """Of the assets whose pools are known."""
+        position = self.position
+        sizes = position.sizes_usd(self.goal.weights)
+        return tuple(
+            PoolCost(symbol, size, cost.linear_bps, cost.impact_bps(size))
+            for symbol, cost, size in zip(position.model.symbols, position.costs, sizes, strict=True)
+            if cost.curve is not None
+        )
+
+    @property
     def raises_risk(self) -> bool:
         return self.goal.leverage > self.position.held.leverage * (1.0 + LEVERAGE_NOISE) + LEVERAGE_NOISE
 
@@ -117,7 +139,7 @@ def take_position(
         policy,
         held,
         current,
-        costs_bps=expected_costs_bps(policy, model.symbols, learned),
+        costs=expected_costs(policy, model.symbols, learned, cost_curves(snapshot)),
         tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
         demand=demand,
     )
@@ -149,7 +171,7 @@ def consider(
         trade_cost_usd=measures.trade_cost(
             now,
             goal.weights,
-            position.costs_bps,
+            position.costs_bps(goal.weights),
             position.snapshot.flash_premium_bps,
             position.held.leverage,
             position.held.nav_usd,

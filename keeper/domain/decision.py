@@ -59,12 +59,24 @@ class RiskPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolCost:
+    """What the pools' depth says of trading an asset for ``size_usd``, drawn towards experience as it was counted, bps
+    of that: ``linear_bps`` at any size (the least fee), ``impact_bps`` for the size."""
+
+    symbol: str
+    size_usd: float
+    linear_bps: float
+    impact_bps: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """``reason`` is one sentence. ``goal`` is None for HOLD. ``benefit_usd`` is what moving to the goal is
     worth.
 
     ``exit_code`` is 0 unless a gate with a code of its own held back a wanted trade, or the data was too bad
-    to tell.
+    to tell. ``pool_costs`` came later: of the assets whose cost in ``expected_cost_usd`` is from the pools' depth, for
+    the trade that was considered.
     """
 
     action: Action
@@ -78,3 +90,4 @@ class Decision:
     remaining: float
     """Sum of |target - goal| weights left for later cycles."""
     exit_code: int
+    pool_costs: tuple[PoolCost, ...] = ()

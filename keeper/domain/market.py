@@ -9,6 +9,9 @@ from enum import StrEnum
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD
 
+HUB = "WETH"
+"""Beside the accounting asset the token through which pools are reached that have no direct one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -209,6 +212,22 @@ class PoolHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolLiquidity:
+    """A Uniswap V3 pool of an asset and the token it is traded against, as it stands at the block.
+
+    ``sqrt_price`` is slot0's, the root of token1 per token0 (raw) times 2^96; ``liquidity`` is in range now,
+    ``mean_liquidity`` its harmonic mean over the window of ``PoolHistory``, None where the pool remembers less."""
+
+    symbol: str
+    quote: str
+    fee: int
+    asset_is_token0: bool
+    sqrt_price: int
+    liquidity: int
+    mean_liquidity: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MarketSnapshot:
     """Everything about market and vault at one block hash. Per-token tuples are in the order of ``tokens``.
 
@@ -233,6 +252,8 @@ class MarketSnapshot:
     """What a rollup charges for publishing a typical rebalance, beside its gas; 0 where there is none."""
     redemptions: Redemptions | None = None
     """None without a redemption queue."""
+    depths: tuple[PoolLiquidity, ...] = ()
+    """Of the pools of each risk asset against the accounting asset, and against the hub."""
 
     @property
     def debt_token(self) -> Token:

@@ -143,6 +143,8 @@ class DecisionPolicy:
     learn_costs: bool = True
     """Whether what trades did cost draws the assumed costs towards it."""
     max_redemption_wait_s: int = 86_400
+    pool_costs: bool = True
+    """Whether the depth of the pools, where it is known, takes the place of the assumed costs."""
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""

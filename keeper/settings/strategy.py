@@ -268,6 +268,11 @@ class DecisionTable(_Table):
     learn_costs: bool = Field(
         default=True, description="draw trade_cost_bps of each asset towards what its trades did cost"
     )
+    pool_costs: bool = Field(
+        default=True,
+        description="expect what the depth of an asset's pools says for the size of its trade, and trade_cost_bps only "
+        "where none is known",
+    )
     alert_health_factor: HealthFactor = Field(default=1.30, description="below it the urgency is OUT_OF_BAND")
     act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
     safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")

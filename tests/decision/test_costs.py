@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.decision.cost_curve import pool_curve
 from keeper.decision.costs import (
     HALF_LIFE_TRADES,
     PRIOR_TRADES,
     REMEMBERED,
+    AssetCost,
     drawn_towards,
-    expected_costs_bps,
+    expected_costs,
     learned_costs,
 )
 from keeper.domain.legs import ExecutedLeg, LearnedCost
+from keeper.domain.policy import Policy
 from tests.factories import RISK_SYMBOLS, a_decision_policy, a_leg, a_policy, some_assets
 
 FAIR = 10**18
@@ -26,6 +30,14 @@ def costing(bps: float, **changes: object) -> ExecutedLeg:
     return a_leg(fair_out=FAIR, realised_out=round(FAIR * (1 - bps / 10_000)), **changes)
 
 
+def expected_costs_bps(policy: Policy, found: Sequence[LearnedCost] = ()) -> tuple[float, ...]:
+    """Where no pools are known: at any size the same."""
+    costs = expected_costs(policy, RISK_SYMBOLS, found)
+    assert all(cost.bps(1e6) == cost.linear_bps == cost.cautious_bps for cost in costs)
+    assert all(cost.curvature(1e6) == 0.0 for cost in costs)
+    return tuple(cost.linear_bps for cost in costs)
+
+
 def learned(*legs: ExecutedLeg) -> dict[str, LearnedCost]:
     return {one.symbol: one for one in learned_costs(legs, RISK_SYMBOLS)}
 
@@ -33,13 +45,13 @@ def learned(*legs: ExecutedLeg) -> dict[str, LearnedCost]:
 def test_without_a_trade_the_assumption_stands() -> None:
     policy = a_policy(assets=some_assets(trade_cost_bps=None))
     assert learned() == {}
-    assert expected_costs_bps(policy, RISK_SYMBOLS) == (20.0,) * 4
+    assert expected_costs_bps(policy) == (20.0,) * 4
 
 
 def test_only_what_was_traded_is_learned() -> None:
     policy = a_policy()
     found = learned_costs([costing(60.0)], RISK_SYMBOLS)
-    before, after = expected_costs_bps(policy, RISK_SYMBOLS), expected_costs_bps(policy, RISK_SYMBOLS, found)
+    before, after = expected_costs_bps(policy), expected_costs_bps(policy, found)
     assert after[1] == pytest.approx((PRIOR_TRADES * before[1] + 60.0) / (PRIOR_TRADES + 1))
     assert (after[0], *after[2:]) == (before[0], *before[2:])
 
@@ -67,7 +79,46 @@ def test_gains_never_bring_it_below_the_pools_fees() -> None:
 def test_the_setting_turns_it_off() -> None:
     policy = a_policy(decision=a_decision_policy(learn_costs=False))
     found = learned_costs([costing(500.0)] * 10, RISK_SYMBOLS)
-    assert expected_costs_bps(policy, RISK_SYMBOLS, found) == (20.0,) * 4
+    assert expected_costs_bps(policy, found) == (20.0,) * 4
+
+
+# ------------------------------------------------------ with the pools' depth
+
+CURVE = pool_curve(5e-4, 10e6)
+"""5 bps, and 1 bp more for each 1,000 USD."""
+
+
+def with_curve(policy: Policy, *legs: ExecutedLeg) -> AssetCost:
+    found = learned_costs(legs, RISK_SYMBOLS)
+    return expected_costs(policy, RISK_SYMBOLS, found, {"WETH": CURVE})[1]
+
+
+def test_the_curve_takes_the_place_of_the_assumption() -> None:
+    cost = with_curve(a_policy())
+    assert cost.linear_bps == pytest.approx(5.0)
+    assert (cost.bps(10_000.0), cost.impact_bps(10_000.0)) == (pytest.approx(15.0), pytest.approx(10.0))
+    assert (cost.bps(0.0), cost.impact_bps(0.0)) == (pytest.approx(5.0), 0.0)
+    assert cost.bps(1e12) == 10_000.0
+    assert cost.cautious_bps == 20.0
+    others = expected_costs(a_policy(), RISK_SYMBOLS, (), {"WETH": CURVE})
+    assert [one.bps(10_000.0) for one in others] == [20.0, cost.bps(10_000.0), 20.0, 20.0]
+
+
+def test_experience_counts_beside_the_curve_as_it_does_beside_the_assumption() -> None:
+    cost, found = with_curve(a_policy(), costing(60.0)), learned(costing(60.0))["WETH"]
+    for size in (1_000.0, 10_000.0, 100_000.0):
+        assert cost.bps(size) == pytest.approx(drawn_towards(5.0 + size / 1_000.0, found))
+    cheap, fees = with_curve(a_policy(), *[costing(-80.0, fees_bps=5.0)] * 100), 5.0
+    assert cheap.linear_bps == fees
+    assert cheap.bps(10_000.0) > fees
+
+
+def test_the_setting_keeps_to_the_assumption() -> None:
+    policy = a_policy(decision=a_decision_policy(pool_costs=False))
+    assert (
+        with_curve(policy, costing(60.0))
+        == expected_costs(policy, RISK_SYMBOLS, learned_costs([costing(60.0)], RISK_SYMBOLS))[1]
+    )
 
 
 bps = st.floats(-200, 500)

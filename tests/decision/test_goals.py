@@ -97,7 +97,7 @@ def test_an_asset_that_costs_more_to_trade_is_traded_less() -> None:
     policy = replace(aiming_at("boundary", triggers=("tracking_error",)), assets=dear)
     position = a_position(weights, policy)
     goal = planned(position, policy.decision.at(ROUTINE)).goal.weights
-    assert position.costs_bps == (20.0, 20.0, 20.0, 120.0)
+    assert position.costs_bps(goal) == (20.0, 20.0, 20.0, 120.0)
     assert goal[3] == position.current.weights[3]
     assert goal[0] < position.current.weights[0]
 

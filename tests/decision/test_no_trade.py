@@ -41,11 +41,17 @@ def test_with_costs_above_every_gain_it_stays() -> None:
 
 
 def violation(
-    x: np.ndarray, now: np.ndarray, target: np.ndarray, sigma: np.ndarray, strength: float, costs: np.ndarray
+    x: np.ndarray,
+    now: np.ndarray,
+    target: np.ndarray,
+    sigma: np.ndarray,
+    strength: float,
+    costs: np.ndarray,
+    impacts: np.ndarray | float = 0.0,
 ) -> float:
     """Largest breach of the optimality conditions, in units of the cost: slope -c where bought, +c where sold, between
     where left, at least -c (and what is kept of it none) at zero."""
-    slope = strength * sigma @ (x - target)
+    slope = strength * sigma @ (x - target) + impacts * (x - now)
     worst = 0.0
     for held, was, steep, cost in zip(x, now, slope, costs, strict=True):
         if held > was:
@@ -170,3 +176,60 @@ def test_assets_that_only_differ_in_size_are_refused_where_both_would_be_traded(
 def test_a_cost_too_small_to_divide_by_is_no_cost() -> None:
     x = edge_of_no_trade_region([0.26161213], [0.79564831], [[2.03967629]], 1.0, [2.0451976e-309])
     assert x == pytest.approx([0.79564831])
+
+
+# ------------------------------------------------------------- with impact
+
+
+@pytest.mark.parametrize("now", [0.0, 0.3, 0.49, 0.9])
+def test_impact_shortens_the_way_and_leaves_the_region_as_it_is(now: float) -> None:
+    # One asset: g s² (x - t) + q (x - w) = ∓ c outside of t ∓ c / (g s²) = 0.5 ∓ 0.02.
+    found = edge_of_no_trade_region([now], [0.5], [[0.25]], 0.4, [0.002], [0.3])
+    side = np.sign(now - 0.5)
+    expected = (0.1 * 0.5 + side * 0.002 + 0.3 * now) / 0.4 if abs(now - 0.5) > 0.02 else now
+    assert found[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_no_impact_is_the_same_to_the_bit() -> None:
+    now, costs = np.array([0.9, 0.1, 0.6, 0.2]), np.array([0.004, 0.002, 0.008, 0.001])
+    plain = edge_of_no_trade_region(now, TARGET, SIGMA, 0.33, costs)
+    np.testing.assert_array_equal(plain, edge_of_no_trade_region(now, TARGET, SIGMA, 0.33, costs, [0.0] * 4))
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.floats(0.0, 0.99),
+    st.floats(0.0, 0.05),
+    st.floats(0.0, 10.0),
+    st.floats(0.05, 5.0),
+)
+@settings(deadline=None, max_examples=200)
+def test_with_impact_no_small_trade_pays_either(
+    seed: int, n: int, common: float, cost: float, impact: float, strength: float
+) -> None:
+    generator = np.random.default_rng(seed + 1)
+    sigma = a_covariance(seed, n, common)
+    now = generator.uniform(0.0, 1.0, n) * (generator.uniform(size=n) > 0.2)
+    target, costs = generator.uniform(-0.1, 1.0, n), cost * generator.uniform(0.0, 1.0, n)
+    impacts = impact * generator.uniform(0.0, 1.0, n) * (generator.uniform(size=n) > 0.3)
+    x = edge_of_no_trade_region(now, target, sigma, strength, costs, impacts)
+    assert np.all(x >= 0.0)
+    assert violation(x, now, target, sigma, strength, costs, impacts) <= 1e-9
+
+
+def test_no_other_weights_are_worth_more() -> None:
+    """Brute force: every weight on a grid of two assets around the answer, and far from it."""
+    sigma, now, target = SIGMA[:2, :2], np.array([0.9, 0.1]), np.array([0.4, 0.6])
+    costs, impacts = np.array([0.002, 0.004]), np.array([0.02, 0.05])
+
+    def loss(x: np.ndarray) -> np.ndarray:
+        off, moved = x - target, x - now
+        risk = 0.5 * 0.33 * np.einsum("...i,ij,...j", off, sigma, off)
+        return np.asarray(risk + np.abs(moved) @ costs + 0.5 * moved**2 @ impacts)
+
+    x = edge_of_no_trade_region(now, target, sigma, 0.33, costs, impacts)
+    for centre, reach in ((x, 1e-3), (x, 0.02), (np.array([0.5, 0.5]), 0.5)):
+        one, other = (np.linspace(max(0.0, at - reach), at + reach, 201) for at in centre)
+        grid = np.stack(np.meshgrid(one, other), axis=-1)
+        assert loss(x) <= loss(grid).min() + 1e-15

@@ -39,6 +39,16 @@ def observations(pool_: str) -> Call[int]:
     return mapped("pool", pool_, _POOL["slot0"], lambda _root, _tick, _index, kept, *_rest: int(kept))
 
 
+def sqrt_price(pool_: str) -> Call[int]:
+    """slot0.sqrtPriceX96: the root of token1 per token0, raw, times 2^96."""
+    return mapped("pool", pool_, _POOL["slot0"], lambda root, *_rest: int(root))
+
+
+def liquidity(pool_: str) -> Call[int]:
+    """In range at the pool's price now."""
+    return mapped("pool", pool_, _POOL["liquidity"], int)
+
+
 def means(pool_: str, window_s: int) -> Call[Means]:
     """UniswapV3Pool.observe. Reverts with "OLD" where the pool does not remember that far back."""
     return mapped(
