@@ -88,7 +88,8 @@ def inside_ellipsoid(position: Position, urgency: Urgency) -> tuple[float, ...]:
 
     The answer to a fixed cost per trade (Dybvig and Pezzo): far enough not to be back at once, not so far that
     the last, least useful part is paid for. What is out of band goes all the way: of so long a way the last part
-    is little, and the position was not one to be near.
+    is little, and the position was not one to be near. What is not, and too large for its pools, stops where more of
+    the way costs more than it is worth.
     """
     decision = position.policy.decision
     if urgency is Urgency.OUT_OF_BAND:
@@ -96,7 +97,22 @@ def inside_ellipsoid(position: Position, urgency: Urgency) -> tuple[float, ...]:
     part = measures.half_way(
         position.tracking_error, decision.tracking_error_band, decision.tracking_error_left
     )
-    return _part_of_way(position.current.weights, position.target.weights, part)
+    return _part_of_way(position.current.weights, position.target.weights, min(part, _worth_going(position)))
+
+
+def _worth_going(position: Position) -> float:
+    """Part s of the straight way D to the target where a little more costs as much as it is worth: the most of
+    ``g d^2 (s - s^2 / 2) - s sum c_i |D_i| - s^2 sum q_i D_i^2 / 2``. Without the pools' depth, all of it; so too where
+    nothing pays, which is for ``benefit_exceeds_cost`` to say."""
+    impacts, decision = _impacts(position), position.policy.decision
+    if not any(impacts):
+        return 1.0
+    strength = decision.risk_aversion * decision.horizon_s / SECONDS_PER_YEAR
+    worth = strength * position.tracking_error**2
+    way = [abs(to - at) for at, to in zip(position.current.weights, position.target.weights, strict=True)]
+    paid = math.fsum(cost.linear_bps / BPS * size for cost, size in zip(position.costs, way, strict=True))
+    impact = math.fsum(q * size * size for q, size in zip(impacts, way, strict=True))
+    return min(1.0, (worth - paid) / (worth + impact)) if worth > paid else 1.0
 
 
 Aim = Callable[[Position, Urgency], tuple[float, ...]]
