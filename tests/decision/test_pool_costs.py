@@ -112,7 +112,7 @@ def test_the_depth_decides_whether_a_routine_trade_pays(factor: float, pays: boo
 
 def test_what_pays_for_a_small_vault_need_not_for_one_too_large_for_its_pools() -> None:
     whole_way = replace(RESTLESS, decision=replace(RESTLESS.decision, rebalance_to="target"))
-    small, large = (decided(with_depths(drifted(nav), 0.2), whole_way) for nav in (1e6, 10e6))
+    small, large = (decided(with_depths(drifted(nav)), whole_way) for nav in (1e6, 10e6))
     assert gate(small, "benefit_exceeds_cost").passed
     assert not gate(large, "benefit_exceeds_cost").passed
     assert large.benefit_usd / 10e6 == pytest.approx(small.benefit_usd / 1e6)
