@@ -66,23 +66,22 @@ class CostCurve:
 
     def loss_usd(self, size_usd: float) -> float:
         """The area under the marginal cost."""
-        knots = [size for size in self.sizes if size < size_usd]
-        return math.fsum(
-            0.5 * (self.marginal(start) + self.marginal(end)) * (end - start)
-            for start, end in pairwise([*knots, size_usd])
-        )
+        total = 0.0
+        for (start, rate), (end, next_rate) in pairwise(zip(self.sizes, self.rates, strict=True)):
+            if size_usd <= end:
+                return total + 0.5 * (rate + self.marginal(size_usd)) * (size_usd - start)
+            total += 0.5 * (rate + next_rate) * (end - start)
+        beyond = size_usd - self.sizes[-1]
+        return total + (self.rates[-1] + 0.5 * self.slope * beyond) * beyond
 
     def impact_usd(self, size_usd: float) -> float:
         """What is lost beyond the least fee, at least 0."""
         return max(0.0, self.loss_usd(size_usd) - self.fee * size_usd)
 
     def curvature(self, size_usd: float) -> float:
-        """k for which ``fee x + k x^2 / 2`` meets the curve at this size, per USD; at size 0 the slope there."""
-        if size_usd > 0.0:
-            return 2.0 * self.impact_usd(size_usd) / (size_usd * size_usd)
-        if len(self.sizes) == 1:
-            return self.slope
-        return (self.rates[1] - self.rates[0]) / (self.sizes[1] - self.sizes[0])
+        """k for which ``fee x + k x^2 / 2`` meets the curve at this size, or a dollar's where it is less, per USD."""
+        size = max(1.0, size_usd)
+        return 2.0 * self.impact_usd(size) / (size * size)
 
 
 def cost_curves(snapshot: MarketSnapshot) -> Mapping[str, CostCurve]:
@@ -91,17 +90,14 @@ def cost_curves(snapshot: MarketSnapshot) -> Mapping[str, CostCurve]:
 
     Whether it is bought or sold makes no difference: virtual reserves are worth the same on both sides.
     """
-    cash = snapshot.debt_token.symbol
+    cash, pairs = snapshot.debt_token.symbol, _pairs(snapshot)
     found = {}
     for symbol in snapshot.risk_symbols:
-        direct, to_hub, onwards = (
-            _between(snapshot, *pair) for pair in ((symbol, cash), (symbol, HUB), (HUB, cash))
-        )
-        if symbol != HUB and to_hub is not None and onwards is not None:
-            ways = [one for one in (direct, in_series(to_hub, onwards)) if one is not None]
+        ways = [pairs[symbol, cash]] if (symbol, cash) in pairs else []
+        if symbol != HUB and (symbol, HUB) in pairs and (HUB, cash) in pairs:
+            ways.append(in_series(pairs[symbol, HUB], pairs[HUB, cash]))
+        if ways:
             found[symbol] = side_by_side(ways)
-        elif direct is not None:
-            found[symbol] = direct
     return found
 
 
@@ -142,14 +138,16 @@ def depth_usd(pool: PoolLiquidity, snapshot: MarketSnapshot) -> float:
     return liquidity * math.sqrt(price0 * price1)
 
 
-def _between(snapshot: MarketSnapshot, symbol: str, quote: str) -> CostCurve | None:
-    known = []
+def _pairs(snapshot: MarketSnapshot) -> Mapping[tuple[str, str], CostCurve]:
+    """All pools of two tokens side by side."""
+    known: dict[tuple[str, str], list[CostCurve]] = {}
     for pool in snapshot.depths:
-        if (pool.symbol, pool.quote) == (symbol, quote) and pool.fee in snapshot.vault.fee_tiers:
+        if pool.fee in snapshot.vault.fee_tiers:
             depth = depth_usd(pool, snapshot)
             if depth > 0.0:
-                known.append(pool_curve(pool.fee / FEE_UNIT, depth))
-    return side_by_side(known) if known else None
+                curve = pool_curve(pool.fee / FEE_UNIT, depth)
+                known.setdefault((pool.symbol, pool.quote), []).append(curve)
+    return {pair: side_by_side(curves) for pair, curves in known.items()}
 
 
 def _usd_per_unit(symbol: str, snapshot: MarketSnapshot) -> float:

@@ -40,8 +40,9 @@ def test_everything_holds_after_a_rebalance_and_every_leg_is_told(keeper: Run, c
 
 
 def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
-    keeper: Run, chain: World
+    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KEEPER_DECISION__POOL_COSTS", "false")
     first = keeper(*EXECUTE).json()
     assert all(one["trades"] == 0 and one["expected_bps"] == 40.0 for one in first["trade_costs"])
     chain.set_price("UNI", chain.spot("UNI") * 1.4)
@@ -70,11 +71,27 @@ def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
     assert keeper("journal", "verify").code == 0
 
 
-def test_the_setting_keeps_to_the_assumption(
+def test_experience_counts_beside_the_pools_depth_and_replays_to_the_same_bits(
+    keeper: Run, chain: World
+) -> None:
+    keeper(*EXECUTE)
+    chain.set_price("UNI", chain.spot("UNI") * 1.4)
+    chain.pass_time(HOUR + 100)
+    second = keeper(*EXECUTE).json()
+    assert second["outcome"] == "SENT"
+    for one in second["trade_costs"]:
+        assert one["source"] == "pools"
+        assert one["trades"] >= 1
+        assert one["fees_bps"] <= one["linear_bps"] < one["expected_bps"]
+    assert keeper("replay", second["record_id"][:12]).code == 0
+
+
+def test_the_settings_keep_to_the_assumption(
     keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper(*EXECUTE)
     monkeypatch.setenv("KEEPER_DECISION__LEARN_COSTS", "false")
+    monkeypatch.setenv("KEEPER_DECISION__POOL_COSTS", "false")
     costs = keeper("rebalance", "--simulate", "--json").json()["trade_costs"]
     assert all(one["trades"] >= 1 and one["expected_bps"] == 40.0 for one in costs)
 

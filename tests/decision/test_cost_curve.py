@@ -118,7 +118,7 @@ def test_the_square_meets_the_curve_at_its_size(found: list[tuple[float, float]]
     curve = parallel(found)
     square = curve.fee * size + 0.5 * curve.curvature(size) * size * size
     assert square == pytest.approx(curve.loss_usd(size), rel=1e-9)
-    assert curve.curvature(0.0) == pytest.approx(curve.curvature(1e-3), rel=1e-3)
+    assert curve.curvature(0.0) == curve.curvature(1.0)
 
 
 @given(fees, depths, st.floats(1e-6, 0.2))
