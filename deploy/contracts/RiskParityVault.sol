@@ -5,17 +5,16 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol";
-import {LeakyBucket} from "./vault/LeakyBucket.sol";
+import {Bucket, LeakyBucket} from "./vault/LeakyBucket.sol";
 import {VaultRegistry} from "./vault/VaultRegistry.sol";
 import {VaultSteps} from "./vault/VaultSteps.sol";
 
 /// @title A vault of leveraged collateral that its keeper can steer and cannot rob.
 /// @notice Depositors bring and take the accounting asset, which is also the asset that the vault owes. Shares are
 /// priced by the vault's feeds. Withdrawals are served from the idle accounting asset, up to all of it.
-contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
-    using LeakyBucket for LeakyBucket.Bucket;
+contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
     using Math for uint256;
 
     /// @dev Strangers may fill this part of the emergency budget; the rest stays the keeper's and the guardian's.
@@ -39,9 +38,6 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
         uint32 sequencerGracePeriod;
     }
 
-    uint256 public lastRebalance;
-    uint256 public lastRipcord;
-
     constructor(Deployment memory d)
         ERC20(d.name, d.symbol)
         ERC4626(d.asset)
@@ -56,17 +52,13 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
             revert InvalidAsset(address(d.asset), "accounting");
         }
         for (uint256 i = 0; i < d.assets.length; i++) {
-            if (_listed(d.assets[i].token)) revert InvalidAsset(d.assets[i].token, "duplicate");
             _setAsset(d.assets[i]);
+            if (_listings.length == i) revert InvalidAsset(d.assets[i].token, "duplicate");
         }
         for (uint256 i = 0; i < d.feeTiers.length; i++) {
             _setFeeTier(d.feeTiers[i], true);
         }
         _setSequencerFeed(d.sequencerFeed, d.sequencerGracePeriod);
-    }
-
-    function epoch() external view returns (uint256) {
-        return _epoch;
     }
 
     // ------------------------------------------------------------- the keeper
@@ -78,27 +70,32 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
         whenNotPaused
     {
         _enter(expectedEpoch, deadline);
-        uint256 notBefore = lastRebalance + _policy.minInterval;
+        Policy memory limits = _policy;
+        uint256 notBefore = uint256(_lastRebalance) + limits.minInterval;
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
-        lastRebalance = block.timestamp;
+        _lastRebalance = uint64(block.timestamp);
         _revertOn(_sequencerTrouble());
 
-        uint256[] memory prices = _soundPrices(_checkSteps(steps));
-        uint256 navBefore = _value(prices).navUsd;
-        uint256 soldUsd = _execute(flashAmount, steps, prices);
-        Valuation memory afterwards = _value(prices);
+        Listing[] memory listings = _listings;
+        Step[] memory plan = steps;
+        bool[] memory touched = _checkSteps(listings, plan);
+        uint256[] memory amounts = _holdings(listings);
+        uint256[] memory prices = _soundPrices(listings, amounts, touched, limits.maxOracleGapBps);
+        uint256 navBefore = _value(listings, amounts, prices).navUsd;
+        uint256 soldUsd = _execute(flashAmount, plan, listings, prices);
+        Valuation memory afterwards = _value(listings, _holdings(listings), prices);
 
-        uint256 loss = _checkLoss(navBefore, afterwards.navUsd, _policy.maxLossBps);
-        _spendLoss(_lossBucket, loss, _policy.maxDailyLossBps, _policy.maxDailyLossBps);
-        _spendTurnover(soldUsd, navBefore);
+        uint256 loss = _checkLoss(navBefore, afterwards.navUsd, limits.maxLossBps);
+        _lossBucket = _withLoss(_lossBucket, loss, limits.maxDailyLossBps, limits.maxDailyLossBps);
+        _spendTurnover(soldUsd, navBefore, limits.maxDailyTurnoverBps * WAD_PER_BPS);
         uint256 healthFactor = _healthFactor();
-        if (healthFactor < _policy.minHealthFactor) {
-            revert HealthFactorBelowFloor(healthFactor, _policy.minHealthFactor);
+        if (healthFactor < limits.minHealthFactor) {
+            revert HealthFactorBelowFloor(healthFactor, limits.minHealthFactor);
         }
         uint256 leverage = _leverage(afterwards);
-        if (leverage > _policy.maxLeverage) revert LeverageAboveCap(leverage, _policy.maxLeverage);
-        _checkWeights(afterwards);
-        emit Rebalanced(_epoch, navBefore, afterwards.navUsd, healthFactor, leverage);
+        if (leverage > limits.maxLeverage) revert LeverageAboveCap(leverage, limits.maxLeverage);
+        _checkWeights(listings, afterwards);
+        emit Rebalanced(expectedEpoch + 1, navBefore, afterwards.navUsd, healthFactor, leverage);
     }
 
     function deleverage(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps)
@@ -121,9 +118,9 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
         if (healthBefore >= _policy.ripcordHealthFactor) {
             revert RipcordNotArmed(healthBefore, _policy.ripcordHealthFactor);
         }
-        uint256 notBefore = lastRipcord + _policy.ripcordInterval;
+        uint256 notBefore = uint256(_lastRipcord) + _policy.ripcordInterval;
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
-        lastRipcord = block.timestamp;
+        _lastRipcord = uint64(block.timestamp);
 
         uint256 healthAfter =
             _lower(flashAmount, steps, _policy.maxDailyEmergencyLossBps / RIPCORD_BUDGET_DIVISOR);
@@ -135,30 +132,31 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
     function _enter(uint256 expectedEpoch, uint256 deadline) private {
         if (expectedEpoch != _epoch) revert WrongEpoch(expectedEpoch, _epoch);
         if (block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
-        _epoch = expectedEpoch + 1;
+        _epoch = uint64(expectedEpoch) + 1;
     }
 
     function _lower(uint256 flashAmount, Step[] memory steps, uint256 dailyLimitBps)
         private
         returns (uint256 healthAfter)
     {
-        _checkSteps(steps);
+        Listing[] memory listings = _listings;
+        _checkSteps(listings, steps);
         _requireLowering(steps);
-        uint256[] memory prices = _lastPrices(_holdings());
-        uint256 navBefore = _value(prices).navUsd;
-        uint256 debtBefore = _debt();
+        uint256[] memory amounts = _holdings(listings);
+        uint256[] memory prices = _lastPrices(listings, amounts);
+        Valuation memory before = _value(listings, amounts, prices);
         uint256 healthBefore = _healthFactor();
 
-        _execute(flashAmount, steps, prices);
+        _execute(flashAmount, steps, listings, prices);
 
-        uint256 navAfter = _value(prices).navUsd;
-        uint256 debtAfter = _debt();
+        Valuation memory afterwards = _value(listings, _holdings(listings), prices);
         healthAfter = _healthFactor();
-        if (debtAfter >= debtBefore) revert DebtNotLowered(debtBefore, debtAfter);
+        if (afterwards.debt >= before.debt) revert DebtNotLowered(before.debt, afterwards.debt);
         if (healthAfter <= healthBefore) revert HealthFactorNotRaised(healthBefore, healthAfter);
-        uint256 loss = _checkLoss(navBefore, navAfter, _policy.maxEmergencyLossBps);
-        _spendLoss(_emergencyLossBucket, loss, _policy.maxDailyEmergencyLossBps, dailyLimitBps);
-        emit Deleveraged(_epoch, msg.sender, navBefore, navAfter, healthAfter);
+        uint256 loss = _checkLoss(before.navUsd, afterwards.navUsd, _policy.maxEmergencyLossBps);
+        _emergencyLossBucket =
+            _withLoss(_emergencyLossBucket, loss, _policy.maxDailyEmergencyLossBps, dailyLimitBps);
+        emit Deleveraged(_epoch, msg.sender, before.navUsd, afterwards.navUsd, healthAfter);
     }
 
     // ------------------------------------------------------------- the limits
@@ -172,32 +170,30 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuard {
         return (navBefore - navAfter).mulDiv(WAD, navBefore, Math.Rounding.Ceil);
     }
 
-    function _spendLoss(
-        LeakyBucket.Bucket storage bucket,
-        uint256 loss,
-        uint256 drainBps,
-        uint256 limitBps
-    ) private {
+    function _withLoss(Bucket bucket, uint256 loss, uint256 drainBps, uint256 limitBps)
+        private
+        view
+        returns (Bucket)
+    {
         uint256 used = bucket.levelNow(drainBps * WAD_PER_BPS) + loss;
         if (loss != 0 && used > limitBps * WAD_PER_BPS) revert DailyLossAboveLimit(used, limitBps * WAD_PER_BPS);
-        bucket.set(used);
+        return LeakyBucket.filledTo(used);
     }
 
-    function _spendTurnover(uint256 soldUsd, uint256 navBefore) private {
+    function _spendTurnover(uint256 soldUsd, uint256 navBefore, uint256 limit) private {
         if (soldUsd == 0) return;
-        uint256 limit = _policy.maxDailyTurnoverBps * WAD_PER_BPS;
         if (navBefore == 0) revert DailyTurnoverAboveLimit(type(uint256).max, limit);
         uint256 used = _turnoverBucket.levelNow(limit) + soldUsd.mulDiv(WAD, navBefore, Math.Rounding.Ceil);
         if (used > limit) revert DailyTurnoverAboveLimit(used, limit);
-        _turnoverBucket.set(used);
+        _turnoverBucket = LeakyBucket.filledTo(used);
     }
 
-    function _checkWeights(Valuation memory valuation) private view {
+    function _checkWeights(Listing[] memory listings, Valuation memory valuation) private pure {
         for (uint256 i = 1; i < valuation.valuesUsd.length; i++) {
             if (valuation.valuesUsd[i] == 0) continue;
             uint256 weightBps = valuation.valuesUsd[i].mulDiv(BPS, valuation.navUsd, Math.Rounding.Ceil);
-            uint256 capBps = _listings[_tokens[i]].maxWeightBps;
-            if (weightBps > capBps) revert WeightAboveCap(_tokens[i], weightBps, capBps);
+            uint256 capBps = listings[i].maxWeightBps;
+            if (weightBps > capBps) revert WeightAboveCap(listings[i].token, weightBps, capBps);
         }
     }
 

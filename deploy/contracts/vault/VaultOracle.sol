@@ -8,7 +8,7 @@ import {IAggregatorV3} from "./IAggregatorV3.sol";
 import {VaultRegistry} from "./VaultRegistry.sol";
 
 /// @notice What the vault holds and owes, and what that is worth by its feeds. No pool's spot price is ever read.
-/// @dev Prices and holdings are arrays in the order of _tokens; prices have 8 decimals, 0 where there is none.
+/// @dev Prices and holdings are arrays in the order of the listings; prices have 8 decimals, 0 where there is none.
 abstract contract VaultOracle is VaultRegistry {
     using Math for uint256;
 
@@ -27,18 +27,23 @@ abstract contract VaultOracle is VaultRegistry {
     struct Trouble {
         Fault fault;
         address token;
+        uint256 maxAge;
         int256 number;
     }
 
+    /// @dev debt in raw units of the accounting asset
     struct Valuation {
         uint256 navUsd;
         uint256 grossUsd;
         uint256 debtUsd;
+        uint256 debt;
         uint256[] valuesUsd;
     }
 
     function position() external view returns (Position memory) {
-        Valuation memory valuation = _value(_lastPrices(_holdings()));
+        Listing[] memory listings = _listings;
+        uint256[] memory amounts = _holdings(listings);
+        Valuation memory valuation = _value(listings, amounts, _lastPrices(listings, amounts));
         return Position({
             navUsd: valuation.navUsd,
             grossUsd: valuation.grossUsd,
@@ -51,11 +56,10 @@ abstract contract VaultOracle is VaultRegistry {
     // ---------------------------------------------------------- the position
 
     /// @return amounts Idle and supplied together, raw, per token.
-    function _holdings() internal view returns (uint256[] memory amounts) {
-        amounts = new uint256[](_tokens.length);
+    function _holdings(Listing[] memory listings) internal view returns (uint256[] memory amounts) {
+        amounts = new uint256[](listings.length);
         for (uint256 i = 0; i < amounts.length; i++) {
-            address token = _tokens[i];
-            amounts[i] = _idle(token) + IERC20(_listings[token].aToken).balanceOf(address(this));
+            amounts[i] = _idle(listings[i].token) + IERC20(listings[i].aToken).balanceOf(address(this));
         }
     }
 
@@ -72,18 +76,21 @@ abstract contract VaultOracle is VaultRegistry {
     }
 
     /// @dev Assets rounded down, debt up; a negative net asset value is 0.
-    function _value(uint256[] memory prices) internal view returns (Valuation memory valuation) {
-        uint256[] memory amounts = _holdings();
+    function _value(Listing[] memory listings, uint256[] memory amounts, uint256[] memory prices)
+        internal
+        view
+        returns (Valuation memory valuation)
+    {
         valuation.valuesUsd = new uint256[](amounts.length);
         uint256 assetsUsd = 0;
         for (uint256 i = 0; i < amounts.length; i++) {
-            uint256 unit = 10 ** _listings[_tokens[i]].decimals;
-            valuation.valuesUsd[i] = amounts[i].mulDiv(prices[i], unit);
-            assetsUsd += valuation.valuesUsd[i];
+            uint256 valueUsd = amounts[i].mulDiv(prices[i], 10 ** listings[i].decimals);
+            valuation.valuesUsd[i] = valueUsd;
+            assetsUsd += valueUsd;
         }
         valuation.grossUsd = assetsUsd - valuation.valuesUsd[0];
-        valuation.debtUsd =
-            _debt().mulDiv(prices[0], 10 ** _listings[DEBT_ASSET].decimals, Math.Rounding.Ceil);
+        valuation.debt = _debt();
+        valuation.debtUsd = valuation.debt.mulDiv(prices[0], 10 ** listings[0].decimals, Math.Rounding.Ceil);
         valuation.navUsd = assetsUsd > valuation.debtUsd ? assetsUsd - valuation.debtUsd : 0;
     }
 
@@ -95,15 +102,16 @@ abstract contract VaultOracle is VaultRegistry {
 
     /// @dev In raw units of the accounting asset, whose own price matters only where something else is held.
     function _netAssets() internal view returns (uint256) {
-        uint256[] memory amounts = _holdings();
-        uint256 accountingUnit = 10 ** _listings[DEBT_ASSET].decimals;
+        Listing[] memory listings = _listings;
+        uint256[] memory amounts = _holdings(listings);
+        uint256 accountingUnit = 10 ** listings[0].decimals;
         uint256 accountingPrice = 0;
         uint256 total = amounts[0];
         for (uint256 i = 1; i < amounts.length; i++) {
             if (amounts[i] == 0) continue;
-            if (accountingPrice == 0) accountingPrice = _lastPrice(DEBT_ASSET);
-            uint256 unit = 10 ** _listings[_tokens[i]].decimals;
-            total += amounts[i].mulDiv(_lastPrice(_tokens[i]) * accountingUnit, unit * accountingPrice);
+            if (accountingPrice == 0) accountingPrice = _lastPrice(listings[0]);
+            uint256 unit = 10 ** listings[i].decimals;
+            total += amounts[i].mulDiv(_lastPrice(listings[i]) * accountingUnit, unit * accountingPrice);
         }
         uint256 debt = _debt();
         return total > debt ? total - debt : 0;
@@ -112,31 +120,39 @@ abstract contract VaultOracle is VaultRegistry {
     // ----------------------------------------------------------------- prices
 
     /// @dev For repayment and for reading: the last answer however old, but never one that is not positive.
-    function _lastPrices(uint256[] memory amounts) internal view returns (uint256[] memory prices) {
+    function _lastPrices(Listing[] memory listings, uint256[] memory amounts)
+        internal
+        view
+        returns (uint256[] memory prices)
+    {
         prices = new uint256[](amounts.length);
         for (uint256 i = 0; i < amounts.length; i++) {
-            if (amounts[i] != 0 || i == 0) prices[i] = _lastPrice(_tokens[i]);
+            if (amounts[i] != 0 || i == 0) prices[i] = _lastPrice(listings[i]);
         }
     }
 
-    function _lastPrice(address token) private view returns (uint256) {
-        (int256 answer,) = _answer(token);
-        if (answer <= 0) revert InvalidPrice(token, answer);
+    function _lastPrice(Listing memory listing) private view returns (uint256) {
+        (int256 answer,) = _answer(listing);
+        if (answer <= 0) revert InvalidPrice(listing.token, answer);
         return uint256(answer);
     }
 
     /// @dev For levering: what is held or touched has a price that is valid, fresh, and agrees with the lending market's.
-    function _soundPrices(bool[] memory touched) internal view returns (uint256[] memory prices) {
-        uint256[] memory amounts = _holdings();
+    function _soundPrices(
+        Listing[] memory listings,
+        uint256[] memory amounts,
+        bool[] memory touched,
+        uint256 maxGapBps
+    ) internal view returns (uint256[] memory prices) {
         IPriceOracleGetter market = IPriceOracleGetter(ADDRESSES_PROVIDER.getPriceOracle());
         prices = new uint256[](amounts.length);
         for (uint256 i = 0; i < amounts.length; i++) {
             if (amounts[i] == 0 && !touched[i]) continue;
-            address token = _tokens[i];
-            (int256 answer, uint256 updatedAt) = _answer(token);
-            if (touched[i] || _matters(token, amounts[i], answer)) {
-                _revertOn(_judge(token, answer, updatedAt));
-                _requireAgreement(token, uint256(answer), market.getAssetPrice(token));
+            Listing memory listing = listings[i];
+            (int256 answer, uint256 updatedAt) = _answer(listing);
+            if (touched[i] || _matters(listing, amounts[i], answer)) {
+                _revertOn(_judge(listing, answer, updatedAt));
+                _requireAgreement(listing.token, uint256(answer), market.getAssetPrice(listing.token), maxGapBps);
             }
             prices[i] = answer > 0 ? uint256(answer) : 0;
         }
@@ -144,19 +160,19 @@ abstract contract VaultOracle is VaultRegistry {
 
     /// @dev Why there is no fair share price now. With nothing but the accounting asset there always is one.
     function _sharePriceTrouble() internal view returns (Trouble memory trouble) {
-        uint256[] memory amounts = _holdings();
+        Listing[] memory listings = _listings;
+        uint256[] memory amounts = _holdings(listings);
         bool priced = false;
         for (uint256 i = amounts.length - 1; i > 0; i--) {
-            address token = _tokens[i];
-            (int256 answer, uint256 updatedAt) = _answer(token);
-            if (!_matters(token, amounts[i], answer)) continue;
+            (int256 answer, uint256 updatedAt) = _answer(listings[i]);
+            if (!_matters(listings[i], amounts[i], answer)) continue;
             priced = true;
-            trouble = _judge(token, answer, updatedAt);
+            trouble = _judge(listings[i], answer, updatedAt);
             if (trouble.fault != Fault.None) return trouble;
         }
         if (!priced) return trouble;
-        (int256 accountingAnswer, uint256 accountingTime) = _answer(DEBT_ASSET);
-        trouble = _judge(DEBT_ASSET, accountingAnswer, accountingTime);
+        (int256 accountingAnswer, uint256 accountingTime) = _answer(listings[0]);
+        trouble = _judge(listings[0], accountingAnswer, accountingTime);
         if (trouble.fault != Fault.None) return trouble;
         return _sequencerTrouble();
     }
@@ -177,38 +193,41 @@ abstract contract VaultOracle is VaultRegistry {
         if (trouble.fault == Fault.None) return;
         if (trouble.fault == Fault.Invalid) revert InvalidPrice(trouble.token, trouble.number);
         if (trouble.fault == Fault.Stale) {
-            revert StalePrice(trouble.token, uint256(trouble.number), _listings[trouble.token].maxAge);
+            revert StalePrice(trouble.token, uint256(trouble.number), trouble.maxAge);
         }
         if (trouble.fault == Fault.SequencerDown) revert SequencerDown();
         revert SequencerGracePeriod(uint256(trouble.number), _sequencerGracePeriod);
     }
 
-    function _judge(address token, int256 answer, uint256 updatedAt) private view returns (Trouble memory trouble) {
-        trouble.token = token;
+    function _judge(Listing memory listing, int256 answer, uint256 updatedAt)
+        private
+        view
+        returns (Trouble memory trouble)
+    {
+        trouble.token = listing.token;
+        trouble.maxAge = listing.maxAge;
         if (answer <= 0) {
             trouble.fault = Fault.Invalid;
             trouble.number = answer;
-        } else if (updatedAt > block.timestamp || block.timestamp - updatedAt > _listings[token].maxAge) {
+        } else if (updatedAt > block.timestamp || block.timestamp - updatedAt > listing.maxAge) {
             trouble.fault = Fault.Stale;
             trouble.number = int256(updatedAt);
         }
     }
 
-    function _requireAgreement(address token, uint256 price, uint256 marketPrice) private view {
+    function _requireAgreement(address token, uint256 price, uint256 marketPrice, uint256 maxGapBps) private pure {
         uint256 gap = price > marketPrice ? price - marketPrice : marketPrice - price;
-        if (gap * BPS > marketPrice * _policy.maxOracleGapBps) {
-            revert OracleGap(token, price, marketPrice, _policy.maxOracleGapBps);
-        }
+        if (gap * BPS > marketPrice * maxGapBps) revert OracleGap(token, price, marketPrice, maxGapBps);
     }
 
-    function _matters(address token, uint256 amount, int256 answer) private view returns (bool) {
+    function _matters(Listing memory listing, uint256 amount, int256 answer) private pure returns (bool) {
         if (amount == 0) return false;
-        return answer <= 0 || amount.mulDiv(uint256(answer), 10 ** _listings[token].decimals) >= DUST_USD;
+        return answer <= 0 || amount.mulDiv(uint256(answer), 10 ** listing.decimals) >= DUST_USD;
     }
 
     /// @dev A feed that reverts has no price; it must not be able to block a repayment that does not need it.
-    function _answer(address token) private view returns (int256 answer, uint256 updatedAt) {
-        try IAggregatorV3(_listings[token].feed).latestRoundData() returns (
+    function _answer(Listing memory listing) private view returns (int256 answer, uint256 updatedAt) {
+        try IAggregatorV3(listing.feed).latestRoundData() returns (
             uint80, int256 lastAnswer, uint256, uint256 lastUpdatedAt, uint80
         ) {
             return (lastAnswer, lastUpdatedAt);

@@ -12,12 +12,10 @@ import {
 } from "@uniswap/v3-periphery/contracts/interfaces/IPeripheryImmutableState.sol";
 import {IRiskParityVault} from "../IRiskParityVault.sol";
 import {IAggregatorV3} from "./IAggregatorV3.sol";
-import {LeakyBucket} from "./LeakyBucket.sol";
+import {Bucket, LeakyBucket} from "./LeakyBucket.sol";
 
 /// @notice Who may do what, with which tokens, within which limits. All of it is the admin's.
 abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
-    using LeakyBucket for LeakyBucket.Bucket;
-
     bytes32 public constant KEEPER_ROLE = keccak256("KEEPER_ROLE");
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
@@ -30,12 +28,13 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
     uint8 internal constant MAX_TOKEN_DECIMALS = 18;
 
     struct Listing {
-        address feed;
+        address token;
         uint32 maxAge;
         uint16 maxWeightBps;
         bool enabled;
         uint8 decimals;
         uint16 reserveId;
+        address feed;
         address aToken;
     }
 
@@ -46,17 +45,21 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
     address internal immutable DEBT_ASSET;
     address internal immutable DEBT_TOKEN;
 
-    /// @dev The accounting asset first, in order of addition after it.
-    address[] internal _tokens;
-    mapping(address token => Listing) internal _listings;
-    mapping(uint24 fee => bool) internal _feeTiers;
+    // What a call writes lies together: the times share the slot of Pausable's flag, two of the buckets share another.
+    uint64 internal _epoch;
+    uint64 internal _lastRebalance;
+    uint64 internal _lastRipcord;
+
+    Bucket internal _lossBucket;
+    Bucket internal _turnoverBucket;
+    Bucket internal _emergencyLossBucket;
+
     Policy internal _policy;
     address internal _sequencerFeed;
     uint32 internal _sequencerGracePeriod;
-
-    LeakyBucket.Bucket internal _lossBucket;
-    LeakyBucket.Bucket internal _emergencyLossBucket;
-    LeakyBucket.Bucket internal _turnoverBucket;
+    mapping(uint24 fee => bool) internal _feeTiers;
+    /// @dev The accounting asset first, in order of addition after it. A call reads them once, into memory.
+    Listing[] internal _listings;
 
     constructor(IPool pool, address router, address factory, address debtAsset) {
         POOL = pool;
@@ -103,16 +106,29 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
 
     // ------------------------------------------------------------------ views
 
+    function epoch() external view returns (uint256) {
+        return _epoch;
+    }
+
+    function lastRebalance() external view returns (uint256) {
+        return _lastRebalance;
+    }
+
+    function lastRipcord() external view returns (uint256) {
+        return _lastRipcord;
+    }
+
     function policy() external view returns (Policy memory) {
         return _policy;
     }
 
     function assets() external view returns (AssetConfig[] memory configs) {
-        configs = new AssetConfig[](_tokens.length);
+        Listing[] memory listings = _listings;
+        configs = new AssetConfig[](listings.length);
         for (uint256 i = 0; i < configs.length; i++) {
-            Listing storage listing = _listings[_tokens[i]];
+            Listing memory listing = listings[i];
             configs[i] = AssetConfig({
-                token: _tokens[i],
+                token: listing.token,
                 feed: listing.feed,
                 maxAge: listing.maxAge,
                 maxWeightBps: listing.maxWeightBps,
@@ -121,7 +137,7 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
         }
     }
 
-    function budgets() external view returns (Budgets memory) {
+    function budgets() public view returns (Budgets memory) {
         return Budgets({
             loss: _lossBucket.levelNow(_policy.maxDailyLossBps * WAD_PER_BPS),
             emergencyLoss: _emergencyLossBucket.levelNow(_policy.maxDailyEmergencyLossBps * WAD_PER_BPS),
@@ -151,8 +167,9 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
 
     // --------------------------------------------------------------- internal
 
-    function _listed(address token) internal view returns (bool) {
-        return _listings[token].feed != address(0);
+    /// @return place In the listings; their length where the token is not among them.
+    function _placeOf(Listing[] memory listings, address token) internal pure returns (uint256 place) {
+        while (place < listings.length && listings[place].token != token) place++;
     }
 
     function _setPolicy(Policy memory p) internal {
@@ -169,9 +186,10 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
         if (p.maxOracleGapBps > BPS) revert InvalidPolicy("maxOracleGapBps");
 
         // Drain at the old limits up to now, so that a new limit does not rewrite the past.
-        _lossBucket.set(_lossBucket.levelNow(_policy.maxDailyLossBps * WAD_PER_BPS));
-        _emergencyLossBucket.set(_emergencyLossBucket.levelNow(_policy.maxDailyEmergencyLossBps * WAD_PER_BPS));
-        _turnoverBucket.set(_turnoverBucket.levelNow(_policy.maxDailyTurnoverBps * WAD_PER_BPS));
+        Budgets memory used = budgets();
+        _lossBucket = LeakyBucket.filledTo(used.loss);
+        _emergencyLossBucket = LeakyBucket.filledTo(used.emergencyLoss);
+        _turnoverBucket = LeakyBucket.filledTo(used.turnover);
 
         _policy = p;
         emit PolicyChanged(p);
@@ -190,11 +208,11 @@ abstract contract VaultRegistry is IRiskParityVault, AccessControl, Pausable {
         uint8 decimals = IERC20Metadata(token).decimals();
         if (decimals > MAX_TOKEN_DECIMALS) revert InvalidAsset(token, "decimals");
 
-        if (!_listed(token)) {
-            if (_tokens.length == MAX_ASSETS) revert InvalidAsset(token, "count");
-            _tokens.push(token);
-        }
-        _listings[token] = Listing({
+        uint256 place = _placeOf(_listings, token);
+        if (place == MAX_ASSETS) revert InvalidAsset(token, "count");
+        if (place == _listings.length) _listings.push();
+        _listings[place] = Listing({
+            token: token,
             feed: config.feed,
             maxAge: config.maxAge,
             maxWeightBps: config.maxWeightBps,

@@ -25,31 +25,35 @@ abstract contract VaultSteps is VaultOracle {
     bytes32 private constant FLASH_EXPECTED = keccak256("RiskParityVault.flashExpected");
     bytes32 private constant SOLD_USD = keccak256("RiskParityVault.soldUsd");
 
-    uint256 internal _epoch;
-
     // ------------------------------------------------------------- validation
 
     /// @dev Everything that can be refused before anything moves.
-    /// @return touched The tokens that the steps move, in the order of _tokens.
-    function _checkSteps(Step[] memory steps) internal view returns (bool[] memory touched) {
+    /// @return touched The tokens that the steps move, in the order of the listings.
+    function _checkSteps(Listing[] memory listings, Step[] memory steps)
+        internal
+        view
+        returns (bool[] memory touched)
+    {
         if (steps.length == 0) revert NoSteps();
-        touched = new bool[](_tokens.length);
+        touched = new bool[](listings.length);
         touched[0] = true;
         for (uint256 i = 0; i < steps.length; i++) {
             Step memory step = steps[i];
-            if (!_listed(step.token)) revert TokenNotAllowed(step.token);
+            uint256 place = _allowed(listings, step.token);
+            touched[place] = true;
             bool exactOnly = step.kind == StepKind.Borrow || step.kind == StepKind.SwapExactOut;
             if (step.amount == 0 || (exactOnly && step.amount == ALL)) revert AmountNotAllowed(i);
 
             if (step.kind == StepKind.Borrow || step.kind == StepKind.Repay) {
                 if (step.token != DEBT_ASSET) revert TokenNotAllowed(step.token);
             } else if (step.kind == StepKind.Supply) {
-                if (!_listings[step.token].enabled) revert TokenDisabled(step.token);
+                if (!listings[place].enabled) revert TokenDisabled(step.token);
             } else if (_isSwap(step.kind)) {
-                address bought = _checkPath(step, i);
-                if (!_listings[bought].enabled) revert TokenDisabled(bought);
+                uint256 end = _checkPath(listings, step, i);
+                touched[end] = true;
+                Listing memory bought = listings[step.kind == StepKind.SwapExactOut ? place : end];
+                if (!bought.enabled) revert TokenDisabled(bought.token);
             }
-            _mark(touched, step);
         }
     }
 
@@ -62,17 +66,26 @@ abstract contract VaultSteps is VaultOracle {
         }
     }
 
-    function _checkPath(Step memory step, uint256 index) private view returns (address bought) {
+    /// @return end The place of the path's last token.
+    function _checkPath(Listing[] memory listings, Step memory step, uint256 index)
+        private
+        view
+        returns (uint256 end)
+    {
         bytes memory path = step.path;
         if (!path.wellFormed()) revert PathMalformed(index);
         uint256 hops = path.hops();
         for (uint256 hop = 0; hop < hops; hop++) {
             if (!_feeTiers[path.feeAt(hop)]) revert FeeTierNotAllowed(path.feeAt(hop));
-            if (!_listed(path.tokenAt(hop + 1))) revert TokenNotAllowed(path.tokenAt(hop + 1));
+            end = _allowed(listings, path.tokenAt(hop + 1));
         }
         // Both kinds of path begin with the token whose amount is exact; exact-output paths run backwards.
         if (path.tokenAt(0) != step.token || path.tokenAt(hops) == step.token) revert PathMalformed(index);
-        return _bought(step);
+    }
+
+    function _allowed(Listing[] memory listings, address token) private pure returns (uint256 place) {
+        place = _placeOf(listings, token);
+        if (place == listings.length) revert TokenNotAllowed(token);
     }
 
     function _isSwap(StepKind kind) private pure returns (bool) {
@@ -87,21 +100,16 @@ abstract contract VaultSteps is VaultOracle {
         return step.kind == StepKind.SwapExactIn ? step.token : step.path.tokenAt(step.path.hops());
     }
 
-    function _mark(bool[] memory touched, Step memory step) private view {
-        for (uint256 i = 0; i < touched.length; i++) {
-            if (_tokens[i] == step.token) touched[i] = true;
-            if (_isSwap(step.kind) && _tokens[i] == step.path.tokenAt(step.path.hops())) touched[i] = true;
-        }
-    }
-
     // -------------------------------------------------------------- execution
 
     /// @return soldUsd Value at the given prices of everything that swaps sold, rounded up.
-    function _execute(uint256 flashAmount, Step[] memory steps, uint256[] memory prices)
-        internal
-        returns (uint256 soldUsd)
-    {
-        if (flashAmount == 0) return _run(steps, prices);
+    function _execute(
+        uint256 flashAmount,
+        Step[] memory steps,
+        Listing[] memory listings,
+        uint256[] memory prices
+    ) internal returns (uint256 soldUsd) {
+        if (flashAmount == 0) return _run(steps, listings, prices);
         FLASH_EXPECTED.asBoolean().tstore(true);
         POOL.flashLoanSimple(address(this), DEBT_ASSET, flashAmount, abi.encode(steps, prices), NO_REFERRAL);
         _closeAllowance(DEBT_ASSET, address(POOL));
@@ -121,24 +129,37 @@ abstract contract VaultSteps is VaultOracle {
         }
         FLASH_EXPECTED.asBoolean().tstore(false);
         (Step[] memory steps, uint256[] memory prices) = abi.decode(params, (Step[], uint256[]));
-        SOLD_USD.asUint256().tstore(_run(steps, prices));
+        SOLD_USD.asUint256().tstore(_run(steps, _listings, prices));
         IERC20(token).forceApprove(msg.sender, amount + premium);
         return true;
     }
 
-    function _run(Step[] memory steps, uint256[] memory prices) private returns (uint256 soldUsd) {
+    function _run(Step[] memory steps, Listing[] memory listings, uint256[] memory prices)
+        private
+        returns (uint256 soldUsd)
+    {
+        uint256 epochNow = _epoch;
         for (uint256 i = 0; i < steps.length; i++) {
             Step memory step = steps[i];
-            (uint256 amountIn, uint256 amountOut) = _runOne(step, i);
-            if (_isSwap(step.kind)) soldUsd += _valueOf(_sold(step), amountIn, prices);
-            emit StepExecuted(_epoch, i, step.kind, step.token, amountIn, amountOut);
+            (uint256 amountIn, uint256 amountOut) = _runOne(step, listings, i);
+            if (_isSwap(step.kind)) {
+                uint256 sold = _placeOf(listings, _sold(step));
+                soldUsd += amountIn.mulDiv(prices[sold], 10 ** listings[sold].decimals, Math.Rounding.Ceil);
+            }
+            emit StepExecuted(epochNow, i, step.kind, step.token, amountIn, amountOut);
         }
     }
 
     /// @return amountIn What left this contract.
     /// @return amountOut What came into it.
-    function _runOne(Step memory step, uint256 index) private returns (uint256 amountIn, uint256 amountOut) {
-        if (step.kind == StepKind.Supply) return (_supply(step, index), 0);
+    function _runOne(Step memory step, Listing[] memory listings, uint256 index)
+        private
+        returns (uint256 amountIn, uint256 amountOut)
+    {
+        if (step.kind == StepKind.Supply) {
+            uint256 reserveId = listings[_placeOf(listings, step.token)].reserveId;
+            return (_supply(step, reserveId, index), 0);
+        }
         if (step.kind == StepKind.Withdraw) return (0, POOL.withdraw(step.token, step.amount, address(this)));
         if (step.kind == StepKind.Borrow) {
             POOL.borrow(step.token, step.amount, VARIABLE_RATE, NO_REFERRAL, address(this));
@@ -149,27 +170,28 @@ abstract contract VaultSteps is VaultOracle {
         return _swapExactOut(step);
     }
 
-    function _supply(Step memory step, uint256 index) private returns (uint256 amount) {
-        amount = _resolve(step.amount, _idle(step.token), index);
+    function _supply(Step memory step, uint256 reserveId, uint256 index) private returns (uint256 amount) {
+        amount = _amount(step, index);
         IERC20(step.token).forceApprove(address(POOL), amount);
         POOL.supply(step.token, amount, address(this), NO_REFERRAL);
         _closeAllowance(step.token, address(POOL));
         // The first supply of a reserve is not always made collateral by the pool itself.
-        uint256 collateralBit = uint256(_listings[step.token].reserveId) * 2 + 1;
+        uint256 collateralBit = reserveId * 2 + 1;
         if ((POOL.getUserConfiguration(address(this)).data >> collateralBit) & 1 == 0) {
             POOL.setUserUseReserveAsCollateral(step.token, true);
         }
     }
 
     function _repay(Step memory step, uint256 index) private returns (uint256 amount) {
-        amount = _resolve(step.amount, Math.min(_debt(), _idle(step.token)), index);
+        amount = step.amount == ALL ? Math.min(_debt(), _idle(step.token)) : step.amount;
+        if (amount == 0) revert AmountNotAllowed(index);
         IERC20(step.token).forceApprove(address(POOL), amount);
         amount = POOL.repay(step.token, amount, VARIABLE_RATE, address(this));
         _closeAllowance(step.token, address(POOL));
     }
 
     function _swapExactIn(Step memory step, uint256 index) private returns (uint256 amountIn, uint256 amountOut) {
-        amountIn = _resolve(step.amount, _idle(step.token), index);
+        amountIn = _amount(step, index);
         IERC20(step.token).forceApprove(ROUTER, amountIn);
         amountOut = IV3SwapRouter(ROUTER).exactInput(
             IV3SwapRouter.ExactInputParams({
@@ -198,22 +220,14 @@ abstract contract VaultSteps is VaultOracle {
     }
 
     /// @dev The router reads an amount of 0 as "its own balance", so nothing at all is refused here.
-    function _resolve(uint256 amount, uint256 available, uint256 index) private pure returns (uint256 resolved) {
-        resolved = amount == ALL ? available : amount;
-        if (resolved == 0) revert AmountNotAllowed(index);
+    function _amount(Step memory step, uint256 index) private view returns (uint256 amount) {
+        amount = step.amount == ALL ? _idle(step.token) : step.amount;
+        if (amount == 0) revert AmountNotAllowed(index);
     }
 
     function _closeAllowance(address token, address spender) private {
         if (IERC20(token).allowance(address(this), spender) == 0) return;
         IERC20(token).forceApprove(spender, 0);
         if (IERC20(token).allowance(address(this), spender) != 0) revert AllowanceLeft(token, spender);
-    }
-
-    function _valueOf(address token, uint256 amount, uint256[] memory prices) private view returns (uint256) {
-        for (uint256 i = 0; i < prices.length; i++) {
-            if (_tokens[i] != token) continue;
-            return amount.mulDiv(prices[i], 10 ** _listings[token].decimals, Math.Rounding.Ceil);
-        }
-        return 0;
     }
 }
