@@ -21,7 +21,7 @@ from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.trades import trades
 from tests.bench.test_cycle_bench import filled
-from tests.chain.direct_gas import Spent, spent_by_operation
+from tests.chain.direct_gas import Spent, spent_by_operation, spent_table
 from tests.chain.node_scene import node_in
 from tests.chain.state_runs import Outcome, a_plan, run
 from tests.chain.state_scene import Stage
@@ -121,10 +121,5 @@ def test_the_vaults_gas_beside_the_protocols_own(benchmark: BenchmarkFixture, co
         return found
 
     found = benchmark.pedantic(measured, rounds=1)
-    head = f"{'gas':<44}{'direct':>10}{'in a call':>11}{'added':>9}{'alone':>11}"
-    lines = [
-        f"{one.what:<44}{one.direct:>10,}{one.within:>11,}{one.added:>9.1%}{one.alone or '–':>11}"
-        for one in found
-    ]
-    benchmark.extra_info["table"] = "\n".join([head, *lines])
+    benchmark.extra_info["table"] = spent_table(found)
     assert all(one.direct > 0 for one in found)

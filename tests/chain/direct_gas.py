@@ -67,6 +67,19 @@ def spent_by_operation(scene: Scene) -> tuple[Spent, ...]:
     return tuple(found)
 
 
+def spent_table(found: Sequence[Spent]) -> str:
+    head = f"{'gas':<44}{'direct':>10}{'in a call':>11}{'added':>9}{'alone':>11}"
+    lines = [
+        f"{one.what:<44}{one.direct:>10,}{one.within:>11,}{one.added:>9.1%}{_number(one.alone):>11}"
+        for one in found
+    ]
+    return "\n".join([head, *lines])
+
+
+def _number(gas: int | None) -> str:
+    return "–" if gas is None else f"{gas:,}"
+
+
 def _in_a_call(scene: Scene, steps: Sequence[Step]) -> int:
     before = scene.snapshot()
     gas = int(scene.send(scene.rebalance(list(steps)), scene.people.keeper)["gasUsed"])

@@ -1,13 +1,17 @@
-"""What the vault's calls cost. `pytest tests/chain/test_vault_gas.py -s` prints the table."""
+"""What the vault's calls cost, and what they add to the protocols' own gas. `pytest tests/chain/test_vault_gas.py -s`
+prints both tables."""
 
 from __future__ import annotations
 
 import pytest
 
 from keeper.devnet.world import World
+from tests.chain.direct_gas import spent_by_operation, spent_table
 from tests.chain.vault_scene import GAS_PER_TRANSACTION, Scene, vault_scene
 
 USDC = 10**6
+MOST_ADDED = 0.15
+"""By the vault to a whole call, as a part of what the same operations cost when called directly."""
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +43,13 @@ def test_gas_table(scene: Scene) -> None:
     for name, gas in rows:
         print(f"{name:<48}{gas:>12,}")
     assert all(gas < GAS_PER_TRANSACTION for _, gas in rows)
+
+
+def test_a_whole_call_adds_little_to_the_protocols_own_gas(scene: Scene) -> None:
+    """And each operation costs less as one more step than called directly."""
+    found = spent_by_operation(scene)
+    print(f"\n{spent_table(found)}")
+    whole = [one for one in found if one.alone is None]
+    assert len(whole) == 2
+    assert all(one.added <= MOST_ADDED for one in whole), whole
+    assert all(one.added < 0.0 for one in found if one.alone is not None), found
