@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from keeper.doctor import Diagnosis
+    from keeper.doctor.diagnosis import Diagnosis
 
 NAME_WIDTH = 18
 STYLES = {"GOOD": "green", "WORTH_A_LOOK": "yellow", "WRONG": "bold red", "NOT_LOOKED_AT": "dim"}
@@ -22,7 +22,7 @@ def doctor(
 
     The exit code is that of the first thing that is wrong, 0 when nothing is.
     """
-    from keeper.doctor import examine
+    from keeper.doctor.examine import examine
 
     found: list[Diagnosis] = []
     if as_json:

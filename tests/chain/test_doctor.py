@@ -11,7 +11,7 @@ import pytest
 
 from keeper.devnet.anvil import free_port, rpc
 from keeper.devnet.world import World
-from keeper.doctor import CHECKS
+from keeper.doctor.examine import CHECKS
 from tests.chain.test_keeper_command import Run, keeper
 
 __all__ = ["keeper"]
