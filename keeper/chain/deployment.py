@@ -12,7 +12,7 @@ from keeper.chain import listed_pools, rollup
 from keeper.chain.address_book import Book, Rollup
 from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
+from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.multicall import Multicall, decode_answers
@@ -99,7 +99,7 @@ def discover(
         [
             lending.addresses_provider(pool),
             lending.interest_rate_strategy(pool),
-            lending.category(pool, addresses.vault),
+            emode.chosen(pool, addresses.vault),
             *(
                 call
                 for config in configs
@@ -145,7 +145,7 @@ def discover(
         oracle=to_checksum_address(oracle),
         strategy=to_checksum_address(answers.first(lending.interest_rate_strategy(pool))),
         sequencer_feed=None if sequencer_feed == ZERO_ADDRESS else to_checksum_address(sequencer_feed),
-        category=answers.first(lending.category(pool, addresses.vault)),
+        category=answers.first(emode.chosen(pool, addresses.vault)),
         listings=listings,
         pools=listed_pools.found(factory, tradable, cash, further),
         multicall_code=multicall_code,

@@ -10,6 +10,7 @@ from keeper.chain import quote, rounds
 from keeper.chain.address_book import Book
 from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
+from keeper.chain.categories import categories
 from keeper.chain.contracts import pools, vault
 from keeper.chain.deployment import Addresses, Deployment, discover
 from keeper.chain.multicall import Multicall
@@ -22,6 +23,7 @@ from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
 from keeper.domain.record import NodeUse
 from keeper.ports import ReadBack, Reading
+from keeper.sizing.categories import Categories
 
 TWAP_WINDOW_S = 1_800
 
@@ -95,6 +97,10 @@ class Node:
         return _left(
             calls, self._multicall.read([one for pair in calls.values() for one in pair], snapshot.block.hash)
         )
+
+    def categories(self, snapshot: MarketSnapshot) -> Categories:
+        """The lending market's categories of collateral. Raises NodeUnavailable, NodeUntrusted."""
+        return categories(self._multicall, self._known_deployment(), snapshot.block.hash)
 
     def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
         """ports.Chain.read_back."""

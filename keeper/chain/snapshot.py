@@ -7,7 +7,7 @@ from typing import Any
 
 from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, feed, lending, pools, queue, vault
+from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
 from keeper.chain.deployment import Deployment, Listing
 from keeper.chain.listed_pools import FEE_TIERS, ZERO_ADDRESS, ListedPool
 from keeper.chain.multicall import Multicall
@@ -56,17 +56,12 @@ class SnapshotReader:
             *(vault.fee_tier_allowed(here, fee) for fee in FEE_TIERS),
             lending.price_oracle(at.provider),
             lending.account(at.pool, here),
-            lending.category(at.pool, here),
+            emode.chosen(at.pool, here),
             lending.flash_loan_premium(at.pool),
             lending.prices(at.oracle, self._tokens()),
         ]
         if at.category:
-            calls += [
-                lending.category_limits(at.pool, at.category),
-                lending.category_collateral(at.pool, at.category),
-                lending.category_borrowable(at.pool, at.category),
-                lending.category_ltv_zero(at.pool, at.category),
-            ]
+            calls += emode.calls(at.pool, at.category)
         if at.sequencer_feed is not None:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
         if at.redemption_queue is not None:
@@ -92,7 +87,7 @@ class SnapshotReader:
         feeds = {config.token: config.feed for config in answers.of(vault.assets(at.vault))}
         return (
             answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
-            and answers.of(lending.category(at.pool, at.vault)) == at.category
+            and answers.of(emode.chosen(at.pool, at.vault)) == at.category
             and sequencer_feed == (at.sequencer_feed or ZERO_ADDRESS).lower()
             and all(
                 feeds.get(listing.token.address.lower()) == listing.feed.lower() for listing in at.listings
@@ -229,27 +224,11 @@ class SnapshotReader:
     def _in_category(
         self, listing: Listing, configuration: lending.ReserveConfiguration, answers: Answers
     ) -> lending.ReserveConfiguration:
-        """As the vault's eMode changes it: limits of the category's collateral, and what may be borrowed."""
+        """As the vault's eMode changes it."""
         pool, category = self.deployment.pool, self.deployment.category
         if not category:
             return configuration
-
-        def has_bit(bitmap: int) -> bool:
-            return bool(bitmap >> listing.reserve_id & 1)
-
-        configuration = replace(
-            configuration,
-            borrowing_enabled=has_bit(answers.of(lending.category_borrowable(pool, category))),
-        )
-        if not has_bit(answers.of(lending.category_collateral(pool, category))):
-            return configuration
-        limits = answers.of(lending.category_limits(pool, category))
-        ltv_is_zero = has_bit(answers.maybe(lending.category_ltv_zero(pool, category)) or 0)
-        return replace(
-            configuration,
-            ltv_bps=0 if ltv_is_zero else limits.ltv_bps,
-            liquidation_threshold_bps=limits.liquidation_threshold_bps,
-        )
+        return emode.category(pool, category, answers).applied(configuration, listing.reserve_id)
 
     def _holding(self, listing: Listing, answers: Answers) -> Holding:
         here = self.deployment.vault

@@ -50,6 +50,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("allowances", ("contracts",), vault.allowances),
     ("policy", ("contracts",), vault.policy),
     ("lending market", ("contracts",), market.lending_market),
+    ("eMode", ("contracts",), market.e_mode),
     ("feeds", ("contracts", "journal"), prices.feeds),
     ("second opinions", ("feeds",), prices.second_opinions),
     ("oracle gap", ("contracts",), prices.oracle_gap),

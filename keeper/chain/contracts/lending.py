@@ -15,6 +15,8 @@ _POOL = load("Pool")
 _PROVIDER = load("PoolAddressesProvider")
 _ORACLE = load("AaveOracle")
 _STRATEGY = load("InterestRateStrategy")
+_RESERVES = 128
+"""The most that a pool can have (ReserveConfiguration.MAX_RESERVES_COUNT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,6 @@ class ReserveState:
     borrow_rate: float
     a_token: str
     debt_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryLimits:
-    """Pool.getEModeCategoryCollateralConfig."""
-
-    ltv_bps: int
-    liquidation_threshold_bps: int
-    liquidation_bonus_bps: int
 
 
 def configuration(bitmap: int) -> ReserveConfiguration:
@@ -100,6 +93,15 @@ def account(pool: str, user: str) -> Call[Account]:
     )
 
 
+def used_as_collateral(pool: str, user: str) -> Call[frozenset[int]]:
+    """Reserve ids, as UserConfiguration.sol packs them: two bits each, the second is collateral."""
+
+    def build(members: tuple[int]) -> frozenset[int]:
+        return frozenset(place for place in range(_RESERVES) if members[0] >> 2 * place + 1 & 1)
+
+    return mapped("lending pool", pool, _POOL["getUserConfiguration"], build, user)
+
+
 def reserve(pool: str, asset: str) -> Call[ReserveState]:
     """getReserveData, whose struct has 15 members (ReserveDataLegacy)."""
 
@@ -120,36 +122,6 @@ def reserve(pool: str, asset: str) -> Call[ReserveState]:
 def available_liquidity(pool: str, asset: str) -> Call[int]:
     """Raw; what the pool's own accounting lets out."""
     return call("lending pool", pool, _POOL["getVirtualUnderlyingBalance"], asset)
-
-
-def category(pool: str, user: str) -> Call[int]:
-    """The user's eMode; 0 is none."""
-    return call("lending pool", pool, _POOL["getUserEMode"], user)
-
-
-def category_limits(pool: str, number: int) -> Call[CategoryLimits]:
-    return mapped(
-        "lending pool",
-        pool,
-        _POOL["getEModeCategoryCollateralConfig"],
-        lambda members: CategoryLimits(*members),
-        number,
-    )
-
-
-def category_collateral(pool: str, number: int) -> Call[int]:
-    """Bitmap by reserve id."""
-    return call("lending pool", pool, _POOL["getEModeCategoryCollateralBitmap"], number)
-
-
-def category_borrowable(pool: str, number: int) -> Call[int]:
-    """Bitmap by reserve id; inside an eMode it decides in place of the reserve's own flag (V3.6)."""
-    return call("lending pool", pool, _POOL["getEModeCategoryBorrowableBitmap"], number)
-
-
-def category_ltv_zero(pool: str, number: int) -> Call[int]:
-    """Bitmap by reserve id of collateral that backs no new debt. Only V3.6 and later have it."""
-    return call("lending pool", pool, _POOL["getEModeCategoryLtvzeroBitmap"], number)
 
 
 def price_oracle(provider: str) -> Call[str]:
