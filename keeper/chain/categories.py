@@ -24,8 +24,11 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> Categor
     ids = [listing.reserve_id for listing in at.listings]
     plain = [answers.of(lending.reserve(at.pool, token)).configuration for token in tokens]
     used = answers.of(lending.used_as_collateral(at.pool, at.vault))
+    chosen = answers.of(emode.chosen(at.pool, at.vault))
     configured = [
-        number for number in numbers if answers.of(emode.limits(at.pool, number)).liquidation_threshold_bps
+        number
+        for number in numbers
+        if number == chosen or answers.of(emode.limits(at.pool, number)).liquidation_threshold_bps
     ]
     known = [Category(0, "", _terms(plain))]
     if configured:
@@ -36,7 +39,7 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> Categor
             terms = _terms([inside.applied(one, place) for one, place in zip(plain, ids, strict=True)])
             known.append(Category(number, details.maybe(emode.label(at.pool, number)) or "", terms))
     return Categories(
-        chosen=answers.of(emode.chosen(at.pool, at.vault)),
+        chosen=chosen,
         collateral=frozenset(listing.token.symbol for listing in at.listings if listing.reserve_id in used),
         known=tuple(known),
     )

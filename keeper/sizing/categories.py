@@ -60,7 +60,7 @@ def better(found: Categories, snapshot: MarketSnapshot) -> Better | None:
     own = next(one for one in found.known if one.number == found.chosen)
     now = health_factor(own.terms, found.collateral, snapshot)
     others = [one for one in found.known if one is not own and admits(one.terms, found.collateral, snapshot)]
-    if not others:
+    if not others or math.isinf(now):
         return None
     factors = [health_factor(one.terms, found.collateral, snapshot) for one in others]
     best = max(range(len(others)), key=factors.__getitem__)

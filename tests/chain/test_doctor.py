@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from keeper.devnet.anvil import free_port, rpc
+from keeper.devnet.transactions import send
 from keeper.devnet.world import World
 from keeper.doctor.examine import CHECKS
 from tests.chain.test_keeper_command import Run, keeper
+from tests.chain.test_reconfigured import make_category
 
 __all__ = ["keeper"]
 
@@ -153,6 +156,32 @@ def test_a_pause_is_worth_a_look_and_not_wrong(keeper: Run) -> None:
     assert ended.code == 0
     assert "! pause" in ended.out
     assert "holiday" in ended.out
+
+
+def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
+    keeper: Run, chain: World
+) -> None:
+    assert keeper("rebalance", "--execute").code == 0
+    make_category(chain, 3, "ETH against USDC", collateral="WETH")
+    assert {name for name, mark in marks(keeper).items() if mark != "GOOD"} == {"eMode"}
+    ended = keeper("doctor", "--json")
+    assert ended.code == 0
+    line = next(one for one in ended.json()["checks"] if one["name"] == "eMode")
+    promised = re.search(
+        r"category 3 \(ETH against USDC\) .* factor of (\S+) instead of (\S+) ", line["detail"]
+    )
+    assert promised is not None, line
+    assert "setCollateralCategory(3)" in line["remedy"]
+    assert f"{factor(chain):.2f}" == promised[2]
+
+    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
+    send(chain.w3, chain.vault.functions.setCollateralCategory(3), admin)
+    assert f"{factor(chain):.2f}" == promised[1]
+    assert set(marks(keeper).values()) == {"GOOD"}
+
+
+def factor(chain: World) -> float:
+    return float(chain.vault.functions.position().call()[4] / WEI)
 
 
 def test_what_cannot_be_looked_at_says_what_it_needs(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from keeper.devnet.feeds import set_sequencer
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.world import World
 from keeper.domain.market import Sequencer
+from keeper.sizing.categories import Terms
 from tests.chain.node_scene import HISTORY_S, node_in
 
 
@@ -62,16 +64,7 @@ def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: World, node: Node)
 
 def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: World, node: Node) -> None:
     before = node.read({}, 0).snapshot
-    provider = contract_at(
-        chain.w3, "PoolAddressesProvider", chain.deployment.contracts["aave_addresses_provider"]
-    )
-    configurator = contract_at(
-        chain.w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call()
-    ).functions
-    weth, usdc = chain.tokens["WETH"].address, chain.tokens["USDC"].address
-    send(chain.w3, configurator.setEModeCategory(1, 9_300, 9_500, 10_100, "ETH against USDC"), chain.owner)
-    send(chain.w3, configurator.setAssetCollateralInEMode(weth, 1, True), chain.owner)
-    send(chain.w3, configurator.setAssetBorrowableInEMode(usdc, 1, True), chain.owner)
+    make_category(chain, 1, "ETH against USDC", collateral="WETH")
     admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
     send(chain.w3, chain.vault.functions.setCollateralCategory(1), admin)
 
@@ -83,3 +76,39 @@ def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: World, no
     assert before.reserve("WBTC").ltv_bps == after.reserve("WBTC").ltv_bps
     assert after.reserve("USDC").borrowing_enabled
     assert not after.reserve("WETH").borrowing_enabled
+
+
+def test_every_configured_category_is_found_whatever_its_number(chain: World, node: Node) -> None:
+    snapshot = node.read({}, 0).snapshot
+    assert [0] == [one.number for one in node.categories(snapshot).known]
+    make_category(chain, 3, "ETH against USDC", collateral="WETH")
+    make_category(chain, 255, "BTC, no new debt", collateral="WBTC", ltv_zero=True)
+
+    found = node.categories(node.read({}, 0).snapshot)
+    outside, ether, bitcoin = found.known
+    assert [(0, ""), (3, "ETH against USDC"), (255, "BTC, no new debt")] == [
+        (one.number, one.label) for one in found.known
+    ]
+    symbols = [token.symbol for token in snapshot.tokens]
+    weth, wbtc = symbols.index("WETH"), symbols.index("WBTC")
+    assert Terms(9_300, 9_500, borrowable=False) == ether.terms[weth]
+    assert Terms(0, 9_500, borrowable=False) == bitcoin.terms[wbtc]
+    assert replace(outside.terms[wbtc], borrowable=False) == ether.terms[wbtc]
+    assert ether.terms[0].borrowable
+    assert (snapshot.reserve("WETH").ltv_bps, 0) == (outside.terms[weth].ltv_bps, found.chosen)
+
+
+def make_category(chain: World, number: int, label: str, *, collateral: str, ltv_zero: bool = False) -> None:
+    """In which USDC may be borrowed."""
+    provider = contract_at(
+        chain.w3, "PoolAddressesProvider", chain.deployment.contracts["aave_addresses_provider"]
+    )
+    configurator = contract_at(
+        chain.w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call()
+    ).functions
+    token, usdc = chain.tokens[collateral].address, chain.tokens["USDC"].address
+    send(chain.w3, configurator.setEModeCategory(number, 9_300, 9_500, 10_100, label), chain.owner)
+    send(chain.w3, configurator.setAssetCollateralInEMode(token, number, True), chain.owner)
+    send(chain.w3, configurator.setAssetBorrowableInEMode(usdc, number, True), chain.owner)
+    if ltv_zero:
+        send(chain.w3, configurator.setAssetLtvzeroInEMode(token, number, True), chain.owner)
