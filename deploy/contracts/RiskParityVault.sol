@@ -202,7 +202,8 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
     /// @notice Collateral and cash less debt, in the accounting asset at the last oracle prices, rounded down.
     /// @dev Reverts with InvalidPrice when a held asset has no positive price.
     function totalAssets() public view override returns (uint256) {
-        return _netAssets();
+        Listing[] memory listings = _listings;
+        return _netAssets(listings, _holdings(listings));
     }
 
     /// @dev Closed while paused, without fair prices, and when all value is lost while shares are still out.
@@ -216,11 +217,11 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
 
     /// @dev At most what lies idle; the keeper frees more on request.
     function maxWithdraw(address owner) public view override returns (uint256) {
-        return _sharePriceTrouble().fault == Fault.None ? _withdrawable(owner) : 0;
+        return _fairlyPriced() ? _withdrawable(owner, totalAssets()) : 0;
     }
 
     function maxRedeem(address owner) public view override returns (uint256) {
-        return _sharePriceTrouble().fault == Fault.None ? _redeemable(owner) : 0;
+        return _fairlyPriced() ? _redeemable(owner, totalAssets()) : 0;
     }
 
     function deposit(uint256 amount, address receiver)
@@ -230,9 +231,9 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
         whenNotPaused
         returns (uint256 shares)
     {
-        _revertOn(_sharePriceTrouble());
-        if (_ruined()) revert ERC4626ExceededMaxDeposit(receiver, amount, 0);
-        shares = previewDeposit(amount);
+        uint256 total = _fairAssets();
+        if (_ruined(total)) revert ERC4626ExceededMaxDeposit(receiver, amount, 0);
+        shares = _toShares(amount, total, Math.Rounding.Floor);
         _deposit(msg.sender, receiver, amount, shares);
     }
 
@@ -243,9 +244,9 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
         whenNotPaused
         returns (uint256 amount)
     {
-        _revertOn(_sharePriceTrouble());
-        if (_ruined()) revert ERC4626ExceededMaxMint(receiver, shares, 0);
-        amount = previewMint(shares);
+        uint256 total = _fairAssets();
+        if (_ruined(total)) revert ERC4626ExceededMaxMint(receiver, shares, 0);
+        amount = _toAssets(shares, total, Math.Rounding.Ceil);
         _deposit(msg.sender, receiver, amount, shares);
     }
 
@@ -255,10 +256,10 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 shares)
     {
-        _revertOn(_sharePriceTrouble());
-        uint256 most = _withdrawable(owner);
+        uint256 total = _fairAssets();
+        uint256 most = _withdrawable(owner, total);
         if (amount > most) revert ERC4626ExceededMaxWithdraw(owner, amount, most);
-        shares = previewWithdraw(amount);
+        shares = _toShares(amount, total, Math.Rounding.Ceil);
         _withdraw(msg.sender, receiver, owner, amount, shares);
     }
 
@@ -268,28 +269,49 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 amount)
     {
-        _revertOn(_sharePriceTrouble());
-        uint256 most = _redeemable(owner);
+        uint256 total = _fairAssets();
+        uint256 most = _redeemable(owner, total);
         if (shares > most) revert ERC4626ExceededMaxRedeem(owner, shares, most);
-        amount = previewRedeem(shares);
+        amount = _toAssets(shares, total, Math.Rounding.Floor);
         _withdraw(msg.sender, receiver, owner, amount, shares);
     }
 
     function _open() private view returns (bool) {
-        return !paused() && _sharePriceTrouble().fault == Fault.None && !_ruined();
+        return !paused() && _fairlyPriced() && !_ruined(totalAssets());
+    }
+
+    function _fairlyPriced() private view returns (bool) {
+        Listing[] memory listings = _listings;
+        return _sharePriceTrouble(listings, _holdings(listings)).fault == Fault.None;
     }
 
     /// @dev New shares would be all but free and would own any recovery.
-    function _ruined() private view returns (bool) {
-        return totalSupply() != 0 && totalAssets() == 0;
+    function _ruined(uint256 total) private view returns (bool) {
+        return total == 0 && totalSupply() != 0;
     }
 
-    function _withdrawable(address owner) private view returns (uint256) {
-        return Math.min(super.maxWithdraw(owner), _idle(asset()));
+    function _withdrawable(address owner, uint256 total) private view returns (uint256) {
+        return Math.min(_toAssets(balanceOf(owner), total, Math.Rounding.Floor), _idle(asset()));
     }
 
-    function _redeemable(address owner) private view returns (uint256) {
-        return Math.min(balanceOf(owner), _convertToShares(_idle(asset()), Math.Rounding.Floor));
+    function _redeemable(address owner, uint256 total) private view returns (uint256) {
+        return Math.min(balanceOf(owner), _toShares(_idle(asset()), total, Math.Rounding.Floor));
+    }
+
+    function _convertToShares(uint256 amount, Math.Rounding rounding) internal view override returns (uint256) {
+        return _toShares(amount, totalAssets(), rounding);
+    }
+
+    function _convertToAssets(uint256 shares, Math.Rounding rounding) internal view override returns (uint256) {
+        return _toAssets(shares, totalAssets(), rounding);
+    }
+
+    function _toShares(uint256 amount, uint256 total, Math.Rounding rounding) private view returns (uint256) {
+        return amount.mulDiv(totalSupply() + 10 ** _decimalsOffset(), total + 1, rounding);
+    }
+
+    function _toAssets(uint256 shares, uint256 total, Math.Rounding rounding) private view returns (uint256) {
+        return shares.mulDiv(total + 1, totalSupply() + 10 ** _decimalsOffset(), rounding);
     }
 
     /// @dev Virtual shares: whoever donates to inflate the share price gives a millionfold of what they can take.

@@ -100,10 +100,16 @@ abstract contract VaultOracle is VaultRegistry {
         return valuation.grossUsd.mulDiv(WAD, valuation.navUsd, Math.Rounding.Ceil);
     }
 
-    /// @dev In raw units of the accounting asset, whose own price matters only where something else is held.
-    function _netAssets() internal view returns (uint256) {
+    /// @dev For whoever comes or goes: net assets, or the reason why there is no fair share price now.
+    function _fairAssets() internal view returns (uint256) {
         Listing[] memory listings = _listings;
         uint256[] memory amounts = _holdings(listings);
+        _revertOn(_sharePriceTrouble(listings, amounts));
+        return _netAssets(listings, amounts);
+    }
+
+    /// @dev In raw units of the accounting asset, whose own price matters only where something else is held.
+    function _netAssets(Listing[] memory listings, uint256[] memory amounts) internal view returns (uint256) {
         uint256 accountingUnit = 10 ** listings[0].decimals;
         uint256 accountingPrice = 0;
         uint256 total = amounts[0];
@@ -159,9 +165,11 @@ abstract contract VaultOracle is VaultRegistry {
     }
 
     /// @dev Why there is no fair share price now. With nothing but the accounting asset there always is one.
-    function _sharePriceTrouble() internal view returns (Trouble memory trouble) {
-        Listing[] memory listings = _listings;
-        uint256[] memory amounts = _holdings(listings);
+    function _sharePriceTrouble(Listing[] memory listings, uint256[] memory amounts)
+        internal
+        view
+        returns (Trouble memory trouble)
+    {
         bool priced = false;
         for (uint256 i = amounts.length - 1; i > 0; i--) {
             (int256 answer, uint256 updatedAt) = _answer(listings[i]);
