@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_GAS_LIMIT = 60_000_000
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+STATES_ON_DISK = 256
+"""Beside some hundred in memory. Unlimited, hours of blocks filled tens of gigabytes."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -66,20 +69,23 @@ def anvil(
         command += ["--load-state", str(load_state)]
     if fork_url is not None:
         command += ["--fork-url", fork_url, "--no-storage-caching", "--no-rate-limit"]
-    process = subprocess.Popen(  # noqa: S603 -- the binary found above
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(url, process)
-        yield AnvilNode(url, process)
-    finally:
-        stop(process)
+    with tempfile.TemporaryDirectory(prefix="keeper-anvil-", ignore_cleanup_errors=True) as states:
+        # Its own place is the home directory, where what a killed node left would stay for ever.
+        command += ["--cache-path", states, "--max-persisted-states", str(STATES_ON_DISK)]
+        process = subprocess.Popen(  # noqa: S603 -- the binary found above
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(url, process)
+            yield AnvilNode(url, process)
+        finally:
+            stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

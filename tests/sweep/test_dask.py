@@ -29,7 +29,7 @@ WORKERS = 2
 
 def until(met: Callable[[], bool], what: str) -> None:
     pause = threading.Event()
-    for _ in range(4_000):
+    for _ in range(12_000):
         if met():
             return
         pause.wait(0.01)
