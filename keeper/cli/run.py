@@ -17,7 +17,7 @@ def run(
     ] = "1h",
 ) -> None:
     """Run cycles on a schedule until told to stop: one at a time, late ones coalesce, Ctrl-C ends it."""
-    from keeper.bootstrap import build, pauses
+    from keeper.bootstrap import build
     from keeper.cli.password import ask_password
     from keeper.cli.progress import tell
     from keeper.cli.render import console
@@ -25,6 +25,7 @@ def run(
     from keeper.cli.words import BANNERS
     from keeper.daemon import Daemon, trigger_from
     from keeper.domain.record import Mode
+    from keeper.looking import pauses
     from keeper.observe.logs import configure
     from keeper.settings.load import load
 

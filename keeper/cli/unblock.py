@@ -19,12 +19,12 @@ def unblock(
 ) -> None:
     """Show the key's nonces by node and journal. With --execute: use up those that are stuck."""
     from keeper import by_hand
-    from keeper.bootstrap import pauses
     from keeper.cli.password import ask_password
     from keeper.cli.rebalance import mode_of
     from keeper.cli.render import console
     from keeper.cli.standing import pause_line
     from keeper.domain.urgency import Urgency
+    from keeper.looking import pauses
     from keeper.settings.load import load
     from keeper.settings.to_domain import policy
 
