@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from keeper.cli.render import page
-from keeper.domain.decision import Action
+from keeper.domain.decision import Action, PoolCost
 from keeper.domain.legs import LearnedCost
 from keeper.domain.market import Trust
 from keeper.domain.plan import Check, PostState
@@ -155,4 +155,13 @@ def test_learned_costs_are_shown_beside_the_assumed_once_there_are_any() -> None
     learned = (LearnedCost("WETH", 12, 9.5, 18.2, 5.1),)
     text = printed(replace(record, inputs=replace(record.inputs, learned_costs=learned)))
     line = [line for line in text.splitlines() if line.startswith("WETH")][-1].split()
-    assert line == ["WETH", "+40.0", "12", "+18.2", "+5.1", "+25.7"]
+    assert line == ["WETH", "+40.0", "–", "–", "–", "12", "+18.2", "+25.7"]
+
+
+def test_what_the_pools_depth_says_is_shown_with_the_size_it_was_counted_at() -> None:
+    record = a_record()
+    assert record.conclusions is not None
+    decision = replace(record.conclusions.decision, pool_costs=(PoolCost("WETH", 120_000.0, 5.0, 1.4),))
+    text = printed(replace(record, conclusions=replace(record.conclusions, decision=decision)))
+    line = [line for line in text.splitlines() if line.startswith("WETH")][-1].split()
+    assert line == ["WETH", "+40.0", "120,000", "+5.0", "+1.4", "0", "–", "+6.4"]

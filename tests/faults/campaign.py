@@ -40,8 +40,8 @@ def run(stage: Stage, kills: int, capsys: pytest.CaptureFixture[str]) -> Summary
 
 
 def nobody_noticed(found: Summary, kills: int) -> None:
-    assert found.broken == []
-    assert found.differences == []
+    assert not found.broken, "\n".join(found.broken)
+    assert not found.differences, "\n".join(found.differences)
     assert (found.double, found.lost) == (0, 0)
     assert found.total >= kills
     assert found.least() >= TIMES

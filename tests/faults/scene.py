@@ -31,6 +31,9 @@ QUICK = {
     "KEEPER_SEND__PRIVATE_PATIENCE_S": "1",
 }
 COOLDOWN_S = 3_700
+BASE_FEE_WEI = 4 * 10**9
+"""At the beginning of a trial. So low that gas settles no choice between two plans: prices fall with each empty block, and a
+keeper that decides some blocks after its twin must decide the same."""
 EXECUTE = ("rebalance", "--execute", "--json")
 
 
@@ -319,6 +322,8 @@ class Stage:
             self.environment | {"KEEPER_JOURNAL_URL": self._base_url, "KEEPER_FAILPOINT": "simulated"},
         )
         assert ended.killed, ended.out + ended.err
+        rpc(self.proxy.upstream, "anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
+        self.proxy.mine()
         self._snapshot: Any = rpc(self.proxy.upstream, "evm_snapshot")
 
     @contextmanager
