@@ -94,7 +94,7 @@ def _exact(fill: Fill, out: int, snapshot: MarketSnapshot) -> Fill:
 
 
 def _expected_in(fill: Fill, out: int) -> int:
-    """What ``out`` raw costs along the parabola of ``keeper.planning.rounds``, ``out = whole s (1 + lost (1 - s))`` for
+    """What ``out`` raw costs along the parabola of ``keeper.planning.parts``, ``out = whole s (1 + lost (1 - s))`` for
     the share ``s`` of the amount sold: its smaller root, rounded up."""
     kept_usd = fill.trade.value_usd - fill.fees_usd - fill.impact_usd
     lost = Fraction(max(0.0, fill.impact_usd) / kept_usd) if kept_usd > 0 else Fraction(0)

@@ -9,11 +9,10 @@ from fractions import Fraction
 from functools import partial
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import BPS, usd
 from keeper.planning.gas import swap_usd, usd_per_gas
-from keeper.planning.quotes import WETH
 from keeper.planning.split import MOST_PARTS, Part, best_split, curves, net_usd
 from keeper.planning.trades import Trade
 
@@ -27,7 +26,7 @@ class Fill:
     the oracle says it must be.
 
     ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
-    (negative: a gain).
+    (negative: a gain). ``all_of_it``: whatever is there of the token is sold, ``amount_in`` is what is expected.
     """
 
     trade: Trade
@@ -36,6 +35,7 @@ class Fill:
     least_out: int
     fees_usd: float
     impact_usd: float
+    all_of_it: bool = False
 
 
 def best_fills(
@@ -43,7 +43,7 @@ def best_fills(
     quotes: Sequence[Quote],
     snapshot: MarketSnapshot,
     max_slippage_bps: int,
-    gas_symbol: str = WETH,
+    gas_symbol: str = HUB,
     most_parts: int = MOST_PARTS,
 ) -> tuple[Fill, ...]:
     """The trade along one route, or in parts along several that have no pool in common, where more is left of that
@@ -87,7 +87,7 @@ def _best_whole(
 ) -> Fill | None:
     """By the gas that the quoter counted."""
     fills = [
-        (_fill(trade, quote.route, quote.amount_out, snapshot, max_slippage_bps), quote.gas)
+        (fill_of(trade, quote.route, quote.amount_out, snapshot, max_slippage_bps), quote.gas)
         for quote in quotes
         if quote.amount_out is not None and _answers(quote, trade)
     ]
@@ -119,7 +119,7 @@ def _best_parts(
             amount_in=part.amount_in,
             value_usd=trade.value_usd * part.amount_in / trade.amount_in,
         )
-        return _fill(of_trade, part.route, part.amount_out, snapshot, max_slippage_bps)
+        return fill_of(of_trade, part.route, part.amount_out, snapshot, max_slippage_bps)
 
     unit_usd = usd(1, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
     cost = partial(swap_usd, snapshot=snapshot, symbol=gas_symbol)
@@ -165,7 +165,7 @@ def _has_ends(route: Route, trade: Trade) -> bool:
     return (route.symbols[0], route.symbols[-1]) == (trade.sell, trade.buy)
 
 
-def _fill(
+def fill_of(
     trade: Trade, route: Route, amount_out: int, snapshot: MarketSnapshot, max_slippage_bps: int
 ) -> Fill:
     value_in = usd(trade.amount_in, snapshot.token(trade.sell).decimals, snapshot.price(trade.sell))

@@ -58,7 +58,7 @@ def funding(
     on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
     earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
-    repay_first = _repayment_first(withdrawn, snapshot, least)
+    repay_first = repayment_first(withdrawn, snapshot, least)
     due = repay_first + _interest_until_mined(repay_first, holding.owed)
     short = due + spent - on_hand - earned
     if 0 < short <= dust and due + spent <= holding.idle:
@@ -94,7 +94,9 @@ def _settled(on_hand: int, spent: int, earned: int, repay_first: int, snapshot: 
     )
 
 
-def _repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least: float) -> int:
+def repayment_first(withdrawn: dict[str, int], snapshot: MarketSnapshot, least: float) -> int:
+    """What must be repaid before ``withdrawn`` (collateral, raw by symbol) can leave: the health factor stays at
+    ``least``."""
     owed = snapshot.holdings[0].owed
     found = _repayment_that_frees(withdrawn, snapshot, least)
     # What stays would not carry even the interest until the transaction is mined: all debt goes first.

@@ -4,7 +4,8 @@ cost."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
@@ -23,6 +24,7 @@ from keeper.planning.obstacles import require_within_limits
 from keeper.planning.sequence import fills_of, idle_repays
 from keeper.planning.trades import postponed_usd, trades
 from keeper.planning.way import Way
+from keeper.planning.ways import Terms, ways
 from keeper.planning.without_flash import without_flash
 from keeper.sizing.redemptions import missing_usd, queued_share
 
@@ -68,10 +70,22 @@ def route(
         _require_gas(found, snapshot, policy)
         return found
 
-    def cost(way: Way) -> Cost:
-        return _cost(way, snapshot, policy)
+    def cost(way: Way) -> float:
+        return _cost(way, snapshot, policy).total - math.fsum(
+            max(0.0, -fill.impact_usd) for fill in way.fills
+        )
 
-    way = _chosen(around_a_loan, in_rounds, cost, emergency=emergency) if fills else around_a_loan()
+    def others() -> Iterator[Way]:
+        if emergency or (snapshot.redemptions is not None and snapshot.redemptions.value):
+            return iter(())
+        slippage, gas_symbol = (
+            policy.decision.at(decision.urgency).max_slippage_bps,
+            policy.plan.gas_usd_price_symbol,
+        )
+        found = ways(fills, wanted, quotes, Terms(snapshot, buffer, dust, least, slippage, gas_symbol))
+        return (one for one in found if _is_allowed(one, snapshot, policy))
+
+    way = _chosen(around_a_loan, in_rounds, others, cost, emergency=emergency) if fills else around_a_loan()
     makes_room = bool(way.funded.borrow) and missing_usd(snapshot) > policy.plan.dust_usd
     if not fills and not makes_room and not (emergency and idle_repays(snapshot, dust)):
         raise NothingFeasible(
@@ -88,7 +102,7 @@ def route(
         flash_amount=way.funded.flash,
         steps=way.steps,
         expected=expected,
-        cost=cost(way),
+        cost=_cost(way, snapshot, policy),
         gas_limit=gas_limit_for(gas, policy.plan.gas_limit_margin),
         turnover_usd=math.fsum(fill.trade.value_usd for fill in way.fills),
         postponed_usd=postponed_usd(decision, snapshot, policy) + way.left_usd,
@@ -98,25 +112,38 @@ def route(
 def _chosen(
     around_a_loan: Callable[[], Way],
     in_rounds: Callable[[], Way],
-    cost: Callable[[Way], Cost],
+    others: Callable[[], Iterator[Way]],
+    cost: Callable[[Way], float],
     *,
     emergency: bool,
 ) -> Way:
-    """Raises the loan's refusal when neither is possible."""
+    """The cheapest of those that lead all the way. Raises the loan's refusal when there is none at all."""
+    found, refusal = [], None
     try:
-        loan = around_a_loan()
-    except NothingFeasible as refusal:
-        try:
-            return in_rounds()
-        except NothingFeasible:
-            raise refusal from None
-    if emergency or not loan.funded.flash:
-        return loan
+        found.append(around_a_loan())
+    except NothingFeasible as why:
+        refusal = why
+    if refusal or (found[0].funded.flash and not emergency):
+        with suppress(NothingFeasible):
+            found.append(in_rounds())
+    found += others()
+    if not found:
+        assert refusal is not None
+        raise refusal
+    whole = [way for way in found if not way.left_usd]
+    return min(whole or found, key=cost)
+
+
+def _is_allowed(way: Way, snapshot: MarketSnapshot, policy: Policy) -> bool:
+    """By a block's gas, and by the vault's limits once it is carried out."""
+    nav_usd = portfolio(snapshot).nav_usd
+    expected = expected_state(way.fills, way.funded, snapshot, way.collateral)
     try:
-        rounds = in_rounds()
+        _require_gas(way, snapshot, policy)
+        require_within_limits(nav_usd, expected, snapshot, emergency=False)
     except NothingFeasible:
-        return loan
-    return rounds if not rounds.left_usd and cost(rounds).total < cost(loan).total else loan
+        return False
+    return True
 
 
 def _require_gas(way: Way, snapshot: MarketSnapshot, policy: Policy) -> None:

@@ -96,8 +96,9 @@ def _take(step: Step, books: _Books) -> None:
     elif step.route is not None:
         bought = step.route.symbols[-1]
         exact_in = step.kind is StepKind.SWAP_EXACT_IN
+        sold = step.route.symbols[0]
         paid, got = (step.amount, step.limit) if exact_in else (step.limit, step.amount)
-        books.idle[step.route.symbols[0]] -= paid
+        books.idle[sold] -= books.idle[sold] if paid == UINT256_MAX else paid
         books.idle[bought] += got
 
 

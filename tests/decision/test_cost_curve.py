@@ -193,7 +193,7 @@ def test_pools_of_mainnets_depth_say_what_their_table_says() -> None:
 
 def test_it_leads_through_the_planners_candidates_and_no_others() -> None:
     """Each candidate alone is found with its fees; a pool that no candidate goes through changes nothing."""
-    assert quotes.WETH == HUB
+    assert quotes.HUB == HUB
     snapshot = a_snapshot(vault=a_vault(fee_tiers=(500, 3_000)))
     everything = [
         a_depth(snapshot, symbol, quote, fee, 1e6)

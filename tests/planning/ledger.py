@@ -88,7 +88,7 @@ class Ledger:
                 self._pay(step.route.symbols[0], step.limit if fill is at_its_limit else step.expected_in)
                 self.idle[symbol] += step.amount
                 return
-            self._pay(symbol, step.amount)
+            self._pay(symbol, self.idle[symbol] if step.amount == UINT256_MAX else step.amount)
             received = fill(step)
             assert received >= step.limit
             self.idle[step.route.symbols[-1]] += received

@@ -11,6 +11,7 @@ from keeper.domain.plan import RebalancePlan, Step, StepKind
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from tests.factories import (
+    a_block,
     a_policy,
     a_snapshot,
     with_holding,
@@ -19,7 +20,7 @@ from tests.factories import (
     with_vault_policy,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.test_route import planned
+from tests.planning.test_route import DEAR_WEI, planned
 
 FILLS = (at_its_limit, as_quoted)
 ONLY_LINK = (0.0, 0.0, 1.4, 0.0)
@@ -49,7 +50,7 @@ def with_ltv_zero(snapshot: MarketSnapshot, *symbols: str) -> MarketSnapshot:
 @pytest.mark.parametrize("fill", FILLS)
 def test_when_all_collateral_is_exchanged_no_crumb_of_debt_stands_in_the_way(fill: Fill) -> None:
     """Interest runs on until the transaction is mined: what was owed when looking is no longer all that is owed."""
-    snapshot = a_snapshot(weights=ONLY_LINK)
+    snapshot = a_snapshot(weights=ONLY_LINK, block=a_block(base_fee_wei=DEAR_WEI))
     plan = planned(a_decision(snapshot, (0.7, 0.7, 0.0, 0.0)), snapshot, a_policy())
     assert plan.steps[0].kind is StepKind.REPAY
     assert plan.steps[0].amount == UINT256_MAX

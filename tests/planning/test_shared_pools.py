@@ -18,7 +18,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, Route, Step, StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import WAD
+from keeper.domain.units import WAD, usd
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import LARGEST_TRANSACTION, gas_of
 from keeper.planning.quotes import quote_requests
@@ -89,6 +89,13 @@ def swaps(plan: RebalancePlan) -> list[Step]:
     return [step for step in plan.steps if step.kind is StepKind.SWAP_EXACT_IN]
 
 
+def traded_usd(plan: RebalancePlan, symbol: str, snapshot: MarketSnapshot) -> float:
+    """What the swaps are expected to bring of a token, less what they sell of it."""
+    came = sum(step.expected_out for step in swaps(plan) if step.route and step.route.symbols[-1] == symbol)
+    went = sum(step.expected_in for step in swaps(plan) if step.symbol == symbol)
+    return usd(came - went, snapshot.token(symbol).decimals, snapshot.price(symbol))
+
+
 def sold_and_bought(plan: RebalancePlan) -> dict[tuple[str, str], int]:
     """How many swaps each trade has."""
     found: dict[tuple[str, str], int] = {}
@@ -156,14 +163,13 @@ def test_no_step_of_a_split_plan_comes_up_short(
         assume(False)
     ledger = Ledger(snapshot)
     ledger.run(plan, fill)
-    wanted_amounts: dict[tuple[str, str], int] = {}
-    for step in swaps(plan):
-        assert step.route is not None
-        ends = step.route.symbols[0], step.route.symbols[-1]
-        wanted_amounts[ends] = wanted_amounts.get(ends, 0) + step.amount
-    assert wanted_amounts == {
-        (trade.sell, trade.buy): trade.amount_in for trade in trades(decision, snapshot, WIDEST)
-    }
+    due = dict.fromkeys(snapshot.risk_symbols, 0.0)
+    for trade in trades(decision, snapshot, WIDEST):
+        due |= {trade.sell: due.get(trade.sell, 0.0) - trade.value_usd}
+        due |= {trade.buy: due.get(trade.buy, 0.0) + trade.value_usd}
+    lost = plan.cost.fees + plan.cost.slippage
+    for symbol in snapshot.risk_symbols:
+        assert traded_usd(plan, symbol, snapshot) == pytest.approx(due[symbol], abs=lost + 1.0), symbol
 
 
 def test_every_part_of_an_emergency_asks_for_nearly_what_was_quoted() -> None:

@@ -1,0 +1,123 @@
+"""The same differences through WETH and the debt asset: no pool is used twice the same way, and nothing is left over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote
+from keeper.domain.units import UINT256_MAX, WAD, usd
+from keeper.planning.fills import Fill
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
+from keeper.planning.split import hops
+from keeper.planning.through_the_hub import through_the_hub
+from keeper.planning.trades import Trade, trades
+from tests.factories import a_block, with_holding
+from tests.planning.ledger import Fill as Fills
+from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
+from tests.planning.test_route import leverages, shares, weights_of, worth_trading
+from tests.planning.test_shared_pools import WIDE, answers, generous, market
+
+SLIPPAGE_BPS = 500
+LINK_AND_UNI_FOR_WBTC = (0.6, 0.2, 0.1, 0.1)
+HELD = (0.2, 0.2, 0.4, 0.4)
+
+
+def asked(
+    snapshot: MarketSnapshot, weights: tuple[float, ...]
+) -> tuple[tuple[Trade, ...], tuple[Quote, ...]]:
+    decision = a_decision(snapshot, weights)
+    return trades(decision, snapshot, WIDE), answers(decision, snapshot, WIDE, market(snapshot))
+
+
+def found(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[tuple[Fill, ...], ...]:
+    wanted, quotes = asked(snapshot, weights)
+    return through_the_hub(wanted, quotes, snapshot, SLIPPAGE_BPS, "WETH")
+
+
+def net_usd(fills: Sequence[Fill], symbol: str, snapshot: MarketSnapshot) -> float:
+    came = sum(fill.amount_out for fill in fills if fill.trade.buy == symbol)
+    went = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == symbol)
+    return usd(came - went, snapshot.token(symbol).decimals, snapshot.price(symbol))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shares, leverages, shares, leverages)
+def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
+    held: list[float], now: float, wanted: list[float], then: float
+) -> None:
+    snapshot = generous(weights=weights_of(held, now), nav_usd=300_000.0)
+    goal = weights_of(wanted, then)
+    assume(worth_trading(snapshot, goal))
+    try:
+        due, quotes = asked(snapshot, goal)
+    except NothingFeasible:
+        assume(False)
+    for fills in through_the_hub(due, quotes, snapshot, SLIPPAGE_BPS, "WETH"):
+        passed = Counter(hop for fill in fills for hop in hops(fill.route))
+        assert max(passed.values()) == 1
+        assert all(fill.amount_out >= fill.least_out for fill in fills)
+        lost = sum(fill.fees_usd + fill.impact_usd for fill in fills)
+        through = sum(fill.trade.value_usd for fill in fills)
+        for symbol in snapshot.risk_symbols:
+            change = sum(trade.value_usd * ((trade.buy == symbol) - (trade.sell == symbol)) for trade in due)
+            of_it = net_usd(fills, symbol, snapshot)
+            assert of_it == pytest.approx(change, abs=lost + through / 400 + 1.0), symbol
+
+
+def test_what_comes_into_the_hub_is_sold_to_the_last_unit() -> None:
+    ways = [fills for fills in found(generous(weights=HELD), LINK_AND_UNI_FOR_WBTC) if fills[-1].all_of_it]
+    assert ways
+    for fills in ways:
+        assert [fill.trade.sell for fill in fills if fill.all_of_it] == ["WETH"]
+        assert sum(fill.amount_out for fill in fills if fill.trade.buy == "WETH") == sum(
+            fill.trade.amount_in for fill in fills if fill.trade.sell == "WETH"
+        )
+
+
+def test_what_anybody_sent_is_not_swept_along() -> None:
+    """All of what is there would be sold."""
+    snapshot = with_holding(generous(weights=HELD), "WETH", idle=WAD)
+    assert not [fill for fills in found(snapshot, LINK_AND_UNI_FOR_WBTC) for fill in fills if fill.all_of_it]
+
+
+def test_nothing_is_asked_or_planned_for_a_single_trade() -> None:
+    snapshot = generous()
+    assert found(snapshot, (0.5, 0.0, 0.0, 0.0)) == ()
+
+
+def test_without_the_hubs_quotes_as_in_old_records_there_is_no_such_way() -> None:
+    snapshot = generous(weights=HELD)
+    wanted, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
+    pairs = {(trade.sell, trade.buy) for trade in wanted}
+    old = [quote for quote in quotes if (quote.route.symbols[0], quote.route.symbols[-1]) in pairs]
+    assert through_the_hub(wanted, old, snapshot, SLIPPAGE_BPS, "WETH") == ()
+
+
+@pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
+def test_where_it_is_cheapest_a_plan_goes_through_the_hub_whatever_the_fills(fill: Fills) -> None:
+    snapshot = generous(weights=HELD, nav_usd=100_000.0, block=a_block(base_fee_wei=20 * 10**9))
+    wanted, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
+    plan = route(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, quotes, WIDE)
+    assert [step.symbol for step in plan.steps if step.route and step.amount == UINT256_MAX] == ["WETH"]
+    assert len({trade.sell for trade in wanted}) < len([step for step in plan.steps if step.route])
+    ledger = Ledger(snapshot)
+    ledger.run(plan, fill)
+    assert ledger.value_usd("WETH") == pytest.approx(HELD[1] * 100_000.0, rel=0.01)
+
+
+@given(st.integers(0, 3))
+def test_the_hub_is_asked_for_both_ways_at_once(leg: int) -> None:
+    """One request, nothing twice."""
+    snapshot = generous(weights=HELD)
+    requests = quote_requests(trades(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, WIDE), snapshot)
+    assert len(set(requests)) == len(requests)
+    pairs = (("LINK", "WETH"), ("UNI", "USDC"), ("WETH", "WBTC"), ("WETH", "USDC"))
+    assert pairs[leg] in {request.route.symbols for request in requests}
