@@ -1,4 +1,5 @@
-"""The least that any swaps could lose which move a vault as a plan did. USD; gas by the planner's own table."""
+"""What pools can give at most, and the least that any swaps could lose which move a vault as a plan did. USD; gas by the
+planner's own table."""
 
 from __future__ import annotations
 
@@ -56,14 +57,14 @@ def curves(
             words = next(answers)[2:]
             out, after = int(words[:64], 16), int(words[64:128], 16)
             slope = _slope(pool, sell, buy, after, snapshot)
-            got = usd(out, snapshot.token(buy).decimals, snapshot.price(buy))
-            tangents.append((got - slope * part * most_usd, slope))
+            got = usd(out + 1, snapshot.token(buy).decimals, snapshot.price(buy))  # it was rounded down
+            tangents.append((max(0.0, got - slope * part * most_usd), slope))
         found.append(Curve(sell, buy, tuple(tangents)))
     return tuple(found)
 
 
 def least_loss(found: Sequence[Curve], changes: Mapping[str, float], cash: str) -> float:
-    """What any swaps whatever must lose that change holdings by ``changes`` (USD by risk asset).
+    """What any swaps whatever must lose that change holdings by ``changes`` (USD by risk asset), their gas aside.
 
     A true lower bound, over all routes, splits, orders and nettings at once:
     - A Uniswap V3 pool's output is concave in what goes in, and its slope is the price after it less the fee. So it
@@ -103,8 +104,9 @@ def least_loss(found: Sequence[Curve], changes: Mapping[str, float], cash: str) 
 
 
 def least_gas(before: MarketSnapshot, after: MarketSnapshot) -> int:
-    """Of any vault call from one state to the other: each token sold goes into a swap, each bought comes out of one,
-    and what changes at the lending market is changed by a step there. No flash loan, single hops."""
+    """Of any vault call from one state to the other, without a look at what is possible: each token sold goes into a
+    swap, each bought comes out of one, and what changes at the lending market is changed by a step there. No flash loan,
+    single hops, nothing split."""
     gas, sold, bought = CALL, 0, 0
     for token, old, new in zip(before.tokens[1:], before.holdings[1:], after.holdings[1:], strict=True):
         worth = usd(1, token.decimals, before.price(token.symbol))

@@ -15,13 +15,15 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
-from keeper.planning.gas import gas_of, usd_of_wei
+from keeper.planning.gas import CALL, gas_of, usd_of_wei
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import LEAST_IN_AN_EMERGENCY, route
 from keeper.planning.trades import trades
 from keeper.planning.verify import verify
-from tests.chain.least import changes_usd, curves, least_gas, least_loss
-from tests.chain.naive import Ask, naive
+from tests.chain.least import Curve, changes_usd, curves, least_gas, least_loss
+from tests.chain.least_lending import least_lending_usd
+from tests.chain.least_swaps import least_swaps_usd
+from tests.chain.naive import Ask, Naive, naive
 from tests.chain.random_states import State, draw
 from tests.chain.state_scene import Execution, Stage
 from tests.factories import a_decision_policy, a_policy, a_size_policy
@@ -52,13 +54,14 @@ def shares_a_pool(plan: RebalancePlan) -> bool:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """USD. What a plan lost on the chain and the least that it could have lost, of NAV, each with its gas at
-    ``BASE_FEE_WEI``; the naive way at the same block, None where it gets nowhere, in one route or (``direct``) one pool
-    a trade."""
+    ``BASE_FEE_WEI``; ``without`` is a lower bound in which splits, further hops and loans cost nothing. The naive way at
+    the same block, None where it gets nowhere, in one route or (``direct``) one pool a trade."""
 
     plan: float
     naive: float | None
     direct: float | None
     least: float
+    without: float
     swaps: int
 
 
@@ -113,18 +116,39 @@ def outcome(stage: Stage, state: State, planner: Planner, *, measured: bool) -> 
     done = stage.execute(plan, snapshot)
     costs = None
     if done.after is not None:
-        per_gas = usd_of_wei(BASE_FEE_WEI, snapshot, "WETH")
-        loss = portfolio(snapshot).nav_usd - portfolio(done.after).nav_usd
-        bound = least_loss(found, changes_usd(snapshot, done.after), "USDC")
-        totals = [None if one is None else one.lost_usd + one.gas * per_gas for one in naives]
-        costs = Costs(
-            plan=loss + gas_of(plan.steps, plan.flash_amount) * per_gas,
-            naive=totals[0],
-            direct=totals[1],
-            least=bound + least_gas(snapshot, done.after) * per_gas,
-            swaps=sum(step.route is not None for step in plan.steps),
-        )
+        costs = _costs(plan, snapshot, done.after, naives, found)
     return _judged(state, plan, done, snapshot, decision, costs)
+
+
+def _costs(
+    plan: RebalancePlan,
+    before: MarketSnapshot,
+    after: MarketSnapshot,
+    naives: Sequence[Naive | None],
+    found: Sequence[Curve],
+) -> Costs:
+    per_gas = usd_of_wei(BASE_FEE_WEI, before, "WETH")
+    changes, cash = changes_usd(before, after), before.debt_token.symbol
+    floor = _floor_on_the_way(before, emergency=False)
+    one_route, one_pool = (None if one is None else one.lost_usd + one.gas * per_gas for one in naives)
+    return Costs(
+        plan=portfolio(before).nav_usd
+        - portfolio(after).nav_usd
+        + gas_of(plan.steps, plan.flash_amount) * per_gas,
+        naive=one_route,
+        direct=one_pool,
+        least=CALL * per_gas
+        + least_swaps_usd(found, changes, cash, per_gas)
+        + least_lending_usd(before, after, found, floor, per_gas, _lending_usd(plan, before, per_gas)),
+        without=least_loss(found, changes, cash) + least_gas(before, after) * per_gas,
+        swaps=sum(step.route is not None for step in plan.steps),
+    )
+
+
+def _lending_usd(plan: RebalancePlan, snapshot: MarketSnapshot, per_gas: float) -> float:
+    """Gas of its steps at the lending market, gas and premium of its loan."""
+    steps = [step for step in plan.steps if step.route is None]
+    return (gas_of(steps, plan.flash_amount) - CALL) * per_gas + plan.cost.flash
 
 
 def _judged(
@@ -157,7 +181,10 @@ def _wrong(
         done, snapshot
     ):
         yield f"health factor {ended_at} by the pool's events, {post.health_factor} by its own word"
-    lowest, floor = min(done.health_factors, default=math.inf), _floor_on_the_way(snapshot, decision)
+    lowest, floor = (
+        min(done.health_factors, default=math.inf),
+        _floor_on_the_way(snapshot, emergency=decision.action is Action.RIPCORD),
+    )
     if lowest < floor * (1.0 - INTEREST):
         yield f"health factor {lowest:.4f} on the way, floor {floor:.4f}"
 
@@ -168,10 +195,10 @@ def _interest(done: Execution, snapshot: MarketSnapshot) -> float:
     return INTEREST * (1.0 + snapshot.holdings[0].owed / max(1, left))
 
 
-def _floor_on_the_way(snapshot: MarketSnapshot, decision: Decision) -> float:
+def _floor_on_the_way(snapshot: MarketSnapshot, *, emergency: bool) -> float:
     """The vault's floor, or where the vault stands if that is lower. An emergency can only use what its sales return,
     so it may go down to ``LEAST_IN_AN_EMERGENCY``, and from below that down to 1, where Aave's limit is."""
     stands = portfolio(snapshot).health_factor
-    if decision.action is Action.RIPCORD:
+    if emergency:
         return LEAST_IN_AN_EMERGENCY if stands >= LEAST_IN_AN_EMERGENCY else 1.0
     return min(snapshot.vault.policy.min_health_factor / WAD, stands)

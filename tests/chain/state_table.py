@@ -15,6 +15,7 @@ YARDSTICKS: tuple[tuple[str, Ratio], ...] = (
     ("of naive, one pool a trade", lambda one: one.plan / one.direct if one.direct else None),
     ("of naive, one route a trade", lambda one: one.plan / one.naive if one.naive else None),
     ("of the least possible", lambda one: one.plan / one.least),
+    ("of the same, no gas of splits, hops and loans", lambda one: one.plan / one.without),
     (
         f"of the least possible, up to {FEW_SWAPS} swaps",
         lambda one: one.plan / one.least if one.swaps <= FEW_SWAPS else None,
