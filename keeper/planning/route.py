@@ -35,8 +35,8 @@ LEAST_IN_AN_EMERGENCY = 1.10
 def route(
     decision: Decision, snapshot: MarketSnapshot, quotes: Sequence[Quote], policy: Policy
 ) -> RebalancePlan:
-    """The plan of a decision that has a goal: around one flash loan, or in rounds without one, whichever is cheaper
-    where both lead all the way.
+    """The plan of a decision that has a goal: around one flash loan, in rounds without one, or swap by swap with a part
+    of one, whichever is cheapest of those that lead all the way.
 
     What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. Raises
     NothingFeasible naming the trade or reserve that is in the way. A RIPCORD goes without the sales that cannot be
