@@ -26,7 +26,8 @@ class Fill:
     the oracle says it must be.
 
     ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
-    (negative: a gain). ``all_of_it``: whatever is there of the token is sold, ``amount_in`` is what is expected.
+    (negative: a gain). ``all_of_it``: whatever is there of the token is sold, ``amount_in`` is what is expected,
+    ``least_out`` that of what is certain.
     """
 
     trade: Trade

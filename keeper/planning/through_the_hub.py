@@ -16,7 +16,7 @@ from functools import partial
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import raw_from_usd_floor, usd
-from keeper.planning.fills import Fill, fill_of
+from keeper.planning.fills import Fill, fill_of, least_out
 from keeper.planning.gas import swap_usd
 from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.split import Curve, best_split, curves
@@ -197,13 +197,19 @@ class _Desk:
         return self._fill(route, first.trade.amount_in, out)
 
     def _all_of_it(self, into_hub: Sequence[Fill], out_of_hub: Sequence[Fill]) -> Fill:
-        """The last one, with what is expected to be there."""
-        own = sum(need.amount for need in self.needs if need.symbol == HUB and need.sold)
-        there = own + sum(fill.amount_out for fill in into_hub)
-        amount = there - sum(fill.trade.amount_in for fill in out_of_hub[:-1])
+        """The last one, with what is expected to be there; its least output is that of what is there for certain, so
+        that it goes through where every earlier swap returns its least. As it is where nothing is certain."""
         last = out_of_hub[-1]
-        out = last.amount_out * amount // last.trade.amount_in
-        return replace(self._fill(last.route, amount, out), all_of_it=True)
+        own = sum(need.amount for need in self.needs if need.symbol == HUB and need.sold)
+        own -= sum(fill.trade.amount_in for fill in out_of_hub[:-1])
+        amount = own + sum(fill.amount_out for fill in into_hub)
+        certain = own + sum(fill.least_out for fill in into_hub)
+        if certain <= 0:
+            return last
+        whole = self._fill(last.route, amount, last.amount_out * amount // last.trade.amount_in)
+        sure = replace(whole.trade, amount_in=certain)
+        least = least_out(sure, last.route, self.snapshot, self.max_slippage_bps)
+        return replace(whole, least_out=min(whole.least_out, least), all_of_it=True)
 
     # ------------------------------------------------------------------- amounts
 

@@ -50,12 +50,17 @@ def planned(
 
 
 def assert_limits_are_the_oracles(plan: RebalancePlan, snapshot: MarketSnapshot) -> None:
-    """With what an OUT_OF_BAND trade may slip; where a part has its share of the whole's, rounded up."""
+    """With what an OUT_OF_BAND trade may slip; where a part has its share of the whole's, rounded up; where all that is
+    there is sold, of what is there for certain."""
     allowed = a_policy().decision.at(Urgency.OUT_OF_BAND).max_slippage_bps
-    for step in (step for step in plan.steps if step.route is not None):
+    swaps = [step for step in plan.steps if step.route is not None]
+    for place, step in enumerate(swaps):
         assert step.route is not None
-        bought = step.route.symbols[-1]
-        fair = least_out(Trade(step.symbol, bought, step.expected_in, 0.0), step.route, snapshot, allowed)
+        sold = step.expected_in
+        if step.amount == UINT256_MAX:
+            came = (one for one in swaps[:place] if one.route and one.route.symbols[-1] == step.symbol)
+            sold -= sum(one.expected_out - one.limit for one in came)
+        fair = least_out(Trade(step.symbol, step.route.symbols[-1], sold, 0.0), step.route, snapshot, allowed)
         assert 0 <= step.limit - fair <= 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -13,7 +14,7 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import UINT256_MAX, WAD, usd
-from keeper.planning.fills import Fill
+from keeper.planning.fills import Fill, least_out
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
@@ -80,6 +81,19 @@ def test_what_comes_into_the_hub_is_sold_to_the_last_unit() -> None:
         assert sum(fill.amount_out for fill in fills if fill.trade.buy == "WETH") == sum(
             fill.trade.amount_in for fill in fills if fill.trade.sell == "WETH"
         )
+
+
+def test_the_last_out_of_the_hub_goes_through_where_all_before_it_return_their_least() -> None:
+    """And a pool pays it just what the oracle says is the least for what came."""
+    snapshot = generous(weights=HELD)
+    for fills in found(snapshot, LINK_AND_UNI_FOR_WBTC):
+        for last in (fill for fill in fills if fill.all_of_it):
+            into = [fill for fill in fills if fill.trade.buy == "WETH"]
+            elsewhere = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == "WETH")
+            came = sum(fill.least_out for fill in into) - (elsewhere - last.trade.amount_in)
+            assert 0 < came < last.trade.amount_in
+            of_it = replace(last.trade, amount_in=came)
+            assert last.least_out == least_out(of_it, last.route, snapshot, SLIPPAGE_BPS)
 
 
 def test_what_anybody_sent_is_not_swept_along() -> None:
