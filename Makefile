@@ -17,7 +17,7 @@ demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local cha
 	@.venv/bin/keeper demo $(DEMO)
 
 test: $(READY) .venv/.peers ## the whole default suite
-	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist loadfile)
+	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
 	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py
