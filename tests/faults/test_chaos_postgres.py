@@ -15,7 +15,7 @@ from tests.faults.scene import Stage
 from tests.servers.geth_proxy import geth_proxy
 
 MOST = TIMES * len(Failpoint)
-"""What is asked of more is asked of SQLite, which is quicker."""
+"""More are asked of SQLite, which is quicker."""
 
 
 @pytest.fixture(scope="module")
