@@ -16,21 +16,20 @@ from tests.faults.stories import STORIES, Story, Summary, campaign, twin
 
 KILLS = int(os.environ.get("KEEPER_KILLS", "70"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
-TIMES = 2
 QUIET = 100
 COLD_EVERY = 12
 TOLERANCE = 1e-5
 
 
-def run(stage: Stage, kills: int, capsys: pytest.CaptureFixture[str]) -> Summary:
-    """At least so many kills, and two at every failpoint; long ones show how far they are."""
+def run(stage: Stage, kills: int, times: int, capsys: pytest.CaptureFixture[str]) -> Summary:
+    """At least so many kills, and so many ``times`` at every failpoint; long ones show how far they are."""
     found = Summary()
     twins = {kind: _ending_of_twin(stage, kind) for kind in {story.kind for story in STORIES}}
     for number, story in enumerate(campaign(SEED), start=1):
         enough = found.total >= kills
-        if enough and found.least() >= TIMES:
+        if enough and found.least() >= times:
             break
-        if enough and found.kills.get(story.failpoint.value, 0) >= TIMES:
+        if enough and found.kills.get(story.failpoint.value, 0) >= times:
             continue
         _tell(stage, story, twins, found, cold=number % COLD_EVERY == 0)
         if kills > QUIET:
@@ -42,12 +41,12 @@ def run(stage: Stage, kills: int, capsys: pytest.CaptureFixture[str]) -> Summary
     return found
 
 
-def nobody_noticed(found: Summary, kills: int) -> None:
+def nobody_noticed(found: Summary, kills: int, times: int) -> None:
     assert not found.broken, "\n".join(found.broken)
     assert not found.differences, "\n".join(found.differences)
     assert (found.double, found.lost) == (0, 0)
     assert found.total >= kills
-    assert found.least() >= TIMES
+    assert found.least() >= times
 
 
 def _ending_of_twin(stage: Stage, kind: str) -> VaultNow:
