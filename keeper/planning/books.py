@@ -124,12 +124,18 @@ class Books:
         self.idle[symbol] += amount
 
     def supply(self, symbol: str) -> None:
-        """All that is there and was bought; of what nobody bought only what is worth it."""
+        """All that is there and was bought; of what nobody bought only what is worth it. Raises NothingFeasible where
+        what was bought is there only if swaps return more than their least: the market takes no supply of nothing."""
         amount = self.idle[symbol]
         expected = amount + self.expected.get(symbol, 0)
         bought = symbol in self.expected
         if expected <= 0 or not (bought or worth_supplying(expected, symbol, self.snapshot)):
             return
+        if amount <= 0:
+            raise NothingFeasible(
+                f"supplying {symbol}: where every swap returns its least nothing is left of it",
+                remedy="Allow less slippage, or lower max_trade so that less moves at once.",
+            )
         self.steps.append(Step(StepKind.SUPPLY, symbol, UINT256_MAX, 0, None, expected, 0))
         self.moved[symbol] = self.moved.get(symbol, 0) + expected
         self.supplied[symbol] += amount

@@ -93,8 +93,10 @@ def best_split(
     """
     best: tuple[Part, ...] = ()
     best_usd = 0.0
-    for chosen in _independent_sets(_most_promising(candidates), most_parts):
-        parts = _spread(chosen, amount)
+    promising = _most_promising(candidates)
+    pieces = {curve.route: _pieces(curve) for curve in promising}
+    for chosen in _independent_sets(promising, most_parts):
+        parts = _spread(chosen, [pieces[curve.route] for curve in chosen], amount)
         worth = net_usd(parts, usd_per_unit, swap_usd)
         if parts and (not best or worth > best_usd) and all(acceptable(part) for part in parts):
             best, best_usd = parts, worth
@@ -126,9 +128,11 @@ def _independent_sets(candidates: Sequence[Curve], most_parts: int) -> Iterator[
                 yield chosen
 
 
-def _spread(chosen: Sequence[Curve], amount: int) -> tuple[Part, ...]:
-    """Steepest pieces first; none where the routes cannot carry it all, or one of them gets nothing."""
-    pieces = [(-slope, place, width) for place, curve in enumerate(chosen) for slope, width in _pieces(curve)]
+def _spread(
+    chosen: Sequence[Curve], of_each: Sequence[Sequence[tuple[float, int]]], amount: int
+) -> tuple[Part, ...]:
+    """Steepest pieces ``of_each`` first; none where the routes cannot carry it all, or one of them gets nothing."""
+    pieces = [(-slope, place, width) for place, its in enumerate(of_each) for slope, width in its]
     taken = [0] * len(chosen)
     left = amount
     # Stable: the pieces of one curve fall already, so they stay in their order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import StepKind
+from keeper.domain.plan import Route, StepKind
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import UINT256_MAX, WAD
+from keeper.domain.units import UINT256_MAX, WAD, raw_from_usd_floor
 from keeper.planning.fills import Fill
 from keeper.planning.funding import interest
 from keeper.planning.in_turn import MOST_PARTS, in_turn
+from keeper.planning.trades import Trade
 from keeper.planning.walk import walk
 from keeper.planning.way import Way
 from tests.factories import RISK_SYMBOLS, a_snapshot, with_holding, with_reserve
@@ -163,3 +165,21 @@ def test_what_lies_idle_is_sold_before_collateral_is_withdrawn() -> None:
     way = in_turn([a_fill("WETH", "USDC", 1_000.0, snapshot)], snapshot, 0, DUST, LEAST)
     assert StepKind.WITHDRAW not in kinds(way)
     assert math.isinf(walk(way.steps, 0, snapshot)[-1].health_factor) == (owed(snapshot) == 0)
+
+
+def test_nothing_is_supplied_that_is_there_only_if_swaps_return_more_than_their_least() -> None:
+    """The market takes no supply of nothing: such a way would revert where all goes as badly as it may."""
+    bought, spent = Trade("USDC", "WETH", 100_000 * 10**6, 100_000.0), 99_000.0
+    snapshot = a_snapshot(nav_usd=300_000.0)
+    weth = raw_from_usd_floor(100_000.0, 18, snapshot.price("WETH"))
+    then = Trade("WETH", "LINK", weth * 99 // 100, spent)
+    link = raw_from_usd_floor(spent, 18, snapshot.price("LINK"))
+    fills = (
+        Fill(bought, Route(("USDC", "WETH"), (500,)), weth, weth * 99 // 100, 0.0, 0.0),
+        Fill(then, Route(("WETH", "LINK"), (3_000,)), link, link * 98 // 100, 0.0, 0.0),
+    )
+    with pytest.raises(NothingFeasible, match="nothing is left"):
+        in_turn(fills, snapshot, 0, 0, 1.4)
+    more = replace(fills[0], least_out=fills[0].least_out + 10**15)
+    steps = in_turn((more, fills[1]), snapshot, 0, 0, 1.4).steps
+    assert [step.symbol for step in steps if step.kind is StepKind.SUPPLY] == ["WETH", "LINK"]

@@ -66,7 +66,7 @@ def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
         assert max(passed.values()) == 1
         assert all(fill.amount_out >= fill.least_out for fill in fills)
         lost = sum(fill.fees_usd + fill.impact_usd for fill in fills)
-        through = sum(fill.trade.value_usd for fill in fills)
+        through = sum(fill.trade.value_usd * len(fill.route.fees) for fill in fills)
         for symbol in snapshot.risk_symbols:
             change = sum(trade.value_usd * ((trade.buy == symbol) - (trade.sell == symbol)) for trade in due)
             of_it = net_usd(fills, symbol, snapshot)
