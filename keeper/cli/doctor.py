@@ -18,7 +18,7 @@ STYLES = {"GOOD": "green", "WORTH_A_LOOK": "yellow", "WRONG": "bold red", "NOT_L
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Check settings, key, journal, node, contracts, roles, gas, feeds, history and options. Changes nothing.
+    """Check settings, key, journal, node, contracts, roles, gas, eMode, feeds, history and options. Changes nothing.
 
     The exit code is that of the first thing that is wrong, 0 when nothing is.
     """

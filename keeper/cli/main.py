@@ -41,6 +41,9 @@ app = typer.Typer(
 )
 
 
+INTERRUPTED = 130
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"keeper {__version__}")
@@ -90,3 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=given)
     except KeeperError as error:
         sys.exit(report(error, as_json="--json" in given))
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo(
+                "Interrupted. What was begun is written down; the next start goes on from there.", err=True
+            )
+        raise

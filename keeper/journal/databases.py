@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -185,7 +185,7 @@ def for_reading(url: str) -> Database:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
-        return SqliteReadOnly(path) if path.exists() else EmptyMemory()
+        return EmptyMemory() if not path.exists() or _has_nothing(path) else SqliteReadOnly(path)
     database = Postgres(parsed)
     try:
         with database.reader.connect() as connection:
@@ -193,6 +193,18 @@ def for_reading(url: str) -> Database:
     except SQLAlchemyError as error:
         raise _unreachable(database.name, error) from error
     return database if there else EmptyMemory()
+
+
+def _has_nothing(path: Path) -> bool:
+    """Whether a file was begun and never written to: a keeper was stopped while it made its journal."""
+    database = SqliteReadOnly(path)
+    try:
+        with database.reader.connect() as connection:
+            return not inspect(connection).get_table_names()
+    except SQLAlchemyError:
+        return False  # what is no database is for the journal to name
+    finally:
+        database.dispose()
 
 
 def reason(error: SQLAlchemyError) -> str:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "keeper.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises((JournalCorrupt, JournalUnwritable), match="not a database"):
         Journal.open(url(tmp_path))
+
+
+def test_a_journal_that_was_only_begun_reads_as_an_empty_one(tmp_path: Path) -> None:
+    """As Ctrl-C leaves it while its tables are made; the next writer makes them."""
+    with closing(sqlite3.connect(tmp_path / "keeper.db")) as begun:
+        begun.execute("PRAGMA journal_mode = WAL")
+        begun.execute("PRAGMA user_version = 0")
+    with Journal.open_for_reading(url(tmp_path)) as journal:
+        assert journal.verify() == 0
 
 
 def test_reading_a_journal_that_does_not_exist_creates_nothing(tmp_path: Path) -> None:
