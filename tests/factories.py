@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keeper.chain.address_book import Book
+from keeper.address_book.book import Book
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
 from keeper.domain.legs import ExecutedLeg
 from keeper.domain.market import (

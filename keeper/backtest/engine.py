@@ -16,7 +16,7 @@ from keeper.backtest.scene import Scene, at_last_known_prices, with_prices_at_fe
 from keeper.backtest.screening import Screening, can_screen
 from keeper.backtest.universe import Universe, universes
 from keeper.backtest.venue import Venue
-from keeper.conclude import Assessment, assess, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, propose, wanted_quotes
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
 from keeper.domain.market import MarketSnapshot

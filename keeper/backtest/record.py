@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keeper.backtest.ledger import COST_FIELDS, EARNED, PAID, Ledger
 from keeper.backtest.result import BacktestResult, Costs, Event
-from keeper.conclude import Assessment
+from keeper.cycle.pipeline import Assessment
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.risk.contributions import risk_shares, volatility

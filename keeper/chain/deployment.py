@@ -3,76 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from keeper.address_book.book import Book, Rollup
 from keeper.chain import listed_pools, rollup
-from keeper.chain.address_book import Book, Rollup
-from keeper.chain.blocks import latest_block
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
+from keeper.chain.deployed import Addresses, Deployment, Listing
 from keeper.chain.identity import require_as_listed
-from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
-from keeper.chain.multicall import Multicall, decode_answers
-from keeper.chain.rpc import Reads, Request
+from keeper.chain.listed_pools import ZERO_ADDRESS
+from keeper.chain.rpc.blocks import latest_block
+from keeper.chain.rpc.client import Reads, Request
+from keeper.chain.rpc.multicall import Multicall, decode_answers
 from keeper.domain.errors import InvalidSetting, NodeUntrusted, RpcError, WrongContract
 from keeper.domain.market import Block, Token
 from keeper.domain.units import USD_DECIMALS
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What the operator names; everything else follows from the vault. ``descriptions``: what the feeds of some tokens
-    must call themselves."""
-
-    vault: str
-    multicall: str
-    quoter: str
-    descriptions: Mapping[str, str] = field(default_factory=dict)
-    redemption_queue: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One token of the vault's allowlist: its price feed and its tokens on the lending market.
-
-    ``aggregator`` is behind the feed, None where it has none; ``bounds`` are the least and the most that it can
-    answer, 0 where it does not say."""
-
-    token: Token
-    feed: str
-    description: str
-    aggregator: str | None
-    bounds: tuple[int, int]
-    a_token: str
-    debt_token: str
-    reserve_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """``listings[0]`` is the accounting asset, then the settings' symbols. Addresses are checksummed."""
-
-    vault: str
-    pool: str
-    provider: str
-    oracle: str
-    strategy: str
-    sequencer_feed: str | None
-    category: int
-    listings: tuple[Listing, ...]
-    pools: tuple[ListedPool, ...]
-    multicall_code: str
-    router: str
-    rollup: Rollup = ""
-    notes: tuple[str, ...] = ()
-    """What differs from the chain's address book, and may well be meant so."""
-    redemption_queue: str | None = None
-
-    def token(self, symbol: str) -> Token:
-        return next(listing.token for listing in self.listings if listing.token.symbol == symbol)
 
 
 def discover(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from keeper.chain.address_book import VARIABLE, Book
+from keeper.address_book.book import VARIABLE, Book
+from keeper.chain.deployed import Deployment, Listing
 from keeper.domain.errors import WrongContract
-
-if TYPE_CHECKING:
-    from keeper.chain.deployment import Deployment, Listing
 
 
 def require_as_listed(deployment: Deployment, listings: Sequence[Listing], book: Book) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keeper.chain.contracts.pools import path, quote_exact_in
-from keeper.chain.deployment import Deployment
-from keeper.chain.multicall import Multicall
+from keeper.chain.deployed import Deployment
+from keeper.chain.rpc.multicall import Multicall
 from keeper.domain.market import Block
 from keeper.domain.plan import Quote, QuoteRequest
 

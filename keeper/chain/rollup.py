@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from keeper.address_book.book import Rollup
 from keeper.chain.abi import DecodeError, load
-from keeper.chain.address_book import Rollup
 from keeper.chain.calls import Answers, Call, call
-from keeper.chain.multicall import Multicall, hex_bytes
-from keeper.chain.rpc import Reads
+from keeper.chain.rpc.client import Reads
+from keeper.chain.rpc.multicall import Multicall, hex_bytes
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import Block
 from keeper.planning.gas import TYPICAL_BYTES

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from keeper.chain.contracts.feed import round_at
-from keeper.chain.multicall import MAX_CALLS, Multicall
+from keeper.chain.rpc.multicall import MAX_CALLS, Multicall
 from keeper.domain.market import Block, Round
 
 PAGE = 1_000

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keeper.chain.blocks import quantity
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import erc20, vault
-from keeper.chain.deployment import Deployment
-from keeper.chain.multicall import decode_answers, encode_calls, hex_bytes
+from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import publishing
-from keeper.chain.rpc import Reads, Request
+from keeper.chain.rpc.blocks import quantity
+from keeper.chain.rpc.client import Reads, Request
+from keeper.chain.rpc.multicall import decode_answers, encode_calls, hex_bytes
 from keeper.chain.steps import step_ins, step_outs
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot

@@ -8,9 +8,9 @@ from typing import Any
 from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
-from keeper.chain.deployment import Deployment, Listing
+from keeper.chain.deployed import Deployment, Listing
 from keeper.chain.listed_pools import FEE_TIERS, ZERO_ADDRESS, ListedPool
-from keeper.chain.multicall import Multicall
+from keeper.chain.rpc.multicall import Multicall
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
     Block,

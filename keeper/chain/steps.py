@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keeper.chain.abi import DecodeError, decode_values
-from keeper.chain.multicall import hex_bytes
+from keeper.chain.rpc.multicall import hex_bytes
 from keeper.domain.errors import NodeUntrusted
 
 STEP_EXECUTED = "0xd5b61904bdd57e4f781f0df0d98a985659d68865488bc0c06325019856837e61"

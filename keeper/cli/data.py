@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from keeper.backfill import Filled
+    from keeper.app.backfill import Filled
     from keeper.domain.policy import Policy
     from keeper.journal.history import History
     from keeper.settings.schema import Settings
@@ -41,8 +41,8 @@ def backfill(
     ] = None,
 ) -> None:
     """Fetch what is missing of the price history into the journal. Exit code 3 when a source gave out."""
-    from keeper.backfill import further_rounds, is_file, now
-    from keeper.bootstrap import strategy
+    from keeper.app.backfill import further_rounds, is_file, now
+    from keeper.app.composition import strategy
     from keeper.cli.data_screen import filled_table
     from keeper.cli.progress import tell
     from keeper.cli.render import console
@@ -107,11 +107,11 @@ def iv(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Implied volatility as a cycle would use it now, and how it came out. Exit code 3 when there is none."""
+    from keeper.app.option_market import option_market
     from keeper.cli.as_json import dumped
     from keeper.cli.data_screen import implied_object, implied_page
     from keeper.cli.progress import tell
     from keeper.cli.render import console
-    from keeper.option_market import option_market
     from keeper.settings.load import load
 
     seen = option_market(load(), tell)
@@ -125,7 +125,7 @@ def iv(
 def _from_venue(
     settings: Settings, name: str, symbols: tuple[str, ...], seconds: int, history_s: int
 ) -> list[Filled]:
-    from keeper.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
+    from keeper.app.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
     from keeper.cli.progress import bar, tell
     from keeper.journal.bars import StoredBars
     from keeper.settings.to_domain import references
@@ -149,7 +149,7 @@ def _from_venue(
 def _from_file(
     settings: Settings, path: Path, symbols: tuple[str, ...], seconds: int, since: int, stamped: str | None
 ) -> list[Filled]:
-    from keeper.backfill import from_file, now, open_for_bars
+    from keeper.app.backfill import from_file, now, open_for_bars
     from keeper.cli.progress import tell
     from keeper.journal.bars import StoredBars
     from keeper.journal.candle_files import read
@@ -170,8 +170,8 @@ def _from_file(
 
 
 def _history(days: int | None) -> tuple[Policy, History]:
-    from keeper.backfill import now
-    from keeper.bootstrap import strategy
+    from keeper.app.backfill import now
+    from keeper.app.composition import strategy
     from keeper.cli.progress import tell
     from keeper.journal.history import stored_history
     from keeper.journal.store import Journal

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keeper.backfill import Filled
-from keeper.option_market import OptionMarket
+from keeper.app.backfill import Filled
+from keeper.app.option_market import OptionMarket
 from keeper.risk.coverage import Coverage, is_enough
 
 

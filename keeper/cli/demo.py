@@ -105,7 +105,7 @@ def _play(chain: World, screen: Console) -> tuple[Stage, ...]:
 
 def _run(name: str, chain: World, screen: Console) -> Stage:
     """``keeper rebalance --execute``, and the chain before and after it."""
-    from keeper.bootstrap import build
+    from keeper.app.composition import build
     from keeper.cli.render import page
     from keeper.devnet.look import look
     from keeper.domain.record import Mode

@@ -19,7 +19,7 @@ def list_records(
     as_json: AsJson = False,
 ) -> None:
     """The newest records, one line each."""
-    from keeper.looking import pauses, stored_records
+    from keeper.app.queries import pauses, stored_records
     from keeper.settings.load import load
 
     settings = load()
@@ -74,7 +74,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One record as it was on screen, with every bound and provenance."""
-    from keeper.looking import stored_records
+    from keeper.app.queries import stored_records
     from keeper.settings.load import load
 
     with stored_records(load()) as stored:
@@ -94,8 +94,8 @@ def costs(as_json: AsJson = False) -> None:
     """What trading each asset cost: quoted, simulated, realised, in bps of the value traded."""
     from dataclasses import asdict
 
+    from keeper.app.queries import stored_legs
     from keeper.cli.costs import costs_table, traded_costs
-    from keeper.looking import stored_legs
     from keeper.settings.load import load
 
     settings = load()
@@ -113,7 +113,7 @@ def costs(as_json: AsJson = False) -> None:
 @app.command()
 def verify() -> None:
     """Recompute the hash chain over every row of every table. What was changed is named; exit code 7."""
-    from keeper.looking import verified
+    from keeper.app.queries import verified
     from keeper.settings.load import load
 
     typer.echo(f"{verified(load()):,} entries, every row as it was written")

@@ -11,24 +11,24 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is shown on every
 
 def pause(reason: Reason) -> None:
     """Stop levering and routine rebalancing, from the next decision on, also across restarts."""
-    from keeper import by_hand
+    from keeper.app import operator
     from keeper.cli.render import console
     from keeper.cli.standing import pause_line
     from keeper.settings.load import load
 
-    console().print(pause_line(by_hand.pause(load(), reason)))
+    console().print(pause_line(operator.pause(load(), reason)))
 
 
 def resume(reason: Reason) -> None:
     """Lift every pause of the journal and the pause file."""
-    from keeper import by_hand
+    from keeper.app import operator
     from keeper.cli.render import console
     from keeper.cli.words import moment
     from keeper.settings.load import load
 
     settings = load()
     screen = console()
-    lifted = by_hand.resume(settings, reason)
+    lifted = operator.resume(settings, reason)
     for one in lifted:
         screen.print(f"Lifted: {one.cause} since {moment(one.since)}: {one.reason or 'no reason given'}")
     screen.print("not paused" if lifted else "Nothing was paused.")

@@ -32,10 +32,10 @@ def rebalance(
 
 def run_cycle(mode: Mode, demand: Demand | None = None) -> DecisionRecord:
     """One cycle with everything that it needs opened and closed."""
-    from keeper.bootstrap import build
+    from keeper.app.composition import build
     from keeper.cli.password import ask_password
     from keeper.cli.progress import tell
-    from keeper.observe.logs import configure
+    from keeper.runtime.logs import configure
     from keeper.settings.load import load
 
     settings = load()

@@ -13,7 +13,7 @@ def replay(
     record_id: Annotated[str, typer.Argument(help="The record's id, or its first characters.")],
 ) -> None:
     """Conclude again from a stored record, offline, and compare bit by bit. Sends nothing."""
-    from keeper.looking import replayed
+    from keeper.app.queries import replayed
     from keeper.settings.load import load
 
     result = replayed(load(), record_id)

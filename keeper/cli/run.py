@@ -17,16 +17,16 @@ def run(
     ] = "1h",
 ) -> None:
     """Run cycles on a schedule until told to stop: one at a time, late ones coalesce, Ctrl-C ends it."""
-    from keeper.bootstrap import build
+    from keeper.app.composition import build
+    from keeper.app.daemon import Daemon, trigger_from
+    from keeper.app.queries import pauses
     from keeper.cli.password import ask_password
     from keeper.cli.progress import tell
     from keeper.cli.render import console
     from keeper.cli.standing import pause_line
     from keeper.cli.words import BANNERS
-    from keeper.daemon import Daemon, trigger_from
     from keeper.domain.record import Mode
-    from keeper.looking import pauses
-    from keeper.observe.logs import configure
+    from keeper.runtime.logs import configure
     from keeper.settings.load import load
 
     trigger = trigger_from(every)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from keeper.looking import Look
+    from keeper.app.queries import Look
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Read the vault from the chain, and the last record from the journal. Changes nothing."""
-    from keeper.looking import look
+    from keeper.app.queries import look
     from keeper.settings.load import load
 
     seen = look(load())

@@ -18,20 +18,20 @@ def unblock(
     ] = False,
 ) -> None:
     """Show the key's nonces by node and journal. With --execute: use up those that are stuck."""
-    from keeper import by_hand
+    from keeper.app import operator
+    from keeper.app.queries import pauses
     from keeper.cli.password import ask_password
     from keeper.cli.rebalance import mode_of
     from keeper.cli.render import console
     from keeper.cli.standing import pause_line
     from keeper.domain.urgency import Urgency
-    from keeper.looking import pauses
     from keeper.settings.load import load
     from keeper.settings.to_domain import policy
 
     mode = mode_of("keeper unblock", simulate=simulate, execute=execute)
     settings, screen = load(), console()
     screen.print(pause_line(pauses(settings)))
-    with by_hand.nonces(settings, ask_password=ask_password) as sender:
+    with operator.nonces(settings, ask_password=ask_password) as sender:
         screen.print(_page(sender.nonces()))
         if not mode.sends:
             return

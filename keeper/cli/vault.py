@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
 
-    from keeper.chain.vault_parameters import VaultParameters
-    from keeper.chain.vault_state import VaultState
+    from keeper.chain.admin.vault_parameters import VaultParameters
+    from keeper.chain.admin.vault_state import VaultState
 
 ChainId = Annotated[int, typer.Option(help="chain id the node must report")]
 PasswordFile = Annotated[
@@ -43,8 +43,8 @@ def deploy(
     execute: Execute = False,
 ) -> None:
     """Deploy a vault with the given parameters. Roles go to the accounts named there, not to the deployer."""
-    from keeper.chain.vault_deployment import deploy_vault
-    from keeper.chain.vault_parameters import parameters_from_toml
+    from keeper.chain.admin.vault_deployment import deploy_vault
+    from keeper.chain.admin.vault_parameters import parameters_from_toml
 
     wanted = parameters_from_toml(_text(parameters))
     w3 = _node(rpc_url, chain_id)
@@ -69,8 +69,8 @@ def queue(
     execute: Execute = False,
 ) -> None:
     """Deploy a redemption queue beside a vault. Nobody has a role in it: any account may deploy it."""
-    from keeper.chain.queue_deployment import deploy_queue
-    from keeper.chain.vault_state import read_vault_state
+    from keeper.chain.admin.queue_deployment import deploy_queue
+    from keeper.chain.admin.vault_state import read_vault_state
 
     w3 = _node(rpc_url, chain_id)
     state = read_vault_state(w3, vault)
@@ -98,7 +98,7 @@ def serve(
     execute: Execute = False,
 ) -> None:
     """Pay waiting redemptions out of the vault's idle cash, as anybody may. Not with the keeper's key."""
-    from keeper.chain import queue_deployment
+    from keeper.chain.admin import queue_deployment
 
     w3 = _node(rpc_url, chain_id)
     found = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
@@ -119,7 +119,7 @@ def show(
     rpc_url: RpcUrl = None,
 ) -> None:
     """Print the vault's position, limits, used budgets, allowlist and state, read from the chain."""
-    from keeper.chain.vault_state import read_vault_state
+    from keeper.chain.admin.vault_state import read_vault_state
 
     state = read_vault_state(_node(rpc_url, None), vault or _setting("vault"))
     for name, value in _rows(state):

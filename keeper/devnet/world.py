@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.chain.queue_deployment import deploy_queue
-from keeper.chain.vault_deployment import deploy_vault
-from keeper.chain.vault_parameters import VaultAsset, VaultParameters
+from keeper.chain.admin.queue_deployment import deploy_queue
+from keeper.chain.admin.vault_deployment import deploy_vault
+from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
 from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
@@ -290,8 +290,8 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
     digest = hashlib.sha256(fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    for parameters in ("vault_parameters.py", "vault_deployment.py", "queue_deployment.py", "by_account.py"):
-        digest.update((Path(__file__).parents[1] / "chain" / parameters).read_bytes())
+    for source in sorted((Path(__file__).parents[1] / "chain" / "admin").glob("*.py")):
+        digest.update(source.read_bytes())
     digest.update(VAULT_JSON.read_bytes() + QUEUE_JSON.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
     for series in market.prices:

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Reads
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Reads
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion

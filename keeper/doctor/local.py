@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from keeper.bootstrap import acting_account, strategy
+from keeper.app.composition import acting_account, strategy
+from keeper.app.queries import pauses, verified
+from keeper.app.seal import digests
 from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
 from keeper.domain.errors import Tampered
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
-from keeper.looking import pauses, verified
-from keeper.seal import digests
 from keeper.settings.load import load
 from keeper.settings.to_domain import endpoints, settings_hash
 

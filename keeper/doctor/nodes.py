@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from keeper.bootstrap import acting_account, node_at
-from keeper.chain.connect import connected
+from keeper.app.composition import acting_account, node_at
+from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted
 from keeper.settings.schema import DEV_CHAIN_ID

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import numpy as np
 
-from keeper.bootstrap import opinions_of
-from keeper.conclude import price_bars
+from keeper.app.composition import opinions_of
+from keeper.cycle.pipeline import price_bars
 from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
 from keeper.domain.errors import Untrusted
 from keeper.domain.market import Trust

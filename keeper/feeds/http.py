@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from keeper.deadline import DeadlineTransport, passed, within
 from keeper.domain.errors import FeedUnavailable
+from keeper.runtime.deadline import DeadlineTransport, passed, within
 
 TIMEOUT_S = 8.0
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from keeper.chain.address_book import Book, book
+from keeper.address_book.book import Book, book
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import (
     AssetPolicy,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from keeper import failpoints
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus
-from keeper.failpoints import Failpoint
+from keeper.runtime import failpoints
+from keeper.runtime.failpoints import Failpoint
 from keeper.tx.fees import Fees, first_fees, replacing
 from keeper.tx.ports import AttemptLog, Node, Outlook, Relay
 from keeper.tx.refusals import NOT_TAKEN, Refusal, refusal

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper import failpoints
 from keeper.domain.errors import (
     GasUnaffordable,
     KeeperError,
@@ -26,7 +25,8 @@ from keeper.domain.tx import (
     Payload,
     Receipt,
 )
-from keeper.failpoints import Failpoint
+from keeper.runtime import failpoints
+from keeper.runtime.failpoints import Failpoint
 from keeper.tx import unblock
 from keeper.tx.dispatch import Dispatch, Signer
 from keeper.tx.fees import Fees, first_fees

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from keeper import failpoints
 from keeper.domain.tx import TERMINAL, AttemptKind, Intent, IntentStatus, Receipt
-from keeper.failpoints import Failpoint
+from keeper.runtime import failpoints
+from keeper.runtime.failpoints import Failpoint
 from keeper.tx.dispatch import Dispatch
 from keeper.tx.ports import AttemptLog, Node, Outlook
 from keeper.tx.send_state import NextStep, Seen, recovery_step

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from keeper.abreast import finished
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
+from keeper.runtime.concurrency import finished
 from keeper.tx.agreement import agreed, agreed_fees
 from keeper.tx.ports import FeeMarket, Node, Outlook
 

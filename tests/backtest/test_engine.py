@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import keeper.backtest.engine as engine
-import keeper.conclude as conclude
-import keeper.cycle as cycle
-import keeper.replay as replay
+import keeper.cycle.pipeline as conclude
+import keeper.cycle.replay as replay
+import keeper.cycle.run as cycle
 from keeper.backtest.engine import backtest
 from keeper.backtest.ledger import COST_FIELDS, Ledger
 from keeper.backtest.result import BacktestResult, Costs

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.plan import PlanVerdict, Quote, QuoteRequest, RebalancePlan, SimulationReport, StepKind

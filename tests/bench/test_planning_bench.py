@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet import world as devnet
 from keeper.devnet.world import World
 from keeper.domain.decision import Decision

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc.client import Request, Rpc
 from keeper.devnet.uniswap import Pool
 from keeper.devnet.uniswap_math import Q96
 from keeper.domain.market import MarketSnapshot

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from keeper.chain.deployment import Addresses
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.deployed import Addresses
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.world import World
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Cost, PostState, RebalancePlan, Route, Step, StepKind, VaultCall

@@ -9,8 +9,8 @@ from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError, ContractLogicError
 
-from keeper.chain.queue_deployment import deploy_queue, queue_artifact
-from keeper.chain.vault_deployment import vault_artifact
+from keeper.chain.admin.queue_deployment import deploy_queue, queue_artifact
+from keeper.chain.admin.vault_deployment import vault_artifact
 from keeper.devnet.world import World
 from tests.chain.vault_scene import ALL, GAS, Scene, vault_scene
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from web3.contract import Contract
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Request, Rpc
 from keeper.devnet.transactions import GAS, contract_at
 from keeper.devnet.world import BASE_FEE_WEI, World
 from keeper.domain.decision import Action, Decision

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.decision.cost_curve import cost_curves, depth_usd
 from keeper.devnet.transactions import contract_at
 from keeper.devnet.world import World

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.address_book import Book, BookFeed, BookToken
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.address_book.book import Book, BookFeed, BookToken
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.world import World
 from keeper.domain.errors import WrongContract
 from tests.chain.node_scene import CHAIN_ID, addresses_of, node_of, url_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.anvil import AnvilNode, stop
 from keeper.devnet.world import World, forked
 from keeper.domain.errors import NodeUnavailable

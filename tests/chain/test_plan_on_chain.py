@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
-from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
 from keeper.devnet.look import Sight, look
 from keeper.devnet.world import World
 from keeper.domain.decision import Action

@@ -9,8 +9,8 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.cli.vault import app
 from keeper.devnet.world import World
 from keeper.domain.errors import WrongContract

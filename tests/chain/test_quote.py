@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.compile import artifact
 from keeper.domain.plan import QuoteRequest, Route
 from tests.chain.node_scene import node_of, url_of

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet import world as devnet
 from keeper.devnet.world import World
 from tests.chain.node_scene import node_in

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.feeds import set_sequencer
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.world import World

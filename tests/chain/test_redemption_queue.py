@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from web3 import Web3
 
-from keeper.chain.queue_deployment import deploy_queue
+from keeper.chain.admin.queue_deployment import deploy_queue
 from keeper.devnet.world import World
 from keeper.domain.errors import WrongContract
 from tests.chain.queue_scene import DELAY, MANY, SHARE, USDC, QueueScene, queue_scene

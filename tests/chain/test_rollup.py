@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from keeper.address_book.book import Rollup
 from keeper.chain import rollup
-from keeper.chain.address_book import Rollup
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
-from keeper.conclude import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
 from keeper.decision import limits
 from keeper.decision.situation import Situation, consider, take_position
 from keeper.devnet.compile import artifact

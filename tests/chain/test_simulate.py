@@ -9,8 +9,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio

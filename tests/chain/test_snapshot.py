@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.node import Node
-from keeper.chain.rpc import Rpc
+from keeper.chain.chain_reader import Node
+from keeper.chain.rpc.client import Rpc
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, NodeUntrusted, WrongChain, WrongContract
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.transactions import send
 from keeper.devnet.world import DEPOSIT_USDC, World
 from keeper.domain.market import MarketSnapshot

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from keeper.chain.queue_deployment import queue_artifact
-from keeper.chain.vault_deployment import vault_artifact
+from keeper.chain.admin.queue_deployment import queue_artifact
+from keeper.chain.admin.vault_deployment import vault_artifact
 from keeper.devnet.compile import artifact
 
 LARGEST_CONTRACT = 24_576  # EIP-170

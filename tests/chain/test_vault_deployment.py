@@ -10,9 +10,9 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from keeper.chain.vault_deployment import deploy_vault, vault_artifact, vault_at
-from keeper.chain.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
-from keeper.chain.vault_state import read_vault_state
+from keeper.chain.admin.vault_deployment import deploy_vault, vault_artifact, vault_at
+from keeper.chain.admin.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
+from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
 from keeper.devnet.world import World
 from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract

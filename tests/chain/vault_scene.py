@@ -12,8 +12,8 @@ from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError
 from web3.types import TxReceipt
 
-from keeper.chain.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
-from keeper.chain.vault_parameters import VaultAsset, VaultParameters, VaultPolicy
+from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
+from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters, VaultPolicy
 from keeper.devnet.compile import artifact
 from keeper.devnet.uniswap import Uniswap, sqrt_price_x96
 from keeper.devnet.world import World

@@ -9,8 +9,8 @@ import httpx
 from eth_abi.abi import decode, encode
 
 from keeper.chain.abi import load
-from keeper.chain.multicall import Multicall
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc.client import Rpc
+from keeper.chain.rpc.multicall import Multicall
 from keeper.domain.market import Block, Round
 
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.chain.blocks import block_of, next_base_fee
 from keeper.chain.contracts.erc20 import decimals
 from keeper.chain.contracts.lending import configuration
 from keeper.chain.contracts.pools import path, reversed_path
 from keeper.chain.contracts.vault import RawStep, calldata
-from keeper.chain.multicall import decode_answers, hex_bytes
+from keeper.chain.rpc.blocks import block_of, next_base_fee
+from keeper.chain.rpc.multicall import decode_answers, hex_bytes
 from keeper.domain.errors import NodeUntrusted, WrongChain
 from keeper.domain.plan import Route, StepKind, VaultCall
 

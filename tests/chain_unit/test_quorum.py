@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keeper.chain.blocks import latest_block
-from keeper.chain.breaker import Breaker
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.quorum import Nodes
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc.blocks import latest_block
+from keeper.chain.rpc.circuit_breaker import Breaker
+from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.endpoint import Endpoint
+from keeper.chain.rpc.quorum import Nodes
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongChain
 
 CHAIN = 1

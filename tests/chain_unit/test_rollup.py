@@ -7,8 +7,8 @@ import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.address_book.book import Rollup
 from keeper.chain import rollup
-from keeper.chain.address_book import Rollup
 from keeper.chain.calls import Answers, Outcome
 from keeper.domain.errors import NodeUntrusted, WrongContract
 from keeper.planning.gas import TYPICAL_BYTES

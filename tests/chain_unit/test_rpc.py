@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from keeper.chain.rpc import Request, Rpc
+from keeper.chain.rpc.client import Request, Rpc
 from keeper.domain.addresses import masked
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 

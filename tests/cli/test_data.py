@@ -55,7 +55,7 @@ def keeper(
     monkeypatch.chdir(tmp_path)
     for name in ("COINBASE", "KRAKEN", "BINANCE"):
         monkeypatch.setenv(f"KEEPER_{name}_URL", exchanges)
-    monkeypatch.setattr("keeper.backfill.now", lambda *_: market.at + 120)
+    monkeypatch.setattr("keeper.app.backfill.now", lambda *_: market.at + 120)
     monkeypatch.setattr("keeper.feeds.candle_venue.CandleVenue._take_turn", lambda _: None)
 
     def run(*arguments: str) -> SimpleNamespace:
@@ -260,7 +260,7 @@ def test_the_feeds_own_rounds_are_fetched_further_back(
         monkeypatch.setenv(f"KEEPER_{name}", value)
     for name in ("VAULT", "QUOTER", "SENDER"):
         monkeypatch.setenv(f"KEEPER_{name}", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
-    monkeypatch.setattr("keeper.backfill.node_at", lambda *_: FakeNode())
+    monkeypatch.setattr("keeper.app.backfill.node_at", lambda *_: FakeNode())
     with opened() as journal:
         StoredRounds(journal).extend({"UNI": rounds_of(market, "UNI", 24)})
         assert keeper("backfill", "--days", "2").code == 7  # the keeper runs

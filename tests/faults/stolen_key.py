@@ -15,7 +15,7 @@ import numpy as np
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3Exception
 
-from keeper.chain.vault_parameters import VaultPolicy
+from keeper.chain.admin.vault_parameters import VaultPolicy
 from keeper.devnet.compile import artifact
 from keeper.domain.units import BPS, WAD
 from tests.chain.vault_scene import ALL, DIRECT_FEE, GAS, RISKY, ROUTES, Scene, Step

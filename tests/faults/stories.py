@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keeper.failpoints import Failpoint
+from keeper.runtime.failpoints import Failpoint
 from tests.faults.scene import Trial
 
 F = Failpoint

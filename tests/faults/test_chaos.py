@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.failpoints import Failpoint
+from keeper.runtime.failpoints import Failpoint
 from tests.faults.campaign import KILLS, nobody_noticed, run
 from tests.faults.scene import Stage
 from tests.faults.stories import STORIES

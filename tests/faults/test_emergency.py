@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from keeper import failpoints
 from keeper.devnet import feeds
 from keeper.devnet.anvil import rpc
 from keeper.devnet.look import Sight, look
 from keeper.devnet.world import World
-from keeper.failpoints import Failpoint
+from keeper.runtime import failpoints
+from keeper.runtime.failpoints import Failpoint
 from tests.chain.test_keeper_command import Run, keeper
 from tests.faults.test_market_rows import EXECUTE, RISKY, TERMS, Market, levered, market, settled, steps
 

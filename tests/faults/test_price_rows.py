@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from keeper.bootstrap import SystemClock
+from keeper.app.composition import SystemClock
 from keeper.devnet import feeds
 from keeper.devnet import world as devnet
 from keeper.devnet.anvil import rpc

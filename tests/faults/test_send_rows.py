@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.tx import IntentStatus
-from keeper.failpoints import Failpoint
+from keeper.runtime.failpoints import Failpoint
 from tests.faults.processes import Ended
 from tests.faults.scene import COOLDOWN_S, Trial, gates, rests_at
 from tests.faults.stories import BEYOND_DEADLINE, DEAR, PATIENT

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-import keeper.bootstrap
+import keeper.app.composition
 import keeper.cli.as_json
 import keeper.cli.deleverage
 import keeper.cli.main
@@ -19,12 +19,12 @@ import keeper.cli.render
 import keeper.journal.attempts
 import keeper.journal.records
 import keeper.journal.rounds
-import keeper.observe.logs
+import keeper.runtime.logs
 import keeper.settings.load
 import keeper.tx.manager
 import keeper.tx.remote_signer
 import keeper.tx.signer
-from keeper import failpoints
+from keeper.runtime import failpoints
 
 
 def warm() -> None:

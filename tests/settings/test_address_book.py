@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.chain.address_book import book
+from keeper.address_book.book import book
 from keeper.domain.errors import InvalidSetting
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import endpoints, settings_hash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.chain.vault_parameters import VaultPolicy
+from keeper.chain.admin.vault_parameters import VaultPolicy
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keeper.conclude import assess
+from keeper.cycle.pipeline import assess
 from keeper.decision.decide import decide
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidBudgets, InvalidSetting

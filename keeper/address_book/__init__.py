@@ -1,0 +1,1 @@
+"""What is deployed where: one TOML file per chain, and their reader."""

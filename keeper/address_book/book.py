@@ -1,0 +1,178 @@
+"""What is known to stand where on a chain: the TOML files beside this module, and what the operator puts over them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.units import USD_DECIMALS
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+Rollup = Literal["", "op-stack", "arbitrum"]
+"""How publishing a transaction on another chain is charged; empty: it is not."""
+
+FOLDER = Path(__file__).parent
+VARIABLE = "KEEPER_ADDRESS_BOOK"
+_CONTRACTS = ("multicall", "quoter", "router", "factory", "lending_pool_provider")
+
+
+@dataclass(frozen=True, slots=True)
+class BookToken:
+    """``reference`` is the feed that prices it in USD, by its symbol in the book; empty where the book has none."""
+
+    symbol: str
+    address: str
+    decimals: int
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BookFeed:
+    """A Chainlink proxy. It answers after ``heartbeat_s`` at the latest, and when its price has moved by
+    ``deviation_bps`` (None: not known)."""
+
+    symbol: str
+    address: str
+    description: str
+    heartbeat_s: int
+    deviation_bps: int | None = None
+    decimals: int = USD_DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One chain. Addresses are checksummed; ``sequencer_feed`` is None on a chain that has no sequencer."""
+
+    chain_id: int
+    name: str
+    rollup: Rollup
+    multicall: str
+    quoter: str
+    router: str
+    factory: str
+    lending_pool_provider: str
+    sequencer_feed: str | None = None
+    sequencer_grace_s: int = 0
+    tokens: tuple[BookToken, ...] = ()
+    feeds: tuple[BookFeed, ...] = ()
+
+    def token(self, symbol: str) -> BookToken | None:
+        return next((token for token in self.tokens if token.symbol == symbol), None)
+
+    def feed_of(self, token: BookToken) -> BookFeed | None:
+        """The feed that prices the token; None where the book has none."""
+        return next((feed for feed in self.feeds if feed.symbol == token.reference), None)
+
+
+def book(chain_id: int, overrides: Path | None = None) -> Book | None:
+    """The chain's book, each entry of ``overrides`` in place of the built-in one of its name; None where neither says
+    anything of the chain. Raises InvalidSetting naming what is wrong with the operator's file."""
+    found = _shipped().get(chain_id)
+    if overrides is None:
+        return None if found is None else _book(found, "built in")
+    place = f"{VARIABLE} = {overrides}"
+    above = _content(overrides, place)
+    if above.setdefault("chain_id", chain_id) != chain_id:
+        raise InvalidSetting(
+            f"{place}: it is for chain {above['chain_id']}, the settings say {chain_id}",
+            remedy="Name the file of this chain, or unset it.",
+        )
+    return _book(_over(found or {}, above), place)
+
+
+@cache
+def _shipped() -> Mapping[int, Mapping[str, Any]]:
+    contents = [tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.toml"))]
+    return {content["chain_id"]: content for content in contents}
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """A token or a feed is replaced whole: half of one contract and half of another is no contract."""
+    merged = {**below, **above}
+    for name in ("tokens", "feeds"):
+        table = above.get(name, {})
+        merged[name] = {**below.get(name, {}), **table} if isinstance(table, Mapping) else table
+    return merged
+
+
+def _book(content: Mapping[str, Any], place: str) -> Book:
+    values = dict(content)
+    for name in (*_CONTRACTS, "sequencer_feed"):
+        if name in values:
+            values[name] = _address(values[name], name, place)
+    values["tokens"] = _entries(BookToken, values.pop("tokens", {}), "tokens", place)
+    values["feeds"] = _entries(BookFeed, values.pop("feeds", {}), "feeds", place)
+    built = _built(Book, values, place)
+    if built.rollup not in get_args(Rollup):
+        raise _wrong(
+            place, f"rollup = {built.rollup!r}", f"Use one of {', '.join(map(repr, get_args(Rollup)))}."
+        )
+    known = {feed.symbol for feed in built.feeds}
+    for token in built.tokens:
+        if token.reference and token.reference not in known:
+            raise _wrong(
+                place, f"tokens.{token.symbol}.reference = {token.reference!r} is no feed of the book"
+            )
+    return built
+
+
+def _entries(kind: type[T], table: object, name: str, place: str) -> tuple[T, ...]:
+    if not isinstance(table, Mapping) or not all(isinstance(entry, Mapping) for entry in table.values()):
+        raise _wrong(place, f"{name} is not a table of tables", f"Write [{name}.WETH] and its values below.")
+    return tuple(_entry(kind, symbol, entry, f"{name}.{symbol}", place) for symbol, entry in table.items())
+
+
+def _entry(kind: type[T], symbol: str, entry: Mapping[str, Any], name: str, place: str) -> T:
+    values = {**entry, "symbol": symbol}
+    if "address" in values:
+        values["address"] = _address(values["address"], f"{name}.address", place)
+    return _built(kind, values, f"{place}: {name}")
+
+
+def _built(kind: type[T], values: Mapping[str, Any], place: str) -> T:
+    known = {field.name: field for field in fields(kind)}
+    foreign = sorted(set(values) - set(known))
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
+    if foreign:
+        raise _wrong(place, f"unknown {', '.join(foreign)}", f"Known are {', '.join(known)}.")
+    if missing:
+        raise _wrong(
+            place, f"missing {', '.join(missing)}", "An entry replaces the built-in one whole: give it all."
+        )
+    for name, value in values.items():
+        if str(known[name].type).startswith("int") and (type(value) is not int or value < 0):
+            raise _wrong(place, f"{name} = {value!r} is not a whole number")
+    return kind(**values)
+
+
+def _address(value: object, name: str, place: str) -> str:
+    """Checksummed. A wrong checksum (EIP-55) is a mistyped digit."""
+    from eth_utils.address import is_hex_address, to_checksum_address
+
+    if not isinstance(value, str) or not value.startswith("0x") or not is_hex_address(value):
+        raise _wrong(place, f"{name} = {value!r} is not an address", "Use 0x and 40 hexadecimal digits.")
+    checksummed = str(to_checksum_address(value))
+    if value != checksummed and value != value.lower():
+        raise _wrong(place, f"{name} = {value} has a wrong checksum (EIP-55), so a digit is mistyped")
+    return checksummed
+
+
+def _content(path: Path, place: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(place, "it cannot be read", "Name a readable TOML file, or unset it.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(place, f"not TOML: {error}") from error
+
+
+def _wrong(place: str, what: str, remedy: str = "Mend that line; nothing was started.") -> InvalidSetting:
+    return InvalidSetting(f"{place}: {what}", remedy=remedy)

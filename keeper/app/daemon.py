@@ -1,0 +1,222 @@
+"""Cycles on a schedule: one at a time, late ones coalesced, only a halt is fatal, signals end it cleanly."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, Protocol
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from keeper.domain.errors import BadInput, Halted, KeeperError
+from keeper.domain.portfolio import portfolio
+from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.urgency import Urgency
+from keeper.planning.aftermath import warnings
+from keeper.runtime.logs import logger
+
+UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
+SHORTEST_INTERVAL_S = 5
+JOB = "cycle"
+INTERRUPTED = 130
+NONE: Mapping[str, Any] = {}
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Cycles(Protocol):
+    """What the daemon needs of a keeper."""
+
+    def cycle(self, mode: Mode) -> DecisionRecord: ...
+
+
+def trigger_from(every: str) -> BaseTrigger:
+    """ "30s", "15min", "1h", or five cron fields in UTC. Raises BadInput."""
+    text = every.strip()
+    count = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = UNITS.get(text[len(count) :])
+    if unit is not None and count.strip().isdecimal() and int(count) > 0:
+        trigger = IntervalTrigger(timezone=UTC, **{unit: int(count)})
+        if trigger.interval.total_seconds() < SHORTEST_INTERVAL_S:
+            raise BadInput(
+                f"--every {every}: shorter than {SHORTEST_INTERVAL_S} s",
+                remedy="A cycle reads the chain once: use an interval of a block or more.",
+            )
+        return trigger
+    try:
+        return CronTrigger.from_crontab(text, timezone=UTC)
+    except ValueError:
+        raise BadInput(
+            f"--every {every}: neither an interval nor a cron expression",
+            remedy="Write an interval such as 30s, 15min or 1h, or five cron fields in UTC: '5 * * * *'.",
+        ) from None
+
+
+class Daemon:
+    """Runs ``keeper.cycle(mode)`` at once and then by ``trigger``, until a signal or a halt.
+
+    The scheduler only says when; cycles run one after another on the calling thread, and what fell due
+    during a cycle is one late cycle. A first signal lets the running cycle finish, a second leaves it.
+    Leaving is safe anywhere: what a cycle started is in the journal, and the next start settles it. A bug
+    ends the daemon.
+    """
+
+    def __init__(
+        self,
+        keeper: Cycles,
+        mode: Mode,
+        trigger: BaseTrigger,
+        *,
+        scheduler: BaseScheduler | None = None,
+    ) -> None:
+        self._keeper = keeper
+        self._mode = mode
+        self._trigger = trigger
+        self._scheduler = scheduler if scheduler is not None else BackgroundScheduler(timezone=UTC)
+        # Not an Event: a signal handler may put into this queue while the same thread waits on it.
+        self._due: SimpleQueue[None] = SimpleQueue()
+        self._in_cycle = False
+        self._stopping = False
+        self._cycles = 0
+        self._exit_code = 0
+        self._told_by: str | None = None
+        self._log = logger(mode=mode.value, dry_run=not mode.sends)
+
+    def run(self) -> int:
+        """Blocks until it is told to stop; returns the exit code."""
+        previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        self._scheduler.add_job(
+            self.fall_due,
+            self._trigger,
+            id=JOB,
+            next_run_time=datetime.now(UTC),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+        self._log.info("started", schedule=str(self._trigger))
+        self._scheduler.start()
+        try:
+            while not self._stopping:
+                self._wait()
+                self.once()
+        finally:
+            self._scheduler.shutdown(wait=False)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        self._log.info("stopped", signal=self._told_by, cycles=self._cycles, exit_code=self._exit_code)
+        return self._exit_code
+
+    def once(self) -> None:
+        """One cycle and its log line, unless told to stop."""
+        if self._stopping:
+            return
+        self._in_cycle = True
+        try:
+            record = self._keeper.cycle(self._mode)
+        except KeyboardInterrupt:
+            self._exit_code = INTERRUPTED
+            self._log.warning("left", remedy="The journal knows what was started; the next start settles it.")
+        except KeeperError as error:
+            self._failed(Failure(error.name, error.exit_code, error.message, error.remedy), None)
+        else:
+            self._tell(record)
+        finally:
+            self._in_cycle = False
+            self._cycles += 1
+
+    def fall_due(self) -> None:
+        """Ask for a cycle; asked several times before it begins, it is one."""
+        self._due.put(None)
+
+    def stop(self) -> None:
+        """Begin no further cycle, and return from ``run`` when the present one is done."""
+        self._stopping = True
+        self._due.put(None)
+
+    def _wait(self) -> None:
+        self._due.get()
+        while not self._due.empty():
+            self._due.get()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Logs nothing: the interrupted thread may hold the log's lock, which it could then never give back.
+        del frame
+        if self._stopping and self._in_cycle:
+            raise KeyboardInterrupt
+        self._told_by = signal.Signals(number).name
+        self.stop()
+
+    def _tell(self, record: DecisionRecord) -> None:
+        """Why it traded, or why it did not, on one line. An emergency in which nothing is done is an error."""
+        numbers = _numbers(record)
+        if record.failure is not None:
+            self._failed(record.failure, record.record_id, numbers)
+            return
+        wanting = record.outcome is Outcome.DECLINED or record.exit_code != 0
+        helpless = wanting and numbers.get("urgency") == Urgency.EMERGENCY
+        write = self._log.error if helpless else self._log.warning if wanting else self._log.info
+        write(
+            record.outcome.value.lower(),
+            why=record.summary,
+            record=record.record_id,
+            exit_code=record.exit_code,
+            round_trips=record.rpc_round_trips,
+            compute_ms=round(record.compute_ms, 1),
+            **numbers,
+        )
+        for check in warnings(record.aftermath):
+            self._log.warning(
+                "aftermath",
+                check=check.name,
+                why=check.detail,
+                number=round(check.value, 2),
+                limit=check.limit,
+                record=record.record_id,
+            )
+
+    def _failed(self, failure: Failure, record_id: str | None, numbers: Mapping[str, Any] = NONE) -> None:
+        self._log.error(
+            "failed",
+            error=failure.name,
+            why=failure.message,
+            remedy=failure.remedy,
+            exit_code=failure.exit_code,
+            record=record_id,
+            **numbers,
+        )
+        hopeless = failure.exit_code == BadInput.exit_code and self._cycles == 0
+        if hopeless or failure.exit_code == Halted.exit_code:
+            self._exit_code = failure.exit_code
+            self._stopping = True
+
+
+def _numbers(record: DecisionRecord) -> dict[str, Any]:
+    if record.inputs is None or record.conclusions is None:
+        return {}
+    snapshot, conclusions, standing = record.inputs.snapshot, record.conclusions, record.inputs.standing
+    now, decision, plan = portfolio(snapshot), conclusions.decision, conclusions.plan
+    return {
+        "action": decision.action.value,
+        "urgency": decision.urgency.value,
+        "block": snapshot.block.number,
+        "nav_usd": round(now.nav_usd, 2),
+        "leverage": round(now.leverage, 4),
+        "target_leverage": round(conclusions.target.leverage, 4),
+        "binding": conclusions.target.binding,
+        "health_factor": round(now.health_factor, 4) if math.isfinite(now.health_factor) else None,
+        "triggers": [gate.name for gate in decision.gates if gate.kind == "trigger" and gate.passed],
+        "paused_by": [pause.cause for pause in standing.pauses] if standing is not None else [],
+        "held_back_by": [gate.name for gate in decision.gates if gate.kind != "trigger" and not gate.passed],
+        "cost_usd": round(plan.cost.total, 2) if plan is not None else None,
+        "nodes_left_out": [node.endpoint for node in record.nodes if node.note],
+        "nodes_believed": record.quorum,
+        "transaction": record.receipt.tx_hash if record.receipt is not None else None,
+    }

@@ -1,0 +1,1 @@
+"""What a deployer sends and reads: vault and queue deployment, parameters, state."""

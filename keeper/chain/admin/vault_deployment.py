@@ -1,0 +1,143 @@
+"""Puts a RiskParityVault on a chain: its parameters, its constructor's argument, and the one transaction.
+
+Roles are granted inside the constructor, so the deployer never holds any (unless the deployer is the admin).
+The compiled contract is read from contracts_abi/RiskParityVault.json: deploying needs no compiler.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keeper.chain.admin.transactions import mined
+from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters, VaultPolicy, check
+from keeper.domain.errors import Refused, WrongContract
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from web3 import Web3
+    from web3.contract import Contract
+    from web3.types import TxReceipt
+
+ARTIFACT = Path(__file__).parents[3] / "contracts_abi" / "RiskParityVault.json"
+
+__all__ = [
+    "VaultAsset",
+    "VaultDeployment",
+    "VaultParameters",
+    "VaultPolicy",
+    "constructor_argument",
+    "deploy_vault",
+    "deployment_of",
+    "revert_name",
+    "vault_artifact",
+    "vault_at",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VaultDeployment:
+    """Where the vault, or its queue, stands and what that cost. ``gas`` is gas used by all of ``transactions``."""
+
+    address: str
+    transactions: tuple[str, ...]
+    gas: int
+    block: int
+
+
+def deploy_vault(w3: Web3, sender: LocalAccount | str, parameters: VaultParameters) -> VaultDeployment:
+    """Sends the deployment and waits for its receipt.
+
+    ``sender`` is an account that signs here, or the address of one that the node has unlocked.
+    Raises InvalidSetting before anything is sent, Refused when the constructor reverts, NodeUnavailable when
+    no receipt comes.
+    """
+    constructor = vault_factory(w3).constructor(constructor_argument(parameters))
+    return deployment_of(mined(w3, sender, constructor, "the vault's constructor", revert_name))
+
+
+def deployment_of(receipt: TxReceipt) -> VaultDeployment:
+    """Raises Refused for a transaction that made no contract."""
+    address = receipt["contractAddress"]
+    if address is None:
+        raise Refused("the transaction made no contract", remedy="look at the node's log")
+    return VaultDeployment(
+        address=address,
+        transactions=(receipt["transactionHash"].to_0x_hex(),),
+        gas=receipt["gasUsed"],
+        block=receipt["blockNumber"],
+    )
+
+
+def constructor_argument(parameters: VaultParameters) -> tuple[Any, ...]:
+    """RiskParityVault.Deployment in its order. Raises InvalidSetting for what no chain could make right."""
+    check(parameters)
+    policy = tuple(getattr(parameters.policy, field.name) for field in fields(VaultPolicy))
+    return (
+        parameters.asset,
+        parameters.name,
+        parameters.symbol,
+        parameters.lending_pool,
+        parameters.swap_router,
+        parameters.swap_factory,
+        parameters.admin,
+        parameters.keeper,
+        parameters.guardian,
+        policy,
+        tuple(
+            (entry.token, entry.feed, entry.max_age_s, entry.max_weight_bps, entry.enabled)
+            for entry in parameters.assets
+        ),
+        parameters.fee_tiers,
+        parameters.sequencer_feed,
+        parameters.sequencer_grace_s,
+    )
+
+
+def vault_factory(w3: Web3) -> type[Contract]:
+    """The contract class with ABI and bytecode, bound to no address."""
+    artifact = vault_artifact()
+    return w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+
+
+def vault_at(w3: Web3, address: str) -> Contract:
+    """The vault at ``address``. Raises WrongContract when nothing is deployed there."""
+    from eth_utils.address import to_checksum_address
+
+    checksummed = to_checksum_address(address)
+    if not w3.eth.get_code(checksummed):
+        raise WrongContract(f"no contract at {checksummed}", remedy="check the vault's address and the chain")
+    return w3.eth.contract(address=checksummed, abi=vault_artifact()["abi"])
+
+
+@cache
+def vault_artifact() -> dict[str, Any]:
+    """contracts_abi/RiskParityVault.json: contract, source, compiler, abi, bytecode."""
+    artifact: dict[str, Any] = json.loads(ARTIFACT.read_text())
+    return artifact
+
+
+def revert_name(data: object) -> str:
+    """A custom error of the vault as ``Name(arguments)``; the raw data where it is not one of them."""
+    from eth_abi.abi import decode
+    from eth_utils.crypto import keccak
+
+    text = str(data)
+    if not text.startswith("0x"):
+        return text
+    for entry in vault_artifact()["abi"]:
+        if entry["type"] != "error":
+            continue
+        types = [parameter["type"] for parameter in entry["inputs"]]
+        selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]
+        if text.startswith("0x" + selector.hex()):
+            values = decode(types, bytes.fromhex(text[10:]))
+            return f"{entry['name']}({', '.join(_readable(value) for value in values)})"
+    return text
+
+
+def _readable(value: object) -> str:
+    return value.rstrip(b"\0").decode("ascii", "replace") if isinstance(value, bytes) else str(value)

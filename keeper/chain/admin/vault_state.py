@@ -1,0 +1,106 @@
+"""A vault as its operator wants to read it: limits, what is used of them, allowlist, roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keeper.chain.admin.vault_deployment import vault_at
+from keeper.chain.admin.vault_parameters import VaultAsset, VaultPolicy
+from keeper.domain.errors import WrongContract
+
+if TYPE_CHECKING:
+    from web3 import Web3
+    from web3.contract import Contract
+
+ROLES = ("DEFAULT_ADMIN_ROLE", "KEEPER_ROLE", "GUARDIAN_ROLE")
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPosition:
+    """IRiskParityVault.Position: USD with 8 decimals, ratios with 18."""
+
+    nav_usd: int
+    gross_usd: int
+    debt_usd: int
+    leverage: int
+    health_factor: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsedBudgets:
+    """IRiskParityVault.Budgets: fractions of NAV, 18 decimals."""
+
+    loss: int
+    emergency_loss: int
+    turnover: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaultState:
+    """One vault at the latest block. ``roles``: name to holders, None where the node keeps no old logs."""
+
+    address: str
+    name: str
+    epoch: int
+    last_rebalance: int
+    paused: bool
+    position: VaultPosition
+    policy: VaultPolicy
+    used: UsedBudgets
+    assets: tuple[VaultAsset, ...]
+    fee_tiers: tuple[int, ...]
+    sequencer_feed: str
+    sequencer_grace_s: int
+    roles: dict[str, tuple[str, ...]] | None
+
+
+def read_vault_state(w3: Web3, address: str) -> VaultState:
+    """Reads all of it with plain calls. Raises WrongContract when the address is not a vault."""
+    from web3.exceptions import BadFunctionCallOutput, ContractLogicError
+
+    vault = vault_at(w3, address)
+    call = vault.functions
+    try:
+        sequencer_feed, grace = call.sequencer().call()
+        return VaultState(
+            address=str(vault.address),
+            name=call.name().call(),
+            epoch=call.epoch().call(),
+            last_rebalance=call.lastRebalance().call(),
+            paused=call.paused().call(),
+            position=VaultPosition(*call.position().call()),
+            policy=VaultPolicy(*call.policy().call()),
+            used=UsedBudgets(*call.budgets().call()),
+            assets=tuple(VaultAsset(*entry) for entry in call.assets().call()),
+            fee_tiers=_fee_tiers(vault),
+            sequencer_feed=sequencer_feed,
+            sequencer_grace_s=grace,
+            roles=_roles(vault),
+        )
+    except (BadFunctionCallOutput, ContractLogicError) as error:
+        raise WrongContract(
+            f"{address} does not answer as a RiskParityVault: {error}", remedy="check the vault's address"
+        ) from error
+
+
+def _fee_tiers(vault: Contract) -> tuple[int, ...]:
+    uniswap_tiers = (100, 500, 3_000, 10_000)
+    return tuple(fee for fee in uniswap_tiers if vault.functions.feeTierAllowed(fee).call())
+
+
+def _roles(vault: Contract) -> dict[str, tuple[str, ...]] | None:
+    from web3.exceptions import Web3RPCError
+
+    try:
+        granted = vault.events.RoleGranted().get_logs(from_block=0)
+    except Web3RPCError:
+        return None
+    holders = {}
+    for name in ROLES:
+        role = vault.functions[name]().call()
+        accounts = dict.fromkeys(log["args"]["account"] for log in granted if log["args"]["role"] == role)
+        holders[name] = tuple(
+            account for account in accounts if vault.functions.hasRole(role, account).call()
+        )
+    return holders

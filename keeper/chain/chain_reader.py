@@ -1,0 +1,207 @@
+"""The node, seen through our contracts: ports.Chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from eth_utils.address import to_checksum_address
+
+from keeper.address_book.book import Book
+from keeper.chain import quote, rounds
+from keeper.chain.calls import Answers, Call
+from keeper.chain.contracts import pools, vault
+from keeper.chain.deployed import Addresses, Deployment
+from keeper.chain.deployment import discover
+from keeper.chain.emode_options import categories
+from keeper.chain.rpc.blocks import latest_block
+from keeper.chain.rpc.client import Reads
+from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.simulate import Simulator
+from keeper.chain.snapshot import SnapshotReader
+from keeper.chain.steps import step_ins, step_outs
+from keeper.cycle.ports import ReadBack, Reading
+from keeper.domain.errors import NodeUntrusted
+from keeper.domain.market import Block, MarketSnapshot, Round
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
+from keeper.domain.record import NodeUse
+from keeper.sizing.categories import Categories
+
+TWAP_WINDOW_S = 1_800
+
+
+class Node:
+    """``symbols`` are the risk assets in the settings' order; ``progress`` is told what a long read is doing.
+
+    The deployment is discovered at the first read (or by ``discover``), and again when the vault's lists, the
+    oracle or the eMode change.
+    """
+
+    def __init__(
+        self,
+        rpc: Reads,
+        addresses: Addresses,
+        chain_id: int,
+        symbols: Sequence[str],
+        keeper: str,
+        progress: Callable[[str], None] | None = None,
+        *,
+        twap_window_s: int = TWAP_WINDOW_S,
+        book: Book | None = None,
+    ) -> None:
+        self._rpc = rpc
+        self._addresses = addresses
+        self._chain_id = chain_id
+        self._symbols = tuple(symbols)
+        self._keeper = to_checksum_address(keeper)
+        self._twap_window_s = twap_window_s
+        self._book = book
+        self._progress = progress if progress is not None else _silently
+        self._multicall = Multicall(rpc, addresses.multicall)
+        self._deployment: Deployment | None = None
+
+    @property
+    def round_trips(self) -> int:
+        return self._rpc.round_trips
+
+    @property
+    def nodes(self) -> tuple[NodeUse, ...]:
+        return self._rpc.uses
+
+    @property
+    def quorum(self) -> int:
+        return self._rpc.quorum
+
+    def discover(self) -> Deployment:
+        """What stands where, looked up anew.
+
+        Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted.
+        """
+        _, self._deployment = discover(
+            self._rpc, self._addresses, self._chain_id, self._symbols, self._progress, self._book
+        )
+        return self._deployment
+
+    def read(self, known: Mapping[str, int], history_s: int) -> Reading:
+        """ports.Chain.read; rounds of the risk assets only. The first read also discovers the deployment."""
+        reader = self._reader(self._known_deployment())
+        block = latest_block(self._rpc, self._chain_id)
+        answers = self._multicall.read(reader.calls(), block.hash)
+        if not reader.still_valid(answers):
+            reader, block, answers = self._read_again()
+        snapshot = reader.snapshot(block, answers)
+        new_rounds = self._missing_rounds(snapshot, known, history_s)
+        return Reading(snapshot=snapshot, new_rounds=new_rounds)
+
+    def allowances(self, snapshot: MarketSnapshot) -> dict[str, int]:
+        """What the vault left approved for router and lending pool, raw by symbol; those with none are left out."""
+        calls = _allowances(self._known_deployment())
+        return _left(
+            calls, self._multicall.read([one for pair in calls.values() for one in pair], snapshot.block.hash)
+        )
+
+    def categories(self, snapshot: MarketSnapshot) -> Categories:
+        """The lending market's categories of collateral. Raises NodeUnavailable, NodeUntrusted."""
+        return categories(self._multicall, self._known_deployment(), snapshot.block.hash)
+
+    def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
+        """ports.Chain.read_back."""
+        deployment = self._known_deployment()
+        reader, calls = self._reader(deployment), _allowances(deployment)
+        block = latest_block(self._rpc, self._chain_id)
+        wanted = [*reader.calls(), *(one for pair in calls.values() for one in pair)]
+        answers = self._multicall.read(wanted, block.hash)
+        if not reader.still_valid(answers):
+            self._deployment = None
+        mined = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
+        logs = mined.get("logs") if isinstance(mined, dict) else None
+        return ReadBack(
+            snapshot=reader.snapshot(block, answers),
+            allowances=_left(calls, answers),
+            step_outs=step_outs(deployment.vault, len(plan.steps), logs),
+            step_ins=step_ins(deployment.vault, len(plan.steps), logs),
+        )
+
+    def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
+        """ports.Chain.quote."""
+        return quote.quotes(
+            self._multicall, self._addresses.quoter, self._known_deployment(), requests, snapshot.block
+        )
+
+    def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
+        """ports.Chain.calldata."""
+        return "0x" + encoded_call(plan, snapshot).hex()
+
+    def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
+        """ports.Chain.simulate."""
+        simulator = Simulator(self._rpc, self._addresses.multicall, self._known_deployment())
+        return simulator.run(encoded_call(plan, snapshot), snapshot, len(plan.steps))
+
+    # ------------------------------------------------------------------ inside
+
+    def _known_deployment(self) -> Deployment:
+        return self._deployment if self._deployment is not None else self.discover()
+
+    def _reader(self, deployment: Deployment) -> SnapshotReader:
+        return SnapshotReader(deployment, self._multicall, self._keeper, self._twap_window_s)
+
+    def _read_again(self) -> tuple[SnapshotReader, Block, Answers]:
+        self._progress("the vault or the market has been re-configured: looking again")
+        reader = self._reader(self.discover())
+        block = latest_block(self._rpc, self._chain_id)
+        answers = self._multicall.read(reader.calls(), block.hash)
+        if not reader.still_valid(answers):
+            raise NodeUntrusted(
+                "the vault's configuration changed twice while it was being read",
+                remedy="If it happens again, the node answers from different states: use another.",
+            )
+        return reader, block, answers
+
+    def _missing_rounds(
+        self, snapshot: MarketSnapshot, known: Mapping[str, int], history_s: int
+    ) -> Mapping[str, tuple[Round, ...]]:
+        wanted = {
+            reading.symbol: rounds.Wanted(reading.feed, reading.round, known.get(reading.symbol))
+            for reading in snapshot.feeds[1:]
+            if reading.round.round_id
+        }
+        found = rounds.fetch(self._multicall, snapshot.block, wanted, history_s, self._progress)
+        return {symbol: found.get(symbol, ()) for symbol in snapshot.risk_symbols}
+
+
+def encoded_call(plan: RebalancePlan, snapshot: MarketSnapshot) -> bytes:
+    """The vault's rebalance or deleverage with the plan's steps."""
+    steps = [_raw_step(step, snapshot) for step in plan.steps]
+    return vault.calldata(plan.call, plan.epoch, plan.deadline, plan.flash_amount, steps)
+
+
+def _allowances(deployment: Deployment) -> dict[str, list[Call[int]]]:
+    """By symbol what the vault lets router and lending pool take of it."""
+    return {
+        listing.token.symbol: [
+            vault.allowance(listing.token.address, deployment.vault, spender)
+            for spender in (deployment.router, deployment.pool)
+        ]
+        for listing in deployment.listings
+    }
+
+
+def _left(calls: Mapping[str, Sequence[Call[int]]], answers: Answers) -> dict[str, int]:
+    left = {symbol: sum(answers.of(one) for one in pair) for symbol, pair in calls.items()}
+    return {symbol: amount for symbol, amount in left.items() if amount}
+
+
+def _raw_step(step: Step, snapshot: MarketSnapshot) -> vault.RawStep:
+    def address(symbol: str) -> str:
+        return snapshot.token(symbol).address
+
+    if step.route is None:
+        path = b""
+    elif step.kind is StepKind.SWAP_EXACT_OUT:
+        path = pools.reversed_path(step.route, address)
+    else:
+        path = pools.path(step.route, address)
+    return vault.RawStep(step.kind, address(step.symbol), step.amount, step.limit, path)
+
+
+def _silently(_: str) -> None:
+    return None

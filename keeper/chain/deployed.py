@@ -1,0 +1,63 @@
+"""The contracts of one vault: the addresses that the operator names, and what was found from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keeper.address_book.book import Rollup
+from keeper.chain.listed_pools import ListedPool
+from keeper.domain.market import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the operator names; everything else follows from the vault. ``descriptions``: what the feeds of some tokens
+    must call themselves."""
+
+    vault: str
+    multicall: str
+    quoter: str
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    redemption_queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One token of the vault's allowlist: its price feed and its tokens on the lending market.
+
+    ``aggregator`` is behind the feed, None where it has none; ``bounds`` are the least and the most that it can
+    answer, 0 where it does not say."""
+
+    token: Token
+    feed: str
+    description: str
+    aggregator: str | None
+    bounds: tuple[int, int]
+    a_token: str
+    debt_token: str
+    reserve_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """``listings[0]`` is the accounting asset, then the settings' symbols. Addresses are checksummed."""
+
+    vault: str
+    pool: str
+    provider: str
+    oracle: str
+    strategy: str
+    sequencer_feed: str | None
+    category: int
+    listings: tuple[Listing, ...]
+    pools: tuple[ListedPool, ...]
+    multicall_code: str
+    router: str
+    rollup: Rollup = ""
+    notes: tuple[str, ...] = ()
+    """What differs from the chain's address book, and may well be meant so."""
+    redemption_queue: str | None = None
+
+    def token(self, symbol: str) -> Token:
+        return next(listing.token for listing in self.listings if listing.token.symbol == symbol)

@@ -1,0 +1,1 @@
+"""JSON-RPC: client, endpoints, quorum, circuit breaker, multicall."""

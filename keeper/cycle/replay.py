@@ -1,0 +1,125 @@
+"""The same inputs through the same functions, offline: the same bits, or what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol
+
+from keeper.cycle.pipeline import conclude, price_bars, reassess
+from keeper.domain.errors import KeeperError, NothingToReplay
+from keeper.domain.market import Round
+from keeper.domain.prices import Candle
+from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, HistoryReference
+
+Rounds = Mapping[str, tuple[Round, ...]]
+Candles = Mapping[str, tuple[Candle, ...]]
+MOST_DIFFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """``differences`` name dotted paths with the recorded and the replayed value; empty when every bit is the
+    same."""
+
+    record_id: str
+    differences: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        return not self.differences
+
+
+class StoredCandles(Protocol):
+    """The journal's bars of other sources."""
+
+    def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
+        """Those that a reference was made of, whatever was stored since."""
+        ...
+
+    def digest(self, candles: tuple[Candle, ...]) -> str:
+        """As in their reference."""
+        ...
+
+
+def replay(
+    record: DecisionRecord,
+    rounds: Rounds,
+    digest: Callable[[tuple[Round, ...]], str],
+    stored: StoredCandles | None = None,
+) -> Replay:
+    """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record
+    refers to; ``stored`` its bars of other sources, needed where the record refers to any.
+
+    Raises NothingToReplay for a record of a cycle that ended before it concluded anything.
+    """
+    if record.inputs is None or record.conclusions is None:
+        raise NothingToReplay(
+            f"record {record.record_id[:12]} has nothing to replay: {record.summary}",
+            remedy="Choose a record of a cycle that came to a decision.",
+        )
+    kept = {reference.symbol: _referred(rounds, reference) for reference in record.inputs.history}
+    altered = tuple(
+        f"history.{reference.symbol}: the journal's rounds are not those that were used"
+        for reference in record.inputs.history
+        if digest(kept[reference.symbol]) != reference.sha256
+    )
+    candles = {
+        reference.symbol: stored.referred(reference) if stored is not None else ()
+        for reference in record.inputs.candles
+    }
+    altered += tuple(
+        f"candles.{reference.symbol}: the journal's bars are not those that were used"
+        for reference in record.inputs.candles
+        if stored is None or stored.digest(candles[reference.symbol]) != reference.sha256
+    )
+    if altered:
+        return Replay(record.record_id, altered)
+    try:
+        again = _concluded(record.inputs, record.conclusions, kept, candles)
+    except KeeperError as error:
+        outcome = f"{error.name}: {error.message}"
+        if (
+            record.failure is not None
+            and record.failure.name == error.name
+            and record.failure.message == error.message
+        ):
+            return Replay(record.record_id, ())
+        return Replay(record.record_id, (f"conclusions: recorded, replayed as {outcome}",))
+    differences = list(_differences("", record.conclusions, again))
+    return Replay(record.record_id, tuple(differences[:MOST_DIFFERENCES]))
+
+
+def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candles: Candles) -> Conclusions:
+    """As far as the cycle came: without a quote and a plan it held, or lost the node before it could plan."""
+    bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles)
+    if recorded.plan is not None or inputs.quotes:
+        return conclude(inputs, bars)
+    assessment = reassess(inputs, bars)
+    return Conclusions(assessment.model, assessment.target, assessment.decision, None)
+
+
+def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:
+    return tuple(
+        found
+        for found in rounds.get(reference.symbol, ())
+        if reference.since <= found.updated_at <= reference.until
+    )
+
+
+def _differences(path: str, recorded: Any, replayed: Any) -> Iterator[str]:
+    if is_dataclass(recorded) and type(recorded) is type(replayed):
+        for field in fields(recorded):
+            name = f"{path}.{field.name}" if path else field.name
+            yield from _differences(name, getattr(recorded, field.name), getattr(replayed, field.name))
+    elif isinstance(recorded, tuple) and isinstance(replayed, tuple) and len(recorded) == len(replayed):
+        for number, (one, other) in enumerate(zip(recorded, replayed, strict=True)):
+            yield from _differences(f"{path}[{number}]", one, other)
+    elif not _same_bits(recorded, replayed):
+        yield f"{path}: {recorded!r} recorded, {replayed!r} replayed"
+
+
+def _same_bits(one: Any, other: Any) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return float(one).hex() == float(other).hex() if float in (type(one), type(other)) else one == other
+    return bool(one == other)

@@ -1,1 +1,0 @@
-"""What the keeper tells the world about itself while it runs."""

@@ -1,0 +1,1 @@
+"""Process plumbing: threads, deadlines, failpoints, logs. It knows nothing of the domain."""

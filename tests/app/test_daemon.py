@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from keeper.app.daemon import Daemon, trigger_from
+from keeper.domain.decision import Action
+from keeper.domain.errors import AlreadyRunning, NodeUnavailable
+from keeper.domain.plan import Check
+from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
+from tests.cli.records import a_failure, a_record
+
+TRIGGER = trigger_from("1h")
+
+
+class Scheduler(BaseScheduler):
+    """Falls due a given number of times at once when it is started."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.options: dict[str, Any] = {}
+        self.stopped = False
+        self.job: Callable[[], None] = lambda: None
+
+    def add_job(self, func: Callable[[], None], trigger: Any = None, **options: Any) -> None:  # type: ignore[override]
+        self.job = func
+        self.options = options
+
+    def start(self, paused: bool = False) -> None:
+        for _ in range(self.times):
+            self.job()
+
+    def shutdown(self, wait: bool = True) -> None:
+        self.stopped = True
+
+    def wakeup(self) -> None: ...
+
+
+class Keeper:
+    """Returns or raises what it is given, one per cycle; after the last it asks the daemon to stop."""
+
+    def __init__(self, *outcomes: DecisionRecord | Exception | Callable[[], DecisionRecord]) -> None:
+        self.outcomes = list(outcomes)
+        self.modes: list[Mode] = []
+        self.daemon: Daemon | None = None
+
+    def cycle(self, mode: Mode) -> DecisionRecord:
+        self.modes.append(mode)
+        outcome = self.outcomes.pop(0)
+        if self.daemon is not None:
+            self.daemon.fall_due()
+            if not self.outcomes:
+                self.daemon.stop()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome() if callable(outcome) else outcome
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def daemon_of(keeper: Keeper, *, times: int = 1, mode: Mode = Mode.DRY_RUN) -> tuple[Daemon, Scheduler]:
+    scheduler = Scheduler(times)
+    daemon = Daemon(keeper, mode, TRIGGER, scheduler=scheduler)
+    keeper.daemon = daemon
+    return daemon, scheduler
+
+
+def unavailable() -> NodeUnavailable:
+    return NodeUnavailable("no answer", remedy="Start the node.")
+
+
+def test_late_calls_coalesce_into_one_cycle() -> None:
+    keeper = Keeper(a_record(outcome=Outcome.HELD))
+    daemon, _ = daemon_of(keeper, times=5)
+    assert daemon.run() == 0
+    assert keeper.modes == [Mode.DRY_RUN]
+
+
+def test_the_schedule_allows_one_instance_and_forgives_lateness() -> None:
+    daemon, scheduler = daemon_of(Keeper(a_record()))
+    daemon.run()
+    options = scheduler.options
+    assert (options["max_instances"], options["coalesce"], options["misfire_grace_time"]) == (1, True, None)
+    assert scheduler.stopped
+
+
+def test_what_may_be_off_after_a_rebalance_is_a_warning_of_its_own(lines: list[Any]) -> None:
+    checks = (
+        Check("nav_as_simulated", 3.0, 20.0, True, "NAV as simulated"),
+        Check("outputs_as_quoted", 31.0, 20.0, False, "USDC sold for less LINK than quoted"),
+    )
+    keeper = Keeper(a_record(outcome=Outcome.SENT, aftermath=checks))
+    assert daemon_of(keeper)[0].run() == 0
+    (line,) = [line for line in lines if line["event"] == "aftermath"]
+    assert (line["log_level"], line["check"], line["number"]) == ("warning", "outputs_as_quoted", 31.0)
+
+
+def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:
+    failed = a_record(outcome=Outcome.FAILED, failure=a_failure(), conclusions=None, inputs=None, exit_code=3)
+    keeper = Keeper(failed, unavailable(), a_record())
+    daemon, _ = daemon_of(keeper)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 3
+    assert [line["event"] for line in lines if line["event"] not in ("started", "stopped")] == [
+        "failed",
+        "failed",
+        "would_send",
+    ]
+    assert lines[1]["remedy"] == "Start the node."
+
+
+@pytest.mark.parametrize(
+    "halt",
+    [
+        AlreadyRunning("another process holds the journal", remedy="Stop it."),
+        a_record(outcome=Outcome.FAILED, failure=Failure("JournalCorrupt", 7, "row 3", "Look."), exit_code=7),
+    ],
+)
+def test_a_halt_ends_the_daemon_with_its_exit_code(halt: Exception | DecisionRecord) -> None:
+    keeper = Keeper(halt, a_record())
+    daemon, scheduler = daemon_of(keeper)
+    assert daemon.run() == 7
+    assert len(keeper.modes) == 1
+    assert scheduler.stopped
+
+
+def test_settings_that_cannot_work_end_the_daemon_at_its_first_cycle_only() -> None:
+    wrong = a_record(
+        outcome=Outcome.FAILED, failure=Failure("WrongChain", 2, "chain 1", "Mend it."), exit_code=2
+    )
+    assert daemon_of(Keeper(wrong, a_record()))[0].run() == 2
+    assert daemon_of(Keeper(a_record(), wrong, a_record()))[0].run() == 0
+
+
+def test_a_bug_is_not_swallowed() -> None:
+    daemon, scheduler = daemon_of(Keeper(ZeroDivisionError("bug")))
+    with pytest.raises(ZeroDivisionError):
+        daemon.run()
+    assert scheduler.stopped
+
+
+def test_a_signal_during_a_cycle_lets_it_finish_and_begins_no_other(lines: list[Any]) -> None:
+    def interrupted() -> DecisionRecord:
+        signal.raise_signal(signal.SIGTERM)
+        return a_record()
+
+    keeper = Keeper(interrupted, a_record())
+    daemon, _ = daemon_of(keeper)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 1
+    assert "would_send" in [line["event"] for line in lines]
+
+
+def test_a_signal_in_the_middle_of_a_log_line_ends_it_as_well() -> None:
+    """The line's lock is held by the very thread that the signal interrupts: a handler that logs never returns."""
+
+    class Interrupting(StringIO):
+        def write(self, text: str) -> int:
+            if "would_send" in text:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(Interrupting()),
+    )
+    keeper = Keeper(a_record(), a_record())
+    daemon, _ = daemon_of(keeper)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 1
+
+
+def test_a_second_signal_leaves_the_cycle(lines: list[Any]) -> None:
+    def interrupted_twice() -> DecisionRecord:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the second signal leaves")
+
+    daemon, _ = daemon_of(Keeper(interrupted_twice, a_record()))
+    assert daemon.run() == 130
+    assert "left" in [line["event"] for line in lines]
+
+
+def test_signal_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    daemon_of(Keeper(a_record()))[0].run()
+    assert before == signal.getsignal(signal.SIGTERM)
+
+
+def test_every_line_says_whether_it_is_a_dry_run(lines: list[Any]) -> None:
+    daemon_of(Keeper(a_record()))[0].run()
+    assert {True} == {line["dry_run"] for line in lines}
+    lines.clear()
+    daemon_of(Keeper(a_record(mode=Mode.LIVE)), mode=Mode.LIVE)[0].run()
+    assert {False} == {line["dry_run"] for line in lines}
+
+
+def test_a_line_answers_why_it_traded_or_why_not(lines: list[Any]) -> None:
+    daemon_of(Keeper(a_record()))[0].run()
+    line = next(line for line in lines if line["event"] == "would_send")
+    assert Action.REBALANCE.value == line["action"]
+    assert line["triggers"] == ["risk_share"]
+    assert line["held_back_by"] == ["gas_balance"]
+    assert "share of risk" in line["why"]
+    json.dumps({key: value for key, value in line.items() if key != "log_level"}, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds"), [("30s", 30), ("15min", 900), ("5m", 300), ("1h", 3600), ("1d", 86400)]
+)
+def test_an_interval_is_read(every: str, seconds: int) -> None:
+    trigger = trigger_from(every)
+    assert isinstance(trigger, IntervalTrigger)
+    assert seconds == trigger.interval.total_seconds()
+
+
+def test_five_cron_fields_are_read() -> None:
+    assert isinstance(trigger_from("5 * * * *"), CronTrigger)
+
+
+def test_with_the_real_scheduler_the_first_cycle_comes_at_once() -> None:
+    keeper = Keeper(a_record())
+    daemon = Daemon(keeper, Mode.DRY_RUN, TRIGGER)
+    keeper.daemon = daemon
+    assert daemon.run() == 0
+    assert keeper.modes == [Mode.DRY_RUN]

@@ -1,0 +1,41 @@
+"""The pure half of a cycle as a whole: what it does when the estimate fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keeper.cycle.pipeline import assess, price_bars
+from keeper.domain.decision import Action
+from keeper.domain.errors import NoEstimate
+from keeper.domain.evidence import PriceBars
+from keeper.domain.market import MarketSnapshot
+from tests.factories import a_policy, a_snapshot, with_market_move
+
+LEVERED = a_snapshot(weights=(0.6, 0.6, 0.4, 0.4))
+
+
+def no_history(snapshot: MarketSnapshot) -> PriceBars:
+    return price_bars({}, snapshot, a_policy())
+
+
+def test_without_history_nothing_is_decided() -> None:
+    with pytest.raises(NoEstimate):
+        assess(LEVERED, no_history(LEVERED), (), None, a_policy())
+
+
+def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
+    crashed = with_market_move(LEVERED, 0.75)
+    assessment = assess(crashed, no_history(crashed), (), None, a_policy())
+    decision = assessment.decision
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert decision.goal.leverage < sum(decision.current.weights)
+    assert all(asset.provenance.startswith("presumed") for asset in assessment.model.assets)
+
+
+def test_what_is_presumed_allows_less_leverage_than_what_is_known() -> None:
+    crashed = with_market_move(LEVERED, 0.75)
+    assessment = assess(crashed, no_history(crashed), (), None, a_policy())
+    assert assessment.target.leverage < 0.5
+    assert np.linalg.eigvalsh(np.array(assessment.model.covariance)).min() > 0
