@@ -15,7 +15,7 @@ import numpy as np
 
 from keeper.address_book.book import Book
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import (
     Account,
     Block,
@@ -307,9 +307,9 @@ def with_depths(snapshot: MarketSnapshot, factor: float = 1.0) -> MarketSnapshot
     )
 
 
-def a_leg(**changes: Any) -> ExecutedLeg:
+def a_leg(**changes: Any) -> ExecutedSwap:
     """10,000 USDC into WETH through a pool of 5 bps, a bp worse than quoted."""
-    leg = ExecutedLeg(
+    leg = ExecutedSwap(
         sold="USDC",
         bought="WETH",
         route=Route(("USDC", "WETH"), (500,)),

@@ -14,7 +14,7 @@ from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
 from keeper.oracle.rules import RULES, Rule
-from keeper.planning.checks import AFTERMATH, CHECKS, MUST_HOLD
+from keeper.planning.checks import CHECKS, MUST_HOLD, POST_TRADE_CHECKS
 from keeper.settings.fields import setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
 
@@ -96,13 +96,13 @@ def test_every_check_has_a_row_with_what_it_demands(name: str) -> None:
     assert CHECKS[name] in row(CODES_PAGE, name)
 
 
-@pytest.mark.parametrize("name", AFTERMATH)
+@pytest.mark.parametrize("name", POST_TRADE_CHECKS)
 def test_every_check_of_what_was_mined_has_a_row_with_what_it_demands(name: str) -> None:
-    assert AFTERMATH[name] in row(CODES_PAGE, name)
+    assert POST_TRADE_CHECKS[name] in row(CODES_PAGE, name)
 
 
 def test_what_must_hold_after_a_plan_is_checked_after_it() -> None:
-    assert set(MUST_HOLD) <= set(AFTERMATH)
+    assert set(MUST_HOLD) <= set(POST_TRADE_CHECKS)
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from keeper import __version__
 from keeper.app.seal import digests, require_unchanged
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses
 from keeper.chain.rpc.client import Member, Reads, Request, Rpc
 from keeper.chain.rpc.connect import connected
@@ -23,8 +23,8 @@ from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.domain.record import CycleInputs, DecisionRecord, Mode
 from keeper.feeds.deribit import Deribit
-from keeper.journal.brakes import StoredBrakes
 from keeper.journal.files import locked_key
+from keeper.journal.pause_store import StoredPauses
 from keeper.settings.load import deployed_symbols
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import (
@@ -90,7 +90,7 @@ def strategy(settings: Settings, progress: Progress) -> Policy:
     return kept
 
 
-def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress: Progress) -> Node:
+def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress: Progress) -> ChainReader:
     """The node behind ``rpc``, looking at the settings' vault and assets with the keeper's account."""
     addresses = Addresses(
         vault=where.vault,
@@ -100,7 +100,7 @@ def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress:
         redemption_queue=where.redemption_queue,
     )
     symbols = [asset.symbol for asset in wanted.assets]
-    return Node(rpc, addresses, where.chain_id, symbols, keeper, progress, book=where.book)
+    return ChainReader(rpc, addresses, where.chain_id, symbols, keeper, progress, book=where.book)
 
 
 def acting_account(settings: Settings) -> str:
@@ -216,7 +216,7 @@ def transaction_sender(
 
 def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
     from keeper.tx.node import RpcNode
-    from keeper.tx.several import SeveralNodes
+    from keeper.tx.node_pool import NodePool
 
     def one_node(member: Member) -> RpcNode:
         def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
@@ -225,7 +225,7 @@ def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
         return RpcNode(member.request, batch, member.send, finality_blocks)
 
     nodes = [one_node(member) for member in reads.members]
-    return nodes[0] if len(nodes) == 1 else SeveralNodes(nodes, reads.quorum)
+    return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)
 
 
 def _allowed(where: Endpoints) -> Allowed:
@@ -287,13 +287,13 @@ def build(
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
         implied = stack.enter_context(closing(Deribit(where.deribit_url)))
         log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
-        brakes = StoredBrakes(
+        pause_store = StoredPauses(
             switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=writes
         )
         sender = (
             None
             if key is None
-            else stack.enter_context(transaction_sender(reads, log, key, brakes, settings, clock))
+            else stack.enter_context(transaction_sender(reads, log, key, pause_store, settings, clock))
         )
         node = node_at(reads, where, wanted, account, progress)
         with suppress(
@@ -306,7 +306,7 @@ def build(
             rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
             implied=implied,
             sender=sender,
-            brakes=brakes,
+            pause_store=pause_store,
             records=records if writes else UnkeptRecords(records),
             clock=clock,
             code_version=__version__,
@@ -315,7 +315,7 @@ def build(
             opinions=stack.enter_context(opinions_of(settings, wanted)),
             compares_clocks=wanted.oracle is not None and wanted.oracle.max_head_age_s is not None,
             bars=StoredBars(journal),
-            legs=StoredFills(journal),
+            executed_swaps=StoredFills(journal),
         )
 
 

@@ -18,9 +18,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper.domain.errors import BadInput, Halted, KeeperError
 from keeper.domain.portfolio import portfolio
-from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
-from keeper.planning.aftermath import warnings
+from keeper.planning.post_trade import warnings
 from keeper.runtime.logs import logger
 
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
@@ -160,7 +160,7 @@ class Daemon:
         if record.failure is not None:
             self._failed(record.failure, record.record_id, numbers)
             return
-        wanting = record.outcome is Outcome.DECLINED or record.exit_code != 0
+        wanting = record.outcome is CycleOutcome.DECLINED or record.exit_code != 0
         helpless = wanting and numbers.get("urgency") == Urgency.EMERGENCY
         write = self._log.error if helpless else self._log.warning if wanting else self._log.info
         write(
@@ -172,9 +172,9 @@ class Daemon:
             compute_ms=round(record.compute_ms, 1),
             **numbers,
         )
-        for check in warnings(record.aftermath):
+        for check in warnings(record.post_trade):
             self._log.warning(
-                "aftermath",
+                "post_trade",
                 check=check.name,
                 why=check.detail,
                 number=round(check.value, 2),
@@ -201,7 +201,7 @@ class Daemon:
 def _numbers(record: DecisionRecord) -> dict[str, Any]:
     if record.inputs is None or record.conclusions is None:
         return {}
-    snapshot, conclusions, standing = record.inputs.snapshot, record.conclusions, record.inputs.standing
+    snapshot, conclusions, pause_state = record.inputs.snapshot, record.conclusions, record.inputs.pause_state
     now, decision, plan = portfolio(snapshot), conclusions.decision, conclusions.plan
     return {
         "action": decision.action.value,
@@ -213,7 +213,7 @@ def _numbers(record: DecisionRecord) -> dict[str, Any]:
         "binding": conclusions.target.binding,
         "health_factor": round(now.health_factor, 4) if math.isfinite(now.health_factor) else None,
         "triggers": [gate.name for gate in decision.gates if gate.kind == "trigger" and gate.passed],
-        "paused_by": [pause.cause for pause in standing.pauses] if standing is not None else [],
+        "paused_by": [pause.cause for pause in pause_state.pauses] if pause_state is not None else [],
         "held_back_by": [gate.name for gate in decision.gates if gate.kind != "trigger" and not gate.passed],
         "cost_usd": round(plan.cost.total, 2) if plan is not None else None,
         "nodes_left_out": [node.endpoint for node in record.nodes if node.note],

@@ -10,10 +10,10 @@ from keeper.app.composition import AskPassword, SystemClock, signer, transaction
 from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
-from keeper.domain.standing import Pause
+from keeper.domain.pause_state import Pause
 from keeper.journal.attempts import StoredAttempts
-from keeper.journal.brakes import OPERATOR, StoredBrakes, paused_by_file
 from keeper.journal.files import locked_key
+from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.settings.schema import Settings
@@ -76,8 +76,8 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
         stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
         journal = stack.enter_context(Journal.open(where.journal_url))
         switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
-        brakes = StoredBrakes(
+        pause_store = StoredPauses(
             switches, log, where.pause_file, policy(settings).daily, where.chain_id, key.address, keeps=True
         )
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
-        yield stack.enter_context(transaction_sender(reads, log, key, brakes, settings, clock))
+        yield stack.enter_context(transaction_sender(reads, log, key, pause_store, settings, clock))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from keeper.app.composition import acting_account, node_at, strategy
 from keeper.chain.rpc.connect import connected
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.pause_state import Pause, PauseState
 from keeper.domain.policy import DailyPolicy
 from keeper.domain.record import DecisionRecord, NodeUse
-from keeper.domain.standing import Pause, Standing
 from keeper.domain.tx import InFlight
-from keeper.journal.brakes import StoredBrakes, paused_by_file
+from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import endpoints
 
@@ -36,7 +36,7 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
         yield StoredRecords(journal)
 
 
-def stored_legs(settings: Settings, limit: int) -> tuple[ExecutedLeg, ...]:
+def stored_legs(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
     """The newest swaps that the journal tells of, oldest first. Raises InvalidSetting, JournalCorrupt."""
     from keeper.journal.fills import StoredFills
     from keeper.journal.store import Journal
@@ -65,7 +65,7 @@ class Look:
 
     snapshot: MarketSnapshot
     last: DecisionRecord | None
-    standing: Standing
+    pause_state: PauseState
     daily: DailyPolicy
     in_flight: tuple[InFlight, ...]
     nodes: tuple[NodeUse, ...]
@@ -86,7 +86,7 @@ def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
     ):
         snapshot = node_at(reads, where, wanted, account, progress).read({}, 0).snapshot
         log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
-        brakes = StoredBrakes(
+        pause_store = StoredPauses(
             switches, log, where.pause_file, wanted.daily, where.chain_id, account, keeps=False
         )
         last = StoredRecords(journal).latest(1)
@@ -96,9 +96,9 @@ def look(settings: Settings, progress: Progress = lambda _: None) -> Look:
             )
             for one in log.unfinished(where.chain_id, account)
         )
-        standing = brakes.standing(snapshot.block.timestamp)
+        pause_state = pause_store.pause_state(snapshot.block.timestamp)
         latest = last[0] if last else None
-        return Look(snapshot, latest, standing, wanted.daily, in_flight, reads.uses, reads.quorum)
+        return Look(snapshot, latest, pause_state, wanted.daily, in_flight, reads.uses, reads.quorum)
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:

@@ -16,7 +16,7 @@ from keeper.backtest.scene import Scene, at_last_known_prices, with_prices_at_fe
 from keeper.backtest.screening import Screening, can_screen
 from keeper.backtest.universe import Universe, universes
 from keeper.backtest.venue import Venue
-from keeper.cycle.pipeline import Assessment, assess, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, propose, required_quotes
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
 from keeper.domain.market import MarketSnapshot
@@ -177,7 +177,7 @@ class _Run:
         ledger.resize(ledger.nav(path.closes[t], stable))
 
     def _plan(self, assessment: Assessment, snapshot: MarketSnapshot) -> RebalancePlan:
-        requests = wanted_quotes(assessment, snapshot)
+        requests = required_quotes(assessment, snapshot)
         quotes = tuple(self._scene.quote(request, snapshot) for request in requests)
         plan = propose(assessment, snapshot, quotes)
         assert plan is not None, "a decision with a goal has a plan or raises NothingFeasible"

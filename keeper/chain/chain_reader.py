@@ -29,7 +29,7 @@ from keeper.sizing.categories import Categories
 TWAP_WINDOW_S = 1_800
 
 
-class Node:
+class ChainReader:
     """``symbols`` are the risk assets in the settings' order; ``progress`` is told what a long read is doing.
 
     The deployment is discovered at the first read (or by ``discover``), and again when the vault's lists, the

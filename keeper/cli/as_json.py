@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from keeper.cli.costs import expected_objects
-from keeper.cli.standing import standing_object
+from keeper.cli.pause_state import standing_object
 from keeper.domain.errors import KeeperError
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Check, PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
@@ -82,11 +82,11 @@ def record_object(record: DecisionRecord) -> dict[str, Any]:
         "plan": _plan(plan),
         "simulation": _simulation(record.simulation),
         "checks": [_check(check) for check in (record.verdict.checks if record.verdict is not None else ())],
-        "standing": _standing(record),
+        "pause_state": _standing(record),
         "receipt": _receipt(record),
         "realised": _post_state(record.realised),
-        "legs": [_leg(leg) for leg in record.legs],
-        "aftermath": [_check(check) for check in record.aftermath],
+        "executed_swaps": [_leg(swap) for swap in record.executed_swaps],
+        "post_trade": [_check(check) for check in record.post_trade],
         "benefit_usd": decision.benefit_usd if decision is not None else None,
         "expected_cost_usd": decision.expected_cost_usd if decision is not None else None,
         "remaining": decision.remaining if decision is not None else None,
@@ -266,18 +266,18 @@ def _check(check: Check) -> dict[str, Any]:
     }
 
 
-def _leg(leg: ExecutedLeg) -> dict[str, Any]:
+def _leg(swap: ExecutedSwap) -> dict[str, Any]:
     return {
-        "sold": leg.sold,
-        "bought": leg.bought,
-        "route": {"symbols": list(leg.route.symbols), "fees": list(leg.route.fees)},
-        "value_usd": leg.value_usd,
-        "fair_out": str(leg.fair_out),
-        "quoted_out": str(leg.quoted_out),
-        "simulated_out": None if leg.simulated_out is None else str(leg.simulated_out),
-        "realised_out": str(leg.realised_out),
-        "realised_bps": leg.realised_bps,
-        "fees_bps": leg.fees_bps,
+        "sold": swap.sold,
+        "bought": swap.bought,
+        "route": {"symbols": list(swap.route.symbols), "fees": list(swap.route.fees)},
+        "value_usd": swap.value_usd,
+        "fair_out": str(swap.fair_out),
+        "quoted_out": str(swap.quoted_out),
+        "simulated_out": None if swap.simulated_out is None else str(swap.simulated_out),
+        "realised_out": str(swap.realised_out),
+        "realised_bps": swap.realised_bps,
+        "fees_bps": swap.fees_bps,
     }
 
 
@@ -285,7 +285,7 @@ def _standing(record: DecisionRecord) -> dict[str, Any] | None:
     if record.inputs is None:
         return None
     inputs = record.inputs
-    return standing_object(inputs.standing, inputs.policy.daily, vault_paused=inputs.snapshot.vault.paused)
+    return standing_object(inputs.pause_state, inputs.policy.daily, vault_paused=inputs.snapshot.vault.paused)
 
 
 def _receipt(record: DecisionRecord) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keeper.decision.costs import assumed_costs_bps, expected_costs, parts
 from keeper.domain.decision import Decision
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.policy import Policy
 from keeper.domain.record import CycleInputs
 
@@ -32,26 +32,26 @@ class TradedCosts:
     worst_bps: float
 
 
-def traded_costs(legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> tuple[TradedCosts, ...]:
+def traded_costs(executed_swaps: Sequence[ExecutedSwap], symbols: Sequence[str]) -> tuple[TradedCosts, ...]:
     """Of each of ``symbols`` that was traded, in their order."""
-    found: dict[str, list[tuple[ExecutedLeg, float]]] = {symbol: [] for symbol in symbols}
-    for leg in legs:
-        for symbol, share in parts(leg, symbols).items():
-            found[symbol].append((leg, share))
+    found: dict[str, list[tuple[ExecutedSwap, float]]] = {symbol: [] for symbol in symbols}
+    for swap in executed_swaps:
+        for symbol, share in parts(swap, symbols).items():
+            found[symbol].append((swap, share))
     return tuple(_of_asset(symbol, traded) for symbol, traded in found.items() if traded)
 
 
-def _of_asset(symbol: str, traded: Sequence[tuple[ExecutedLeg, float]]) -> TradedCosts:
-    simulated = [share * leg.simulated_bps for leg, share in traded if leg.simulated_bps is not None]
-    realised = [share * leg.realised_bps for leg, share in traded]
+def _of_asset(symbol: str, traded: Sequence[tuple[ExecutedSwap, float]]) -> TradedCosts:
+    simulated = [share * swap.simulated_bps for swap, share in traded if swap.simulated_bps is not None]
+    realised = [share * swap.realised_bps for swap, share in traded]
     return TradedCosts(
         symbol=symbol,
         trades=len(traded),
-        value_usd=math.fsum(leg.value_usd for leg, _ in traded),
-        quoted_bps=_mean([share * leg.quoted_bps for leg, share in traded]),
+        value_usd=math.fsum(swap.value_usd for swap, _ in traded),
+        quoted_bps=_mean([share * swap.quoted_bps for swap, share in traded]),
         simulated_bps=_mean(simulated) if simulated else None,
         realised_bps=_mean(realised),
-        fees_bps=_mean([share * leg.fees_bps for leg, share in traded]),
+        fees_bps=_mean([share * swap.fees_bps for swap, share in traded]),
         worst_bps=max(realised),
     )
 

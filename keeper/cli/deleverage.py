@@ -26,7 +26,7 @@ def deleverage(
 ) -> None:
     """Sell collateral and repay debt as in an emergency: above every planned trade, under the vault's own limits."""
     from keeper.cli.rebalance import mode_of, run_cycle, show
-    from keeper.domain.standing import Demand
+    from keeper.domain.pause_state import DeleverageRequest
 
     wanted = math.inf if to_health_factor is None else to_health_factor
     if not wanted > 1:
@@ -35,5 +35,5 @@ def deleverage(
             remedy="Name a health factor above 1, or leave it out to repay everything.",
         )
     mode = mode_of("keeper deleverage", simulate=simulate, execute=execute)
-    record = run_cycle(mode, Demand(wanted, "by hand"))
+    record = run_cycle(mode, DeleverageRequest(wanted, "by hand"))
     raise typer.Exit(show(record, as_json=as_json, verbose=verbose))

@@ -48,8 +48,8 @@ def list_records(
         return
     from rich.table import Table
 
+    from keeper.cli.pause_state import pause_line
     from keeper.cli.render import console
-    from keeper.cli.standing import pause_line
     from keeper.cli.words import moment
 
     console().print(pause_line(pauses(settings)))

@@ -12,8 +12,8 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is shown on every
 def pause(reason: Reason) -> None:
     """Stop levering and routine rebalancing, from the next decision on, also across restarts."""
     from keeper.app import operator
+    from keeper.cli.pause_state import pause_line
     from keeper.cli.render import console
-    from keeper.cli.standing import pause_line
     from keeper.settings.load import load
 
     console().print(pause_line(operator.pause(load(), reason)))

@@ -9,8 +9,8 @@ import typer
 from keeper.domain.errors import BadInput
 
 if TYPE_CHECKING:
+    from keeper.domain.pause_state import DeleverageRequest
     from keeper.domain.record import DecisionRecord, Mode
-    from keeper.domain.standing import Demand
 
 
 def rebalance(
@@ -30,7 +30,7 @@ def rebalance(
     raise typer.Exit(show(run_cycle(mode), as_json=as_json, verbose=verbose))
 
 
-def run_cycle(mode: Mode, demand: Demand | None = None) -> DecisionRecord:
+def run_cycle(mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
     """One cycle with everything that it needs opened and closed."""
     from keeper.app.composition import build
     from keeper.cli.password import ask_password
@@ -41,7 +41,7 @@ def run_cycle(mode: Mode, demand: Demand | None = None) -> DecisionRecord:
     settings = load()
     configure(settings.log_format, "warning")
     with build(settings, mode, ask_password=ask_password, progress=tell) as keeper:
-        return keeper.cycle(mode, demand)
+        return keeper.cycle(mode, deleverage_request)
 
 
 def show(record: DecisionRecord, *, as_json: bool, verbose: bool) -> int:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from keeper.cli.as_json import opinions_of
 from keeper.cli.costs import expected_table
-from keeper.cli.standing import day_line, pause_line
+from keeper.cli.pause_state import day_line, pause_line
 from keeper.cli.words import (
     BANNERS,
     age,
@@ -29,13 +29,13 @@ from keeper.domain.decision import Decision, Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
 from keeper.domain.portfolio import portfolio
-from keeper.domain.record import Conclusions, DecisionRecord, Outcome
+from keeper.domain.record import Conclusions, CycleOutcome, DecisionRecord
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD, usd
-from keeper.planning.checks import AFTERMATH, MUST_HOLD
+from keeper.planning.checks import MUST_HOLD, POST_TRADE_CHECKS
 from keeper.sizing.redemptions import queued_usd
 
 PIPED_WIDTH = 100
-MAY_FAIL = frozenset(AFTERMATH) - frozenset(MUST_HOLD)
+MAY_FAIL = frozenset(POST_TRADE_CHECKS) - frozenset(MUST_HOLD)
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -69,8 +69,8 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
         yield _worth(conclusions.decision)
         if record.verdict is not None:
             yield _checks("Checks of the simulation", record.verdict.checks)
-        if record.aftermath:
-            yield _checks("Checks of what was mined", record.aftermath)
+        if record.post_trade:
+            yield _checks("Checks of what was mined", record.post_trade)
         if inputs.learned_costs or conclusions.decision.pool_costs:
             yield expected_table(inputs, conclusions.decision)
     yield _conclusion(record)
@@ -84,16 +84,21 @@ def _header(record: DecisionRecord) -> RenderableType:
         return line
     block = record.inputs.snapshot.block
     vault = record.inputs.snapshot.vault
-    standing, policy = record.inputs.standing, record.inputs.policy
-    brakes = (
-        ("\n", pause_line(standing.pauses, vault_paused=vault.paused), "\n", day_line(standing, policy.daily))
-        if standing is not None
+    pause_state, policy = record.inputs.pause_state, record.inputs.policy
+    pause_store = (
+        (
+            "\n",
+            pause_line(pause_state.pauses, vault_paused=vault.paused),
+            "\n",
+            day_line(pause_state, policy.daily),
+        )
+        if pause_state is not None
         else ()
     )
     nodes = nodes_line(record.nodes, record.quorum) if record.nodes else ""
     return Text.assemble(
         line,
-        *brakes,
+        *pause_store,
         f"\n{nodes}" if nodes else "",
         f"\nblock {block.number:,} · {moment(block.timestamp)} · chain {block.chain_id}"
         f"\nvault {vault.address} · epoch {vault.epoch}",
@@ -316,7 +321,7 @@ def _checks(title: str, checks: tuple[Check, ...]) -> Table:
 
 
 def _conclusion(record: DecisionRecord) -> RenderableType:
-    failed = record.outcome in (Outcome.FAILED, Outcome.DECLINED)
+    failed = record.outcome in (CycleOutcome.FAILED, CycleOutcome.DECLINED)
     text = Text(record.summary)
     if record.failure is not None:
         text.append(f"\n{record.failure.remedy}")
@@ -338,11 +343,11 @@ def _conclusion(record: DecisionRecord) -> RenderableType:
 def _title(record: DecisionRecord) -> str:
     word, _ = BANNERS[record.mode]
     outcomes = {
-        Outcome.HELD: "nothing sent",
-        Outcome.DECLINED: "not sent",
-        Outcome.WOULD_SEND: "would be sent",
-        Outcome.SENT: "sent and mined",
-        Outcome.FAILED: "failed",
+        CycleOutcome.HELD: "nothing sent",
+        CycleOutcome.DECLINED: "not sent",
+        CycleOutcome.WOULD_SEND: "would be sent",
+        CycleOutcome.SENT: "sent and mined",
+        CycleOutcome.FAILED: "failed",
     }
     if record.conclusions is None:
         return f"{word}: {outcomes[record.outcome]}"

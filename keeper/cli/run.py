@@ -21,9 +21,9 @@ def run(
     from keeper.app.daemon import Daemon, trigger_from
     from keeper.app.queries import pauses
     from keeper.cli.password import ask_password
+    from keeper.cli.pause_state import pause_line
     from keeper.cli.progress import tell
     from keeper.cli.render import console
-    from keeper.cli.standing import pause_line
     from keeper.cli.words import BANNERS
     from keeper.domain.record import Mode
     from keeper.runtime.logs import configure

@@ -31,7 +31,7 @@ def status(
 def status_object(seen: Look) -> dict[str, Any]:
     """What ``--json`` prints."""
     from keeper.cli.as_json import nodes_object, redemptions_object
-    from keeper.cli.standing import standing_object
+    from keeper.cli.pause_state import standing_object
     from keeper.domain.portfolio import portfolio
 
     snapshot, last = seen.snapshot, seen.last
@@ -71,7 +71,7 @@ def status_object(seen: Look) -> dict[str, Any]:
         },
         "nodes": nodes_object(seen.nodes),
         "quorum": seen.quorum,
-        "standing": standing_object(seen.standing, seen.daily, vault_paused=vault.paused),
+        "pause_state": standing_object(seen.pause_state, seen.daily, vault_paused=vault.paused),
         "in_flight": [
             {
                 "intent_id": one.intent_id,
@@ -99,7 +99,7 @@ def _page(seen: Look) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from keeper.cli.standing import day_line, pause_line
+    from keeper.cli.pause_state import day_line, pause_line
     from keeper.cli.words import (
         age,
         moment,
@@ -135,7 +135,7 @@ def _page(seen: Look) -> Any:
         facts.add_row(
             "in flight", f"{one.status.value}, decided at epoch {one.epoch}, since {moment(one.since)}"
         )
-    facts.add_row("budgets", day_line(seen.standing, seen.daily))
+    facts.add_row("budgets", day_line(seen.pause_state, seen.daily))
     if last is not None:
         facts.add_row("last record", f"{moment(last.started_at)} ({last.mode.value}): {last.summary}")
     assets = Table(box=None, pad_edge=False, padding=(0, 1))
@@ -146,5 +146,5 @@ def _page(seen: Look) -> Any:
         feed = snapshot.feeds[snapshot.index(symbol)]
         read = f"{age(block.timestamp - feed.round.updated_at)}, {feed.trust.value}"
         assets.add_row(symbol, price(feed.price_usd), read, money(value), percent(weight))
-    paused = pause_line(seen.standing.pauses, vault_paused=vault.paused)
+    paused = pause_line(seen.pause_state.pauses, vault_paused=vault.paused)
     return Group(paused, facts, Text(), assets)

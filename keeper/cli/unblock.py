@@ -21,9 +21,9 @@ def unblock(
     from keeper.app import operator
     from keeper.app.queries import pauses
     from keeper.cli.password import ask_password
+    from keeper.cli.pause_state import pause_line
     from keeper.cli.rebalance import mode_of
     from keeper.cli.render import console
-    from keeper.cli.standing import pause_line
     from keeper.domain.urgency import Urgency
     from keeper.settings.load import load
     from keeper.settings.to_domain import policy

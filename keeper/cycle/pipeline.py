@@ -10,23 +10,23 @@ from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
 from keeper.domain.errors import InvalidCovariance, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.pause_state import DeleverageRequest, PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs
-from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
-from keeper.oracle.gate import judged
+from keeper.oracle.price_gate import judged
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.trades import trades
 from keeper.risk.bars import filled, sample
 from keeper.risk.estimate import estimate
-from keeper.risk.presumed import presumed
+from keeper.risk.fallback_model import fallback_model
 from keeper.sizing.size import size
 from keeper.sizing.tighten import Tightened, tighten
 
@@ -69,9 +69,9 @@ def assess(
     implied: tuple[ImpliedReading, ...],
     in_flight: InFlight | None,
     policy: Policy,
-    standing: Standing | None = None,
-    demand: Demand | None = None,
-    seen_at: float | None = None,
+    pause_state: PauseState | None = None,
+    deleverage_request: DeleverageRequest | None = None,
+    read_at: float | None = None,
     learned: Sequence[LearnedCost] = (),
 ) -> Assessment:
     """Estimate, size and decide.
@@ -84,17 +84,29 @@ def assess(
         model = estimate(Evidence(snapshot.block.timestamp, bars, implied), policy)
         target = size(model, snapshot, policy)
     except (NoEstimate, InvalidCovariance, SolverFailed) as error:
-        if demand is None and portfolio(snapshot).health_factor >= policy.decision.act_health_factor:
+        if (
+            deleverage_request is None
+            and portfolio(snapshot).health_factor >= policy.decision.act_health_factor
+        ):
             raise
-        model = presumed(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
+        model = fallback_model(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
         target = size(model, snapshot, policy)
     decision = decide(
-        snapshot, model, target, in_flight, policy, tightened, standing, demand, seen_at, learned
+        snapshot,
+        model,
+        target,
+        in_flight,
+        policy,
+        tightened,
+        pause_state,
+        deleverage_request,
+        read_at,
+        learned,
     )
     return Assessment(policy, tightened, model, target, decision)
 
 
-def wanted_quotes(assessment: Assessment, snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:
+def required_quotes(assessment: Assessment, snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:
     """What to ask the pools before a plan can be made; nothing for HOLD."""
     if assessment.decision.goal is None:
         return ()
@@ -119,9 +131,9 @@ def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
         inputs.implied,
         inputs.in_flight,
         inputs.policy,
-        inputs.standing,
-        inputs.demand,
-        inputs.seen_at,
+        inputs.pause_state,
+        inputs.deleverage_request,
+        inputs.read_at,
         inputs.learned_costs,
     )
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keeper.domain.evidence import ImpliedReading
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.pause_state import PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
 from keeper.domain.record import CycleInputs, DecisionRecord, HistoryReference, NodeUse
-from keeper.domain.standing import Standing
 from keeper.domain.tx import InFlight, Payload, Receipt
 
 
@@ -144,10 +144,10 @@ class Sender(Protocol):
         ...
 
 
-class Brakes(Protocol):
+class PauseStore(Protocol):
     """What was ordered or used up, in places that survive a restart."""
 
-    def standing(self, as_of: int) -> Standing:
+    def pause_state(self, as_of: int) -> PauseState:
         """Every pause in force, and what the 24 hours before ``as_of`` (the chain's time) used up."""
         ...
 
@@ -166,10 +166,10 @@ class Records(Protocol):
         ...
 
 
-class Legs(Protocol):
+class ExecutedSwaps(Protocol):
     """Swaps that earlier records tell of."""
 
-    def latest(self, limit: int) -> tuple[ExecutedLeg, ...]:
+    def latest(self, limit: int) -> tuple[ExecutedSwap, ...]:
         """The newest of them, oldest first."""
         ...
 

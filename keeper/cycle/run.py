@@ -17,27 +17,28 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keeper.cycle.pipeline import Assessment, price_bars, propose, reassess, wanted_quotes
+from keeper.cycle.pipeline import Assessment, price_bars, propose, reassess, required_quotes
 from keeper.cycle.ports import (
     Bars,
-    Brakes,
     Chain,
     Clock,
+    ExecutedSwaps,
     ImpliedVolatility,
-    Legs,
     Opinions,
+    PauseStore,
     Records,
     Rounds,
     Sender,
 )
-from keeper.decision.brakes import forbids
 from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.decision.limits import highest_gas_price_wei
+from keeper.decision.pause_rules import forbids
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected, Refused
 from keeper.domain.evidence import ImpliedReading
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
@@ -45,19 +46,18 @@ from keeper.domain.prices import Candle, FeedMemory, Opinion
 from keeper.domain.record import (
     Conclusions,
     CycleInputs,
+    CycleOutcome,
     DecisionRecord,
     Failure,
     Mode,
     NodeUse,
-    Outcome,
 )
-from keeper.domain.standing import Demand
 from keeper.domain.tx import Payload, Receipt
 from keeper.domain.urgency import Urgency
-from keeper.oracle.gate import always_now, judged
 from keeper.oracle.memory import remembered
-from keeper.planning.aftermath import Promised, aftermath, broken
-from keeper.planning.legs import executed_legs
+from keeper.oracle.price_gate import always_now, judged
+from keeper.planning.executed_swaps import build_executed_swaps
+from keeper.planning.post_trade import SentPlan, broken, post_trade_checks
 from keeper.planning.verify import verify
 from keeper.risk.implied import with_last_good
 from keeper.runtime import concurrency, failpoints
@@ -73,7 +73,7 @@ class Keeper:
     rounds: Rounds
     implied: ImpliedVolatility
     sender: Sender | None
-    brakes: Brakes
+    pause_store: PauseStore
     records: Records
     clock: Clock
     code_version: str
@@ -85,16 +85,16 @@ class Keeper:
     opinions: Opinions | None = None
     compares_clocks: bool = False
     """Whether the block's time must be near the keeper's own; a development chain has a time of its own."""
-    legs: Legs | None = None
+    executed_swaps: ExecutedSwaps | None = None
     """What earlier trades cost."""
 
-    def cycle(self, mode: Mode, demand: Demand | None = None) -> DecisionRecord:
+    def cycle(self, mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
-        ``demand``: a deleveraging asked for by hand.
+        ``deleverage_request``: a deleveraging asked for by hand.
 
         Raises JournalUnwritable when the record itself cannot be kept; anything else that escapes is a bug.
         """
-        run = _Run(self, mode, demand)
+        run = _Run(self, mode, deleverage_request)
         try:
             record = run.to_the_end()
         except KeeperError as error:
@@ -114,23 +114,23 @@ class _Seen:
     opinions: tuple[Opinion, ...]
     implied: tuple[ImpliedReading, ...]
     memory: tuple[FeedMemory, ...]
-    seen_at: float | None
+    read_at: float | None
 
 
 class _Run:
     """What has become known so far in one cycle, so that a failure can still record it."""
 
-    def __init__(self, keeper: Keeper, mode: Mode, demand: Demand | None) -> None:
+    def __init__(self, keeper: Keeper, mode: Mode, deleverage_request: DeleverageRequest | None) -> None:
         self._keeper = keeper
         self._mode = mode
-        self._demand = demand
+        self._demand = deleverage_request
         self._trips_before = keeper.chain.round_trips
         self._nodes_before = keeper.chain.nodes
         self._computing = 0.0
         self._record = DecisionRecord(
             record_id=uuid.uuid4().hex,
             mode=mode,
-            outcome=Outcome.FAILED,
+            outcome=CycleOutcome.FAILED,
             summary="",
             exit_code=1,
             started_at=keeper.clock.now(),
@@ -152,19 +152,21 @@ class _Run:
         inputs, assessment = self._assess()
         decision = assessment.decision
         if decision.action is Action.HOLD:
-            return self._finished(Outcome.HELD, decision.reason, _exit_code(decision))
+            return self._finished(CycleOutcome.HELD, decision.reason, _exit_code(decision))
 
         plan = self._plan(inputs.snapshot, assessment)
         simulation, verdict = self._simulate(plan, inputs.snapshot, assessment)
         if not verdict.passed:
-            return self._finished(Outcome.DECLINED, *_why_declined(verdict, simulation))
+            return self._finished(CycleOutcome.DECLINED, *_why_declined(verdict, simulation))
         sender = self._keeper.sender
         if not self._mode.sends or sender is None:
-            return self._finished(Outcome.WOULD_SEND, decision.reason, 0)
+            return self._finished(CycleOutcome.WOULD_SEND, decision.reason, 0)
 
-        stopped = forbids(self._keeper.brakes.standing(inputs.snapshot.block.timestamp), decision.urgency)
+        stopped = forbids(
+            self._keeper.pause_store.pause_state(inputs.snapshot.block.timestamp), decision.urgency
+        )
         if stopped is not None:
-            return self._finished(Outcome.HELD, f"HOLD: {stopped}", Halted.exit_code)
+            return self._finished(CycleOutcome.HELD, f"HOLD: {stopped}", Halted.exit_code)
         receipt = sender.send(
             self._payload(plan, simulation, inputs.snapshot, assessment),
             supersede=decision.urgency is Urgency.EMERGENCY,
@@ -172,12 +174,12 @@ class _Run:
         self._record = replace(self._record, receipt=receipt)
         self._read_back(_promised(inputs.snapshot, assessment, plan, simulation), receipt)
         failpoints.reach(Failpoint.READ_BACK)
-        return self._finished(Outcome.SENT, decision.reason, 0)
+        return self._finished(CycleOutcome.SENT, decision.reason, 0)
 
     def failed(self, error: KeeperError) -> DecisionRecord:
         failure = Failure(error.name, error.exit_code, error.message, error.remedy)
         self._record = replace(self._record, failure=failure)
-        return self._finished(Outcome.FAILED, f"{error.name}: {error.message}", error.exit_code)
+        return self._finished(CycleOutcome.FAILED, f"{error.name}: {error.message}", error.exit_code)
 
     def _assess(self) -> tuple[CycleInputs, Assessment]:
         keeper, policy = self._keeper, self._keeper.policy
@@ -196,11 +198,11 @@ class _Run:
             in_flight=in_flight,
             policy=policy,
             quotes=(),
-            standing=keeper.brakes.standing(snapshot.block.timestamp),
-            demand=self._demand,
+            pause_state=keeper.pause_store.pause_state(snapshot.block.timestamp),
+            deleverage_request=self._demand,
             opinions=seen.opinions,
             memory=seen.memory,
-            seen_at=seen.seen_at,
+            read_at=seen.read_at,
             candles=keeper.bars.references(candles) if keeper.bars is not None else (),
             learned_costs=self._learned(snapshot),
         )
@@ -219,11 +221,11 @@ class _Run:
         before_reading = keeper.chain.round_trips
         reading = keeper.chain.read(keeper.rounds.last_known(), policy.estimate.history_s)
         self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
-        seen_at = keeper.clock.now() if keeper.compares_clocks else None
+        read_at = keeper.clock.now() if keeper.compares_clocks else None
         now, last = reading.snapshot.block.timestamp, keeper.records.last_inputs()
         memory = remembered(last.memory, last.snapshot) if last is not None else ()
         symbols = [token.symbol for token in reading.snapshot.tokens]
-        asked = concurrency.started(lambda: _told(keeper.opinions, symbols, now))
+        asked = concurrency.run_in_background(lambda: _told(keeper.opinions, symbols, now))
         implied = keeper.implied.read(underlyings(policy), now, policy.decision.horizon_s)
         opinions = asked.result()
         return _Seen(
@@ -232,7 +234,7 @@ class _Run:
             opinions=opinions,
             implied=with_last_good(implied, last.implied if last is not None else ()),
             memory=memory,
-            seen_at=seen_at,
+            read_at=read_at,
         )
 
     def _before_the_feeds(
@@ -251,7 +253,7 @@ class _Run:
     def _plan(self, snapshot: MarketSnapshot, assessment: Assessment) -> RebalancePlan:
         keeper = self._keeper
         started = keeper.clock.monotonic()
-        requests = wanted_quotes(assessment, snapshot)
+        requests = required_quotes(assessment, snapshot)
         self._computing += keeper.clock.monotonic() - started
         quotes: tuple[Quote, ...] = keeper.chain.quote(requests, snapshot) if requests else ()
         if self._record.inputs is not None:
@@ -296,16 +298,16 @@ class _Run:
         )
 
     def _learned(self, snapshot: MarketSnapshot) -> tuple[LearnedCost, ...]:
-        found, symbols = self._keeper.legs, snapshot.risk_symbols
+        found, symbols = self._keeper.executed_swaps, snapshot.risk_symbols
         return learned_costs(found.latest(REMEMBERED * len(symbols)), symbols) if found is not None else ()
 
-    def _read_back(self, promised: Promised, receipt: Receipt) -> None:
+    def _read_back(self, promised: SentPlan, receipt: Receipt) -> None:
         """The vault as it now is: the epoch must have moved by exactly one, and what must hold after a plan must."""
         plan, simulation = promised.plan, promised.simulation
         back = self._keeper.chain.read_back(plan, receipt.tx_hash)
         after = portfolio(back.snapshot)
         realised = PostState(after.nav_usd, after.leverage, after.health_factor, after.weights)
-        legs = executed_legs(
+        executed_swaps = build_executed_swaps(
             plan,
             promised.snapshot,
             simulation.step_outs,
@@ -313,15 +315,15 @@ class _Run:
             simulation.step_ins,
             back.step_ins,
         )
-        self._record = replace(self._record, realised=realised, legs=legs)
+        self._record = replace(self._record, realised=realised, executed_swaps=executed_swaps)
         epoch = back.snapshot.vault.epoch
         if epoch != plan.epoch + 1:
             raise PostStateUnexpected(
                 f"transaction {receipt.tx_hash} is mined, but the vault's epoch is {epoch}, not {plan.epoch + 1}",
                 remedy="Look at the vault's Rebalanced and Deleveraged events: another key may be acting for it.",
             )
-        checks = aftermath(promised, back.snapshot, back.allowances, legs)
-        self._record = replace(self._record, aftermath=checks)
+        checks = post_trade_checks(promised, back.snapshot, back.allowances, executed_swaps)
+        self._record = replace(self._record, post_trade=checks)
         failed = broken(checks)
         if failed:
             raise PostStateUnexpected(
@@ -333,7 +335,7 @@ class _Run:
         conclusions = Conclusions(assessment.model, assessment.target, assessment.decision, plan)
         self._record = replace(self._record, conclusions=conclusions)
 
-    def _finished(self, outcome: Outcome, summary: str, exit_code: int) -> DecisionRecord:
+    def _finished(self, outcome: CycleOutcome, summary: str, exit_code: int) -> DecisionRecord:
         return replace(
             self._record,
             outcome=outcome,
@@ -348,8 +350,8 @@ class _Run:
 
 def _promised(
     snapshot: MarketSnapshot, assessment: Assessment, plan: RebalancePlan, simulation: SimulationReport
-) -> Promised:
-    return Promised(
+) -> SentPlan:
+    return SentPlan(
         snapshot,
         assessment.model,
         assessment.target,

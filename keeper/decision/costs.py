@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.decision.cost_curve import CostCurve
-from keeper.domain.legs import ExecutedLeg, LearnedCost
+from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 
@@ -20,16 +20,18 @@ REMEMBERED = 10 * HALF_LIFE_TRADES
 """Older trades of an asset would count less than a thousandth."""
 
 
-def learned_costs(legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> tuple[LearnedCost, ...]:
-    """Of each of ``symbols`` that was traded, in their order. ``legs`` oldest first.
+def learned_costs(executed_swaps: Sequence[ExecutedSwap], symbols: Sequence[str]) -> tuple[LearnedCost, ...]:
+    """Of each of ``symbols`` that was traded, in their order. ``executed_swaps`` oldest first.
 
     An asset traded against another carries half of the leg's cost: the decision counts the change of both."""
-    return tuple(found for symbol in symbols if (found := _learned(symbol, legs, symbols)) is not None)
+    return tuple(
+        found for symbol in symbols if (found := _learned(symbol, executed_swaps, symbols)) is not None
+    )
 
 
-def parts(leg: ExecutedLeg, symbols: Sequence[str]) -> Mapping[str, float]:
+def parts(swap: ExecutedSwap, symbols: Sequence[str]) -> Mapping[str, float]:
     """Which of ``symbols`` a leg traded, and the part of its cost that is each one's."""
-    traded = [symbol for symbol in (leg.sold, leg.bought) if symbol in symbols]
+    traded = [symbol for symbol in (swap.sold, swap.bought) if symbol in symbols]
     return {symbol: 1.0 / len(traded) for symbol in traded}
 
 
@@ -101,9 +103,11 @@ def _expected(assumed_bps: float, learned: LearnedCost | None, curve: CostCurve 
     return AssetCost(drawn(curve.fee * BPS), drawn(assumed_bps), curve, part)
 
 
-def _learned(symbol: str, legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -> LearnedCost | None:
-    shares = ((leg, parts(leg, symbols).get(symbol)) for leg in legs)
-    traded = [(leg, share) for leg, share in shares if share is not None][-REMEMBERED:]
+def _learned(
+    symbol: str, executed_swaps: Sequence[ExecutedSwap], symbols: Sequence[str]
+) -> LearnedCost | None:
+    shares = ((swap, parts(swap, symbols).get(symbol)) for swap in executed_swaps)
+    traded = [(swap, share) for swap, share in shares if share is not None][-REMEMBERED:]
     if not traded:
         return None
     weights = [0.5 ** (age / HALF_LIFE_TRADES) for age in reversed(range(len(traded)))]
@@ -113,11 +117,11 @@ def _learned(symbol: str, legs: Sequence[ExecutedLeg], symbols: Sequence[str]) -
         trades=len(traded),
         weight=total,
         realised_bps=math.fsum(
-            weight * share * leg.realised_bps for weight, (leg, share) in zip(weights, traded, strict=True)
+            weight * share * swap.realised_bps for weight, (swap, share) in zip(weights, traded, strict=True)
         )
         / total,
         fees_bps=math.fsum(
-            weight * share * leg.fees_bps for weight, (leg, share) in zip(weights, traded, strict=True)
+            weight * share * swap.fees_bps for weight, (swap, share) in zip(weights, traded, strict=True)
         )
         / total,
     )

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from keeper.decision import goals, measures
 from keeper.decision.gates import ORDERED, holds_back, judged_limits, judged_triggers
-from keeper.decision.situation import Position, Situation, consider, take_position
+from keeper.decision.trade_context import Position, TradeContext, consider, take_position
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.pause_state import DeleverageRequest, PauseState
 from keeper.domain.policy import Policy
-from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
 from keeper.domain.urgency import Urgency
 from keeper.sizing.tighten import Tightened
@@ -29,9 +29,9 @@ def decide(
     in_flight: InFlight | None,
     policy: Policy,
     tightened: tuple[Tightened, ...],
-    standing: Standing | None = None,
-    demand: Demand | None = None,
-    seen_at: float | None = None,
+    pause_state: PauseState | None = None,
+    deleverage_request: DeleverageRequest | None = None,
+    read_at: float | None = None,
     learned: Sequence[LearnedCost] = (),
 ) -> Decision:
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
@@ -41,7 +41,7 @@ def decide(
     when plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to no known aim;
     InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
-    position = take_position(snapshot, model, target, policy, demand, learned)
+    position = take_position(snapshot, model, target, policy, deleverage_request, learned)
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
     urgency = max((gate.urgency for gate in fired), key=PRESSING.index, default=Urgency.ROUTINE)
@@ -50,7 +50,7 @@ def decide(
         move = goals.ripcord(position)
     else:
         move = goals.planned(position, policy.decision.at(urgency))
-    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, standing, seen_at)
+    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, pause_state, read_at)
     limits = judged_limits(situation)
     gates = triggers + limits
     held_back = [gate for gate in limits if holds_back(gate, situation)]
@@ -66,9 +66,9 @@ def decide(
 
 
 def _nothing_to_do(
-    position: Position, situation: Situation, gates: tuple[Gate, ...], held_back: list[Gate]
+    position: Position, situation: TradeContext, gates: tuple[Gate, ...], held_back: list[Gate]
 ) -> Decision:
-    if position.demand is not None:
+    if position.deleverage_request is not None:
         ordered = next(gate for gate in gates if gate.name == ORDERED)
         return _held(situation, gates, ordered.detail, 0)
     # On data that is not trusted, "nothing to do" is not known either.
@@ -102,7 +102,7 @@ def _within_bands(position: Position) -> str:
     return ", ".join(said)
 
 
-def _held(situation: Situation, gates: tuple[Gate, ...], why: str, exit_code: int) -> Decision:
+def _held(situation: TradeContext, gates: tuple[Gate, ...], why: str, exit_code: int) -> Decision:
     return Decision(
         action=Action.HOLD,
         urgency=situation.urgency,
@@ -118,7 +118,7 @@ def _held(situation: Situation, gates: tuple[Gate, ...], why: str, exit_code: in
     )
 
 
-def _ripcord(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
+def _ripcord(situation: TradeContext, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
     now, then = situation.position.held.leverage, situation.goal.leverage
     if situation.position.held.nav_usd <= 0.0:
         return _held(
@@ -135,7 +135,7 @@ def _ripcord(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: g
     return _traded(Action.RIPCORD, situation, gates, why)
 
 
-def _rebalance(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
+def _rebalance(situation: TradeContext, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
     now, then = situation.position.held.leverage, situation.goal.leverage
     why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}"
     if not move.cut_short:
@@ -146,7 +146,7 @@ def _rebalance(situation: Situation, gates: tuple[Gate, ...], cause: Gate, move:
     )
 
 
-def _traded(action: Action, situation: Situation, gates: tuple[Gate, ...], why: str) -> Decision:
+def _traded(action: Action, situation: TradeContext, gates: tuple[Gate, ...], why: str) -> Decision:
     return Decision(
         action=action,
         urgency=situation.urgency,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keeper.decision import brakes, limits, triggers
-from keeper.decision.finding import Finding
-from keeper.decision.situation import Position, Situation
+from keeper.decision import limits, pause_rules, triggers
+from keeper.decision.gate_result import GateResult
+from keeper.decision.trade_context import Position, TradeContext
 from keeper.domain.decision import Gate
 from keeper.domain.urgency import Urgency
 
@@ -34,8 +34,8 @@ class TriggerRule:
     """A reason to trade; ``urgency`` is how pressing it is when it fires."""
 
     name: str
-    judge: Callable[[Position], Finding]
-    urgency: Callable[[Position, Finding], Urgency]
+    judge: Callable[[Position], GateResult]
+    urgency: Callable[[Position, GateResult], Urgency]
     meaning: str
     kind: str = TRIGGER
     exit_code: int = 0
@@ -49,7 +49,7 @@ class LimitRule:
     kind: str
     exit_code: int
     applies_to: frozenset[Urgency]
-    judge: Callable[[Situation], Finding]
+    judge: Callable[[TradeContext], GateResult]
     meaning: str
 
 
@@ -204,13 +204,15 @@ LIMITS = (
         limits.no_overshoot,
         "the trade ends where no trigger fires that does not fire already",
     ),
-    LimitRule("not_paused", LIMIT, 7, PLANNED, brakes.not_paused, "nobody, and no alarm, paused the keeper"),
+    LimitRule(
+        "not_paused", LIMIT, 7, PLANNED, pause_rules.not_paused, "nobody, and no alarm, paused the keeper"
+    ),
     LimitRule(
         "day_loss",
         LIMIT,
         7,
         PLANNED,
-        brakes.day_loss,
+        pause_rules.day_loss,
         "trades lost less in 24 hours than `daily.max_loss`; more pauses the keeper",
     ),
     LimitRule(
@@ -218,7 +220,7 @@ LIMITS = (
         LIMIT,
         7,
         PLANNED,
-        brakes.day_failures,
+        pause_rules.day_failures,
         "fewer calls reverted in 24 hours than `daily.max_failures`; as many pause the keeper",
     ),
     LimitRule(
@@ -226,7 +228,7 @@ LIMITS = (
         LIMIT,
         5,
         PLANNED,
-        brakes.day_turnover,
+        pause_rules.day_turnover,
         "with this trade no more is traded in 24 hours than `daily.max_turnover`",
     ),
     LimitRule(
@@ -234,7 +236,7 @@ LIMITS = (
         LIMIT,
         5,
         PLANNED,
-        brakes.day_gas,
+        pause_rules.day_gas,
         "with this trade no more is paid for gas in 24 hours than `daily.max_gas_eth`",
     ),
 )
@@ -254,7 +256,7 @@ def judged_triggers(position: Position) -> tuple[Gate, ...]:
 
 def _looked_at(name: str, position: Position) -> bool:
     """What is ordered by hand is a deleveraging and nothing else: no other reason to trade counts beside it."""
-    if position.demand is not None:
+    if position.deleverage_request is not None:
         return name in (ORDERED, "health_factor_act")
     if name == ORDERED:
         return False
@@ -263,23 +265,23 @@ def _looked_at(name: str, position: Position) -> bool:
     return name in ALWAYS_LOOKED_AT or name in position.policy.decision.triggers
 
 
-def judged_limits(situation: Situation) -> tuple[Gate, ...]:
+def judged_limits(situation: TradeContext) -> tuple[Gate, ...]:
     """Every limit that this urgency respects."""
     return tuple(
         _gate(rule, rule.judge(situation), situation.urgency)
         for rule in LIMITS
         if situation.urgency in rule.applies_to
-        and (situation.standing is not None or rule.name not in OF_STANDING)
-        and (situation.seen_at is not None or rule.name != HEAD_AGE)
+        and (situation.pause_state is not None or rule.name not in OF_STANDING)
+        and (situation.read_at is not None or rule.name != HEAD_AGE)
     )
 
 
-def holds_back(gate: Gate, situation: Situation) -> bool:
+def holds_back(gate: Gate, situation: TradeContext) -> bool:
     """Whether this gate stops this trade: a levering gate lets pass what does not raise leverage."""
     return not gate.passed and (gate.kind != LEVERING or situation.raises_risk)
 
 
-def _gate(rule: TriggerRule | LimitRule, finding: Finding, urgency: Urgency) -> Gate:
+def _gate(rule: TriggerRule | LimitRule, finding: GateResult, urgency: Urgency) -> Gate:
     return Gate(
         name=rule.name,
         kind=rule.kind,

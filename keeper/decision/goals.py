@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from keeper.decision import measures
 from keeper.decision.no_trade import edge_of_no_trade_region
 from keeper.decision.overshoot import is_out_of_band, liquidation_thresholds, worst_overshoot
-from keeper.decision.situation import Position
+from keeper.decision.trade_context import Position
 from keeper.domain.decision import Goal
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import Trust
@@ -157,7 +157,7 @@ def within_bounds(position: Position, aim: tuple[float, ...]) -> tuple[float, ..
 
 def ripcord(position: Position) -> Move:
     """All weights lowered alike until the health factor is at its safe level; before them, what must leave the lending
-    market first (``must_leave_first``).
+    market first (``zero_ltv_collateral``).
 
     An asset whose price is DEAD stays as it is. The health factor is the lending market's own, after losing
     the whole emergency slippage on what is sold. What the assets cannot reach is left: the goal is as low as
@@ -175,7 +175,11 @@ def ripcord(position: Position) -> Move:
 def wanted_health_factor(position: Position) -> float:
     """Where a ripcord ends: what was ordered, else the safe level, whichever is higher; infinite: no debt."""
     safe = position.policy.decision.safe_health_factor
-    return safe if position.demand is None else max(position.demand.health_factor, _needed(position, safe))
+    return (
+        safe
+        if position.deleverage_request is None
+        else max(position.deleverage_request.health_factor, _needed(position, safe))
+    )
 
 
 def _needed(position: Position, safe: float) -> float:
@@ -217,7 +221,11 @@ def _kept_shares(position: Position, slippage: float) -> dict[str, float]:
     ``K0 + K1 = h (D - (1 - slippage) S2)``; where all of it does not do, the share ``g`` of the others stays for which
     ``K0 + g K1 = h (D - (1 - slippage) (V2 + (1 - g) V1))``.
     """
-    snapshot, sellable, leaving = position.snapshot, _sellable(position), position.snapshot.must_leave_first
+    snapshot, sellable, leaving = (
+        position.snapshot,
+        _sellable(position),
+        position.snapshot.zero_ltv_collateral,
+    )
     fixed_k = sold_k = left_k = sold_v = left_v = 0.0
     for token, reserve, holding in zip(
         snapshot.tokens[1:], snapshot.reserves[1:], snapshot.holdings[1:], strict=True

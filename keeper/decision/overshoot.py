@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from keeper.decision import measures
-from keeper.decision.situation import Position
+from keeper.decision.trade_context import Position
 from keeper.domain.units import BPS
 from keeper.sizing.bounds import health_factor_at
 from keeper.sizing.redemptions import cash_share

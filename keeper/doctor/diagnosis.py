@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Reads
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
@@ -43,7 +43,7 @@ class Patient:
         self.settings: Settings
         self.policy: Policy
         self.reads: Reads
-        self.node: Node
+        self.node: ChainReader
         self.snapshot: MarketSnapshot
         self.opinions: tuple[Opinion, ...]
 

@@ -18,8 +18,8 @@ from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import MemoryRounds, StoredRounds
 from keeper.journal.store import Journal
-from keeper.oracle.gate import judged, usable
 from keeper.oracle.memory import remembered
+from keeper.oracle.price_gate import judged, usable
 from keeper.oracle.twap import twap_opinions
 from keeper.settings.schema import Settings
 from keeper.settings.to_domain import endpoints

@@ -55,8 +55,8 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class FeedReading:
     """The last round of an asset's feed and what it may be used for; ``rule`` (an entry of keeper.oracle.rules) and
-    ``reason`` are empty when FRESH. ``least`` and ``most`` are what its aggregator can answer at all, 0 where it does
-    not say. The fields with a default came later."""
+    ``reason`` are empty when FRESH. ``min_answer`` and ``max_answer`` bound what its aggregator can answer, 0 where it
+    does not say. The fields with a default came later."""
 
     symbol: str
     feed: str
@@ -65,8 +65,8 @@ class FeedReading:
     trust: Trust
     reason: str
     rule: str = ""
-    least: int = 0
-    most: int = 0
+    min_answer: int = 0
+    max_answer: int = 0
 
     @property
     def price(self) -> int:
@@ -280,7 +280,7 @@ class MarketSnapshot:
         return self.holdings[self.index(symbol)]
 
     @property
-    def must_leave_first(self) -> tuple[str, ...]:
+    def zero_ltv_collateral(self) -> tuple[str, ...]:
         """Collateral whose loan to value is 0: while any of it is there, a borrower may withdraw nothing else (Aave
         ValidationLogic.validateHFAndLtvzero)."""
         if self.holdings[0].owed == 0:
@@ -292,7 +292,7 @@ class MarketSnapshot:
         )
 
 
-def least_trusted(readings: Sequence[FeedReading]) -> FeedReading:
+def lowest_trust(readings: Sequence[FeedReading]) -> FeedReading:
     """The reading that allows least; the first of equals."""
     order = (Trust.DEAD, Trust.SUSPECT, Trust.STALE, Trust.FRESH)
     return min(readings, key=lambda reading: order.index(reading.trust))

@@ -130,7 +130,7 @@ class SimulationReport:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One named comparison of ``verify`` or ``aftermath``; ``passed`` says whether the value respects the limit."""
+    """One named comparison of ``verify`` or ``post_trade``; ``passed`` says whether the value respects the limit."""
 
     name: str
     value: float

@@ -39,8 +39,8 @@ class FeedMemory:
 
     symbol: str
     feed: str
-    seen_id: int
-    seen_updated_at: int
+    last_round_id: int
+    last_updated_at: int
     accepted: int
     fresh_at: int
     always_now: int

@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from keeper.domain.decision import Decision
 from keeper.domain.evidence import ImpliedReading
-from keeper.domain.legs import ExecutedLeg, LearnedCost
+from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.pause_state import DeleverageRequest, PauseState
 from keeper.domain.plan import Check, PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.prices import FeedMemory, Opinion
-from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight, Receipt
 
 
@@ -34,7 +34,7 @@ class HistoryReference:
 class CycleInputs:
     """Everything the pure functions were given, the bars by reference. The snapshot's feeds have their verdicts.
 
-    ``candles`` refers to bars of other sources. ``memory`` is what earlier cycles saw of the feeds, ``seen_at`` the
+    ``candles`` refers to bars of other sources. ``memory`` is what earlier cycles saw of the feeds, ``read_at`` the
     keeper's own clock when the block was read, where the two are compared, ``learned_costs`` what earlier trades cost.
     The fields with a default came later.
     """
@@ -45,11 +45,11 @@ class CycleInputs:
     in_flight: InFlight | None
     policy: Policy
     quotes: tuple[Quote, ...]
-    standing: Standing | None = None
-    demand: Demand | None = None
+    pause_state: PauseState | None = None
+    deleverage_request: DeleverageRequest | None = None
     opinions: tuple[Opinion, ...] = ()
     memory: tuple[FeedMemory, ...] = ()
-    seen_at: float | None = None
+    read_at: float | None = None
     candles: tuple[HistoryReference, ...] = ()
     learned_costs: tuple[LearnedCost, ...] = ()
 
@@ -98,7 +98,7 @@ class Mode(StrEnum):
         return self in (Mode.EXECUTE, Mode.LIVE)
 
 
-class Outcome(StrEnum):
+class CycleOutcome(StrEnum):
     """HELD: no trade wanted, or a gate held it back. DECLINED: the simulated plan failed a check. WOULD_SEND:
     all checks passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see
     ``failure``."""
@@ -116,13 +116,13 @@ class DecisionRecord:
 
     ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the
     whole cycle, ``nodes`` them by node; ``quorum`` of these had to say the same. ``compute_ms`` is the time spent in
-    the pure functions. ``legs`` are the swaps of a mined plan, ``aftermath`` its checks. The fields with a default
-    came later.
+    the pure functions. ``executed_swaps`` are the swaps of a mined plan, ``post_trade`` its checks. The
+    fields with a default came later.
     """
 
     record_id: str
     mode: Mode
-    outcome: Outcome
+    outcome: CycleOutcome
     summary: str
     exit_code: int
     started_at: float
@@ -140,5 +140,5 @@ class DecisionRecord:
     compute_ms: float
     nodes: tuple[NodeUse, ...] = ()
     quorum: int = 1
-    legs: tuple[ExecutedLeg, ...] = ()
-    aftermath: tuple[Check, ...] = ()
+    executed_swaps: tuple[ExecutedSwap, ...] = ()
+    post_trade: tuple[Check, ...] = ()

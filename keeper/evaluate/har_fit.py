@@ -11,7 +11,7 @@ from keeper.domain.path import MarketPath
 from keeper.domain.policy import EstimatePolicy
 from keeper.evaluate.history import DAY, midnights, outcome
 from keeper.risk.har import components
-from keeper.risk.squares import Path
+from keeper.risk.squared_returns import Path
 
 HORIZON_DAYS = 7
 """The strategy rebalances at least this often; a fit to the next day follows volatility more nervously."""

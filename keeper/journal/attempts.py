@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from keeper.domain.standing import Spent
+from keeper.domain.pause_state import DailyUsage
 from keeper.domain.tx import (
     UNFINISHED,
     Attempt,
@@ -125,7 +125,7 @@ class StoredAttempts:
         receipts = self.receipts(found.intent_id)
         return (found, receipts[-1]) if receipts else None
 
-    def spent(self, chain_id: int, sender: str, since: int) -> Spent:
+    def spent(self, chain_id: int, sender: str, since: int) -> DailyUsage:
         """What was decided on after ``since`` (the chain's time, Unix seconds) has used up. What is in flight counts as
         sold. Of several receipts for one hash the last counts."""
         loss, turnover, gas, failures = 0.0, 0.0, 0, 0
@@ -138,7 +138,7 @@ class StoredAttempts:
                 failures += not receipt.succeeded
                 if receipt.nav_before and receipt.nav_after is not None:
                     loss += max(0.0, 1.0 - receipt.nav_after / receipt.nav_before)
-        return Spent(loss=loss, turnover=turnover, gas_wei=gas, failures=failures)
+        return DailyUsage(loss=loss, turnover=turnover, gas_wei=gas, failures=failures)
 
     # -------------------------------------------------------------------- writing
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.plan import Route
 from keeper.domain.record import DecisionRecord
 from keeper.journal import schema
@@ -17,20 +17,20 @@ from keeper.journal.store import Journal
 
 def rows(record: DecisionRecord) -> Iterator[dict[str, Any]]:
     """Of table ``fills``. Raw amounts are text: they do not fit 64 bits."""
-    for place, leg in enumerate(record.legs):
+    for place, swap in enumerate(record.executed_swaps):
         yield {
             "record_id": record.record_id,
             "place": place,
-            "sold": leg.sold,
-            "bought": leg.bought,
-            "route": _written(leg.route),
-            "value_usd": leg.value_usd,
-            "fair_out": str(leg.fair_out),
-            "quoted_out": str(leg.quoted_out),
-            "simulated_out": None if leg.simulated_out is None else str(leg.simulated_out),
-            "realised_out": str(leg.realised_out),
-            "fees_bps": leg.fees_bps,
-            "at": leg.at,
+            "sold": swap.sold,
+            "bought": swap.bought,
+            "route": _written(swap.route),
+            "value_usd": swap.value_usd,
+            "fair_out": str(swap.fair_out),
+            "quoted_out": str(swap.quoted_out),
+            "simulated_out": None if swap.simulated_out is None else str(swap.simulated_out),
+            "realised_out": str(swap.realised_out),
+            "fees_bps": swap.fees_bps,
+            "at": swap.at,
         }
 
 
@@ -40,7 +40,7 @@ class StoredFills:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def latest(self, limit: int) -> tuple[ExecutedLeg, ...]:
+    def latest(self, limit: int) -> tuple[ExecutedSwap, ...]:
         """ports.Legs. Raises JournalCorrupt."""
         table = schema.fills
         query = select(table).order_by(table.c.entry.desc(), table.c.place.desc()).limit(limit)
@@ -49,10 +49,10 @@ class StoredFills:
         return tuple(reversed(found))
 
 
-def _leg(row: Mapping[str, Any]) -> ExecutedLeg:
+def _leg(row: Mapping[str, Any]) -> ExecutedSwap:
     simulated = row["simulated_out"]
     try:
-        return ExecutedLeg(
+        return ExecutedSwap(
             sold=row["sold"],
             bought=row["bought"],
             route=_read(row["route"]),

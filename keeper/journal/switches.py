@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from keeper.domain.standing import Pause, PausedBy
+from keeper.domain.pause_state import Pause, PausedBy
 from keeper.journal import schema
 from keeper.journal.store import Journal
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from keeper.domain.market import FeedReading, MarketSnapshot, Trust
 from keeper.domain.prices import FeedMemory
-from keeper.oracle.gate import always_now
+from keeper.oracle.price_gate import always_now
 
 
 def remembered(memory: Sequence[FeedMemory], snapshot: MarketSnapshot) -> tuple[FeedMemory, ...]:
@@ -36,10 +36,10 @@ def _after(memory: FeedMemory, reading: FeedReading, snapshot: MarketSnapshot) -
     return FeedMemory(
         symbol=reading.symbol,
         feed=reading.feed,
-        seen_id=max(memory.seen_id, latest.round_id) if credible else memory.seen_id,
-        seen_updated_at=max(memory.seen_updated_at, latest.updated_at)
+        last_round_id=max(memory.last_round_id, latest.round_id) if credible else memory.last_round_id,
+        last_updated_at=max(memory.last_updated_at, latest.updated_at)
         if credible
-        else memory.seen_updated_at,
+        else memory.last_updated_at,
         accepted=reading.price if fresh else memory.accepted,
         fresh_at=now if fresh else memory.fresh_at,
         always_now=always_now(latest.updated_at, now, memory),

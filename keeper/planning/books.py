@@ -95,12 +95,12 @@ class Books:
 
     # --------------------------------------------------------------------- steps
 
-    def swap(self, step: Step, least_in: int) -> None:
-        """``least_in`` is what it certainly takes."""
+    def swap(self, step: Step, min_in: int) -> None:
+        """``min_in`` is what it certainly takes."""
         assert step.route is not None
         bought = step.route.symbols[-1]
         self.steps.append(step)
-        self.idle[step.symbol] -= least_in
+        self.idle[step.symbol] -= min_in
         if step.amount == UINT256_MAX:
             self.expected.pop(step.symbol, None)
         self.idle[bought] += step.limit

@@ -16,7 +16,7 @@ CHECKS = {
 """Name to what it demands. A plan that fails any of them is not sent; failing only cost_within_benefit is an
 ordinary HOLD."""
 
-AFTERMATH = {
+POST_TRADE_CHECKS = {
     "risk_spread_improved": "the largest gap of a risk share to its target is no wider than before, than "
     "decision.risk_share_band, or than planned; not of a RIPCORD",
     "leverage_within_target": "leverage above the target's, the plan's on a part of the way, or after a RIPCORD that "

@@ -13,8 +13,8 @@ from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import BPS, usd
 from keeper.planning.gas import swap_usd, usd_per_gas
+from keeper.planning.netting import Trade
 from keeper.planning.split import MOST_PARTS, Part, best_split, curves, net_usd
-from keeper.planning.trades import Trade
 
 FEE_UNIT = 1_000_000
 """Uniswap counts fees in hundredths of a bp."""
@@ -22,21 +22,21 @@ FEE_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A trade, or a part of one, with its route. ``amount_out`` raw is what the quoter expects, ``least_out`` what
+    """A trade, or a part of one, with its route. ``amount_out`` raw is what the quoter expects, ``min_out`` what
     the oracle says it must be.
 
     ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
-    (negative: a gain). ``all_of_it``: whatever is there of the token is sold, ``amount_in`` is what is expected,
-    ``least_out`` that of what is certain.
+    (negative: a gain). ``sells_balance``: whatever is there of the token is sold, ``amount_in`` is what is expected,
+    ``min_out`` that of what is certain.
     """
 
     trade: Trade
     route: Route
     amount_out: int
-    least_out: int
+    min_out: int
     fees_usd: float
     impact_usd: float
-    all_of_it: bool = False
+    sells_balance: bool = False
 
 
 def best_fills(
@@ -62,7 +62,7 @@ def best_fills(
     return (whole,)
 
 
-def least_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
+def min_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
     """What the oracle prices say the trade must return after the pools' own fees and the allowed slippage,
     rounded up."""
     sold, bought = snapshot.token(trade.sell), snapshot.token(trade.buy)
@@ -80,7 +80,7 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     """At least what was quoted less the tolerance: a deleveraging is seen in the public mempool, and what an
     emergency's wide slippage allows would be there for whoever trades just before it."""
     quoted = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
-    return replace(fill, least_out=max(fill.least_out, quoted))
+    return replace(fill, min_out=max(fill.min_out, quoted))
 
 
 def _best_whole(
@@ -92,7 +92,7 @@ def _best_whole(
         for quote in quotes
         if quote.amount_out is not None and _answers(quote, trade)
     ]
-    acceptable = [(fill, gas) for fill, gas in fills if fill.amount_out >= fill.least_out]
+    acceptable = [(fill, gas) for fill, gas in fills if fill.amount_out >= fill.min_out]
     if not acceptable:
         return None
     per_gas = usd_per_gas(snapshot, gas_symbol)
@@ -130,7 +130,7 @@ def _best_parts(
         unit_usd,
         cost,
         most_parts,
-        lambda part: part.amount_out >= fill(part).least_out,
+        lambda part: part.amount_out >= fill(part).min_out,
     )
     in_one = () if whole is None else (Part(whole.route, trade.amount_in, whole.amount_out),)
     pays = not in_one or net_usd(parts, unit_usd, cost) > net_usd(in_one, unit_usd, cost)
@@ -145,7 +145,7 @@ def _refusal(
         for quote in quotes
         if quote.amount_out is not None
         and _answers(quote, trade)
-        and (least := least_out(trade, quote.route, snapshot, max_slippage_bps))
+        and (least := min_out(trade, quote.route, snapshot, max_slippage_bps))
     ]
     seen = (
         f"the best pool returns {1 - max(returned):.2%} less than allowed"
@@ -176,7 +176,7 @@ def fill_of(
         trade=trade,
         route=route,
         amount_out=amount_out,
-        least_out=least_out(trade, route, snapshot, max_slippage_bps),
+        min_out=min_out(trade, route, snapshot, max_slippage_bps),
         fees_usd=fees,
         impact_usd=value_in - fees - value_out,
     )

@@ -65,7 +65,7 @@ def _collateral(
             change[symbol] = left
         elif bought or (with_idle and worth_supplying(left, symbol, snapshot)):
             change[symbol] = left
-    first = snapshot.must_leave_first
+    first = snapshot.zero_ltv_collateral
     if any(symbol not in first for symbol in withdrawn):
         whole = {symbol: snapshot.holding(symbol).supplied for symbol in first}
         withdrawn = whole | {symbol: amount for symbol, amount in withdrawn.items() if symbol not in whole}
@@ -91,12 +91,12 @@ def _steps(
     steps = []
     if funded.repay_first:
         repay = move(StepKind.REPAY, cash, funded.repay_first, paid=True)
-        all_of_it = funded.repay_first == snapshot.holdings[0].owed
-        steps.append(replace(repay, amount=UINT256_MAX) if all_of_it else repay)
+        sells_balance = funded.repay_first == snapshot.holdings[0].owed
+        steps.append(replace(repay, amount=UINT256_MAX) if sells_balance else repay)
     for symbol, amount in withdrawn.items():
         withdraw = move(StepKind.WITHDRAW, symbol, amount, paid=False)
         # Interest until the transaction is mined must not stay behind.
-        whole = symbol in snapshot.must_leave_first and amount == snapshot.holding(symbol).supplied
+        whole = symbol in snapshot.zero_ltv_collateral and amount == snapshot.holding(symbol).supplied
         steps.append(replace(withdraw, amount=UINT256_MAX) if whole else withdraw)
     steps += [swap(fill) for fill in sorted(fills, key=lambda fill: _turn(fill, cash))]
     for symbol, amount in collateral.items():
@@ -133,7 +133,7 @@ def swap(fill: Fill) -> Step:
         kind=StepKind.SWAP_EXACT_IN,
         symbol=fill.trade.sell,
         amount=fill.trade.amount_in,
-        limit=fill.least_out,
+        limit=fill.min_out,
         route=fill.route,
         expected_in=fill.trade.amount_in,
         expected_out=fill.amount_out,

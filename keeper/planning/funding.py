@@ -57,7 +57,7 @@ def funding(
     holding = snapshot.holdings[0]
     on_hand = holding.idle - buffer
     spent = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == cash)
-    earned = sum(fill.least_out for fill in fills if fill.trade.buy == cash)
+    earned = sum(fill.min_out for fill in fills if fill.trade.buy == cash)
     repay_first = repayment_first(withdrawn, snapshot, least)
     due = repay_first + _interest_until_mined(repay_first, holding.owed)
     short = due + spent - on_hand - earned

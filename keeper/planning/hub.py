@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
 from keeper.domain.units import raw_from_usd_floor
+from keeper.planning.netting import Trade
 from keeper.planning.split import ladder
-from keeper.planning.trades import Trade
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class _Turns:
         """One fill, in as few parts as can be."""
         fill = self.fills[place]
         sold, whole = fill.trade.sell, fill.trade.amount_in
-        if fill.all_of_it:
+        if fill.sells_balance:
             self._make_of_all(place)
             return
         for _ in range(MOST_PARTS):
@@ -131,9 +131,9 @@ class _Turns:
             self._repay_what_frees()
         if self.books.free(symbol) < short:
             self._supply_all()
-        all_of_it = min(self.books.supplied[symbol], self._still_sold(symbol) - self.books.idle[symbol])
+        sells_balance = min(self.books.supplied[symbol], self._still_sold(symbol) - self.books.idle[symbol])
         free = self.books.free(symbol)
-        take = all_of_it if free >= all_of_it else min(short, free)
+        take = sells_balance if free >= sells_balance else min(short, free)
         if take > 0:
             self.books.withdraw(symbol, take)
 
@@ -152,11 +152,13 @@ class _Turns:
     def _still_sold(self, symbol: str) -> int:
         """For certain: what sells all that is there counts less what is only expected to be."""
         of_it = [
-            (left, fill.all_of_it)
+            (left, fill.sells_balance)
             for left, fill in zip(self.left, self.fills, strict=True)
             if left and fill.trade.sell == symbol
         ]
-        only_expected = self.books.expected.get(symbol, 0) if any(all_of_it for _, all_of_it in of_it) else 0
+        only_expected = (
+            self.books.expected.get(symbol, 0) if any(sells_balance for _, sells_balance in of_it) else 0
+        )
         return max(0, sum(left for left, _ in of_it) - only_expected)
 
     # ---------------------------------------------------------- what a swap spends
@@ -178,7 +180,7 @@ class _Turns:
         """What must still be borrowed before all is done; below 0 what can be repaid."""
         cash = self.books.cash
         earned = sum(
-            -(-fill.least_out * left // fill.trade.amount_in)
+            -(-fill.min_out * left // fill.trade.amount_in)
             for left, fill in zip(self.left, self.fills, strict=True)
             if fill.trade.buy == cash
         )

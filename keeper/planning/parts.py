@@ -20,7 +20,7 @@ def part_of(fill: Fill, before: int, amount: int) -> Step:
     share of the least."""
     whole = fill.trade.amount_in
     expected = returned(fill, before + amount) - returned(fill, before)
-    limit = max(1, -(-fill.least_out * amount // whole))
+    limit = max(1, -(-fill.min_out * amount // whole))
     if expected < limit:
         raise NothingFeasible(
             f"selling {fill.trade.sell} for {fill.trade.buy} in parts: the last would return less than allowed",

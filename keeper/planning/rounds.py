@@ -172,7 +172,7 @@ def _done(fills: Sequence[Fill], left: Mapping[int, int]) -> Iterator[Fill]:
                 fill,
                 trade=replace(fill.trade, amount_in=amount, value_usd=fill.trade.value_usd * share),
                 amount_out=returned(fill, amount),
-                least_out=max(1, -(-fill.least_out * amount // whole)),
+                min_out=max(1, -(-fill.min_out * amount // whole)),
                 fees_usd=fill.fees_usd * share,
                 impact_usd=fill.impact_usd * share,
             )

@@ -14,15 +14,15 @@ from keeper.domain.plan import Cost, Quote, RebalancePlan, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD, raw_from_usd_floor, usd
-from keeper.planning.exactly import exactly
+from keeper.planning.exact_output import with_exact_output
 from keeper.planning.expected import expected_state
 from keeper.planning.fills import guarded
 from keeper.planning.flash import with_flash
 from keeper.planning.funding import idle_buffer
 from keeper.planning.gas import gas_limit_for, gas_of, most_gas, published_wei, usd_of_wei, usd_per_gas
+from keeper.planning.netting import postponed_usd, trades
 from keeper.planning.obstacles import require_within_limits
 from keeper.planning.sequence import fills_of, idle_repays
-from keeper.planning.trades import postponed_usd, trades
 from keeper.planning.way import Way
 from keeper.planning.ways import Terms, ways
 from keeper.planning.without_flash import without_flash
@@ -57,7 +57,7 @@ def route(
     def around_a_loan() -> Way:
         lowest = policy.size.min_health_factor
         loan = with_flash(fills, snapshot, buffer, dust, least, lowest, emergency=emergency)
-        return exactly(loan, decision, snapshot, policy)
+        return with_exact_output(loan, decision, snapshot, policy)
 
     def in_rounds() -> Way:
         least_of_rounds = max(floor, policy.size.min_health_factor)

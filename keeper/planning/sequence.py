@@ -13,11 +13,11 @@ from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
 from keeper.planning.fills import Fill, best_fills
 from keeper.planning.gas import most_further_parts
+from keeper.planning.netting import Trade
 from keeper.planning.obstacles import refuse_if, withdraw_obstacle
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
 from keeper.planning.split import MOST_PARTS, Hop, ladder
-from keeper.planning.trades import Trade
 
 
 def fills_of(

@@ -25,8 +25,8 @@ from itertools import pairwise
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import unit
+from keeper.planning.netting import Trade
 from keeper.planning.split import Hop, hops, ladder
-from keeper.planning.trades import Trade
 
 Answers = Mapping[tuple[Route, int], Quote]
 """Quotes by route and raw amount in."""

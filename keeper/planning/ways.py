@@ -17,9 +17,9 @@ from keeper.planning.collateral import MARGIN, room_to_borrow
 from keeper.planning.fills import Fill
 from keeper.planning.funding import interest, repayment_first
 from keeper.planning.gas import swap_usd
+from keeper.planning.hub_routing import through_the_hub
 from keeper.planning.in_turn import in_turn
-from keeper.planning.through_the_hub import through_the_hub
-from keeper.planning.trades import Trade
+from keeper.planning.netting import Trade
 from keeper.planning.way import Way
 
 MOST_HUB_WAYS = 2
@@ -102,5 +102,5 @@ def _carrying_loan(fills: Sequence[Fill], terms: Terms) -> int:
     for fill in fills:
         due += fill.trade.amount_in if fill.trade.sell == cash else 0
         most = max(most, due)
-        due -= fill.least_out if fill.trade.buy == cash else 0
+        due -= fill.min_out if fill.trade.buy == cash else 0
     return max(0, most - snapshot.holdings[0].idle)

@@ -84,7 +84,7 @@ def without_flash(
 
 def _require_nothing_held_back(leaving: Sequence[Fill], snapshot: MarketSnapshot) -> None:
     """Aave ValidationLogic.validateHFAndLtvzero: beside debt, collateral of LTV 0 leaves before any other."""
-    held_back = snapshot.must_leave_first
+    held_back = snapshot.zero_ltv_collateral
     others = [fill.trade.sell for fill in leaving if fill.trade.sell not in held_back]
     if held_back and others:
         raise NothingFeasible(
@@ -117,7 +117,7 @@ def _between(fills: Sequence[Fill], standing: Standing) -> tuple[list[Step], Sta
         idle[sold] += needed - fill.trade.amount_in
         supply = Step(StepKind.SUPPLY, bought, UINT256_MAX, 0, None, idle[bought] + fill.amount_out, 0)
         steps += [swap(fill), supply]
-        supplied[bought] += idle[bought] + fill.least_out
+        supplied[bought] += idle[bought] + fill.min_out
         idle[bought] = 0
     return steps, Standing(supplied, standing.owed, standing.cash, idle)
 

@@ -15,18 +15,18 @@ from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.risk.ewma import bars_of
 from keeper.risk.har import har
 from keeper.risk.returns import log_returns
-from keeper.risk.squares import Path, Squares, Window
+from keeper.risk.squared_returns import Path, SquaredReturns, Window
 
-Variance = Callable[[Squares, EstimatePolicy], NDArray[np.float64]]
+Variance = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
 """Variance per bar, in the shape the squares give: (n,) or (T, n)."""
 
 
-def ewma(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
     """EWMA at ``volatility_half_life_days`` (RiskMetrics 1996)."""
     return squares.decayed(bars_of(policy.volatility_half_life_days, policy.bar_seconds))
 
 
-def ewma_mix(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
     """Mean of the EWMAs at ``mix_half_lives_days``: one that forgets first fast, then slowly.
 
     A HAR (Corsi 2009) with exponential windows (Bollerslev, Hood, Huss and Pedersen 2018) and equal weights.
@@ -35,7 +35,7 @@ def ewma_mix(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
     return np.asarray(sum(each) / len(each))
 
 
-def log_har(squares: Squares, policy: EstimatePolicy) -> NDArray[np.float64]:
+def log_har(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
     """``har_scale`` times the log-HAR of day, week, month and whole history at ``har_weights``."""
     smallest = policy.volatility_floor**2 * policy.bar_seconds / SECONDS_PER_YEAR
     return har(squares, policy.har_weights, policy.har_scale, policy.bar_seconds, smallest)

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def started(work: Callable[[], T]) -> Future[T]:
+def run_in_background(work: Callable[[], T]) -> Future[T]:
     """The future of ``work``, begun at once. The thread is a daemon: an answer that never comes does not keep the
     process from ending, as a pool's threads would."""
     future: Future[T] = Future()
@@ -25,12 +25,12 @@ def started(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def finished(
+def results_in_time(
     works: Sequence[Callable[[], T]], enough: Callable[[T], bool], quorum: int, patience_s: float
 ) -> list[T]:
     """Results of all works in their order, but for those that come later than ``patience_s`` after ``quorum`` others
     were ``enough``. What a work raises is raised here."""
-    futures = [started(work) for work in works]
+    futures = [run_in_background(work) for work in works]
     pending = set(futures)
     while pending:
         good = sum(one.done() and enough(one.result()) for one in futures)

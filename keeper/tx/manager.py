@@ -30,7 +30,7 @@ from keeper.runtime.failpoints import Failpoint
 from keeper.tx import unblock
 from keeper.tx.dispatch import Dispatch, Signer
 from keeper.tx.fees import Fees, first_fees
-from keeper.tx.opening import Opening, Wait
+from keeper.tx.nonce_selection import NonceSelection, Wait
 from keeper.tx.ports import AttemptLog, Clock, FeeMarket, Node, Relay
 from keeper.tx.recovery import Alarm, Recovery
 from keeper.tx.refusals import Refusal
@@ -81,7 +81,7 @@ class TransactionSender:
         self._waiting = waiting
         self._dispatch = Dispatch(node, relay, log, signer)
         self._recovery = Recovery(node, log, self._dispatch, alarm, chain_id, signer.address)
-        self._opening = Opening(
+        self._opening = NonceSelection(
             node, log, self._dispatch, self._recovery, alarm, chain_id, clock, wait, waiting.poll_s
         )
 

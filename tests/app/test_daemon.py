@@ -16,7 +16,7 @@ from keeper.app.daemon import Daemon, trigger_from
 from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, NodeUnavailable
 from keeper.domain.plan import Check
-from keeper.domain.record import DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from tests.cli.records import a_failure, a_record
 
 TRIGGER = trigger_from("1h")
@@ -91,7 +91,7 @@ def unavailable() -> NodeUnavailable:
 
 
 def test_late_calls_coalesce_into_one_cycle() -> None:
-    keeper = Keeper(a_record(outcome=Outcome.HELD))
+    keeper = Keeper(a_record(outcome=CycleOutcome.HELD))
     daemon, _ = daemon_of(keeper, times=5)
     assert daemon.run() == 0
     assert keeper.modes == [Mode.DRY_RUN]
@@ -110,14 +110,16 @@ def test_what_may_be_off_after_a_rebalance_is_a_warning_of_its_own(lines: list[A
         Check("nav_as_simulated", 3.0, 20.0, True, "NAV as simulated"),
         Check("outputs_as_quoted", 31.0, 20.0, False, "USDC sold for less LINK than quoted"),
     )
-    keeper = Keeper(a_record(outcome=Outcome.SENT, aftermath=checks))
+    keeper = Keeper(a_record(outcome=CycleOutcome.SENT, post_trade=checks))
     assert daemon_of(keeper)[0].run() == 0
-    (line,) = [line for line in lines if line["event"] == "aftermath"]
+    (line,) = [line for line in lines if line["event"] == "post_trade"]
     assert (line["log_level"], line["check"], line["number"]) == ("warning", "outputs_as_quoted", 31.0)
 
 
 def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:
-    failed = a_record(outcome=Outcome.FAILED, failure=a_failure(), conclusions=None, inputs=None, exit_code=3)
+    failed = a_record(
+        outcome=CycleOutcome.FAILED, failure=a_failure(), conclusions=None, inputs=None, exit_code=3
+    )
     keeper = Keeper(failed, unavailable(), a_record())
     daemon, _ = daemon_of(keeper)
     assert daemon.run() == 0
@@ -134,7 +136,9 @@ def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:
     "halt",
     [
         AlreadyRunning("another process holds the journal", remedy="Stop it."),
-        a_record(outcome=Outcome.FAILED, failure=Failure("JournalCorrupt", 7, "row 3", "Look."), exit_code=7),
+        a_record(
+            outcome=CycleOutcome.FAILED, failure=Failure("JournalCorrupt", 7, "row 3", "Look."), exit_code=7
+        ),
     ],
 )
 def test_a_halt_ends_the_daemon_with_its_exit_code(halt: Exception | DecisionRecord) -> None:
@@ -147,7 +151,7 @@ def test_a_halt_ends_the_daemon_with_its_exit_code(halt: Exception | DecisionRec
 
 def test_settings_that_cannot_work_end_the_daemon_at_its_first_cycle_only() -> None:
     wrong = a_record(
-        outcome=Outcome.FAILED, failure=Failure("WrongChain", 2, "chain 1", "Mend it."), exit_code=2
+        outcome=CycleOutcome.FAILED, failure=Failure("WrongChain", 2, "chain 1", "Mend it."), exit_code=2
     )
     assert daemon_of(Keeper(wrong, a_record()))[0].run() == 2
     assert daemon_of(Keeper(a_record(), wrong, a_record()))[0].run() == 0

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import PlanVerdict, Quote, QuoteRequest, RebalancePlan, SimulationReport, StepKind
-from keeper.domain.standing import Demand
 from keeper.domain.units import BPS, USD, usd
 from keeper.planning.verify import verify
 from keeper.risk.budgets import risk_parity
@@ -72,7 +72,7 @@ def test_from_rounds_to_decision(benchmark: BenchmarkFixture, snapshot: MarketSn
 def test_from_decision_to_plan(benchmark: BenchmarkFixture, snapshot: MarketSnapshot) -> None:
     assessment = judged(snapshot, a_history(snapshot))
     assert assessment.decision.action is not Action.HOLD
-    quotes = tuple(filled(request, snapshot) for request in wanted_quotes(assessment, snapshot))
+    quotes = tuple(filled(request, snapshot) for request in required_quotes(assessment, snapshot))
     plan = benchmark(propose, assessment, snapshot, quotes)
     assert plan.steps
 
@@ -106,9 +106,11 @@ def with_copies(snapshot: MarketSnapshot, name: str) -> MarketSnapshot:
 
 
 @pytest.mark.parametrize("assets", [4, 10])
-@pytest.mark.parametrize("wanted", [None, Demand(math.inf, "by hand")], ids=["to safety", "all debt"])
+@pytest.mark.parametrize(
+    "wanted", [None, DeleverageRequest(math.inf, "by hand")], ids=["to safety", "all debt"]
+)
 def test_from_a_breach_to_a_plan_that_may_be_signed(
-    benchmark: BenchmarkFixture, assets: int, wanted: Demand | None
+    benchmark: BenchmarkFixture, assets: int, wanted: DeleverageRequest | None
 ) -> None:
     """All of an emergency that is computing: rounds to bars, estimate, decision, which quotes, plan, checks."""
     snapshot = in_breach(assets)
@@ -126,8 +128,8 @@ def test_from_a_breach_to_a_plan_that_may_be_signed(
 
     def emergency() -> tuple[Assessment, RebalancePlan, PlanVerdict]:
         bars = price_bars(history, snapshot, policy)
-        assessment = assess(snapshot, bars, (), None, policy, demand=wanted)
-        quotes = tuple(answered(request) for request in wanted_quotes(assessment, snapshot))
+        assessment = assess(snapshot, bars, (), None, policy, deleverage_request=wanted)
+        quotes = tuple(answered(request) for request in required_quotes(assessment, snapshot))
         plan = propose(assessment, snapshot, quotes)
         assert plan is not None
         report = SimulationReport(True, None, plan.gas_limit, plan.expected, "eth_simulateV1")

@@ -17,9 +17,9 @@ from keeper.devnet.world import World
 from keeper.domain.decision import Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.trades import trades
 from tests.bench.test_cycle_bench import filled
 from tests.chain.direct_gas import Spent, spent_by_operation, spent_table
 from tests.chain.node_scene import node_in

@@ -12,8 +12,8 @@ from keeper.domain.plan import Quote, QuoteRequest, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD, raw_from_usd_floor, usd
 from keeper.planning.gas import CALL, HOP, PER_STEP
+from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
-from keeper.planning.trades import Trade
 
 Ask = Callable[[Sequence[QuoteRequest]], Sequence[Quote]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.world import World
@@ -31,7 +31,7 @@ def addresses_of(scene: Scene, **changes: str) -> Addresses:
     return replace(found, **changes)
 
 
-def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> Node:
+def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> ChainReader:
     """``changes``: addresses, chain_id, symbols, keeper."""
     options: dict[str, Any] = {
         "addresses": addresses_of(scene),
@@ -39,14 +39,14 @@ def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> Node:
         "symbols": RISKY,
         "keeper": scene.people.keeper,
     }
-    return Node(rpc, **{**options, **changes})
+    return ChainReader(rpc, **{**options, **changes})
 
 
-def node_in(world: World, rpc: Rpc) -> Node:
+def node_in(world: World, rpc: Rpc) -> ChainReader:
     """On the world's own vault."""
     told = world.deployment
     addresses = Addresses(told.vault, told.multicall, told.quoter)
-    return Node(rpc, addresses, told.chain_id, RISKY, told.accounts["keeper"])
+    return ChainReader(rpc, addresses, told.chain_id, RISKY, told.accounts["keeper"])
 
 
 class Between(httpx.BaseTransport):

@@ -16,9 +16,9 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
 from keeper.planning.gas import CALL, gas_of, usd_of_wei
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import LEAST_IN_AN_EMERGENCY, route
-from keeper.planning.trades import trades
 from keeper.planning.verify import verify
 from tests.chain.least import Curve, changes_usd, curves, least_gas, least_loss
 from tests.chain.least_lending import least_lending_usd

@@ -8,7 +8,7 @@ from typing import Any
 
 from web3.contract import Contract
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Request, Rpc
 from keeper.devnet.transactions import GAS, contract_at
 from keeper.devnet.world import BASE_FEE_WEI, World
@@ -50,7 +50,7 @@ class Stage:
     """A chain to put states on: ``open`` it once, then ``put`` each state on a snapshot of it."""
 
     world: World
-    node: Node
+    node: ChainReader
     rpc: Rpc
 
     def open(self) -> None:

@@ -23,7 +23,7 @@ def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(keepe
         assert "Still runs: RIPCORD" in screen
     held = keeper("rebalance", "--execute", "--json")
     assert (held.code, held.json()["outcome"]) == (7, "HELD")
-    assert held.json()["standing"]["paused"] is True
+    assert held.json()["pause_state"]["paused"] is True
     assert "Lifted: operator" in keeper("resume", "--reason", "done").out
     assert "Nothing was paused" in keeper("resume", "--reason", "again").out
     assert keeper("rebalance", "--execute").code == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.decision.cost_curve import cost_curves, depth_usd
 from keeper.devnet.transactions import contract_at
@@ -19,8 +19,8 @@ from keeper.devnet.world import World
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_floor
 from keeper.planning.fills import best_fills
+from keeper.planning.netting import Trade
 from keeper.planning.quotes import quote_requests
-from keeper.planning.trades import Trade
 from keeper.recorded.pools import POOL_DEPTHS
 from keeper.settings.schema import Settings
 from tests.chain.node_scene import node_in, node_of, url_of
@@ -36,12 +36,12 @@ ANY_SLIPPAGE_BPS = 5_000
 
 
 @pytest.fixture
-def node(chain: World) -> Iterator[Node]:
+def node(chain: World) -> Iterator[ChainReader]:
     with Rpc(chain.deployment.rpc_url) as rpc:
         yield node_in(chain, rpc)
 
 
-def really_lost_usd(node: Node, snapshot: MarketSnapshot, sell: str, buy: str, usd: float) -> float:
+def really_lost_usd(node: ChainReader, snapshot: MarketSnapshot, sell: str, buy: str, usd: float) -> float:
     """By QuoterV2, along the way or ways that the planner takes, against the feeds' prices."""
     amount = raw_from_usd_floor(usd, snapshot.token(sell).decimals, snapshot.price(sell))
     trade = Trade(sell, buy, amount, usd)
@@ -50,7 +50,7 @@ def really_lost_usd(node: Node, snapshot: MarketSnapshot, sell: str, buy: str, u
     return math.fsum(fill.fees_usd + fill.impact_usd for fill in fills)
 
 
-def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: Node) -> None:
+def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     curves = cost_curves(snapshot)
     assumed = Settings().decision.trade_cost_bps
@@ -71,7 +71,9 @@ def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: Nod
         print(f"| {symbol} | {usd:,.0f} | {flat} | {bps} |")
 
 
-def test_what_is_read_is_what_the_pools_say_and_as_deep_as_they_were_made(chain: World, node: Node) -> None:
+def test_what_is_read_is_what_the_pools_say_and_as_deep_as_they_were_made(
+    chain: World, node: ChainReader
+) -> None:
     snapshot = node.read({}, 0).snapshot
     made = {(pool.symbol, pool.quote, pool.fee): pool.virtual_usd for pool in POOL_DEPTHS}
     assert {(pool.symbol, pool.quote, pool.fee) for pool in snapshot.depths} == set(made)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.address_book.book import Book, BookFeed, BookToken
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.world import World
 from keeper.domain.errors import WrongContract
@@ -53,7 +53,9 @@ def with_token(book: Book, symbol: str, **changes: object) -> Book:
 def told(scene: Scene, rpc: Rpc, book: Book | None, symbols: tuple[str, ...] = RISKY) -> list[str]:
     """What discovery says beside that it looks."""
     said: list[str] = []
-    Node(rpc, addresses_of(scene), CHAIN_ID, symbols, scene.people.keeper, said.append, book=book).discover()
+    ChainReader(
+        rpc, addresses_of(scene), CHAIN_ID, symbols, scene.people.keeper, said.append, book=book
+    ).discover()
     return said[1:]
 
 

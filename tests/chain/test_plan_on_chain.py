@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
 from keeper.devnet.look import Sight, look
 from keeper.devnet.world import World
 from keeper.domain.decision import Action
@@ -44,14 +44,14 @@ class Desk:
     """The keeper's pure functions and its node, with its account unlocked."""
 
     world: World
-    node: Node
+    node: ChainReader
 
     def cycle(self, policy: Policy) -> Ran:
         reading = self.node.read({}, HISTORY_S)
         snapshot = reading.snapshot
         bars = price_bars(reading.new_rounds, snapshot, policy)
         assessment = assess(snapshot, bars, (), None, policy)
-        plan = propose(assessment, snapshot, self.node.quote(wanted_quotes(assessment, snapshot), snapshot))
+        plan = propose(assessment, snapshot, self.node.quote(required_quotes(assessment, snapshot), snapshot))
         assert plan is not None, assessment.decision.reason
         report = self.node.simulate(plan, snapshot)
         verdict = verify(plan, report, snapshot, assessment.decision, assessment.policy)

@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.cli.vault import app
 from keeper.devnet.world import World
@@ -30,7 +30,7 @@ def seen(scene: QueueScene, rpc: Rpc, at: str | None) -> Redemptions | None:
     return node_at(scene, rpc, at).read({}, HISTORY_S).snapshot.redemptions
 
 
-def node_at(scene: QueueScene, rpc: Rpc, at: str | None) -> Node:
+def node_at(scene: QueueScene, rpc: Rpc, at: str | None) -> ChainReader:
     changes = {} if at is None else {"redemption_queue": at}
     return node_of(scene.vault, rpc, addresses=addresses_of(scene.vault, **changes))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.compile import artifact
 from keeper.domain.plan import QuoteRequest, Route
@@ -22,7 +22,7 @@ def scene(chain: object) -> Scene:
 
 
 @pytest.fixture
-def node(scene: Scene) -> Iterator[Node]:
+def node(scene: Scene) -> Iterator[ChainReader]:
     with Rpc(url_of(scene)) as rpc:
         yield node_of(scene, rpc)
 
@@ -32,7 +32,7 @@ def directly(scene: Scene, path: bytes, amount: int) -> int:
     return int(quoter.functions.quoteExactInput(path, amount).call()[0])
 
 
-def test_quotes_come_in_the_order_asked_and_in_one_round_trip(scene: Scene, node: Node) -> None:
+def test_quotes_come_in_the_order_asked_and_in_one_round_trip(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     requests = [
         QuoteRequest(Route(("USDC", "WETH"), (500,)), 10_000 * USDC),
@@ -55,7 +55,9 @@ def test_quotes_come_in_the_order_asked_and_in_one_round_trip(scene: Scene, node
     assert all(30_000 < quote.gas < 1_000_000 for quote in quotes)
 
 
-def test_a_route_without_a_pool_has_no_amount_and_does_not_spoil_the_others(scene: Scene, node: Node) -> None:
+def test_a_route_without_a_pool_has_no_amount_and_does_not_spoil_the_others(
+    scene: Scene, node: ChainReader
+) -> None:
     snapshot = node.read({}, 0).snapshot
     nowhere, direct = Route(("USDC", "WETH"), (100,)), Route(("USDC", "WETH"), (500,))
     quotes = node.quote([QuoteRequest(nowhere, USDC), QuoteRequest(direct, USDC)], snapshot)
@@ -63,7 +65,7 @@ def test_a_route_without_a_pool_has_no_amount_and_does_not_spoil_the_others(scen
     assert quotes[1].amount_out is not None
 
 
-def test_a_quote_is_of_the_snapshots_block(scene: Scene, node: Node) -> None:
+def test_a_quote_is_of_the_snapshots_block(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     request = QuoteRequest(Route(("USDC", "WETH"), (500,)), 10_000 * USDC)
     before = node.quote([request], snapshot)

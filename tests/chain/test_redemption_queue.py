@@ -18,15 +18,15 @@ ACTS = ("request", "request", "pour", "serve", "serve", "claim", "wait", "price"
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> QueueScene:
+def pause_state(fork: World) -> QueueScene:
     return queue_scene(fork)
 
 
 @pytest.fixture
-def scene(standing: QueueScene, chain: World) -> QueueScene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.vault.w3
-    return standing
+def scene(pause_state: QueueScene, chain: World) -> QueueScene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.vault.w3
+    return pause_state
 
 
 @pytest.fixture

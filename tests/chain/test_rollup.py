@@ -9,11 +9,11 @@ import pytest
 
 from keeper.address_book.book import Rollup
 from keeper.chain import rollup
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, wanted_quotes
+from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
 from keeper.decision import limits
-from keeper.decision.situation import Situation, consider, take_position
+from keeper.decision.trade_context import TradeContext, consider, take_position
 from keeper.devnet.compile import artifact
 from keeper.devnet.world import World
 from keeper.domain.decision import Action
@@ -46,11 +46,11 @@ class Desk:
         self.rpc.request("anvil_setCode", [address, artifact(name).deployed_bytecode])
         self.rpc.request("anvil_setStorageAt", [address, "0x" + "00" * 32, f"0x{first_slot:064x}"])
 
-    def node(self, kind: Rollup) -> Node:
+    def node(self, kind: Rollup) -> ChainReader:
         """A book without tokens: nothing is compared, the kind of chain is known."""
         return node_of(self.scene, self.rpc, book=a_book(rollup=kind))
 
-    def assessed(self, node: Node) -> tuple[MarketSnapshot, Assessment]:
+    def assessed(self, node: ChainReader) -> tuple[MarketSnapshot, Assessment]:
         reading = node.read({}, HISTORY_S)
         bars = price_bars(reading.new_rounds, reading.snapshot, POLICY)
         return reading.snapshot, assess(reading.snapshot, bars, (), None, POLICY)
@@ -159,7 +159,7 @@ def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
     assert after.gas_cost_wei - before.gas_cost_wei == snapshot.l1_fee_wei
     assert after.cost_usd - before.cost_usd == pytest.approx(fee_usd)
 
-    quotes = node.quote(wanted_quotes(assessment, snapshot), snapshot)
+    quotes = node.quote(required_quotes(assessment, snapshot), snapshot)
     plans = [propose(assessment, seen, quotes) for seen in (without, snapshot)]
     free, charged = [plan for plan in plans if plan is not None]
     assert charged.steps == free.steps
@@ -200,7 +200,7 @@ def test_what_the_exact_calldata_costs_is_what_the_last_check_looks_at(desk: Des
     desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, WEI_PER_BYTE)
     node = desk.node("op-stack")
     snapshot, assessment = desk.assessed(node)
-    plan = propose(assessment, snapshot, node.quote(wanted_quotes(assessment, snapshot), snapshot))
+    plan = propose(assessment, snapshot, node.quote(required_quotes(assessment, snapshot), snapshot))
     assert plan is not None
     report = node.simulate(plan, snapshot)
     decision = replace(assessment.decision, urgency=Urgency.ROUTINE)
@@ -219,7 +219,7 @@ def test_what_the_exact_calldata_costs_is_what_the_last_check_looks_at(desk: Des
     assert cost(guessed + 10**18) - cost(guessed) == pytest.approx(snapshot.price("WETH") / 1e8)
 
 
-def situation(snapshot: MarketSnapshot, assessment: Assessment) -> Situation:
+def situation(snapshot: MarketSnapshot, assessment: Assessment) -> TradeContext:
     """The decided trade on that snapshot, were it a routine one."""
     goal = assessment.decision.goal
     assert goal is not None

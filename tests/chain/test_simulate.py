@@ -9,7 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
@@ -29,7 +29,7 @@ def scene(chain: object) -> Scene:
 
 
 @pytest.fixture
-def node(scene: Scene) -> Iterator[Node]:
+def node(scene: Scene) -> Iterator[ChainReader]:
     with Rpc(url_of(scene)) as rpc:
         yield node_of(scene, rpc)
 
@@ -60,7 +60,7 @@ class WithoutHashes(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def simulated_and_sent(scene: Scene, node: Node) -> tuple[SimulationReport, RebalancePlan, int]:
+def simulated_and_sent(scene: Scene, node: ChainReader) -> tuple[SimulationReport, RebalancePlan, int]:
     """The report, the plan, and the gas that sending exactly that calldata then took."""
     snapshot = node.read({}, 0).snapshot
     plan = levering(snapshot, scene)
@@ -76,7 +76,7 @@ def simulated_and_sent(scene: Scene, node: Node) -> tuple[SimulationReport, Reba
     return report, plan, receipt["gasUsed"]
 
 
-def test_the_simulated_state_is_the_state_after_really_sending(scene: Scene, node: Node) -> None:
+def test_the_simulated_state_is_the_state_after_really_sending(scene: Scene, node: ChainReader) -> None:
     report, _, gas = simulated_and_sent(scene, node)
     after = portfolio(node.read({}, 0).snapshot)
     assert (True, None, "eth_simulateV1") == (report.success, report.revert, report.method)
@@ -89,7 +89,7 @@ def test_the_simulated_state_is_the_state_after_really_sending(scene: Scene, nod
     assert report.gas == pytest.approx(gas, rel=0.02)
 
 
-def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Node) -> None:
+def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     plan = levering(snapshot, scene)
     expected = node.simulate(plan, snapshot)
@@ -104,7 +104,7 @@ def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Nod
     assert report.gas >= expected.gas  # an estimate is the limit to set, not what will be used
 
 
-def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: Node) -> None:
+def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     nonce = scene.w3.eth.get_transaction_count(scene.people.keeper)
     before = node.round_trips
@@ -138,7 +138,7 @@ def test_a_node_that_takes_no_hash_is_asked_by_number_and_checked(scene: Scene) 
             node.simulate(levering(snapshot, scene), other_fork)
 
 
-def test_the_vaults_refusals_are_told_by_name_and_number(scene: Scene, node: Node) -> None:
+def test_the_vaults_refusals_are_told_by_name_and_number(scene: Scene, node: ChainReader) -> None:
     scene.set_policy(max_loss_bps=1)
     snapshot = node.read({}, 0).snapshot
     report = node.simulate(levering(snapshot, scene), snapshot)
@@ -158,7 +158,7 @@ def test_a_key_without_the_role_is_told_so(scene: Scene) -> None:
     assert report.revert.startswith("AccessControlUnauthorizedAccount(account=")
 
 
-def test_aaves_refusals_are_told_by_name(scene: Scene, node: Node) -> None:
+def test_aaves_refusals_are_told_by_name(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     plan = a_plan(snapshot, (a_step(StepKind.BORROW, "USDC", 1_000 * USDC),))
     report = node.simulate(plan, snapshot)
@@ -176,7 +176,7 @@ def test_a_token_is_called_by_its_symbol_in_a_refusal(scene: Scene, simulate: bo
         assert "TokenDisabled(token=WETH)" == node.simulate(buy, snapshot).revert
 
 
-def test_the_calldata_is_what_web3_encodes(scene: Scene, node: Node) -> None:
+def test_the_calldata_is_what_web3_encodes(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     out = Route(("WETH", "USDC"), (500,))
     steps = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.chain.chain_reader import Node
+from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, NodeUntrusted, WrongChain, WrongContract
 from keeper.domain.market import MarketSnapshot, Trust
@@ -32,7 +32,7 @@ def rpc(scene: Scene) -> Iterator[Rpc]:
 
 
 @pytest.fixture
-def node(scene: Scene, rpc: Rpc) -> Node:
+def node(scene: Scene, rpc: Rpc) -> ChainReader:
     return node_of(scene, rpc)
 
 
@@ -43,7 +43,7 @@ def last_rounds(snapshot: MarketSnapshot) -> dict[str, int]:
 # ----------------------------------------------------------------------- cost
 
 
-def test_a_warm_read_takes_at_most_three_round_trips(scene: Scene, node: Node) -> None:
+def test_a_warm_read_takes_at_most_three_round_trips(scene: Scene, node: ChainReader) -> None:
     known = last_rounds(node.read({}, HISTORY_S).snapshot)
     before = node.round_trips
     reading = node.read(known, HISTORY_S)
@@ -60,7 +60,7 @@ def test_a_warm_read_takes_at_most_three_round_trips(scene: Scene, node: Node) -
     }
 
 
-def test_a_cold_read_brings_the_whole_history_in_order(node: Node) -> None:
+def test_a_cold_read_brings_the_whole_history_in_order(node: ChainReader) -> None:
     reading = node.read({}, HISTORY_S)
     oldest = reading.snapshot.block.timestamp - HISTORY_S
     for symbol, rounds in reading.new_rounds.items():
@@ -73,7 +73,7 @@ def test_a_cold_read_brings_the_whole_history_in_order(node: Node) -> None:
 # ---------------------------------------------------------------- what it says
 
 
-def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node: Node) -> None:
+def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node: ChainReader) -> None:
     scene.lever(1.8)
     snapshot = node.read({}, 0).snapshot
     at = snapshot.block.number
@@ -119,7 +119,7 @@ def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node:
     assert scene.debt() == snapshot.holdings[0].owed
 
 
-def test_the_portfolio_computed_from_it_is_the_vaults_own_position(scene: Scene, node: Node) -> None:
+def test_the_portfolio_computed_from_it_is_the_vaults_own_position(scene: Scene, node: ChainReader) -> None:
     scene.lever(1.8)
     ours = portfolio(node.read({}, 0).snapshot)
     nav, gross, debt, leverage, factor = scene.read.position().call()
@@ -149,7 +149,7 @@ def test_a_block_that_arrives_during_the_read_does_not_show_in_it(scene: Scene) 
 # ----------------------------------------------------------------------- trust
 
 
-def test_a_feed_is_stale_one_second_after_the_vaults_limit(scene: Scene, node: Node) -> None:
+def test_a_feed_is_stale_one_second_after_the_vaults_limit(scene: Scene, node: ChainReader) -> None:
     scene.refresh_feeds()
     updated_at = {reading.symbol: reading.round.updated_at for reading in node.read({}, 0).snapshot.feeds}
     scene.mine_at(min(updated_at.values()) + 86_400)
@@ -160,7 +160,7 @@ def test_a_feed_is_stale_one_second_after_the_vaults_limit(scene: Scene, node: N
     assert "at most 86400 s are allowed" in feeds[1].reason
 
 
-def test_a_feed_that_the_admin_replaces_is_followed_at_the_next_read(scene: Scene, node: Node) -> None:
+def test_a_feed_that_the_admin_replaces_is_followed_at_the_next_read(scene: Scene, node: ChainReader) -> None:
     node.read({}, 0)
     feed = scene.loose_feed("LINK")
     now = scene.now()
@@ -207,7 +207,9 @@ def test_an_asset_that_the_vault_does_not_list_is_refused(scene: Scene, rpc: Rpc
         node_of(scene, rpc, symbols=("WBTC", "DOGE")).read({}, 0)
 
 
-def test_a_vault_that_stops_answering_is_the_nodes_fault_not_the_settings(scene: Scene, node: Node) -> None:
+def test_a_vault_that_stops_answering_is_the_nodes_fault_not_the_settings(
+    scene: Scene, node: ChainReader
+) -> None:
     node.read({}, 0)
     scene.w3.provider.make_request("anvil_setCode", [scene.vault.address, "0x"])  # type: ignore[arg-type]
     with pytest.raises(NodeUntrusted, match="of vault"):

@@ -14,10 +14,10 @@ from keeper.domain.plan import Quote, RebalancePlan, Step, StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.units import usd
 from keeper.domain.urgency import Urgency
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
-from keeper.planning.trades import trades
 from tests.chain.node_scene import HISTORY_S, node_in
 from tests.chain.test_plan_on_chain import Desk
 from tests.factories import a_policy, with_limits

@@ -14,7 +14,7 @@ HOUR, DAY = 3_600, 86_400
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> Scene:
+def pause_state(fork: World) -> Scene:
     """100,000 USDC at leverage 1.8, half in ether and half in bitcoin."""
     scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
@@ -23,10 +23,10 @@ def standing(fork: World) -> Scene:
 
 
 @pytest.fixture
-def scene(standing: Scene, chain: World) -> Scene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.w3
-    return standing
+def scene(pause_state: Scene, chain: World) -> Scene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.w3
+    return pause_state
 
 
 def test_a_stale_feed_blocks_levering_but_not_repayment(scene: Scene) -> None:

@@ -15,15 +15,15 @@ MOST_ADDED = 0.15
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> Scene:
+def pause_state(fork: World) -> Scene:
     return vault_scene(fork)
 
 
 @pytest.fixture
-def scene(standing: Scene, chain: World) -> Scene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.w3
-    return standing
+def scene(pause_state: Scene, chain: World) -> Scene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.w3
+    return pause_state
 
 
 def test_gas_table(scene: Scene) -> None:

@@ -17,17 +17,17 @@ HOUR, DAY = 3_600, 86_400
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> Scene:
+def pause_state(fork: World) -> Scene:
     scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
     return scene
 
 
 @pytest.fixture
-def scene(standing: Scene, chain: World) -> Scene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.w3
-    return standing
+def scene(pause_state: Scene, chain: World) -> Scene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.w3
+    return pause_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,15 @@ NOBODY = "0x" + "00" * 20
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> Scene:
+def pause_state(fork: World) -> Scene:
     return vault_scene(fork)
 
 
 @pytest.fixture
-def scene(standing: Scene, chain: World) -> Scene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.w3
-    return standing
+def scene(pause_state: Scene, chain: World) -> Scene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.w3
+    return pause_state
 
 
 def admins_calls(scene: Scene) -> Iterator[ContractFunction]:

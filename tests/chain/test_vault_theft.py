@@ -16,7 +16,7 @@ REENTRANT_CALL = keccak(text="ReentrancyGuardReentrantCall()")[:4]
 
 
 @pytest.fixture(scope="module")
-def standing(fork: World) -> Scene:
+def pause_state(fork: World) -> Scene:
     """The thief is the keeper; 100,000 USDC wait idle."""
     scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
@@ -24,10 +24,10 @@ def standing(fork: World) -> Scene:
 
 
 @pytest.fixture
-def scene(standing: Scene, chain: World) -> Scene:
-    """``standing``, put back as it was after the test."""
-    assert chain.w3 is standing.w3
-    return standing
+def scene(pause_state: Scene, chain: World) -> Scene:
+    """``pause_state``, put back as it was after the test."""
+    assert chain.w3 is pause_state.w3
+    return pause_state
 
 
 def test_a_swap_through_or_into_a_foreign_token_is_refused(scene: Scene) -> None:

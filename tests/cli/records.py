@@ -20,7 +20,7 @@ from keeper.domain.plan import (
     StepKind,
     VaultCall,
 )
-from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.record import Conclusions, CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
 from keeper.settings.schema import Settings
@@ -103,7 +103,7 @@ def a_record(**changes: Any) -> DecisionRecord:
     record = DecisionRecord(
         record_id="0123456789abcdef0123456789abcdef",
         mode=Mode.SIMULATE,
-        outcome=Outcome.WOULD_SEND,
+        outcome=CycleOutcome.WOULD_SEND,
         summary="REBALANCE: WBTC's share of risk is 50.0 points off its budget",
         exit_code=0,
         started_at=float(NOW + 3),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keeper.cli.as_json import dumped, finite, record_object
-from keeper.domain.record import Outcome
+from keeper.domain.record import CycleOutcome
 from tests.cli.records import a_failure, a_record
 
 PROMISED: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_a_failed_cycle_has_the_same_keys_and_its_error() -> None:
     whole = record_object(a_record())
     failed = record_object(
         a_record(
-            outcome=Outcome.FAILED,
+            outcome=CycleOutcome.FAILED,
             exit_code=3,
             inputs=None,
             conclusions=None,
@@ -124,6 +124,6 @@ def test_the_reason_is_the_summary_of_what_became_of_the_cycle() -> None:
     assert record.summary == record_object(record)["reason"]
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_outcome_is_said(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", list(CycleOutcome))
+def test_every_outcome_is_said(outcome: CycleOutcome) -> None:
     assert outcome.value == record_object(a_record(outcome=outcome))["outcome"]

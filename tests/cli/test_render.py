@@ -8,10 +8,10 @@ from rich.console import Console
 
 from keeper.cli.render import page
 from keeper.domain.decision import Action, PoolCost
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import Trust
 from keeper.domain.plan import Check, PostState
-from keeper.domain.record import DecisionRecord, Mode, Outcome
+from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.domain.tx import Receipt
 from tests.cli.records import a_failure, a_record
 from tests.factories import a_snapshot, with_feed
@@ -86,7 +86,7 @@ def test_a_feed_that_is_not_fresh_is_named_with_its_reason() -> None:
 
 def test_a_failed_cycle_says_what_and_what_to_do() -> None:
     record = a_record(
-        outcome=Outcome.FAILED,
+        outcome=CycleOutcome.FAILED,
         inputs=None,
         conclusions=None,
         simulation=None,
@@ -102,7 +102,7 @@ def test_a_failed_cycle_says_what_and_what_to_do() -> None:
 def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
     record = a_record(
         mode=Mode.EXECUTE,
-        outcome=Outcome.SENT,
+        outcome=CycleOutcome.SENT,
         receipt=Receipt("intent", "0x" + "cd" * 32, 1_235, "0x" + "ef" * 32, True, 1_888_000, 10**9),
         realised=PostState(998_800.0, 1.2571, 3.49, (0.68, 0.58)),
     )
@@ -134,7 +134,7 @@ def test_what_a_block_has_no_gas_for_is_said_once() -> None:
 def test_checks_of_what_was_mined_stop_or_warn() -> None:
     text = printed(
         a_record(
-            aftermath=(
+            post_trade=(
                 Check("leverage_within_target", 1.5, 1.3, False, "leverage 1.5000, 1.2800 due"),
                 Check("outputs_as_quoted", 31.0, 20.0, False, "USDC sold for 5 LINK, 6 quoted"),
             )

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.cycle.pipeline import assess, conclude, price_bars, wanted_quotes
+from keeper.cycle.pipeline import assess, conclude, price_bars, required_quotes
 from keeper.cycle.replay import replay
 from keeper.domain.errors import NothingToReplay
 from keeper.domain.market import Round
 from keeper.domain.plan import Quote
-from keeper.domain.record import CycleInputs, DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.codec import decode, encode
 from keeper.journal.rounds import digest, references
 from tests.factories import NOW, PRICES, RISK_SYMBOLS, a_policy, a_reading, a_snapshot
@@ -60,13 +60,13 @@ def a_record(rounds: Rounds) -> DecisionRecord:
             ),
             150_000,
         )
-        for asked in wanted_quotes(assessment, snapshot)
+        for asked in required_quotes(assessment, snapshot)
     )
     inputs = CycleInputs(snapshot, references(rounds), implied, None, policy, quotes)
     return DecisionRecord(
         record_id="abc",
         mode=Mode.DRY_RUN,
-        outcome=Outcome.WOULD_SEND,
+        outcome=CycleOutcome.WOULD_SEND,
         summary="",
         exit_code=0,
         started_at=float(NOW),
@@ -144,7 +144,7 @@ def test_a_cycle_that_lost_the_node_before_planning_replays_up_to_its_decision(
     assert record.conclusions is not None
     lost = replace(
         record,
-        outcome=Outcome.FAILED,
+        outcome=CycleOutcome.FAILED,
         inputs=replace(record.inputs, quotes=()),
         conclusions=replace(record.conclusions, plan=None),
         failure=Failure("NodeUnavailable", 3, "gone", "Look."),

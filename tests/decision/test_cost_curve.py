@@ -21,7 +21,7 @@ from keeper.decision.cost_curve import (
 )
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.planning import quotes
-from keeper.planning.trades import Trade
+from keeper.planning.netting import Trade
 from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed
 
 fees = st.floats(1e-4, 1e-2)

@@ -19,14 +19,14 @@ from keeper.decision.costs import (
     expected_costs,
     learned_costs,
 )
-from keeper.domain.legs import ExecutedLeg, LearnedCost
+from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
 from keeper.domain.policy import Policy
 from tests.factories import RISK_SYMBOLS, a_decision_policy, a_leg, a_policy, some_assets
 
 FAIR = 10**18
 
 
-def costing(bps: float, **changes: object) -> ExecutedLeg:
+def costing(bps: float, **changes: object) -> ExecutedSwap:
     return a_leg(fair_out=FAIR, realised_out=round(FAIR * (1 - bps / 10_000)), **changes)
 
 
@@ -38,8 +38,8 @@ def expected_costs_bps(policy: Policy, found: Sequence[LearnedCost] = ()) -> tup
     return tuple(cost.linear_bps for cost in costs)
 
 
-def learned(*legs: ExecutedLeg) -> dict[str, LearnedCost]:
-    return {one.symbol: one for one in learned_costs(legs, RISK_SYMBOLS)}
+def learned(*executed_swaps: ExecutedSwap) -> dict[str, LearnedCost]:
+    return {one.symbol: one for one in learned_costs(executed_swaps, RISK_SYMBOLS)}
 
 
 def test_without_a_trade_the_assumption_stands() -> None:
@@ -88,8 +88,8 @@ CURVE = pool_curve(5e-4, 10e6)
 """5 bps, and 1 bp more for each 1,000 USD."""
 
 
-def with_curve(policy: Policy, *legs: ExecutedLeg) -> AssetCost:
-    found = learned_costs(legs, RISK_SYMBOLS)
+def with_curve(policy: Policy, *executed_swaps: ExecutedSwap) -> AssetCost:
+    found = learned_costs(executed_swaps, RISK_SYMBOLS)
     return expected_costs(policy, RISK_SYMBOLS, found, {"WETH": CURVE})[1]
 
 
@@ -131,12 +131,15 @@ bps = st.floats(-200, 500)
 def test_what_is_expected_lies_between_assumption_and_experience_or_at_the_fees(
     trades: list[tuple[float, float]], assumed: float
 ) -> None:
-    legs = [costing(cost, fees_bps=fees) for cost, fees in trades]
-    found, expected = learned(*legs)["WETH"], drawn_towards(assumed, learned(*legs)["WETH"])
+    executed_swaps = [costing(cost, fees_bps=fees) for cost, fees in trades]
+    found, expected = (
+        learned(*executed_swaps)["WETH"],
+        drawn_towards(assumed, learned(*executed_swaps)["WETH"]),
+    )
     assert found.fees_bps - 1e-9 <= expected
-    assert expected >= min(assumed, *(leg.realised_bps for leg in legs)) - 1e-9
-    assert expected <= max(assumed, found.fees_bps, *(leg.realised_bps for leg in legs)) + 1e-9
-    assert 1.0 <= found.weight <= len(legs)
+    assert expected >= min(assumed, *(swap.realised_bps for swap in executed_swaps)) - 1e-9
+    assert expected <= max(assumed, found.fees_bps, *(swap.realised_bps for swap in executed_swaps)) + 1e-9
+    assert 1.0 <= found.weight <= len(executed_swaps)
 
 
 @given(st.lists(bps, min_size=1, max_size=30), st.integers(0, 29), st.floats(1, 100))
@@ -153,5 +156,5 @@ def test_the_oldest_trades_are_forgotten() -> None:
 
 
 def test_bps_are_of_what_was_fair() -> None:
-    leg = replace(a_leg(), fair_out=10_000, quoted_out=9_990, simulated_out=None, realised_out=9_980)
-    assert (leg.quoted_bps, leg.simulated_bps, leg.realised_bps) == (10.0, None, 20.0)
+    swap = replace(a_leg(), fair_out=10_000, quoted_out=9_990, simulated_out=None, realised_out=9_980)
+    assert (swap.quoted_bps, swap.simulated_bps, swap.realised_bps) == (10.0, None, 20.0)

@@ -9,7 +9,7 @@ import pytest
 
 from keeper.decision.gates import LIMITS, TRIGGERS, holds_back, judged_limits, judged_triggers
 from keeper.decision.limits import highest_gas_price_wei
-from keeper.decision.situation import Position, Situation, consider, take_position
+from keeper.decision.trade_context import Position, TradeContext, consider, take_position
 from keeper.domain.decision import Gate, Goal
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.policy import Policy
@@ -55,13 +55,13 @@ def a_situation(
     weights: tuple[float, ...] | None = None,
     in_flight: InFlight | None = None,
     tightened: tuple[Tightened, ...] = (),
-) -> Situation:
+) -> TradeContext:
     position = a_position(snapshot, policy)
     goal = weights or position.target.weights
     return consider(position, Goal(position.model.symbols, goal, sum(goal)), urgency, in_flight, tightened)
 
 
-def limit(name: str, situation: Situation) -> Gate:
+def limit(name: str, situation: TradeContext) -> Gate:
     return next(gate for gate in judged_limits(situation) if gate.name == name)
 
 

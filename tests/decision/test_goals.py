@@ -12,7 +12,7 @@ import pytest
 from keeper.decision.decide import decide
 from keeper.decision.goals import AIMS, planned, within_bounds
 from keeper.decision.no_trade import edge_of_no_trade_region
-from keeper.decision.situation import Position, take_position
+from keeper.decision.trade_context import Position, take_position
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot

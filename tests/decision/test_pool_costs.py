@@ -12,9 +12,9 @@ from keeper.decision import measures
 from keeper.decision.cost_curve import cost_curves
 from keeper.decision.decide import decide
 from keeper.decision.goals import planned
-from keeper.decision.situation import Position, take_position
+from keeper.decision.trade_context import Position, take_position
 from keeper.domain.decision import Action, Decision, Gate
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR

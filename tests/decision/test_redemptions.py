@@ -11,8 +11,8 @@ from keeper.decision.decide import decide
 from keeper.decision.gates import REDEMPTIONS, judged_triggers
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.policy import Policy
-from keeper.domain.standing import Demand
 from keeper.domain.urgency import Urgency
 from keeper.sizing.size import size
 from tests.decision.test_gates import a_position
@@ -41,9 +41,11 @@ def trigger(snapshot: MarketSnapshot, policy: Policy = POLICY) -> Gate:
     return next(gate for gate in judged_triggers(a_position(snapshot, policy)) if gate.name == REDEMPTIONS)
 
 
-def decided(snapshot: MarketSnapshot, policy: Policy = POLICY, demand: Demand | None = None) -> Decision:
+def decided(
+    snapshot: MarketSnapshot, policy: Policy = POLICY, deleverage_request: DeleverageRequest | None = None
+) -> Decision:
     target = size(a_model(), snapshot, policy)
-    return decide(snapshot, a_model(), target, None, policy, (), demand=demand)
+    return decide(snapshot, a_model(), target, None, policy, (), deleverage_request=deleverage_request)
 
 
 def test_without_a_queue_it_is_not_asked() -> None:
@@ -52,7 +54,9 @@ def test_without_a_queue_it_is_not_asked() -> None:
 
 
 def test_while_a_deleveraging_is_ordered_it_is_not_asked() -> None:
-    found = decided(with_redemptions(on_target(), 0.4), demand=Demand(2.0, "asked for"))
+    found = decided(
+        with_redemptions(on_target(), 0.4), deleverage_request=DeleverageRequest(2.0, "asked for")
+    )
     assert REDEMPTIONS not in {gate.name for gate in found.gates}
 
 

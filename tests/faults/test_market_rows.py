@@ -106,7 +106,7 @@ def steps(ended: Ended) -> list[tuple[str, str]]:
 
 def settled(ended: Ended) -> Ended:
     assert (ended.code, ended.json()["outcome"]) == (0, "SENT"), ended.out
-    assert all(check["passed"] for check in ended.json()["aftermath"]), ended.json()["aftermath"]
+    assert all(check["passed"] for check in ended.json()["post_trade"]), ended.json()["aftermath"]
     return ended
 
 

@@ -32,7 +32,9 @@ def journal(journal_url: str) -> Iterator[Journal]:
     """A journal with rows in every table."""
     with Journal.open(journal_url) as opened:
         StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
-        StoredRecords(opened).append(replace(a_record("one"), legs=(a_leg(), a_leg(simulated_out=None))))
+        StoredRecords(opened).append(
+            replace(a_record("one"), executed_swaps=(a_leg(), a_leg(simulated_out=None)))
+        )
         log = StoredAttempts(opened, lambda: 5.0)
         log.adopt_nonce(31_337, SENDER, 7)
         log.create(Intent("old", 7, PAYLOAD))

@@ -26,12 +26,12 @@ def journal(journal_url: str) -> Iterator[Journal]:
 
 def test_they_come_back_oldest_first_as_they_were(journal: Journal) -> None:
     records = StoredRecords(journal)
-    records.append(replace(a_record("one"), legs=(LONG, UNTOLD)))
+    records.append(replace(a_record("one"), executed_swaps=(LONG, UNTOLD)))
     records.append(a_record("two"))
-    records.append(replace(a_record("three"), legs=(a_leg(),)))
+    records.append(replace(a_record("three"), executed_swaps=(a_leg(),)))
     assert StoredFills(journal).latest(10) == (LONG, UNTOLD, a_leg())
     assert StoredFills(journal).latest(2) == (UNTOLD, a_leg())
-    assert records.record("one").legs == (LONG, UNTOLD)
+    assert records.record("one").executed_swaps == (LONG, UNTOLD)
     journal.verify()
 
 

@@ -15,9 +15,9 @@ from keeper.cycle.replay import replay
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable
 from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.pause_state import PauseState
 from keeper.domain.prices import Candle
 from keeper.domain.record import DecisionRecord, Mode
-from keeper.domain.standing import Standing
 from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds, digest
@@ -53,7 +53,7 @@ class FakeWorld:
     def read(self, *_: Any) -> Any:
         return (a_reading("BTC", 0.48), a_reading("ETH", 0.55))
 
-    def standing(self, as_of: int) -> Standing | None:
+    def pause_state(self, as_of: int) -> PauseState | None:
         return None
 
     def now(self) -> float:
@@ -97,7 +97,7 @@ def keeper_of(journal: Journal, *, with_bars: bool = True) -> Keeper:
         rounds=StoredRounds(journal),
         implied=world,
         sender=None,
-        brakes=world,
+        pause_store=world,
         records=StoredRecords(journal),
         clock=world,
         code_version="0",

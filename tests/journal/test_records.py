@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
-from keeper.domain.record import CycleInputs, DecisionRecord, Failure, Mode, Outcome
+from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from tests.factories import a_policy, a_reading, a_snapshot, an_in_flight
@@ -17,7 +17,7 @@ def a_record(record_id: str) -> DecisionRecord:
     return DecisionRecord(
         record_id=record_id,
         mode=Mode.DRY_RUN,
-        outcome=Outcome.FAILED,
+        outcome=CycleOutcome.FAILED,
         summary="NodeUnavailable: the node is gone",
         exit_code=3,
         started_at=1_686_830_400.123_456_7,

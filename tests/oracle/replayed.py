@@ -12,9 +12,9 @@ from pathlib import Path
 from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
 from keeper.domain.policy import FeedPolicy, OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
-from keeper.oracle.alone import alone
-from keeper.oracle.gate import judged
 from keeper.oracle.memory import remembered
+from keeper.oracle.price_gate import judged
+from keeper.oracle.single_feed_rules import single_feed_verdicts
 from tests.factories import a_block, a_snapshot
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
@@ -61,7 +61,7 @@ class Gate:
     def verdict(self, look: Look, *, keep: bool = True) -> FeedReading:
         told = FeedReading(SYMBOL, "0xfeed", look.round, self.max_age_s, Trust.FRESH, "")
         snapshot: MarketSnapshot = replace(
-            a_snapshot(), block=a_block(timestamp=look.at), feeds=(alone(told, look.at),)
+            a_snapshot(), block=a_block(timestamp=look.at), feeds=(single_feed_verdicts(told, look.at),)
         )
         opinions = [
             Opinion(SYMBOL, f"source {place}", price, look.at) for place, price in enumerate(look.opinions)

@@ -16,7 +16,7 @@ from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.planning.fills import Fill
 from keeper.planning.funding import Funding, funding, premium
-from keeper.planning.trades import Trade
+from keeper.planning.netting import Trade
 from tests.factories import a_policy, a_size_policy, a_snapshot, with_holding, with_market_move
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.test_route import planned, shares, weights_of
@@ -33,7 +33,7 @@ def cash_after(found: Funding, snapshot: MarketSnapshot, fills: list[Fill]) -> i
     """Idle cash at the end, every balance on the way checked."""
     cash = snapshot.holdings[0].idle + found.flash - found.repay_first
     assert cash >= 0, "repaying first"
-    cash += sum(fill.least_out for fill in fills if fill.trade.buy == "USDC")
+    cash += sum(fill.min_out for fill in fills if fill.trade.buy == "USDC")
     cash -= sum(fill.trade.amount_in for fill in fills if fill.trade.sell == "USDC")
     assert cash >= 0, "buying"
     cash += found.borrow - found.repay_last - found.flash - found.premium

@@ -17,7 +17,7 @@ from keeper.domain.units import UINT256_MAX, WAD, raw_from_usd_floor
 from keeper.planning.fills import Fill
 from keeper.planning.funding import interest
 from keeper.planning.in_turn import MOST_PARTS, in_turn
-from keeper.planning.trades import Trade
+from keeper.planning.netting import Trade
 from keeper.planning.walk import walk
 from keeper.planning.way import Way
 from tests.factories import RISK_SYMBOLS, a_snapshot, with_holding, with_reserve
@@ -180,6 +180,6 @@ def test_nothing_is_supplied_that_is_there_only_if_swaps_return_more_than_their_
     )
     with pytest.raises(NothingFeasible, match="nothing is left"):
         in_turn(fills, snapshot, 0, 0, 1.4)
-    more = replace(fills[0], least_out=fills[0].least_out + 10**15)
+    more = replace(fills[0], min_out=fills[0].min_out + 10**15)
     steps = in_turn((more, fills[1]), snapshot, 0, 0, 1.4).steps
     assert [step.symbol for step in steps if step.kind is StepKind.SUPPLY] == ["WETH", "LINK"]

@@ -13,9 +13,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.trades import trades
 from tests.factories import (
     a_plan_policy,
     a_policy,

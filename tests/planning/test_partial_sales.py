@@ -13,9 +13,9 @@ from keeper.domain.plan import RebalancePlan
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.trades import trades
 from tests.factories import RISK_SYMBOLS, a_policy, a_snapshot, with_reserve
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.pools import Pools, pools_at_oracle_prices

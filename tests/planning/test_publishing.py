@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.decision.gates import judged_limits
-from keeper.decision.situation import Situation, consider
+from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.decision import Goal
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, SimulationReport
@@ -34,7 +34,7 @@ def by_length(plan: RebalancePlan) -> float:
     return (ENVELOPE_BYTES + calldata_bytes(plan.steps)) / TYPICAL_BYTES
 
 
-def situation(snapshot: MarketSnapshot) -> Situation:
+def situation(snapshot: MarketSnapshot) -> TradeContext:
     position = a_position(snapshot, POLICY)
     return consider(position, Goal(snapshot.risk_symbols, GOAL, sum(GOAL)), Urgency.ROUTINE, None, ())
 

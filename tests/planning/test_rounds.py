@@ -15,9 +15,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
-from keeper.planning.fills import Fill, least_out
+from keeper.planning.fills import Fill, min_out
+from keeper.planning.netting import Trade
 from keeper.planning.rounds import MOST_ROUNDS, Standing, down, up
-from keeper.planning.trades import Trade
 from keeper.planning.walk import require_footing, walk
 from tests.factories import RISK_SYMBOLS, a_snapshot
 
@@ -28,7 +28,7 @@ def a_fill(sell: str, buy: str, value_usd: float, snapshot: MarketSnapshot) -> F
     token = snapshot.token(sell)
     amount = raw_from_usd_floor(value_usd, token.decimals, snapshot.price(sell))
     trade, route = Trade(sell, buy, amount, value_usd), Route((sell, buy), (500,))
-    least = least_out(trade, route, snapshot, SLIPPAGE_BPS)
+    least = min_out(trade, route, snapshot, SLIPPAGE_BPS)
     return Fill(trade, route, least * 1_005 // 1_000, least, 0.0, 0.0)
 
 
@@ -156,7 +156,7 @@ def test_without_debt_every_health_factor_is_infinite() -> None:
 def test_parts_return_together_what_the_whole_was_quoted_and_the_first_ones_more() -> None:
     snapshot = a_snapshot(nav_usd=250_000.0)
     fill = a_fill("USDC", "WETH", 375_000.0, snapshot)
-    lossy = Fill(fill.trade, fill.route, fill.amount_out, fill.least_out, 0.0, 700.0)
+    lossy = Fill(fill.trade, fill.route, fill.amount_out, fill.min_out, 0.0, 700.0)
     found = up([lossy], standing(snapshot), snapshot, least=1.4)
     parts = [step for step in found.steps if step.kind is StepKind.SWAP_EXACT_IN]
     assert len(parts) > 1
@@ -168,6 +168,6 @@ def test_parts_return_together_what_the_whole_was_quoted_and_the_first_ones_more
 def test_where_the_last_part_would_return_too_little_there_are_no_rounds() -> None:
     snapshot = a_snapshot(nav_usd=250_000.0)
     fill = a_fill("USDC", "WETH", 375_000.0, snapshot)
-    steep = Fill(fill.trade, fill.route, fill.least_out, fill.least_out, 0.0, 2_500.0)
+    steep = Fill(fill.trade, fill.route, fill.min_out, fill.min_out, 0.0, 2_500.0)
     with pytest.raises(NothingFeasible, match="the last would return less than allowed"):
         up([steep], standing(snapshot), snapshot, least=1.4)

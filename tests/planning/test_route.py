@@ -15,10 +15,10 @@ from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
-from keeper.planning.fills import best_fills, least_out
+from keeper.planning.fills import best_fills, min_out
+from keeper.planning.netting import Trade, trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.trades import Trade, trades
 from keeper.planning.walk import walk
 from tests.factories import (
     a_block,
@@ -60,7 +60,7 @@ def assert_limits_are_the_oracles(plan: RebalancePlan, snapshot: MarketSnapshot)
         if step.amount == UINT256_MAX:
             came = (one for one in swaps[:place] if one.route and one.route.symbols[-1] == step.symbol)
             sold -= sum(one.expected_out - one.limit for one in came)
-        fair = least_out(Trade(step.symbol, step.route.symbols[-1], sold, 0.0), step.route, snapshot, allowed)
+        fair = min_out(Trade(step.symbol, step.route.symbols[-1], sold, 0.0), step.route, snapshot, allowed)
         assert 0 <= step.limit - fair <= 1
 
 
@@ -226,7 +226,7 @@ def test_the_least_output_is_rounded_against_the_pool() -> None:
     candidate = quote_requests((trade,), snapshot)[0].route
     exact = 1_000_001 * 10**12 * snapshot.price("USDC") / snapshot.price("WETH")
     kept = (1 - candidate.fees[0] / 1e6) * (1 - 50 / 1e4)
-    assert 0 <= least_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
+    assert 0 <= min_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
 
 
 def test_row_62_a_lying_quoter_does_not_lower_the_least_output() -> None:
@@ -291,7 +291,7 @@ def test_collateral_with_loan_to_value_0_leaves_before_anything_else(
 ) -> None:
     """The ledger refuses every other withdrawal while any of it is there, as Aave does."""
     snapshot = with_reserve(a_snapshot(weights=held, leverage=leverage), symbol, ltv_bps=0)
-    assert snapshot.must_leave_first == (symbol,)
+    assert snapshot.zero_ltv_collateral == (symbol,)
     goal = tuple(kept * weight for weight in weights_of(held, leverage))
     urgency = Urgency.EMERGENCY if action is Action.RIPCORD else Urgency.OUT_OF_BAND
     try:
@@ -318,7 +318,7 @@ def test_alone_it_can_be_left_in_part() -> None:
 
 
 def test_without_debt_nothing_must_leave_first() -> None:
-    assert with_reserve(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), "WETH", ltv_bps=0).must_leave_first == ()
+    assert with_reserve(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), "WETH", ltv_bps=0).zero_ltv_collateral == ()
 
 
 def test_a_ripcord_that_can_sell_nothing_repays_with_what_lies_idle() -> None:

@@ -21,11 +21,11 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD, usd
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import LARGEST_TRANSACTION, gas_of
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.shared_pools import after_others
 from keeper.planning.split import hops, ladder
-from keeper.planning.trades import trades
 from tests.factories import (
     GWEI,
     a_plan_policy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Call, call, mapped
 from keeper.domain.market import FeedReading, Round, Sequencer, Trust
-from keeper.oracle.alone import alone
+from keeper.oracle.single_feed_rules import single_feed_verdicts
 
 _ABI = load("AggregatorV3")
 _WORD = 32
@@ -66,7 +66,7 @@ def reading(
 ) -> FeedReading:
     """What the last round says about itself at block time ``now``; ``bounds`` are the least and the most that the
     aggregator can answer (0: not known)."""
-    least, most = bounds
+    min_answer, max_answer = bounds
     told = FeedReading(
         symbol=symbol,
         feed=feed,
@@ -74,10 +74,10 @@ def reading(
         max_age_s=max_age_s,
         trust=Trust.FRESH,
         reason="",
-        least=least,
-        most=most,
+        min_answer=min_answer,
+        max_answer=max_answer,
     )
-    return alone(told, now)
+    return single_feed_verdicts(told, now)
 
 
 def _round(data: bytes) -> Round:

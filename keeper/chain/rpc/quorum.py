@@ -20,7 +20,7 @@ from keeper.chain.rpc.client import Request
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError, WrongChain
 from keeper.domain.record import NodeUse
-from keeper.runtime.concurrency import finished, started
+from keeper.runtime.concurrency import results_in_time, run_in_background
 
 HEDGE_S = 2.0
 """A node that takes longer than this has another one asked beside it."""
@@ -110,7 +110,7 @@ class Nodes:
     def _heads(self) -> list[tuple[Endpoint, Any]]:
         """Of the nodes that are on the right chain. Raises WrongChain, NodeUnavailable where they are too few."""
         heads, failed = [], []
-        for endpoint, answer in finished(
+        for endpoint, answer in results_in_time(
             [partial(_tried, one, _own_head) for one in self.endpoints], _usable, self.quorum, HEDGE_S
         ):
             if isinstance(answer, KeeperError):
@@ -155,14 +155,14 @@ class Nodes:
         first ones are slow or leave the question open."""
         available = [one for one in self._here if one.breaker.allows]
         now, later = available[: self.quorum], available[self.quorum :]
-        pending = {started(partial(_tried, one, ask)) for one in now}
+        pending = {run_in_background(partial(_tried, one, ask)) for one in now}
         while pending:
             done, pending = wait(pending, timeout=HEDGE_S if later else None, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in done]
             yield from outcomes
             missing = not all(map(_usable, outcomes))
             if later and (missing or not done or not pending):
-                pending |= {started(partial(_tried, one, ask)) for one in later}
+                pending |= {run_in_background(partial(_tried, one, ask)) for one in later}
                 later = []
 
     def _distrust(self, votes: dict[str, list[Outcome]], won: list[Outcome]) -> None:

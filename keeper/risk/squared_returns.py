@@ -15,7 +15,7 @@ from keeper.risk import ewma
 from keeper.risk.returns import bridged, log_returns
 
 
-class Squares(Protocol):
+class SquaredReturns(Protocol):
     """Squared log returns per bar, gaps bridged, of n assets."""
 
     def decayed(self, half_life_bars: float) -> NDArray[np.float64]:
@@ -26,7 +26,7 @@ class Squares(Protocol):
 
 
 class Window:
-    """``Squares`` of closes (T, n), every asset with at least two prices: results have shape (n,)."""
+    """``SquaredReturns`` of closes (T, n), every asset with at least two prices: results have shape (n,)."""
 
     def __init__(self, closes: NDArray[np.float64]) -> None:
         returns = log_returns(closes)
@@ -46,7 +46,7 @@ class Window:
 
 
 class Path:
-    """``Squares`` along closes (T, n) as windows of ``window`` closes see them: results have shape (T, n).
+    """``SquaredReturns`` along closes (T, n) as windows of ``window`` closes see them: results have shape (T, n).
 
     NaN where a window holds fewer than two prices of an asset.
     """

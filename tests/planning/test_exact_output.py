@@ -16,13 +16,13 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, UINT256_MAX, usd
 from keeper.domain.urgency import Urgency
-from keeper.planning.exactly import exactly
+from keeper.planning.exact_output import with_exact_output
+from keeper.planning.executed_swaps import build_executed_swaps
 from keeper.planning.fills import Fill, guarded
 from keeper.planning.flash import with_flash
-from keeper.planning.legs import executed_legs
+from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.sequence import fills_of
-from keeper.planning.trades import trades
 from keeper.planning.walk import walk
 from keeper.planning.way import Way
 from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
@@ -103,7 +103,7 @@ def test_no_more_is_paid_than_would_have_been_sold_and_no_output_asked_beyond_th
     snapshot, policy = a_snapshot(weights=weights_of(held, leverage)), a_policy_with(buffer)
     decision = all_debt(snapshot)
     before = sold_by_size(decision, snapshot, policy)
-    after = exactly(before, decision, snapshot, policy)
+    after = with_exact_output(before, decision, snapshot, policy)
     assert paid_at_most(after) == paid_at_most(before)
     assert [step.kind for step in after.steps if step.route is None] == [
         step.kind for step in before.steps if step.route is None
@@ -111,7 +111,7 @@ def test_no_more_is_paid_than_would_have_been_sold_and_no_output_asked_beyond_th
     if after is before:
         return
     for sized, exact in zip(before.fills, after.fills, strict=True):
-        assert exact.amount_out <= sized.least_out
+        assert exact.amount_out <= sized.min_out
         assert exact.trade.amount_in <= sized.trade.amount_in
         # An output that grows ever more slowly: the first part of it costs less than its share.
         assert exact.trade.amount_in * sized.amount_out <= sized.trade.amount_in * (exact.amount_out + 1) + (
@@ -141,7 +141,7 @@ def test_three_per_cent_of_the_debt_are_no_longer_sold() -> None:
     snapshot = a_snapshot(weights=(0.5, 0.4, 0.3, 0.3))
     policy, decision = a_policy_with(0.0), all_debt(snapshot)
     before = sold_by_size(decision, snapshot, policy)
-    after = exactly(before, decision, snapshot, policy)
+    after = with_exact_output(before, decision, snapshot, policy)
     sold = [sum(fill.trade.value_usd for fill in way.fills) for way in (before, after)]
     assert sold[0] == pytest.approx(500_000 * 1.0005 / 0.97, rel=1e-6)
     assert sold[1] == pytest.approx(500_000, rel=0.006)  # what pools take for themselves
@@ -166,14 +166,14 @@ def test_what_an_output_costs_is_read_off_the_quote(share: float, impact: float)
         trade=replace(fill.trade, value_usd=value),
         route=fill.route,
         amount_out=out,
-        least_out=out,
+        min_out=out,
         fees_usd=0.0,
         impact_usd=value - out / USDC,
     )
     owed = int(out * share)
     held = with_holding(snapshot, "USDC", owed=owed, idle=-(-owed // BPS))
     way = with_flash([whole], held, 0, DUST, 1.1, 1.0, emergency=True)
-    (exact,) = exactly(way, decision, held, policy).fills
+    (exact,) = with_exact_output(way, decision, held, policy).fills
     least = 0
     most = amount
     while least < most:
@@ -226,17 +226,19 @@ def test_an_exact_leg_costs_what_was_paid_for_what_came() -> None:
     plan = planned(all_debt(snapshot), snapshot, a_policy_with(0.0))
     outs = [step.expected_out for step in plan.steps]
     simulated, paid = ([step.expected_in * (BPS + bp) // BPS for step in plan.steps] for bp in (1, 2))
-    legs = executed_legs(plan, snapshot, outs, outs, simulated, paid)
+    executed_swaps = build_executed_swaps(plan, snapshot, outs, outs, simulated, paid)
     swaps = [step for step in plan.steps if step.kind is StepKind.SWAP_EXACT_OUT]
-    assert len(legs) == len(swaps) >= 4
-    for leg, step in zip(legs, swaps, strict=True):
+    assert len(executed_swaps) == len(swaps) >= 4
+    for swap, step in zip(executed_swaps, swaps, strict=True):
         assert step.route is not None
-        assert (leg.sold, leg.bought) == (step.route.symbols[0], "USDC")
-        assert leg.realised_out == step.amount
-        assert leg.quoted_bps == pytest.approx(leg.fees_bps + 10, abs=0.4)  # a part costs less than the whole
-        assert leg.simulated_bps is not None
-        assert leg.simulated_bps - leg.quoted_bps == pytest.approx(1.0, abs=0.02)
-        assert leg.realised_bps - leg.quoted_bps == pytest.approx(2.0, abs=0.02)
-    untold = executed_legs(plan, snapshot, (), outs)
-    assert [leg.simulated_out for leg in untold] == [None] * len(swaps)
-    assert all(leg.realised_bps == pytest.approx(leg.quoted_bps, abs=1e-3) for leg in untold)
+        assert (swap.sold, swap.bought) == (step.route.symbols[0], "USDC")
+        assert swap.realised_out == step.amount
+        assert swap.quoted_bps == pytest.approx(
+            swap.fees_bps + 10, abs=0.4
+        )  # a part costs less than the whole
+        assert swap.simulated_bps is not None
+        assert swap.simulated_bps - swap.quoted_bps == pytest.approx(1.0, abs=0.02)
+        assert swap.realised_bps - swap.quoted_bps == pytest.approx(2.0, abs=0.02)
+    untold = build_executed_swaps(plan, snapshot, (), outs)
+    assert [swap.simulated_out for swap in untold] == [None] * len(swaps)
+    assert all(swap.realised_bps == pytest.approx(swap.quoted_bps, abs=1e-3) for swap in untold)

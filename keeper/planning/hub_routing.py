@@ -16,11 +16,11 @@ from functools import partial
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import raw_from_usd_floor, usd
-from keeper.planning.fills import Fill, fill_of, least_out
+from keeper.planning.fills import Fill, fill_of, min_out
 from keeper.planning.gas import swap_usd
 from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
+from keeper.planning.netting import Trade
 from keeper.planning.split import Curve, best_split, curves
-from keeper.planning.trades import Trade
 
 HUB_PRICES = (0.998, 0.9995, 1.0, 1.0005, 1.002)
 """Of WETH in the debt asset, beside the feeds': up to the fees of the two cheapest pools between them."""
@@ -107,7 +107,7 @@ class _Desk:
                 return ()
             settled += parts
         hub = self._hub_balanced(settled)
-        if hub is None or any(fill.amount_out < fill.least_out for fill in (*settled, *hub)):
+        if hub is None or any(fill.amount_out < fill.min_out for fill in (*settled, *hub)):
             return ()
         return self._in_order(settled, hub)
 
@@ -203,13 +203,13 @@ class _Desk:
         own = sum(need.amount for need in self.needs if need.symbol == HUB and need.sold)
         own -= sum(fill.trade.amount_in for fill in out_of_hub[:-1])
         amount = own + sum(fill.amount_out for fill in into_hub)
-        certain = own + sum(fill.least_out for fill in into_hub)
+        certain = own + sum(fill.min_out for fill in into_hub)
         if certain <= 0:
             return last
         whole = self._fill(last.route, amount, last.amount_out * amount // last.trade.amount_in)
         sure = replace(whole.trade, amount_in=certain)
-        least = least_out(sure, last.route, self.snapshot, self.max_slippage_bps)
-        return replace(whole, least_out=min(whole.least_out, least), all_of_it=True)
+        least = min_out(sure, last.route, self.snapshot, self.max_slippage_bps)
+        return replace(whole, min_out=min(whole.min_out, least), sells_balance=True)
 
     # ------------------------------------------------------------------- amounts
 

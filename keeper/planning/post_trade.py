@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.decision import Action, Decision
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Check, RebalancePlan, SimulationReport
@@ -22,7 +22,7 @@ from keeper.risk.contributions import risk_shares
 
 
 @dataclass(frozen=True, slots=True)
-class Promised:
+class SentPlan:
     """A plan with all that led to it; ``policy`` is the tightened one."""
 
     snapshot: MarketSnapshot
@@ -34,15 +34,15 @@ class Promised:
     policy: Policy
 
 
-def aftermath(
-    promised: Promised,
+def post_trade_checks(
+    promised: SentPlan,
     after: MarketSnapshot,
     allowances: Mapping[str, int],
-    legs: Sequence[ExecutedLeg],
+    executed_swaps: Sequence[ExecutedSwap],
 ) -> tuple[Check, ...]:
-    """Every check of ``keeper.planning.checks.AFTERMATH`` that applies. ``allowances``: what the vault left approved,
-    raw by symbol; ``legs`` what its swaps returned."""
-    return tuple(_checks(promised, after, allowances, legs))
+    """Every check of ``keeper.planning.checks.POST_TRADE_CHECKS`` that applies. ``allowances`` raw by symbol: what the
+    vault left approved; ``executed_swaps``: what its swaps returned."""
+    return tuple(_checks(promised, after, allowances, executed_swaps))
 
 
 def broken(checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -56,7 +56,10 @@ def warnings(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 
 def _checks(
-    promised: Promised, after: MarketSnapshot, allowances: Mapping[str, int], legs: Sequence[ExecutedLeg]
+    promised: SentPlan,
+    after: MarketSnapshot,
+    allowances: Mapping[str, int],
+    executed_swaps: Sequence[ExecutedSwap],
 ) -> Iterator[Check]:
     before, now = portfolio(promised.snapshot), portfolio(replace(after, feeds=promised.snapshot.feeds))
     diluted = _diluted(promised.snapshot, after)
@@ -65,13 +68,15 @@ def _checks(
     yield _leverage(promised, before, now, diluted)
     yield _allowances(allowances)
     yield _nav(promised, now.nav_usd / diluted)
-    told = [leg for leg in legs if leg.simulated_out is not None]
+    told = [swap for swap in executed_swaps if swap.simulated_out is not None]
     if told:
         yield _outputs(
-            "outputs_as_simulated", "simulated", [(leg, leg.simulated_out or 0) for leg in told], promised
+            "outputs_as_simulated", "simulated", [(swap, swap.simulated_out or 0) for swap in told], promised
         )
-    if legs:
-        yield _outputs("outputs_as_quoted", "quoted", [(leg, leg.quoted_out) for leg in legs], promised)
+    if executed_swaps:
+        yield _outputs(
+            "outputs_as_quoted", "quoted", [(swap, swap.quoted_out) for swap in executed_swaps], promised
+        )
 
 
 def _diluted(before: MarketSnapshot, after: MarketSnapshot) -> float:
@@ -80,7 +85,7 @@ def _diluted(before: MarketSnapshot, after: MarketSnapshot) -> float:
     return now / was if was > 0 and now > 0 else 1.0
 
 
-def _risk_spread(promised: Promised, now: Portfolio) -> Check:
+def _risk_spread(promised: SentPlan, now: Portfolio) -> Check:
     """Where the decision itself gave way, to a cap, a block's gas or a trade's size, it is held to its plan."""
     policy, target = promised.policy, promised.target.risk_shares
     planned = _widest(_shares(promised.plan.expected.weights, promised), target)
@@ -91,7 +96,7 @@ def _risk_spread(promised: Promised, now: Portfolio) -> Check:
     return Check("risk_spread_improved", gap, limit, gap <= limit, detail)
 
 
-def _shares(weights: Sequence[float], promised: Promised) -> Sequence[float]:
+def _shares(weights: Sequence[float], promised: SentPlan) -> Sequence[float]:
     by_symbol = dict(zip(promised.snapshot.risk_symbols, weights, strict=True))
     ordered = [by_symbol[symbol] for symbol in promised.model.symbols]
     shares: list[float] = risk_shares(ordered, promised.model.covariance).tolist()
@@ -102,7 +107,7 @@ def _widest(shares: Sequence[float], target: Sequence[float]) -> float:
     return max((abs(one - due) for one, due in zip(shares, target, strict=True)), default=0.0)
 
 
-def _leverage(promised: Promised, before: Portfolio, now: Portfolio, diluted: float) -> Check:
+def _leverage(promised: SentPlan, before: Portfolio, now: Portfolio, diluted: float) -> Check:
     """A withdrawal by depositors raises it by as much as it takes. A plan that goes a part of the way down ends above
     the target."""
     if promised.decision.action is Action.RIPCORD:
@@ -120,20 +125,18 @@ def _allowances(left: Mapping[str, int]) -> Check:
     return Check("no_allowance_left", float(len(left)), 0.0, not left, detail)
 
 
-def _nav(promised: Promised, nav_usd: float) -> Check:
+def _nav(promised: SentPlan, nav_usd: float) -> Check:
     post, limit = promised.simulation.post or promised.plan.expected, promised.policy.plan.nav_tolerance_bps
     gap = abs(nav_usd / post.nav_usd - 1.0) * BPS if post.nav_usd > 0 else 0.0
     detail = f"NAV {nav_usd:,.0f} USD at the decision's prices, {post.nav_usd:,.0f} simulated"
     return Check("nav_as_simulated", gap, limit, gap <= limit, detail)
 
 
-def _outputs(name: str, word: str, told: Sequence[tuple[ExecutedLeg, int]], promised: Promised) -> Check:
+def _outputs(name: str, word: str, told: Sequence[tuple[ExecutedSwap, int]], promised: SentPlan) -> Check:
     """The swap that fell short most."""
-    short = [(1.0 - leg.realised_out / out) * BPS if out > 0 else 0.0 for leg, out in told]
+    short = [(1.0 - swap.realised_out / out) * BPS if out > 0 else 0.0 for swap, out in told]
     worst, limit = max(short), promised.policy.plan.nav_tolerance_bps
-    leg, out = told[short.index(worst)]
-    decimals = 10 ** promised.snapshot.token(leg.bought).decimals
-    detail = (
-        f"{leg.sold} sold for {leg.realised_out / decimals:,.6g} {leg.bought}, {out / decimals:,.6g} {word}"
-    )
+    swap, out = told[short.index(worst)]
+    decimals = 10 ** promised.snapshot.token(swap.bought).decimals
+    detail = f"{swap.sold} sold for {swap.realised_out / decimals:,.6g} {swap.bought}, {out / decimals:,.6g} {word}"
     return Check(name, worst, limit, worst <= limit, detail)

@@ -27,7 +27,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class DailyUsage:
     """Of the last 24 hours by the chain's time: NAV lost (fractions, summed over calls), value sold (in NAVs), gas paid
     (wei), calls that were mined and reverted."""
 
@@ -38,15 +38,15 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PauseState:
     """An input of ``decide``. Any pause stops levering and routine rebalancing; deleveraging may still run."""
 
     pauses: tuple[Pause, ...]
-    spent: Spent
+    spent: DailyUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class DeleverageRequest:
     """A deleveraging asked for by hand: like a RIPCORD, up to this health factor (infinite: repay everything)."""
 
     health_factor: float

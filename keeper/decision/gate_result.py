@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GateResult:
     """``passed``: the trigger fired, or the limit is kept. ``detail`` names the numbers and their unit."""
 
     value: float

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from keeper.domain.pause_state import DAY_S, PausedBy
 from keeper.domain.policy import DailyPolicy
-from keeper.domain.standing import DAY_S, PausedBy
 from keeper.domain.tx import Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
-from keeper.journal.brakes import StoredBrakes, paused_by_file
+from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from tests.journal.test_attempts import PAYLOAD, SENDER, a_receipt, an_attempt
@@ -26,8 +26,8 @@ class Scene:
         self.switches = Switches(journal, lambda: float(NOW))
         self.log = StoredAttempts(journal, lambda: float(NOW))
 
-    def brakes(self, *, keeps: bool = True) -> StoredBrakes:
-        return StoredBrakes(self.switches, self.log, self.file, DAILY, 31_337, SENDER, keeps=keeps)
+    def pause_store(self, *, keeps: bool = True) -> StoredPauses:
+        return StoredPauses(self.switches, self.log, self.file, DAILY, 31_337, SENDER, keeps=keeps)
 
     def sent(self, nonce: int, *, ago: int = 60, loses: float = 0.0, reverts: bool = False) -> None:
         name = f"intent {nonce}"
@@ -52,13 +52,13 @@ def scene(journal_url: str, tmp_path: Path) -> Iterator[Scene]:
 
 
 def causes(scene: Scene) -> list[str]:
-    return [pause.cause for pause in scene.brakes().standing(NOW).pauses]
+    return [pause.cause for pause in scene.pause_store().pause_state(NOW).pauses]
 
 
 def test_nothing_stops_a_keeper_that_did_nothing(scene: Scene) -> None:
-    standing = scene.brakes().standing(NOW)
-    assert standing.pauses == ()
-    assert (standing.spent.loss, standing.spent.turnover, standing.spent.failures) == (0.0, 0.0, 0)
+    pause_state = scene.pause_store().pause_state(NOW)
+    assert pause_state.pauses == ()
+    assert (pause_state.spent.loss, pause_state.spent.turnover, pause_state.spent.failures) == (0.0, 0.0, 0)
 
 
 def test_what_lost_too_much_in_a_day_pauses_and_stays_paused_when_the_day_is_over(scene: Scene) -> None:
@@ -66,7 +66,7 @@ def test_what_lost_too_much_in_a_day_pauses_and_stays_paused_when_the_day_is_ove
     assert causes(scene) == []
     scene.sent(1, loses=0.012)
     assert causes(scene) == ["day_loss"]
-    assert [pause.cause for pause in scene.brakes().standing(NOW + 2 * DAY_S).pauses] == ["day_loss"]
+    assert [pause.cause for pause in scene.pause_store().pause_state(NOW + 2 * DAY_S).pauses] == ["day_loss"]
 
 
 def test_what_is_older_than_a_day_does_not_count(scene: Scene) -> None:
@@ -93,13 +93,13 @@ def test_what_a_person_lifted_does_not_pause_again_and_something_new_does(scene:
 def test_a_simulation_sees_and_orders_nothing(scene: Scene) -> None:
     scene.sent(0, loses=0.03)
     entries = scene.journal.verify()
-    assert scene.brakes(keeps=False).standing(NOW).spent.loss == pytest.approx(0.03)
+    assert scene.pause_store(keeps=False).pause_state(NOW).spent.loss == pytest.approx(0.03)
     assert scene.journal.verify() == entries
 
 
 def test_the_pause_file_pauses_while_it_is_there(scene: Scene) -> None:
     scene.file.write_text("unlock tonight\nsecond line")
-    (pause,) = scene.brakes().standing(NOW).pauses
+    (pause,) = scene.pause_store().pause_state(NOW).pauses
     assert (pause.by, pause.cause, pause.reason) == (PausedBy.FILE, "operator", "unlock tonight")
     scene.file.unlink()
     assert causes(scene) == []

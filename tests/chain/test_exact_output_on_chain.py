@@ -10,7 +10,7 @@ import pytest
 from keeper.devnet.look import look
 from keeper.devnet.transactions import contract_at
 from keeper.devnet.world import World
-from keeper.planning.checks import AFTERMATH
+from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.test_keeper_command import Run, keeper
 from tests.chain.vault_scene import Scene, vault_scene
 
@@ -34,11 +34,14 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Wor
     assert (ended.code, told["outcome"]) == (0, "SENT"), ended.out
     assert chain.vault.functions.position().call()[2] == 0
     assert {step["kind"] for step in swaps(told)} == {"SWAP_EXACT_OUT"}
-    checks = {check["name"]: check["passed"] for check in told["aftermath"]}
-    assert checks == {name: True for name in AFTERMATH if name != "risk_spread_improved"}
+    checks = {check["name"]: check["passed"] for check in told["post_trade"]}
+    assert checks == {name: True for name in POST_TRADE_CHECKS if name != "risk_spread_improved"}
 
     # What the pools and the loan took is sold as well, and what interest might still have been added.
-    sold, by_size = sum(leg["value_usd"] for leg in told["legs"]), before.debt_usd * 1.0005 / (1 - SLIPPAGE)
+    sold, by_size = (
+        sum(leg["value_usd"] for leg in told["executed_swaps"]),
+        before.debt_usd * 1.0005 / (1 - SLIPPAGE),
+    )
     assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.003
     assert after.cash_usd == pytest.approx(before.cash_usd, abs=1.0)  # the buffer, as it was
     assert by_size - sold > 0.03 * before.debt_usd
@@ -47,8 +50,8 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Wor
 def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: World) -> None:
     keeper(*EXECUTE)
     told = keeper(*ALL_DEBT).json()
-    assert len(told["legs"]) == len(swaps(told)) >= 4
-    for leg, step in zip(told["legs"], swaps(told), strict=True):
+    assert len(told["executed_swaps"]) == len(swaps(told)) >= 4
+    for leg, step in zip(told["executed_swaps"], swaps(told), strict=True):
         assert leg["realised_out"] == step["amount"] == step["expected_out"]
         assert leg["simulated_out"] == leg["realised_out"]  # the very next block, and nobody else there
         assert int(leg["quoted_out"]) == pytest.approx(int(leg["realised_out"]), rel=1e-4)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.tx import Receipt
-from keeper.tx.agreement import agreed, agreed_fees
+from keeper.tx.node_pool import NodePool
 from keeper.tx.ports import FeeMarket, Outlook
-from keeper.tx.several import SeveralNodes
+from keeper.tx.quorum_merge import agreed, agreed_fees
 
 HASH = "0x" + "11" * 32
 
@@ -154,23 +154,23 @@ def refused() -> RpcError:
 
 def test_bytes_go_to_every_node_and_one_that_takes_them_is_enough() -> None:
     nodes = [Scripted(gone()), Scripted(), Scripted(refused())]
-    SeveralNodes(nodes, 2).send_raw("0xraw")
+    NodePool(nodes, 2).send_raw("0xraw")
     assert [["0xraw"]] * 3 == [one.sent for one in nodes]
 
 
 def test_where_none_takes_them_a_nodes_words_count_before_silence() -> None:
     with pytest.raises(RpcError, match="nonce too low"):
-        SeveralNodes([Scripted(gone()), Scripted(refused()), Scripted(gone())], 2).send_raw("0xraw")
+        NodePool([Scripted(gone()), Scripted(refused()), Scripted(gone())], 2).send_raw("0xraw")
     with pytest.raises(NodeUnavailable, match="timed out"):
-        SeveralNodes([Scripted(gone()), Scripted(gone())], 2).send_raw("0xraw")
+        NodePool([Scripted(gone()), Scripted(gone())], 2).send_raw("0xraw")
 
 
 def test_one_of_three_is_not_enough_to_look_at_a_key() -> None:
     with pytest.raises(NodeUnavailable, match="1 of 3 nodes answer, 2 must"):
-        SeveralNodes([Scripted(), Scripted(gone()), Scripted(gone())], 2).look("0xkey", "0xvault", {})
+        NodePool([Scripted(), Scripted(gone()), Scripted(gone())], 2).look("0xkey", "0xvault", {})
 
 
 def test_a_node_of_another_chain_is_outvoted_and_two_chains_alike_are_none() -> None:
-    assert SeveralNodes([Scripted(chain_id=5), Scripted(), Scripted()], 2).chain_id() == 1
+    assert NodePool([Scripted(chain_id=5), Scripted(), Scripted()], 2).chain_id() == 1
     with pytest.raises(NodeUntrusted, match="different chains: 1, 5"):
-        SeveralNodes([Scripted(chain_id=5), Scripted()], 2).chain_id()
+        NodePool([Scripted(chain_id=5), Scripted()], 2).chain_id()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keeper.cli.words import moment, percent
-from keeper.domain.standing import Pause, PausedBy
+from keeper.domain.pause_state import Pause, PausedBy
 from keeper.domain.units import WAD
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from keeper.domain.pause_state import PauseState
     from keeper.domain.policy import DailyPolicy
-    from keeper.domain.standing import Standing
 
 STOPPED = "Stopped: levering and routine rebalancing."
 STILL_RUNS = "Still runs: RIPCORD and `keeper deleverage`."
@@ -36,9 +36,9 @@ def pause_line(pauses: Sequence[Pause], *, vault_paused: bool = False) -> Text:
     return Text("\n".join([*said, f"{STOPPED} {STILL_RUNS}"]), style="bold yellow")
 
 
-def day_line(standing: Standing, daily: DailyPolicy) -> str:
+def day_line(pause_state: PauseState, daily: DailyPolicy) -> str:
     """What 24 hours used up, of what they may."""
-    spent = standing.spent
+    spent = pause_state.spent
     return (
         f"last 24 h: lost {percent(spent.loss, 2)} of {percent(daily.max_loss, 2)}, "
         f"traded {spent.turnover:.2f} of {daily.max_turnover:g} NAVs, "
@@ -48,18 +48,18 @@ def day_line(standing: Standing, daily: DailyPolicy) -> str:
 
 
 def standing_object(
-    standing: Standing | None, daily: DailyPolicy, *, vault_paused: bool
+    pause_state: PauseState | None, daily: DailyPolicy, *, vault_paused: bool
 ) -> dict[str, Any] | None:
     """What ``--json`` prints; null in records from before there was one."""
-    if standing is None:
+    if pause_state is None:
         return None
-    spent = standing.spent
-    paused = bool(standing.pauses) or vault_paused
+    spent = pause_state.spent
+    paused = bool(pause_state.pauses) or vault_paused
     return {
         "paused": paused,
         "pauses": [
             {"by": pause.by.value, "cause": pause.cause, "reason": pause.reason, "since": pause.since}
-            for pause in standing.pauses
+            for pause in pause_state.pauses
         ],
         "vault_paused": vault_paused,
         "stopped": ["levering", "routine rebalancing"] if paused else [],

@@ -13,9 +13,9 @@ from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
-from keeper.planning.aftermath import Promised, aftermath, broken, warnings
-from keeper.planning.checks import AFTERMATH
-from keeper.planning.legs import executed_legs
+from keeper.planning.checks import POST_TRADE_CHECKS
+from keeper.planning.executed_swaps import build_executed_swaps
+from keeper.planning.post_trade import SentPlan, broken, post_trade_checks, warnings
 from keeper.risk.contributions import risk_shares
 from keeper.sizing.size import size
 from tests.factories import (
@@ -34,7 +34,7 @@ from tests.planning.test_route import planned
 POLICY, MODEL = a_policy(), a_model()
 
 
-def promised(before: MarketSnapshot, **changes: Any) -> Promised:
+def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     """A plan from what is held to the target, quoted and simulated alike."""
     target = size(MODEL, before, POLICY)
     decision = a_decision(before, target.weights, **changes)
@@ -45,10 +45,10 @@ def promised(before: MarketSnapshot, **changes: Any) -> Promised:
     decision = replace(decision, current=current)
     plan = planned(decision, before, POLICY)
     simulation = SimulationReport(True, None, 1_500_000, plan.expected, "eth_simulateV1")
-    return Promised(before, MODEL, target, decision, plan, simulation, POLICY)
+    return SentPlan(before, MODEL, target, decision, plan, simulation, POLICY)
 
 
-def mined(given: Promised) -> MarketSnapshot:
+def mined(given: SentPlan) -> MarketSnapshot:
     """The vault after every swap returned what was quoted."""
     ledger = Ledger(given.snapshot)
     ledger.run(given.plan, as_quoted)
@@ -65,9 +65,9 @@ LEVERED = promised(CASH)
 AFTER = mined(LEVERED)
 
 
-def failed(given: Promised, after: MarketSnapshot, **told: Any) -> set[str]:
-    checks = aftermath(given, after, told.get("allowances", {}), told.get("legs", ()))
-    assert {check.name for check in checks} <= set(AFTERMATH)
+def failed(given: SentPlan, after: MarketSnapshot, **told: Any) -> set[str]:
+    checks = post_trade_checks(given, after, told.get("allowances", {}), told.get("executed_swaps", ()))
+    assert {check.name for check in checks} <= set(POST_TRADE_CHECKS)
     assert {*broken(checks), *warnings(checks)} == {check for check in checks if not check.passed}
     return {check.name for check in checks if not check.passed}
 
@@ -83,9 +83,9 @@ def with_more(snapshot: MarketSnapshot, symbol: str, part: float) -> MarketSnaps
 
 def test_a_plan_that_went_as_expected_passes_everything() -> None:
     outs = [step.expected_out for step in LEVERED.plan.steps]
-    legs = executed_legs(LEVERED.plan, CASH, outs, outs)
-    checks = aftermath(LEVERED, AFTER, {}, legs)
-    assert [check.name for check in checks] == list(AFTERMATH)
+    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, outs, outs)
+    checks = post_trade_checks(LEVERED, AFTER, {}, executed_swaps)
+    assert [check.name for check in checks] == list(POST_TRADE_CHECKS)
     assert all(check.passed for check in checks)
 
 
@@ -135,8 +135,8 @@ def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
         post = LEVERED.simulation.post
         assert isinstance(post, PostState)
         said = replace(LEVERED.simulation, post=replace(post, nav_usd=portfolio(AFTER).nav_usd / short))
-        leg = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=round(10**9 * short))
-        checks = aftermath(replace(LEVERED, simulation=said), AFTER, {}, (a_leg(), leg))
+        swap = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=round(10**9 * short))
+        checks = post_trade_checks(replace(LEVERED, simulation=said), AFTER, {}, (a_leg(), swap))
         assert {check.name for check in warnings(checks)} == (
             {"nav_as_simulated", "outputs_as_simulated", "outputs_as_quoted"} if wrong else set()
         )
@@ -144,14 +144,14 @@ def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
 
 
 def test_a_swap_that_returned_more_is_no_warning() -> None:
-    leg = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=2 * 10**9)
-    assert failed(LEVERED, AFTER, legs=(leg,)) == set()
+    swap = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=2 * 10**9)
+    assert failed(LEVERED, AFTER, executed_swaps=(swap,)) == set()
 
 
 def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_asked_for() -> None:
     held = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
     lowered = promised(held, action=Action.RIPCORD, urgency=Urgency.EMERGENCY)
-    names = {check.name for check in aftermath(lowered, held, {}, ())}
+    names = {check.name for check in post_trade_checks(lowered, held, {}, ())}
     assert "risk_spread_improved" not in names
     assert "leverage_within_target" not in failed(lowered, held)
     assert "leverage_within_target" not in failed(lowered, with_more(held, "UNI", 0.01))
@@ -161,12 +161,12 @@ def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_aske
 def test_legs_are_measured_against_the_feeds() -> None:
     outs = [step.expected_out for step in LEVERED.plan.steps]
     swaps = [step for step in LEVERED.plan.steps if step.route is not None]
-    legs = executed_legs(LEVERED.plan, CASH, (), outs)
-    assert [(leg.sold, leg.bought) for leg in legs] == [
+    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, (), outs)
+    assert [(swap.sold, swap.bought) for swap in executed_swaps] == [
         (step.route.symbols[0], step.route.symbols[-1]) for step in swaps if step.route is not None
     ]
-    for leg, step in zip(legs, swaps, strict=True):
-        assert leg.value_usd == pytest.approx(step.expected_in / 10**6)
-        assert leg.fees_bps < leg.quoted_bps == leg.realised_bps < leg.fees_bps + 10.1
-        assert leg.simulated_out is None
-    assert executed_legs(LEVERED.plan, CASH, outs, outs[1:]) == ()
+    for swap, step in zip(executed_swaps, swaps, strict=True):
+        assert swap.value_usd == pytest.approx(step.expected_in / 10**6)
+        assert swap.fees_bps < swap.quoted_bps == swap.realised_bps < swap.fees_bps + 10.1
+        assert swap.simulated_out is None
+    assert build_executed_swaps(LEVERED.plan, CASH, outs, outs[1:]) == ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keeper.decision.brakes import overdrawn
+from keeper.decision.pause_rules import overdrawn
+from keeper.domain.pause_state import DAY_S, Pause, PausedBy, PauseState
 from keeper.domain.policy import DailyPolicy
-from keeper.domain.standing import DAY_S, Pause, PausedBy, Standing
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.switches import Switches
 
@@ -14,7 +14,7 @@ OPERATOR = "operator"
 MOST_OF_FILE = 500
 
 
-class StoredBrakes:
+class StoredPauses:
     """Of one key on one chain. ``keeps`` False: looks only, as a simulation must; what would pause the keeper then
     shows as a limit that is not kept."""
 
@@ -37,13 +37,13 @@ class StoredBrakes:
         self._account = account
         self._keeps = keeps
 
-    def standing(self, as_of: int) -> Standing:
+    def pause_state(self, as_of: int) -> PauseState:
         """ports.Brakes. Orders a pause where the day's losses or failures are used up."""
         spent = self._log.spent(self._chain_id, self._account, as_of - DAY_S)
         wrong = overdrawn(spent, self._daily)
         if wrong is not None:
             self.pause(*wrong)
-        return Standing(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), spent=spent)
+        return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), spent=spent)
 
     def pause(self, cause: str, reason: str) -> None:
         """ports.Brakes."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from keeper.domain.legs import ExecutedLeg
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, Step, StepKind
 from keeper.domain.units import BPS, usd
 from keeper.planning.fills import FEE_UNIT
 
 
-def executed_legs(
+def build_executed_swaps(
     plan: RebalancePlan,
     snapshot: MarketSnapshot,
     simulated: Sequence[int],
     realised: Sequence[int],
     simulated_paid: Sequence[int] = (),
     paid: Sequence[int] = (),
-) -> tuple[ExecutedLeg, ...]:
+) -> tuple[ExecutedSwap, ...]:
     """One for each swap that returned something. ``simulated`` and ``realised``: what came into the vault by each of
     the plan's steps, ``simulated_paid`` and ``paid`` what left it, raw; empty where the node did not tell. ``snapshot``
     is the one that was decided on.
@@ -39,7 +39,7 @@ def executed_legs(
 
 def _leg(
     snapshot: MarketSnapshot, step: Step, told: int | None, came: int, told_paid: int | None, took: int | None
-) -> ExecutedLeg:
+) -> ExecutedSwap:
     assert step.route is not None
     sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
     paid, quoted = step.expected_in, step.expected_out
@@ -49,7 +49,7 @@ def _leg(
         told = came * paid // told_paid if told_paid else None
     fair = paid * snapshot.price(sold.symbol) * 10**bought.decimals
     kept = math.prod(1.0 - fee / FEE_UNIT for fee in step.route.fees)
-    return ExecutedLeg(
+    return ExecutedSwap(
         sold=sold.symbol,
         bought=bought.symbol,
         route=step.route,

@@ -14,12 +14,12 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import UINT256_MAX, WAD, usd
-from keeper.planning.fills import Fill, least_out
+from keeper.planning.fills import Fill, min_out
+from keeper.planning.hub_routing import through_the_hub
+from keeper.planning.netting import Trade, trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
-from keeper.planning.through_the_hub import through_the_hub
-from keeper.planning.trades import Trade, trades
 from tests.factories import a_block, with_holding
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
@@ -64,7 +64,7 @@ def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
     for fills in through_the_hub(due, quotes, snapshot, SLIPPAGE_BPS, "WETH"):
         passed = Counter(hop for fill in fills for hop in hops(fill.route))
         assert max(passed.values()) == 1
-        assert all(fill.amount_out >= fill.least_out for fill in fills)
+        assert all(fill.amount_out >= fill.min_out for fill in fills)
         lost = sum(fill.fees_usd + fill.impact_usd for fill in fills)
         through = sum(fill.trade.value_usd * len(fill.route.fees) for fill in fills)
         for symbol in snapshot.risk_symbols:
@@ -74,10 +74,12 @@ def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
 
 
 def test_what_comes_into_the_hub_is_sold_to_the_last_unit() -> None:
-    ways = [fills for fills in found(generous(weights=HELD), LINK_AND_UNI_FOR_WBTC) if fills[-1].all_of_it]
+    ways = [
+        fills for fills in found(generous(weights=HELD), LINK_AND_UNI_FOR_WBTC) if fills[-1].sells_balance
+    ]
     assert ways
     for fills in ways:
-        assert [fill.trade.sell for fill in fills if fill.all_of_it] == ["WETH"]
+        assert [fill.trade.sell for fill in fills if fill.sells_balance] == ["WETH"]
         assert sum(fill.amount_out for fill in fills if fill.trade.buy == "WETH") == sum(
             fill.trade.amount_in for fill in fills if fill.trade.sell == "WETH"
         )
@@ -87,19 +89,21 @@ def test_the_last_out_of_the_hub_goes_through_where_all_before_it_return_their_l
     """And a pool pays it just what the oracle says is the least for what came."""
     snapshot = generous(weights=HELD)
     for fills in found(snapshot, LINK_AND_UNI_FOR_WBTC):
-        for last in (fill for fill in fills if fill.all_of_it):
+        for last in (fill for fill in fills if fill.sells_balance):
             into = [fill for fill in fills if fill.trade.buy == "WETH"]
             elsewhere = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == "WETH")
-            came = sum(fill.least_out for fill in into) - (elsewhere - last.trade.amount_in)
+            came = sum(fill.min_out for fill in into) - (elsewhere - last.trade.amount_in)
             assert 0 < came < last.trade.amount_in
             of_it = replace(last.trade, amount_in=came)
-            assert last.least_out == least_out(of_it, last.route, snapshot, SLIPPAGE_BPS)
+            assert last.min_out == min_out(of_it, last.route, snapshot, SLIPPAGE_BPS)
 
 
 def test_what_anybody_sent_is_not_swept_along() -> None:
     """All of what is there would be sold."""
     snapshot = with_holding(generous(weights=HELD), "WETH", idle=WAD)
-    assert not [fill for fills in found(snapshot, LINK_AND_UNI_FOR_WBTC) for fill in fills if fill.all_of_it]
+    assert not [
+        fill for fills in found(snapshot, LINK_AND_UNI_FOR_WBTC) for fill in fills if fill.sells_balance
+    ]
 
 
 def test_nothing_is_asked_or_planned_for_a_single_trade() -> None:
@@ -128,10 +132,10 @@ def test_where_it_is_cheapest_a_plan_goes_through_the_hub_whatever_the_fills(fil
 
 
 @given(st.integers(0, 3))
-def test_the_hub_is_asked_for_both_ways_at_once(leg: int) -> None:
+def test_the_hub_is_asked_for_both_ways_at_once(swap: int) -> None:
     """One request, nothing twice."""
     snapshot = generous(weights=HELD)
     requests = quote_requests(trades(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, WIDE), snapshot)
     assert len(set(requests)) == len(requests)
     pairs = (("LINK", "WETH"), ("UNI", "USDC"), ("WETH", "WBTC"), ("WETH", "USDC"))
-    assert pairs[leg] in {request.route.symbols for request in requests}
+    assert pairs[swap] in {request.route.symbols for request in requests}

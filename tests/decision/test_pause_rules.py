@@ -9,36 +9,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.decision.brakes import forbids, overdrawn
 from keeper.decision.decide import decide
+from keeper.decision.pause_rules import forbids, overdrawn
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.pause_state import DailyUsage, DeleverageRequest, Pause, PausedBy, PauseState
 from keeper.domain.policy import DailyPolicy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.standing import Demand, Pause, PausedBy, Spent, Standing
 from keeper.domain.urgency import Urgency
 from keeper.sizing.size import size
 from keeper.sizing.tighten import tighten
 from tests.factories import a_model, a_policy, a_snapshot
 
 DAILY = DailyPolicy(max_loss=0.02, max_turnover=3.0, max_gas_wei=10**17, max_failures=3)
-NOTHING = Spent(loss=0.0, turnover=0.0, gas_wei=0, failures=0)
+NOTHING = DailyUsage(loss=0.0, turnover=0.0, gas_wei=0, failures=0)
 PAUSE = Pause(PausedBy.JOURNAL, "operator", "unlock of LINK tonight", 1_700_000_000)
-FREE = Standing((), NOTHING)
+FREE = PauseState((), NOTHING)
 EMPTY, LEVERED = a_snapshot(), a_snapshot(weights=(0.5, 0.5, 0.2, 0.2))
 UNDERWATER = a_snapshot(weights=(1.6, 1.4, 0.6, 0.6))
 
 
 def decided(
-    snapshot: MarketSnapshot, standing: Standing | None = FREE, demand: Demand | None = None
+    snapshot: MarketSnapshot,
+    pause_state: PauseState | None = FREE,
+    deleverage_request: DeleverageRequest | None = None,
 ) -> Decision:
     policy, tightened = tighten(replace(a_policy(), daily=DAILY), snapshot.vault)
     model = a_model()
-    return decide(snapshot, model, size(model, snapshot, policy), None, policy, tightened, standing, demand)
+    return decide(
+        snapshot,
+        model,
+        size(model, snapshot, policy),
+        None,
+        policy,
+        tightened,
+        pause_state,
+        deleverage_request,
+    )
 
 
-def used(**changes: float) -> Standing:
-    return Standing((), replace(NOTHING, **changes))  # type: ignore[arg-type]
+def used(**changes: float) -> PauseState:
+    return PauseState((), replace(NOTHING, **changes))  # type: ignore[arg-type]
 
 
 def test_a_keeper_that_nobody_stopped_trades() -> None:
@@ -46,18 +57,18 @@ def test_a_keeper_that_nobody_stopped_trades() -> None:
 
 
 def test_a_pause_stops_a_planned_trade_says_who_and_why_and_ends_with_7() -> None:
-    decision = decided(EMPTY, Standing((PAUSE,), NOTHING))
+    decision = decided(EMPTY, PauseState((PAUSE,), NOTHING))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 7)
     for word in ("operator", "unlock of LINK tonight", "keeper resume"):
         assert word in decision.reason
 
 
 def test_a_pause_does_not_stop_an_emergency() -> None:
-    assert decided(UNDERWATER, Standing((PAUSE,), NOTHING)).action is Action.RIPCORD
+    assert decided(UNDERWATER, PauseState((PAUSE,), NOTHING)).action is Action.RIPCORD
 
 
 @pytest.mark.parametrize(
-    ("standing", "gate", "code"),
+    ("pause_state", "gate", "code"),
     [
         (used(loss=0.021), "day_loss", 7),
         (used(failures=3), "day_failures", 7),
@@ -66,12 +77,12 @@ def test_a_pause_does_not_stop_an_emergency() -> None:
     ],
 )
 def test_a_used_up_budget_stops_planned_trades_and_no_emergency(
-    standing: Standing, gate: str, code: int
+    pause_state: PauseState, gate: str, code: int
 ) -> None:
-    held = decided(EMPTY, standing)
+    held = decided(EMPTY, pause_state)
     assert (held.action, held.exit_code) == (Action.HOLD, code)
     assert [one.name for one in held.gates if not one.passed and one.kind == "limit"] == [gate]
-    assert decided(UNDERWATER, standing).action is Action.RIPCORD
+    assert decided(UNDERWATER, pause_state).action is Action.RIPCORD
 
 
 def test_without_a_standing_nothing_of_it_is_looked_at() -> None:
@@ -81,13 +92,13 @@ def test_without_a_standing_nothing_of_it_is_looked_at() -> None:
 
 @given(st.floats(0, 1), st.integers(0, 10))
 def test_what_is_overdrawn_pauses(loss: float, failures: int) -> None:
-    wrong = overdrawn(Spent(loss, 99.0, 10**30, failures), DAILY)
+    wrong = overdrawn(DailyUsage(loss, 99.0, 10**30, failures), DAILY)
     assert (wrong is None) == (loss <= DAILY.max_loss and failures < DAILY.max_failures)
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
 def test_row_66_a_pause_forbids_everything_but_an_emergency(urgency: Urgency) -> None:
-    assert (forbids(Standing((PAUSE,), NOTHING), urgency) is None) == (urgency is Urgency.EMERGENCY)
+    assert (forbids(PauseState((PAUSE,), NOTHING), urgency) is None) == (urgency is Urgency.EMERGENCY)
     assert forbids(FREE, urgency) is None
 
 
@@ -95,7 +106,7 @@ def test_row_66_a_pause_forbids_everything_but_an_emergency(urgency: Urgency) ->
 
 
 def test_an_order_repays_everything_also_while_paused() -> None:
-    decision = decided(LEVERED, Standing((PAUSE,), NOTHING), Demand(math.inf, "by hand"))
+    decision = decided(LEVERED, PauseState((PAUSE,), NOTHING), DeleverageRequest(math.inf, "by hand"))
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
     assert decision.goal.leverage < 1.0
@@ -104,7 +115,7 @@ def test_an_order_repays_everything_also_while_paused() -> None:
 
 def test_an_order_stops_at_the_health_factor_that_it_names() -> None:
     now = portfolio(LEVERED).health_factor
-    near, far = (decided(LEVERED, FREE, Demand(factor * now, "by hand")) for factor in (1.1, 1.6))
+    near, far = (decided(LEVERED, FREE, DeleverageRequest(factor * now, "by hand")) for factor in (1.1, 1.6))
     assert near.goal is not None
     assert far.goal is not None
     assert far.goal.leverage < near.goal.leverage < 1.4
@@ -112,11 +123,11 @@ def test_an_order_stops_at_the_health_factor_that_it_names() -> None:
 
 @pytest.mark.parametrize("snapshot", [EMPTY, a_snapshot(weights=(0.3, 0.3, 0.1, 0.1))])
 def test_without_debt_an_order_has_nothing_to_do(snapshot: MarketSnapshot) -> None:
-    decision = decided(snapshot, FREE, Demand(math.inf, "by hand"))
+    decision = decided(snapshot, FREE, DeleverageRequest(math.inf, "by hand"))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 0)
     assert "there is no debt" in decision.reason
 
 
 def test_an_order_that_is_already_met_holds() -> None:
-    decision = decided(LEVERED, FREE, Demand(1.2, "by hand"))
+    decision = decided(LEVERED, FREE, DeleverageRequest(1.2, "by hand"))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 0)

@@ -13,10 +13,10 @@ from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
 from keeper.domain.policy import FeedPolicy, OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import USD
-from keeper.oracle.alone import alone
-from keeper.oracle.gate import judged
 from keeper.oracle.memory import remembered
+from keeper.oracle.price_gate import judged
 from keeper.oracle.rules import RULES
+from keeper.oracle.single_feed_rules import single_feed_verdicts
 from tests.factories import NOW, a_block, a_feed, a_snapshot
 
 POLICY = OraclePolicy(feeds=(FeedPolicy("WETH", heartbeat_s=3_600, deviation_bps=50),))
@@ -33,7 +33,7 @@ def weth(**changes: Any) -> FeedReading:
 
 
 def look(reading: FeedReading, now: int = NOW) -> MarketSnapshot:
-    return replace(a_snapshot(), block=a_block(timestamp=now), feeds=(alone(reading, now),))
+    return replace(a_snapshot(), block=a_block(timestamp=now), feeds=(single_feed_verdicts(reading, now),))
 
 
 def said(*prices: float | None, at: int = NOW) -> tuple[Opinion, ...]:
@@ -44,8 +44,8 @@ def a_memory(**changes: Any) -> FeedMemory:
     memory = FeedMemory(
         symbol="WETH",
         feed=a_feed("WETH").feed,
-        seen_id=99,
-        seen_updated_at=NOW - 120,
+        last_round_id=99,
+        last_updated_at=NOW - 120,
         accepted=PRICE,
         fresh_at=NOW - 60,
         always_now=0,
@@ -80,8 +80,8 @@ def test_an_ordinary_round_is_fresh() -> None:
         (weth(answer=-PRICE), Trust.DEAD, "not_positive"),
         (weth(updated_at=NOW + 1), Trust.SUSPECT, "from_future"),
         (weth(updated_at=NOW - 4_501), Trust.STALE, "too_old"),
-        (weth(answer=PRICE, least=PRICE), Trust.SUSPECT, "at_bound"),
-        (weth(answer=PRICE, most=PRICE), Trust.SUSPECT, "at_bound"),
+        (weth(answer=PRICE, min_answer=PRICE), Trust.SUSPECT, "at_bound"),
+        (weth(answer=PRICE, max_answer=PRICE), Trust.SUSPECT, "at_bound"),
     ],
 )
 def test_what_a_round_says_about_itself(reading: FeedReading, trust: Trust, rule: str) -> None:
@@ -160,18 +160,18 @@ def test_what_was_not_fresh_is_not_what_later_prices_are_compared_with() -> None
     bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
     (after,) = remembered((a_memory(),), bad)
     assert (after.accepted, after.fresh_at) == (PRICE, NOW - 60)
-    assert after.seen_id == 101
+    assert after.last_round_id == 101
 
 
 def test_a_stamp_from_the_future_does_not_make_honest_rounds_look_old() -> None:
     ahead = judged(look(weth(updated_at=NOW + 9_000, round_id=500)), (), (a_memory(),), POLICY)
     (after,) = remembered((a_memory(),), ahead)
-    assert (after.seen_id, after.seen_updated_at) == (99, NOW - 120)
+    assert (after.last_round_id, after.last_updated_at) == (99, NOW - 120)
 
 
 readings = st.builds(
     lambda answer, age, number, least: weth(
-        answer=answer, updated_at=NOW - age, round_id=number, least=least
+        answer=answer, updated_at=NOW - age, round_id=number, min_answer=least
     ),
     st.integers(-10, 10_000).map(lambda price: price * USD),
     st.integers(-100, 20_000),
@@ -188,7 +188,7 @@ opinions = st.lists(
 )
 memories = st.builds(
     lambda accepted, at, number, count: (
-        a_memory(accepted=accepted * USD, fresh_at=NOW - at, seen_id=number, always_now=count),
+        a_memory(accepted=accepted * USD, fresh_at=NOW - at, last_round_id=number, always_now=count),
     ),
     st.integers(0, 10_000),
     st.integers(0, 200_000),

@@ -8,16 +8,16 @@ from functools import partial
 from typing import TypeVar
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
-from keeper.runtime.concurrency import finished
-from keeper.tx.agreement import agreed, agreed_fees
+from keeper.runtime.concurrency import results_in_time
 from keeper.tx.ports import FeeMarket, Node, Outlook
+from keeper.tx.quorum_merge import agreed, agreed_fees
 
 T = TypeVar("T")
 PATIENCE_S = 2.0
 """A node that is slower than a quorum by this is not waited for."""
 
 
-class SeveralNodes:
+class NodePool:
     """``quorum`` of ``nodes`` must answer, and say the same where one answer can be compared with another."""
 
     def __init__(self, nodes: Sequence[Node], quorum: int) -> None:
@@ -48,7 +48,7 @@ class SeveralNodes:
     def send_raw(self, raw: str) -> None:
         """To every node; done as soon as one takes it. Where none does: a refusal that a node gave, else that none
         answered, after which it may still have arrived."""
-        outcomes = finished(
+        outcomes = results_in_time(
             [partial(_tried, node, lambda one: one.send_raw(raw)) for node in self._nodes],
             _good,
             1,
@@ -61,7 +61,7 @@ class SeveralNodes:
 
     def _answers(self, ask: Callable[[Node], T]) -> list[T]:
         """At least as many as make a quorum. Raises NodeUnavailable."""
-        outcomes = finished(
+        outcomes = results_in_time(
             [partial(_tried, node, ask) for node in self._nodes], _good, self._quorum, PATIENCE_S
         )
         answers = [one for one in outcomes if not isinstance(one, KeeperError)]

@@ -31,7 +31,7 @@ from keeper.planning.way import Way
 from keeper.sizing.redemptions import queued_share
 
 
-def exactly(way: Way, decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Way:
+def with_exact_output(way: Way, decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Way:
     """A RIPCORD's way around one flash loan or without any; the same way, unless its sales clear the debt and certainly
     return more than that and the cash which is to lie idle afterwards.
 
@@ -43,7 +43,7 @@ def exactly(way: Way, decision: Decision, snapshot: MarketSnapshot, policy: Poli
     owed = snapshot.holdings[0].owed
     if decision.action is not Action.RIPCORD or not sales or way.funded.debt_after(owed):
         return way
-    certain = sum(fill.least_out for fill in sales)
+    certain = sum(fill.min_out for fill in sales)
     due = owed + interest(owed) + way.funded.premium
     needed = max(0, due + _stays_idle(snapshot, policy) - snapshot.holdings[0].idle)
     if needed >= certain:
@@ -68,10 +68,10 @@ def _stays_idle(snapshot: MarketSnapshot, policy: Policy) -> int:
 def _parts(sales: Sequence[Fill], needed: int) -> Iterator[int]:
     """``needed`` in proportion to what each certainly returns, none asked for more than that: differences of rounded
     partial sums are off by less than a unit."""
-    certain = sum(fill.least_out for fill in sales)
+    certain = sum(fill.min_out for fill in sales)
     sums = [0]
     for fill in sales:
-        sums.append(sums[-1] + fill.least_out)
+        sums.append(sums[-1] + fill.min_out)
     return (needed * after // certain - needed * before // certain for before, after in pairwise(sums))
 
 
@@ -87,7 +87,7 @@ def _exact(fill: Fill, out: int, snapshot: MarketSnapshot) -> Fill:
         fill,
         trade=replace(fill.trade, amount_in=paid, value_usd=fill.trade.value_usd * share),
         amount_out=out,
-        least_out=out,
+        min_out=out,
         fees_usd=fees_usd,
         impact_usd=paid_usd - fees_usd - got_usd,
     )

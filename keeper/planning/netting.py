@@ -87,9 +87,9 @@ def _differences(
 
 
 def _ltv_zero_first(sells: list[tuple[str, float]], snapshot: MarketSnapshot) -> list[tuple[str, float]]:
-    """The same sum of sales, first of what the lending market wants out before anything else (``must_leave_first``),
+    """The same sum of sales, first of what the lending market wants out before anything else (``zero_ltv_collateral``),
     and of the rest in the same proportions."""
-    blocking = set(snapshot.must_leave_first)
+    blocking = set(snapshot.zero_ltv_collateral)
     held = portfolio(snapshot)
     values = dict(zip(held.symbols, held.values_usd, strict=True))
     total = left = math.fsum(value for _, value in sells)

@@ -10,15 +10,15 @@ import numpy as np
 from keeper.decision import measures
 from keeper.decision.cost_curve import cost_curves
 from keeper.decision.costs import AssetCost, expected_costs
-from keeper.decision.finding import hours
+from keeper.decision.gate_result import hours
 from keeper.domain.decision import Goal, PoolCost, RiskPosition
 from keeper.domain.errors import InvalidSetting
-from keeper.domain.legs import LearnedCost
+from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.pause_state import DeleverageRequest, PauseState
 from keeper.domain.policy import Policy, UrgencyLimits
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.standing import Demand, Standing
 from keeper.domain.tx import InFlight
 from keeper.domain.units import SECONDS_PER_YEAR, WAD
 from keeper.domain.urgency import Urgency
@@ -44,7 +44,7 @@ class Position:
     current: RiskPosition
     costs: tuple[AssetCost, ...]
     tracking_error: float
-    demand: Demand | None = None
+    deleverage_request: DeleverageRequest | None = None
 
     def sizes_usd(self, weights: Sequence[float]) -> tuple[float, ...]:
         """What of each asset changes hands on the way there."""
@@ -69,7 +69,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class TradeContext:
     """A trade under consideration: from ``position`` to ``goal`` at ``urgency``. Money in USD, turnover in
     NAVs.
 
@@ -90,8 +90,8 @@ class Situation:
     gas_cost_wei: int
     tracking_error: float
     benefit_usd: float
-    standing: Standing | None = None
-    seen_at: float | None = None
+    pause_state: PauseState | None = None
+    read_at: float | None = None
 
     @property
     def cost_usd(self) -> float:
@@ -118,7 +118,7 @@ def take_position(
     model: RiskModel,
     target: TargetPortfolio,
     policy: Policy,
-    demand: Demand | None = None,
+    deleverage_request: DeleverageRequest | None = None,
     learned: Sequence[LearnedCost] = (),
 ) -> Position:
     """The vault's weights, shares of risk and volatility under the model."""
@@ -141,7 +141,7 @@ def take_position(
         current,
         costs=expected_costs(policy, model.symbols, learned, cost_curves(snapshot)),
         tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
-        demand=demand,
+        deleverage_request=deleverage_request,
     )
 
 
@@ -152,14 +152,14 @@ def consider(
     in_flight: InFlight | None,
     tightened: tuple[Tightened, ...],
     aim: tuple[float, ...] | None = None,
-    standing: Standing | None = None,
-    seen_at: float | None = None,
-) -> Situation:
+    pause_state: PauseState | None = None,
+    read_at: float | None = None,
+) -> TradeContext:
     """The situation of trading to ``goal``, on the way to ``aim`` (without one: the goal itself). Raises InvalidSetting
     when gas cannot be valued."""
     gas, now = gas_cost_wei(position), position.current.weights
     left = measures.tracking_error(goal.weights, position.target.weights, position.model.covariance)
-    return Situation(
+    return TradeContext(
         position=position,
         goal=goal,
         aim=goal.weights if aim is None else aim,
@@ -180,8 +180,8 @@ def consider(
         gas_cost_wei=gas,
         tracking_error=left,
         benefit_usd=benefit_usd(position, left),
-        standing=standing,
-        seen_at=seen_at,
+        pause_state=pause_state,
+        read_at=read_at,
     )
 
 

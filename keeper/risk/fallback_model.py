@@ -12,7 +12,7 @@ CORRELATION = 0.95
 LOSS = 0.5
 
 
-def presumed(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
+def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
     """The same high volatility for every asset, all falling together; ``why`` becomes the provenance."""
     variance = VOLATILITY**2
     return RiskModel(

@@ -9,7 +9,7 @@ from keeper.domain.units import BPS
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutedLeg:
+class ExecutedSwap:
     """One swap of a mined rebalance. Amounts raw, of the token bought: ``fair_out`` at the feeds' prices without any
     cost, ``quoted_out`` by the quoter, ``simulated_out`` None where the node did not tell it. Of a swap that was asked
     for an exact output, these are what the amount that it took would have returned at those prices.

@@ -13,8 +13,8 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import usd
 from keeper.planning.fills import best_fills
+from keeper.planning.netting import Trade, postponed_usd, trades
 from keeper.planning.quotes import quote_requests, routes
-from keeper.planning.trades import Trade, postponed_usd, trades
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
 from tests.planning.test_route import shares, weights_of
@@ -93,7 +93,7 @@ def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int
     (one,) = best_fills(trade, quoted(snapshot, trade, first), snapshot, 50)
     (other,) = best_fills(trade, quoted(snapshot, trade, second), snapshot, 50)
     assert one.route == other.route
-    assert one.least_out == other.least_out
+    assert one.min_out == other.min_out
 
 
 def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:

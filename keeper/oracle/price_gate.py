@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from keeper.domain.market import FeedReading, MarketSnapshot, Trust, least_trusted
+from keeper.domain.market import FeedReading, MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import FeedPolicy, OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
@@ -97,7 +97,7 @@ def _judge(
         return reading
     feed, agreed = policy.feed(reading.symbol), agreement(reading, opinions, now, policy)
     found = _findings(reading, now, agreed, memory, feed, policy)
-    return least_trusted([reading, *(with_finding(reading, rule, why) for rule, why in found)])
+    return lowest_trust([reading, *(with_finding(reading, rule, why) for rule, why in found)])
 
 
 def _findings(
@@ -131,10 +131,10 @@ def _beside_memory(
     reading: FeedReading, now: int, memory: FeedMemory, feed: FeedPolicy, *, confirmed: bool
 ) -> Iterator[tuple[Rule, str]]:
     latest, same_feed = reading.round, reading.feed == memory.feed
-    if same_feed and latest.round_id < memory.seen_id:
-        yield rules.WENT_BACK, f"the feed went back from round {memory.seen_id} to {latest.round_id}"
-    elif same_feed and latest.updated_at < memory.seen_updated_at:
-        back = memory.seen_updated_at - latest.updated_at
+    if same_feed and latest.round_id < memory.last_round_id:
+        yield rules.WENT_BACK, f"the feed went back from round {memory.last_round_id} to {latest.round_id}"
+    elif same_feed and latest.updated_at < memory.last_updated_at:
+        back = memory.last_updated_at - latest.updated_at
         yield rules.TIME_WENT_BACK, f"round {latest.round_id} is stamped {back} s before one seen earlier"
     if confirmed:
         return

@@ -16,7 +16,7 @@ Wait = Callable[[float], None]
 RECEIPT_LAG_S = 15.0
 
 
-class Opening:
+class NonceSelection:
     """For one key on one chain."""
 
     def __init__(

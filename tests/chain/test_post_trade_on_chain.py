@@ -9,7 +9,7 @@ import pytest
 from keeper.devnet.anvil import rpc
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.world import World
-from keeper.planning.checks import AFTERMATH
+from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.test_keeper_command import Ended, Run, keeper
 
 __all__ = ["keeper"]
@@ -19,18 +19,18 @@ HOUR = 3_600
 
 
 def found(ended: Ended) -> dict[str, Any]:
-    return {check["name"]: check for check in ended.json()["aftermath"]}
+    return {check["name"]: check for check in ended.json()["post_trade"]}
 
 
 def test_everything_holds_after_a_rebalance_and_every_leg_is_told(keeper: Run, chain: World) -> None:
     ended = keeper(*EXECUTE)
     assert ended.code == 0, ended.out
-    assert list(found(ended)) == list(AFTERMATH)
+    assert list(found(ended)) == list(POST_TRADE_CHECKS)
     assert all(check["passed"] for check in found(ended).values())
     told = ended.json()
     swaps = [step for step in told["plan"]["steps"] if step["kind"] == "SWAP_EXACT_IN"]
-    assert len(told["legs"]) == len(swaps) >= 4
-    for leg, step in zip(told["legs"], swaps, strict=True):
+    assert len(told["executed_swaps"]) == len(swaps) >= 4
+    for leg, step in zip(told["executed_swaps"], swaps, strict=True):
         assert leg["route"] == step["route"]
         assert leg["simulated_out"] == leg["realised_out"]  # the very next block, and nobody else there
         assert leg["quoted_out"] == step["expected_out"]
@@ -62,9 +62,9 @@ def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
     assert (replayed.code, "same" in replayed.out) == (0, True)
 
     summary = {one["symbol"]: one for one in keeper("journal", "costs", "--json").json()["assets"]}
-    legs = [*first["legs"], *second["legs"]]
+    executed_swaps = [*first["executed_swaps"], *second["legs"]]
     for symbol, one in summary.items():
-        assert one["trades"] == sum(symbol in (leg["sold"], leg["bought"]) for leg in legs)
+        assert one["trades"] == sum(symbol in (leg["sold"], leg["bought"]) for leg in executed_swaps)
         assert one["fees_bps"] <= one["realised_bps"] <= one["worst_bps"]
         assert one["simulated_bps"] == pytest.approx(one["realised_bps"], abs=0.5)
     assert "WETH" in keeper("journal", "costs").out
