@@ -25,7 +25,7 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
 
-states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost beside three yardsticks
+states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q -s tests/chain/test_random_states.py
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine

@@ -40,7 +40,7 @@ def backtest(
         VaultSize,
         typer.Option("--size", help="Whether the vault is kept at that value or keeps what it makes."),
     ] = VaultSize.CONSTANT,
-    yardsticks: Annotated[bool, typer.Option(help="Also run what the strategy is compared with.")] = True,
+    benchmarks: Annotated[bool, typer.Option(help="Also run the benchmark strategies.")] = True,
     picture: Annotated[
         Path | None, typer.Option(help="Also draw curve, drawdown and leverage to this SVG file.")
     ] = None,
@@ -62,7 +62,7 @@ def backtest(
     path = market_path(data, symbols, since, until, policy.estimate.max_gap_s)
     venue = recorded_venue(nav, vault_size)
     tell_of_the_wait()
-    results = list(_runs(path, policy, venue, yardsticks=yardsticks))
+    results = list(_runs(path, policy, venue, benchmarks=benchmarks))
     summaries = [summarise(result) for result in results]
     out.mkdir(parents=True, exist_ok=True)
     page = write_page(results, summaries, out)
@@ -89,15 +89,15 @@ def tell_of_the_wait() -> None:
         tell("compiling the loop over bars, once for this version: about 20 seconds")
 
 
-def _runs(path: MarketPath, policy: Policy, venue: Venue, *, yardsticks: bool) -> Iterator[BacktestResult]:
+def _runs(path: MarketPath, policy: Policy, venue: Venue, *, benchmarks: bool) -> Iterator[BacktestResult]:
+    from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
     from keeper.backtest.engine import backtest as run
-    from keeper.backtest.yardsticks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
     from keeper.cli.progress import bar
 
     strategy = policy.size.allocation.replace("_", " ")
     with bar(strategy) as progress:
         yield run(path, policy, venue, strategy, progress)
-    if not yardsticks:
+    if not benchmarks:
         return
     for name, allocation in ALLOCATIONS.items():
         if allocation != policy.size.allocation:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import BacktestResult, Event
-from keeper.report.colours import ALARM, ASSETS, KINDS, QUIET, STRATEGY, TRADES, YARDSTICKS, cycled
+from keeper.report.colours import ALARM, ASSETS, BENCHMARKS, KINDS, QUIET, STRATEGY, TRADES, cycled
 from keeper.report.daily import DAYS_ROLLED, Daily, daily
 
 HIGHEST_HEALTH_FACTOR = 6.0
@@ -66,7 +66,7 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
     traces: list[Trace] = []
     for place, (result, day) in enumerate(zip(results, days, strict=True)):
         first = place == 0
-        colour = STRATEGY if first else cycled(YARDSTICKS, place - 1)
+        colour = STRATEGY if first else cycled(BENCHMARKS, place - 1)
         style = {"color": colour, "width": 2.6 if first else 1.2}
         both = {"name": result.name, "legendgroup": result.name, "line": style, "x": list(day.dates)}
         traces.append(_line(**both, y=_rounded(day.equity)))
@@ -109,7 +109,7 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
                 x=list(day.dates),
                 y=_rounded(target),
                 name=f"target, bound by {name}",
-                line={"color": QUIET if place == 0 else cycled(YARDSTICKS, place - 1), "width": 1.4},
+                line={"color": QUIET if place == 0 else cycled(BENCHMARKS, place - 1), "width": 1.4},
             )
         )
     made = [event for event in result.events if not event.held_by]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from keeper.backtest.result import BacktestResult
 from keeper.domain.errors import BadInput
-from keeper.report.colours import QUIET, STRATEGY, YARDSTICKS, cycled
+from keeper.report.colours import BENCHMARKS, QUIET, STRATEGY, cycled
 from keeper.report.daily import daily
 
 WIDTH, HEIGHT = 1200, 700
@@ -25,7 +25,7 @@ TEXT = "#7d8590"
 
 
 def write_picture(results: Sequence[BacktestResult], file: Path) -> None:
-    """Growth, drawdown and leverage of the first result beside a few yardsticks; equal results give equal bytes."""
+    """Growth, drawdown and leverage of the first result and a few benchmark strategies. Deterministic bytes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(picture(results), encoding="utf-8")
 
@@ -38,7 +38,7 @@ def picture(results: Sequence[BacktestResult]) -> str:
     if not dates:
         raise BadInput("a picture needs a day's close, 24:00 UTC", remedy="Choose a longer period.")
     kept = np.unique(np.linspace(0, len(dates) - 1, min(POINTS, len(dates))).astype(np.intp))
-    colours = [STRATEGY, *(cycled(YARDSTICKS, place) for place in range(len(shown) - 1))]
+    colours = [STRATEGY, *(cycled(BENCHMARKS, place) for place in range(len(shown) - 1))]
     growth = [np.log10(np.maximum(day.equity, 1e-9))[kept] for day in days]
     # The worst of the days between two points, or the picture would miss the bottom.
     losses = [-np.maximum.reduceat(day.drawdown, kept) for day in days]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from keeper.backtest.benchmarks import HOLDINGS, Holding, held
 from keeper.backtest.engine import backtest
 from keeper.backtest.ledger import COST_FIELDS
 from keeper.backtest.result import BacktestResult, Costs
@@ -19,7 +20,6 @@ from keeper.backtest.statistics import (
     summarise,
     volatility,
 )
-from keeper.backtest.yardsticks import HOLDINGS, Holding, held
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
 
 DAY = 86_400

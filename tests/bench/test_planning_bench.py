@@ -1,4 +1,4 @@
-"""Planning: its time for ten assets, its plans beside the yardsticks, and what the vault's calls add to the protocols'
+"""Planning: its time for ten assets, its plans relative to reference costs, and what the vault's calls add to the protocols'
 own gas. ``make bench`` prints the tables."""
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def test_from_a_decision_on_ten_assets_to_a_plan(benchmark: BenchmarkFixture) ->
     assert benchmark(planned, decision, snapshot, quotes) > len(asked)
 
 
-# -------------------------------------------------------------------- yardsticks
+# -------------------------------------------------------------------- plan costs
 
 
-def test_plans_beside_the_yardsticks(benchmark: BenchmarkFixture, copy: World) -> None:
+def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, copy: World) -> None:
     number = FEW if benchmark.disabled else STATES
 
     def all_of_them() -> tuple[Outcome, ...]:

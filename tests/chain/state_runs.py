@@ -1,4 +1,4 @@
-"""One random state after the other: planned, carried out, judged, and measured beside the yardsticks."""
+"""One random state after the other: planned, carried out, judged, and measured against reference costs."""
 
 from __future__ import annotations
 

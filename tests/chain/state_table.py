@@ -11,7 +11,7 @@ from tests.chain.state_runs import Costs, Outcome, shares_a_pool
 
 FEW_SWAPS = 3
 Ratio = Callable[[Costs], float | None]
-YARDSTICKS: tuple[tuple[str, Ratio], ...] = (
+REFERENCE_COSTS: tuple[tuple[str, Ratio], ...] = (
     ("of naive, one pool a trade", lambda one: one.plan / one.direct if one.direct else None),
     ("of naive, one route a trade", lambda one: one.plan / one.naive if one.naive else None),
     ("of the least possible", lambda one: one.plan / one.least),
@@ -39,7 +39,7 @@ def table(outcomes: Sequence[Outcome], seed: int) -> str:
         f"{'a plan costs, gas at 20 gwei':<48}{'min':>8}{'median':>8}{'90 %':>8}{'max':>8}{'states':>8}",
     ]
     costs = [one.costs for one in outcomes if one.costs is not None]
-    for name, ratio in YARDSTICKS:
+    for name, ratio in REFERENCE_COSTS:
         lines.append(_row(name, [found for one in costs if (found := ratio(one)) is not None]))
     lines.append(_row("gas used, of what the planner estimated", [one.gas for one in planned if one.gas]))
     return "\n".join(lines)

@@ -69,7 +69,7 @@ def test_no_plan_costs_less_than_the_least(outcomes: tuple[Outcome, ...]) -> Non
     assert not below, told(below)
 
 
-def test_a_plan_costs_little_beside_the_yardsticks(outcomes: tuple[Outcome, ...]) -> None:
+def test_a_plan_costs_little_more_than_the_reference_costs(outcomes: tuple[Outcome, ...]) -> None:
     print(f"\n{table(outcomes, SEED)}")
     ratios = sorted(one.costs.plan / one.costs.least for one in outcomes if one.costs)
     direct = sorted(one.costs.plan / one.costs.direct for one in outcomes if one.costs and one.costs.direct)

@@ -38,7 +38,7 @@ def test_the_command_writes_page_tables_and_picture(
     monkeypatch.setattr(market, "market_path", lambda *_: a_path(bars=FIRST + 48))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["backtest", "--no-yardsticks", "--out", "found", "--picture", "picture.svg"])
+        main(["backtest", "--no-benchmarks", "--out", "found", "--picture", "picture.svg"])
     assert ended.value.code == 0
     assert {file.name for file in (tmp_path / "found").iterdir()} == {
         "index.html",

@@ -1,12 +1,12 @@
-"""Backtests small enough to look at: a strategy and two yardsticks over a few weeks."""
+"""Backtests small enough to look at: a strategy and two benchmark strategies over a few weeks."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from keeper.backtest.benchmarks import HOLDINGS, held, with_allocation
 from keeper.backtest.engine import backtest
 from keeper.backtest.result import BacktestResult
-from keeper.backtest.yardsticks import HOLDINGS, held, with_allocation
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
 from tests.factories import a_decision_policy
 

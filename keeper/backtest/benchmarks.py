@@ -1,4 +1,4 @@
-"""What the strategy is compared with: other allocations through the same engine, and plain holdings."""
+"""Benchmark strategies: other allocations through the same engine, and plain holdings."""
 
 from __future__ import annotations
 
