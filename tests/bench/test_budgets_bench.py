@@ -11,8 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from keeper.risk import budgets as plain
-from keeper.risk.compiled import budgets as compiled
+from keeper.risk.budgets import risk_parity
 from keeper.risk.compiled.scaling import TOLERANCE, scale, workspace
 from tests.bench import competitors
 from tests.bench.inputs import CONDITIONS, covariance, gap, history
@@ -53,7 +52,9 @@ def group(n: int) -> str:
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("loop", [warm_loop, cold_loop], ids=["warm", "cold"])
-def test_ours_in_a_compiled_loop(benchmark: BenchmarkFixture, n: int, loop: Callable[..., float]) -> None:
+def test_kernel_of_the_backtest_screen(
+    benchmark: BenchmarkFixture, n: int, loop: Callable[..., float]
+) -> None:
     benchmark.group = group(n)
     start = "from the bar before" if loop is warm_loop else "from nothing"
     b, x, work = np.full(n, 1 / n), np.zeros(n), workspace(n)
@@ -61,29 +62,20 @@ def test_ours_in_a_compiled_loop(benchmark: BenchmarkFixture, n: int, loop: Call
     correlations = history(n, max(BARS[n], 2), HALF_LIFE_BARS)
     loop(correlations, b, x, work, 3)
     worst = benchmark.pedantic(loop, args=(correlations, b, x, work, SOLVES[n]), rounds=101)
-    benchmark.extra_info |= {"who": f"keeper, compiled loop, {start}", "times": SOLVES[n], "error": worst}
+    benchmark.extra_info |= {
+        "who": f"keeper, kernel of the backtest screen, {start}",
+        "times": SOLVES[n],
+        "error": worst,
+    }
     assert worst <= TOLERANCE
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_ours_compiled_with_every_check(benchmark: BenchmarkFixture, n: int) -> None:
+def test_risk_parity(benchmark: BenchmarkFixture, n: int) -> None:
     benchmark.group = group(n)
     sigma, b = covariance(n), np.full(n, 1 / n)
-    compiled.risk_parity(sigma, b)
-    weights = benchmark(compiled.risk_parity, sigma, b)
-    benchmark.extra_info |= {
-        "who": "keeper, compiled, a Python call, all checks",
-        "error": gap(weights, sigma),
-    }
-    assert gap(weights, sigma) <= TOLERANCE
-
-
-@pytest.mark.parametrize("n", SIZES)
-def test_ours_live(benchmark: BenchmarkFixture, n: int) -> None:
-    benchmark.group = group(n)
-    sigma, b = covariance(n), np.full(n, 1 / n)
-    weights = benchmark.pedantic(plain.risk_parity, (sigma, b), rounds=15 if n < 1000 else 3, warmup_rounds=1)
-    benchmark.extra_info |= {"who": "keeper, live (numpy only), all checks", "error": gap(weights, sigma)}
+    weights = benchmark.pedantic(risk_parity, (sigma, b), rounds=15 if n < 1000 else 3, warmup_rounds=1)
+    benchmark.extra_info |= {"who": "keeper, risk_parity (numpy), all checks", "error": gap(weights, sigma)}
     assert gap(weights, sigma) <= TOLERANCE
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from keeper.risk import budgets as live
-from keeper.risk.compiled import budgets as compiled
+from keeper.risk.budgets import risk_parity
 
 F = NDArray[np.float64]
 
@@ -39,11 +37,6 @@ def problem(n: int, *, equal: bool) -> tuple[F, F]:
     return (sigma + sigma.T) / 2, budgets / budgets.sum()
 
 
-@pytest.fixture(params=[live.risk_parity, compiled.risk_parity], ids=["live", "compiled"])
-def ours(request: pytest.FixtureRequest) -> Callable[[F, F], F]:
-    return request.param  # type: ignore[no-any-return]
-
-
 def library(name: str) -> None:
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed: `make bench` installs the group of peers")
@@ -51,7 +44,7 @@ def library(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("n", "equal"), cases())
-def test_skfolio_finds_the_same_weights(ours: Callable[[F, F], F], n: int, equal: bool) -> None:
+def test_skfolio_finds_the_same_weights(n: int, equal: bool) -> None:
     library("skfolio")
     from skfolio.optimization import RiskBudgeting
     from skfolio.prior import BasePrior, ReturnDistribution
@@ -69,12 +62,12 @@ def test_skfolio_finds_the_same_weights(ours: Callable[[F, F], F], n: int, equal
             return self
 
     model = RiskBudgeting(prior_estimator=Given(), risk_budget=budgets).fit(np.zeros((3, n)))
-    np.testing.assert_allclose(np.asarray(model.weights_), ours(sigma, budgets), rtol=THEIR_PRECISION)
+    np.testing.assert_allclose(np.asarray(model.weights_), risk_parity(sigma, budgets), rtol=THEIR_PRECISION)
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("n", "equal"), cases())
-def test_riskfolio_lib_finds_the_same_weights(ours: Callable[[F, F], F], n: int, equal: bool) -> None:
+def test_riskfolio_lib_finds_the_same_weights(n: int, equal: bool) -> None:
     library("riskfolio")
     import pandas as pd
     import riskfolio
@@ -84,5 +77,5 @@ def test_riskfolio_lib_finds_the_same_weights(ours: Callable[[F, F], F], n: int,
     portfolio = riskfolio.Portfolio(returns=pd.DataFrame(np.zeros((3, n)), columns=names))
     portfolio.mu = pd.DataFrame(np.zeros((1, n)), columns=names)
     portfolio.cov = pd.DataFrame(sigma, index=names, columns=names)
-    found = portfolio.rp_optimization(model="Classic", rm="MV", rf=0, b=budgets.reshape(-1, 1), hist=True)
-    np.testing.assert_allclose(found.to_numpy().ravel(), ours(sigma, budgets), rtol=THEIR_PRECISION)
+    weights = portfolio.rp_optimization(model="Classic", rm="MV", rf=0, b=budgets.reshape(-1, 1), hist=True)
+    np.testing.assert_allclose(weights.to_numpy().ravel(), risk_parity(sigma, budgets), rtol=THEIR_PRECISION)

@@ -364,3 +364,14 @@ def test_two_complete_hedges_side_by_side_have_no_solution() -> None:
     correlation = [[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]]
     with pytest.raises(InvalidCovariance, match="hedge each other"):
         risk_parity(np.array(correlation, dtype=float), np.ones(4))
+
+
+def test_a_complete_hedge_among_forty_assets_is_named() -> None:
+    generator = np.random.default_rng(5)
+    loadings = generator.normal(0.3, 1, (40, 3))
+    sigma = loadings @ loadings.T + np.diag(generator.uniform(0.05, 2, 40))
+    sigma[0] = -sigma[1]
+    sigma[:, 0] = -sigma[:, 1]
+    sigma[0, 0] = sigma[1, 1]
+    with pytest.raises(InvalidCovariance, match=r"FIRST, SECOND.*hedge each other"):
+        risk_parity(sigma, np.ones(40), ("FIRST", "SECOND", *(f"T{i}" for i in range(38))))

@@ -1,7 +1,4 @@
-"""The hot loops of ``keeper.risk`` compiled by numba, for backtests; the live keeper does not import them.
-
-``python -m keeper.risk.compiled`` compiles them ahead of time into numba's cache.
-"""
+"""The risk-parity solver of the backtest screen, compiled by numba; the live keeper does not import it."""
 
 from importlib.util import find_spec
 
@@ -9,7 +6,7 @@ from keeper.domain.errors import InvalidSetting
 
 if find_spec("numba") is None:
     raise InvalidSetting(
-        "the compiled risk kernels need numba, which is not installed",
+        "the compiled risk kernel needs numba, which is not installed",
         remedy="Run: pip install 'keeper[research]'.",
     )
 

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: into numba's cache, with numpy's arithmetic (1/0 is infinite and raises nothing)."""
+"""Numba settings of the kernels: cached on disk, with numpy's arithmetic (1/0 is infinite and raises nothing)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 F = NDArray[np.float64]
 
 checked = njit(cache=True, error_model="numpy")
-"""Arithmetic exactly as written: for what is compared or returned as a check."""
+"""IEEE arithmetic exactly as written, for values that are compared or returned as a check."""
 
 loops = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-"""Sums may be taken in any order and products fused: the error bound of a sum, n eps, holds for every order. Nothing
-is presumed about NaN or infinity."""
+"""Lets the compiler reorder sums and fuse products: the error bound n eps of a sum holds for every order. The flags
+do not assume that NaN and infinity are absent."""

@@ -1,25 +1,16 @@
-"""Both solvers against 50-digit arithmetic: the defining equations and the weights themselves."""
+"""Risk parity against 50-digit arithmetic: the defining equations and the weights themselves."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from keeper.risk import budgets as live
-from keeper.risk.compiled import budgets as compiled
+from keeper.risk.budgets import risk_parity
 
 F = NDArray[np.float64]
-Solver = Callable[[F, F], F]
 DIGITS = 50
-
-
-@pytest.fixture(params=[live.risk_parity, compiled.risk_parity], ids=["live", "compiled"])
-def solver(request: pytest.FixtureRequest) -> Solver:
-    return request.param  # type: ignore[no-any-return]
 
 
 def gap(weights: F, sigma: F, budgets: F) -> float:
@@ -105,22 +96,22 @@ CASES: dict[str, tuple[F, F]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_budget_is_met_to_1e_10_and_the_weights_are_right(solver: Solver, name: str) -> None:
+def test_every_budget_is_met_to_1e_10_and_the_weights_are_right(name: str) -> None:
     sigma, budgets = CASES[name]
-    weights = solver(sigma, budgets)
+    weights = risk_parity(sigma, budgets)
     assert gap(weights, sigma, budgets) <= 1e-10
     np.testing.assert_allclose(weights, exact(sigma, budgets, weights), rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_at_condition_1e10_the_error_is_that_of_rounding_the_covariance(solver: Solver, seed: int) -> None:
+def test_at_condition_1e10_the_error_is_that_of_rounding_the_covariance(seed: int) -> None:
     # Rounding the entries moves the smallest eigenvalue by eps of the largest: 1e10 eps, times a few.
     sigma = spread_eigenvalues(5, 1e10, seed)
-    weights = solver(sigma, np.ones(5))
+    weights = risk_parity(sigma, np.ones(5))
     assert gap(weights, sigma, np.ones(5)) <= 5 * 1e10 * np.finfo(float).eps
 
 
-def test_factors_of_condition_1e10_without_hedges_are_solved_to_1e_10(solver: Solver) -> None:
+def test_factors_of_condition_1e10_without_hedges_are_solved_to_1e_10() -> None:
     near = np.kron(tokens(3, 6), np.ones((2, 2))) + 2e-10 * np.eye(6)
     assert np.linalg.cond(near) > 1e10
-    assert gap(solver(near, UNEVEN), near, UNEVEN) <= 1e-10
+    assert gap(risk_parity(near, UNEVEN), near, UNEVEN) <= 1e-10
