@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from keeper.decision.gates import LIMITS, TRIGGERS
+from keeper.decision.gates import LIMITS, TRIGGERS, LimitRule, TriggerRule
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
 from keeper.oracle.rules import RULES, Rule
@@ -78,10 +78,10 @@ def test_the_environment_example_names_nothing_unknown() -> None:
 
 
 @pytest.mark.parametrize("rule", [*TRIGGERS, *LIMITS], ids=lambda rule: rule.name)
-def test_every_gate_has_a_row_with_its_kind_and_meaning(rule: object) -> None:
-    written = row(CODES_PAGE, rule.name)  # type: ignore[attr-defined]
-    assert f"| {rule.kind} |" in written  # type: ignore[attr-defined]
-    assert rule.meaning in written  # type: ignore[attr-defined]
+def test_every_gate_has_a_row_with_its_kind_condition_code_and_meaning(rule: TriggerRule | LimitRule) -> None:
+    code = "–" if isinstance(rule, TriggerRule) else rule.exit_code
+    expected = f"| `{rule.name}` | {rule.kind} | {rule.judged} | {code} | {rule.meaning} |"
+    assert row(CODES_PAGE, rule.name) == expected
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -20,6 +20,7 @@ from keeper.cycle.pipeline import Assessment, assess, propose, required_quotes
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.path import MarketPath
 from keeper.domain.plan import RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
@@ -122,7 +123,7 @@ class _Run:
         snapshot = self._scene.snapshot(t, universe.columns, self._ledger)
         bars = self._scene.bars(t, universe.columns)
         try:
-            assessment = assess(snapshot, bars, self._scene.implied(t), None, universe.policy)
+            assessment = assess(Observation(snapshot, self._scene.implied(t)), bars, universe.policy)
         except NoEstimate:
             self._recorder.undecided(t, self._ledger)
             return

@@ -14,7 +14,14 @@ from keeper.backtest.ledger import Ledger, supply_rates
 from keeper.backtest.universe import Universe
 from keeper.backtest.venue import LendingTerms
 from keeper.decision.costs import assumed_costs_bps
-from keeper.decision.gates import HEAD_AGE, LIMITS, OF_STANDING, ORDERED, REDEMPTIONS, TRIGGERS
+from keeper.decision.gates import (
+    LIMITS,
+    TRIGGERS,
+    WITH_CLOCK,
+    WITH_PAUSE_STATE,
+    WITH_QUEUE,
+    WITH_REQUEST,
+)
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import DecisionPolicy, EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD
@@ -49,11 +56,11 @@ KNOWN_RULES = frozenset(
         ),
         *("settings_within_vault", "gas_balance", "cooldown", "gas_price", "daily_loss_budget"),
         *("daily_turnover_budget", "min_trade", "benefit_exceeds_cost", "improves", "no_overshoot"),
-        # Never asked in a backtest: nobody orders, pauses or redeems anything there, and the only clock is the bars'.
-        *(ORDERED, REDEMPTIONS, HEAD_AGE, *OF_STANDING),
     }
 )
 """The triggers and limits that the screen was written for; another one, and every bar is asked."""
+NEVER_HOLD = (WITH_REQUEST, WITH_QUEUE, WITH_PAUSE_STATE, WITH_CLOCK)
+"""Conditions that never hold in a backtest: nobody requests, redeems or pauses, and there is no clock but the bars'."""
 ALLOCATIONS = ("risk_parity", "equal_weight", "inverse_volatility", "minimum_variance")
 BLENDS = ("variance", "log")
 CORRELATIONS: Mapping[str, Callable[[EstimatePolicy], tuple[float, ...]]] = {
@@ -78,7 +85,7 @@ NEVER = -2
 
 def can_screen(policy: Policy) -> bool:
     """Whether the compiled screen knows all that this policy asks for."""
-    rules = {rule.name for rule in (*TRIGGERS, *LIMITS)}
+    rules = {rule.name for rule in (*TRIGGERS, *LIMITS) if rule.condition not in NEVER_HOLD}
     return (
         find_spec("numba") is not None
         and rules <= KNOWN_RULES

@@ -3,160 +3,138 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from keeper.decision import goals, measures
-from keeper.decision.gates import ORDERED, holds_back, judged_limits, judged_triggers
-from keeper.decision.trade_context import Position, TradeContext, consider, take_position
+from keeper.decision import measures
+from keeper.decision.deleverage import emergency_move, target_health_factor
+from keeper.decision.gates import DELEVERAGE_REQUEST, holds_back, judged_limits, judged_triggers
+from keeper.decision.move import planned_move, remaining
+from keeper.decision.position import VaultPosition, take_position
+from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
-from keeper.domain.executed_swaps import LearnedCost
-from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
-from keeper.domain.pause_state import DeleverageRequest, PauseState
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
-from keeper.domain.tx import InFlight
 from keeper.domain.urgency import Urgency
 from keeper.sizing.tighten import Tightened
 
-PRESSING = (Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.EMERGENCY)
+BY_PRESSURE = (Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.EMERGENCY)
+"""The most pressing last."""
+
+Gates = tuple[Gate, ...]
 
 
 def decide(
-    snapshot: MarketSnapshot,
+    observation: Observation,
     model: RiskModel,
     target: TargetPortfolio,
-    in_flight: InFlight | None,
+    *,
     policy: Policy,
     tightened: tuple[Tightened, ...],
-    pause_state: PauseState | None = None,
-    deleverage_request: DeleverageRequest | None = None,
-    read_at: float | None = None,
-    learned: Sequence[LearnedCost] = (),
 ) -> Decision:
-    """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one; ``tightened`` says what was
-    looser; ``learned`` what earlier trades cost.
+    """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one, ``tightened`` lists what was looser.
 
-    The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting
-    when plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to no known aim;
-    InvalidCovariance and SolverFailed where an aim cannot be computed.
+    The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting when
+    plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to is unknown; InvalidCovariance and
+    SolverFailed where an aim cannot be computed.
     """
-    position = take_position(snapshot, model, target, policy, deleverage_request, learned)
+    position = take_position(observation, model, target, policy=policy, tightened=tightened)
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
-    urgency = max((gate.urgency for gate in fired), key=PRESSING.index, default=Urgency.ROUTINE)
-
+    urgency = max((gate.urgency for gate in fired), key=BY_PRESSURE.index, default=Urgency.ROUTINE)
     if urgency is Urgency.EMERGENCY:
-        move = goals.ripcord(position)
+        move = emergency_move(position)
     else:
-        move = goals.planned(position, policy.decision.at(urgency))
-    situation = consider(position, move.goal, urgency, in_flight, tightened, move.aim, pause_state, read_at)
-    limits = judged_limits(situation)
+        move = planned_move(position, policy.decision.at(urgency))
+    trade = consider(position, move, urgency)
+    limits = judged_limits(trade)
     gates = triggers + limits
-    held_back = [gate for gate in limits if holds_back(gate, situation)]
+    stopping = [gate for gate in limits if holds_back(gate, trade)]
 
     if not fired:
-        return _nothing_to_do(position, situation, gates, held_back)
+        return _nothing_to_do(trade, gates, stopping)
     cause = next(gate for gate in fired if gate.urgency is urgency)
-    if held_back:
-        return _held(situation, gates, f"{cause.detail}, but {held_back[0].detail}", held_back[0].exit_code)
-    if urgency is Urgency.EMERGENCY:
-        return _ripcord(situation, gates, cause, move)
-    return _rebalance(situation, gates, cause, move)
-
-
-def _nothing_to_do(
-    position: Position, situation: TradeContext, gates: tuple[Gate, ...], held_back: list[Gate]
-) -> Decision:
-    if position.deleverage_request is not None:
-        ordered = next(gate for gate in gates if gate.name == ORDERED)
-        return _held(situation, gates, ordered.detail, 0)
-    # On data that is not trusted, "nothing to do" is not known either.
-    untrusted = [gate for gate in held_back if gate.exit_code == Untrusted.exit_code]
-    if untrusted:
-        return _held(
-            situation,
-            gates,
-            f"{untrusted[0].detail}; what it shows asks for no trade",
-            untrusted[0].exit_code,
+    if stopping:
+        return _hold(
+            trade, gates, f"{cause.detail}, but {stopping[0].detail}", exit_code=stopping[0].exit_code
         )
-    return _held(situation, gates, _within_bands(position), 0)
+    if urgency is Urgency.EMERGENCY:
+        return _ripcord(trade, gates, cause)
+    return _rebalance(trade, gates, cause)
 
 
-def _within_bands(position: Position) -> str:
+def _nothing_to_do(trade: TradeContext, gates: Gates, stopping: list[Gate]) -> Decision:
+    if trade.position.observation.deleverage_request is not None:
+        request = next(gate for gate in gates if gate.name == DELEVERAGE_REQUEST)
+        return _hold(trade, gates, request.detail, exit_code=0)
+    # On data that is not trusted, nobody knows that there is nothing to do.
+    untrusted = [gate for gate in stopping if gate.exit_code == Untrusted.exit_code]
+    if untrusted:
+        why = f"{untrusted[0].detail}; by this data no trade is needed"
+        return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
+    return _hold(trade, gates, _within_bands(trade.position), exit_code=0)
+
+
+def _within_bands(position: VaultPosition) -> str:
     decision, current, target = position.policy.decision, position.current, position.target
-    said = []
+    facts = []
     if "risk_share" in decision.triggers:
         gap, place = measures.widest_gap(current.risk_shares, target.risk_shares)
-        said.append(
+        facts.append(
             f"every asset's risk share is within {100 * decision.risk_share_band:.1f} pp of its target share "
             f"(worst: {position.model.symbols[place]} {100 * gap:.1f} pp)"
         )
     if "tracking_error" in decision.triggers:
-        said.append(
+        facts.append(
             f"tracking error against the target is {position.tracking_error:.2%} a year, "
             f"band {decision.tracking_error_band:.2%}"
         )
-    said.append(f"volatility is {current.volatility:.1%} against {target.volatility:.1%}")
-    said.append(f"leverage {position.held.leverage:.3f} against {target.leverage:.3f}")
-    return ", ".join(said)
+    facts.append(f"volatility is {current.volatility:.1%} against {target.volatility:.1%}")
+    facts.append(f"leverage {position.held.leverage:.3f} against {target.leverage:.3f}")
+    return ", ".join(facts)
 
 
-def _held(situation: TradeContext, gates: tuple[Gate, ...], why: str, exit_code: int) -> Decision:
-    return Decision(
-        action=Action.HOLD,
-        urgency=situation.urgency,
-        reason=f"HOLD: {why}.",
-        gates=gates,
-        current=situation.position.current,
-        goal=None,
-        benefit_usd=situation.benefit_usd,
-        expected_cost_usd=situation.cost_usd,
-        remaining=goals.remaining(situation.position, situation.goal),
-        exit_code=exit_code,
-        pool_costs=situation.pool_costs,
+def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
+    position, before, after = trade.position, trade.position.held.leverage, trade.goal.leverage
+    if position.held.nav_usd <= 0.0:
+        why = f"{cause.detail}, but the vault owes more than it holds"
+        return _hold(trade, gates, why, exit_code=Refused.exit_code)
+    if after >= before:
+        why = f"{cause.detail}, but nothing can be sold to raise it"
+        return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
+    target = target_health_factor(position)
+    towards = "all debt repaid" if math.isinf(target) else f"health factor {target:.2f}"
+    part = " in part, as far as one trade may go" if trade.move.cut_short else ""
+    why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}, towards {towards}{part}"
+    return _decision(Action.RIPCORD, trade, gates, why=why)
+
+
+def _rebalance(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
+    before, after = trade.position.held.leverage, trade.goal.leverage
+    why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}"
+    if not trade.move.cut_short:
+        return _decision(Action.REBALANCE, trade, gates, why=why)
+    later = measures.turnover(trade.goal.weights, trade.move.aim)
+    return _decision(
+        Action.ITERATE, trade, gates, why=f"{why}, {later:.3f} NAVs of trading left for later cycles"
     )
 
 
-def _ripcord(situation: TradeContext, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
-    now, then = situation.position.held.leverage, situation.goal.leverage
-    if situation.position.held.nav_usd <= 0.0:
-        return _held(
-            situation, gates, f"{cause.detail}, but the vault owes more than it holds", Refused.exit_code
-        )
-    if then >= now:
-        return _held(
-            situation, gates, f"{cause.detail}, but nothing can be sold to raise it", Untrusted.exit_code
-        )
-    safe = goals.wanted_health_factor(situation.position)
-    towards = "all debt repaid" if math.isinf(safe) else f"health factor {safe:.2f}"
-    part = " in part, as far as one trade may go" if move.cut_short else ""
-    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}, towards {towards}{part}"
-    return _traded(Action.RIPCORD, situation, gates, why)
+def _hold(trade: TradeContext, gates: Gates, why: str, *, exit_code: int) -> Decision:
+    return _decision(Action.HOLD, trade, gates, why=why, exit_code=exit_code)
 
 
-def _rebalance(situation: TradeContext, gates: tuple[Gate, ...], cause: Gate, move: goals.Move) -> Decision:
-    now, then = situation.position.held.leverage, situation.goal.leverage
-    why = f"{cause.detail}: leverage from {now:.3f} to {then:.3f}"
-    if not move.cut_short:
-        return _traded(Action.REBALANCE, situation, gates, why)
-    left = measures.turnover(situation.goal.weights, situation.aim)
-    return _traded(
-        Action.ITERATE, situation, gates, f"{why}, {left:.3f} NAVs of trading left for later cycles"
-    )
-
-
-def _traded(action: Action, situation: TradeContext, gates: tuple[Gate, ...], why: str) -> Decision:
+def _decision(action: Action, trade: TradeContext, gates: Gates, *, why: str, exit_code: int = 0) -> Decision:
     return Decision(
         action=action,
-        urgency=situation.urgency,
+        urgency=trade.urgency,
         reason=f"{action.value}: {why}.",
         gates=gates,
-        current=situation.position.current,
-        goal=situation.goal,
-        benefit_usd=situation.benefit_usd,
-        expected_cost_usd=situation.cost_usd,
-        remaining=goals.remaining(situation.position, situation.goal),
-        exit_code=0,
-        pool_costs=situation.pool_costs,
+        current=trade.position.current,
+        goal=None if action is Action.HOLD else trade.goal,
+        benefit_usd=trade.benefit_usd,
+        expected_cost_usd=trade.cost_usd,
+        remaining=remaining(trade.position, trade.goal),
+        exit_code=exit_code,
+        pool_costs=trade.pool_costs,
     )

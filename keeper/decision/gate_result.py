@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """``passed``: the trigger fired, or the limit is kept. ``detail`` names the numbers and their unit."""
+    """``passed`` is True when a trigger fires or a limit is kept. ``detail`` names the numbers and their unit."""
 
     value: float
     limit: float

@@ -1,8 +1,8 @@
-"""The numbers behind triggers, gates and goals: scalars and indexed sequences alone, so that they compile as they
-stand.
+"""The scalar formulas of triggers, moves and limits.
 
-Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are bps of the value traded. Each
-function stands alone and calls nothing but ``math``.
+They use only scalars, indexed sequences and ``math``, and call no other function, so that numba compiles them
+unchanged for the backtest's screen. Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are
+bps of the value traded.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ Matrix = Sequence[Sequence[float]]
 # ------------------------------------------------------------------ triggers
 
 
-def relative_gap(now: float, due: float) -> float:
-    """``|now / due - 1|``; inf where something is held and nothing is due."""
-    if due > 0.0:
-        return abs(now / due - 1.0)
-    return 0.0 if now == 0.0 else math.inf
+def relative_gap(current: float, target: float) -> float:
+    """``|current / target - 1|``. It is inf where something is held and the target is 0."""
+    if target > 0.0:
+        return abs(current / target - 1.0)
+    return 0.0 if current == 0.0 else math.inf
 
 
-def widest_gap(now: Vector, due: Vector) -> tuple[float, int]:
-    """The largest ``|now_i - due_i|`` and its place, the last of equals."""
+def widest_gap(current: Vector, target: Vector) -> tuple[float, int]:
+    """The largest ``|current_i - target_i|`` and its place, the last of equals."""
     widest, place = 0.0, 0
-    for i in range(len(now)):
-        gap = abs(now[i] - due[i])
+    for i in range(len(current)):
+        gap = abs(current[i] - target[i])
         if gap >= widest:
             widest, place = gap, i
     return widest, place
 
 
 def tracking_error(weights: Vector, target: Vector, covariance: Matrix) -> float:
-    """``sqrt((w - t)' S (w - t))``, annualised: the distance in units of risk."""
+    """``sqrt((w - t)' S (w - t))``, annualised: the distance to the target in units of risk."""
     n = len(weights)
     variance = 0.0
     for i in range(n):
@@ -50,11 +50,11 @@ def tracking_error(weights: Vector, target: Vector, covariance: Matrix) -> float
 
 
 def outer_band(band: float, out_of_band: float, risk_share_band: float) -> float:
-    """As many times the band as the outer band of risk shares is theirs."""
+    """The band times the ratio of the outer to the inner band of risk shares."""
     return band * out_of_band / risk_share_band
 
 
-# ------------------------------------------------------------- cost and worth
+# ----------------------------------------------------------- cost and benefit
 
 
 def turnover(weights: Vector, goal: Vector) -> float:
@@ -68,7 +68,7 @@ def turnover(weights: Vector, goal: Vector) -> float:
 def trade_cost(
     weights: Vector, goal: Vector, costs_bps: Vector, flash_premium_bps: float, leverage: float, nav: float
 ) -> float:
-    """Assumed fees and slippage of each asset's change, and the flash loan's premium on the debt that changes."""
+    """USD of expected fees and slippage of each asset's change, and the flash loan's premium on the change of debt."""
     bps = gross = 0.0
     for i in range(len(weights)):
         bps += costs_bps[i] * abs(goal[i] - weights[i])
@@ -84,7 +84,7 @@ def benefit(before: float, after: float, risk_aversion: float, horizon_years: fl
 def gas_price_limit(
     since_rebalance_s: float, max_age_s: float, patience_s: float, limit: float, limit_after: float
 ) -> float:
-    """``limit`` until the last rebalance is overdue by more than the patience, then the higher of both."""
+    """``limit`` until the last rebalance is overdue by more than the patience, then the higher of both limits."""
     if since_rebalance_s - max_age_s > patience_s:
         return max(limit, limit_after)
     return limit
@@ -93,9 +93,9 @@ def gas_price_limit(
 # --------------------------------------------------------------- how far to go
 
 
-def half_way(distance: float, band: float, left: float) -> float:
-    """Part of the way to the target after which ``left`` of the band remains of the tracking error; inside the band,
-    ``left`` of what it is."""
+def part_to_ellipsoid(distance: float, band: float, left: float) -> float:
+    """Part of the distance to the target after which the tracking error is ``left`` times the band. Inside the band:
+    after which it is ``left`` times what it is now."""
     if distance > band:
         return 1.0 - left * band / distance
     return 1.0 - left
@@ -111,19 +111,20 @@ def share_within_bounds(
     """
     share = 1.0
     for k in range(-1, len(floors)):
-        taken = 0.0
+        used = 0.0
         for i in range(len(weights)):
-            taken += weights[i] * (1.0 if k < 0 else floors[k] - thresholds[i])
-        room = leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k])
-        if taken > room:
-            share = min(share, room / taken)
+            used += weights[i] * (1.0 if k < 0 else floors[k] - thresholds[i])
+        capacity = leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k])
+        if used > capacity:
+            share = min(share, capacity / used)
     return share
 
 
 def allowed_part(
     weights: Vector, aim: Vector, costs_bps: Vector, max_trade: float, max_loss_bps: float
 ) -> float:
-    """Part of the way to ``aim`` that trades at most ``max_trade`` NAVs and costs at most ``max_loss_bps`` of NAV."""
+    """Part of the distance to ``aim`` that trades at most ``max_trade`` NAVs and costs at most ``max_loss_bps`` of
+    NAV."""
     size = loss = 0.0
     for i in range(len(weights)):
         change = abs(aim[i] - weights[i])
@@ -138,56 +139,50 @@ def allowed_part(
 
 
 def overshoot(
-    weights: Vector,
-    aim: Vector,
-    target: Vector,
-    covariance: Matrix,
-    leverage_band: float,
-    volatility_band: float,
-    risk_share_band: float,
+    weights: Vector, aim: Vector, target: Vector, covariance: Matrix, bands: Vector
 ) -> tuple[float, int, float, float]:
-    """The quantity that ``aim`` throws off most, on a side on which ``weights`` are not already off by a band: how far
-    as a part of its band, which (0 leverage, 1 volatility, 2 + i the risk share of asset i), its value, what is due.
+    """The quantity that ``aim`` throws off its target most, on a side on which ``weights`` are not yet off by a band.
 
-    A band of inf is not looked at; leverage and volatility bands are parts of what is due. Without risk, as in a
-    vault of cash, there are no shares to compare.
+    Returns how far off it is as a part of its band, which it is (0 leverage, 1 volatility, 2 + i the risk share of
+    asset i), its value at ``aim`` and its target. ``bands`` are those of leverage and volatility, as parts of the
+    target, and of risk shares. An infinite band is not judged. Without risk, as in a vault of cash, there are no shares
+    to compare.
     """
     n = len(weights)
     gross = (sum(weights), sum(aim), sum(target))
-    variance_now = variance_then = variance_due = 0.0
+    variance_before = variance_after = variance_target = 0.0
     shares = [(0.0, 0.0, 0.0)] * n
     for i in range(n):
         row = covariance[i]
-        marginal_now = marginal_then = marginal_due = 0.0
+        marginal_before = marginal_after = marginal_target = 0.0
         for j in range(n):
-            marginal_now += row[j] * weights[j]
-            marginal_then += row[j] * aim[j]
-            marginal_due += row[j] * target[j]
-        shares[i] = (weights[i] * marginal_now, aim[i] * marginal_then, target[i] * marginal_due)
-        variance_now += shares[i][0]
-        variance_then += shares[i][1]
-        variance_due += shares[i][2]
+            marginal_before += row[j] * weights[j]
+            marginal_after += row[j] * aim[j]
+            marginal_target += row[j] * target[j]
+        shares[i] = (weights[i] * marginal_before, aim[i] * marginal_after, target[i] * marginal_target)
+        variance_before += shares[i][0]
+        variance_after += shares[i][1]
+        variance_target += shares[i][2]
     risk = (
-        math.sqrt(max(0.0, variance_now)),
-        math.sqrt(max(0.0, variance_then)),
-        math.sqrt(max(0.0, variance_due)),
+        math.sqrt(max(0.0, variance_before)),
+        math.sqrt(max(0.0, variance_after)),
+        math.sqrt(max(0.0, variance_target)),
     )
-    worst, which, value, wanted = 0.0, 0, gross[1], gross[2]
+    worst, which, value, worst_target = 0.0, 0, gross[1], gross[2]
     for k in range(2 + n):
         if k < 2:
-            now, then, due = gross if k == 0 else risk
-            band = leverage_band if k == 0 else volatility_band
-            band = band * due if due > 0.0 or band < math.inf else band
+            before, after, goal = gross if k == 0 else risk
+            band = bands[k] * goal if goal > 0.0 or bands[k] < math.inf else bands[k]
         elif risk[0] > 0.0 and risk[1] > 0.0 and risk[2] > 0.0:
-            now = shares[k - 2][0] / variance_now
-            then = shares[k - 2][1] / variance_then
-            due, band = shares[k - 2][2] / variance_due, risk_share_band
+            before = shares[k - 2][0] / variance_before
+            after = shares[k - 2][1] / variance_after
+            goal, band = shares[k - 2][2] / variance_target, bands[2]
         else:
             continue
-        before, after = now - due, then - due
-        if before * after > 0.0 and (abs(before) > band or abs(after) <= abs(before)):
+        gap_before, gap_after = before - goal, after - goal
+        if gap_before * gap_after > 0.0 and (abs(gap_before) > band or abs(gap_after) <= abs(gap_before)):
             continue
-        of_band = abs(after) / band if band > 0.0 else 0.0 if after == 0.0 else math.inf
+        of_band = abs(gap_after) / band if band > 0.0 else 0.0 if gap_after == 0.0 else math.inf
         if of_band > worst:
-            worst, which, value, wanted = of_band, k, then, due
-    return worst, which, value, wanted
+            worst, which, value, worst_target = of_band, k, after, goal
+    return worst, which, value, worst_target

@@ -114,7 +114,7 @@ class DecisionPolicy:
 
     ``out_of_band`` is the outer band of risk shares; the other bands' outer bands are as many times wider.
     Volatility and leverage bands are fractions of their targets. ``triggers`` names those looked at beside the health
-    factor's; ``rebalance_to`` names an entry of the table in keeper.decision.goals. The tracking error is
+    factor's; ``rebalance_to`` names an entry of the table in keeper.decision.aims. The tracking error is
     annualised, of the held weights against the target's; ``tracking_error_left`` is a part of its band. The fields
     with a default came later: a record made without them replays as it was concluded.
     """

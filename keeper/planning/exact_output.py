@@ -60,7 +60,8 @@ def with_exact_output(way: Way, decision: Decision, snapshot: MarketSnapshot, po
 
 def _stays_idle(snapshot: MarketSnapshot, policy: Policy) -> int:
     """The buffer, and what the redemption queue waits for: sold now, it need not be later."""
-    stays_usd = portfolio(snapshot).nav_usd * (1.0 - queued_share(snapshot))
+    nav_usd = portfolio(snapshot).nav_usd
+    stays_usd = nav_usd * (1.0 - queued_share(snapshot, nav_usd))
     queued = 0 if snapshot.redemptions is None else snapshot.redemptions.value
     return idle_buffer(stays_usd, policy.size.idle_buffer, snapshot) + queued
 

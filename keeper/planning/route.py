@@ -49,7 +49,7 @@ def route(
     if emergency:
         fills = tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in fills)
     held = portfolio(snapshot)
-    stays = held.nav_usd * (1.0 - queued_share(snapshot))
+    stays = held.nav_usd * (1.0 - queued_share(snapshot, held.nav_usd))
     buffer = 0 if emergency else idle_buffer(stays, policy.size.idle_buffer, snapshot)
     floor = snapshot.vault.policy.min_health_factor / WAD
     least = LEAST_IN_AN_EMERGENCY if emergency else min(floor, held.health_factor)

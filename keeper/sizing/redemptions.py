@@ -1,34 +1,29 @@
-"""Redemptions that wait are cash to hold: they leave with the next serve, and leverage is of what stays."""
+"""Pending redemptions are cash to hold: they leave the vault, so leverage applies to the rest of NAV."""
 
 from __future__ import annotations
 
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.portfolio import portfolio
 from keeper.domain.units import usd
 
 
 def queued_usd(snapshot: MarketSnapshot) -> float:
-    """What the queue is paid at the present share price, USD; 0 without a queue."""
-    found = snapshot.redemptions
-    return 0.0 if found is None else usd(found.value, snapshot.debt_token.decimals, snapshot.feeds[0].price)
+    """Value of the queued shares at the present share price, USD. It is 0 without a queue."""
+    queue = snapshot.redemptions
+    return 0.0 if queue is None else usd(queue.value, snapshot.debt_token.decimals, snapshot.feeds[0].price)
 
 
-def queued_share(snapshot: MarketSnapshot) -> float:
-    """Part of NAV that waits to leave, in [0, 1]; 0 for a vault without value."""
+def queued_share(snapshot: MarketSnapshot, nav_usd: float) -> float:
+    """Part of NAV that is queued, in [0, 1]. It is 0 for a vault without value."""
     queued = queued_usd(snapshot)
-    if queued == 0.0:
-        return 0.0
-    nav = portfolio(snapshot).nav_usd
-    return min(1.0, queued / nav) if nav > 0.0 else 0.0
+    return min(1.0, queued / nav_usd) if queued > 0.0 and nav_usd > 0.0 else 0.0
 
 
-def cash_share(snapshot: MarketSnapshot, idle_buffer: float) -> float:
-    """Part of NAV to hold as cash: what waits, and the buffer of what stays."""
-    queued = queued_share(snapshot)
+def cash_share(queued: float, idle_buffer: float) -> float:
+    """Part of NAV to hold as cash: the queued share, and the idle buffer of the rest."""
     return queued + (1.0 - queued) * idle_buffer
 
 
 def missing_usd(snapshot: MarketSnapshot) -> float:
-    """By how much the idle cash falls short of what waits, USD, at least 0."""
+    """By how much the idle cash falls short of the queue, USD, at least 0."""
     idle = usd(snapshot.holdings[0].idle, snapshot.debt_token.decimals, snapshot.feeds[0].price)
     return max(0.0, queued_usd(snapshot) - idle)

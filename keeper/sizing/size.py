@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
-from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.risk.allocations import allocate
 from keeper.risk.caps import caps_of
@@ -18,13 +17,14 @@ from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
 from keeper.sizing.redemptions import queued_share
 
 
-def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPortfolio:
+def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPortfolio:
     """Weights of the policy's allocation within its caps, times the largest leverage that every bound allows.
 
-    Above leverage 1 the rest is debt, below it cash. The bounds are of what stays when the redemption queue has been
-    served; weights, leverage and volatility are of all that the vault is worth now. ``policy`` is already tightened by
-    the vault's own. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
+    Above leverage 1 the rest is debt, below it cash. The bounds apply to the NAV that is left after the redemption
+    queue; weights, leverage and volatility of the result are parts of the whole NAV. ``policy`` is already tightened
+    by the vault's own. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
+    snapshot, nav_usd = observation.snapshot, observation.held.nav_usd
     covariance = np.array(model.covariance)
     by_symbol = {asset.symbol: asset for asset in policy.assets}
     assets = tuple(by_symbol[symbol] for symbol in model.symbols)
@@ -36,14 +36,14 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())
     unit_volatility = volatility(unit, covariance)
-    stays = 1.0 - queued_share(snapshot)
+    unqueued = 1.0 - queued_share(snapshot, nav_usd)
     threshold = float(unit @ [reserve.liquidation_threshold_bps / BPS for reserve in reserves])
     bounds = all_bounds(
         Basis(
             model=model,
             snapshot=snapshot,
             policy=policy,
-            nav_usd=portfolio(snapshot).nav_usd * stays,
+            nav_usd=nav_usd * unqueued,
             unit_weights=unit_weights,
             unit_volatility=unit_volatility,
             liquidation_threshold=threshold,
@@ -51,7 +51,7 @@ def size(model: RiskModel, snapshot: MarketSnapshot, policy: Policy) -> TargetPo
         )
     )
     binding = min(bounds, key=lambda bound: bound.leverage)
-    leverage = binding.leverage * stays
+    leverage = binding.leverage * unqueued
     return TargetPortfolio(
         symbols=model.symbols,
         budgets=budgets,

@@ -17,6 +17,7 @@ from keeper.backtest.result import BacktestResult, Costs
 from keeper.backtest.scene import Scene, with_prices_at_feed_precision
 from keeper.domain.decision import Action
 from keeper.domain.errors import BadInput
+from keeper.domain.observation import Observation
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import Group
 from keeper.domain.record import CycleInputs
@@ -71,7 +72,7 @@ def test_live_keeper_replay_and_backtest_call_the_very_same_functions() -> None:
     assert cycle.reassess is replay.reassess is conclude.reassess
     assert "assess" in conclude.reassess.__code__.co_names
     assert engine.propose is cycle.propose is conclude.propose
-    assert engine.wanted_quotes is cycle.wanted_quotes is conclude.wanted_quotes
+    assert engine.required_quotes is cycle.required_quotes is conclude.required_quotes
     assert engine.verify is cycle.verify
 
 
@@ -84,8 +85,8 @@ def test_a_live_cycle_on_the_same_market_comes_to_the_same_conclusions() -> None
     snapshot = scene.snapshot(FIRST, columns, empty)
     bars = conclude.price_bars(as_rounds(path), snapshot, policy)
     implied = scene.implied(FIRST)
-    assessment = conclude.assess(snapshot, bars, implied, None, policy)
-    quotes = tuple(scene.quote(asked, snapshot) for asked in conclude.wanted_quotes(assessment, snapshot))
+    assessment = conclude.assess(Observation(snapshot, implied=implied), bars, policy)
+    quotes = tuple(scene.quote(asked, snapshot) for asked in conclude.required_quotes(assessment, snapshot))
     live = conclude.conclude(CycleInputs(snapshot, (), implied, None, policy, quotes), bars)
     event = result.events[0]
     assert live.decision is not None

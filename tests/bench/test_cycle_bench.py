@@ -14,6 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.observation import Observation
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import PlanVerdict, Quote, QuoteRequest, RebalancePlan, SimulationReport, StepKind
 from keeper.domain.units import BPS, USD, usd
@@ -59,7 +60,7 @@ def snapshot() -> MarketSnapshot:
 
 def judged(snapshot: MarketSnapshot, history: Mapping[str, tuple[Round, ...]]) -> Assessment:
     policy = a_policy()
-    return assess(snapshot, price_bars(history, snapshot, policy), (), None, policy)
+    return assess(Observation(snapshot), price_bars(history, snapshot, policy), policy)
 
 
 def test_from_rounds_to_decision(benchmark: BenchmarkFixture, snapshot: MarketSnapshot) -> None:
@@ -128,7 +129,7 @@ def test_from_a_breach_to_a_plan_that_may_be_signed(
 
     def emergency() -> tuple[Assessment, RebalancePlan, PlanVerdict]:
         bars = price_bars(history, snapshot, policy)
-        assessment = assess(snapshot, bars, (), None, policy, deleverage_request=wanted)
+        assessment = assess(Observation(snapshot, deleverage_request=wanted), bars, policy)
         quotes = tuple(answered(request) for request in required_quotes(assessment, snapshot))
         plan = propose(assessment, snapshot, quotes)
         assert plan is not None

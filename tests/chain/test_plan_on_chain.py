@@ -14,6 +14,7 @@ from keeper.devnet.look import Sight, look
 from keeper.devnet.world import World
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.plan import RebalancePlan, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.planning.verify import verify
@@ -50,7 +51,7 @@ class Desk:
         reading = self.node.read({}, HISTORY_S)
         snapshot = reading.snapshot
         bars = price_bars(reading.new_rounds, snapshot, policy)
-        assessment = assess(snapshot, bars, (), None, policy)
+        assessment = assess(Observation(snapshot), bars, policy)
         plan = propose(assessment, snapshot, self.node.quote(required_quotes(assessment, snapshot), snapshot))
         assert plan is not None, assessment.decision.reason
         report = self.node.simulate(plan, snapshot)

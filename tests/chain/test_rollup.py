@@ -13,17 +13,20 @@ from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
 from keeper.decision import limits
-from keeper.decision.trade_context import TradeContext, consider, take_position
+from keeper.decision.position import take_position
+from keeper.decision.trade_context import TradeContext, consider
 from keeper.devnet.compile import artifact
 from keeper.devnet.world import World
 from keeper.domain.decision import Action
 from keeper.domain.errors import SimulationFailed, WrongContract
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.chain.node_scene import CHAIN_ID, HISTORY_S, levering, node_of, url_of
 from tests.chain.vault_scene import Scene, vault_scene
+from tests.decision.positions import a_move
 from tests.factories import a_book, a_policy, a_size_policy
 
 USDC = 10**6
@@ -53,7 +56,7 @@ class Desk:
     def assessed(self, node: ChainReader) -> tuple[MarketSnapshot, Assessment]:
         reading = node.read({}, HISTORY_S)
         bars = price_bars(reading.new_rounds, reading.snapshot, POLICY)
-        return reading.snapshot, assess(reading.snapshot, bars, (), None, POLICY)
+        return reading.snapshot, assess(Observation(reading.snapshot), bars, POLICY)
 
 
 @pytest.fixture
@@ -155,7 +158,7 @@ def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
     without = replace(snapshot, l1_fee_wei=0)
     fee_usd = snapshot.l1_fee_wei / 1e18 * snapshot.price("WETH") / 1e8
 
-    before, after = situation(without, assessment), situation(snapshot, assessment)
+    before, after = routine_trade(without, assessment), routine_trade(snapshot, assessment)
     assert after.gas_cost_wei - before.gas_cost_wei == snapshot.l1_fee_wei
     assert after.cost_usd - before.cost_usd == pytest.approx(fee_usd)
 
@@ -170,12 +173,12 @@ def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
 def test_a_trade_is_held_back_when_publishing_costs_more_than_it_is_worth(desk: Desk) -> None:
     desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, WEI_PER_BYTE)
     cheap, wanted = desk.assessed(desk.node("op-stack"))
-    assert limits.benefit_exceeds_cost(situation(cheap, wanted)).passed
-    assert limits.gas_price(situation(cheap, wanted)).passed
+    assert limits.benefit_exceeds_cost(routine_trade(cheap, wanted)).passed
+    assert limits.gas_price(routine_trade(cheap, wanted)).passed
 
     desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, 10**15)
     dear, held = desk.assessed(desk.node("op-stack"))
-    assert not limits.benefit_exceeds_cost(situation(dear, wanted)).passed
+    assert not limits.benefit_exceeds_cost(routine_trade(dear, wanted)).passed
     assert held.decision.action is Action.HOLD
     gates = {gate.name: gate for gate in held.decision.gates}
     assert not gates["gas_price"].passed
@@ -219,9 +222,11 @@ def test_what_the_exact_calldata_costs_is_what_the_last_check_looks_at(desk: Des
     assert cost(guessed + 10**18) - cost(guessed) == pytest.approx(snapshot.price("WETH") / 1e8)
 
 
-def situation(snapshot: MarketSnapshot, assessment: Assessment) -> TradeContext:
+def routine_trade(snapshot: MarketSnapshot, assessment: Assessment) -> TradeContext:
     """The decided trade on that snapshot, were it a routine one."""
     goal = assessment.decision.goal
     assert goal is not None
-    position = take_position(snapshot, assessment.model, assessment.target, assessment.policy)
-    return consider(position, goal, Urgency.ROUTINE, None, ())
+    position = take_position(
+        Observation(snapshot), assessment.model, assessment.target, policy=assessment.policy, tightened=()
+    )
+    return consider(position, a_move(goal.weights), Urgency.ROUTINE)

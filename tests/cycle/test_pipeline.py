@@ -10,6 +10,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import NoEstimate
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from tests.factories import a_policy, a_snapshot, with_market_move
 
 LEVERED = a_snapshot(weights=(0.6, 0.6, 0.4, 0.4))
@@ -21,12 +22,12 @@ def no_history(snapshot: MarketSnapshot) -> PriceBars:
 
 def test_without_history_nothing_is_decided() -> None:
     with pytest.raises(NoEstimate):
-        assess(LEVERED, no_history(LEVERED), (), None, a_policy())
+        assess(Observation(LEVERED), no_history(LEVERED), a_policy())
 
 
 def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
     crashed = with_market_move(LEVERED, 0.75)
-    assessment = assess(crashed, no_history(crashed), (), None, a_policy())
+    assessment = assess(Observation(crashed), no_history(crashed), a_policy())
     decision = assessment.decision
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
@@ -36,6 +37,6 @@ def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
 
 def test_what_is_presumed_allows_less_leverage_than_what_is_known() -> None:
     crashed = with_market_move(LEVERED, 0.75)
-    assessment = assess(crashed, no_history(crashed), (), None, a_policy())
+    assessment = assess(Observation(crashed), no_history(crashed), a_policy())
     assert assessment.target.leverage < 0.5
     assert np.linalg.eigvalsh(np.array(assessment.model.covariance)).min() > 0

@@ -10,6 +10,7 @@ from keeper.cycle.pipeline import assess, conclude, price_bars, required_quotes
 from keeper.cycle.replay import replay
 from keeper.domain.errors import NothingToReplay
 from keeper.domain.market import Round
+from keeper.domain.observation import Observation
 from keeper.domain.plan import Quote
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.codec import decode, encode
@@ -44,7 +45,7 @@ def a_record(rounds: Rounds) -> DecisionRecord:
     snapshot, policy = a_snapshot(weights=(0.0, 0.0, 0.0, 0.0)), a_policy()
     implied = (a_reading("BTC", 0.48), a_reading("ETH", 0.55))
     bars = price_bars(rounds, snapshot, policy)
-    assessment = assess(snapshot, bars, implied, None, policy)
+    assessment = assess(Observation(snapshot, implied=implied), bars, policy)
     quotes = tuple(
         Quote(
             asked.route,

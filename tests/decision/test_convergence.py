@@ -9,11 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keeper.decision.aims import AIMS
 from keeper.decision.decide import decide
-from keeper.decision.goals import AIMS
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
@@ -86,8 +87,8 @@ def cycles(case: Case, *, free: bool) -> list[tuple[MarketSnapshot, Decision]]:
         snapshot = a_snapshot(weights=weights)
         if free:
             snapshot = with_block(replace(snapshot, flash_premium_bps=0), base_fee_wei=0)
-        target = size(case.model, snapshot, case.policy)
-        decision = decide(snapshot, case.model, target, None, case.policy, ())
+        target = size(case.model, Observation(snapshot), case.policy)
+        decision = decide(Observation(snapshot), case.model, target, policy=case.policy, tightened=())
         seen.append((snapshot, decision))
         if decision.goal is None:
             return seen
@@ -96,7 +97,7 @@ def cycles(case: Case, *, free: bool) -> list[tuple[MarketSnapshot, Decision]]:
 
 
 def distances(case: Case, seen: list[tuple[MarketSnapshot, Decision]]) -> list[float]:
-    due = size(case.model, seen[0][0], case.policy).weights
+    due = size(case.model, Observation(seen[0][0]), case.policy).weights
     return [volatility(np.subtract(one.current.weights, due), case.model.covariance) for _, one in seen]
 
 
@@ -164,7 +165,13 @@ def test_a_ripcord_always_raises_the_health_factor(
     )
     snapshot, before = a_snapshot(weights=weights), -math.inf
     for _ in range(3):
-        decision = decide(snapshot, a_model(), size(a_model(), snapshot, policy), None, policy, ())
+        decision = decide(
+            Observation(snapshot),
+            a_model(),
+            size(a_model(), Observation(snapshot), policy),
+            policy=policy,
+            tightened=(),
+        )
         if decision.action is not Action.RIPCORD:
             break
         assert decision.goal is not None

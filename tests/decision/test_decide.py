@@ -15,6 +15,7 @@ from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.tx import InFlight
@@ -44,7 +45,7 @@ from tests.factories import (
 
 
 def a_target(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> TargetPortfolio:
-    return size(a_model(), snapshot or a_snapshot(), policy or a_policy())
+    return size(a_model(), Observation(snapshot or a_snapshot()), policy or a_policy())
 
 
 def decided(
@@ -56,7 +57,13 @@ def decided(
 ) -> Decision:
     tight, tightened = tighten(policy or a_policy(), snapshot.vault)
     risk = model or a_model()
-    return decide(snapshot, risk, size(risk, snapshot, tight), in_flight, tight, tightened)
+    return decide(
+        Observation(snapshot, in_flight=in_flight),
+        risk,
+        size(risk, Observation(snapshot), tight),
+        policy=tight,
+        tightened=tightened,
+    )
 
 
 def on_target(**changes: object) -> MarketSnapshot:

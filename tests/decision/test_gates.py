@@ -9,15 +9,18 @@ import pytest
 
 from keeper.decision.gates import LIMITS, TRIGGERS, holds_back, judged_limits, judged_triggers
 from keeper.decision.limits import highest_gas_price_wei
-from keeper.decision.trade_context import Position, TradeContext, consider, take_position
-from keeper.domain.decision import Gate, Goal
+from keeper.decision.position import VaultPosition
+from keeper.decision.trade_context import TradeContext, consider
+from keeper.domain.decision import Gate
 from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.tx import InFlight
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
 from keeper.sizing.size import size
 from keeper.sizing.tighten import Tightened
+from tests.decision.positions import a_move, a_position
 from tests.factories import (
     DAY,
     GWEI,
@@ -42,12 +45,7 @@ ROUTINE, OUT_OF_BAND, EMERGENCY = Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.
 LOOSER = (Tightened("size.max_leverage", 3.0, 2.0),)
 
 
-def a_position(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> Position:
-    seen, rules = snapshot or a_snapshot(), policy or a_policy()
-    return take_position(seen, a_model(), size(a_model(), seen, rules), rules)
-
-
-def a_situation(
+def a_trade(
     snapshot: MarketSnapshot | None = None,
     policy: Policy | None = None,
     urgency: Urgency = OUT_OF_BAND,
@@ -56,21 +54,20 @@ def a_situation(
     in_flight: InFlight | None = None,
     tightened: tuple[Tightened, ...] = (),
 ) -> TradeContext:
-    position = a_position(snapshot, policy)
-    goal = weights or position.target.weights
-    return consider(position, Goal(position.model.symbols, goal, sum(goal)), urgency, in_flight, tightened)
+    position = a_position(snapshot, policy, in_flight=in_flight, tightened=tightened)
+    return consider(position, a_move(weights or position.target.weights), urgency)
 
 
-def limit(name: str, situation: TradeContext) -> Gate:
-    return next(gate for gate in judged_limits(situation) if gate.name == name)
+def limit(name: str, trade: TradeContext) -> Gate:
+    return next(gate for gate in judged_limits(trade) if gate.name == name)
 
 
-def trigger(name: str, position: Position) -> Gate:
+def trigger(name: str, position: VaultPosition) -> Gate:
     return next(gate for gate in judged_triggers(position) if gate.name == name)
 
 
 def passes(name: str, snapshot: MarketSnapshot, urgency: Urgency = OUT_OF_BAND) -> bool:
-    return limit(name, a_situation(snapshot, urgency=urgency)).passed
+    return limit(name, a_trade(snapshot, urgency=urgency)).passed
 
 
 # ---------------------------------------------------------------- the table
@@ -101,9 +98,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
 
 
 def test_each_urgency_respects_its_own_limits() -> None:
-    names = {
-        urgency: {gate.name for gate in judged_limits(a_situation(urgency=urgency))} for urgency in Urgency
-    }
+    names = {urgency: {gate.name for gate in judged_limits(a_trade(urgency=urgency))} for urgency in Urgency}
     assert names[ROUTINE] - names[OUT_OF_BAND] == {"benefit_exceeds_cost"}
     assert names[EMERGENCY] == {"prices_fresh", "keeper_role", "gas_balance", "cooldown", "gas_price"}
 
@@ -115,7 +110,7 @@ def target_weights() -> tuple[float, ...]:
     return a_position().target.weights
 
 
-def off_budget(factor: float) -> Position:
+def off_budget(factor: float) -> VaultPosition:
     weights = list(target_weights())
     weights[2] *= factor
     return a_position(a_snapshot(weights=weights))
@@ -139,7 +134,7 @@ def test_risk_share_is_out_of_band_beyond_the_outer_band() -> None:
     assert trigger("risk_share", off_budget(1.8)).urgency is OUT_OF_BAND
 
 
-def tracking(factor: float, **changes: object) -> Position:
+def tracking(factor: float, **changes: object) -> VaultPosition:
     """All weights off their target alike: the tracking error is that part of the target's volatility, 80 %."""
     policy = a_policy(decision=a_decision_policy(triggers=("tracking_error",), **changes))
     return a_position(a_snapshot(weights=[factor * weight for weight in target_weights()]), policy)
@@ -171,22 +166,22 @@ def test_tracking_error_lets_twins_stand_in_for_each_other_where_risk_shares_do_
         correlation=[[1.0 if i == j else 0.99 for j in range(4)] for i in range(4)],
     )
     policy = a_policy(decision=a_decision_policy(triggers=("risk_share", "tracking_error")))
-    target = size(twins, a_snapshot(), policy)
+    target = size(twins, Observation(a_snapshot()), policy)
     swapped = (target.weights[0] + 0.05, target.weights[1] - 0.05, *target.weights[2:])
-    position = take_position(a_snapshot(weights=swapped), twins, target, policy)
+    position = a_position(a_snapshot(weights=swapped), policy, model=twins, target=target)
     assert trigger("risk_share", position).passed
     assert not trigger("tracking_error", position).passed
 
 
-def test_only_the_triggers_that_the_policy_names_are_looked_at_and_the_health_factors_always() -> None:
-    def looked_at(*names: str) -> list[str]:
+def test_only_the_triggers_that_the_policy_names_are_judged_and_the_health_factors_always() -> None:
+    def judged(*names: str) -> list[str]:
         policy = a_policy(decision=a_decision_policy(triggers=names))
         return [gate.name for gate in judged_triggers(a_position(policy=policy))]
 
     always = ["health_factor_act", "health_factor_alert"]
-    assert looked_at("leverage") == [*always, "leverage"]
-    assert looked_at("age", "tracking_error") == [*always, "tracking_error", "age"]
-    assert looked_at(*a_decision_policy().triggers) == [
+    assert judged("leverage") == [*always, "leverage"]
+    assert judged("age", "tracking_error") == [*always, "tracking_error", "age"]
+    assert judged(*a_decision_policy().triggers) == [
         *always,
         "risk_share",
         "volatility",
@@ -243,7 +238,7 @@ def test_age_fires_after_the_longest_time(age: int, fired: bool) -> None:
 @pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT, Trust.DEAD])
 @pytest.mark.parametrize("symbol", ["USDC", "WBTC", "UNI"])
 def test_prices_fresh_needs_every_price_fresh(symbol: str, trust: Trust) -> None:
-    gate = limit("prices_fresh", a_situation(with_feed(a_snapshot(), symbol, trust=trust, reason="why")))
+    gate = limit("prices_fresh", a_trade(with_feed(a_snapshot(), symbol, trust=trust, reason="why")))
     assert not gate.passed
     assert gate.detail == f"the price of {symbol} is {trust.value}: why"
     assert passes("prices_fresh", a_snapshot())
@@ -251,7 +246,7 @@ def test_prices_fresh_needs_every_price_fresh(symbol: str, trust: Trust) -> None
 
 def test_prices_fresh_names_the_least_trusted() -> None:
     snapshot = with_feed(with_feed(a_snapshot(), "WBTC", trust=Trust.STALE), "UNI", trust=Trust.DEAD)
-    gate = limit("prices_fresh", a_situation(snapshot))
+    gate = limit("prices_fresh", a_trade(snapshot))
     assert gate.value == 2
     assert "UNI is DEAD" in gate.detail
 
@@ -289,7 +284,7 @@ def test_oracle_gap_without_a_market_price_is_no_agreement() -> None:
 
 
 def test_in_flight_stops_planned_trades() -> None:
-    gate = limit("in_flight", a_situation(in_flight=an_in_flight()))
+    gate = limit("in_flight", a_trade(in_flight=an_in_flight()))
     assert not gate.passed
     assert "intent-1 of epoch 7 is OPEN" in gate.detail
     assert passes("in_flight", a_snapshot())
@@ -307,15 +302,15 @@ def test_keeper_role_is_needed_at_every_urgency(urgency: Urgency) -> None:
 
 
 def test_settings_within_vault_stops_levering_only() -> None:
-    raising = a_situation(tightened=LOOSER)
-    lowering = a_situation(
+    raising = a_trade(tightened=LOOSER)
+    lowering = a_trade(
         a_snapshot(weights=(0.9, 0.9, 0.1, 0.1)), weights=(0.5, 0.5, 0.1, 0.1), tightened=LOOSER
     )
-    for situation, held in ((raising, True), (lowering, False)):
-        gate = limit("settings_within_vault", situation)
+    for trade, held in ((raising, True), (lowering, False)):
+        gate = limit("settings_within_vault", trade)
         assert not gate.passed
         assert gate.detail.endswith("size.max_leverage is 3, the vault's is 2")
-        assert holds_back(gate, situation) is held
+        assert holds_back(gate, trade) is held
 
 
 @pytest.mark.parametrize(("since", "passed"), [(1_800, True), (1_799, False)])
@@ -356,7 +351,7 @@ def test_gas_price_just_met_and_just_missed(urgency: Urgency, gwei: int) -> None
 @pytest.mark.parametrize(("overdue", "gwei"), [(6 * HOUR, 40), (6 * HOUR + 1, 120)])
 def test_after_its_patience_a_routine_trade_pays_as_an_out_of_band_one(overdue: int, gwei: int) -> None:
     snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
-    gate = limit("gas_price", a_situation(snapshot, urgency=ROUTINE))
+    gate = limit("gas_price", a_trade(snapshot, urgency=ROUTINE))
     assert gate.limit == gwei
     assert ("patience" in gate.detail) is (gwei == 120)
 
@@ -365,21 +360,21 @@ def test_after_its_patience_a_routine_trade_pays_as_an_out_of_band_one(overdue: 
 def test_only_routine_has_two_tiers_of_patience(overdue: int) -> None:
     snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
     for urgency, gwei in ((OUT_OF_BAND, 120), (EMERGENCY, 500)):
-        assert limit("gas_price", a_situation(snapshot, urgency=urgency)).limit == gwei
+        assert limit("gas_price", a_trade(snapshot, urgency=urgency)).limit == gwei
 
 
 def test_patience_is_counted_from_when_a_rebalance_was_due_not_from_when_a_trigger_fired() -> None:
     # Yearn's two delays: dear gas holds back a young drift, however large the cool-down was, until the age is up.
     dear = with_block(a_snapshot(), base_fee_wei=60 * GWEI)
     young = with_vault(dear, last_rebalance=NOW - 6 * DAY)
-    assert not limit("gas_price", a_situation(young, urgency=ROUTINE)).passed
+    assert not limit("gas_price", a_trade(young, urgency=ROUTINE)).passed
     old = with_vault(dear, last_rebalance=NOW - 7 * DAY - 7 * HOUR)
-    assert limit("gas_price", a_situation(old, urgency=ROUTINE)).passed
+    assert limit("gas_price", a_trade(old, urgency=ROUTINE)).passed
 
 
 def test_a_vault_that_was_never_rebalanced_has_waited_long_enough() -> None:
     snapshot = with_vault(with_block(a_snapshot(), base_fee_wei=120 * GWEI), last_rebalance=0)
-    assert limit("gas_price", a_situation(snapshot, urgency=ROUTINE)).passed
+    assert limit("gas_price", a_trade(snapshot, urgency=ROUTINE)).passed
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
@@ -387,12 +382,12 @@ def test_a_vault_that_was_never_rebalanced_has_waited_long_enough() -> None:
 def test_the_gate_and_the_transaction_have_the_same_highest_gas_price(urgency: Urgency, overdue: int) -> None:
     snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
     highest = highest_gas_price_wei(snapshot, urgency, a_policy())
-    assert limit("gas_price", a_situation(snapshot, urgency=urgency)).limit * GWEI == pytest.approx(highest)
+    assert limit("gas_price", a_trade(snapshot, urgency=urgency)).limit * GWEI == pytest.approx(highest)
 
 
 def at_balance(wei: int, weights: tuple[float, ...] | None = None, urgency: Urgency = OUT_OF_BAND) -> Gate:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.2, 0.2), keeper_balance_wei=wei)
-    return limit("gas_balance", a_situation(snapshot, urgency=urgency, weights=weights))
+    return limit("gas_balance", a_trade(snapshot, urgency=urgency, weights=weights))
 
 
 GAS = 2_500_000 * 20 * GWEI
@@ -416,33 +411,33 @@ def to_last_asset(change: float) -> tuple[float, ...]:
 
 @pytest.mark.parametrize(("change", "passed"), [(1.001e-4, True), (0.999e-4, False)])
 def test_min_trade_just_met_and_just_missed(change: float, passed: bool) -> None:
-    situation = a_situation(a_snapshot(weights=target_weights()), weights=to_last_asset(change))
-    assert limit("min_trade", situation).passed is passed
+    trade = a_trade(a_snapshot(weights=target_weights()), weights=to_last_asset(change))
+    assert limit("min_trade", trade).passed is passed
 
 
 def test_a_minimum_of_nothing_still_needs_a_trade() -> None:
     policy = a_policy(decision=a_decision_policy(min_trade_usd=0.0))
     snapshot = a_snapshot(weights=target_weights())
     now = a_position(snapshot, policy).current.weights
-    assert not limit("min_trade", a_situation(snapshot, policy, weights=now)).passed
+    assert not limit("min_trade", a_trade(snapshot, policy, weights=now)).passed
 
 
 def test_benefit_exceeds_cost_is_asked_of_routine_trades() -> None:
-    worth = limit("benefit_exceeds_cost", a_situation(urgency=ROUTINE))
+    worth = limit("benefit_exceeds_cost", a_trade(urgency=ROUTINE))
     assert worth.passed
     slightly_off = a_snapshot(weights=[weight * 1.02 for weight in target_weights()])
-    assert not limit("benefit_exceeds_cost", a_situation(slightly_off, urgency=ROUTINE)).passed
+    assert not limit("benefit_exceeds_cost", a_trade(slightly_off, urgency=ROUTINE)).passed
 
 
 def test_benefit_must_be_more_than_the_cost() -> None:
-    situation = a_situation(urgency=ROUTINE)
-    assert not limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd)).passed
-    assert limit("benefit_exceeds_cost", replace(situation, benefit_usd=situation.cost_usd + 1e-6)).passed
+    trade = a_trade(urgency=ROUTINE)
+    assert not limit("benefit_exceeds_cost", replace(trade, benefit_usd=trade.cost_usd)).passed
+    assert limit("benefit_exceeds_cost", replace(trade, benefit_usd=trade.cost_usd + 1e-6)).passed
 
 
 def test_a_cost_of_each_assets_own_is_counted() -> None:
     dear = a_policy(assets=tuple(replace(asset, trade_cost_bps=200) for asset in a_policy().assets))
-    usual, own = a_situation(urgency=ROUTINE), a_situation(policy=dear, urgency=ROUTINE)
+    usual, own = a_trade(urgency=ROUTINE), a_trade(policy=dear, urgency=ROUTINE)
     assert own.trade_cost_usd - usual.trade_cost_usd == pytest.approx(180e-4 * own.turnover * 1e6)
     assert own.benefit_usd == usual.benefit_usd
 
@@ -459,9 +454,7 @@ def test_a_trade_must_lead_nearer_to_the_target(urgency: Urgency) -> None:
     snapshot = a_snapshot(weights=shifted(0.05, 0.0, 0.0, 0.0))
 
     def improved(change: float) -> Gate:
-        return limit(
-            "improves", a_situation(snapshot, urgency=urgency, weights=shifted(change, 0.0, 0.0, 0.0))
-        )
+        return limit("improves", a_trade(snapshot, urgency=urgency, weights=shifted(change, 0.0, 0.0, 0.0)))
 
     assert improved(0.049).passed
     assert improved(-0.049).passed
@@ -475,33 +468,33 @@ def test_a_trade_must_not_end_past_the_other_edge_of_a_band(factor: float, passe
     # From half the target upwards: as far as 15 % above it.
     snapshot = a_snapshot(weights=[0.5 * weight for weight in target_weights()])
     goal = tuple(factor * weight for weight in target_weights())
-    gate = limit("no_overshoot", a_situation(snapshot, weights=goal))
+    gate = limit("no_overshoot", a_trade(snapshot, weights=goal))
     assert gate.passed is passed
     assert passed or gate.detail.startswith(("leverage ends at 1.7", "volatility ends at 0.9"))
 
 
 def test_a_trade_must_not_throw_another_asset_off_its_budget() -> None:
     snapshot = a_snapshot(weights=shifted(0.1, 0.0, 0.0, 0.0))
-    gate = limit("no_overshoot", a_situation(snapshot, weights=shifted(0.0, 0.0, 0.1, 0.0)))
+    gate = limit("no_overshoot", a_trade(snapshot, weights=shifted(0.0, 0.0, 0.1, 0.0)))
     assert not gate.passed
     assert gate.detail.startswith("LINK ends with ")
 
 
 def test_a_trade_that_levers_must_not_end_below_the_alert_level() -> None:
     policy = a_policy(decision=a_decision_policy(alert_health_factor=2.5, safe_health_factor=3.0))
-    up = limit("no_overshoot", a_situation(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), policy))
+    up = limit("no_overshoot", a_trade(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), policy))
     assert not up.passed
     assert "the health factor ends at 2.1" in up.detail
-    down = limit("no_overshoot", a_situation(a_snapshot(weights=(0.6, 0.5, 0.4, 0.4)), policy))
+    down = limit("no_overshoot", a_trade(a_snapshot(weights=(0.6, 0.5, 0.4, 0.4)), policy))
     assert down.passed
 
 
-def test_part_of_a_way_is_judged_by_where_the_way_ends() -> None:
+def test_a_trade_that_is_cut_short_is_judged_by_its_aim() -> None:
     position = a_position(a_snapshot(weights=shifted(0.2, 0.0, 0.0, 0.0)))
-    halt = Goal(position.model.symbols, shifted(0.0, 0.0, 0.2, 0.0), 0.0)
-    on_the_way = consider(position, halt, OUT_OF_BAND, None, (), position.target.weights)
-    assert limit("no_overshoot", on_the_way).passed
-    assert not limit("no_overshoot", consider(position, halt, OUT_OF_BAND, None, ())).passed
+    stop = shifted(0.0, 0.0, 0.2, 0.0)
+    cut_short = consider(position, a_move(stop, position.target.weights), OUT_OF_BAND)
+    assert limit("no_overshoot", cut_short).passed
+    assert not limit("no_overshoot", consider(position, a_move(stop), OUT_OF_BAND)).passed
 
 
 # ------------------------------------------------------- limits by urgency
@@ -524,16 +517,16 @@ def test_part_of_a_way_is_judged_by_where_the_way_ends() -> None:
 def test_one_failed_limit_is_enough_to_hold_back(
     spoil: Callable[[MarketSnapshot], MarketSnapshot], urgency: Urgency
 ) -> None:
-    situation = a_situation(spoil(a_snapshot()), urgency=urgency)
-    assert [gate.name for gate in judged_limits(situation) if holds_back(gate, situation)]
+    trade = a_trade(spoil(a_snapshot()), urgency=urgency)
+    assert [gate.name for gate in judged_limits(trade) if holds_back(gate, trade)]
 
 
 def test_limits_follow_the_urgency_table() -> None:
     policy = with_limits(a_policy(), ROUTINE, cooldown_s=9 * DAY)
-    assert not limit("cooldown", a_situation(policy=policy, urgency=ROUTINE)).passed
-    assert limit("cooldown", a_situation(policy=policy, urgency=OUT_OF_BAND)).passed
+    assert not limit("cooldown", a_trade(policy=policy, urgency=ROUTINE)).passed
+    assert limit("cooldown", a_trade(policy=policy, urgency=OUT_OF_BAND)).passed
 
 
 def test_a_fallen_market_is_no_reason_for_a_gate_to_fail_by_itself() -> None:
-    situation = a_situation(with_market_move(a_snapshot(weights=target_weights()), 0.8))
-    assert [gate.name for gate in judged_limits(situation) if holds_back(gate, situation)] == []
+    trade = a_trade(with_market_move(a_snapshot(weights=target_weights()), 0.8))
+    assert [gate.name for gate in judged_limits(trade) if holds_back(gate, trade)] == []

@@ -28,10 +28,10 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "trade_cost": (HELD, DUE, COSTS, 5.0, 1.5, 1e6),
     "benefit": (0.08, 0.03, 4.0, 30 / 365, 1e6),
     "gas_price_limit": (9.0, 7.0, 1.0, 40.0, 120.0),
-    "half_way": (0.06, 0.04, 0.5),
+    "part_to_ellipsoid": (0.06, 0.04, 0.5),
     "share_within_bounds": (HELD, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01])),
     "allowed_part": (HELD, DUE, COSTS, 0.5, 100.0),
-    "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, 0.15, 0.15, 0.02),
+    "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, np.array([0.15, 0.15, 0.02])),
 }
 
 
@@ -111,10 +111,10 @@ def test_gas_price_limit_after_age_and_patience(since: float, limit: float) -> N
         (0.0, 0.5, 0.0),
     ],
 )
-def test_half_way_leaves_part_of_the_band_or_of_what_it_is(
+def test_part_to_ellipsoid_leaves_part_of_the_band_or_of_what_it_is(
     distance: float, left: float, remains: float
 ) -> None:
-    part = measures.half_way(distance, 0.04, left)
+    part = measures.part_to_ellipsoid(distance, 0.04, left)
     assert 0.0 <= part <= 1.0
     assert (1.0 - part) * distance == pytest.approx(remains)
 
@@ -145,7 +145,7 @@ def test_allowed_part_by_size_and_by_loss() -> None:
 def over(
     now: list[float], aim: list[float], due: list[float], *bands: float
 ) -> tuple[float, int, float, float]:
-    return measures.overshoot(now, aim, due, np.diag([0.25, 0.25]).tolist(), *bands)
+    return measures.overshoot(now, aim, due, np.diag([0.25, 0.25]).tolist(), bands)
 
 
 def test_overshoot_is_nothing_on_the_straight_way_of_equal_assets() -> None:

@@ -13,6 +13,7 @@ from keeper.decision.decide import decide
 from keeper.decision.pause_rules import forbids, overdrawn
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.pause_state import DailyUsage, DeleverageRequest, Pause, PausedBy, PauseState
 from keeper.domain.policy import DailyPolicy
 from keeper.domain.portfolio import portfolio
@@ -37,14 +38,11 @@ def decided(
     policy, tightened = tighten(replace(a_policy(), daily=DAILY), snapshot.vault)
     model = a_model()
     return decide(
-        snapshot,
+        Observation(snapshot, pause_state=pause_state, deleverage_request=deleverage_request),
         model,
-        size(model, snapshot, policy),
-        None,
-        policy,
-        tightened,
-        pause_state,
-        deleverage_request,
+        size(model, Observation(snapshot), policy),
+        policy=policy,
+        tightened=tightened,
     )
 
 

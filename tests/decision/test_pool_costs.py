@@ -11,11 +11,12 @@ import pytest
 from keeper.decision import measures
 from keeper.decision.cost_curve import cost_curves
 from keeper.decision.decide import decide
-from keeper.decision.goals import planned
-from keeper.decision.trade_context import Position, take_position
+from keeper.decision.move import planned_move
+from keeper.decision.position import VaultPosition, take_position
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
@@ -42,13 +43,21 @@ RESTLESS = aiming_at("ellipsoid", triggers=("tracking_error",), tracking_error_b
 """Trades as ROUTINE on a small drift, and values what it gains by it."""
 
 
-def position_of(snapshot: MarketSnapshot, policy: Policy) -> Position:
-    return take_position(snapshot, a_model(), size(a_model(), snapshot, policy), policy)
+def position_of(snapshot: MarketSnapshot, policy: Policy) -> VaultPosition:
+    return take_position(
+        Observation(snapshot),
+        a_model(),
+        size(a_model(), Observation(snapshot), policy),
+        policy=policy,
+        tightened=(),
+    )
 
 
 def decided(snapshot: MarketSnapshot, policy: Policy, learned: tuple[LearnedCost, ...] = ()) -> Decision:
-    target = size(a_model(), snapshot, policy)
-    return decide(snapshot, a_model(), target, None, policy, (), learned=learned)
+    target = size(a_model(), Observation(snapshot), policy)
+    return decide(
+        Observation(snapshot, learned_costs=learned), a_model(), target, policy=policy, tightened=()
+    )
 
 
 def gate(decision: Decision, name: str) -> Gate:
@@ -56,7 +65,7 @@ def gate(decision: Decision, name: str) -> Gate:
 
 
 def due(nav_usd: float = 1e6) -> tuple[float, ...]:
-    return size(a_model(), a_snapshot(nav_usd=nav_usd), a_policy()).weights
+    return size(a_model(), Observation(a_snapshot(nav_usd=nav_usd)), a_policy()).weights
 
 
 def drifted(nav_usd: float) -> MarketSnapshot:
@@ -158,7 +167,7 @@ def test_the_boundary_is_where_a_little_more_trading_costs_what_it_is_worth_on_t
     policy = aiming_at("boundary", triggers=("tracking_error",))
     nav = 10e6
     position = position_of(with_depths(a_snapshot(weights=HOLDING, nav_usd=nav)), policy)
-    goal = np.array(planned(position, policy.decision.at(Urgency.ROUTINE)).aim)
+    goal = np.array(planned_move(position, policy.decision.at(Urgency.ROUTINE)).aim)
     now, target = np.array(position.current.weights), np.array(position.target.weights)
     strength = 4.0 * 30 * 86_400 / SECONDS_PER_YEAR
     slope = strength * np.array(position.model.covariance) @ (goal - target)
@@ -180,7 +189,7 @@ def test_the_larger_the_vault_the_less_far_it_goes_to_the_boundary() -> None:
     for nav in (1e4, 1e6, 1e7):
         position = position_of(with_depths(a_snapshot(weights=HOLDING, nav_usd=nav)), policy)
         assert position.target.weights == pytest.approx(due())
-        goal = planned(position, policy.decision.at(Urgency.ROUTINE)).aim
+        goal = planned_move(position, policy.decision.at(Urgency.ROUTINE)).aim
         gone.append(measures.tracking_error(goal, position.target.weights, position.model.covariance))
     assert gone == sorted(gone)
     assert gone[-1] > 1.2 * gone[0]

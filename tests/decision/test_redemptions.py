@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.backtest.screening import KNOWN_RULES
 from keeper.decision.decide import decide
-from keeper.decision.gates import REDEMPTIONS, judged_triggers
+from keeper.decision.gates import TRIGGERS, WITH_QUEUE, judged_triggers
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
 from keeper.sizing.size import size
-from tests.decision.test_gates import a_position
+from tests.decision.positions import a_position
 from tests.factories import (
     DAY,
     HOUR,
@@ -33,31 +33,37 @@ POLICY = a_policy(size=a_size_policy(idle_buffer=0.01))
 
 
 def on_target(policy: Policy = POLICY) -> MarketSnapshot:
-    target = size(a_model(), a_snapshot(), policy)
+    target = size(a_model(), Observation(a_snapshot()), policy)
     return a_snapshot(weights=target.weights, idle=0.01)
 
 
 def trigger(snapshot: MarketSnapshot, policy: Policy = POLICY) -> Gate:
-    return next(gate for gate in judged_triggers(a_position(snapshot, policy)) if gate.name == REDEMPTIONS)
+    return next(gate for gate in judged_triggers(a_position(snapshot, policy)) if gate.name == "redemptions")
 
 
 def decided(
     snapshot: MarketSnapshot, policy: Policy = POLICY, deleverage_request: DeleverageRequest | None = None
 ) -> Decision:
-    target = size(a_model(), snapshot, policy)
-    return decide(snapshot, a_model(), target, None, policy, (), deleverage_request=deleverage_request)
+    target = size(a_model(), Observation(snapshot), policy)
+    return decide(
+        Observation(snapshot, deleverage_request=deleverage_request),
+        a_model(),
+        target,
+        policy=policy,
+        tightened=(),
+    )
 
 
-def test_without_a_queue_it_is_not_asked() -> None:
-    assert REDEMPTIONS not in {gate.name for gate in judged_triggers(a_position(on_target(), POLICY))}
-    assert REDEMPTIONS in KNOWN_RULES
+def test_without_a_queue_it_is_not_judged() -> None:
+    assert "redemptions" not in {gate.name for gate in judged_triggers(a_position(on_target(), POLICY))}
+    assert next(rule.condition for rule in TRIGGERS if rule.name == "redemptions") is WITH_QUEUE
 
 
-def test_while_a_deleveraging_is_ordered_it_is_not_asked() -> None:
+def test_with_a_deleverage_request_it_is_not_judged() -> None:
     found = decided(
         with_redemptions(on_target(), 0.4), deleverage_request=DeleverageRequest(2.0, "asked for")
     )
-    assert REDEMPTIONS not in {gate.name for gate in found.gates}
+    assert "redemptions" not in {gate.name for gate in found.gates}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,7 @@ def test_it_is_out_of_band_once_somebody_waited_too_long(waited: int, urgency: U
 
 def test_what_is_covered_is_no_reason_to_trade_however_long_nobody_has_it_served() -> None:
     """The target leaves out what waits, so neither is leverage: the keeper would trade for ever."""
-    target = size(a_model(), with_redemptions(a_snapshot(), 0.4), POLICY)
+    target = size(a_model(), Observation(with_redemptions(a_snapshot(), 0.4)), POLICY)
     covered = with_redemptions(
         a_snapshot(weights=target.weights, idle=0.4 + 0.01 * 0.6), 0.4, waited_s=30 * DAY
     )
@@ -104,7 +110,7 @@ def test_what_is_covered_is_no_reason_to_trade_however_long_nobody_has_it_served
 
 
 def test_once_served_the_vault_is_where_it_should_be() -> None:
-    target = size(a_model(), with_redemptions(a_snapshot(), 0.4), POLICY)
+    target = size(a_model(), Observation(with_redemptions(a_snapshot(), 0.4)), POLICY)
     left = a_snapshot(weights=tuple(w / 0.6 for w in target.weights), nav_usd=600_000.0, idle=0.01)
     found = decided(with_redemptions(left, 0.0))
     assert found.action is Action.HOLD
@@ -115,7 +121,7 @@ def test_a_large_one_is_made_room_for_at_once(part: float) -> None:
     found = decided(with_redemptions(on_target(), part))
     assert found.action in (Action.REBALANCE, Action.ITERATE)
     assert found.goal is not None
-    target = size(a_model(), a_snapshot(), POLICY)
+    target = size(a_model(), Observation(a_snapshot()), POLICY)
     assert found.goal.leverage <= target.leverage * (1 - part) * 1.05 + (part == 1.0) * 1e-9
 
 
@@ -131,7 +137,7 @@ def test_a_small_one_waits_for_its_worth_and_no_longer_than_the_limit() -> None:
 
 def test_cash_alone_can_be_what_is_missing() -> None:
     """Weights that happen to be right: nothing to trade, but something to borrow."""
-    target = size(a_model(), with_redemptions(a_snapshot(), 0.4), POLICY)
+    target = size(a_model(), Observation(with_redemptions(a_snapshot(), 0.4)), POLICY)
     snapshot = with_redemptions(a_snapshot(weights=target.weights), 0.4, waited_s=2 * DAY)
     held = with_holding(snapshot, "USDC", idle=100_000 * USDC)
     found = decided(held)

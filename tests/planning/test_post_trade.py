@@ -9,6 +9,7 @@ import pytest
 
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.observation import Observation
 from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
@@ -36,7 +37,7 @@ POLICY, MODEL = a_policy(), a_model()
 
 def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     """A plan from what is held to the target, quoted and simulated alike."""
-    target = size(MODEL, before, POLICY)
+    target = size(MODEL, Observation(before), POLICY)
     decision = a_decision(before, target.weights, **changes)
     held = portfolio(before).weights
     current = replace(

@@ -9,7 +9,6 @@ import pytest
 
 from keeper.decision.gates import judged_limits
 from keeper.decision.trade_context import TradeContext, consider
-from keeper.domain.decision import Goal
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, SimulationReport
 from keeper.domain.units import WAD
@@ -17,7 +16,7 @@ from keeper.domain.urgency import Urgency
 from keeper.journal.codec import decode, encode
 from keeper.planning.gas import ENVELOPE_BYTES, TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
-from tests.decision.test_gates import a_position
+from tests.decision.positions import a_move, a_position
 from tests.factories import PRICES, a_policy, a_snapshot
 from tests.planning.ledger import a_decision
 from tests.planning.test_route import planned
@@ -34,13 +33,12 @@ def by_length(plan: RebalancePlan) -> float:
     return (ENVELOPE_BYTES + calldata_bytes(plan.steps)) / TYPICAL_BYTES
 
 
-def situation(snapshot: MarketSnapshot) -> TradeContext:
-    position = a_position(snapshot, POLICY)
-    return consider(position, Goal(snapshot.risk_symbols, GOAL, sum(GOAL)), Urgency.ROUTINE, None, ())
+def routine_trade(snapshot: MarketSnapshot) -> TradeContext:
+    return consider(a_position(snapshot, POLICY), a_move(GOAL), Urgency.ROUTINE)
 
 
 def gas_balance(snapshot: MarketSnapshot) -> bool:
-    return next(gate for gate in judged_limits(situation(snapshot)) if gate.name == "gas_balance").passed
+    return next(gate for gate in judged_limits(routine_trade(snapshot)) if gate.name == "gas_balance").passed
 
 
 def checked_cost(snapshot: MarketSnapshot, exact_wei: int) -> float:
@@ -51,8 +49,8 @@ def checked_cost(snapshot: MarketSnapshot, exact_wei: int) -> float:
 
 
 def test_the_estimate_counts_it_once() -> None:
-    assert situation(CHARGED).gas_cost_wei - situation(FREE).gas_cost_wei == TENTH
-    more = situation(CHARGED).cost_usd - situation(FREE).cost_usd
+    assert routine_trade(CHARGED).gas_cost_wei - routine_trade(FREE).gas_cost_wei == TENTH
+    more = routine_trade(CHARGED).cost_usd - routine_trade(FREE).cost_usd
     assert more == pytest.approx(0.1 * PRICES["WETH"])
 
 
@@ -64,7 +62,7 @@ def test_the_plan_counts_it_once_as_gas_by_its_own_length() -> None:
 
 
 def test_the_balance_must_reach_for_it() -> None:
-    enough = POLICY.decision.gas_reserve_wei + situation(CHARGED).gas_cost_wei
+    enough = POLICY.decision.gas_reserve_wei + routine_trade(CHARGED).gas_cost_wei
     assert gas_balance(replace(CHARGED, keeper_balance_wei=enough))
     assert not gas_balance(replace(CHARGED, keeper_balance_wei=enough - WAD // 1_000))
 

@@ -9,6 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
+from keeper.domain.observation import Observation
 from keeper.domain.plan import StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
@@ -32,7 +33,7 @@ def test_afterwards_what_waits_is_idle_or_the_floor_is_reached(
     nav = portfolio(snapshot).nav_usd
     snapshot = with_redemptions(snapshot, part * nav / NAV)
     assert snapshot.redemptions is not None
-    target = size(a_model(), snapshot, POLICY)
+    target = size(a_model(), Observation(snapshot), POLICY)
     assume(max(abs(a - b) for a, b in zip(Ledger(snapshot).weights(), target.weights, strict=True)) > 0.01)
     plan = planned(a_decision(snapshot, target.weights), snapshot, POLICY)
     for filling in (at_its_limit, as_quoted):

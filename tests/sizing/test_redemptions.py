@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keeper.domain.observation import Observation
 from keeper.sizing.redemptions import cash_share, missing_usd, queued_share
 from keeper.sizing.size import size
 from tests.factories import (
@@ -24,10 +25,10 @@ USDC = 10**6
 
 
 def test_without_a_queue_or_with_an_empty_one_the_target_is_the_same_to_the_bit() -> None:
-    plain = size(a_model(), a_snapshot(), a_policy())
-    assert size(a_model(), with_redemptions(a_snapshot(), 0.0), a_policy()) == plain
-    assert queued_share(a_snapshot()) == 0.0
-    assert cash_share(a_snapshot(), 0.01) == 0.01
+    plain = size(a_model(), Observation(a_snapshot()), a_policy())
+    assert size(a_model(), Observation(with_redemptions(a_snapshot(), 0.0)), a_policy()) == plain
+    assert queued_share(a_snapshot(), 1e6) == 0.0
+    assert cash_share(0.0, 0.01) == 0.01
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.1, 3.0), st.floats(1.5, 5.0), st.floats(0.0, 0.2))
@@ -41,9 +42,9 @@ def test_the_target_is_that_of_the_vault_that_stays(
         )
     )
     snapshot = a_snapshot(nav_usd=1e9)
-    whole = size(a_model(), with_redemptions(snapshot, part), policy)
+    whole = size(a_model(), Observation(with_redemptions(snapshot, part)), policy)
     stays = a_snapshot(nav_usd=1e9 * (1 - part)) if part < 1 else snapshot
-    alone = size(a_model(), stays, policy)
+    alone = size(a_model(), Observation(stays), policy)
     assert whole.leverage == pytest.approx((1 - part) * alone.leverage, rel=1e-6, abs=1e-6)
     assert whole.weights == pytest.approx([(1 - part) * w for w in alone.weights], rel=1e-6, abs=1e-6)
     if part < 1:
@@ -54,14 +55,14 @@ def test_the_target_is_that_of_the_vault_that_stays(
 def test_limits_in_dollars_are_not_spent_on_those_who_leave() -> None:
     tight = with_reserve(a_snapshot(nav_usd=1e9), "USDC", borrow_cap=801_000_000)
     policy = a_policy(size=a_size_policy(target_volatility=3.0, market_share=1.0))
-    half = size(a_model(), with_redemptions(tight, 0.5), policy)
-    assert half.leverage > 0.5 * size(a_model(), tight, policy).leverage
+    half = size(a_model(), Observation(with_redemptions(tight, 0.5)), policy)
+    assert half.leverage > 0.5 * size(a_model(), Observation(tight), policy).leverage
 
 
 def test_when_everybody_leaves_nothing_is_to_be_held() -> None:
-    target = size(a_model(), with_redemptions(a_snapshot(), 1.0), a_policy())
+    target = size(a_model(), Observation(with_redemptions(a_snapshot(), 1.0)), a_policy())
     assert target.weights == (0.0, 0.0, 0.0, 0.0)
-    assert cash_share(with_redemptions(a_snapshot(), 1.0), 0.01) == 1.0
+    assert cash_share(1.0, 0.01) == 1.0
 
 
 def test_what_is_missing_is_what_the_idle_cash_does_not_cover() -> None:
@@ -75,4 +76,4 @@ def test_a_queue_without_a_share_price_asks_for_nothing() -> None:
     found = with_redemptions(a_snapshot(), 0.5)
     assert found.redemptions is not None
     unpriced = replace(found, redemptions=replace(found.redemptions, value=0))
-    assert queued_share(unpriced) == 0.0 == missing_usd(unpriced)
+    assert queued_share(unpriced, 1e6) == 0.0 == missing_usd(unpriced)

@@ -8,8 +8,8 @@ from keeper.backtest.screen.live import (
     allowed_part,
     benefit,
     gas_price_limit,
-    half_way,
     outer_band,
+    part_to_ellipsoid,
     relative_gap,
     share_within_bounds,
     tracking_error,
@@ -106,7 +106,7 @@ def stopped_by(
     part = rules.recentring[pressing]
     if rules.rebalance_to == TO_ELLIPSOID and pressing == ROUTINE:
         distance = tracking_error(weights, target, state.covariance)
-        part *= half_way(distance, rules.tracking_error_band, rules.tracking_error_left)
+        part *= part_to_ellipsoid(distance, rules.tracking_error_band, rules.tracking_error_left)
     code = _too_dear(t, rules, market, assets, state, weights, target, part, nav, pressing, goal)
     if part < 1.0:
         # Where the aim would overshoot, the live function goes to the target instead: held only if neither pays.
@@ -120,7 +120,7 @@ def stopped_by(
 def _keeps_bounds(
     rules: Rules, assets: Assets, weights: F, target: F, part: float, cap: float, goal: F
 ) -> bool:
-    """Whether the aim surely needs none of the corrections of ``keeper.decision.goals.within_bounds``."""
+    """Whether the aim surely needs none of the corrections of ``keeper.decision.move.within_bounds``."""
     for i in range(weights.size):
         goal[i] = (weights[i] + part * (target[i] - weights[i])) * (1.0 + MARGIN)
         if goal[i] > assets.max_weight[i]:

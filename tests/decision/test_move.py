@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keeper.decision.aims import AIMS
 from keeper.decision.decide import decide
-from keeper.decision.goals import AIMS, planned, within_bounds
+from keeper.decision.move import planned_move, within_bounds
 from keeper.decision.no_trade import edge_of_no_trade_region
-from keeper.decision.trade_context import Position, take_position
+from keeper.decision.position import VaultPosition, take_position
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import Bound, RiskModel, TargetPortfolio
+from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
 from keeper.risk.contributions import risk_shares, volatility
@@ -41,23 +43,31 @@ def aiming_at(name: str, **changes: Any) -> Policy:
     return a_policy(decision=a_decision_policy(rebalance_to=name, **changes))
 
 
-def a_position(weights: tuple[float, ...], policy: Policy, target: TargetPortfolio | None = None) -> Position:
+def a_position(
+    weights: tuple[float, ...], policy: Policy, target: TargetPortfolio | None = None
+) -> VaultPosition:
     snapshot = a_snapshot(weights=weights)
-    return take_position(snapshot, a_model(), target or size(a_model(), snapshot, policy), policy)
+    return take_position(
+        Observation(snapshot),
+        a_model(),
+        target or size(a_model(), Observation(snapshot), policy),
+        policy=policy,
+        tightened=(),
+    )
 
 
 def due() -> tuple[float, ...]:
-    return size(a_model(), a_snapshot(), a_policy()).weights
+    return size(a_model(), Observation(a_snapshot()), a_policy()).weights
 
 
 def off_by(*changes: float) -> tuple[float, ...]:
     return tuple(weight + change for weight, change in zip(due(), changes, strict=True))
 
 
-def to(name: str, weights: tuple[float, ...], **changes: Any) -> tuple[Position, tuple[float, ...]]:
+def to(name: str, weights: tuple[float, ...], **changes: Any) -> tuple[VaultPosition, tuple[float, ...]]:
     policy = aiming_at(name, **changes)
     position = a_position(weights, policy)
-    return position, planned(position, policy.decision.at(ROUTINE)).goal.weights
+    return position, planned_move(position, policy.decision.at(ROUTINE)).goal.weights
 
 
 # ----------------------------------------------------------------- the aims
@@ -96,7 +106,7 @@ def test_an_asset_that_costs_more_to_trade_is_traded_less() -> None:
     )
     policy = replace(aiming_at("boundary", triggers=("tracking_error",)), assets=dear)
     position = a_position(weights, policy)
-    goal = planned(position, policy.decision.at(ROUTINE)).goal.weights
+    goal = planned_move(position, policy.decision.at(ROUTINE)).goal.weights
     assert position.costs_bps(goal) == (20.0, 20.0, 20.0, 120.0)
     assert goal[3] == position.current.weights[3]
     assert goal[0] < position.current.weights[0]
@@ -150,7 +160,7 @@ def test_an_aim_that_is_not_known_is_a_wrong_setting() -> None:
 def test_no_aim_ends_above_a_bound_that_binds_the_target(name: str) -> None:
     # Target and caps at leverage 1.2, held at 1.25 of the same mix: any part of the way alone would stay above.
     policy = aiming_at(name, trade_cost_bps=1_000)
-    target = size(a_model(), a_snapshot(), policy)
+    target = size(a_model(), Observation(a_snapshot()), policy)
     capped = replace(
         target,
         weights=tuple(1.2 * unit for unit in target.unit_weights),
@@ -159,7 +169,7 @@ def test_no_aim_ends_above_a_bound_that_binds_the_target(name: str) -> None:
     )
     held = tuple(1.25 * unit for unit in target.unit_weights)
     position = a_position(held, policy, capped)
-    goal = planned(position, policy.decision.at(ROUTINE)).goal
+    goal = planned_move(position, policy.decision.at(ROUTINE)).goal
     assert goal.leverage <= 1.2 * (1 + 1e-12)
 
 
@@ -169,7 +179,7 @@ def test_the_health_factor_is_kept_for_the_mix_that_is_held_not_the_targets() ->
     policy = replace(
         policy, size=replace(policy.size, target_volatility=2.0, min_health_factor=1.45, max_leverage=9.0)
     )
-    target = size(a_model(), a_snapshot(), policy)
+    target = size(a_model(), Observation(a_snapshot()), policy)
     worst = min(a_snapshot().reserves[1:], key=lambda reserve: reserve.liquidation_threshold_bps).symbol
     weights = [0.9 * weight for weight in target.weights]
     weights[RISK_SYMBOLS.index(worst)] += 0.3
@@ -187,7 +197,7 @@ def test_weights_stay_under_their_caps_on_the_way() -> None:
     policy = replace(policy, assets=some_assets(max_weight=0.6))
     position = a_position(off_by(0.3, 0.0, 0.0, 0.0), policy)
     assert max(position.current.weights) > 0.6
-    goal = planned(position, policy.decision.at(ROUTINE)).goal.weights
+    goal = planned_move(position, policy.decision.at(ROUTINE)).goal.weights
     assert max(goal) == pytest.approx(0.6)
 
 
@@ -197,14 +207,19 @@ def test_part_of_a_way_that_would_end_past_a_band_leads_to_the_target() -> None:
     model = a_model(volatilities=(0.8, 0.8, 0.8, 0.8), correlation=correlation)
     policy = with_limits(aiming_at("target", triggers=("volatility",)), ROUTINE, recentring=0.5)
     target = replace(
-        size(model, a_snapshot(), policy), weights=(0.0, 1.0, 0.0, 0.0), leverage=1.0, volatility=0.8
+        size(model, Observation(a_snapshot()), policy),
+        weights=(0.0, 1.0, 0.0, 0.0),
+        leverage=1.0,
+        volatility=0.8,
     )
     snapshot = a_snapshot(weights=(1.0, 0.0, 0.0, 0.0))
-    position = take_position(snapshot, model, target, policy)
-    assert planned(position, policy.decision.at(ROUTINE)).goal.weights == target.weights
+    position = take_position(Observation(snapshot), model, target, policy=policy, tightened=())
+    assert planned_move(position, policy.decision.at(ROUTINE)).goal.weights == target.weights
     unwatched = replace(policy, decision=replace(policy.decision, triggers=("age",)))
-    position = take_position(snapshot, model, target, unwatched)
-    assert planned(position, policy.decision.at(ROUTINE)).goal.weights == pytest.approx((0.5, 0.5, 0.0, 0.0))
+    position = take_position(Observation(snapshot), model, target, policy=unwatched, tightened=())
+    assert planned_move(position, policy.decision.at(ROUTINE)).goal.weights == pytest.approx(
+        (0.5, 0.5, 0.0, 0.0)
+    )
 
 
 def test_each_assets_own_cost_counts_towards_what_one_rebalance_may_lose() -> None:
@@ -226,7 +241,13 @@ def decided(
     target: TargetPortfolio | None = None,
 ) -> Decision:
     risk = model or a_model()
-    return decide(snapshot, risk, target or size(risk, snapshot, policy), None, policy, ())
+    return decide(
+        Observation(snapshot),
+        risk,
+        target or size(risk, Observation(snapshot), policy),
+        policy=policy,
+        tightened=(),
+    )
 
 
 EVERY_TRIGGER = ("risk_share", "tracking_error", "volatility", "leverage", "age")
@@ -237,7 +258,7 @@ def test_an_asset_without_a_place_in_the_target_is_sold(name: str) -> None:
     policy = aiming_at(name, triggers=EVERY_TRIGGER)
     weights = (0.5, 0.4, 0.0, 0.2)
     target = replace(
-        size(a_model(), a_snapshot(), policy),
+        size(a_model(), Observation(a_snapshot()), policy),
         weights=weights,
         unit_weights=tuple(weight / 1.1 for weight in weights),
         risk_shares=tuple(risk_shares(weights, a_model().covariance).tolist()),
@@ -258,7 +279,7 @@ def test_an_empty_vault_and_one_without_target_hold(name: str) -> None:
     assert empty.action is Action.HOLD
     assert all(math.isfinite(gate.value) for gate in empty.gates if gate.name == "no_overshoot")
     nothing = replace(
-        size(a_model(), a_snapshot(), policy),
+        size(a_model(), Observation(a_snapshot()), policy),
         weights=(0.0,) * 4,
         risk_shares=(0.0,) * 4,
         volatility=0.0,
@@ -287,7 +308,7 @@ def test_a_single_asset(name: str) -> None:
         )
 
     policy = replace(policy, plan=replace(policy.plan, gas_usd_price_symbol="WBTC"))
-    target = size(model, alone(0.0), policy).weights[0]
+    target = size(model, Observation(alone(0.0)), policy).weights[0]
     bought = decided(alone(0.0), policy, model)
     assert bought.goal is not None
     # Edge: kappa / (gamma H sigma²) = 0.002 / (4 · 30/365 · 0.25); from cash the ellipsoid is out of band.
@@ -314,18 +335,18 @@ def test_where_even_the_edge_is_out_of_an_outer_band_the_boundary_is_the_target(
         for triggers in (("risk_share",), ("age",))
     )
     position = a_position(weights, watched)
-    assert planned(position, watched.decision.at(Urgency.OUT_OF_BAND)).aim == position.target.weights
+    assert planned_move(position, watched.decision.at(Urgency.OUT_OF_BAND)).aim == position.target.weights
     position = a_position(weights, unwatched)
-    assert planned(position, unwatched.decision.at(ROUTINE)).aim == position.current.weights
+    assert planned_move(position, unwatched.decision.at(ROUTINE)).aim == position.current.weights
 
 
 def test_a_hair_above_a_bound_that_binds_is_no_reason_to_go_the_whole_way() -> None:
     policy = aiming_at("ellipsoid")
-    target = size(a_model(), a_snapshot(), policy)
+    target = size(a_model(), Observation(a_snapshot()), policy)
     bound = replace(target, bounds=(Bound("stress", target.leverage, ""),))
     held = off_by(0.1, -0.1, 0.081, -0.08)
     position = a_position(held, policy, bound)
-    goal = planned(position, policy.decision.at(ROUTINE)).goal
+    goal = planned_move(position, policy.decision.at(ROUTINE)).goal
     assert position.held.leverage > target.leverage
     assert goal.leverage <= target.leverage * (1 + 1e-12)
     left = volatility(np.array(goal.weights) - target.weights, a_model().covariance)
@@ -337,10 +358,12 @@ def test_where_lowering_alike_would_lead_away_it_goes_to_the_target() -> None:
     model = a_model(volatilities=(0.1, 1.0, 1.0, 1.0))
     policy = aiming_at("boundary", trade_cost_bps=10_000, triggers=("age",))
     target = replace(
-        size(model, a_snapshot(), policy),
+        size(model, Observation(a_snapshot()), policy),
         weights=(0.0, 1.0, 0.0, 0.0),
         leverage=1.0,
         bounds=(Bound("stress", 1.0, ""),),
     )
-    position = take_position(a_snapshot(weights=(0.6, 0.5, 0.0, 0.0)), model, target, policy)
-    assert planned(position, policy.decision.at(ROUTINE)).aim == target.weights
+    position = take_position(
+        Observation(a_snapshot(weights=(0.6, 0.5, 0.0, 0.0))), model, target, policy=policy, tightened=()
+    )
+    assert planned_move(position, policy.decision.at(ROUTINE)).aim == target.weights
