@@ -5,19 +5,27 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
+.PHONY: help demo test test-fast explore bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
+MINUTES ?= 60
 KILLS ?= 1000
 REORGS ?= 500
 CALLS ?= 20000
 STATES ?= 1000
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local chain, and reacts to a price move
 	@.venv/bin/keeper demo $(DEMO)
 
 test: $(READY) .venv/.peers ## the whole default suite
 	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist loadfile --no-loadscope-reorder)
+
+test-fast: $(READY) ## the unit tests, with few examples of each property and no network: under a minute
+	@$(PY) -m pytest -q -n 2 --dist worksteal -m unit --hypothesis-profile=fast \
+	  --ignore tests/chain --ignore tests/faults --ignore tests/bench --ignore tests/peers
+
+explore: $(READY) ## the property tests with random examples for an hour (MINUTES=60); what fails is kept in .hypothesis
+	@$(PY) -m tests.tools.explore --minutes $(MINUTES)
 
 chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
 	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py

@@ -1,14 +1,37 @@
-"""Fixtures for every folder."""
+"""Fixtures for every folder, the kinds of tests, and the profiles of the property tests."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from tests import kinds, properties
 from tests.databases import journal_url, postgres_server, sqlite_url
 
 __all__ = ["journal_url", "postgres_server", "sqlite_url"]
+
+properties.register()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in kinds.KINDS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    kinds.mark_kinds(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A hook instead of a fixture, so that fixtures of a module are guarded too."""
+    unit = item.get_closest_marker(kinds.UNIT)
+    with kinds.no_sockets(item.nodeid) if unit else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

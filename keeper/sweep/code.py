@@ -13,7 +13,7 @@ DECIDING = ("backtest", "decision", "domain", "planning", "risk", "sizing", "swe
 def code_digest() -> str:
     """Of every source that an outcome follows from."""
     package = Path(__file__).parents[1]
-    sources = [package / "conclude.py"]
+    sources = [package / "cycle" / "pipeline.py"]
     for room in DECIDING:
         sources += sorted((package / room).rglob("*.py"))
     digest = hashlib.sha256()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from keeper.app.backfill import WINDOW, backfill, from_file, is_file, now, open_for_bars
@@ -17,6 +16,7 @@ from keeper.domain.prices import Candle
 from keeper.journal.bars import Added, StoredBars
 from keeper.journal.store import Journal
 from keeper.settings.schema import Settings
+from tests.properties import examples
 
 HOUR = 3_600
 START = 450_000
@@ -138,7 +138,7 @@ def test_an_interruption_loses_no_page_and_leaves_no_hole(
 
 
 @given(st.data())
-@run_with(max_examples=25, deadline=None)
+@examples(25)
 def test_whatever_breaks_off_in_the_end_everything_is_there(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -226,6 +226,7 @@ def test_a_journal_that_is_not_there_yet_is_made(journal_url: str) -> None:
         assert journal.verify() == 1
 
 
+@pytest.mark.faults
 def test_without_a_node_that_answers_the_time_is_this_machines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

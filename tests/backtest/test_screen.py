@@ -114,6 +114,7 @@ def both(path: MarketPath, policy: Policy, **venue: object) -> tuple[BacktestRes
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_screened_run_is_the_run_that_asks_at_every_bar(name: str) -> None:
     screened, asked = both(a_path(bars=FIRST + 420), POLICIES[name]())

@@ -21,6 +21,8 @@ from tests.chain.state_runs import Outcome, a_plan, outcome, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
 
+pytestmark = pytest.mark.slow
+
 STATES = int(os.environ.get("KEEPER_STATES", "60"))
 SEED = int(os.environ.get("KEEPER_SEED", "20231"))
 UNMOVED = (1.0,) * 4

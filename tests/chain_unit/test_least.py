@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -23,6 +23,7 @@ from tests.factories import a_snapshot
 from tests.planning.test_in_turn import DUST, LEAST, some_fills
 from tests.planning.test_rounds import a_fill
 from tests.planning.test_route import leverages, shares, weights_of
+from tests.properties import examples
 
 PER_GAS = 20e-9 * 2_000.0
 SWAP = PER_STEP[StepKind.SWAP_EXACT_IN]
@@ -47,7 +48,7 @@ depths = st.floats(2e5, 5e7)
 tiers = st.sampled_from([0.0005, 0.003, 0.01])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.floats(1e3, 4e4), depths, depths, tiers, tiers)
 def test_of_one_token_in_two_pools(
     amount: float, first: float, then: float, fee: float, other: float
@@ -62,7 +63,7 @@ def test_of_one_token_in_two_pools(
     assert 0.97 * min(costs) - 0.5 <= least <= min(costs) * (1.0 + 1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.floats(1e3, 2e4), st.floats(1e3, 2e4), depths, depths)
 def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, deep: float) -> None:
     """Each straight, through WETH, or both; through WETH in two swaps of two hops, or settled there in three."""
@@ -109,7 +110,7 @@ def lending_usd(way: Way) -> float:
     return (gas + (FLASH_LOAN if way.funded.flash else 0)) * PER_GAS + way.funded.premium / 1e6
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shares, leverages, st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4), st.floats(0.0, 0.5))
 def test_no_way_pays_less_for_debt_and_collateral(
     held: list[float], leverage: float, changes: list[float], loan: float

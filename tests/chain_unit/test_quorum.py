@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.chain.rpc.blocks import latest_block
@@ -19,6 +19,7 @@ from keeper.chain.rpc.client import Request, Rpc
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.chain.rpc.quorum import Nodes
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongChain
+from tests.properties import examples
 
 CHAIN = 1
 READ = [Request("eth_call", [{"to": "0xvault"}, {"blockHash": "0xb100"}])]
@@ -304,7 +305,7 @@ behaviour = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(st.lists(behaviour, min_size=2, max_size=5), st.integers(2, 5))
 def test_what_is_answered_was_said_by_a_quorum_at_one_block(told: list[Told], quorum: int) -> None:
     quorum = min(quorum, len(told))

@@ -95,6 +95,7 @@ def rounds_of(market: MarketHistory, symbol: str, hours: int) -> tuple[Round, ..
     return tuple(rounds)[-hours:]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("source", ["coinbase", "kraken", "binance"])
 def test_an_exchanges_bars_come_into_the_journal_once(
     keeper: Run, market: MarketHistory, source: str
@@ -112,12 +113,14 @@ def test_an_exchanges_bars_come_into_the_journal_once(
     assert row(again.out, "WETH")[:5] == ["WETH", source, "0", "0", "0"]
 
 
+@pytest.mark.faults
 def test_all_assets_are_filled_and_progress_is_on_stderr(keeper: Run) -> None:
     ended = keeper("backfill", "--source", "coinbase", "--days", "2")
     assert {symbol: row(ended.out, symbol)[2] for symbol in RISK_SYMBOLS} == dict.fromkeys(RISK_SYMBOLS, "48")
     assert "WBTC: coinbase's bars of 3600 s" in ended.err
 
 
+@pytest.mark.faults
 def test_what_kraken_does_not_reach_another_exchange_fills(keeper: Run) -> None:
     assert row(keeper("backfill", "--source", "kraken", "--symbol", "UNI").out, "UNI")[2] in ("719", "720")
     ended = keeper("backfill", "--source", "binance", "--symbol", "UNI")
@@ -126,6 +129,7 @@ def test_what_kraken_does_not_reach_another_exchange_fills(keeper: Run) -> None:
     assert first[4] == "0"
 
 
+@pytest.mark.faults
 def test_an_exchange_that_does_not_answer_is_exit_code_3(
     keeper: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +201,7 @@ def test_check_of_an_empty_journal_names_what_is_missing(keeper: Run, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.faults
 def test_check_counts_by_source_and_is_content_when_the_estimate_is(
     keeper: Run, market: MarketHistory
 ) -> None:
@@ -226,6 +231,7 @@ def test_check_counts_by_source_and_is_content_when_the_estimate_is(
     assert keeper("check", "--days", "25").code == 0
 
 
+@pytest.mark.faults
 def test_what_is_exported_says_where_each_bar_is_from_and_can_be_taken_in_again(
     keeper: Run, market: MarketHistory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -272,6 +278,7 @@ def test_the_feeds_own_rounds_are_fetched_further_back(
         assert StoredRounds(journal).since(0)["UNI"] == rounds_of(market, "UNI", 48)
 
 
+@pytest.mark.faults
 def test_bars_go_into_postgresql_too(
     keeper: Run, postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_wrong_setting_starts_nothing_and_names_it(
     assert "KEEPER_SIZE__TARGET_VOLATILITY = 80" in capsys.readouterr().err
 
 
+@pytest.mark.faults
 def test_a_node_that_does_not_answer_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

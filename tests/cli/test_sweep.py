@@ -27,6 +27,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     return run
 
 
+@pytest.mark.slow
 def test_the_same_command_writes_the_same_bytes_on_any_number_of_workers_and_when_resumed(
     sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

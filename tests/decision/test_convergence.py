@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.decision.aims import AIMS
@@ -29,6 +29,7 @@ from tests.factories import (
     some_limits,
     with_block,
 )
+from tests.properties import examples
 
 MOST_CYCLES = 400
 TRADES = (Action.REBALANCE, Action.ITERATE)
@@ -102,7 +103,7 @@ def distances(case: Case, seen: list[tuple[MarketSnapshot, Decision]]) -> list[f
 
 
 @given(cases(free=True))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_without_costs_it_comes_within_every_band_and_stays(case: Case) -> None:
     seen = cycles(case, free=True)
     last = seen[-1][1]
@@ -111,7 +112,7 @@ def test_without_costs_it_comes_within_every_band_and_stays(case: Case) -> None:
 
 
 @given(cases(free=False))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_with_costs_it_stops_within_the_bands_or_where_trading_no_longer_pays(case: Case) -> None:
     last = cycles(case, free=False)[-1][1]
     fired = [gate.name for gate in last.gates if gate.kind == "trigger" and gate.passed]
@@ -121,7 +122,7 @@ def test_with_costs_it_stops_within_the_bands_or_where_trading_no_longer_pays(ca
 
 
 @given(cases(free=False))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_every_trade_leads_nearer_to_the_target_and_none_back(case: Case) -> None:
     seen = cycles(case, free=False)
     planned = [one.action in TRADES for _, one in seen[:-1]]
@@ -131,7 +132,7 @@ def test_every_trade_leads_nearer_to_the_target_and_none_back(case: Case) -> Non
 
 
 @given(cases(free=False))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_no_trade_is_larger_than_allowed_or_leaves_a_weight_below_zero(case: Case) -> None:
     for _, decision in cycles(case, free=False):
         if decision.goal is None:
@@ -151,7 +152,7 @@ def test_no_trade_is_larger_than_allowed_or_leaves_a_weight_below_zero(case: Cas
     st.floats(0.02, 4.0),
     st.floats(1.05, 1.6),
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_ripcord_always_raises_the_health_factor(
     weights: list[float], max_trade: float, act: float
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.decision.cost_curve import (
@@ -23,6 +23,7 @@ from keeper.domain.market import HUB, MarketSnapshot
 from keeper.planning import quotes
 from keeper.planning.netting import Trade
 from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed
+from tests.properties import examples
 
 fees = st.floats(1e-4, 1e-2)
 depths = st.floats(1e4, 1e9)
@@ -71,7 +72,7 @@ def test_no_split_loses_less(found: list[tuple[float, float]], parts: list[float
 
 
 @given(pools, pools, pools, sizes)
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_a_net_of_pools_is_solved_as_bisection_solves_it(
     direct: list[tuple[float, float]],
     to_hub: list[tuple[float, float]],
@@ -122,7 +123,7 @@ def test_the_square_meets_the_curve_at_its_size(found: list[tuple[float, float]]
 
 
 @given(fees, depths, st.floats(1e-6, 0.2))
-@settings(max_examples=200)
+@examples(200)
 def test_it_is_at_least_what_constant_product_loses_and_little_more(
     fee: float, depth: float, part: float
 ) -> None:

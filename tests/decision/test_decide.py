@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.decision.decide import decide
@@ -42,6 +42,7 @@ from tests.factories import (
     with_vault,
     with_vault_policy,
 )
+from tests.properties import examples
 
 
 def a_target(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> TargetPortfolio:
@@ -404,7 +405,7 @@ def test_an_account_with_its_own_thresholds_is_believed_over_the_reserves() -> N
     st.sampled_from((Trust.STALE, Trust.SUSPECT, Trust.DEAD)),
     st.floats(0.4, 1.2),
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_bad_data_never_raises_leverage(weights: list[float], symbol: str, trust: Trust, move: float) -> None:
     snapshot = with_feed(with_market_move(a_snapshot(weights=weights), move), symbol, trust=trust)
     decision = decided(snapshot)
@@ -414,7 +415,7 @@ def test_bad_data_never_raises_leverage(weights: list[float], symbol: str, trust
 
 
 @given(st.lists(st.floats(0.0, 0.8), min_size=4, max_size=4), st.floats(0.4, 1.5))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_trade_stays_between_where_the_vault_is_and_where_it_should_be(
     weights: list[float], move: float
 ) -> None:
@@ -434,7 +435,7 @@ def test_a_trade_stays_between_where_the_vault_is_and_where_it_should_be(
 
 
 @given(st.lists(st.floats(0.0, 1.5), min_size=4, max_size=4), st.floats(0.3, 1.0))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_ripcord_only_lowers_and_reaches_the_safe_level_or_sells_everything(
     weights: list[float], move: float
 ) -> None:

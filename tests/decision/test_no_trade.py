@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.decision.no_trade import edge_of_no_trade_region
 from keeper.domain.errors import InvalidCovariance
 from tests.factories import CORRELATION, VOLATILITIES
+from tests.properties import examples
 
 SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
 TARGET = np.array([0.5, 0.4, 0.3, 0.3])
@@ -82,7 +83,7 @@ def a_covariance(seed: int, n: int, common: float) -> np.ndarray:
     st.floats(0.0, 0.05),
     st.floats(0.05, 5.0),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_at_the_edge_no_small_trade_pays(
     seed: int, n: int, common: float, cost: float, strength: float
 ) -> None:
@@ -204,7 +205,7 @@ def test_no_impact_is_the_same_to_the_bit() -> None:
     st.floats(0.0, 10.0),
     st.floats(0.05, 5.0),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_with_impact_no_small_trade_pays_either(
     seed: int, n: int, common: float, cost: float, impact: float, strength: float
 ) -> None:

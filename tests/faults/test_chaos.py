@@ -9,6 +9,8 @@ from tests.faults.campaign import KILLS, nobody_noticed, run
 from tests.faults.scene import Stage
 from tests.faults.stories import STORIES
 
+pytestmark = pytest.mark.slow
+
 TIMES = 2
 """At the least, at every failpoint."""
 

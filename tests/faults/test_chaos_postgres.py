@@ -14,6 +14,8 @@ from tests.faults.processes import warm_keepers
 from tests.faults.scene import Stage
 from tests.servers.geth_proxy import geth_proxy
 
+pytestmark = pytest.mark.slow
+
 KILLS = min(SQLITES // 2, 100)
 TIMES = 1
 """At the least, at every failpoint. SQLite, which is quicker, has more of both."""

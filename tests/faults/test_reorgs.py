@@ -12,6 +12,8 @@ import pytest
 from keeper.domain.tx import IntentStatus
 from tests.faults.scene import Stage, Trial
 
+pytestmark = pytest.mark.slow
+
 REORGS = int(os.environ.get("KEEPER_REORGS", "40"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
 PER_STORY = 20

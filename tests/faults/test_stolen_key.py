@@ -13,6 +13,8 @@ from tests.chain.vault_scene import Scene, vault_scene
 from tests.faults.stolen_key import Haul, Move, Thief, bound
 from tests.faults.thief_search import Finding, search
 
+pytestmark = pytest.mark.slow
+
 CALLS = int(os.environ.get("KEEPER_FUZZ_CALLS", "250"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
 USDC = 10**6

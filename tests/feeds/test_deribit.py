@@ -264,6 +264,7 @@ def test_the_slice_tells_how_the_number_came_out() -> None:
         )
 
 
+@pytest.mark.faults
 def test_local_books_are_read_on_a_socket_through_a_bad_line() -> None:
     history = load(None, None)
     market = DeribitMarket(history, lambda: history.at, history.last_price)

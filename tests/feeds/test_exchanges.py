@@ -25,6 +25,8 @@ from keeper.feeds.kraken import Kraken
 from keeper.feeds.opinions import CANDLE_VENUES
 from tests.servers.http_faults import HttpFaults, http_faults
 
+pytestmark = pytest.mark.faults  # a server on this machine answers as the exchanges do
+
 HOUR = 3_600
 HISTORY = load(None, None)
 NOW = HISTORY.at + 1_234

@@ -103,6 +103,7 @@ def test_who_is_late_is_not_waited_for() -> None:
     assert {"no answer in 0.2 s"} == {opinion.reason.split(": ")[1] for opinion in found[1:]}
 
 
+@pytest.mark.faults
 def test_three_exchanges_and_an_index_of_which_two_misbehave() -> None:
     history = load(None, None)
     now = history.at + 100

@@ -24,9 +24,12 @@ from tests.oracle.replayed import (
     rounds,
 )
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "chainlink_rounds_eth_usd.csv").is_file(), reason="no recorded rounds in KEEPER_DATA_DIR"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (DATA / "chainlink_rounds_eth_usd.csv").is_file(), reason="no recorded rounds in KEEPER_DATA_DIR"
+    ),
+]
 
 MOST_REFUSED = 0.005
 BAD_BPS = 250

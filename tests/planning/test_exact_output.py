@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action, Decision
@@ -29,6 +29,7 @@ from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, 
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
 from tests.planning.pools import Pool
 from tests.planning.test_route import planned, shares, weights_of
+from tests.properties import examples
 
 USDC = 10**6
 DUST = 50 * USDC
@@ -69,7 +70,7 @@ def paid_at_most(way: Way) -> dict[str, int]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shares, levered, st.integers(0, 300_000), buffers, st.sampled_from([0.0, 0.02]), st.integers(0, BPS))
 def test_the_debt_is_cleared_whatever_the_fills_and_only_what_is_wanted_stays_idle(
     held: list[float], leverage: float, idle: int, buffer: float, queued: float, interest_part: int
@@ -95,7 +96,7 @@ def test_the_debt_is_cleared_whatever_the_fills_and_only_what_is_wanted_stays_id
     assert max(footing.short for footing in walk(plan.steps, plan.flash_amount, snapshot)) == 0
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(shares, levered, buffers)
 def test_no_more_is_paid_than_would_have_been_sold_and_no_output_asked_beyond_the_certain(
     held: list[float], leverage: float, buffer: float
@@ -123,7 +124,7 @@ def test_no_more_is_paid_than_would_have_been_sold_and_no_output_asked_beyond_th
     assert [step.expected_in for step in swaps] == [fill.trade.amount_in for fill in after.fills]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shares, levered)
 def test_what_is_expected_is_what_the_steps_leave(held: list[float], leverage: float) -> None:
     snapshot = a_snapshot(weights=weights_of(held, leverage))
@@ -147,7 +148,7 @@ def test_three_per_cent_of_the_debt_are_no_longer_sold() -> None:
     assert sold[1] == pytest.approx(500_000, rel=0.006)  # what pools take for themselves
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.floats(0.7, 1.0), st.floats(1e-4, 0.05))
 def test_what_an_output_costs_is_read_off_the_quote(share: float, impact: float) -> None:
     """At a pool of constant product whose price is the feeds'."""
@@ -206,7 +207,7 @@ def test_a_ripcord_to_a_health_factor_sells_by_size() -> None:
     assert plan.expected.health_factor < 1e6
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(shares, levered, shares, st.floats(0.3, 1.0), buffers)
 def test_a_planned_trade_never_certainly_has_more_cash_than_its_goal_wants(
     held: list[float], leverage: float, wanted: list[float], then: float, buffer: float

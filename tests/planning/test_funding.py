@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action
@@ -20,6 +20,7 @@ from keeper.planning.netting import Trade
 from tests.factories import a_policy, a_size_policy, a_snapshot, with_holding, with_market_move
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.test_route import planned, shares, weights_of
+from tests.properties import examples
 
 USDC = 10**6
 SLIPPAGE = Fraction(9_700, 10_000)
@@ -48,7 +49,7 @@ def test_the_premium_is_rounded_up_as_the_lending_market_does(flash: int, bps: i
     assert premium(flash, bps) == fee
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     health_factor=st.floats(1.02, 1.2),
     symbol=st.sampled_from(["WBTC", "WETH", "LINK", "UNI"]),
@@ -99,7 +100,7 @@ def test_a_repayment_beyond_what_the_sells_return_is_cut_to_it() -> None:
     assert bound.repay_first + bound.repay_last == pytest.approx(39_000 * USDC, rel=1e-3)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(shares, st.floats(1.0, 1.2), st.floats(1.6, 6.0), st.floats(0.05, 0.95), st.floats(300.0, 3e6))
 def test_a_ripcord_near_liquidation_runs_whatever_the_size_of_the_vault(
     held: list[float], health_factor: float, leverage: float, kept: float, nav: float

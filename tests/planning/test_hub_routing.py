@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -25,6 +25,7 @@ from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.test_route import leverages, shares, weights_of, worth_trading
 from tests.planning.test_shared_pools import WIDE, answers, generous, market
+from tests.properties import examples
 
 SLIPPAGE_BPS = 500
 LINK_AND_UNI_FOR_WBTC = (0.6, 0.2, 0.1, 0.1)
@@ -49,7 +50,7 @@ def net_usd(fills: Sequence[Fill], symbol: str, snapshot: MarketSnapshot) -> flo
     return usd(came - went, snapshot.token(symbol).decimals, snapshot.price(symbol))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shares, leverages, shares, leverages)
 def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
     held: list[float], now: float, wanted: list[float], then: float

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -23,6 +23,7 @@ from keeper.planning.way import Way
 from tests.factories import RISK_SYMBOLS, a_snapshot, with_holding, with_reserve
 from tests.planning.test_rounds import a_fill, sold
 from tests.planning.test_route import leverages, shares, weights_of
+from tests.properties import examples
 
 LEAST = 1.3
 DUST = 10**6
@@ -58,7 +59,7 @@ def some_fills(snapshot: MarketSnapshot, changes: list[float]) -> list[Fill]:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     shares,
     leverages,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -18,6 +18,7 @@ from keeper.planning.quotes import quote_requests, routes
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
 from tests.planning.test_route import shares, weights_of
+from tests.properties import examples
 
 POLICY = a_policy()
 leverages = st.floats(0.0, 2.2)
@@ -27,7 +28,7 @@ def sold_of(found: tuple[Trade, ...], symbol: str) -> int:
     return sum(trade.amount_in for trade in found if trade.sell == symbol)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shares, leverages, shares, leverages)
 def test_no_more_is_sold_than_held_and_no_asset_is_both_sold_and_bought(
     held: list[float], now: float, wanted: list[float], then: float
@@ -41,7 +42,7 @@ def test_no_more_is_sold_than_held_and_no_asset_is_both_sold_and_bought(
     assert all(trade.amount_in > 0 and trade.value_usd > POLICY.plan.dust_usd for trade in found)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(shares, leverages, shares, leverages)
 def test_what_passes_through_the_debt_asset_is_only_the_change_of_leverage(
     held: list[float], now: float, wanted: list[float], then: float
@@ -86,7 +87,7 @@ def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quo
     return tuple(a_quote(request, snapshot, impact_bps) for request in quote_requests((trade,), snapshot))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(first=st.integers(-100, 40), second=st.integers(-100, 40))
 def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int) -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action
@@ -19,6 +19,7 @@ from keeper.planning.route import route
 from tests.factories import RISK_SYMBOLS, a_policy, a_snapshot, with_reserve
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.pools import Pools, pools_at_oracle_prices
+from tests.properties import examples
 
 DEEP, SLIPPAGE_BPS = 1e9, 300
 LEVERED = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
@@ -71,7 +72,7 @@ def test_where_nothing_can_be_sold_in_part_either_the_first_refusal_is_told() ->
         a_third_sold(LEVERED, pools_of(LEVERED, dict.fromkeys(RISK_SYMBOLS, 1e5)))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.floats(1e5, 1e8), min_size=4, max_size=4))
 def test_a_partial_plan_lowers_the_debt_whatever_the_fills(depths: list[float]) -> None:
     pools = pools_of(LEVERED, dict(zip(RISK_SYMBOLS, depths, strict=True)))

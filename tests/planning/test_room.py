@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -17,13 +17,14 @@ from keeper.sizing.size import size
 from tests.factories import a_model, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.test_route import planned, shares, weights_of
+from tests.properties import examples
 
 USDC = 10**6
 NAV = 1_000_000
 POLICY = a_policy(size=a_size_policy(idle_buffer=0.01))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shares, st.floats(0.3, 1.9), st.floats(0.05, 1.0), st.integers(0, 300_000))
 @example([1.0, 1.0, 0.0, 1.0], 1.5, 0.96875, 0)  # debt that nothing was going to repay
 def test_afterwards_what_waits_is_idle_or_the_floor_is_reached(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action, Decision
@@ -30,6 +30,7 @@ from tests.factories import (
     with_reserve,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, a_quote, as_quoted, at_its_limit
+from tests.properties import examples
 
 shares = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda found: sum(found) > 0.1)
 leverages = st.floats(0.05, 2.0)
@@ -70,7 +71,7 @@ def worth_trading(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> bool:
 
 
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shares, leverages, shares, leverages)
 def test_no_step_comes_up_short_whatever_the_fills(
     fill: Fill, held: list[float], now: float, wanted: list[float], then: float
@@ -84,7 +85,7 @@ def test_no_step_comes_up_short_whatever_the_fills(
     assert ledger.debt >= 0
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shares, leverages, shares, leverages)
 def test_filled_as_quoted_the_vault_ends_at_the_goal_and_as_expected(
     held: list[float], now: float, wanted: list[float], then: float
@@ -102,7 +103,7 @@ def test_filled_as_quoted_the_vault_ends_at_the_goal_and_as_expected(
     assert plan.expected.health_factor == pytest.approx(ledger.health_factor(), rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(shares, st.floats(1.8, 2.3), st.floats(0.05, 0.25), st.floats(0.3, 0.9))
 def test_a_ripcord_only_lowers_and_always_pays_its_flash_loan(
     held: list[float], leverage: float, fall: float, kept: float
@@ -124,7 +125,7 @@ def test_a_ripcord_only_lowers_and_always_pays_its_flash_loan(
         assert after.health_factor() > before.health_factor()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shares, leverages, shares, leverages)
 def test_value_never_passes_through_the_debt_asset_twice(
     held: list[float], now: float, wanted: list[float], then: float
@@ -285,7 +286,7 @@ def test_a_goal_within_dust_of_the_vault_has_no_plan() -> None:
     st.sampled_from(["WBTC", "WETH", "LINK", "UNI"]),
     st.sampled_from([Action.REBALANCE, Action.RIPCORD]),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_collateral_with_loan_to_value_0_leaves_before_anything_else(
     held: list[float], leverage: float, kept: float, symbol: str, action: Action
 ) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action, Decision
@@ -40,6 +40,7 @@ from tests.factories import (
 from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.pools import Pool, Pools, pools_at_oracle_prices
 from tests.planning.test_route import leverages, shares, weights_of, worth_trading
+from tests.properties import examples
 
 DEPTHS = {
     ("WETH", "USDC", 500): 850e6,
@@ -135,7 +136,7 @@ def test_a_trade_that_no_pool_takes_whole_is_made_in_parts() -> None:
         assert step.expected_out >= step.limit
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.sampled_from(["WBTC", "WETH", "LINK", "UNI"]), st.floats(0.02, 0.9), st.floats(1e4, 1e6))
 def test_where_splitting_does_not_pay_the_plan_is_what_it_was(symbol: str, weight: float, nav: float) -> None:
     snapshot = generous(nav_usd=nav)
@@ -146,7 +147,7 @@ def test_where_splitting_does_not_pay_the_plan_is_what_it_was(symbol: str, weigh
 
 
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shares, leverages, shares, leverages, st.floats(0.3, 3.0))
 def test_no_step_of_a_split_plan_comes_up_short(
     fill: Fill, held: list[float], now: float, wanted: list[float], then: float, factor: float
@@ -224,7 +225,7 @@ def executed(plan: RebalancePlan, pools: Pools) -> list[tuple[Step, int]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(shares, leverages, shares, leverages, st.floats(0.3, 3.0))
 def test_swaps_one_after_the_other_return_what_the_plan_expects(
     held: list[float], now: float, wanted: list[float], then: float, factor: float
@@ -302,7 +303,7 @@ def test_a_record_made_before_pools_were_asked_for_several_trades_keeps_its_quot
     assert after_others([quote], {hop: 1_000}, {hop: 8_000}, alone) == (quote,)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     depth=st.integers(10**9, 10**14),
     passed=st.floats(0.0, 1.0),

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import combinations, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.plan import QuoteRequest, Route
@@ -22,6 +22,7 @@ from keeper.planning.split import (
     net_usd,
 )
 from tests.planning.pools import Pool, Pools
+from tests.properties import examples
 
 USD_PER_UNIT = 1e-6
 GRID = 24
@@ -76,7 +77,7 @@ def best_of_everything(candidates: Sequence[Curve], amount: int, cost: Callable[
     return best
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(pools, min_size=1, max_size=6), amounts, st.sampled_from([0.0, 0.5, 5.0, 500.0]))
 def test_a_split_leaves_at_least_what_the_best_route_alone_leaves(
     found: list[Pool], amount: int, gas_usd: float
@@ -89,7 +90,7 @@ def test_a_split_leaves_at_least_what_the_best_route_alone_leaves(
     assert 1 <= len(parts) <= MOST_PARTS
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(pools, min_size=2, max_size=3), amounts, st.sampled_from([0.0, 0.5, 5.0, 500.0]))
 def test_no_way_of_spreading_on_a_grid_is_better(found: list[Pool], amount: int, gas_usd: float) -> None:
     candidates, cost = of_pools(found, amount), costing(gas_usd)
@@ -98,7 +99,7 @@ def test_no_way_of_spreading_on_a_grid_is_better(found: list[Pool], amount: int,
     assert net_usd(parts, USD_PER_UNIT, cost) >= best_of_everything(candidates, amount, cost) - rounding
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(pools, min_size=2, max_size=3), amounts)
 def test_the_pools_return_at_least_what_the_split_expects_of_them(found: list[Pool], amount: int) -> None:
     pool_of = {a_route(number): pool for number, pool in enumerate(found)}
@@ -108,7 +109,7 @@ def test_the_pools_return_at_least_what_the_split_expects_of_them(found: list[Po
         )  # of rounding at a ladder's size
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(pool=pools, count=st.integers(2, 3), part=st.floats(0.001, 0.05))
 def test_equal_pools_get_equal_parts_within_a_step_of_the_ladder(pool: Pool, count: int, part: float) -> None:
     amount = int(pool.depth * part)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance
 from keeper.risk.budgets import risk_parity
 from keeper.risk.contributions import risk_shares, volatility
+from tests.properties import examples
 
 
 def covariance(volatilities: list[float], correlation: list[list[float]]) -> np.ndarray:
@@ -82,7 +83,6 @@ def test_equal_correlations_give_exactly_inverse_volatility(rho: float) -> None:
 
 
 @given(covariances(), st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_every_asset_carries_its_budget_to_1e_10(sigma: np.ndarray, seed: int) -> None:
     budgets = np.random.default_rng(seed).uniform(0.01, 1.0, len(sigma))
     weights = risk_parity(sigma, budgets)
@@ -240,14 +240,14 @@ def test_where_a_general_optimiser_returns_its_starting_point_as_converged_the_s
 
 
 @given(covariances(), st.floats(1e-8, 1e8))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_scaling_the_covariance_leaves_the_weights(sigma: np.ndarray, scale: float) -> None:
     budgets = np.arange(1, len(sigma) + 1)
     np.testing.assert_allclose(risk_parity(sigma, budgets), risk_parity(scale * sigma, budgets), rtol=1e-9)
 
 
 @given(covariances(), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_permuting_the_assets_permutes_the_weights(sigma: np.ndarray, random: object) -> None:
     order = list(range(len(sigma)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -257,7 +257,7 @@ def test_permuting_the_assets_permutes_the_weights(sigma: np.ndarray, random: ob
 
 
 @given(covariances(most=5), st.floats(0.05, 0.95))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_an_asset_listed_twice_with_its_budget_split_splits_its_weight(
     sigma: np.ndarray, part: float
 ) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting, KeeperError
@@ -15,6 +15,7 @@ from keeper.risk.budgets import risk_parity
 from keeper.risk.caps import Cap, limits
 from keeper.risk.contributions import risk_shares
 from tests.factories import CORRELATION, RISK_SYMBOLS, VOLATILITIES
+from tests.properties import examples
 
 SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
 BUDGETS = np.full(4, 0.25)
@@ -123,7 +124,7 @@ def test_weights_that_obey_the_caps_are_returned_to_the_bit(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 @given(problem=problems())
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_caps_are_kept_to_the_last_bit_and_named_where_they_bind(
     name: str, problem: tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[Cap, ...]]
 ) -> None:
@@ -139,7 +140,7 @@ def test_caps_are_kept_to_the_last_bit_and_named_where_they_bind(
 
 
 @given(problems())
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_capped_risk_budgets_meet_their_optimality_conditions_to_1e_10(
     problem: tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[Cap, ...]],
 ) -> None:
@@ -159,7 +160,7 @@ def test_capped_risk_budgets_meet_their_optimality_conditions_to_1e_10(
 
 @pytest.mark.parametrize("name", ["risk_parity", "minimum_variance"])
 @given(problem=problems(), seed=st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_no_other_portfolio_within_the_caps_is_better(
     name: str, problem: tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[Cap, ...]], seed: int
 ) -> None:
@@ -183,7 +184,7 @@ def test_no_other_portfolio_within_the_caps_is_better(
 
 
 @given(problems(), st.floats(1e-6, 1e6), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_scaling_and_permuting_do_to_capped_weights_what_they_do_to_free_ones(
     problem: tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[Cap, ...]], scale: float, random: object
 ) -> None:

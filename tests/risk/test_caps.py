@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import Group
 from keeper.risk.caps import Cap, caps_of, limits
 from tests.factories import RISK_SYMBOLS, some_assets
+from tests.properties import examples
 
 
 def single(symbol: str, share: float) -> Cap:
@@ -88,7 +89,7 @@ def test_two_groups_of_one_name_are_refused() -> None:
 @given(
     st.lists(st.tuples(st.sets(st.integers(0, 5), min_size=1), st.floats(0.05, 0.99)), min_size=1, max_size=8)
 )
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_caps_are_refused_exactly_where_a_linear_programme_finds_no_portfolio(
     drawn: list[tuple[set[int], float]],
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting
@@ -21,6 +21,7 @@ from keeper.risk.correlation import (
     weighted_correlation,
 )
 from tests.factories import an_estimate_policy
+from tests.properties import examples
 
 
 def smallest_eigenvalue(matrix: np.ndarray) -> float:
@@ -28,7 +29,7 @@ def smallest_eigenvalue(matrix: np.ndarray) -> float:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 40))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_any_returns_give_a_positive_definite_correlation(seed: int, n: int, bars: int) -> None:
     returns = np.random.default_rng(seed).normal(size=(bars, n))
     for measure in (weighted_correlation, shrunk_correlation):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidCovariance
 from keeper.risk.minimum_variance import minimum_variance
 from tests.factories import CORRELATION, VOLATILITIES
+from tests.properties import examples
 
 SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
 
@@ -51,7 +52,7 @@ def test_the_four_assets_of_the_vault_hold_two() -> None:
 
 
 @given(st.integers(1, 15), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_the_optimality_conditions_hold_to_1e_12_or_rounding(n: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     loadings = generator.normal(0.5, 1, (n, 3))

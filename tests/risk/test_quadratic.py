@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.risk.quadratic import minimise
+from tests.properties import examples
 
 
 def test_without_rows_it_is_the_stationary_point() -> None:
@@ -40,7 +41,7 @@ def test_two_opposite_rows_are_an_equality() -> None:
 
 
 @given(st.integers(1, 8), st.integers(0, 12), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_the_optimality_conditions_hold(n: int, m: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     factor = generator.normal(size=(n, n))

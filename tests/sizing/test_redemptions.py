@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.observation import Observation
@@ -20,6 +20,7 @@ from tests.factories import (
     with_redemptions,
     with_reserve,
 )
+from tests.properties import examples
 
 USDC = 10**6
 
@@ -32,7 +33,7 @@ def test_without_a_queue_or_with_an_empty_one_the_target_is_the_same_to_the_bit(
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.1, 3.0), st.floats(1.5, 5.0), st.floats(0.0, 0.2))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_target_is_that_of_the_vault_that_stays(
     part: float, cap: float, floor: float, buffer: float
 ) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.cycle.pipeline import assess
@@ -28,6 +28,7 @@ from tests.factories import (
     some_bars,
     with_reserve,
 )
+from tests.properties import examples
 
 
 def policy_with(**changes: object) -> Policy:
@@ -110,7 +111,7 @@ def test_a_zero_budget_names_the_asset() -> None:
 @given(
     st.floats(0.05, 3.0), st.floats(0.2, 5.0), st.floats(1.05, 5.0), st.floats(0.0, 0.3), st.floats(0.0, 0.9)
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_every_bound_holds_at_every_target(
     volatility: float, cap: float, floor: float, buffer: float, loss: float
 ) -> None:

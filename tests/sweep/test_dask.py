@@ -70,6 +70,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield address, tmp_path
 
 
+@pytest.mark.slow
 def test_two_workers_one_killed_give_what_this_machine_gives(cluster: tuple[str, Path]) -> None:
     address, folder = cluster
     found: dict[int, object] = {}
@@ -97,6 +98,7 @@ def test_two_workers_one_killed_give_what_this_machine_gives(cluster: tuple[str,
         assert there.returns.tobytes() == outcome.returns.tobytes()
 
 
+@pytest.mark.faults
 def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keeper.sweep.workers.CONNECT_SECONDS", 1)
     with warnings.catch_warnings():

@@ -255,12 +255,14 @@ def killing(folder: Path) -> Callable[..., Outcome]:
     return partial(jobs.deadly_once, str(folder))
 
 
+@pytest.mark.faults
 def test_a_worker_that_is_killed_is_replaced_and_its_candidate_tried_again(tmp_path: Path) -> None:
     found = run(killing(tmp_path))
     assert (tmp_path / "killed").exists()
     assert all(isinstance(one, Outcome) for one in found.values())
 
 
+@pytest.mark.faults
 def test_a_candidate_that_always_kills_its_worker_is_given_up() -> None:
     found = run(jobs.deadly, workers=1)
     assert found[2] == Failed("its worker died 3 times")

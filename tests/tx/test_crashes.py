@@ -17,6 +17,7 @@ from keeper.domain.tx import Payload
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 from keeper.tx.manager import TransactionSender, Waiting
+from tests.properties import examples
 from tests.tx.node_double import CHAIN_ID, VAULT, AlarmBell, FakeClock, NodeDouble, a_payload, a_signer, read
 
 DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "look")
@@ -197,4 +198,4 @@ class Keepers(RuleBasedStateMachine):
 
 
 TestKeepers = Keepers.TestCase
-TestKeepers.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestKeepers.settings = settings(examples(15), stateful_step_count=15)

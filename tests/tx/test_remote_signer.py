@@ -13,6 +13,8 @@ from keeper.tx.remote_signer import RemoteSigner
 from tests.servers.web3signer import LIES, Web3Signer, web3signer
 from tests.tx.node_double import CHAIN_ID, GWEI, PUBLIC_DEVELOPMENT_KEY, SENDER, VAULT, a_payload, a_signer
 
+pytestmark = pytest.mark.faults  # a server on this machine answers as Web3Signer does
+
 FEES = Fees(20 * GWEI, GWEI)
 INTENT = Intent("one", 7, a_payload())
 

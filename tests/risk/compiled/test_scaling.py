@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.risk.compiled.scaling import TOLERANCE, product, scale, workspace
+from tests.properties import examples
 
 EPSILON = np.finfo(float).eps
 
@@ -45,7 +46,7 @@ def correlations(n: int, generator: np.random.Generator, condition: float) -> np
 
 
 @given(st.integers(1, 30), st.integers(0, 2**32 - 1), st.floats(0, 6), st.floats(0, 3))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_mixed_correlations_are_solved_to_1e_10(n: int, seed: int, digits: float, spread: float) -> None:
     generator = np.random.default_rng(seed)
     correlation = correlations(n, generator, 10.0**digits)
@@ -102,7 +103,7 @@ def test_one_asset() -> None:
 
 
 @given(st.integers(2, 20), st.integers(0, 2**32 - 1), st.floats(-6, 6))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_any_positive_start_leads_to_the_same_solution(n: int, seed: int, size: float) -> None:
     generator = np.random.default_rng(seed)
     correlation = correlations(n, generator, 1e3)
