@@ -200,7 +200,7 @@ class JournalTooNew(Halted):
 
 
 class JournalTooOld(Halted):
-    """The journal was written by an older version, and was opened for reading only."""
+    """The journal has an older schema. `keeper run` migrates that of a release; one from before 0.1.0 is refused."""
 
 
 class AlreadyRunning(Halted):

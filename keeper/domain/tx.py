@@ -60,9 +60,8 @@ class Payload:
     """What is to be sent, before it has a nonce: the exact calldata that was simulated. ``deadline`` is Unix
     seconds.
 
-    The fields with a default came later. ``as_of`` is the time of the block that was decided on, Unix seconds;
-    ``turnover`` the value to be sold, in NAVs; ``private`` keeps it out of the public mempool where a relay is
-    configured.
+    ``as_of`` is the time of the block that was decided on, Unix seconds. ``turnover`` is the value to be sold, in NAVs.
+    ``private`` keeps it out of the public mempool where a relay is configured.
     """
 
     chain_id: int
@@ -73,9 +72,9 @@ class Payload:
     gas_limit: int
     max_fee_cap_wei: int
     deadline: int
-    as_of: int = 0
-    turnover: float = 0.0
-    private: bool = False
+    as_of: int
+    turnover: float
+    private: bool
 
 
 @dataclass(frozen=True, slots=True)

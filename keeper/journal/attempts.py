@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 
+from keeper.domain.errors import JournalUnwritable
 from keeper.domain.pause_state import DailyUsage
 from keeper.domain.tx import (
     UNFINISHED,
@@ -344,4 +344,7 @@ def _move(entry: Entry, intent_id: str, to: IntentStatus, at: int) -> None:
         .values(status=to.value)
     )
     if changed.rowcount != 1:
-        raise IntegrityError("", None, Exception(f"intent {intent_id} was moved by somebody else"))
+        raise JournalUnwritable(
+            f"intent {intent_id} was changed by another process at the same time",
+            remedy="Nothing was written. Is another keeper using this journal? The next cycle reads it anew.",
+        )

@@ -11,7 +11,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -74,17 +74,15 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decode:
         decode_item = _decoder(arguments[0])
         return lambda raw: tuple(decode_item(item) for item in raw)
     decoders = [_decoder(argument) for argument in arguments]
-    return lambda raw: tuple(one(item) for one, item in zip(decoders, raw, strict=True))
+    return lambda raw: tuple(decode_item(item) for decode_item, item in zip(decoders, raw, strict=True))
 
 
 def _dataclass_decoder(kind: type[Any]) -> Decode:
     hints = get_type_hints(kind)
     decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
-    optional = {field.name for field in fields(kind) if field.default is not MISSING}
 
     def decode_object(raw: dict[str, Any]) -> Any:
-        wanted = {name: one for name, one in decoders.items() if name in raw or name not in optional}
-        return kind(**{name: one(raw[name]) for name, one in wanted.items()})
+        return kind(**{name: decode_field(raw[name]) for name, decode_field in decoders.items()})
 
     return decode_object
 

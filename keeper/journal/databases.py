@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keeper.domain.addresses import masked
 from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable
-from keeper.journal import schema, versions
+from keeper.journal import versions
 from keeper.journal.files import locked_file
 
 if TYPE_CHECKING:
@@ -26,6 +26,20 @@ BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
 JOURNAL_LOCK = 0x6B65_6570_6572
 """Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
+
+_REASONS = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_BUSY": f"another process has kept it locked for {BUSY_TIMEOUT_S} s",
+    "SQLITE_READONLY": "the file or its folder is read-only",
+    "SQLITE_CANTOPEN": "the file cannot be opened",
+    "SQLITE_IOERR": "the disk reports an input/output error",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_NOTADB": "the file is not a database",
+    "53100": "the disk of the database server is full",
+    "25006": "the database server is read-only",
+    "57P0": "the database server is shutting down or restarting",
+}
+"""What an operator reads, by the beginning of SQLite's error name or PostgreSQL's SQLSTATE."""
 
 
 class Database(ABC):
@@ -88,9 +102,8 @@ class EmptyMemory(Database):
 
     def __init__(self) -> None:
         self.reader = create_engine("sqlite://")
-        schema.metadata.create_all(self.reader)
         with self.reader.begin() as connection:
-            versions.stamp(connection)
+            versions.create(connection)
 
     def locked(self) -> AbstractContextManager[None]:
         raise _nothing_there(self.name)
@@ -152,14 +165,17 @@ class Postgres(Database):
                 yield connection
             return
         if self._writer.invalidated:
-            raise OperationalError("", None, Exception("the connection that held the journal's lock is lost"))
+            raise JournalUnwritable(
+                f"{self.name}: the connection that held the journal's lock is lost",
+                remedy="Nothing is sent without its row. Start the keeper again when the database server answers.",
+            )
         with self._writer.begin():
             _queue(self._writer)
             yield self._writer
 
     def require_there(self) -> None:
         with self.reader.connect() as connection:
-            if not versions.is_there(connection):
+            if versions.stored_version(connection) is None:
                 raise _nothing_there(self.name)
 
     def dispose(self) -> None:
@@ -189,7 +205,7 @@ def for_reading(url: str) -> Database:
     database = Postgres(parsed)
     try:
         with database.reader.connect() as connection:
-            there = versions.is_there(connection)
+            there = bool(inspect(connection).get_table_names())
     except SQLAlchemyError as error:
         raise _unreachable(database.name, error) from error
     return database if there else EmptyMemory()
@@ -208,12 +224,18 @@ def _has_nothing(path: Path) -> bool:
 
 
 def reason(error: SQLAlchemyError) -> str:
-    """The database's own words, without statement and parameters."""
-    said = str(getattr(error, "orig", None) or type(error).__name__)
+    """Why the database failed, for an operator, without statement and parameters. Quotes the database where the cause
+    is not a known one."""
+    original = error.orig if isinstance(error, DatabaseError) else None
+    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None) or ""
+    for prefix, meaning in _REASONS.items():
+        if code.startswith(prefix):
+            return meaning
+    lines = str(original or "").strip().splitlines()
     return (
-        said.strip().splitlines()[0]
-        if isinstance(error, DatabaseError) and said.strip()
-        else type(error).__name__
+        f'the database reports "{lines[0]}"'
+        if lines
+        else f"the database driver reports {type(error).__name__}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
 from keeper.domain.errors import JournalCorrupt, JournalUnwritable
 from keeper.journal import chain, databases, versions
@@ -28,18 +28,18 @@ class Journal:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The one writer. Creates the journal where there is none, brings an older one forward.
+        """The one writer. Creates the journal where there is none, and migrates that of an older release.
 
         A commit that returned has survived a power loss. Raises InvalidSetting, AlreadyRunning (another process
-        holds it), JournalUnwritable, JournalCorrupt, JournalTooNew.
+        holds it), JournalUnwritable, JournalCorrupt, JournalTooNew, JournalTooOld.
         """
         database = databases.at(url)
         with ExitStack() as opening:
             opening.callback(database.dispose)
             opening.enter_context(database.locked())
             journal = cls(database, opening)
-            with journal._write() as connection:
-                versions.bring_forward(connection, database.name)
+            with journal._write("schema") as connection:
+                versions.create_or_migrate(connection, database.name)
             journal._locks = opening.pop_all()
             return journal
 
@@ -82,8 +82,8 @@ class Journal:
     @contextmanager
     def appending(self, kind: str) -> Iterator[Entry]:
         """One transaction: what is added to the entry is committed and synced when the block is left. Raises
-        JournalUnwritable, also for what the database does not allow."""
-        with self._write() as connection:
+        JournalUnwritable, also where a constraint of the database refuses a row."""
+        with self._write(kind) as connection:
             entry = Entry(connection)
             yield entry
             entry.write(kind)
@@ -106,10 +106,16 @@ class Journal:
             return chain.verify(connection)
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, kind: str) -> Iterator[Connection]:
         try:
             with self._database.writing() as connection:
                 yield connection
+        except IntegrityError as error:
+            raise JournalUnwritable(
+                f"the journal refuses the new {kind} rows: they contradict rows that it already holds",
+                remedy="Nothing was written or sent. Run `keeper journal verify`. If it passes, this is a defect: "
+                "report it with the log.",
+            ) from error
         except SQLAlchemyError as error:
             raise JournalUnwritable(
                 f"the journal cannot be written: {databases.reason(error)}",

@@ -1,4 +1,4 @@
-"""Which shape a journal has, and how an older one is brought forward. Alembic's revisions are in ``migrations``."""
+"""The journal's schema version: create, check, and migrate with Alembic. The revisions are in ``migrations``."""
 
 from __future__ import annotations
 
@@ -6,95 +6,82 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DatabaseError
 
 from keeper.domain.errors import JournalCorrupt, JournalTooNew, JournalTooOld
+from keeper.journal import schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISIONS = ("0001", "0002", "0003", "0004")
-"""Oldest first; the last is what this program works with."""
-HEAD = REVISIONS[-1]
-_OTHER = "Use the version of keeper that wrote it, or start a new journal and keep this one."
+OLDEST = "0100"
+"""The oldest revision that can be migrated: that of the first release."""
+NEWEST = "0100"
+"""The revision of ``journal.schema``."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+_START_ANEW = (
+    "Stop the keeper and move the journal away (a SQLite file with its -wal and -shm files), or name an empty "
+    "database in KEEPER_JOURNAL_URL. The keeper then creates a new journal and reads the key's next nonce from the "
+    "chain. Pauses, seals and the used part of the daily limits are not carried over."
+)
 
 
-def is_there(connection: Connection) -> bool:
-    """Whether the database holds a journal of any version."""
-    return found(connection) is not None
-
-
-def found(connection: Connection) -> str | None:
-    """The revision of a journal, "0001" for one from before revisions were written down, None for none."""
-    there = inspect(connection)
-    if there.has_table("alembic_version"):
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return REVISIONS[0] if there.has_table("schema") else None
+def stored_version(connection: Connection) -> str | None:
+    """The revision that a journal is stamped with; None where there is no journal."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def require_current(connection: Connection, name: str) -> None:
-    """Raises JournalTooNew, JournalTooOld, JournalCorrupt."""
-    version = found(connection)
-    if version == HEAD:
-        return
-    if version in REVISIONS:
+    """Raises JournalTooOld, JournalTooNew, JournalCorrupt."""
+    version = stored_version(connection)
+    _require_known(version, name)
+    if version != NEWEST:
         raise JournalTooOld(
-            f"{name} has schema {version}, this program works with {HEAD}",
-            remedy="Start the keeper once (`keeper run`): it brings the journal forward.",
+            f"{name} has schema {version}; this program works with {NEWEST}",
+            remedy="Start the keeper once (`keeper run`): it migrates the journal.",
         )
-    _refuse(version, name)
 
 
-def bring_forward(connection: Connection, name: str) -> None:
-    """Creates or migrates, inside the given transaction. Raises JournalTooNew, JournalCorrupt."""
-    version = found(connection)
-    if version == HEAD:
-        return
-    if version is not None and version not in REVISIONS:
-        _refuse(version, name)
-    _require_known_version_number(connection, name)
-    if version is None and inspect(connection).get_table_names():
-        raise JournalCorrupt(
-            f"{name} holds other tables and no journal",
-            remedy="Give the keeper a database of its own in KEEPER_JOURNAL_URL.",
-        )
-    _upgrade(connection, version)
+def create_or_migrate(connection: Connection, name: str) -> None:
+    """Inside the given transaction. Raises JournalTooOld, JournalTooNew, JournalCorrupt."""
+    if not inspect(connection).get_table_names():
+        create(connection)
+    version = stored_version(connection)
+    _require_known(version, name)
+    if version != NEWEST:
+        _upgrade(connection)
 
 
-def stamp(connection: Connection) -> None:
-    """Says that the tables are of this version."""
+def create(connection: Connection) -> None:
+    """All tables in an empty database, stamped with the newest revision. Does not import Alembic, which is slow."""
+    schema.metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-    connection.execute(text(f"INSERT INTO alembic_version VALUES ('{HEAD}')"))  # noqa: S608 -- our own constant
+    connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": NEWEST})
 
 
-def _upgrade(connection: Connection, version: str | None) -> None:
+def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    if version is not None and not inspect(connection).has_table("alembic_version"):
-        command.stamp(config, version)
-    command.upgrade(config, HEAD)
+    command.upgrade(config, NEWEST)
 
 
-def _require_known_version_number(connection: Connection, name: str) -> None:
-    """Journals from before the revisions carry a number of their own."""
-    if not inspect(connection).has_table("schema"):
-        return
-    try:
-        number = connection.execute(text("SELECT max(version) FROM schema")).scalar()
-    except DatabaseError:
-        number = None
-    if number != 1:
-        _refuse(str(number), name)
-
-
-def _refuse(version: str | None, name: str) -> None:
-    if version is not None and version.isdecimal() and int(version) > int(HEAD):
-        raise JournalTooNew(f"{name} has schema {version}, this program works with {HEAD}", remedy=_OTHER)
-    raise JournalCorrupt(
-        f"{name} has schema {version or 'none'}, this program works with {HEAD}",
-        remedy=_OTHER,
-    )
+def _require_known(version: str | None, name: str) -> None:
+    if version is None:
+        raise JournalCorrupt(f"{name} holds other tables and no journal of this program", remedy=_START_ANEW)
+    if not version.isdecimal():
+        raise JournalCorrupt(f"{name} has the unknown schema version {version!r}", remedy=_START_ANEW)
+    if version < OLDEST:
+        raise JournalTooOld(
+            f"{name} has schema {version}, from before the first release; this program works with {NEWEST}",
+            remedy=_START_ANEW,
+        )
+    if version > NEWEST:
+        raise JournalTooNew(
+            f"{name} has schema {version}; this program works with {NEWEST}",
+            remedy="Use the version of keeper that wrote it, or move it away and start with a new journal.",
+        )

@@ -68,6 +68,9 @@ def no_op(chain_id: int, account: str, nonce: int, cap_wei: int) -> Intent:
         gas_limit=NO_OP_GAS,
         max_fee_cap_wei=cap_wei,
         deadline=FAR_OFF,
+        as_of=0,
+        turnover=0.0,
+        private=False,
     )
     return Intent(uuid.uuid4().hex, nonce, payload)
 

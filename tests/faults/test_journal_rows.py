@@ -236,7 +236,7 @@ def test_row_43_a_writer_that_lost_its_connection_cannot_write_any_more(postgres
 
 def test_row_45_a_journal_of_a_newer_keeper_is_refused(journal_url: str) -> None:
     with Journal.open(journal_url) as journal, journal.appending("test") as entry:
-        entry.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
+        entry.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
     with pytest.raises(JournalTooNew):
         Journal.open(journal_url)
     with pytest.raises(JournalTooNew):

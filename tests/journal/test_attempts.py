@@ -12,7 +12,19 @@ from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 
 SENDER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-PAYLOAD = Payload(31_337, SENDER, "0x" + "11" * 20, 4, "0x7df868c7", 900_000, 10**11, 2_000)
+PAYLOAD = Payload(
+    chain_id=31_337,
+    sender=SENDER,
+    vault="0x" + "11" * 20,
+    epoch=4,
+    calldata="0x7df868c7",
+    gas_limit=900_000,
+    max_fee_cap_wei=10**11,
+    deadline=2_000,
+    as_of=0,
+    turnover=0.0,
+    private=False,
+)
 
 
 @pytest.fixture

@@ -98,9 +98,15 @@ def test_what_is_not_such_a_value_is_refused(body: bytes) -> None:
         decode(body, Round)
 
 
-def test_a_snapshot_from_before_there_were_redemptions_is_read_as_one_without_a_queue() -> None:
-    now = with_redemptions(a_snapshot(), 0.4)
-    assert decode(encode(now, MarketSnapshot), MarketSnapshot) == now
-    old = json.loads(encode(a_snapshot(), MarketSnapshot))
-    del old["redemptions"]
-    assert decode(json.dumps(old).encode(), MarketSnapshot) == a_snapshot()
+def test_a_value_without_one_of_its_fields_is_refused() -> None:
+    snapshot = a_snapshot()
+    content = json.loads(encode(snapshot, MarketSnapshot))
+    assert decode(json.dumps(content).encode(), MarketSnapshot) == snapshot
+    del content["redemptions"]
+    with pytest.raises(KeyError, match="redemptions"):
+        decode(json.dumps(content).encode(), MarketSnapshot)
+
+
+def test_a_redemption_queue_comes_back_equal() -> None:
+    snapshot = with_redemptions(a_snapshot(), 0.4)
+    assert decode(encode(snapshot, MarketSnapshot), MarketSnapshot) == snapshot

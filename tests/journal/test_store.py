@@ -18,6 +18,7 @@ from keeper.domain.errors import (
     JournalUnwritable,
 )
 from keeper.domain.market import Round
+from keeper.journal import schema
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 
@@ -69,9 +70,9 @@ def test_the_lock_is_kept_within_one_process_as_well(tmp_path: Path) -> None:
 def test_row_45_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     Journal.open(url(tmp_path)).close()
     with sqlite3.connect(tmp_path / "keeper.db") as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '0099'")
+        raw.execute("UPDATE alembic_version SET version_num = '0999'")
     raw.close()
-    with pytest.raises(JournalTooNew, match="0099"):
+    with pytest.raises(JournalTooNew, match="0999"):
         Journal.open(url(tmp_path))
     with pytest.raises(JournalTooNew):
         Journal.open_for_reading(url(tmp_path))
@@ -80,7 +81,7 @@ def test_row_45_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> N
 def test_a_refused_opening_leaves_the_lock_free(tmp_path: Path) -> None:
     Journal.open(url(tmp_path)).close()
     with sqlite3.connect(tmp_path / "keeper.db") as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '0099'")
+        raw.execute("UPDATE alembic_version SET version_num = '0999'")
     raw.close()
     with pytest.raises(JournalTooNew):
         Journal.open(url(tmp_path))
@@ -137,3 +138,33 @@ def test_an_address_that_is_no_journal_is_refused_without_its_password(address: 
     with pytest.raises(InvalidSetting) as refused:
         Journal.open(address)
     assert "secret" not in refused.value.message
+
+
+def test_a_row_that_a_constraint_refuses_is_reported_without_the_words_of_the_database(
+    journal_url: str,
+) -> None:
+    row = {"symbol": "WETH", "round_id": "1", "answer": "2", "updated_at": 3}
+    with Journal.open(journal_url) as journal:
+        with journal.appending("rounds") as entry:
+            entry.add(schema.rounds, row)
+        with pytest.raises(JournalUnwritable) as refused, journal.appending("rounds") as entry:
+            entry.add(schema.rounds, row)
+    assert "refuses the new rounds rows" in refused.value.message
+    shown = (refused.value.message + refused.value.remedy).lower()
+    assert not any(word in shown for word in ("constraint", "unique", "insert", "round_id", "sql"))
+
+
+def test_a_full_disk_is_reported_in_plain_words(tmp_path: Path) -> None:
+    def fill(journal: Journal) -> None:
+        with journal.appending("rounds") as entry:
+            pages = entry.connection.exec_driver_sql("PRAGMA page_count").scalar()
+            entry.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            for number in range(2_000):
+                row = {"symbol": "WETH", "round_id": str(number), "answer": "2", "updated_at": 3}
+                entry.add(schema.rounds, row)
+
+    with (
+        Journal.open(url(tmp_path)) as journal,
+        pytest.raises(JournalUnwritable, match="cannot be written: the disk is full"),
+    ):
+        fill(journal)

@@ -1,139 +1,132 @@
-"""A journal of the first shape is brought forward with everything it holds, or left as it is."""
+"""A new journal has the program's schema, an older release's is migrated, and any other is left as it is."""
 
 from __future__ import annotations
 
-import hashlib
-import zlib
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from keeper.domain.errors import JournalCorrupt, JournalTooOld
+from keeper.domain.errors import JournalCorrupt, JournalTooNew, JournalTooOld, KeeperError
 from keeper.domain.market import Round
-from keeper.domain.record import DecisionRecord
-from keeper.domain.tx import IntentStatus, Payload
 from keeper.journal import schema, versions
-from keeper.journal.attempts import StoredAttempts
-from keeper.journal.codec import encode
-from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
-from tests.journal.test_attempts import PAYLOAD, SENDER
-from tests.journal.test_records import a_record
 
-MIGRATIONS = Path(versions.__file__).parent / "migrations"
-STATUSES = {
-    "FINAL": (IntentStatus.FINAL, True),
-    "REVERTED": (IntentStatus.REVERTED, True),
-    "EXPIRED": (IntentStatus.EXPIRED, False),
-    "UNKNOWN": (IntentStatus.UNKNOWN, True),
-}
+OPENINGS = (Journal.open, Journal.open_beside, Journal.open_for_reading)
+NEXT_REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0101"
+down_revision = "0100"
 
 
-def old_journal(url: str, *, damaged: bool = False) -> None:
-    """As the first version left it, without Alembic's own table."""
+def upgrade() -> None:
+    op.create_table("notes", sa.Column("note", sa.Text))
+"""
+
+
+def database(url: str) -> Engine:
     parsed = make_url(url)
     address = parsed.set(drivername="postgresql+psycopg") if "postgresql" in url else parsed
-    engine = create_engine(address, poolclass=NullPool)
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(text("DROP TABLE alembic_version"))
-        connection.execute(text("INSERT INTO rounds VALUES ('WETH', '1', '2', 3)"))
-        _old_records(connection, damaged=damaged)
-        _old_intents(connection)
+    return create_engine(address, poolclass=NullPool)
 
 
-def _old_records(connection: Connection, *, damaged: bool) -> None:
-    previous = "0" * 64
-    for number, name in enumerate(("one", "two"), start=1):
-        body = encode(a_record(name), DecisionRecord)
-        digest = hashlib.sha256(previous.encode() + body).hexdigest()
-        connection.execute(
-            text("INSERT INTO records VALUES (:number, :name, 1.5, 'FAILED', :body, :previous, :hash)"),
-            {
-                "number": number,
-                "name": name,
-                "body": zlib.compress(body if not damaged else body + b" "),
-                "previous": previous,
-                "hash": digest,
-            },
-        )
-        previous = digest
+def journal_of(url: str, version: str) -> None:
+    """A journal as a development version left it: some of its tables, one row, its version."""
+    with database(url).begin() as connection:
+        for statement in (
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+            f"INSERT INTO alembic_version VALUES ('{version}')",
+            "CREATE TABLE rounds (symbol VARCHAR(32), round_id VARCHAR(32), answer VARCHAR(80), updated_at BIGINT)",
+            "INSERT INTO rounds VALUES ('WETH', '1', '2', 3)",
+        ):
+            connection.execute(text(statement))
 
 
-def _old_intents(connection: Connection) -> None:
-    payload = encode(PAYLOAD, Payload).decode()
-    for nonce, (status, (_, sent)) in enumerate(STATUSES.items()):
-        connection.execute(
-            text("INSERT INTO intents VALUES (:name, 31337, :sender, :nonce, :payload, :status, 9)"),
-            {"name": status, "sender": SENDER.lower(), "nonce": nonce, "payload": payload, "status": status},
-        )
-        if sent:
-            connection.execute(
-                text("INSERT INTO attempts VALUES (:number, :hash, :name, '0x02', '5', '1', 9, 10)"),
-                {"number": nonce + 1, "hash": f"0x{nonce}", "name": status},
-            )
-        if status in ("FINAL", "REVERTED"):
-            connection.execute(
-                text("INSERT INTO receipts VALUES (:number, :hash, 7, '0xbb', 1, 21000, '3')"),
-                {"number": nonce + 1, "hash": f"0x{nonce}"},
-            )
+def content(url: str) -> list[tuple[object, ...]]:
+    with database(url).connect() as connection:
+        tables = sorted(inspect(connection).get_table_names())
+        return [(name, *row) for name in tables for row in connection.execute(text(f"SELECT * FROM {name}"))]
 
 
-def test_a_journal_of_the_first_version_keeps_everything_and_is_chained(journal_url: str) -> None:
-    old_journal(journal_url)
-    with Journal.open(journal_url) as journal:
-        log = StoredAttempts(journal, lambda: 0.0)
-        assert StoredRounds(journal).since(0) == {"WETH": (Round(1, 2, 3),)}
-        assert [record.record_id for record in StoredRecords(journal).latest(9)] == ["two", "one"]
-        assert {name: log.status(name) for name in STATUSES} == {
-            name: status for name, (status, _) in STATUSES.items()
-        }
-        assert [one.intent_id for one in log.unfinished(31_337, SENDER)] == ["UNKNOWN"]
-        assert log.next_nonce(31_337, SENDER) == 4
-        assert log.receipts("FINAL")[0].gas_used == 21_000
-        assert journal.verify() == 7
+@pytest.mark.parametrize("version", ["0001", "0004"])
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_journal_from_before_the_first_release_is_refused_and_not_touched(
+    journal_url: str, version: str, opening: type[Journal]
+) -> None:
+    journal_of(journal_url, version)
+    before = content(journal_url)
+    with pytest.raises(JournalTooOld) as refused:
+        opening(journal_url)  # type: ignore[call-arg]
+    assert f"has schema {version}, from before the first release" in refused.value.message
+    if journal_url.startswith("sqlite"):
+        assert str(make_url(journal_url).database) in refused.value.message
+    assert "move the journal away" in refused.value.remedy
+    assert "next nonce from the chain" in refused.value.remedy
+    assert refused.value.exit_code == 7
+    assert content(journal_url) == before
 
 
-def test_a_first_journal_that_was_tampered_with_is_left_as_it_is(journal_url: str) -> None:
-    old_journal(journal_url, damaged=True)
-    for _ in range(2):
-        with pytest.raises(JournalCorrupt, match="left as it is"):
-            Journal.open(journal_url)
-    with pytest.raises(JournalTooOld):
-        Journal.open_for_reading(journal_url)
+def test_when_the_old_file_is_moved_away_a_new_journal_begins(sqlite_url: str, tmp_path: Path) -> None:
+    journal_of(sqlite_url, "0004")
+    with suppress(KeeperError):
+        Journal.open(sqlite_url)
+    for path in tmp_path.glob("keeper.db*"):
+        path.rename(path.with_name("old-" + path.name))
+    with Journal.open(sqlite_url) as journal:
+        assert journal.verify() == 0
 
 
-def test_reading_does_not_bring_it_forward(journal_url: str) -> None:
-    old_journal(journal_url)
-    with pytest.raises(JournalTooOld, match="0001"):
-        Journal.open_for_reading(journal_url)
+@pytest.mark.parametrize(("version", "error"), [("9999", JournalTooNew), ("abc", JournalCorrupt)])
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_journal_of_a_newer_or_unknown_version_is_refused(
+    journal_url: str, version: str, error: type[KeeperError], opening: type[Journal]
+) -> None:
+    journal_of(journal_url, version)
+    with pytest.raises(error, match=version):
+        opening(journal_url)  # type: ignore[call-arg]
 
 
-def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path / 'other.db'}", poolclass=NullPool)
-    with engine.begin() as connection:
+def test_a_database_of_another_program_is_not_touched(journal_url: str) -> None:
+    with database(journal_url).begin() as connection:
         connection.execute(text("CREATE TABLE customers (name TEXT)"))
     with pytest.raises(JournalCorrupt, match="other tables"):
-        Journal.open(f"sqlite:///{tmp_path / 'other.db'}")
+        Journal.open(journal_url)
+    assert inspect(database(journal_url)).get_table_names() == ["customers"]
 
 
-def test_the_migrations_lead_to_the_tables_of_the_program(journal_url: str) -> None:
+def test_a_later_release_migrates_the_journal_and_keeps_its_rows(
+    journal_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.open(journal_url) as journal:
+        StoredRounds(journal).extend({"WETH": (Round(1, 2, 3),)})
+    shutil.copytree(versions.MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0101_notes.py").write_text(NEXT_REVISION, encoding="utf-8")
+    monkeypatch.setattr(versions, "MIGRATIONS", tmp_path / "migrations")
+    monkeypatch.setattr(versions, "NEWEST", "0101")
+    with pytest.raises(JournalTooOld, match="0100"):
+        Journal.open_for_reading(journal_url)
+    with Journal.open(journal_url) as journal:
+        assert StoredRounds(journal).since(0) == {"WETH": (Round(1, 2, 3),)}
+        assert journal.verify() == 1
+    assert inspect(database(journal_url)).has_table("notes")
+    Journal.open_for_reading(journal_url).close()
+
+
+def test_a_new_journal_has_the_tables_of_the_program(journal_url: str) -> None:
     with Journal.open(journal_url) as journal, journal.reading() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
-    assert [one for one in differences if "alembic_version" not in str(one)] == []
+    assert [difference for difference in differences if "alembic_version" not in str(difference)] == []
 
 
-def test_the_newest_revision_is_the_programs() -> None:
-    names = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("0*.py"))
-    assert tuple(names) == versions.REVISIONS
+def test_the_newest_migration_is_the_version_of_the_program() -> None:
+    assert ScriptDirectory(str(versions.MIGRATIONS)).get_current_head() == versions.NEWEST

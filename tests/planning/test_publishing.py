@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, SimulationReport
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
-from keeper.journal.codec import decode, encode
 from keeper.planning.gas import ENVELOPE_BYTES, TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.decision.positions import a_move, a_position
@@ -75,10 +73,3 @@ def test_the_last_check_puts_the_exact_fee_in_the_place_of_the_estimate() -> Non
     assert checked_cost(CHARGED, TENTH // 2) == pytest.approx(without + 0.05 * PRICES["WETH"])
     # A report that says nothing leaves the estimate.
     assert checked_cost(CHARGED, 0) == pytest.approx(checked_cost(CHARGED, guess))
-
-
-@pytest.mark.parametrize(("value", "kind"), [(FREE, MarketSnapshot), (REPORT, SimulationReport)])
-def test_a_record_from_before_is_read_as_one_without_a_fee(value: object, kind: type[object]) -> None:
-    content = json.loads(encode(value, kind))
-    assert content.pop("l1_fee_wei") == 0
-    assert decode(json.dumps(content).encode(), kind) == value

@@ -201,14 +201,9 @@ def test_a_group_that_names_an_asset_without_a_model_is_refused() -> None:
         size(a_model(), Observation(a_snapshot()), policy)
 
 
-def test_a_capped_target_is_stored_and_read_back_and_one_stored_before_caps_as_well() -> None:
+def test_a_capped_target_is_stored_and_read_back() -> None:
     target = size(
         a_model(), Observation(a_snapshot()), policy_with(groups=(Group("defi", ("LINK", "UNI"), 0.3),))
     )
+    assert target.binding_caps == ("group:defi",)
     assert decode(encode(target, TargetPortfolio), TargetPortfolio) == target
-    older = encode(target, TargetPortfolio).replace(b',"binding_caps":["group:defi"]', b"")
-    assert decode(older, TargetPortfolio) == replace(target, binding_caps=())
-    policy = a_policy()
-    plain = encode(policy, Policy).replace(b',"groups":[]', b"").replace(b',"max_share":1.0', b"")
-    assert b"max_share" not in plain
-    assert decode(plain, Policy) == policy

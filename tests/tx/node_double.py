@@ -39,6 +39,9 @@ def a_payload(epoch: int = 3, cap_gwei: int = 100) -> Payload:
         gas_limit=900_000,
         max_fee_cap_wei=cap_gwei * GWEI,
         deadline=2_000_000_000,
+        as_of=0,
+        turnover=0.0,
+        private=False,
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from keeper.domain.errors import (
@@ -215,7 +217,7 @@ def test_n5_nothing_is_sent_beside_a_waiting_transaction_of_somebody_else(scene:
 
 
 def test_a_payload_that_the_signer_refuses_is_not_sent_and_does_not_block(scene: Scene) -> None:
-    harmful = Payload(CHAIN_ID, SENDER, "0x" + "66" * 20, 3, a_payload().calldata, 900_000, 100 * GWEI, 1)
+    harmful = replace(a_payload(), vault="0x" + "66" * 20)
     with pytest.raises(NotAuthorised):
         scene.sender.send(harmful)
     assert scene.sender.settle() is None
