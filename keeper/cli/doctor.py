@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from keeper.doctor.diagnosis import Diagnosis
 
 NAME_WIDTH = 18
-STYLES = {"GOOD": "green", "WORTH_A_LOOK": "yellow", "WRONG": "bold red", "NOT_LOOKED_AT": "dim"}
+STYLES = {"OK": "green", "WARNING": "yellow", "FAILED": "bold red", "SKIPPED": "dim"}
 
 
 def doctor(
@@ -30,7 +30,7 @@ def doctor(
 
         found = list(examine())
         lines = [
-            {"name": one.name, "mark": one.mark.name, "detail": one.detail, "remedy": one.remedy}
+            {"name": one.name, "status": one.status.name, "detail": one.detail, "remedy": one.remedy}
             for one in found
         ]
         typer.echo(dumped({"checks": lines, "exit_code": _code(found)}))
@@ -55,7 +55,7 @@ def _row(one: Diagnosis) -> Table:
     detail = Text(one.detail)
     if one.remedy:
         detail.append(f"\n{one.remedy}", style="bold")
-    row.add_row(Text(one.mark.value, style=STYLES[one.mark.name]), one.name, detail)
+    row.add_row(Text(one.status.value, style=STYLES[one.status.name]), one.name, detail)
     return row
 
 

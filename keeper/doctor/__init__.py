@@ -1,1 +1,1 @@
-"""``keeper doctor``: what can be wrong before it runs, one file per group of lines."""
+"""``keeper doctor``: checks of everything that can be wrong before the keeper runs. One file per group of checks."""

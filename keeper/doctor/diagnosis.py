@@ -1,4 +1,4 @@
-"""One line of what was found out, and what has been found out so far."""
+"""One line of the doctor's report, and what earlier checks have learned."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from keeper.domain.prices import Opinion
 from keeper.settings.schema import Settings
 
 
-class Mark(StrEnum):
-    """GOOD; WORTH_A_LOOK: it works, and somebody should know; WRONG; NOT_LOOKED_AT: something before it failed."""
+class LineStatus(StrEnum):
+    """WARNING: it works, but somebody should know. SKIPPED: a check that this one needs has failed."""
 
-    GOOD = "✓"
-    WORTH_A_LOOK = "!"
-    WRONG = "✗"
-    NOT_LOOKED_AT = "–"
+    OK = "✓"
+    WARNING = "!"
+    FAILED = "✗"
+    SKIPPED = "–"
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One line. ``exit_code`` is 0 unless it is WRONG."""
+    """One line. ``exit_code`` is 0 unless the status is FAILED."""
 
     name: str
-    mark: Mark
+    status: LineStatus
     detail: str
     remedy: str = ""
     exit_code: int = 0
 
 
-class Patient:
-    """What has been found out so far; later checks build on it."""
+class DoctorContext:
+    """What earlier checks have learned. Each check sets the attributes that later checks need."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.stack = stack
@@ -48,4 +48,4 @@ class Patient:
         self.opinions: tuple[Opinion, ...]
 
 
-Check = Callable[[Patient], Diagnosis]
+DoctorCheck = Callable[[DoctorContext], Diagnosis]

@@ -1,6 +1,6 @@
-"""What can be wrong with a keeper before it runs: one line for each thing, with its number and the remedy.
+"""Runs every check in order. A check changes nothing.
 
-Looks only. What cannot be looked at because something before it failed is said to be so, and is not counted as wrong.
+A check whose prerequisites failed is SKIPPED. It does not count as failed.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from keeper.doctor import local, market, nodes, prices, vault
-from keeper.doctor.diagnosis import Check, Diagnosis, Mark, Patient
+from keeper.doctor.diagnosis import Diagnosis, DoctorCheck, DoctorContext, LineStatus
 from keeper.domain.errors import KeeperError
 
 
 def examine() -> Iterator[Diagnosis]:
-    """Every line in order, as it becomes known."""
+    """Yields each line as soon as it is known."""
     failed: set[str] = set()
     with ExitStack() as stack:
-        patient = Patient(stack)
+        context = DoctorContext(stack)
         for name, needs, check in CHECKS:
             if failed & set(needs):
                 failed.add(name)
-                yield Diagnosis(name, Mark.NOT_LOOKED_AT, f"needs: {', '.join(sorted(failed & set(needs)))}")
+                yield Diagnosis(name, LineStatus.SKIPPED, f"needs: {', '.join(sorted(failed & set(needs)))}")
                 continue
             try:
-                found = check(patient)
+                line = check(context)
             except KeeperError as error:
-                found = Diagnosis(
-                    name, Mark.WRONG, f"{error.name}: {error.message}", error.remedy, error.exit_code
+                line = Diagnosis(
+                    name, LineStatus.FAILED, f"{error.name}: {error.message}", error.remedy, error.exit_code
                 )
-            if found.mark is Mark.WRONG:
+            if line.status is LineStatus.FAILED:
                 failed.add(name)
-            yield found
+            yield line
 
 
-CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
+CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("settings", (), local.settings),
     ("key", ("settings",), local.key),
     ("journal", ("settings",), local.journal),
@@ -57,4 +57,4 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("history", ("contracts", "journal"), prices.history),
     ("implied volatility", ("contracts",), prices.implied_volatility),
 )
-"""Name, what it builds on, and the check; cheap and local ones first."""
+"""Name, the checks it needs, and the check itself. Cheap and local checks come first."""

@@ -1,4 +1,4 @@
-"""What this machine has: settings, key, journal, pause, seal."""
+"""Checks of this machine: settings, key, journal, pause, seal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from keeper.app.composition import acting_account, strategy
 from keeper.app.queries import pauses, verified
 from keeper.app.seal import digests
-from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import Tampered
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
@@ -15,56 +15,64 @@ from keeper.settings.load import load
 from keeper.settings.to_domain import endpoints, settings_hash
 
 
-def settings(patient: Patient) -> Diagnosis:
-    patient.settings = load()
-    where = endpoints(patient.settings)
-    patient.policy = strategy(patient.settings, lambda _: None)
-    return Diagnosis("settings", Mark.GOOD, f"chain {where.chain_id}, {len(patient.policy.assets)} assets")
+def settings(context: DoctorContext) -> Diagnosis:
+    context.settings = load()
+    where = endpoints(context.settings)
+    context.policy = strategy(context.settings, lambda _: None)
+    return Diagnosis(
+        "settings", LineStatus.OK, f"chain {where.chain_id}, {len(context.policy.assets)} assets"
+    )
 
 
-def key(patient: Patient) -> Diagnosis:
-    account = acting_account(patient.settings)
-    if patient.settings.keystore is None and patient.settings.signer_url is None:
-        return _development_key(patient, account)
-    return Diagnosis("key", Mark.GOOD, account)
+def key(context: DoctorContext) -> Diagnosis:
+    account = acting_account(context.settings)
+    if context.settings.keystore is None and context.settings.signer_url is None:
+        return _development_key(context, account)
+    return Diagnosis("key", LineStatus.OK, account)
 
 
-def _development_key(patient: Patient, account: str) -> Diagnosis:
-    if patient.settings.private_key is not None:
-        return Diagnosis("key", Mark.GOOD, f"{account}, a raw key of the development chain")
+def _development_key(context: DoctorContext, account: str) -> Diagnosis:
+    if context.settings.private_key is not None:
+        return Diagnosis(
+            "key", LineStatus.OK, f"{account}, a raw private key (allowed on the development chain only)"
+        )
     return Diagnosis(
         "key",
-        Mark.WORTH_A_LOOK,
-        f"{account}, and no key: nothing can be signed",
+        LineStatus.WARNING,
+        f"the account is {account}, but there is no key: nothing can be signed",
         "Set KEEPER_KEYSTORE or KEEPER_SIGNER_URL before `--execute` or `--live`.",
     )
 
 
-def journal(patient: Patient) -> Diagnosis:
+def journal(context: DoctorContext) -> Diagnosis:
     return Diagnosis(
-        "journal", Mark.GOOD, f"{verified(patient.settings):,} entries, all as they were written"
+        "journal", LineStatus.OK, f"{verified(context.settings):,} entries, and every hash is right"
     )
 
 
-def pause(patient: Patient) -> Diagnosis:
-    found = pauses(patient.settings)
-    if found:
-        said = "; ".join(f"by {one.cause}: {one.reason or 'no reason given'}" for one in found)
-        return Diagnosis("pause", Mark.WORTH_A_LOOK, said, "`keeper resume` lifts it.")
-    return Diagnosis("pause", Mark.GOOD, "not paused")
+def pause(context: DoctorContext) -> Diagnosis:
+    in_force = pauses(context.settings)
+    if in_force:
+        detail = "; ".join(f"by {pause.cause}: {pause.reason or 'no reason given'}" for pause in in_force)
+        return Diagnosis("pause", LineStatus.WARNING, detail, "`keeper resume` ends the pause.")
+    return Diagnosis("pause", LineStatus.OK, "the keeper is not paused")
 
 
-def seal(patient: Patient) -> Diagnosis:
-    with Journal.open_for_reading(patient.settings.journal_url) as journal:
+def seal(context: DoctorContext) -> Diagnosis:
+    with Journal.open_for_reading(context.settings.journal_url) as journal:
         sealed = Switches(journal, time.time).sealed()
-    now = digests(settings_hash(patient.settings))
+    now = digests(settings_hash(context.settings))
     changed = [kind for kind in now if kind in sealed and sealed[kind] != now[kind]]
     if changed:
         return Diagnosis(
             "seal",
-            Mark.WRONG,
-            f"changed since: {', '.join(changed)}",
-            "`keeper seal` if it was you.",
+            LineStatus.FAILED,
+            f"changed since `keeper seal`: {', '.join(changed)}",
+            "If you made the change, run `keeper seal` again. If not, find out who did.",
             Tampered.exit_code,
         )
-    return Diagnosis("seal", Mark.GOOD, "as sealed" if sealed else "not sealed (`keeper seal`)")
+    return Diagnosis(
+        "seal",
+        LineStatus.OK,
+        "nothing changed since `keeper seal`" if sealed else "nothing is sealed (see `keeper seal`)",
+    )

@@ -1,36 +1,44 @@
-"""The lending market."""
+"""Checks of the lending market."""
 
 from __future__ import annotations
 
-from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import Refused
 from keeper.sizing.categories import better
 
 
-def lending_market(patient: Patient) -> Diagnosis:
-    stopped = [one.symbol for one in patient.snapshot.reserves if one.frozen or one.paused or not one.active]
+def lending_market(context: DoctorContext) -> Diagnosis:
+    stopped = [
+        reserve.symbol
+        for reserve in context.snapshot.reserves
+        if reserve.frozen or reserve.paused or not reserve.active
+    ]
     if stopped:
         return Diagnosis(
             "lending market",
-            Mark.WRONG,
+            LineStatus.FAILED,
             f"frozen, paused or inactive: {', '.join(stopped)}",
-            "Those assets can at most be reduced until the market's guardian lifts it.",
+            "A frozen asset can only be reduced. A paused one cannot be moved at all.",
             Refused.exit_code,
         )
-    return Diagnosis("lending market", Mark.GOOD, f"{len(patient.snapshot.reserves)} reserves active")
+    return Diagnosis("lending market", LineStatus.OK, f"{len(context.snapshot.reserves)} reserves are active")
 
 
-def e_mode(patient: Patient) -> Diagnosis:
-    found = patient.node.categories(patient.snapshot)
-    other = better(found, patient.snapshot)
-    inside = f"category {found.chosen}" if found.chosen else "no category"
+def e_mode(context: DoctorContext) -> Diagnosis:
+    options = context.node.categories(context.snapshot)
+    other = better(options, context.snapshot)
+    inside = f"category {options.chosen}" if options.chosen else "no category"
     if other is None:
-        return Diagnosis("eMode", Mark.GOOD, f"{inside}, and none of {len(found.known) - 1} is better")
+        return Diagnosis(
+            "eMode",
+            LineStatus.OK,
+            f"the vault uses {inside}; none of the other {len(options.known) - 1} gives a better health factor",
+        )
     number, label = other.category.number, other.category.label
     named = (f"category {number} ({label})" if label else f"category {number}") if number else "no category"
     return Diagnosis(
         "eMode",
-        Mark.WORTH_A_LOOK,
+        LineStatus.WARNING,
         f"{named} would give a health factor of {other.health_factor:.2f} instead of {other.now:.2f} in {inside}",
         f"The vault's admin may call setCollateralCategory({number}).",
     )

@@ -1,4 +1,4 @@
-"""The nodes, and whether what stands on the chain is what the settings say."""
+"""Checks of the nodes, and of the contracts that the settings name."""
 
 from __future__ import annotations
 
@@ -7,92 +7,94 @@ from contextlib import suppress
 
 from keeper.app.composition import acting_account, node_at
 from keeper.chain.rpc.connect import connected
-from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted
 from keeper.settings.schema import DEV_CHAIN_ID
 from keeper.settings.to_domain import endpoints
 
-MOST_SKEW_S = 120
+MAX_CLOCK_SKEW_S = 120
 
 
-def node(patient: Patient) -> Diagnosis:
-    where = endpoints(patient.settings)
-    patient.reads = patient.stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
-    said, failed = [], []
-    for member in patient.reads.members:
+def node(context: DoctorContext) -> Diagnosis:
+    where = endpoints(context.settings)
+    context.reads = context.stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
+    lines, errors = [], []
+    for member in context.reads.members:
         began = time.monotonic()
         try:
             client = str(member.request("web3_clientVersion"))
         except KeeperError as error:
-            failed.append(error)
-            said.append(error.message)
+            errors.append(error)
+            lines.append(error.message)
             continue
-        said.append(
+        lines.append(
             f"{member.use.endpoint}, {client.split('/')[0]}, {1e3 * (time.monotonic() - began):.0f} ms"
         )
-    if len(patient.reads.members) - len(failed) < where.quorum:
-        raise failed[0]
-    alone = len(where.rpc_urls) == 1
+    if len(context.reads.members) - len(errors) < where.quorum:
+        raise errors[0]
+    single = len(where.rpc_urls) == 1
     agreement = (
-        "; the only one: what it says is believed"
-        if alone
-        else f"; {where.quorum} of {len(where.rpc_urls)} must say the same"
+        "; the only node: its answers are believed without comparison"
+        if single
+        else f"; {where.quorum} of {len(where.rpc_urls)} nodes must give the same answer"
     )
-    doubtful = failed or (alone and where.chain_id != DEV_CHAIN_ID)
+    doubtful = errors or (single and where.chain_id != DEV_CHAIN_ID)
     return Diagnosis(
         "node",
-        Mark.WORTH_A_LOOK if doubtful else Mark.GOOD,
-        "; ".join(said) + agreement,
-        "Name three nodes of different operators in KEEPER_RPC_URL, separated by commas." if alone else "",
+        LineStatus.WARNING if doubtful else LineStatus.OK,
+        "; ".join(lines) + agreement,
+        "Name three nodes of different operators in KEEPER_RPC_URL, separated by commas." if single else "",
     )
 
 
-def chain_id(patient: Patient) -> Diagnosis:
-    where = endpoints(patient.settings)
-    account = acting_account(patient.settings)
-    patient.node = node_at(patient.reads, where, patient.policy, account, lambda _: None)
-    strange = {}
-    for member in patient.reads.members:
+def chain_id(context: DoctorContext) -> Diagnosis:
+    where = endpoints(context.settings)
+    account = acting_account(context.settings)
+    context.node = node_at(context.reads, where, context.policy, account, lambda _: None)
+    other_chains = {}
+    for member in context.reads.members:
         with suppress(NodeUnavailable):
-            found = int(str(member.request("eth_chainId")), 16)
-            if found != where.chain_id:
-                strange[member.use.endpoint] = found
-    if strange:
-        listed = ", ".join(f"{endpoint} is on chain {found}" for endpoint, found in strange.items())
+            reported = int(str(member.request("eth_chainId")), 16)
+            if reported != where.chain_id:
+                other_chains[member.use.endpoint] = reported
+    if other_chains:
+        listed = ", ".join(f"{endpoint} is on chain {chain}" for endpoint, chain in other_chains.items())
         return Diagnosis(
             "chain id",
-            Mark.WRONG,
-            f"{listed}, the settings say {where.chain_id}",
+            LineStatus.FAILED,
+            f"{listed}, but KEEPER_CHAIN_ID is {where.chain_id}",
             "Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
             2,
         )
-    return Diagnosis("chain id", Mark.GOOD, str(where.chain_id))
+    return Diagnosis("chain id", LineStatus.OK, str(where.chain_id))
 
 
-def contracts(patient: Patient) -> Diagnosis:
-    deployment = patient.node.discover()
-    patient.snapshot = patient.node.read({}, 0).snapshot
-    said = f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens"
+def contracts(context: DoctorContext) -> Diagnosis:
+    deployment = context.node.discover()
+    context.snapshot = context.node.read({}, 0).snapshot
+    summary = f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens"
     if deployment.notes:
         return Diagnosis(
             "contracts",
-            Mark.WORTH_A_LOOK,
-            f"{said}; {'; '.join(deployment.notes)}",
-            "The vault's admin may have meant it so; if not, nothing should be sent to this vault.",
+            LineStatus.WARNING,
+            f"{summary}; {'; '.join(deployment.notes)}",
+            "Ask the vault's admin whether this is intended. If it is not, send nothing to this vault.",
         )
-    return Diagnosis("contracts", Mark.GOOD, said)
+    return Diagnosis("contracts", LineStatus.OK, summary)
 
 
-def clock(patient: Patient) -> Diagnosis:
-    if patient.snapshot.block.chain_id == DEV_CHAIN_ID:
-        return Diagnosis("clock", Mark.GOOD, "a development chain has a time of its own")
-    skew = abs(time.time() - patient.snapshot.block.timestamp)
-    if skew > MOST_SKEW_S:
+def clock(context: DoctorContext) -> Diagnosis:
+    if context.snapshot.block.chain_id == DEV_CHAIN_ID:
+        return Diagnosis(
+            "clock", LineStatus.OK, "a development chain keeps its own time, so clocks are not compared"
+        )
+    skew = abs(time.time() - context.snapshot.block.timestamp)
+    if skew > MAX_CLOCK_SKEW_S:
         return Diagnosis(
             "clock",
-            Mark.WRONG,
-            f"the latest block is {skew:.0f} s from this machine's clock, at most {MOST_SKEW_S}",
-            "Is the node in sync? Is the clock (chronyc tracking)?",
+            LineStatus.FAILED,
+            f"the latest block is {skew:.0f} s from this machine's clock; the limit is {MAX_CLOCK_SKEW_S} s",
+            "Check that the node is in sync, and the clock with `chronyc tracking`.",
             NodeUntrusted.exit_code,
         )
-    return Diagnosis("clock", Mark.GOOD, f"{skew:.0f} s from the latest block")
+    return Diagnosis("clock", LineStatus.OK, f"{skew:.0f} s from the latest block")

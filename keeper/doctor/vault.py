@@ -1,67 +1,77 @@
-"""The vault, and what the keeper may do with it."""
+"""Checks of the vault, and of what the keeper may do with it."""
 
 from __future__ import annotations
 
-from keeper.doctor.diagnosis import Diagnosis, Mark, Patient
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import NotAuthorised, Refused
 from keeper.domain.units import WAD
 from keeper.sizing.tighten import tighten
 
 
-def vault(patient: Patient) -> Diagnosis:
-    vault = patient.snapshot.vault
+def vault(context: DoctorContext) -> Diagnosis:
+    vault = context.snapshot.vault
     if vault.paused:
         return Diagnosis(
-            "vault", Mark.WRONG, "paused on chain", "Its admin lifts that (unpause).", Refused.exit_code
+            "vault",
+            LineStatus.FAILED,
+            "the vault is paused on chain",
+            "The vault's admin ends the pause with unpause().",
+            Refused.exit_code,
         )
-    return Diagnosis("vault", Mark.GOOD, f"epoch {vault.epoch}, not paused")
+    return Diagnosis("vault", LineStatus.OK, f"epoch {vault.epoch}, not paused")
 
 
-def role(patient: Patient) -> Diagnosis:
-    account = patient.snapshot.keeper_address
-    if not patient.snapshot.keeper_has_role:
+def role(context: DoctorContext) -> Diagnosis:
+    account = context.snapshot.keeper_address
+    if not context.snapshot.keeper_has_role:
         return Diagnosis(
             "keeper role",
-            Mark.WRONG,
-            f"{account} lacks it",
-            "Have the vault's admin call grantRole(KEEPER_ROLE, …), or use the right key.",
+            LineStatus.FAILED,
+            f"{account} does not have KEEPER_ROLE",
+            f"Ask the vault's admin to call grantRole(KEEPER_ROLE, {account}), or use the right key.",
             NotAuthorised.exit_code,
         )
-    return Diagnosis("keeper role", Mark.GOOD, f"{account} has it")
+    return Diagnosis("keeper role", LineStatus.OK, f"{account} has KEEPER_ROLE")
 
 
-def gas(patient: Patient) -> Diagnosis:
-    have, reserve = patient.snapshot.keeper_balance_wei, patient.policy.decision.gas_reserve_wei
-    detail = f"{have / WAD:.4f} ETH, {reserve / WAD:.4f} are kept for a deleveraging"
+def gas(context: DoctorContext) -> Diagnosis:
+    have, reserve = context.snapshot.keeper_balance_wei, context.policy.decision.gas_reserve_wei
+    detail = f"{have / WAD:.4f} ETH; {reserve / WAD:.4f} ETH are reserved for a deleveraging"
     if have < reserve:
         return Diagnosis(
-            "gas", Mark.WRONG, detail, f"Send ETH to {patient.snapshot.keeper_address}.", Refused.exit_code
+            "gas",
+            LineStatus.FAILED,
+            detail,
+            f"Send ETH to {context.snapshot.keeper_address}.",
+            Refused.exit_code,
         )
-    return Diagnosis("gas", Mark.GOOD, detail)
+    return Diagnosis("gas", LineStatus.OK, detail)
 
 
-def allowances(patient: Patient) -> Diagnosis:
-    left = patient.node.allowances(patient.snapshot)
+def allowances(context: DoctorContext) -> Diagnosis:
+    left = context.node.allowances(context.snapshot)
     if left:
         return Diagnosis(
             "allowances",
-            Mark.WRONG,
+            LineStatus.FAILED,
             f"the vault left {', '.join(f'{amount} of {symbol}' for symbol, amount in left.items())} approved",
-            "This must not happen: pause the vault and find out which call did it.",
+            "This must never happen. Pause the vault and find out which call left the approval.",
             Refused.exit_code,
         )
-    return Diagnosis("allowances", Mark.GOOD, "none left")
+    return Diagnosis("allowances", LineStatus.OK, "no approval is left")
 
 
-def policy(patient: Patient) -> Diagnosis:
-    _, tightened = tighten(patient.policy, patient.snapshot.vault)
+def policy(context: DoctorContext) -> Diagnosis:
+    _, tightened = tighten(context.policy, context.snapshot.vault)
     if tightened:
-        listed = "; ".join(f"{one.field} is {one.ours:g}, the vault's is {one.vaults:g}" for one in tightened)
+        listed = "; ".join(
+            f"{change.field} is {change.ours:g}, the vault's is {change.vaults:g}" for change in tightened
+        )
         return Diagnosis(
             "policy",
-            Mark.WRONG,
+            LineStatus.FAILED,
             listed,
-            "Nothing levers until the settings agree: tighten them.",
+            "The keeper does not raise leverage until the settings are as tight as the vault's policy. Tighten them.",
             Refused.exit_code,
         )
-    return Diagnosis("policy", Mark.GOOD, "no setting is looser than the vault's own policy")
+    return Diagnosis("policy", LineStatus.OK, "no setting is looser than the vault's own policy")

@@ -24,11 +24,11 @@ Wrong = Callable[[World, pytest.MonkeyPatch, Run], None]
 
 
 def marks(keeper: Run) -> dict[str, str]:
-    return {one["name"]: one["mark"] for one in keeper("doctor", "--json").json()["checks"]}
+    return {one["name"]: one["status"] for one in keeper("doctor", "--json").json()["checks"]}
 
 
 def wrong(keeper: Run) -> set[str]:
-    return {name for name, mark in marks(keeper).items() if mark == "WRONG"}
+    return {name for name, mark in marks(keeper).items() if mark == "FAILED"}
 
 
 def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
@@ -36,7 +36,7 @@ def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
     assert ended.code == 0, ended.out
     assert ended.out.count("✓") == len(CHECKS), ended.out
     assert keeper("rebalance", "--execute").code == 0
-    assert set(marks(keeper).values()) == {"GOOD"}
+    assert set(marks(keeper).values()) == {"OK"}
 
 
 def _dead_node(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
@@ -163,7 +163,7 @@ def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
 ) -> None:
     assert keeper("rebalance", "--execute").code == 0
     make_category(chain, 3, "ETH against USDC", collateral="WETH")
-    assert {name for name, mark in marks(keeper).items() if mark != "GOOD"} == {"eMode"}
+    assert {name for name, mark in marks(keeper).items() if mark != "OK"} == {"eMode"}
     ended = keeper("doctor", "--json")
     assert ended.code == 0
     line = next(one for one in ended.json()["checks"] if one["name"] == "eMode")
@@ -177,7 +177,7 @@ def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
     admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
     send(chain.w3, chain.vault.functions.setCollateralCategory(3), admin)
     assert f"{factor(chain):.2f}" == promised[1]
-    assert set(marks(keeper).values()) == {"GOOD"}
+    assert set(marks(keeper).values()) == {"OK"}
 
 
 def factor(chain: World) -> float:
