@@ -261,7 +261,7 @@ LIMITS = (
         limits.min_trade,
         PLANNED,
         exit_code=0,
-        meaning="the trade is large enough to make",
+        meaning="the trade is at least `decision.min_trade_usd`, or out of band and worth more than it costs",
     ),
     LimitRule(
         "benefit_exceeds_cost",

@@ -168,11 +168,17 @@ def daily_turnover_budget(trade: TradeContext) -> GateResult:
 
 
 def min_trade(trade: TradeContext) -> GateResult:
+    """The minimum keeps out trades whose gas costs more than they are worth. So out of band, where the benefit is not
+    judged otherwise, a smaller trade passes if it is worth more than it costs."""
     position, limit = trade.position, trade.position.policy.decision.min_trade_usd
     size, missing = trade.turnover * position.held.nav_usd, missing_usd(position.snapshot)
     needed = max(size, missing)
     subject = f"{size:,.2f} USD to trade" if size >= missing else f"{missing:,.2f} USD of cash to raise"
     detail = f"{subject}, at least {limit:,.2f}"
+    if trade.urgency is Urgency.OUT_OF_BAND and 0.0 < needed < limit and trade.benefit_usd > trade.cost_usd:
+        return GateResult(
+            needed, limit, passed=True, detail=f"{detail} unless it is worth more than it costs"
+        )
     return GateResult(needed, limit, needed >= limit and needed > 0.0, detail=detail)
 
 

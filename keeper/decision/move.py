@@ -12,6 +12,7 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, WAD
+from keeper.domain.urgency import Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,19 @@ class Move:
 def planned_move(position: VaultPosition, limits: UrgencyLimits) -> Move:
     """The part ``recentring`` of the distance to the aim of ``decision.rebalance_to``, within the target's bounds.
 
-    Where that would overshoot a band, or not lead nearer to the target, the aim is the target itself: no trigger fires
-    there, so no later trade can be its opposite. Raises InvalidSetting, InvalidCovariance, SolverFailed.
+    The aim is the target itself where that would overshoot a band, not lead nearer to the target, or be a trade out of
+    band that is smaller than ``min_trade_usd``. No trigger fires at the target, so no later trade can be its opposite,
+    and a drift out of band cannot last because each part of the correction is too small. Raises InvalidSetting,
+    InvalidCovariance, SolverFailed.
     """
     target = position.target.weights
     intended = aim_named(position.policy.decision.rebalance_to)(position, limits.urgency)
     recentred = interpolated(position.current.weights, intended, limits.recentring)
     aim = within_bounds(position, recentred)
     if aim != target and (
-        worst_overshoot(position, aim).of_band > 1.0 or _leads_away(position, recentred, aim)
+        worst_overshoot(position, aim).of_band > 1.0
+        or _leads_away(position, recentred, aim)
+        or (limits.urgency is Urgency.OUT_OF_BAND and _is_below_minimum(position, aim))
     ):
         aim = target
     return limited_move(
@@ -82,6 +87,11 @@ def remaining(position: VaultPosition, goal: Goal) -> float:
     return math.fsum(
         abs(target - weight) for target, weight in zip(position.target.weights, goal.weights, strict=True)
     )
+
+
+def _is_below_minimum(position: VaultPosition, aim: tuple[float, ...]) -> bool:
+    size_usd = measures.turnover(position.current.weights, aim) * position.held.nav_usd
+    return size_usd < position.policy.decision.min_trade_usd
 
 
 def _leads_away(position: VaultPosition, recentred: tuple[float, ...], aim: tuple[float, ...]) -> bool:

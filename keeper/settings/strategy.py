@@ -285,7 +285,8 @@ class DecisionTable(_Table):
         "of out_of_band, seconds",
     )
     min_trade_usd: Annotated[float, Field(ge=0)] = Field(
-        default=100.0, description="smaller trades are not made, USD"
+        default=100.0,
+        description="no smaller trade is made, except out of band where it is worth more than it costs, USD",
     )
     risk_aversion: Annotated[float, Field(gt=0, le=100)] = Field(
         default=4.0,

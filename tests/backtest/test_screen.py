@@ -142,6 +142,19 @@ def test_dear_gas_holes_late_assets_and_crashes_are_the_same_both_ways() -> None
     assert asked.low_health_factor.min() < policy.decision.act_health_factor
 
 
+def test_a_small_vault_with_cheap_gas_trades_below_the_minimum_only_out_of_band() -> None:
+    path = a_path(bars=FIRST + 420)
+    path = replace(path, gas_price_wei=np.full_like(path.gas_price_wei, 10**4))
+    policy = decided(risk_share_band=0.004, out_of_band=0.01, risk_aversion=60.0, triggers=("risk_share",))
+    screened, asked = both(path, policy, initial_nav_usd=500.0)
+    assert_same(screened, asked)
+    trades = [event for event in asked.events if not event.held_by]
+    small = [event for event in trades if event.turnover * 500.0 < policy.decision.min_trade_usd]
+    assert small
+    assert {event.urgency for event in small} == {Urgency.OUT_OF_BAND}
+    assert "min_trade" in {event.held_by for event in asked.events}
+
+
 def test_a_vault_that_keeps_its_gains_is_the_same_both_ways() -> None:
     screened, asked = both(a_path(bars=FIRST + 420), a_backtest_policy(), vault_size=VaultSize.COMPOUNDING)
     assert_same(screened, asked)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keeper.decision.aims import AIMS
@@ -81,6 +81,30 @@ def cases(draw: st.DrawFn, *, free: bool) -> Case:
     return Case(model, a_policy(decision=decision, size=sizes), start)
 
 
+def a_case_whose_halves_stay_out_of_band() -> Case:
+    """The edge of the no-trade region lies just inside the outer band, so that each half of the distance to it is
+    smaller than the last and none comes within the outer band."""
+    recentring = {Urgency.ROUTINE: 0.25, Urgency.OUT_OF_BAND: 0.5, Urgency.EMERGENCY: 1.0}
+    decision = a_decision_policy(
+        rebalance_to="boundary",
+        triggers=("risk_share",),
+        risk_share_band=0.01,
+        limits=tuple(
+            some_limits(urgency, recentring=part, max_trade=0.3) for urgency, part in recentring.items()
+        ),
+    )
+    model = a_model(
+        covariance=(
+            (0.06256299774441934, -0.08974150211809258, -0.04884019403039863, 0.03823622032301784),
+            (-0.08974150211809258, 0.40671699983435555, 0.04390400558283586, -0.11070743681534002),
+            (-0.04884019403039863, 0.04390400558283586, 1.4227669135260166, -0.19793885686442997),
+            (0.03823622032301784, -0.11070743681534002, -0.19793885686442997, 0.0803032794908966),
+        )
+    )
+    policy = a_policy(decision=decision, size=a_size_policy(target_volatility=0.3))
+    return Case(model, policy, (0.576171875, 0.0, 0.0, 0.576171875))
+
+
 def cycles(case: Case, *, free: bool) -> list[tuple[MarketSnapshot, Decision]]:
     """Up to and with the first HOLD; the vault holds exactly what each goal said."""
     weights, seen = case.start, list[tuple[MarketSnapshot, Decision]]()
@@ -112,6 +136,7 @@ def test_without_costs_it_comes_within_every_band_and_stays(case: Case) -> None:
 
 
 @given(cases(free=False))
+@example(a_case_whose_halves_stay_out_of_band())
 @examples(120)
 def test_with_costs_it_stops_within_the_bands_or_where_trading_no_longer_pays(case: Case) -> None:
     last = cycles(case, free=False)[-1][1]
@@ -119,6 +144,19 @@ def test_with_costs_it_stops_within_the_bands_or_where_trading_no_longer_pays(ca
     stopped = [gate.name for gate in last.gates if gate.kind == "limit" and not gate.passed]
     assert not fired or set(stopped) <= {"benefit_exceeds_cost", "min_trade", "improves"}
     assert not fired or (stopped and last.urgency is Urgency.ROUTINE)
+
+
+def test_an_out_of_band_trade_that_recentring_makes_too_small_goes_to_the_target() -> None:
+    case = a_case_whose_halves_stay_out_of_band()
+    seen = cycles(case, free=False)
+    (snapshot, last_trade), (_, settled) = seen[-2:]
+    target = size(case.model, Observation(snapshot), case.policy)
+    assert last_trade.goal is not None
+    assert last_trade.goal.weights == target.weights
+    assert settled.urgency is Urgency.ROUTINE
+    minimum = case.policy.decision.min_trade_usd
+    sizes = [next(gate.value for gate in one.gates if gate.name == "min_trade") for _, one in seen[:-1]]
+    assert min(sizes) >= minimum
 
 
 @given(cases(free=False))

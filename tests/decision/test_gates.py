@@ -415,6 +415,20 @@ def test_min_trade_just_met_and_just_missed(change: float, passed: bool) -> None
     assert limit("min_trade", trade).passed is passed
 
 
+@pytest.mark.parametrize(
+    ("urgency", "base_fee_wei", "passed"),
+    [(OUT_OF_BAND, 1, True), (OUT_OF_BAND, 20 * GWEI, False), (ROUTINE, 1, False)],
+)
+def test_below_the_minimum_only_an_out_of_band_trade_that_pays_for_its_gas_is_made(
+    urgency: Urgency, base_fee_wei: int, passed: bool
+) -> None:
+    snapshot = with_block(a_snapshot(nav_usd=50.0), base_fee_wei=base_fee_wei)
+    trade = a_trade(snapshot, urgency=urgency)
+    assert (trade.benefit_usd > trade.cost_usd) is (base_fee_wei == 1)
+    assert limit("min_trade", trade).passed is passed
+    assert not limit("min_trade", replace(trade, benefit_usd=trade.cost_usd)).passed
+
+
 def test_a_minimum_of_nothing_still_needs_a_trade() -> None:
     policy = a_policy(decision=a_decision_policy(min_trade_usd=0.0))
     snapshot = a_snapshot(weights=target_weights())

@@ -177,7 +177,7 @@ def _too_dear(
     gas = rules.rebalance_gas * market.gas_price_wei[t] / WAD * market.gas_usd[t]
     if near(size * nav, rules.min_trade_usd) or near(worth, cost + gas):
         return ASK
-    if size * nav < rules.min_trade_usd:
+    if size * nav < rules.min_trade_usd and (pressing == ROUTINE or worth <= cost + gas):
         return 5
     return 6 if pressing == ROUTINE and worth <= cost + gas else ASK
 
