@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD
@@ -227,7 +228,7 @@ class PoolLiquidity:
     mean_liquidity: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MarketSnapshot:
     """Everything about market and vault at one block hash. Per-token tuples are in the order of ``tokens``.
 
@@ -263,8 +264,12 @@ class MarketSnapshot:
     def risk_symbols(self) -> tuple[str, ...]:
         return tuple(token.symbol for token in self.tokens[1:])
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {token.symbol: place for place, token in enumerate(self.tokens)}
+
     def index(self, symbol: str) -> int:
-        return next(i for i, token in enumerate(self.tokens) if token.symbol == symbol)
+        return self._places[symbol]
 
     def token(self, symbol: str) -> Token:
         return self.tokens[self.index(symbol)]
