@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.risk.budgets import risk_parity
 from keeper.risk.capped import capped_risk_parity, nearest_within_caps
-from keeper.risk.caps import Cap, Limits, limits
+from keeper.risk.caps import Cap, FeasibleCaps, feasible_caps
 from keeper.risk.hierarchical import hierarchical_risk_parity, require_library
 from keeper.risk.minimum_variance import capped_minimum_variance, minimum_variance
 from keeper.risk.simple_weights import equal_weight, inverse_volatility
 
 Allocation = Callable[[ArrayLike, ArrayLike, Sequence[str]], NDArray[np.float64]]
-CappedAllocation = Callable[[ArrayLike, ArrayLike, Sequence[str], Limits], NDArray[np.float64]]
+CappedAllocation = Callable[[ArrayLike, ArrayLike, Sequence[str], FeasibleCaps], NDArray[np.float64]]
 
 ALLOCATIONS: Mapping[str, Allocation] = {
     "risk_parity": risk_parity,
@@ -30,7 +30,7 @@ OPTIMAL_WITHIN_CAPS: Mapping[str, CappedAllocation] = {
     "risk_parity": capped_risk_parity,
     "minimum_variance": capped_minimum_variance,
 }
-"""What caps are part of. The others have no objective to optimise: their weights move to the nearest."""
+"""Allocations with an objective, which is optimised within the caps. The others take the nearest allowed weights."""
 
 
 class Allocated(NamedTuple):
@@ -60,17 +60,17 @@ def allocate(
 ) -> Allocated:
     """Weights of the allocation of that name within the caps.
 
-    Where its own weights obey the caps they are returned to the bit. Raises InvalidSetting, InvalidCovariance,
-    InvalidBudgets, SolverFailed.
+    Weights that already obey the caps are returned unchanged, to the last bit. Raises InvalidSetting,
+    InvalidCovariance, InvalidBudgets, SolverFailed.
     """
     weights = allocation(name)(covariance, budgets, symbols)
     if not caps:
         return Allocated(weights, ())
-    within = limits(caps, tuple(symbols))
-    if within.allow(weights):
+    feasible = feasible_caps(caps, tuple(symbols))
+    if feasible.allow(weights):
         return Allocated(weights, ())
     if name in OPTIMAL_WITHIN_CAPS:
-        capped = OPTIMAL_WITHIN_CAPS[name](covariance, budgets, symbols, within)
+        capped = OPTIMAL_WITHIN_CAPS[name](covariance, budgets, symbols, feasible)
     else:
-        capped = nearest_within_caps(weights, within)
-    return Allocated(within.rounded(capped), within.binding(capped))
+        capped = nearest_within_caps(weights, feasible)
+    return Allocated(feasible.rounded(capped), feasible.binding(capped))

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import AssetPolicy, Group
-from keeper.risk.quadratic import minimise
+from keeper.risk.budgets import EPSILON
+from keeper.risk.quadratic import Minimum, minimise
 
 ROUNDING = 1e-12
-TIGHT = 1e-9
-SPREAD = 1e-3
-EPSILON = float(np.finfo(np.float64).eps)
+"""Weights and sums of weights that differ by less are equal."""
+BINDING_SLACK = 1e-9
+"""A cap binds when the weights use all of it but this part. The solvers reach 1e-10."""
+EVENNESS = 1e-3
+"""Weight of even weights beside the largest sum, in the search for weights inside the caps. Small, so that the sum
+decides; large enough for one solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,17 @@ def caps_of(assets: Sequence[AssetPolicy], groups: Sequence[Group]) -> tuple[Cap
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Feasible caps of n assets: ``members @ weights <= shares``; ``inside`` are positive weights that obey."""
+class FeasibleCaps:
+    """Caps that n assets can obey: ``members @ weights <= shares``.
+
+    ``members`` (m, n) is 1 where a cap counts an asset, ``shares`` (m,); ``interior`` (n,) are positive weights that
+    obey, with sum 1.
+    """
 
     caps: tuple[Cap, ...]
     members: NDArray[np.float64]
     shares: NDArray[np.float64]
-    inside: NDArray[np.float64]
+    interior: NDArray[np.float64]
 
     @property
     def cone(self) -> NDArray[np.float64]:
@@ -63,11 +71,11 @@ class Limits:
         return tuple(
             cap.name
             for cap, share, part in zip(self.caps, self.shares, used, strict=True)
-            if part >= share * (1.0 - TIGHT)
+            if part >= share * (1.0 - BINDING_SLACK)
         )
 
     def rounded(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The weights with what rounding put above a cap taken off, and given to an asset with room for it."""
+        """The weights without what rounding put above a cap; an asset that no cap binds receives it."""
         kept = weights.copy()
         for row, share in zip(self.members > 0.0, self.shares, strict=True):
             while (total := math.fsum(kept[row])) > share:
@@ -81,8 +89,11 @@ class Limits:
 
 
 @lru_cache(maxsize=64)
-def limits(caps: tuple[Cap, ...], names: tuple[str, ...]) -> Limits:
-    """The caps as rows. Raises InvalidSetting where one is malformed or together they leave no portfolio."""
+def feasible_caps(caps: tuple[Cap, ...], names: tuple[str, ...]) -> FeasibleCaps:
+    """The caps as rows over the assets ``names``.
+
+    Raises InvalidSetting for a malformed cap, and where the caps together leave no portfolio.
+    """
     twice = sorted({cap.name for cap in caps if [other.name for other in caps].count(cap.name) > 1})
     if twice:
         raise InvalidSetting(
@@ -94,10 +105,11 @@ def limits(caps: tuple[Cap, ...], names: tuple[str, ...]) -> Limits:
         -1, len(names)
     )
     shares = np.array([cap.max_share for cap in caps])
-    inside = _inside(caps, members, shares, names)
-    for shared in (members, shares, inside):
+    largest = _largest_sum(members, shares)
+    interior = _interior(caps, shares, names, largest)
+    for shared in (members, shares, interior):
         shared.setflags(write=False)
-    return Limits(caps, members, shares, inside)
+    return FeasibleCaps(caps=caps, members=members, shares=shares, interior=interior)
 
 
 def _require_sound(cap: Cap, names: tuple[str, ...]) -> None:
@@ -118,27 +130,36 @@ def _require_sound(cap: Cap, names: tuple[str, ...]) -> None:
         )
 
 
-def _inside(
-    caps: tuple[Cap, ...], members: NDArray[np.float64], shares: NDArray[np.float64], names: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """Weights far inside the caps, by the largest sum that they allow, spread as evenly as it can be."""
-    n = len(names)
+def _largest_sum(members: NDArray[np.float64], shares: NDArray[np.float64]) -> Minimum:
+    """The non-negative weights with the largest sum within the caps, as even as that sum allows."""
+    n = members.shape[1]
     lengths = np.sqrt(members.sum(axis=1))
-    rows = np.vstack([members / lengths[:, None], np.eye(n), -np.eye(n)])
-    bounds = np.concatenate([shares / lengths, np.ones(n), np.zeros(n)])
-    widest = minimise(SPREAD * np.eye(n), np.ones(n), rows, bounds, np.zeros(n))
-    total = math.fsum(widest.point)
+    return minimise(
+        hessian=EVENNESS * np.eye(n),
+        linear=np.ones(n),
+        rows=np.vstack([members / lengths[:, None], np.eye(n), -np.eye(n)]),
+        limits=np.concatenate([shares / lengths, np.ones(n), np.zeros(n)]),
+        start=np.zeros(n),
+    )
+
+
+def _interior(
+    caps: tuple[Cap, ...], shares: NDArray[np.float64], names: tuple[str, ...], largest: Minimum
+) -> NDArray[np.float64]:
+    """Weights (n,) far inside the caps."""
+    point = largest.point
+    total = math.fsum(point)
     if total < 1.0 - ROUNDING:
-        raise _infeasible(caps, widest.multipliers[: len(caps)], total)
-    point = widest.point
+        raise _infeasible(caps, largest.multipliers[: len(caps)], total)
     if total > 1.0 + ROUNDING:
-        even = float(shares.min(initial=1.0)) / n
+        # Scaled down to sum 1 the point has slack; half of that slack goes to even weights, which leaves none at 0.
+        even = float(shares.min(initial=1.0)) / len(names)
         mixed = 0.5 * (total - 1.0) / total
         point = (1.0 - mixed) * point + mixed * even
     left_out = [name for name, weight in zip(names, point, strict=True) if weight <= ROUNDING]
     if left_out:
         raise InvalidSetting(
-            f"the caps {_listed(caps)} leave no room for {', '.join(left_out)} beside the others",
+            f"the caps {_listed(caps)} force the weight of {', '.join(left_out)} to zero",
             remedy="Raise max_share of one of them.",
         )
     return np.asarray(point / point.sum(), dtype=np.float64)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keeper.domain.errors import InvalidSetting
-from keeper.risk.budgets import checked_inputs
+from keeper.risk.inputs import checked_inputs
 
-REMEDY = "Run: pip install 'keeper[research]'. Or set size.allocation to another one."
+_REMEDY = "Run: pip install 'keeper[research]'. Or set size.allocation to another one."
 
 
 def hierarchical_risk_parity(
@@ -32,12 +32,12 @@ def hierarchical_risk_parity(
         import pandas as pd
         from pypfopt.hierarchical_portfolio import HRPOpt  # type: ignore[import-untyped]
 
-        # In units of the least volatility: the library squares them.
+        # In units of the smallest volatility, so that the library's variances do not underflow.
         scaled = deviations / deviations.min()
         labels = range(len(names))
         matrix = pd.DataFrame(correlation * np.outer(scaled, scaled), index=labels, columns=labels)
-        found = HRPOpt(cov_matrix=matrix).optimize()
-    weights = np.array([float(found[label]) for label in labels])
+        tree_weights = HRPOpt(cov_matrix=matrix).optimize()
+    weights = np.array([float(tree_weights[label]) for label in labels])
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
@@ -45,5 +45,5 @@ def require_library() -> None:
     """Raises InvalidSetting when PyPortfolioOpt is not installed."""
     if find_spec("pypfopt") is None:
         raise InvalidSetting(
-            "size.allocation is 'hierarchical_risk_parity', which needs PyPortfolioOpt", remedy=REMEDY
+            "size.allocation is 'hierarchical_risk_parity', which needs PyPortfolioOpt", remedy=_REMEDY
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keeper.risk.budgets import checked_inputs
+from keeper.risk.inputs import checked_inputs
 
 
 def inverse_volatility(

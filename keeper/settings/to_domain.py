@@ -251,12 +251,12 @@ def _feed(table: FeedTable, listed: Book | None) -> FeedPolicy:
 def _require_allocation(whole: Policy) -> None:
     """What sizing would refuse at every cycle is refused before the first."""
     from keeper.risk.allocations import require_available
-    from keeper.risk.caps import caps_of, limits
+    from keeper.risk.caps import caps_of, feasible_caps
 
     require_available(whole.size.allocation)
     caps = caps_of(whole.assets, whole.size.groups)
     if caps:
-        limits(caps, tuple(asset.symbol for asset in whole.assets))
+        feasible_caps(caps, tuple(asset.symbol for asset in whole.assets))
 
 
 def _limits(urgency: Urgency, row: UrgencyTable) -> UrgencyLimits:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keeper.domain.errors import InvalidSetting, KeeperError
 from keeper.risk.allocations import ALLOCATIONS, Allocated, allocate
 from keeper.risk.budgets import risk_parity
-from keeper.risk.caps import Cap, limits
+from keeper.risk.caps import Cap, feasible_caps
 from keeper.risk.contributions import risk_shares
 from tests.factories import CORRELATION, RISK_SYMBOLS, VOLATILITIES
 from tests.properties import examples
@@ -173,12 +173,12 @@ def test_no_other_portfolio_within_the_caps_is_better(
             -variance if name == "minimum_variance" else float(budgets @ np.log(w)) - 0.5 * math.log(variance)
         )
 
-    within = limits(caps, names)
+    feasible = feasible_caps(caps, names)
     best = worth(weights)
     for draw in np.random.default_rng(seed).dirichlet(np.ones(len(names)), 20):
         for share in (0.9, 0.5, 0.1):
-            other = share * draw + (1 - share) * within.inside
-            if np.all(within.members @ other <= within.shares):
+            other = share * draw + (1 - share) * feasible.interior
+            if np.all(feasible.members @ other <= feasible.shares):
                 for part in (1.0, 1e-2, 1e-4):
                     assert worth((1 - part) * weights + part * other) <= best + 1e-12 * abs(best)
 
@@ -220,7 +220,7 @@ def solved(
 ) -> Allocated:
     """Only problems that have a solution."""
     try:
-        limits(caps, names)
+        feasible_caps(caps, names)
     except KeeperError:
         assume(False)
     return allocate(name, sigma, budgets, names, caps)

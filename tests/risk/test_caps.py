@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import Group
-from keeper.risk.caps import Cap, caps_of, limits
+from keeper.risk.caps import Cap, caps_of, feasible_caps
 from tests.factories import RISK_SYMBOLS, some_assets
 from tests.properties import examples
 
@@ -33,7 +33,7 @@ def test_the_settings_caps_are_named_and_those_that_cannot_bind_are_left_out() -
 def test_caps_that_sum_to_less_than_one_are_named_with_their_sum() -> None:
     caps = tuple(single(symbol, 0.2) for symbol in RISK_SYMBOLS)
     with pytest.raises(InvalidSetting, match=r"max_share:WBTC 0\.2.*max_share:UNI 0\.2 allow 0\.8 of"):
-        limits(caps, RISK_SYMBOLS)
+        feasible_caps(caps, RISK_SYMBOLS)
 
 
 def test_of_caps_that_contradict_only_those_responsible_are_named() -> None:
@@ -47,7 +47,7 @@ def test_of_caps_that_contradict_only_those_responsible_are_named() -> None:
         InvalidSetting,
         match=r"^the caps max_share:WBTC 0\.3, group:ether 0\.25, group:defi 0\.4 allow 0\.95 of",
     ):
-        limits(caps, RISK_SYMBOLS)
+        feasible_caps(caps, RISK_SYMBOLS)
 
 
 def test_overlapping_groups_are_counted_by_what_they_really_allow() -> None:
@@ -55,35 +55,35 @@ def test_overlapping_groups_are_counted_by_what_they_really_allow() -> None:
     pairs = (("A", "B"), ("B", "C"), ("A", "C"))
     caps = tuple(group("".join(pair), pair, 0.6) for pair in pairs)
     with pytest.raises(InvalidSetting, match=r"allow 0\.9 of"):
-        limits(caps, ("A", "B", "C"))
-    assert limits(caps, ("A", "B", "C", "D")).allow(np.full(4, 0.25))
+        feasible_caps(caps, ("A", "B", "C"))
+    assert feasible_caps(caps, ("A", "B", "C", "D")).allow(np.full(4, 0.25))
 
 
 def test_caps_that_leave_an_asset_no_room_name_it() -> None:
     caps = (group("left", ("A", "B"), 0.5), group("right", ("B", "C"), 0.5))
-    with pytest.raises(InvalidSetting, match="no room for B"):
-        limits(caps, ("A", "B", "C"))
+    with pytest.raises(InvalidSetting, match="force the weight of B to zero"):
+        feasible_caps(caps, ("A", "B", "C"))
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, float("nan")])
 def test_a_cap_that_is_no_share_is_refused(share: float) -> None:
     with pytest.raises(InvalidSetting, match="max_share:WBTC is"):
-        limits((single("WBTC", share),), RISK_SYMBOLS)
+        feasible_caps((single("WBTC", share),), RISK_SYMBOLS)
 
 
 def test_an_unknown_symbol_is_named() -> None:
     with pytest.raises(InvalidSetting, match="group:defi names AAVE"):
-        limits((group("defi", ("UNI", "AAVE"), 0.5),), RISK_SYMBOLS)
+        feasible_caps((group("defi", ("UNI", "AAVE"), 0.5),), RISK_SYMBOLS)
 
 
 def test_a_group_without_assets_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="group:none names no asset"):
-        limits((group("none", (), 0.5),), RISK_SYMBOLS)
+        feasible_caps((group("none", (), 0.5),), RISK_SYMBOLS)
 
 
 def test_two_groups_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidSetting, match="group:defi is given twice"):
-        limits((group("defi", ("UNI",), 0.5), group("defi", ("LINK",), 0.5)), RISK_SYMBOLS)
+        feasible_caps((group("defi", ("UNI",), 0.5), group("defi", ("LINK",), 0.5)), RISK_SYMBOLS)
 
 
 @given(
@@ -103,10 +103,10 @@ def test_caps_are_refused_exactly_where_a_linear_programme_finds_no_portfolio(
     rows = [[float(name in cap.symbols) for name in names] for cap in caps]
     most = -linprog(-np.ones(6), A_ub=rows, b_ub=[cap.max_share for cap in caps], bounds=(0, 1)).fun
     if most > 1 + 1e-9:
-        inside = limits(caps, names).inside
-        assert np.all(inside > 0)
-        assert np.all(np.array(rows) @ inside <= np.array([cap.max_share for cap in caps]) + 1e-15)
-        assert math.fsum(inside) == pytest.approx(1.0, abs=1e-15)
+        interior = feasible_caps(caps, names).interior
+        assert np.all(interior > 0)
+        assert np.all(np.array(rows) @ interior <= np.array([cap.max_share for cap in caps]) + 1e-15)
+        assert math.fsum(interior) == pytest.approx(1.0, abs=1e-15)
     elif most < 1 - 1e-9:
         with pytest.raises(InvalidSetting, match="allow"):
-            limits(caps, names)
+            feasible_caps(caps, names)

@@ -7,37 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.risk.quadratic import minimise
+from keeper.risk.quadratic import Minimum, minimise
 from tests.properties import examples
 
 
+def minimised(hessian: np.ndarray, linear: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> Minimum:
+    """From the origin, which every limit here allows."""
+    return minimise(hessian=hessian, linear=linear, rows=rows, limits=limits, start=np.zeros(len(linear)))
+
+
 def test_without_rows_it_is_the_stationary_point() -> None:
-    found = minimise(np.diag([2.0, 4.0]), np.array([2.0, 2.0]), np.empty((0, 2)), np.empty(0), np.zeros(2))
-    np.testing.assert_allclose(found.point, [1.0, 0.5], rtol=1e-15)
-    assert found.active == ()
+    minimum = minimised(np.diag([2.0, 4.0]), np.array([2.0, 2.0]), np.empty((0, 2)), np.empty(0))
+    np.testing.assert_allclose(minimum.point, [1.0, 0.5], rtol=1e-15)
+    assert minimum.active == ()
 
 
 def test_a_row_that_binds_has_its_multiplier() -> None:
     # x'x/2 - 2x - y on x + y <= 1: the nearest point to (2, 1) is (1, 0), the multiplier 1.
     rows, limits = np.array([[1.0, 1.0], [-1.0, 0.0]]), np.array([1.0, 0.0])
-    found = minimise(np.eye(2), np.array([2.0, 1.0]), rows, limits, np.zeros(2))
-    np.testing.assert_allclose(found.point, [1.0, 0.0], atol=1e-15)
-    np.testing.assert_allclose(found.multipliers, [1.0, 0.0], atol=1e-15)
-    assert found.active == (0,)
+    minimum = minimised(np.eye(2), np.array([2.0, 1.0]), rows, limits)
+    np.testing.assert_allclose(minimum.point, [1.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(minimum.multipliers, [1.0, 0.0], atol=1e-15)
+    assert minimum.active == (0,)
 
 
 @pytest.mark.parametrize("copies", [1, 2, 5])
 def test_the_same_row_given_again_changes_nothing(copies: int) -> None:
     rows = np.vstack([np.array([[1.0, 1.0]]) / np.sqrt(2)] * copies)
-    found = minimise(np.eye(2), np.array([2.0, 1.0]), rows, np.full(copies, np.sqrt(0.5)), np.zeros(2))
-    np.testing.assert_allclose(found.point, [1.0, 0.0], atol=1e-15)
-    assert len(found.active) == 1
+    minimum = minimised(np.eye(2), np.array([2.0, 1.0]), rows, np.full(copies, np.sqrt(0.5)))
+    np.testing.assert_allclose(minimum.point, [1.0, 0.0], atol=1e-15)
+    assert len(minimum.active) == 1
 
 
 def test_two_opposite_rows_are_an_equality() -> None:
     rows = np.array([[1.0, -1.0], [-1.0, 1.0]]) / np.sqrt(2)
-    found = minimise(np.eye(2), np.array([3.0, 1.0]), rows, np.zeros(2), np.zeros(2))
-    np.testing.assert_allclose(found.point, [2.0, 2.0], rtol=1e-14)
+    minimum = minimised(np.eye(2), np.array([3.0, 1.0]), rows, np.zeros(2))
+    np.testing.assert_allclose(minimum.point, [2.0, 2.0], rtol=1e-14)
 
 
 @given(st.integers(1, 8), st.integers(0, 12), st.integers(0, 2**32 - 1))
@@ -49,7 +54,7 @@ def test_the_optimality_conditions_hold(n: int, m: int, seed: int) -> None:
     rows = generator.normal(size=(m, n))
     rows /= np.linalg.norm(rows, axis=1)[:, None]
     limits = generator.uniform(0, 1, m) * generator.integers(0, 2, m)
-    point, multipliers, active = minimise(hessian, linear, rows, limits, np.zeros(n))
+    point, multipliers, active = minimised(hessian, linear, rows, limits)
     scale = 1 + np.abs(hessian).max() * np.abs(point).max() + np.abs(multipliers).max(initial=0)
     np.testing.assert_allclose(hessian @ point - linear + rows.T @ multipliers, 0, atol=1e-12 * scale)
     assert np.all(rows @ point <= limits + 1e-12 * scale)
