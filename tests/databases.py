@@ -32,9 +32,9 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree, folder, ignore_errors=True
     )  # after pgserver's own, which writes there again
     try:
-        import pgserver
+        from pgserver.postgres_server import get_server
 
-        server = pgserver.get_server(folder / "data")
+        server = get_server(folder / "data")
     except (ImportError, OSError, RuntimeError, AssertionError) as error:
         pytest.skip(f"{SKIPPED}: {error}")
     try:
@@ -50,7 +50,7 @@ def fresh_database(server: str) -> str:
 
     name = f"keeper_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE DATABASE "{name}"')
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 

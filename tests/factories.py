@@ -462,7 +462,7 @@ def a_reading(underlying: str, volatility: float | None, **changes: Any) -> Impl
 
 def a_book(**changes: Any) -> Book:
     """Of the local chain; it knows no token and no feed."""
-    contracts = {name: an_address(0xB0 + place) for place, name in enumerate(BOOK_CONTRACTS)}
+    contracts: dict[str, Any] = {name: an_address(0xB0 + place) for place, name in enumerate(BOOK_CONTRACTS)}
     return replace(Book(chain_id=31337, name="the local chain", rollup="", **contracts), **changes)
 
 

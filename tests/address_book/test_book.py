@@ -23,7 +23,8 @@ def shipped(chain_id: int) -> Book:
 
 def addresses(one: Book) -> Iterator[str]:
     yield from (one.multicall, one.quoter, one.router, one.factory, one.lending_pool_provider)
-    yield from (entry.address for entry in (*one.tokens, *one.feeds))
+    yield from (token.address for token in one.tokens)
+    yield from (feed.address for feed in one.feeds)
     if one.sequencer_feed is not None:
         yield one.sequencer_feed
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_typing import HexStr
 
 from keeper.app.composition import acting_account, signer
 from keeper.domain.errors import InvalidSetting
@@ -29,7 +30,7 @@ def never_asked() -> str:
 @pytest.fixture
 def keystore(tmp_path: Path) -> Path:
     path = tmp_path / "key.json"
-    content = Account.encrypt(PUBLIC_DEVELOPMENT_KEY, "correct horse", kdf="pbkdf2", iterations=2)
+    content = Account.encrypt(HexStr(PUBLIC_DEVELOPMENT_KEY), "correct horse", kdf="pbkdf2", iterations=2)
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 

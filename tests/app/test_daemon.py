@@ -22,7 +22,7 @@ from tests.cli.records import a_failure, a_record
 TRIGGER = trigger_from("1h")
 
 
-class Scheduler(BaseScheduler):
+class Scheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no types
     """Falls due a given number of times at once when it is started."""
 
     def __init__(self, times: int) -> None:
@@ -32,7 +32,7 @@ class Scheduler(BaseScheduler):
         self.stopped = False
         self.job: Callable[[], None] = lambda: None
 
-    def add_job(self, func: Callable[[], None], trigger: Any = None, **options: Any) -> None:  # type: ignore[override]
+    def add_job(self, func: Callable[[], None], trigger: Any = None, **options: Any) -> None:
         self.job = func
         self.options = options
 

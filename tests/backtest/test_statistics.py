@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
 DAY = 86_400
 
 
-def a_result(nav: np.ndarray, **changes: object) -> BacktestResult:
+def a_result(nav: np.ndarray, **changes: Any) -> BacktestResult:
     """Hourly, from a day's close on; two assets held in equal parts."""
     bars = nav.size
     result = BacktestResult(

@@ -7,6 +7,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,14 +76,16 @@ def scipy_slsqp(sigma: F) -> Solve:
         contributions = w * (sigma @ w) / np.sqrt(w @ sigma @ w)
         return float(np.square(contributions - contributions.mean()).sum())
 
+    solver: Any = minimize  # its stubs want constraints as a class
+
     def solve() -> F:
         return np.asarray(
-            minimize(
+            solver(
                 spread,
                 np.full(n, 1 / n),
                 method="SLSQP",
                 bounds=[(0, 1)] * n,
-                constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+                constraints={"type": "eq", "fun": lambda w: float(w.sum()) - 1},
             ).x
         )
 

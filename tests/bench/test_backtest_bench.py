@@ -93,7 +93,7 @@ def weights_at_every_bar(path: MarketPath) -> NDArray[np.float64]:
     """What a peer is given: equal weights that breathe a little, (T, n)."""
     n = len(path.symbols)
     wave = 1.0 + 0.1 * np.sin(np.arange(len(path.times))[:, None] / 50 + np.arange(n))
-    return wave / wave.sum(axis=1, keepdims=True)
+    return np.asarray(wave / wave.sum(axis=1, keepdims=True))
 
 
 def tell(benchmark: BenchmarkFixture, who: str, bars: int) -> None:

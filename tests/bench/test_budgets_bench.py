@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,17 +47,18 @@ def warm_loop(correlations: F, b: F, x: F, work: F, solves: int) -> float:
     return worst
 
 
+LOOPS: dict[str, Any] = {"from the bar before": warm_loop, "from nothing": cold_loop}
+
+
 def group(n: int) -> str:
     return f"equal risk, n = {n}"
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("loop", [warm_loop, cold_loop], ids=["warm", "cold"])
-def test_kernel_of_the_backtest_screen(
-    benchmark: BenchmarkFixture, n: int, loop: Callable[..., float]
-) -> None:
+@pytest.mark.parametrize("start", LOOPS)
+def test_kernel_of_the_backtest_screen(benchmark: BenchmarkFixture, n: int, start: str) -> None:
     benchmark.group = group(n)
-    start = "from the bar before" if loop is warm_loop else "from nothing"
+    loop = LOOPS[start]
     b, x, work = np.full(n, 1 / n), np.zeros(n), workspace(n)
     # One matrix has no bar before: at n = 1000 the two that alternate are a bar apart.
     correlations = history(n, max(BARS[n], 2), HALF_LIFE_BARS)
@@ -117,8 +119,9 @@ def test_a_thousand_assets(benchmark: BenchmarkFixture, condition: str) -> None:
     n = 1000
     correlation = CONDITIONS[condition](n)
     b, x, work = np.full(n, 1 / n), np.zeros(n), workspace(n)
-    cold_loop(correlation[None], b, x, work, 1)
-    worst = benchmark.pedantic(cold_loop, args=(correlation[None], b, x, work, 1), rounds=51)
+    loop = LOOPS["from nothing"]
+    loop(correlation[None], b, x, work, 1)
+    worst = benchmark.pedantic(loop, args=(correlation[None], b, x, work, 1), rounds=51)
     benchmark.extra_info |= {"who": f"keeper, from nothing: {condition}", "error": worst}
     assert worst <= TOLERANCE
 

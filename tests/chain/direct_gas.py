@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from web3.contract.contract import ContractFunction
+from web3.types import RPCEndpoint
 
 from keeper.devnet.compile import artifact
 from tests.chain.vault_scene import BORROW, REPAY, SUPPLY, SWAP_EXACT_IN, WITHDRAW, Scene, Step
@@ -39,7 +40,7 @@ def spent_by_operation(scene: Scene) -> tuple[Spent, ...]:
     for symbol, amount in (("USDC", 50_000 * USDC), ("WETH", 10 * ETHER), ("WBTC", 10**8)):
         scene.fund(symbol, scene.vault.address, amount)
     scene.impersonate(scene.vault.address)
-    scene.w3.provider.make_request("anvil_setBalance", [scene.vault.address, hex(10**20)])
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [scene.vault.address, hex(10**20)])
     scene.refresh_feeds()
     operations = {
         "supply": scene.supply("WETH", ETHER),
@@ -104,7 +105,7 @@ def _calls(scene: Scene, step: Step) -> list[ContractFunction]:
     if kind in (SUPPLY, SWAP_EXACT_IN):
         amount = min(amount, scene.erc20(token).functions.balanceOf(vault).call())
     approve = scene.erc20(token).functions.approve
-    calls = {
+    calls: dict[int, Callable[[], list[ContractFunction]]] = {
         SUPPLY: lambda: [
             approve(pool.address, amount),
             pool.functions.supply(token, amount, vault, 0),

@@ -100,6 +100,7 @@ def least_loss(found: Sequence[Curve], changes: Mapping[str, float], cash: str) 
         method="highs",
     )
     assert solved.status == 0, solved.message
+    assert solved.fun is not None
     return float(solved.fun) - math.fsum(changes.values())
 
 

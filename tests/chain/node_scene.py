@@ -26,7 +26,7 @@ def url_of(scene: Scene) -> str:
     return str(scene.w3.provider.endpoint_uri)  # type: ignore[attr-defined]
 
 
-def addresses_of(scene: Scene, **changes: str) -> Addresses:
+def addresses_of(scene: Scene, **changes: Any) -> Addresses:
     found = Addresses(vault=scene.vault.address, multicall=MULTICALL, quoter=scene.uniswap.quoter)
     return replace(found, **changes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hexbytes import HexBytes
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError, ContractLogicError
@@ -89,7 +90,7 @@ class QueueScene:
                 for e in (*queue_artifact()["abi"], *vault_artifact()["abi"])
                 if e["type"] == "error"
             }
-            return str(names.get(bytes.fromhex(str(error.data)[2:10]), error.data))
+            return str(names.get(HexBytes(str(error.data)[:10]), error.data))
         except ContractLogicError as error:
             return str(error)
         raise AssertionError("the call did not revert")

@@ -66,8 +66,8 @@ def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: Cha
                 assert foretold == pytest.approx(lost, rel=WITHIN), (symbol, usd)
             rows.append((symbol, usd, assumed, foretold, bought, sold))
     print("\n| asset | USD | assumed, bps | curve | buying | selling |\n|---|---|---|---|---|---|")
-    for symbol, usd, flat, *lost in rows:
-        bps = " | ".join(f"{one / usd * BPS:.1f}" for one in lost)
+    for symbol, usd, flat, *losses in rows:
+        bps = " | ".join(f"{loss / usd * BPS:.1f}" for loss in losses)
         print(f"| {symbol} | {usd:,.0f} | {flat} | {bps} |")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keeper.devnet import compile as contracts
+from keeper.devnet.paths import NODE_MODULES
 from keeper.domain.errors import BadInput
 
 EIP_170_LIMIT = 24_576
@@ -25,7 +26,7 @@ def packages_like(real: Path, place: Path) -> Path:
 def test_another_version_of_any_package_makes_another_chain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contracts, "NODE_MODULES", packages_like(contracts.NODE_MODULES, tmp_path))
+    monkeypatch.setattr(contracts, "NODE_MODULES", packages_like(NODE_MODULES, tmp_path))
     seen = {contracts.fingerprint()}
     for package in (
         "@openzeppelin/contracts",

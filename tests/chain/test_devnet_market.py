@@ -7,6 +7,7 @@ from eth_typing import ChecksumAddress
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.types import RPCEndpoint
 
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import latest_round, publish, publish_now, refresh, set_sequencer
@@ -200,8 +201,8 @@ def test_a_feed_that_moves_alone_leaves_the_pools(w3: Web3, market: Market, owne
 def test_half_an_hour_of_prices_can_be_averaged(w3: Web3, market: Market) -> None:
     pool = market.uniswap.pools[0]
     contract = w3.eth.contract(address=pool.address, abi=artifact("UniswapV3Pool").abi)
-    w3.provider.make_request("evm_increaseTime", [1_800])  # type: ignore[arg-type]
-    w3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+    w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1_800])
+    w3.provider.make_request(RPCEndpoint("evm_mine"), [])
     early, late = contract.functions.observe([1_800, 0]).call()[0]
     assert (late - early) // 1_800 == contract.functions.slot0().call()[1]
     assert contract.functions.slot0().call()[4] >= 150

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from web3.types import RPCEndpoint
+
 from keeper.devnet.feeds import latest_round
 from keeper.devnet.publisher import publish_due, publishing
 from keeper.devnet.world import DEFAULT_HEARTBEAT_S, World, heartbeat_s
@@ -12,7 +14,7 @@ HALF = DEFAULT_HEARTBEAT_S // 2
 
 
 def advance_without_a_block(world: World, seconds: int) -> None:
-    world.w3.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
+    world.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
 
 
 def test_fresh_feeds_are_left_alone(chain: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from keeper.devnet import deployment
 from keeper.devnet import world as devnet
+from keeper.devnet.feeds import latest_round
 from keeper.devnet.world import HEARTBEAT_S, World
 
 MINUTE = 60
@@ -32,7 +33,7 @@ def test_time_passes_with_fresh_rounds(chain: World) -> None:
     start = chain.now()
     chain.pass_time(3_600)
     assert chain.now() - start >= 3_600
-    _, updated_at = devnet.feeds.latest_round(chain.w3, chain.feeds.addresses["WBTC"])
+    _, updated_at = latest_round(chain.w3, chain.feeds.addresses["WBTC"])
     assert chain.now() - updated_at < MINUTE
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from web3.types import RPCEndpoint
 
 from keeper.address_book.book import Book, BookFeed, BookToken
 from keeper.chain.chain_reader import ChainReader
@@ -104,7 +105,7 @@ def test_another_feed_is_told_and_not_refused(scene: Scene, rpc: Rpc, listed: Bo
 
 def test_a_feed_without_code_is_refused(scene: Scene, rpc: Rpc, listed: Book) -> None:
     known = next(one.address for one in listed.feeds if one.symbol == "WETH/USD")
-    scene.w3.provider.make_request("anvil_setCode", [known, "0x"])  # type: ignore[arg-type]
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [known, "0x"])
     with pytest.raises(WrongContract, match=f"price feed {known.lower()} gave another answer"):
         told(scene, rpc, listed)
 

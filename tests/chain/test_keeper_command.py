@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web3.types import RPCEndpoint
 
 from keeper.cli.main import main
 from keeper.devnet import world as devnet
@@ -167,8 +168,8 @@ def test_without_either_word_it_explains_itself(keeper: Run, chain: World) -> No
 
 
 def test_a_stale_feed_holds_the_trade_back_and_is_named(keeper: Run, chain: World) -> None:
-    chain.w3.provider.make_request("evm_increaseTime", [2 * HOUR])
-    chain.w3.provider.make_request("evm_mine", [])
+    chain.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [2 * HOUR])
+    chain.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
     ended = keeper("rebalance", "--execute", "--json")
     assert ended.code == 4
     (gate,) = [gate for gate in ended.json()["gates"] if gate["name"] == "prices_fresh"]
@@ -199,9 +200,9 @@ def test_a_wrong_vault_address_is_named(keeper: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_another_chain_id_is_refused(keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    chain.w3.provider.make_request("anvil_setChainId", [31_338])
+    chain.w3.provider.make_request(RPCEndpoint("anvil_setChainId"), [31_338])
     ended = keeper("rebalance", "--execute")
-    chain.w3.provider.make_request("anvil_setChainId", [31_337])
+    chain.w3.provider.make_request(RPCEndpoint("anvil_setChainId"), [31_337])
     assert ended.code == 2
     assert "31338" in ended.err + ended.out
     assert chain.vault.functions.epoch().call() == UNTOUCHED

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
+from eth_typing import HexStr
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
@@ -72,7 +73,7 @@ class Desk:
             {
                 "from": eth.w3.to_checksum_address(self.world.deployment.accounts["keeper"]),
                 "to": self.world.vault.address,
-                "data": self.node.calldata(plan, snapshot),
+                "data": HexStr(self.node.calldata(plan, snapshot)),
                 "gas": GAS,
             }
         )

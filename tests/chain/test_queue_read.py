@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from typer.testing import CliRunner
+from web3.types import RPCEndpoint
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
@@ -78,7 +79,7 @@ def test_the_queue_of_another_vault_is_refused(scene: QueueScene, chain: World) 
 
 def test_the_command_deploys_a_queue_only_with_the_word_execute(scene: QueueScene, tmp_path: Path) -> None:
     w3, signer = scene.vault.w3, Account.create()
-    w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
     key, password = tmp_path / "key.json", tmp_path / "password"
     key.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
     password.write_text("correct horse\n")
@@ -106,7 +107,7 @@ def test_the_command_serves_what_can_be_served_only_with_the_word_execute(
     scene.request(first, 40_000 * SHARE)
     scene.mature()
     signer = Account.create()
-    scene.vault.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    scene.vault.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
     key, password = tmp_path / "key.json", tmp_path / "password"
     key.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
     password.write_text("correct horse\n")

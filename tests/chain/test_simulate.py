@@ -8,9 +8,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from eth_typing import HexStr
+from eth_utils.address import to_checksum_address
+from web3.types import TxParams
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
+from keeper.devnet.world import World
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio
@@ -22,7 +26,7 @@ USDC = 10**6
 
 
 @pytest.fixture
-def scene(chain: object) -> Scene:
+def scene(chain: World) -> Scene:
     scene = vault_scene(chain)
     scene.deposit(100_000 * USDC)
     return scene
@@ -65,10 +69,10 @@ def simulated_and_sent(scene: Scene, node: ChainReader) -> tuple[SimulationRepor
     snapshot = node.read({}, 0).snapshot
     plan = levering(snapshot, scene)
     report = node.simulate(plan, snapshot)
-    transaction = {
-        "from": scene.people.keeper,
+    transaction: TxParams = {
+        "from": to_checksum_address(scene.people.keeper),
         "to": scene.vault.address,
-        "data": node.calldata(plan, snapshot),
+        "data": HexStr(node.calldata(plan, snapshot)),
         "gas": GAS,
     }
     receipt = scene.w3.eth.wait_for_transaction_receipt(scene.w3.eth.send_transaction(transaction))
@@ -106,12 +110,12 @@ def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Cha
 
 def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
-    nonce = scene.w3.eth.get_transaction_count(scene.people.keeper)
+    nonce = scene.w3.eth.get_transaction_count(to_checksum_address(scene.people.keeper))
     before = node.round_trips
     assert node.simulate(levering(snapshot, scene), snapshot).success
     assert 1 == node.round_trips - before
     assert 0 == scene.read.epoch().call()
-    assert nonce == scene.w3.eth.get_transaction_count(scene.people.keeper)
+    assert nonce == scene.w3.eth.get_transaction_count(to_checksum_address(scene.people.keeper))
     assert snapshot.block.number == scene.w3.eth.block_number
 
 

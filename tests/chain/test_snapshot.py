@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from eth_utils.address import to_checksum_address
+from web3.types import RPCEndpoint
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
+from keeper.devnet.world import World
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, NodeUntrusted, WrongChain, WrongContract
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio
@@ -19,7 +22,7 @@ USDC = 10**6
 
 
 @pytest.fixture
-def scene(chain: object) -> Scene:
+def scene(chain: World) -> Scene:
     scene = vault_scene(chain)
     scene.deposit(100_000 * USDC)
     return scene
@@ -95,7 +98,7 @@ def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node:
     assert vault.policy().call()[6] == snapshot.vault.policy.max_loss_bps
     assert 15_000 == snapshot.vault.assets[1].max_weight_bps
     assert snapshot.keeper_has_role
-    assert scene.w3.eth.get_balance(scene.people.keeper) == snapshot.keeper_balance_wei
+    assert scene.w3.eth.get_balance(to_checksum_address(scene.people.keeper)) == snapshot.keeper_balance_wei
 
     account = pool.getUserAccountData(scene.vault.address).call()
     assert (account[0], account[1], account[5]) == (
@@ -211,7 +214,7 @@ def test_a_vault_that_stops_answering_is_the_nodes_fault_not_the_settings(
     scene: Scene, node: ChainReader
 ) -> None:
     node.read({}, 0)
-    scene.w3.provider.make_request("anvil_setCode", [scene.vault.address, "0x"])  # type: ignore[arg-type]
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [scene.vault.address, "0x"])
     with pytest.raises(NodeUntrusted, match="of vault"):
         node.read({}, 0)
 

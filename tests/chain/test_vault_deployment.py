@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
 from typer.testing import CliRunner
+from web3.types import RPCEndpoint
 
 from keeper.chain.admin.vault_deployment import deploy_vault, vault_artifact, vault_at
 from keeper.chain.admin.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
@@ -16,6 +18,7 @@ from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
 from keeper.devnet.world import World
 from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
+from tests.chain.node_scene import url_of
 from tests.chain.vault_scene import RISKY, Scene, vault_parameters, vault_scene
 
 LARGEST_CONTRACT = 24_576  # EIP-170
@@ -66,7 +69,7 @@ def test_the_vault_is_what_its_parameters_say(scene: Scene, parameters: VaultPar
 
 def test_an_account_that_signs_here_deploys_as_well(scene: Scene, parameters: VaultParameters) -> None:
     signer = Account.create()
-    scene.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
     deployment = deploy_vault(scene.w3, signer, parameters)
     assert parameters.keeper != signer.address
     assert vault_at(scene.w3, deployment.address).functions.asset().call() == parameters.asset
@@ -84,7 +87,7 @@ def test_an_account_that_signs_here_deploys_as_well(scene: Scene, parameters: Va
     ],
 )
 def test_parameters_that_cannot_be_right_are_named_before_anything_is_sent(
-    scene: Scene, parameters: VaultParameters, changes: dict[str, object], field: str
+    scene: Scene, parameters: VaultParameters, changes: dict[str, Any], field: str
 ) -> None:
     block = scene.w3.eth.block_number
     with pytest.raises(InvalidSetting, match=field):
@@ -137,7 +140,7 @@ def toml(tmp_path: Path, parameters: VaultParameters) -> Path:
 @pytest.fixture
 def keystore(scene: Scene, tmp_path: Path) -> list[str]:
     signer = Account.create()
-    scene.w3.provider.make_request("anvil_setBalance", [signer.address, hex(10**20)])
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
     path, password = tmp_path / "key.json", tmp_path / "password"
     path.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
     password.write_text("correct horse\n")
@@ -152,7 +155,7 @@ def test_parameters_come_from_toml(toml: Path, parameters: VaultParameters) -> N
 
 
 def test_deploy_sends_only_with_the_word_execute(scene: Scene, toml: Path, keystore: list[str]) -> None:
-    node = ["--rpc-url", scene.w3.provider.endpoint_uri, "--chain-id", str(scene.w3.eth.chain_id)]
+    node = ["--rpc-url", url_of(scene), "--chain-id", str(scene.w3.eth.chain_id)]
     arguments = ["deploy", str(toml), *keystore, *node]
     block = scene.w3.eth.block_number
     explained = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -169,7 +172,7 @@ def test_deploy_refuses_another_chain(scene: Scene, toml: Path, keystore: list[s
         str(toml),
         *keystore,
         "--rpc-url",
-        scene.w3.provider.endpoint_uri,
+        url_of(scene),
         "--chain-id",
         "1",
     ]
@@ -180,7 +183,7 @@ def test_deploy_refuses_another_chain(scene: Scene, toml: Path, keystore: list[s
 def test_show_prints_position_limits_and_roles(scene: Scene) -> None:
     scene.deposit(100_000 * 10**6)
     scene.lever(1.8)
-    arguments = ["show", scene.vault.address, "--rpc-url", scene.w3.provider.endpoint_uri]
+    arguments = ["show", scene.vault.address, "--rpc-url", url_of(scene)]
     shown = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
     assert "of at most 2.5000" in shown
     assert scene.people.guardian in shown

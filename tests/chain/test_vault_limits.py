@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from web3.logs import DISCARD
+from web3.types import RPCEndpoint
 
 from keeper.devnet.world import World
 from keeper.domain.units import BPS, WAD
@@ -291,7 +292,7 @@ def test_collateral_that_the_pool_left_out_is_counted_in_with_the_next_supply(sc
     scene.send(scene.rebalance([scene.supply("USDC", 1_000 * USDC)]), scene.people.keeper)
     assert scene.collateral_usd() > 0
     scene.impersonate(scene.vault.address)
-    scene.w3.provider.make_request("anvil_setBalance", [scene.vault.address, hex(10**20)])
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [scene.vault.address, hex(10**20)])
     leave_out = scene.pool.functions.setUserUseReserveAsCollateral(scene.tokens["USDC"].address, False)
     scene.send(leave_out, scene.vault.address)
     assert 0 == scene.collateral_usd()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from eth_utils.crypto import keccak
 from web3.exceptions import ContractCustomError
+from web3.types import Nonce, Wei
 
 from keeper.devnet.world import World
 from keeper.domain.units import BPS
@@ -176,7 +177,7 @@ def test_a_token_that_calls_back_finds_every_door_locked(scene: Scene) -> None:
         scene.ripcord(steps, epoch=epoch + 1),
     )
     for call in calls:
-        data = call.build_transaction({"gas": 1, "gasPrice": 0, "nonce": 0})["data"]
+        data = call.build_transaction({"gas": 1, "gasPrice": Wei(0), "nonce": Nonce(0)})["data"]
         snapshot = scene.snapshot()
         scene.send(hostile.functions.arm(scene.vault.address, data), stranger)
         scene.send(scene.rebalance(steps, epoch=epoch), scene.people.keeper)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,12 +10,13 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError
-from web3.types import TxReceipt
+from web3.types import RPCEndpoint, TxReceipt
 
 from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
 from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters, VaultPolicy
 from keeper.devnet.compile import artifact
-from keeper.devnet.uniswap import Uniswap, sqrt_price_x96
+from keeper.devnet.uniswap import Uniswap
+from keeper.devnet.uniswap_math import sqrt_price_x96
 from keeper.devnet.world import World
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, WAD
@@ -97,17 +98,22 @@ class Scene:
         self.restore(snapshot)
         return True
 
-    def rebalance(self, steps: list[Step], flash: int = 0, **changes: int) -> ContractFunction:
+    def rebalance(self, steps: Sequence[Step], flash: int = 0, **changes: int) -> ContractFunction:
         return self._call("rebalance", steps, flash, **changes)
 
-    def deleverage(self, steps: list[Step], flash: int = 0, **changes: int) -> ContractFunction:
+    def deleverage(self, steps: Sequence[Step], flash: int = 0, **changes: int) -> ContractFunction:
         return self._call("deleverage", steps, flash, **changes)
 
-    def ripcord(self, steps: list[Step], flash: int = 0, **changes: int) -> ContractFunction:
+    def ripcord(self, steps: Sequence[Step], flash: int = 0, **changes: int) -> ContractFunction:
         return self._call("ripcord", steps, flash, **changes)
 
     def _call(
-        self, name: str, steps: list[Step], flash: int, epoch: int | None = None, deadline: int = FAR_FUTURE
+        self,
+        name: str,
+        steps: Sequence[Step],
+        flash: int,
+        epoch: int | None = None,
+        deadline: int = FAR_FUTURE,
     ) -> ContractFunction:
         expected = self.read.epoch().call() if epoch is None else epoch
         return self.vault.functions[name](expected, deadline, flash, steps)
@@ -180,7 +186,7 @@ class Scene:
 
     def premium(self, flash: int) -> int:
         bps = self.pool.functions.FLASHLOAN_PREMIUM_TOTAL().call()
-        return -(-flash * bps // 10_000)
+        return int(-(-flash * bps // 10_000))
 
     def shifting(self, usdc: int) -> tuple[list[Step], int]:
         """Steps that move that much from ether to bitcoin while all four assets are held."""
@@ -215,7 +221,10 @@ class Scene:
 
     def erc20(self, symbol_or_address: str) -> Contract:
         abi = artifact("ERC20").abi
-        return self.w3.eth.contract(address=self.address(symbol_or_address), abi=abi)
+        return self._contract(self.address(symbol_or_address), abi)
+
+    def _contract(self, address: str, abi: Sequence[Any]) -> Contract:
+        return self.w3.eth.contract(address=self.w3.to_checksum_address(address), abi=abi)
 
     def price(self, symbol: str) -> float:
         """By the vault's feed, USD."""
@@ -228,7 +237,8 @@ class Scene:
 
     def policy_change(self, **changes: int) -> ContractFunction:
         changed = replace(self.policy(), **changes)
-        return self.read.setPolicy(tuple(getattr(changed, field.name) for field in fields(VaultPolicy)))
+        values = tuple(getattr(changed, field.name) for field in fields(VaultPolicy))
+        return self.vault.functions.setPolicy(values)
 
     def set_policy(self, **changes: int) -> None:
         self.send(self.policy_change(**changes), self.people.admin)
@@ -278,26 +288,26 @@ class Scene:
         compiled = artifact(name)
         factory = self.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
         sent = factory.constructor(*arguments).transact({"from": self.people.stranger, "gas": GAS})
-        address = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=POLL_S)["contractAddress"]
-        return self.w3.eth.contract(address=address, abi=compiled.abi)
+        receipt = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=POLL_S)
+        return self._contract(str(receipt["contractAddress"]), compiled.abi)
 
     def now(self) -> int:
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
     def snapshot(self) -> str:
-        return str(self.w3.provider.make_request("evm_snapshot", [])["result"])
+        return str(self.w3.provider.make_request(RPCEndpoint("evm_snapshot"), [])["result"])
 
     def restore(self, snapshot: str) -> None:
-        assert self.w3.provider.make_request("evm_revert", [snapshot])["result"]
+        assert self.w3.provider.make_request(RPCEndpoint("evm_revert"), [snapshot])["result"]
 
     def mine_at(self, timestamp: int) -> None:
-        self.w3.provider.make_request("evm_setNextBlockTimestamp", [timestamp])
-        self.w3.provider.make_request("evm_mine", [])
+        self.w3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [timestamp])
+        self.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
     def wait(self, seconds: int) -> None:
         """Lets chain time pass and mines a block."""
-        self.w3.provider.make_request("evm_increaseTime", [seconds])
-        self.w3.provider.make_request("evm_mine", [])
+        self.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
+        self.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
     def nav(self) -> int:
         """USD, 8 decimals."""
@@ -368,11 +378,11 @@ class Scene:
     def replace_code(self, symbol: str, name: str) -> Contract:
         """The token keeps its address and storage and from now on runs another contract's code."""
         code = self.w3.eth.get_code(self.deploy(name).address)
-        self.w3.provider.make_request("anvil_setCode", [self.address(symbol), code.to_0x_hex()])
-        return self.w3.eth.contract(address=self.address(symbol), abi=artifact(name).abi)
+        self.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [self.address(symbol), code.to_0x_hex()])
+        return self._contract(self.address(symbol), artifact(name).abi)
 
     def impersonate(self, account: str) -> None:
-        self.w3.provider.make_request("anvil_impersonateAccount", [account])
+        self.w3.provider.make_request(RPCEndpoint("anvil_impersonateAccount"), [account])
 
 
 def vault_parameters(chain: World) -> VaultParameters:
@@ -411,4 +421,6 @@ def vault_scene(chain: World) -> Scene:
 
 
 def _people(w3: Web3) -> People:
-    return People(*w3.eth.accounts[1:6])
+    accounts: Sequence[str] = w3.eth.accounts
+    admin, keeper, guardian, depositor, stranger = accounts[1:6]
+    return People(admin, keeper, guardian, depositor, stranger)

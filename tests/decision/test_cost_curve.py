@@ -19,7 +19,7 @@ from keeper.decision.cost_curve import (
     pool_curve,
     side_by_side,
 )
-from keeper.domain.market import HUB, MarketSnapshot
+from keeper.domain.market import MarketSnapshot
 from keeper.planning import quotes
 from keeper.planning.netting import Trade
 from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed
@@ -194,7 +194,6 @@ def test_pools_of_mainnets_depth_say_what_their_table_says() -> None:
 
 def test_it_leads_through_the_planners_candidates_and_no_others() -> None:
     """Each candidate alone is found with its fees; a pool that no candidate goes through changes nothing."""
-    assert quotes.HUB == HUB
     snapshot = a_snapshot(vault=a_vault(fee_tiers=(500, 3_000)))
     everything = [
         a_depth(snapshot, symbol, quote, fee, 1e6)

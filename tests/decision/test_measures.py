@@ -84,8 +84,9 @@ def test_tracking_error_is_the_volatility_of_what_is_off() -> None:
 
 def test_trade_cost_charges_each_asset_its_own_and_the_premium_on_the_change_of_debt() -> None:
     # 10 · 0.1 + 20 · 0.1 + 40 · 0.3 + 80 · 0.2 = 31 bps of trades, 5 · 0.1 of flash loan, of a million.
-    assert measures.trade_cost(HELD, DUE, COSTS, 5.0, 1.5, 1e6) == pytest.approx(31.5e-4 * 1e6)
-    assert measures.turnover(HELD, DUE) == pytest.approx(0.7)
+    held, due = HELD.tolist(), DUE.tolist()
+    assert measures.trade_cost(held, due, COSTS.tolist(), 5.0, 1.5, 1e6) == pytest.approx(31.5e-4 * 1e6)
+    assert measures.turnover(held, due) == pytest.approx(0.7)
 
 
 def test_benefit_by_hand() -> None:

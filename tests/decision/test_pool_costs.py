@@ -150,7 +150,7 @@ def test_too_large_for_its_pools_it_stops_on_the_way_into_the_ellipsoid_where_mo
     def net(part: float) -> float:
         gained = strength * position.tracking_error**2 * (part - part * part / 2)
         spent = [c * abs(d) * part + q * (d * part) ** 2 / 2 for (c, q), d in zip(squares, way, strict=True)]
-        return gained - sum(spent)
+        return float(gained - sum(spent))
 
     assert net(parts[0]) >= max(net(part) for part in np.linspace(0.0, 1.0, 1_001)) - 1e-15
 

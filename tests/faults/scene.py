@@ -362,7 +362,7 @@ class Stage:
         name = f"trial_{uuid.uuid4().hex}"
         server = base.set(database="postgres").render_as_string(hide_password=False)
         with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{base.database}"')  # type: ignore[call-overload]
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{base.database}"')
         return base.set(database=name).render_as_string(hide_password=False)
 
     @staticmethod

@@ -261,7 +261,7 @@ class Thief:
     def _accomplice_usd(self) -> float:
         scene, stranger = self._scene, self._scene.people.stranger
         return sum(
-            scene.balance(symbol, stranger) * scene.price(symbol) / 10 ** scene.tokens[symbol].decimals
+            scene.balance(symbol, stranger) * scene.price(symbol) / float(10 ** scene.tokens[symbol].decimals)
             for symbol in ("USDC", *RISKY)
         )
 

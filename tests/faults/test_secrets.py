@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_typing import HexStr
 
 from keeper.devnet.anvil import rpc
 from keeper.devnet.world import World
@@ -80,7 +81,9 @@ class Operator:
 def operator(fork: World, tmp_path: Path) -> Iterator[Operator]:
     """A keystore, its password in a file, and addresses with credentials in them."""
     snapshot = rpc(fork.deployment.rpc_url, "evm_snapshot")
-    (tmp_path / "keystore.json").write_text(json.dumps(Account.encrypt(KEY, PASSWORD, iterations=1_024)))
+    (tmp_path / "keystore.json").write_text(
+        json.dumps(Account.encrypt(HexStr(KEY), PASSWORD, iterations=1_024))
+    )
     (tmp_path / "password").write_text(PASSWORD)
     account = Account.from_key(KEY).address
     rpc(fork.deployment.rpc_url, "anvil_setBalance", account, hex(10**20))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -252,13 +253,17 @@ def test_row_25_an_emergency_in_smaller_blocks_repays_what_fits_each_time(trial:
         assert trial.vault().epoch == epoch + part
 
 
+def _one_more_arrived(trial: Trial) -> Callable[[], bool]:
+    count = len(trial.proxy.arrived)
+    return lambda: len(trial.proxy.arrived) > count
+
+
 def test_row_26_three_reverts_halt_the_keeper(trial: Trial) -> None:
     """The vault's guard turns each down: its prices moved between simulation and block."""
     for _ in range(3):
         trial.proxy.mines_on_poll = None
         running = trial.start()
-        count = len(trial.proxy.arrived)
-        trial.until(lambda count=count: len(trial.proxy.arrived) > count)
+        trial.until(_one_more_arrived(trial))
         trial.vault_paused(True)
         trial.proxy.mine()
         assert trial.ended(running).exit_code == 5

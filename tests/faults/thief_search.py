@@ -53,7 +53,7 @@ def _any_move(chance: np.random.Generator) -> Move:
         symbol=str(chance.choice(RISKY)),
         size=float(chance.uniform(0.02, 1.2)),
         push=float(chance.choice((0.0, chance.uniform(0.05, 1.0)))),
-        wait_s=int(chance.choice((0, 12, 610, chance.integers(600, 12_000)))),
+        wait_s=int(chance.choice((0, 12, 610, int(chance.integers(600, 12_000))))),
     )
 
 

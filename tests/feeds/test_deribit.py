@@ -90,7 +90,8 @@ def test_the_book_to_the_horizon_is_preferred_and_dvol_told_beside_it() -> None:
 def test_percent_becomes_a_fraction_and_only_a_closed_candle_counts() -> None:
     # The last candle opens at the block's hour: still open.
     reading = read(candles(47.5, 99.0, last_open=AS_OF), NOTHING)
-    assert (0.475, AS_OF) == (pytest.approx(reading.volatility), reading.observed_at)
+    assert reading.volatility == pytest.approx(0.475)
+    assert reading.observed_at == AS_OF
     assert "Deribit DVOL" == reading.source
     assert reading.reason.startswith("option book BTC")
 
@@ -121,7 +122,8 @@ def test_when_book_and_index_contradict_each_other_the_higher_counts() -> None:
 
 def test_unusable_candles_are_passed_over_for_the_last_usable_one() -> None:
     reading = read(candles(47.5, 0.0, 500.0, None), NOTHING)
-    assert (0.475, AS_OF - 3 * HOUR) == (pytest.approx(reading.volatility), reading.observed_at)
+    assert reading.volatility == pytest.approx(0.475)
+    assert reading.observed_at == AS_OF - 3 * HOUR
 
 
 def refused(_: httpx.Request) -> httpx.Response:
@@ -247,12 +249,9 @@ def test_the_slice_tells_how_the_number_came_out() -> None:
     serve = httpx.MockTransport(book(55.0))
     found = Deribit("https://deribit.example", transport=serve).slice_of("BTC", AS_OF, MONTH)
     (expiry,) = found.expiries
-    assert (30.333, 0.55, 2, 1.0) == (
-        pytest.approx(expiry.days, abs=1e-3),
-        pytest.approx(expiry.volatility),
-        expiry.marks,
-        expiry.weight,
-    )
+    assert expiry.days == pytest.approx(30.333, abs=1e-3)
+    assert expiry.volatility == pytest.approx(0.55)
+    assert (expiry.marks, expiry.weight) == (2, 1.0)
     assert (expiry.volatility, AS_OF) == (found.volatility, found.observed_at)
     with pytest.raises(RateLimited):
         Deribit("https://deribit.example", transport=httpx.MockTransport(error(10028, "x"))).slice_of(

@@ -278,7 +278,7 @@ def body_of(kind: type[CandleVenue], rows: list[Any]) -> Any:
     return {"error": [], "result": {"P": rows, "last": 10**9}} if kind is Kraken else rows
 
 
-BAD_VALUES = [None, True, "x", "", "NaN", -1.0, 0.0, [], "1e999", 1e300]
+BAD_VALUES: list[Any] = [None, True, "x", "", "NaN", -1.0, 0.0, [], "1e999", 1e300]
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -289,7 +289,7 @@ def test_rows_that_are_not_prices_are_left_out(kind: type[CandleVenue]) -> None:
         for value in BAD_VALUES
         if not (name == "high" and value == 1e300)
     ]
-    bad = [row_of(kind, 2 * HOUR, of) for of in spoiled]
+    bad: list[Any] = [row_of(kind, 2 * HOUR, of) for of in spoiled]
     bad += [
         None,
         5,
@@ -363,7 +363,8 @@ def test_the_price_is_the_newest_trade_and_true_now_while_its_minute_is_open(
     make: Make, kind: type[CandleVenue]
 ) -> None:
     price, at = make(kind).price("ETH", NOW)
-    assert (pytest.approx(HISTORY.last_price("WETH"), rel=1e-6), NOW) == (price, at)
+    assert price == pytest.approx(HISTORY.last_price("WETH"), rel=1e-6)
+    assert at == NOW
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -374,7 +375,9 @@ def test_a_price_is_as_old_as_the_minute_of_the_last_trade(kind: type[CandleVenu
         0 if kind is Coinbase else "0.0"
     )  # nothing was traded in minute 98
     venue = answering(kind, body_of(kind, rows))
-    assert (pytest.approx(9.97), 98 * 60) == venue.price("ETH", as_of)
+    price, at = venue.price("ETH", as_of)
+    assert price == pytest.approx(9.97)
+    assert at == 98 * 60
 
 
 @pytest.mark.parametrize("kind", EVERY)

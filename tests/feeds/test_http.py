@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +23,11 @@ pytestmark = pytest.mark.faults  # a proxy on this machine spoils the answers
 
 HISTORY = load(None, None)
 PATH = "/api/v3/klines"
-PARAMS = {"symbol": "ETHUSDT", "interval": "1h", "startTime": (HISTORY.at - 7_200) * 1_000}
+PARAMS: dict[str, str | int] = {
+    "symbol": "ETHUSDT",
+    "interval": "1h",
+    "startTime": (HISTORY.at - 7_200) * 1_000,
+}
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def source(proxy: HttpFaults) -> Iterator[JsonSource]:
     made.close()
 
 
-def answering(response: httpx.Response, **limits: int) -> JsonSource:
+def answering(response: httpx.Response, **limits: Any) -> JsonSource:
     return JsonSource(
         "http://example", "Example", transport=httpx.MockTransport(lambda _: response), **limits
     )

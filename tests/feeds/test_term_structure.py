@@ -55,7 +55,8 @@ def an_entry(**changes: object) -> dict[str, object]:
 def test_an_entry_of_the_book_is_read_with_its_expiry_at_eight_utc() -> None:
     (found,) = option_marks([an_entry()])
     assert datetime(2026, 6, 5, 8, tzinfo=UTC) == datetime.fromtimestamp(found.expiry, UTC)
-    assert (0.0, 0.586) == (found.moneyness, pytest.approx(found.iv))
+    assert found.moneyness == 0.0
+    assert found.iv == pytest.approx(0.586)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -221,7 +222,7 @@ def test_what_a_day_used_up(log: StoredAttempts) -> None:
         payload = replace(PAYLOAD, as_of=as_of, turnover=0.5)
         attempt = signed(log, Intent(name, nonce, payload), nonce)
         log.mark_broadcast(attempt.tx_hash)
-        navs = {"nav_before": 1_000, "nav_after": 990} if ok else {}
+        navs: dict[str, Any] = {"nav_before": 1_000, "nav_after": 990} if ok else {}
         receipt = replace(a_receipt(attempt), succeeded=ok, gas_used=100, effective_gas_price_wei=7, **navs)
         log.add_receipt(receipt)
         log.move(name, IntentStatus.UNMINED)

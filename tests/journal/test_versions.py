@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,12 +62,12 @@ def content(url: str) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("version", ["0001", "0004"])
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_a_journal_from_before_the_first_release_is_refused_and_not_touched(
-    journal_url: str, version: str, opening: type[Journal]
+    journal_url: str, version: str, opening: Callable[[str], Journal]
 ) -> None:
     journal_of(journal_url, version)
     before = content(journal_url)
     with pytest.raises(JournalTooOld) as refused:
-        opening(journal_url)  # type: ignore[call-arg]
+        opening(journal_url)
     assert f"has schema {version}, from before the first release" in refused.value.message
     if journal_url.startswith("sqlite"):
         assert str(make_url(journal_url).database) in refused.value.message
@@ -89,11 +90,11 @@ def test_when_the_old_file_is_moved_away_a_new_journal_begins(sqlite_url: str, t
 @pytest.mark.parametrize(("version", "error"), [("9999", JournalTooNew), ("abc", JournalCorrupt)])
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_a_journal_of_a_newer_or_unknown_version_is_refused(
-    journal_url: str, version: str, error: type[KeeperError], opening: type[Journal]
+    journal_url: str, version: str, error: type[KeeperError], opening: Callable[[str], Journal]
 ) -> None:
     journal_of(journal_url, version)
     with pytest.raises(error, match=version):
-        opening(journal_url)  # type: ignore[call-arg]
+        opening(journal_url)
 
 
 def test_a_database_of_another_program_is_not_touched(journal_url: str) -> None:

@@ -120,7 +120,7 @@ class Ledger:
     def _collateral_usd(self, share: str) -> float:
         return sum(
             usd(self.supplied[token.symbol], token.decimals, reserve.market_price)
-            * getattr(reserve, share)
+            * float(getattr(reserve, share))
             / BPS
             for token, reserve in zip(self.snapshot.tokens, self.snapshot.reserves, strict=True)
         )

@@ -41,7 +41,8 @@ class Outside(HTMLParser):
 def embedded(document: str) -> list[dict[str, object]]:
     found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', document, re.S)
     assert found is not None
-    return json.loads(found.group(1))
+    parsed: list[dict[str, object]] = json.loads(found.group(1))
+    return parsed
 
 
 def test_the_page_fetches_nothing(document: str) -> None:

@@ -18,13 +18,13 @@ EVERY = pytest.mark.parametrize("name", sorted(ALLOCATIONS))
 
 
 def spoiled(i: int, j: int, value: float) -> np.ndarray:
-    sigma = SIGMA.copy()
+    sigma: np.ndarray = SIGMA.copy()
     sigma[i, j] = sigma[j, i] = value
     return sigma
 
 
 def one_way(i: int, j: int, factor: float) -> np.ndarray:
-    sigma = SIGMA.copy()
+    sigma: np.ndarray = SIGMA.copy()
     sigma[i, j] *= factor
     return sigma
 

@@ -22,7 +22,10 @@ def rounds(*pairs: tuple[int, float]) -> tuple[Round, ...]:
 
 
 def closes(given_rounds: tuple[Round, ...], as_of: int, hours: int = 4, gap: int = 2 * HOUR) -> list[float]:
-    return sample({"LINK": given_rounds}, ["LINK"], as_of, HOUR, hours * HOUR, gap).closes[:, 0].tolist()
+    closes: list[float] = (
+        sample({"LINK": given_rounds}, ["LINK"], as_of, HOUR, hours * HOUR, gap).closes[:, 0].tolist()
+    )
+    return closes
 
 
 def test_a_close_is_the_last_answer_at_or_before_it() -> None:

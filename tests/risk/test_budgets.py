@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tests.properties import examples
 
 
 def covariance(volatilities: list[float], correlation: list[list[float]]) -> np.ndarray:
-    return np.array(correlation) * np.outer(volatilities, volatilities)
+    return np.asarray(np.array(correlation) * np.outer(volatilities, volatilities))
 
 
 def residual(weights: np.ndarray, sigma: np.ndarray, budgets: np.ndarray) -> float:
@@ -220,12 +222,13 @@ def test_where_a_general_optimiser_returns_its_starting_point_as_converged_the_s
         return float(np.square(contributions - contributions.mean()).sum())
 
     start = np.full(3, 1 / 3)
-    tutorial = minimize(
+    solver: Any = minimize  # its stubs want constraints as a class
+    tutorial = solver(
         squared_gaps,
         start,
         method="SLSQP",
         bounds=[(0, 1)] * 3,
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        constraints={"type": "eq", "fun": lambda weights: float(weights.sum()) - 1},
     )
     assert tutorial.success
     np.testing.assert_allclose(tutorial.x, start, atol=1e-3)

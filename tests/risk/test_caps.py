@@ -101,7 +101,9 @@ def test_caps_are_refused_exactly_where_a_linear_programme_finds_no_portfolio(
         for place, (members, share) in enumerate(drawn)
     )
     rows = [[float(name in cap.symbols) for name in names] for cap in caps]
-    most = -linprog(-np.ones(6), A_ub=rows, b_ub=[cap.max_share for cap in caps], bounds=(0, 1)).fun
+    fun = linprog(-np.ones(6), A_ub=rows, b_ub=[cap.max_share for cap in caps], bounds=(0, 1)).fun
+    assert fun is not None
+    most = -fun
     if most > 1 + 1e-9:
         interior = feasible_caps(caps, names).interior
         assert np.all(interior > 0)

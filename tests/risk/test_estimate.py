@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def without_options(bars: PriceBars) -> Evidence:
     return Evidence(NOW, bars, ())
 
 
-def policy_with(**changes: object) -> Policy:
+def policy_with(**changes: Any) -> Policy:
     return a_policy(estimate=replace(PLAIN, **changes))
 
 
@@ -78,7 +79,7 @@ def test_volatilities_and_correlations_have_half_lives_of_their_own() -> None:
 
     def correlation(covariance: tuple[tuple[float, ...], ...]) -> np.ndarray:
         deviations = np.sqrt(np.diag(covariance))
-        return np.array(covariance) / np.outer(deviations, deviations)
+        return np.asarray(np.array(covariance) / np.outer(deviations, deviations))
 
     np.testing.assert_allclose(correlation(short.covariance), correlation(long.covariance), rtol=1e-9)
     assert short.assets[0].ewma != long.assets[0].ewma

@@ -29,8 +29,8 @@ def candles(*pairs: tuple[float, float], seconds: int = HOUR) -> tuple[Candle, .
     return tuple(Candle(round(hour * HOUR), seconds, close, close, close, close) for hour, close in pairs)
 
 
-def column(found: PriceBars, number: int = 0) -> list[float]:
-    return [None if math.isnan(close) else close for close in found.closes[:, number].tolist()]  # type: ignore[misc]
+def column(found: PriceBars, number: int = 0) -> list[float | None]:
+    return [None if math.isnan(close) else close for close in found.closes[:, number].tolist()]
 
 
 def test_only_what_lies_before_the_first_round_is_filled() -> None:

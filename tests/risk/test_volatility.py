@@ -114,7 +114,7 @@ def test_doubling_every_return_doubles_the_volatility(name: str) -> None:
 
 
 def closes_of(*returns: float) -> np.ndarray:
-    return np.exp(np.concatenate([[0.0], np.cumsum(returns)]))[:, None]
+    return np.asarray(np.exp(np.concatenate([[0.0], np.cumsum(returns)]))[:, None])
 
 
 def test_the_mix_is_the_mean_of_the_ewma_variances() -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,18 @@ ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 KEY = "0x" + "5e" * 32
 
 
+def given(**fields: Any) -> Settings:
+    """Settings from what a file or the environment says: as text and tables, which ``Settings`` reads."""
+    return Settings(**fields)
+
+
 def test_the_shipped_strategy_file_says_exactly_the_defaults() -> None:
     shipped = tomllib.loads((ROOT / "keeper.toml").read_text(encoding="utf-8"))
-    assert Settings() == Settings(**shipped)
+    assert given() == given(**shipped)
 
 
 def test_the_policy_carries_every_value_in_the_domains_units() -> None:
-    result = policy(Settings())
+    result = policy(given())
     assert tuple(asset.symbol for asset in result.assets) == ("WBTC", "WETH", "LINK", "UNI")
     assert tuple(asset.implied_underlying for asset in result.assets) == ("BTC", "ETH", None, None)
     assert sum(asset.budget for asset in result.assets) == 1.0
@@ -36,7 +42,7 @@ def test_the_policy_carries_every_value_in_the_domains_units() -> None:
 
 
 def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy() -> None:
-    ours, vaults = policy(Settings()), VaultPolicy()
+    ours, vaults = policy(given()), VaultPolicy()
     assert ours.size.max_leverage <= vaults.max_leverage / WAD
     assert ours.size.min_health_factor >= vaults.min_health_factor / WAD
     assert ours.decision.act_health_factor >= vaults.ripcord_health_factor / WAD
@@ -50,23 +56,23 @@ def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy
 
 
 def test_the_hash_changes_with_the_strategy_and_not_with_secrets() -> None:
-    plain = settings_hash(Settings())
-    assert plain == settings_hash(Settings(private_key=KEY, rpc_url="http://node/secret", log_level="debug"))
-    assert plain != settings_hash(Settings(size={"max_leverage": 1.5}))
-    assert plain != settings_hash(Settings(vault=ADDRESS))
+    plain = settings_hash(given())
+    assert plain == settings_hash(given(private_key=KEY, rpc_url="http://node/secret", log_level="debug"))
+    assert plain != settings_hash(given(size={"max_leverage": 1.5}))
+    assert plain != settings_hash(given(vault=ADDRESS))
 
 
 def test_a_redemption_queue_is_an_endpoint_and_part_of_what_is_sealed() -> None:
     told = {"rpc_url": "http://node", "chain_id": 31337, "vault": ADDRESS, "quoter": ADDRESS}
-    assert endpoints(Settings(**told)).redemption_queue is None
-    assert endpoints(Settings(**told, redemption_queue=ADDRESS)).redemption_queue == ADDRESS
-    assert settings_hash(Settings(**told)) != settings_hash(Settings(**told, redemption_queue=ADDRESS))
+    assert endpoints(given(**told)).redemption_queue is None
+    assert endpoints(given(**told, redemption_queue=ADDRESS)).redemption_queue == ADDRESS
+    assert settings_hash(given(**told)) != settings_hash(given(**told, redemption_queue=ADDRESS))
     with pytest.raises(ValueError, match="not an Ethereum address"):
-        Settings(redemption_queue="0x12")
+        given(redemption_queue="0x12")
 
 
 def test_no_secret_is_in_any_repr() -> None:
-    settings = Settings(
+    settings = given(
         private_key=KEY,
         rpc_url="http://user:hunter2@node:1",
         journal_url="postgresql://u:hunter2@h/d",
@@ -81,13 +87,13 @@ def test_no_secret_is_in_any_repr() -> None:
 
 
 def test_a_keystore_goes_before_a_raw_key() -> None:
-    source = key_source(Settings(private_key=KEY, keystore="key.json"))
+    source = key_source(given(private_key=KEY, keystore="key.json"))
     assert source.private_key is None
     assert Path("key.json") == source.keystore
 
 
 def test_an_asset_that_is_not_deployed_is_left_out_and_the_budgets_still_sum_to_one() -> None:
-    kept, left_out = held(policy(Settings()), ("USDC", "WBTC", "WETH", "LINK"))
+    kept, left_out = held(policy(given()), ("USDC", "WBTC", "WETH", "LINK"))
     assert left_out == ("UNI",)
     assert tuple(asset.symbol for asset in kept.assets) == ("WBTC", "WETH", "LINK")
     assert sum(asset.budget for asset in kept.assets) == pytest.approx(1.0, abs=1e-15)
@@ -98,7 +104,7 @@ def test_a_group_loses_what_is_not_deployed_and_goes_when_nothing_is_left() -> N
         {"name": "defi", "symbols": ["LINK", "UNI"], "max_share": 0.4},
         {"name": "dex", "symbols": ["UNI"], "max_share": 0.3},
     ]
-    whole = policy(Settings(size={"groups": groups}))
+    whole = policy(given(size={"groups": groups}))
     assert [group.name for group in whole.size.groups] == ["defi", "dex"]
     kept, _ = held(whole, ("USDC", "WBTC", "WETH", "LINK"))
     assert [(group.name, group.symbols) for group in kept.size.groups] == [("defi", ("LINK",))]
@@ -110,8 +116,8 @@ def test_caps_that_allow_no_portfolio_are_refused_before_anything_starts() -> No
         {"name": "defi", "symbols": ["LINK", "UNI"], "max_share": 0.3},
     ]
     with pytest.raises(InvalidSetting, match=r"group:majors 0\.6, group:defi 0\.3 allow 0\.9"):
-        policy(Settings(size={"groups": groups}))
-    loose = policy(Settings(size={"groups": groups[:1]}))
+        policy(given(size={"groups": groups}))
+    loose = policy(given(size={"groups": groups[:1]}))
     with pytest.raises(InvalidSetting, match=r"group:majors 0\.6 allow 0\.6"):
         held(loose, ("USDC", "WBTC", "WETH"))
 
@@ -121,17 +127,17 @@ def test_an_allocation_whose_library_is_missing_is_refused_before_anything_start
 ) -> None:
     monkeypatch.setitem(sys.modules, "pypfopt", None)
     with pytest.raises(InvalidSetting, match="hierarchical_risk_parity") as caught:
-        policy(Settings(size={"allocation": "hierarchical_risk_parity"}))
+        policy(given(size={"allocation": "hierarchical_risk_parity"}))
     assert "pip install 'keeper[research]'" in caught.value.remedy
 
 
 def test_a_deployment_with_none_of_the_assets_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="none of WBTC"):
-        held(policy(Settings()), ("USDC",))
+        held(policy(given()), ("USDC",))
 
 
 def test_the_tokens_of_the_deployment_file_are_known(tmp_path: Path) -> None:
     path = tmp_path / "deployment.json"
     path.write_text(json.dumps({"tokens": {"USDC": {}, "WBTC": {}}}), encoding="utf-8")
-    assert deployed_symbols(Settings(deployment=path)) == ("USDC", "WBTC")
-    assert deployed_symbols(Settings()) is None
+    assert deployed_symbols(given(deployment=path)) == ("USDC", "WBTC")
+    assert deployed_symbols(given()) is None

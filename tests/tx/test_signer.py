@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_typing import HexStr
 from eth_utils.abi import function_abi_to_4byte_selector
 from hexbytes import HexBytes
 
@@ -82,7 +84,9 @@ def test_a_raw_key_works_on_the_development_chain_only() -> None:
 
 def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
-    path.write_text(json.dumps(Account.encrypt(PUBLIC_DEVELOPMENT_KEY, "horse", kdf="pbkdf2", iterations=2)))
+    path.write_text(
+        json.dumps(Account.encrypt(HexStr(PUBLIC_DEVELOPMENT_KEY), "horse", kdf="pbkdf2", iterations=2))
+    )
     assert from_keystore(path, lambda: "horse", Allowed(1, VAULT)).address == SENDER
 
 
@@ -97,12 +101,13 @@ def test_a_file_that_is_no_keystore_is_refused_by_name(tmp_path: Path, content: 
 def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
     shown = [repr(from_development_key(CANARY, Allowed(CHAIN_ID, VAULT)))]
     path = tmp_path / "key.json"
-    path.write_text(json.dumps(Account.encrypt(CANARY, "right", kdf="pbkdf2", iterations=2)))
-    for open_it in (
+    path.write_text(json.dumps(Account.encrypt(HexStr(CANARY), "right", kdf="pbkdf2", iterations=2)))
+    openings: tuple[Callable[[], object], ...] = (
         lambda: from_keystore(path, lambda: "canary password", Allowed(1, VAULT)),
         lambda: from_development_key(CANARY, Allowed(1, VAULT)),
         lambda: from_development_key(CANARY + "zz", Allowed(CHAIN_ID, VAULT)),
-    ):
+    )
+    for open_it in openings:
         with pytest.raises(InvalidSetting) as refused:
             open_it()
         shown += traceback.format_exception(refused.value)

@@ -39,7 +39,7 @@ def correlations(n: int, generator: np.random.Generator, condition: float) -> np
     rotation, _ = np.linalg.qr(generator.normal(size=(n, n)))
     sigma = (rotation * np.geomspace(1 / condition, 1, n)) @ rotation.T
     deviations = np.sqrt(np.diag(sigma))
-    found = sigma / np.outer(deviations, deviations)
+    found: np.ndarray = sigma / np.outer(deviations, deviations)
     found = (found + found.T) / 2
     np.fill_diagonal(found, 1.0)
     return found
