@@ -24,7 +24,7 @@ from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
 from keeper.domain.record import NodeUse
-from keeper.sizing.categories import Categories
+from keeper.sizing.categories import EModeCategories
 
 TWAP_WINDOW_S = 1_800
 
@@ -99,7 +99,7 @@ class ChainReader:
             calls, self._multicall.read([one for pair in calls.values() for one in pair], snapshot.block.hash)
         )
 
-    def categories(self, snapshot: MarketSnapshot) -> Categories:
+    def categories(self, snapshot: MarketSnapshot) -> EModeCategories:
         """The lending market's categories of collateral. Raises NodeUnavailable, NodeUntrusted."""
         return categories(self._multicall, self._known_deployment(), snapshot.block.hash)
 

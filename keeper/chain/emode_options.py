@@ -5,10 +5,10 @@ from __future__ import annotations
 from keeper.chain.contracts import emode, lending
 from keeper.chain.deployed import Deployment
 from keeper.chain.rpc.multicall import Multicall
-from keeper.sizing.categories import Categories, Category, Terms
+from keeper.sizing.categories import CollateralTerms, EModeCategories, EModeCategory
 
 
-def categories(multicall: Multicall, at: Deployment, block_hash: str) -> Categories:
+def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCategories:
     """Two multicalls: which numbers are configured, then those. Raises NodeUnavailable, NodeUntrusted."""
     numbers = range(1, emode.MOST + 1)
     tokens = [listing.token.address for listing in at.listings]
@@ -30,22 +30,23 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> Categor
         for number in numbers
         if number == chosen or answers.of(emode.limits(at.pool, number)).liquidation_threshold_bps
     ]
-    known = [Category(0, "", _terms(plain))]
+    known = [EModeCategory(0, "", _terms(plain))]
     if configured:
         asked = [[emode.label(at.pool, number), *emode.calls(at.pool, number)] for number in configured]
         details = multicall.read([one for calls in asked for one in calls], block_hash)
         for number in configured:
             inside = emode.category(at.pool, number, details)
             terms = _terms([inside.applied(one, place) for one, place in zip(plain, ids, strict=True)])
-            known.append(Category(number, details.maybe(emode.label(at.pool, number)) or "", terms))
-    return Categories(
+            known.append(EModeCategory(number, details.maybe(emode.label(at.pool, number)) or "", terms))
+    return EModeCategories(
         chosen=chosen,
         collateral=frozenset(listing.token.symbol for listing in at.listings if listing.reserve_id in used),
         known=tuple(known),
     )
 
 
-def _terms(configurations: list[lending.ReserveConfiguration]) -> tuple[Terms, ...]:
+def _terms(configurations: list[lending.ReserveConfiguration]) -> tuple[CollateralTerms, ...]:
     return tuple(
-        Terms(one.ltv_bps, one.liquidation_threshold_bps, one.borrowing_enabled) for one in configurations
+        CollateralTerms(one.ltv_bps, one.liquidation_threshold_bps, one.borrowing_enabled)
+        for one in configurations
     )

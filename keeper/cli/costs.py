@@ -121,7 +121,7 @@ def expected_objects(inputs: CycleInputs, decision: Decision | None) -> list[dic
     for symbol, assumed, without_pools in zip(
         symbols,
         assumed_costs_bps(policy, symbols),
-        expected_costs(policy, symbols, inputs.learned_costs),
+        expected_costs(policy, symbols, inputs.learned_costs, curves={}),
         strict=True,
     ):
         traded, pools = learned.get(symbol), from_pools.get(symbol)

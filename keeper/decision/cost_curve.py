@@ -1,4 +1,4 @@
-"""What a trade of an asset loses to the pools it can go through, by its size.
+"""The loss of an asset's trade to the pools that it can use, by its size.
 
 Uniswap V3 whitepaper, section 2: within its range of prices, a pool with liquidity L at price P trades as a pool of
 constant product with the *virtual* reserves L / sqrt(P) and L sqrt(P), so that both sides are worth the same, V. Of x
@@ -6,15 +6,16 @@ USD sold, x' = (1 - f) x are traded after the fee f and return V x' / (V + x'): 
 
     x - V x' / (V + x')  =  f x + x'^2 / (V + x')  <=  f x + x^2 / V,
 
-which is counted on: too much by less than 2 f + x / V of its second part. The marginal cost is f + 2 x / V.
+and the bound is the estimate. It exceeds the loss by less than 2 f + x / V of its second part. The marginal cost is
+f + 2 x / V.
 
-Pools side by side share a trade best where their marginal costs are equal (water-filling; Boyd and Vandenberghe,
-Convex Optimization, 5.5.3): at a marginal cost the sizes add. Pools one after the other all take the whole trade: at a
-size the marginal costs add. Straight lines stay straight under both, so the loss of any such net is convex and
-piecewise quadratic, exactly.
+Parallel pools share a trade best where their marginal costs are equal (water-filling; Boyd and Vandenberghe, Convex
+Optimization, 5.5.3): at a marginal cost the sizes add. Pools in series all take the full trade: at a size the marginal
+costs add. Piecewise linear marginal costs stay so under both, so the loss of any such network is convex and piecewise
+quadratic, without approximation.
 
-What is not in it: the range ends somewhere, and beyond it the next liquidity is another; a planned trade is split over
-three routes without a common pool, here over all; other trades of the same plan move pools that both go through.
+Three things are not modelled: the end of a pool's liquidity range; the plan's limit of three routes without a common
+pool, as the curve uses all; and trades of the same plan that move a common pool.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ FEE_UNIT = 1_000_000
 """Uniswap counts fees in hundredths of a bp."""
 Q96 = 2.0**96
 PRICE_BAND = 0.02
-"""Of a pool's price against the feeds': beyond it somebody is pushing the pool, or nobody trades there. Two feeds that
-answer anew after one per cent may honestly be that far off."""
+"""Maximum gap of a pool's price to the feeds. Beyond it the pool is manipulated or not traded. Two honest feeds that
+update after one per cent can be that far off."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostCurve:
-    """Marginal cost, USD per USD, against size in USD: straight between ``rates`` at ``sizes`` (both ascending, from
-    size 0), and with ``slope`` per USD beyond the last."""
+    """Marginal cost, USD per USD, against size in USD. It is linear between ``rates`` at ``sizes`` (both ascending,
+    from size 0) and rises by ``slope`` per USD beyond the last."""
 
     sizes: tuple[float, ...]
     rates: tuple[float, ...]
@@ -46,7 +47,7 @@ class CostCurve:
 
     @property
     def fee(self) -> float:
-        """Of the first dollar: the least there is, a fraction."""
+        """Cost of the first dollar, a fraction. No dollar costs less."""
         return self.rates[0]
 
     def marginal(self, size_usd: float) -> float:
@@ -56,7 +57,7 @@ class CostCurve:
         return self.rates[-1] + self.slope * (size_usd - self.sizes[-1])
 
     def size_at(self, rate: float) -> float:
-        """USD that can be traded at up to this marginal cost."""
+        """USD that can be traded up to this marginal cost."""
         if rate <= self.rates[0]:
             return 0.0
         for (size, low), (next_size, high) in pairwise(zip(self.sizes, self.rates, strict=True)):
@@ -75,7 +76,7 @@ class CostCurve:
         return total + (self.rates[-1] + 0.5 * self.slope * beyond) * beyond
 
     def impact_usd(self, size_usd: float) -> float:
-        """What is lost beyond the least fee, at least 0."""
+        """Loss beyond the fee of the first dollar, at least 0."""
         return max(0.0, self.loss_usd(size_usd) - self.fee * size_usd)
 
     def curvature(self, size_usd: float) -> float:
@@ -85,20 +86,20 @@ class CostCurve:
 
 
 def cost_curves(snapshot: MarketSnapshot) -> Mapping[str, CostCurve]:
-    """By risk asset, against the accounting asset: its direct pools beside the way through the hub, in the fee tiers
-    that the vault allows. An asset of which no pool can be counted on is left out.
+    """By risk asset, against the accounting asset: its direct pools in parallel with the route through the hub, in the
+    fee tiers that the vault allows. An asset without a usable pool is left out.
 
-    Whether it is bought or sold makes no difference: virtual reserves are worth the same on both sides.
+    Buying and selling cost the same, because virtual reserves are worth the same on both sides.
     """
     cash, pairs = snapshot.debt_token.symbol, _pairs(snapshot)
-    found = {}
+    curves = {}
     for symbol in snapshot.risk_symbols:
-        ways = [pairs[symbol, cash]] if (symbol, cash) in pairs else []
+        routes = [pairs[symbol, cash]] if (symbol, cash) in pairs else []
         if symbol != HUB and (symbol, HUB) in pairs and (HUB, cash) in pairs:
-            ways.append(in_series(pairs[symbol, HUB], pairs[HUB, cash]))
-        if ways:
-            found[symbol] = side_by_side(ways)
-    return found
+            routes.append(in_series(pairs[symbol, HUB], pairs[HUB, cash]))
+        if routes:
+            curves[symbol] = in_parallel(routes)
+    return curves
 
 
 def pool_curve(fee: float, depth_usd: float) -> CostCurve:
@@ -106,29 +107,29 @@ def pool_curve(fee: float, depth_usd: float) -> CostCurve:
     return CostCurve((0.0,), (fee,), 2.0 / depth_usd)
 
 
-def side_by_side(curves: Sequence[CostCurve]) -> CostCurve:
-    """A trade spread over all of them (at least one) so that it loses least."""
+def in_parallel(curves: Sequence[CostCurve]) -> CostCurve:
+    """One trade spread over all of them (at least one) so that its loss is minimal."""
     rates = sorted({rate for curve in curves for rate in curve.rates})
     sizes = tuple(math.fsum(curve.size_at(rate) for curve in curves) for rate in rates)
     return CostCurve(sizes, tuple(rates), 1.0 / math.fsum(1.0 / curve.slope for curve in curves))
 
 
 def in_series(first: CostCurve, then: CostCurve) -> CostCurve:
-    """A trade through one and then the other. What the first loses no longer goes through the second: counted as if."""
+    """A trade through one and then the other. The first one's loss counts as if it passed through the second too."""
     sizes = sorted({*first.sizes, *then.sizes})
     rates = tuple(first.marginal(size) + then.marginal(size) for size in sizes)
     return CostCurve(tuple(sizes), rates, first.slope + then.slope)
 
 
 def depth_usd(pool: PoolLiquidity, snapshot: MarketSnapshot) -> float:
-    """V at the feeds' prices, 0 where it cannot be counted on.
+    """V at the feeds' prices, or 0 for a pool that is not usable.
 
-    The liquidity is the smaller of now and on average, where the pool remembers one: what is put in for one block
-    must not make a trade look cheap. ``L sqrt(p0 p1)`` with the feeds' prices p of raw units is the geometric mean of
-    what both sides are worth, wherever the pool's own price is.
+    The liquidity is the smaller of the present one and the pool's mean, where the pool keeps one, so that liquidity
+    added for one block does not make a trade look cheap. ``L sqrt(p0 p1)`` with the feeds' prices p of raw units is the
+    geometric mean of both sides' values, at any price of the pool.
     """
-    one, other = _usd_per_unit(pool.symbol, snapshot), _usd_per_unit(pool.quote, snapshot)
-    price0, price1 = (one, other) if pool.asset_is_token0 else (other, one)
+    asset, quote = _usd_per_unit(pool.symbol, snapshot), _usd_per_unit(pool.quote, snapshot)
+    price0, price1 = (asset, quote) if pool.asset_is_token0 else (quote, asset)
     if price0 <= 0.0 or price1 <= 0.0:
         return 0.0
     root = pool.sqrt_price / Q96
@@ -139,15 +140,15 @@ def depth_usd(pool: PoolLiquidity, snapshot: MarketSnapshot) -> float:
 
 
 def _pairs(snapshot: MarketSnapshot) -> Mapping[tuple[str, str], CostCurve]:
-    """All pools of two tokens side by side."""
-    known: dict[tuple[str, str], list[CostCurve]] = {}
+    """The parallel curve of each pair's pools."""
+    pools: dict[tuple[str, str], list[CostCurve]] = {}
     for pool in snapshot.depths:
         if pool.fee in snapshot.vault.fee_tiers:
             depth = depth_usd(pool, snapshot)
             if depth > 0.0:
                 curve = pool_curve(pool.fee / FEE_UNIT, depth)
-                known.setdefault((pool.symbol, pool.quote), []).append(curve)
-    return {pair: side_by_side(curves) for pair, curves in known.items()}
+                pools.setdefault((pool.symbol, pool.quote), []).append(curve)
+    return {pair: in_parallel(curves) for pair, curves in pools.items()}
 
 
 def _usd_per_unit(symbol: str, snapshot: MarketSnapshot) -> float:

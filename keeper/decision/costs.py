@@ -1,5 +1,5 @@
-"""What trading an asset is expected to cost: what its pools' depth says, else what is assumed, drawn towards what it
-did cost."""
+"""Expected cost of trading an asset: from its pools' depth, else as assumed, and drawn towards what its trades did
+cost."""
 
 from __future__ import annotations
 
@@ -13,38 +13,41 @@ from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 
 HALF_LIFE_TRADES = 20
-"""A trade counts half as much as one that came so many trades of the same asset later."""
+"""A trade counts half as much as one that is so many trades of the same asset newer."""
 PRIOR_TRADES = 5.0
-"""The assumption counts as much as so many trades of now."""
+"""The assumption counts as much as so many new trades."""
 REMEMBERED = 10 * HALF_LIFE_TRADES
-"""Older trades of an asset would count less than a thousandth."""
+"""Older trades of an asset would count less than a thousandth, so they are ignored."""
 
 
 def learned_costs(executed_swaps: Sequence[ExecutedSwap], symbols: Sequence[str]) -> tuple[LearnedCost, ...]:
-    """Of each of ``symbols`` that was traded, in their order. ``executed_swaps`` oldest first.
+    """The learned cost of each of ``symbols`` that was traded, in their order. ``executed_swaps`` are oldest first.
 
-    An asset traded against another carries half of the leg's cost: the decision counts the change of both."""
+    An asset traded against another carries half of the swap's cost, because the decision counts the change of both.
+    """
     return tuple(
-        found for symbol in symbols if (found := _learned(symbol, executed_swaps, symbols)) is not None
+        cost for symbol in symbols if (cost := _learned(symbol, executed_swaps, symbols)) is not None
     )
 
 
 def parts(swap: ExecutedSwap, symbols: Sequence[str]) -> Mapping[str, float]:
-    """Which of ``symbols`` a leg traded, and the part of its cost that is each one's."""
+    """Which of ``symbols`` a swap traded, and the part of its cost that each carries."""
     traded = [symbol for symbol in (swap.sold, swap.bought) if symbol in symbols]
     return {symbol: 1.0 / len(traded) for symbol in traded}
 
 
 @dataclass(frozen=True, slots=True)
 class AssetCost:
-    """Of a trade of one asset, bps of its value, without gas. ``linear_bps`` is paid at any size; ``curve``, where the
-    pools are known, adds the impact, of which ``curve_part`` counts beside experience. ``cautious_bps`` is what would
-    be counted without the curve."""
+    """Cost of trading one asset, bps of the value traded, without gas.
+
+    ``linear_bps`` is paid at any size. ``curve`` adds the impact where the pools are known, times ``curve_part``, which
+    experience lowers. ``cautious_bps`` is the cost without the curve.
+    """
 
     linear_bps: float
     cautious_bps: float
-    curve: CostCurve | None = None
-    curve_part: float = 1.0
+    curve: CostCurve | None
+    curve_part: float
 
     def impact_bps(self, size_usd: float) -> float:
         if self.curve is None or size_usd <= 0.0:
@@ -52,42 +55,42 @@ class AssetCost:
         return self.curve_part * self.curve.impact_usd(size_usd) / size_usd * BPS
 
     def bps(self, size_usd: float) -> float:
-        """Of the value traded, at most all of it."""
+        """At most all of the value traded."""
         if self.curve is None:
             return self.linear_bps
         return min(float(BPS), self.linear_bps + self.impact_bps(size_usd))
 
     def curvature(self, size_usd: float) -> float:
-        """k for which ``linear x + k x^2 / 2`` USD is what this size costs, per USD; 0 without a curve."""
+        """k, per USD, for which ``linear x + k x^2 / 2`` is the cost of this size. It is 0 without a curve."""
         return 0.0 if self.curve is None else self.curve_part * self.curve.curvature(size_usd)
 
 
 def expected_costs(
     policy: Policy,
     symbols: Sequence[str],
-    learned: Sequence[LearnedCost] = (),
-    curves: Mapping[str, CostCurve] | None = None,
+    learned: Sequence[LearnedCost],
+    curves: Mapping[str, CostCurve],
 ) -> tuple[AssetCost, ...]:
-    """Of each of ``symbols``. A curve takes the place of the assumption: experience draws its fee as it does the
-    assumption, and leaves as much of its impact as the assumption's weight in that mean."""
-    known = {one.symbol: one for one in learned} if policy.decision.learn_costs else {}
-    deep = curves if curves is not None and policy.decision.pool_costs else {}
+    """The expected cost of each of ``symbols``. A curve replaces the assumption: its fee is drawn towards experience as
+    the assumption is, and its impact keeps the assumption's weight in that mean."""
+    by_symbol = {cost.symbol: cost for cost in learned} if policy.decision.learn_costs else {}
+    used_curves = curves if policy.decision.pool_costs else {}
     return tuple(
-        _expected(assumed, known.get(symbol), deep.get(symbol))
+        _expected(assumed, by_symbol.get(symbol), used_curves.get(symbol))
         for symbol, assumed in zip(symbols, assumed_costs_bps(policy, symbols), strict=True)
     )
 
 
 def assumed_costs_bps(policy: Policy, symbols: Sequence[str]) -> tuple[float, ...]:
-    """Each asset's own assumed cost, else the decision's."""
+    """Each asset's own assumed cost, else ``decision.trade_cost_bps``."""
     own = {asset.symbol: asset.trade_cost_bps for asset in policy.assets}
-    usual = float(policy.decision.trade_cost_bps)
-    return tuple(usual if (cost := own.get(symbol)) is None else float(cost) for symbol in symbols)
+    default = float(policy.decision.trade_cost_bps)
+    return tuple(default if (cost := own.get(symbol)) is None else float(cost) for symbol in symbols)
 
 
 def drawn_towards(assumed_bps: float, learned: LearnedCost) -> float:
-    """The mean of assumption and experience, each with its weight; never less than the pools' fees that were paid, as
-    a feed that lags behind the market can make a trade look like a gain."""
+    """The weighted mean of assumption and experience. It is never below the pools' fees that were paid, because a feed
+    that lags behind the market can make a trade look like a gain."""
     total = PRIOR_TRADES + learned.weight
     mean = (PRIOR_TRADES * assumed_bps + learned.weight * learned.realised_bps) / total
     return max(mean, learned.fees_bps)
@@ -98,9 +101,9 @@ def _expected(assumed_bps: float, learned: LearnedCost | None, curve: CostCurve 
         return bps if learned is None else drawn_towards(bps, learned)
 
     if curve is None:
-        return AssetCost(drawn(assumed_bps), drawn(assumed_bps))
+        return AssetCost(drawn(assumed_bps), drawn(assumed_bps), None, curve_part=1.0)
     part = 1.0 if learned is None else PRIOR_TRADES / (PRIOR_TRADES + learned.weight)
-    return AssetCost(drawn(curve.fee * BPS), drawn(assumed_bps), curve, part)
+    return AssetCost(drawn(curve.fee * BPS), drawn(assumed_bps), curve, curve_part=part)
 
 
 def _learned(

@@ -105,7 +105,7 @@ def take_position(
             risk_shares=tuple(risk_shares(weights, covariance).tolist()),
             volatility=volatility(weights, covariance),
         ),
-        costs=expected_costs(policy, model.symbols, observation.learned_costs, cost_curves(snapshot)),
+        costs=expected_costs(policy, model.symbols, observation.learned_costs, curves=cost_curves(snapshot)),
         tracking_error=measures.tracking_error(weights, target.weights, model.covariance),
         queued=queued,
         cash=cash_share(queued, policy.size.idle_buffer),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import Refused
-from keeper.sizing.categories import better
+from keeper.sizing.categories import better_category
 
 
 def lending_market(context: DoctorContext) -> Diagnosis:
@@ -26,7 +26,7 @@ def lending_market(context: DoctorContext) -> Diagnosis:
 
 def e_mode(context: DoctorContext) -> Diagnosis:
     options = context.node.categories(context.snapshot)
-    other = better(options, context.snapshot)
+    other = better_category(options, context.snapshot)
     inside = f"category {options.chosen}" if options.chosen else "no category"
     if other is None:
         return Diagnosis(

@@ -1,8 +1,7 @@
 """Every limit on leverage, one function each, in the field's formulas.
 
-With unit weights ``s`` (sum 1), leverage L and a buffer ``B`` of idle cash (a fraction of NAV), collateral is
-``L`` and debt ``L - 1 + B`` NAVs. Buffer 0 gives the textbook forms. A limit that depends on the vault's size
-is inf for an empty vault.
+With unit weights ``s`` (sum 1), leverage L and a buffer ``B`` of idle cash (a fraction of NAV), collateral is ``L`` and
+debt ``L - 1 + B`` NAVs. A limit that depends on the vault's size is inf for an empty vault.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD, to_float, usd
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the bounds are computed from: the portfolio at leverage 1 and its terms as collateral. ``nav_usd`` is what
-    stays when the redemption queue has been served."""
+    """The portfolio at leverage 1 and its terms as collateral. ``nav_usd`` is the NAV that is left after the redemption
+    queue."""
 
     model: RiskModel
     snapshot: MarketSnapshot
@@ -36,12 +35,12 @@ class Basis:
 
     @property
     def largest_loss(self) -> float:
-        """Part of NAV a rebalance may lose before the vault reverts it; its limits must hold even then."""
+        """Part of NAV that a rebalance may lose before the vault reverts it. The vault's limits must hold even then."""
         return self.snapshot.vault.policy.max_loss_bps / BPS
 
 
 def all_bounds(basis: Basis) -> tuple[Bound, ...]:
-    """Every bound; the least one sets the leverage, the first of equals."""
+    """Every bound. The lowest sets the leverage, the first of equals."""
     return (
         target_volatility(basis),
         policy_cap(basis),
@@ -70,7 +69,7 @@ def leverage_at_health_factor(
 
 
 def health_factor_at(leverage: float, threshold: float, buffer: float = 0.0) -> float:
-    """``L LT / (L - 1 + B)``; inf without debt."""
+    """``L LT / (L - 1 + B)``. It is inf without debt."""
     debt = leverage - 1.0 + buffer
     return leverage * threshold / debt if debt > 0.0 else math.inf
 
@@ -84,7 +83,7 @@ def borrow_rate(curve: RateCurve, utilisation: float) -> float:
 
 
 def utilisation_at_rate(curve: RateCurve, rate: float) -> float:
-    """Highest utilisation whose borrow rate is at most ``rate``; 0 when even the base rate is more."""
+    """Highest utilisation whose borrow rate is at most ``rate``. It is 0 when the base rate is higher."""
     if rate >= borrow_rate(curve, 1.0):
         return 1.0
     if rate < curve.base:
@@ -100,7 +99,7 @@ def utilisation_at_rate(curve: RateCurve, rate: float) -> float:
 
 def target_volatility(basis: Basis) -> Bound:
     target, unit = basis.size.target_volatility, basis.unit_volatility
-    return Bound("target_volatility", target / unit, f"{target:.1%} aimed at, {unit:.1%} at leverage 1")
+    return Bound("target_volatility", target / unit, f"target {target:.1%}, {unit:.1%} at leverage 1")
 
 
 def policy_cap(basis: Basis) -> Bound:
@@ -119,7 +118,8 @@ def health_factor(basis: Basis) -> Bound:
 
 
 def stress(basis: Basis) -> Bound:
-    """The worst of: standard deviations over the time to act, the worst in history, named scenarios."""
+    """The health factor after the largest of these losses: ``stress_sigmas`` standard deviations over the time to act,
+    the worst in history, and the named scenarios."""
     size = basis.size
     gaussian = size.stress_sigmas * basis.unit_volatility * math.sqrt(size.time_to_act_s / SECONDS_PER_YEAR)
     losses = [
@@ -160,21 +160,22 @@ def vault_health_factor(basis: Basis) -> Bound:
 
 
 def weight_caps(basis: Basis) -> tuple[Bound, ...]:
-    """An asset whose leveraged weight may not exceed its cap limits the leverage of the whole."""
+    """Leverage at which each asset reaches its cap, ours or the vault's."""
     kept = 1.0 - basis.largest_loss
     vault_caps = {entry.symbol: entry.max_weight_bps / BPS for entry in basis.snapshot.vault.assets}
     own_caps = {asset.symbol: asset.max_weight for asset in basis.policy.assets}
-    found = []
+    bounds = []
     for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True):
         cap = min(own_caps[symbol], vault_caps.get(symbol, 0.0) * kept)
-        found.append(
+        bounds.append(
             Bound(f"weight_cap:{symbol}", _levered_to(cap, weight), f"{symbol} at most {cap:.1%} of NAV")
         )
-    return tuple(found)
+    return tuple(bounds)
 
 
 def supply_caps(basis: Basis) -> tuple[Bound, ...]:
-    """What is supplied already, or our share of that and the room under the cap, whichever is more."""
+    """Leverage at which each asset reaches what the vault supplies already, or our share of the cap's free part if that
+    is more."""
     places = {token.symbol: place for place, token in enumerate(basis.snapshot.tokens)}
     enabled = {entry.symbol for entry in basis.snapshot.vault.assets if entry.enabled}
     return tuple(
@@ -191,22 +192,22 @@ def _supply_cap(basis: Basis, place: int, weight: float, *, enabled: bool) -> Bo
         return Bound(name, math.inf, "the vault is empty")
     supplied = snapshot.holdings[place].supplied
     if not reserve.active or reserve.frozen or reserve.paused or reserve.ltv_bps == 0 or not enabled:
-        # What had to leave (must_leave_first) lies idle and may stay.
-        most = float(supplied + snapshot.holdings[place].idle)
+        # Zero-LTV collateral that was withdrawn lies idle and may stay.
+        limit = float(supplied + snapshot.holdings[place].idle)
         why = "no more may be supplied: " + _why_closed(reserve)
     elif reserve.supply_cap == 0:
         return Bound(name, math.inf, "no supply cap")
     else:
-        room = max(0, reserve.supply_cap * 10**decimals - reserve.supplied)
-        most = max(float(supplied), share * (room + supplied))
-        why = f"{share:.0%} of the room under the cap of {reserve.supply_cap} {reserve.symbol}"
-    value = most * snapshot.feeds[place].price / 10 ** (decimals + 8)
+        free = max(0, reserve.supply_cap * 10**decimals - reserve.supplied)
+        limit = max(float(supplied), share * (free + supplied))
+        why = f"{share:.0%} of what is free under the cap of {reserve.supply_cap} {reserve.symbol}"
+    value = limit * snapshot.feeds[place].price / 10 ** (decimals + 8)
     return Bound(name, _levered_to(value / nav, weight), why)
 
 
-def _levered_to(most: float, weight: float) -> float:
-    """Leverage at which a unit weight reaches ``most`` NAVs; inf for an asset that is not held."""
-    return most / weight if weight > 0.0 else math.inf
+def _levered_to(cap: float, weight: float) -> float:
+    """Leverage at which a unit weight reaches ``cap`` NAVs. It is inf for an asset that is not held."""
+    return cap / weight if weight > 0.0 else math.inf
 
 
 def _why_closed(reserve: Reserve) -> str:
@@ -222,43 +223,44 @@ def _why_closed(reserve: Reserve) -> str:
 def borrow_cap(basis: Basis) -> Bound:
     reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
     if not reserve.borrowing_enabled or not reserve.active or reserve.frozen or reserve.paused:
-        return _debt_bound(basis, "borrow_cap", owed, f"{reserve.symbol} cannot be borrowed now")
+        return _debt_bound(basis, "borrow_cap", owed, detail=f"{reserve.symbol} cannot be borrowed now")
     if reserve.borrow_cap == 0:
         return Bound("borrow_cap", math.inf, "no borrow cap")
-    room = max(0, reserve.borrow_cap * 10**basis.snapshot.debt_token.decimals - reserve.borrowed)
-    most = max(float(owed), basis.size.market_share * (room + owed))
-    return _debt_bound(basis, "borrow_cap", most, f"{basis.size.market_share:.0%} of the room under the cap")
+    free = max(0, reserve.borrow_cap * 10**basis.snapshot.debt_token.decimals - reserve.borrowed)
+    limit = max(float(owed), basis.size.market_share * (free + owed))
+    detail = f"{basis.size.market_share:.0%} of what is free under the cap"
+    return _debt_bound(basis, "borrow_cap", limit, detail=detail)
 
 
 def liquidity(basis: Basis) -> Bound:
-    """Our share of what the reserve has left to lend; debt that is there already may stay."""
+    """Our share of what the reserve has left to lend. Present debt may stay."""
     reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
-    most = max(float(owed), basis.size.market_share * (reserve.available + owed))
+    limit = max(float(owed), basis.size.market_share * (reserve.available + owed))
     free = to_float(reserve.available, basis.snapshot.debt_token.decimals)
-    return _debt_bound(
-        basis, "liquidity", most, f"{basis.size.market_share:.0%} of {free:,.0f} {reserve.symbol} to lend"
-    )
+    detail = f"{basis.size.market_share:.0%} of {free:,.0f} {reserve.symbol} to lend"
+    return _debt_bound(basis, "liquidity", limit, detail=detail)
 
 
 def utilisation(basis: Basis) -> Bound:
-    """Utilisation after our own borrowing; debt that is there already may stay."""
+    """Utilisation after our own borrowing. Present debt may stay."""
     owed = basis.snapshot.holdings[0].owed
     highest = basis.size.max_utilisation
-    most = max(float(owed), _debt_at_utilisation(basis, highest))
-    return _debt_bound(basis, "utilisation", most, _lent(basis, highest))
+    limit = max(float(owed), _debt_at_utilisation(basis, highest))
+    return _debt_bound(basis, "utilisation", limit, detail=_lent(basis, highest))
 
 
 def carry(basis: Basis) -> Bound:
     """Debt at which the reserve's own rate curve, our borrowing included, reaches the highest rate we pay.
 
-    Unlike the other market limits it can ask for less than the debt there is: a dear loan is repaid.
+    Unlike the other market limits it can be below the present debt: an expensive loan is repaid.
     """
-    limit = basis.size.max_borrow_rate
-    highest = utilisation_at_rate(basis.snapshot.reserves[0].curve, limit)
+    max_rate = basis.size.max_borrow_rate
+    highest = utilisation_at_rate(basis.snapshot.reserves[0].curve, max_rate)
     if highest >= 1.0:
-        return Bound("carry", math.inf, f"the curve never asks {limit:.1%}")
-    most = max(0.0, _debt_at_utilisation(basis, highest))
-    return _debt_bound(basis, "carry", most, f"borrow rate {limit:.1%} at {_lent(basis, highest)}")
+        return Bound("carry", math.inf, f"the curve never asks {max_rate:.1%}")
+    limit = max(0.0, _debt_at_utilisation(basis, highest))
+    detail = f"borrow rate {max_rate:.1%} at {_lent(basis, highest)}"
+    return _debt_bound(basis, "carry", limit, detail=detail)
 
 
 def _debt_at_utilisation(basis: Basis, highest: float) -> float:
@@ -273,10 +275,11 @@ def _lent(basis: Basis, highest: float) -> str:
     return f"{highest:.1%} of {reserve.symbol} lent, now {now:.1%}"
 
 
-def _debt_bound(basis: Basis, name: str, most_raw: float, detail: str) -> Bound:
+def _debt_bound(basis: Basis, name: str, max_debt: float, *, detail: str) -> Bound:
+    """Leverage at ``max_debt`` raw units."""
     nav = basis.nav_usd
     if nav <= 0.0:
         return Bound(name, math.inf, "the vault is empty")
     token = basis.snapshot.debt_token
-    debt = usd(math.floor(most_raw), token.decimals, basis.snapshot.feeds[0].price) / nav
+    debt = usd(math.floor(max_debt), token.decimals, basis.snapshot.feeds[0].price) / nav
     return Bound(name, max(0.0, 1.0 - basis.size.idle_buffer + debt), detail)

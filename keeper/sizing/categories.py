@@ -1,7 +1,7 @@
-"""Which of the lending market's categories (Aave's eModes) would treat the vault's holdings better than its own.
+"""Whether another of the lending market's categories (Aave's eModes) gives the vault a better health factor.
 
-A category has limits of its own for its collateral and says what may be borrowed; collateral outside it keeps the
-reserve's limits. Which one the vault is in is its admin's choice (RiskParityVault.setCollateralCategory).
+A category has limits of its own for its collateral and says which assets may be borrowed. Collateral outside it keeps
+the reserve's limits. The vault's admin chooses the category (RiskParityVault.setCollateralCategory).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, usd
 
-NOTICEABLE = 0.01
-"""Of a health factor: a gain that is less is not worth an admin's transaction."""
+MIN_GAIN = 0.01
+"""Of a health factor. A smaller gain is not worth the admin's transaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On which one token is collateral and debt."""
+class CollateralTerms:
+    """A category's terms for one token."""
 
     ltv_bps: int
     liquidation_threshold_bps: int
@@ -27,69 +27,81 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
-    """``number`` 0: in none. ``terms`` in the order of the snapshot's tokens."""
+class EModeCategory:
+    """``number`` 0 means no category. ``terms`` are in the order of the snapshot's tokens."""
 
     number: int
     label: str
-    terms: tuple[Terms, ...]
+    terms: tuple[CollateralTerms, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Categories:
-    """All that the market has, number 0 among them; the vault's own is ``chosen``. ``collateral`` are the symbols of
-    what the market counts as the vault's collateral."""
+class EModeCategories:
+    """All categories of the market, number 0 included. The vault uses number ``chosen``. ``collateral`` has the symbols
+    that the market counts as the vault's collateral."""
 
     chosen: int
     collateral: frozenset[str]
-    known: tuple[Category, ...]
+    known: tuple[EModeCategory, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Better:
-    """A category and the health factors: what it would give, and what there is."""
+class BetterCategory:
+    """A category with the health factor that it would give. ``now`` is the present one."""
 
-    category: Category
+    category: EModeCategory
     health_factor: float
     now: float
 
 
-def better(found: Categories, snapshot: MarketSnapshot) -> Better | None:
-    """The category with the highest health factor for the vault's present holdings and debt, the first of equals; None
-    where no category that would take the vault gives more by ``NOTICEABLE`` than its own, as without debt."""
-    own = next(one for one in found.known if one.number == found.chosen)
-    now = health_factor(own.terms, found.collateral, snapshot)
-    others = [one for one in found.known if one is not own and admits(one.terms, found.collateral, snapshot)]
+def better_category(categories: EModeCategories, snapshot: MarketSnapshot) -> BetterCategory | None:
+    """The category with the highest health factor for the vault's present holdings and debt, the first of equals.
+
+    None without debt, and where no category that admits the vault gives at least ``MIN_GAIN`` more than its own.
+    """
+    own = next(category for category in categories.known if category.number == categories.chosen)
+    now = health_factor(own.terms, categories.collateral, snapshot)
+    others = [
+        category
+        for category in categories.known
+        if category is not own and admits(category.terms, categories.collateral, snapshot)
+    ]
     if not others or math.isinf(now):
         return None
-    factors = [health_factor(one.terms, found.collateral, snapshot) for one in others]
+    factors = [health_factor(category.terms, categories.collateral, snapshot) for category in others]
     best = max(range(len(others)), key=factors.__getitem__)
-    return Better(others[best], factors[best], now) if factors[best] >= now + NOTICEABLE else None
+    return BetterCategory(others[best], factors[best], now) if factors[best] >= now + MIN_GAIN else None
 
 
-def health_factor(terms: Sequence[Terms], collateral: frozenset[str], snapshot: MarketSnapshot) -> float:
-    """At the lending market's prices, as GenericLogic.calculateUserAccountData; inf without debt."""
+def health_factor(
+    terms: Sequence[CollateralTerms], collateral: frozenset[str], snapshot: MarketSnapshot
+) -> float:
+    """At the lending market's prices, as GenericLogic.calculateUserAccountData. It is inf without debt."""
     secured, owed = [], []
-    for one, token, reserve, holding in zip(
+    for token_terms, token, reserve, holding in zip(
         terms, snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True
     ):
         owed.append(usd(holding.owed, token.decimals, reserve.market_price))
         if token.symbol in collateral:
             value = usd(holding.supplied, token.decimals, reserve.market_price)
-            secured.append(value * one.liquidation_threshold_bps / BPS)
+            secured.append(value * token_terms.liquidation_threshold_bps / BPS)
     debt = math.fsum(owed)
     return math.fsum(secured) / debt if debt > 0.0 else math.inf
 
 
-def admits(terms: Sequence[Terms], collateral: frozenset[str], snapshot: MarketSnapshot) -> bool:
-    """Whether the market lets the vault in (ValidationLogic.validateSetUserEMode), and it could borrow there: the debt
-    asset is borrowable, so is all that is owed, and no collateral has a loan to value of 0."""
+def admits(terms: Sequence[CollateralTerms], collateral: frozenset[str], snapshot: MarketSnapshot) -> bool:
+    """Whether the market lets the vault in (ValidationLogic.validateSetUserEMode) and lets it borrow there: the debt
+    asset and everything owed is borrowable, and no collateral has a loan to value of 0."""
     return (
         terms[0].borrowable
-        and all(one.borrowable for one, holding in zip(terms, snapshot.holdings, strict=True) if holding.owed)
         and all(
-            one.ltv_bps
-            for one, token in zip(terms, snapshot.tokens, strict=True)
+            token_terms.borrowable
+            for token_terms, holding in zip(terms, snapshot.holdings, strict=True)
+            if holding.owed
+        )
+        and all(
+            token_terms.ltv_bps
+            for token_terms, token in zip(terms, snapshot.tokens, strict=True)
             if token.symbol in collateral
         )
     )

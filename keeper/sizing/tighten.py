@@ -1,4 +1,4 @@
-"""The vault's own limits win wherever they are tighter than the settings."""
+"""The vault's own limits apply wherever they are tighter than the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keeper.domain.urgency import Urgency
 
 @dataclass(frozen=True, slots=True)
 class Tightened:
-    """A setting looser than the vault allows: its name, its value, and the vault's, now used instead."""
+    """A setting looser than the vault allows: its name, its value, and the vault's value that replaces it."""
 
     field: str
     ours: float
@@ -20,76 +20,76 @@ class Tightened:
 
 
 def tighten(policy: Policy, vault: Vault) -> tuple[Policy, tuple[Tightened, ...]]:
-    """The policy with every limit at least as tight as the vault's, and what had to be tightened for it."""
-    found: list[Tightened] = []
+    """The policy with every limit at least as tight as the vault's, and the settings that were looser."""
+    looser: list[Tightened] = []
     tightened = replace(
         policy,
-        assets=tuple(_asset(asset, vault, found) for asset in policy.assets),
-        size=_size(policy.size, vault, found),
-        decision=_decision(policy.decision, vault, found),
+        assets=tuple(_asset(asset, vault, looser) for asset in policy.assets),
+        size=_size(policy.size, vault, looser),
+        decision=_decision(policy.decision, vault, looser),
     )
-    return tightened, tuple(found)
+    return tightened, tuple(looser)
 
 
-def _asset(asset: AssetPolicy, vault: Vault, found: list[Tightened]) -> AssetPolicy:
+def _asset(asset: AssetPolicy, vault: Vault, looser: list[Tightened]) -> AssetPolicy:
     caps = [entry.max_weight_bps / BPS for entry in vault.assets if entry.symbol == asset.symbol]
     cap = caps[0] if caps else 0.0
     return replace(
-        asset, max_weight=_at_most(f"assets.{asset.symbol}.max_weight", asset.max_weight, cap, found)
+        asset, max_weight=_capped(f"assets.{asset.symbol}.max_weight", asset.max_weight, cap, looser)
     )
 
 
-def _size(size: SizePolicy, vault: Vault, found: list[Tightened]) -> SizePolicy:
+def _size(size: SizePolicy, vault: Vault, looser: list[Tightened]) -> SizePolicy:
     return replace(
         size,
-        max_leverage=_at_most("size.max_leverage", size.max_leverage, vault.policy.max_leverage / WAD, found),
-        min_health_factor=_at_least(
-            "size.min_health_factor", size.min_health_factor, vault.policy.min_health_factor / WAD, found
+        max_leverage=_capped("size.max_leverage", size.max_leverage, vault.policy.max_leverage / WAD, looser),
+        min_health_factor=_floored(
+            "size.min_health_factor", size.min_health_factor, vault.policy.min_health_factor / WAD, looser
         ),
     )
 
 
-def _decision(decision: DecisionPolicy, vault: Vault, found: list[Tightened]) -> DecisionPolicy:
+def _decision(decision: DecisionPolicy, vault: Vault, looser: list[Tightened]) -> DecisionPolicy:
     floor, anybody = vault.policy.min_health_factor / WAD, vault.policy.ripcord_health_factor / WAD
     return replace(
         decision,
-        # Deleveraging must begin before anybody may do it for us, and end where a rebalance may begin.
-        act_health_factor=_at_least("decision.act_health_factor", decision.act_health_factor, anybody, found),
-        safe_health_factor=_at_least(
-            "decision.safe_health_factor", decision.safe_health_factor, max(floor, anybody), found
+        # The keeper must deleverage before anybody may do it, up to where a rebalance may begin.
+        act_health_factor=_floored("decision.act_health_factor", decision.act_health_factor, anybody, looser),
+        safe_health_factor=_floored(
+            "decision.safe_health_factor", decision.safe_health_factor, max(floor, anybody), looser
         ),
         max_oracle_gap_bps=round(
-            _at_most(
+            _capped(
                 "decision.max_oracle_gap_bps",
                 decision.max_oracle_gap_bps,
                 vault.policy.max_oracle_gap_bps,
-                found,
+                looser,
             )
         ),
-        limits=tuple(_limits(row, vault, found) for row in decision.limits),
+        limits=tuple(_limits(row, vault, looser) for row in decision.limits),
     )
 
 
-def _limits(row: UrgencyLimits, vault: Vault, found: list[Tightened]) -> UrgencyLimits:
+def _limits(row: UrgencyLimits, vault: Vault, looser: list[Tightened]) -> UrgencyLimits:
     where = f"decision.urgency.{row.urgency.value.lower()}"
     emergency = row.urgency is Urgency.EMERGENCY
     loss = vault.policy.max_emergency_loss_bps if emergency else vault.policy.max_loss_bps
-    slippage = round(_at_most(f"{where}.max_slippage_bps", row.max_slippage_bps, loss, found))
+    slippage = round(_capped(f"{where}.max_slippage_bps", row.max_slippage_bps, loss, looser))
     if emergency:
         return replace(row, max_slippage_bps=slippage)
-    cooldown = round(_at_least(f"{where}.cooldown_s", row.cooldown_s, vault.policy.min_interval, found))
+    cooldown = round(_floored(f"{where}.cooldown_s", row.cooldown_s, vault.policy.min_interval, looser))
     return replace(row, max_slippage_bps=slippage, cooldown_s=cooldown)
 
 
-def _at_most(field: str, ours: float, vaults: float, found: list[Tightened]) -> float:
+def _capped(field: str, ours: float, vaults: float, looser: list[Tightened]) -> float:
     if ours <= vaults:
         return ours
-    found.append(Tightened(field, ours, vaults))
+    looser.append(Tightened(field, ours, vaults))
     return vaults
 
 
-def _at_least(field: str, ours: float, vaults: float, found: list[Tightened]) -> float:
+def _floored(field: str, ours: float, vaults: float, looser: list[Tightened]) -> float:
     if ours >= vaults:
         return ours
-    found.append(Tightened(field, ours, vaults))
+    looser.append(Tightened(field, ours, vaults))
     return vaults

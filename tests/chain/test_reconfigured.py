@@ -13,7 +13,7 @@ from keeper.devnet.feeds import set_sequencer
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.world import World
 from keeper.domain.market import Sequencer
-from keeper.sizing.categories import Terms
+from keeper.sizing.categories import CollateralTerms
 from tests.chain.node_scene import HISTORY_S, node_in
 
 
@@ -91,8 +91,8 @@ def test_every_configured_category_is_found_whatever_its_number(chain: World, no
     ]
     symbols = [token.symbol for token in snapshot.tokens]
     weth, wbtc = symbols.index("WETH"), symbols.index("WBTC")
-    assert Terms(9_300, 9_500, borrowable=False) == ether.terms[weth]
-    assert Terms(0, 9_500, borrowable=False) == bitcoin.terms[wbtc]
+    assert CollateralTerms(9_300, 9_500, borrowable=False) == ether.terms[weth]
+    assert CollateralTerms(0, 9_500, borrowable=False) == bitcoin.terms[wbtc]
     assert replace(outside.terms[wbtc], borrowable=False) == ether.terms[wbtc]
     assert ether.terms[0].borrowable
     assert (snapshot.reserve("WETH").ltv_bps, 0) == (outside.terms[weth].ltv_bps, found.chosen)

@@ -15,9 +15,9 @@ from keeper.decision.cost_curve import (
     CostCurve,
     cost_curves,
     depth_usd,
+    in_parallel,
     in_series,
     pool_curve,
-    side_by_side,
 )
 from keeper.domain.market import MarketSnapshot
 from keeper.planning import quotes
@@ -32,7 +32,7 @@ sizes = st.floats(1.0, 1e8)
 
 
 def parallel(found: list[tuple[float, float]]) -> CostCurve:
-    return side_by_side([pool_curve(fee, depth) for fee, depth in found])
+    return in_parallel([pool_curve(fee, depth) for fee, depth in found])
 
 
 # ------------------------------------------------------------------ the curve
@@ -96,7 +96,7 @@ def test_a_net_of_pools_is_solved_as_bisection_solves_it(
         through = filled(to_hub, middle)[0] + filled(onwards, middle)[0]
         low, high = (middle, high) if through < filled(direct, size - middle)[0] else (low, middle)
     best = filled(to_hub, low)[1] + filled(onwards, low)[1] + filled(direct, size - low)[1]
-    curve = side_by_side([parallel(direct), in_series(parallel(to_hub), parallel(onwards))])
+    curve = in_parallel([parallel(direct), in_series(parallel(to_hub), parallel(onwards))])
     assert curve.loss_usd(size) == pytest.approx(best, rel=1e-6)
 
 

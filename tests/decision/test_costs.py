@@ -32,7 +32,7 @@ def costing(bps: float, **changes: object) -> ExecutedSwap:
 
 def expected_costs_bps(policy: Policy, found: Sequence[LearnedCost] = ()) -> tuple[float, ...]:
     """Where no pools are known: at any size the same."""
-    costs = expected_costs(policy, RISK_SYMBOLS, found)
+    costs = expected_costs(policy, RISK_SYMBOLS, found, curves={})
     assert all(cost.bps(1e6) == cost.linear_bps == cost.cautious_bps for cost in costs)
     assert all(cost.curvature(1e6) == 0.0 for cost in costs)
     return tuple(cost.linear_bps for cost in costs)
@@ -90,7 +90,7 @@ CURVE = pool_curve(5e-4, 10e6)
 
 def with_curve(policy: Policy, *executed_swaps: ExecutedSwap) -> AssetCost:
     found = learned_costs(executed_swaps, RISK_SYMBOLS)
-    return expected_costs(policy, RISK_SYMBOLS, found, {"WETH": CURVE})[1]
+    return expected_costs(policy, RISK_SYMBOLS, found, curves={"WETH": CURVE})[1]
 
 
 def test_the_curve_takes_the_place_of_the_assumption() -> None:
@@ -101,7 +101,7 @@ def test_the_curve_takes_the_place_of_the_assumption() -> None:
     assert cost.impact_bps(0.0) == 0.0
     assert cost.bps(1e12) == 10_000.0
     assert cost.cautious_bps == 20.0
-    others = expected_costs(a_policy(), RISK_SYMBOLS, (), {"WETH": CURVE})
+    others = expected_costs(a_policy(), RISK_SYMBOLS, (), curves={"WETH": CURVE})
     assert [one.bps(10_000.0) for one in others] == [20.0, cost.bps(10_000.0), 20.0, 20.0]
 
 
@@ -118,7 +118,7 @@ def test_the_setting_keeps_to_the_assumption() -> None:
     policy = a_policy(decision=a_decision_policy(pool_costs=False))
     assert (
         with_curve(policy, costing(60.0))
-        == expected_costs(policy, RISK_SYMBOLS, learned_costs([costing(60.0)], RISK_SYMBOLS))[1]
+        == expected_costs(policy, RISK_SYMBOLS, learned_costs([costing(60.0)], RISK_SYMBOLS), curves={})[1]
     )
 
 

@@ -11,19 +11,26 @@ from hypothesis import strategies as st
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import WAD
-from keeper.sizing.categories import Categories, Category, Terms, better, health_factor
+from keeper.sizing.categories import (
+    CollateralTerms,
+    EModeCategories,
+    EModeCategory,
+    better_category,
+    health_factor,
+)
 from tests.factories import a_snapshot
 
 WEIGHTS = (0.5, 0.9, 0.2, 0.2)
 VAULT = a_snapshot(weights=WEIGHTS)
 
 
-def outside(snapshot: MarketSnapshot = VAULT) -> Category:
+def outside(snapshot: MarketSnapshot = VAULT) -> EModeCategory:
     """Every reserve at its own limits."""
     terms = tuple(
-        Terms(one.ltv_bps, one.liquidation_threshold_bps, one.borrowing_enabled) for one in snapshot.reserves
+        CollateralTerms(one.ltv_bps, one.liquidation_threshold_bps, one.borrowing_enabled)
+        for one in snapshot.reserves
     )
-    return Category(0, "", terms)
+    return EModeCategory(0, "", terms)
 
 
 def a_category(
@@ -32,21 +39,23 @@ def a_category(
     *,
     borrowable: tuple[str, ...] = ("USDC",),
     without_ltv: tuple[str, ...] = (),
-) -> Category:
+) -> EModeCategory:
     """The thresholds of its collateral; all else as without it."""
     terms = tuple(
-        Terms(
+        CollateralTerms(
             0 if symbol in without_ltv else thresholds[symbol] - 200 if symbol in thresholds else one.ltv_bps,
             thresholds.get(symbol, one.liquidation_threshold_bps),
             symbol in borrowable,
         )
         for symbol, one in zip((token.symbol for token in VAULT.tokens), outside().terms, strict=True)
     )
-    return Category(number, f"the {number}.", terms)
+    return EModeCategory(number, f"the {number}.", terms)
 
 
-def found(*known: Category, chosen: int = 0, collateral: tuple[str, ...] = VAULT.risk_symbols) -> Categories:
-    return Categories(chosen, frozenset(collateral), (outside(), *known))
+def found(
+    *known: EModeCategory, chosen: int = 0, collateral: tuple[str, ...] = VAULT.risk_symbols
+) -> EModeCategories:
+    return EModeCategories(chosen, frozenset(collateral), (outside(), *known))
 
 
 ETHER = a_category(1, {"WETH": 9_500})
@@ -60,7 +69,7 @@ def test_the_factor_outside_every_category_is_the_markets_own() -> None:
 
 
 def test_a_category_with_a_higher_threshold_for_what_is_held_is_better() -> None:
-    other = better(found(ETHER), VAULT)
+    other = better_category(found(ETHER), VAULT)
     assert other is not None
     assert other.category is ETHER
     secured = [
@@ -73,7 +82,7 @@ def test_a_category_with_a_higher_threshold_for_what_is_held_is_better() -> None
 
 def test_the_best_of_several_is_named_and_the_first_of_equals() -> None:
     bitcoin, same = a_category(2, {"WBTC": 9_500}), replace(ETHER, number=3)
-    other = better(found(bitcoin, ETHER, same), VAULT)
+    other = better_category(found(bitcoin, ETHER, same), VAULT)
     assert other is not None
     assert other.category.number == 1
 
@@ -89,21 +98,21 @@ def test_the_best_of_several_is_named_and_the_first_of_equals() -> None:
         pytest.param(a_category(1, {"USDC": 9_500}), id="only for what is not held"),
     ],
 )
-def test_a_category_that_would_not_take_the_vault_or_not_help_is_not_named(category: Category) -> None:
-    assert better(found(category), VAULT) is None
+def test_a_category_that_would_not_take_the_vault_or_not_help_is_not_named(category: EModeCategory) -> None:
+    assert better_category(found(category), VAULT) is None
 
 
 def test_what_backs_no_debt_is_in_the_way_only_where_it_is_collateral() -> None:
     category = a_category(1, {"WETH": 9_500, "UNI": 8_000}, without_ltv=("UNI",))
-    assert better(found(category), VAULT) is None
+    assert better_category(found(category), VAULT) is None
     without = tuple(symbol for symbol in VAULT.risk_symbols if symbol != "UNI")
-    assert better(found(category, collateral=without), VAULT) is not None
+    assert better_category(found(category, collateral=without), VAULT) is not None
 
 
 def test_a_vault_in_the_best_category_is_told_nothing_and_one_in_a_worse_to_leave_it() -> None:
-    assert better(found(ETHER, chosen=1), VAULT) is None
+    assert better_category(found(ETHER, chosen=1), VAULT) is None
     worse = a_category(2, {"WETH": 7_000})
-    other = better(found(worse, chosen=2), VAULT)
+    other = better_category(found(worse, chosen=2), VAULT)
     assert other is not None
     assert other.category.number == 0
 
@@ -111,7 +120,7 @@ def test_a_vault_in_the_best_category_is_told_nothing_and_one_in_a_worse_to_leav
 def test_without_debt_every_category_is_as_good() -> None:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
     assert snapshot.holdings[0].owed == 0
-    assert better(found(ETHER), snapshot) is None
+    assert better_category(found(ETHER), snapshot) is None
 
 
 @given(
@@ -123,7 +132,7 @@ def test_what_is_named_is_never_worse_and_never_beaten(thresholds: list[dict[str
     chosen = min(chosen, len(known))
     all_of_them = found(*known, chosen=chosen)
     factors = [health_factor(one.terms, all_of_them.collateral, VAULT) for one in all_of_them.known]
-    other = better(all_of_them, VAULT)
+    other = better_category(all_of_them, VAULT)
     assert (other is None) == (max(factors) < factors[chosen] + 0.01)
     if other is not None:
         assert other.health_factor == max(factors)
