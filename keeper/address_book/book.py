@@ -1,4 +1,4 @@
-"""What is known to stand where on a chain: the TOML files beside this module, and what the operator puts over them."""
+"""Known contracts per chain: the TOML files in this folder, and the operator's own entries over them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 Rollup = Literal["", "op-stack", "arbitrum"]
-"""How publishing a transaction on another chain is charged; empty: it is not."""
+"""How the chain charges for publishing on its parent chain. Empty: it is not a rollup."""
 
 FOLDER = Path(__file__).parent
 VARIABLE = "KEEPER_ADDRESS_BOOK"
@@ -26,7 +26,7 @@ _CONTRACTS = ("multicall", "quoter", "router", "factory", "lending_pool_provider
 
 @dataclass(frozen=True, slots=True)
 class BookToken:
-    """``reference`` is the feed that prices it in USD, by its symbol in the book; empty where the book has none."""
+    """``reference`` is the symbol of the feed that prices the token in USD, empty if the book has none."""
 
     symbol: str
     address: str
@@ -36,7 +36,7 @@ class BookToken:
 
 @dataclass(frozen=True, slots=True)
 class BookFeed:
-    """A Chainlink proxy. It answers after ``heartbeat_s`` at the latest, and when its price has moved by
+    """A Chainlink proxy. It publishes at least every ``heartbeat_s`` seconds, and when the price moves by
     ``deviation_bps`` (None: not known)."""
 
     symbol: str
@@ -49,7 +49,7 @@ class BookFeed:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One chain. Addresses are checksummed; ``sequencer_feed`` is None on a chain that has no sequencer."""
+    """One chain. Addresses are checksummed. ``sequencer_feed`` is None on a chain without a sequencer."""
 
     chain_id: int
     name: str
@@ -68,24 +68,24 @@ class Book:
         return next((token for token in self.tokens if token.symbol == symbol), None)
 
     def feed_of(self, token: BookToken) -> BookFeed | None:
-        """The feed that prices the token; None where the book has none."""
+        """The feed that prices the token, None if the book has none."""
         return next((feed for feed in self.feeds if feed.symbol == token.reference), None)
 
 
 def book(chain_id: int, overrides: Path | None = None) -> Book | None:
-    """The chain's book, each entry of ``overrides`` in place of the built-in one of its name; None where neither says
-    anything of the chain. Raises InvalidSetting naming what is wrong with the operator's file."""
-    found = _shipped().get(chain_id)
+    """The chain's book. An entry of ``overrides`` replaces the built-in entry of the same name. None if neither knows
+    the chain. Raises InvalidSetting that names the mistake in the operator's file."""
+    entry = _shipped().get(chain_id)
     if overrides is None:
-        return None if found is None else _book(found, "built in")
+        return None if entry is None else _book(entry, "built in")
     place = f"{VARIABLE} = {overrides}"
     above = _content(overrides, place)
     if above.setdefault("chain_id", chain_id) != chain_id:
         raise InvalidSetting(
-            f"{place}: it is for chain {above['chain_id']}, the settings say {chain_id}",
+            f"{place}: it is for chain {above['chain_id']}, but KEEPER_CHAIN_ID is {chain_id}",
             remedy="Name the file of this chain, or unset it.",
         )
-    return _book(_over(found or {}, above), place)
+    return _book(_over(entry or {}, above), place)
 
 
 @cache
@@ -95,7 +95,7 @@ def _shipped() -> Mapping[int, Mapping[str, Any]]:
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """A token or a feed is replaced whole: half of one contract and half of another is no contract."""
+    """A token or a feed is replaced as a whole, because half of one contract and half of another is no contract."""
     merged = {**below, **above}
     for name in ("tokens", "feeds"):
         table = above.get(name, {})
@@ -145,7 +145,9 @@ def _built(kind: type[T], values: Mapping[str, Any], place: str) -> T:
         raise _wrong(place, f"unknown {', '.join(foreign)}", f"Known are {', '.join(known)}.")
     if missing:
         raise _wrong(
-            place, f"missing {', '.join(missing)}", "An entry replaces the built-in one whole: give it all."
+            place,
+            f"missing {', '.join(missing)}",
+            "It replaces the built-in entry as a whole. Give all values.",
         )
     for name, value in values.items():
         if str(known[name].type).startswith("int") and (type(value) is not int or value < 0):
@@ -174,5 +176,5 @@ def _content(path: Path, place: str) -> dict[str, Any]:
         raise _wrong(place, f"not TOML: {error}") from error
 
 
-def _wrong(place: str, what: str, remedy: str = "Mend that line; nothing was started.") -> InvalidSetting:
+def _wrong(place: str, what: str, remedy: str = "Correct that line. Nothing was started.") -> InvalidSetting:
     return InvalidSetting(f"{place}: {what}", remedy=remedy)

@@ -1,4 +1,4 @@
-"""One read of a contract as a value: where it goes, what it says, and how the answer is understood."""
+"""One read of a contract as a value: target, calldata and decoder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mapped(
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallResult:
     """What one call inside a multicall returned: its data, or its revert data."""
 
     success: bool
@@ -53,32 +53,34 @@ class Outcome:
 
 
 class Answers:
-    """The outcomes of many calls, looked up by the call that asked."""
+    """The results of many calls. Each result is looked up by its call."""
 
-    def __init__(self, calls: Sequence[Call[Any]], outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, calls: Sequence[Call[Any]], outcomes: Sequence[CallResult]) -> None:
         self._outcomes = {
             (call.target, call.data): outcome for call, outcome in zip(calls, outcomes, strict=True)
         }
 
     def of(self, call: Call[T]) -> T:
-        """The answer of a contract already known to give one. Raises NodeUntrusted when it does not."""
+        """The answer of a contract that has answered before. Raises NodeUntrusted when it does not answer."""
         try:
             return self.first(call)
         except WrongContract as error:
             raise NodeUntrusted(error.message, remedy=_ANSWERED_BEFORE) from error
 
     def first(self, call: Call[T]) -> T:
-        """The answer of a contract seen for the first time. Raises WrongContract when it gives none."""
+        """The answer of a contract that is asked for the first time. Raises WrongContract when it does not answer."""
         outcome = self.outcome(call)
         if not outcome.success:
             raise WrongContract(f"{call.what} reverted", remedy=_CHECK)
         try:
             return call.decode(outcome.data)
         except DecodeError as error:
-            raise WrongContract(f"{call.what} gave another answer: {error}", remedy=_CHECK) from error
+            raise WrongContract(
+                f"{call.what} gave an answer that cannot be decoded: {error}", remedy=_CHECK
+            ) from error
 
     def maybe(self, call: Call[T]) -> T | None:
-        """The answer, or None when the call reverted or there is nothing to understand."""
+        """The answer, or None when the call reverted or cannot be decoded."""
         outcome = self.outcome(call)
         if not outcome.success:
             return None
@@ -87,13 +89,15 @@ class Answers:
         except DecodeError:
             return None
 
-    def outcome(self, call: Call[Any]) -> Outcome:
-        """As it came."""
+    def outcome(self, call: Call[Any]) -> CallResult:
+        """The raw result."""
         return self._outcomes[(call.target, call.data)]
 
 
-_CHECK = "Check the address in the settings and the node's chain: another contract, or none, is there."
+_CHECK = (
+    "Another contract, or none, is at this address. Check the address in the settings and the node's chain."
+)
 _ANSWERED_BEFORE = (
-    "It answered when the keeper started: the node reads at the wrong state, or the contract was changed. "
-    "Restart the keeper if it was changed; else use another node."
+    "The contract answered when the keeper started. If it was changed since, restart the keeper. "
+    "If not, the node reads a wrong state: use another node."
 )

@@ -1,4 +1,4 @@
-"""The node, seen through our contracts: ports.Chain."""
+"""Reads market and vault from the node, and simulates calls: the implementation of ports.Chain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from eth_utils.address import to_checksum_address
 
 from keeper.address_book.book import Book
-from keeper.chain import quote, rounds
+from keeper.chain import feed_rounds, quote
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import pools, vault
 from keeper.chain.deployed import Addresses, Deployment
@@ -30,7 +30,7 @@ TWAP_WINDOW_S = 1_800
 
 
 class ChainReader:
-    """``symbols`` are the risk assets in the settings' order; ``progress`` is told what a long read is doing.
+    """``symbols`` are the risk assets in the settings' order; ``progress`` receives a line about what a long read does.
 
     The deployment is discovered at the first read (or by ``discover``), and again when the vault's lists, the
     oracle or the eMode change.
@@ -72,7 +72,7 @@ class ChainReader:
         return self._rpc.quorum
 
     def discover(self) -> Deployment:
-        """What stands where, looked up anew.
+        """Reads the addresses of all contracts again.
 
         Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted.
         """
@@ -93,10 +93,11 @@ class ChainReader:
         return Reading(snapshot=snapshot, new_rounds=new_rounds)
 
     def allowances(self, snapshot: MarketSnapshot) -> dict[str, int]:
-        """What the vault left approved for router and lending pool, raw by symbol; those with none are left out."""
+        """Approvals of the vault for router and lending pool, raw by symbol, without zeros."""
         calls = _allowances(self._known_deployment())
-        return _left(
-            calls, self._multicall.read([one for pair in calls.values() for one in pair], snapshot.block.hash)
+        return _nonzero(
+            calls,
+            self._multicall.read([call for pair in calls.values() for call in pair], snapshot.block.hash),
         )
 
     def categories(self, snapshot: MarketSnapshot) -> EModeCategories:
@@ -108,15 +109,15 @@ class ChainReader:
         deployment = self._known_deployment()
         reader, calls = self._reader(deployment), _allowances(deployment)
         block = latest_block(self._rpc, self._chain_id)
-        wanted = [*reader.calls(), *(one for pair in calls.values() for one in pair)]
-        answers = self._multicall.read(wanted, block.hash)
+        allowance_calls = [call for pair in calls.values() for call in pair]
+        answers = self._multicall.read([*reader.calls(), *allowance_calls], block.hash)
         if not reader.still_valid(answers):
             self._deployment = None
         mined = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
         logs = mined.get("logs") if isinstance(mined, dict) else None
         return ReadBack(
             snapshot=reader.snapshot(block, answers),
-            allowances=_left(calls, answers),
+            allowances=_nonzero(calls, answers),
             step_outs=step_outs(deployment.vault, len(plan.steps), logs),
             step_ins=step_ins(deployment.vault, len(plan.steps), logs),
         )
@@ -145,27 +146,29 @@ class ChainReader:
         return SnapshotReader(deployment, self._multicall, self._keeper, self._twap_window_s)
 
     def _read_again(self) -> tuple[SnapshotReader, Block, Answers]:
-        self._progress("the vault or the market has been re-configured: looking again")
+        self._progress("the configuration of vault or market changed: reading it again")
         reader = self._reader(self.discover())
         block = latest_block(self._rpc, self._chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
             raise NodeUntrusted(
                 "the vault's configuration changed twice while it was being read",
-                remedy="If it happens again, the node answers from different states: use another.",
+                remedy="If it happens again, the node mixes states: use another node.",
             )
         return reader, block, answers
 
     def _missing_rounds(
         self, snapshot: MarketSnapshot, known: Mapping[str, int], history_s: int
     ) -> Mapping[str, tuple[Round, ...]]:
-        wanted = {
-            reading.symbol: rounds.Wanted(reading.feed, reading.round, known.get(reading.symbol))
+        missing = {
+            reading.symbol: feed_rounds.MissingRounds(reading.feed, reading.round, known.get(reading.symbol))
             for reading in snapshot.feeds[1:]
             if reading.round.round_id
         }
-        found = rounds.fetch(self._multicall, snapshot.block, wanted, history_s, self._progress)
-        return {symbol: found.get(symbol, ()) for symbol in snapshot.risk_symbols}
+        rounds_by_symbol = feed_rounds.fetch(
+            self._multicall, snapshot.block, missing, history_s, self._progress
+        )
+        return {symbol: rounds_by_symbol.get(symbol, ()) for symbol in snapshot.risk_symbols}
 
 
 def encoded_call(plan: RebalancePlan, snapshot: MarketSnapshot) -> bytes:
@@ -175,7 +178,7 @@ def encoded_call(plan: RebalancePlan, snapshot: MarketSnapshot) -> bytes:
 
 
 def _allowances(deployment: Deployment) -> dict[str, list[Call[int]]]:
-    """By symbol what the vault lets router and lending pool take of it."""
+    """Per symbol the calls that read the vault's approvals for router and lending pool."""
     return {
         listing.token.symbol: [
             vault.allowance(listing.token.address, deployment.vault, spender)
@@ -185,9 +188,9 @@ def _allowances(deployment: Deployment) -> dict[str, list[Call[int]]]:
     }
 
 
-def _left(calls: Mapping[str, Sequence[Call[int]]], answers: Answers) -> dict[str, int]:
-    left = {symbol: sum(answers.of(one) for one in pair) for symbol, pair in calls.items()}
-    return {symbol: amount for symbol, amount in left.items() if amount}
+def _nonzero(calls: Mapping[str, Sequence[Call[int]]], answers: Answers) -> dict[str, int]:
+    allowances = {symbol: sum(answers.of(call) for call in pair) for symbol, pair in calls.items()}
+    return {symbol: amount for symbol, amount in allowances.items() if amount}
 
 
 def _raw_step(step: Step, snapshot: MarketSnapshot) -> vault.RawStep:

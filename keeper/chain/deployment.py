@@ -1,4 +1,4 @@
-"""What stands where: found from the vault's address, and again when vault or market are re-configured."""
+"""Discovers every contract from the vault's address, and again when vault or market are configured anew."""
 
 from __future__ import annotations
 
@@ -77,8 +77,13 @@ def discover(
     further = multicall.read(
         [
             oracle_call,
-            *(ask(one) for one in behind.values() if one for ask in (feed.least_answer, feed.most_answer)),
-            *listed_pools.asked(factory, tradable, cash),
+            *(
+                ask(aggregator)
+                for aggregator in behind.values()
+                if aggregator
+                for ask in (feed.min_answer, feed.max_answer)
+            ),
+            *listed_pools.pool_calls(factory, tradable, cash),
         ],
         block.hash,
     )
@@ -86,7 +91,7 @@ def discover(
     listed = [_listing(config, pool, behind[config.feed], answers, further) for config in configs]
     listings = _ordered(listed, to_checksum_address(accounting), symbols)
 
-    found = Deployment(
+    deployment = Deployment(
         vault=to_checksum_address(addresses.vault),
         pool=pool,
         provider=provider,
@@ -95,7 +100,7 @@ def discover(
         sequencer_feed=None if sequencer_feed == ZERO_ADDRESS else to_checksum_address(sequencer_feed),
         category=answers.first(emode.chosen(pool, addresses.vault)),
         listings=listings,
-        pools=listed_pools.found(factory, tradable, cash, further),
+        pools=listed_pools.listed_pools(factory, tradable, cash, further),
         multicall_code=multicall_code,
         router=to_checksum_address(about_vault.first(vault.swap_router(addresses.vault))),
         rollup=kind,
@@ -103,10 +108,10 @@ def discover(
     )
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
-        found = replace(found, notes=require_as_listed(found, listed, book))
-    for note in found.notes:
+        deployment = replace(deployment, notes=require_as_listed(deployment, listed, book))
+    for note in deployment.notes:
         progress(note)
-    return block, found
+    return block, deployment
 
 
 def _queue_of_vault(addresses: Addresses, answers: Answers) -> str | None:
@@ -121,19 +126,19 @@ def _queue_of_vault(addresses: Addresses, answers: Answers) -> str | None:
     return to_checksum_address(addresses.redemption_queue)
 
 
-def _require_descriptions(listings: Sequence[Listing], wanted: Mapping[str, str]) -> None:
+def _require_descriptions(listings: Sequence[Listing], descriptions: Mapping[str, str]) -> None:
     for listing in listings:
-        expected = wanted.get(listing.token.symbol, listing.description)
+        expected = descriptions.get(listing.token.symbol, listing.description)
         if listing.description != expected:
             raise WrongContract(
-                f"the feed {listing.feed} of {listing.token.symbol} calls itself {listing.description!r}, "
-                f"the settings say {expected!r}",
+                f"the feed {listing.feed} of {listing.token.symbol} has the description {listing.description!r}, "
+                f"but the settings expect {expected!r}",
                 remedy="Correct oracle.feeds.description if the feed is right; else the vault needs another feed.",
             )
 
 
 def _anchored(rpc: Reads, addresses: Addresses, chain_id: int) -> tuple[Block, str]:
-    """The head, after making sure that there is code at every address the operator named."""
+    """Returns the latest block, after it has checked that every address in the settings holds code."""
     named = {"vault": addresses.vault, "multicall": addresses.multicall, "quoter": addresses.quoter}
     block = latest_block(rpc, chain_id)
     codes = rpc.batch(
@@ -178,8 +183,8 @@ def _not_multicall(address: str) -> WrongContract:
 
 
 def _aggregator(config: vault.AssetConfig, answers: Answers) -> str | None:
-    found = answers.maybe(feed.aggregator(config.feed))
-    return None if found in (None, ZERO_ADDRESS) else to_checksum_address(found)
+    aggregator = answers.maybe(feed.aggregator(config.feed))
+    return None if aggregator in (None, ZERO_ADDRESS) else to_checksum_address(aggregator)
 
 
 def _listing(
@@ -213,11 +218,11 @@ def _listing(
 def _bounds(aggregator: str | None, answers: Answers) -> tuple[int, int]:
     if aggregator is None:
         return 0, 0
-    least, most = (
-        answers.maybe(feed.least_answer(aggregator)),
-        answers.maybe(feed.most_answer(aggregator)),
+    lowest, highest = (
+        answers.maybe(feed.min_answer(aggregator)),
+        answers.maybe(feed.max_answer(aggregator)),
     )
-    return least or 0, most or 0
+    return lowest or 0, highest or 0
 
 
 def _ordered(listings: Sequence[Listing], accounting: str, symbols: Sequence[str]) -> tuple[Listing, ...]:

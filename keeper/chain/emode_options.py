@@ -10,7 +10,7 @@ from keeper.sizing.categories import CollateralTerms, EModeCategories, EModeCate
 
 def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCategories:
     """Two multicalls: which numbers are configured, then those. Raises NodeUnavailable, NodeUntrusted."""
-    numbers = range(1, emode.MOST + 1)
+    numbers = range(1, emode.MAX_CATEGORY + 1)
     tokens = [listing.token.address for listing in at.listings]
     answers = multicall.read(
         [
@@ -33,10 +33,15 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCa
     known = [EModeCategory(0, "", _terms(plain))]
     if configured:
         asked = [[emode.label(at.pool, number), *emode.calls(at.pool, number)] for number in configured]
-        details = multicall.read([one for calls in asked for one in calls], block_hash)
+        details = multicall.read([call for calls in asked for call in calls], block_hash)
         for number in configured:
             inside = emode.category(at.pool, number, details)
-            terms = _terms([inside.applied(one, place) for one, place in zip(plain, ids, strict=True)])
+            terms = _terms(
+                [
+                    inside.applied(configuration, place)
+                    for configuration, place in zip(plain, ids, strict=True)
+                ]
+            )
             known.append(EModeCategory(number, details.maybe(emode.label(at.pool, number)) or "", terms))
     return EModeCategories(
         chosen=chosen,
@@ -47,6 +52,10 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCa
 
 def _terms(configurations: list[lending.ReserveConfiguration]) -> tuple[CollateralTerms, ...]:
     return tuple(
-        CollateralTerms(one.ltv_bps, one.liquidation_threshold_bps, one.borrowing_enabled)
-        for one in configurations
+        CollateralTerms(
+            configuration.ltv_bps,
+            configuration.liquidation_threshold_bps,
+            configuration.borrowing_enabled,
+        )
+        for configuration in configurations
     )

@@ -1,4 +1,4 @@
-"""Whether the vault's tokens and feeds are those that the address book knows by their names."""
+"""Compares the vault's tokens, feeds and market with the chain's address book."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from keeper.domain.errors import WrongContract
 
 
 def require_as_listed(deployment: Deployment, listings: Sequence[Listing], book: Book) -> tuple[str, ...]:
-    """Raises WrongContract for a token that bears a symbol of the book at another address or with other decimals.
+    """Raises WrongContract for a token with a symbol of the book but another address or other decimals.
 
-    ``listings`` are all of the vault's, those that the keeper leaves alone too: they count in its value. What may well
-    be on purpose is not refused but told, a sentence each: another feed, or one of another name, another lending
-    market, another sequencer feed or none. That there is code at every one of these addresses is known: each has
-    answered.
+    ``listings`` are all of the vault's listings, because all of them count in NAV. Differences that may be intended are
+    returned as sentences: another feed or feed name, another lending market, another sequencer feed or none. Every one
+    of these addresses holds code, because each has answered.
     """
     for listing in listings:
         _require_token(listing, book)
@@ -29,8 +28,8 @@ def _require_token(listing: Listing, book: Book) -> None:
     raise WrongContract(
         f"the vault's {token.symbol} is {token.address} with {token.decimals} decimals, but {token.symbol} on "
         f"{book.name} is {known.address} with {known.decimals}",
-        remedy=f"If the vault is right, list its token in the file that {VARIABLE} names; "
-        "else the admin must take it off the vault's list.",
+        remedy=f"If the vault is right, list its token in the file that {VARIABLE} names. "
+        "If not, the admin must remove it from the vault.",
     )
 
 
@@ -45,7 +44,7 @@ def _about_feeds(listings: Sequence[Listing], book: Book) -> Iterator[str]:
             )
         elif feed is not None and listing.description != feed.description:
             yield (
-                f"the feed of {listing.token.symbol} calls itself {listing.description!r}, in the address book it is "
+                f"the feed of {listing.token.symbol} is described as {listing.description!r}; the address book says "
                 f"{feed.description!r}"
             )
 

@@ -1,4 +1,4 @@
-"""Uniswap V3's pools of a vault's tokens that a planned trade can go through, asked of the factory once."""
+"""The Uniswap V3 pools through which the vault's tokens can be traded. The factory is asked once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keeper.domain.market import HUB
 
 ZERO_ADDRESS = "0x" + "0" * 40
 FEE_TIERS = (100, 500, 3_000, 10_000)
-"""Uniswap V3's, in hundredths of a bp."""
+"""Uniswap V3's fee tiers, in hundredths of a bp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class ListedPool:
     asset_is_token0: bool
 
 
-def asked(factory: str, tokens: Mapping[str, str], cash: str) -> list[Call[str]]:
-    """``tokens``: addresses by symbol, spelled as they will be asked for; ``cash`` the accounting asset's symbol."""
+def pool_calls(factory: str, tokens: Mapping[str, str], cash: str) -> list[Call[str]]:
+    """The calls that ask for every pool. ``tokens`` maps symbols to addresses; ``cash`` is the accounting asset."""
     return [
         pools.pool(factory, tokens[symbol], tokens[quote], fee)
         for symbol, quote in _pairs(tokens, cash)
@@ -36,8 +36,10 @@ def asked(factory: str, tokens: Mapping[str, str], cash: str) -> list[Call[str]]
     ]
 
 
-def found(factory: str, tokens: Mapping[str, str], cash: str, answers: Answers) -> tuple[ListedPool, ...]:
-    """Those that exist, in the tokens' order: of each the pools against the accounting asset, then against the hub."""
+def listed_pools(
+    factory: str, tokens: Mapping[str, str], cash: str, answers: Answers
+) -> tuple[ListedPool, ...]:
+    """The pools that exist, in the tokens' order: first against the accounting asset, then against the hub."""
     listed = []
     for symbol, quote in _pairs(tokens, cash):
         token, other = tokens[symbol], tokens[quote]

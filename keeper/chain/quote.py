@@ -11,9 +11,9 @@ from keeper.domain.market import Block
 from keeper.domain.plan import Quote, QuoteRequest
 
 MAX_QUOTES = 60
-"""Per eth_call: a quote runs the whole swap."""
+"""Per eth_call, because a quote runs the whole swap."""
 GAS_OF_A_QUOTE = 200_000
-"""Two hops through pools with liquidity around the price; some nodes give an eth_call no more gas than a block has."""
+"""Gas of two hops through deep pools. Some nodes give an eth_call no more gas than a block has."""
 
 
 def quotes(
@@ -30,11 +30,11 @@ def quotes(
         )
         for request in requests
     ]
-    most = min(MAX_QUOTES, max(1, block.gas_limit // GAS_OF_A_QUOTE)) if block.gas_limit else MAX_QUOTES
-    groups = [calls[first : first + most] for first in range(0, len(calls), most)]
-    found = []
+    per_call = min(MAX_QUOTES, max(1, block.gas_limit // GAS_OF_A_QUOTE)) if block.gas_limit else MAX_QUOTES
+    groups = [calls[first : first + per_call] for first in range(0, len(calls), per_call)]
+    outcomes = []
     for group, answers in zip(groups, multicall.read_many(groups, block.hash), strict=True):
-        found += [answers.maybe(call) for call in group]
+        outcomes += [answers.maybe(call) for call in group]
     return tuple(
         Quote(
             route=request.route,
@@ -42,5 +42,5 @@ def quotes(
             amount_out=answer.amount_out if answer is not None and answer.amount_out > 0 else None,
             gas=answer.gas if answer is not None else 0,
         )
-        for request, answer in zip(requests, found, strict=True)
+        for request, answer in zip(requests, outcomes, strict=True)
     )

@@ -1,8 +1,8 @@
-"""What a rollup charges for publishing a transaction on the chain above it, beside the gas that it takes.
+"""The fee that a rollup charges for publishing a transaction on its parent chain.
 
-OP stack: an amount of ether on top of the gas, told by the predeploy GasPriceOracle, with the operator's fee where the
-chain has one. Arbitrum: more gas, whose price is in ArbGasInfo; how much of it a transaction takes only the node itself
-says, to a direct eth_call of NodeInterface that no contract can make.
+OP stack: an amount of ether on top of the gas. The predeploy GasPriceOracle gives it, with the operator fee where the
+chain has one. Arbitrum: extra gas. ArbGasInfo gives its price. Only the node knows how much gas a transaction needs: it
+answers a direct eth_call of NodeInterface, which no contract can make.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from keeper.domain.market import Block
 from keeper.planning.gas import TYPICAL_BYTES
 
 TYPICAL_GAS = 2_500_000
-"""For the operator's fee before there is a simulation; what decision.rebalance_gas is by default."""
+"""Used for the operator fee before there is a simulation. It is the default of decision.rebalance_gas."""
 GAS_PER_BYTE = 16
-"""EIP-2028, a byte that is not zero. ArbOS charges for the bytes after brotli: without it this is too much, never too
-little."""
+"""EIP-2028, for a nonzero byte. ArbOS charges for the compressed bytes, so this is never too little."""
 
 GAS_PRICE_ORACLE = "0x420000000000000000000000000000000000000F"
 ARB_GAS_INFO = "0x000000000000000000000000000000000000006C"
@@ -33,12 +32,12 @@ _ORACLE = load("GasPriceOracle")
 _GAS_INFO = load("ArbGasInfo")
 _NODE = load("NodeInterface")
 _UNKNOWN_NUMBER = 0x9E3779B97F4A7C15
-"""Stands for eight bytes not known before signing, such as the fees: as long as they can be, hard to compress."""
+"""Stands for eight bytes that are unknown before signing, such as fees: of full length and hard to compress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """``wei`` is paid beside the transaction's own gas; ``gas`` is what its gas limit needs room for in all, 0 where
+    """``wei`` is paid in addition to the transaction's own gas. ``gas`` is the gas limit that it needs in all, 0 if
     publishing takes no gas."""
 
     wei: int
@@ -46,7 +45,7 @@ class Publishing:
 
 
 def calls(rollup: Rollup) -> list[Call[int]]:
-    """What ``typical_fee_wei`` needs to be asked, for a multicall; nothing on a chain that is no rollup."""
+    """The calls that ``typical_fee_wei`` needs. There are none on a chain that is not a rollup."""
     match rollup:
         case "op-stack":
             return [_upper_bound(TYPICAL_BYTES), _operator_fee(TYPICAL_GAS)]
@@ -57,14 +56,14 @@ def calls(rollup: Rollup) -> list[Call[int]]:
 
 
 def require_priced(rollup: Rollup, answers: Answers) -> None:
-    """Raises WrongContract where the rollup's own contract does not tell its price: the chain is of another kind, or an
-    OP stack from before Fjord."""
-    for one in calls(rollup)[:1]:
-        answers.first(one)
+    """Raises WrongContract if the rollup's contract gives no price: the chain is of another kind, or an OP stack from
+    before Fjord."""
+    for price_call in calls(rollup)[:1]:
+        answers.first(price_call)
 
 
 def typical_fee_wei(rollup: Rollup, answers: Answers) -> int:
-    """What publishing TYPICAL_BYTES costs at the block of the answers. Raises NodeUntrusted."""
+    """The cost of publishing TYPICAL_BYTES at the block of the answers. Raises NodeUntrusted."""
     match rollup:
         case "op-stack":
             operator = answers.maybe(_operator_fee(TYPICAL_GAS)) or 0
@@ -78,9 +77,9 @@ def typical_fee_wei(rollup: Rollup, answers: Answers) -> int:
 def publishing(
     rollup: Rollup, rpc: Reads, multicall: str, block: Block, sender: str, to: str, calldata: bytes, gas: int
 ) -> Publishing:
-    """The exact calldata's, sent with that much ``gas``; one round trip on a rollup, none elsewhere.
+    """The cost of publishing this calldata with this ``gas``. It takes one round trip on a rollup, none elsewhere.
 
-    Raises SimulationFailed where an Arbitrum node has no NodeInterface, NodeUnavailable, NodeUntrusted.
+    Raises SimulationFailed if an Arbitrum node has no NodeInterface, NodeUnavailable, NodeUntrusted.
     """
     match rollup:
         case "op-stack":
@@ -94,11 +93,11 @@ def publishing(
 
 
 def unsigned_transaction(chain_id: int, to: str, calldata: bytes) -> bytes:
-    """EIP-1559, as GasPriceOracle.getL1Fee wants it; it adds the signature itself. Nonce, fees and gas limit are not
-    known yet: their places hold as much as they ever can."""
+    """An EIP-1559 transaction as GasPriceOracle.getL1Fee expects it: the oracle adds the signature's size. Nonce, fees
+    and gas limit are not known yet, so placeholders of the largest size stand for them."""
     fee, tip = _UNKNOWN_NUMBER, _UNKNOWN_NUMBER ^ _UNKNOWN_NUMBER >> 1
     nonce, gas_limit = fee >> 32, fee >> 40
-    numbers = [_string(_shortest(one)) for one in (chain_id, nonce, tip, fee, gas_limit)]
+    numbers = [_string(_shortest(number)) for number in (chain_id, nonce, tip, fee, gas_limit)]
     target, no_value, no_access_list = (
         _string(bytes.fromhex(to.removeprefix("0x"))),
         _string(b""),
@@ -126,7 +125,7 @@ def _shortest(number: int) -> bytes:
 
 
 def _components(rpc: Reads, block: Block, sender: str, to: str, calldata: bytes) -> Publishing:
-    """``gasEstimate`` contains ``gasEstimateForL1``: the one is for the gas limit, the other for the cost."""
+    """``gasEstimate`` includes ``gasEstimateForL1``. The first sets the gas limit, the second the cost."""
     function = _NODE["gasEstimateComponents"]
     asked = {"from": sender, "to": NODE_INTERFACE, "data": "0x" + function.encode(to, False, calldata).hex()}  # noqa: FBT003
     try:
@@ -138,21 +137,21 @@ def _components(rpc: Reads, block: Block, sender: str, to: str, calldata: bytes)
         raise _no_estimate(str(error)) from error
     if not 0 < for_l1 <= gas:
         raise NodeUntrusted(
-            f"NodeInterface estimates {gas} gas of which {for_l1} are for publishing",
-            remedy="The node does not know its own chain: use another.",
+            f"NodeInterface estimates {gas} gas of which {for_l1} is for publishing",
+            remedy="The node does not know its own chain. Use another node.",
         )
     return Publishing(for_l1 * base_fee, gas)
 
 
 def _no_estimate(why: str) -> SimulationFailed:
     return SimulationFailed(
-        f"NodeInterface does not say what gas publishing takes: {why}",
-        remedy="Use a node of Arbitrum's own software (Nitro): without this the gas limit would be too low.",
+        f"NodeInterface does not say how much gas publishing takes: {why}",
+        remedy="Use an Arbitrum Nitro node. Without this answer the gas limit would be too low.",
     )
 
 
 def _upper_bound(size: int) -> Call[int]:
-    """Wei of an unsigned transaction of that many bytes. Reverts before Fjord."""
+    """Wei for an unsigned transaction of this size. Reverts before Fjord."""
     return _oracle_call("getL1FeeUpperBound", size)
 
 
@@ -161,7 +160,7 @@ def _exact_fee(transaction: bytes) -> Call[int]:
 
 
 def _operator_fee(gas: int) -> Call[int]:
-    """Wei. Chains from before Isthmus have no such function."""
+    """Wei. Chains before Isthmus do not have this function."""
     return _oracle_call("getOperatorFee", gas)
 
 
@@ -170,5 +169,5 @@ def _oracle_call(function: str, *arguments: Any) -> Call[int]:
 
 
 def _l1_base_fee() -> Call[int]:
-    """Wei for a unit of gas of the chain above, as ArbOS estimates it."""
+    """Wei per unit of gas on the parent chain, as ArbOS estimates it."""
     return call("Arbitrum's ArbGasInfo", ARB_GAS_INFO, _GAS_INFO["getL1BaseFeeEstimate"])

@@ -1,4 +1,4 @@
-"""What the exact calldata would do on the snapshot's block, and the vault after it, in one request."""
+"""Simulates the exact calldata on the snapshot's block and reads the vault afterwards, in one request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.units import UINT256_MAX, USD, WAD, usd
 
 NEXT_BLOCK_S = 12
-"""Ethereum's slot. Later than a faster chain's next block, so an answer about to expire counts as expired."""
+"""Ethereum's slot time. A faster chain's next block comes earlier, so a price about to expire counts as expired."""
 
 NO_SUCH_METHOD = (-32601, -32004)  # JSON-RPC 2.0; EIP-1474
 INVALID_PARAMS = -32602
@@ -32,10 +32,9 @@ _SUCCEEDED = "0x1"
 class Simulator:
     """Runs a vault call from the keeper's address without signing it.
 
-    By ``eth_simulateV1`` (Ethereum execution APIs) where the node has it. Else by ``eth_call`` with the code
-    of Multicall3 put at the keeper's address for the length of the call: the vault sees the keeper as its
-    caller, and the reads follow in the same call; its block time is the snapshot's own, and gas comes from
-    ``eth_estimateGas``.
+    It uses ``eth_simulateV1`` (Ethereum execution APIs) if the node has it. Otherwise it uses ``eth_call`` and puts the
+    code of Multicall3 at the keeper's address for this call, so that the vault sees the keeper as its caller and the
+    reads follow in the same call. The block time is then the snapshot's, and gas comes from ``eth_estimateGas``.
     """
 
     rpc: Reads
@@ -43,8 +42,10 @@ class Simulator:
     deployment: Deployment
 
     def run(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
-        """Raises SimulationFailed when the node can do neither, NodeUnavailable, NodeUntrusted. On a rollup one round
-        trip more tells what publishing the calldata costs. ``steps``: how many the call has."""
+        """``steps`` is the number of steps of the call. A rollup takes one more round trip for the publishing fee.
+
+        Raises SimulationFailed if the node supports neither method, NodeUnavailable, NodeUntrusted.
+        """
         report = self._executed(calldata, snapshot, steps)
         if not report.success:
             return report
@@ -99,7 +100,7 @@ class Simulator:
         )
 
     def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:
-        """Pinned by hash; by number, checking the hash in the same request, where the node takes no hash."""
+        """Pinned by hash. If the node takes no hash: by number, with the hash checked in the same request."""
         try:
             blocks = self.rpc.request("eth_simulateV1", [payload, {"blockHash": snapshot.block.hash}])
         except RpcError as error:
@@ -115,7 +116,7 @@ class Simulator:
             if not isinstance(pinned, dict) or pinned.get("hash") != snapshot.block.hash:
                 raise NodeUntrusted(
                     f"block {snapshot.block.number} is no longer {snapshot.block.hash}",
-                    remedy="The chain reorganised while deciding: the next cycle starts from the new block.",
+                    remedy="The chain reorganised during the cycle. The next cycle starts from the new block.",
                 ) from error
         if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], dict):
             raise _senseless("not one simulated block")

@@ -169,7 +169,7 @@ class SnapshotReader:
         )
 
     def _pool(self, pool: ListedPool, answers: Answers) -> PoolHistory:
-        found = answers.maybe(pools.means(pool.address, self.twap_window_s))
+        means = answers.maybe(pools.means(pool.address, self.twap_window_s))
         return PoolHistory(
             symbol=pool.symbol,
             pool=pool.address,
@@ -177,8 +177,8 @@ class SnapshotReader:
             asset_is_token0=pool.asset_is_token0,
             observations=answers.of(pools.observations(pool.address)),
             window_s=self.twap_window_s,
-            mean_tick=found.tick if found is not None else None,
-            mean_liquidity=found.liquidity if found is not None else None,
+            mean_tick=means.tick if means is not None else None,
+            mean_liquidity=means.liquidity if means is not None else None,
         )
 
     def _depth(self, pool: ListedPool, answers: Answers) -> PoolLiquidity:

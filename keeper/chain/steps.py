@@ -26,7 +26,7 @@ def step_outs(vault: str, steps: int, logs: object) -> tuple[int, ...]:
 
 
 def _moved(vault: str, steps: int, logs: object) -> tuple[tuple[int, int], ...]:
-    found: dict[int, tuple[int, int]] = {}
+    amounts: dict[int, tuple[int, int]] = {}
     for log in logs if isinstance(logs, list) else ():
         if not _is_step(log, vault):
             continue
@@ -34,8 +34,8 @@ def _moved(vault: str, steps: int, logs: object) -> tuple[tuple[int, int], ...]:
             place, _, _, went, came = decode_values(DATA, hex_bytes(log.get("data")))
         except (DecodeError, NodeUntrusted):
             return ()
-        found[place] = (went, came)
-    return tuple(found[place] for place in range(steps)) if sorted(found) == list(range(steps)) else ()
+        amounts[place] = (went, came)
+    return tuple(amounts[place] for place in range(steps)) if sorted(amounts) == list(range(steps)) else ()
 
 
 def _is_step(log: Any, vault: str) -> bool:

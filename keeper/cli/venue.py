@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from keeper.backtest.venue import LendingTerms, Pool, VaultSize, Venue
 from keeper.chain.admin.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS
-from keeper.chain.admin.vault_parameters import VaultPolicy as VaultDefaults
+from keeper.chain.admin.vault_parameters import PolicyParameters as VaultDefaults
 from keeper.domain.market import RateCurve, VaultPolicy
 from keeper.domain.units import BPS
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from keeper.chain.admin.queue_deployment import deploy_queue
 from keeper.chain.admin.vault_deployment import deploy_vault
-from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters
+from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
 from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
@@ -266,7 +266,7 @@ def _vault_parameters(
         keeper=accounts["keeper"],
         guardian=accounts["guardian"],
         assets=tuple(
-            VaultAsset(
+            AssetParameters(
                 made_tokens[symbol].address,
                 made_feeds.addresses[symbol],
                 max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,

@@ -1,4 +1,4 @@
-"""Public candles of Binance. Its dollar is USDT: prices are in that, within what USDT is off."""
+"""Public candles of Binance. Prices are in USDT, so they are off by as much as USDT is off the dollar."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Binance(CandleVenue):
 
     name = "binance"
     public_url = "https://api.binance.com"
-    least_interval_s = 0.1
+    min_interval_s = 0.1
     lengths = NAMES
     page_candles = 1_000
 

@@ -1,4 +1,4 @@
-"""What the exchanges' public candles have in common: pages, checked rows, and no more requests than are welcome."""
+"""Common parts of the exchanges' candle APIs: pages, checked rows, and a limited request rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keeper.feeds.http import (
 
 MINUTE = 60
 PRICE_LOOK_BACK = 60
-"""Minutes in which the newest trade is looked for."""
+"""Minutes in which the newest trade is searched."""
 RETRIES = 3
 BURST = 8
 
@@ -35,7 +35,7 @@ _wait = threading.Event().wait
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A checked row: ``opened`` in Unix seconds, prices as quoted. ``partial``: the venue says it is still open."""
+    """A checked row: ``opened`` in Unix seconds, prices as quoted. ``partial``: the bar is still open."""
 
     opened: int
     open: float
@@ -47,19 +47,19 @@ class Bar:
 
 
 class CandleVenue(ABC):
-    """One exchange. Threads may share it: requests of all of them keep ``least_interval_s`` apart.
+    """One exchange. Threads may share it: their requests together keep ``min_interval_s`` apart.
 
-    ``wait`` sleeps so many seconds, ``now`` is the Unix time: no bar that is still open by it is ever yielded.
+    ``wait`` sleeps for seconds. ``now`` is the Unix time; a bar that is still open at that time is never yielded.
     """
 
     name: ClassVar[str]
     public_url: ClassVar[str]
-    least_interval_s: ClassVar[float]
+    min_interval_s: ClassVar[float]
     lengths: ClassVar[Mapping[int, str]]
-    """Seconds of a candle -> what the venue calls it."""
+    """Length of a candle in seconds -> the venue's name for it."""
     page_candles: ClassVar[int]
-    one_page: ClassVar[bool] = False
-    """Whether the newest ``page_candles`` are all that the venue has."""
+    single_page: ClassVar[bool] = False
+    """True if the venue has no more than the newest ``page_candles``."""
 
     def __init__(
         self,
@@ -86,17 +86,17 @@ class CandleVenue(ABC):
 
     @abstractmethod
     def instrument(self, reference: str) -> str:
-        """The venue's name for ``reference`` against the dollar. Raises FeedUnavailable where it has none."""
+        """The venue's name for ``reference`` against the dollar. Raises FeedUnavailable if it has none."""
 
     @abstractmethod
     def _page(self, instrument: str, seconds: int, first: int, last: int) -> Iterable[Bar | None]:
         """One request for the bars opened in [first, last], in any order, None for unusable rows."""
 
     def candles(self, reference: str, seconds: int, since: int, until: int) -> Iterator[tuple[Candle, ...]]:
-        """Pages, oldest page first and ascending within, of the candles closed in (since, until], Unix seconds.
+        """Pages of the candles closed in (since, until], Unix seconds, all in ascending order.
 
-        Hours in which nothing was traded may be missing; empty pages are not yielded. A rate limit is waited
-        out, three times a page. Raises FeedUnavailable, RateLimited.
+        Intervals without a trade may be missing. Empty pages are not yielded. After a rate limit it waits and tries
+        again, three times a page. Raises FeedUnavailable, RateLimited.
         """
         instrument = self.instrument(reference)
         if seconds not in self.lengths:
@@ -111,8 +111,8 @@ class CandleVenue(ABC):
                 yield page
 
     def price(self, reference: str, as_of: int) -> tuple[float, int]:
-        """The newest trade's price known from one-minute candles, and the Unix second at which it was true: its
-        candle's end, or ``as_of`` where that is still open. Asks once. Raises FeedUnavailable, RateLimited."""
+        """The newest trade's price from one-minute candles, and its Unix second: the end of its candle, or ``as_of`` if
+        the candle is still open. It makes one request. Raises FeedUnavailable, RateLimited."""
         instrument = self.instrument(reference)
         last = as_of // MINUTE * MINUTE
         first = last - (PRICE_LOOK_BACK - 1) * MINUTE
@@ -125,7 +125,7 @@ class CandleVenue(ABC):
 
     def _windows(self, seconds: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         """[first, last] opening times of each page, oldest first."""
-        if self.one_page:
+        if self.single_page:
             first = max(first, last - last % seconds - (self.page_candles - 1) * seconds)
         step = self.page_candles * seconds
         for opened in range(first, last + 1, step):
@@ -140,21 +140,21 @@ class CandleVenue(ABC):
         return list(self._page(instrument, seconds, first, last))
 
     def _get(self, path: str, params: Mapping[str, str | int], instrument: str) -> Any:
-        """Raises FeedUnavailable with what the venue said, RateLimited."""
+        """Raises FeedUnavailable with the venue's message, RateLimited."""
         self._take_turn()
         try:
             return self._source.get(path, params, f"{self.name} {instrument}")
         except HttpRefusal as refusal:
             answer = refusal.answer
-            said = answer.get("message", answer.get("msg")) if isinstance(answer, dict) else None
-            raise self._unavailable(instrument, f"HTTP {refusal.status}: {said!s:.80}") from refusal
+            text = answer.get("message", answer.get("msg")) if isinstance(answer, dict) else None
+            raise self._unavailable(instrument, f"HTTP {refusal.status}: {text!s:.80}") from refusal
 
     def _take_turn(self) -> None:
-        """At most BURST requests at once, and then one in ``least_interval_s``: prices of a few assets never wait."""
+        """Allows BURST requests at once, then one per ``min_interval_s``. The prices of a few assets never wait."""
         with self._lock:
             now = self._monotonic()
-            mine = max(now - (BURST - 1) * self.least_interval_s, self._next_at)
-            self._next_at = mine + self.least_interval_s
+            mine = max(now - (BURST - 1) * self.min_interval_s, self._next_at)
+            self._next_at = mine + self.min_interval_s
         if mine > now:
             self._wait(mine - now)
 
@@ -163,9 +163,9 @@ class CandleVenue(ABC):
 
 
 def checked(opened: object, prices: Iterable[object], volume: object, *, scale: int = 1) -> Bar | None:
-    """The bar opened at ``opened`` / ``scale`` Unix seconds; ``prices`` are open, high, low, close, numbers or text.
+    """The bar that opened at ``opened`` / ``scale`` Unix seconds. ``prices`` are open, high, low, close.
 
-    None unless all are finite and positive, and open and close lie between low and high."""
+    Returns None unless all are finite and positive, and open and close lie between low and high."""
     at, (first, high, low, last) = number(opened), map(decimal, prices)
     if at is None or first is None or high is None or low is None or last is None:
         return None
@@ -176,7 +176,7 @@ def checked(opened: object, prices: Iterable[object], volume: object, *, scale: 
 
 def _closed(rows: Iterable[Bar | None], seconds: int, since: int, until: int) -> tuple[Candle, ...]:
     """Ascending, one per time, on the grid of ``seconds``, closed in (since, until]."""
-    found = {
+    by_close = {
         bar.opened + seconds: Candle(bar.opened + seconds, seconds, bar.open, bar.high, bar.low, bar.close)
         for bar in rows
         if bar is not None
@@ -184,4 +184,4 @@ def _closed(rows: Iterable[Bar | None], seconds: int, since: int, until: int) ->
         and bar.opened % seconds == 0
         and since < bar.opened + seconds <= until
     }
-    return tuple(found[at] for at in sorted(found))
+    return tuple(by_close[at] for at in sorted(by_close))

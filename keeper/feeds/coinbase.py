@@ -1,4 +1,4 @@
-"""Public candles of Coinbase Exchange, in dollars; nothing for an interval without a trade."""
+"""Public candles of Coinbase Exchange, in dollars. An interval without a trade has no candle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Coinbase(CandleVenue):
 
     name = "coinbase"
     public_url = "https://api.exchange.coinbase.com"
-    least_interval_s = 0.15
+    min_interval_s = 0.15
     lengths = LENGTHS
     page_candles = 300
 
     def instrument(self, reference: str) -> str:
-        """ETH -> "ETH-USD". USDC is the dollar there: raises FeedUnavailable."""
+        """ETH -> "ETH-USD". Raises FeedUnavailable for USDC, which Coinbase treats as the dollar."""
         if reference == "USDC":
             raise self._unavailable(reference, "it is not traded against the dollar there")
         return f"{reference}-USD"

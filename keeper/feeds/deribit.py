@@ -1,7 +1,7 @@
 """Implied volatility from Deribit's public API: the option book's term structure, and the DVOL index.
 
-DVOL is a 30-day variance-swap index; the book gives the horizon that is asked for. The book is preferred
-while the two tell the same story; alone, either will do.
+DVOL is a 30-day variance-swap index. The book gives volatility at any horizon. The book is preferred while both agree.
+If only one of them is available, it is used.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from keeper.domain.evidence import ImpliedReading
 from keeper.domain.units import SECONDS_PER_HOUR
 from keeper.feeds.deribit_api import api_url, result
 from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, JsonSource, number
-from keeper.feeds.term_structure import LEAST_IV, MOST_IV, ExpiryUsed, option_marks, slice_at, volatility_of
+from keeper.feeds.term_structure import MAX_IV, MIN_IV, ExpiryUsed, option_marks, slice_at, volatility_of
 
 LOOK_BACK_S = 72 * SECONDS_PER_HOUR
 CANDLE_S = SECONDS_PER_HOUR
 BOOK_AFTER_BLOCK_S = 60
-"""A book is made when it is asked for, after the block; one this close is stamped with the block's time."""
+"""A book is younger than the block. A book this close to the block is dated with the block's time."""
 OLDEST_BOOK_S = 15 * 60
 FROZEN_CANDLES = 6
-"""An index that is published at all moves within the hour: so many candles of one and the same number are none."""
+"""A live index moves every hour. So many equal candles mean that it is frozen."""
 
-MOST_DISAGREEMENT = 1.6
-"""Book over DVOL, or DVOL over book. At-the-money volatility lies some 5–15 % under a variance-swap index."""
+MAX_DISAGREEMENT = 1.6
+"""Ratio of book and DVOL, either way. At-the-money volatility is some 5–15 % below a variance-swap index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Observation:
 
 @dataclass(frozen=True, slots=True)
 class _Candle:
-    """A closed candle's last value; ``flat``: its open, high and low are that value too."""
+    """The close of a closed candle. ``flat``: open, high and low have the same value."""
 
     volatility: float
     observed_at: int
@@ -56,7 +56,7 @@ class BookSlice:
 
 
 class Deribit:
-    """ports.ImpliedVolatility. ``base_url`` with or without /api/v2; ``timeout_s`` bounds each request."""
+    """Implements ports.ImpliedVolatility. ``base_url`` with or without /api/v2; ``timeout_s`` bounds each request."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class Deribit:
             timeout_s,
             max_response_bytes,
             transport,
-            remedy="The estimate falls back to realised volatility; check Deribit.",
+            remedy="The estimate falls back to realised volatility. Check Deribit.",
         )
 
     def close(self) -> None:
         self._source.close()
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
-        """ports.ImpliedVolatility.read; two requests per underlying."""
+        """ports.ImpliedVolatility.read. It makes two requests per underlying."""
         return tuple(self._reading(underlying, as_of, horizon_s) for underlying in underlyings)
 
     def _reading(self, underlying: str, as_of: int, horizon_s: int) -> ImpliedReading:
@@ -94,7 +94,12 @@ class Deribit:
             reason = (
                 f"the option book says {book.volatility:.1%}, DVOL {index.volatility:.1%}: the higher counts"
             )
-            return _of(underlying, max(book, index, key=lambda seen: seen.volatility), "Deribit", reason)
+            return _of(
+                underlying,
+                max(book, index, key=lambda observation: observation.volatility),
+                "Deribit",
+                reason,
+            )
         if index is not None:
             return _of(underlying, index, "Deribit DVOL", no_book)
         return ImpliedReading(underlying, None, as_of, "Deribit", f"{no_index}; {no_book}")
@@ -125,8 +130,8 @@ class Deribit:
         return BookSlice(volatility, min(made_at, as_of), used)
 
     def _book(self, underlying: str, as_of: int, horizon_s: int) -> _Observation:
-        found = self.slice_of(underlying, as_of, horizon_s)
-        return _Observation(found.volatility, found.observed_at)
+        book_slice = self.slice_of(underlying, as_of, horizon_s)
+        return _Observation(book_slice.volatility, book_slice.observed_at)
 
     def _index(self, underlying: str, as_of: int) -> _Observation:
         """Close of the last hourly DVOL candle that was closed at ``as_of``. Raises FeedUnavailable."""
@@ -146,9 +151,9 @@ class Deribit:
         if not isinstance(candles, list):
             raise self._source.unavailable(what, "no candles in the answer")
         by_time = {
-            seen.observed_at: seen
-            for seen in map(_candle, candles)
-            if seen is not None and seen.observed_at <= as_of
+            observation.observed_at: observation
+            for observation in map(_candle, candles)
+            if observation is not None and observation.observed_at <= as_of
         }
         closed = [by_time[at] for at in sorted(by_time)]
         if not closed:
@@ -176,7 +181,7 @@ def _candle(candle: object) -> _Candle | None:
     if not isinstance(candle, list) or len(candle) < 5 or not isinstance(candle[0], int):
         return None
     close = number(candle[4])
-    if close is None or not LEAST_IV <= close < MOST_IV:
+    if close is None or not MIN_IV <= close < MAX_IV:
         return None
     flat = all(number(value) == close for value in candle[1:4])
     return _Candle(close / 100, candle[0] // 1_000 + CANDLE_S, flat)
@@ -197,8 +202,8 @@ def _made_at(entry: object) -> int:
 
 def _agree(book: _Observation, index: _Observation) -> bool:
     ratio = book.volatility / index.volatility
-    return 1 / MOST_DISAGREEMENT <= ratio <= MOST_DISAGREEMENT
+    return 1 / MAX_DISAGREEMENT <= ratio <= MAX_DISAGREEMENT
 
 
-def _of(underlying: str, seen: _Observation, source: str, reason: str) -> ImpliedReading:
-    return ImpliedReading(underlying, seen.volatility, seen.observed_at, source, reason)
+def _of(underlying: str, observation: _Observation, source: str, reason: str) -> ImpliedReading:
+    return ImpliedReading(underlying, observation.volatility, observation.observed_at, source, reason)

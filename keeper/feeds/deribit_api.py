@@ -24,10 +24,10 @@ def result(source: JsonSource, what: str, method: str, params: Mapping[str, str 
         raise source.unavailable(what, "the answer is not an object")
     error = answer.get("error")
     if isinstance(error, dict):
-        said = f"error {error.get('code')!s:.20} {error.get('message')!s:.80}"
+        text = f"error {error.get('code')!s:.20} {error.get('message')!s:.80}"
         if error.get("code") == RATE_LIMIT:
-            raise source.rate_limited(what, said)
-        raise source.unavailable(what, said)
+            raise source.rate_limited(what, text)
+        raise source.unavailable(what, text)
     if status >= 300 or "result" not in answer:
         raise source.unavailable(what, f"HTTP {status} without a result")
     return answer["result"]

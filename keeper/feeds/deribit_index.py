@@ -1,4 +1,4 @@
-"""Deribit's spot index, itself made from several exchanges: one more word on what an asset is worth."""
+"""Deribit's spot index, an average of several exchanges, as one more opinion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, JsonSource, number
 
 
 class DeribitIndex:
-    """opinions.Venue. ``base_url`` with or without /api/v2."""
+    """opinions.PriceVenue. ``base_url`` with or without /api/v2."""
 
     name = "deribit"
 
@@ -31,7 +31,7 @@ class DeribitIndex:
         return f"{reference.lower()}_usd"
 
     def price(self, reference: str, as_of: int) -> tuple[float, int]:
-        """USD now; the index carries no time of its own, so it is taken as ``as_of``'s. Raises FeedUnavailable."""
+        """USD. The index has no timestamp, so its price is dated ``as_of``. Raises FeedUnavailable."""
         name = self.instrument(reference)
         what = f"Deribit index {name}"
         answer = result(self._source, what, "public/get_index_price", {"index_name": name})

@@ -1,4 +1,4 @@
-"""One bounded GET of JSON: a deadline for the whole of it, a limit of bytes and of nesting, nothing but JSON."""
+"""One bounded GET of JSON: a deadline for the whole request, a limit of bytes and of nesting."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from keeper.runtime.deadline import DeadlineTransport, passed, within
 
 TIMEOUT_S = 8.0
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-MAX_BRACKETS = 10_000  # so nothing nests deeper; an option book has one per option
-TOO_MANY = (429, 418)  # 418: Binance's, for who went on after 429
+MAX_BRACKETS = 10_000  # This bounds the nesting. An option book has one bracket per option.
+TOO_MANY = (429, 418)  # Binance answers 418 to a client that went on after 429.
 RETRY_AFTER_S = 1.0
-MOST_RETRY_AFTER_S = 60.0
-LEAST_ERROR_STATUS = 300  # redirections are not followed
+MAX_RETRY_AFTER_S = 60.0
+MIN_ERROR_STATUS = 300  # redirections are not followed
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?")
 
 
 class RateLimited(FeedUnavailable):
-    """The source wants fewer requests; ``retry_after_s`` is how long it asks to be left alone, at most 60."""
+    """The source wants fewer requests. ``retry_after_s`` is the wait that it asks for, at most 60."""
 
     def __init__(self, message: str, *, remedy: str, retry_after_s: float = RETRY_AFTER_S) -> None:
         super().__init__(message, remedy=remedy)
@@ -32,7 +32,7 @@ class RateLimited(FeedUnavailable):
 
 
 class HttpRefusal(FeedUnavailable):
-    """An HTTP status of 300 or more; ``answer`` is the JSON that came with it, in the source's own words."""
+    """An HTTP status of 300 or more. ``answer`` is the JSON that came with it."""
 
     def __init__(self, message: str, *, remedy: str, status: int, answer: object) -> None:
         super().__init__(message, remedy=remedy)
@@ -54,7 +54,7 @@ class JsonSource:
         remedy: str = "",
     ) -> None:
         self.name = name
-        self.remedy = remedy or f"The next cycle asks again; if it lasts, check {name} and its URL."
+        self.remedy = remedy or f"The next cycle asks again. If it lasts, check {name} and its URL."
         self._base = base_url.rstrip("/")
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
@@ -66,9 +66,9 @@ class JsonSource:
         self._http.close()
 
     def get(self, path: str, params: Mapping[str, str | int], what: str) -> Any:
-        """The answer to ``base_url + path``; ``what`` begins each message.
+        """The answer to ``base_url + path``. Every message begins with ``what``.
 
-        Raises RateLimited, HttpRefusal, and FeedUnavailable where there is no answer or no JSON in it.
+        Raises RateLimited, HttpRefusal, and FeedUnavailable if there is no answer or it is not JSON.
         """
         try:
             with (
@@ -84,7 +84,7 @@ class JsonSource:
         if status in TOO_MANY:
             raise self.rate_limited(what, f"HTTP {status}", _retry_after(headers))
         answer = self._parsed(what, status, body)
-        if status >= LEAST_ERROR_STATUS:
+        if status >= MIN_ERROR_STATUS:
             raise HttpRefusal(f"{what}: HTTP {status}", remedy=self.remedy, status=status, answer=answer)
         return answer
 
@@ -111,7 +111,7 @@ class JsonSource:
         return b"".join(chunks)
 
     def _parsed(self, what: str, status: int, body: bytes) -> Any:
-        # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
+        # RecursionError does not protect: web3's dependencies raise its limit above what the stack can hold.
         if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
             raise self.unavailable(what, f"HTTP {status}, and more than {MAX_BRACKETS} brackets")
         try:
@@ -121,18 +121,18 @@ class JsonSource:
 
 
 def number(value: object) -> float | None:
-    """A finite number; None for anything else, booleans, text and integers beyond floats included."""
+    """A finite number. None for anything else, also for booleans, text and integers that no float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value)
+        number = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def decimal(value: object) -> float | None:
-    """As ``number``, also of text as exchanges write it: digits, perhaps a point, a sign, an exponent."""
+    """As ``number``, and also reads decimal text as exchanges write it."""
     if not isinstance(value, str):
         return number(value)
     return number(float(value)) if _DECIMAL.fullmatch(value) else None
@@ -143,6 +143,6 @@ def _refused(constant: str) -> object:
 
 
 def _retry_after(headers: httpx.Headers) -> float:
-    """Seconds; the default where the header is missing, a date, or no sensible number."""
+    """Seconds. The default if the header is missing, a date, or not a sensible number."""
     seconds = decimal(headers.get("retry-after", ""))
-    return RETRY_AFTER_S if seconds is None or seconds < 0 else min(seconds, MOST_RETRY_AFTER_S)
+    return RETRY_AFTER_S if seconds is None or seconds < 0 else min(seconds, MAX_RETRY_AFTER_S)

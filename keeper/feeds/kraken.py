@@ -1,4 +1,4 @@
-"""Public candles of Kraken, in dollars. Only the newest 720 of a length exist there, whatever is asked for."""
+"""Public candles of Kraken, in dollars. Kraken has only the newest 720 candles of each length."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Kraken(CandleVenue):
 
     name = "kraken"
     public_url = "https://api.kraken.com"
-    least_interval_s = 1.0
+    min_interval_s = 1.0
     lengths = MINUTES
     page_candles = 720
-    one_page = True
+    single_page = True
 
     def instrument(self, reference: str) -> str:
         """ETH -> "ETHUSD", BTC -> "XBTUSD"."""
         return f"{OWN_NAMES.get(reference, reference)}USD"
 
     def _page(self, instrument: str, seconds: int, first: int, last: int) -> Iterable[Bar | None]:
-        # ``since`` excludes its own second; one before the first is right either way.
+        # ``since`` excludes its own second, so ask from one second earlier.
         params: dict[str, str | int] = {
             "pair": instrument,
             "interval": self.lengths[seconds],
@@ -39,22 +39,22 @@ class Kraken(CandleVenue):
         if not isinstance(answer, dict):
             raise self._unavailable(instrument, "the answer is not an object")
         self._require_no_error(answer.get("error"), instrument)
-        found = answer.get("result")
-        found = found if isinstance(found, dict) else {}
-        # The venue names pairs in its own way (XETHZUSD): whatever pair comes is the one asked for.
-        rows = next((rows for pair, rows in found.items() if pair != "last"), None)
+        result = answer.get("result")
+        result = result if isinstance(result, dict) else {}
+        # Kraken has its own pair names (XETHZUSD). The answer holds only the pair of the request.
+        rows = next((rows for pair, rows in result.items() if pair != "last"), None)
         if not isinstance(rows, list):
             raise self._unavailable(instrument, "no candles in the answer")
-        bars = _with_the_open_one([bar for bar in map(_bar, rows) if bar is not None], found.get("last"))
+        bars = _mark_open_bar([bar for bar in map(_bar, rows) if bar is not None], result.get("last"))
         return [bar for bar in bars if bar.opened <= last]
 
     def _require_no_error(self, errors: object, instrument: str) -> None:
         if not isinstance(errors, list) or not errors:
             return
-        said = f"{errors[0]!s:.80}"
-        if said.startswith(RATE_LIMITS):
-            raise self._source.rate_limited(f"{self.name} {instrument}", said)
-        raise self._unavailable(instrument, said)
+        text = f"{errors[0]!s:.80}"
+        if text.startswith(RATE_LIMITS):
+            raise self._source.rate_limited(f"{self.name} {instrument}", text)
+        raise self._unavailable(instrument, text)
 
 
 def _bar(row: object) -> Bar | None:
@@ -63,8 +63,8 @@ def _bar(row: object) -> Bar | None:
     return checked(row[0], row[1:5], row[6])
 
 
-def _with_the_open_one(bars: list[Bar], last: object) -> list[Bar]:
-    """The newest row is always that of the open interval; ``last`` tells which are closed."""
+def _mark_open_bar(bars: list[Bar], last: object) -> list[Bar]:
+    """Marks the bar of the open interval, which is always the newest row. ``last`` says which bars are closed."""
     closed_until = number(last)
     newest = max((bar.opened for bar in bars), default=0)
     return [

@@ -1,4 +1,4 @@
-"""What exchanges say that assets are worth, all asked at the same time."""
+"""Prices of exchanges as opinions. All exchanges are asked in parallel."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ CANDLE_VENUES: Mapping[str, type[CandleVenue]] = {venue.name: venue for venue in
 MAX_THREADS = 8
 DEADLINE_S = 10.0
 MAX_AGE_S = 300
-MOST_AHEAD_S = 60
+MAX_AHEAD_S = 60
 
 
-class Venue(Protocol):
-    """A place with prices; threads share it."""
+class PriceVenue(Protocol):
+    """An exchange that quotes prices. Threads share it."""
 
     @property
     def name(self) -> str: ...
 
     def price(self, reference: str, as_of: int) -> tuple[float, int]:
-        """USD, and the Unix second at which it was true. Raises FeedUnavailable."""
+        """USD, and the Unix second of the price. Raises FeedUnavailable."""
         ...
 
     def close(self) -> None: ...
 
 
 class Exchanges:
-    """Several venues as one source. ``deadline_s`` bounds a reading as a whole; a price older than ``max_age_s``
-    when the block was made is no word on it."""
+    """Several venues as one source. ``deadline_s`` bounds one reading of all venues. A price that is more than
+    ``max_age_s`` older than the block does not count."""
 
     def __init__(
-        self, venues: Sequence[Venue], *, max_age_s: int = MAX_AGE_S, deadline_s: float = DEADLINE_S
+        self, venues: Sequence[PriceVenue], *, max_age_s: int = MAX_AGE_S, deadline_s: float = DEADLINE_S
     ) -> None:
         self._venues = tuple(venues)
         self._max_age_s = max_age_s
@@ -51,10 +51,10 @@ class Exchanges:
             venue.close()
 
     def read(self, references: Mapping[str, str], as_of: int) -> tuple[Opinion, ...]:
-        """``references``: token symbol -> what venues call it, such as "ETH".
+        """``references`` maps token symbols to the venues' names, such as "ETH".
 
-        One opinion per symbol and venue: symbols in the order given, of each the venues in the order configured.
-        Never raises: whatever goes wrong at a venue is the reason that it has no price.
+        One opinion per symbol and venue, in the order of symbols, then venues. It never raises: a failure becomes an
+        opinion without a price and with the reason.
         """
         asked = [(symbol, venue) for symbol in references for venue in self._venues]
         if not asked:
@@ -62,7 +62,7 @@ class Exchanges:
         threads = ThreadPoolExecutor(min(MAX_THREADS, len(asked)), thread_name_prefix="exchange")
         answers = [threads.submit(venue.price, references[symbol], as_of) for symbol, venue in asked]
         wait(answers, timeout=self._deadline_s)
-        # Who is late is not waited for; its own deadline ends it.
+        # A late venue is not awaited. Its own deadline ends its request.
         threads.shutdown(wait=False, cancel_futures=True)
         return tuple(
             self._opinion(symbol, venue.name, answer, as_of)
@@ -81,11 +81,11 @@ class Exchanges:
         return Opinion(symbol, source, None if reason else price, observed_at, reason)
 
     def _why_not(self, price: float, observed_at: int, as_of: int) -> str:
-        """Empty for a price that counts."""
+        """Why the price does not count; empty if it counts."""
         if (number(price) or 0.0) <= 0.0:
             return f"{price!r:.40} is not a price"
-        if observed_at > as_of + MOST_AHEAD_S:
-            return f"it is from {observed_at - as_of} s after the block"
+        if observed_at > as_of + MAX_AHEAD_S:
+            return f"it is dated {observed_at - as_of} s after the block"
         if observed_at < as_of - self._max_age_s:
             return f"it is {as_of - observed_at} s old, more than {self._max_age_s} s"
         return ""

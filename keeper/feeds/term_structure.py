@@ -13,7 +13,7 @@ from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.feeds.http import number
 
 EXPIRY_HOUR = 8  # UTC, for every Deribit option
-LEAST_IV, MOST_IV = 1.0, 500.0  # percent; 0 and 500 are what Deribit shows where there is no market
+MIN_IV, MAX_IV = 1.0, 500.0  # percent; 0 and 500 are what Deribit shows where there is no market
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAME = re.compile(r"[A-Z]+-(\d{1,2})([A-Z]{3})(\d{2})-(\d{1,12})-[CP]")
 
@@ -118,7 +118,7 @@ def _mark(entry: Mapping[str, Any]) -> OptionMark | None:
     if name is None or name[2] not in _MONTHS or iv is None or forward is None:
         return None
     strike = int(name[4])
-    if not LEAST_IV <= iv < MOST_IV or forward <= 0.0 or strike == 0:
+    if not MIN_IV <= iv < MAX_IV or forward <= 0.0 or strike == 0:
         return None
     bid, ask = _quote(entry.get("bid_price")), _quote(entry.get("ask_price"))
     two_sided = bid is not None and ask is not None

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from web3.types import RPCEndpoint
 
 from keeper.chain.admin.vault_deployment import deploy_vault, vault_artifact, vault_at
-from keeper.chain.admin.vault_parameters import VaultParameters, VaultPolicy, parameters_from_toml
+from keeper.chain.admin.vault_parameters import PolicyParameters, VaultParameters, parameters_from_toml
 from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
 from keeper.devnet.world import World
@@ -83,7 +83,7 @@ def test_an_account_that_signs_here_deploys_as_well(scene: Scene, parameters: Va
         ({"lending_pool": "0x12"}, "lending_pool"),
         ({"assets": ()}, "assets"),
         ({"fee_tiers": ()}, "fee_tiers"),
-        ({"policy": replace(VaultPolicy(), max_loss_bps=-1)}, "max_loss_bps"),
+        ({"policy": replace(PolicyParameters(), max_loss_bps=-1)}, "max_loss_bps"),
     ],
 )
 def test_parameters_that_cannot_be_right_are_named_before_anything_is_sent(
@@ -101,7 +101,7 @@ def test_the_keeper_may_not_be_the_admin(scene: Scene, parameters: VaultParamete
 
 
 def test_what_the_constructor_refuses_is_reported_by_name(scene: Scene, parameters: VaultParameters) -> None:
-    loose = replace(parameters, policy=replace(VaultPolicy(), min_health_factor=10**18))
+    loose = replace(parameters, policy=replace(PolicyParameters(), min_health_factor=10**18))
     with pytest.raises(Refused, match=r"InvalidPolicy\(minHealthFactor\)"):
         deploy_vault(scene.w3, scene.people.stranger, loose)
     twisted = replace(parameters, swap_factory=parameters.lending_pool)
@@ -148,7 +148,7 @@ def keystore(scene: Scene, tmp_path: Path) -> list[str]:
 
 
 def test_parameters_come_from_toml(toml: Path, parameters: VaultParameters) -> None:
-    expected = replace(parameters, policy=replace(VaultPolicy(), max_loss_bps=50))
+    expected = replace(parameters, policy=replace(PolicyParameters(), max_loss_bps=50))
     assert expected == parameters_from_toml(toml.read_text())
     with pytest.raises(InvalidSetting, match="unknown max_los_bps"):
         parameters_from_toml(toml.read_text().replace("max_loss_bps", "max_los_bps"))

@@ -13,7 +13,7 @@ from web3.exceptions import ContractCustomError
 from web3.types import RPCEndpoint, TxReceipt
 
 from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
-from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters, VaultPolicy
+from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters, VaultParameters
 from keeper.devnet.compile import artifact
 from keeper.devnet.uniswap import Uniswap
 from keeper.devnet.uniswap_math import sqrt_price_x96
@@ -232,12 +232,12 @@ class Scene:
         feed = self.w3.eth.contract(address=config[1], abi=artifact("LooseFeed").abi)
         return float(feed.functions.latestRoundData().call()[1]) / 1e8
 
-    def policy(self) -> VaultPolicy:
-        return VaultPolicy(*self.read.policy().call())
+    def policy(self) -> PolicyParameters:
+        return PolicyParameters(*self.read.policy().call())
 
     def policy_change(self, **changes: int) -> ContractFunction:
         changed = replace(self.policy(), **changes)
-        values = tuple(getattr(changed, field.name) for field in fields(VaultPolicy))
+        values = tuple(getattr(changed, field.name) for field in fields(PolicyParameters))
         return self.vault.functions.setPolicy(values)
 
     def set_policy(self, **changes: int) -> None:
@@ -397,7 +397,7 @@ def vault_parameters(chain: World) -> VaultParameters:
         keeper=people.keeper,
         guardian=people.guardian,
         assets=tuple(
-            VaultAsset(chain.tokens[symbol].address, chain.feeds.addresses[symbol], max_age_s=86_400)
+            AssetParameters(chain.tokens[symbol].address, chain.feeds.addresses[symbol], max_age_s=86_400)
             for symbol in ("USDC", *RISKY)
         ),
     )

@@ -82,7 +82,7 @@ def a_head(**changes: object) -> dict[str, object]:
 
 
 def test_a_node_on_another_chain_is_refused_by_both_ids() -> None:
-    with pytest.raises(WrongChain, match=r"settings say 1, the node is on chain 31337"):
+    with pytest.raises(WrongChain, match=r"KEEPER_CHAIN_ID is 1, but the node is on chain 31337"):
         block_of(1, "0x7a69", a_head())
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.chain.rpc.blocks import latest_block
-from keeper.chain.rpc.circuit_breaker import Breaker
+from keeper.chain.rpc.circuit_breaker import CircuitBreaker
 from keeper.chain.rpc.client import Request, Rpc
 from keeper.chain.rpc.endpoint import Endpoint
-from keeper.chain.rpc.quorum import Nodes
+from keeper.chain.rpc.quorum import NodeQuorum
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongChain
 from tests.properties import examples
 
@@ -83,9 +83,9 @@ class Clock:
         return self.now
 
 
-def nodes_of(told: Sequence[Told], quorum: int = 2, clock: Clock | None = None) -> Nodes:
+def nodes_of(told: Sequence[Told], quorum: int = 2, clock: Clock | None = None) -> NodeQuorum:
     clock = clock or Clock()
-    return Nodes(
+    return NodeQuorum(
         [
             Endpoint(
                 Rpc(
@@ -93,7 +93,7 @@ def nodes_of(told: Sequence[Told], quorum: int = 2, clock: Clock | None = None) 
                     transport=httpx.MockTransport(one.handle),
                     attempts=1,
                 ),
-                Breaker(clock),
+                CircuitBreaker(clock),
             )
             for place, one in enumerate(told)
         ],
@@ -141,7 +141,7 @@ def test_a_liar_among_the_first_asked_is_outvoted_and_left_alone() -> None:
     nodes = nodes_of(told)
     latest_block(nodes, CHAIN)
     assert nodes.batch(READ) == ["0x01"]
-    assert "something else" in nodes.uses[0].note
+    assert "another answer" in nodes.uses[0].note
     asked = len(told[0].asked)
     assert nodes.batch(READ) == ["0x01"]
     assert len(told[0].asked) == asked
@@ -163,7 +163,7 @@ def test_without_a_quorum_there_is_no_answer(told: list[Told], error: type[Excep
 
 def test_one_left_of_three_is_not_believed_alone() -> None:
     nodes = nodes_of([Told(), Told(down=True), Told(down=True)])
-    with pytest.raises(NodeUnavailable, match="1 of 3 nodes answer usably, 2 must say the same"):
+    with pytest.raises(NodeUnavailable, match="1 of 3 nodes give a usable answer, but 2 must agree"):
         nodes.head()
 
 
@@ -253,7 +253,7 @@ def test_addresses_are_masked_wherever_they_are_shown() -> None:
 
 def test_three_failures_open_it_one_trial_is_let_through_and_each_wait_is_longer() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(2):
         breaker.failed()
     assert breaker.allows
@@ -273,7 +273,7 @@ def test_three_failures_open_it_one_trial_is_let_through_and_each_wait_is_longer
 
 def test_no_wait_is_longer_than_the_longest() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(20):
         breaker.trip()
         assert breaker.open_for_s <= 1.25 * 300

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from keeper.address_book.book import Rollup
 from keeper.chain import rollup
-from keeper.chain.calls import Answers, Outcome
+from keeper.chain.calls import Answers, CallResult
 from keeper.domain.errors import NodeUntrusted, WrongContract
 from keeper.planning.gas import TYPICAL_BYTES
 
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-FAILED = Outcome(success=False, data=b"")
+FAILED = CallResult(success=False, data=b"")
 
 
-def word(number: int) -> Outcome:
-    return Outcome(success=True, data=number.to_bytes(32, "big"))
+def word(number: int) -> CallResult:
+    return CallResult(success=True, data=number.to_bytes(32, "big"))
 
 
-def answered(kind: Rollup, *outcomes: Outcome) -> Answers:
+def answered(kind: Rollup, *outcomes: CallResult) -> Answers:
     return Answers(rollup.calls(kind), outcomes)
 
 
@@ -57,8 +57,10 @@ def test_arbitrums_fee_is_that_of_every_byte_uncompressed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["op-stack", "arbitrum"])
-@pytest.mark.parametrize("first", [FAILED, Outcome(success=True, data=b"")], ids=["reverts", "no code"])
-def test_a_chain_that_does_not_tell_its_price_is_another_kind_of_chain(kind: Rollup, first: Outcome) -> None:
+@pytest.mark.parametrize("first", [FAILED, CallResult(success=True, data=b"")], ids=["reverts", "no code"])
+def test_a_chain_that_does_not_tell_its_price_is_another_kind_of_chain(
+    kind: Rollup, first: CallResult
+) -> None:
     answers = answered(kind, *[first, FAILED][: len(rollup.calls(kind))])
     with pytest.raises(WrongContract):
         rollup.require_priced(kind, answers)

@@ -15,7 +15,7 @@ import numpy as np
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3Exception
 
-from keeper.chain.admin.vault_parameters import VaultPolicy
+from keeper.chain.admin.vault_parameters import PolicyParameters
 from keeper.devnet.compile import artifact
 from keeper.domain.units import BPS, WAD
 from tests.chain.vault_scene import ALL, DIRECT_FEE, GAS, RISKY, ROUTES, Scene, Step
@@ -59,7 +59,7 @@ class Haul:
         return worst
 
 
-def bound(policy: VaultPolicy) -> float:
+def bound(policy: PolicyParameters) -> float:
     """What the vault's policy lets a key lose in any 24 hours: each leaky bucket holds one daily limit and drains another
     meanwhile, and losses compound."""
     routine, emergency = policy.max_daily_loss_bps / BPS, policy.max_daily_emergency_loss_bps / BPS

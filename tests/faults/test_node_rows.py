@@ -87,7 +87,7 @@ def test_row_34_a_node_that_limits_or_fails_is_passed_over(
     three[0].fault(EVERYTHING, "status", status=status)
     ended = run(trial, three)
     sent(ended)
-    assert f"HTTP {status}" in notes(ended)[0] or "left alone" in notes(ended)[0]
+    assert f"HTTP {status}" in notes(ended)[0] or "not asked for" in notes(ended)[0]
     assert len(three[0].asked) < len(three[1].asked)
 
 
@@ -120,7 +120,7 @@ def test_row_36_one_node_that_lies_is_outvoted(trial: Trial, three: list[FaultyN
     three[0].fault(READS, "lie", change=doubled)
     lied_to = looked(trial, three)
     assert lied_to.record["plan"] == honest.record["plan"]
-    assert "something else than 2 other nodes" in notes(lied_to)[0]
+    assert "another answer than 2 other nodes" in notes(lied_to)[0]
     sent(run(trial, three))
 
 

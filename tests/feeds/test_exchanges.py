@@ -239,7 +239,7 @@ def test_requests_keep_their_distance(
     venue = make(kind)
     for _ in range(4):
         venue.price("ETH", NOW)
-    assert [kind.least_interval_s] * 3 == pytest.approx(watch.waits)
+    assert [kind.min_interval_s] * 3 == pytest.approx(watch.waits)
     watch.seconds += 100.0
     venue.price("ETH", NOW)
     assert 3 == len(watch.waits)
@@ -254,7 +254,7 @@ def test_a_page_that_fails_ends_the_candles_after_those_before_it(
     first = next(pages)
     proxy.fault(how, count=-1)
     assert first
-    rest = make(kind).candles("ETH", HOUR, HISTORY.at - HOUR, HISTORY.at) if kind.one_page else pages
+    rest = make(kind).candles("ETH", HOUR, HISTORY.at - HOUR, HISTORY.at) if kind.single_page else pages
     with pytest.raises(FeedUnavailable):
         next(rest)
 

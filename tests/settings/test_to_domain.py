@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keeper.chain.admin.vault_parameters import VaultPolicy
+from keeper.chain.admin.vault_parameters import PolicyParameters
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
@@ -42,7 +42,7 @@ def test_the_policy_carries_every_value_in_the_domains_units() -> None:
 
 
 def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy() -> None:
-    ours, vaults = policy(given()), VaultPolicy()
+    ours, vaults = policy(given()), PolicyParameters()
     assert ours.size.max_leverage <= vaults.max_leverage / WAD
     assert ours.size.min_health_factor >= vaults.min_health_factor / WAD
     assert ours.decision.act_health_factor >= vaults.ripcord_health_factor / WAD

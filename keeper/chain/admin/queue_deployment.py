@@ -1,4 +1,4 @@
-"""Puts a RedemptionQueue beside a vault, one transaction, no roles, no compiler; and has it served, as anybody may."""
+"""Deploys a RedemptionQueue for a vault in one transaction, and serves it. Any account may do both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARTIFACT = Path(__file__).parents[3] / "contracts_abi" / "RedemptionQueue.json"
 
 
 def deploy_queue(w3: Web3, sender: LocalAccount | str, vault: str) -> VaultDeployment:
-    """``sender`` as for ``mined``. Raises WrongContract where no vault is, and what ``mined`` raises."""
+    """``sender`` as for ``mined``. Raises WrongContract if there is no vault, and the errors of ``mined``."""
     artifact = queue_artifact()
     factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     constructor = factory.constructor(vault_at(w3, vault).address)
@@ -30,19 +30,19 @@ def deploy_queue(w3: Web3, sender: LocalAccount | str, vault: str) -> VaultDeplo
 def queue_at(w3: Web3, address: str) -> Contract:
     """Raises WrongContract when nothing is deployed there."""
     if not w3.eth.get_code(w3.to_checksum_address(address)):
-        raise WrongContract(f"no contract at {address}", remedy="check the queue's address and the chain")
+        raise WrongContract(f"no contract at {address}", remedy="Check the queue's address and the chain.")
     return w3.eth.contract(address=w3.to_checksum_address(address), abi=queue_artifact()["abi"])
 
 
-def servable(queue: Contract, most: int) -> tuple[int, int]:
-    """Shares and raw assets that ``serve`` would pay now."""
-    shares, assets = queue.functions.serve(most).call()
+def servable(queue: Contract, max_requests: int) -> tuple[int, int]:
+    """Shares and raw assets that ``serve`` would pay now, for at most ``max_requests`` requests."""
+    shares, assets = queue.functions.serve(max_requests).call()
     return int(shares), int(assets)
 
 
-def serve(w3: Web3, sender: LocalAccount | str, queue: Contract, most: int) -> str:
-    """Hash of the mined transaction. Raises what ``mined`` raises."""
-    receipt = mined(w3, sender, queue.functions.serve(most), "serving the queue", revert_name)
+def serve(w3: Web3, sender: LocalAccount | str, queue: Contract, max_requests: int) -> str:
+    """Returns the hash of the mined transaction. Raises the errors of ``mined``."""
+    receipt = mined(w3, sender, queue.functions.serve(max_requests), "serving the queue", revert_name)
     return receipt["transactionHash"].to_0x_hex()
 
 

@@ -1,4 +1,4 @@
-"""A transaction of any account, for what is not the keeper's own work: deploying, and serving the redemption queue."""
+"""Transactions of a deployer or of whoever serves the redemption queue. The keeper's own calls use keeper/tx."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def mined(
 ) -> TxReceipt:
     """Sends a contract's constructor or function and waits for its receipt.
 
-    ``sender`` is an account that signs here, or the address of one that the node has unlocked; ``what`` names it in
-    messages, ``reason`` puts revert data into words. Raises Refused when it reverts, NodeUnavailable when no receipt
-    comes.
+    ``sender`` is a local account that signs, or the address of an account that the node has unlocked. ``what`` names
+    the transaction in messages, ``reason`` decodes revert data. Raises Refused if it reverts, NodeUnavailable if no
+    receipt comes.
     """
     from eth_utils.address import to_checksum_address
     from web3.exceptions import ContractLogicError, TimeExhausted
@@ -44,16 +44,16 @@ def mined(
     except ContractLogicError as error:
         raise Refused(
             f"{what} reverts: {reason(error.data)}",
-            remedy="compare its arguments with the chain",
+            remedy="Compare its arguments with the chain.",
         ) from error
     except TimeExhausted as error:
         raise NodeUnavailable(
             f"no receipt for {what}, {transaction_hash.to_0x_hex()}, after {RECEIPT_TIMEOUT_S} s",
-            remedy="look that transaction up before sending it again",
+            remedy="Look this transaction up before you send it again.",
         ) from error
     if receipt["status"] != 1:
         raise Refused(
             f"{what}, {transaction_hash.to_0x_hex()}, was mined and reverted",
-            remedy="send it again after comparing its arguments with the chain",
+            remedy="Compare its arguments with the chain before you send it again.",
         )
     return receipt

@@ -1,7 +1,7 @@
-"""Puts a RiskParityVault on a chain: its parameters, its constructor's argument, and the one transaction.
+"""Deploys a RiskParityVault in one transaction.
 
-Roles are granted inside the constructor, so the deployer never holds any (unless the deployer is the admin).
-The compiled contract is read from contracts_abi/RiskParityVault.json: deploying needs no compiler.
+The constructor grants the roles, so the deployer holds none unless it is the admin. The compiled contract is in
+contracts_abi/RiskParityVault.json, so deploying needs no compiler.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keeper.chain.admin.transactions import mined
-from keeper.chain.admin.vault_parameters import VaultAsset, VaultParameters, VaultPolicy, check
+from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters, VaultParameters, check
 from keeper.domain.errors import Refused, WrongContract
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 ARTIFACT = Path(__file__).parents[3] / "contracts_abi" / "RiskParityVault.json"
 
 __all__ = [
-    "VaultAsset",
+    "AssetParameters",
+    "PolicyParameters",
     "VaultDeployment",
     "VaultParameters",
-    "VaultPolicy",
     "constructor_argument",
     "deploy_vault",
     "deployment_of",
@@ -40,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VaultDeployment:
-    """Where the vault, or its queue, stands and what that cost. ``gas`` is gas used by all of ``transactions``."""
+    """Address and cost of a deployed vault or queue. ``gas`` is the gas used by all ``transactions``."""
 
     address: str
     transactions: tuple[str, ...]
@@ -51,9 +51,8 @@ class VaultDeployment:
 def deploy_vault(w3: Web3, sender: LocalAccount | str, parameters: VaultParameters) -> VaultDeployment:
     """Sends the deployment and waits for its receipt.
 
-    ``sender`` is an account that signs here, or the address of one that the node has unlocked.
-    Raises InvalidSetting before anything is sent, Refused when the constructor reverts, NodeUnavailable when
-    no receipt comes.
+    ``sender`` as for ``mined``. Raises InvalidSetting before anything is sent, Refused if the constructor reverts,
+    NodeUnavailable if no receipt comes.
     """
     constructor = vault_factory(w3).constructor(constructor_argument(parameters))
     return deployment_of(mined(w3, sender, constructor, "the vault's constructor", revert_name))
@@ -63,7 +62,7 @@ def deployment_of(receipt: TxReceipt) -> VaultDeployment:
     """Raises Refused for a transaction that made no contract."""
     address = receipt["contractAddress"]
     if address is None:
-        raise Refused("the transaction made no contract", remedy="look at the node's log")
+        raise Refused("the transaction made no contract", remedy="Look at the node's log.")
     return VaultDeployment(
         address=address,
         transactions=(receipt["transactionHash"].to_0x_hex(),),
@@ -73,9 +72,9 @@ def deployment_of(receipt: TxReceipt) -> VaultDeployment:
 
 
 def constructor_argument(parameters: VaultParameters) -> tuple[Any, ...]:
-    """RiskParityVault.Deployment in its order. Raises InvalidSetting for what no chain could make right."""
+    """RiskParityVault.Deployment, in its order. Raises InvalidSetting for values that are wrong on every chain."""
     check(parameters)
-    policy = tuple(getattr(parameters.policy, field.name) for field in fields(VaultPolicy))
+    policy = tuple(getattr(parameters.policy, field.name) for field in fields(PolicyParameters))
     return (
         parameters.asset,
         parameters.name,
@@ -98,7 +97,7 @@ def constructor_argument(parameters: VaultParameters) -> tuple[Any, ...]:
 
 
 def vault_factory(w3: Web3) -> type[Contract]:
-    """The contract class with ABI and bytecode, bound to no address."""
+    """The contract class with ABI and bytecode, without an address."""
     artifact = vault_artifact()
     return w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
 
@@ -109,7 +108,9 @@ def vault_at(w3: Web3, address: str) -> Contract:
 
     checksummed = to_checksum_address(address)
     if not w3.eth.get_code(checksummed):
-        raise WrongContract(f"no contract at {checksummed}", remedy="check the vault's address and the chain")
+        raise WrongContract(
+            f"no contract at {checksummed}", remedy="Check the vault's address and the chain."
+        )
     return w3.eth.contract(address=checksummed, abi=vault_artifact()["abi"])
 
 
@@ -121,7 +122,7 @@ def vault_artifact() -> dict[str, Any]:
 
 
 def revert_name(data: object) -> str:
-    """A custom error of the vault as ``Name(arguments)``; the raw data where it is not one of them."""
+    """A custom error of the vault as ``Name(arguments)``, or the raw data of any other error."""
     from eth_abi.abi import decode
     from eth_utils.crypto import keccak
 

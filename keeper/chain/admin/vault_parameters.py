@@ -1,4 +1,4 @@
-"""What a new vault is told: addresses, the admin's limits, the allowlist."""
+"""Parameters of a new vault: addresses, the admin's limits, the allowlist."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ DEFAULT_MAX_WEIGHT_BPS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
-class VaultPolicy:
+class PolicyParameters:
     """IRiskParityVault.Policy, field for field and in its order.
 
     Ratios have 18 decimals, intervals are seconds, bps are of the net asset value (NAV). The defaults fit
-    four liquid assets against USDC: the health factor's floor leaves room for a fall by a quarter, six times
-    the NAV may be sold in a day, and a stolen key costs at once at most 1.5 % in rebalances and 9 % in
-    deleverages.
+    four liquid assets against USDC. The minimum health factor survives a fall by a quarter. Six times NAV may be sold
+    in a day. A stolen key costs at once at most 1.5 % of NAV in rebalances and 9 % in deleveragings.
     """
 
     min_health_factor: int = 135 * WAD // 100
@@ -44,7 +43,7 @@ class VaultPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class VaultAsset:
+class AssetParameters:
     """IRiskParityVault.AssetConfig: addresses, seconds, bps of NAV."""
 
     token: str
@@ -56,7 +55,7 @@ class VaultAsset:
 
 @dataclass(frozen=True, slots=True)
 class VaultParameters:
-    """Everything a new vault is told. ``assets`` starts with the accounting (and debt) asset's own entry."""
+    """All parameters of a new vault. ``assets`` starts with the accounting (and debt) asset."""
 
     asset: str
     lending_pool: str
@@ -65,9 +64,9 @@ class VaultParameters:
     admin: str
     keeper: str
     guardian: str
-    assets: tuple[VaultAsset, ...]
+    assets: tuple[AssetParameters, ...]
     fee_tiers: tuple[int, ...] = DEFAULT_FEE_TIERS
-    policy: VaultPolicy = VaultPolicy()
+    policy: PolicyParameters = PolicyParameters()
     sequencer_feed: str = NO_ADDRESS
     sequencer_grace_s: int = 0
     name: str = "Risk Parity Vault"
@@ -75,16 +74,19 @@ class VaultParameters:
 
 
 def parameters_from_toml(text: str) -> VaultParameters:
-    """VaultParameters' fields at the top level, [policy], one [[assets]] per token. Raises InvalidSetting."""
+    """Reads VaultParameters from TOML: its fields at the top level, [policy], one [[assets]] per token.
+
+    Raises InvalidSetting.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidSetting(
-            f"the vault's parameters are not TOML: {error}", remedy="mend that line"
+            f"the vault's parameters are not TOML: {error}", remedy="Correct that line."
         ) from None
-    policy = _built(VaultPolicy, "policy", content.pop("policy", {}))
+    policy = _built(PolicyParameters, "policy", content.pop("policy", {}))
     assets = tuple(
-        _built(VaultAsset, f"assets[{number}]", entry)
+        _built(AssetParameters, f"assets[{number}]", entry)
         for number, entry in enumerate(content.pop("assets", []))
     )
     if "fee_tiers" in content:
@@ -95,19 +97,19 @@ def parameters_from_toml(text: str) -> VaultParameters:
 
 
 def check(parameters: VaultParameters) -> None:
-    """Raises InvalidSetting for what no chain could make right, naming the field."""
+    """Raises InvalidSetting for values that are wrong on every chain. It names the field."""
     required = ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian")
     for address_field in required:
         _require_address(address_field, getattr(parameters, address_field))
     if parameters.keeper.lower() == parameters.admin.lower():
         raise InvalidSetting(
             f"keeper = {parameters.keeper} is the admin as well",
-            remedy="give the limits to another account: a stolen keeper key must not be able to loosen them",
+            remedy="Use another account as admin: a stolen keeper key must not be able to loosen the limits.",
         )
     if not parameters.assets or parameters.assets[0].token.lower() != parameters.asset.lower():
         raise InvalidSetting(
             f"assets does not start with the accounting asset {parameters.asset}",
-            remedy="list the accounting asset with its feed first",
+            remedy="List the accounting asset with its feed first.",
         )
     for number, entry in enumerate(parameters.assets):
         _require_address(f"assets[{number}].token", entry.token)
@@ -115,19 +117,20 @@ def check(parameters: VaultParameters) -> None:
         if type(entry.max_age_s) is not int or entry.max_age_s <= 0:
             raise InvalidSetting(
                 f"assets[{number}].max_age_s = {entry.max_age_s!r}",
-                remedy="use the feed's heartbeat and a margin",
+                remedy="Use the feed's heartbeat and a margin.",
             )
-    for field in fields(VaultPolicy):
+    for field in fields(PolicyParameters):
         limit = getattr(parameters.policy, field.name)
         if type(limit) is not int or limit < 0:
             raise InvalidSetting(
-                f"policy.{field.name} = {limit!r} is not a whole number", remedy="18 decimals, seconds or bps"
+                f"policy.{field.name} = {limit!r} is not a whole number",
+                remedy="Use 18 decimals, seconds or bps.",
             )
     tokens = [entry.token.lower() for entry in parameters.assets]
     if len(set(tokens)) != len(tokens):
-        raise InvalidSetting("assets names a token twice", remedy="one entry per token")
+        raise InvalidSetting("assets names a token twice", remedy="Give each token one entry.")
     if not parameters.fee_tiers:
-        raise InvalidSetting("fee_tiers is empty", remedy="allow at least one Uniswap fee tier, such as 500")
+        raise InvalidSetting("fee_tiers is empty", remedy="Allow at least one Uniswap fee tier, such as 500.")
 
 
 def _require_address(field: str, value: str) -> None:
@@ -136,7 +139,7 @@ def _require_address(field: str, value: str) -> None:
     if not is_address(value) or int(value, 16) == 0:
         raise InvalidSetting(
             f"{field} = {value!r} is not the address of a contract or an account",
-            remedy="0x and 40 hex digits",
+            remedy="Use 0x and 40 hexadecimal digits.",
         )
 
 
@@ -145,9 +148,9 @@ def _built(kind: type[T], place: str, values: Mapping[str, Any]) -> T:
     foreign = sorted(set(values) - known)
     if foreign:
         raise InvalidSetting(
-            f"{place}: unknown {', '.join(foreign)}", remedy=f"known are {', '.join(sorted(known))}"
+            f"{place}: unknown {', '.join(foreign)}", remedy=f"Known are {', '.join(sorted(known))}."
         )
     try:
         return kind(**values)
     except TypeError as error:
-        raise InvalidSetting(f"{place}: {error}", remedy="give every value that has no default") from None
+        raise InvalidSetting(f"{place}: {error}", remedy="Give every value that has no default.") from None

@@ -1,4 +1,4 @@
-"""A vault as its operator wants to read it: limits, what is used of them, allowlist, roles."""
+"""A vault for its operator: limits, used budgets, allowlist, roles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keeper.chain.admin.vault_deployment import vault_at
-from keeper.chain.admin.vault_parameters import VaultAsset, VaultPolicy
+from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters
 from keeper.domain.errors import WrongContract
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class UsedBudgets:
 
 @dataclass(frozen=True, slots=True)
 class VaultState:
-    """One vault at the latest block. ``roles``: name to holders, None where the node keeps no old logs."""
+    """One vault at the latest block. ``roles`` maps names to holders; None if the node keeps no old logs."""
 
     address: str
     name: str
@@ -46,9 +46,9 @@ class VaultState:
     last_rebalance: int
     paused: bool
     position: VaultPosition
-    policy: VaultPolicy
+    policy: PolicyParameters
     used: UsedBudgets
-    assets: tuple[VaultAsset, ...]
+    assets: tuple[AssetParameters, ...]
     fee_tiers: tuple[int, ...]
     sequencer_feed: str
     sequencer_grace_s: int
@@ -56,7 +56,7 @@ class VaultState:
 
 
 def read_vault_state(w3: Web3, address: str) -> VaultState:
-    """Reads all of it with plain calls. Raises WrongContract when the address is not a vault."""
+    """Reads the vault with plain calls. Raises WrongContract if the address is not a vault."""
     from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 
     vault = vault_at(w3, address)
@@ -70,9 +70,9 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
             last_rebalance=call.lastRebalance().call(),
             paused=call.paused().call(),
             position=VaultPosition(*call.position().call()),
-            policy=VaultPolicy(*call.policy().call()),
+            policy=PolicyParameters(*call.policy().call()),
             used=UsedBudgets(*call.budgets().call()),
-            assets=tuple(VaultAsset(*entry) for entry in call.assets().call()),
+            assets=tuple(AssetParameters(*entry) for entry in call.assets().call()),
             fee_tiers=_fee_tiers(vault),
             sequencer_feed=sequencer_feed,
             sequencer_grace_s=grace,
@@ -80,7 +80,7 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
         )
     except (BadFunctionCallOutput, ContractLogicError) as error:
         raise WrongContract(
-            f"{address} does not answer as a RiskParityVault: {error}", remedy="check the vault's address"
+            f"{address} does not answer as a RiskParityVault: {error}", remedy="Check the vault's address."
         ) from error
 
 

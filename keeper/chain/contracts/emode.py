@@ -1,4 +1,4 @@
-"""Aave's eModes: categories of collateral with limits of their own, of which a borrower chooses one or none (0)."""
+"""Aave's eModes: categories of collateral with their own limits. A borrower uses one category, or none (0)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from keeper.chain.calls import Answers, Call, call, mapped
 from keeper.chain.contracts.lending import ReserveConfiguration
 
 _POOL = load("Pool")
-MOST = 255
-"""The largest number a category can have (uint8); their gaps are not told."""
+MAX_CATEGORY = 255
+"""The largest category number (uint8). Aave does not say which numbers are in use."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Pool.getEModeCategoryCollateralConfig; all 0 where there is no such category."""
+class EModeLimits:
+    """Pool.getEModeCategoryCollateralConfig. All values are 0 if the category does not exist."""
 
     ltv_bps: int
     liquidation_threshold_bps: int
@@ -24,18 +24,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
-    """The bitmaps are by reserve id. ``ltv_zero``: collateral that backs no new debt."""
+class EModeConfiguration:
+    """Bitmaps by reserve id. ``ltv_zero`` marks collateral that backs no new debt."""
 
-    limits: Limits
+    limits: EModeLimits
     collateral: int
     borrowable: int
     ltv_zero: int
 
     def applied(self, configuration: ReserveConfiguration, reserve_id: int) -> ReserveConfiguration:
-        """The reserve for a borrower inside: the category's limits where it is collateral of the category, its own
-        else (ValidationLogic.getUserReserveLtv, GenericLogic.calculateUserAccountData). What may be borrowed is the
-        category's alone to say, whatever the reserve's own flag (ValidationLogic.validateBorrow, V3.6)."""
+        """The reserve as a borrower in this category sees it. Collateral of the category gets the category's limits,
+        other collateral keeps its own (ValidationLogic.getUserReserveLtv, GenericLogic.calculateUserAccountData). The
+        category alone decides what may be borrowed (ValidationLogic.validateBorrow, V3.6)."""
 
         def has_bit(bitmap: int) -> bool:
             return bool(bitmap >> reserve_id & 1)
@@ -55,12 +55,12 @@ def chosen(pool: str, user: str) -> Call[int]:
     return call("lending pool", pool, _POOL["getUserEMode"], user)
 
 
-def limits(pool: str, number: int) -> Call[Limits]:
+def limits(pool: str, number: int) -> Call[EModeLimits]:
     return mapped(
         "lending pool",
         pool,
         _POOL["getEModeCategoryCollateralConfig"],
-        lambda members: Limits(*members),
+        lambda members: EModeLimits(*members),
         number,
     )
 
@@ -70,16 +70,16 @@ def label(pool: str, number: int) -> Call[str]:
 
 
 def calls(pool: str, number: int) -> list[Call[Any]]:
-    """Those that ``category`` looks up."""
+    """The calls that ``category`` needs."""
     return [
         limits(pool, number),
         *(_bitmap(pool, number, of) for of in ("Collateral", "Borrowable", "Ltvzero")),
     ]
 
 
-def category(pool: str, number: int, answers: Answers) -> Category:
+def category(pool: str, number: int, answers: Answers) -> EModeConfiguration:
     """Only V3.6 and later have a bitmap of what backs no new debt."""
-    return Category(
+    return EModeConfiguration(
         limits=answers.of(limits(pool, number)),
         collateral=answers.of(_bitmap(pool, number, "Collateral")),
         borrowable=answers.of(_bitmap(pool, number, "Borrowable")),

@@ -19,21 +19,21 @@ def decimals(feed: str) -> Call[int]:
 
 
 def description(feed: str) -> Call[str]:
-    """What the feed says that it is: "ETH / USD"."""
+    """The feed's own name, such as "ETH / USD"."""
     return call("price feed", feed, _ABI["description"])
 
 
 def aggregator(feed: str) -> Call[str]:
-    """The contract behind the proxy; adapters have none."""
+    """The contract behind the proxy. Adapters have none."""
     return call("price feed", feed, _ABI["aggregator"])
 
 
-def least_answer(aggregator_: str) -> Call[int]:
-    """OffchainAggregator.minAnswer; newer aggregators answer 1, some not at all."""
+def min_answer(aggregator_: str) -> Call[int]:
+    """OffchainAggregator.minAnswer. Newer aggregators return 1; some have no such function."""
     return call("aggregator", aggregator_, _ABI["minAnswer"])
 
 
-def most_answer(aggregator_: str) -> Call[int]:
+def max_answer(aggregator_: str) -> Call[int]:
     """OffchainAggregator.maxAnswer."""
     return call("aggregator", aggregator_, _ABI["maxAnswer"])
 
@@ -43,14 +43,14 @@ def latest_round(feed: str) -> Call[Round]:
 
 
 def round_at(feed: str, round_id: int) -> Call[Round]:
-    """Reverts, or has ``updated_at`` 0, where the feed has no such round."""
-    # By hand: a cold start asks for thousands, and eth_abi takes ten times as long for one integer.
+    """Reverts, or returns ``updated_at`` 0, if the feed has no such round."""
+    # Encoded here, because a cold start asks for thousands and eth_abi is ten times slower for one integer.
     data = _GET_ROUND.selector + round_id.to_bytes(_WORD, "big")
     return Call(f"getRoundData({round_id}) of price feed {feed}", feed, data, _round)
 
 
 def sequencer_status(feed: str, grace_s: int) -> Call[Sequencer]:
-    """Up is answer 0; ``startedAt`` is when the status last changed, 0 before the first one."""
+    """The sequencer is up if the answer is 0. ``startedAt`` is the last change of the status, 0 before the first."""
     return mapped(
         "sequencer feed",
         feed,
@@ -64,10 +64,10 @@ def sequencer_status(feed: str, grace_s: int) -> Call[Sequencer]:
 def reading(
     symbol: str, feed: str, latest: Round | None, bounds: tuple[int, int], max_age_s: int, now: int
 ) -> FeedReading:
-    """What the last round says about itself at block time ``now``; ``bounds`` are the least and the most that the
-    aggregator can answer (0: not known)."""
+    """The last round with the verdict of the rules that need no other source, at block time ``now``. ``bounds`` are the
+    lowest and highest answers of the aggregator (0: not known)."""
     min_answer, max_answer = bounds
-    told = FeedReading(
+    reading = FeedReading(
         symbol=symbol,
         feed=feed,
         round=latest if latest is not None else Round(0, 0, 0),
@@ -77,7 +77,7 @@ def reading(
         min_answer=min_answer,
         max_answer=max_answer,
     )
-    return single_feed_verdicts(told, now)
+    return single_feed_verdicts(reading, now)
 
 
 def _round(data: bytes) -> Round:

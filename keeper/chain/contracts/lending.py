@@ -16,12 +16,12 @@ _PROVIDER = load("PoolAddressesProvider")
 _ORACLE = load("AaveOracle")
 _STRATEGY = load("InterestRateStrategy")
 _RESERVES = 128
-"""The most that a pool can have (ReserveConfiguration.MAX_RESERVES_COUNT)."""
+"""The maximum number of reserves (ReserveConfiguration.MAX_RESERVES_COUNT)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveConfiguration:
-    """DataTypes.ReserveConfigurationMap taken apart. Caps in whole tokens, 0 is none."""
+    """DataTypes.ReserveConfigurationMap, decoded. Caps are in whole tokens; 0 means no cap."""
 
     ltv_bps: int
     liquidation_threshold_bps: int
@@ -120,7 +120,7 @@ def reserve(pool: str, asset: str) -> Call[ReserveState]:
 
 
 def available_liquidity(pool: str, asset: str) -> Call[int]:
-    """Raw; what the pool's own accounting lets out."""
+    """Raw. The amount that the pool's own accounting can pay out."""
     return call("lending pool", pool, _POOL["getVirtualUnderlyingBalance"], asset)
 
 
@@ -129,7 +129,7 @@ def price_oracle(provider: str) -> Call[str]:
 
 
 def prices(oracle: str, assets: Sequence[str]) -> Call[tuple[int, ...]]:
-    """USD with 8 decimals, in the order asked. Aave checks no ages."""
+    """USD with 8 decimals, in the order of ``assets``. Aave does not check the age of its prices."""
     return mapped("lending market's oracle", oracle, _ORACLE["getAssetsPrices"], tuple, list(assets))
 
 

@@ -1,4 +1,4 @@
-"""Uniswap V3: paths as bytes, QuoterV2, and what pools remember."""
+"""Uniswap V3: encoded paths, QuoterV2, and the pools' price history."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def factory(quoter: str) -> Call[str]:
 
 
 def pool(factory_: str, token: str, other: str, fee: int) -> Call[str]:
-    """Zero address where there is none."""
+    """The zero address if there is no such pool."""
     return call("Uniswap factory", factory_, _FACTORY["getPool"], token, other, fee)
 
 
 def observations(pool_: str) -> Call[int]:
-    """How many the pool keeps: slot0.observationCardinality."""
+    """How many observations the pool keeps: slot0.observationCardinality."""
     return mapped("pool", pool_, _POOL["slot0"], lambda _root, _tick, _index, kept, *_rest: int(kept))
 
 
@@ -45,12 +45,12 @@ def sqrt_price(pool_: str) -> Call[int]:
 
 
 def liquidity(pool_: str) -> Call[int]:
-    """In range at the pool's price now."""
+    """Liquidity in range at the pool's current price."""
     return mapped("pool", pool_, _POOL["liquidity"], int)
 
 
 def means(pool_: str, window_s: int) -> Call[Means]:
-    """UniswapV3Pool.observe. Reverts with "OLD" where the pool does not remember that far back."""
+    """UniswapV3Pool.observe. Reverts with "OLD" if the pool's history is shorter."""
     return mapped(
         "pool",
         pool_,
@@ -84,12 +84,12 @@ def path(route: Route, address: Callable[[str], str]) -> bytes:
 
 
 def reversed_path(route: Route, address: Callable[[str], str]) -> bytes:
-    """As exact-output swaps want it: from the token bought to the token sold."""
+    """The order that exact-output swaps need: from the token bought to the token sold."""
     return path(Route(route.symbols[::-1], route.fees[::-1]), address)
 
 
 def quote_exact_in(quoter: str, encoded_path: bytes, amount_in: int) -> Call[QuoterAnswer]:
-    """Only for eth_call: QuoterV2 swaps and reverts inside. Reverts where the path cannot fill the amount."""
+    """Only for eth_call: QuoterV2 swaps and reverts inside. Reverts if the path cannot fill the amount."""
     return mapped(
         "quoter",
         quoter,

@@ -1,4 +1,4 @@
-"""RedemptionQueue: how much waits in it, and since when."""
+"""RedemptionQueue: pending shares, and the time of the oldest request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAME = "redemption queue"
 
 
 def vault(queue: str) -> Call[str]:
-    """Whose shares it takes."""
+    """The vault whose shares the queue takes."""
     return call(_NAME, queue, _ABI["vault"])
 
 
@@ -19,5 +19,5 @@ def pending_shares(queue: str) -> Call[int]:
 
 
 def pending_since(queue: str) -> Call[int]:
-    """0: nobody waits."""
+    """Time of the oldest request, Unix seconds; 0 if nobody waits."""
     return call(_NAME, queue, _ABI["pendingSince"])

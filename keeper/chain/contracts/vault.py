@@ -39,7 +39,7 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PositionView:
     """IRiskParityVault.Position: USD with 8 decimals, ratios 1e18."""
 
     nav_usd: int
@@ -94,9 +94,9 @@ def budgets(vault: str) -> Call[Budgets]:
     return mapped(_NAME, vault, _ABI["budgets"], lambda members: Budgets(*members))
 
 
-def position(vault: str) -> Call[Position]:
+def position(vault: str) -> Call[PositionView]:
     """Reverts where a held asset's feed has no positive answer."""
-    return mapped(_NAME, vault, _ABI["position"], lambda members: Position(*members))
+    return mapped(_NAME, vault, _ABI["position"], lambda members: PositionView(*members))
 
 
 def total_assets(vault: str) -> Call[int]:

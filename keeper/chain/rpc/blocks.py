@@ -1,4 +1,4 @@
-"""The latest block, as the anchor that every read of a cycle is pinned to."""
+"""The latest block. Every read of a cycle is pinned to it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from keeper.domain.errors import NodeUntrusted, WrongChain
 from keeper.domain.market import Block
 
 ELASTICITY = 2
-BASE_FEE_CHANGE = 8  # EIP-1559: at most one eighth a block
+BASE_FEE_CHANGE = 8  # EIP-1559: the base fee changes by at most one eighth per block
 
 
 def latest_block(rpc: Reads, chain_id: int) -> Block:
     """The head, one round trip to each node. Raises WrongChain, NodeUnavailable, NodeUntrusted."""
-    told_id, head = rpc.head()
-    return block_of(chain_id, told_id, head)
+    chain_id_answer, head = rpc.head()
+    return block_of(chain_id, chain_id_answer, head)
 
 
-def block_of(chain_id: int, told_id: Any, head: Any) -> Block:
+def block_of(chain_id: int, chain_id_answer: Any, head: Any) -> Block:
     """From the answers to eth_chainId and eth_getBlockByNumber."""
-    told = quantity(told_id, "eth_chainId")
-    if told != chain_id:
+    reported = quantity(chain_id_answer, "eth_chainId")
+    if reported != chain_id:
         raise WrongChain(
-            f"chain_id: the settings say {chain_id}, the node is on chain {told}",
-            remedy="Point KEEPER_RPC_URL to the right chain, or correct chain_id. Nothing was read or sent.",
+            f"KEEPER_CHAIN_ID is {chain_id}, but the node is on chain {reported}",
+            remedy="Use a node of the right chain, or correct KEEPER_CHAIN_ID. Nothing was read or sent.",
         )
     if not isinstance(head, dict) or not isinstance(head.get("hash"), str):
         raise NodeUntrusted(
             "eth_getBlockByNumber: the node gives no latest block",
-            remedy="The node may still be syncing: wait, or use another.",
+            remedy="The node may still be syncing. Wait, or use another node.",
         )
     return Block(
-        chain_id=told,
+        chain_id=reported,
         number=quantity(head.get("number"), "block number"),
         hash=head["hash"],
         timestamp=quantity(head.get("timestamp"), "block timestamp"),
@@ -65,5 +65,5 @@ def quantity(value: Any, what: str) -> int:
             pass
     raise NodeUntrusted(
         f"{what}: {value!r:.60} is not a hexadecimal quantity",
-        remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
+        remedy="Do not trust this node until its operator explains the answer. Or set KEEPER_RPC_URL to another node.",
     )

@@ -1,6 +1,6 @@
-"""JSON-RPC over HTTP, for a node that may be slow, wrong or gone.
+"""JSON-RPC over HTTP. The node may be slow, wrong or unreachable.
 
-Reads are retried a few times, sends never: a send that failed on the way may have arrived.
+Reads are tried again a few times. Sends are not: a send without an answer may have arrived.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Answer = TypeVar("Answer")
 
 TIMEOUT_S = 20.0
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
-MAX_BRACKETS = 10_000  # so nothing nests deeper; the largest honest answers have some hundreds
+MAX_BRACKETS = 10_000  # This bounds the nesting. The largest honest answers have some hundreds.
 ATTEMPTS = 3
 TOO_MANY_REQUESTS = 429
 LIMIT_EXCEEDED = -32005
-NOT_THERE_YET = "header not found"  # geth, of a block that another node behind the same address has seen
+NOT_THERE_YET = "header not found"  # geth: another node behind the same address has this block already
 
-_TRY_LATER = "The keeper tries again next cycle; if it lasts, check the node and KEEPER_RPC_URL."
+_TRY_LATER = "The keeper tries again next cycle. If it lasts, check the node and KEEPER_RPC_URL."
 _DISTRUST = (
-    "Do not trust this node until it is explained: ask its operator, or point KEEPER_RPC_URL to another."
+    "Do not trust this node until its operator explains the answer. Or set KEEPER_RPC_URL to another node."
 )
 
 
@@ -45,11 +45,11 @@ class Request:
 
 
 class Member(Protocol):
-    """One node of those that are read."""
+    """One node."""
 
     @property
     def use(self) -> NodeUse:
-        """What was asked of it so far."""
+        """Requests and bytes so far."""
         ...
 
     def request(self, method: str, params: Sequence[Any] = ()) -> Any:
@@ -61,16 +61,16 @@ class Member(Protocol):
         ...
 
     def send(self, method: str, params: Sequence[Any]) -> Any:
-        """A call that changes something, tried once. After NodeUnavailable it may still have arrived."""
+        """Sends once, without a second try. After NodeUnavailable the request may still have arrived."""
         ...
 
 
 class Reads(Protocol):
-    """What can be asked of one node, or of several that must agree."""
+    """Reads from one node, or from several nodes that must agree."""
 
     @property
     def endpoint(self) -> str:
-        """Where, fit to be shown."""
+        """The address of the node, without secrets."""
         ...
 
     @property
@@ -80,17 +80,17 @@ class Reads(Protocol):
 
     @property
     def quorum(self) -> int:
-        """How many nodes must say the same."""
+        """How many nodes must give the same answer."""
         ...
 
     @property
     def uses(self) -> tuple[NodeUse, ...]:
-        """What was asked of each node so far."""
+        """Requests and bytes of each node so far."""
         ...
 
     @property
     def members(self) -> Sequence[Member]:
-        """The nodes, each for itself."""
+        """The nodes, to be asked one by one."""
         ...
 
     def head(self) -> tuple[Any, Any]:
@@ -107,7 +107,7 @@ class Reads(Protocol):
 
 
 class Rpc:
-    """One endpoint. Counts HTTP requests and response bytes; its URL may hold a secret and is always masked.
+    """One endpoint. It counts HTTP requests and response bytes. Its URL may hold a secret and is always masked.
 
     ``timeout_s`` bounds a whole HTTP exchange, ``max_response_bytes`` its decoded body; ``pause``
     waits between attempts.
@@ -134,7 +134,7 @@ class Rpc:
         self._accepts_batches = True
         self.round_trips = 0
         self.bytes_received = 0
-        # trust_env: a proxy or netrc of the machine must not redirect what the settings name.
+        # trust_env: a proxy or netrc of this machine must not redirect requests.
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s),
             trust_env=False,
@@ -167,10 +167,10 @@ class Rpc:
 
     def head(self) -> tuple[Any, Any]:
         """Reads.head, one round trip."""
-        told_id, head = self.batch(
+        chain_id_answer, head = self.batch(
             [Request("eth_chainId"), Request("eth_getBlockByNumber", ["latest", False])]
         )
-        return told_id, head
+        return chain_id_answer, head
 
     def request(self, method: str, params: Sequence[Any] = ()) -> Any:
         """The result of one read. Raises RpcError, NodeUnavailable, NodeUntrusted."""
@@ -186,7 +186,7 @@ class Rpc:
         return [self.request(request.method, request.params) for request in requests]
 
     def send(self, method: str, params: Sequence[Any]) -> Any:
-        """A call that changes something, tried once. After NodeUnavailable it may still have arrived."""
+        """Sends once, without a second try. After NodeUnavailable the request may still have arrived."""
         return self._single_once(Request(method, params))
 
     def send_raw(self, raw: str) -> str:
@@ -234,7 +234,7 @@ class Rpc:
             raise self._untrusted("the answer to a batch is not a list of objects")
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer.get("id"), int)}
         if len(answers) != len(calls) or by_id.keys() != {call["id"] for call in calls}:
-            raise self._untrusted("the answers to a batch do not carry the ids that were asked")
+            raise self._untrusted("the answers to a batch do not have the ids of the requests")
         return [
             self._result(request.method, call["id"], by_id[call["id"]])
             for request, call in zip(requests, calls, strict=True)
@@ -252,7 +252,7 @@ class Rpc:
         error = answer.get("error")
         if answer.get("id") != expected_id and not (error is not None and answer.get("id") is None):
             raise self._untrusted(
-                f"{method}: the answer's id is {answer.get('id')!r:.40}, asked {expected_id}"
+                f"{method}: the answer has id {answer.get('id')!r:.40}, the request had {expected_id}"
             )
         if error is not None:
             rpc_error = _rpc_error(method, error)
@@ -264,7 +264,7 @@ class Rpc:
         return answer["result"]
 
     def _exchange(self, payload: object) -> Any:
-        """One HTTP request. Raises _TransientError for what may pass by itself."""
+        """One HTTP request. Raises _TransientError for failures that may pass by themselves."""
         self.round_trips += 1
         try:
             with (
@@ -302,7 +302,7 @@ class Rpc:
             raise _TransientError(
                 NodeUnavailable(
                     f"the node at {self.endpoint} answers HTTP {status}",
-                    remedy="The provider limits or fails: lower the cadence, or use another endpoint.",
+                    remedy="The provider limits requests or fails. Run less often, or use another endpoint.",
                 )
             )
         try:
@@ -326,7 +326,7 @@ class Rpc:
 
 
 class _TransientError(Exception):
-    """Worth another attempt; ``error`` is what the caller sees when there is none left."""
+    """A failure that may pass by itself. ``error`` is raised when no attempt is left."""
 
     def __init__(self, error: NodeUnavailable) -> None:
         super().__init__(error.message)
@@ -354,7 +354,7 @@ def _reason(error: httpx.HTTPError) -> str:
 
 
 def _parsed_json(body: bytes) -> Any:
-    # RecursionError is no guard: web3's dependencies raise its limit beyond what the stack holds.
+    # RecursionError does not protect: web3's dependencies raise its limit above what the stack can hold.
     if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
         raise ValueError(f"more than {MAX_BRACKETS} brackets")
     return json.loads(body, parse_constant=_refuse_constant)

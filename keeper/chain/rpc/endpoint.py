@@ -1,11 +1,11 @@
-"""One node of several: its connection, its breaker, and what is to be said of it."""
+"""One node of several: its connection, its circuit breaker and a note about its last failure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from keeper.chain.rpc.circuit_breaker import Breaker
+from keeper.chain.rpc.circuit_breaker import CircuitBreaker
 from keeper.chain.rpc.client import Request, Rpc
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.record import NodeUse
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Endpoint:
-    """An ``Rpc`` that is not asked while its breaker is open. ``note`` says why it was left out of the last look."""
+    """An ``Rpc`` that is not asked while its breaker is open. ``note`` says why it was not used."""
 
-    def __init__(self, rpc: Rpc, breaker: Breaker) -> None:
+    def __init__(self, rpc: Rpc, breaker: CircuitBreaker) -> None:
         self.rpc = rpc
         self.breaker = breaker
         self.note = ""
@@ -35,21 +35,21 @@ class Endpoint:
         return self.guarded(lambda: self.rpc.batch(requests))
 
     def send(self, method: str, params: Sequence[Any]) -> Any:
-        """As Rpc.send; also while the breaker is open, because a send may be the one that saves the vault."""
+        """As Rpc.send, also while the breaker is open: this send may be the one that saves the vault."""
         return self.rpc.send(method, params)
 
     def guarded(self, ask: Callable[[], T]) -> T:
         """Raises NodeUnavailable without asking while the breaker is open."""
         if not self.breaker.allows:
-            self.note = f"{self._trouble}; left alone for {self.breaker.open_for_s:.0f} s"
+            self.note = f"{self._trouble}; not asked for {self.breaker.open_for_s:.0f} s"
             raise NodeUnavailable(
                 f"the node at {self.rpc.endpoint}: {self.note}",
-                remedy="It is tried again by itself; if it lasts, check the node and KEEPER_RPC_URL.",
+                remedy="The keeper tries it again. If it lasts, check the node and KEEPER_RPC_URL.",
             )
         try:
             answer = ask()
         except RpcError:
-            self.breaker.succeeded()  # it answered
+            self.breaker.succeeded()  # an error is an answer
             raise
         except (NodeUnavailable, NodeUntrusted) as error:
             self.note = self._trouble = error.message
@@ -59,6 +59,6 @@ class Endpoint:
         return answer
 
     def distrust(self, why: str) -> None:
-        """It said something that others deny: not asked again for a while."""
+        """Opens the breaker at once, because other nodes contradict this one."""
         self.note = self._trouble = why
         self.breaker.trip()

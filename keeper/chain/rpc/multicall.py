@@ -1,4 +1,4 @@
-"""Many reads at one block hash in one eth_call, through Multicall3.aggregate3; each may fail for itself."""
+"""Many reads at one block hash in one eth_call, through Multicall3.aggregate3. Each read may fail alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keeper.chain.abi import DecodeError, load
-from keeper.chain.calls import Answers, Call, Outcome, mapped
+from keeper.chain.calls import Answers, Call, CallResult, mapped
 from keeper.chain.calls import call as plain
 from keeper.chain.rpc.client import Reads, Request
 from keeper.domain.errors import NodeUntrusted
@@ -64,7 +64,7 @@ def decode_answers(calls: Sequence[Call[Any]], answer: object) -> Answers:
         raise _untrusted(str(error)) from error
     if len(results) != len(calls):
         raise _untrusted(f"{len(results)} outcomes for {len(calls)} calls")
-    return Answers(calls, [Outcome(success, data) for success, data in results])
+    return Answers(calls, [CallResult(success, data) for success, data in results])
 
 
 def hex_bytes(answer: object) -> bytes:
@@ -79,6 +79,6 @@ def hex_bytes(answer: object) -> bytes:
 
 def _untrusted(what: str) -> NodeUntrusted:
     return NodeUntrusted(
-        f"the answer to a multicall makes no sense: {what}",
-        remedy="Check that Multicall3 is at the configured address, and the node; nothing was sent.",
+        f"the answer to a multicall cannot be decoded: {what}",
+        remedy="Check KEEPER_MULTICALL and the node. Nothing was sent.",
     )

@@ -1,10 +1,10 @@
-"""Several nodes as one: what a quorum of them says at the same block hash, and nothing else.
+"""Several nodes behave as one: an answer counts when a quorum gives it at the same block hash.
 
-1. Every node tells its head. The newest block that a quorum has is the block of the cycle; a node that is behind it, on
-   another chain or on another branch is left out of this cycle.
-2. A read at that block goes to as many nodes as make a quorum, side by side. If one is slow, fails or says something
-   else, the others are asked too. What a quorum says alike counts; who says otherwise is left alone for a while.
-3. Without a quorum there is no answer: never fewer than were configured, never one alone.
+1. Every node reports its latest block. The cycle uses the newest block that a quorum has. A node that is behind it, on
+   another chain or on another branch is not used in this cycle.
+2. A read at that block goes to as many nodes as a quorum needs, in parallel. If a node is slow, fails or differs, the
+   other nodes are asked too. The answer of a quorum counts. A node that differs from it is not asked for a while.
+3. Without a quorum there is no answer. The quorum is never lowered.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from keeper.domain.record import NodeUse
 from keeper.runtime.concurrency import results_in_time, run_in_background
 
 HEDGE_S = 2.0
-"""A node that takes longer than this has another one asked beside it."""
+"""If a node takes longer than this, another node is asked as well."""
 HEADER = ("hash", "number", "timestamp", "baseFeePerGas", "gasUsed", "gasLimit")
 ESTIMATES = ("eth_estimateGas",)
-"""Methods whose honest answers differ between node programs: the highest of a quorum counts."""
+"""Honest clients give different answers to these methods. The highest answer of a quorum counts."""
 
 Outcome = tuple[Endpoint, list[Any] | KeeperError]
 
 
-class Nodes:
+class NodeQuorum:
     """``Reads`` over several endpoints. ``quorum`` is at least 2; ``chain_id`` the one that every node must be on."""
 
     def __init__(self, endpoints: Sequence[Endpoint], quorum: int, chain_id: int) -> None:
@@ -51,15 +51,15 @@ class Nodes:
 
     @property
     def endpoint(self) -> str:
-        return ", ".join(one.rpc.endpoint for one in self.endpoints)
+        return ", ".join(endpoint.rpc.endpoint for endpoint in self.endpoints)
 
     @property
     def round_trips(self) -> int:
-        return sum(one.rpc.round_trips for one in self.endpoints)
+        return sum(endpoint.rpc.round_trips for endpoint in self.endpoints)
 
     @property
     def uses(self) -> tuple[NodeUse, ...]:
-        return tuple(one.use for one in self.endpoints)
+        return tuple(endpoint.use for endpoint in self.endpoints)
 
     @property
     def members(self) -> tuple[Endpoint, ...]:
@@ -82,7 +82,8 @@ class Nodes:
                 remedy="One of them follows another branch or lies. Nothing is traded until they agree.",
             )
         self._here = tuple(endpoint for endpoint, _ in winners)
-        for endpoint, _ in (one for others in alike.values() if others is not winners for one in others):
+        losers = [vote for votes in alike.values() if votes is not winners for vote in votes]
+        for endpoint, _ in losers:
             endpoint.note = f"has another block {number} than {len(winners)} other nodes"
         return hex(self._chain_id), winners[0][1]
 
@@ -94,7 +95,7 @@ class Nodes:
         """What a quorum answers alike; an error is an answer too. Raises RpcError, NodeUnavailable, NodeUntrusted."""
         votes: dict[str, list[Outcome]] = {}
         failed: list[KeeperError] = []
-        for endpoint, answer in self._asked(lambda one: one.batch(requests)):
+        for endpoint, answer in self._asked(lambda endpoint: endpoint.batch(requests)):
             if isinstance(answer, KeeperError) and not isinstance(answer, RpcError):
                 failed.append(answer)
                 continue
@@ -111,14 +112,17 @@ class Nodes:
         """Of the nodes that are on the right chain. Raises WrongChain, NodeUnavailable where they are too few."""
         heads, failed = [], []
         for endpoint, answer in results_in_time(
-            [partial(_tried, one, _own_head) for one in self.endpoints], _usable, self.quorum, HEDGE_S
+            [partial(_tried, endpoint, _own_head) for endpoint in self.endpoints],
+            _usable,
+            self.quorum,
+            HEDGE_S,
         ):
             if isinstance(answer, KeeperError):
                 failed.append(answer)
                 continue
-            told, head = answer
-            if told != hex(self._chain_id) or not isinstance(head, dict):
-                endpoint.note = f"is on chain {told!r:.20}, not on {self._chain_id}"
+            reported, head = answer
+            if reported != hex(self._chain_id) or not isinstance(head, dict):
+                endpoint.note = f"is on chain {reported!r:.20}, not on {self._chain_id}"
                 failed.append(
                     WrongChain(
                         f"the node at {endpoint.rpc.endpoint} {endpoint.note}",
@@ -153,36 +157,37 @@ class Nodes:
     def _asked(self, ask: Callable[[Endpoint], list[Any]]) -> Iterator[Outcome]:
         """Outcomes as they come: from a quorum of the nodes that have the block, then from the others too, when the
         first ones are slow or leave the question open."""
-        available = [one for one in self._here if one.breaker.allows]
+        available = [endpoint for endpoint in self._here if endpoint.breaker.allows]
         now, later = available[: self.quorum], available[self.quorum :]
-        pending = {run_in_background(partial(_tried, one, ask)) for one in now}
+        pending = {run_in_background(partial(_tried, endpoint, ask)) for endpoint in now}
         while pending:
             done, pending = wait(pending, timeout=HEDGE_S if later else None, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in done]
             yield from outcomes
             missing = not all(map(_usable, outcomes))
             if later and (missing or not done or not pending):
-                pending |= {run_in_background(partial(_tried, one, ask)) for one in later}
+                pending |= {run_in_background(partial(_tried, endpoint, ask)) for endpoint in later}
                 later = []
 
     def _distrust(self, votes: dict[str, list[Outcome]], won: list[Outcome]) -> None:
-        for endpoint, _ in (one for others in votes.values() if others is not won for one in others):
-            endpoint.distrust(f"said something else than {len(won)} other nodes at the same block")
+        losers = [vote for others in votes.values() if others is not won for vote in others]
+        for endpoint, _ in losers:
+            endpoint.distrust(f"gave another answer than {len(won)} other nodes at the same block")
 
     def _no_quorum(self, votes: dict[str, list[Outcome]], failed: Sequence[KeeperError]) -> KeeperError:
         if len(votes) < 2:
             return self._too_few(sum(map(len, votes.values())), failed)
         return NodeUntrusted(
             f"{sum(map(len, votes.values()))} nodes give {len(votes)} different answers at the same block, "
-            f"{self.quorum} must say the same",
-            remedy="At least one of them is wrong. Nothing is traded until they agree.",
+            f"but {self.quorum} must agree",
+            remedy="At least one node is wrong. The keeper does not trade until they agree.",
         )
 
     def _too_few(self, answered: int, failed: Sequence[KeeperError]) -> KeeperError:
-        said = "".join(f"; {error.message}" for error in failed)
+        reasons = "".join(f"; {error.message}" for error in failed)
         return NodeUnavailable(
-            f"{answered} of {len(self.endpoints)} nodes answer usably, {self.quorum} must say the same{said}",
-            remedy="Nothing is traded on fewer. Check the nodes that KEEPER_RPC_URL lists.",
+            f"{answered} of {len(self.endpoints)} nodes give a usable answer, but {self.quorum} must agree{reasons}",
+            remedy="The keeper does not trade with fewer. Check the nodes in KEEPER_RPC_URL.",
         )
 
 
@@ -213,12 +218,13 @@ def _header(head: dict[str, Any]) -> str:
 
 
 def _ballot(requests: Sequence[Request], answer: list[Any] | KeeperError) -> str:
-    """What must be alike. Of a simulation the calls' results, of a receipt what contracts said: what a node makes up
-    around them is its own."""
+    """The part of the answers that must be equal. Of a simulation these are the results of the calls, of a receipt the
+    status and the logs: clients differ in the other fields."""
     if isinstance(answer, KeeperError):
         return f"error {answer.code}" if isinstance(answer, RpcError) else answer.name
     return json.dumps(
-        [_essence(request.method, one) for request, one in zip(requests, answer, strict=True)], sort_keys=True
+        [_essence(request.method, result) for request, result in zip(requests, answer, strict=True)],
+        sort_keys=True,
     )
 
 
@@ -240,7 +246,7 @@ def _essence(method: str, answer: Any) -> Any:
 
 
 def _logs(answer: dict[str, Any]) -> list[Any]:
-    """What contracts said; where and when each node adds in words of its own."""
+    """Address, topics and data of each log. Clients differ in the other fields."""
     logs = answer.get("logs")
     return [
         (str(log.get("address")).lower(), log.get("topics"), log.get("data"))
@@ -256,5 +262,5 @@ def _elected(requests: Sequence[Request], answers: Sequence[list[Any] | KeeperEr
     chosen = list(first)
     for place, request in enumerate(requests):
         if request.method in ESTIMATES:
-            chosen[place] = hex(max(int(one[place], 16) for one in answers if isinstance(one, list)))
+            chosen[place] = hex(max(int(answer[place], 16) for answer in answers if isinstance(answer, list)))
     return chosen

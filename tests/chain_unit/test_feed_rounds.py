@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.chain.rounds import PAGE, Wanted, fetch, joined, split
+from keeper.chain.feed_rounds import PAGE, MissingRounds, fetch, joined, split
 from keeper.domain.market import Round
 from tests.chain_unit.memory_node import BLOCK, MemoryNode
 
@@ -29,7 +29,7 @@ def latest(rounds: dict[int, Round]) -> Round:
 def fetched(
     node: MemoryNode, known: int | None = None, history_s: int = ALL_TIME, feed: str = FEED
 ) -> tuple[Round, ...]:
-    wanted = {"WETH": Wanted(feed, latest(node.rounds[feed]), known)}
+    wanted = {"WETH": MissingRounds(feed, latest(node.rounds[feed]), known)}
     return fetch(node.multicall, BLOCK, wanted, history_s, lambda _: None)["WETH"]
 
 
@@ -130,8 +130,8 @@ def test_all_feeds_are_paged_side_by_side() -> None:
     node = MemoryNode({FEED: hourly(1, 2 * PAGE), OTHER: hourly(1, 2 * PAGE)})
     told: list[str] = []
     wanted = {
-        "WETH": Wanted(FEED, latest(node.rounds[FEED]), None),
-        "WBTC": Wanted(OTHER, latest(node.rounds[OTHER]), None),
+        "WETH": MissingRounds(FEED, latest(node.rounds[FEED]), None),
+        "WBTC": MissingRounds(OTHER, latest(node.rounds[OTHER]), None),
     }
     found = fetch(node.multicall, BLOCK, wanted, ALL_TIME, told.append)
     assert {"WETH": 2 * PAGE, "WBTC": 2 * PAGE} == {symbol: len(rounds) for symbol, rounds in found.items()}
