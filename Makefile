@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
+.PHONY: help demo test test-fast explore faults bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
 MINUTES ?= 60
 KILLS ?= 1000
 REORGS ?= 500
@@ -35,6 +35,9 @@ fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q -s tests/chain/test_random_states.py
+
+faults: .venv/.ready ## list the tests of each fault in docs/faults.md
+	@$(PY) -m tests.tools.faults_page
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q

@@ -1,4 +1,4 @@
-"""Faults of FAULTS.md in the lending market, on a real chain through the real command. Each test is named after its row."""
+"""Faults of docs/faults.md in the lending market, on a real chain through the real command. Each test is named after its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of FAULTS.md between the keeper and its nodes: three of them on real sockets before one real chain, and the real
+"""Faults of docs/faults.md between the keeper and its nodes: three of them on real sockets before one real chain, and the real
 command. Each test is named after its row; 39 is in test_send_rows."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faults of FAULTS.md in what the keeper is told of prices and time, on a real chain and through real sockets. Each test
+"""Faults of docs/faults.md in what the keeper is told of prices and time, on a real chain and through real sockets. Each test
 is named after its row; row 50 on the vault itself is in tests/chain."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows 28 to 31 of FAULTS.md: what a reorganisation takes away, and what it brings."""
+"""Rows 28 to 31: what a reorganisation takes away, and what it brings."""
 
 from __future__ import annotations
 

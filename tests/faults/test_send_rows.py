@@ -1,4 +1,4 @@
-"""Faults of FAULTS.md on the way from a decision to finality, through the real command, a real chain and geth's mempool
+"""Faults of docs/faults.md on the way from a decision to finality, through the real command, a real chain and geth's mempool
 rules. Each test is named after its row; rows 1 to 6 are told again, many times over, in test_chaos."""
 
 from __future__ import annotations
