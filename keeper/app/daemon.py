@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,11 +16,12 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper.domain.errors import BadInput, Halted, KeeperError
-from keeper.domain.portfolio import portfolio
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
 from keeper.planning.post_trade import warnings
 from keeper.runtime.logs import logger
+from keeper.views.plan import CHECK
+from keeper.views.record import log_line
 
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 SHORTEST_INTERVAL_S = 5
@@ -125,9 +125,9 @@ class Daemon:
             self._exit_code = INTERRUPTED
             self._log.warning("left", remedy="The journal knows what was started; the next start settles it.")
         except KeeperError as error:
-            self._failed(Failure(error.name, error.exit_code, error.message, error.remedy), None)
+            self._failed(error)
         else:
-            self._tell(record)
+            self._report(record)
         finally:
             self._in_cycle = False
             self._cycles += 1
@@ -154,69 +154,31 @@ class Daemon:
         self._told_by = signal.Signals(number).name
         self.stop()
 
-    def _tell(self, record: DecisionRecord) -> None:
-        """Why it traded, or why it did not, on one line. An emergency in which nothing is done is an error."""
-        numbers = _numbers(record)
+    def _report(self, record: DecisionRecord) -> None:
+        """Why it traded or why it did not, on one line. An error if nothing is done in an emergency."""
+        numbers = log_line(record)
         if record.failure is not None:
-            self._failed(record.failure, record.record_id, numbers)
+            self._failed(record.failure, numbers)
             return
-        wanting = record.outcome is CycleOutcome.DECLINED or record.exit_code != 0
-        helpless = wanting and numbers.get("urgency") == Urgency.EMERGENCY
-        write = self._log.error if helpless else self._log.warning if wanting else self._log.info
-        write(
-            record.outcome.value.lower(),
-            why=record.summary,
-            record=record.record_id,
-            exit_code=record.exit_code,
-            round_trips=record.rpc_round_trips,
-            compute_ms=round(record.compute_ms, 1),
-            **numbers,
-        )
+        unusual = record.outcome is CycleOutcome.DECLINED or record.exit_code != 0
+        helpless = unusual and numbers.get("urgency") == Urgency.EMERGENCY
+        write = self._log.error if helpless else self._log.warning if unusual else self._log.info
+        write(record.outcome.value.lower(), **numbers)
         for check in warnings(record.post_trade):
-            self._log.warning(
-                "post_trade",
-                check=check.name,
-                why=check.detail,
-                number=round(check.value, 2),
-                limit=check.limit,
-                record=record.record_id,
-            )
+            self._log.warning("post_trade", record_id=numbers.get("record_id"), **CHECK.json(check))
 
-    def _failed(self, failure: Failure, record_id: str | None, numbers: Mapping[str, Any] = NONE) -> None:
+    def _failed(self, failure: KeeperError | Failure, numbers: Mapping[str, Any] = NONE) -> None:
         self._log.error(
             "failed",
-            error=failure.name,
-            why=failure.message,
-            remedy=failure.remedy,
-            exit_code=failure.exit_code,
-            record=record_id,
-            **numbers,
+            **{
+                **numbers,
+                "error": failure.name,
+                "reason": failure.message,
+                "remedy": failure.remedy,
+                "exit_code": failure.exit_code,
+            },
         )
         hopeless = failure.exit_code == BadInput.exit_code and self._cycles == 0
         if hopeless or failure.exit_code == Halted.exit_code:
             self._exit_code = failure.exit_code
             self._stopping = True
-
-
-def _numbers(record: DecisionRecord) -> dict[str, Any]:
-    if record.inputs is None or record.conclusions is None:
-        return {}
-    snapshot, conclusions, pause_state = record.inputs.snapshot, record.conclusions, record.inputs.pause_state
-    now, decision, plan = portfolio(snapshot), conclusions.decision, conclusions.plan
-    return {
-        "action": decision.action.value,
-        "urgency": decision.urgency.value,
-        "block": snapshot.block.number,
-        "nav_usd": round(now.nav_usd, 2),
-        "leverage": round(now.leverage, 4),
-        "target_leverage": round(conclusions.target.leverage, 4),
-        "binding": conclusions.target.binding,
-        "health_factor": round(now.health_factor, 4) if math.isfinite(now.health_factor) else None,
-        "triggers": [gate.name for gate in decision.gates if gate.kind == "trigger" and gate.passed],
-        "paused_by": [pause.cause for pause in pause_state.pauses] if pause_state is not None else [],
-        "held_back_by": [gate.name for gate in decision.gates if gate.kind != "trigger" and not gate.passed],
-        "cost_usd": round(plan.cost.total, 2) if plan is not None else None,
-        "nodes_left_out": [node.endpoint for node in record.nodes if node.note],
-        "nodes_believed": record.quorum,
-        "transaction": record.receipt.tx_hash if record.receipt is not None else None,
-    }

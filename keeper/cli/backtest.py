@@ -49,7 +49,7 @@ def backtest(
     from keeper.backtest.statistics import summarise
     from keeper.cli.backtest_screen import screen
     from keeper.cli.market import market_path
-    from keeper.cli.render import console
+    from keeper.cli.output import console
     from keeper.cli.venue import recorded_venue
     from keeper.report.page import write_page
     from keeper.report.picture import write_picture
@@ -75,10 +75,10 @@ def backtest(
 
 def tell_of_the_wait() -> None:
     """What makes this run slower than the next one, if anything does."""
-    from keeper.cli.progress import tell
+    from keeper.cli.progress import print_progress
 
     if find_spec("numba") is None:
-        tell(
+        print_progress(
             "numba is not installed (pip install 'keeper[research]'): every bar is asked, which takes minutes"
         )
         return
@@ -86,7 +86,7 @@ def tell_of_the_wait() -> None:
     from keeper.risk.compiled.cache import is_warm
 
     if not is_warm():
-        tell("compiling the loop over bars, once for this version: about 20 seconds")
+        print_progress("compiling the loop over bars, once for this version: about 20 seconds")
 
 
 def _runs(path: MarketPath, policy: Policy, venue: Venue, *, benchmarks: bool) -> Iterator[BacktestResult]:

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from keeper.cli.options import AsJson
 
 app = typer.Typer(help="Show the settings in force.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Keeps ``show`` a word of its own."""
+    """Keeps ``show`` a command of its own."""
 
 
 @app.command()
-def show(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-) -> None:
-    """Every setting, its value and where it is from. Secrets are hidden."""
+def show(as_json: AsJson = False) -> None:
+    """Show every setting, its value and where it comes from. Secrets are hidden."""
+    from keeper.cli.output import print_json
     from keeper.settings.show import shown
     from keeper.settings.to_domain import settings_hash
 
     settings, rows = shown()
     digest = settings_hash(settings)
     if as_json:
-        from keeper.cli.as_json import dumped
-
         entries = {row.field: {"value": row.value, "origin": row.origin} for row in rows}
-        typer.echo(dumped({"settings_hash": digest, "settings": entries}))
+        print_json({"settings_hash": digest, "settings": entries})
         return
-    from rich.table import Table
-
-    from keeper.cli.render import console
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("from", style="dim", overflow="fold")
+    # Plain lines, not a table: a table would break addresses at the terminal's width, and they could not be copied.
+    names, values = (max(len(getattr(row, part)) for row in rows) for part in ("field", "value"))
+    values = min(values, 40)
     for row in rows:
-        table.add_row(row.field, row.value, row.origin)
-    screen = console()
-    screen.print(table)
-    screen.print(f"\nsettings hash {digest}")
+        typer.echo(f"{row.field:<{names}}  {row.value:<{values}}  {row.origin}")
+    typer.echo(f"\nsettings hash {digest}")

@@ -44,19 +44,19 @@ def backfill(
     from keeper.app.backfill import further_rounds, is_file, now
     from keeper.app.composition import strategy
     from keeper.cli.data_screen import filled_table
-    from keeper.cli.progress import tell
-    from keeper.cli.render import console
+    from keeper.cli.output import console
+    from keeper.cli.progress import print_progress
     from keeper.settings.load import load
 
     settings, file = load(), is_file(source)
-    policy = strategy(settings, tell)
+    policy = strategy(settings, print_progress)
     chosen, bar_seconds = _chosen(policy, symbols), _bar_seconds(policy, seconds)
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     if file:
-        since = now(settings, tell) - history_s if days is not None else 0
+        since = now(settings, print_progress) - history_s if days is not None else 0
         results = _from_file(settings, Path(source), chosen, bar_seconds, since, stamped)
     elif source == "rounds":
-        results = list(further_rounds(settings, chosen, history_s, tell))
+        results = list(further_rounds(settings, chosen, history_s, print_progress))
     else:
         results = _from_venue(settings, source, chosen, bar_seconds, history_s)
     console().print(filled_table(results))
@@ -70,9 +70,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """What is there and what is missing, of each asset. Exit code 4 when an estimate would be refused."""
-    from keeper.cli.as_json import dumped
     from keeper.cli.data_screen import coverage_object, coverage_page
-    from keeper.cli.render import console
+    from keeper.cli.output import console, print_json
     from keeper.risk.coverage import coverage, is_enough, returns_together
 
     policy, history = _history(days)
@@ -80,7 +79,7 @@ def check(
     together, needed = returns_together(history.merged), policy.estimate.min_bars
     enough = is_enough(found, together, needed)
     if as_json:
-        typer.echo(dumped(coverage_object(found, together, needed, 0 if enough else 4)))
+        print_json(coverage_object(found, together, needed, 0 if enough else 4))
     else:
         console().print(coverage_page(found, together, needed))
     raise typer.Exit(0 if enough else 4)
@@ -108,15 +107,14 @@ def iv(
 ) -> None:
     """Implied volatility as a cycle would use it now, and how it came out. Exit code 3 when there is none."""
     from keeper.app.option_market import option_market
-    from keeper.cli.as_json import dumped
     from keeper.cli.data_screen import implied_object, implied_page
-    from keeper.cli.progress import tell
-    from keeper.cli.render import console
+    from keeper.cli.output import console, print_json
+    from keeper.cli.progress import print_progress
     from keeper.settings.load import load
 
-    seen = option_market(load(), tell)
+    seen = option_market(load(), print_progress)
     if as_json:
-        typer.echo(dumped(implied_object(seen)))
+        print_json(implied_object(seen))
     else:
         console().print(implied_page(seen))
     raise typer.Exit(3 if any(one.reading.volatility is None for one in seen.found) else 0)
@@ -126,19 +124,19 @@ def _from_venue(
     settings: Settings, name: str, symbols: tuple[str, ...], seconds: int, history_s: int
 ) -> list[Filled]:
     from keeper.app.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
-    from keeper.cli.progress import bar, tell
+    from keeper.cli.progress import bar, print_progress
     from keeper.journal.bars import StoredBars
     from keeper.settings.to_domain import references
 
     known_as, results = references(settings), []
-    until = now(settings, tell) - SETTLED_S
+    until = now(settings, print_progress) - SETTLED_S
     with open_for_bars(settings.journal_url) as journal, venue_of(settings, name) as venue:
         stored = StoredBars(journal)
         for symbol in symbols:
             if symbol not in known_as:
                 results.append(Filled(symbol, name, NOTHING, None, "no exchange trades it (oracle.feeds)"))
                 continue
-            tell(f"{symbol}: {name}'s bars of {seconds} s")
+            print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
                 since = until - history_s
                 reference = known_as[symbol]
@@ -150,21 +148,21 @@ def _from_file(
     settings: Settings, path: Path, symbols: tuple[str, ...], seconds: int, since: int, stamped: str | None
 ) -> list[Filled]:
     from keeper.app.backfill import from_file, now, open_for_bars
-    from keeper.cli.progress import tell
+    from keeper.cli.progress import print_progress
     from keeper.journal.bars import StoredBars
     from keeper.journal.candle_files import read
 
-    found = read(path, seconds, now(settings, tell), stamped)
+    found = read(path, seconds, now(settings, print_progress), stamped)
     for count, what in (
         (found.without_zone, "rows name no time zone and were read as UTC"),
         (found.repeated, "rows were there twice, with the same prices"),
         (found.unfinished, "bars had not closed yet and were left out"),
     ):
         if count:
-            tell(f"{path.name}: {count:,} {what}")
+            print_progress(f"{path.name}: {count:,} {what}")
     left_out = sorted(set(found.candles) - {""} - set(symbols))
     if left_out:
-        tell(f"{path.name}: {', '.join(left_out)} left out, not asked for")
+        print_progress(f"{path.name}: {', '.join(left_out)} left out, not asked for")
     with open_for_bars(settings.journal_url) as journal:
         return list(from_file(StoredBars(journal), path.name, found.candles, symbols, since))
 
@@ -172,17 +170,19 @@ def _from_file(
 def _history(days: int | None) -> tuple[Policy, History]:
     from keeper.app.backfill import now
     from keeper.app.composition import strategy
-    from keeper.cli.progress import tell
+    from keeper.cli.progress import print_progress
     from keeper.journal.history import stored_history
     from keeper.journal.store import Journal
     from keeper.settings.load import load
 
     settings = load()
-    policy = strategy(settings, tell)
+    policy = strategy(settings, print_progress)
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     symbols = [asset.symbol for asset in policy.assets]
     with Journal.open_for_reading(settings.journal_url) as journal:
-        return policy, stored_history(journal, symbols, now(settings, tell), history_s, policy.estimate)
+        return policy, stored_history(
+            journal, symbols, now(settings, print_progress), history_s, policy.estimate
+        )
 
 
 def _chosen(policy: Policy, symbols: list[str] | None) -> tuple[str, ...]:

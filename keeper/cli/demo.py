@@ -60,7 +60,7 @@ def demo(
     from dataclasses import replace
 
     from keeper.cli.devnet import show
-    from keeper.cli.render import console
+    from keeper.cli.output import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
     from keeper.devnet.exchange_server import exchange_server
@@ -200,7 +200,7 @@ def _loss_bps(stage: Stage) -> float:
 def _closing_table(stages: tuple[Stage, ...]) -> Table:
     from rich.table import Table
 
-    from keeper.cli.words import money, percent, ratio
+    from keeper.views.formats import money, percent, ratio
 
     table = Table(
         title="Read from the chain", title_justify="left", box=None, padding=(0, 1), header_style="bold"

@@ -47,7 +47,7 @@ def devnet(
     from contextlib import ExitStack
     from dataclasses import replace
 
-    from keeper.cli.render import console
+    from keeper.cli.output import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
     from keeper.devnet.exchange_server import exchange_server
@@ -80,7 +80,7 @@ def show(deployment: Deployment, screen: Console) -> None:
     """What this chain is made of: where prices come from, what is missing, and the addresses."""
     from rich.table import Table
 
-    from keeper.cli.words import moment
+    from keeper.views.formats import moment
 
     screen.print(
         f"Local chain {deployment.chain_id} at [bold]{moment(deployment.at)}[/]: prices [bold]{deployment.prices}[/], "

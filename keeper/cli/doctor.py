@@ -1,10 +1,12 @@
-"""``keeper doctor``: everything that can be wrong before it runs."""
+"""``keeper doctor``: everything that can be wrong before the keeper runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from keeper.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,36 +17,31 @@ NAME_WIDTH = 18
 STYLES = {"OK": "green", "WARNING": "yellow", "FAILED": "bold red", "SKIPPED": "dim"}
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-) -> None:
-    """Check settings, key, journal, node, contracts, roles, gas, eMode, feeds, history and options. Changes nothing.
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, key, journal, node, contracts, roles, gas, eMode, feeds, history and options.
 
-    The exit code is that of the first thing that is wrong, 0 when nothing is.
+    It changes nothing. The exit code is that of the first check that fails, or 0.
     """
+    from keeper.cli.output import console, print_json
     from keeper.doctor.examine import examine
 
-    found: list[Diagnosis] = []
-    if as_json:
-        from keeper.cli.as_json import dumped
-
-        found = list(examine())
-        lines = [
-            {"name": one.name, "status": one.status.name, "detail": one.detail, "remedy": one.remedy}
-            for one in found
-        ]
-        typer.echo(dumped({"checks": lines, "exit_code": _code(found)}))
-        raise typer.Exit(_code(found))
-    from keeper.cli.render import console
-
+    diagnoses: list[Diagnosis] = []
     screen = console()
-    for one in examine():
-        found.append(one)
-        screen.print(_row(one))
-    raise typer.Exit(_code(found))
+    for diagnosis in examine():
+        diagnoses.append(diagnosis)
+        if not as_json:
+            screen.print(_row(diagnosis))
+    code = next((diagnosis.exit_code for diagnosis in diagnoses if diagnosis.exit_code), 0)
+    if as_json:
+        checks = [
+            {"name": it.name, "status": it.status.name, "detail": it.detail, "remedy": it.remedy}
+            for it in diagnoses
+        ]
+        print_json({"checks": checks, "exit_code": code})
+    raise typer.Exit(code)
 
 
-def _row(one: Diagnosis) -> Table:
+def _row(diagnosis: Diagnosis) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -52,12 +49,8 @@ def _row(one: Diagnosis) -> Table:
     row.add_column(width=1)
     row.add_column(width=NAME_WIDTH)
     row.add_column()
-    detail = Text(one.detail)
-    if one.remedy:
-        detail.append(f"\n{one.remedy}", style="bold")
-    row.add_row(Text(one.status.value, style=STYLES[one.status.name]), one.name, detail)
+    detail = Text(diagnosis.detail)
+    if diagnosis.remedy:
+        detail.append(f"\n{diagnosis.remedy}", style="bold")
+    row.add_row(Text(diagnosis.status.value, style=STYLES[diagnosis.status.name]), diagnosis.name, detail)
     return row
-
-
-def _code(found: list[Diagnosis]) -> int:
-    return next((one.exit_code for one in found if one.exit_code), 0)

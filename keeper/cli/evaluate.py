@@ -52,8 +52,8 @@ def evaluate(
     import numpy as np
 
     from keeper.cli.market import market_path
+    from keeper.cli.output import console
     from keeper.cli.progress import bar
-    from keeper.cli.render import console
     from keeper.evaluate.evaluate import Periods
     from keeper.evaluate.evaluate import evaluate as run
     from keeper.settings.load import load_strategy

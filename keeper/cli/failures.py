@@ -1,4 +1,4 @@
-"""An expected error, told: message and remedy for people on stderr, an object for machines on stdout."""
+"""An expected error on the screen or as JSON."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from keeper.domain.errors import KeeperError
 
 
 def report(error: KeeperError, *, as_json: bool) -> int:
-    """Tells it and returns the exit code of its branch."""
+    """Prints the error, as JSON on stdout or for people on stderr; returns its exit code."""
+    from keeper.cli.output import console, print_json
+
     if as_json:
-        import typer
+        from keeper.views.record import ERROR
 
-        from keeper.cli.as_json import dumped, error_object
-
-        typer.echo(dumped({"error": error_object(error)}))
+        print_json({"error": ERROR.json(error)})
         return error.exit_code
 
     from rich.panel import Panel
     from rich.text import Text
-
-    from keeper.cli.render import console
 
     body = Text(error.message)
     body.append(f"\n\n{error.remedy}", style="bold")

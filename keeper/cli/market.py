@@ -26,7 +26,7 @@ def market_path(
     ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput when ``data`` is given and holds
     no recorded prices, and for a range or asset that the market does not have.
     """
-    from keeper.cli.render import console
+    from keeper.cli.output import console
     from keeper.devnet.generated_path import generated_path
     from keeper.devnet.generator import SEED
     from keeper.domain.errors import BadInput

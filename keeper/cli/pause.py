@@ -6,32 +6,37 @@ from typing import Annotated
 
 import typer
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is shown on every screen and kept.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="The reason. Every screen shows it, the journal keeps it.")
+]
 
 
 def pause(reason: Reason) -> None:
-    """Stop levering and routine rebalancing, from the next decision on, also across restarts."""
+    """Stop levering and routine rebalancing from the next decision on, also after a restart."""
     from keeper.app import operator
-    from keeper.cli.pause_state import pause_line
-    from keeper.cli.render import console
+    from keeper.cli.output import console, pause_text
     from keeper.settings.load import load
+    from keeper.views.lines import pause_lines
 
-    console().print(pause_line(operator.pause(load(), reason)))
+    console().print(pause_text(pause_lines(operator.pause(load(), reason))))
 
 
 def resume(reason: Reason) -> None:
     """Lift every pause of the journal and the pause file."""
     from keeper.app import operator
-    from keeper.cli.render import console
-    from keeper.cli.words import moment
+    from keeper.cli.output import console
     from keeper.settings.load import load
+    from keeper.views.formats import moment
 
     settings = load()
     screen = console()
     lifted = operator.resume(settings, reason)
-    for one in lifted:
-        screen.print(f"Lifted: {one.cause} since {moment(one.since)}: {one.reason or 'no reason given'}")
+    for pause in lifted:
+        screen.print(
+            f"Lifted: {pause.cause} since {moment(pause.since)}: {pause.reason or 'no reason given'}"
+        )
     screen.print("not paused" if lifted else "Nothing was paused.")
     screen.print(
-        "A pause of the vault itself is lifted on chain, by its admin: `keeper status` shows it.", style="dim"
+        "Only the vault's admin can lift a pause of the vault itself, on chain. `keeper status` shows it.",
+        style="dim",
     )

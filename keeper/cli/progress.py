@@ -1,4 +1,4 @@
-"""What a long read is doing, on stderr."""
+"""What a long command is doing, on stderr."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import typer
 
 
-def tell(what: str) -> None:
-    """One line; standard output stays for the result."""
+def print_progress(what: str) -> None:
+    """One line on stderr; standard output stays for the result."""
     typer.echo(f"… {what}", err=True)
 
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr; what it gives takes (done, total). Nothing is drawn where stderr is no terminal."""
+    """A progress bar on stderr. It yields a function of (done, total). Draws nothing where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keeper.cli.options import AsJson, Simulate, Verbose
 from keeper.domain.errors import BadInput
 
 if TYPE_CHECKING:
@@ -14,57 +15,58 @@ if TYPE_CHECKING:
 
 
 def rebalance(
-    simulate: Annotated[
-        bool, typer.Option("--simulate", help="Show what would be done; signs nothing, changes nothing.")
-    ] = False,
+    simulate: Simulate = False,
     execute: Annotated[
-        bool, typer.Option("--execute", help="Do it: sign, send, wait, and read the result back.")
+        bool, typer.Option("--execute", help="Sign, send, wait until it is mined, and read the vault back.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Also every bound on leverage, and where volatilities are from.")
-    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Look once, decide, and show or make the transaction. Says --simulate or --execute, or does nothing."""
-    mode = mode_of("keeper rebalance", simulate=simulate, execute=execute)
+    """Run one cycle: read the vault and the market, decide, and show or send the transaction.
+
+    One of --simulate and --execute is required.
+    """
+    mode = chosen_mode("keeper rebalance", simulate=simulate, execute=execute)
     raise typer.Exit(show(run_cycle(mode), as_json=as_json, verbose=verbose))
 
 
 def run_cycle(mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
-    """One cycle with everything that it needs opened and closed."""
+    """One cycle, with everything that it needs opened and closed."""
     from keeper.app.composition import build
     from keeper.cli.password import ask_password
-    from keeper.cli.progress import tell
+    from keeper.cli.progress import print_progress
     from keeper.runtime.logs import configure
     from keeper.settings.load import load
 
     settings = load()
     configure(settings.log_format, "warning")
-    with build(settings, mode, ask_password=ask_password, progress=tell) as keeper:
+    with build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper:
         return keeper.cycle(mode, deleverage_request)
 
 
 def show(record: DecisionRecord, *, as_json: bool, verbose: bool) -> int:
-    """The record on the screen, or as an object; returns its exit code."""
-    if as_json:
-        from keeper.cli.as_json import dumped, record_object
+    """Prints the record as a page or as JSON; returns its exit code."""
+    from keeper.cli.output import console, print_json
 
-        typer.echo(dumped(record_object(record)))
+    if as_json:
+        from keeper.views.record import RECORD
+
+        print_json(RECORD.json(record))
     else:
-        from keeper.cli.render import console, page
+        from keeper.cli.render import page
 
         console(to_stderr=record.failure is not None).print(page(record, verbose=verbose))
     return record.exit_code
 
 
-def mode_of(command: str, *, simulate: bool, execute: bool) -> Mode:
-    """Raises BadInput unless exactly one of the two words was said."""
+def chosen_mode(command: str, *, simulate: bool, execute: bool) -> Mode:
+    """Raises BadInput unless exactly one of the two options was given."""
     if simulate == execute:
         given = "both --simulate and --execute" if simulate else "neither --simulate nor --execute"
         raise BadInput(
             f"{command} was given {given}",
             remedy="--simulate shows what would be done and changes nothing; --execute does it. "
-            "Say one of them. Nothing was started.",
+            "Choose one of them. Nothing was started.",
         )
     from keeper.domain.record import Mode
 

@@ -2,52 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from keeper.cli.as_json import opinions_of
-from keeper.cli.costs import expected_table
-from keeper.cli.pause_state import day_line, pause_line
-from keeper.cli.words import (
-    BANNERS,
-    age,
-    amount,
-    moment,
-    money,
-    nodes_line,
-    number,
-    percent,
-    price,
-    ratio,
-    redemptions_line,
-)
-from keeper.domain.decision import Decision, Gate
+from keeper.cli.output import pause_text, plain_table, table_of
 from keeper.domain.market import MarketSnapshot, Trust
-from keeper.domain.plan import Check, RebalancePlan, Step, StepKind
-from keeper.domain.portfolio import portfolio
-from keeper.domain.record import Conclusions, CycleOutcome, DecisionRecord
-from keeper.domain.units import BPS, UINT256_MAX, USD, WAD, usd
-from keeper.planning.checks import MUST_HOLD, POST_TRADE_CHECKS
-from keeper.sizing.redemptions import queued_usd
+from keeper.domain.plan import RebalancePlan, Step, StepKind
+from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
+from keeper.domain.units import BPS, UINT256_MAX, usd
+from keeper.views.costs import COUNTED_COST
+from keeper.views.decision import ASSET, BOUND, GATE, OPINION, asset_rows, opinion_rows
+from keeper.views.formats import amount
+from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
+from keeper.views.plan import CHECK
+from keeper.views.record import RECORD, pause_report, trade_costs
 
-PIPED_WIDTH = 100
-MAY_FAIL = frozenset(POST_TRADE_CHECKS) - frozenset(MUST_HOLD)
-
-
-def console(*, to_stderr: bool = False) -> Console:
-    """For people: coloured on a terminal, plain and 100 columns wide in a pipe."""
-    result = Console(stderr=to_stderr, highlight=False)
-    if not result.is_terminal:
-        result.width = PIPED_WIDTH
-    return result
+NOTHING_SENT = "nothing is signed, nothing is sent"
+SENDS = "transactions are signed and sent"
+BANNERS = {
+    Mode.SIMULATE: ("SIMULATION", NOTHING_SENT),
+    Mode.DRY_RUN: ("DRY RUN", NOTHING_SENT),
+    Mode.EXECUTE: ("EXECUTE", SENDS),
+    Mode.LIVE: ("LIVE", SENDS),
+}
+OUTCOMES = {
+    CycleOutcome.HELD: "nothing sent",
+    CycleOutcome.DECLINED: "not sent",
+    CycleOutcome.WOULD_SEND: "would be sent",
+    CycleOutcome.SENT: "sent and mined",
+    CycleOutcome.FAILED: "failed",
+}
+BLOCK_LINES = (
+    "block {block.number} · {block.timestamp} · chain {block.chain_id}\nvault {vault} · epoch {epoch}"
+)
+ASSETS = (
+    ("asset", "{symbol}"),
+    (">price USD", "{price_usd}"),
+    (">feed, age", "{price_age_s} {price_trust}"),
+    (">EWMA", "{volatility.ewma}"),
+    (">implied", "{volatility.implied}"),
+    (">blended", "{volatility.blended}"),
+    (">weight\nnow → target", "{weight} → {target_weight}"),
+    (">share of risk\nnow → target", "{risk_share} → {target_risk_share}"),
+    (">budget", "{budget}"),
+)
+PROVENANCE = (
+    ("asset", "{symbol}"),
+    (">bars", "{bars}"),
+    (">weight of implied", "{implied_weight}"),
+    ("estimated from", "{provenance}"),
+)
+OPINIONS = (
+    ("asset", "{symbol}"),
+    ("source", "{source}"),
+    (">USD", "{price_usd}"),
+    (">from the feed", "{gap_bps}"),
+    ("", "{reason}"),
+)
+BOUNDS = (("bound", "{name}"), (">leverage", "{leverage}"), ("computed from", "{detail}"))
+JUDGED = ((">number", "{value}"), (">limit", "{limit}"), ("verdict", "{verdict}"), ("", "{detail}"))
+GATES = (("gate", "{name}"), *JUDGED)
+CHECKS = (("check", "{name}"), *JUDGED)
+TRADE_COSTS = (
+    ("asset", "{symbol}"),
+    (">assumed", "{assumed_bps}"),
+    (">for USD", "{size_usd}"),
+    (">fee", "{linear_bps}"),
+    (">impact", "{impact_bps}"),
+    (">trades", "{trades}"),
+    (">realised", "{realised_bps}"),
+    (">counted", "{expected_bps}"),
+)
+COST_LINE = (
+    "Cost {plan.cost_usd.total}: gas {plan.cost_usd.gas}, pool fees {plan.cost_usd.fees}, "
+    "slippage {plan.cost_usd.slippage}, flash loan {plan.cost_usd.flash}. "
+    "Turnover {plan.turnover_usd}, at most {plan.gas_limit} gas."
+)
+POSTPONED = " {plan.postponed_usd} are left to later cycles: a block has no gas for them."
+WORTH = (
+    "Worth {benefit_usd}, expected to cost {expected_cost_usd}; "
+    "{remaining} NAVs of weight changes left to the target."
+)
+MINED = "\ntransaction {receipt.tx_hash} in block {receipt.block_number}, {receipt.gas_used} gas"
+EFFORT = "{read_round_trips} round trips to read, {rpc_round_trips} in all, {bytes_received} · {compute_ms} computing"
 
 
 def page(record: DecisionRecord, *, verbose: bool = False) -> RenderableType:
-    """The screen of one cycle. ``verbose`` adds every bound on leverage and volatilities' provenance."""
+    """The screen of one cycle. ``verbose`` adds every bound on leverage, opinions on prices and volatilities'
+    provenance."""
     return Group(*_sections(record, verbose=verbose))
 
 
@@ -55,191 +101,81 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
     yield _header(record)
     inputs, conclusions = record.inputs, record.conclusions
     if inputs is not None and conclusions is not None:
-        yield _assets(inputs.snapshot, conclusions)
-        yield from _notes(record)
-        yield _vault(record, inputs.snapshot, conclusions)
+        yield table_of(ASSET, asset_rows(record), ASSETS, title="Assets")
+        yield from _notes(record, inputs.snapshot)
+        yield _vault(record, inputs.snapshot)
         if verbose:
-            yield _opinions(record)
-            yield _bounds(conclusions)
-            yield _provenance(conclusions)
+            bounds = sorted(conclusions.target.bounds, key=lambda bound: bound.leverage)
+            yield table_of(OPINION, opinion_rows(record), OPINIONS, title="Prices of other sources")
+            yield table_of(BOUND, bounds, BOUNDS, title="Bounds on leverage")
+            yield table_of(ASSET, asset_rows(record), PROVENANCE, title="Provenance of the volatilities")
         if conclusions.plan is not None:
             yield _steps(conclusions.plan, inputs.snapshot)
-            yield _costs(conclusions.plan)
-        yield _gates(conclusions.decision.gates)
-        yield _worth(conclusions.decision)
+            postponed = POSTPONED if conclusions.plan.postponed_usd else ""
+            yield Text(RECORD.text(record, COST_LINE + postponed))
+        gates = conclusions.decision.gates
+        judged = next((f", limits judged at {gate.urgency}" for gate in gates if gate.kind != "trigger"), "")
+        yield table_of(GATE, gates, GATES, title=f"Gates{judged}")
+        yield Text(RECORD.text(record, WORTH))
         if record.verdict is not None:
-            yield _checks("Checks of the simulation", record.verdict.checks)
+            yield table_of(CHECK, record.verdict.checks, CHECKS, title="Checks of the simulation")
         if record.post_trade:
-            yield _checks("Checks of what was mined", record.post_trade)
+            yield table_of(CHECK, record.post_trade, CHECKS, title="Checks after the transaction was mined")
         if inputs.learned_costs or conclusions.decision.pool_costs:
-            yield expected_table(inputs, conclusions.decision)
+            title = "Trading costs, bps of value, without gas"
+            yield table_of(COUNTED_COST, trade_costs(record), TRADE_COSTS, title=title)
     yield _conclusion(record)
 
 
 def _header(record: DecisionRecord) -> RenderableType:
     word, meaning = BANNERS[record.mode]
-    style = "bold red" if record.mode.sends else "bold cyan"
-    line = Text.assemble((f"{word}", style), f" · {meaning}")
-    if record.inputs is None:
-        return line
-    block = record.inputs.snapshot.block
-    vault = record.inputs.snapshot.vault
-    pause_state, policy = record.inputs.pause_state, record.inputs.policy
-    pause_store = (
-        (
-            "\n",
-            pause_line(pause_state.pauses, vault_paused=vault.paused),
-            "\n",
-            day_line(pause_state, policy.daily),
-        )
-        if pause_state is not None
-        else ()
-    )
-    nodes = nodes_line(record.nodes, record.quorum) if record.nodes else ""
-    return Text.assemble(
-        line,
-        *pause_store,
-        f"\n{nodes}" if nodes else "",
-        f"\nblock {block.number:,} · {moment(block.timestamp)} · chain {block.chain_id}"
-        f"\nvault {vault.address} · epoch {vault.epoch}",
-    )
+    lines = [Text.assemble((word, "bold red" if record.mode.sends else "bold cyan"), f" · {meaning}")]
+    report = pause_report(record)
+    if report is not None:
+        lines.append(pause_text(pause_lines(report.pause_state.pauses, vault_paused=report.vault_paused)))
+        lines.append(Text(daily_budgets_line(report)))
+    if record.inputs is not None:
+        lines += [Text(nodes_line(record.nodes, record.quorum))] if record.nodes else []
+        lines.append(Text(RECORD.text(record, BLOCK_LINES)))
+    return Group(*lines)
 
 
-def _assets(snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
-    table = Table(title="Assets", title_justify="left", box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("asset", no_wrap=True)
-    for heading in ("price USD", "feed, age", "EWMA", "implied", "blended"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("weight\nnow → target", justify="right", no_wrap=True)
-    table.add_column("share of risk\nnow → target", justify="right", no_wrap=True)
-    table.add_column("budget", justify="right", no_wrap=True)
-    target, current = conclusions.target, conclusions.decision.current
-    for index, risk in enumerate(conclusions.model.assets):
-        feed = snapshot.feeds[snapshot.index(risk.symbol)]
-        seen = age(snapshot.block.timestamp - feed.round.updated_at)
-        trusted = feed.trust is Trust.FRESH
-        table.add_row(
-            risk.symbol,
-            price(feed.price_usd),
-            Text(seen) if trusted else Text(f"{seen} {feed.trust.value}", style="bold red"),
-            percent(risk.ewma),
-            percent(risk.implied),
-            percent(risk.blended),
-            f"{percent(current.weights[index])} → {percent(target.weights[index])}",
-            f"{percent(current.risk_shares[index])} → {percent(target.risk_shares[index])}",
-            percent(target.budgets[index]),
-        )
-    return table
-
-
-def _notes(record: DecisionRecord) -> Iterator[RenderableType]:
-    """What an operator would otherwise miss: feeds not trusted, caps that changed the target."""
-    if record.inputs is None:
-        return
-    snapshot = record.inputs.snapshot
+def _notes(record: DecisionRecord, snapshot: MarketSnapshot) -> Iterator[RenderableType]:
+    """What an operator would otherwise miss: feeds that are not trusted, caps that changed the target."""
     for feed in snapshot.feeds:
         if feed.trust is not Trust.FRESH:
             yield Text(f"! {feed.symbol} feed is {feed.trust.value}: {feed.reason}", style="yellow")
     if snapshot.sequencer is not None and not snapshot.sequencer.up:
         yield Text("! the L2 sequencer is down", style="yellow")
-    caps = record.conclusions.target.binding_caps if record.conclusions is not None else ()
-    if caps:
-        yield Text(f"target weights bound by {', '.join(caps)}")
+    if record.conclusions is not None and record.conclusions.target.binding_caps:
+        yield Text(RECORD.text(record, "target weights bound by {binding_caps}"))
 
 
-def _opinions(record: DecisionRecord) -> Table:
-    table = _section("What others say of the prices")
-    table.add_column("asset", no_wrap=True)
-    table.add_column("source", no_wrap=True)
-    table.add_column("USD", justify="right", no_wrap=True)
-    table.add_column("from the feed", justify="right", no_wrap=True)
-    table.add_column("")
-    for one in opinions_of(record):
-        if one.price_usd is None or record.inputs is None:
-            table.add_row(one.symbol, one.source, "–", "–", one.reason, style="dim")
-            continue
-        ours = record.inputs.snapshot.price(one.symbol) / USD
-        gap = f"{(one.price_usd / ours - 1) * BPS:+,.1f} bps" if ours > 0 else "–"
-        table.add_row(one.symbol, one.source, price(one.price_usd), gap, one.reason)
-    return table
-
-
-def _vault(record: DecisionRecord, snapshot: MarketSnapshot, conclusions: Conclusions) -> Table:
-    now, target = portfolio(snapshot), conclusions.target
-    after = record.realised or (record.simulation.post if record.simulation is not None else None)
+def _vault(record: DecisionRecord, snapshot: MarketSnapshot) -> Table:
+    after = "realised" if record.realised is not None else "simulation"
     read = "read from the chain" if record.realised is not None else "simulated"
-    table = _section("Vault")
-    table.add_column("", no_wrap=True)
-    table.add_column("now", justify="right", no_wrap=True)
-    table.add_column("target", justify="right", no_wrap=True)
-    table.add_column(f"after, {read}" if after is not None else "after", justify="right", no_wrap=True)
-    table.add_column("")
-    debt = f"cash {money(now.cash_usd)}, debt {money(now.debt_usd)}"
-    table.add_row("NAV", money(now.nav_usd), "", money(after.nav_usd) if after else "–", debt)
-    table.add_row(
-        "leverage",
-        ratio(now.leverage),
-        ratio(target.leverage),
-        ratio(after.leverage) if after else "–",
-        f"bound by {target.binding}",
-    )
+    rows: list[Sequence[str]] = [
+        ("NAV", "{nav_usd}", "", "{AFTER.nav_usd}", "cash {cash_usd}, debt {debt_usd}"),
+        ("leverage", "{leverage}", "{target_leverage}", "{AFTER.leverage}", "bound by {binding}"),
+        (
+            *("health factor", "{health_factor}", "{target_health_factor}", "{AFTER.health_factor}"),
+            "floor {health_factor_floor}",
+        ),
+        ("volatility", "{volatility}", "{target_volatility}", "", "at leverage 1: {unit_volatility}"),
+    ]
     if snapshot.redemptions is not None and snapshot.redemptions.pending_shares:
-        table.add_row("redemptions", money(queued_usd(snapshot)), "", "", redemptions_line(snapshot))
-    floor = snapshot.vault.policy.min_health_factor / WAD
-    if record.inputs is not None:
-        floor = max(floor, record.inputs.policy.size.min_health_factor)
-    table.add_row(
-        "health factor",
-        ratio(now.health_factor),
-        ratio(target.health_factor),
-        ratio(after.health_factor) if after else "–",
-        f"floor {ratio(floor)}",
-    )
-    table.add_row(
-        "volatility",
-        percent(conclusions.decision.current.volatility),
-        percent(target.volatility),
-        "",
-        f"at leverage 1: {percent(target.unit_volatility)}",
-    )
-    return table
-
-
-def _bounds(conclusions: Conclusions) -> Table:
-    table = _section("Bounds on leverage")
-    table.add_column("bound", no_wrap=True)
-    table.add_column("leverage", justify="right", no_wrap=True)
-    table.add_column("how it came out")
-    binding = conclusions.target.binding
-    for bound in sorted(conclusions.target.bounds, key=lambda entry: entry.leverage):
-        style = "bold" if bound.name == binding else ""
-        table.add_row(bound.name, ratio(bound.leverage), bound.detail, style=style)
-    return table
-
-
-def _provenance(conclusions: Conclusions) -> Table:
-    table = _section("Where the volatilities are from")
-    table.add_column("asset", no_wrap=True)
-    table.add_column("bars", justify="right", no_wrap=True)
-    table.add_column("weight of implied", justify="right", no_wrap=True)
-    table.add_column("")
-    for risk in conclusions.model.assets:
-        table.add_row(risk.symbol, f"{risk.bars:,}", percent(risk.implied_weight, 0), risk.provenance)
+        rows.insert(2, ("redemptions", "{redemptions.value_usd}", "", "", redemptions_line(snapshot)))
+    table = plain_table("", ">now", ">target", f">after, {read}", "", title="Vault")
+    for row in rows:
+        table.add_row(*(RECORD.text(record, template.replace("AFTER", after)) for template in row))
     return table
 
 
 def _steps(plan: RebalancePlan, snapshot: MarketSnapshot) -> Table:
-    flash = ""
-    if plan.flash_amount:
-        debt = snapshot.debt_token
-        flash = f", inside a flash loan of {amount(plan.flash_amount, debt.decimals)} {debt.symbol}"
-    table = _section(f"Steps of one {plan.call.value} transaction{flash}")
-    table.add_column("#", justify="right")
-    table.add_column("step", no_wrap=True)
-    table.add_column("amount", justify="right", no_wrap=True)
-    table.add_column("for", justify="right", no_wrap=True)
-    table.add_column("against oracle", justify="right", no_wrap=True)
-    table.add_column("pools", no_wrap=True)
+    debt = snapshot.debt_token
+    flash = f", inside a flash loan of {amount(plan.flash_amount, debt.decimals)} {debt.symbol}"
+    title = f"Steps of one {plan.call.value} transaction{flash if plan.flash_amount else ''}"
+    table = plain_table(">#", "step", ">amount", ">for", ">against oracle", "pools", title=title)
     for place, step in enumerate(plan.steps, start=1):
         table.add_row(str(place), *_step_cells(step, snapshot))
     return table
@@ -248,111 +184,32 @@ def _steps(plan: RebalancePlan, snapshot: MarketSnapshot) -> Table:
 def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, str, str]:
     if step.route is None:
         token = snapshot.token(step.symbol)
-        raw = step.amount if step.amount != UINT256_MAX else max(step.expected_in, step.expected_out)
-        words = f"{amount(raw, token.decimals)} {token.symbol}"
-        return step.kind.value.lower(), words + (" (all)" if step.amount == UINT256_MAX else ""), "", "", ""
+        everything = step.amount == UINT256_MAX
+        raw = max(step.expected_in, step.expected_out) if everything else step.amount
+        whole = f"{amount(raw, token.decimals)} {token.symbol}{' (all)' if everything else ''}"
+        return step.kind.value.lower(), whole, "", "", ""
     sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
     paid = usd(step.expected_in, sold.decimals, snapshot.price(sold.symbol))
-    got = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))
-    loss = f"{(got / paid - 1) * BPS:+.1f} bps" if paid > 0 else "–"
-    exact = "exact in" if step.kind is StepKind.SWAP_EXACT_IN else "exact out"
+    received = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))
     between = (*(f" {symbol} " for symbol in step.route.symbols[1:-1]), "")
-    pools = "".join(f"{fee / 10_000:g}%{hop}" for fee, hop in zip(step.route.fees, between, strict=True))
     return (
-        f"swap, {exact}",
+        "swap, exact in" if step.kind is StepKind.SWAP_EXACT_IN else "swap, exact out",
         f"{amount(step.expected_in, sold.decimals)} {sold.symbol}",
         f"{amount(step.expected_out, bought.decimals)} {bought.symbol}",
-        loss,
-        pools,
+        f"{(received / paid - 1) * BPS:+.1f} bps" if paid > 0 else "–",
+        "".join(f"{fee / 10_000:g}%{hop}" for fee, hop in zip(step.route.fees, between, strict=True)),
     )
-
-
-def _costs(plan: RebalancePlan) -> Text:
-    cost, left = plan.cost, plan.postponed_usd
-    postponed = f" {money(left)} left to later cycles: a block has no gas for it." if left else ""
-    return Text(
-        f"Cost {money(cost.total)}: gas {money(cost.gas)}, pool fees {money(cost.fees)}, "
-        f"slippage {money(cost.slippage)}, flash loan {money(cost.flash)}. "
-        f"Turnover {money(plan.turnover_usd)}, at most {plan.gas_limit:,} gas.{postponed}"
-    )
-
-
-def _gates(gates: tuple[Gate, ...]) -> Table:
-    judged = next((gate.urgency.value for gate in gates if gate.kind != "trigger"), "")
-    table = _section(f"Gates, limits judged at {judged}" if judged else "Gates")
-    table.add_column("gate", no_wrap=True)
-    table.add_column("number", justify="right", no_wrap=True)
-    table.add_column("limit", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("")
-    for gate in gates:
-        table.add_row(gate.name, number(gate.value), number(gate.limit), _gate_verdict(gate), gate.detail)
-    return table
-
-
-def _gate_verdict(gate: Gate) -> Text:
-    if gate.kind == "trigger":
-        if not gate.passed:
-            return Text("quiet", style="dim")
-        return Text(f"fired {gate.urgency.value}", style="bold yellow")
-    return Text("pass", style="green") if gate.passed else Text("STOP", style="bold red")
-
-
-def _worth(decision: Decision) -> Text:
-    """What the considered trade is worth, and how much of the way it leaves."""
-    return Text(
-        f"Worth {money(decision.benefit_usd)}, expected to cost {money(decision.expected_cost_usd)}; "
-        f"{decision.remaining:.3f} NAVs of weight changes left to the target."
-    )
-
-
-def _checks(title: str, checks: tuple[Check, ...]) -> Table:
-    table = _section(title)
-    table.add_column("check", no_wrap=True)
-    table.add_column("number", justify="right", no_wrap=True)
-    table.add_column("limit", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("")
-    for check in checks:
-        wrong = Text("WARN", style="yellow") if check.name in MAY_FAIL else Text("STOP", style="bold red")
-        verdict = Text("pass", style="green") if check.passed else wrong
-        table.add_row(check.name, number(check.value), number(check.limit), verdict, check.detail)
-    return table
 
 
 def _conclusion(record: DecisionRecord) -> RenderableType:
-    failed = record.outcome in (CycleOutcome.FAILED, CycleOutcome.DECLINED)
     text = Text(record.summary)
     if record.failure is not None:
         text.append(f"\n{record.failure.remedy}")
     if record.receipt is not None:
-        receipt = record.receipt
-        text.append(
-            f"\ntransaction {receipt.tx_hash} in block {receipt.block_number:,}, {receipt.gas_used:,} gas"
-        )
-    text.append(
-        f"\nrecord {record.record_id[:12]} · {record.read_round_trips} round trips to read,"
-        f" {record.rpc_round_trips} in all, {sum(node.bytes_received for node in record.nodes) / 1e3:,.0f} kB"
-        f" · {record.compute_ms:.1f} ms computing",
-        style="dim",
-    )
-    title = _title(record)
+        text.append(RECORD.text(record, MINED))
+    kept = "" if record.mode is Mode.SIMULATE else "record {record_id:.12} · "
+    text.append(f"\n{RECORD.text(record, kept + EFFORT)}", style="dim")
+    action = f"{record.conclusions.decision.action.value}, " if record.conclusions is not None else ""
+    title = f"{BANNERS[record.mode][0]}: {action}{OUTCOMES[record.outcome]}"
+    failed = record.outcome in (CycleOutcome.FAILED, CycleOutcome.DECLINED)
     return Panel(text, title=title, title_align="left", border_style="red" if failed else "green")
-
-
-def _title(record: DecisionRecord) -> str:
-    word, _ = BANNERS[record.mode]
-    outcomes = {
-        CycleOutcome.HELD: "nothing sent",
-        CycleOutcome.DECLINED: "not sent",
-        CycleOutcome.WOULD_SEND: "would be sent",
-        CycleOutcome.SENT: "sent and mined",
-        CycleOutcome.FAILED: "failed",
-    }
-    if record.conclusions is None:
-        return f"{word}: {outcomes[record.outcome]}"
-    return f"{word}: {record.conclusions.decision.action.value}, {outcomes[record.outcome]}"
-
-
-def _section(title: str) -> Table:
-    return Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False, padding=(0, 1))

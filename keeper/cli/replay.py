@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from keeper.cli.options import RecordId
 
 DIFFERS = 4
 
 
-def replay(
-    record_id: Annotated[str, typer.Argument(help="The record's id, or its first characters.")],
-) -> None:
-    """Conclude again from a stored record, offline, and compare bit by bit. Sends nothing."""
+def replay(record_id: RecordId) -> None:
+    """Recompute a stored record offline and compare every bit. Sends nothing. Exit code 4 if anything differs."""
     from keeper.app.queries import replayed
     from keeper.settings.load import load
 

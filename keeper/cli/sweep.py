@@ -65,7 +65,7 @@ def sweep(
     """Try variants of the strategy on recorded prices; says how much of the best one is luck."""
     from keeper.cli.backtest import tell_of_the_wait
     from keeper.cli.market import market_path
-    from keeper.cli.render import console
+    from keeper.cli.output import console
     from keeper.cli.venue import recorded_venue
     from keeper.settings.load import load_strategy
     from keeper.settings.to_domain import policy as policy_of

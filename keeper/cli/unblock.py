@@ -1,74 +1,85 @@
-"""``keeper unblock``: nonces that are stuck, and how to get them moving."""
+"""``keeper unblock``: nonces that are stuck."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from keeper.cli.options import Simulate
 
 if TYPE_CHECKING:
     from keeper.domain.tx import NonceReport
 
 
 def unblock(
-    simulate: Annotated[bool, typer.Option("--simulate", help="Only look.")] = False,
+    simulate: Simulate = False,
     execute: Annotated[
-        bool, typer.Option("--execute", help="Cancel what waits and fill gaps, by transfers of nothing.")
+        bool,
+        typer.Option(
+            "--execute",
+            help="Use up every stuck or missing nonce with a transfer of 0 ETH to the key itself.",
+        ),
     ] = False,
 ) -> None:
-    """Show the key's nonces by node and journal. With --execute: use up those that are stuck."""
+    """Show the nonces of the keeper's key by node and journal, and cancel stuck transactions with --execute.
+
+    One of --simulate and --execute is required.
+    """
     from keeper.app import operator
     from keeper.app.queries import pauses
+    from keeper.cli.output import console, pause_text
     from keeper.cli.password import ask_password
-    from keeper.cli.pause_state import pause_line
-    from keeper.cli.rebalance import mode_of
-    from keeper.cli.render import console
+    from keeper.cli.rebalance import chosen_mode
     from keeper.domain.urgency import Urgency
     from keeper.settings.load import load
     from keeper.settings.to_domain import policy
+    from keeper.views.lines import pause_lines
 
-    mode = mode_of("keeper unblock", simulate=simulate, execute=execute)
+    mode = chosen_mode("keeper unblock", simulate=simulate, execute=execute)
     settings, screen = load(), console()
-    screen.print(pause_line(pauses(settings)))
+    screen.print(pause_text(pause_lines(pauses(settings))))
     with operator.nonces(settings, ask_password=ask_password) as sender:
-        screen.print(_page(sender.nonces()))
+        for line in _page(sender.nonces()):
+            screen.print(line)
         if not mode.sends:
             return
         receipts = sender.unblock(policy(settings).decision.at(Urgency.EMERGENCY).max_gas_price_wei)
     for receipt in receipts:
         screen.print(f"mined: {receipt.tx_hash} in block {receipt.block_number:,}")
-    screen.print("Nothing was stuck." if not receipts else "Done. The next cycle settles what was mined.")
+    screen.print("Done. The next cycle settles what was mined." if receipts else "Nothing was stuck.")
 
 
-def _page(found: NonceReport) -> Any:
-    from rich.console import Group
-    from rich.table import Table
+def _page(report: NonceReport) -> Iterator[Any]:
     from rich.text import Text
 
-    from keeper.cli.words import age
+    from keeper.cli.output import facts
+    from keeper.views.formats import age
 
-    watermark = "this journal does not know the key" if found.watermark is None else str(found.watermark)
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-    facts.add_column(no_wrap=True, style="dim")
-    facts.add_column()
-    facts.add_row("key", found.account)
-    facts.add_row("next nonce", f"{found.mined_nonce} by the node, {watermark} by the journal")
-    facts.add_row("waiting", f"{found.pending_nonce - found.mined_nonce} by the node's count")
-    lines: list[Any] = [facts]
-    for one in found.stuck:
+    by_journal = (
+        "this journal does not know the key"
+        if report.watermark is None
+        else f"{report.watermark} by the journal"
+    )
+    yield facts(
+        (
+            ("key", report.account),
+            ("next nonce", f"{report.mined_nonce} by the node, {by_journal}"),
+            ("waiting", f"{report.pending_nonce - report.mined_nonce} by the node's count"),
+        )
+    )
+    for stuck in report.stuck:
         hashes = ", ".join(
-            f"{tx_hash}{'' if tx_hash in one.known else ' (forgotten by the node)'}" for tx_hash in one.hashes
+            f"{tx_hash}{'' if tx_hash in stuck.known else ' (forgotten by the node)'}"
+            for tx_hash in stuck.hashes
         )
-        lines.append(
-            Text(
-                f"nonce {one.intent.nonce}: {one.status.value} for {age(max(0.0, time.time() - one.since))}, "
-                f"epoch {one.intent.payload.epoch}, {hashes or 'nothing signed'}"
-            )
+        yield Text(
+            f"nonce {stuck.intent.nonce}: {stuck.status.value} for {age(max(0.0, time.time() - stuck.since))}, "
+            f"epoch {stuck.intent.payload.epoch}, {hashes or 'nothing signed'}"
         )
-    lines += [
-        Text(f"nonce {nonce}: not ours: {tx_hash}", style="bold red") for nonce, tx_hash in found.strangers
-    ]
-    if found.gaps:
-        lines.append(Text(f"gaps that nothing fills: {', '.join(map(str, found.gaps))}", style="yellow"))
-    return Group(*lines)
+    for nonce, tx_hash in report.strangers:
+        yield Text(f"nonce {nonce}: {tx_hash} is not in this journal", style="bold red")
+    if report.gaps:
+        yield Text(f"missing nonces: {', '.join(map(str, report.gaps))}", style="yellow")

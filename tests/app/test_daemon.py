@@ -17,7 +17,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, NodeUnavailable
 from keeper.domain.plan import Check
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
-from tests.cli.records import a_failure, a_record
+from tests.views.records import a_failure, a_record
 
 TRIGGER = trigger_from("1h")
 
@@ -113,7 +113,7 @@ def test_what_may_be_off_after_a_rebalance_is_a_warning_of_its_own(lines: list[A
     keeper = Keeper(a_record(outcome=CycleOutcome.SENT, post_trade=checks))
     assert daemon_of(keeper)[0].run() == 0
     (line,) = [line for line in lines if line["event"] == "post_trade"]
-    assert (line["log_level"], line["check"], line["number"]) == ("warning", "outputs_as_quoted", 31.0)
+    assert (line["log_level"], line["name"], line["value"]) == ("warning", "outputs_as_quoted", 31.0)
 
 
 def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:
@@ -225,8 +225,8 @@ def test_a_line_answers_why_it_traded_or_why_not(lines: list[Any]) -> None:
     line = next(line for line in lines if line["event"] == "would_send")
     assert Action.REBALANCE.value == line["action"]
     assert line["triggers"] == ["risk_share"]
-    assert line["held_back_by"] == ["gas_balance"]
-    assert "share of risk" in line["why"]
+    assert line["failed_gates"] == ["gas_balance"]
+    assert "share of risk" in line["reason"]
     json.dumps({key: value for key, value in line.items() if key != "log_level"}, allow_nan=False)
 
 

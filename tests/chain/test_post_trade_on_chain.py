@@ -62,7 +62,7 @@ def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
     assert (replayed.code, "same" in replayed.out) == (0, True)
 
     summary = {one["symbol"]: one for one in keeper("journal", "costs", "--json").json()["assets"]}
-    executed_swaps = [*first["executed_swaps"], *second["legs"]]
+    executed_swaps = [*first["executed_swaps"], *second["executed_swaps"]]
     for symbol, one in summary.items():
         assert one["trades"] == sum(symbol in (leg["sold"], leg["bought"]) for leg in executed_swaps)
         assert one["fees_bps"] <= one["realised_bps"] <= one["worst_bps"]

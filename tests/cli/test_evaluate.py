@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from keeper.cli.app import app
 from keeper.cli.evaluate import shown, write_tables
-from keeper.cli.main import app
 from keeper.domain.errors import BadInput
 from keeper.evaluate.candidates import BASE, OWN, Absent
 from keeper.evaluate.evaluate import Evaluation, ImpliedGain, Sample, Score

@@ -163,7 +163,7 @@ def test_a_breach_in_which_nothing_can_be_done_is_an_error_every_cycle(
     assert look(chain).debt_usd == pytest.approx(breached.debt_usd - breached.cash_usd, rel=1e-3)
     for line in others:
         assert (line["event"], line["level"], line["error"]) == ("failed", "error", "NothingFeasible")
-        assert {"lent out": "not lent out", "paused": "is paused"}[trouble] in line["why"]
+        assert {"lent out": "not lent out", "paused": "is paused"}[trouble] in line["reason"]
         assert (line["urgency"], line["exit_code"]) == ("EMERGENCY", 5)
         assert line["health_factor"] < ACTS_BELOW
         assert line["remedy"]
@@ -192,5 +192,5 @@ def test_a_breach_that_gas_holds_back_is_an_error_every_cycle_too(
     with daemon(tmp_path) as lines:
         for line in next_cycles(lines, 2):
             assert (line["event"], line["level"], line["exit_code"]) == ("held", "error", 5)
-            assert line["held_back_by"] == ["gas_price"]
+            assert line["failed_gates"] == ["gas_price"]
     assert look(chain).epoch == breached.epoch

@@ -11,7 +11,7 @@ import os
 import sys
 
 import keeper.app.composition
-import keeper.cli.as_json
+import keeper.cli.app
 import keeper.cli.deleverage
 import keeper.cli.main
 import keeper.cli.rebalance
@@ -24,6 +24,7 @@ import keeper.settings.load
 import keeper.tx.manager
 import keeper.tx.remote_signer
 import keeper.tx.signer
+import keeper.views.record
 from keeper.runtime import failpoints
 
 

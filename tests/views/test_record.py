@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from keeper.cli.as_json import dumped, finite, record_object
-from keeper.domain.record import CycleOutcome
-from tests.cli.records import a_failure, a_record
+from keeper.cli.output import finite, print_json
+from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
+from keeper.views.record import LOGGED, RECORD, log_line
+from tests.views.records import a_failure, a_record
 
 PROMISED: dict[str, Any] = {
     "action": str,
@@ -75,27 +76,30 @@ def assert_shaped(expected: Any, value: Any, where: str = "$") -> None:
         assert isinstance(value, expected), f"{where} is {value!r}"
 
 
-def strictly_parsed(text: str) -> Any:
+def printed(record: DecisionRecord, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What ``--json`` prints, by a reader that takes no NaN and no Infinity."""
+
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    return json.loads(text, parse_constant=refuse)
+    print_json(RECORD.json(record))
+    return json.loads(capsys.readouterr().out, parse_constant=refuse)
 
 
-def test_the_object_has_the_promised_shape() -> None:
-    assert_shaped(PROMISED, strictly_parsed(dumped(record_object(a_record()))))
+def test_the_object_has_the_promised_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    assert_shaped(PROMISED, printed(a_record(), capsys))
 
 
-def test_infinite_and_undefined_numbers_are_null() -> None:
-    value = strictly_parsed(dumped(record_object(a_record())))
+def test_infinite_and_undefined_numbers_are_null(capsys: pytest.CaptureFixture[str]) -> None:
+    value = printed(a_record(), capsys)
     assert value["health_factor"] is None
     assert value["gates"][2]["value"] is None
     assert finite((1, math.nan, {"x": math.inf})) == [1, None, {"x": None}]
 
 
 def test_a_failed_cycle_has_the_same_keys_and_its_error() -> None:
-    whole = record_object(a_record())
-    failed = record_object(
+    whole = RECORD.json(a_record())
+    failed = RECORD.json(
         a_record(
             outcome=CycleOutcome.FAILED,
             exit_code=3,
@@ -115,15 +119,35 @@ def test_a_failed_cycle_has_the_same_keys_and_its_error() -> None:
 
 
 def test_raw_amounts_are_strings_that_lose_no_digit() -> None:
-    steps = record_object(a_record())["plan"]["steps"]
+    steps = RECORD.json(a_record())["plan"]["steps"]
     assert str(2**256 - 1) == steps[1]["amount"]
 
 
 def test_the_reason_is_the_summary_of_what_became_of_the_cycle() -> None:
     record = replace(a_record(), summary="HOLD: the simulated transaction reverts with LossAboveLimit")
-    assert record.summary == record_object(record)["reason"]
+    assert record.summary == RECORD.json(record)["reason"]
 
 
 @pytest.mark.parametrize("outcome", list(CycleOutcome))
 def test_every_outcome_is_said(outcome: CycleOutcome) -> None:
-    assert outcome.value == record_object(a_record(outcome=outcome))["outcome"]
+    assert outcome.value == RECORD.json(a_record(outcome=outcome))["outcome"]
+
+
+def test_a_simulation_has_no_record_id() -> None:
+    assert RECORD.json(a_record())["record_id"] is None
+    assert RECORD.json(a_record(mode=Mode.DRY_RUN))["record_id"] == a_record().record_id
+
+
+def test_the_log_line_has_the_values_of_the_object() -> None:
+    record = a_record(mode=Mode.DRY_RUN)
+    line, whole = log_line(record), RECORD.json(record)
+    assert set(line) == {path.replace(".", "_") for path in LOGGED} - {"health_factor", "receipt_tx_hash"}
+    assert line["block_number"] == whole["block"]["number"]
+    assert line["plan_cost_usd_total"] == round(whole["plan"]["cost_usd"]["total"], 4) == 934.7
+    assert line["failed_gates"] == ["gas_balance"]
+
+
+def test_a_cycle_that_read_nothing_has_a_log_line_of_what_is_known() -> None:
+    record = a_record(mode=Mode.DRY_RUN, inputs=None, conclusions=None, failure=a_failure(), exit_code=3)
+    assert {"reason", "record_id", "exit_code"} <= set(log_line(record))
+    assert "nav_usd" not in log_line(record)

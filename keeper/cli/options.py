@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DAY = ["%Y-%m-%d"]
+MINUTE = [*DAY, "%Y-%m-%dT%H:%M"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        help="Also show every bound on leverage, opinions on prices, and how volatility was estimated.",
+    ),
+]
+Simulate = Annotated[
+    bool, typer.Option("--simulate", help="Show what would be done. Signs nothing and changes nothing.")
+]
+RecordId = Annotated[str, typer.Argument(help="Id of the record, or its first characters.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", help="First day of prices, UTC. Default: all there are.", formats=DAY),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--to", help="Last day of prices, UTC. Default: all there are.", formats=DAY),
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of recorded market history. Default: KEEPER_DATA_DIR.")
+]
+StrategyFile = Annotated[
+    Path | None,
+    typer.Option("--strategy", help="Strategy file. Default: ./keeper.toml. The environment is not read."),
+]
+Nav = Annotated[float, typer.Option("--nav", min=1_000.0, help="Value of the vault at the start, USD.")]
+ChainEnd = Annotated[
+    datetime | None,
+    typer.Option("--at", help="Date on which the history of the chain ends, UTC.", formats=MINUTE),
+]
+HistoryFolder = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir",
+        envvar="KEEPER_DATA_DIR",
+        help="Folder of recorded history. Without it prices are generated.",
+    ),
+]

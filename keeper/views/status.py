@@ -1,0 +1,56 @@
+"""``keeper status``: the vault now, its nodes, what is in flight, and the last record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.pause_state import PauseState
+from keeper.domain.policy import DailyPolicy
+from keeper.domain.record import DecisionRecord, NodeUse
+from keeper.domain.tx import InFlight
+from keeper.views import formats as unit
+from keeper.views.record import RECORD, SUMMARY
+from keeper.views.vault import HOLDING, NODE, PAUSE_STATE, VAULT, PauseReport, holding_rows
+from keeper.views.view import Field, View, lifted, nested, nested_list
+
+
+@dataclass(frozen=True, slots=True)
+class VaultStatus:
+    """``last`` is the newest record of the journal; ``in_flight`` are the intents that it has not seen end."""
+
+    snapshot: MarketSnapshot
+    last: DecisionRecord | None
+    pause_state: PauseState
+    daily: DailyPolicy
+    in_flight: tuple[InFlight, ...]
+    nodes: tuple[NodeUse, ...]
+    quorum: int
+
+    @property
+    def pause_report(self) -> PauseReport:
+        return PauseReport(self.pause_state, self.daily, self.snapshot.vault.paused)
+
+
+IN_FLIGHT = View[InFlight](
+    "in_flight",
+    (
+        Field("intent_id", unit.TEXT, "Id of the intent in the journal."),
+        Field("status", unit.TEXT, "State of the intent (sending.md)."),
+        Field("epoch", unit.INTEGER, "Epoch of the vault at the decision."),
+        Field("since", unit.TIME, "When it was decided."),
+    ),
+)
+RECORD_SUMMARY = View[DecisionRecord]("record summary", tuple(RECORD.by_name[name] for name in SUMMARY))
+STATUS = View[VaultStatus](
+    "status",
+    (
+        *lifted(VAULT, "snapshot"),
+        Field("assets", nested_list(HOLDING), "Every risk asset.", lambda it: holding_rows(it.snapshot)),
+        Field("nodes", nested_list(NODE), "What was asked of each node."),
+        Field("quorum", unit.COUNT, "How many nodes must agree."),
+        Field("pause_state", nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
+        Field("in_flight", nested_list(IN_FLIGHT), "Transactions without a final outcome."),
+        Field("last_record", nested(RECORD_SUMMARY), "The newest record of the journal.", "last"),
+    ),
+)

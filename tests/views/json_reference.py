@@ -1,0 +1,75 @@
+"""docs/json.md from the views themselves. ``python -m tests.views.json_reference`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keeper.views.costs import TRADED_COSTS
+from keeper.views.record import LOGGED, RECORD
+from keeper.views.status import RECORD_SUMMARY, STATUS
+from keeper.views.view import Nested, View
+
+PAGE = Path(__file__).parents[2] / "docs" / "json.md"
+HEAD = """# JSON and log fields
+
+`--json` prints one object on standard output. Every key is always there. A value that does not exist, or that the cycle
+did not reach, is `null` or an empty list; so are infinite numbers, such as the health factor of a vault without debt.
+Raw token amounts are texts, because JSON readers round large numbers. A later version may add keys.
+
+| command | object |
+|---|---|
+| `keeper rebalance`, `keeper deleverage`, `keeper journal show` | [record](#record) |
+| `keeper status` | [status](#status) |
+| `keeper journal list` | `records`: list of [record summary](#record-summary) |
+| `keeper journal costs` | `assets`: list of [traded_costs](#traded_costs) |
+| any command that fails before its own object | `error`: [error](#error) |
+
+The daemon writes one line for each cycle. Its event is the outcome in lower case. Its fields are these of the record; a
+field without a value is left out: {logged}.
+
+`keeper/views` describes every field once. This page is made from it by `python -m tests.views.json_reference`."""
+
+
+def page() -> str:
+    logged = ", ".join(f"`{path.replace('.', '_')}`" for path in LOGGED)
+    head = HEAD.replace("{logged}", logged)
+    sections = [_section(view) for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS)]
+    return "\n\n".join([_wrapped(head), *sections]) + "\n"
+
+
+def views(*roots: View[Any]) -> Iterator[View[Any]]:
+    """Each view once, a view before those that are nested in it."""
+    seen: dict[str, View[Any]] = {}
+    waiting = list(roots)
+    while waiting:
+        view = waiting.pop(0)
+        if view.name in seen:
+            assert seen[view.name] == view, f"two views are called {view.name}"
+            continue
+        seen[view.name] = view
+        waiting = [*(f.format.view for f in view.fields if isinstance(f.format, Nested)), *waiting]
+        yield view
+
+
+def _section(view: View[Any]) -> str:
+    rows = [f"| `{field.name}` | {_kind(field.format)} | {field.meaning} |" for field in view.fields]
+    return "\n".join([f"## {view.name}", "", "| key | value | meaning |", "|---|---|---|", *rows])
+
+
+def _kind(written: Any) -> str:
+    if not isinstance(written, Nested):
+        return str(written.unit)
+    anchor = written.view.name.replace(" ", "-").replace(",", "")
+    return f"{written.unit}: [{written.view.name}](#{anchor})"
+
+
+def _wrapped(text: str) -> str:
+    from textwrap import fill
+
+    return "\n".join(fill(line, 118) if line.count("`") > 30 else line for line in text.split("\n"))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
