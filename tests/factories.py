@@ -34,17 +34,22 @@ from keeper.domain.market import (
     VaultPolicy,
 )
 from keeper.domain.model import AssetRisk, RiskModel
-from keeper.domain.plan import Route
+from keeper.domain.plan import Route, SimulationReport
 from keeper.domain.policy import (
     AssetPolicy,
+    DailyPolicy,
     DecisionPolicy,
     EstimatePolicy,
+    FeedPolicy,
+    OraclePolicy,
     PlanPolicy,
     Policy,
     Scenario,
     SizePolicy,
     UrgencyLimits,
 )
+from keeper.domain.prices import Opinion
+from keeper.domain.record import CycleInputs
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.tx import InFlight, IntentStatus
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
@@ -76,7 +81,12 @@ def an_address(number: int) -> str:
 
 def a_block(**changes: Any) -> Block:
     block = Block(
-        chain_id=31337, number=17_500_000, hash="0x" + "ab" * 32, timestamp=NOW, base_fee_wei=20 * GWEI
+        chain_id=31337,
+        number=17_500_000,
+        hash="0x" + "ab" * 32,
+        timestamp=NOW,
+        base_fee_wei=20 * GWEI,
+        gas_limit=30_000_000,
     )
     return replace(block, **changes)
 
@@ -94,6 +104,9 @@ def a_feed(symbol: str, **changes: Any) -> FeedReading:
         max_age_s=4_500 if symbol != "USDC" else 87_300,
         trust=Trust.FRESH,
         reason="",
+        rule="",
+        min_answer=0,
+        max_answer=0,
     )
     return replace(feed, **changes)
 
@@ -212,6 +225,10 @@ def a_snapshot(
         keeper_address=an_address(0xCAFE),
         keeper_balance_wei=10 * WAD,
         keeper_has_role=True,
+        pools=(),
+        l1_fee_wei=0,
+        redemptions=None,
+        depths=(),
     )
     return replace(with_account(snapshot), **changes)
 
@@ -346,6 +363,12 @@ def an_estimate_policy(**changes: Any) -> EstimatePolicy:
         implied_decay_s=DAY,
         implied_ratio_min=0.5,
         implied_ratio_max=3.0,
+        volatility="ewma",
+        correlation="ewma",
+        mix_half_lives_days=(1.0, 5.0, 42.0),
+        har_weights=(0.25, 0.28, 0.21, 0.26),
+        har_scale=1.25,
+        implied_blend="variance",
     )
     return replace(policy, **changes)
 
@@ -364,6 +387,7 @@ def a_size_policy(**changes: Any) -> SizePolicy:
         max_utilisation=0.92,
         market_share=0.10,
         idle_buffer=0.0,
+        groups=(),
     )
     return replace(policy, **changes)
 
@@ -396,6 +420,13 @@ def a_decision_policy(**changes: Any) -> DecisionPolicy:
         gas_reserve_wei=WAD,
         max_oracle_gap_bps=150,
         limits=tuple(some_limits(urgency) for urgency in Urgency),
+        triggers=("risk_share", "volatility", "leverage", "age"),
+        rebalance_to="target",
+        tracking_error_band=0.04,
+        tracking_error_left=0.5,
+        learn_costs=True,
+        max_redemption_wait_s=DAY,
+        pool_costs=True,
     )
     return replace(policy, **changes)
 
@@ -409,15 +440,90 @@ def a_plan_policy(**changes: Any) -> PlanPolicy:
         nav_tolerance_bps=20,
         leverage_tolerance=0.02,
         weight_tolerance=0.02,
+        public_tolerance_bps=BPS,
     )
     return replace(policy, **changes)
+
+
+def a_daily_policy(**changes: Any) -> DailyPolicy:
+    """Budgets that nothing uses up."""
+    policy = DailyPolicy(max_loss=math.inf, max_turnover=math.inf, max_gas_wei=2**256, max_failures=2**31)
+    return replace(policy, **changes)
+
+
+def a_feed_policy(symbol: str, **changes: Any) -> FeedPolicy:
+    policy = FeedPolicy(symbol, heartbeat_s=None, grace_s=300, deviation_bps=50, max_jump=0.15)
+    return replace(policy, **changes)
+
+
+def an_oracle_policy(*feeds: FeedPolicy, **changes: Any) -> OraclePolicy:
+    policy = OraclePolicy(
+        feeds=feeds,
+        default_feed=a_feed_policy("*"),
+        disagreement_bps=150,
+        opinion_max_age_s=300,
+        twap_window_s=1_800,
+        twap_min_depth_usd=50_000.0,
+        max_head_age_s=None,
+    )
+    return replace(policy, **changes)
+
+
+def an_opinion(symbol: str, price_usd: float | None, **changes: Any) -> Opinion:
+    return replace(Opinion(symbol, "another source", price_usd, NOW, ""), **changes)
+
+
+def some_inputs(**changes: Any) -> CycleInputs:
+    """Of a cycle without history."""
+    inputs = CycleInputs(
+        snapshot=a_snapshot(),
+        history=(),
+        implied=(),
+        in_flight=None,
+        policy=a_policy(),
+        quotes=(),
+        pause_state=None,
+        deleverage_request=None,
+        opinions=(),
+        memory=(),
+        read_at=None,
+        candles=(),
+        learned_costs=(),
+    )
+    return replace(inputs, **changes)
+
+
+def a_simulation(**changes: Any) -> SimulationReport:
+    """Of a call that succeeds; the node reads no post-state and reports no logs."""
+    report = SimulationReport(
+        success=True,
+        revert=None,
+        gas=2_000_000,
+        post=None,
+        method="eth_simulateV1",
+        l1_fee_wei=0,
+        step_outs=(),
+        step_ins=(),
+    )
+    return replace(report, **changes)
 
 
 def some_assets(**changes: Any) -> tuple[AssetPolicy, ...]:
     """The four risk assets with equal budgets; ``changes`` apply to each."""
     options = {"WBTC": "BTC", "WETH": "ETH"}
     return tuple(
-        replace(AssetPolicy(symbol, 0.25, 1.5, options.get(symbol), 0.5), **changes)
+        replace(
+            AssetPolicy(
+                symbol=symbol,
+                budget=0.25,
+                max_weight=1.5,
+                implied_underlying=options.get(symbol),
+                implied_weight=0.5,
+                max_share=1.0,
+                trade_cost_bps=None,
+            ),
+            **changes,
+        )
         for symbol in RISK_SYMBOLS
     )
 
@@ -430,6 +536,8 @@ def a_policy(**changes: Any) -> Policy:
         size=a_size_policy(),
         decision=a_decision_policy(),
         plan=a_plan_policy(),
+        daily=a_daily_policy(),
+        oracle=an_oracle_policy(),
     )
     return replace(policy, **changes)
 

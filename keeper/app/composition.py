@@ -168,7 +168,7 @@ def opinions_of(settings: Settings, wanted: Policy) -> Iterator[NamedOpinions | 
         DeribitIndex(url) if name == "deribit" else CANDLE_VENUES[name](url)
         for name, url in venues(settings).items()
     ]
-    if not places or wanted.oracle is None:
+    if not places:
         yield None
         return
     with ExitStack() as stack:
@@ -313,7 +313,7 @@ def build(
             settings_hash=settings_hash(settings),
             relays=where.private_rpc_url is not None,
             opinions=stack.enter_context(opinions_of(settings, wanted)),
-            compares_clocks=wanted.oracle is not None and wanted.oracle.max_head_age_s is not None,
+            compares_clocks=wanted.oracle.max_head_age_s is not None,
             bars=StoredBars(journal),
             executed_swaps=StoredFills(journal),
         )

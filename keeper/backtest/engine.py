@@ -258,7 +258,16 @@ def _why_held(decision: Decision) -> tuple[str, str]:
 
 def _failed_check(plan: RebalancePlan, snapshot: MarketSnapshot, assessment: Assessment) -> str:
     """The first of the live keeper's checks that the plan's expected state does not pass; "" when it passes all."""
-    filled = SimulationReport(success=True, revert=None, gas=plan.gas_limit, post=None, method="backtest")
+    filled = SimulationReport(
+        success=True,
+        revert=None,
+        gas=plan.gas_limit,
+        post=None,
+        method="backtest",
+        l1_fee_wei=0,
+        step_outs=(),
+        step_ins=(),
+    )
     verdict = verify(plan, filled, snapshot, assessment.decision, assessment.policy)
     return next((check.name for check in verdict.checks if not check.passed), "")
 

@@ -31,6 +31,7 @@ from keeper.sizing.bounds import borrow_rate
 CHAIN_ID = 1
 HEARTBEAT_S = 3_600
 KEEPER_WEI = 100 * WAD
+BLOCK_GAS_LIMIT = 30_000_000
 QUOTE_GAS = 100_000
 IMPLIED_SOURCE = "DVOL"
 
@@ -93,6 +94,9 @@ class Scene:
                 max_age_s=HEARTBEAT_S,
                 trust=Trust.FRESH if known else Trust.STALE,
                 reason="" if known else f"no price of {symbol} at this bar",
+                rule="",
+                min_answer=0,
+                max_answer=0,
             )
             for symbol, answer, known in zip(symbols, answers, fresh, strict=True)
         )
@@ -109,7 +113,14 @@ class Scene:
             for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
         )
         return MarketSnapshot(
-            block=Block(CHAIN_ID, t, f"0x{now:064x}", now, int(path.gas_price_wei[t])),
+            block=Block(
+                chain_id=CHAIN_ID,
+                number=t,
+                hash=f"0x{now:064x}",
+                timestamp=now,
+                base_fee_wei=int(path.gas_price_wei[t]),
+                gas_limit=BLOCK_GAS_LIMIT,
+            ),
             tokens=tuple(self._tokens[symbol] for symbol in symbols),
             feeds=feeds,
             reserves=reserves,
@@ -121,6 +132,10 @@ class Scene:
             keeper_address=_address(0xCA, 0),
             keeper_balance_wei=KEEPER_WEI,
             keeper_has_role=True,
+            pools=(),
+            l1_fee_wei=0,
+            redemptions=None,
+            depths=(),
         )
 
     def quote(self, request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:

@@ -95,6 +95,7 @@ class Simulator:
             gas=gas,
             post=post,
             method="eth_simulateV1",
+            l1_fee_wei=0,  # `simulate` adds it on a rollup
             step_outs=step_outs(self.deployment.vault, steps, sent.get("logs")),
             step_ins=step_ins(self.deployment.vault, steps, sent.get("logs")),
         )
@@ -160,6 +161,9 @@ class Simulator:
             gas=quantity(estimate, "eth_estimateGas"),
             post=self._post(answers, snapshot),
             method="eth_call",
+            l1_fee_wei=0,
+            step_outs=(),
+            step_ins=(),
         )
 
     # ----------------------------------------------------------------- shared
@@ -194,7 +198,16 @@ class Simulator:
 
     def _reverted(self, data: bytes, gas: int, method: str) -> SimulationReport:
         names = {listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings}
-        return SimulationReport(success=False, revert=explain(data, names), gas=gas, post=None, method=method)
+        return SimulationReport(
+            success=False,
+            revert=explain(data, names),
+            gas=gas,
+            post=None,
+            method=method,
+            l1_fee_wei=0,
+            step_outs=(),
+            step_ins=(),
+        )
 
 
 def _transaction(sender: str, to: str, calldata: bytes) -> dict[str, str]:

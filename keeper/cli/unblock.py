@@ -79,7 +79,7 @@ def _page(report: NonceReport) -> Iterator[Any]:
             f"nonce {stuck.intent.nonce}: {stuck.status.value} for {age(max(0.0, time.time() - stuck.since))}, "
             f"epoch {stuck.intent.payload.epoch}, {hashes or 'nothing signed'}"
         )
-    for nonce, tx_hash in report.strangers:
+    for nonce, tx_hash in report.foreign:
         yield Text(f"nonce {nonce}: {tx_hash} is not in this journal", style="bold red")
     if report.gaps:
         yield Text(f"missing nonces: {', '.join(map(str, report.gaps))}", style="yellow")

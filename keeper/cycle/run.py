@@ -146,6 +146,10 @@ class _Run:
             read_round_trips=0,
             rpc_round_trips=0,
             compute_ms=0.0,
+            nodes=(),
+            quorum=keeper.chain.quorum,
+            executed_swaps=(),
+            post_trade=(),
         )
 
     def to_the_end(self) -> DecisionRecord:

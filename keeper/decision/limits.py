@@ -37,7 +37,7 @@ def head_age(trade: TradeContext) -> GateResult:
     oracle, observation = trade.position.policy.oracle, trade.position.observation
     assert observation.read_at is not None, "judged only where the clocks are compared"
     difference = observation.read_at - observation.snapshot.block.timestamp
-    limit = oracle.max_head_age_s if oracle is not None and oracle.max_head_age_s is not None else math.inf
+    limit = oracle.max_head_age_s if oracle.max_head_age_s is not None else math.inf
     side = "behind" if difference >= 0 else "ahead of"
     detail = f"the newest block is {abs(difference):,.0f} s {side} this machine's clock, at most {limit:,.0f}"
     return GateResult(abs(difference), limit, abs(difference) <= limit, detail=detail)

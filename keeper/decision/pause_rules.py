@@ -46,19 +46,19 @@ def not_paused(trade: TradeContext) -> GateResult:
 
 
 def day_loss(trade: TradeContext) -> GateResult:
-    used, limit = _pause_state(trade).spent.loss, trade.position.policy.daily.max_loss
+    used, limit = _pause_state(trade).usage.loss, trade.position.policy.daily.max_loss
     detail = f"{used:.3%} of NAV lost by trades in 24 hours, at most {limit:.3%}"
     return GateResult(used, limit, used <= limit, detail=detail)
 
 
 def day_failures(trade: TradeContext) -> GateResult:
-    used, limit = _pause_state(trade).spent.failures, trade.position.policy.daily.max_failures
+    used, limit = _pause_state(trade).usage.failures, trade.position.policy.daily.max_failures
     detail = f"{used} calls reverted in 24 hours, halts at {limit}"
     return GateResult(used, limit, used < limit, detail=detail)
 
 
 def day_turnover(trade: TradeContext) -> GateResult:
-    spent, limit = _pause_state(trade).spent.turnover, trade.position.policy.daily.max_turnover
+    spent, limit = _pause_state(trade).usage.turnover, trade.position.policy.daily.max_turnover
     used = spent + trade.turnover
     detail = f"{spent:.3f} NAVs traded in 24 hours, {trade.turnover:.3f} now, limit {limit:.3f}"
     return GateResult(used, limit, used <= limit, detail=detail)
@@ -66,7 +66,7 @@ def day_turnover(trade: TradeContext) -> GateResult:
 
 def day_gas(trade: TradeContext) -> GateResult:
     """This trade's gas counts at the next block's base fee. The ``gas_price`` limit caps what it may cost at most."""
-    spent, limit = _pause_state(trade).spent.gas_wei, trade.position.policy.daily.max_gas_wei
+    spent, limit = _pause_state(trade).usage.gas_wei, trade.position.policy.daily.max_gas_wei
     used = spent + trade.gas_cost_wei
     detail = (
         f"{spent / WAD:.4f} ETH paid for gas in 24 hours, {trade.gas_cost_wei / WAD:.4f} now, "

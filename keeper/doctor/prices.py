@@ -57,7 +57,6 @@ def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
 
 def second_opinions(context: DoctorContext) -> Diagnosis:
     snapshot, oracle = context.snapshot, context.policy.oracle
-    assert oracle is not None, "settings always have an oracle policy"
     opinions = (*twap_opinions(snapshot, oracle), *context.opinions)
     now = snapshot.block.timestamp
     counts = {feed.symbol: len(usable(opinions, feed.symbol, now, oracle)) for feed in snapshot.feeds}

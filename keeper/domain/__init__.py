@@ -1,2 +1,1 @@
-"""The nouns. Frozen values that every other room speaks in; nothing here imports anything of ours outside
-this room."""
+"""The keeper's vocabulary: frozen values that every other room uses. Nothing here imports from another room."""

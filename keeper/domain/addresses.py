@@ -1,4 +1,4 @@
-"""Addresses of services, fit to be shown."""
+"""URLs in a form that is safe to show and to log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def masked(url: str) -> str:
-    """Scheme, host and port; user, path and query, where providers put their keys, become an ellipsis."""
+    """Scheme, host and port. User, path and query become an ellipsis, because providers put API keys there."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if not parts.scheme or not host:

@@ -9,7 +9,7 @@ from keeper.domain.urgency import Urgency
 
 
 class Action(StrEnum):
-    """HOLD: nothing to do or not allowed. REBALANCE: go to the goal. ITERATE: a first part of the way.
+    """HOLD: no trade. REBALANCE: trade to the goal. ITERATE: trade part of the way, later cycles do the rest.
     RIPCORD: deleverage now."""
 
     HOLD = "HOLD"
@@ -20,12 +20,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition. A trigger that did not fire and a limit that was exceeded both have ``passed`` False.
+    """One condition. ``passed`` is False for a trigger that did not fire and for a limit that was exceeded.
 
-    ``urgency`` is the urgency the gate was judged at; ``value`` and ``limit`` are in the unit that ``detail``
-    names. ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must
-    hold to raise risk). ``exit_code`` is what a command ends with when this gate held back a trade that a
-    trigger asked for (0: ordinary HOLD).
+    ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must hold to raise
+    risk). ``urgency`` is the urgency at which the gate was judged. ``value`` and ``limit`` are in the unit that
+    ``detail`` names. ``exit_code`` is the command's exit code when this gate stops a trade that a trigger asked for;
+    0 is an ordinary HOLD.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The weights this cycle trades to (after recentring, no-trade region and trade-size limit), and their
+    """The weights to which this cycle trades, after recentring, no-trade region and trade-size limit, and their
     leverage."""
 
     symbols: tuple[str, ...]
@@ -50,7 +50,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class RiskPosition:
-    """How the risk is spread at given weights: shares sum to 1 (all 0 without risk), volatility
+    """Risk at given weights. ``risk_shares`` sum to 1, or are all 0 where there is no risk. ``volatility`` is
     annualised."""
 
     weights: tuple[float, ...]
@@ -60,8 +60,10 @@ class RiskPosition:
 
 @dataclass(frozen=True, slots=True)
 class PoolCost:
-    """What the pools' depth says of trading an asset for ``size_usd``, drawn towards experience as it was counted, bps
-    of that: ``linear_bps`` at any size (the least fee), ``impact_bps`` for the size."""
+    """Expected cost of trading ``size_usd`` of an asset, from the depth of its pools and the keeper's own past trades.
+
+    Both costs are bps of the size: ``linear_bps`` is the lowest pool fee, which any size pays; ``impact_bps`` is the
+    price impact of this size."""
 
     symbol: str
     size_usd: float
@@ -71,12 +73,11 @@ class PoolCost:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``reason`` is one sentence. ``goal`` is None for HOLD. ``benefit_usd`` is what moving to the goal is
-    worth.
+    """``reason`` is one sentence. ``goal`` is None for HOLD. ``benefit_usd`` is the value of moving to the goal.
 
-    ``exit_code`` is 0 unless a gate with a code of its own held back a wanted trade, or the data was too bad
-    to tell. ``pool_costs`` came later: of the assets whose cost in ``expected_cost_usd`` is from the pools' depth, for
-    the trade that was considered.
+    ``remaining`` is the sum of abs(target - goal) weights that is left for later cycles. ``exit_code`` is 0 unless a
+    gate with its own exit code stopped a trade, or the data was too bad to decide. ``pool_costs`` has the assets whose
+    part of ``expected_cost_usd`` comes from the depth of their pools.
     """
 
     action: Action
@@ -88,6 +89,5 @@ class Decision:
     benefit_usd: float
     expected_cost_usd: float
     remaining: float
-    """Sum of |target - goal| weights left for later cycles."""
     exit_code: int
-    pool_costs: tuple[PoolCost, ...] = ()
+    pool_costs: tuple[PoolCost, ...]

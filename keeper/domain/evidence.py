@@ -1,5 +1,4 @@
-"""What is known about risk when the block was made: price bars and implied volatility, nothing younger than
-the block."""
+"""Inputs of the risk model: price bars and implied volatility, nothing younger than the block."""
 
 from __future__ import annotations
 
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceBars:
-    """Closes sampled on a regular grid with the last value known at each bar's close.
+    """Closes on a regular grid: the last price that was known when each bar closed.
 
-    ``closes`` has shape (T, n), float64 USD, NaN where the asset has no price there (before its first round,
-    or in a gap longer than the stated carry). ``times`` has shape (T,), the Unix second at which each bar
-    closed, ascending.
+    ``closes`` has shape (T, n), float64 USD. It is NaN before an asset's first round and in a gap longer than
+    ``EstimatePolicy.max_gap_s``. ``times`` has shape (T,): the Unix second at which each bar closed, ascending.
     """
 
     symbols: tuple[str, ...]
@@ -26,9 +24,9 @@ class PriceBars:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedReading:
-    """Implied volatility of an option underlying: annualised fraction (0.62 = 62 %) known at ``observed_at``.
+    """Implied volatility of an option underlying at ``observed_at``, an annualised fraction (0.62 is 62 %).
 
-    ``volatility`` is None when the source gave none; ``reason`` then says why.
+    ``volatility`` is None when the source gave none; ``reason`` says why.
     """
 
     underlying: str

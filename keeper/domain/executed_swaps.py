@@ -1,4 +1,4 @@
-"""What executed swaps returned, beside what was promised, and what is learned from that."""
+"""What executed swaps returned, what was promised, and the trading costs learned from the difference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from keeper.domain.units import BPS
 
 @dataclass(frozen=True, slots=True)
 class ExecutedSwap:
-    """One swap of a mined rebalance. Amounts raw, of the token bought: ``fair_out`` at the feeds' prices without any
-    cost, ``quoted_out`` by the quoter, ``simulated_out`` None where the node did not tell it. Of a swap that was asked
-    for an exact output, these are what the amount that it took would have returned at those prices.
+    """One swap of a mined rebalance. Output amounts are raw, of the token bought.
 
-    ``value_usd`` is what was sold, at the feeds' price; ``fees_bps`` the pools' own fees; ``at`` Unix seconds of the
-    block that the decision looked at."""
+    ``fair_out`` is at the feeds' prices without any cost, ``quoted_out`` is the quoter's, ``simulated_out`` the
+    simulation's (None where the node does not report it), ``realised_out`` the transaction's. For an exact-output swap
+    they are what its actual input would have returned at the respective price. ``value_usd`` is the amount sold at the
+    feed's price, ``fees_bps`` the pools' fees, ``at`` the Unix second of the block that was decided on."""
 
     sold: str
     bought: str
@@ -30,7 +30,7 @@ class ExecutedSwap:
 
     @property
     def quoted_bps(self) -> float:
-        """Cost against the feeds, bps of the value sold; below 0 is a gain."""
+        """Cost against the feeds' prices, bps of the value sold; negative is a gain."""
         return self._cost_bps(self.quoted_out)
 
     @property
@@ -47,8 +47,10 @@ class ExecutedSwap:
 
 @dataclass(frozen=True, slots=True)
 class LearnedCost:
-    """Trades of one asset, the newer the heavier: ``weight`` is the sum of their weights, the newest counting 1;
-    ``realised_bps`` and ``fees_bps`` their weighted means, bps of the value traded, without gas."""
+    """Cost of past trades of one asset. Newer trades weigh more; the newest weighs 1.
+
+    ``weight`` is the sum of the weights. ``realised_bps`` and ``fees_bps`` are weighted means in bps of the value
+    traded, without gas."""
 
     symbol: str
     trades: int

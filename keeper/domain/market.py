@@ -1,4 +1,4 @@
-"""What the keeper saw: one block, and everything about market and vault at that block's hash."""
+"""One block, and the state of market and vault at that block's hash."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD
 
 HUB = "WETH"
-"""Beside the accounting asset the token through which pools are reached that have no direct one."""
+"""Intermediate token for two-hop swaps, besides the accounting asset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The block that every read of a cycle is pinned to. ``base_fee_wei`` is the next block's. ``gas_limit`` came
-    later: 0 is not known."""
+    """The block to which every read of a cycle is pinned. ``base_fee_wei`` is the next block's."""
 
     chain_id: int
     number: int
     hash: str
     timestamp: int
     base_fee_wei: int
-    gas_limit: int = 0
+    gas_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Token:
 
 
 class Trust(StrEnum):
-    """What a price may be used for: FRESH trades, STALE and SUSPECT only lower risk, DEAD does nothing."""
+    """What a price may be used for. FRESH: any trade. STALE, SUSPECT: only lowering risk. DEAD: nothing."""
 
     FRESH = "FRESH"
     STALE = "STALE"
@@ -45,8 +44,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One answer of a price feed. ``answer`` has the feed's 8 decimals; ``round_id`` is the proxy's (phase <<
-    64 | n)."""
+    """One answer of a Chainlink feed. ``answer`` has 8 decimals; ``round_id`` is the proxy's (phase << 64 | n)."""
 
     round_id: int
     answer: int
@@ -55,9 +53,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class FeedReading:
-    """The last round of an asset's feed and what it may be used for; ``rule`` (an entry of keeper.oracle.rules) and
-    ``reason`` are empty when FRESH. ``min_answer`` and ``max_answer`` bound what its aggregator can answer, 0 where it
-    does not say. The fields with a default came later."""
+    """The last round of a token's feed and what it may be used for.
+
+    ``rule`` (an entry of keeper.oracle.rules) and ``reason`` are empty when FRESH. ``min_answer`` and ``max_answer``
+    are the limits of the aggregator's answers, 0 where it has none."""
 
     symbol: str
     feed: str
@@ -65,13 +64,13 @@ class FeedReading:
     max_age_s: int
     trust: Trust
     reason: str
-    rule: str = ""
-    min_answer: int = 0
-    max_answer: int = 0
+    rule: str
+    min_answer: int
+    max_answer: int
 
     @property
     def price(self) -> int:
-        """USD with 8 decimals, as the vault uses it."""
+        """USD with 8 decimals, the number that the vault uses."""
         return self.round.answer
 
     @property
@@ -81,7 +80,7 @@ class FeedReading:
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """Aave DefaultReserveInterestRateStrategyV2, all as fractions a year (0.055 = 5.5 %)."""
+    """Aave DefaultReserveInterestRateStrategyV2. Rates are fractions a year (0.055 is 5.5 %)."""
 
     optimal_utilisation: float
     base: float
@@ -91,7 +90,7 @@ class RateCurve:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """One token's reserve on the lending market. Amounts raw; caps in whole tokens, 0 is none; rates are
+    """One token's reserve on the lending market. Amounts are raw; caps are whole tokens, 0 for none; rates are
     fractions a year."""
 
     symbol: str
@@ -118,7 +117,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What the vault has of one token, raw: in its own hands, supplied as collateral, owed."""
+    """The vault's amounts of one token, raw: idle in the vault, supplied as collateral, owed."""
 
     symbol: str
     idle: int
@@ -128,7 +127,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class VaultPolicy:
-    """RiskParityVault.policy(), in its own units."""
+    """RiskParityVault.policy(), in the contract's units."""
 
     min_health_factor: int
     max_leverage: int
@@ -146,7 +145,7 @@ class VaultPolicy:
 
 @dataclass(frozen=True, slots=True)
 class VaultAsset:
-    """RiskParityVault.assets(), one entry."""
+    """One entry of RiskParityVault.assets()."""
 
     symbol: str
     feed: str
@@ -157,8 +156,7 @@ class VaultAsset:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """The vault's own state at the block. ``total_assets`` and ``total_shares`` raw; used budgets as
-    fractions of NAV."""
+    """The vault's state. ``total_assets`` and ``total_shares`` are raw; used budgets are fractions of NAV."""
 
     address: str
     epoch: int
@@ -176,8 +174,8 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Aave Pool.getUserAccountData of the vault: base currency with 8 decimals, health factor 1e18 (2^256-1:
-    no debt)."""
+    """Aave Pool.getUserAccountData of the vault. The base currency has 8 decimals, the health factor 18 (2^256-1: no
+    debt)."""
 
     collateral_base: int
     debt_base: int
@@ -186,7 +184,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Sequencer:
-    """L2 sequencer uptime feed. ``status_since`` is startedAt; ``grace_s`` must have passed since it came
+    """L2 sequencer uptime feed. ``status_since`` is startedAt. The sequencer counts as up ``grace_s`` after it came
     up."""
 
     up: bool
@@ -196,11 +194,11 @@ class Sequencer:
 
 @dataclass(frozen=True, slots=True)
 class PoolHistory:
-    """What a Uniswap V3 pool of an asset and the accounting asset remembers of the last ``window_s`` seconds.
+    """The last ``window_s`` seconds of a Uniswap V3 pool of an asset and the accounting asset.
 
-    ``mean_tick`` is the time-weighted mean, ``mean_liquidity`` the harmonic mean of the liquidity in range, both None
-    where the pool remembers less than that; ``asset_is_token0`` says which way the tick counts; ``observations`` is how
-    many it keeps (its cardinality)."""
+    ``mean_tick`` is the time-weighted mean, ``mean_liquidity`` the harmonic mean of the liquidity in range; both are
+    None where the pool's observations do not go back that far. ``observations`` is the pool's cardinality. The tick is
+    the price of the asset where ``asset_is_token0``, else its inverse."""
 
     symbol: str
     pool: str
@@ -214,10 +212,11 @@ class PoolHistory:
 
 @dataclass(frozen=True, slots=True)
 class PoolLiquidity:
-    """A Uniswap V3 pool of an asset and the token it is traded against, as it stands at the block.
+    """A Uniswap V3 pool of the asset ``symbol`` and the token ``quote``.
 
-    ``sqrt_price`` is slot0's, the root of token1 per token0 (raw) times 2^96; ``liquidity`` is in range now,
-    ``mean_liquidity`` its harmonic mean over the window of ``PoolHistory``, None where the pool remembers less."""
+    ``sqrt_price`` is slot0's: the root of raw token1 per token0, times 2^96. ``liquidity`` is the liquidity in range,
+    ``mean_liquidity`` its harmonic mean over the window of ``PoolHistory``, None where the pool's observations do not
+    go back that far."""
 
     symbol: str
     quote: str
@@ -228,12 +227,14 @@ class PoolLiquidity:
     mean_liquidity: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots: the cached properties need an instance dictionary
 class MarketSnapshot:
-    """Everything about market and vault at one block hash. Per-token tuples are in the order of ``tokens``.
+    """The state of market and vault at one block hash. Tuples with one entry per token are in the order of ``tokens``.
 
-    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings'
-    order. The fields with a default came later.
+    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings' order.
+    ``pools`` are pools of a risk asset against the accounting asset, ``depths`` those and the pools against the hub.
+    ``l1_fee_wei`` is a rollup's fee for publishing a typical rebalance, 0 on other chains. ``redemptions`` is None
+    without a redemption queue. ``sequencer`` is None on a chain without one.
     """
 
     block: Block
@@ -248,28 +249,26 @@ class MarketSnapshot:
     keeper_address: str
     keeper_balance_wei: int
     keeper_has_role: bool
-    pools: tuple[PoolHistory, ...] = ()
-    l1_fee_wei: int = 0
-    """What a rollup charges for publishing a typical rebalance, beside its gas; 0 where there is none."""
-    redemptions: Redemptions | None = None
-    """None without a redemption queue."""
-    depths: tuple[PoolLiquidity, ...] = ()
-    """Of the pools of each risk asset against the accounting asset, and against the hub."""
+    pools: tuple[PoolHistory, ...]
+    l1_fee_wei: int
+    redemptions: Redemptions | None
+    depths: tuple[PoolLiquidity, ...]
 
     @property
     def debt_token(self) -> Token:
         return self.tokens[0]
 
-    @property
+    @cached_property
     def risk_symbols(self) -> tuple[str, ...]:
         return tuple(token.symbol for token in self.tokens[1:])
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {token.symbol: place for place, token in enumerate(self.tokens)}
+    def _index_by_symbol(self) -> dict[str, int]:
+        return {token.symbol: index for index, token in enumerate(self.tokens)}
 
     def index(self, symbol: str) -> int:
-        return self._places[symbol]
+        """Position of the token in every per-token tuple. Raises KeyError for an unknown symbol."""
+        return self._index_by_symbol[symbol]
 
     def token(self, symbol: str) -> Token:
         return self.tokens[self.index(symbol)]
@@ -284,10 +283,10 @@ class MarketSnapshot:
     def holding(self, symbol: str) -> Holding:
         return self.holdings[self.index(symbol)]
 
-    @property
+    @cached_property
     def zero_ltv_collateral(self) -> tuple[str, ...]:
-        """Collateral whose loan to value is 0: while any of it is there, a borrower may withdraw nothing else (Aave
-        ValidationLogic.validateHFAndLtvzero)."""
+        """Supplied tokens whose loan to value is 0. A borrower must withdraw all of them before any other collateral
+        (Aave ValidationLogic.validateHFAndLtvzero). Empty without debt."""
         if self.holdings[0].owed == 0:
             return ()
         return tuple(
@@ -298,6 +297,6 @@ class MarketSnapshot:
 
 
 def lowest_trust(readings: Sequence[FeedReading]) -> FeedReading:
-    """The reading that allows least; the first of equals."""
+    """The reading with the lowest trust; the first of equals."""
     order = (Trust.DEAD, Trust.SUSPECT, Trust.STALE, Trust.FRESH)
     return min(readings, key=lambda reading: order.index(reading.trust))

@@ -1,4 +1,4 @@
-"""What ``estimate`` and ``size`` conclude: the risk of the assets, and where the vault should be."""
+"""Results of ``estimate`` and ``size``: the risk of the assets and the target portfolio."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AssetRisk:
-    """Where one asset's volatility came from. Volatilities are annualised fractions; ``implied`` is None
-    without one.
+    """How one asset's volatility was estimated. Volatilities are annualised fractions.
 
-    ``implied_weight`` is the ω that was really used after fail-safes; ``provenance`` is a short sentence for
-    people.
+    ``implied`` is None where no implied volatility was usable. ``implied_weight`` is the weight ω that was used, after
+    the fail-safes. ``provenance`` is a short sentence for people.
     """
 
     symbol: str
@@ -25,21 +24,22 @@ class AssetRisk:
 
 @dataclass(frozen=True, slots=True)
 class RiskModel:
-    """Annualised covariance forecast made at ``as_of``; ``covariance`` is row-major (n, n)."""
+    """Annualised covariance forecast made at ``as_of``; ``covariance`` is row-major (n, n).
+
+    ``worst_loss`` is the largest loss, as a positive fraction, of an equal-weight portfolio held for the policy's time
+    to act anywhere in the history.
+    """
 
     as_of: int
     symbols: tuple[str, ...]
     covariance: tuple[tuple[float, ...], ...]
     assets: tuple[AssetRisk, ...]
     worst_loss: float
-    """Worst loss of any equal-weight hold over the policy's time to act in the history, as a positive
-    fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One limit on leverage. ``leverage`` is inf where it does not bind at all; ``detail`` says how it came
-    out."""
+    """One limit on leverage. ``leverage`` is inf where it does not bind; ``detail`` shows the calculation."""
 
     name: str
     leverage: float
@@ -48,10 +48,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class TargetPortfolio:
-    """Where the vault should be: ``weights`` = leverage × unit weights, in the model's order.
+    """Where the vault should be. ``weights`` are leverage × ``unit_weights``, in the model's order.
 
-    ``binding`` names the bound that set the leverage ("target_volatility" when none of the limits did),
-    ``binding_caps`` the caps that changed the unit weights ("max_share:LINK", "group:defi").
+    ``binding`` names the bound that set the leverage ("target_volatility" when no limit did). ``binding_caps`` names
+    the caps that changed the unit weights ("max_share:LINK", "group:defi").
     """
 
     symbols: tuple[str, ...]
@@ -65,4 +65,4 @@ class TargetPortfolio:
     health_factor: float
     binding: str
     bounds: tuple[Bound, ...]
-    binding_caps: tuple[str, ...] = ()
+    binding_caps: tuple[str, ...]

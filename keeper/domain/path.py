@@ -1,4 +1,4 @@
-"""A market's path through time: what a backtest walks along and an evaluation looks back on."""
+"""A market's price history for backtests and evaluations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImpliedPath:
-    """30-day implied volatility of one option underlying: annualised fractions, each known from its time on."""
+    """30-day implied volatility of one option underlying, annualised fractions. Each is known from its time on."""
 
     underlying: str
     times: NDArray[np.int64]
@@ -21,10 +21,10 @@ class ImpliedPath:
 class MarketPath:
     """Bars on a regular grid. ``times`` (T,): Unix seconds at which the bars closed, ``bar_seconds`` apart.
 
-    ``closes`` (T, n): USD, the last price known at the close if not older than a stated gap, else NaN.
+    ``closes`` (T, n): USD, the last price known at the close; NaN where that price is too old.
     ``lows`` (T, n): lowest USD price within the bar, without wicks; the close where no low is recorded.
     ``stable`` (T,): the debt asset in USD. ``gas_price_wei`` (T,): known at the close.
-    ``source``: "recorded", or how it was generated; ``notes`` say where each series is from and what was mended.
+    ``source``: "recorded", or how it was generated. ``notes``: where each series comes from and what was repaired.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What holds the keeper back beside the market: pauses that somebody ordered, and what the day has used up."""
+"""Pauses of the keeper, usage of the daily budgets, and a deleveraging requested by hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ DAY_S = 86_400
 
 
 class PausedBy(StrEnum):
-    """Where a pause is kept. FILE: the pause file exists. JOURNAL: a row that survives restarts. The vault's own pause
-    is read from the chain and is not one of these."""
+    """Where a pause is kept. FILE: the pause file exists. JOURNAL: a row that survives restarts.
+
+    The vault's own pause is read from the chain; it is ``Vault.paused``."""
 
     FILE = "FILE"
     JOURNAL = "JOURNAL"
@@ -18,7 +19,7 @@ class PausedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """``cause`` is "operator", or the name of what tripped it (docs/exit-codes.md); ``since`` is Unix seconds."""
+    """``cause`` is "operator" or the name of the circuit breaker (docs/exit-codes.md); ``since`` is Unix seconds."""
 
     by: PausedBy
     cause: str
@@ -28,8 +29,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class DailyUsage:
-    """Of the last 24 hours by the chain's time: NAV lost (fractions, summed over calls), value sold (in NAVs), gas paid
-    (wei), calls that were mined and reverted."""
+    """Usage of the last 24 hours by the chain's time.
+
+    ``loss``: NAV lost, the sum of each call's fraction. ``turnover``: value sold, in NAVs. ``gas_wei``: gas paid.
+    ``failures``: calls that were mined and reverted."""
 
     loss: float
     turnover: float
@@ -39,15 +42,15 @@ class DailyUsage:
 
 @dataclass(frozen=True, slots=True)
 class PauseState:
-    """An input of ``decide``. Any pause stops levering and routine rebalancing; deleveraging may still run."""
+    """An input of ``decide``. Any pause stops levering and routine rebalancing; deleveraging stays possible."""
 
     pauses: tuple[Pause, ...]
-    spent: DailyUsage
+    usage: DailyUsage
 
 
 @dataclass(frozen=True, slots=True)
 class DeleverageRequest:
-    """A deleveraging asked for by hand: like a RIPCORD, up to this health factor (infinite: repay everything)."""
+    """A RIPCORD requested by hand, up to this health factor; infinite repays all debt."""
 
     health_factor: float
     reason: str

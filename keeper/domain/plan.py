@@ -1,5 +1,4 @@
-"""What ``route`` proposes and ``verify`` judges: typed steps, their expected effect and cost, and the
-simulation."""
+"""The plan that ``route`` proposes, its simulation, and the checks on it."""
 
 from __future__ import annotations
 
@@ -27,8 +26,7 @@ class VaultCall(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A Uniswap V3 path from the token sold to the token bought: ``symbols`` has one more entry than
-    ``fees``."""
+    """A Uniswap V3 path from the token sold to the token bought. ``symbols`` has one more entry than ``fees``."""
 
     symbols: tuple[str, ...]
     fees: tuple[int, ...]
@@ -36,7 +34,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class QuoteRequest:
-    """Ask QuoterV2 for ``amount_in`` raw of the route's first token."""
+    """A question to QuoterV2: the output for ``amount_in`` raw of the route's first token."""
 
     route: Route
     amount_in: int
@@ -44,7 +42,7 @@ class QuoteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """QuoterV2's answer at the pinned block; ``amount_out`` is None when the route cannot fill it."""
+    """QuoterV2's answer at the pinned block; ``amount_out`` is None where the route cannot fill it."""
 
     route: Route
     amount_in: int
@@ -54,10 +52,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """IRiskParityVault.Step. ``amount`` and ``limit`` raw; UINT256_MAX means all there is.
+    """IRiskParityVault.Step. ``amount`` and ``limit`` are raw; UINT256_MAX means the whole balance.
 
-    ``symbol`` is the token whose amount is exact. ``expected_in``/``expected_out`` (raw) are what we believe
-    will move.
+    ``symbol`` is the token whose amount is exact. ``expected_in`` and ``expected_out`` are the raw amounts that we
+    expect to leave and to enter the vault.
     """
 
     kind: StepKind
@@ -71,8 +69,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """USD, all positive. ``slippage`` is price impact beyond the pools' fees, against oracle prices; ``gas`` contains
-    what a rollup charges for publishing."""
+    """USD. ``slippage`` is the loss against the feeds' prices beyond the pools' fees; negative is a gain. ``gas``
+    includes the fee of a rollup for publishing."""
 
     gas: float
     fees: float
@@ -86,7 +84,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PostState:
-    """The vault after a plan, expected or read back. ``weights`` in the snapshot's order of risk assets."""
+    """The vault after a plan, expected or read back. ``weights`` are in the snapshot's order of risk assets."""
 
     nav_usd: float
     leverage: float
@@ -96,8 +94,8 @@ class PostState:
 
 @dataclass(frozen=True, slots=True)
 class RebalancePlan:
-    """One atomic vault call. ``flash_amount`` raw of the debt asset; ``deadline`` is Unix seconds. ``postponed_usd``
-    came later: the value of trades left to later cycles because a block has no gas for them."""
+    """One atomic vault call. ``flash_amount`` is raw of the debt asset; ``deadline`` is Unix seconds. ``postponed_usd``
+    is the value of trades that later cycles make because one block has too little gas for them."""
 
     call: VaultCall
     epoch: int
@@ -108,29 +106,30 @@ class RebalancePlan:
     cost: Cost
     gas_limit: int
     turnover_usd: float
-    postponed_usd: float = 0.0
+    postponed_usd: float
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
-    """The exact calldata on the pinned block. ``revert`` is the decoded reason, None on success; ``post``
-    then is None. Later came ``l1_fee_wei``, what a rollup charges for publishing it, beside its gas, 0 where none; and
-    ``step_outs`` and ``step_ins``, what each step brought into the vault and took out of it, raw, empty where the node
-    does not tell."""
+    """Result of the exact calldata on the pinned block.
+
+    ``revert`` is the decoded reason, None on success. ``post`` is None after a revert, and where the node cannot read
+    it. ``l1_fee_wei`` is the rollup's fee for publishing, 0 on other chains. ``step_outs`` and ``step_ins`` are what
+    each step brought into the vault and took out of it, raw; empty where the node does not report logs."""
 
     success: bool
     revert: str | None
     gas: int
     post: PostState | None
     method: str
-    l1_fee_wei: int = 0
-    step_outs: tuple[int, ...] = ()
-    step_ins: tuple[int, ...] = ()
+    l1_fee_wei: int
+    step_outs: tuple[int, ...]
+    step_ins: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One named comparison of ``verify`` or ``post_trade``; ``passed`` says whether the value respects the limit."""
+    """One named comparison of ``verify`` or ``post_trade_checks``; ``passed`` where ``value`` respects ``limit``."""
 
     name: str
     value: float

@@ -1,8 +1,8 @@
-"""The limits and preferences of the strategy: plain numbers, read once from the settings, tightened by the
-vault's own.
+"""Limits and preferences of the strategy. The settings give them their values, and only there are defaults; the
+vault's own limits tighten them (keeper.sizing.tighten).
 
-Volatilities and rates are annualised fractions; half-lives are days; bands and shares are fractions; times
-are seconds.
+Volatilities and rates are annualised fractions, half-lives are days, bands and shares are fractions, times are
+seconds. docs/settings.md describes each number.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ from keeper.domain.urgency import Urgency
 
 @dataclass(frozen=True, slots=True)
 class AssetPolicy:
-    """One risk asset. ``implied_underlying`` is the option market it reads ("BTC"), or None: it borrows a
-    ratio.
+    """One risk asset. ``implied_underlying`` is its option market ("BTC"); an asset without one (None) uses the ratio
+    of implied to historical volatility of the others.
 
-    ``implied_weight`` is the share of implied variance in the blend: ω in variance, k in logs."""
+    ``implied_weight`` is the weight of implied volatility in the blend: ω in variances, k in logs. ``max_weight`` is
+    the largest value / NAV, ``max_share`` the largest share of the value of all risk assets. ``trade_cost_bps`` None
+    means ``DecisionPolicy.trade_cost_bps``."""
 
     symbol: str
     budget: float
     max_weight: float
     implied_underlying: str | None
     implied_weight: float
-    max_share: float = 1.0
-    """Of the value of all risk assets."""
-    trade_cost_bps: int | None = None
-    """None: as ``DecisionPolicy.trade_cost_bps``."""
+    max_share: float
+    trade_cost_bps: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatePolicy:
-    """How rounds become bars, and ``estimate`` turns them into a covariance.
+    """How price rounds become bars, and bars a covariance.
 
-    ``volatility``, ``correlation`` and ``implied_blend`` name entries of the tables in keeper.risk. The fields
-    with a default came later: a record made without them replays as it was concluded.
+    ``volatility``, ``correlation`` and ``implied_blend`` name entries of the tables in keeper.risk.
     """
 
     bar_seconds: int
@@ -52,12 +51,12 @@ class EstimatePolicy:
     implied_decay_s: int
     implied_ratio_min: float
     implied_ratio_max: float
-    volatility: str = "ewma"
-    correlation: str = "ewma"
-    mix_half_lives_days: tuple[float, ...] = (1.0, 5.0, 42.0)
-    har_weights: tuple[float, ...] = (0.25, 0.28, 0.21, 0.26)
-    har_scale: float = 1.25
-    implied_blend: str = "variance"
+    volatility: str
+    correlation: str
+    mix_half_lives_days: tuple[float, ...]
+    har_weights: tuple[float, ...]
+    har_scale: float
+    implied_blend: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Assets that together are at most ``max_share`` of the value of all risk assets."""
+class AssetGroup:
+    """A cap on several assets: together at most ``max_share`` of the value of all risk assets."""
 
     name: str
     symbols: tuple[str, ...]
@@ -79,7 +78,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class SizePolicy:
-    """How ``size`` turns a model into weights and leverage."""
+    """How ``size`` turns a risk model into weights and leverage."""
 
     allocation: str
     target_volatility: float
@@ -93,12 +92,15 @@ class SizePolicy:
     max_utilisation: float
     market_share: float
     idle_buffer: float
-    groups: tuple[Group, ...] = ()
+    groups: tuple[AssetGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UrgencyLimits:
-    """What one urgency may cost. ``cooldown_s`` is the least time since the last rebalance."""
+    """Limits of one urgency.
+
+    ``max_trade`` limits the sum of absolute weight changes in one cycle, in NAVs. ``cooldown_s`` is the minimum time
+    since the last rebalance. ``recentring`` is the part of the way to the target that one rebalance goes."""
 
     urgency: Urgency
     max_gas_price_wei: int
@@ -112,11 +114,12 @@ class UrgencyLimits:
 class DecisionPolicy:
     """When ``decide`` trades, and how much.
 
-    ``out_of_band`` is the outer band of risk shares; the other bands' outer bands are as many times wider.
-    Volatility and leverage bands are fractions of their targets. ``triggers`` names those looked at beside the health
-    factor's; ``rebalance_to`` names an entry of the table in keeper.decision.aims. The tracking error is
-    annualised, of the held weights against the target's; ``tracking_error_left`` is a part of its band. The fields
-    with a default came later: a record made without them replays as it was concluded.
+    ``out_of_band`` is the outer band of risk shares; every other band is widened by the same factor. Volatility and
+    leverage bands are fractions of their targets. ``triggers`` names the active triggers besides the health factor's,
+    which is always active. ``rebalance_to`` names an entry of the table in keeper.decision.aims.
+    ``tracking_error_band`` is the annualised tracking error of the held weights against the target's;
+    ``tracking_error_left`` is a fraction of that band. ``learn_costs`` moves the assumed trading costs towards those
+    of past trades; ``pool_costs`` replaces them by the cost in pools of known depth.
     """
 
     risk_share_band: float
@@ -136,15 +139,13 @@ class DecisionPolicy:
     gas_reserve_wei: int
     max_oracle_gap_bps: int
     limits: tuple[UrgencyLimits, ...]
-    triggers: tuple[str, ...] = ("risk_share", "volatility", "leverage", "age")
-    rebalance_to: str = "target"
-    tracking_error_band: float = 0.04
-    tracking_error_left: float = 0.5
-    learn_costs: bool = True
-    """Whether what trades did cost draws the assumed costs towards it."""
-    max_redemption_wait_s: int = 86_400
-    pool_costs: bool = True
-    """Whether the depth of the pools, where it is known, takes the place of the assumed costs."""
+    triggers: tuple[str, ...]
+    rebalance_to: str
+    tracking_error_band: float
+    tracking_error_left: float
+    learn_costs: bool
+    max_redemption_wait_s: int
+    pool_costs: bool
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""
@@ -153,8 +154,10 @@ class DecisionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PlanPolicy:
-    """How ``route`` builds a plan and what ``verify`` accepts of its simulation. ``public_tolerance_bps`` came later:
-    how much less than quoted an emergency's sale may return, besides what its slippage against the oracle allows."""
+    """How ``route`` builds a plan and what ``verify`` accepts of its simulation.
+
+    ``public_tolerance_bps`` is how much less than quoted an emergency's sale may return; the limit on slippage against
+    the oracle holds as well."""
 
     deadline_s: int
     dust_usd: float
@@ -163,78 +166,84 @@ class PlanPolicy:
     nav_tolerance_bps: int
     leverage_tolerance: float
     weight_tolerance: float
-    public_tolerance_bps: int = 10_000
+    public_tolerance_bps: int
 
 
 @dataclass(frozen=True, slots=True)
 class DailyPolicy:
-    """What the keeper may use up in 24 hours of the chain's time, beside the vault's own budgets: NAV lost (fraction),
-    value sold (NAVs), gas (wei), calls mined and reverted. Used-up loss or failures pause the keeper, used-up turnover
-    or gas only hold planned trades back until the time has passed."""
+    """The keeper's budgets for 24 hours of the chain's time: NAV lost (fraction), value sold (NAVs), gas (wei), calls
+    mined and reverted.
 
-    max_loss: float = math.inf
-    max_turnover: float = math.inf
-    max_gas_wei: int = 2**256
-    max_failures: int = 2**31
+    A loss or failures beyond the budget pause the keeper. Turnover or gas beyond it delays planned trades until it is
+    free again."""
+
+    max_loss: float
+    max_turnover: float
+    max_gas_wei: int
+    max_failures: int
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPolicy:
-    """What is expected of one token's price feed.
+    """Expected behaviour of one token's price feed.
 
-    Older than ``heartbeat_s + grace_s`` is too old (heartbeat None: the vault's own limit alone counts, which always
-    does). ``deviation_bps`` is how far the price moves before the feed answers anew; ``max_jump`` the largest believed
-    fall or rise since the last accepted price within an hour, growing with the square root of the time."""
+    An answer older than ``heartbeat_s + grace_s`` is too old; with heartbeat None only the vault's own age limit
+    counts. ``deviation_bps`` is the price move that makes the feed publish a new answer. ``max_jump`` is the largest
+    believed price move within an hour of the last fresh price; it grows with the square root of the time."""
 
     symbol: str
-    heartbeat_s: int | None = None
-    grace_s: int = 300
-    deviation_bps: int = 50
-    max_jump: float = 0.15
+    heartbeat_s: int | None
+    grace_s: int
+    deviation_bps: int
+    max_jump: float
 
 
 @dataclass(frozen=True, slots=True)
 class OraclePolicy:
-    """When a price is believed. A feed may differ from the median of all opinions by its deviation and
-    ``disagreement_bps``; opinions older than ``opinion_max_age_s`` count for nothing; a pool's mean price over
-    ``twap_window_s`` counts where moving it by one per cent would take ``twap_min_depth_usd``. The clock and the
-    block may be ``max_head_age_s`` apart (None: not compared)."""
+    """When a price is believed.
 
-    feeds: tuple[FeedPolicy, ...] = ()
-    disagreement_bps: int = 150
-    opinion_max_age_s: int = 300
-    twap_window_s: int = 1_800
-    twap_min_depth_usd: float = 50_000.0
-    max_head_age_s: int | None = None
+    A feed may differ from the median of all opinions by its deviation plus ``disagreement_bps``. Opinions older than
+    ``opinion_max_age_s`` are ignored. A pool's mean price over ``twap_window_s`` counts where a trade of at least
+    ``twap_min_depth_usd`` is needed to move it by one per cent. The keeper's clock and the block may be
+    ``max_head_age_s`` apart; None does not compare them. ``default_feed`` holds for tokens that ``feeds`` does not
+    name."""
+
+    feeds: tuple[FeedPolicy, ...]
+    default_feed: FeedPolicy
+    disagreement_bps: int
+    opinion_max_age_s: int
+    twap_window_s: int
+    twap_min_depth_usd: float
+    max_head_age_s: int | None
 
     def feed(self, symbol: str) -> FeedPolicy:
-        """The token's own, else the defaults."""
-        return next((feed for feed in self.feeds if feed.symbol == symbol), FeedPolicy(symbol))
+        """The token's entry of ``feeds``, else ``default_feed``."""
+        return next((feed for feed in self.feeds if feed.symbol == symbol), self.default_feed)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``daily`` and ``oracle`` came later: a record made without them replays as it was concluded."""
+    """The whole strategy."""
 
     assets: tuple[AssetPolicy, ...]
     estimate: EstimatePolicy
     size: SizePolicy
     decision: DecisionPolicy
     plan: PlanPolicy
-    daily: DailyPolicy = DailyPolicy()
-    oracle: OraclePolicy | None = None
+    daily: DailyPolicy
+    oracle: OraclePolicy
 
     def of(self, symbols: Collection[str]) -> Policy:
-        """The policy of these assets alone: budgets scaled to sum to 1, groups without those left out."""
-        kept = tuple(asset for asset in self.assets if asset.symbol in symbols)
-        total = math.fsum(asset.budget for asset in kept)
+        """The policy for these assets only. Budgets are scaled to sum to 1; groups lose the other assets."""
+        remaining = tuple(asset for asset in self.assets if asset.symbol in symbols)
+        total = math.fsum(asset.budget for asset in remaining)
         groups = (
             replace(group, symbols=tuple(symbol for symbol in group.symbols if symbol in symbols))
             for group in self.size.groups
         )
         return replace(
             self,
-            assets=tuple(replace(asset, budget=asset.budget / total) for asset in kept),
+            assets=tuple(replace(asset, budget=asset.budget / total) for asset in remaining),
             size=replace(self.size, groups=tuple(group for group in groups if group.symbols)),
         )
 

@@ -1,4 +1,4 @@
-"""The vault as weights: value / NAV per risk asset, cash and debt making up the rest to 1."""
+"""The vault as weights: value / NAV of each risk asset. Cash minus debt is the rest to 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keeper.domain.units import UINT256_MAX, WAD, usd
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Risk assets in the snapshot's order. ``health_factor`` is inf without debt; money in USD."""
+    """Risk assets are in the snapshot's order; money is USD. ``health_factor`` is inf without debt."""
 
     symbols: tuple[str, ...]
     weights: tuple[float, ...]
@@ -24,7 +24,7 @@ class Portfolio:
 
 
 def portfolio(snapshot: MarketSnapshot) -> Portfolio:
-    """The vault's holdings at the feeds' prices. A vault without value has all weights 0."""
+    """The vault's holdings at the feeds' prices. All weights are 0 where NAV is not positive."""
     cash_holding = snapshot.holdings[0]
     cash_price = snapshot.feeds[0].price
     cash_decimals = snapshot.debt_token.decimals

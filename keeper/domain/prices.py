@@ -1,4 +1,4 @@
-"""Prices from elsewhere than the vault's own feeds: candles of history, and opinions on what a feed says now."""
+"""Prices from other sources than the vault's feeds, and what earlier cycles saw of the feeds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One bar that has closed: prices in USD, ``closed_at`` the Unix second at which it ended, ``seconds`` its
-    length."""
+    """One closed bar. Prices are USD; ``closed_at`` is the Unix second of its end, ``seconds`` its length."""
 
     closed_at: int
     seconds: int
@@ -20,28 +19,30 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What another source says an asset is worth, USD. ``price_usd`` is None where it has no usable word on it;
-    ``reason`` then says why. ``observed_at``: Unix second at which the price was true."""
+    """Another source's price of an asset, USD. ``price_usd`` is None where the source has no usable price; ``reason``
+    says why, and is empty otherwise. ``observed_at`` is the Unix second at which the price was valid."""
 
     symbol: str
     source: str
     price_usd: float | None
     observed_at: int
-    reason: str = ""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class FeedMemory:
-    """What earlier cycles saw of one token's feed, which is at ``feed``: the newest round (its id and updatedAt), and
-    the last answer that was FRESH with the block time ``fresh_at`` of that look, zeros for none. ``always_now``: on
-    how many looks in a row, each at a later block, ``updatedAt`` was that block's own time. ``looked_at`` is the block
-    time of the last look."""
+    """What earlier cycles saw of the feed at address ``feed``.
+
+    ``last_round_id`` and ``last_updated_at`` are of the newest round. ``fresh_answer`` is the last FRESH answer and
+    ``fresh_at`` the time of its block; both are 0 where there was none. ``block_time_streak`` counts the observations
+    in a row, each at a later block, whose ``updatedAt`` was that block's own time. ``observed_at`` is the block time
+    of the last observation."""
 
     symbol: str
     feed: str
     last_round_id: int
     last_updated_at: int
-    accepted: int
+    fresh_answer: int
     fresh_at: int
-    always_now: int
-    looked_at: int
+    block_time_streak: int
+    observed_at: int

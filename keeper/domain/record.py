@@ -1,5 +1,4 @@
-"""One cycle, whole: what was seen, what was concluded, what became of it. Replayable offline to the same
-bits."""
+"""The full record of one cycle: inputs, conclusions, outcome. It replays offline to the same bits."""
 
 from __future__ import annotations
 
@@ -20,8 +19,9 @@ from keeper.domain.tx import InFlight, Receipt
 
 @dataclass(frozen=True, slots=True)
 class HistoryReference:
-    """Which stored rounds of an asset, or bars of other sources, the estimate was given: the ``count`` updated (closed)
-    from ``since`` to ``until``, by SHA-256."""
+    """The stored rounds of an asset, or candles of another source, that the estimate used.
+
+    They are the ``count`` rounds updated (candles closed) from ``since`` to ``until``, with their SHA-256."""
 
     symbol: str
     since: int
@@ -32,11 +32,11 @@ class HistoryReference:
 
 @dataclass(frozen=True, slots=True)
 class CycleInputs:
-    """Everything the pure functions were given, the bars by reference. The snapshot's feeds have their verdicts.
+    """Everything that the pure functions were given, rounds and candles by reference. The feeds have their verdicts.
 
-    ``candles`` refers to bars of other sources. ``memory`` is what earlier cycles saw of the feeds, ``read_at`` the
-    keeper's own clock when the block was read, where the two are compared, ``learned_costs`` what earlier trades cost.
-    The fields with a default came later.
+    ``memory`` is what earlier cycles saw of the feeds. ``read_at`` is the keeper's clock when the block was read; None
+    where clock and block are not compared. ``learned_costs`` is what earlier trades cost. ``pause_state`` is None
+    where no pauses are kept (backtests).
     """
 
     snapshot: MarketSnapshot
@@ -45,18 +45,18 @@ class CycleInputs:
     in_flight: InFlight | None
     policy: Policy
     quotes: tuple[Quote, ...]
-    pause_state: PauseState | None = None
-    deleverage_request: DeleverageRequest | None = None
-    opinions: tuple[Opinion, ...] = ()
-    memory: tuple[FeedMemory, ...] = ()
-    read_at: float | None = None
-    candles: tuple[HistoryReference, ...] = ()
-    learned_costs: tuple[LearnedCost, ...] = ()
+    pause_state: PauseState | None
+    deleverage_request: DeleverageRequest | None
+    opinions: tuple[Opinion, ...]
+    memory: tuple[FeedMemory, ...]
+    read_at: float | None
+    candles: tuple[HistoryReference, ...]
+    learned_costs: tuple[LearnedCost, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusions:
-    """What the pure functions returned; replay must give the same. ``None``: the cycle ended before it."""
+    """What the pure functions returned; a replay must return the same. ``plan`` is None where the cycle made none."""
 
     model: RiskModel
     target: TargetPortfolio
@@ -66,7 +66,7 @@ class Conclusions:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error that ended the cycle: its name, branch exit code, message and remedy."""
+    """The error that ended the cycle."""
 
     name: str
     exit_code: int
@@ -76,13 +76,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class NodeUse:
-    """What was asked of one node: HTTP requests and bytes of their answers. ``note``: why it was left out of the last
-    look, empty when it was not. ``endpoint`` is masked."""
+    """Traffic with one node: HTTP requests and bytes of the answers. ``endpoint`` is masked. ``note`` says why the node
+    was left out of the last read; it is empty where it was not."""
 
     endpoint: str
     round_trips: int
     bytes_received: int
-    note: str = ""
+    note: str
 
 
 class Mode(StrEnum):
@@ -99,9 +99,9 @@ class Mode(StrEnum):
 
 
 class CycleOutcome(StrEnum):
-    """HELD: no trade wanted, or a gate held it back. DECLINED: the simulated plan failed a check. WOULD_SEND:
-    all checks passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see
-    ``failure``."""
+    """HELD: no trigger asked for a trade, or a gate stopped it. DECLINED: the simulated plan failed a check.
+    WOULD_SEND: all checks passed in a mode that does not send. SENT: mined. FAILED: an error ended the cycle, see
+    ``DecisionRecord.failure``."""
 
     HELD = "HELD"
     DECLINED = "DECLINED"
@@ -114,10 +114,9 @@ class CycleOutcome(StrEnum):
 class DecisionRecord:
     """``summary`` is one sentence for people. ``started_at`` is Unix seconds by the keeper's clock.
 
-    ``read_round_trips`` counts the requests of the consistent read alone, ``rpc_round_trips`` those of the
-    whole cycle, ``nodes`` them by node; ``quorum`` of these had to say the same. ``compute_ms`` is the time spent in
-    the pure functions. ``executed_swaps`` are the swaps of a mined plan, ``post_trade`` its checks. The
-    fields with a default came later.
+    ``read_round_trips`` counts the requests of the consistent read, ``rpc_round_trips`` those of the whole cycle;
+    ``nodes`` has the traffic by node, of which ``quorum`` had to agree. ``compute_ms`` is the time in the pure
+    functions. ``executed_swaps`` are the swaps of a mined plan, ``post_trade`` the checks on it.
     """
 
     record_id: str
@@ -138,7 +137,7 @@ class DecisionRecord:
     read_round_trips: int
     rpc_round_trips: int
     compute_ms: float
-    nodes: tuple[NodeUse, ...] = ()
-    quorum: int = 1
-    executed_swaps: tuple[ExecutedSwap, ...] = ()
-    post_trade: tuple[Check, ...] = ()
+    nodes: tuple[NodeUse, ...]
+    quorum: int
+    executed_swaps: tuple[ExecutedSwap, ...]
+    post_trade: tuple[Check, ...]

@@ -1,4 +1,4 @@
-"""What waits in the redemption queue beside the vault, as parts of NAV and as cash to hold."""
+"""Requests that wait in the redemption queue next to the vault."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Redemptions:
-    """RedemptionQueue: ``pending_shares`` raw; ``value`` is what the vault pays for them at its share price now, raw of
-    the accounting asset, rounded up, 0 where it has none to tell; ``since`` is when the oldest was requested, Unix
-    seconds, 0: nobody waits."""
+    """RedemptionQueue. ``pending_shares`` is raw. ``value`` is what the vault pays for them at its present share price,
+    raw of the accounting asset, rounded up; 0 where the vault has no share price. ``since`` is the Unix second of the
+    oldest request, 0 where nobody waits."""
 
     pending_shares: int
     value: int

@@ -1,4 +1,4 @@
-"""From deciding to finality: an intent, its signed attempts, and what became of them."""
+"""An intent to send, its signed attempts, and their outcome."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class IntentStatus(StrEnum):
-    """Where an intent stands. Which may follow which is ``MOVES``, and the journal's database refuses the rest.
+    """State of an intent. ``TRANSITIONS`` lists the allowed changes; the journal's database refuses all others.
 
-    OPEN: written down, nothing signed. SIGNING: a signature may exist somewhere, no bytes are stored. SIGNED: bytes
-    are stored, not yet sent. SENT: handed to a node. UNKNOWN: waited for too long; may still be mined; blocks new
-    sends. MINED: has a receipt that is not final. UNMINED: had one, and a reorganisation took it away.
+    OPEN: stored, nothing is signed. SIGNING: a signature may exist, no bytes are stored. SIGNED: bytes are stored, not
+    sent. SENT: a node has them. UNKNOWN: the wait was too long; the transaction may still be mined and blocks new
+    sends. MINED: a receipt exists and is not final. UNMINED: a reorganisation removed the receipt.
 
-    FINAL and REVERTED: the receipt is final. CANCELLED: a no-op took the nonce. EXPIRED: never signed. SUPERSEDED:
-    an emergency took its nonce. DISPLACED: a transaction that the journal does not know took its nonce.
+    FINAL and REVERTED: the receipt is final. CANCELLED: a no-op used the nonce. EXPIRED: never signed. SUPERSEDED: an
+    emergency took over the nonce. DISPLACED: a transaction that the journal does not know used the nonce.
     """
 
     OPEN = "OPEN"
@@ -34,20 +34,26 @@ class IntentStatus(StrEnum):
 
 _S = IntentStatus
 WAITING = (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN)
-"""Not mined as far as is known: at most one per key."""
+"""Not mined as far as we know; at most one per key."""
 UNFINISHED = (*WAITING, _S.MINED, _S.UNMINED)
 TERMINAL = (_S.FINAL, _S.REVERTED, _S.CANCELLED, _S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
 
-MOVES: tuple[tuple[IntentStatus, IntentStatus], ...] = (
+TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.OPEN, _S.SIGNING),
     (_S.OPEN, _S.EXPIRED),
     (_S.SIGNING, _S.SIGNED),
     (_S.SIGNED, _S.SENT),
     (_S.SIGNED, _S.UNKNOWN),
     (_S.SENT, _S.UNKNOWN),
-    *((was, _S.MINED) for was in (_S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)),
-    *((was, _S.DISPLACED) for was in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.MINED, _S.UNMINED)),
-    *((was, _S.SUPERSEDED) for was in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)),
+    *((status, _S.MINED) for status in (_S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)),
+    *(
+        (status, _S.DISPLACED)
+        for status in (_S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.MINED, _S.UNMINED)
+    ),
+    *(
+        (status, _S.SUPERSEDED)
+        for status in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)
+    ),
     (_S.MINED, _S.UNMINED),
     (_S.MINED, _S.FINAL),
     (_S.MINED, _S.REVERTED),
@@ -57,11 +63,10 @@ MOVES: tuple[tuple[IntentStatus, IntentStatus], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is to be sent, before it has a nonce: the exact calldata that was simulated. ``deadline`` is Unix
-    seconds.
+    """The vault call to send, without a nonce. ``calldata`` is exactly what was simulated, 0x-hex.
 
-    ``as_of`` is the time of the block that was decided on, Unix seconds. ``turnover`` is the value to be sold, in NAVs.
-    ``private`` keeps it out of the public mempool where a relay is configured.
+    ``deadline`` and ``as_of``, the time of the block that was decided on, are Unix seconds. ``turnover`` is the value
+    to sell, in NAVs. ``private`` sends it through a relay instead of the public mempool.
     """
 
     chain_id: int
@@ -79,9 +84,9 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What we decided to send: one vault call at one epoch, under one nonce. ``calldata`` is 0x-hex.
+    """The decision to send one payload under one nonce.
 
-    ``supersedes`` is the intent whose nonce and epoch an emergency took over."""
+    ``supersedes`` is the id of the intent whose nonce this one takes over; only an emergency does that."""
 
     intent_id: str
     nonce: int
@@ -90,7 +95,7 @@ class Intent:
 
 
 class AttemptKind(StrEnum):
-    """CALL: the intent's vault call. CANCEL: a transfer of nothing to ourselves, which only uses up the nonce."""
+    """CALL: the intent's vault call. CANCEL: a transfer of 0 to ourselves, which only uses the nonce."""
 
     CALL = "CALL"
     CANCEL = "CANCEL"
@@ -105,13 +110,13 @@ class Attempt:
     raw: str
     max_fee_per_gas_wei: int
     max_priority_fee_per_gas_wei: int
-    kind: AttemptKind = AttemptKind.CALL
+    kind: AttemptKind
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``succeeded`` False: mined and reverted. NAV before and after as the vault's event tells it, USD with 8 decimals;
-    None where the call left none."""
+    """``succeeded`` is False for a transaction that was mined and reverted. ``nav_before`` and ``nav_after`` are from
+    the vault's event, USD with 8 decimals; None where there is no event."""
 
     intent_id: str
     tx_hash: str
@@ -120,13 +125,13 @@ class Receipt:
     succeeded: bool
     gas_used: int
     effective_gas_price_wei: int
-    nav_before: int | None = None
-    nav_after: int | None = None
+    nav_before: int | None
+    nav_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What ``settle`` found: an intent whose outcome is not final. An input of ``decide``."""
+    """An intent whose outcome is not final; ``since`` is Unix seconds. An input of ``decide``."""
 
     intent_id: str
     status: IntentStatus
@@ -136,7 +141,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class StuckIntent:
-    """An unfinished intent as `keeper unblock` shows it: ``hashes`` oldest first, ``known`` those that the node has."""
+    """An unfinished intent for `keeper unblock`. ``hashes`` are oldest first; ``known`` are those that the node has."""
 
     intent: Intent
     status: IntentStatus
@@ -147,14 +152,14 @@ class StuckIntent:
 
 @dataclass(frozen=True, slots=True)
 class NonceReport:
-    """A key's nonces by the node and by the journal. ``watermark`` is None for a key that the journal does not know;
-    ``strangers`` are waiting transactions that are not ours, by nonce; ``gaps`` the nonces below them that nothing
-    fills."""
+    """A key's nonces in the node and in the journal. ``watermark`` is the journal's next nonce, None for an unknown
+    key. ``foreign`` are waiting transactions that are not ours, with their nonces. ``gaps`` are nonces below the
+    highest waiting one that no transaction uses."""
 
     account: str
     mined_nonce: int
     pending_nonce: int
     watermark: int | None
     stuck: tuple[StuckIntent, ...]
-    strangers: tuple[tuple[int, str], ...]
+    foreign: tuple[tuple[int, str], ...]
     gaps: tuple[int, ...]

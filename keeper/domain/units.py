@@ -1,4 +1,4 @@
-"""Where raw integers and floats meet, and nowhere else. Raw amounts are ``int`` in a token's smallest
+"""Units, and the only conversions between raw amounts and floats. Raw amounts are ``int`` in a token's smallest
 unit."""
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ def unit(decimals: int) -> int:
 
 
 def to_float(raw: int, decimals: int) -> float:
-    """Raw amount as a float of whole units; for risk numbers only, never to be turned back and sent."""
+    """Raw amount as a float of whole units. For risk numbers only: it is not exact enough to be sent."""
     return raw / unit(decimals)
 
 
 def raw_floor(amount: float, decimals: int) -> int:
-    """Largest raw amount not above ``amount`` whole units (what we receive, sell or ask for)."""
+    """Largest raw amount not above ``amount`` whole units. Use it for what we receive, sell or ask for."""
     return math.floor(Fraction(amount) * unit(decimals))
 
 
 def raw_ceil(amount: float, decimals: int) -> int:
-    """Smallest raw amount not below ``amount`` whole units (what we pay or owe)."""
+    """Smallest raw amount not below ``amount`` whole units. Use it for what we pay or owe."""
     return math.ceil(Fraction(amount) * unit(decimals))
 
 
@@ -43,10 +43,10 @@ def usd(raw: int, decimals: int, price: int) -> float:
 
 
 def raw_from_usd_floor(value_usd: float, decimals: int, price: int) -> int:
-    """Largest raw amount worth not more than ``value_usd`` at a price with 8 decimals."""
+    """Largest raw amount that is worth at most ``value_usd`` at a price with 8 decimals."""
     return math.floor(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)
 
 
 def raw_from_usd_ceil(value_usd: float, decimals: int, price: int) -> int:
-    """Smallest raw amount worth not less than ``value_usd`` at a price with 8 decimals."""
+    """Smallest raw amount that is worth at least ``value_usd`` at a price with 8 decimals."""
     return math.ceil(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)

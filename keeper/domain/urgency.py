@@ -1,4 +1,4 @@
-"""How pressing a rebalance is; one table in the policy gives each its limits."""
+"""How urgent a rebalance is. ``DecisionPolicy.limits`` has the limits of each urgency."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Urgency(StrEnum):
-    """ROUTINE: worth it when cheap. OUT_OF_BAND: risk is off by more than the outer band. EMERGENCY: health
-    factor."""
+    """ROUTINE: trade only when it is cheap. OUT_OF_BAND: risk is outside its outer band. EMERGENCY: the health factor
+    is too low."""
 
     ROUTINE = "ROUTINE"
     OUT_OF_BAND = "OUT_OF_BAND"

@@ -43,7 +43,7 @@ class StoredPauses:
         wrong = overdrawn(spent, self._daily)
         if wrong is not None:
             self.pause(*wrong)
-        return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), spent=spent)
+        return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), usage=spent)
 
     def pause(self, cause: str, reason: str) -> None:
         """ports.Brakes."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from keeper.domain.tx import MOVES, WAITING, IntentStatus
+from keeper.domain.tx import TRANSITIONS, WAITING, IntentStatus
 
 metadata = MetaData()
 
@@ -106,7 +106,7 @@ Index(
     postgresql_where=_HAS_THE_NONCE,
 )
 
-_ALLOWED = ", ".join(f"'{was.value}>{then.value}'" for was, then in MOVES)
+_ALLOWED = ", ".join(f"'{was.value}>{then.value}'" for was, then in TRANSITIONS)
 moves = Table(
     "moves",
     metadata,

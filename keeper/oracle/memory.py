@@ -25,7 +25,7 @@ def _of_this_feed(memory: FeedMemory | None, reading: FeedReading) -> FeedMemory
         return FeedMemory(reading.symbol, reading.feed, 0, 0, 0, 0, 0, 0)
     if memory.feed == reading.feed:
         return memory
-    return FeedMemory(reading.symbol, reading.feed, 0, 0, memory.accepted, memory.fresh_at, 0, 0)
+    return FeedMemory(reading.symbol, reading.feed, 0, 0, memory.fresh_answer, memory.fresh_at, 0, 0)
 
 
 def _after(memory: FeedMemory, reading: FeedReading, snapshot: MarketSnapshot) -> FeedMemory:
@@ -40,8 +40,8 @@ def _after(memory: FeedMemory, reading: FeedReading, snapshot: MarketSnapshot) -
         last_updated_at=max(memory.last_updated_at, latest.updated_at)
         if credible
         else memory.last_updated_at,
-        accepted=reading.price if fresh else memory.accepted,
+        fresh_answer=reading.price if fresh else memory.fresh_answer,
         fresh_at=now if fresh else memory.fresh_at,
-        always_now=always_now(latest.updated_at, now, memory),
-        looked_at=max(now, memory.looked_at),
+        block_time_streak=always_now(latest.updated_at, now, memory),
+        observed_at=max(now, memory.observed_at),
     )

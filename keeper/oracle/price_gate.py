@@ -38,11 +38,9 @@ def judged(
     snapshot: MarketSnapshot,
     opinions: Sequence[Opinion],
     memory: Sequence[FeedMemory],
-    policy: OraclePolicy | None,
+    policy: OraclePolicy,
 ) -> MarketSnapshot:
-    """The snapshot with each feed's verdict. Without a policy as it is: nothing was known of it then."""
-    if policy is None:
-        return snapshot
+    """The snapshot with each feed's verdict."""
     said = (*twap_opinions(snapshot, policy), *opinions)
     remembered = {one.symbol: one for one in memory}
     now = snapshot.block.timestamp
@@ -138,11 +136,11 @@ def _beside_memory(
         yield rules.TIME_WENT_BACK, f"round {latest.round_id} is stamped {back} s before one seen earlier"
     if confirmed:
         return
-    if memory.accepted > 0:
+    if memory.fresh_answer > 0:
         elapsed = now - memory.fresh_at
-        jump, most = abs(math.log(reading.price / memory.accepted)), largest_jump(elapsed, feed)
+        jump, most = abs(math.log(reading.price / memory.fresh_answer)), largest_jump(elapsed, feed)
         if jump > most:
-            moved = f"from {memory.accepted / USD:,.6g} to {reading.price_usd:,.6g} USD in {elapsed} s"
+            moved = f"from {memory.fresh_answer / USD:,.6g} to {reading.price_usd:,.6g} USD in {elapsed} s"
             believed = f"where {math.exp(most):.3g} is believed without another source"
             yield rules.JUMPED, f"{moved}, a factor of {math.exp(jump):.3g} {believed}"
     if same_feed and always_now(latest.updated_at, now, memory) >= ALWAYS:
@@ -158,4 +156,4 @@ def always_now(updated_at: int, now: int, memory: FeedMemory) -> int:
     """Looks in a row that found the block's own time, this one counted; a look at the same block counts once."""
     if updated_at != now:
         return 0
-    return memory.always_now + (now > memory.looked_at)
+    return memory.block_time_streak + (now > memory.observed_at)

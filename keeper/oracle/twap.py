@@ -67,5 +67,5 @@ def _opinion(pool: PoolHistory, snapshot: MarketSnapshot, policy: OraclePolicy) 
         )
     else:
         price = mean_price(pool, snapshot.token(pool.symbol).decimals, cash.decimals) * cash_usd
-        return Opinion(pool.symbol, source, price, snapshot.block.timestamp)
+        return Opinion(pool.symbol, source, price, snapshot.block.timestamp, "")
     return Opinion(pool.symbol, source, None, snapshot.block.timestamp, why)

@@ -79,7 +79,7 @@ def _published(size: int, snapshot: MarketSnapshot) -> int:
 
 def most_trades(block_gas_limit: int, margin: float) -> int:
     """How many trades one transaction certainly has room for, each with the most that it can take: collateral
-    withdrawn, two hops, collateral supplied. ``block_gas_limit`` 0: not known, as good as none."""
+    withdrawn, two hops, collateral supplied."""
     return max(0, math.floor(_room(block_gas_limit, margin) / _PER_TRADE))
 
 
@@ -95,9 +95,7 @@ _AROUND = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.
 
 
 def most_gas(block_gas_limit: int) -> float:
-    """The largest gas limit of a transaction; ``block_gas_limit`` 0: not known."""
-    if block_gas_limit == 0:
-        return LARGEST_TRANSACTION
+    """The largest gas limit of a transaction."""
     return min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
 
 

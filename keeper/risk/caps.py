@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.errors import InvalidSetting
-from keeper.domain.policy import AssetPolicy, Group
+from keeper.domain.policy import AssetGroup, AssetPolicy
 from keeper.risk.budgets import EPSILON
 from keeper.risk.quadratic import Minimum, minimise
 
@@ -33,7 +33,7 @@ class Cap:
     max_share: float
 
 
-def caps_of(assets: Sequence[AssetPolicy], groups: Sequence[Group]) -> tuple[Cap, ...]:
+def caps_of(assets: Sequence[AssetPolicy], groups: Sequence[AssetGroup]) -> tuple[Cap, ...]:
     """Every cap that can bind: ``max_share:SYMBOL`` and ``group:NAME``."""
     single = (Cap(f"max_share:{asset.symbol}", (asset.symbol,), asset.max_share) for asset in assets)
     grouped = (Cap(f"group:{group.name}", group.symbols, group.max_share) for group in groups)

@@ -11,12 +11,12 @@ from pathlib import Path
 from keeper.address_book.book import Book, book
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import (
+    AssetGroup,
     AssetPolicy,
     DailyPolicy,
     DecisionPolicy,
     EstimatePolicy,
     FeedPolicy,
-    Group,
     OraclePolicy,
     PlanPolicy,
     Policy,
@@ -160,7 +160,7 @@ def policy(settings: Settings) -> Policy:
         size=SizePolicy(
             **size.model_dump(exclude={"scenarios", "groups"}),
             scenarios=tuple(Scenario(scenario.name, scenario.loss) for scenario in size.scenarios),
-            groups=tuple(Group(group.name, group.symbols, group.max_share) for group in size.groups),
+            groups=tuple(AssetGroup(group.name, group.symbols, group.max_share) for group in size.groups),
         ),
         decision=DecisionPolicy(
             **decision.model_dump(exclude={"urgency", "gas_reserve_eth"}),
@@ -223,6 +223,7 @@ def _oracle(settings: Settings) -> OraclePolicy:
             _feed(told.get(symbol, FeedTable(symbol=symbol)), listed)
             for symbol in dict.fromkeys((*told, *known))
         ),
+        default_feed=_feed(FeedTable(symbol="*"), None),
         disagreement_bps=table.disagreement_bps,
         opinion_max_age_s=table.opinion_max_age_s,
         twap_window_s=table.twap_window_s,

@@ -38,15 +38,15 @@ def report(
         )
         for one in unfinished
     )
-    strangers = tuple((nonce, one) for nonce, one in sorted((outlook.pool or {}).items()) if one not in ours)
+    foreign = tuple((nonce, one) for nonce, one in sorted((outlook.pool or {}).items()) if one not in ours)
     return NonceReport(
         account=account,
         mined_nonce=outlook.mined_nonce,
         pending_nonce=outlook.pending_nonce,
         watermark=log.next_nonce(chain_id, account),
         stuck=stuck,
-        strangers=strangers,
-        gaps=_gaps(outlook, unfinished, strangers),
+        foreign=foreign,
+        gaps=_gaps(outlook, unfinished, foreign),
     )
 
 
@@ -76,8 +76,8 @@ def no_op(chain_id: int, account: str, nonce: int, cap_wei: int) -> Intent:
 
 
 def _gaps(
-    outlook: Outlook, unfinished: tuple[Intent, ...], strangers: tuple[tuple[int, str], ...]
+    outlook: Outlook, unfinished: tuple[Intent, ...], foreign: tuple[tuple[int, str], ...]
 ) -> tuple[int, ...]:
-    taken = {one.nonce for one in unfinished} | {nonce for nonce, _ in strangers}
+    taken = {one.nonce for one in unfinished} | {nonce for nonce, _ in foreign}
     highest = max(taken, default=outlook.mined_nonce)
     return tuple(nonce for nonce in range(outlook.mined_nonce, highest) if nonce not in taken)

@@ -171,7 +171,7 @@ def asset_rows(record: DecisionRecord) -> tuple[AssetRow, ...]:
 
 def opinion_rows(record: DecisionRecord) -> tuple[OpinionRow, ...]:
     """Opinions of pools, exchanges and indices on the prices of a cycle."""
-    if record.inputs is None or record.inputs.policy.oracle is None:
+    if record.inputs is None:
         return ()
     snapshot = record.inputs.snapshot
     opinions = (*twap_opinions(snapshot, record.inputs.policy.oracle), *record.inputs.opinions)

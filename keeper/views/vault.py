@@ -154,15 +154,15 @@ PAUSE = View[Pause](
 LAST_24_HOURS = View[PauseReport](
     "last_24_hours",
     (
-        Field("loss", unit.FRACTION_2, "NAV lost by trades, summed.", "pause_state.spent.loss"),
+        Field("loss", unit.FRACTION_2, "NAV lost by trades, summed.", "pause_state.usage.loss"),
         Field("max_loss", unit.FRACTION_2, "Limit of `loss`.", "daily.max_loss"),
-        Field("turnover", unit.TURNOVER, "Value sold.", "pause_state.spent.turnover"),
+        Field("turnover", unit.TURNOVER, "Value sold.", "pause_state.usage.turnover"),
         Field("max_turnover", unit.LIMIT, "Limit of `turnover`.", "daily.max_turnover"),
-        Field("gas_eth", unit.ETH, "Paid for gas.", lambda report: report.pause_state.spent.gas_wei / WAD),
+        Field("gas_eth", unit.ETH, "Paid for gas.", lambda report: report.pause_state.usage.gas_wei / WAD),
         Field(
             "max_gas_eth", unit.LIMIT, "Limit of `gas_eth`.", lambda report: report.daily.max_gas_wei / WAD
         ),
-        Field("failures", unit.COUNT, "Calls mined and reverted.", "pause_state.spent.failures"),
+        Field("failures", unit.COUNT, "Calls mined and reverted.", "pause_state.usage.failures"),
         Field("max_failures", unit.COUNT, "Limit of `failures`.", "daily.max_failures"),
     ),
 )

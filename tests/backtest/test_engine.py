@@ -19,7 +19,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import BadInput
 from keeper.domain.observation import Observation
 from keeper.domain.path import ImpliedPath, MarketPath
-from keeper.domain.policy import Group
+from keeper.domain.policy import AssetGroup
 from keeper.domain.record import CycleInputs
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue, as_rounds, two_assets
 from tests.factories import a_decision_policy, a_size_policy
@@ -87,7 +87,24 @@ def test_a_live_cycle_on_the_same_market_comes_to_the_same_conclusions() -> None
     implied = scene.implied(FIRST)
     assessment = conclude.assess(Observation(snapshot, implied=implied), bars, policy)
     quotes = tuple(scene.quote(asked, snapshot) for asked in conclude.required_quotes(assessment, snapshot))
-    live = conclude.conclude(CycleInputs(snapshot, (), implied, None, policy, quotes), bars)
+    live = conclude.conclude(
+        CycleInputs(
+            snapshot,
+            (),
+            implied,
+            None,
+            policy,
+            quotes,
+            pause_state=None,
+            deleverage_request=None,
+            opinions=(),
+            memory=(),
+            read_at=None,
+            candles=(),
+            learned_costs=(),
+        ),
+        bars,
+    )
     event = result.events[0]
     assert live.decision is not None
     assert live.plan is not None
@@ -217,7 +234,7 @@ def test_a_group_waits_for_its_late_asset() -> None:
     path = a_path(bars=FIRST + 260)
     closes = path.closes.copy()
     closes[:200, 3] = np.nan
-    policy = a_backtest_policy(size=a_size_policy(groups=(Group("small", ("LINK", "UNI"), 0.25),)))
+    policy = a_backtest_policy(size=a_size_policy(groups=(AssetGroup("small", ("LINK", "UNI"), 0.25),)))
     result = backtest(replace(path, closes=closes, lows=closes), policy, a_venue(), "grouped")
     share = result.weights[:, 2:].sum(axis=1) / result.leverage
     assert share.max() < 0.27

@@ -77,7 +77,10 @@ def a_strategy(n: int) -> Policy:
     """The estimator, allocation and aims that ship."""
     options = {"WBTC": "BTC", "WETH": "ETH"}
     return a_policy(
-        assets=tuple(AssetPolicy(name, 1 / n, 1.5, options.get(name), 0.25) for name in symbols_of(n)),
+        assets=tuple(
+            AssetPolicy(name, 1 / n, 1.5, options.get(name), 0.25, max_share=1.0, trade_cost_bps=None)
+            for name in symbols_of(n)
+        ),
         estimate=an_estimate_policy(volatility="ewma_mix", correlation="ewma_mix", shrink=False),
         size=a_size_policy(target_volatility=0.7),
         decision=a_decision_policy(

@@ -133,7 +133,16 @@ def test_from_a_breach_to_a_plan_that_may_be_signed(
         quotes = tuple(answered(request) for request in required_quotes(assessment, snapshot))
         plan = propose(assessment, snapshot, quotes)
         assert plan is not None
-        report = SimulationReport(True, None, plan.gas_limit, plan.expected, "eth_simulateV1")
+        report = SimulationReport(
+            True,
+            None,
+            plan.gas_limit,
+            plan.expected,
+            "eth_simulateV1",
+            l1_fee_wei=0,
+            step_outs=(),
+            step_ins=(),
+        )
         return assessment, plan, verify(plan, report, snapshot, assessment.decision, assessment.policy)
 
     assessment, plan, verdict = benchmark(emergency)

@@ -83,6 +83,7 @@ def a_plan(
         cost=Cost(0.0, 0.0, 0.0, 0.0),
         gas_limit=0,
         turnover_usd=0.0,
+        postponed_usd=0.0,
     )
 
 

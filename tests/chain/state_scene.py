@@ -98,12 +98,17 @@ class Stage:
         gas = int(receipt["gasUsed"], 16)
         if receipt["status"] != "0x1":
             why = self.node.simulate(plan, snapshot).revert or "what the simulation does not see"
-            return Execution(SimulationReport(False, why, gas, None, "sent"), (), {}, None)
+            return Execution(
+                SimulationReport(False, why, gas, None, "sent", l1_fee_wei=0, step_outs=(), step_ins=()),
+                (),
+                {},
+                None,
+            )
         after = self.read()
         held = portfolio(after)
         post = PostState(held.nav_usd, held.leverage, held.health_factor, held.weights)
         return Execution(
-            report=SimulationReport(True, None, gas, post, "sent"),
+            report=SimulationReport(True, None, gas, post, "sent", l1_fee_wei=0, step_outs=(), step_ins=()),
             health_factors=health_factors(receipt["logs"], snapshot, self.world),
             allowances=self.node.allowances(after),
             after=after,

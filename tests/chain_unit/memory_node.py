@@ -14,7 +14,14 @@ from keeper.chain.rpc.multicall import Multicall
 from keeper.domain.market import Block, Round
 
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
-BLOCK = Block(chain_id=1, number=100, hash="0x" + "ab" * 32, timestamp=2_000_000_000, base_fee_wei=7)
+BLOCK = Block(
+    chain_id=1,
+    number=100,
+    hash="0x" + "ab" * 32,
+    timestamp=2_000_000_000,
+    base_fee_wei=7,
+    gas_limit=30_000_000,
+)
 ROUND = ("uint80", "int256", "uint256", "uint256", "uint80")
 
 

@@ -103,7 +103,17 @@ def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
     record = a_record(
         mode=Mode.EXECUTE,
         outcome=CycleOutcome.SENT,
-        receipt=Receipt("intent", "0x" + "cd" * 32, 1_235, "0x" + "ef" * 32, True, 1_888_000, 10**9),
+        receipt=Receipt(
+            "intent",
+            "0x" + "cd" * 32,
+            1_235,
+            "0x" + "ef" * 32,
+            True,
+            1_888_000,
+            10**9,
+            nav_before=None,
+            nav_after=None,
+        ),
         realised=PostState(998_800.0, 1.2571, 3.49, (0.68, 0.58)),
     )
     text = printed(record)

@@ -63,7 +63,21 @@ def a_record(rounds: Rounds) -> DecisionRecord:
         )
         for asked in required_quotes(assessment, snapshot)
     )
-    inputs = CycleInputs(snapshot, references(rounds), implied, None, policy, quotes)
+    inputs = CycleInputs(
+        snapshot,
+        references(rounds),
+        implied,
+        None,
+        policy,
+        quotes,
+        pause_state=None,
+        deleverage_request=None,
+        opinions=(),
+        memory=(),
+        read_at=None,
+        candles=(),
+        learned_costs=(),
+    )
     return DecisionRecord(
         record_id="abc",
         mode=Mode.DRY_RUN,
@@ -83,6 +97,10 @@ def a_record(rounds: Rounds) -> DecisionRecord:
         read_round_trips=0,
         rpc_round_trips=0,
         compute_ms=0.0,
+        nodes=(),
+        quorum=1,
+        executed_swaps=(),
+        post_trade=(),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from keeper.domain.errors import JournalUnwritable
-from keeper.domain.tx import MOVES, Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
+from keeper.domain.tx import TRANSITIONS, Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 
@@ -44,11 +44,23 @@ def an_intent(name: str, nonce: int) -> Intent:
 
 
 def an_attempt(intent_id: str, number: int) -> Attempt:
-    return Attempt(intent_id, f"0x{number:064x}", f"0x02{number:02x}", 2**70 + number, number)
+    return Attempt(
+        intent_id, f"0x{number:064x}", f"0x02{number:02x}", 2**70 + number, number, kind=AttemptKind.CALL
+    )
 
 
 def a_receipt(attempt: Attempt) -> Receipt:
-    return Receipt(attempt.intent_id, attempt.tx_hash, 9, "0x" + "ab" * 32, True, 500_000, 2**65)
+    return Receipt(
+        attempt.intent_id,
+        attempt.tx_hash,
+        9,
+        "0x" + "ab" * 32,
+        True,
+        500_000,
+        2**65,
+        nav_before=None,
+        nav_after=None,
+    )
 
 
 def signed(log: StoredAttempts, intent: Intent, number: int = 1) -> Attempt:
@@ -96,7 +108,7 @@ def test_the_states_follow_what_happens(log: StoredAttempts) -> None:
 
 
 @pytest.mark.parametrize(
-    "to", [status for status in IntentStatus if (IntentStatus.MINED, status) not in MOVES]
+    "to", [status for status in IntentStatus if (IntentStatus.MINED, status) not in TRANSITIONS]
 )
 def test_the_database_refuses_a_move_that_is_not_allowed(log: StoredAttempts, to: IntentStatus) -> None:
     mined(log, an_intent("one", 7))
@@ -236,5 +248,5 @@ def test_what_a_day_used_up(log: StoredAttempts) -> None:
 
 def test_an_error_shows_no_signed_bytes(log: StoredAttempts) -> None:
     with pytest.raises(JournalUnwritable) as refused:
-        log.add_attempt(Attempt("nobody", "0x" + "0" * 64, "0xc0ffee", 1, 1))
+        log.add_attempt(Attempt("nobody", "0x" + "0" * 64, "0xc0ffee", 1, 1, kind=AttemptKind.CALL))
     assert "c0ffee" not in refused.value.message + refused.value.remedy

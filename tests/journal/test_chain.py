@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from keeper.domain.errors import JournalCorrupt
 from keeper.domain.market import Round
 from keeper.domain.prices import Candle
-from keeper.domain.tx import Attempt, Intent, IntentStatus, Receipt
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.journal import schema
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
@@ -39,10 +39,10 @@ def journal(journal_url: str) -> Iterator[Journal]:
         log.adopt_nonce(31_337, SENDER, 7)
         log.create(Intent("old", 7, PAYLOAD))
         log.move("old", IntentStatus.SIGNING)
-        log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1))
+        log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1, kind=AttemptKind.CALL))
         log.create(Intent("new", 7, PAYLOAD, "old"))
         log.move("new", IntentStatus.SIGNING)
-        log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2))
+        log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2, kind=AttemptKind.CALL))
         log.mark_broadcast("0x02")
         log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 10, 9))
         Switches(opened, lambda: 6.0).pause("operator", "because")

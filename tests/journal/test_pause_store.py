@@ -58,7 +58,7 @@ def causes(scene: Scene) -> list[str]:
 def test_nothing_stops_a_keeper_that_did_nothing(scene: Scene) -> None:
     pause_state = scene.pause_store().pause_state(NOW)
     assert pause_state.pauses == ()
-    assert (pause_state.spent.loss, pause_state.spent.turnover, pause_state.spent.failures) == (0.0, 0.0, 0)
+    assert (pause_state.usage.loss, pause_state.usage.turnover, pause_state.usage.failures) == (0.0, 0.0, 0)
 
 
 def test_what_lost_too_much_in_a_day_pauses_and_stays_paused_when_the_day_is_over(scene: Scene) -> None:
@@ -93,7 +93,7 @@ def test_what_a_person_lifted_does_not_pause_again_and_something_new_does(scene:
 def test_a_simulation_sees_and_orders_nothing(scene: Scene) -> None:
     scene.sent(0, loses=0.03)
     entries = scene.journal.verify()
-    assert scene.pause_store(keeps=False).pause_state(NOW).spent.loss == pytest.approx(0.03)
+    assert scene.pause_store(keeps=False).pause_state(NOW).usage.loss == pytest.approx(0.03)
     assert scene.journal.verify() == entries
 
 

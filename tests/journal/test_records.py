@@ -24,7 +24,19 @@ def a_record(record_id: str) -> DecisionRecord:
         code_version="0.1.0",
         settings_hash="ab" * 32,
         inputs=CycleInputs(
-            a_snapshot(), (), (a_reading("BTC", 0.61), a_reading("ETH", None)), an_in_flight(), a_policy(), ()
+            a_snapshot(),
+            (),
+            (a_reading("BTC", 0.61), a_reading("ETH", None)),
+            an_in_flight(),
+            a_policy(),
+            (),
+            pause_state=None,
+            deleverage_request=None,
+            opinions=(),
+            memory=(),
+            read_at=None,
+            candles=(),
+            learned_costs=(),
         ),
         conclusions=None,
         simulation=None,
@@ -35,6 +47,10 @@ def a_record(record_id: str) -> DecisionRecord:
         read_round_trips=2,
         rpc_round_trips=3,
         compute_ms=1.5,
+        nodes=(),
+        quorum=1,
+        executed_swaps=(),
+        post_trade=(),
     )
 
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
-from keeper.domain.policy import FeedPolicy, OraclePolicy
+from keeper.domain.policy import FeedPolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.oracle.memory import remembered
 from keeper.oracle.price_gate import judged
 from keeper.oracle.single_feed_rules import single_feed_verdicts
-from tests.factories import a_block, a_snapshot
+from tests.factories import a_block, a_snapshot, an_oracle_policy
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 SYMBOL = "ASSET"
@@ -54,17 +54,20 @@ class Gate:
     """One feed, judged look by look; remembers as the journal does."""
 
     def __init__(self, feed: FeedPolicy) -> None:
-        self.policy = OraclePolicy(feeds=(replace(feed, symbol=SYMBOL),))
+        self.policy = an_oracle_policy(replace(feed, symbol=SYMBOL))
         self.max_age_s = (feed.heartbeat_s or 86_400) + feed.grace_s
         self.memory: tuple[FeedMemory, ...] = ()
 
     def verdict(self, look: Look, *, keep: bool = True) -> FeedReading:
-        told = FeedReading(SYMBOL, "0xfeed", look.round, self.max_age_s, Trust.FRESH, "")
+        told = FeedReading(
+            SYMBOL, "0xfeed", look.round, self.max_age_s, Trust.FRESH, "", rule="", min_answer=0, max_answer=0
+        )
         snapshot: MarketSnapshot = replace(
             a_snapshot(), block=a_block(timestamp=look.at), feeds=(single_feed_verdicts(told, look.at),)
         )
         opinions = [
-            Opinion(SYMBOL, f"source {place}", price, look.at) for place, price in enumerate(look.opinions)
+            Opinion(SYMBOL, f"source {place}", price, look.at, reason="")
+            for place, price in enumerate(look.opinions)
         ]
         after = judged(snapshot, opinions, self.memory, self.policy)
         if keep:

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
-from keeper.domain.policy import FeedPolicy, OraclePolicy
+from keeper.domain.policy import OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import USD
 from keeper.oracle.memory import remembered
 from keeper.oracle.price_gate import judged
 from keeper.oracle.rules import RULES
 from keeper.oracle.single_feed_rules import single_feed_verdicts
-from tests.factories import NOW, a_block, a_feed, a_snapshot
+from tests.factories import NOW, a_block, a_feed, a_feed_policy, a_snapshot, an_oracle_policy
 
-POLICY = OraclePolicy(feeds=(FeedPolicy("WETH", heartbeat_s=3_600, deviation_bps=50),))
+POLICY = an_oracle_policy(a_feed_policy("WETH", heartbeat_s=3_600, deviation_bps=50))
 PRICE = 1_650 * USD
 ORDER = (Trust.DEAD, Trust.SUSPECT, Trust.STALE, Trust.FRESH)
 
@@ -37,7 +37,9 @@ def look(reading: FeedReading, now: int = NOW) -> MarketSnapshot:
 
 
 def said(*prices: float | None, at: int = NOW) -> tuple[Opinion, ...]:
-    return tuple(Opinion("WETH", f"source {place}", price, at) for place, price in enumerate(prices))
+    return tuple(
+        Opinion("WETH", f"source {place}", price, at, reason="") for place, price in enumerate(prices)
+    )
 
 
 def a_memory(**changes: Any) -> FeedMemory:
@@ -46,10 +48,10 @@ def a_memory(**changes: Any) -> FeedMemory:
         feed=a_feed("WETH").feed,
         last_round_id=99,
         last_updated_at=NOW - 120,
-        accepted=PRICE,
+        fresh_answer=PRICE,
         fresh_at=NOW - 60,
-        always_now=0,
-        looked_at=NOW - 60,
+        block_time_streak=0,
+        observed_at=NOW - 60,
     )
     return replace(memory, **changes)
 
@@ -58,7 +60,7 @@ def verdict(
     reading: FeedReading,
     *opinions: Opinion,
     memory: FeedMemory | None = None,
-    policy: OraclePolicy | None = POLICY,
+    policy: OraclePolicy = POLICY,
 ) -> tuple[Trust, str]:
     after = judged(look(reading), opinions, (memory,) if memory is not None else (), policy).feeds[0]
     return after.trust, after.rule
@@ -91,7 +93,7 @@ def test_what_a_round_says_about_itself(reading: FeedReading, trust: Trust, rule
 def test_the_heartbeat_counts_where_it_is_shorter_than_what_the_vault_takes() -> None:
     assert verdict(weth(updated_at=NOW - 3_900)) == FRESH
     assert verdict(weth(updated_at=NOW - 3_901)) == (Trust.STALE, "too_old")
-    assert verdict(weth(updated_at=NOW - 3_901), policy=OraclePolicy()) == FRESH
+    assert verdict(weth(updated_at=NOW - 3_901), policy=an_oracle_policy()) == FRESH
 
 
 def test_a_round_that_was_seen_later_does_not_come_back() -> None:
@@ -159,7 +161,7 @@ def test_the_median_of_all_sources_decides(
 def test_what_was_not_fresh_is_not_what_later_prices_are_compared_with() -> None:
     bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
     (after,) = remembered((a_memory(),), bad)
-    assert (after.accepted, after.fresh_at) == (PRICE, NOW - 60)
+    assert (after.fresh_answer, after.fresh_at) == (PRICE, NOW - 60)
     assert after.last_round_id == 101
 
 
@@ -180,7 +182,7 @@ readings = st.builds(
 )
 opinions = st.lists(
     st.builds(
-        lambda price, age: Opinion("WETH", "somebody", price, NOW - age),
+        lambda price, age: Opinion("WETH", "somebody", price, NOW - age, reason=""),
         st.one_of(st.none(), st.floats(allow_nan=True), st.floats(1.0, 10_000.0)),
         st.integers(-600, 600),
     ),
@@ -188,7 +190,9 @@ opinions = st.lists(
 )
 memories = st.builds(
     lambda accepted, at, number, count: (
-        a_memory(accepted=accepted * USD, fresh_at=NOW - at, last_round_id=number, always_now=count),
+        a_memory(
+            fresh_answer=accepted * USD, fresh_at=NOW - at, last_round_id=number, block_time_streak=count
+        ),
     ),
     st.integers(0, 10_000),
     st.integers(0, 200_000),
@@ -221,8 +225,3 @@ def test_a_single_opinion_more_never_hides_a_dead_stale_or_backward_feed(
 def test_every_rule_has_a_name_of_its_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.trust is not Trust.FRESH for rule in RULES)
-
-
-def test_without_a_policy_a_record_of_before_is_left_as_it_was() -> None:
-    snapshot = look(weth(updated_at=NOW - 3_901))
-    assert judged(snapshot, said(1.0), (a_memory(),), None) == snapshot

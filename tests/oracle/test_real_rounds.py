@@ -12,6 +12,7 @@ import pytest
 from keeper.domain.market import Round, Trust
 from keeper.domain.policy import FeedPolicy
 from keeper.domain.units import USD
+from tests.factories import a_feed_policy
 from tests.oracle.replayed import (
     DATA,
     Counts,
@@ -36,11 +37,11 @@ BAD_BPS = 250
 YEAR = ("2023-04-01", "2024-01-01")
 SUMMER = ("2022-05-01", "2022-07-01")
 DEPEG = ("2023-03-09", "2023-03-18")
-ETH = FeedPolicy("WETH", heartbeat_s=3_600, deviation_bps=50)
-BTC = FeedPolicy("WBTC", heartbeat_s=3_600, deviation_bps=50)
-STETH = FeedPolicy("stETH", heartbeat_s=86_400, deviation_bps=200, max_jump=0.05)
-USDT = FeedPolicy("USDT", heartbeat_s=86_400, deviation_bps=25, max_jump=0.02)
-USDC = FeedPolicy("USDC", heartbeat_s=86_400, deviation_bps=25, max_jump=0.10)
+ETH = a_feed_policy("WETH", heartbeat_s=3_600, deviation_bps=50)
+BTC = a_feed_policy("WBTC", heartbeat_s=3_600, deviation_bps=50)
+STETH = a_feed_policy("stETH", heartbeat_s=86_400, deviation_bps=200, max_jump=0.05)
+USDT = a_feed_policy("USDT", heartbeat_s=86_400, deviation_bps=25, max_jump=0.02)
+USDC = a_feed_policy("USDC", heartbeat_s=86_400, deviation_bps=25, max_jump=0.10)
 FILES = {
     "ETH": ("chainlink_rounds_eth_usd.csv", 8, *YEAR),
     "BTC": ("chainlink_rounds_btc_usd.csv", 8, *YEAR),

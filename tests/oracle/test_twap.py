@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.market import PoolHistory
-from keeper.domain.policy import OraclePolicy
 from keeper.oracle.twap import depth, mean_price, twap_opinions
-from tests.factories import a_snapshot
+from tests.factories import a_snapshot, an_oracle_policy
 
-POLICY = OraclePolicy()
+POLICY = an_oracle_policy()
 
 
 def a_pool(**changes: Any) -> PoolHistory:

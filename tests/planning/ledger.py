@@ -145,6 +145,7 @@ def a_decision(
         expected_cost_usd=0.0,
         remaining=0.0,
         exit_code=0,
+        pool_costs=(),
     )
 
 

@@ -107,7 +107,7 @@ def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
     assert best_fills(trade, (*generous, *right), snapshot, 50) == best_fills(trade, right, snapshot, 50)
 
 
-@pytest.mark.parametrize(("gas_limit", "count"), [(0, 4), (60_000_000, 4), (2_500_000, 2)])
+@pytest.mark.parametrize(("gas_limit", "count"), [(60_000_000, 4), (2_500_000, 2)])
 def test_row_25_a_small_block_takes_the_sells_first_and_leaves_the_rest(gas_limit: int, count: int) -> None:
     full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
     snapshot = replace(full, block=replace(full.block, gas_limit=gas_limit))

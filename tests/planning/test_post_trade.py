@@ -45,7 +45,9 @@ def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     )
     decision = replace(decision, current=current)
     plan = planned(decision, before, POLICY)
-    simulation = SimulationReport(True, None, 1_500_000, plan.expected, "eth_simulateV1")
+    simulation = SimulationReport(
+        True, None, 1_500_000, plan.expected, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
+    )
     return SentPlan(before, MODEL, target, decision, plan, simulation, POLICY)
 
 

@@ -23,7 +23,9 @@ TENTH = WAD // 10
 FREE, CHARGED = a_snapshot(), a_snapshot(l1_fee_wei=TENTH)
 GOAL = (0.6, 0.5, 0.4, 0.3)
 POLICY = a_policy()
-REPORT = SimulationReport(True, None, 1_500_000, None, "eth_simulateV1")
+REPORT = SimulationReport(
+    True, None, 1_500_000, None, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
+)
 
 
 def by_length(plan: RebalancePlan) -> float:

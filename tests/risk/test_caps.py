@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting
-from keeper.domain.policy import Group
+from keeper.domain.policy import AssetGroup
 from keeper.risk.caps import Cap, caps_of, feasible_caps
 from tests.factories import RISK_SYMBOLS, some_assets
 from tests.properties import examples
@@ -26,7 +26,7 @@ def group(name: str, symbols: tuple[str, ...], share: float) -> Cap:
 
 def test_the_settings_caps_are_named_and_those_that_cannot_bind_are_left_out() -> None:
     assets = some_assets(max_share=0.4)[:1] + some_assets()[1:]
-    found = caps_of(assets, (Group("defi", ("LINK", "UNI"), 0.5), Group("all", RISK_SYMBOLS, 1.0)))
+    found = caps_of(assets, (AssetGroup("defi", ("LINK", "UNI"), 0.5), AssetGroup("all", RISK_SYMBOLS, 1.0)))
     assert found == (single("WBTC", 0.4), group("defi", ("LINK", "UNI"), 0.5))
 
 

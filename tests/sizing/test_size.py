@@ -15,7 +15,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidBudgets, InvalidSetting
 from keeper.domain.model import TargetPortfolio
 from keeper.domain.observation import Observation
-from keeper.domain.policy import Group, Policy
+from keeper.domain.policy import AssetGroup, Policy
 from keeper.journal.codec import decode, encode
 from keeper.risk.allocations import ALLOCATIONS
 from keeper.sizing.size import size
@@ -178,7 +178,10 @@ def test_caps_hold_at_leverage_one_and_those_that_bind_are_named() -> None:
     assets = tuple(
         replace(asset, max_share=0.12 if asset.symbol == "LINK" else 1.0) for asset in some_assets()
     )
-    groups = (Group("majors", ("WBTC", "WETH"), 0.60), Group("all but one", ("WBTC", "WETH", "UNI"), 0.95))
+    groups = (
+        AssetGroup("majors", ("WBTC", "WETH"), 0.60),
+        AssetGroup("all but one", ("WBTC", "WETH", "UNI"), 0.95),
+    )
     target = size(
         a_model(), Observation(a_snapshot()), a_policy(assets=assets, size=a_size_policy(groups=groups))
     )
@@ -196,14 +199,14 @@ def test_caps_that_do_not_bind_change_nothing() -> None:
 
 
 def test_a_group_that_names_an_asset_without_a_model_is_refused() -> None:
-    policy = policy_with(groups=(Group("defi", ("UNI", "AAVE"), 0.5),))
+    policy = policy_with(groups=(AssetGroup("defi", ("UNI", "AAVE"), 0.5),))
     with pytest.raises(InvalidSetting, match="group:defi names AAVE"):
         size(a_model(), Observation(a_snapshot()), policy)
 
 
 def test_a_capped_target_is_stored_and_read_back() -> None:
     target = size(
-        a_model(), Observation(a_snapshot()), policy_with(groups=(Group("defi", ("LINK", "UNI"), 0.3),))
+        a_model(), Observation(a_snapshot()), policy_with(groups=(AssetGroup("defi", ("LINK", "UNI"), 0.3),))
     )
     assert target.binding_caps == ("group:defi",)
     assert decode(encode(target, TargetPortfolio), TargetPortfolio) == target

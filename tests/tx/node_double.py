@@ -124,6 +124,8 @@ class NodeDouble:
                     mined[one][1],
                     500_000,
                     mined[one][2].max_fee,
+                    nav_before=None,
+                    nav_after=None,
                 )
                 for one, owner in hashes.items()
                 if one in mined

@@ -105,7 +105,9 @@ def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
 
 def test_a_revert_has_no_event() -> None:
     seen = a_node(eth_getTransactionReceipt=RECEIPT | {"status": "0x0"}).look("0x1", VAULT, {"0xab": "one"})
-    assert seen.receipts["0xab"] == Receipt("one", "0xab", 9, "0xbb", False, 21_000, 10**9)
+    assert seen.receipts["0xab"] == Receipt(
+        "one", "0xab", 9, "0xbb", False, 21_000, 10**9, nav_before=None, nav_after=None
+    )
 
 
 def test_selector_and_topics_are_those_of_the_vaults_abi() -> None:

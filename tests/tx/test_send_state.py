@@ -13,10 +13,10 @@ from tests.tx.node_double import GWEI, a_payload
 
 PATIENCE = Patience(bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0)
 NOW, LONG = Waited(0.0, 0.0), Waited(30.0, 30.0)
-CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI)
+CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI, kind=AttemptKind.CALL)
 CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
-RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI)
-RECEIPT = Receipt("one", "0xab", 9, "0xbb", True, 21_000, 1)
+RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI, kind=AttemptKind.CALL)
+RECEIPT = Receipt("one", "0xab", 9, "0xbb", True, 21_000, 1, nav_before=None, nav_after=None)
 OUTLOOK = Outlook(
     head=10,
     head_time=1_000,

@@ -72,6 +72,7 @@ def conclusions() -> Conclusions:
         expected_cost_usd=1_500.0,
         remaining=0.0,
         exit_code=0,
+        pool_costs=(),
     )
     plan = RebalancePlan(
         call=VaultCall.REBALANCE,
@@ -95,6 +96,7 @@ def conclusions() -> Conclusions:
         cost=Cost(gas=4.2, fees=610.0, slippage=320.5, flash=0.0),
         gas_limit=2_400_000,
         turnover_usd=1_260_000.0,
+        postponed_usd=0.0,
     )
     return Conclusions(model, target, decision, plan)
 
@@ -116,10 +118,24 @@ def a_record(**changes: Any) -> DecisionRecord:
             in_flight=None,
             policy=policy(Settings()),
             quotes=(),
+            pause_state=None,
+            deleverage_request=None,
+            opinions=(),
+            memory=(),
+            read_at=None,
+            candles=(),
+            learned_costs=(),
         ),
         conclusions=conclusions(),
         simulation=SimulationReport(
-            True, None, 1_900_000, PostState(998_950.0, 1.259, 3.51, (0.679, 0.58)), "eth_simulateV1"
+            True,
+            None,
+            1_900_000,
+            PostState(998_950.0, 1.259, 3.51, (0.679, 0.58)),
+            "eth_simulateV1",
+            l1_fee_wei=0,
+            step_outs=(),
+            step_ins=(),
         ),
         verdict=PlanVerdict(True, (Check("nav_loss", 10.5, 75.0, True, "bps of NAV"),)),
         receipt=None,
@@ -128,6 +144,10 @@ def a_record(**changes: Any) -> DecisionRecord:
         read_round_trips=3,
         rpc_round_trips=5,
         compute_ms=4.2,
+        nodes=(),
+        quorum=1,
+        executed_swaps=(),
+        post_trade=(),
     )
     return replace(record, **changes)
 

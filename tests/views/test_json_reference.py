@@ -59,7 +59,17 @@ def a_full_record() -> DecisionRecord:
                 record.conclusions.decision, pool_costs=(PoolCost("WETH", 120_000.0, 5.0, 1.4),)
             ),
         ),
-        receipt=Receipt("intent", "0x" + "cd" * 32, 1_235, "0x" + "ef" * 32, True, 1_888_000, 10**9),
+        receipt=Receipt(
+            "intent",
+            "0x" + "cd" * 32,
+            1_235,
+            "0x" + "ef" * 32,
+            True,
+            1_888_000,
+            10**9,
+            nav_before=None,
+            nav_after=None,
+        ),
         realised=record.simulation.post,
         post_trade=record.verdict.checks,
         nodes=(NodeUse("http://node", 3, 5_000, "behind"),),

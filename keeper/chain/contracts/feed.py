@@ -74,6 +74,7 @@ def reading(
         max_age_s=max_age_s,
         trust=Trust.FRESH,
         reason="",
+        rule="",
         min_answer=min_answer,
         max_answer=max_answer,
     )

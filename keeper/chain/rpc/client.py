@@ -155,7 +155,7 @@ class Rpc:
 
     @property
     def use(self) -> NodeUse:
-        return NodeUse(self.endpoint, self.round_trips, self.bytes_received)
+        return NodeUse(self.endpoint, self.round_trips, self.bytes_received, note="")
 
     @property
     def uses(self) -> tuple[NodeUse, ...]:
