@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.ledger import COST_FIELDS
+from keeper.backtest.market_replay import at_last_known_prices
 from keeper.backtest.result import BacktestResult, Costs
-from keeper.backtest.scene import at_last_known_prices
 from keeper.backtest.universe import universes
 from keeper.backtest.venue import Venue
 from keeper.domain.path import MarketPath
@@ -94,7 +94,6 @@ def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> Ba
         cost_path=spent,
         notes=path.notes,
         tracking_error=nothing,
-        decided_bars=0,
     )
 
 

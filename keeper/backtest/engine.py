@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.ledger import COST_FIELDS, Ledger
+from keeper.backtest.market_replay import MarketReplay, at_last_known_prices, with_prices_at_feed_precision
 from keeper.backtest.record import Recorder
 from keeper.backtest.result import BacktestResult, Costs, Event
-from keeper.backtest.scene import Scene, at_last_known_prices, with_prices_at_feed_precision
-from keeper.backtest.screening import Screening, can_screen
 from keeper.backtest.universe import Universe, universes
 from keeper.backtest.venue import Venue
 from keeper.cycle.pipeline import Assessment, assess, propose, required_quotes
@@ -27,7 +26,6 @@ from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.planning.verify import verify
-from keeper.sizing.tighten import tighten
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 200
@@ -46,34 +44,23 @@ def backtest(
     A decision at a bar's close sees nothing later and trades at that close. Assets join when they have enough history.
     ``every``: bars from one decision to the next. Raises BadInput when the path is too short for one decision.
     """
-    run = _Run(path, policy, venue, name, shortcut=every == 1, every=every)
-    run.along(progress)
-    return run.result()
-
-
-def backtest_asking_every_bar(
-    path: MarketPath, policy: Policy, venue: Venue, name: str, progress: Progress | None = None
-) -> BacktestResult:
-    """The same without the compiled screen: slower by orders of magnitude, to check it against."""
-    run = _Run(path, policy, venue, name, shortcut=False, every=1)
+    run = _Run(path, policy, venue, name, every)
     run.along(progress)
     return run.result()
 
 
 class _Run:
-    def __init__(
-        self, path: MarketPath, policy: Policy, venue: Venue, name: str, *, shortcut: bool, every: int
-    ) -> None:
+    def __init__(self, path: MarketPath, policy: Policy, venue: Venue, name: str, every: int) -> None:
         estimate = policy.estimate
         if path.bar_seconds != estimate.bar_seconds:
             raise BadInput(
                 f"estimate.bar_seconds is {estimate.bar_seconds}, the market's bars have {path.bar_seconds} s",
                 remedy=f"Set estimate.bar_seconds to {path.bar_seconds}, or load the market on that grid.",
             )
-        seen = with_prices_at_feed_precision(path)
-        self._universes = universes(seen, policy)
-        self._scene = Scene(seen, venue, estimate.history_s)
-        self._seen, self._path = seen, at_last_known_prices(seen)
+        observed = with_prices_at_feed_precision(path)
+        self._universes = universes(observed, policy)
+        self._scene = MarketReplay(observed, venue, estimate.history_s)
+        self._path = at_last_known_prices(observed)
         n = len(path.symbols)
         self._ledger = Ledger(
             venue, path.symbols, np.zeros(n), venue.initial_nav_usd, 0.0, np.zeros(len(COST_FIELDS))
@@ -85,32 +72,16 @@ class _Run:
         first = self._universes[0].start
         self._recorder = Recorder(self._path, policy, name, first, self._thresholds)
         self._held_by = ""
-        self._shortcut = shortcut
         self._every = every
 
     def along(self, progress: Progress | None) -> None:
-        total = len(self._path.times) - self._universes[0].start
-        done = 0
-        start = self._universes[0].start
+        start, total = self._universes[0].start, len(self._path.times) - self._universes[0].start
         for universe in self._universes:
-            screening = self._screening(universe)
-            t = universe.start
-            while t < universe.stop:
-                if screening is not None:
-                    t, self._held_by = screening.skip(t, self._held_by)
-                if t < universe.stop:
-                    self._bar(t, universe)
-                    t += 1
-                if progress is not None and (t - start - done >= PROGRESS_EVERY or t == universe.stop):
-                    done = t - start
+            for t in range(universe.start, universe.stop):
+                self._bar(t, universe)
+                done = t + 1 - start
+                if progress is not None and (done % PROGRESS_EVERY == 0 or done == total):
                     progress(done, total)
-
-    def _screening(self, universe: Universe) -> Screening | None:
-        if not (self._shortcut and can_screen(universe.policy)):
-            return None
-        snapshot = self._scene.snapshot(universe.start, universe.columns, self._ledger)
-        policy, _ = tighten(universe.policy, snapshot.vault)
-        return Screening(self._seen, universe, policy, self._ledger, self._recorder)
 
     def result(self) -> BacktestResult:
         return self._recorder.result(self._ledger.costs(), self._path.source)

@@ -16,7 +16,6 @@ from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
 from keeper.sizing.bounds import borrow_rate
 
 COST_FIELDS = tuple(field.name for field in fields(Costs))
-PAID, EARNED = COST_FIELDS.index("borrow_interest"), COST_FIELDS.index("interest_earned")
 DAY_S = 86_400
 CLOSE_FACTOR_HEALTH_FACTOR = 0.95
 """Aave LiquidationLogic: below it all debt may be repaid by a liquidator, above it half."""
@@ -63,13 +62,6 @@ class Ledger:
 
     def costs(self) -> Costs:
         return Costs(*self.spent.tolist())
-
-    def spent_on_interest(self) -> tuple[float, float]:
-        """Paid and earned so far, USD."""
-        return float(self.spent[PAID]), float(self.spent[EARNED])
-
-    def record_interest(self, paid: float, earned: float) -> None:
-        self.spent[PAID], self.spent[EARNED] = paid, earned
 
     # ------------------------------------------------------------------ time
 

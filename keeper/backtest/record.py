@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.backtest.ledger import COST_FIELDS, EARNED, PAID, Ledger
+from keeper.backtest.ledger import COST_FIELDS, Ledger
 from keeper.backtest.result import BacktestResult, Costs, Event
 from keeper.cycle.pipeline import Assessment
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.risk.contributions import risk_shares, volatility
-
-if TYPE_CHECKING:
-    from keeper.backtest.screen.numbers import Traces
 
 NO_ESTIMATE = "no estimate"
 
@@ -43,7 +39,6 @@ class Recorder:
         self.tracking_error = np.full(bars, math.nan)
         self.spent = np.zeros((bars, len(COST_FIELDS)))
         self._events: list[Event] = []
-        self._decided = 0
 
     def event(self, event: Event) -> None:
         self._events.append(event)
@@ -56,7 +51,6 @@ class Recorder:
         self._vault(t, ledger)
 
     def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:
-        self._decided += 1
         self._vault(t, ledger)
         row = t - self._first
         target, covariance = assessment.target, np.array(assessment.model.covariance)
@@ -66,35 +60,9 @@ class Recorder:
         self.aimed_at[row] = target.volatility
         self.tracking_error[row] = volatility(held - np.array(target.weights), covariance)
         self.target_leverage[row] = target.leverage
-        self.binding[row] = self.name_number(target.binding)
+        self.binding[row] = self._bound_number(target.binding)
 
-    def skipped(
-        self,
-        start: int,
-        stop: int,
-        columns: NDArray[np.intp],
-        traces: Traces,
-        names: NDArray[np.int16],
-        spent: NDArray[np.float64],
-        on_paper: float,
-    ) -> None:
-        """Bars [start, stop) that the compiled screen has passed; ``names`` turns its bounds into ours."""
-        rows, bars = slice(start - self._first, stop - self._first), slice(start, stop)
-        self.nav[rows] = traces.nav[bars] * on_paper
-        self.weights[rows, columns] = traces.weights[bars]
-        self.risk_shares[rows, columns] = traces.risk_shares[bars]
-        self.target_leverage[rows] = traces.target_leverage[bars]
-        self.binding[rows] = names[traces.binding[bars]]
-        self.health_factor[rows] = traces.health_factor[bars]
-        self.low_health_factor[rows] = traces.low_health_factor[bars]
-        self.forecast[rows] = traces.forecast[bars]
-        self.aimed_at[rows] = traces.aimed_at[bars]
-        self.tracking_error[rows] = traces.tracking_error[bars]
-        self.spent[rows] = spent
-        self.spent[rows, PAID] = traces.borrow_interest[bars]
-        self.spent[rows, EARNED] = traces.interest_earned[bars]
-
-    def name_number(self, binding: str) -> int:
+    def _bound_number(self, binding: str) -> int:
         if binding not in self._names:
             self._names.append(binding)
         return self._names.index(binding)
@@ -128,7 +96,6 @@ class Recorder:
             cost_path=self.spent,
             notes=path.notes,
             tracking_error=self.tracking_error,
-            decided_bars=self._decided,
         )
 
     def _vault(self, t: int, ledger: Ledger) -> None:

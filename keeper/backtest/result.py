@@ -91,5 +91,3 @@ class BacktestResult:
     notes: tuple[str, ...]
     tracking_error: NDArray[np.float64]
     """(T,), annualised: risk of the held weights against the target's; NaN where there is no target."""
-    decided_bars: int
-    """Bars at which the live functions were called; at the others a compiled check had shown that they would hold."""

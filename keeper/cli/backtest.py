@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +60,6 @@ def backtest(
     symbols = tuple(asset.symbol for asset in policy.assets)
     path = market_path(data, symbols, since, until, policy.estimate.max_gap_s)
     venue = recorded_venue(nav, vault_size)
-    tell_of_the_wait()
     results = list(_runs(path, policy, venue, benchmarks=benchmarks))
     summaries = [summarise(result) for result in results]
     out.mkdir(parents=True, exist_ok=True)
@@ -73,38 +71,12 @@ def backtest(
     console().print(f"\n{page}\n" + "\n".join(str(table) for table in tables))
 
 
-def tell_of_the_wait() -> None:
-    """What makes this run slower than the next one, if anything does."""
-    from keeper.cli.progress import print_progress
-
-    if find_spec("numba") is None:
-        print_progress(
-            "numba is not installed (pip install 'keeper[research]'): every bar is asked, which takes minutes"
-        )
-        return
-    import keeper.risk.compiled  # noqa: F401  # sets where its cache is
-    from keeper.risk.compiled.cache import is_warm
-
-    if not is_warm():
-        print_progress("compiling the loop over bars, once for this version: about 20 seconds")
-
-
 def _runs(path: MarketPath, policy: Policy, venue: Venue, *, benchmarks: bool) -> Iterator[BacktestResult]:
-    from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
-    from keeper.backtest.engine import backtest as run
-    from keeper.cli.progress import bar
+    from keeper.backtest.runs import benchmark_runs, strategy_run
+    from keeper.cli.progress import bar, print_progress
 
-    strategy = policy.size.allocation.replace("_", " ")
-    with bar(strategy) as progress:
-        yield run(path, policy, venue, strategy, progress)
-    if not benchmarks:
-        return
-    for name, allocation in ALLOCATIONS.items():
-        if allocation != policy.size.allocation:
-            with bar(name) as progress:
-                every = DECIDES_EVERY.get(allocation, 1)
-                yield run(path, with_allocation(policy, allocation), venue, name, progress, every)
-    for holding in HOLDINGS:
-        result = held(path, policy, venue, holding)
-        if result is not None:
-            yield result
+    with bar(policy.size.allocation.replace("_", " ")) as progress:
+        yield strategy_run(path, policy, venue, progress)
+    if benchmarks:
+        print_progress("running the benchmark strategies, one process per core")
+        yield from benchmark_runs(path, policy, venue, lambda name: print_progress(f"{name}: done"))

@@ -63,7 +63,6 @@ def sweep(
     ] = Path("sweep"),
 ) -> None:
     """Try variants of the strategy on recorded prices; says how much of the best one is luck."""
-    from keeper.cli.backtest import tell_of_the_wait
     from keeper.cli.market import market_path
     from keeper.cli.output import console
     from keeper.cli.venue import recorded_venue
@@ -88,7 +87,6 @@ def sweep(
     base = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in base.assets)
     path = market_path(data, symbols, since, until, base.estimate.max_gap_s)
-    tell_of_the_wait()
     try:
         candidates = _run(path, policies, assignments, recorded_venue(nav), out, workers, scheduler)
     except KeyboardInterrupt:

@@ -16,5 +16,5 @@ Each step reads only the ones before it:
        |
     decide          HOLD, REBALANCE, ITERATE or RIPCORD
 
-``measures`` has the scalar formulas. The backtest's screen compiles the same functions.
+``measures`` has the scalar formulas.
 """

@@ -1,7 +1,6 @@
 """The scalar formulas of triggers, moves and limits.
 
-They use only scalars, indexed sequences and ``math``, and call no other function, so that numba compiles them
-unchanged for the backtest's screen. Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are
+Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are
 bps of the value traded.
 """
 

@@ -55,7 +55,6 @@ def a_result(nav: np.ndarray, **changes: Any) -> BacktestResult:
         cost_path=np.zeros((bars, len(COST_FIELDS))),
         notes=(),
         tracking_error=np.zeros(bars),
-        decided_bars=0,
     )
     return replace(result, **changes)
 

@@ -74,20 +74,6 @@ def returns(bars: int, n: int) -> F:
     return np.ascontiguousarray(0.006 * shocks @ (vectors * np.sqrt(np.maximum(values, 0))).T)
 
 
-def history(n: int, bars: int, half_life_bars: float) -> F:
-    """Consecutive EWMA correlations (bars, n, n), as a backtest meets them, one bar apart."""
-    lam = 2.0 ** (-1.0 / half_life_bars)
-    moves = returns(2_000 + bars, n)
-    before = moves[:2_000] * np.sqrt(lam ** np.arange(1_999, -1, -1))[:, None]
-    state = (1 - lam) * before.T @ before
-    found = np.empty((bars, n, n))
-    for t, row in enumerate(moves[2_000:]):
-        state = lam * state + (1 - lam) * np.outer(row, row)
-        deviations = np.sqrt(np.diag(state))
-        found[t] = with_unit_diagonal(state / np.outer(deviations, deviations))
-    return found
-
-
 def gap(weights: F, sigma: F) -> float:
     """``max_i |n RC_i / s_p - 1|`` of weights meant to carry equal risk, in extended precision."""
     w = np.asarray(weights, dtype=np.longdouble).ravel()

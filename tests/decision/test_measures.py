@@ -1,66 +1,19 @@
-"""The numbers behind the gates: by hand, and the same when compiled."""
+"""The numbers behind the gates, by hand."""
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from keeper.decision import measures
-from keeper.decision.no_trade import sweep
 from keeper.risk.contributions import risk_shares, volatility
 from tests.factories import CORRELATION, VOLATILITIES
 
 SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
 HELD, DUE = np.array([0.5, 0.4, 0.3, 0.3]), np.array([0.6, 0.3, 0.0, 0.5])
 COSTS = np.array([10.0, 20.0, 40.0, 80.0])
-
-EXAMPLES: dict[str, tuple[Any, ...]] = {
-    "relative_gap": (1.2, 1.0),
-    "widest_gap": (HELD, DUE),
-    "tracking_error": (HELD, DUE, SIGMA),
-    "outer_band": (0.15, 0.08, 0.02),
-    "turnover": (HELD, DUE),
-    "trade_cost": (HELD, DUE, COSTS, 5.0, 1.5, 1e6),
-    "benefit": (0.08, 0.03, 4.0, 30 / 365, 1e6),
-    "gas_price_limit": (9.0, 7.0, 1.0, 40.0, 120.0),
-    "part_to_ellipsoid": (0.06, 0.04, 0.5),
-    "share_within_bounds": (HELD, 1.45, 0.01 * COSTS, np.array([1.4]), np.array([0.01])),
-    "allowed_part": (HELD, DUE, COSTS, 0.5, 100.0),
-    "overshoot": (HELD, 1.5 * DUE, DUE, SIGMA, np.array([0.15, 0.15, 0.02])),
-}
-
-
-def functions() -> dict[str, Callable[..., Any]]:
-    return dict(inspect.getmembers(measures, inspect.isfunction))
-
-
-def test_every_measure_has_an_example() -> None:
-    assert set(functions()) == set(EXAMPLES)
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_a_measure_compiles_as_it_stands_and_gives_the_same(name: str) -> None:
-    numba = pytest.importorskip("numba", reason="keeper[research] is not installed")
-    function = functions()[name]
-    plain = function(*[one.tolist() if isinstance(one, np.ndarray) else one for one in EXAMPLES[name]])
-    assert numba.njit(function)(*EXAMPLES[name]) == pytest.approx(plain, rel=1e-13)
-
-
-def test_a_sweep_compiles_as_it_stands_and_gives_the_same() -> None:
-    numba = pytest.importorskip("numba", reason="keeper[research] is not installed")
-    x, slope = HELD.copy(), SIGMA @ (HELD - DUE)
-    listed, slopes = x.tolist(), slope.tolist()
-    moved = numba.njit(sweep)(x, slope, HELD, SIGMA, 1e-4 * COSTS)
-    assert sweep(listed, slopes, HELD.tolist(), SIGMA.tolist(), (1e-4 * COSTS).tolist()) == pytest.approx(
-        moved
-    )
-    assert listed == pytest.approx(x, rel=1e-13)
-    assert slopes == pytest.approx(slope, rel=1e-12)
 
 
 @pytest.mark.parametrize(

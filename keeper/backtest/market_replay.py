@@ -36,7 +36,7 @@ QUOTE_GAS = 100_000
 IMPLIED_SOURCE = "DVOL"
 
 
-class Scene:
+class MarketReplay:
     """One path as the keeper would have seen it, at any of its bars. ``rows`` are prices with 8 decimals, as feeds
     answer; an asset's last price stays when its price stops."""
 
