@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore faults bench chaos fuzz states backtest evaluate lint format lock setup contracts clean
+.PHONY: help demo test test-fast explore faults bench chaos fuzz states backtest evaluate lint format lock setup settings contracts clean
 MINUTES ?= 60
 KILLS ?= 1000
 REORGS ?= 500
@@ -59,6 +59,9 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
 	  --python-version 3.11 --universal -q -o requirements.lock
 	@.venv/bin/uv pip compile --group peers -c requirements.lock --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-peers.lock
+
+settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md from keeper/settings
+	@$(PY) -m keeper.settings
 
 contracts: $(READY) ## compile vault and queue, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile

@@ -27,7 +27,7 @@ from keeper.feeds.kraken import Kraken
 from keeper.journal.bars import Added, StoredBars
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
-from keeper.settings.to_domain import endpoints
+from keeper.settings.endpoints import endpoints
 
 if TYPE_CHECKING:
     from keeper.settings.schema import Settings

@@ -25,18 +25,10 @@ from keeper.domain.record import CycleInputs, DecisionRecord, Mode
 from keeper.feeds.deribit import Deribit
 from keeper.journal.files import locked_key
 from keeper.journal.pause_store import StoredPauses
+from keeper.settings.endpoints import Endpoints, endpoints, key_source, references, venues
 from keeper.settings.load import deployed_symbols
+from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import (
-    Endpoints,
-    endpoints,
-    held,
-    key_source,
-    policy,
-    references,
-    settings_hash,
-    venues,
-)
 
 if TYPE_CHECKING:
     from keeper.feeds.candle_venue import CandleVenue
@@ -82,7 +74,7 @@ def strategy(settings: Settings, progress: Progress) -> Policy:
     whole, deployed = policy(settings), deployed_symbols(settings)
     if deployed is None:
         return whole
-    kept, left_out = held(whole, deployed)
+    kept, left_out = restricted(whole, deployed)
     if left_out:
         progress(
             f"{', '.join(left_out)} not in this deployment: left out, the other budgets scaled to sum to 1"

@@ -16,8 +16,9 @@ from keeper.journal.files import locked_key
 from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.settings.endpoints import endpoints
+from keeper.settings.policy import policy, settings_hash
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints, policy, settings_hash
 
 if TYPE_CHECKING:
     from keeper.tx.manager import TransactionSender

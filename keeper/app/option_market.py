@@ -11,8 +11,8 @@ from keeper.cycle.run import underlyings
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.feeds.deribit import BookSlice, Deribit
+from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.pause_state import Pause
 from keeper.domain.tx import InFlight
 from keeper.journal.pause_store import StoredPauses, paused_by_file
+from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints
 from keeper.views.status import VaultStatus
 
 if TYPE_CHECKING:

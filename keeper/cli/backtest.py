@@ -54,7 +54,7 @@ def backtest(
     from keeper.report.picture import write_picture
     from keeper.report.tables import write_tables
     from keeper.settings.load import load_strategy
-    from keeper.settings.to_domain import policy as policy_of
+    from keeper.settings.policy import policy as policy_of
 
     policy = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in policy.assets)

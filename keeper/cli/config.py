@@ -18,8 +18,8 @@ def _group() -> None:
 def show(as_json: AsJson = False) -> None:
     """Show every setting, its value and where it comes from. Secrets are hidden."""
     from keeper.cli.output import print_json
+    from keeper.settings.policy import settings_hash
     from keeper.settings.show import shown
-    from keeper.settings.to_domain import settings_hash
 
     settings, rows = shown()
     digest = settings_hash(settings)

@@ -126,7 +126,7 @@ def _from_venue(
     from keeper.app.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
     from keeper.cli.progress import bar, print_progress
     from keeper.journal.bars import StoredBars
-    from keeper.settings.to_domain import references
+    from keeper.settings.endpoints import references
 
     known_as, results = references(settings), []
     until = now(settings, print_progress) - SETTLED_S

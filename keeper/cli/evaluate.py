@@ -57,7 +57,7 @@ def evaluate(
     from keeper.evaluate.evaluate import Periods
     from keeper.evaluate.evaluate import evaluate as run
     from keeper.settings.load import load_strategy
-    from keeper.settings.to_domain import policy as policy_of
+    from keeper.settings.policy import policy as policy_of
 
     policy = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in policy.assets)

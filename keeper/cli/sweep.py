@@ -67,7 +67,7 @@ def sweep(
     from keeper.cli.output import console
     from keeper.cli.venue import recorded_venue
     from keeper.settings.load import load_strategy
-    from keeper.settings.to_domain import policy as policy_of
+    from keeper.settings.policy import policy as policy_of
     from keeper.sweep.findings import findings
     from keeper.sweep.scores import SCORES
 
@@ -118,7 +118,7 @@ def _policies(
 ) -> tuple[dict[int, Policy], dict[int, str]]:
     """Raises InvalidSetting when no combination is a strategy."""
     from keeper.settings.load import load_variant
-    from keeper.settings.to_domain import policy as policy_of
+    from keeper.settings.policy import policy as policy_of
 
     policies: dict[int, Policy] = {}
     left_out: dict[int, str] = {}

@@ -35,7 +35,7 @@ def unblock(
     from keeper.cli.rebalance import chosen_mode
     from keeper.domain.urgency import Urgency
     from keeper.settings.load import load
-    from keeper.settings.to_domain import policy
+    from keeper.settings.policy import policy
     from keeper.views.lines import pause_lines
 
     mode = chosen_mode("keeper unblock", simulate=simulate, execute=execute)

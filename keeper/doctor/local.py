@@ -11,8 +11,9 @@ from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import Tampered
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.settings.endpoints import endpoints
 from keeper.settings.load import load
-from keeper.settings.to_domain import endpoints, settings_hash
+from keeper.settings.policy import settings_hash
 
 
 def settings(context: DoctorContext) -> Diagnosis:

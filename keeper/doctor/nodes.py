@@ -8,9 +8,9 @@ from contextlib import suppress
 from keeper.app.composition import acting_account, node_at
 from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted
-from keeper.settings.schema import DEV_CHAIN_ID
-from keeper.settings.to_domain import endpoints
+from keeper.settings.endpoints import endpoints
 
 MAX_CLOCK_SKEW_S = 120
 
@@ -38,7 +38,7 @@ def node(context: DoctorContext) -> Diagnosis:
         if single
         else f"; {where.quorum} of {len(where.rpc_urls)} nodes must give the same answer"
     )
-    doubtful = errors or (single and where.chain_id != DEV_CHAIN_ID)
+    doubtful = errors or (single and where.chain_id != DEVELOPMENT_CHAIN_ID)
     return Diagnosis(
         "node",
         LineStatus.WARNING if doubtful else LineStatus.OK,
@@ -84,7 +84,7 @@ def contracts(context: DoctorContext) -> Diagnosis:
 
 
 def clock(context: DoctorContext) -> Diagnosis:
-    if context.snapshot.block.chain_id == DEV_CHAIN_ID:
+    if context.snapshot.block.chain_id == DEVELOPMENT_CHAIN_ID:
         return Diagnosis(
             "clock", LineStatus.OK, "a development chain keeps its own time, so clocks are not compared"
         )

@@ -21,8 +21,8 @@ from keeper.journal.store import Journal
 from keeper.oracle.memory import remembered
 from keeper.oracle.price_gate import judged, usable
 from keeper.oracle.twap import twap_opinions
+from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints
 
 
 def feeds(context: DoctorContext) -> Diagnosis:

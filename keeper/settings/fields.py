@@ -1,9 +1,9 @@
-"""The names of the settings: as dotted fields, as environment variables, and where they are defined."""
+"""The settings' declarations, taken apart: dotted names, environment variables, tables and allowed words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -19,19 +19,19 @@ def variable(field: str) -> str:
 
 
 def setting_names() -> tuple[str, ...]:
-    """Every setting in dotted form; an asset's and a scenario's with ``[]`` for the place in the list."""
+    """Every setting in dotted form; ``[]`` stands for the place in a list of tables."""
     return tuple(name for name, _ in setting_fields())
 
 
 def setting_fields(model: type[BaseModel] = Settings, above: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every setting's dotted name and its definition."""
     for name, field in model.model_fields.items():
-        nested = _nested(field)
-        if nested is None:
+        table = nested_table(field)
+        if table is None:
             yield f"{above}{name}", field
         else:
-            repeated = "[]" if field.annotation is not nested else ""
-            yield from setting_fields(nested, f"{above}{name}{repeated}.")
+            repeated = "[]" if field.annotation is not table else ""
+            yield from setting_fields(table, f"{above}{name}{repeated}.")
 
 
 def flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -52,7 +52,7 @@ def table_at(loc: tuple[int | str, ...]) -> type[BaseModel] | None:
             continue
         if model is None or part not in model.model_fields:
             return None
-        model = _nested(model.model_fields[part])
+        model = nested_table(model.model_fields[part])
     return model
 
 
@@ -63,6 +63,19 @@ def field_at(loc: tuple[int | str, ...]) -> FieldInfo | None:
     return None if model is None else model.model_fields.get(names[-1])
 
 
-def _nested(field: FieldInfo) -> type[BaseModel] | None:
+def nested_table(field: FieldInfo) -> type[BaseModel] | None:
+    """The table that a field is, or is a list of; None for a single setting."""
     candidates = (field.annotation, *get_args(field.annotation))
     return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def heading(table: type[BaseModel]) -> str:
+    """The first line of the table's docstring, without its full stop."""
+    return (table.__doc__ or "").split("\n", 1)[0].removesuffix(".")
+
+
+def literals(annotation: Any) -> tuple[Any, ...]:
+    """The allowed values of a Literal, also of one in a union or a tuple; () for any other type."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(word for part in get_args(annotation) for word in literals(part))

@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in sentences: the field as the operator wrote it, value, meaning."""
+"""Wrong settings as sentences: the name that the operator wrote, the value, the rule and the meaning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IN_ENVIRONMENT = frozenset(Settings.model_fields) - frozenset(STRATEGY)
 
 
 def misspelt(given: Iterable[str]) -> Iterator[str]:
-    """Variables that nearly are settings: they would be ignored silently otherwise."""
+    """Sentences on variables with nearly the name of a setting, which would be ignored otherwise."""
     names = [variable(field) for field in Settings.model_fields]
     for name in sorted(set(given)):
         if not name.startswith(PREFIX) or name in names or name.partition("__")[0] in names:
@@ -27,17 +27,17 @@ def misspelt(given: Iterable[str]) -> Iterator[str]:
 
 
 def mistakes(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
-    """One sentence per mistake; ``origins`` says which source gave a dotted field."""
+    """One sentence per mistake. ``origins`` is the source of each dotted field."""
     every = error.errors(include_url=False)
     for details in every:
         if details["type"] == "too_short" and any(_within(other, details) for other in every):
-            continue  # only because the entries themselves are wrong
+            continue  # the list is short because its entries are wrong, which is a mistake of its own
         field = ".".join(str(part) for part in details["loc"])
         yield _sentence(field, details, _origin(field, origins))
 
 
 def listed(sentences: list[str]) -> str:
-    """One sentence as it is, several as a list."""
+    """One sentence as it is, several as a list with their number."""
     if len(sentences) == 1:
         return sentences[0]
     return f"{len(sentences)} settings are wrong:\n" + "\n".join(f"- {sentence}" for sentence in sentences)
@@ -75,7 +75,7 @@ def _sentence(field: str, details: ErrorDetails, origin: str | None) -> str:
 
 
 def _all_fields(loc: tuple[int | str, ...]) -> list[str]:
-    """The names that could have stood where an unknown one stood, and every table's, in dotted form."""
+    """Dotted names to suggest for an unknown one: those of its own table first, then every setting."""
     above = ".".join(str(part) for part in loc[:-1])
     model = table_at(loc[:-1])
     siblings = (

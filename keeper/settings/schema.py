@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.settings.strategy import (
     AssetTable,
     DailyTable,
@@ -21,21 +22,24 @@ from keeper.settings.strategy import (
 
 BUDGET_TOLERANCE = 1e-9
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
-DEV_CHAIN_ID = 31337
-PUBLIC_DERIBIT = "https://www.deribit.com/api/v2"
+PUBLIC_URLS = {
+    "coinbase": "https://api.exchange.coinbase.com",
+    "kraken": "https://api.kraken.com",
+    "binance": "https://api.binance.com",
+    "deribit": "https://www.deribit.com/api/v2",
+}
 STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "oracle")
 
 
 def _address(value: str) -> str:
-    """Checksummed (EIP-55), or in one case; a wrong checksum is a mistyped address."""
+    """Checksummed (EIP-55). All digits in one case carry no checksum; a wrong checksum is a mistyped address."""
     from eth_utils.address import is_hex_address, to_checksum_address
 
     digits = value.removeprefix("0x")
-    one_case = digits in (digits.lower(), digits.upper())
     if not value.startswith("0x") or not is_hex_address(value):
         raise ValueError("not an Ethereum address: 0x and 40 hexadecimal digits")
     checksummed = str(to_checksum_address(value))
-    if not one_case and value != checksummed:
+    if digits not in (digits.lower(), digits.upper()) and value != checksummed:
         raise ValueError("not an Ethereum address: its checksum (EIP-55) is wrong, so a digit is mistyped")
     return checksummed
 
@@ -50,13 +54,22 @@ def _http_urls(value: str) -> str:
     """One or several, separated by commas; joined by a comma alone."""
     urls = [_http_url(url.strip()) for url in value.split(",")]
     if len(set(urls)) < len(urls):
-        raise ValueError("the same node is listed twice: it would confirm itself")
+        raise ValueError("the same node is listed twice, so it would confirm itself")
     return ",".join(urls)
+
+
+def _journal_url(value: str) -> str:
+    if not value.startswith(("sqlite:", "sqlite+", "postgresql:", "postgresql+")):
+        raise ValueError(
+            "neither a SQLite file (sqlite:///keeper.db) nor PostgreSQL (postgresql://user@host/database)"
+        )
+    return value
 
 
 Address = Annotated[str, AfterValidator(_address)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HttpUrls = Annotated[str, AfterValidator(_http_urls)]
+JournalUrl = Annotated[str, AfterValidator(_journal_url)]
 
 
 class Settings(BaseSettings):
@@ -79,10 +92,10 @@ class Settings(BaseSettings):
     )
     rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = Field(
         default=None,
-        description="how many nodes must say the same; default: more than half; of several at least 2",
+        description="number of nodes that must agree, of several at least 2; default: more than half of them",
     )
     chain_id: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="chain id the node must report"
+        default=None, description="chain id that the node must report"
     )
     vault: Address | None = Field(default=None, description="address of the RiskParityVault")
     quoter: Address | None = Field(
@@ -90,60 +103,62 @@ class Settings(BaseSettings):
     )
     multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
     redemption_queue: Address | None = Field(
-        default=None, description="address of the vault's RedemptionQueue; without one there is none"
+        default=None, description="address of the vault's RedemptionQueue, if it has one"
     )
     address_book: Path | None = Field(
         default=None, description="TOML file whose entries replace those of the built-in address book"
     )
-    deribit_url: HttpUrl = Field(default=PUBLIC_DERIBIT, description="Deribit's API")
+    deribit_url: HttpUrl = Field(default=PUBLIC_URLS["deribit"], description="address of Deribit's API")
     coinbase_url: HttpUrl | None = Field(
-        default=None, description="Coinbase's API; default: https://api.exchange.coinbase.com"
+        default=None, description=f"address of Coinbase's API; default: {PUBLIC_URLS['coinbase']}"
     )
     kraken_url: HttpUrl | None = Field(
-        default=None, description="Kraken's API; default: https://api.kraken.com"
+        default=None, description=f"address of Kraken's API; default: {PUBLIC_URLS['kraken']}"
     )
     binance_url: HttpUrl | None = Field(
-        default=None, description="Binance's API; default: https://api.binance.com"
+        default=None, description=f"address of Binance's API; default: {PUBLIC_URLS['binance']}"
     )
-    journal_url: str = Field(
-        default="sqlite:///keeper.db",
-        min_length=1,
-        description="the journal: a SQLite file or a PostgreSQL database",
+    journal_url: JournalUrl = Field(
+        default="sqlite:///keeper.db", description="the journal: a SQLite file or a PostgreSQL database"
     )
     deployment: Path | None = Field(
         default=None,
-        description="deployment file of a devnet: gives node, chain id, addresses and key unless set here",
+        description="deployment file of a devnet; its node, chain id, addresses and key apply unless they are set",
     )
-    config: Path | None = Field(default=None, description="strategy file; ./keeper.toml when it exists")
+    config: Path | None = Field(
+        default=None,
+        description="strategy file; default: ./keeper.toml if it exists, else the built-in defaults",
+    )
     keystore: Path | None = Field(default=None, description="encrypted keystore V3 file of the keeper's key")
     keystore_password_file: Path | None = Field(
         default=None,
-        description="file whose first line is the keystore's password; without it: asked on the terminal",
+        description="file whose first line is the keystore's password; without it the terminal asks",
     )
     private_key: SecretStr | None = Field(
-        default=None, description=f"raw private key, accepted on chain id {DEV_CHAIN_ID} only"
+        default=None, description=f"raw private key; accepted on chain id {DEVELOPMENT_CHAIN_ID} only"
     )
     sender: Address | None = Field(
-        default=None, description="account a simulation acts as when no key is set; else it is the key's"
+        default=None, description="account of a simulation without a key, or of the remote signer"
     )
     signer_url: HttpUrl | None = Field(
         default=None, description="remote signer (web3signer's eth_signTransaction) that holds the key"
     )
     private_rpc_url: HttpUrl | None = Field(
-        default=None, description="relay for trades that must not be seen in the public mempool"
+        default=None, description="relay that keeps trades out of the public mempool"
     )
     pause_file: Path = Field(
-        default=Path("keeper.pause"), description="while this file exists the keeper only deleverages"
+        default=Path("keeper.pause"), description="while this file exists, the keeper only deleverages"
     )
     lock_directory: Path | None = Field(
         default=None,
-        description="where keys are locked against a second keeper; default: ~/.local/state/keeper",
+        description="directory of the locks that keep a second keeper from using the same key; default: "
+        "~/.local/state/keeper",
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="log lines for people or machines; auto: console on a terminal"
+        default="auto", description="format of log lines; auto is console on a terminal, else json"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="least level logged"
+        default="info", description="lowest level of log lines"
     )
 
     assets: tuple[AssetTable, ...] = Field(
@@ -185,25 +200,26 @@ class Settings(BaseSettings):
             raise ValueError(f"assets: {', '.join(twice)} is listed twice")
         total = sum(asset.budget for asset in self.assets)
         if abs(total - 1) > BUDGET_TOLERANCE:
-            raise ValueError(f"assets: the budgets sum to {total:.10g}, not 1")
+            budgets = ", ".join(f"{asset.symbol} {asset.budget:.10g}" for asset in self.assets)
+            raise ValueError(f"assets: the budgets sum to {total:.10g}, not 1: {budgets}")
         if self.decision.alert_health_factor > self.size.min_health_factor:
             raise ValueError(
                 f"decision.alert_health_factor {self.decision.alert_health_factor} is above "
-                f"size.min_health_factor {self.size.min_health_factor}: every target would raise the alert"
+                f"size.min_health_factor {self.size.min_health_factor}, so every target would raise the alert"
             )
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(
-                "signer_url: a remote signer needs KEEPER_SENDER, whose key it holds, and no KEEPER_KEYSTORE"
+                "KEEPER_SIGNER_URL needs KEEPER_SENDER, the account whose key the signer holds, and no KEEPER_KEYSTORE"
             )
         nodes = len(self.rpc_url.split(",")) if self.rpc_url is not None else 1
         if self.rpc_quorum is not None and not min(2, nodes) <= self.rpc_quorum <= nodes:
             raise ValueError(
-                f"rpc_quorum: {self.rpc_quorum} of {nodes} node(s): "
-                + ("with one node it is 1" if nodes == 1 else f"of several at least 2 and at most {nodes}")
+                f"KEEPER_RPC_QUORUM = {self.rpc_quorum}: KEEPER_RPC_URL names {nodes} node(s), so it is "
+                + ("1" if nodes == 1 else f"at least 2 and at most {nodes}")
             )
-        if self.private_key is not None and self.chain_id not in (None, DEV_CHAIN_ID):
+        if self.private_key is not None and self.chain_id not in (None, DEVELOPMENT_CHAIN_ID):
             raise ValueError(
-                f"private_key: accepted on chain id {DEV_CHAIN_ID} only, not on {self.chain_id}: "
+                f"KEEPER_PRIVATE_KEY is accepted on chain id {DEVELOPMENT_CHAIN_ID} only, not on {self.chain_id}: "
                 "use KEEPER_KEYSTORE and KEEPER_KEYSTORE_PASSWORD_FILE"
             )
         return self

@@ -1,6 +1,7 @@
-"""The strategy's tables, one for each of keeper.toml: type, range, default and meaning of every setting.
+"""The only declaration of the strategy's numbers: type, range, default and meaning, one model per table.
 
-Plain models, so that a setting has one way in. The defaults are the shipped strategy.
+``make settings`` writes keeper.toml and the tables of docs/settings.md from here. A docstring becomes the heading of
+its table, a ``title`` begins a group of settings, ``examples`` fill what has no default.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
+
+MAX_HEAD_AGE_S = 180
+DEVIATION_BPS = 50
 
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -24,90 +30,90 @@ class _Table(BaseModel):
 
 
 class AssetTable(_Table):
-    """One risk asset."""
+    """What to hold."""
 
     symbol: str = Field(min_length=1, description="symbol of the token, as the token itself reports it")
     budget: PositiveFraction = Field(description="share of the portfolio's risk; all budgets sum to 1")
     max_weight: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=1.5, description="largest value / NAV; the vault's own limit tightens it"
-    )
-    implied_underlying: Literal["BTC", "ETH"] | None = Field(
-        default=None,
-        description="option market whose implied volatility it reads; without one it borrows a ratio",
-    )
-    implied_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.25, description="share of implied variance in the blend"
+        default=1.5, description="highest value / NAV; the vault's own limit applies where it is lower"
     )
     max_share: PositiveFraction = Field(
         default=1.0,
-        description="largest share of the value of all risk assets; what it cuts off goes to the others",
+        description="highest share of the value of all risk assets; the excess goes to the other assets",
+    )
+    implied_underlying: Literal["BTC", "ETH"] | None = Field(
+        default=None,
+        description="option market of its implied volatility; an asset without one borrows the ratio of the most "
+        "correlated asset that has one",
+    )
+    implied_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.25, description="weight of implied volatility in the blend with historical volatility"
     )
     trade_cost_bps: Bps | None = Field(
         default=None,
-        description="cost of trading it assumed before it is quoted, bps; without one decision.trade_cost_bps",
+        description="assumed cost of a trade before it is quoted; default: decision.trade_cost_bps",
+        examples=[60],
     )
 
 
 class EstimateTable(_Table):
-    """From price rounds to a covariance."""
+    """How risky the assets are: from prices to a covariance."""
 
     bar_seconds: Literal[3600, 14400, 86400] = Field(
-        default=3600, description="grid on which rounds are sampled, seconds"
+        default=3600, title="Price bars", description="length of a bar"
     )
-    history_s: Seconds = Field(default=120 * 86400, description="how far back rounds are read, seconds")
+    history_s: Seconds = Field(default=120 * 86400, description="how far back prices are read")
+    min_bars: Annotated[int, Field(ge=2)] = Field(
+        default=504, description="lowest number of bars from which an asset is estimated"
+    )
+    max_gap_s: Seconds = Field(default=43200, description="longest gap that the last price fills")
     volatility: Literal["ewma", "ewma_mix", "har"] = Field(
         default="ewma_mix",
-        description="estimator of historical volatility: EWMA, the mean of several, or log-HAR",
+        title="Historical volatility and correlation: docs/estimators.md",
+        description="estimator of volatility: one EWMA, the mean of several EWMAs, or log-HAR",
     )
     correlation: Literal["ewma", "ewma_mix", "iterated"] = Field(
         default="ewma_mix",
-        description="estimator of correlations; iterated: EWMA of returns in units of their own volatility",
+        description="estimator of correlations; iterated is an EWMA of returns divided by their own volatility",
     )
     mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = Field(
-        default=(1.0, 5.0, 42.0), description="half-lives that ewma_mix weighs equally, days"
+        default=(1.0, 5.0, 42.0), description="half-lives of ewma_mix, equally weighted"
     )
-    volatility_half_life_days: HalfLife = Field(
-        default=5.0, description="half-life of volatilities under ewma, days"
-    )
+    volatility_half_life_days: HalfLife = Field(default=5.0, description="half-life of volatility under ewma")
     correlation_half_life_days: HalfLife = Field(
-        default=21.0, description="half-life of correlations under ewma and iterated, days"
+        default=21.0, description="half-life of correlation under ewma and iterated"
     )
     har_weights: Annotated[tuple[Weight, ...], Field(min_length=4, max_length=4)] = Field(
         default=(0.25, 0.28, 0.21, 0.26),
-        description="har: exponents of the variance of the last day, week, month and the whole history",
+        description="exponents under har: of the variance of the last day, week, month and the whole history",
     )
     har_scale: Annotated[float, Field(gt=0, le=5)] = Field(
-        default=1.25, description="har: factor on the variance"
+        default=1.25, description="factor on the variance under har"
     )
     shrink: bool = Field(
-        default=False, description="shrink correlations towards their mean (Ledoit-Wolf 2004)"
-    )
-    min_bars: Annotated[int, Field(ge=2)] = Field(
-        default=504, description="fewest bars an asset needs to be estimated"
-    )
-    max_gap_s: Seconds = Field(
-        default=43200, description="longest gap over which a last price is carried, seconds"
+        default=False, description="whether correlations are shrunk towards their mean (Ledoit-Wolf 2004)"
     )
     volatility_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.05, description="lowest annualised volatility an asset is given"
+        default=0.05, description="lowest annualised volatility of an asset"
     )
     implied_blend: Literal["variance", "log"] = Field(
         default="variance",
-        description="whether implied and historical volatility are averaged as variances or in logs",
+        title="Implied volatility",
+        description="whether implied and historical volatility are averaged as variances or as logarithms",
     )
     implied_max_age_s: Seconds = Field(
-        default=10800, description="older implied volatility is stale, seconds"
+        default=10800, description="age beyond which implied volatility is stale"
     )
     implied_decay_s: Seconds = Field(
-        default=86400, description="a stale one loses its weight over this time, seconds"
+        default=86400, description="time over which stale implied volatility loses its weight"
     )
     implied_ratio_min: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5,
-        description="lowest plausible implied / historical volatility; below it only raises the blend",
+        description="lowest plausible implied / historical volatility; a lower one can only raise the estimate",
     )
     implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = Field(
         default=3.0,
-        description="highest plausible implied / historical volatility; above it only raises the blend",
+        description="highest plausible implied / historical volatility; a higher one can only raise the estimate",
     )
 
     @model_validator(mode="after")
@@ -120,57 +126,60 @@ class EstimateTable(_Table):
 
 
 class ScenarioTable(_Table):
-    """A named joint loss of the collateral."""
+    """Named joint losses of the collateral that the vault must survive. Repeat the table for more."""
 
-    name: str = Field(min_length=1, description="what the screen calls it")
+    name: str = Field(min_length=1, description="name on the screen")
     loss: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="fraction of the collateral's value lost at once"
     )
 
 
 class GroupTable(_Table):
-    """Assets with a common cap."""
+    """Groups of assets with a common cap; groups may overlap."""
 
-    name: str = Field(min_length=1, description="what the screen calls the group")
-    symbols: tuple[str, ...] = Field(min_length=1, description="assets of the group; groups may overlap")
+    name: str = Field(min_length=1, description="name on the screen")
+    symbols: tuple[str, ...] = Field(min_length=1, description="assets of the group")
     max_share: PositiveFraction = Field(
-        description="largest share of the value of all risk assets that the group may have"
+        description="highest share of the group in the value of all risk assets"
     )
 
 
 class SizeTable(_Table):
-    """From a risk model to weights and leverage."""
+    """How much to hold: from a risk model to weights and leverage."""
 
     allocation: Literal[
         "risk_parity", "inverse_volatility", "equal_weight", "minimum_variance", "hierarchical_risk_parity"
     ] = Field(
         default="risk_parity",
-        description="how capital is spread over the assets; only `risk_parity` heeds the budgets",
+        description="how capital is divided among the assets; only risk_parity uses the budgets",
     )
     target_volatility: Annotated[float, Field(gt=0, le=3)] = Field(
-        default=0.80, description="annualised volatility aimed at, a fraction: 0.80 is 80 %"
+        default=0.80, description="annualised volatility of the target portfolio; 0.80 is 80 %"
     )
     max_leverage: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=2.0, description="largest gross value / NAV; the vault's own limit tightens it"
+        default=2.0, description="highest gross value / NAV; the vault's own limit applies where it is lower"
     )
+    idle_buffer: Fraction = Field(default=0.01, description="part of NAV kept as cash")
     min_health_factor: HealthFactor = Field(
-        default=1.40, description="health factor the target keeps; the vault's own floor tightens it"
+        default=1.40,
+        title="Health factor, also after the stress loss",
+        description="lowest health factor of the target; the vault's own floor applies where it is higher",
     )
     stress_health_factor: Annotated[float, Field(ge=1, le=10)] = Field(
-        default=1.05, description="health factor that must be left after the stress loss"
+        default=1.05,
+        description="health factor left after the stress loss: the worst of stress_sigmas, history and scenarios",
     )
     stress_sigmas: Annotated[float, Field(ge=0, le=30)] = Field(
-        default=6.0, description="stress loss in standard deviations over the time to act"
+        default=6.0, description="stress loss in standard deviations over time_to_act_s"
     )
     time_to_act_s: Seconds = Field(
-        default=86400, description="longest time until somebody deleverages, seconds"
-    )
-    scenarios: tuple[ScenarioTable, ...] = Field(
-        default=(ScenarioTable(name="12 March 2020, one day", loss=0.50),),
-        description="named joint losses of the collateral that must be survived",
+        default=86400,
+        description="longest time until somebody deleverages; period of the history's worst loss",
     )
     max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(
-        default=0.25, description="highest borrow rate after our own borrowing, a fraction a year"
+        default=0.25,
+        title="Lending market",
+        description="highest borrow rate after our own borrowing, a fraction per year",
     )
     max_utilisation: PositiveFraction = Field(
         default=0.92, description="highest utilisation of the debt reserve after our own borrowing"
@@ -178,30 +187,35 @@ class SizeTable(_Table):
     market_share: PositiveFraction = Field(
         default=0.10, description="largest part of a reserve's free liquidity or cap that we take"
     )
-    idle_buffer: Fraction = Field(default=0.01, description="part of NAV kept as cash")
-    groups: tuple[GroupTable, ...] = Field(default=(), description="caps on groups of assets")
+    scenarios: tuple[ScenarioTable, ...] = Field(
+        default=(ScenarioTable(name="12 March 2020, one day", loss=0.50),),
+        description="named joint losses of the collateral that the vault must survive",
+    )
+    groups: tuple[GroupTable, ...] = Field(
+        default=(),
+        description="groups of assets with a common cap",
+        examples=[GroupTable(name="defi", symbols=("LINK", "UNI"), max_share=0.5)],
+    )
 
 
 class UrgencyTable(_Table):
-    """What one urgency may cost."""
+    """What one urgency may cost. A more urgent one may cost more."""
 
-    max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)] = Field(
-        description="highest gas price paid, gwei"
-    )
+    max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)] = Field(description="highest gas price")
     max_slippage_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
-        description="largest loss of a swap against the oracle price, fees included, bps"
+        description="highest loss of a swap against the oracle price, fees included"
     )
     max_trade: Annotated[float, Field(gt=0, le=20)] = Field(
-        description="largest sum of absolute weight changes in one cycle, in NAVs"
+        description="highest sum of absolute weight changes in one cycle, in NAVs"
     )
-    cooldown_s: Annotated[int, Field(ge=0)] = Field(
-        description="least time since the last rebalance, seconds"
+    cooldown_s: Annotated[int, Field(ge=0)] = Field(description="shortest time since the last rebalance")
+    recentring: PositiveFraction = Field(
+        description="part of the distance to the target that one rebalance covers"
     )
-    recentring: PositiveFraction = Field(description="part of the way to the target that one rebalance goes")
 
 
 class UrgenciesTable(_Table):
-    """The urgency table: the more pressing, the more it may cost."""
+    """The rows of the urgency table."""
 
     routine: UrgencyTable = UrgencyTable(
         max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=3600, recentring=1.0
@@ -214,9 +228,8 @@ class UrgenciesTable(_Table):
     )
 
     @model_validator(mode="after")
-    def _pressing_may_cost_more(self) -> UrgenciesTable:
-        rows = (self.routine, self.out_of_band, self.emergency)
-        for calmer, pressing in pairwise(rows):
+    def _more_urgent_may_cost_more(self) -> UrgenciesTable:
+        for calmer, pressing in pairwise((self.routine, self.out_of_band, self.emergency)):
             if (
                 pressing.max_gas_price_gwei < calmer.max_gas_price_gwei
                 or pressing.max_slippage_bps < calmer.max_slippage_bps
@@ -230,96 +243,101 @@ class UrgenciesTable(_Table):
 
 
 class DecisionTable(_Table):
-    """When to trade, and how much."""
+    """When to trade, and how far: docs/trading.md."""
 
     triggers: Annotated[
         tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...],
         Field(min_length=1),
     ] = Field(
         default=("tracking_error", "risk_share", "age"),
-        description="reasons to trade that are looked at, beside the health factor's, which always are",
-    )
-    rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
-        default="ellipsoid",
-        description="where a planned trade aims: at the target, at the point where more trading costs more than it is "
-        "worth, or so near that part of the tracking error is left",
+        title="Reasons to trade",
+        description="reasons to trade, besides the health factor's, which are always checked",
     )
     risk_share_band: PositiveFraction = Field(
         default=0.08,
-        description="trade when an asset's share of risk is off the target's by more (0.08: 8 points)",
+        description="largest distance of an asset's share of risk from its target (0.08: 8 points)",
     )
     out_of_band: PositiveFraction = Field(
-        default=0.24, description="off by more than this is OUT_OF_BAND instead of ROUTINE"
-    )
-    volatility_band: PositiveFraction = Field(
-        default=0.15, description="trade when volatility is off its target by more than this part of it"
-    )
-    leverage_band: PositiveFraction = Field(
-        default=0.15, description="trade when leverage is off its target by more than this part of it"
+        default=0.24,
+        description="distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor",
     )
     tracking_error_band: PositiveFraction = Field(
-        default=0.08,
-        description="trade when the yearly tracking error against the target is more (0.08: 8 % a year)",
+        default=0.08, description="highest tracking error against the target, a year (0.08: 8 %)"
+    )
+    volatility_band: PositiveFraction = Field(
+        default=0.15, description="largest distance of volatility from its target, as a part of the target"
+    )
+    leverage_band: PositiveFraction = Field(
+        default=0.15, description="largest distance of leverage from its target, as a part of the target"
+    )
+    max_age_s: Seconds = Field(default=14 * 86400, description="longest time since the last rebalance")
+    max_redemption_wait_s: Seconds = Field(
+        default=86_400,
+        description="longest wait of a queued redemption; after it cash is freed as OUT_OF_BAND at any benefit",
+    )
+    alert_health_factor: HealthFactor = Field(
+        default=1.30, title="Health factor", description="below it a trade is OUT_OF_BAND"
+    )
+    act_health_factor: HealthFactor = Field(
+        default=1.20, description="below it the keeper deleverages at once (RIPCORD)"
+    )
+    safe_health_factor: HealthFactor = Field(
+        default=1.45, description="health factor that a RIPCORD restores"
+    )
+    rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
+        default="ellipsoid",
+        title="How far to trade",
+        description="where a planned trade stops: at the target, where the next part costs more than it is worth, or "
+        "at tracking_error_left",
     )
     tracking_error_left: Fraction = Field(
         default=0.5,
-        description="part of its band, or of itself where that is less, at which ellipsoid leaves the tracking error",
-    )
-    learn_costs: bool = Field(
-        default=True, description="draw trade_cost_bps of each asset towards what its trades did cost"
-    )
-    pool_costs: bool = Field(
-        default=True,
-        description="expect what the depth of an asset's pools says for the size of its trade, and trade_cost_bps only "
-        "where none is known",
-    )
-    alert_health_factor: HealthFactor = Field(default=1.30, description="below it the urgency is OUT_OF_BAND")
-    act_health_factor: HealthFactor = Field(default=1.20, description="below it: RIPCORD")
-    safe_health_factor: HealthFactor = Field(default=1.45, description="health factor a RIPCORD restores")
-    max_age_s: Seconds = Field(
-        default=14 * 86400, description="trade when the last rebalance is older, seconds"
-    )
-    patience_s: Seconds = Field(
-        default=6 * 3600,
-        description="when the last rebalance is older than max_age_s by more than this, routine pays the gas price "
-        "of out_of_band, seconds",
+        description="part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves",
     )
     min_trade_usd: Annotated[float, Field(ge=0)] = Field(
         default=100.0,
-        description="no smaller trade is made, except out of band where it is worth more than it costs, USD",
+        description="smallest trade; out of band a smaller one is made if it is worth more than it costs",
     )
     risk_aversion: Annotated[float, Field(gt=0, le=100)] = Field(
         default=4.0,
-        description="risk aversion: what a unit of variance costs a year, in the benefit of a trade",
+        title="Benefit and cost of a trade",
+        description="what one unit of variance costs per year, in the benefit of a trade",
     )
     horizon_s: Seconds = Field(
         default=30 * 86400,
-        description="time over which the benefit of a trade is counted, and of implied volatility, seconds",
+        description="time over which the benefit of a trade counts; also the horizon of implied volatility",
     )
     trade_cost_bps: Bps = Field(
-        default=40, description="cost of a trade assumed before it is quoted, bps of its value"
+        default=40, description="assumed cost of a trade before it is quoted, of its value"
+    )
+    learn_costs: bool = Field(
+        default=True, description="whether the costs of executed trades correct trade_cost_bps, by asset"
+    )
+    pool_costs: bool = Field(
+        default=True,
+        description="whether the depth of the pools, where it is known, takes the place of trade_cost_bps",
     )
     rebalance_gas: Annotated[int, Field(ge=21_000)] = Field(
-        default=2_500_000, description="gas of a rebalance assumed before it is simulated"
+        default=2_500_000, description="assumed gas of a rebalance before it is simulated"
+    )
+    patience_s: Seconds = Field(
+        default=6 * 3600,
+        description="time beyond max_age_s after which a ROUTINE trade may pay the gas price of out_of_band",
     )
     gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(
         default=1.0,
-        description="native coin the keeper's account keeps for a deleveraging; below it no levering",
+        title="Safety",
+        description="native coin that the keeper keeps for a deleveraging; below it leverage is not raised",
     )
     max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
-        default=150, description="largest gap between the vault's feed and the lending market's oracle, bps"
-    )
-    max_redemption_wait_s: Seconds = Field(
-        default=86_400,
-        description="when a request in the redemption queue waits longer, room for it is made as OUT_OF_BAND, whatever "
-        "the trade is worth, seconds",
+        default=150, description="largest gap between the vault's price feed and the lending market's oracle"
     )
     urgency: UrgenciesTable = UrgenciesTable()
 
     @model_validator(mode="after")
     def _ordered(self) -> DecisionTable:
         if len(set(self.triggers)) < len(self.triggers):
-            raise ValueError(f"triggers: one is listed twice in {', '.join(self.triggers)}")
+            raise ValueError(f"triggers: {_repeated(self.triggers)} is listed twice")
         if self.out_of_band < self.risk_share_band:
             raise ValueError(
                 f"out_of_band {self.out_of_band} is below risk_share_band {self.risk_share_band}"
@@ -333,53 +351,49 @@ class DecisionTable(_Table):
 
 
 class PlanTable(_Table):
-    """How a plan is built, and what is accepted of its simulation."""
+    """How a plan is built, and how closely its simulation must agree: docs/planning.md."""
 
     deadline_s: Annotated[int, Field(ge=12, le=86400)] = Field(
-        default=600, description="a transaction is void this long after its block, seconds"
+        default=600, description="time after its block at which a transaction becomes void"
     )
-    dust_usd: Annotated[float, Field(ge=0)] = Field(
-        default=1.0, description="smaller steps are left out, USD"
-    )
+    dust_usd: Annotated[float, Field(ge=0)] = Field(default=1.0, description="smaller steps are left out")
     gas_usd_price_symbol: str = Field(default="WETH", description="token whose price values gas")
     gas_limit_margin: Annotated[float, Field(ge=1, le=3)] = Field(
         default=1.25, description="gas limit as a multiple of the simulated gas"
     )
     nav_tolerance_bps: Bps = Field(
-        default=20, description="largest gap between expected and simulated NAV, bps of NAV"
+        default=20, description="largest difference between expected and simulated NAV, of NAV"
     )
     leverage_tolerance: PositiveFraction = Field(
-        default=0.02, description="largest gap between expected and simulated leverage"
+        default=0.02, description="largest difference between expected and simulated leverage"
     )
     weight_tolerance: PositiveFraction = Field(
-        default=0.02, description="largest gap between expected and simulated weight of an asset"
+        default=0.02, description="largest difference between expected and simulated weight of an asset"
     )
     public_tolerance_bps: Bps = Field(
         default=150,
-        description="an emergency's sale, which the public sees, returns at least what was quoted less this, bps",
+        description="how much less than quoted a sale may return in an emergency, which is sent publicly",
     )
 
 
 class SendTable(_Table):
-    """How a transaction is seen through."""
+    """How a transaction is followed: docs/sending.md."""
 
     confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=1,
-        description="blocks waited for, that of the receipt counted; finality is followed by later cycles",
+        default=1, description="blocks to wait for, the receipt's included; later cycles wait for finality"
     )
     finality_blocks: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None,
-        description="depth at which a block counts as final; without one the node's `finalized` decides",
+        description="depth at which a block counts as final; default: the node's block tag finalized",
+        examples=[64],
     )
-    bump_after_s: Seconds = Field(
-        default=45, description="a transaction that waits longer is offered a higher price, seconds"
-    )
+    bump_after_s: Seconds = Field(default=45, description="waiting time after which the fee is raised")
     give_up_after_s: Seconds = Field(
         default=600,
-        description="after this the outcome counts as unknown, and later cycles follow it, seconds",
+        description="waiting time after which the outcome is unknown; later cycles follow it",
     )
     private_patience_s: Seconds = Field(
-        default=180, description="a relay that took longer has its nonce used up in public, seconds"
+        default=180, description="waiting time for the private relay; after it the nonce is used up in public"
     )
 
     @model_validator(mode="after")
@@ -393,83 +407,102 @@ class SendTable(_Table):
 
 
 class DailyTable(_Table):
-    """What the keeper may use up in 24 hours, beside the vault's own budgets."""
+    """What 24 hours may use up, besides the vault's own limits."""
 
     max_loss: PositiveFraction = Field(
-        default=0.03, description="part of NAV that trades may lose; more pauses the keeper"
+        default=0.03, description="part of NAV that trades may lose; a higher loss pauses the keeper"
     )
     max_turnover: Annotated[float, Field(gt=0, le=100)] = Field(
-        default=6.0, description="value that may be sold, in NAVs; more waits until the time has passed"
+        default=6.0, description="value that may be sold, in NAVs; planned trades wait when it is used up"
     )
     max_gas_eth: Annotated[float, Field(gt=0, le=1_000)] = Field(
-        default=1.0, description="native coin that may be paid for gas; more waits until the time has passed"
+        default=1.0, description="native coin that gas may cost; planned trades wait when it is used up"
     )
     max_failures: Annotated[int, Field(ge=1, le=1_000)] = Field(
-        default=3, description="calls mined and reverted that pause the keeper"
+        default=3, description="number of reverted calls that pauses the keeper"
     )
 
 
 class FeedTable(_Table):
-    """What is expected of one token's price feed; of tokens without an entry the chain's address book says it."""
+    """A token's price feed, where the chain's address book does not know it or you know it better."""
 
-    symbol: str = Field(min_length=1, description="symbol of the token; the debt asset's too")
+    symbol: str = Field(min_length=1, description="symbol of the token; the debt token has a feed too")
     heartbeat_s: Seconds | None = Field(
         default=None,
-        description="the feed answers at least this often, seconds; without one the vault's largest age alone counts",
+        description="longest time between two answers; default: the address book's, else only the vault's age limit "
+        "counts",
+        examples=[3600],
     )
     grace_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
-        default=300, description="how late a heartbeat may be, seconds"
+        default=300, description="how late a heartbeat may be"
     )
     deviation_bps: Bps | None = Field(
-        default=None, description="the feed answers anew when the price moved by this, bps; unknown: 50"
+        default=None,
+        description=f"price move that makes the feed answer; default: the address book's, else {DEVIATION_BPS}",
+        examples=[50],
     )
     max_jump: Annotated[float, Field(gt=0, le=5)] = Field(
         default=0.15,
-        description="largest move since the last accepted price believed within an hour without a second source, as a "
-        "fraction; grows with the square root of the time",
+        description="largest move believed within an hour without a second source, a fraction; it grows with the "
+        "square root of time",
     )
     description: str | None = Field(
-        default=None, description="what the feed must call itself, as in `ETH / USD`; compared at start"
+        default=None,
+        description="name that the feed must report; checked at the start",
+        examples=["LINK / USD"],
     )
     reference: str | None = Field(
         default=None,
-        description="what exchanges call it; default: the symbol, WETH as ETH, WBTC and cbBTC as BTC; empty: nothing",
+        description='name on exchanges; default: WETH is ETH, WBTC and cbBTC are BTC, else the symbol; "": none',
+        examples=["LINK"],
     )
 
 
 class OracleTable(_Table):
-    """When a price is believed."""
+    """When a price is believed: docs/prices.md."""
 
-    feeds: tuple[FeedTable, ...] = Field(default=(), description="what is expected of each feed")
     venues: tuple[Literal["coinbase", "kraken", "binance", "deribit"], ...] = Field(
         default=("coinbase", "kraken", "binance", "deribit"),
-        description="exchanges that are asked for a second opinion; none of them is needed",
+        description="exchanges that are asked for a second opinion; the keeper works without any",
     )
     disagreement_bps: Annotated[int, Field(ge=10, le=5_000)] = Field(
         default=150,
-        description="a feed further from the median of all sources than its deviation and this only lowers risk, bps",
+        description="distance from the median of all sources, beyond the feed's deviation, that only lets risk fall",
     )
-    opinion_max_age_s: Seconds = Field(
-        default=300, description="an older opinion counts for nothing, seconds"
-    )
+    opinion_max_age_s: Seconds = Field(default=300, description="oldest opinion that counts")
     twap_window_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
-        default=1_800, description="time over which a Uniswap pool's mean price is taken, seconds"
+        default=1_800, description="time over which a Uniswap pool's mean price is taken"
     )
     twap_min_depth_usd: Annotated[float, Field(ge=0)] = Field(
         default=50_000.0,
-        description="a pool's mean price counts when a trade of at least this moves it by one per cent, USD",
+        description="smallest trade that moves a pool by one per cent if its price is to count",
     )
     max_head_age_s: Annotated[int, Field(ge=15, le=86_400)] | None = Field(
         default=None,
-        description="newest block and this machine's clock may be so far apart, seconds; default: 180, on chain id "
-        "31337 not compared",
+        description="largest gap between the newest block and this machine's clock; "
+        f"default: {MAX_HEAD_AGE_S}, not checked on chain id {DEVELOPMENT_CHAIN_ID}",
+        examples=[MAX_HEAD_AGE_S],
+    )
+    feeds: tuple[FeedTable, ...] = Field(
+        default=(),
+        description="what is expected of each feed",
+        examples=[
+            FeedTable(
+                symbol="LINK", heartbeat_s=3600, deviation_bps=50, description="LINK / USD", reference="LINK"
+            )
+        ],
     )
 
     @model_validator(mode="after")
     def _once_each(self) -> OracleTable:
-        symbols = [feed.symbol for feed in self.feeds]
+        symbols = tuple(feed.symbol for feed in self.feeds)
         if len(set(symbols)) < len(symbols):
-            raise ValueError(f"feeds: a symbol is listed twice in {', '.join(symbols)}")
+            raise ValueError(f"feeds: {_repeated(symbols)} is listed twice")
         if len(set(self.venues)) < len(self.venues):
-            raise ValueError(f"venues: one is listed twice in {', '.join(self.venues)}")
+            raise ValueError(f"venues: {_repeated(self.venues)} is listed twice")
         return self
+
+
+def _repeated(names: tuple[str, ...]) -> str:
+    """The names that occur more than once."""
+    return ", ".join(dict.fromkeys(name for name in names if names.count(name) > 1))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.tx import Attempt, AttemptKind, Intent
 from keeper.tx.allowlist import Allowed, Allowlist
@@ -15,7 +16,6 @@ from keeper.tx.fees import Fees
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-DEVELOPMENT_CHAIN_ID = 31_337
 KEYSTORE_VERSION = 3
 
 

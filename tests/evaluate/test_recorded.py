@@ -16,7 +16,7 @@ from keeper.evaluate.evaluate import Periods, evaluate
 from keeper.recorded.path import recorded_path
 from keeper.recorded.prices import PRICE_FILE
 from keeper.settings.load import load_strategy
-from keeper.settings.to_domain import held, policy
+from keeper.settings.policy import policy, restricted
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 PLAIN = ("EWMA 5 d", "EWMA 21 d")
@@ -35,7 +35,7 @@ def test_the_shipped_estimator_beats_plain_ewmas_on_recorded_prices(monkeypatch:
 
     monkeypatch.setattr(candidates_module, "historical", few)
     monkeypatch.setattr(candidates_module, "peers", lambda: ({}, {}))
-    strategy, _ = held(
+    strategy, _ = restricted(
         policy(load_strategy(Path(__file__).parents[2] / "keeper.toml")), ("WBTC", "WETH", "LINK")
     )
     symbols = tuple(one.symbol for one in strategy.assets)

@@ -8,8 +8,9 @@ import pytest
 
 from keeper.address_book.book import book
 from keeper.domain.errors import InvalidSetting
+from keeper.settings.endpoints import endpoints
+from keeper.settings.policy import settings_hash
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints, settings_hash
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import InvalidSetting
+from keeper.settings.endpoints import endpoints
 from keeper.settings.load import load, load_strategy, load_variant
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints
 
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 KEY = "0x" + "5e" * 32
@@ -145,7 +145,7 @@ def test_an_asset_may_not_be_listed_twice(bare: Path) -> None:
         ("[decision]\nout_of_band = 0.01\n", "out_of_band 0.01 is below risk_share_band"),
         (
             '[decision]\ntriggers = ["age", "leverage", "age"]\n',
-            "triggers: one is listed twice in age, leverage, age",
+            "triggers: age is listed twice",
         ),
         ("[decision.urgency.emergency]\nmax_slippage_bps = 10\n", "may not fall"),
         ("[estimate]\nhistory_s = 3600\n", "history_s 3600"),

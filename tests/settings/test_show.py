@@ -35,7 +35,16 @@ def test_every_value_says_where_it_is_from_and_secrets_are_hidden(
         ("https://x.infura.io/v3/0123456789abcdef0123456789abcdef", f"https://x.infura.io/v3/{HIDDEN}"),
         ("https://node.example/?apikey=hunter2", f"https://node.example/?{HIDDEN}"),
         ("hunter2", HIDDEN),
-        ("http://[::1", HIDDEN),
+        ("http://[::1", "http://[::1"),
+        ("127.0.0.1:8545", "127.0.0.1:8545"),
+        ("http:/127.0.0.1:8545", "http:/127.0.0.1:8545"),
+        ("http://127.0.0.1:85451234", f"http://127.0.0.1:{HIDDEN}"),
+        ("http://node:85a5/v3/0123456789abcdef", f"http://node:85a5/v3/{HIDDEN}"),
+        ("keeper:hunter2", f"keeper:{HIDDEN}"),
+        ("//keeper:hunter2@db/journal", f"{HIDDEN}@db/journal"),
+        ("db://keeper:hun/ter2@db:5432x", f"db://{HIDDEN}@db:5432x"),
+        ("db://keeper:12/ter2@db", f"db://{HIDDEN}@db"),
+        ("node.example/?apikey=hunter2", f"node.example/?{HIDDEN}"),
     ],
 )
 def test_an_address_is_shown_without_its_credentials(url: str, safe: str) -> None:

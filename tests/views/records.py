@@ -23,8 +23,8 @@ from keeper.domain.plan import (
 from keeper.domain.record import Conclusions, CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
+from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import policy
 from tests.factories import NOW, a_snapshot
 
 

@@ -12,9 +12,10 @@ from keeper.chain.admin.vault_parameters import PolicyParameters
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.settings.endpoints import endpoints, key_source
 from keeper.settings.load import deployed_symbols
+from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
-from keeper.settings.to_domain import endpoints, held, key_source, policy, settings_hash
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -93,7 +94,7 @@ def test_a_keystore_goes_before_a_raw_key() -> None:
 
 
 def test_an_asset_that_is_not_deployed_is_left_out_and_the_budgets_still_sum_to_one() -> None:
-    kept, left_out = held(policy(given()), ("USDC", "WBTC", "WETH", "LINK"))
+    kept, left_out = restricted(policy(given()), ("USDC", "WBTC", "WETH", "LINK"))
     assert left_out == ("UNI",)
     assert tuple(asset.symbol for asset in kept.assets) == ("WBTC", "WETH", "LINK")
     assert sum(asset.budget for asset in kept.assets) == pytest.approx(1.0, abs=1e-15)
@@ -106,7 +107,7 @@ def test_a_group_loses_what_is_not_deployed_and_goes_when_nothing_is_left() -> N
     ]
     whole = policy(given(size={"groups": groups}))
     assert [group.name for group in whole.size.groups] == ["defi", "dex"]
-    kept, _ = held(whole, ("USDC", "WBTC", "WETH", "LINK"))
+    kept, _ = restricted(whole, ("USDC", "WBTC", "WETH", "LINK"))
     assert [(group.name, group.symbols) for group in kept.size.groups] == [("defi", ("LINK",))]
 
 
@@ -119,7 +120,7 @@ def test_caps_that_allow_no_portfolio_are_refused_before_anything_starts() -> No
         policy(given(size={"groups": groups}))
     loose = policy(given(size={"groups": groups[:1]}))
     with pytest.raises(InvalidSetting, match=r"group:majors 0\.6 allow 0\.6"):
-        held(loose, ("USDC", "WBTC", "WETH"))
+        restricted(loose, ("USDC", "WBTC", "WETH"))
 
 
 def test_an_allocation_whose_library_is_missing_is_refused_before_anything_starts(
@@ -133,7 +134,7 @@ def test_an_allocation_whose_library_is_missing_is_refused_before_anything_start
 
 def test_a_deployment_with_none_of_the_assets_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="none of WBTC"):
-        held(policy(given()), ("USDC",))
+        restricted(policy(given()), ("USDC",))
 
 
 def test_the_tokens_of_the_deployment_file_are_known(tmp_path: Path) -> None:

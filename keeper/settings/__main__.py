@@ -1,0 +1,20 @@
+"""Writes keeper.toml and the tables of docs/settings.md of this checkout: ``make settings``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keeper.settings.settings_page import settings_page
+from keeper.settings.strategy_file import strategy_file
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    (ROOT / "keeper.toml").write_text(strategy_file(), encoding="utf-8")
+    page = ROOT / "docs" / "settings.md"
+    page.write_text(settings_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Node, contracts, exchanges, journal and key, from checked settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keeper.address_book.book import Book, book
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
+from keeper.domain.errors import InvalidSetting
+from keeper.settings.fields import variable
+from keeper.settings.schema import PUBLIC_URLS, Settings
+
+REFERENCES = {"WETH": "ETH", "WBTC": "BTC", "cbBTC": "BTC"}
+"""Tokens that exchanges trade under another name."""
+REQUIRED = ("rpc_url", "chain_id", "vault", "quoter")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Addresses of everything that the keeper talks to. ``quorum`` of the nodes must agree.
+
+    ``venues`` are the exchanges that are asked for prices, address by name. ``descriptions`` are the names that feeds
+    must report, by token. ``book`` is None on a chain without an address book. URLs may carry credentials, so they are
+    not in the repr.
+    """
+
+    rpc_urls: tuple[str, ...] = field(repr=False)
+    quorum: int
+    chain_id: int
+    vault: str
+    quoter: str
+    multicall: str
+    redemption_queue: str | None
+    book: Book | None = field(repr=False)
+    deribit_url: str
+    venues: Mapping[str, str]
+    descriptions: Mapping[str, str]
+    private_rpc_url: str | None = field(repr=False)
+    journal_url: str = field(repr=False)
+    pause_file: Path
+    lock_directory: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """The place of the keeper's key: a keystore, a raw key on the development chain, a remote signer, or none."""
+
+    keystore: Path | None
+    password_file: Path | None
+    private_key: str | None = field(repr=False)
+    signer_url: str | None = field(repr=False)
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Raises InvalidSetting, listing every endpoint that is missing."""
+    known = address_book(settings)
+    quoter = settings.quoter or (known.quoter if known is not None else None)
+    if settings.rpc_url is None or settings.chain_id is None or settings.vault is None or quoter is None:
+        given = {name: getattr(settings, name) for name in REQUIRED} | {"quoter": quoter}
+        missing = [variable(name) for name, value in given.items() if value is None]
+        raise InvalidSetting(
+            f"missing: {', '.join(missing)}",
+            remedy="Set them in the environment or in .env (see .env.example), or set KEEPER_DEPLOYMENT "
+            "to the deployment file that `keeper devnet` wrote. Nothing was started.",
+        )
+    urls = tuple(settings.rpc_url.split(","))
+    feeds = settings.oracle.feeds
+    return Endpoints(
+        rpc_urls=urls,
+        quorum=settings.rpc_quorum if settings.rpc_quorum is not None else len(urls) // 2 + 1,
+        chain_id=settings.chain_id,
+        vault=settings.vault,
+        quoter=quoter,
+        multicall=settings.multicall,
+        redemption_queue=settings.redemption_queue,
+        book=known,
+        deribit_url=settings.deribit_url,
+        venues=venues(settings),
+        descriptions={feed.symbol: feed.description for feed in feeds if feed.description is not None},
+        private_rpc_url=settings.private_rpc_url,
+        journal_url=settings.journal_url,
+        pause_file=settings.pause_file,
+        lock_directory=settings.lock_directory,
+    )
+
+
+def address_book(settings: Settings) -> Book | None:
+    """The chain's address book with the entries of KEEPER_ADDRESS_BOOK. Raises InvalidSetting."""
+    return None if settings.chain_id is None else book(settings.chain_id, settings.address_book)
+
+
+def venues(settings: Settings) -> Mapping[str, str]:
+    """Address by exchange, of those in ``oracle.venues``. A development chain has its own time and prices, so there
+    only those whose address is set."""
+    on_development_chain = settings.chain_id == DEVELOPMENT_CHAIN_ID
+    public: Mapping[str, str] = {} if on_development_chain else PUBLIC_URLS
+    given = _given_urls(settings)
+    return {
+        name: given[name] or public[name] for name in settings.oracle.venues if given[name] or name in public
+    }
+
+
+def venue_url(settings: Settings, name: str) -> str:
+    """The address of an exchange, the public one where none is set."""
+    return _given_urls(settings)[name] or PUBLIC_URLS[name]
+
+
+def _given_urls(settings: Settings) -> Mapping[str, str | None]:
+    return {
+        "coinbase": settings.coinbase_url,
+        "kraken": settings.kraken_url,
+        "binance": settings.binance_url,
+        "deribit": settings.deribit_url if settings.deribit_url != PUBLIC_URLS["deribit"] else None,
+    }
+
+
+def references(settings: Settings) -> Mapping[str, str]:
+    """Exchange symbol by token, of USDC, the assets and ``oracle.feeds``. Tokens without one are left out."""
+    symbols = ("USDC", *(asset.symbol for asset in settings.assets))
+    usual = {symbol: REFERENCES.get(symbol, symbol) for symbol in symbols}
+    given = {feed.symbol: feed.reference for feed in settings.oracle.feeds if feed.reference is not None}
+    return {symbol: reference for symbol, reference in (usual | given).items() if reference}
+
+
+def key_source(settings: Settings) -> KeySource:
+    """A keystore or a remote signer takes precedence over a raw key, which a deployment file may contain."""
+    raw = settings.private_key if settings.keystore is None and settings.signer_url is None else None
+    return KeySource(
+        keystore=settings.keystore,
+        password_file=settings.keystore_password_file,
+        private_key=raw.get_secret_value() if raw is not None else None,
+        signer_url=settings.signer_url,
+    )

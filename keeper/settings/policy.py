@@ -1,0 +1,165 @@
+"""The strategy's settings as the domain's ``Policy``. A setting and its policy field have the same name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from keeper.address_book.book import Book
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.policy import (
+    AssetGroup,
+    AssetPolicy,
+    DailyPolicy,
+    DecisionPolicy,
+    EstimatePolicy,
+    FeedPolicy,
+    OraclePolicy,
+    PlanPolicy,
+    Policy,
+    Scenario,
+    SizePolicy,
+    UrgencyLimits,
+)
+from keeper.domain.urgency import Urgency
+from keeper.settings.endpoints import address_book
+from keeper.settings.schema import STRATEGY, Settings
+from keeper.settings.strategy import (
+    DEVIATION_BPS,
+    MAX_HEAD_AGE_S,
+    DailyTable,
+    DecisionTable,
+    FeedTable,
+    OracleTable,
+    SizeTable,
+    UrgencyTable,
+)
+
+WEI_PER_GWEI = 10**9
+WEI_PER_ETH = 10**18
+
+
+def policy(settings: Settings) -> Policy:
+    """The strategy in the domain's units. Raises InvalidSetting where its allocation or its caps are impossible."""
+    whole = Policy(
+        assets=tuple(AssetPolicy(**asset.model_dump()) for asset in settings.assets),
+        estimate=EstimatePolicy(**settings.estimate.model_dump()),
+        size=_size(settings.size),
+        decision=_decision(settings.decision),
+        plan=PlanPolicy(**settings.plan.model_dump()),
+        daily=_daily(settings.daily),
+        oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
+    )
+    _require_allocation(whole)
+    return whole
+
+
+def restricted(policy: Policy, symbols: Sequence[str]) -> tuple[Policy, tuple[str, ...]]:
+    """The policy of these assets alone, with budgets scaled to sum to 1, and the symbols that are left out.
+
+    Groups lose the assets that are left out. Raises InvalidSetting when no asset is left, or the caps allow no
+    portfolio of the others.
+    """
+    left_out = tuple(asset.symbol for asset in policy.assets if asset.symbol not in symbols)
+    if len(left_out) == len(policy.assets):
+        raise InvalidSetting(
+            f"assets: none of {', '.join(left_out)} is in the deployment ({', '.join(symbols) or 'empty'})",
+            remedy="Name assets that the vault holds, with the symbols of their tokens.",
+        )
+    remaining = policy.of(symbols)
+    _require_allocation(remaining)
+    return remaining, left_out
+
+
+def settings_hash(settings: Settings) -> str:
+    """SHA-256 of strategy and addresses, the address book's too, in canonical JSON. Secrets, and URLs that may carry
+    one, are not in it. Raises InvalidSetting where the operator's address book is wrong."""
+    values = settings.model_dump(mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall"})
+    if settings.redemption_queue is not None:
+        values["redemption_queue"] = settings.redemption_queue
+    known = address_book(settings)
+    if known is not None:
+        values["address_book"] = asdict(known)
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _size(table: SizeTable) -> SizePolicy:
+    return SizePolicy(
+        **table.model_dump(exclude={"scenarios", "groups"}),
+        scenarios=tuple(Scenario(**scenario.model_dump()) for scenario in table.scenarios),
+        groups=tuple(AssetGroup(**group.model_dump()) for group in table.groups),
+    )
+
+
+def _decision(table: DecisionTable) -> DecisionPolicy:
+    return DecisionPolicy(
+        **table.model_dump(exclude={"urgency", "gas_reserve_eth"}),
+        gas_reserve_wei=round(table.gas_reserve_eth * WEI_PER_ETH),
+        limits=(
+            _limits(Urgency.ROUTINE, table.urgency.routine),
+            _limits(Urgency.OUT_OF_BAND, table.urgency.out_of_band),
+            _limits(Urgency.EMERGENCY, table.urgency.emergency),
+        ),
+    )
+
+
+def _limits(urgency: Urgency, table: UrgencyTable) -> UrgencyLimits:
+    return UrgencyLimits(
+        **table.model_dump(exclude={"max_gas_price_gwei"}),
+        urgency=urgency,
+        max_gas_price_wei=round(table.max_gas_price_gwei * WEI_PER_GWEI),
+    )
+
+
+def _daily(table: DailyTable) -> DailyPolicy:
+    return DailyPolicy(
+        **table.model_dump(exclude={"max_gas_eth"}), max_gas_wei=round(table.max_gas_eth * WEI_PER_ETH)
+    )
+
+
+def _oracle(table: OracleTable, chain_id: int | None, known: Book | None) -> OraclePolicy:
+    """With a feed for every token of the settings or of the address book. A development chain has a time of its own,
+    so there the clocks are compared only on request."""
+    given = {feed.symbol: feed for feed in table.feeds}
+    symbols = dict.fromkeys(
+        (*given, *(token.symbol for token in (known.tokens if known is not None else ())))
+    )
+    own_time = chain_id in (None, DEVELOPMENT_CHAIN_ID)
+    return OraclePolicy(
+        **table.model_dump(exclude={"feeds", "venues", "max_head_age_s"}),
+        feeds=tuple(_feed(given.get(symbol, FeedTable(symbol=symbol)), known) for symbol in symbols),
+        default_feed=_feed(FeedTable(symbol="*"), None),
+        max_head_age_s=table.max_head_age_s or (None if own_time else MAX_HEAD_AGE_S),
+    )
+
+
+def _feed(table: FeedTable, known: Book | None) -> FeedPolicy:
+    """Heartbeat and deviation that the operator leaves open come from the address book."""
+    token = known.token(table.symbol) if known is not None else None
+    listed = known.feed_of(token) if known is not None and token is not None else None
+    heartbeat_s, deviation_bps = table.heartbeat_s, table.deviation_bps
+    if listed is not None:
+        heartbeat_s = listed.heartbeat_s if heartbeat_s is None else heartbeat_s
+        deviation_bps = listed.deviation_bps if deviation_bps is None else deviation_bps
+    return FeedPolicy(
+        **table.model_dump(exclude={"heartbeat_s", "deviation_bps", "description", "reference"}),
+        heartbeat_s=heartbeat_s,
+        deviation_bps=DEVIATION_BPS if deviation_bps is None else deviation_bps,
+    )
+
+
+def _require_allocation(policy: Policy) -> None:
+    """Refuse now what sizing would refuse in every cycle."""
+    from keeper.risk.allocations import (
+        require_available,  # numpy is slow to import, and few commands need it here
+    )
+    from keeper.risk.caps import caps_of, feasible_caps
+
+    require_available(policy.size.allocation)
+    caps = caps_of(policy.assets, policy.size.groups)
+    if caps:
+        feasible_caps(caps, tuple(asset.symbol for asset in policy.assets))
