@@ -56,8 +56,8 @@ from keeper.domain.tx import Payload, Receipt
 from keeper.domain.urgency import Urgency
 from keeper.oracle.memory import remembered
 from keeper.oracle.price_gate import always_now, judged
-from keeper.planning.executed_swaps import build_executed_swaps
-from keeper.planning.post_trade import SentPlan, broken, post_trade_checks
+from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
+from keeper.planning.post_trade import SentPlan, post_trade_checks, violations
 from keeper.planning.verify import verify
 from keeper.risk.implied import with_last_good
 from keeper.runtime import concurrency, failpoints
@@ -314,10 +314,8 @@ class _Run:
         executed_swaps = build_executed_swaps(
             plan,
             promised.snapshot,
-            simulation.step_outs,
-            back.step_outs,
-            simulation.step_ins,
-            back.step_ins,
+            simulated=StepAmounts(simulation.step_outs, simulation.step_ins),
+            realised=StepAmounts(back.step_outs, back.step_ins),
         )
         self._record = replace(self._record, realised=realised, executed_swaps=executed_swaps)
         epoch = back.snapshot.vault.epoch
@@ -328,7 +326,7 @@ class _Run:
             )
         checks = post_trade_checks(promised, back.snapshot, back.allowances, executed_swaps)
         self._record = replace(self._record, post_trade=checks)
-        failed = broken(checks)
+        failed = violations(checks)
         if failed:
             raise PostStateUnexpected(
                 f"transaction {receipt.tx_hash} is mined, but {'; '.join(check.detail for check in failed)}",

@@ -1,32 +1,34 @@
-"""The checks of a simulated plan before anything is signed, and of what it left behind once mined, by name."""
+"""The checks of a simulated plan before it is signed, and of the vault after it was mined, by name."""
 
 from __future__ import annotations
 
 CHECKS = {
-    "simulation_succeeded": "the exact calldata does not revert on the pinned block",
-    "nav_loss": "NAV lost by the plan, in bps, within what the vault allows for the call",
-    "health_factor_floor": "health factor after the plan at or above the higher of the settings' and the vault's floor",
-    "health_factor_raised": "an emergency deleveraging ends with a higher health factor than it began",
-    "leverage_cap": "leverage after the plan within the vault's cap",
-    "leverage_on_goal": "simulated leverage within plan.leverage_tolerance of the expected",
-    "weights_on_goal": "every simulated weight within plan.weight_tolerance of the expected",
-    "nav_as_expected": "simulated NAV within plan.nav_tolerance_bps of the expected",
-    "cost_within_benefit": "ROUTINE only: gas, fees, slippage and flash premium below what the lower risk is worth",
+    "simulation_succeeded": "The exact calldata does not revert on the pinned block.",
+    "nav_loss": "The call loses at most as much NAV, in bps, as the vault allows.",
+    "health_factor_floor": "The health factor after the call is at least the vault's floor, and at least "
+    "size.min_health_factor less plan.nav_tolerance_bps of it.",
+    "health_factor_raised": "RIPCORD only: the health factor is higher after the call than before.",
+    "leverage_cap": "Leverage after the call is at most the vault's cap.",
+    "leverage_on_goal": "The simulated leverage is within plan.leverage_tolerance of the expected.",
+    "weights_on_goal": "Every simulated weight is within plan.weight_tolerance of the expected.",
+    "nav_as_expected": "The simulated NAV is within plan.nav_tolerance_bps of the expected.",
+    "cost_within_benefit": "ROUTINE only: gas, fees, slippage and flash loan premium cost at most the benefit of the "
+    "trade.",
 }
-"""Name to what it demands. A plan that fails any of them is not sent; failing only cost_within_benefit is an
-ordinary HOLD."""
+"""What each check of ``verify`` demands. A plan that fails one is not sent. A plan that fails only cost_within_benefit
+is an ordinary HOLD."""
 
 POST_TRADE_CHECKS = {
-    "risk_spread_improved": "the largest gap of a risk share to its target is no wider than before, than "
-    "decision.risk_share_band, or than planned; not of a RIPCORD",
-    "leverage_within_target": "leverage above the target's, the plan's on a part of the way, or after a RIPCORD that "
-    "before, by no more than plan.leverage_tolerance",
-    "no_allowance_left": "no token of the vault is left approved for router or lending pool",
-    "nav_as_simulated": "NAV within plan.nav_tolerance_bps of the simulated",
-    "outputs_as_simulated": "no swap returned less than simulated by more than plan.nav_tolerance_bps",
-    "outputs_as_quoted": "no swap returned less than quoted by more than plan.nav_tolerance_bps",
+    "risk_spread_improved": "Not for a RIPCORD: the largest gap between a share of risk and its target is at most the "
+    "largest of the gap before, decision.risk_share_band, and the planned gap + plan.weight_tolerance.",
+    "leverage_within_target": "Leverage after the call is at most (target leverage, or the plan's if it stops "
+    "part-way, or the leverage before if it is a RIPCORD) + plan.leverage_tolerance.",
+    "no_allowance_left": "No token of the vault is still approved for the router or the lending pool.",
+    "nav_as_simulated": "NAV is within plan.nav_tolerance_bps of the simulated NAV.",
+    "outputs_as_simulated": "No swap returned less than simulated by more than plan.nav_tolerance_bps.",
+    "outputs_as_quoted": "No swap returned less than quoted by more than plan.nav_tolerance_bps.",
 }
-"""Name to what it demands of the state read back after a plan was mined."""
+"""What each check of ``post_trade_checks`` demands of the state that is read back after the plan was mined."""
 
 MUST_HOLD = ("risk_spread_improved", "leverage_within_target", "no_allowance_left")
-"""Failing one of these ends the cycle with PostStateUnexpected; failing another is a warning."""
+"""A failure of one of these ends the cycle with PostStateUnexpected. A failure of another is a warning."""

@@ -1,7 +1,7 @@
-"""What a mined plan left behind against what was promised: named checks on the state read back.
+"""The vault after a mined plan compared with what was promised: named checks on the state that is read back.
 
-Everything is valued at the prices that the decision saw, and per share: what the market did meanwhile, or a depositor,
-is not the plan's doing.
+All values are at the prices of the decision and per share, so that neither the market nor a depositor counts as the
+plan's effect.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Check, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.units import BPS
+from keeper.domain.units import BPS, unit
 from keeper.planning.checks import MUST_HOLD
 from keeper.risk.contributions import risk_shares
 
 
 @dataclass(frozen=True, slots=True)
 class SentPlan:
-    """A plan with all that led to it; ``policy`` is the tightened one."""
+    """A plan that was sent, and what led to it. ``policy`` is tightened by the vault's limits."""
 
     snapshot: MarketSnapshot
     model: RiskModel
@@ -35,108 +35,130 @@ class SentPlan:
 
 
 def post_trade_checks(
-    promised: SentPlan,
+    sent: SentPlan,
     after: MarketSnapshot,
     allowances: Mapping[str, int],
     executed_swaps: Sequence[ExecutedSwap],
 ) -> tuple[Check, ...]:
-    """Every check of ``keeper.planning.checks.POST_TRADE_CHECKS`` that applies. ``allowances`` raw by symbol: what the
-    vault left approved; ``executed_swaps``: what its swaps returned."""
-    return tuple(_checks(promised, after, allowances, executed_swaps))
+    """Every applicable check of ``keeper.planning.checks.POST_TRADE_CHECKS``. ``allowances`` are those that the vault
+    left approved, raw by symbol."""
+    return tuple(_checks(sent, after, allowances, executed_swaps))
 
 
-def broken(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """Those that failed and must never."""
+def violations(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """The failed checks that must never fail."""
     return tuple(check for check in checks if check.name in MUST_HOLD and not check.passed)
 
 
 def warnings(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """Those that failed and may: worth a look."""
+    """The failed checks that may fail."""
     return tuple(check for check in checks if check.name not in MUST_HOLD and not check.passed)
 
 
 def _checks(
-    promised: SentPlan,
+    sent: SentPlan,
     after: MarketSnapshot,
     allowances: Mapping[str, int],
     executed_swaps: Sequence[ExecutedSwap],
 ) -> Iterator[Check]:
-    before, now = portfolio(promised.snapshot), portfolio(replace(after, feeds=promised.snapshot.feeds))
-    diluted = _diluted(promised.snapshot, after)
-    if promised.decision.action is not Action.RIPCORD:
-        yield _risk_spread(promised, now)
-    yield _leverage(promised, before, now, diluted)
+    now = portfolio(replace(after, feeds=sent.snapshot.feeds))
+    share_growth = _share_growth(sent.snapshot, after)
+    if sent.decision.action is not Action.RIPCORD:
+        yield _risk_spread(sent, now)
+    yield _leverage(sent, now, share_growth)
     yield _allowances(allowances)
-    yield _nav(promised, now.nav_usd / diluted)
-    told = [swap for swap in executed_swaps if swap.simulated_out is not None]
-    if told:
-        yield _outputs(
-            "outputs_as_simulated", "simulated", [(swap, swap.simulated_out or 0) for swap in told], promised
-        )
+    yield _nav(sent, now.nav_usd / share_growth)
+    simulated = [(swap, swap.simulated_out) for swap in executed_swaps if swap.simulated_out is not None]
+    if simulated:
+        yield _outputs("simulated", simulated, sent)
     if executed_swaps:
-        yield _outputs(
-            "outputs_as_quoted", "quoted", [(swap, swap.quoted_out) for swap in executed_swaps], promised
-        )
+        yield _outputs("quoted", [(swap, swap.quoted_out) for swap in executed_swaps], sent)
 
 
-def _diluted(before: MarketSnapshot, after: MarketSnapshot) -> float:
-    """Shares now for each share before: depositors came or went in between."""
-    was, now = before.vault.total_shares, after.vault.total_shares
-    return now / was if was > 0 and now > 0 else 1.0
+def _share_growth(before: MarketSnapshot, after: MarketSnapshot) -> float:
+    """Shares now per share before. Deposits and withdrawals in between change it."""
+    shares_before, shares_now = before.vault.total_shares, after.vault.total_shares
+    return shares_now / shares_before if shares_before > 0 and shares_now > 0 else 1.0
 
 
-def _risk_spread(promised: SentPlan, now: Portfolio) -> Check:
-    """Where the decision itself gave way, to a cap, a block's gas or a trade's size, it is held to its plan."""
-    policy, target = promised.policy, promised.target.risk_shares
-    planned = _widest(_shares(promised.plan.expected.weights, promised), target)
-    was = _widest(promised.decision.current.risk_shares, target)
-    gap = _widest(_shares(now.weights, promised), target)
-    limit = max(was, policy.decision.risk_share_band, planned + policy.plan.weight_tolerance)
-    detail = f"largest gap of a risk share to its target {100 * gap:.1f} pp, {100 * was:.1f} before"
-    return Check("risk_spread_improved", gap, limit, gap <= limit, detail)
+def _risk_spread(sent: SentPlan, now: Portfolio) -> Check:
+    """The planned gap counts because a cap, the block's gas or the trade-size limit may stop the plan part-way."""
+    policy, target = sent.policy, sent.target.risk_shares
+    planned = _largest_gap(_risk_shares(sent.plan.expected.weights, sent), target)
+    before = _largest_gap(sent.decision.current.risk_shares, target)
+    gap = _largest_gap(_risk_shares(now.weights, sent), target)
+    limit = max(before, policy.decision.risk_share_band, planned + policy.plan.weight_tolerance)
+    return Check(
+        name="risk_spread_improved",
+        value=gap,
+        limit=limit,
+        passed=gap <= limit,
+        detail=f"largest gap of a risk share to its target {100 * gap:.1f} pp, {100 * before:.1f} before",
+    )
 
 
-def _shares(weights: Sequence[float], promised: SentPlan) -> Sequence[float]:
-    by_symbol = dict(zip(promised.snapshot.risk_symbols, weights, strict=True))
-    ordered = [by_symbol[symbol] for symbol in promised.model.symbols]
-    shares: list[float] = risk_shares(ordered, promised.model.covariance).tolist()
+def _risk_shares(weights: Sequence[float], sent: SentPlan) -> Sequence[float]:
+    by_symbol = dict(zip(sent.snapshot.risk_symbols, weights, strict=True))
+    ordered = [by_symbol[symbol] for symbol in sent.model.symbols]
+    shares: list[float] = risk_shares(ordered, sent.model.covariance).tolist()
     return shares
 
 
-def _widest(shares: Sequence[float], target: Sequence[float]) -> float:
-    return max((abs(one - due) for one, due in zip(shares, target, strict=True)), default=0.0)
+def _largest_gap(shares: Sequence[float], target: Sequence[float]) -> float:
+    return max((abs(share - aim) for share, aim in zip(shares, target, strict=True)), default=0.0)
 
 
-def _leverage(promised: SentPlan, before: Portfolio, now: Portfolio, diluted: float) -> Check:
-    """A withdrawal by depositors raises it by as much as it takes. A plan that goes a part of the way down ends above
-    the target."""
-    if promised.decision.action is Action.RIPCORD:
-        due, word = before.leverage, "before"
+def _leverage(sent: SentPlan, now: Portfolio, share_growth: float) -> Check:
+    """A withdrawal by depositors raises leverage by the part of NAV that it takes, so the limit grows with it."""
+    if sent.decision.action is Action.RIPCORD:
+        allowed, meaning = portfolio(sent.snapshot).leverage, "before"
     else:
-        due, word = max(promised.target.leverage, promised.plan.expected.leverage), "due"
-    limit = (due + promised.policy.plan.leverage_tolerance) / min(1.0, diluted)
-    detail = f"leverage {now.leverage:.4f}, {due:.4f} {word}"
-    return Check("leverage_within_target", now.leverage, limit, now.leverage <= limit, detail)
+        allowed, meaning = max(sent.target.leverage, sent.plan.expected.leverage), "targeted"
+    limit = (allowed + sent.policy.plan.leverage_tolerance) / min(1.0, share_growth)
+    return Check(
+        name="leverage_within_target",
+        value=now.leverage,
+        limit=limit,
+        passed=now.leverage <= limit,
+        detail=f"leverage {now.leverage:.4f}, {allowed:.4f} {meaning}",
+    )
 
 
-def _allowances(left: Mapping[str, int]) -> Check:
-    named = ", ".join(f"{amount} of {symbol}" for symbol, amount in left.items())
-    detail = f"the vault left {named} approved" if left else "nothing is left approved"
-    return Check("no_allowance_left", float(len(left)), 0.0, not left, detail)
+def _allowances(allowances: Mapping[str, int]) -> Check:
+    amounts = ", ".join(f"{amount} of {symbol}" for symbol, amount in allowances.items())
+    return Check(
+        name="no_allowance_left",
+        value=float(len(allowances)),
+        limit=0.0,
+        passed=not allowances,
+        detail=f"the vault left {amounts} approved" if allowances else "nothing is left approved",
+    )
 
 
-def _nav(promised: SentPlan, nav_usd: float) -> Check:
-    post, limit = promised.simulation.post or promised.plan.expected, promised.policy.plan.nav_tolerance_bps
-    gap = abs(nav_usd / post.nav_usd - 1.0) * BPS if post.nav_usd > 0 else 0.0
-    detail = f"NAV {nav_usd:,.0f} USD at the decision's prices, {post.nav_usd:,.0f} simulated"
-    return Check("nav_as_simulated", gap, limit, gap <= limit, detail)
+def _nav(sent: SentPlan, nav_usd: float) -> Check:
+    post, limit = sent.simulation.post or sent.plan.expected, sent.policy.plan.nav_tolerance_bps
+    gap_bps = abs(nav_usd / post.nav_usd - 1.0) * BPS if post.nav_usd > 0 else 0.0
+    return Check(
+        name="nav_as_simulated",
+        value=gap_bps,
+        limit=limit,
+        passed=gap_bps <= limit,
+        detail=f"NAV {nav_usd:,.0f} USD at the decision's prices, {post.nav_usd:,.0f} simulated",
+    )
 
 
-def _outputs(name: str, word: str, told: Sequence[tuple[ExecutedSwap, int]], promised: SentPlan) -> Check:
-    """The swap that fell short most."""
-    short = [(1.0 - swap.realised_out / out) * BPS if out > 0 else 0.0 for swap, out in told]
-    worst, limit = max(short), promised.policy.plan.nav_tolerance_bps
-    swap, out = told[short.index(worst)]
-    decimals = 10 ** promised.snapshot.token(swap.bought).decimals
-    detail = f"{swap.sold} sold for {swap.realised_out / decimals:,.6g} {swap.bought}, {out / decimals:,.6g} {word}"
-    return Check(name, worst, limit, worst <= limit, detail)
+def _outputs(source: str, promised_outs: Sequence[tuple[ExecutedSwap, int]], sent: SentPlan) -> Check:
+    """The largest shortfall of a swap. ``source`` is "quoted" or "simulated"."""
+    shortfalls_bps = [
+        (1.0 - swap.realised_out / out) * BPS if out > 0 else 0.0 for swap, out in promised_outs
+    ]
+    largest, limit = max(shortfalls_bps), sent.policy.plan.nav_tolerance_bps
+    swap, out = promised_outs[shortfalls_bps.index(largest)]
+    whole = unit(sent.snapshot.token(swap.bought).decimals)
+    return Check(
+        name=f"outputs_as_{source}",
+        value=largest,
+        limit=limit,
+        passed=largest <= limit,
+        detail=f"{swap.sold} sold for {swap.realised_out / whole:,.6g} {swap.bought}, {out / whole:,.6g} {source}",
+    )

@@ -1,4 +1,4 @@
-"""Expected against simulated: the named checks between a plan and the transaction."""
+"""The named checks between a simulated plan and its transaction."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def verify(
     decision: Decision,
     policy: Policy,
 ) -> PlanVerdict:
-    """Every check of ``keeper.planning.checks`` that applies. Where the node could not read the post-state
-    back, the plan's own expected state is judged instead, and there is nothing to compare it with."""
+    """Every applicable check of ``keeper.planning.checks.CHECKS``.
+
+    Where the node cannot read the state after the simulation, the limits are checked on the plan's expected state and
+    the comparisons of simulated with expected are left out."""
     checks = tuple(_checks(plan, simulation, snapshot, decision, policy))
     return PlanVerdict(all(check.passed for check in checks), checks)
 
@@ -55,70 +57,101 @@ def _checks(
 
 def _succeeded(simulation: SimulationReport) -> Check:
     detail = "does not revert" if simulation.success else f"reverts with {simulation.revert}"
-    return Check("simulation_succeeded", float(simulation.success), 1.0, simulation.success, detail)
+    return Check(
+        name="simulation_succeeded",
+        value=float(simulation.success),
+        limit=1.0,
+        passed=simulation.success,
+        detail=detail,
+    )
 
 
 def _nav_loss(before: Portfolio, after: PostState, limit_bps: int) -> Check:
     loss = (1.0 - after.nav_usd / before.nav_usd) * BPS if before.nav_usd > 0 else 0.0
     return Check(
-        "nav_loss", loss, limit_bps, loss <= limit_bps, f"{loss:.1f} bps of NAV lost, {limit_bps} allowed"
+        name="nav_loss",
+        value=loss,
+        limit=limit_bps,
+        passed=loss <= limit_bps,
+        detail=f"{loss:.1f} bps of NAV lost, {limit_bps} allowed",
     )
 
 
 def _health_factor_floor(after: PostState, snapshot: MarketSnapshot, policy: Policy) -> Check:
-    # The settings' floor is aimed at exactly; what the plan costs may leave it a hair short. The vault's is
-    # absolute.
-    ours = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
-    floor = max(ours, snapshot.vault.policy.min_health_factor / WAD)
+    # A target may lie exactly on the settings' floor, and the costs of the plan then end slightly below it. The
+    # vault's floor has no tolerance.
+    settings_floor = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
+    floor = max(settings_floor, snapshot.vault.policy.min_health_factor / WAD)
     value = after.health_factor
     return Check(
-        "health_factor_floor", value, floor, value >= floor, f"health factor {value:.3f}, floor {floor:.3f}"
+        name="health_factor_floor",
+        value=value,
+        limit=floor,
+        passed=value >= floor,
+        detail=f"health factor {value:.3f}, floor {floor:.3f}",
     )
 
 
 def _health_factor_raised(before: Portfolio, after: PostState) -> Check:
-    raised = after.health_factor > before.health_factor
-    detail = f"health factor {before.health_factor:.3f} to {after.health_factor:.3f}"
-    return Check("health_factor_raised", after.health_factor, before.health_factor, raised, detail)
+    return Check(
+        name="health_factor_raised",
+        value=after.health_factor,
+        limit=before.health_factor,
+        passed=after.health_factor > before.health_factor,
+        detail=f"health factor {before.health_factor:.3f} to {after.health_factor:.3f}",
+    )
 
 
 def _leverage_cap(after: PostState, snapshot: MarketSnapshot) -> Check:
     cap = snapshot.vault.policy.max_leverage / WAD
     return Check(
-        "leverage_cap",
-        after.leverage,
-        cap,
-        after.leverage <= cap,
-        f"leverage {after.leverage:.3f}, cap {cap:.3f}",
+        name="leverage_cap",
+        value=after.leverage,
+        limit=cap,
+        passed=after.leverage <= cap,
+        detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}",
     )
 
 
 def _leverage_on_goal(simulated: PostState, expected: PostState, policy: Policy) -> Check:
     gap, limit = abs(simulated.leverage - expected.leverage), policy.plan.leverage_tolerance
-    detail = f"leverage {simulated.leverage:.4f} simulated, {expected.leverage:.4f} expected"
-    return Check("leverage_on_goal", gap, limit, gap <= limit, detail)
+    return Check(
+        name="leverage_on_goal",
+        value=gap,
+        limit=limit,
+        passed=gap <= limit,
+        detail=f"leverage {simulated.leverage:.4f} simulated, {expected.leverage:.4f} expected",
+    )
 
 
 def _weights_on_goal(
     simulated: PostState, expected: PostState, snapshot: MarketSnapshot, policy: Policy
 ) -> Check:
-    gaps = [abs(one - other) for one, other in zip(simulated.weights, expected.weights, strict=True)]
-    worst, limit = max(gaps, default=0.0), policy.plan.weight_tolerance
-    symbol = snapshot.risk_symbols[gaps.index(worst)] if gaps else "none"
+    gaps = [
+        abs(weight - expected_weight)
+        for weight, expected_weight in zip(simulated.weights, expected.weights, strict=True)
+    ]
+    largest, limit = max(gaps, default=0.0), policy.plan.weight_tolerance
+    symbol = snapshot.risk_symbols[gaps.index(largest)] if gaps else "none"
     return Check(
-        "weights_on_goal",
-        worst,
-        limit,
-        worst <= limit,
-        f"{symbol} is {worst:.3%} of NAV off its expected weight",
+        name="weights_on_goal",
+        value=largest,
+        limit=limit,
+        passed=largest <= limit,
+        detail=f"{symbol} is {largest:.3%} of NAV off its expected weight",
     )
 
 
 def _nav_as_expected(simulated: PostState, expected: PostState, policy: Policy) -> Check:
     gap = abs(simulated.nav_usd / expected.nav_usd - 1.0) * BPS if expected.nav_usd > 0 else 0.0
     limit = policy.plan.nav_tolerance_bps
-    detail = f"NAV {simulated.nav_usd:,.0f} USD simulated, {expected.nav_usd:,.0f} expected"
-    return Check("nav_as_expected", gap, limit, gap <= limit, detail)
+    return Check(
+        name="nav_as_expected",
+        value=gap,
+        limit=limit,
+        passed=gap <= limit,
+        detail=f"NAV {simulated.nav_usd:,.0f} USD simulated, {expected.nav_usd:,.0f} expected",
+    )
 
 
 def _cost_within_benefit(
@@ -128,10 +161,15 @@ def _cost_within_benefit(
     decision: Decision,
     policy: Policy,
 ) -> Check:
-    """The plan guessed from its length what publishing costs; now it is known."""
-    guessed_wei = published_wei(plan.steps, snapshot)
-    assumed_too_little_wei = simulation.l1_fee_wei - guessed_wei if simulation.l1_fee_wei else 0
-    more = usd_of_wei(assumed_too_little_wei, snapshot, policy.plan.gas_usd_price_symbol)
-    cost, benefit = plan.cost.total + more, decision.benefit_usd
-    detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"
-    return Check("cost_within_benefit", cost, benefit, cost <= benefit, detail)
+    """The plan estimates a rollup's publishing fee from its length; the simulation reports the exact fee."""
+    estimated_wei = published_wei(plan.steps, snapshot)
+    missing_wei = simulation.l1_fee_wei - estimated_wei if simulation.l1_fee_wei else 0
+    missing_usd = usd_of_wei(missing_wei, snapshot, policy.plan.gas_usd_price_symbol)
+    cost, benefit = plan.cost.total + missing_usd, decision.benefit_usd
+    return Check(
+        name="cost_within_benefit",
+        value=cost,
+        limit=benefit,
+        passed=cost <= benefit,
+        detail=f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD",
+    )

@@ -17,7 +17,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, UINT256_MAX, usd
 from keeper.domain.urgency import Urgency
 from keeper.planning.exact_output import with_exact_output
-from keeper.planning.executed_swaps import build_executed_swaps
+from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
 from keeper.planning.fills import Fill, guarded
 from keeper.planning.flash import with_flash
 from keeper.planning.netting import trades
@@ -227,7 +227,9 @@ def test_an_exact_leg_costs_what_was_paid_for_what_came() -> None:
     plan = planned(all_debt(snapshot), snapshot, a_policy_with(0.0))
     outs = [step.expected_out for step in plan.steps]
     simulated, paid = ([step.expected_in * (BPS + bp) // BPS for step in plan.steps] for bp in (1, 2))
-    executed_swaps = build_executed_swaps(plan, snapshot, outs, outs, simulated, paid)
+    executed_swaps = build_executed_swaps(
+        plan, snapshot, simulated=StepAmounts(outs, simulated), realised=StepAmounts(outs, paid)
+    )
     swaps = [step for step in plan.steps if step.kind is StepKind.SWAP_EXACT_OUT]
     assert len(executed_swaps) == len(swaps) >= 4
     for swap, step in zip(executed_swaps, swaps, strict=True):
@@ -240,6 +242,6 @@ def test_an_exact_leg_costs_what_was_paid_for_what_came() -> None:
         assert swap.simulated_bps is not None
         assert swap.simulated_bps - swap.quoted_bps == pytest.approx(1.0, abs=0.02)
         assert swap.realised_bps - swap.quoted_bps == pytest.approx(2.0, abs=0.02)
-    untold = build_executed_swaps(plan, snapshot, (), outs)
+    untold = build_executed_swaps(plan, snapshot, simulated=StepAmounts(), realised=StepAmounts(outs))
     assert [swap.simulated_out for swap in untold] == [None] * len(swaps)
     assert all(swap.realised_bps == pytest.approx(swap.quoted_bps, abs=1e-3) for swap in untold)

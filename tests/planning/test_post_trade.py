@@ -10,13 +10,13 @@ import pytest
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
-from keeper.domain.plan import PostState, SimulationReport
+from keeper.domain.plan import PostState
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.planning.checks import POST_TRADE_CHECKS
-from keeper.planning.executed_swaps import build_executed_swaps
-from keeper.planning.post_trade import SentPlan, broken, post_trade_checks, warnings
+from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
+from keeper.planning.post_trade import SentPlan, post_trade_checks, violations, warnings
 from keeper.risk.contributions import risk_shares
 from keeper.sizing.size import size
 from tests.factories import (
@@ -24,6 +24,7 @@ from tests.factories import (
     a_leg,
     a_model,
     a_policy,
+    a_simulation,
     a_snapshot,
     with_holding,
     with_market_move,
@@ -45,10 +46,15 @@ def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     )
     decision = replace(decision, current=current)
     plan = planned(decision, before, POLICY)
-    simulation = SimulationReport(
-        True, None, 1_500_000, plan.expected, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
+    return SentPlan(
+        snapshot=before,
+        model=MODEL,
+        target=target,
+        decision=decision,
+        plan=plan,
+        simulation=a_simulation(post=plan.expected),
+        policy=POLICY,
     )
-    return SentPlan(before, MODEL, target, decision, plan, simulation, POLICY)
 
 
 def mined(given: SentPlan) -> MarketSnapshot:
@@ -71,7 +77,7 @@ AFTER = mined(LEVERED)
 def failed(given: SentPlan, after: MarketSnapshot, **told: Any) -> set[str]:
     checks = post_trade_checks(given, after, told.get("allowances", {}), told.get("executed_swaps", ()))
     assert {check.name for check in checks} <= set(POST_TRADE_CHECKS)
-    assert {*broken(checks), *warnings(checks)} == {check for check in checks if not check.passed}
+    assert {*violations(checks), *warnings(checks)} == {check for check in checks if not check.passed}
     return {check.name for check in checks if not check.passed}
 
 
@@ -86,7 +92,7 @@ def with_more(snapshot: MarketSnapshot, symbol: str, part: float) -> MarketSnaps
 
 def test_a_plan_that_went_as_expected_passes_everything() -> None:
     outs = [step.expected_out for step in LEVERED.plan.steps]
-    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, outs, outs)
+    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, StepAmounts(outs), StepAmounts(outs))
     checks = post_trade_checks(LEVERED, AFTER, {}, executed_swaps)
     assert [check.name for check in checks] == list(POST_TRADE_CHECKS)
     assert all(check.passed for check in checks)
@@ -143,7 +149,7 @@ def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
         assert {check.name for check in warnings(checks)} == (
             {"nav_as_simulated", "outputs_as_simulated", "outputs_as_quoted"} if wrong else set()
         )
-        assert broken(checks) == ()
+        assert violations(checks) == ()
 
 
 def test_a_swap_that_returned_more_is_no_warning() -> None:
@@ -164,7 +170,7 @@ def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_aske
 def test_legs_are_measured_against_the_feeds() -> None:
     outs = [step.expected_out for step in LEVERED.plan.steps]
     swaps = [step for step in LEVERED.plan.steps if step.route is not None]
-    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, (), outs)
+    executed_swaps = build_executed_swaps(LEVERED.plan, CASH, StepAmounts(), StepAmounts(outs))
     assert [(swap.sold, swap.bought) for swap in executed_swaps] == [
         (step.route.symbols[0], step.route.symbols[-1]) for step in swaps if step.route is not None
     ]
@@ -172,4 +178,4 @@ def test_legs_are_measured_against_the_feeds() -> None:
         assert swap.value_usd == pytest.approx(step.expected_in / 10**6)
         assert swap.fees_bps < swap.quoted_bps == swap.realised_bps < swap.fees_bps + 10.1
         assert swap.simulated_out is None
-    assert build_executed_swaps(LEVERED.plan, CASH, outs, outs[1:]) == ()
+    assert build_executed_swaps(LEVERED.plan, CASH, StepAmounts(outs), StepAmounts(outs[1:])) == ()

@@ -9,13 +9,13 @@ import pytest
 from keeper.decision.gates import judged_limits
 from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import RebalancePlan, SimulationReport
+from keeper.domain.plan import RebalancePlan
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import ENVELOPE_BYTES, TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.decision.positions import a_move, a_position
-from tests.factories import PRICES, a_policy, a_snapshot
+from tests.factories import PRICES, a_policy, a_simulation, a_snapshot
 from tests.planning.ledger import a_decision
 from tests.planning.test_route import planned
 
@@ -23,9 +23,6 @@ TENTH = WAD // 10
 FREE, CHARGED = a_snapshot(), a_snapshot(l1_fee_wei=TENTH)
 GOAL = (0.6, 0.5, 0.4, 0.3)
 POLICY = a_policy()
-REPORT = SimulationReport(
-    True, None, 1_500_000, None, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
-)
 
 
 def by_length(plan: RebalancePlan) -> float:
@@ -43,7 +40,7 @@ def gas_balance(snapshot: MarketSnapshot) -> bool:
 
 def checked_cost(snapshot: MarketSnapshot, exact_wei: int) -> float:
     decision = replace(a_decision(snapshot, GOAL), urgency=Urgency.ROUTINE)
-    report = replace(REPORT, l1_fee_wei=exact_wei)
+    report = a_simulation(l1_fee_wei=exact_wei)
     verdict = verify(planned(decision, snapshot, POLICY), report, snapshot, decision, POLICY)
     return next(check.value for check in verdict.checks if check.name == "cost_within_benefit")
 

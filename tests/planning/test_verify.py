@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from keeper.domain.decision import Action, Decision
-from keeper.domain.plan import PostState, RebalancePlan, SimulationReport
+from keeper.domain.plan import PostState, RebalancePlan
 from keeper.domain.urgency import Urgency
 from keeper.planning.checks import CHECKS
 from keeper.planning.verify import verify
-from tests.factories import a_policy, a_snapshot, with_vault_policy
+from tests.factories import a_policy, a_simulation, a_snapshot, with_vault_policy
 from tests.planning.ledger import a_decision
 from tests.planning.test_route import planned
 
@@ -30,12 +30,7 @@ def a_plan(decision: Decision | None = None) -> RebalancePlan:
 def judged(
     plan: RebalancePlan, post: PostState | None, decision: Decision | None = None, **changes: Any
 ) -> dict[str, bool]:
-    report = replace(
-        SimulationReport(
-            True, None, 1_500_000, post, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
-        ),
-        **changes,
-    )
+    report = a_simulation(post=post, **changes)
     verdict = verify(plan, report, SNAPSHOT, decision or a_decision(SNAPSHOT, GOAL), POLICY)
     assert verdict.passed == all(check.passed for check in verdict.checks)
     assert {check.name for check in verdict.checks} <= set(CHECKS)
@@ -115,9 +110,7 @@ def test_a_ripcord_must_raise_the_health_factor_and_nothing_about_cost() -> None
     held = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
     decision = a_decision(held, (0.3, 0.25, 0.2, 0.15), Action.RIPCORD, Urgency.EMERGENCY, benefit_usd=0.0)
     plan = planned(decision, held, POLICY)
-    report = SimulationReport(
-        True, None, 1_000_000, plan.expected, "eth_simulateV1", l1_fee_wei=0, step_outs=(), step_ins=()
-    )
+    report = a_simulation(post=plan.expected)
     assert {c.name: c.passed for c in verify(plan, report, held, decision, POLICY).checks} == {
         "simulation_succeeded": True,
         "nav_loss": True,
