@@ -90,7 +90,8 @@ def _solved(programme: _Programme, x: NDArray[np.float64]) -> NDArray[np.float64
 
     An asset is free on one side of its held weight (``side`` +1 bought, -1 sold), or rests there or at zero (0). Each
     step goes to the optimum of the free assets, or to the first that would change side, which then rests. At that
-    optimum the asset with the largest pull is set free.
+    optimum the asset with the largest pull is set free. Raises LinAlgError for a curvature that is singular but for
+    rounding.
     """
     held, target, curvature = programme.held, programme.target, programme.curvature
     side = np.where(x > 0.0, np.sign(x - held), 0.0)
@@ -102,7 +103,7 @@ def _solved(programme: _Programme, x: NDArray[np.float64]) -> NDArray[np.float64
         if first >= 0:
             side[first] = 0.0
         if first >= 0 and first == last and part <= 0.0:
-            # Rounding alone set it free, so it rests until another step moves.
+            # It is set free and at once rests again, so it waits until another step moves.
             idle.append(first)
             last = -1
         elif last >= 0:
@@ -120,6 +121,8 @@ def _solved(programme: _Programme, x: NDArray[np.float64]) -> NDArray[np.float64
         pull[idle] = -np.inf
         last = int(pull.argmax())
         if pull[last] <= noise:
+            if idle:
+                raise np.linalg.LinAlgError("an asset pulls, and rounding alone decides where it would go")
             return x
         side[last] = 1.0 if slope[last] < 0.0 and not at_zero[last] else -1.0
     raise SolverFailed(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keeper.cycle.pipeline import assess, price_bars
+from keeper.cycle.pipeline import assess, price_bars, propose, required_quotes
 from keeper.domain.decision import Action
 from keeper.domain.errors import NoEstimate
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
-from tests.factories import a_policy, a_snapshot, with_market_move
+from keeper.domain.pause_state import DeleverageRequest
+from tests.factories import a_policy, a_snapshot, some_bars, with_market_move
 
 LEVERED = a_snapshot(weights=(0.6, 0.6, 0.4, 0.4))
 
@@ -33,6 +34,22 @@ def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
     assert decision.goal is not None
     assert decision.goal.leverage < sum(decision.current.weights)
     assert all(asset.provenance.startswith("presumed") for asset in assessment.model.assets)
+
+
+def test_without_history_a_deleverage_request_is_still_carried_out() -> None:
+    request = DeleverageRequest(2.5, "by hand")
+    assessment = assess(Observation(LEVERED, deleverage_request=request), no_history(LEVERED), a_policy())
+    assert assessment.decision.action is Action.RIPCORD
+
+
+def test_a_hold_needs_no_quotes_and_has_no_plan() -> None:
+    bars, policy = some_bars(), a_policy()
+    target = assess(Observation(a_snapshot()), bars, policy).target
+    snapshot = a_snapshot(weights=target.weights)
+    assessment = assess(Observation(snapshot), bars, policy)
+    assert assessment.decision.action is Action.HOLD
+    assert required_quotes(assessment, snapshot) == ()
+    assert propose(assessment, snapshot, ()) is None
 
 
 def test_what_is_presumed_allows_less_leverage_than_what_is_known() -> None:

@@ -346,6 +346,22 @@ def test_when_all_are_dead_nothing_can_be_sold() -> None:
     assert "0 of 4 assets have a price to sell at" in decision.reason
 
 
+def test_when_the_only_collateral_is_dead_the_prices_of_others_do_not_help() -> None:
+    snapshot = with_market_move(a_snapshot(weights=(2.0, 0.0, 0.0, 0.0)), 0.75)
+    decision = decided(with_feed(snapshot, "WBTC", trust=Trust.DEAD))
+    assert (decision.action, decision.exit_code) == (Action.HOLD, 4)
+    assert "nothing can be sold to raise it" in decision.reason
+
+
+def test_debt_without_collateral_is_repaid_with_all_that_lies_idle() -> None:
+    snapshot = a_snapshot(weights=(1.2, 0.0, 0.0, 0.0))
+    supplied = snapshot.holdings[1].supplied
+    decision = decided(with_holding(snapshot, "WBTC", supplied=0, idle=supplied))
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert decision.goal.weights == (0.0, 0.0, 0.0, 0.0)
+
+
 def test_what_cannot_be_brought_back_is_sold_whole() -> None:
     decision = decided(fallen(0.50), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=99.0))
     assert decision.action is Action.RIPCORD

@@ -14,7 +14,7 @@ from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.decision import Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.observation import Observation
-from keeper.domain.policy import Policy
+from keeper.domain.policy import OraclePolicy, Policy
 from keeper.domain.tx import InFlight
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
@@ -274,6 +274,30 @@ def test_oracle_gap_just_met_and_just_missed(price: int, passed: bool) -> None:
     feed = snapshot.feeds[snapshot.index("LINK")]
     snapshot = with_feed(snapshot, "LINK", round=replace(feed.round, answer=price * 1_000))
     assert passes("oracle_gap", snapshot) is passed
+
+
+@pytest.mark.parametrize(
+    ("apart", "passed", "side"),
+    [(180, True, "behind"), (181, False, "behind"), (-180, True, "ahead of"), (-181, False, "ahead of")],
+)
+def test_head_age_compares_the_block_with_the_clock_on_either_side(
+    apart: int, passed: bool, side: str
+) -> None:
+    policy = a_policy(oracle=OraclePolicy(max_head_age_s=180))
+    trade = consider(a_position(policy=policy, read_at=NOW + apart), a_move((0.1,) * 4), OUT_OF_BAND)
+    gate = limit("head_age", trade)
+    assert (gate.passed, gate.value, gate.limit) == (passed, abs(apart), 180)
+    assert f"{abs(apart)} s {side} this machine's clock" in gate.detail
+
+
+@pytest.mark.parametrize("policy", [a_policy(), a_policy(oracle=OraclePolicy(max_head_age_s=None))])
+def test_head_age_without_a_maximum_always_passes(policy: Policy) -> None:
+    trade = consider(a_position(policy=policy, read_at=NOW + 10.0**9), a_move((0.1,) * 4), OUT_OF_BAND)
+    assert limit("head_age", trade).passed
+
+
+def test_head_age_is_judged_only_where_the_clocks_are_compared() -> None:
+    assert "head_age" not in {gate.name for gate in judged_limits(a_trade())}
 
 
 def test_oracle_gap_without_a_market_price_is_no_agreement() -> None:

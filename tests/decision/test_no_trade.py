@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.decision import no_trade
 from keeper.decision.no_trade import edge_of_no_trade_region
-from keeper.domain.errors import InvalidCovariance
+from keeper.domain.errors import InvalidCovariance, SolverFailed
 from tests.factories import CORRELATION, VOLATILITIES
 from tests.properties import examples
 
@@ -175,6 +176,37 @@ def test_assets_that_only_differ_in_size_are_refused_where_both_would_be_traded(
         edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], doubled, 1.0, [0.001, 0.001])
     x = edge_of_no_trade_region([0.5, 0.5], [0.1, 0.1], np.full((2, 2), 0.25), 1.0, [0.001, 0.001])
     assert x.sum() == pytest.approx(0.2 + 0.001 / 0.25)
+
+
+def test_a_covariance_that_only_rounding_keeps_from_being_singular_is_refused() -> None:
+    # Each row sums to 0 without the third column: the optimum lies along a direction without any risk.
+    sigma = np.array(
+        [[5.0, -4.0, 1.0, -1.0], [-4.0, 6.0, -1.0, -2.0], [1.0, -1.0, 2.0, 0.0], [-1.0, -2.0, 0.0, 3.0]]
+    )
+    held, target = np.array([0.5, 1 / 3, 0.5, 0.0]), np.array([1 / 3, 0.25, 0.25, 0.0])
+    costs = np.array([4e-6, 4e-6, 4e-6, 1e-6])
+    with pytest.raises(InvalidCovariance, match="singular"):
+        edge_of_no_trade_region(held, target, sigma, 0.33, costs)
+
+
+def test_an_asset_that_can_move_only_after_another_is_not_refused() -> None:
+    # Eigenvalues from 1e-9 to 1.4, and costs that are next to nothing.
+    generator = np.random.default_rng(23_825)
+    n = int(generator.integers(3, 25))
+    loadings = generator.standard_normal((n, n))
+    sigma = loadings @ loadings.T / n + 10.0 ** generator.integers(-13, -8) * np.eye(n)
+    scale = 10.0 ** generator.integers(-4, 2, n)
+    sigma *= np.outer(scale, scale)
+    held, target = generator.choice([0.0, 0.25, 0.5], n), generator.choice([-0.1, 0.0, 0.25, 0.5], n)
+    costs = generator.choice([0.0, 0.001, 0.004], n) * 10.0 ** generator.integers(-8, 1)
+    x = edge_of_no_trade_region(held, target, sigma, 0.33, costs)
+    assert violation(x, held, target, sigma, 0.33, costs) <= 1e-16
+
+
+def test_an_edge_that_is_not_found_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(no_trade, "MAX_STEPS", 0)
+    with pytest.raises(SolverFailed, match="not found in 0 steps"):
+        edge_of_no_trade_region([0.5], [0.1], [[1.0]], 1.0, [0.0])
 
 
 def test_a_cost_too_small_to_divide_by_is_no_cost() -> None:

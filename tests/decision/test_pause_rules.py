@@ -1,4 +1,4 @@
-"""Pauses, the day's budgets, and a deleveraging ordered by hand: what stops, what goes on."""
+"""Pauses, the day's budgets, and deleverage requests: what they stop, and what goes on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
 from keeper.sizing.size import size
 from keeper.sizing.tighten import tighten
-from tests.factories import a_model, a_policy, a_snapshot
+from tests.factories import a_model, a_policy, a_snapshot, with_market_move
 
 DAILY = DailyPolicy(max_loss=0.02, max_turnover=3.0, max_gas_wei=10**17, max_failures=3)
 NOTHING = DailyUsage(loss=0.0, turnover=0.0, gas_wei=0, failures=0)
@@ -85,7 +85,14 @@ def test_a_used_up_budget_stops_planned_trades_and_no_emergency(
 
 def test_without_a_standing_nothing_of_it_is_looked_at() -> None:
     names = {gate.name for gate in decided(EMPTY, None).gates}
-    assert not names & {"not_paused", "day_loss", "day_failures", "day_turnover", "day_gas", "ordered"}
+    assert not names & {
+        "not_paused",
+        "day_loss",
+        "day_failures",
+        "day_turnover",
+        "day_gas",
+        "deleverage_request",
+    }
 
 
 @given(st.floats(0, 1), st.integers(0, 10))
@@ -100,10 +107,10 @@ def test_row_66_a_pause_forbids_everything_but_an_emergency(urgency: Urgency) ->
     assert forbids(FREE, urgency) is None
 
 
-# --------------------------------------------------------------- ordered by hand
+# ------------------------------------------------------- deleverage requests
 
 
-def test_an_order_repays_everything_also_while_paused() -> None:
+def test_a_request_repays_everything_also_while_paused() -> None:
     decision = decided(LEVERED, PauseState((PAUSE,), NOTHING), DeleverageRequest(math.inf, "by hand"))
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
@@ -111,7 +118,7 @@ def test_an_order_repays_everything_also_while_paused() -> None:
     assert "all debt repaid" in decision.reason
 
 
-def test_an_order_stops_at_the_health_factor_that_it_names() -> None:
+def test_a_request_stops_at_the_health_factor_that_it_names() -> None:
     now = portfolio(LEVERED).health_factor
     near, far = (decided(LEVERED, FREE, DeleverageRequest(factor * now, "by hand")) for factor in (1.1, 1.6))
     assert near.goal is not None
@@ -120,12 +127,21 @@ def test_an_order_stops_at_the_health_factor_that_it_names() -> None:
 
 
 @pytest.mark.parametrize("snapshot", [EMPTY, a_snapshot(weights=(0.3, 0.3, 0.1, 0.1))])
-def test_without_debt_an_order_has_nothing_to_do(snapshot: MarketSnapshot) -> None:
+def test_without_debt_a_request_has_nothing_to_do(snapshot: MarketSnapshot) -> None:
     decision = decided(snapshot, FREE, DeleverageRequest(math.inf, "by hand"))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 0)
     assert "there is no debt" in decision.reason
 
 
-def test_an_order_that_is_already_met_holds() -> None:
+def test_below_the_act_level_a_request_does_not_end_below_the_safe_level() -> None:
+    crashed = with_market_move(LEVERED, 0.44)
+    assert portfolio(crashed).health_factor < a_policy().decision.act_health_factor
+    requested = decided(crashed, FREE, DeleverageRequest(portfolio(crashed).health_factor + 0.01, "by hand"))
+    unrequested = decided(crashed, FREE)
+    assert requested.goal == unrequested.goal
+    assert "towards health factor 1.45" in requested.reason
+
+
+def test_a_request_that_is_already_met_holds() -> None:
     decision = decided(LEVERED, FREE, DeleverageRequest(1.2, "by hand"))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 0)

@@ -1,0 +1,49 @@
+"""Where the vault is: weights in the model's order, shares of risk, what is queued."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.decision.positions import a_position
+from tests.factories import (
+    CORRELATION,
+    RISK_SYMBOLS,
+    VOLATILITIES,
+    a_model,
+    a_policy,
+    a_size_policy,
+    a_snapshot,
+    with_redemptions,
+)
+
+WEIGHTS = (0.4, 0.3, 0.2, 0.1)
+
+
+def test_a_model_in_another_order_gives_the_same_position_in_its_order() -> None:
+    backwards = a_model(
+        symbols=RISK_SYMBOLS[::-1],
+        volatilities=VOLATILITIES[::-1],
+        correlation=[row[::-1] for row in CORRELATION[::-1]],
+    )
+    plain, turned = (
+        a_position(a_snapshot(weights=WEIGHTS)),
+        a_position(a_snapshot(weights=WEIGHTS), model=backwards),
+    )
+    assert turned.current.weights == plain.current.weights[::-1]
+    assert turned.current.risk_shares == pytest.approx(plain.current.risk_shares[::-1])
+    assert turned.current.volatility == pytest.approx(plain.current.volatility)
+    assert turned.tracking_error == pytest.approx(plain.tracking_error)
+    assert turned.liquidation_thresholds == plain.liquidation_thresholds[::-1]
+
+
+def test_cash_to_hold_is_the_queue_and_the_buffer_of_the_rest() -> None:
+    position = a_position(with_redemptions(a_snapshot(), 0.4), a_policy(size=a_size_policy(idle_buffer=0.1)))
+    assert position.queued == pytest.approx(0.4)
+    assert position.cash == pytest.approx(0.4 + 0.6 * 0.1)
+
+
+def test_sizes_and_costs_are_of_each_assets_change() -> None:
+    position = a_position(a_snapshot(weights=WEIGHTS, nav_usd=500_000.0))
+    goal = (0.5, 0.3, 0.1, 0.1)
+    assert position.sizes_usd(goal) == pytest.approx((50_000, 0, 50_000, 0), abs=0.01)
+    assert position.costs_bps(goal) == (20.0, 20.0, 20.0, 20.0)
