@@ -14,7 +14,7 @@ from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.decision import Gate
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.observation import Observation
-from keeper.domain.policy import OraclePolicy, Policy
+from keeper.domain.policy import Policy
 from keeper.domain.tx import InFlight
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
@@ -32,6 +32,7 @@ from tests.factories import (
     a_sequencer,
     a_snapshot,
     an_in_flight,
+    an_oracle_policy,
     with_block,
     with_feed,
     with_limits,
@@ -283,14 +284,14 @@ def test_oracle_gap_just_met_and_just_missed(price: int, passed: bool) -> None:
 def test_head_age_compares_the_block_with_the_clock_on_either_side(
     apart: int, passed: bool, side: str
 ) -> None:
-    policy = a_policy(oracle=OraclePolicy(max_head_age_s=180))
+    policy = a_policy(oracle=an_oracle_policy(max_head_age_s=180))
     trade = consider(a_position(policy=policy, read_at=NOW + apart), a_move((0.1,) * 4), OUT_OF_BAND)
     gate = limit("head_age", trade)
     assert (gate.passed, gate.value, gate.limit) == (passed, abs(apart), 180)
     assert f"{abs(apart)} s {side} this machine's clock" in gate.detail
 
 
-@pytest.mark.parametrize("policy", [a_policy(), a_policy(oracle=OraclePolicy(max_head_age_s=None))])
+@pytest.mark.parametrize("policy", [a_policy(), a_policy(oracle=an_oracle_policy(max_head_age_s=None))])
 def test_head_age_without_a_maximum_always_passes(policy: Policy) -> None:
     trade = consider(a_position(policy=policy, read_at=NOW + 10.0**9), a_move((0.1,) * 4), OUT_OF_BAND)
     assert limit("head_age", trade).passed
