@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from keeper.cli.options import AsJson
+
 if TYPE_CHECKING:
     from keeper.app.backfill import Filled
     from keeper.domain.policy import Policy
@@ -17,10 +19,11 @@ app = typer.Typer(help="Fill, check and export the price history.", no_args_is_h
 DAY_S = 86_400
 
 Symbols = Annotated[
-    list[str] | None, typer.Option("--symbol", help="An asset of the strategy, repeatable; default: all.")
+    list[str] | None, typer.Option("--symbol", help="An asset of the strategy, repeatable. Default: all.")
 ]
 Days = Annotated[
-    int | None, typer.Option("--days", min=1, help="How far back; default: what the estimate looks at.")
+    int | None,
+    typer.Option("--days", min=1, help="How far back. Default: the history that the estimate uses."),
 ]
 
 
@@ -28,19 +31,19 @@ Days = Annotated[
 def backfill(
     source: Annotated[
         str,
-        typer.Option(help="rounds: the feeds' own, further back; coinbase, kraken, binance; or a file."),
+        typer.Option(help="rounds (of the feeds on chain), coinbase, kraken, binance, or a file."),
     ] = "rounds",
     symbols: Symbols = None,
     days: Days = None,
     seconds: Annotated[
-        int | None, typer.Option(min=60, help="Length of a bar; default: estimate.bar_seconds.")
+        int | None, typer.Option(min=60, help="Length of a bar. Default: estimate.bar_seconds.")
     ] = None,
     stamped: Annotated[
         Literal["open", "close"] | None,
-        typer.Option("--time", help="Which end of a bar a file's column `time` is."),
+        typer.Option("--time", help="Whether the column `time` of a file is the open or the close of a bar."),
     ] = None,
 ) -> None:
-    """Fetch what is missing of the price history into the journal. Exit code 3 when a source gave out."""
+    """Fetch missing price history into the journal. Exit code 3 if a source stops answering."""
     from keeper.app.backfill import further_rounds, is_file, now
     from keeper.app.composition import strategy
     from keeper.cli.data_screen import filled_table
@@ -67,31 +70,31 @@ def backfill(
 @app.command()
 def check(
     days: Days = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """What is there and what is missing, of each asset. Exit code 4 when an estimate would be refused."""
+    """Show which price history each asset has and lacks. Exit code 4 if it is too short for an estimate."""
     from keeper.cli.data_screen import coverage_object, coverage_page
     from keeper.cli.output import console, print_json
     from keeper.risk.coverage import coverage, is_enough, returns_together
 
     policy, history = _history(days)
-    found = coverage(history.from_rounds, history.merged)
+    assets = coverage(history.from_rounds, history.merged)
     together, needed = returns_together(history.merged), policy.estimate.min_bars
-    enough = is_enough(found, together, needed)
+    enough = is_enough(assets, together, needed)
     if as_json:
-        print_json(coverage_object(found, together, needed, 0 if enough else 4))
+        print_json(coverage_object(assets, together, needed, 0 if enough else 4))
     else:
-        console().print(coverage_page(found, together, needed))
+        console().print(coverage_page(assets, together, needed))
     raise typer.Exit(0 if enough else 4)
 
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="Where to: .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="The file to write: .csv or .parquet.")],
     symbols: Symbols = None,
     days: Days = None,
 ) -> None:
-    """Write the bars that risk is estimated from to a file: symbol, closed_at, close, source."""
+    """Write the bars that the risk estimate uses to a file: symbol, closed_at, close, source."""
     from keeper.journal.candle_files import write
     from keeper.journal.history import closes_with_sources
 
@@ -103,21 +106,21 @@ def export(
 
 @app.command()
 def iv(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Implied volatility as a cycle would use it now, and how it came out. Exit code 3 when there is none."""
+    """Show the implied volatility that a cycle would use now, and its sources. Exit code 3 if one is missing."""
     from keeper.app.option_market import option_market
     from keeper.cli.data_screen import implied_object, implied_page
     from keeper.cli.output import console, print_json
     from keeper.cli.progress import print_progress
     from keeper.settings.load import load
 
-    seen = option_market(load(), print_progress)
+    market = option_market(load(), print_progress)
     if as_json:
-        print_json(implied_object(seen))
+        print_json(implied_object(market))
     else:
-        console().print(implied_page(seen))
-    raise typer.Exit(3 if any(one.reading.volatility is None for one in seen.found) else 0)
+        console().print(implied_page(market))
+    raise typer.Exit(3 if any(implied.reading.volatility is None for implied in market.found) else 0)
 
 
 def _from_venue(
@@ -128,18 +131,18 @@ def _from_venue(
     from keeper.journal.bars import StoredBars
     from keeper.settings.endpoints import references
 
-    known_as, results = references(settings), []
+    reference_of, results = references(settings), []
     until = now(settings, print_progress) - SETTLED_S
     with open_for_bars(settings.journal_url) as journal, venue_of(settings, name) as venue:
         stored = StoredBars(journal)
         for symbol in symbols:
-            if symbol not in known_as:
+            if symbol not in reference_of:
                 results.append(Filled(symbol, name, NOTHING, None, "no exchange trades it (oracle.feeds)"))
                 continue
             print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
                 since = until - history_s
-                reference = known_as[symbol]
+                reference = reference_of[symbol]
                 results.append(backfill(venue, stored, symbol, reference, seconds, since, until, progress))
     return results
 
@@ -152,19 +155,19 @@ def _from_file(
     from keeper.journal.bars import StoredBars
     from keeper.journal.candle_files import read
 
-    found = read(path, seconds, now(settings, print_progress), stamped)
+    table = read(path, seconds, now(settings, print_progress), stamped)
     for count, what in (
-        (found.without_zone, "rows name no time zone and were read as UTC"),
-        (found.repeated, "rows were there twice, with the same prices"),
-        (found.unfinished, "bars had not closed yet and were left out"),
+        (table.without_zone, "rows name no time zone and were read as UTC"),
+        (table.repeated, "rows were repeated, with the same prices"),
+        (table.unfinished, "bars had not closed yet and were left out"),
     ):
         if count:
             print_progress(f"{path.name}: {count:,} {what}")
-    left_out = sorted(set(found.candles) - {""} - set(symbols))
+    left_out = sorted(set(table.candles) - {""} - set(symbols))
     if left_out:
-        print_progress(f"{path.name}: {', '.join(left_out)} left out, not asked for")
+        print_progress(f"{path.name}: {', '.join(left_out)} left out, because --symbol does not name them")
     with open_for_bars(settings.journal_url) as journal:
-        return list(from_file(StoredBars(journal), path.name, found.candles, symbols, since))
+        return list(from_file(StoredBars(journal), path.name, table.candles, symbols, since))
 
 
 def _history(days: int | None) -> tuple[Policy, History]:
@@ -199,13 +202,13 @@ def _chosen(policy: Policy, symbols: list[str] | None) -> tuple[str, ...]:
 
 
 def _bar_seconds(policy: Policy, seconds: int | None) -> int:
-    """Raises BadInput for bars that the estimate's grid has no use for."""
+    """Raises BadInput for bars that do not fit into the grid of the estimate."""
     from keeper.domain.errors import BadInput
 
     grid = policy.estimate.bar_seconds
     if seconds is not None and grid % seconds:
         raise BadInput(
             f"--seconds {seconds}: bars of this length do not end where those of {grid} s do",
-            remedy=f"Take one that divides estimate.bar_seconds = {grid}.",
+            remedy=f"Choose a length that divides estimate.bar_seconds = {grid}.",
         )
     return seconds if seconds is not None else grid

@@ -3,53 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from keeper.app.backfill import Filled
 from keeper.app.option_market import OptionMarket
+from keeper.cli.output import plain_table
 from keeper.risk.coverage import Coverage, is_enough
 
 
 def filled_table(results: Sequence[Filled]) -> RenderableType:
-    """A line for each asset, and under them why a source gave no more."""
-    table = _table("asset", "source", right=("new", "known", "contradicting"), then=("from", "to"))
-    for one in results:
-        span = ("–", "–") if one.span is None else (_minute(one.span[0]), _minute(one.span[1]))
-        added = one.added
-        table.add_row(
-            one.symbol, one.source, f"{added.new:,}", f"{added.same:,}", f"{added.different:,}", *span
-        )
-    failures = [Text(f"{one.symbol}: {one.failure}", style="red") for one in results if one.failure]
+    """A line for each asset, and below them why a source gave no more."""
+    table = plain_table("asset", "source", ">new", ">known", ">contradicting", "from", "to")
+    for filled in results:
+        span = ("–", "–") if filled.span is None else (_minute(filled.span[0]), _minute(filled.span[1]))
+        added = filled.added
+        counts = (f"{count:,}" for count in (added.new, added.same, added.different))
+        table.add_row(filled.symbol, filled.source, *counts, *span)
+    failures = [
+        Text(f"{filled.symbol}: {filled.failure}", style="red") for filled in results if filled.failure
+    ]
     return Group(table, *failures)
 
 
-def coverage_page(found: Sequence[Coverage], together: int, needed: int) -> RenderableType:
-    table = _table(
-        "asset",
-        right=("expected", "rounds", "candles", "missing", "returns"),
-        then=("oldest", "longest gap"),
+def coverage_page(assets: Sequence[Coverage], together: int, needed: int) -> RenderableType:
+    table = plain_table(
+        *("asset", ">expected", ">rounds", ">candles", ">missing", ">returns", "oldest", "longest gap")
     )
-    for one in found:
-        gap = "–" if one.gap is None else f"{_minute(one.gap[0])}–{_minute(one.gap[1])}"
-        counts = (one.expected, one.from_rounds, one.from_candles, one.missing)
+    for asset in assets:
+        counts = (asset.expected, asset.from_rounds, asset.from_candles, asset.missing)
         table.add_row(
-            one.symbol,
+            asset.symbol,
             *(f"{count:,}" for count in counts),
-            Text(f"{one.returns:,}", style="" if one.returns >= needed else "bold red"),
-            "–" if one.oldest is None else _minute(one.oldest)[:10],
-            gap,
+            Text(f"{asset.returns:,}", style="" if asset.returns >= needed else "bold red"),
+            "–" if asset.oldest is None else _minute(asset.oldest)[:10],
+            "–" if asset.gap is None else f"{_minute(asset.gap[0])}–{_minute(asset.gap[1])}",
         )
     lines = [
-        Text(f"{one.symbol}: its feed has no stored round: `keeper data backfill --source rounds`")
-        for one in found
-        if one.from_rounds == 0
+        Text(f"{asset.symbol}: no round of its feed is stored: run `keeper data backfill --source rounds`")
+        for asset in assets
+        if asset.from_rounds == 0
     ]
-    enough = is_enough(found, together, needed)
+    enough = is_enough(assets, together, needed)
     verdict = Text(
         f"{together:,} returns in common; each asset and all together need estimate.min_bars = {needed:,}: "
         + ("enough" if enough else "NOT ENOUGH"),
@@ -58,21 +57,21 @@ def coverage_page(found: Sequence[Coverage], together: int, needed: int) -> Rend
     return Group(table, *lines, verdict)
 
 
-def coverage_object(found: Sequence[Coverage], together: int, needed: int, exit_code: int) -> dict[str, Any]:
+def coverage_object(assets: Sequence[Coverage], together: int, needed: int, exit_code: int) -> dict[str, Any]:
     """What ``--json`` prints; times in Unix seconds."""
     return {
         "assets": [
             {
-                "symbol": one.symbol,
-                "expected": one.expected,
-                "from_rounds": one.from_rounds,
-                "from_candles": one.from_candles,
-                "missing": one.missing,
-                "returns": one.returns,
-                "longest_gap": None if one.gap is None else {"from": one.gap[0], "to": one.gap[1]},
-                "oldest": one.oldest,
+                "symbol": asset.symbol,
+                "expected": asset.expected,
+                "from_rounds": asset.from_rounds,
+                "from_candles": asset.from_candles,
+                "missing": asset.missing,
+                "returns": asset.returns,
+                "longest_gap": None if asset.gap is None else {"from": asset.gap[0], "to": asset.gap[1]},
+                "oldest": asset.oldest,
             }
-            for one in found
+            for asset in assets
         ],
         "returns_together": together,
         "min_bars": needed,
@@ -80,74 +79,51 @@ def coverage_object(found: Sequence[Coverage], together: int, needed: int, exit_
     }
 
 
-def _table(*left: str, right: Sequence[str], then: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for heading in left:
-        table.add_column(heading, no_wrap=True)
-    for heading in right:
-        table.add_column(heading, justify="right")
-    for heading in then:
-        table.add_column(heading, no_wrap=True)
-    return table
-
-
 def _minute(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def implied_page(seen: OptionMarket) -> RenderableType:
-    """For each underlying what a cycle would use and why, and the expiries that the option book's number is made of."""
+def implied_page(market: OptionMarket) -> RenderableType:
+    """For each underlying the volatility that a cycle would use and why, and the expiries of its option book."""
     parts: list[RenderableType] = [
-        Text(f"as of {_minute(seen.as_of)} UTC, to a horizon of {seen.horizon_s / 86_400:g} days")
+        Text(f"as of {_minute(market.as_of)} UTC, to a horizon of {market.horizon_s / 86_400:g} days")
     ]
-    for one in seen.found:
-        reading = one.reading
-        said = "none" if reading.volatility is None else f"{reading.volatility:.2%}"
-        parts.append(Text(f"\n{reading.underlying}: {said}, {reading.source}", style="bold"))
+    for implied in market.found:
+        reading, book = implied.reading, implied.book
+        volatility = "none" if reading.volatility is None else f"{reading.volatility:.2%}"
+        parts.append(Text(f"\n{reading.underlying}: {volatility}, {reading.source}", style="bold"))
         if reading.reason:
             parts.append(Text(f"  {reading.reason}"))
-        if one.book is None:
-            parts.append(Text(f"  no option book: {one.why_not}", style="yellow"))
+        if book is None:
+            parts.append(Text(f"  no option book: {implied.why_not}", style="yellow"))
             continue
-        table = _table("  expiry", right=("days", "at the money", "marks", "weight of its variance"), then=())
-        for used in one.book.expiries:
+        table = plain_table("  expiry", ">days", ">at the money", ">marks", ">weight of its variance")
+        for expiry in book.expiries:
             table.add_row(
-                f"  {_minute(used.expiry)}",
-                f"{used.days:.1f}",
-                f"{used.volatility:.2%}",
-                str(used.marks),
-                f"{used.weight:.1%}",
+                f"  {_minute(expiry.expiry)}",
+                f"{expiry.days:.1f}",
+                f"{expiry.volatility:.2%}",
+                str(expiry.marks),
+                f"{expiry.weight:.1%}",
             )
-        parts += [table, Text(f"  the book to the horizon: {one.book.volatility:.2%}")]
+        parts += [table, Text(f"  the book to the horizon: {book.volatility:.2%}")]
     return Group(*parts)
 
 
-def implied_object(seen: OptionMarket) -> dict[str, Any]:
+def implied_object(market: OptionMarket) -> dict[str, Any]:
+    """What ``--json`` prints; volatilities are fractions a year."""
     return {
-        "as_of": seen.as_of,
-        "horizon_s": seen.horizon_s,
+        "as_of": market.as_of,
+        "horizon_s": market.horizon_s,
         "underlyings": [
             {
-                "underlying": one.reading.underlying,
-                "volatility": one.reading.volatility,
-                "observed_at": one.reading.observed_at,
-                "source": one.reading.source,
-                "reason": one.reading.reason,
-                "book_volatility": None if one.book is None else one.book.volatility,
-                "book_reason": one.why_not,
+                **asdict(implied.reading),
+                "book_volatility": None if implied.book is None else implied.book.volatility,
+                "book_reason": implied.why_not,
                 "expiries": []
-                if one.book is None
-                else [
-                    {
-                        "expiry": used.expiry,
-                        "days": used.days,
-                        "volatility": used.volatility,
-                        "marks": used.marks,
-                        "weight": used.weight,
-                    }
-                    for used in one.book.expiries
-                ],
+                if implied.book is None
+                else [asdict(expiry) for expiry in implied.book.expiries],
             }
-            for one in seen.found
+            for implied in market.found
         ],
     }

@@ -1,5 +1,4 @@
-"""``keeper demo``: a vault goes from USDC to risk parity, holds, and answers a price move, on a fork of a
-local chain."""
+"""``keeper demo``: a vault on a fork of a local chain goes from USDC to risk parity, holds, and trades again."""
 
 from __future__ import annotations
 
@@ -7,11 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from keeper.cli.devnet import DATA_DIR
+from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
 from keeper.domain.errors import Refused
 
 if TYPE_CHECKING:
@@ -30,12 +27,12 @@ LEVERAGE_TOLERANCE = 0.02
 
 
 class DemoFailed(Refused):
-    """A promise that the demo makes was not kept; which one is in the message."""
+    """The chain does not show what the demo promises. The message names the promise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One line of the closing table: what the keeper said, and what the chain says before and after."""
+    """One run: the keeper's record, and the vault on chain before and after it."""
 
     name: str
     record: DecisionRecord
@@ -44,28 +41,21 @@ class Stage:
 
 
 def demo(
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
-        ),
-    ] = None,
-    data_dir: Annotated[
-        Path,
-        typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated."),
-    ] = DATA_DIR,
+    at: ChainEnd = None,
+    data_dir: HistoryFolder = DATA_DIR,
 ) -> None:
-    """Rebalance a vault on a fork of a local chain: from USDC to risk parity, hold, and trade again."""
+    """Rebalance a vault on a local chain: from USDC to risk parity, then hold, then trade after a price move."""
     import tempfile
     from dataclasses import replace
 
-    from keeper.cli.devnet import show
+    from keeper.cli.devnet import require_checkout, show
     from keeper.cli.output import console
     from keeper.devnet import world
     from keeper.devnet.deribit_server import deribit_server
     from keeper.devnet.exchange_server import exchange_server
     from keeper.recorded.prices import PRICE_FILE
 
+    require_checkout()
     screen = console()
     recorded = (data_dir / PRICE_FILE).exists()
     market = world.load_history(at or (RECORDED_AT if recorded else None), data_dir if recorded else None)
@@ -122,8 +112,7 @@ def _run(name: str, chain: World, screen: Console) -> Stage:
 
 
 def _use(folder: Path) -> None:
-    """Points the settings of this process to the demo's chain, and to nothing that the operator has
-    configured."""
+    """Points the settings of this process to the demo's chain, and drops what the operator has configured."""
     import os
 
     for name in [name for name in os.environ if name.startswith("KEEPER_") and name != "KEEPER_CACHE_DIR"]:
@@ -140,8 +129,7 @@ def _most_volatile(record: DecisionRecord) -> str:
 
 
 def shares_of_risk(stage: Stage) -> dict[str, float]:
-    """By symbol, of the weights on chain after the stage, under the covariance that the keeper worked
-    with."""
+    """Risk share by symbol: weights on chain after the stage, covariance of the keeper's record."""
     import numpy as np
 
     from keeper.risk.contributions import risk_shares
@@ -154,7 +142,7 @@ def shares_of_risk(stage: Stage) -> dict[str, float]:
 
 
 def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
-    """What the demo claims, each judged by what the chain says; empty when all of it holds."""
+    """The promises that the chain does not confirm; empty if all are kept."""
     from keeper.domain.decision import Action
 
     first, second, third = stages
@@ -198,15 +186,13 @@ def _loss_bps(stage: Stage) -> float:
 
 
 def _closing_table(stages: tuple[Stage, ...]) -> Table:
-    from rich.table import Table
-
+    from keeper.cli.output import plain_table
     from keeper.views.formats import money, percent, ratio
 
-    table = Table(
-        title="Read from the chain", title_justify="left", box=None, padding=(0, 1), header_style="bold"
+    table = plain_table(
+        *("stage", "action", ">NAV", ">lost", ">leverage (target)", ">health", ">gas", "risk/budget"),
+        title="Read from the chain",
     )
-    for heading in ("", "did", "NAV", "lost", "leverage (target)", "health", "gas", "risk/budget"):
-        table.add_column(heading, justify="left" if heading in ("", "did", "risk/budget") else "right")
     before = stages[0].before
     table.add_row(
         "before",

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keeper.domain.errors import NodeUnavailable
+from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
+from keeper.domain.errors import InvalidSetting, NodeUnavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from keeper.devnet.deployment import Deployment
 
-DATA_DIR = Path("../shared/data")
-
 
 def devnet(
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            help="Date on which the chain's history ends, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
-        ),
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the node; 0: any.")] = 8545,
+    at: ChainEnd = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the node. 0 takes any.")] = 8545,
     deribit_port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port of the Deribit endpoints; 0: any.")
+        int, typer.Option(min=0, max=65_535, help="Port of the Deribit server. 0 takes any.")
     ] = 8546,
     exchange_port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port of the exchanges' endpoints; 0: any.")
+        int, typer.Option(min=0, max=65_535, help="Port of the exchange server. 0 takes any.")
     ] = 8547,
-    out: Annotated[Path, typer.Option(help="Where to write the deployment file.")] = Path(
+    out: Annotated[Path, typer.Option(help="The deployment file, for KEEPER_DEPLOYMENT.")] = Path(
         ".devnet/deployment.json"
     ),
-    data_dir: Annotated[
-        Path,
-        typer.Option(envvar="KEEPER_DATA_DIR", help="Recorded history; without it prices are generated."),
-    ] = DATA_DIR,
+    data_dir: HistoryFolder = DATA_DIR,
 ) -> None:
-    """Run a local chain with Aave, Uniswap, price feeds and a vault. Ends with Ctrl-C and leaves nothing
-    behind."""
+    """Run a local chain with Aave, Uniswap, price feeds and a vault, until Ctrl-C.
+
+    The chain is gone then. The deployment file stays.
+    """
     import signal
     import threading
     from contextlib import ExitStack
@@ -53,6 +45,7 @@ def devnet(
     from keeper.devnet.exchange_server import exchange_server
     from keeper.devnet.publisher import publishing
 
+    require_checkout()
     screen = console(to_stderr=True)
     with ExitStack() as stack:
         with screen.status("reading history") as status:
@@ -71,13 +64,24 @@ def devnet(
         while not stop.wait(0.5):
             if node.process.poll() is not None:
                 raise NodeUnavailable(
-                    "the local chain's node ended by itself", remedy="Start `keeper devnet` again."
+                    "the node of the local chain ended unexpectedly", remedy="Start `keeper devnet` again."
                 )
     screen.print("Stopped.")
 
 
+def require_checkout() -> None:
+    """Raises InvalidSetting in an installed package: the sources of the contracts are in the repository alone."""
+    from keeper.devnet.paths import CONTRACTS
+
+    if not CONTRACTS.is_dir():
+        raise InvalidSetting(
+            f"the local chain needs the keeper's repository: {CONTRACTS} does not exist",
+            remedy="Clone the repository and run `make demo` in it. An installed package can run everything else.",
+        )
+
+
 def show(deployment: Deployment, screen: Console) -> None:
-    """What this chain is made of: where prices come from, what is missing, and the addresses."""
+    """Prints where prices come from, what is left out, and the addresses."""
     from rich.table import Table
 
     from keeper.views.formats import moment

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keeper.cli.options import DAY, DataFolder, StrategyFile
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
     from keeper.evaluate.evaluate import Evaluation, Sample, Score
 
-DAY = ["%Y-%m-%d"]
 SEED = 20_190_101
+CHOICE = (datetime(2019, 1, 1), datetime(2022, 12, 31))  # noqa: DTZ001  # UTC, as the options say
+CHECK = (datetime(2023, 1, 1), datetime(2023, 12, 31))  # noqa: DTZ001
 MARK = "▶"
 WIDTH = 92
 CAPTION = (
-    "gain: log-likelihood a day above EWMA 0.94, or for a blend with implied volatility (IV) above the same without "
-    "it; own −: this strategy above the row. bias: 0.9 to 1.1 is good. Levered to the target volatility: vol. is "
-    "realised over target, error the mean one of 30-day blocks, turn. the turnover a day in NAVs."
+    "gain: log-likelihood a day above EWMA 0.94; for a blend with implied volatility (IV), above the same without it. "
+    "own −: gain of this strategy above the row. bias: 0.9 to 1.1 is good. At the target volatility: vol. is realised "
+    "over target, error is the mean error of 30-day blocks, turn. is the turnover a day in NAVs."
 )
 
 
@@ -32,36 +35,24 @@ def _day(flag: str, meaning: str) -> Any:
 
 
 def evaluate(
-    since: Annotated[datetime, _day("--from", "First day to choose on")] = datetime(2019, 1, 1),  # noqa: DTZ001
-    until: Annotated[datetime, _day("--to", "Last day to choose on")] = datetime(2022, 12, 31),  # noqa: DTZ001
-    check_since: Annotated[datetime, _day("--check-from", "First day to check the choice on")] = datetime(  # noqa: DTZ001
-        2023, 1, 1
-    ),
-    check_until: Annotated[datetime, _day("--check-to", "Last day to check the choice on")] = datetime(  # noqa: DTZ001
-        2023, 12, 31
-    ),
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of recorded market history; default: KEEPER_DATA_DIR.")
-    ] = None,
-    strategy: Annotated[
-        Path | None, typer.Option(help="Strategy file; default: ./keeper.toml. The environment is not read.")
-    ] = None,
+    since: Annotated[datetime, _day("--from", "First day of the period to choose on")] = CHOICE[0],
+    until: Annotated[datetime, _day("--to", "Last day of the period to choose on")] = CHOICE[1],
+    check_since: Annotated[datetime, _day("--check-from", "First day of the period to check on")] = CHECK[0],
+    check_until: Annotated[datetime, _day("--check-to", "Last day of the period to check on")] = CHECK[1],
+    data: DataFolder = None,
+    strategy: StrategyFile = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("evaluation"),
 ) -> None:
-    """Judge risk estimators out of sample: choose on one period, check the choice once on a later one."""
+    """Compare risk estimators out of sample: choose one on a period, and check the choice once on a later period."""
     import numpy as np
 
-    from keeper.cli.market import market_path
+    from keeper.cli.market import policy_and_market
     from keeper.cli.output import console
     from keeper.cli.progress import bar
     from keeper.evaluate.evaluate import Periods
     from keeper.evaluate.evaluate import evaluate as run
-    from keeper.settings.load import load_strategy
-    from keeper.settings.policy import policy as policy_of
 
-    policy = policy_of(load_strategy(strategy))
-    symbols = tuple(asset.symbol for asset in policy.assets)
-    path = market_path(data, symbols, since, max(until, check_until), policy.estimate.max_gap_s)
+    policy, path = policy_and_market(strategy, data, since, max(until, check_until))
     periods = Periods(
         _seconds(since), _seconds(until) + 86_400, _seconds(check_since), _seconds(check_until) + 86_400
     )
@@ -74,10 +65,14 @@ def evaluate(
 
 
 def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
-    """The evaluation as tables: a sample and horizon each, implied volatility, stress, and the fit of the HAR."""
+    """A table for each sample and horizon; then implied volatility, stress losses and the fit of the HAR."""
     for sample in evaluation.samples:
         for horizon in sorted({score.horizon for score in evaluation.scores}):
-            scores = [one for one in evaluation.scores if (one.sample, one.horizon) == (sample.name, horizon)]
+            scores = [
+                score
+                for score in evaluation.scores
+                if (score.sample, score.horizon) == (sample.name, horizon)
+            ]
             if scores:
                 yield _scores(sample, horizon, scores)
     for sample in evaluation.samples:
@@ -91,12 +86,12 @@ def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
             f"log-HAR fitted to {evaluation.har.observations:,} weeks: har_weights = [{weights}], "
             f"har_scale = {evaluation.har.scale:.2f}"
         )
-    for one in evaluation.absent:
-        yield f"{one.name}: {one.reason}"
+    for absent in evaluation.absent:
+        yield f"{absent.name}: {absent.reason}"
 
 
 def write_tables(evaluation: Evaluation, out: Path) -> tuple[Path, ...]:
-    """One CSV file per kind of result, in the folder ``out``."""
+    """Writes one CSV file for each kind of result into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     scores = [dict(_flat(score)) for score in evaluation.scores]
     gains = [dict(_flat(gain)) for gain in evaluation.implied]
@@ -126,8 +121,8 @@ def _scores(sample: Sample, horizon: int, scores: Sequence[Score]) -> Table:
             f"{score.bias:.2f}",
         ]
         if score.targeting is not None:
-            followed = score.targeting
-            cells += [f"{followed.realised:.2f}", f"{followed.error:.2f}", f"{followed.churn:.3f}"]
+            targeting = score.targeting
+            cells += [f"{targeting.realised:.2f}", f"{targeting.error:.2f}", f"{targeting.churn:.3f}"]
         table.add_row(f"{MARK if own else ' '} {score.candidate}", *cells, style="bold cyan" if own else None)
     table.caption = CAPTION
     return table
@@ -155,8 +150,8 @@ def _stress(evaluation: Evaluation) -> Table:
     table.add_column("more than")
     table.add_column("at closes", justify="right")
     table.add_column("at lows", justify="right")
-    for one in evaluation.stress:
-        table.add_row(one.bound, f"{one.at_closes:.2%}", f"{one.at_lows:.2%}")
+    for breaches in evaluation.stress:
+        table.add_row(breaches.bound, f"{breaches.at_closes:.2%}", f"{breaches.at_lows:.2%}")
     return table
 
 

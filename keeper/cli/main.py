@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 INTERRUPTED = 130
-READER_GONE = 128 + signal.SIGPIPE
+BROKEN_PIPE = 128 + signal.SIGPIPE
 """As a shell reports it: whoever read standard output, such as ``head``, has closed it."""
 
 
@@ -34,7 +34,7 @@ def _exit_code(arguments: list[str]) -> int | str | None:
         if isinstance(end.__context__, BrokenPipeError):
             # Python flushes standard output once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return READER_GONE
+            return BROKEN_PIPE
         return _interrupted() if end.code == INTERRUPTED else end.code
     return 0
 

@@ -1,4 +1,4 @@
-"""The market that backtest, evaluate and sweep run on: recorded where its files are, else generated."""
+"""The strategy and the market that backtest, evaluate and sweep run on: recorded prices, or else generated ones."""
 
 from __future__ import annotations
 
@@ -8,23 +8,39 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keeper.cli.options import DATA_DIR
+
 if TYPE_CHECKING:
     from keeper.domain.path import MarketPath
+    from keeper.domain.policy import Policy
 
-DATA_DIR = Path("../shared/data")
+
+def policy_and_market(
+    strategy: Path | None, data: Path | None, since: datetime | None, until: datetime | None
+) -> tuple[Policy, MarketPath]:
+    """The policy of a strategy file and the market of its assets. Raises BadInput, InvalidSetting."""
+    from keeper.settings.load import load_strategy
+    from keeper.settings.policy import policy as policy_of
+
+    policy = policy_of(load_strategy(strategy))
+    symbols = tuple(asset.symbol for asset in policy.assets)
+    path = market_path(data, symbols, since=since, until=until, max_gap_s=policy.estimate.max_gap_s)
+    return policy, path
 
 
 def market_path(
     data: Path | None,
     symbols: Sequence[str],
+    *,
     since: datetime | None,
     until: datetime | None,
     max_gap_s: int,
 ) -> MarketPath:
-    """Hourly bars from the day ``since`` to the end of the day ``until`` (None: all there is); says which on screen.
+    """Hourly bars from the day ``since`` to the end of the day ``until``; None means all there are. The screen says
+    where they come from.
 
-    ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput when ``data`` is given and holds
-    no recorded prices, and for a range or asset that the market does not have.
+    ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput if ``data`` is given and has no
+    recorded prices, and for a range or an asset that the market does not have.
     """
     from keeper.cli.output import console
     from keeper.devnet.generated_path import generated_path
@@ -41,11 +57,11 @@ def market_path(
         return recorded_path(folder, symbols, since, end, max_gap_s)
     if data is not None:
         raise BadInput(
-            f"data: {folder} holds no {PRICE_FILE}",
+            f"--data {folder}: there is no {PRICE_FILE} in it",
             remedy="Name a folder of recorded history, or leave --data out to run on generated prices.",
         )
     screen.print(
-        f"Market: GENERATED, seed {SEED} ({folder} holds no {PRICE_FILE}): "
-        "it shows how the keeper works, not what it would have earned"
+        f"Market: GENERATED, seed {SEED}, because {folder} has no {PRICE_FILE}. "
+        "It shows how the keeper works, not what it would have earned."
     )
     return generated_path(symbols, since, end, SEED)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 DAY = ["%Y-%m-%d"]
+DATA_DIR = Path("../shared/data")
 MINUTE = [*DAY, "%Y-%m-%dT%H:%M"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -38,6 +39,7 @@ StrategyFile = Annotated[
     Path | None,
     typer.Option("--strategy", help="Strategy file. Default: ./keeper.toml. The environment is not read."),
 ]
+DEFAULT_NAV_USD = 250_000.0
 Nav = Annotated[float, typer.Option("--nav", min=1_000.0, help="Value of the vault at the start, USD.")]
 ChainEnd = Annotated[
     datetime | None,

@@ -186,8 +186,8 @@ def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, st
         token = snapshot.token(step.symbol)
         everything = step.amount == UINT256_MAX
         raw = max(step.expected_in, step.expected_out) if everything else step.amount
-        whole = f"{amount(raw, token.decimals)} {token.symbol}{' (all)' if everything else ''}"
-        return step.kind.value.lower(), whole, "", "", ""
+        quantity = f"{amount(raw, token.decimals)} {token.symbol}{' (all)' if everything else ''}"
+        return step.kind.value.lower(), quantity, "", "", ""
     sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
     paid = usd(step.expected_in, sold.decimals, snapshot.price(sold.symbol))
     received = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))

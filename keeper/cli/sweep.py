@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
 from keeper.domain.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -22,52 +23,57 @@ if TYPE_CHECKING:
     from keeper.sweep.parameters import Assignment
     from keeper.sweep.workers import Finished, Job
 
-DAY = ["%Y-%m-%d"]
 STOPPED = 130
 BEST_SHOWN = 10
 REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTask:
+    """What a sweep runs: the market, the valid variants by number, and the folder that keeps their outcomes."""
+
+    path: MarketPath
+    policies: Mapping[int, Policy]
+    assignments: Sequence[Assignment]
+    venue: Venue
+    out: Path
 
 
 def sweep(
     settings: Annotated[
         list[str],
         typer.Option(
-            "--set", help="What to vary: size.target_volatility=0.6,0.8 or a range 0.5..1.0; repeat it."
+            "--set", help="A setting to vary, repeatable: size.target_volatility=0.6,0.8 or =0.5..1.0."
         ),
     ],
     draws: Annotated[
-        int | None, typer.Option("--random", min=1, help="So many random draws instead of the whole grid.")
+        int | None, typer.Option("--random", min=1, help="Try this many random draws, not the whole grid.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random draws.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 1,
     splits: Annotated[int, typer.Option(min=1, max=50, help="Walk-forward splits.")] = 4,
     score: Annotated[
-        str, typer.Option(help="What is chosen by: implementation, sharpe or on_target.")
+        str, typer.Option(help="Score to choose by: implementation, sharpe or on_target.")
     ] = "implementation",
-    since: Annotated[
-        datetime | None, typer.Option("--from", help="First day of prices, UTC.", formats=DAY)
+    since: Since = None,
+    until: Until = None,
+    data: DataFolder = None,
+    strategy: StrategyFile = None,
+    nav: Nav = DEFAULT_NAV_USD,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine. Default: one for each core.")
     ] = None,
-    until: Annotated[datetime | None, typer.Option("--to", help="Last day, UTC.", formats=DAY)] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of recorded market history; default: KEEPER_DATA_DIR.")
-    ] = None,
-    strategy: Annotated[
-        Path | None, typer.Option(help="Strategy file that is varied; default: ./keeper.toml.")
-    ] = None,
-    nav: Annotated[float, typer.Option(min=1_000.0, help="The vault's value, USD.")] = 250_000.0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes here; default: one a core.")] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="An existing Dask scheduler, tcp://host:port, instead of this machine.")
+        str | None,
+        typer.Option(help="Address of a running Dask scheduler (tcp://host:port) that does the work."),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for the results, and where a stopped sweep goes on.")
+        Path, typer.Option(help="Folder for the results. The same command continues a stopped sweep.")
     ] = Path("sweep"),
 ) -> None:
-    """Try variants of the strategy on recorded prices; says how much of the best one is luck."""
-    from keeper.cli.market import market_path
+    """Run variants of the strategy on recorded prices, and say how much of the best result is luck."""
+    from keeper.cli.market import policy_and_market
     from keeper.cli.output import console
     from keeper.cli.venue import recorded_venue
-    from keeper.settings.load import load_strategy
-    from keeper.settings.policy import policy as policy_of
     from keeper.sweep.findings import findings
     from keeper.sweep.scores import SCORES
 
@@ -77,26 +83,25 @@ def sweep(
     if score == "implementation" and "size.target_volatility" in assignments[0]:
         raise InvalidSetting(
             "score is 'implementation', which compares candidates of one target volatility",
-            remedy="Choose --score sharpe or on_target, or leave size.target_volatility as it is.",
+            remedy="Choose --score sharpe or on_target, or do not vary size.target_volatility.",
         )
     policies, left_out = _policies(strategy, assignments)
     screen = console()
     if left_out:
         shown = "\n".join(f"  {reason}" for reason in list(dict.fromkeys(left_out.values()))[:REASONS_SHOWN])
-        screen.print(f"{len(left_out)} of {len(assignments)} combinations contradict themselves:\n{shown}")
-    base = policy_of(load_strategy(strategy))
-    symbols = tuple(asset.symbol for asset in base.assets)
-    path = market_path(data, symbols, since, until, base.estimate.max_gap_s)
+        screen.print(f"{len(left_out)} of {len(assignments)} combinations are not valid strategies:\n{shown}")
+    _, path = policy_and_market(strategy, data, since, until)
+    task = SweepTask(path, policies, assignments, recorded_venue(nav), out)
     try:
-        candidates = _run(path, policies, assignments, recorded_venue(nav), out, workers, scheduler)
+        candidates = _run(task, workers=workers, scheduler=scheduler)
     except KeyboardInterrupt:
-        screen.print(f"Stopped. The same command goes on from what is kept in {out}.")
+        screen.print(f"Stopped. The same command continues from what is in {out}.")
         raise typer.Exit(STOPPED) from None
-    _require_one(candidates)
-    found = findings(candidates, SCORES[score], splits)
-    file = _write(found, assignments, out)
-    screen.print(_page(found, score))
-    screen.print(f"\n{found.verdict}\n\n{file}")
+    _require_outcome(candidates)
+    result = findings(candidates, SCORES[score], splits)
+    file = _write(result, assignments, out)
+    screen.print(_page(result, score))
+    screen.print(f"\n{result.verdict}\n\n{file}")
 
 
 def _assignments(settings: Sequence[str], draws: int | None, seed: int) -> Sequence[Assignment]:
@@ -104,19 +109,19 @@ def _assignments(settings: Sequence[str], draws: int | None, seed: int) -> Seque
 
     parameters = [parsed(text) for text in settings]
     names = [parameter.name for parameter in parameters]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
         raise InvalidSetting(
-            f"set: {', '.join(twice)} is given twice", remedy="List all its values in one --set."
+            f"--set {', '.join(repeated)} is given twice", remedy="List all its values in one --set."
         )
-    found = grid(parameters) if draws is None else random_draws(parameters, draws, seed)
-    return list({repr(one): one for one in found}.values())
+    assignments = grid(parameters) if draws is None else random_draws(parameters, draws, seed)
+    return list({repr(assignment): assignment for assignment in assignments}.values())
 
 
 def _policies(
     strategy: Path | None, assignments: Sequence[Assignment]
 ) -> tuple[dict[int, Policy], dict[int, str]]:
-    """Raises InvalidSetting when no combination is a strategy."""
+    """The policies by number, and why the other combinations are not valid. Raises InvalidSetting if none is."""
     from keeper.settings.load import load_variant
     from keeper.settings.policy import policy as policy_of
 
@@ -132,15 +137,8 @@ def _policies(
     return policies, left_out
 
 
-def _run(
-    path: MarketPath,
-    policies: Mapping[int, Policy],
-    assignments: Sequence[Assignment],
-    venue: Venue,
-    out: Path,
-    workers: int | None,
-    scheduler: str | None,
-) -> list[Candidate]:
+def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list[Candidate]:
+    """Runs what the store does not have yet."""
     from functools import partial
 
     from keeper.cli.progress import bar
@@ -148,28 +146,29 @@ def _run(
     from keeper.sweep.outcome import Outcome, trial
     from keeper.sweep.store import Store, digest_of, key_of
 
-    store, market = Store(out / "candidates.jsonl"), digest_of(path)
-    keys = {number: key_of(policy, market, venue) for number, policy in policies.items()}
-    found = {number: kept for number, key in keys.items() if (kept := store.get(key)) is not None}
+    store, market = Store(task.out / "candidates.jsonl"), digest_of(task.path)
+    keys = {number: key_of(policy, market, task.venue) for number, policy in task.policies.items()}
+    outcomes = {number: kept for number, key in keys.items() if (kept := store.get(key)) is not None}
     failures: dict[int, str] = {}
-    jobs = {number: policy for number, policy in policies.items() if number not in found}
+    jobs = {number: policy for number, policy in task.policies.items() if number not in outcomes}
+    job = partial(trial, venue=task.venue)
     with bar("candidates") as progress:
-        progress(len(found), len(policies))
-        for number, result in _finished(partial(trial, venue=venue), path, jobs, workers, scheduler):
+        progress(len(outcomes), len(task.policies))
+        for number, result in _finished(job, task.path, jobs, workers=workers, scheduler=scheduler):
             if isinstance(result, Outcome):
                 store.put(keys[number], result)
-                found[number] = result
+                outcomes[number] = result
             else:
                 failures[number] = result.reason
-            progress(len(found) + len(failures), len(policies))
+            progress(len(outcomes) + len(failures), len(task.policies))
     return [
-        Candidate(number, assignments[number], found.get(number), failures.get(number, ""))
-        for number in policies
+        Candidate(number, task.assignments[number], outcomes.get(number), failures.get(number, ""))
+        for number in task.policies
     ]
 
 
 def _finished(
-    job: Job, path: MarketPath, jobs: Mapping[int, Policy], workers: int | None, scheduler: str | None
+    job: Job, path: MarketPath, jobs: Mapping[int, Policy], *, workers: int | None, scheduler: str | None
 ) -> Iterator[Finished]:
     import os
 
@@ -182,19 +181,19 @@ def _finished(
     return on_this_machine(job, path, jobs, workers or os.cpu_count() or 1)
 
 
-def _require_one(candidates: Sequence[Candidate]) -> None:
+def _require_outcome(candidates: Sequence[Candidate]) -> None:
     if not any(candidate.outcome for candidate in candidates):
         raise InvalidSetting(
-            f"set: every candidate failed, the first with: {candidates[0].failure}",
+            f"every candidate failed, the first with: {candidates[0].failure}",
             remedy="Choose a longer range of prices, or other values.",
         )
 
 
-def _write(found: Findings, assignments: Sequence[Assignment], out: Path) -> Path:
-    """Candidates in the order of their numbers: the same command writes the same bytes."""
+def _write(result: Findings, assignments: Sequence[Assignment], out: Path) -> Path:
+    """Writes the candidates in the order of their numbers, so that the same command writes the same bytes."""
     names = list(assignments[0])
     file = out / "results.csv"
-    count = len(found.splits)
+    count = len(result.splits)
     with file.open("w", newline="", encoding="utf-8") as target:
         lines = csv.writer(target, lineterminator="\n")
         lines.writerow(
@@ -205,9 +204,9 @@ def _write(found: Findings, assignments: Sequence[Assignment], out: Path) -> Pat
                 *("chosen_in_splits", "failure"),
             ]
         )
-        for row in sorted(found.rows, key=lambda row: row.candidate.number):
+        for row in sorted(result.rows, key=lambda row: row.candidate.number):
             number = row.candidate.number
-            chosen = " ".join(str(place + 1) for place, one in enumerate(found.chosen) if one == number)
+            chosen = " ".join(str(place + 1) for place, best in enumerate(result.chosen) if best == number)
             values = [row.candidate.assignment[name] for name in names]
             lines.writerow(
                 [
@@ -215,26 +214,23 @@ def _write(found: Findings, assignments: Sequence[Assignment], out: Path) -> Pat
                     *(*row.train, *row.test, chosen, ""),
                 ]
             )
-        for candidate in found.failed:
+        for candidate in result.failed:
             values = [candidate.assignment[name] for name in names]
             lines.writerow([candidate.number, *values, *("",) * (5 + 2 * count), candidate.failure])
     return file
 
 
-def _page(found: Findings, score: str) -> RenderableType:
+def _page(result: Findings, score: str) -> RenderableType:
     from rich.console import Group
-    from rich.table import Table
 
     from keeper.backtest.statistics import volatility
+    from keeper.cli.output import plain_table
     from keeper.report.page import number, percent
 
-    names = list(found.rows[0].candidate.assignment)
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 1), title=f"The best by {score}", title_justify="left"
-    )
-    for heading in ("", *names, score, "mean test", "Sharpe", "volatility", "worst loss"):
-        table.add_column(heading, justify="right")
-    for row in found.rows[:BEST_SHOWN]:
+    names = list(result.rows[0].candidate.assignment)
+    headings = ("candidate", *names, score, "mean test", "Sharpe", "volatility", "worst loss")
+    table = plain_table(*(f">{heading}" for heading in headings), title=f"The best by {score}")
+    for row in result.rows[:BEST_SHOWN]:
         tests = [value for value in row.test if value == value]
         table.add_row(
             str(row.candidate.number),
@@ -245,15 +241,15 @@ def _page(found: Findings, score: str) -> RenderableType:
             percent(row.volatility),
             percent(row.drawdown, 0),
         )
-    followed = percent(volatility(found.walk_forward.returns))
-    out_of_sample = number(found.walk_forward_score)
-    chosen = ", ".join(map(str, found.chosen))
+    realised = percent(volatility(result.walk_forward.returns))
+    out_of_sample = number(result.walk_forward_score)
+    chosen = ", ".join(map(str, result.chosen))
     lines = [
-        f"Walk forward, choosing {chosen} in turn: {score} {out_of_sample} out of sample, volatility {followed}.",
-        f"Rank correlation of scores in and out of sample: {number(found.rank_correlation)} (0: choosing is no use).",
+        f"Walk forward, choosing {chosen} in turn: {score} {out_of_sample} out of sample, volatility {realised}.",
+        f"Rank correlation of scores in and out of sample: {number(result.rank_correlation)}. 0: choosing is useless.",
     ]
-    if found.failed:
-        lines.append(f"{len(found.failed)} candidates failed; results.csv says why.")
+    if result.failed:
+        lines.append(f"{len(result.failed)} candidates failed; results.csv has the reasons.")
     return Group(table, "", *lines)
 
 

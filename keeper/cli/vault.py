@@ -1,4 +1,4 @@
-"""`keeper vault`: put a vault on a chain, and show the one that is there."""
+"""``keeper vault``: deploy a vault and its redemption queue, serve redemptions, show a vault."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from keeper.chain.admin.vault_parameters import VaultParameters
     from keeper.chain.admin.vault_state import VaultState
 
-ChainId = Annotated[int, typer.Option(help="chain id the node must report")]
+ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="first line: the keystore's password; default: asked")
+    Path | None, typer.Option(help="File whose first line is the password of the keystore. Default: ask.")
 ]
-Execute = Annotated[bool, typer.Option("--execute", help="send it; without this word nothing is sent")]
-DeployerKeystore = Annotated[Path, typer.Option(help="encrypted keystore V3 file of the deployer's key")]
+Execute = Annotated[bool, typer.Option("--execute", help="Send it. Without this option nothing is sent.")]
+DeployerKeystore = Annotated[Path, typer.Option(help="Encrypted keystore (V3) of the deployer's key.")]
 
-app = typer.Typer(help="Deploy the vault and show its limits.", no_args_is_help=True)
+app = typer.Typer(
+    help="Deploy a vault or its redemption queue, serve redemptions, show a vault.", no_args_is_help=True
+)
 
 RpcUrl = Annotated[
-    str | None, typer.Option("--rpc-url", help="the node; default: the settings' rpc_url", show_default=False)
+    str | None, typer.Option("--rpc-url", help="The node. Default: KEEPER_RPC_URL.", show_default=False)
 ]
 
 
@@ -42,83 +44,87 @@ def deploy(
     password_file: PasswordFile = None,
     execute: Execute = False,
 ) -> None:
-    """Deploy a vault with the given parameters. Roles go to the accounts named there, not to the deployer."""
+    """Deploy a vault with the parameters of a file. The accounts named there get the roles, not the deployer."""
     from keeper.chain.admin.vault_deployment import deploy_vault
     from keeper.chain.admin.vault_parameters import parameters_from_toml
 
-    wanted = parameters_from_toml(_text(parameters))
+    requested = parameters_from_toml(_text(parameters))
     w3 = _node(rpc_url, chain_id)
-    for name, value in _rows_of_parameters(wanted):
+    for name, value in _rows_of_parameters(requested):
         typer.echo(f"{name:<40}{value}")
     if not execute:
-        typer.echo("nothing was sent; repeat with --execute to deploy")
+        typer.echo("Nothing was sent. Repeat with --execute to deploy.")
         return
-    deployment = deploy_vault(w3, _deployer(keystore, password_file), wanted)
+    deployment = deploy_vault(w3, _deployer(keystore, password_file), requested)
     typer.echo(f"vault        {deployment.address}")
     typer.echo(f"transaction  {', '.join(deployment.transactions)}")
     typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
 
 
 @app.command()
-def queue(
-    vault: Annotated[str, typer.Argument(help="address of the vault whose redemptions shall queue.")],
+def deploy_queue(
+    vault: Annotated[str, typer.Argument(help="Address of the vault.")],
     keystore: DeployerKeystore,
     chain_id: ChainId,
     rpc_url: RpcUrl = None,
     password_file: PasswordFile = None,
     execute: Execute = False,
 ) -> None:
-    """Deploy a redemption queue beside a vault. Nobody has a role in it: any account may deploy it."""
-    from keeper.chain.admin.queue_deployment import deploy_queue
+    """Deploy a redemption queue for a vault. It has no roles, so any account may deploy it."""
+    from keeper.chain.admin import queue_deployment
     from keeper.chain.admin.vault_state import read_vault_state
 
     w3 = _node(rpc_url, chain_id)
     state = read_vault_state(w3, vault)
     typer.echo(f"a redemption queue for {state.name} {state.address}")
     if not execute:
-        typer.echo("nothing was sent; repeat with --execute to deploy")
+        typer.echo("Nothing was sent. Repeat with --execute to deploy.")
         return
-    deployment = deploy_queue(w3, _deployer(keystore, password_file), state.address)
+    deployment = queue_deployment.deploy_queue(w3, _deployer(keystore, password_file), state.address)
     typer.echo(f"queue        {deployment.address}")
     typer.echo(f"transaction  {', '.join(deployment.transactions)}")
     typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
-    typer.echo("set KEEPER_REDEMPTION_QUEUE to it, so that the keeper makes room for what waits there")
+    typer.echo("Set KEEPER_REDEMPTION_QUEUE to this address: the keeper then sells for what waits there.")
 
 
 @app.command()
 def serve(
-    keystore: Annotated[Path, typer.Option(help="encrypted keystore V3 file of any account with gas")],
+    keystore: Annotated[
+        Path,
+        typer.Option(help="Encrypted keystore (V3) of any account with ETH for gas. Not the keeper's key."),
+    ],
     chain_id: ChainId,
     queue: Annotated[
-        str | None, typer.Option(help="the queue; default: the settings'", show_default=False)
+        str | None,
+        typer.Option(help="Address of the queue. Default: KEEPER_REDEMPTION_QUEUE.", show_default=False),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="requests looked at, at most")] = 50,
+    max_requests: Annotated[int, typer.Option(min=1, help="Number of requests to look at.")] = 50,
     rpc_url: RpcUrl = None,
     password_file: PasswordFile = None,
     execute: Execute = False,
 ) -> None:
-    """Pay waiting redemptions out of the vault's idle cash, as anybody may. Not with the keeper's key."""
+    """Pay waiting redemptions from the idle cash of the vault. Any account may do it."""
     from keeper.chain.admin import queue_deployment
 
     w3 = _node(rpc_url, chain_id)
-    found = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
-    shares, assets = queue_deployment.servable(found, most)
-    typer.echo(f"can be served: {shares} raw shares for {assets} raw units of the asset")
+    contract = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
+    shares, assets = queue_deployment.servable(contract, max_requests)
+    typer.echo(f"{shares} raw shares can be served, for {assets} raw units of the asset")
     if shares == 0 or not execute:
-        typer.echo("nothing was sent" + ("" if shares == 0 else "; repeat with --execute to serve"))
+        typer.echo("Nothing was sent." + ("" if shares == 0 else " Repeat with --execute to serve."))
         return
-    done = queue_deployment.serve(w3, _deployer(keystore, password_file), found, most)
-    typer.echo(f"transaction  {done}")
+    tx_hash = queue_deployment.serve(w3, _deployer(keystore, password_file), contract, max_requests)
+    typer.echo(f"transaction  {tx_hash}")
 
 
 @app.command()
 def show(
     vault: Annotated[
-        str | None, typer.Argument(help="its address; default: the settings'", show_default=False)
+        str | None, typer.Argument(help="Address of the vault. Default: KEEPER_VAULT.", show_default=False)
     ] = None,
     rpc_url: RpcUrl = None,
 ) -> None:
-    """Print the vault's position, limits, used budgets, allowlist and state, read from the chain."""
+    """Show the position, limits, used budgets, allowlist, state and roles of a vault, read from the chain."""
     from keeper.chain.admin.vault_state import read_vault_state
 
     state = read_vault_state(_node(rpc_url, None), vault or _setting("vault"))
@@ -153,7 +159,7 @@ def _rows(state: VaultState) -> Iterator[tuple[str, str]]:
         limits = f"feed {asset.feed}, at most {asset.max_age_s} s old, weight {asset.max_weight_bps} bps"
         yield f"asset {asset.token[:10]}…", f"{asset.token}: {limits}{'' if asset.enabled else ', disabled'}"
     if state.roles is None:
-        yield "roles", "unknown: this node keeps no logs that old"
+        yield "roles", "unknown: this node does not keep logs that old"
         return
     for role, holders in state.roles.items():
         yield role, ", ".join(holders)
@@ -186,10 +192,12 @@ def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
     try:
         reported = w3.eth.chain_id
     except RequestException as error:
-        raise NodeUnavailable(f"no answer from {url}", remedy="start the node or mend --rpc-url") from error
+        raise NodeUnavailable(
+            f"no answer from {url}", remedy="Start the node, or correct --rpc-url."
+        ) from error
     if chain_id is not None and reported != chain_id:
         raise WrongChain(
-            f"the node is on chain {reported}, not {chain_id}", remedy="mend --chain-id or --rpc-url"
+            f"the node is on chain {reported}, not {chain_id}", remedy="Correct --chain-id or --rpc-url."
         )
     return w3
 
@@ -200,7 +208,7 @@ def _setting(name: str) -> str:
     value = getattr(load(), name)
     if value is None:
         raise InvalidSetting(
-            f"{name} is not set", remedy=f"set KEEPER_{name.upper()} or give it on the command line"
+            f"{name} is not set", remedy=f"Set KEEPER_{name.upper()}, or give it on the command line."
         )
     return str(value)
 
@@ -217,7 +225,7 @@ def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
         account: LocalAccount = Account.from_key(Account.decrypt(_text(keystore), password))
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidSetting(
-            f"{keystore} cannot be opened", remedy="check that it is a keystore V3 file, and its password"
+            f"{keystore} cannot be opened", remedy="Check that it is a keystore (V3), and check the password."
         ) from error
     return account
 
@@ -226,4 +234,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{path} cannot be read", remedy="name a readable file") from error
+        raise InvalidSetting(f"{path} cannot be read", remedy="Name a readable text file.") from error

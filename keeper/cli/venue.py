@@ -5,23 +5,22 @@ from __future__ import annotations
 from dataclasses import fields
 
 from keeper.backtest.venue import LendingTerms, Pool, VaultSize, Venue
-from keeper.chain.admin.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS
-from keeper.chain.admin.vault_parameters import PolicyParameters as VaultDefaults
+from keeper.chain.admin.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS, PolicyParameters
+from keeper.cli.options import DEFAULT_NAV_USD
 from keeper.domain.market import RateCurve, VaultPolicy
 from keeper.domain.units import BPS
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 from keeper.recorded.pools import POOL_DEPTHS
 
-INITIAL_NAV_USD = 250_000.0
 DECIMALS = {"USDC": 6, "WBTC": 8}
 DEFAULT_DECIMALS = 18
 
 
 def recorded_venue(
-    initial_nav_usd: float = INITIAL_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
+    initial_nav_usd: float = DEFAULT_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
 ) -> Venue:
-    """Mainnet's terms of the days that ``keeper.recorded`` names, constant over the whole backtest."""
-    limits = VaultDefaults()
+    """Mainnet's terms on the days that ``keeper.recorded`` names. They are constant over the whole backtest."""
+    limits = PolicyParameters()
     return Venue(
         lending=tuple(_terms(reserve) for reserve in RESERVES),
         pools=tuple(Pool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS),

@@ -34,7 +34,7 @@ TRADED_COSTS = View[TradedCosts](
     (
         Field("symbol", unit.TEXT, "The asset."),
         Field("trades", unit.COUNT, "Swaps of it in the journal."),
-        Field("value_usd", unit.USD_WHOLE, "Their value."),
+        Field("value_usd", unit.DOLLARS, "Their value."),
         Field("fees_bps", unit.BPS, "Fees of the pools."),
         Field("quoted_bps", unit.BPS, "Cost by the quoter, against the feeds."),
         Field("simulated_bps", unit.BPS, "Cost in the simulation; null if no node reported it."),
@@ -103,7 +103,7 @@ COUNTED_COST = View[CountedCost](
         Field("symbol", unit.TEXT, "The asset."),
         Field("assumed_bps", unit.BPS, "Cost by the settings."),
         Field("source", unit.TEXT, "`pools` if `expected_bps` comes from their depth, else `assumed`."),
-        Field("size_usd", unit.USD_WHOLE, "Size of the trade that was considered.", "pools.size_usd"),
+        Field("size_usd", unit.DOLLARS, "Size of the trade that was considered.", "pools.size_usd"),
         Field("linear_bps", unit.BPS, "Cost at any size: the lowest fee.", "pools.linear_bps"),
         Field("impact_bps", unit.BPS, "Price impact of that size.", "pools.impact_bps"),
         Field("trades", unit.COUNT, "Swaps that were learned from."),

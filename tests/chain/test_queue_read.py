@@ -84,17 +84,24 @@ def test_the_command_deploys_a_queue_only_with_the_word_execute(scene: QueueScen
     key.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
     password.write_text("correct horse\n")
     node = ["--rpc-url", url_of(scene.vault), "--chain-id", str(w3.eth.chain_id)]
-    arguments = ["queue", scene.vault.vault.address, "--keystore", str(key), "--password-file", str(password)]
+    arguments = [
+        "deploy-queue",
+        scene.vault.vault.address,
+        "--keystore",
+        str(key),
+        "--password-file",
+        str(password),
+    ]
     block = w3.eth.block_number
     explained = CliRunner().invoke(app, [*arguments, *node], catch_exceptions=False)
-    assert "nothing was sent" in explained.stdout
+    assert "Nothing was sent" in explained.stdout
     assert block == w3.eth.block_number
     done = CliRunner().invoke(app, [*arguments, *node, "--execute"], catch_exceptions=False)
     at = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("queue "))
     block = w3.eth.block_number
     serving = ["serve", *arguments[2:], *node, "--queue", at]
     idle = CliRunner().invoke(app, [*serving, "--execute"], catch_exceptions=False).stdout
-    assert "nothing was sent" in idle
+    assert "Nothing was sent" in idle
     assert block == w3.eth.block_number
     deployed = w3.eth.contract(address=w3.to_checksum_address(at), abi=scene.queue.abi)
     assert deployed.functions.vault().call() == scene.vault.vault.address

@@ -159,7 +159,7 @@ def test_deploy_sends_only_with_the_word_execute(scene: Scene, toml: Path, keyst
     arguments = ["deploy", str(toml), *keystore, *node]
     block = scene.w3.eth.block_number
     explained = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert "nothing was sent" in explained.stdout
+    assert "Nothing was sent" in explained.stdout
     assert block == scene.w3.eth.block_number
     done = CliRunner().invoke(app, [*arguments, "--execute"], catch_exceptions=False)
     address = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("vault "))

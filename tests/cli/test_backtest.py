@@ -35,7 +35,7 @@ def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
 def test_the_command_writes_page_tables_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(market, "market_path", lambda *_: a_path(bars=FIRST + 48))
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 48))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["backtest", "--no-benchmarks", "--out", "found", "--picture", "picture.svg"])

@@ -173,7 +173,7 @@ def test_a_file_is_taken_and_what_is_special_about_it_is_said(
     ended = keeper("backfill", "--source", "uni.csv", "--symbol", "UNI", "--time", "close")
     assert ended.code == 0
     assert row(ended.out, "UNI")[:5] == ["UNI", "uni.csv", "6", "0", "0"]
-    for told in ("8 rows name no time zone", "1 rows were there twice", "1 bars had not closed yet"):
+    for told in ("8 rows name no time zone", "1 rows were repeated", "1 bars had not closed yet"):
         assert told in ended.err
     other = (tmp_path / "uni.csv").read_text().replace(",103", ",103.5")
     (tmp_path / "other.csv").write_text(other)

@@ -9,6 +9,7 @@ import pytest
 
 from keeper import __version__
 from keeper.cli.main import main
+from keeper.cli.output import console
 
 HEAVY = ("web3", "pandas", "numpy", "scipy", "sqlalchemy", "pydantic", "httpx", "apscheduler", "structlog")
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -123,3 +124,60 @@ def test_config_show_hides_secrets_and_names_origins(
 def test_a_schedule_that_means_nothing_is_refused(every: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("run", "--every", every) == 2
     assert "--every" in capsys.readouterr().err
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_command_quietly() -> None:
+    program = [sys.executable, "-c", "from keeper.cli.main import main; main()", "config", "show"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.close()
+        errors = command.stderr.read()
+    assert (command.returncode, errors) == (141, b"")
+
+
+@pytest.mark.parametrize("module", ["keeper.cli.app", "keeper.settings.load"])
+def test_an_interrupt_during_imports_shows_no_traceback(module: str) -> None:
+    program = (
+        "import signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from keeper.cli.main import main\n"
+        "main(['config', 'show'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert ended.stderr.startswith("Interrupted.")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["devnet", "demo"])
+def test_the_local_chain_of_an_installed_package_asks_for_a_checkout(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bare: Path
+) -> None:
+    monkeypatch.setattr("keeper.devnet.paths.CONTRACTS", bare / "deploy" / "contracts")
+    assert exit_code(command) == 2
+    assert "Clone the repository" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("columns", "width"), [("140", 140), ("80", 80), (None, 100)])
+def test_piped_output_is_as_wide_as_columns_says(
+    columns: str | None, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert console().width == width
+
+
+def test_config_show_prints_addresses_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://{'a' * 60}.{'b' * 60}.example:18745"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("KEEPER_DERIBIT_URL", url)
+    assert exit_code("config", "show") == 0
+    assert url in capsys.readouterr().out

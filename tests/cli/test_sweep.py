@@ -16,7 +16,7 @@ Sweep = Callable[..., int]
 
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    monkeypatch.setattr(market, "market_path", lambda *_: a_path(bars=FIRST + 24 * 40))
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 24 * 40))
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> int:
