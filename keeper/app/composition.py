@@ -35,25 +35,28 @@ if TYPE_CHECKING:
     from keeper.feeds.opinions import Exchanges
     from keeper.journal.records import StoredRecords
     from keeper.journal.switches import Switches
-    from keeper.tx.allowlist import Allowed
-    from keeper.tx.dispatch import Signer
+    from keeper.tx.allowlist import AllowedTarget
     from keeper.tx.manager import TransactionSender
-    from keeper.tx.ports import AttemptLog
-    from keeper.tx.ports import Node as SendingNode
-    from keeper.tx.recovery import Alarm
+    from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer
 
 AskPassword = Callable[[], str]
 Progress = Callable[[str], None]
 
 
 class SystemClock:
-    """ports.Clock."""
+    """cycle.ports.Clock and tx.ports.Timer. A wait ends early on a signal that raises."""
+
+    def __init__(self) -> None:
+        self._never = Event()
 
     def now(self) -> float:
         return time.time()
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        self._never.wait(seconds)
 
 
 class UnkeptRecords:
@@ -174,36 +177,36 @@ def opinions_of(settings: Settings, wanted: Policy) -> Iterator[NamedOpinions | 
 def transaction_sender(
     reads: Reads, log: AttemptLog, key: Signer, alarm: Alarm, settings: Settings, clock: SystemClock
 ) -> Iterator[TransactionSender]:
-    """The one part that spends. Its waits end early on a signal that raises."""
-    from keeper.tx.manager import TransactionSender, Waiting
+    """The one part that spends."""
+    from keeper.tx.config import SenderConfig
+    from keeper.tx.manager import TransactionSender
     from keeper.tx.node import PrivateRelay
+    from keeper.tx.send_state import POLL_S, SendTiming
 
-    where, send, pause = endpoints(settings), settings.send, Event()
-
-    def wait(seconds: float) -> None:
-        pause.wait(seconds)
-
+    where, send = endpoints(settings), settings.send
+    timing = SendTiming(
+        poll_s=POLL_S,
+        bump_after_s=send.bump_after_s,
+        give_up_after_s=send.give_up_after_s,
+        private_s=send.private_patience_s,
+        confirmations=send.confirmations,
+    )
     with ExitStack() as stack:
         relay = None
         if where.private_rpc_url is not None:
             relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)).send)
-        yield TransactionSender(
-            _sending_node(reads, send.finality_blocks),
-            log,
-            key,
-            alarm,
-            where.chain_id,
-            where.vault,
-            clock,
-            wait,
-            Waiting(
-                bump_after_s=send.bump_after_s,
-                give_up_after_s=send.give_up_after_s,
-                private_s=send.private_patience_s,
-                confirmations=send.confirmations,
-            ),
-            relay,
+        config = SenderConfig(
+            node=_sending_node(reads, send.finality_blocks),
+            relay=relay,
+            log=log,
+            signer=key,
+            alarm=alarm,
+            timer=clock,
+            timing=timing,
+            chain_id=where.chain_id,
+            vault=where.vault,
         )
+        yield TransactionSender(config)
 
 
 def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
@@ -220,10 +223,10 @@ def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
     return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)
 
 
-def _allowed(where: Endpoints) -> Allowed:
-    from keeper.tx.allowlist import Allowed
+def _allowed(where: Endpoints) -> AllowedTarget:
+    from keeper.tx.allowlist import AllowedTarget
 
-    return Allowed(chain_id=where.chain_id, vault=where.vault)
+    return AllowedTarget(chain_id=where.chain_id, vault=where.vault)
 
 
 def _keystore_address(path: Path) -> str | None:

@@ -36,7 +36,9 @@ _S = IntentStatus
 WAITING = (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN)
 """Not mined as far as we know; at most one per key."""
 UNFINISHED = (*WAITING, _S.MINED, _S.UNMINED)
-TERMINAL = (_S.FINAL, _S.REVERTED, _S.CANCELLED, _S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
+SETTLED = (_S.FINAL, _S.REVERTED, _S.CANCELLED)
+"""Ended by a final receipt."""
+TERMINAL = (*SETTLED, _S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
 
 TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.OPEN, _S.SIGNING),

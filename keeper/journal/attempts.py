@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from keeper.domain.errors import JournalUnwritable
 from keeper.domain.pause_state import DailyUsage
 from keeper.domain.tx import (
+    SETTLED,
     UNFINISHED,
     Attempt,
     AttemptKind,
@@ -26,7 +27,6 @@ from keeper.journal.store import Journal
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-SETTLED = (IntentStatus.FINAL, IntentStatus.REVERTED, IntentStatus.CANCELLED)
 COUNTS_AS_SOLD = (*UNFINISHED, IntentStatus.FINAL)
 
 

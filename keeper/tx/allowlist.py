@@ -1,4 +1,4 @@
-"""What may be signed, whoever asks and whoever holds the key."""
+"""The transactions that may be signed, whichever signer holds the key."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NO_OP_GAS = 21_000
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """What may be signed for."""
+class AllowedTarget:
+    """The one vault that calls may be signed for."""
 
     chain_id: int
     vault: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unsigned:
+class UnsignedTransaction:
     """One EIP-1559 transaction, field by field; no value, no access list. ``data`` is 0x-hex."""
 
     chain_id: int
@@ -40,10 +40,10 @@ class Unsigned:
     tip_wei: int
 
 
-def unsigned(intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
+def unsigned(intent: Intent, fees: Fees, kind: AttemptKind) -> UnsignedTransaction:
     """The vault call of an intent, or the no-op that takes its nonce."""
     payload, cancels = intent.payload, kind is AttemptKind.CANCEL
-    return Unsigned(
+    return UnsignedTransaction(
         chain_id=payload.chain_id,
         nonce=intent.nonce,
         to=payload.sender if cancels else payload.vault,
@@ -55,32 +55,32 @@ def unsigned(intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
 
 
 class Allowlist:
-    """For one key. Remembers what was signed for each nonce: a second call for the same one must say that it supersedes
-    the first. (What outlives the process is in the journal.)"""
+    """For one key. Remembers the call signed for each nonce in this process: another call for the same nonce must
+    supersede it."""
 
-    def __init__(self, allowed: Allowed, account: str) -> None:
+    def __init__(self, allowed: AllowedTarget, account: str) -> None:
         self._allowed = allowed
         self._account = account
         self._calls: dict[int, str] = {}
 
-    def require(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
+    def require(self, intent: Intent, fees: Fees, kind: AttemptKind) -> UnsignedTransaction:
         """The transaction that may be signed. Raises NotAuthorised for anything else."""
         transaction = unsigned(intent, fees, kind)
         wrong = self._wrong(intent, transaction, kind)
         if wrong:
             raise NotAuthorised(
-                f"not signed: {wrong}", remedy="This must not happen: report it with the journal."
+                f"not signed: {wrong}", remedy="This is a defect of the keeper: report it with the journal."
             )
         return transaction
 
-    def sign_for(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Unsigned:
-        """As ``require``, for a transaction that is signed now: from here on its nonce belongs to this call."""
+    def sign_for(self, intent: Intent, fees: Fees, kind: AttemptKind) -> UnsignedTransaction:
+        """As ``require``; from now on the nonce belongs to this call."""
         transaction = self.require(intent, fees, kind)
         if kind is AttemptKind.CALL:
             self._calls[intent.nonce] = _digest(transaction)
         return transaction
 
-    def _wrong(self, intent: Intent, transaction: Unsigned, kind: AttemptKind) -> str:
+    def _wrong(self, intent: Intent, transaction: UnsignedTransaction, kind: AttemptKind) -> str:
         payload, allowed = intent.payload, self._allowed
         checks = (
             (
@@ -105,9 +105,9 @@ class Allowlist:
             ),
             *(self._wrong_call(intent, transaction) if kind is AttemptKind.CALL else ()),
         )
-        return next((said for is_wrong, said in checks if is_wrong), "")
+        return next((message for failed, message in checks if failed), "")
 
-    def _wrong_call(self, intent: Intent, transaction: Unsigned) -> tuple[tuple[bool, str], ...]:
+    def _wrong_call(self, intent: Intent, transaction: UnsignedTransaction) -> tuple[tuple[bool, str], ...]:
         selector = transaction.data[:10].lower()
         before = self._calls.get(intent.nonce)
         return (
@@ -126,5 +126,5 @@ class Allowlist:
         )
 
 
-def _digest(transaction: Unsigned) -> str:
+def _digest(transaction: UnsignedTransaction) -> str:
     return hashlib.sha256(f"{transaction.to.lower()} {transaction.data}".encode()).hexdigest()

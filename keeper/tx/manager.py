@@ -1,9 +1,7 @@
-"""The loop around one intent: journal, sign, broadcast, wait. What to do at each turn is judged in ``send_state``,
-what earlier processes left behind is finished in ``recovery``."""
+"""Sends one transaction: select the nonce, store, sign, send, wait. ``send_state`` decides each step of the wait, and
+``recovery`` finishes what earlier processes left behind."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from keeper.domain.errors import (
     GasUnaffordable,
@@ -28,67 +26,36 @@ from keeper.domain.tx import (
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from keeper.tx import unblock
-from keeper.tx.dispatch import Dispatch, Signer
-from keeper.tx.fees import Fees, first_fees
-from keeper.tx.nonce_selection import NonceSelection, Wait
-from keeper.tx.ports import AttemptLog, Clock, FeeMarket, Node, Relay
-from keeper.tx.recovery import Alarm, Recovery
+from keeper.tx.config import SenderConfig
+from keeper.tx.dispatch import Dispatcher
+from keeper.tx.fees import FeeMarket, Fees, first_fees
+from keeper.tx.nonce_selection import NonceSelection
+from keeper.tx.recovery import Recovery
 from keeper.tx.refusals import Refusal
-from keeper.tx.send_state import NextStep, Patience, Seen, Waited, next_step
+from keeper.tx.send_state import Elapsed, NextStep, SendState, next_step
 
 HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
-"""Refusals that waiting does not change. The bytes are signed all the same, so their outcome counts as unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Seconds. ``confirmations`` counts the block of the receipt as the first; finality is followed by later cycles."""
-
-    poll_s: float = 0.25
-    bump_after_s: float = 45.0
-    give_up_after_s: float = 600.0
-    private_s: float = 180.0
-    confirmations: int = 1
-
-    @property
-    def patience(self) -> Patience:
-        return Patience(self.bump_after_s, self.give_up_after_s, self.private_s)
+"""Refusals that waiting does not change. The signed bytes exist all the same, so the outcome counts as unknown."""
 
 
 class TransactionSender:
     """``ports.Sender`` for one key, one vault and one chain."""
 
-    def __init__(
-        self,
-        node: Node,
-        log: AttemptLog,
-        signer: Signer,
-        alarm: Alarm,
-        chain_id: int,
-        vault: str,
-        clock: Clock,
-        wait: Wait,
-        waiting: Waiting,
-        relay: Relay | None = None,
-    ) -> None:
-        self._node = node
-        self._log = log
-        self._signer = signer
-        self._chain_id = chain_id
-        self._vault = vault
-        self._clock = clock
-        self._wait = wait
-        self._waiting = waiting
-        self._dispatch = Dispatch(node, relay, log, signer)
-        self._recovery = Recovery(node, log, self._dispatch, alarm, chain_id, signer.address)
-        self._opening = NonceSelection(
-            node, log, self._dispatch, self._recovery, alarm, chain_id, clock, wait, waiting.poll_s
-        )
+    def __init__(self, config: SenderConfig) -> None:
+        self._config = config
+        self._node = config.node
+        self._log = config.log
+        self._timer = config.timer
+        self._timing = config.timing
+        self._chain_id = config.chain_id
+        self._dispatcher = Dispatcher(config)
+        self._recovery = Recovery(config, self._dispatcher)
+        self._nonce_selection = NonceSelection(config, self._dispatcher, self._recovery)
 
     def settle(self) -> InFlight | None:
-        """ports.Sender. One look at what was started earlier and one step for each; never waits."""
+        """ports.Sender. Takes one step for each transaction that was started earlier, and never waits."""
         self._require_chain()
-        unfinished = self._recovery.settle(self._vault)
+        unfinished = self._recovery.settle()
         if not unfinished:
             return None
         intent = unfinished[0]
@@ -102,9 +69,9 @@ class TransactionSender:
     def send(self, payload: Payload, *, supersede: bool = False) -> Receipt:
         """ports.Sender: journal, sign, broadcast, wait for the confirmations.
 
-        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted,
-        NotAuthorised, SignerUnavailable; and after: Reverted, Overtaken (something else took the nonce, of ours),
-        OutcomeUnknown. JournalUnwritable at any time: nothing leaves that is not on disk.
+        Raises before anything is signed: StillInFlight, WrongChain, GasUnaffordable, NodeUntrusted, NotAuthorised,
+        SignerUnavailable. Raises afterwards: Reverted, Overtaken (another transaction of ours took the nonce),
+        OutcomeUnknown. Raises JournalUnwritable at any time, because nothing is sent before it is on disk.
         """
         self._require_chain()
         if payload.chain_id != self._chain_id:
@@ -112,65 +79,68 @@ class TransactionSender:
         market = self._node.fee_market()
         self._require_gas(payload, market)
         failpoints.reach(Failpoint.INTENT_BEGINS)
-        intent = self._opening.open(payload, supersede=supersede)
-        fees = self._fees(intent, market)
+        intent = self._nonce_selection.open_intent(payload, supersede=supersede)
+        fees = self._initial_fees(intent, market)
         failpoints.reach(
             Failpoint.INTENT_COMMITTED if intent.supersedes is None else Failpoint.SUPERSESSION_COMMITTED
         )
-        attempt = self._dispatch.first(intent, fees)
-        refused = self._dispatch.send(intent, attempt)
+        attempt = self._dispatcher.sign_first(intent, fees)
+        refused = self._dispatcher.send(intent, attempt)
         if refused in HOPELESS:
             raise self._unknown(intent, f"the node refuses nonce {intent.nonce} as {refused}")
         if refused is Refusal.REPLACEMENT_UNDERPRICED:
-            self._outbid(intent)
+            # Another transaction already occupies this nonce in the mempool, so raise the fee immediately.
+            state = self._state(intent)
+            if state is not None:
+                self._carry_out(NextStep.BUMP, state)
         receipt = self._await(intent)
         if receipt.intent_id != intent.intent_id or self._kind(receipt) is AttemptKind.CANCEL:
             raise Overtaken(
-                f"nonce {intent.nonce} was taken by {receipt.tx_hash}, which this transaction competed with",
-                remedy="It is in the journal. The next cycle decides anew.",
+                f"nonce {intent.nonce} was used by {receipt.tx_hash}, a competing transaction of this key",
+                remedy="It is in the journal. The next cycle makes a new decision.",
             )
         if not receipt.succeeded:
             raise Reverted(
                 f"transaction {receipt.tx_hash} was mined in block {receipt.block_number} and reverted",
-                remedy="The chain changed between simulation and block; the next cycle decides anew.",
+                remedy="The chain changed between simulation and block; the next cycle makes a new decision.",
             )
         return receipt
 
-    # ----------------------------------------------------------------- by hand
+    # ------------------------------------------------------------- stuck nonces
 
     def nonces(self) -> NonceReport:
-        """The key's nonces and what is stuck. Changes nothing."""
-        return unblock.report(
-            self._node, self._log, self._dispatch, self._chain_id, self._signer.address, self._vault
-        )
+        """The key's nonces and its stuck transactions. Changes nothing."""
+        return unblock.report(self._config, self._dispatcher)
 
     def unblock(self, cap_wei: int) -> tuple[Receipt, ...]:
-        """Uses up, by transfers of nothing, the nonces of what waits and of gaps below what others sent. The call may
-        win all the same: the receipts say which was mined. Raises as ``send``."""
+        """Uses up, with no-ops, the nonces of waiting intents, and the gaps below foreign transactions. A waiting call
+        may still be mined instead of its no-op: the receipts tell which. Raises as ``send``."""
         self._require_chain()
-        found = self.nonces()
-        mined = []
-        for intent in unblock.waiting(found):
-            seen = self._look(intent)
-            attempt = self._dispatch.cancel(seen) if seen is not None else None
-            if attempt is None:
+        nonces = self.nonces()
+        receipts = []
+        for intent in unblock.cancellable(nonces):
+            if not self._send_cancel(intent):
                 raise GasUnaffordable(
                     f"nonce {intent.nonce} cannot be outbid within its cap of "
                     f"{intent.payload.max_fee_cap_wei / 1e9:.1f} gwei",
-                    remedy="Wait for cheaper gas; what is out stays out.",
+                    remedy="Wait for cheaper gas. The waiting transaction is unchanged.",
                 )
-            self._dispatch.send(intent, attempt)
-            mined.append(self._await(intent))
-        for nonce in found.gaps:
-            intent = unblock.no_op(self._chain_id, self._signer.address, nonce, cap_wei)
+            receipts.append(self._await(intent))
+        for nonce in nonces.gaps:
+            intent = unblock.no_op(self._config, nonce, cap_wei)
             self._log.create(intent)
             self._log.move(intent.intent_id, IntentStatus.SIGNING)
-            seen = self._look(intent)
-            attempt = self._dispatch.cancel(seen) if seen is not None else None
-            if attempt is not None:
-                self._dispatch.send(intent, attempt)
-            mined.append(self._await(intent))
-        return tuple(mined)
+            self._send_cancel(intent)
+            receipts.append(self._await(intent))
+        return tuple(receipts)
+
+    def _send_cancel(self, intent: Intent) -> bool:
+        """False if nothing was sent: the node does not answer, or the fee cap is too low."""
+        state = self._state(intent)
+        attempt = self._dispatcher.sign_cancel(state) if state is not None else None
+        if attempt is not None:
+            self._dispatcher.send(intent, attempt)
+        return attempt is not None
 
     # ------------------------------------------------------------ before signing
 
@@ -193,76 +163,71 @@ class TransactionSender:
                 remedy=f"Send ETH to {payload.sender}.",
             )
 
-    def _fees(self, intent: Intent, market: FeeMarket) -> Fees:
-        """What the market asks, and enough to outbid what is superseded. Where the cap is too low for that, the cap:
-        one of the two is mined, and either may be."""
+    def _initial_fees(self, intent: Intent, market: FeeMarket) -> Fees:
+        """What the market asks, and enough to replace the superseded transaction. If the cap is too low for that, the
+        cap: then either of the two may be mined."""
         cap = intent.payload.max_fee_cap_wei
-        fees = self._dispatch.outbidding(self._dispatch.rivals(intent), cap) or first_fees(market, cap)
+        rivals = self._dispatcher.rivals(intent)
+        fees = self._dispatcher.outbidding_fees(rivals, cap) or first_fees(market, cap)
         return fees if fees is not None else Fees(cap, cap)
 
-    # --------------------------------------------------------------- on the way
+    # ------------------------------------------------------------------ waiting
 
     def _await(self, intent: Intent) -> Receipt:
-        started = newest = self._clock.monotonic()
+        started = newest = self._timer.monotonic()
         while True:
-            now = self._clock.monotonic()
-            waited = Waited(newest_s=now - newest, total_s=now - started)
-            if waited.total_s >= self._waiting.give_up_after_s:
-                raise self._unknown(intent, self._too_long(intent))
-            seen = self._look(intent)
-            step = next_step(seen, waited, self._waiting.patience) if seen is not None else NextStep.WAIT
-            if step is NextStep.ADOPT and seen is not None and seen.receipt is not None:
-                self._recovery.record(seen.receipt, seen.outlook)
-                if seen.outlook.head - seen.receipt.block_number + 1 >= self._waiting.confirmations:
-                    return seen.receipt
+            now = self._timer.monotonic()
+            elapsed = Elapsed(newest_s=now - newest, total_s=now - started)
+            if elapsed.total_s >= self._timing.give_up_after_s:
+                raise self._unknown(intent, self._no_receipt(intent))
+            state = self._state(intent)
+            step = next_step(state, elapsed, self._timing) if state is not None else NextStep.WAIT
+            if step is NextStep.ADOPT and state is not None and state.receipt is not None:
+                self._recovery.record(state.receipt, state.view)
+                if state.view.head - state.receipt.block_number + 1 >= self._timing.confirmations:
+                    return state.receipt
             elif step is NextStep.GIVE_UP:
-                raise self._unknown(intent, self._too_long(intent))
-            elif seen is not None and self._pushed(seen, step):
+                raise self._unknown(intent, self._no_receipt(intent))
+            elif state is not None and self._carry_out(step, state):
                 newest = now
-            self._wait(self._waiting.poll_s)
+            self._timer.wait(self._timing.poll_s)
 
-    def _pushed(self, seen: Seen, step: NextStep) -> bool:
-        """Acts on what is not mined; whether a new attempt is out."""
+    def _carry_out(self, step: NextStep, state: SendState) -> bool:
+        """Of an intent that is not mined. Returns whether the wait for the newest attempt starts again."""
         attempt: Attempt | None = None
         if step is NextStep.UNMINE:
-            self._log.move(seen.intent.intent_id, IntentStatus.UNMINED)
+            self._log.move(state.intent.intent_id, IntentStatus.UNMINED)
         if step in (NextStep.UNMINE, NextStep.SEND_AGAIN):
-            refused = self._dispatch.send(seen.intent, seen.attempts[-1])
+            refused = self._dispatcher.send(state.intent, state.attempts[-1])
             if refused is Refusal.REPLACEMENT_UNDERPRICED:
-                attempt = self._dispatch.bump(seen)
+                attempt = self._dispatcher.sign_bump(state)
         elif step is NextStep.BUMP:
-            attempt = self._dispatch.bump(seen)
+            attempt = self._dispatcher.sign_bump(state)
         elif step is NextStep.CANCEL:
-            attempt = self._dispatch.cancel(seen)
+            attempt = self._dispatcher.sign_cancel(state)
         if attempt is None:
             return step is NextStep.BUMP
-        self._dispatch.send(seen.intent, attempt)
+        self._dispatcher.send(state.intent, attempt)
         failpoints.reach(Failpoint.BUMP_BROADCAST)
         return True
 
-    def _outbid(self, intent: Intent) -> None:
-        """Something is out for this nonce that we do not see: at once a higher price."""
-        seen = self._look(intent)
-        if seen is not None:
-            self._pushed(seen, NextStep.BUMP)
-
-    def _look(self, intent: Intent) -> Seen | None:
-        """None when the node does not answer: that changes nothing about what is out."""
+    def _state(self, intent: Intent) -> SendState | None:
+        """None if the node does not answer."""
         payload = intent.payload
         try:
-            outlook = self._node.look(payload.sender, payload.vault, self._dispatch.hashes(intent))
+            view = self._node.view(payload.sender, payload.vault, self._dispatcher.hashes(intent))
         except (NodeUnavailable, NodeUntrusted):
             return None
-        return self._dispatch.seen(intent, outlook)
+        return self._dispatcher.state(intent, view)
 
-    # -------------------------------------------------------------------- ends
+    # ----------------------------------------------------------------- outcomes
 
     def _kind(self, receipt: Receipt) -> AttemptKind:
         attempts = self._log.attempts(receipt.intent_id)
         return next(attempt.kind for attempt in attempts if attempt.tx_hash == receipt.tx_hash)
 
-    def _too_long(self, intent: Intent) -> str:
-        return f"no receipt for nonce {intent.nonce} within {self._waiting.give_up_after_s:.0f} s"
+    def _no_receipt(self, intent: Intent) -> str:
+        return f"no receipt for nonce {intent.nonce} within {self._timing.give_up_after_s:.0f} s"
 
     def _unknown(self, intent: Intent, why: str) -> KeeperError:
         if self._log.status(intent.intent_id) in (IntentStatus.SIGNED, IntentStatus.SENT):
@@ -271,12 +236,12 @@ class TransactionSender:
         hashes = ", ".join(attempt.tx_hash for attempt in self._log.attempts(intent.intent_id))
         return OutcomeUnknown(
             f"{why}: {hashes}",
-            remedy="Nothing else is sent until one of these is mined; each cycle looks again and sends the same bytes.",
+            remedy="Nothing else is sent until one of these is mined. Each cycle looks again and sends the same bytes.",
         )
 
 
-def _wrong_chain(actual: int, wanted: int) -> WrongChain:
+def _wrong_chain(actual: int, required: int) -> WrongChain:
     return WrongChain(
-        f"the node is on chain {actual}, the transaction is for chain {wanted}",
+        f"the node is on chain {actual}, the transaction is for chain {required}",
         remedy="Point KEEPER_RPC_URL to a node of the configured chain. Nothing was signed.",
     )

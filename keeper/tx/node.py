@@ -1,4 +1,4 @@
-"""``ports.Node`` and ``ports.Relay`` over JSON-RPC endpoints that somebody else opened."""
+"""``ports.SendingNode`` and ``ports.Relay`` over open JSON-RPC connections."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 from keeper.domain.errors import RpcError
 from keeper.domain.tx import Receipt
-from keeper.tx.ports import FeeMarket, Outlook
+from keeper.tx.fees import FeeMarket
+from keeper.tx.ports import NodeView
 from keeper.tx.refusals import Refusal, refusal
 
 Call = Callable[[str, Sequence[Any]], Any]
 Batch = Callable[[Sequence[tuple[str, Sequence[Any]]]], list[Any]]
 FEE_BLOCKS = 5
-MEDIAN = 50
-SURE_BLOCKS = 3
-"""A node whose receipts lag further than this behind its own state is broken, not slow."""
-EPOCH = "0x900cf0cf"
+MEDIAN_PERCENTILE = 50
+SETTLED_DEPTH = 3
+"""Blocks. A node whose receipts lag further than this behind its own state is broken, not slow."""
+EPOCH_SELECTOR = "0x900cf0cf"
 """First four bytes of keccak256("epoch()")."""
 NAV_EVENTS = {
     "0x685c2c3ea72c78927d168533c51a24559460a86f57bedb31ac9ca4c16973743e": "Rebalanced",
@@ -28,34 +29,34 @@ WORD = 64
 
 
 class RpcNode:
-    """``request`` and ``batch`` may retry, ``send`` must not. ``finality_blocks``: how deep is final; without it the
-    node's own tag decides."""
+    """``request`` and ``batch`` may retry, ``send`` must not. ``finality_blocks``: the depth at which a block is final;
+    if it is None, the node's tag ``finalized`` decides."""
 
     def __init__(self, request: Call, batch: Batch, send: Call, finality_blocks: int | None = None) -> None:
         self._request = request
         self._batch = batch
         self._send = send
         self._finality_blocks = finality_blocks
-        self._tells_pool = True
+        self._reports_pool = True
 
     def chain_id(self) -> int:
         return int(self._request("eth_chainId", ()), 16)
 
-    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
-        """tx.ports.Node. One batch; one more request where the node tells its mempool by account."""
+    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+        """ports.SendingNode. One batch; one more request if the node reports its mempool by account."""
         calls: list[tuple[str, Sequence[Any]]] = [
             ("eth_getBlockByNumber", ("latest", False)),
             ("eth_getBlockByNumber", ("latest" if self._finality_blocks is not None else "finalized", False)),
             ("eth_getTransactionCount", (account, "latest")),
             ("eth_getTransactionCount", (account, "pending")),
-            ("eth_call", ({"to": vault, "data": EPOCH}, "latest")),
+            ("eth_call", ({"to": vault, "data": EPOCH_SELECTOR}, "latest")),
         ]
         for tx_hash in hashes:
             calls += [("eth_getTransactionReceipt", (tx_hash,)), ("eth_getTransactionByHash", (tx_hash,))]
-        latest, final, mined, pending, epoch, *found = self._batch(calls)
+        latest, final, mined, pending, epoch, *answers = self._batch(calls)
         head = int(latest["number"], 16)
         mined_nonce = int(mined, 16)
-        by_hash = zip(hashes, found[0::2], found[1::2], strict=True)
+        by_hash = zip(hashes, answers[0::2], answers[1::2], strict=True)
         receipts: dict[str, Receipt] = {}
         known: set[str] = set()
         for tx_hash, receipt, transaction in by_hash:
@@ -63,7 +64,7 @@ class RpcNode:
                 receipts[tx_hash] = _receipt(hashes[tx_hash], tx_hash, receipt)
             if receipt is not None or transaction is not None:
                 known.add(tx_hash)
-        return Outlook(
+        return NodeView(
             head=head,
             head_time=int(latest["timestamp"], 16),
             base_fee_wei=int(latest.get("baseFeePerGas", "0x0"), 16),
@@ -81,7 +82,7 @@ class RpcNode:
         return int(self._request("eth_getBalance", (account, "latest")), 16)
 
     def fee_market(self) -> FeeMarket:
-        history = self._request("eth_feeHistory", (hex(FEE_BLOCKS), "latest", [MEDIAN]))
+        history = self._request("eth_feeHistory", (hex(FEE_BLOCKS), "latest", [MEDIAN_PERCENTILE]))
         tips = sorted(int(rewards[0], 16) for rewards in history.get("reward") or () if rewards)
         paid = [tip for tip in tips if tip > 0]
         return FeeMarket(
@@ -106,33 +107,33 @@ class RpcNode:
         receipts: Mapping[str, Receipt],
         hashes: Mapping[str, str],
     ) -> int:
-        """Asked for only where it can matter: something of ours has no receipt. A node that has no state of then leaves
-        the question open: 0."""
+        """The account's nonce ``SETTLED_DEPTH`` blocks ago. It is 0, which decides nothing, if the node has no such
+        state. It is only requested if a hash of ours has no receipt."""
         if len(receipts) == len(hashes):
             return mined_nonce
-        block = hex(max(0, head - SURE_BLOCKS))
+        block = hex(max(0, head - SETTLED_DEPTH))
         try:
             return int(self._request("eth_getTransactionCount", (account, block)), 16)
         except RpcError:
             return 0
 
     def _pool(self, account: str) -> Mapping[int, str] | None:
-        if not self._tells_pool:
+        if not self._reports_pool:
             return None
         try:
             content = self._request("txpool_contentFrom", (account,))
         except RpcError:
-            self._tells_pool = False
+            self._reports_pool = False
             return None
-        found = {}
-        for part in ("pending", "queued"):
-            for nonce, transaction in (content.get(part) or {}).items():
-                found[int(nonce)] = transaction["hash"]
-        return found
+        return {
+            int(nonce): transaction["hash"]
+            for part in ("pending", "queued")
+            for nonce, transaction in (content.get(part) or {}).items()
+        }
 
 
 class PrivateRelay:
-    """Flashbots' ``eth_sendPrivateTransaction``, or a protected RPC that takes ordinary sends."""
+    """A relay with Flashbots' ``eth_sendPrivateTransaction``, or a protected RPC that takes ordinary sends."""
 
     def __init__(self, send: Call) -> None:
         self._send = send
@@ -146,16 +147,16 @@ class PrivateRelay:
             self._send("eth_sendRawTransaction", (raw,))
 
 
-def _receipt(intent_id: str, tx_hash: str, found: Mapping[str, Any]) -> Receipt:
-    before, after = _nav(found)
+def _receipt(intent_id: str, tx_hash: str, answer: Mapping[str, Any]) -> Receipt:
+    before, after = _nav(answer)
     return Receipt(
         intent_id=intent_id,
         tx_hash=tx_hash,
-        block_number=int(found["blockNumber"], 16),
-        block_hash=found["blockHash"],
-        succeeded=int(found["status"], 16) == 1,
-        gas_used=int(found["gasUsed"], 16),
-        effective_gas_price_wei=int(found["effectiveGasPrice"], 16),
+        block_number=int(answer["blockNumber"], 16),
+        block_hash=answer["blockHash"],
+        succeeded=int(answer["status"], 16) == 1,
+        gas_used=int(answer["gasUsed"], 16),
+        effective_gas_price_wei=int(answer["effectiveGasPrice"], 16),
         nav_before=before,
         nav_after=after,
     )

@@ -1,4 +1,4 @@
-"""``ports.Node`` over several nodes: looks at all, believes a quorum, sends to every one."""
+"""``ports.SendingNode`` over several nodes: asks all of them, believes a quorum, and sends to every one."""
 
 from __future__ import annotations
 
@@ -9,77 +9,75 @@ from typing import TypeVar
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.runtime.concurrency import results_in_time
-from keeper.tx.ports import FeeMarket, Node, Outlook
-from keeper.tx.quorum_merge import agreed, agreed_fees
+from keeper.tx.fees import FeeMarket
+from keeper.tx.ports import NodeView, SendingNode
+from keeper.tx.quorum_merge import merge_fee_markets, merge_views
 
-T = TypeVar("T")
-PATIENCE_S = 2.0
-"""A node that is slower than a quorum by this is not waited for."""
+Answer = TypeVar("Answer")
+STRAGGLER_S = 2.0
+"""How much longer than the quorum a node may take before its answer is not waited for."""
 
 
 class NodePool:
-    """``quorum`` of ``nodes`` must answer, and say the same where one answer can be compared with another."""
+    """``quorum`` of ``nodes`` must answer, and must agree where their answers can be compared."""
 
-    def __init__(self, nodes: Sequence[Node], quorum: int) -> None:
+    def __init__(self, nodes: Sequence[SendingNode], quorum: int) -> None:
         self._nodes = tuple(nodes)
         self._quorum = quorum
 
     def chain_id(self) -> int:
-        """The one that a quorum tells. A node of another chain among them is outvoted."""
-        told = Counter(self._answers(lambda node: node.chain_id()))
-        chain_id, count = told.most_common(1)[0]
+        """The chain id that a quorum reports. Raises NodeUntrusted if there is none."""
+        reported = Counter(self._answers(lambda node: node.chain_id()))
+        chain_id, count = reported.most_common(1)[0]
         if count < self._quorum:
             raise NodeUntrusted(
-                f"the nodes are on different chains: {', '.join(map(str, sorted(told)))}",
+                f"the nodes are on different chains: {', '.join(map(str, sorted(reported)))}",
                 remedy="Correct KEEPER_RPC_URL. Nothing was signed.",
             )
         return chain_id
 
-    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
-        return agreed(self._answers(lambda node: node.look(account, vault, hashes)), self._quorum)
+    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+        return merge_views(self._answers(lambda node: node.view(account, vault, hashes)), self._quorum)
 
     def balance(self, account: str) -> int:
-        """The lowest that is told: at worst too little is sent, not too much promised."""
+        """The lowest reported balance, so that the keeper never counts on ETH that is not there."""
         return min(self._answers(lambda node: node.balance(account)))
 
     def fee_market(self) -> FeeMarket:
-        return agreed_fees(self._answers(lambda node: node.fee_market()))
+        return merge_fee_markets(self._answers(lambda node: node.fee_market()))
 
     def send_raw(self, raw: str) -> None:
-        """To every node; done as soon as one takes it. Where none does: a refusal that a node gave, else that none
-        answered, after which it may still have arrived."""
-        outcomes = results_in_time(
-            [partial(_tried, node, lambda one: one.send_raw(raw)) for node in self._nodes],
-            _good,
-            1,
-            PATIENCE_S,
-        )
-        if any(map(_good, outcomes)):
+        """Sends to every node, and returns as soon as one accepts. If none accepts, raises a refusal if a node gave
+        one, and otherwise NodeUnavailable: then the transaction may still have arrived."""
+        outcomes = self._ask(lambda node: node.send_raw(raw), quorum=1)
+        if any(map(_succeeded, outcomes)):
             return
-        errors = [one for one in outcomes if isinstance(one, KeeperError)]
+        errors = [outcome for outcome in outcomes if isinstance(outcome, KeeperError)]
         raise next((error for error in errors if isinstance(error, RpcError)), errors[0])
 
-    def _answers(self, ask: Callable[[Node], T]) -> list[T]:
-        """At least as many as make a quorum. Raises NodeUnavailable."""
-        outcomes = results_in_time(
-            [partial(_tried, node, ask) for node in self._nodes], _good, self._quorum, PATIENCE_S
-        )
-        answers = [one for one in outcomes if not isinstance(one, KeeperError)]
+    def _answers(self, question: Callable[[SendingNode], Answer]) -> list[Answer]:
+        """At least a quorum of answers. Raises NodeUnavailable."""
+        outcomes = self._ask(question, self._quorum)
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, KeeperError)]
         if len(answers) < self._quorum:
-            said = "".join(f"; {one.message}" for one in outcomes if isinstance(one, KeeperError))
+            errors = "".join(f"; {error.message}" for error in outcomes if isinstance(error, KeeperError))
             raise NodeUnavailable(
-                f"{len(answers)} of {len(self._nodes)} nodes answer, {self._quorum} must{said}",
-                remedy="Nothing is sent on the word of fewer. Check the nodes that KEEPER_RPC_URL lists.",
+                f"{len(answers)} of {len(self._nodes)} nodes answer, {self._quorum} must{errors}",
+                remedy="Nothing is sent without a quorum. Check the nodes that KEEPER_RPC_URL lists.",
             )
         return answers
 
+    def _ask(self, question: Callable[[SendingNode], Answer], quorum: int) -> list[Answer | KeeperError]:
+        questions = [partial(_answer_or_error, node, question) for node in self._nodes]
+        return results_in_time(questions, _succeeded, quorum, STRAGGLER_S)
 
-def _tried(node: Node, ask: Callable[[Node], T]) -> T | KeeperError:
+
+def _answer_or_error(node: SendingNode, question: Callable[[SendingNode], Answer]) -> Answer | KeeperError:
     try:
-        return ask(node)
+        return question(node)
     except KeeperError as error:
         return error
 
 
-def _good(outcome: object) -> bool:
+def _succeeded(outcome: object) -> bool:
     return not isinstance(outcome, KeeperError)

@@ -1,48 +1,35 @@
-"""Which nonce a new intent has: its own, or one that an emergency takes over."""
+"""The nonce of a new intent: the next free one, or the one that an emergency takes over from a waiting intent."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.domain.errors import NodeUntrusted, StillInFlight
 from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload
-from keeper.tx.dispatch import Dispatch
-from keeper.tx.ports import AttemptLog, Clock, Node, Outlook
-from keeper.tx.recovery import FOREIGN_TRANSACTION, Alarm, Recovery
+from keeper.tx.config import SenderConfig
+from keeper.tx.dispatch import Dispatcher
+from keeper.tx.ports import NodeView
+from keeper.tx.recovery import FOREIGN_TRANSACTION, Recovery
 
-Wait = Callable[[float], None]
 RECEIPT_LAG_S = 15.0
+"""How long an emergency waits for a receipt that a lagging node may still show."""
 
 
 class NonceSelection:
-    """For one key on one chain."""
-
-    def __init__(
-        self,
-        node: Node,
-        log: AttemptLog,
-        dispatch: Dispatch,
-        recovery: Recovery,
-        alarm: Alarm,
-        chain_id: int,
-        clock: Clock,
-        wait: Wait,
-        poll_s: float,
-    ) -> None:
-        self._node = node
-        self._log = log
-        self._dispatch = dispatch
+    def __init__(self, config: SenderConfig, dispatcher: Dispatcher, recovery: Recovery) -> None:
+        self._node = config.node
+        self._log = config.log
+        self._alarm = config.alarm
+        self._timer = config.timer
+        self._poll_s = config.timing.poll_s
+        self._chain_id = config.chain_id
+        self._dispatcher = dispatcher
         self._recovery = recovery
-        self._alarm = alarm
-        self._chain_id = chain_id
-        self._clock = clock
-        self._wait = wait
-        self._poll_s = poll_s
 
-    def open(self, payload: Payload, *, supersede: bool) -> Intent:
-        """The intent, in the journal. Raises StillInFlight, NodeUntrusted, JournalUnwritable."""
+    def open_intent(self, payload: Payload, *, supersede: bool) -> Intent:
+        """The new intent, stored as OPEN. Raises StillInFlight, NodeUntrusted, JournalUnwritable."""
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
         if unfinished and not supersede:
             first = unfinished[0]
@@ -50,14 +37,13 @@ class NonceSelection:
                 f"intent {first.intent_id[:8]} at nonce {first.nonce} has no final outcome",
                 remedy="Run `keeper status`; the next cycle looks for its receipt again.",
             )
-        outlook = self._out_of_the_way(unfinished, payload)
+        view = self._await_late_receipts(unfinished, payload)
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
-        rival = next((one for one in unfinished if self._replaceable(one, outlook)), None)
+        rival = next((intent for intent in unfinished if self._replaceable(intent, view)), None)
         intent = Intent(uuid.uuid4().hex, 0, payload)
         if rival is None:
-            intent = replace(
-                intent, nonce=self._next_nonce(payload, outlook, unfinished, supersede=supersede)
-            )
+            nonce = self._next_nonce(payload, view, unfinished, supersede=supersede)
+            intent = replace(intent, nonce=nonce)
         elif self._log.status(rival.intent_id) is IntentStatus.OPEN and rival.supersedes is None:
             self._log.move(rival.intent_id, IntentStatus.EXPIRED)
             intent = replace(intent, nonce=rival.nonce)
@@ -66,49 +52,47 @@ class NonceSelection:
         self._log.create(intent)
         return intent
 
-    def _out_of_the_way(self, unfinished: tuple[Intent, ...], payload: Payload) -> Outlook:
-        """An emergency waits a moment for the receipt of an intent whose nonce is used up, and then goes on as if it
-        were not ours. The vault's epoch keeps that safe: of two calls for one epoch one reverts."""
-        until = self._clock.monotonic() + RECEIPT_LAG_S
+    def _await_late_receipts(self, unfinished: Sequence[Intent], payload: Payload) -> NodeView:
+        """An emergency waits up to ``RECEIPT_LAG_S`` for the receipt of an intent whose nonce is used, and then treats
+        the nonce as taken by somebody else. The vault's epoch keeps this safe: of two calls at one epoch one
+        reverts."""
+        until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            hashes = {
-                found: owner for one in unfinished for found, owner in self._dispatch.hashes(one).items()
-            }
-            outlook = self._node.look(payload.sender, payload.vault, hashes)
-            late = self._recovery.without_receipt(unfinished, outlook)
-            if not late:
-                return outlook
-            if self._clock.monotonic() >= until:
-                for intent in late:
-                    self._recovery.displaced(intent)
-                return outlook
-            self._wait(self._poll_s)
+            view = self._node.view(payload.sender, payload.vault, self._dispatcher.hashes(*unfinished))
+            missing = self._recovery.without_receipt(unfinished, view)
+            if not missing:
+                return view
+            if self._timer.monotonic() >= until:
+                for intent in missing:
+                    self._recovery.displace(intent)
+                return view
+            self._timer.wait(self._poll_s)
 
-    def _replaceable(self, rival: Intent, outlook: Outlook) -> bool:
+    def _replaceable(self, rival: Intent, view: NodeView) -> bool:
         unmined = (*WAITING, IntentStatus.UNMINED)
-        return self._log.status(rival.intent_id) in unmined and rival.nonce >= outlook.mined_nonce
+        return self._log.status(rival.intent_id) in unmined and rival.nonce >= view.mined_nonce
 
     def _next_nonce(
-        self, payload: Payload, outlook: Outlook, unfinished: tuple[Intent, ...], *, supersede: bool
+        self, payload: Payload, view: NodeView, unfinished: Sequence[Intent], *, supersede: bool
     ) -> int:
         expected = self._log.next_nonce(self._chain_id, payload.sender)
-        own = max((one.nonce + 1 for one in unfinished), default=0)
-        waiting = outlook.pending_nonce - max(outlook.mined_nonce, own)
-        if waiting > 0 or (expected is not None and outlook.mined_nonce > expected):
+        own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
+        foreign_waiting = view.pending_nonce > max(view.mined_nonce, own_next)
+        if foreign_waiting or (expected is not None and view.mined_nonce > expected):
             self._alarm.pause(
-                FOREIGN_TRANSACTION, f"{payload.sender} has transactions that this journal does not know"
+                FOREIGN_TRANSACTION, f"{payload.sender} has transactions that are not in this journal"
             )
             if not supersede:
                 raise StillInFlight(
-                    f"{payload.sender} has transactions that the journal does not know",
+                    f"{payload.sender} has transactions that are not in the journal",
                     remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
                 )
-        if expected is None or outlook.mined_nonce > expected:
-            self._log.adopt_nonce(self._chain_id, payload.sender, outlook.mined_nonce)
-            return outlook.mined_nonce
-        if outlook.mined_nonce < expected and not unfinished:
+        if expected is None or view.mined_nonce > expected:
+            self._log.adopt_nonce(self._chain_id, payload.sender, view.mined_nonce)
+            return view.mined_nonce
+        if view.mined_nonce < expected and not unfinished:
             raise NodeUntrusted(
-                f"the node says nonce {outlook.mined_nonce} is next, the journal has used {expected - 1}",
+                f"the node's next nonce is {view.mined_nonce}, the journal has used nonce {expected - 1}",
                 remedy="The node lags behind or is on another chain: use one that is in sync.",
             )
         return expected

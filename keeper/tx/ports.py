@@ -1,4 +1,4 @@
-"""What sending needs of the node and of the journal."""
+"""What sending needs of node, relay, journal, signer, alarm and time."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keeper.domain.tx import Attempt, Intent, IntentStatus, Receipt
+from keeper.tx.fees import FeeMarket, Fees
 
 
 @dataclass(frozen=True, slots=True)
-class FeeMarket:
-    """The next block's base fee and the tips that recent blocks paid (median), wei."""
-
-    base_fee_wei: int
-    tip_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class NodeView:
     """One key and one vault as a node sees them at one time, read in one request.
 
-    ``mined_nonce``: of the account's next transaction by the latest block; ``settled_nonce``: some blocks earlier, so
-    that a difference cannot be lag; ``pending_nonce``: counting what waits. ``epoch``: the vault's, None where it has
-    none. ``receipts``: by hash, of those asked for that are mined. ``known``: hashes asked for that the node has, mined
-    or waiting. ``pool``: hashes of all that waits for this key, None where the node does not tell.
-    ``final_block``: nothing at or below it will be un-mined.
+    ``mined_nonce``: the account's next nonce by the latest block. ``settled_nonce``: the same some blocks earlier, so
+    that a difference cannot be lag. ``pending_nonce``: counts waiting transactions too. ``epoch``: the vault's; None
+    if the address is no vault. ``receipts``: by hash, of the requested hashes that are mined. ``known``: the requested
+    hashes that the node has, mined or waiting. ``pool``: hashes of all waiting transactions of the key by nonce; None
+    if the node does not report its pool. ``final_block``: no reorganisation reaches this block or an earlier one.
     """
 
     head: int
@@ -41,14 +34,14 @@ class Outlook:
     pool: Mapping[int, str] | None
 
 
-class Node(Protocol):
-    """JSON-RPC, as far as sending needs it. Every method raises NodeUnavailable; RpcError has the node's
+class SendingNode(Protocol):
+    """The part of JSON-RPC that sending needs. Every method raises NodeUnavailable, or RpcError with the node's
     words."""
 
     def chain_id(self) -> int: ...
 
-    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
-        """``hashes``: of attempts that matter, to the intent that each belongs to."""
+    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+        """``hashes`` maps the transaction hashes to look up to the intents that own them."""
         ...
 
     def balance(self, account: str) -> int: ...
@@ -56,21 +49,53 @@ class Node(Protocol):
     def fee_market(self) -> FeeMarket: ...
 
     def send_raw(self, raw: str) -> None:
-        """Never retried: a send that failed on the way may have arrived."""
+        """Never retried: a request that failed on the way may have arrived."""
         ...
 
 
 class Relay(Protocol):
-    """A way to block builders that the public does not see."""
+    """Hands a transaction to block builders without showing it to the public mempool."""
 
     def send_raw(self, raw: str) -> None:
-        """Never retried. Raises as ``Node.send_raw``."""
+        """Never retried. Raises as ``SendingNode.send_raw``."""
         ...
 
 
+class Signer(Protocol):
+    """Holds the key, in this process or in another. The signing methods raise NotAuthorised outside the allowlist, and
+    SignerUnavailable or SignerUntrusted for a remote key."""
+
+    @property
+    def address(self) -> str: ...
+
+    def require_allowed(self, intent: Intent, fees: Fees) -> None:
+        """Raises NotAuthorised outside the allowlist."""
+        ...
+
+    def sign(self, intent: Intent, fees: Fees) -> Attempt: ...
+
+    def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
+        """A transfer of 0 ETH to the key itself at the intent's nonce."""
+        ...
+
+
+class Alarm(Protocol):
+    """Pauses the keeper until a person resumes it; deleveraging may still run. Raises JournalUnwritable."""
+
+    def pause(self, cause: str, reason: str) -> None: ...
+
+
+class Timer(Protocol):
+    """Seconds. A wait may end early, on a signal that raises."""
+
+    def monotonic(self) -> float: ...
+
+    def wait(self, seconds: float) -> None: ...
+
+
 class AttemptLog(Protocol):
-    """The durable side: a state machine that the database enforces (``domain.tx.MOVES``). What a method has written is
-    on disk when it returns; each raises JournalUnwritable."""
+    """Intents and attempts in the journal: a state machine that the database enforces (``domain.tx.MOVES``). A method
+    that writes returns after the row is on disk, and raises JournalUnwritable."""
 
     def unfinished(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
         """Intents that are not terminal, lowest nonce first."""
@@ -83,12 +108,12 @@ class AttemptLog(Protocol):
     def created_at(self, intent_id: str) -> int: ...
 
     def create(self, intent: Intent) -> None:
-        """OPEN. Where ``supersedes`` is set, the other one becomes SUPERSEDED in the same transaction; it must have the
-        same nonce and epoch. Raises JournalUnwritable when another intent of the key is waiting."""
+        """The intent becomes OPEN. If ``supersedes`` is set, that intent becomes SUPERSEDED in the same transaction; it
+        must have the same nonce and epoch. Raises JournalUnwritable if another intent of the key is waiting."""
         ...
 
     def move(self, intent_id: str, to: IntentStatus) -> None:
-        """Raises JournalUnwritable for a move that is not in ``MOVES``, and where another process moved it first."""
+        """Raises JournalUnwritable for a move that is not in ``MOVES``, and if another process moved it first."""
         ...
 
     def add_attempt(self, attempt: Attempt) -> None:
@@ -104,8 +129,9 @@ class AttemptLog(Protocol):
         ...
 
     def add_receipt(self, receipt: Receipt) -> None:
-        """Also moves the intent to MINED unless it is there, in the same transaction. An intent that was SUPERSEDED
-        comes back so, and the one that superseded it becomes DISPLACED (EXPIRED when nothing of it was signed)."""
+        """Also moves the intent to MINED in the same transaction, unless it is MINED already. This is also how a
+        SUPERSEDED intent comes back; the intent that superseded it then becomes DISPLACED, or EXPIRED if it was never
+        signed."""
         ...
 
     def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
@@ -113,17 +139,14 @@ class AttemptLog(Protocol):
         ...
 
     def next_nonce(self, chain_id: int, sender: str) -> int | None:
-        """The watermark: one above the highest nonce ever signed for or adopted. None for a key not seen before."""
+        """The nonce watermark: one above the highest nonce ever signed for, or the highest one adopted. None for a key
+        that the journal does not know."""
         ...
 
     def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
-        """The key was used before this journal: its next nonce is this. Never lowers the watermark."""
+        """Sets the watermark of a key that was used outside this journal. Never lowers it."""
         ...
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
         """The FINAL, REVERTED or CANCELLED intent of the highest nonce, and its last receipt."""
         ...
-
-
-class Clock(Protocol):
-    def monotonic(self) -> float: ...

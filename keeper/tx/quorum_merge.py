@@ -1,4 +1,4 @@
-"""What several nodes say of one key, as one: only what a quorum of them supports."""
+"""Merges what several nodes report of one key into the part that a quorum of them supports."""
 
 from __future__ import annotations
 
@@ -7,58 +7,59 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from keeper.domain.tx import Receipt
-from keeper.tx.ports import FeeMarket, Outlook
+from keeper.tx.fees import FeeMarket
+from keeper.tx.ports import NodeView
 
-Told = TypeVar("Told", bound=Hashable)
+Report = TypeVar("Report", bound=Hashable)
 
 
-def agreed(outlooks: Sequence[Outlook], quorum: int) -> Outlook:
-    """Numbers that only grow are the highest that ``quorum`` nodes have reached; receipts, known and waiting
-    transactions those that ``quorum`` nodes tell alike. One node that lags, or invents, changes nothing.
+def merge_views(views: Sequence[NodeView], quorum: int) -> NodeView:
+    """Of each number that only grows, the highest value that ``quorum`` nodes have reached. Receipts, known and waiting
+    transactions count if ``quorum`` nodes report them alike. One node that lags or lies changes nothing.
 
-    ``outlooks``: at least ``quorum``.
+    There must be at least ``quorum`` views.
     """
 
-    def reached(number: Callable[[Outlook], int]) -> int:
-        return sorted(map(number, outlooks), reverse=True)[quorum - 1]
+    def reached(number: Callable[[NodeView], int]) -> int:
+        return sorted(map(number, views), reverse=True)[quorum - 1]
 
-    head = reached(lambda one: one.head)
-    here = [one for one in outlooks if one.head >= head]
-    epochs = [one.epoch for one in outlooks if one.epoch is not None]
-    pools = [one.pool for one in outlooks if one.pool is not None]
-    return Outlook(
+    head = reached(lambda view: view.head)
+    at_head = [view for view in views if view.head >= head]
+    epochs = [view.epoch for view in views if view.epoch is not None]
+    pools = [view.pool for view in views if view.pool is not None]
+    return NodeView(
         head=head,
-        head_time=min(one.head_time for one in here),
-        base_fee_wei=max(one.base_fee_wei for one in here[:quorum]),
-        final_block=reached(lambda one: one.final_block),
-        mined_nonce=reached(lambda one: one.mined_nonce),
-        settled_nonce=reached(lambda one: one.settled_nonce),
-        pending_nonce=reached(lambda one: one.pending_nonce),
+        head_time=min(view.head_time for view in at_head),
+        base_fee_wei=max(view.base_fee_wei for view in at_head[:quorum]),
+        final_block=reached(lambda view: view.final_block),
+        mined_nonce=reached(lambda view: view.mined_nonce),
+        settled_nonce=reached(lambda view: view.settled_nonce),
+        pending_nonce=reached(lambda view: view.pending_nonce),
         epoch=sorted(epochs, reverse=True)[quorum - 1] if len(epochs) >= quorum else None,
-        receipts=_receipts(outlooks, quorum),
-        known=frozenset(_supported((tx_hash for one in outlooks for tx_hash in one.known), quorum)),
+        receipts=_receipts(views, quorum),
+        known=frozenset(_supported((tx_hash for view in views for tx_hash in view.known), quorum)),
         pool=dict(_supported((waiting for pool in pools for waiting in pool.items()), quorum))
         if len(pools) >= quorum
         else None,
     )
 
 
-def agreed_fees(markets: Sequence[FeeMarket]) -> FeeMarket:
-    """The median of each: the upper of two, because too low a price is never mined."""
+def merge_fee_markets(markets: Sequence[FeeMarket]) -> FeeMarket:
+    """The median of each field; the upper one of two, because a transaction that pays too little is never mined."""
     return FeeMarket(
-        base_fee_wei=_upper_median([one.base_fee_wei for one in markets]),
-        tip_wei=_upper_median([one.tip_wei for one in markets]),
+        base_fee_wei=_upper_median([market.base_fee_wei for market in markets]),
+        tip_wei=_upper_median([market.tip_wei for market in markets]),
     )
 
 
-def _receipts(outlooks: Sequence[Outlook], quorum: int) -> dict[str, Receipt]:
-    told = Counter(receipt for one in outlooks for receipt in one.receipts.values())
-    return {receipt.tx_hash: receipt for receipt, count in told.items() if count >= quorum}
+def _receipts(views: Sequence[NodeView], quorum: int) -> dict[str, Receipt]:
+    reported = (receipt for view in views for receipt in view.receipts.values())
+    return {receipt.tx_hash: receipt for receipt in _supported(reported, quorum)}
 
 
 def _upper_median(numbers: Sequence[int]) -> int:
     return sorted(numbers)[len(numbers) // 2]
 
 
-def _supported(told: Iterable[Told], quorum: int) -> list[Told]:
-    return [one for one, count in Counter(told).items() if count >= quorum]
+def _supported(reports: Iterable[Report], quorum: int) -> list[Report]:
+    return [report for report, count in Counter(reports).items() if count >= quorum]

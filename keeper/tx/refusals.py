@@ -1,4 +1,4 @@
-"""What a node means when it does not simply take a transaction. Nodes differ in code and words: both are read."""
+"""Why a node refuses a transaction, recognised by error code and words, which differ between node programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """UNRECOGNISED counts as "maybe sent", like no answer at all; so does whatever is not listed in ``NOT_TAKEN``."""
+    """A refusal that is not in ``NOT_TAKEN`` counts as "maybe sent", like no answer at all."""
 
     ALREADY_KNOWN = "ALREADY_KNOWN"
     NONCE_TOO_LOW = "NONCE_TOO_LOW"
@@ -27,9 +27,9 @@ NOT_TAKEN = (
     Refusal.INVALID,
     Refusal.NOT_SUPPORTED,
 )
-"""The node certainly does not hold these bytes on our behalf. They exist all the same."""
+"""The node certainly does not hold these bytes. Another node may."""
 
-_METHOD_NOT_FOUND, _INVALID_PARAMS = -32601, -32602
+JSON_RPC_METHOD_UNKNOWN, JSON_RPC_INVALID_PARAMS = -32601, -32602
 
 _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
     # geth, Reth, Erigon: "already known"; Anvil: "transaction already imported"; Nethermind: "AlreadyKnown";
@@ -107,11 +107,11 @@ _PHRASES: tuple[tuple[Refusal, tuple[str, ...]], ...] = (
 
 
 def refusal(code: int, text: str) -> Refusal:
-    """The words go first: -32000 and -32603 carry everything, nonce errors too. The code decides what they leave."""
-    said = text.lower()
+    """Words before code, because nodes use -32000 and -32603 for every kind of refusal, nonce errors too."""
+    lowered = text.lower()
     for meaning, phrases in _PHRASES:
-        if any(phrase in said for phrase in phrases):
+        if any(phrase in lowered for phrase in phrases):
             return meaning
-    if code == _METHOD_NOT_FOUND:
+    if code == JSON_RPC_METHOD_UNKNOWN:
         return Refusal.NOT_SUPPORTED
-    return Refusal.INVALID if code == _INVALID_PARAMS else Refusal.UNRECOGNISED
+    return Refusal.INVALID if code == JSON_RPC_INVALID_PARAMS else Refusal.UNRECOGNISED

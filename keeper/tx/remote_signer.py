@@ -1,11 +1,10 @@
-"""A key that another process holds: web3signer's ``eth_signTransaction`` over JSON-RPC. What it returns is believed
-only after it was taken apart."""
+"""A key held by another process, through web3signer's ``eth_signTransaction``. The returned transaction is decoded and
+compared with the request field by field before it is used."""
 
 from __future__ import annotations
 
 import json
 from itertools import count
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -13,20 +12,22 @@ import httpx
 from keeper.domain.addresses import masked
 from keeper.domain.errors import InvalidSetting, SignerUnavailable, SignerUntrusted
 from keeper.domain.tx import Attempt, AttemptKind, Intent
-from keeper.tx.allowlist import Allowed, Allowlist, Unsigned
+from keeper.tx.allowlist import AllowedTarget, Allowlist, UnsignedTransaction
 from keeper.tx.fees import Fees
 
 TIMEOUT_S = 10.0
 MAX_RESPONSE_BYTES = 256 * 1024
 TRIES = 2
-"""Signing the same fields twice gives the same bytes: a connection that failed may be tried again."""
-_REMEDY = "Nothing was stored or sent. Look at the signer and KEEPER_SIGNER_URL; the next cycle asks again."
+"""Signing the same fields twice gives the same bytes, so a request whose connection failed may be repeated."""
+_REMEDY = "Nothing was stored or sent. Check the signer and KEEPER_SIGNER_URL; the next cycle asks again."
 
 
 class RemoteSigner:
-    """For one account. Its URL may hold credentials: only scheme, host and port are ever shown."""
+    """For one account. The URL may hold credentials, so only scheme, host and port are ever shown."""
 
-    def __init__(self, url: str, account: str, allowed: Allowed, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, account: str, allowed: AllowedTarget, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
         from eth_utils.address import to_checksum_address
 
         self._url = url
@@ -42,9 +43,7 @@ class RemoteSigner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
 
     @property
@@ -54,7 +53,7 @@ class RemoteSigner:
     def require_account(self) -> None:
         """Raises InvalidSetting when the signer does not hold the account's key, SignerUnavailable."""
         accounts = self._request("eth_accounts", [])
-        held = [str(one).lower() for one in accounts] if isinstance(accounts, list) else []
+        held = [str(account).lower() for account in accounts] if isinstance(accounts, list) else []
         if self._account.lower() not in held:
             raise InvalidSetting(
                 f"KEEPER_SENDER = {self._account}: not among the {len(held)} key(s) of the signer at {self._endpoint}",
@@ -70,25 +69,25 @@ class RemoteSigner:
         return self._signed(intent, fees, AttemptKind.CALL)
 
     def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
-        """A transfer of nothing to ourselves at the intent's nonce. Raises as ``sign``."""
+        """A transfer of 0 ETH to the key itself at the intent's nonce. Raises as ``sign``."""
         return self._signed(intent, fees, AttemptKind.CANCEL)
 
     # --------------------------------------------------------------------- inside
 
     def _signed(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Attempt:
-        asked = self._allowlist.sign_for(intent, fees, kind)
-        raw = self._request("eth_signTransaction", [_fields(asked, self._account)])
+        requested = self._allowlist.sign_for(intent, fees, kind)
+        raw = self._request("eth_signTransaction", [_fields(requested, self._account)])
         return Attempt(
             intent_id=intent.intent_id,
-            tx_hash=self._checked(raw, asked),
+            tx_hash=self._checked(raw, requested),
             raw=raw,
             max_fee_per_gas_wei=fees.max_fee_wei,
             max_priority_fee_per_gas_wei=fees.tip_wei,
             kind=kind,
         )
 
-    def _checked(self, raw: Any, asked: Unsigned) -> str:
-        """The hash of bytes that are exactly what was asked for, signed by our key. Raises SignerUntrusted."""
+    def _checked(self, raw: Any, requested: UnsignedTransaction) -> str:
+        """The transaction hash, after checking every field and the signature. Raises SignerUntrusted."""
         from eth_account import Account
         from eth_account.typed_transactions import TypedTransaction  # type: ignore[attr-defined]
         from eth_utils.crypto import keccak
@@ -98,23 +97,23 @@ class RemoteSigner:
             content = HexBytes(raw)
             got = TypedTransaction.from_bytes(content).as_dict()
             signed_by = str(Account.recover_transaction(raw))
-        except Exception as error:  # noqa: BLE001 -- whatever a decoder of foreign bytes may raise
+        except Exception as error:  # noqa: BLE001 -- the bytes are foreign, and their decoders document no exceptions
             raise self._untrusted(f"not a signed transaction ({type(error).__name__})") from None
         expected = {
             "type": 2,
-            "chainId": asked.chain_id,
-            "nonce": asked.nonce,
-            "to": HexBytes(asked.to),
+            "chainId": requested.chain_id,
+            "nonce": requested.nonce,
+            "to": HexBytes(requested.to),
             "value": 0,
-            "data": HexBytes(asked.data),
-            "gas": asked.gas,
-            "maxFeePerGas": asked.max_fee_wei,
-            "maxPriorityFeePerGas": asked.tip_wei,
+            "data": HexBytes(requested.data),
+            "gas": requested.gas,
+            "maxFeePerGas": requested.max_fee_wei,
+            "maxPriorityFeePerGas": requested.tip_wei,
             "accessList": (),
         }
-        for name, wanted in expected.items():
-            if _plain(got.get(name)) != _plain(wanted):
-                raise self._untrusted(f"{name} is not what was asked for")
+        for name, value in expected.items():
+            if _plain(got.get(name)) != _plain(value):
+                raise self._untrusted(f"{name} is not the requested one")
         if signed_by.lower() != self._account.lower():
             raise self._untrusted(f"signed by {signed_by}, not by {self._account}")
         return "0x" + keccak(content).hex()
@@ -123,20 +122,22 @@ class RemoteSigner:
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         answer = self._exchange(body)
         if not isinstance(answer, dict) or answer.get("id") != body["id"]:
-            raise self._untrusted("the answer is not one to what was asked")
+            raise self._untrusted("the answer does not belong to the request")
         if answer.get("error") is not None:
             error = answer["error"]
-            said = error.get("message") if isinstance(error, dict) else error
-            raise SignerUnavailable(f"the signer at {self._endpoint} declines: {said!s:.200}", remedy=_REMEDY)
+            message = error.get("message") if isinstance(error, dict) else error
+            raise SignerUnavailable(
+                f"the signer at {self._endpoint} declines: {message!s:.200}", remedy=_REMEDY
+            )
         return answer.get("result")
 
     def _exchange(self, body: dict[str, Any]) -> Any:
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 with self._http.stream("POST", self._url, json=body) as response:
                     content = self._read(response)
             except httpx.TransportError as error:
-                if left:
+                if tries_left:
                     continue
                 raise SignerUnavailable(
                     f"no answer from the signer at {self._endpoint} ({type(error).__name__})", remedy=_REMEDY
@@ -162,22 +163,22 @@ class RemoteSigner:
     def _untrusted(self, what: str) -> SignerUntrusted:
         return SignerUntrusted(
             f"signer at {self._endpoint}: {what}",
-            remedy="Do not use this signer until it is explained. Nothing was stored or sent.",
+            remedy="Do not use this signer until the cause is known. Nothing was stored or sent.",
         )
 
 
-def _fields(asked: Unsigned, account: str) -> dict[str, str]:
-    """As Ethereum's JSON-RPC wants them: quantities in hex."""
+def _fields(requested: UnsignedTransaction, account: str) -> dict[str, str]:
+    """For Ethereum's JSON-RPC: quantities in hex."""
     return {
         "from": account,
-        "to": asked.to,
-        "chainId": hex(asked.chain_id),
-        "nonce": hex(asked.nonce),
+        "to": requested.to,
+        "chainId": hex(requested.chain_id),
+        "nonce": hex(requested.nonce),
         "value": "0x0",
-        "data": asked.data,
-        "gas": hex(asked.gas),
-        "maxFeePerGas": hex(asked.max_fee_wei),
-        "maxPriorityFeePerGas": hex(asked.tip_wei),
+        "data": requested.data,
+        "gas": hex(requested.gas),
+        "maxFeePerGas": hex(requested.max_fee_wei),
+        "maxPriorityFeePerGas": hex(requested.tip_wei),
     }
 
 

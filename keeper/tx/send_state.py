@@ -1,4 +1,4 @@
-"""What to do next for an intent, given what is known of it. Pure judgement: no node, no clock, no journal."""
+"""What to do next for an intent. Pure rules: no node, no clock, no journal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
-from keeper.tx.ports import Outlook
+from keeper.tx.ports import NodeView
+
+POLL_S = 0.25
+"""Seconds between two views of a transaction that is waited for."""
 
 
 class NextStep(StrEnum):
-    """EXPIRE: no signature was ever asked for, so its nonce is free again. RESIGN: ask for the signature again, of the
-    same payload. SEND_AGAIN: the same bytes. BUMP: higher fees, same nonce. CANCEL: a no-op at the same nonce, as the
-    call can only revert by now, or must not go by another way. ADOPT: a receipt of one of our own hashes is there.
-    UNMINE: there was one, and a reorganisation took it. DISPLACE: a transaction that is not ours has the nonce. WAIT:
-    nothing to do yet. GIVE_UP: stop waiting; the outcome is unknown."""
+    """EXPIRE: the intent was never signed, so its nonce is free again.
+    RESIGN: ask for the signature of the same payload again.
+    SEND_AGAIN: send the same bytes again.
+    BUMP: sign the same transaction with higher fees.
+    CANCEL: sign a no-op at the same nonce, because the call can only revert or must not become public.
+    ADOPT: record the receipt that one of our hashes has.
+    UNMINE: record that a reorganisation removed the receipt.
+    DISPLACE: record that a transaction that is not ours took the nonce.
+    WAIT: do nothing yet.
+    GIVE_UP: stop waiting; the outcome is unknown.
+    """
 
     EXPIRE = "EXPIRE"
     RESIGN = "RESIGN"
@@ -29,39 +38,41 @@ class NextStep(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An intent as journal and node show it now. ``attempts``: its own, oldest first. ``rivals``: of what it
-    superseded, which may be mined in its place."""
+class SendState:
+    """An intent as the journal and a node show it. ``attempts``: its own, oldest first. ``rivals``: attempts of the
+    intents that it superseded; one of them may be mined in its place."""
 
     intent: Intent
     status: IntentStatus
     attempts: tuple[Attempt, ...]
     rivals: tuple[Attempt, ...]
-    outlook: Outlook
+    view: NodeView
 
     @property
     def receipt(self) -> Receipt | None:
-        """The first that any of our hashes for this nonce has."""
+        """The first receipt of any of our hashes for this nonce."""
         hashes = (attempt.tx_hash for attempt in (*self.attempts, *self.rivals))
-        return next((self.outlook.receipts[one] for one in hashes if one in self.outlook.receipts), None)
+        return next(
+            (self.view.receipts[tx_hash] for tx_hash in hashes if tx_hash in self.view.receipts), None
+        )
 
     @property
     def nonce_used(self) -> bool:
-        return self.outlook.mined_nonce > self.intent.nonce
+        return self.view.mined_nonce > self.intent.nonce
 
     @property
     def void(self) -> bool:
-        """The call can only revert by now: its deadline is over, or the vault has gone on to another epoch."""
-        payload, epoch = self.intent.payload, self.outlook.epoch
-        return self.outlook.head_time > payload.deadline or (epoch is not None and epoch != payload.epoch)
+        """The call can only revert: its deadline is over, or the vault is at another epoch."""
+        payload, epoch = self.intent.payload, self.view.epoch
+        return self.view.head_time > payload.deadline or (epoch is not None and epoch != payload.epoch)
 
     @property
     def known_to_node(self) -> bool:
-        return bool(self.attempts) and self.attempts[-1].tx_hash in self.outlook.known
+        return bool(self.attempts) and self.attempts[-1].tx_hash in self.view.known
 
     @property
     def below_base_fee(self) -> bool:
-        return bool(self.attempts) and self.attempts[-1].max_fee_per_gas_wei < self.outlook.base_fee_wei
+        return bool(self.attempts) and self.attempts[-1].max_fee_per_gas_wei < self.view.base_fee_wei
 
     @property
     def cancelling(self) -> bool:
@@ -69,7 +80,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class Elapsed:
     """Seconds since the newest attempt was first sent, and since waiting began."""
 
     newest_s: float
@@ -77,68 +88,74 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds. ``private_s`` is how long a relay may take before the nonce is used up in public."""
+class SendTiming:
+    """Seconds. ``private_s``: how long a relay may take before the nonce is used up in public. ``confirmations``: the
+    block of the receipt is the first one. Finality is followed by later cycles."""
 
+    poll_s: float
     bump_after_s: float
     give_up_after_s: float
     private_s: float
+    confirmations: int
 
 
-def next_step(seen: Seen, waited: Waited, patience: Patience) -> NextStep:
-    """For the loop that waits for a transaction just sent: the first rule that applies.
+def next_step(state: SendState, elapsed: Elapsed, timing: SendTiming) -> NextStep:
+    """For a transaction that was just sent and is waited for. The first rule that applies decides.
 
-    1. A receipt ends it, whichever of our attempts it belongs to.
-    2. It had one and has none: a reorganisation.
-    3. The nonce is used but no receipt shows: the node lags, or another transaction took it. Sending helps in neither
-       case; the next cycle judges.
-    4. Waited long enough: give up, and say that the outcome is unknown.
-    5. A relay had long enough: use the nonce up in public, by a transfer of nothing.
-    6. The node has forgotten the newest attempt: the same bytes again. (No public node knows a private one.)
-    7. It has waited long for its price: a higher one.
+    1. One of our attempts has a receipt: adopt it.
+    2. It had a receipt and has none now: a reorganisation removed it.
+    3. The wait is over: give up. The outcome is unknown.
+    4. The nonce is used but no receipt shows: the node lags, or another transaction took the nonce. Sending helps in
+       neither case, so wait; the next cycle judges.
+    5. A relay has had its time: use the nonce up in public with a no-op.
+    6. The node has forgotten the newest attempt: send the same bytes again. (No public node knows a private one.)
+    7. The newest attempt has waited long: raise the fees.
     """
-    if seen.receipt is not None:
+    if state.receipt is not None:
         return NextStep.ADOPT
-    if seen.status is IntentStatus.MINED and not seen.nonce_used:
+    if state.status is IntentStatus.MINED and not state.nonce_used:
         return NextStep.UNMINE
-    if waited.total_s >= patience.give_up_after_s:
+    if elapsed.total_s >= timing.give_up_after_s:
         return NextStep.GIVE_UP
-    if seen.nonce_used:
+    if state.nonce_used:
         return NextStep.WAIT
-    private = seen.intent.payload.private and not seen.cancelling
-    if private and waited.total_s >= patience.private_s:
+    private = state.intent.payload.private and not state.cancelling
+    if private and elapsed.total_s >= timing.private_s:
         return NextStep.CANCEL
-    if not private and not seen.known_to_node:
+    if not private and not state.known_to_node:
         return NextStep.SEND_AGAIN
-    return NextStep.BUMP if waited.newest_s >= patience.bump_after_s else NextStep.WAIT
+    return NextStep.BUMP if elapsed.newest_s >= timing.bump_after_s else NextStep.WAIT
 
 
-def recovery_step(seen: Seen) -> NextStep:
-    """For what an earlier cycle or process left behind: the first rule that applies. One look, one step, no waiting.
+def recovery_step(state: SendState) -> NextStep:
+    """For an intent that an earlier cycle or process left behind. One view, one step, no waiting. The first rule that
+    applies decides.
 
-    1. A receipt ends it. 2. Never asked to sign: it never happened. (What superseded another goes on: the bytes of the
-    other one are out.)
-    3. The nonce is used up, deep enough that no lag explains it, and not by us: it is displaced.
-    4. It was mined and is not any more: a reorganisation. Next time it is sent again.
-    5. The call can only revert by now: a no-op takes its place, so that nothing stays stuck.
-    6. A signature was asked for and no bytes are stored: the same payload is signed again.
-    7. A private one has had its time: a no-op, in public. 8. The node has forgotten the bytes: the same again.
-    9. It knows them and they are below the base fee: a higher price.
+    1. One of our attempts has a receipt: adopt it.
+    2. It was never signed and superseded nothing: it expires. (If it superseded an intent, it continues, because that
+       intent's bytes may be mined.)
+    3. The nonce is used, but not by us: another transaction displaced it. If the node may still be lagging, wait.
+    4. It was mined and has no receipt now: a reorganisation removed it. The next look sends it again.
+    5. The call can only revert: cancel it, so that nothing stays stuck.
+    6. A signature was requested and no bytes are stored: sign the same payload again.
+    7. It is private and has had its time: use the nonce up in public with a no-op.
+    8. The node has forgotten the bytes: send the same bytes again.
+    9. The node knows the bytes, and they are below the base fee: raise the fees.
     """
-    if seen.receipt is not None:
+    if state.receipt is not None:
         return NextStep.ADOPT
-    if seen.status is IntentStatus.OPEN and seen.intent.supersedes is None:
+    if state.status is IntentStatus.OPEN and state.intent.supersedes is None:
         return NextStep.EXPIRE
-    if seen.nonce_used:
-        return NextStep.DISPLACE if seen.outlook.settled_nonce > seen.intent.nonce else NextStep.WAIT
-    if seen.status is IntentStatus.MINED:
+    if state.nonce_used:
+        return NextStep.DISPLACE if state.view.settled_nonce > state.intent.nonce else NextStep.WAIT
+    if state.status is IntentStatus.MINED:
         return NextStep.UNMINE
-    if seen.void and not seen.cancelling:
+    if state.void and not state.cancelling:
         return NextStep.CANCEL
-    if not seen.attempts:
+    if not state.attempts:
         return NextStep.RESIGN
-    if seen.intent.payload.private and not seen.cancelling:
+    if state.intent.payload.private and not state.cancelling:
         return NextStep.CANCEL
-    if not seen.known_to_node:
+    if not state.known_to_node:
         return NextStep.SEND_AGAIN
-    return NextStep.BUMP if seen.below_base_fee else NextStep.WAIT
+    return NextStep.BUMP if state.below_base_fee else NextStep.WAIT

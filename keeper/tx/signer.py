@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.tx import Attempt, AttemptKind, Intent
-from keeper.tx.allowlist import Allowed, Allowlist
+from keeper.tx.allowlist import AllowedTarget, Allowlist
 from keeper.tx.fees import Fees
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ KEYSTORE_VERSION = 3
 class LocalSigner:
     """An account in this process. Its repr shows the address only."""
 
-    def __init__(self, account: LocalAccount, allowed: Allowed) -> None:
+    def __init__(self, account: LocalAccount, allowed: AllowedTarget) -> None:
         self._account = account
         self._allowlist = Allowlist(allowed, self.address)
 
@@ -43,7 +43,7 @@ class LocalSigner:
         return self._signed(intent, fees, AttemptKind.CALL)
 
     def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
-        """A transfer of nothing to ourselves at the intent's nonce. Raises as ``sign``."""
+        """A transfer of 0 ETH to the key itself at the intent's nonce. Raises as ``sign``."""
         return self._signed(intent, fees, AttemptKind.CANCEL)
 
     def _signed(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Attempt:
@@ -74,8 +74,8 @@ class LocalSigner:
         )
 
 
-def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> LocalSigner:
-    """Opens an encrypted keystore (V3). Raises InvalidSetting that never shows what is in it."""
+def from_keystore(path: Path, password: Callable[[], str], allowed: AllowedTarget) -> LocalSigner:
+    """Opens an encrypted keystore (V3). Raises InvalidSetting; its message never shows the content."""
     from eth_account import Account
 
     try:
@@ -101,7 +101,7 @@ def from_keystore(path: Path, password: Callable[[], str], allowed: Allowed) -> 
     return LocalSigner(Account.from_key(key), allowed)
 
 
-def from_development_key(key: str, allowed: Allowed) -> LocalSigner:
+def from_development_key(key: str, allowed: AllowedTarget) -> LocalSigner:
     """A raw key, on the development chain only. Raises InvalidSetting anywhere else."""
     from eth_account import Account
 

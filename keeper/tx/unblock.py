@@ -1,4 +1,4 @@
-"""What a person may do about nonces that are stuck: look, cancel what waits, fill gaps by transfers of nothing."""
+"""Stuck nonces, for `keeper unblock`: report them, and the no-op that cancels one or fills a gap."""
 
 from __future__ import annotations
 
@@ -12,62 +12,65 @@ from keeper.domain.tx import (
     Payload,
     StuckIntent,
 )
-from keeper.tx.dispatch import Dispatch
-from keeper.tx.ports import AttemptLog, Node, Outlook
+from keeper.tx.allowlist import NO_OP_GAS
+from keeper.tx.config import SenderConfig
+from keeper.tx.dispatch import Dispatcher
+from keeper.tx.ports import NodeView
 
-NO_OP_GAS = 21_000
-FAR_OFF = 2**62
+NO_DEADLINE = 2**62
 NO_EPOCH = -1
-"""Of no vault: whoever finds this intent later sees that only a no-op is left to sign."""
+"""Epoch of a cancel-only intent. Recovery must never sign a vault call for it."""
 
 
-def report(
-    node: Node, log: AttemptLog, dispatch: Dispatch, chain_id: int, account: str, vault: str
-) -> NonceReport:
+def report(config: SenderConfig, dispatcher: Dispatcher) -> NonceReport:
     """Changes nothing. Raises NodeUnavailable, NodeUntrusted."""
-    unfinished = log.unfinished(chain_id, account)
-    ours = {tx_hash: owner for one in unfinished for tx_hash, owner in dispatch.hashes(one).items()}
-    outlook = node.look(account, vault, ours)
+    log, account = config.log, config.account
+    unfinished = log.unfinished(config.chain_id, account)
+    own_hashes = dispatcher.hashes(*unfinished)
+    view = config.node.view(account, config.vault, own_hashes)
     stuck = tuple(
         StuckIntent(
-            intent=one,
-            status=log.status(one.intent_id),
-            since=log.created_at(one.intent_id),
-            hashes=tuple(attempt.tx_hash for attempt in log.attempts(one.intent_id)),
-            known=outlook.known,
+            intent=intent,
+            status=log.status(intent.intent_id),
+            since=log.created_at(intent.intent_id),
+            hashes=tuple(attempt.tx_hash for attempt in log.attempts(intent.intent_id)),
+            known=view.known,
         )
-        for one in unfinished
+        for intent in unfinished
     )
-    foreign = tuple((nonce, one) for nonce, one in sorted((outlook.pool or {}).items()) if one not in ours)
+    pool = sorted((view.pool or {}).items())
+    foreign = tuple((nonce, tx_hash) for nonce, tx_hash in pool if tx_hash not in own_hashes)
     return NonceReport(
         account=account,
-        mined_nonce=outlook.mined_nonce,
-        pending_nonce=outlook.pending_nonce,
-        watermark=log.next_nonce(chain_id, account),
+        mined_nonce=view.mined_nonce,
+        pending_nonce=view.pending_nonce,
+        watermark=log.next_nonce(config.chain_id, account),
         stuck=stuck,
         foreign=foreign,
-        gaps=_gaps(outlook, unfinished, foreign),
+        gaps=_gaps(view, unfinished, foreign),
     )
 
 
-def waiting(found: NonceReport) -> tuple[Intent, ...]:
-    """What a no-op can take the nonce of: not mined, and perhaps signed."""
+def cancellable(nonces: NonceReport) -> tuple[Intent, ...]:
+    """The intents whose nonce a no-op can take: not mined, and perhaps signed."""
     return tuple(
-        one.intent for one in found.stuck if one.status in WAITING and one.status is not IntentStatus.OPEN
+        stuck.intent
+        for stuck in nonces.stuck
+        if stuck.status in WAITING and stuck.status is not IntentStatus.OPEN
     )
 
 
-def no_op(chain_id: int, account: str, nonce: int, cap_wei: int) -> Intent:
-    """An intent that only uses a nonce up."""
+def no_op(config: SenderConfig, nonce: int, cap_wei: int) -> Intent:
+    """An intent that only uses up a nonce."""
     payload = Payload(
-        chain_id=chain_id,
-        sender=account,
-        vault=account,
+        chain_id=config.chain_id,
+        sender=config.account,
+        vault=config.account,
         epoch=NO_EPOCH,
         calldata="0x",
         gas_limit=NO_OP_GAS,
         max_fee_cap_wei=cap_wei,
-        deadline=FAR_OFF,
+        deadline=NO_DEADLINE,
         as_of=0,
         turnover=0.0,
         private=False,
@@ -76,8 +79,8 @@ def no_op(chain_id: int, account: str, nonce: int, cap_wei: int) -> Intent:
 
 
 def _gaps(
-    outlook: Outlook, unfinished: tuple[Intent, ...], foreign: tuple[tuple[int, str], ...]
+    view: NodeView, unfinished: tuple[Intent, ...], foreign: tuple[tuple[int, str], ...]
 ) -> tuple[int, ...]:
-    taken = {one.nonce for one in unfinished} | {nonce for nonce, _ in foreign}
-    highest = max(taken, default=outlook.mined_nonce)
-    return tuple(nonce for nonce in range(outlook.mined_nonce, highest) if nonce not in taken)
+    taken = {intent.nonce for intent in unfinished} | {nonce for nonce, _ in foreign}
+    highest = max(taken, default=view.mined_nonce)
+    return tuple(nonce for nonce in range(view.mined_nonce, highest) if nonce not in taken)

@@ -12,8 +12,9 @@ from hexbytes import HexBytes
 
 from keeper.domain.errors import NodeUnavailable, RpcError
 from keeper.domain.tx import Payload, Receipt
-from keeper.tx.allowlist import Allowed
-from keeper.tx.ports import FeeMarket, Outlook
+from keeper.tx.allowlist import AllowedTarget
+from keeper.tx.fees import FeeMarket
+from keeper.tx.ports import NodeView
 from keeper.tx.signer import LocalSigner, from_development_key
 
 CHAIN_ID = 31_337
@@ -26,7 +27,7 @@ GWEI = 10**9
 
 
 def a_signer() -> LocalSigner:
-    return from_development_key(PUBLIC_DEVELOPMENT_KEY, Allowed(CHAIN_ID, VAULT))
+    return from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(CHAIN_ID, VAULT))
 
 
 def a_payload(epoch: int = 3, cap_gwei: int = 100) -> Payload:
@@ -73,7 +74,7 @@ def read(raw: str) -> Sent:
 
 @dataclass
 class NodeDouble:
-    """``tx.ports.Node``. Mines at once when ``mines`` is set, else when told to."""
+    """``tx.ports.SendingNode``. Mines at once when ``mines`` is set, else when told to."""
 
     mines: bool = True
     base_fee: int = 10 * GWEI
@@ -102,11 +103,11 @@ class NodeDouble:
         self._answer()
         return self.chain
 
-    def look(self, account: str, vault: str, hashes: Mapping[str, str]) -> Outlook:
+    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
         self._answer()
         mined = {sent.tx_hash: (block, ok, sent) for sent, block, ok in self.mined if not self.hides_receipts}
         waiting = {sent.tx_hash for sent in self.waiting.values()}
-        return Outlook(
+        return NodeView(
             head=self.head,
             head_time=self.head_time,
             base_fee_wei=self.base_fee,

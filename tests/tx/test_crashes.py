@@ -16,11 +16,14 @@ from keeper.domain.errors import KeeperError
 from keeper.domain.tx import Payload
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
-from keeper.tx.manager import TransactionSender, Waiting
+from keeper.tx.config import SenderConfig
+from keeper.tx.manager import TransactionSender
+from keeper.tx.send_state import SendTiming
 from tests.properties import examples
 from tests.tx.node_double import CHAIN_ID, VAULT, AlarmBell, FakeClock, NodeDouble, a_payload, a_signer, read
 
-DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "look")
+TIMING = SendTiming(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0, private_s=180.0, confirmations=1)
+DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "view")
 
 
 class Killed(BaseException):
@@ -73,23 +76,27 @@ class Keepers(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.log = StoredAttempts(self.journal, self.clock.now)
-        self.sender = TransactionSender(
-            Mortal(self.node, self.dies),
-            Mortal(self.log, self.dies),
-            a_signer(),
-            self.alarm,
-            CHAIN_ID,
-            VAULT,
-            self.clock,
-            self.wait,
-            Waiting(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0),
+        config = SenderConfig(
+            node=Mortal(self.node, self.dies),
+            relay=None,
+            log=Mortal(self.log, self.dies),
+            signer=a_signer(),
+            alarm=self.alarm,
+            timer=self,
+            timing=TIMING,
+            chain_id=CHAIN_ID,
+            vault=VAULT,
         )
+        self.sender = TransactionSender(config)
 
     def dies(self) -> bool:
         if self.steps_to_live is None:
             return False
         self.steps_to_live -= 1
         return self.steps_to_live < 0
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
 
     def wait(self, seconds: float) -> None:
         self.clock.wait(seconds)

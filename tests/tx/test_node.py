@@ -10,8 +10,8 @@ from eth_utils.crypto import keccak
 
 from keeper.domain.errors import RpcError
 from keeper.domain.tx import Receipt
-from keeper.tx.node import EPOCH, NAV_EVENTS, PrivateRelay, RpcNode
-from keeper.tx.ports import FeeMarket
+from keeper.tx.fees import FeeMarket
+from keeper.tx.node import EPOCH_SELECTOR, NAV_EVENTS, PrivateRelay, RpcNode
 
 ANSWERS: dict[str, Any] = {
     "eth_chainId": "0x7a69",
@@ -60,7 +60,7 @@ def test_a_chain_without_transactions_has_no_tips() -> None:
 
 
 def test_one_look_shows_head_finality_nonces_epoch_and_what_waits() -> None:
-    seen = a_node().look("0x1", VAULT, {"0xab": "one"})
+    seen = a_node().view("0x1", VAULT, {"0xab": "one"})
     assert (seen.head, seen.head_time, seen.base_fee_wei, seen.final_block) == (16, 100, 9, 10)
     assert (seen.mined_nonce, seen.settled_nonce, seen.pending_nonce, seen.epoch) == (4, 3, 6, 7)
     assert seen.pool == {4: "0xab", 9: "0xcd"}
@@ -68,17 +68,17 @@ def test_one_look_shows_head_finality_nonces_epoch_and_what_waits() -> None:
 
 
 def test_a_number_of_blocks_takes_the_place_of_the_nodes_own_finality() -> None:
-    assert a_node(finality_blocks=5).look("0x1", VAULT, {}).final_block == 11
+    assert a_node(finality_blocks=5).view("0x1", VAULT, {}).final_block == 11
 
 
 def test_an_account_in_place_of_a_vault_has_no_epoch() -> None:
-    assert a_node(eth_call="0x").look("0x1", VAULT, {}).epoch is None
+    assert a_node(eth_call="0x").view("0x1", VAULT, {}).epoch is None
 
 
 def test_a_node_that_does_not_tell_its_mempool_is_asked_once() -> None:
     node = a_node(txpool_contentFrom=RpcError("txpool_contentFrom", -32601, "Method not found", None))
-    assert node.look("0x1", VAULT, {}).pool is None
-    assert node.look("0x1", VAULT, {}).pool is None
+    assert node.view("0x1", VAULT, {}).pool is None
+    assert node.view("0x1", VAULT, {}).pool is None
 
 
 RECEIPT = {
@@ -96,7 +96,7 @@ RECEIPT = {
 def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
     log = {"address": VAULT, "topics": [topic, "0x0"], "data": "0x" + f"{100:064x}{99:064x}{1:064x}{1:064x}"}
     elsewhere = log | {"address": "0x" + "66" * 20, "data": "0x" + "00" * 64}
-    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"logs": [elsewhere, log]}).look(
+    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"logs": [elsewhere, log]}).view(
         "0x1", VAULT, {"0xab": "one"}
     )
     assert seen.receipts == {"0xab": Receipt("one", "0xab", 9, "0xbb", True, 21_000, 10**9, 100, 99)}
@@ -104,14 +104,14 @@ def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
 
 
 def test_a_revert_has_no_event() -> None:
-    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"status": "0x0"}).look("0x1", VAULT, {"0xab": "one"})
+    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"status": "0x0"}).view("0x1", VAULT, {"0xab": "one"})
     assert seen.receipts["0xab"] == Receipt(
         "one", "0xab", 9, "0xbb", False, 21_000, 10**9, nav_before=None, nav_after=None
     )
 
 
 def test_selector_and_topics_are_those_of_the_vaults_abi() -> None:
-    assert EPOCH == "0x" + keccak(text="epoch()")[:4].hex()
+    assert EPOCH_SELECTOR == "0x" + keccak(text="epoch()")[:4].hex()
     for name in ("Rebalanced", "Deleveraged"):
         (event,) = (entry for entry in abi_events() if entry["name"] == name)
         signature = f"{name}({','.join(given['type'] for given in event['inputs'])})"

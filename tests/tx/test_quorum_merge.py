@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.tx import Receipt
+from keeper.tx.fees import FeeMarket
 from keeper.tx.node_pool import NodePool
-from keeper.tx.ports import FeeMarket, Outlook
-from keeper.tx.quorum_merge import agreed, agreed_fees
+from keeper.tx.ports import NodeView
+from keeper.tx.quorum_merge import merge_fee_markets, merge_views
 
 HASH = "0x" + "11" * 32
 
@@ -33,8 +34,8 @@ def a_receipt(**changes: Any) -> Receipt:
     return replace(receipt, **changes)
 
 
-def an_outlook(**changes: Any) -> Outlook:
-    outlook = Outlook(
+def a_view(**changes: Any) -> NodeView:
+    view = NodeView(
         head=100,
         head_time=1_200,
         base_fee_wei=7,
@@ -47,22 +48,22 @@ def an_outlook(**changes: Any) -> Outlook:
         known=frozenset(),
         pool={},
     )
-    return replace(outlook, **changes)
+    return replace(view, **changes)
 
 
 def test_nodes_that_say_the_same_are_one_node() -> None:
-    one = an_outlook(receipts={HASH: a_receipt()}, known=frozenset({HASH}), pool={5: HASH})
-    assert agreed([one, one, one], 2) == one
-    assert agreed([one], 1) == one
+    one = a_view(receipts={HASH: a_receipt()}, known=frozenset({HASH}), pool={5: HASH})
+    assert merge_views([one, one, one], 2) == one
+    assert merge_views([one], 1) == one
 
 
 def test_one_that_lags_is_not_heard() -> None:
-    behind = an_outlook(head=90, head_time=1_080, final_block=58, mined_nonce=3, settled_nonce=3, epoch=2)
-    assert agreed([behind, an_outlook(), an_outlook()], 2) == an_outlook()
+    behind = a_view(head=90, head_time=1_080, final_block=58, mined_nonce=3, settled_nonce=3, epoch=2)
+    assert merge_views([behind, a_view(), a_view()], 2) == a_view()
 
 
 def test_one_that_is_ahead_or_invents_is_not_believed() -> None:
-    inventing = an_outlook(
+    inventing = a_view(
         head=10_000,
         final_block=9_999,
         mined_nonce=50,
@@ -73,20 +74,20 @@ def test_one_that_is_ahead_or_invents_is_not_believed() -> None:
         known=frozenset({HASH}),
         pool={5: "0xstranger"},
     )
-    assert agreed([inventing, an_outlook(), an_outlook()], 2) == an_outlook()
+    assert merge_views([inventing, a_view(), a_view()], 2) == a_view()
 
 
 def test_receipts_in_different_blocks_are_no_receipt() -> None:
     one, other = (
-        an_outlook(receipts={HASH: a_receipt(block_hash=block)}, known=frozenset({HASH}))
+        a_view(receipts={HASH: a_receipt(block_hash=block)}, known=frozenset({HASH}))
         for block in ("0xb100", "0xf100")
     )
-    assert agreed([one, other], 2).receipts == {}
-    assert agreed([one, other, one], 2).receipts == {HASH: a_receipt()}
+    assert merge_views([one, other], 2).receipts == {}
+    assert merge_views([one, other, one], 2).receipts == {HASH: a_receipt()}
 
 
-outlooks = st.builds(
-    an_outlook,
+views = st.builds(
+    a_view,
     head=st.integers(90, 110),
     mined_nonce=st.integers(0, 10),
     settled_nonce=st.integers(0, 10),
@@ -95,11 +96,11 @@ outlooks = st.builds(
 )
 
 
-@given(st.lists(outlooks, min_size=2, max_size=5), outlooks)
+@given(st.lists(views, min_size=2, max_size=5), views)
 def test_no_single_node_moves_a_number_past_what_the_others_support(
-    honest: list[Outlook], liar: Outlook
+    honest: list[NodeView], liar: NodeView
 ) -> None:
-    found = agreed([*honest, liar], 2)
+    found = merge_views([*honest, liar], 2)
     assert found.mined_nonce <= max(one.mined_nonce for one in honest)
     assert found.final_block <= max(one.final_block for one in honest)
     for receipt in found.receipts.values():
@@ -107,7 +108,7 @@ def test_no_single_node_moves_a_number_past_what_the_others_support(
 
 
 def test_a_single_price_does_not_set_the_fee() -> None:
-    fees = agreed_fees([FeeMarket(10, 1), FeeMarket(11, 2), FeeMarket(10_000, 5_000)])
+    fees = merge_fee_markets([FeeMarket(10, 1), FeeMarket(11, 2), FeeMarket(10_000, 5_000)])
     assert fees == FeeMarket(11, 2)
 
 
@@ -127,9 +128,9 @@ class Scripted:
         self._or_raise()
         return self._chain_id
 
-    def look(self, account: str, vault: str, hashes: Any) -> Outlook:
+    def view(self, account: str, vault: str, hashes: Any) -> NodeView:
         self._or_raise()
-        return an_outlook()
+        return a_view()
 
     def balance(self, account: str) -> int:
         self._or_raise()
@@ -167,7 +168,7 @@ def test_where_none_takes_them_a_nodes_words_count_before_silence() -> None:
 
 def test_one_of_three_is_not_enough_to_look_at_a_key() -> None:
     with pytest.raises(NodeUnavailable, match="1 of 3 nodes answer, 2 must"):
-        NodePool([Scripted(), Scripted(gone()), Scripted(gone())], 2).look("0xkey", "0xvault", {})
+        NodePool([Scripted(), Scripted(gone()), Scripted(gone())], 2).view("0xkey", "0xvault", {})
 
 
 def test_a_node_of_another_chain_is_outvoted_and_two_chains_alike_are_none() -> None:

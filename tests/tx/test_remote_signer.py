@@ -7,7 +7,7 @@ import pytest
 
 from keeper.domain.errors import InvalidSetting, NotAuthorised, SignerUnavailable, SignerUntrusted
 from keeper.domain.tx import Intent
-from keeper.tx.allowlist import Allowed
+from keeper.tx.allowlist import AllowedTarget
 from keeper.tx.fees import Fees
 from keeper.tx.remote_signer import RemoteSigner
 from tests.servers.web3signer import LIES, Web3Signer, web3signer
@@ -27,7 +27,7 @@ def server() -> Iterator[Web3Signer]:
 
 @pytest.fixture
 def signer(server: Web3Signer) -> Iterator[RemoteSigner]:
-    with RemoteSigner(server.url, SENDER, Allowed(CHAIN_ID, VAULT)) as opened:
+    with RemoteSigner(server.url, SENDER, AllowedTarget(CHAIN_ID, VAULT)) as opened:
         yield opened
 
 
@@ -79,7 +79,7 @@ def test_an_http_error_is_told(server: Web3Signer, signer: RemoteSigner) -> None
 
 def test_a_signer_without_the_key_is_a_wrong_setting(server: Web3Signer) -> None:
     with (
-        RemoteSigner(server.url, "0x" + "66" * 20, Allowed(CHAIN_ID, VAULT)) as signer,
+        RemoteSigner(server.url, "0x" + "66" * 20, AllowedTarget(CHAIN_ID, VAULT)) as signer,
         pytest.raises(InvalidSetting, match="KEEPER_SENDER"),
     ):
         signer.require_account()

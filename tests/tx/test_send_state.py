@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.tx import UNFINISHED, Attempt, AttemptKind, Intent, IntentStatus, Receipt
-from keeper.tx.ports import Outlook
-from keeper.tx.send_state import NextStep, Patience, Seen, Waited, next_step, recovery_step
+from keeper.tx.ports import NodeView
+from keeper.tx.send_state import Elapsed, NextStep, SendState, SendTiming, next_step, recovery_step
 from tests.tx.node_double import GWEI, a_payload
 
-PATIENCE = Patience(bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0)
-NOW, LONG = Waited(0.0, 0.0), Waited(30.0, 30.0)
+TIMING = SendTiming(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0, confirmations=1)
+NOW, LONG = Elapsed(0.0, 0.0), Elapsed(30.0, 30.0)
 CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI, kind=AttemptKind.CALL)
 CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
 RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI, kind=AttemptKind.CALL)
 RECEIPT = Receipt("one", "0xab", 9, "0xbb", True, 21_000, 1, nav_before=None, nav_after=None)
-OUTLOOK = Outlook(
+VIEW = NodeView(
     head=10,
     head_time=1_000,
     base_fee_wei=10 * GWEI,
@@ -30,37 +30,39 @@ OUTLOOK = Outlook(
     known=frozenset({"0xab", "0xac"}),
     pool=None,
 )
-PENDING = Seen(Intent("one", 4, a_payload(3)), IntentStatus.SENT, (CALL,), (), OUTLOOK)
-FORGOTTEN = replace(PENDING, outlook=replace(OUTLOOK, known=frozenset()))
-USED = replace(PENDING, outlook=replace(OUTLOOK, mined_nonce=5))
-MINED = replace(PENDING, outlook=replace(OUTLOOK, mined_nonce=5, receipts={"0xab": RECEIPT}))
+PENDING = SendState(Intent("one", 4, a_payload(3)), IntentStatus.SENT, (CALL,), (), VIEW)
+FORGOTTEN = replace(PENDING, view=replace(VIEW, known=frozenset()))
+USED = replace(PENDING, view=replace(VIEW, mined_nonce=5))
+MINED = replace(PENDING, view=replace(VIEW, mined_nonce=5, receipts={"0xab": RECEIPT}))
 PRIVATE = replace(FORGOTTEN, intent=Intent("one", 4, replace(a_payload(3), private=True)))
-GONE_ON = replace(PENDING, outlook=replace(OUTLOOK, epoch=4))
-LATE = replace(PENDING, outlook=replace(OUTLOOK, head_time=a_payload().deadline + 1))
+GONE_ON = replace(PENDING, view=replace(VIEW, epoch=4))
+LATE = replace(PENDING, view=replace(VIEW, head_time=a_payload().deadline + 1))
 
 
 @pytest.mark.parametrize(
-    ("seen", "waited", "step"),
+    ("state", "elapsed", "step"),
     [
         (PENDING, NOW, NextStep.WAIT),
         (FORGOTTEN, NOW, NextStep.SEND_AGAIN),
         (PENDING, LONG, NextStep.BUMP),
         (USED, LONG, NextStep.WAIT),
-        (PENDING, Waited(0.0, 120.0), NextStep.GIVE_UP),
-        (MINED, Waited(0.0, 120.0), NextStep.ADOPT),
+        (PENDING, Elapsed(0.0, 120.0), NextStep.GIVE_UP),
+        (MINED, Elapsed(0.0, 120.0), NextStep.ADOPT),
         (replace(FORGOTTEN, status=IntentStatus.MINED), NOW, NextStep.UNMINE),
         (PRIVATE, NOW, NextStep.WAIT),
-        (PRIVATE, Waited(0.0, 60.0), NextStep.CANCEL),
+        (PRIVATE, Elapsed(0.0, 60.0), NextStep.CANCEL),
         (replace(PRIVATE, attempts=(CALL, CANCEL)), NOW, NextStep.SEND_AGAIN),
         (replace(MINED, attempts=(), rivals=(CALL,)), NOW, NextStep.ADOPT),
     ],
 )
-def test_a_transaction_just_sent_has_one_next_step(seen: Seen, waited: Waited, step: NextStep) -> None:
-    assert next_step(seen, waited, PATIENCE) is step
+def test_a_transaction_just_sent_has_one_next_step(
+    state: SendState, elapsed: Elapsed, step: NextStep
+) -> None:
+    assert next_step(state, elapsed, TIMING) is step
 
 
 @pytest.mark.parametrize(
-    ("seen", "step"),
+    ("state", "step"),
     [
         (replace(PENDING, status=IntentStatus.OPEN, attempts=()), NextStep.EXPIRE),
         (replace(PENDING, status=IntentStatus.SIGNING, attempts=()), NextStep.RESIGN),
@@ -76,34 +78,34 @@ def test_a_transaction_just_sent_has_one_next_step(seen: Seen, waited: Waited, s
         ),
         (replace(GONE_ON, status=IntentStatus.SIGNING, attempts=()), NextStep.CANCEL),
         (PENDING, NextStep.WAIT),
-        (replace(PENDING, outlook=replace(OUTLOOK, base_fee_wei=21 * GWEI)), NextStep.BUMP),
+        (replace(PENDING, view=replace(VIEW, base_fee_wei=21 * GWEI)), NextStep.BUMP),
         (FORGOTTEN, NextStep.SEND_AGAIN),
         (MINED, NextStep.ADOPT),
         (replace(FORGOTTEN, status=IntentStatus.MINED), NextStep.UNMINE),
         (replace(FORGOTTEN, status=IntentStatus.UNMINED), NextStep.SEND_AGAIN),
         (USED, NextStep.WAIT),
-        (replace(USED, outlook=replace(USED.outlook, settled_nonce=5)), NextStep.DISPLACE),
+        (replace(USED, view=replace(USED.view, settled_nonce=5)), NextStep.DISPLACE),
         (GONE_ON, NextStep.CANCEL),
         (LATE, NextStep.CANCEL),
         (replace(LATE, attempts=(CALL, CANCEL)), NextStep.WAIT),
         (PRIVATE, NextStep.CANCEL),
     ],
 )
-def test_what_an_earlier_process_left_has_one_next_step(seen: Seen, step: NextStep) -> None:
-    assert recovery_step(seen) is step
+def test_what_an_earlier_process_left_has_one_next_step(state: SendState, step: NextStep) -> None:
+    assert recovery_step(state) is step
 
 
 anything = st.builds(
-    Seen,
+    SendState,
     intent=st.builds(
         Intent, intent_id=st.just("one"), nonce=st.integers(3, 5), payload=st.just(a_payload(3))
     ),
     status=st.sampled_from(UNFINISHED),
     attempts=st.lists(st.sampled_from((CALL, CANCEL)), max_size=3).map(tuple),
     rivals=st.sampled_from(((), (RIVAL,))),
-    outlook=st.builds(
+    view=st.builds(
         replace,
-        st.just(OUTLOOK),
+        st.just(VIEW),
         known=st.sampled_from((frozenset(), frozenset({"0xab"}))),
         mined_nonce=st.integers(3, 6),
         epoch=st.sampled_from((None, 3, 4)),
@@ -115,26 +117,26 @@ SPENDING = (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN, NextStep.CANCEL
 
 @given(anything, st.floats(0, 1e4), st.floats(0, 1e4))
 def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(
-    seen: Seen, newest: float, total: float
+    state: SendState, newest: float, total: float
 ) -> None:
-    if seen.nonce_used or seen.receipt is not None:
-        assert next_step(seen, Waited(newest, total), PATIENCE) not in SPENDING
-        assert recovery_step(seen) not in SPENDING
+    if state.nonce_used or state.receipt is not None:
+        assert next_step(state, Elapsed(newest, total), TIMING) not in SPENDING
+        assert recovery_step(state) not in SPENDING
 
 
 @given(anything)
-def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(seen: Seen) -> None:
-    if recovery_step(seen) is NextStep.EXPIRE:
-        assert seen.status is IntentStatus.OPEN
+def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(state: SendState) -> None:
+    if recovery_step(state) is NextStep.EXPIRE:
+        assert state.status is IntentStatus.OPEN
 
 
 @given(anything)
-def test_a_receipt_is_always_adopted(seen: Seen) -> None:
-    assert (recovery_step(seen) is NextStep.ADOPT) == (seen.receipt is not None)
-    assert (next_step(seen, NOW, PATIENCE) is NextStep.ADOPT) == (seen.receipt is not None)
+def test_a_receipt_is_always_adopted(state: SendState) -> None:
+    assert (recovery_step(state) is NextStep.ADOPT) == (state.receipt is not None)
+    assert (next_step(state, NOW, TIMING) is NextStep.ADOPT) == (state.receipt is not None)
 
 
 @given(anything)
-def test_a_call_that_can_only_revert_is_never_sent_again(seen: Seen) -> None:
-    if seen.void and not seen.cancelling:
-        assert recovery_step(seen) not in (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN)
+def test_a_call_that_can_only_revert_is_never_sent_again(state: SendState) -> None:
+    if state.void and not state.cancelling:
+        assert recovery_step(state) not in (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN)

@@ -16,7 +16,7 @@ from hexbytes import HexBytes
 
 from keeper.domain.errors import InvalidSetting, NotAuthorised
 from keeper.domain.tx import AttemptKind, Intent
-from keeper.tx.allowlist import SELECTORS, Allowed
+from keeper.tx.allowlist import SELECTORS, AllowedTarget
 from keeper.tx.fees import Fees
 from keeper.tx.signer import from_development_key, from_keystore
 from tests.tx.node_double import (
@@ -79,7 +79,7 @@ def test_a_tip_above_the_fee_cap_is_not_signed() -> None:
 
 def test_a_raw_key_works_on_the_development_chain_only() -> None:
     with pytest.raises(InvalidSetting, match="chain id is 1"):
-        from_development_key(PUBLIC_DEVELOPMENT_KEY, Allowed(1, VAULT))
+        from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(1, VAULT))
 
 
 def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
     path.write_text(
         json.dumps(Account.encrypt(HexStr(PUBLIC_DEVELOPMENT_KEY), "horse", kdf="pbkdf2", iterations=2))
     )
-    assert from_keystore(path, lambda: "horse", Allowed(1, VAULT)).address == SENDER
+    assert from_keystore(path, lambda: "horse", AllowedTarget(1, VAULT)).address == SENDER
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 3, "crypto": {}}', '{"version": 2}'])
@@ -95,17 +95,17 @@ def test_a_file_that_is_no_keystore_is_refused_by_name(tmp_path: Path, content: 
     path = tmp_path / "key.json"
     path.write_text(content)
     with pytest.raises(InvalidSetting, match="KEEPER_KEYSTORE"):
-        from_keystore(path, lambda: "horse", Allowed(1, VAULT))
+        from_keystore(path, lambda: "horse", AllowedTarget(1, VAULT))
 
 
 def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
-    shown = [repr(from_development_key(CANARY, Allowed(CHAIN_ID, VAULT)))]
+    shown = [repr(from_development_key(CANARY, AllowedTarget(CHAIN_ID, VAULT)))]
     path = tmp_path / "key.json"
     path.write_text(json.dumps(Account.encrypt(HexStr(CANARY), "right", kdf="pbkdf2", iterations=2)))
     openings: tuple[Callable[[], object], ...] = (
-        lambda: from_keystore(path, lambda: "canary password", Allowed(1, VAULT)),
-        lambda: from_development_key(CANARY, Allowed(1, VAULT)),
-        lambda: from_development_key(CANARY + "zz", Allowed(CHAIN_ID, VAULT)),
+        lambda: from_keystore(path, lambda: "canary password", AllowedTarget(1, VAULT)),
+        lambda: from_development_key(CANARY, AllowedTarget(1, VAULT)),
+        lambda: from_development_key(CANARY + "zz", AllowedTarget(CHAIN_ID, VAULT)),
     )
     for open_it in openings:
         with pytest.raises(InvalidSetting) as refused:

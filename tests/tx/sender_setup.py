@@ -10,8 +10,10 @@ import pytest
 from keeper.domain.tx import Intent
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
+from keeper.tx.config import SenderConfig
 from keeper.tx.fees import Fees
-from keeper.tx.manager import TransactionSender, Waiting
+from keeper.tx.manager import TransactionSender
+from keeper.tx.send_state import SendTiming
 from tests.tx.node_double import (
     CHAIN_ID,
     GWEI,
@@ -23,10 +25,10 @@ from tests.tx.node_double import (
     a_signer,
 )
 
-WAITING = Waiting(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0)
+TIMING = SendTiming(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0, private_s=180.0, confirmations=1)
 
 
-class Scene:
+class SenderSetup:
     """A sender over a node double and a journal in a file. ``restart`` is a new process on the same journal."""
 
     def __init__(self, log: StoredAttempts, clock: FakeClock) -> None:
@@ -38,31 +40,34 @@ class Scene:
         self.each_wait: Callable[[], None] = lambda: None
         self.sender = self.restart()
 
-    def restart(self, waiting: Waiting = WAITING) -> TransactionSender:
-        self.sender = TransactionSender(
-            self.node,
-            self.log,
-            a_signer(),
-            self.alarm,
-            CHAIN_ID,
-            VAULT,
-            self.clock,
-            self._wait,
-            waiting,
-            self.relay,
+    def restart(self, timing: SendTiming = TIMING) -> TransactionSender:
+        config = SenderConfig(
+            node=self.node,
+            relay=self.relay,
+            log=self.log,
+            signer=a_signer(),
+            alarm=self.alarm,
+            timer=self,
+            timing=timing,
+            chain_id=CHAIN_ID,
+            vault=VAULT,
         )
+        self.sender = TransactionSender(config)
         return self.sender
 
-    def _wait(self, seconds: float) -> None:
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def wait(self, seconds: float) -> None:
         self.clock.wait(seconds)
         self.each_wait()
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def setup(tmp_path: Path) -> Iterator[SenderSetup]:
     clock = FakeClock()
     with Journal.open(f"sqlite:///{tmp_path / 'keeper.db'}") as journal:
-        yield Scene(StoredAttempts(journal, clock.now), clock)
+        yield SenderSetup(StoredAttempts(journal, clock.now), clock)
 
 
 def foreign(nonce: int = 0) -> str:

@@ -1,0 +1,27 @@
+"""What the sender of one key works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.tx.ports import Alarm, AttemptLog, Relay, SendingNode, Signer, Timer
+from keeper.tx.send_state import SendTiming
+
+
+@dataclass(frozen=True, slots=True)
+class SenderConfig:
+    """For one key, one vault and one chain. Without a ``relay`` every transaction is public."""
+
+    node: SendingNode
+    relay: Relay | None
+    log: AttemptLog
+    signer: Signer
+    alarm: Alarm
+    timer: Timer
+    timing: SendTiming
+    chain_id: int
+    vault: str
+
+    @property
+    def account(self) -> str:
+        return self.signer.address
