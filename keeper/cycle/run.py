@@ -57,7 +57,7 @@ from keeper.domain.urgency import Urgency
 from keeper.oracle.memory import remembered
 from keeper.oracle.price_gate import always_now, judged
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
-from keeper.planning.post_trade import SentPlan, post_trade_checks, violations
+from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations
 from keeper.planning.verify import verify
 from keeper.risk.implied import with_last_good
 from keeper.runtime import concurrency, failpoints
@@ -305,7 +305,7 @@ class _Run:
         found, symbols = self._keeper.executed_swaps, snapshot.risk_symbols
         return learned_costs(found.latest(REMEMBERED * len(symbols)), symbols) if found is not None else ()
 
-    def _read_back(self, promised: SentPlan, receipt: Receipt) -> None:
+    def _read_back(self, promised: SimulatedPlan, receipt: Receipt) -> None:
         """The vault as it now is: the epoch must have moved by exactly one, and what must hold after a plan must."""
         plan, simulation = promised.plan, promised.simulation
         back = self._keeper.chain.read_back(plan, receipt.tx_hash)
@@ -352,8 +352,8 @@ class _Run:
 
 def _promised(
     snapshot: MarketSnapshot, assessment: Assessment, plan: RebalancePlan, simulation: SimulationReport
-) -> SentPlan:
-    return SentPlan(
+) -> SimulatedPlan:
+    return SimulatedPlan(
         snapshot,
         assessment.model,
         assessment.target,

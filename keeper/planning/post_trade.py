@@ -22,8 +22,8 @@ from keeper.risk.contributions import risk_shares
 
 
 @dataclass(frozen=True, slots=True)
-class SentPlan:
-    """A plan that was sent, and what led to it. ``policy`` is tightened by the vault's limits."""
+class SimulatedPlan:
+    """A plan, its simulation and what led to them. ``policy`` is tightened by the vault's limits."""
 
     snapshot: MarketSnapshot
     model: RiskModel
@@ -35,7 +35,7 @@ class SentPlan:
 
 
 def post_trade_checks(
-    sent: SentPlan,
+    sent: SimulatedPlan,
     after: MarketSnapshot,
     allowances: Mapping[str, int],
     executed_swaps: Sequence[ExecutedSwap],
@@ -56,7 +56,7 @@ def warnings(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 
 def _checks(
-    sent: SentPlan,
+    sent: SimulatedPlan,
     after: MarketSnapshot,
     allowances: Mapping[str, int],
     executed_swaps: Sequence[ExecutedSwap],
@@ -81,7 +81,7 @@ def _share_growth(before: MarketSnapshot, after: MarketSnapshot) -> float:
     return shares_now / shares_before if shares_before > 0 and shares_now > 0 else 1.0
 
 
-def _risk_spread(sent: SentPlan, now: Portfolio) -> Check:
+def _risk_spread(sent: SimulatedPlan, now: Portfolio) -> Check:
     """The planned gap counts because a cap, the block's gas or the trade-size limit may stop the plan part-way."""
     policy, target = sent.policy, sent.target.risk_shares
     planned = _largest_gap(_risk_shares(sent.plan.expected.weights, sent), target)
@@ -97,7 +97,7 @@ def _risk_spread(sent: SentPlan, now: Portfolio) -> Check:
     )
 
 
-def _risk_shares(weights: Sequence[float], sent: SentPlan) -> Sequence[float]:
+def _risk_shares(weights: Sequence[float], sent: SimulatedPlan) -> Sequence[float]:
     by_symbol = dict(zip(sent.snapshot.risk_symbols, weights, strict=True))
     ordered = [by_symbol[symbol] for symbol in sent.model.symbols]
     shares: list[float] = risk_shares(ordered, sent.model.covariance).tolist()
@@ -108,7 +108,7 @@ def _largest_gap(shares: Sequence[float], target: Sequence[float]) -> float:
     return max((abs(share - aim) for share, aim in zip(shares, target, strict=True)), default=0.0)
 
 
-def _leverage(sent: SentPlan, now: Portfolio, share_growth: float) -> Check:
+def _leverage(sent: SimulatedPlan, now: Portfolio, share_growth: float) -> Check:
     """A withdrawal by depositors raises leverage by the part of NAV that it takes, so the limit grows with it."""
     if sent.decision.action is Action.RIPCORD:
         allowed, meaning = portfolio(sent.snapshot).leverage, "before"
@@ -135,7 +135,7 @@ def _allowances(allowances: Mapping[str, int]) -> Check:
     )
 
 
-def _nav(sent: SentPlan, nav_usd: float) -> Check:
+def _nav(sent: SimulatedPlan, nav_usd: float) -> Check:
     post, limit = sent.simulation.post or sent.plan.expected, sent.policy.plan.nav_tolerance_bps
     gap_bps = abs(nav_usd / post.nav_usd - 1.0) * BPS if post.nav_usd > 0 else 0.0
     return Check(
@@ -147,7 +147,7 @@ def _nav(sent: SentPlan, nav_usd: float) -> Check:
     )
 
 
-def _outputs(source: str, promised_outs: Sequence[tuple[ExecutedSwap, int]], sent: SentPlan) -> Check:
+def _outputs(source: str, promised_outs: Sequence[tuple[ExecutedSwap, int]], sent: SimulatedPlan) -> Check:
     """The largest shortfall of a swap. ``source`` is "quoted" or "simulated"."""
     shortfalls_bps = [
         (1.0 - swap.realised_out / out) * BPS if out > 0 else 0.0 for swap, out in promised_outs

@@ -16,7 +16,7 @@ from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.planning.checks import POST_TRADE_CHECKS
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
-from keeper.planning.post_trade import SentPlan, post_trade_checks, violations, warnings
+from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations, warnings
 from keeper.risk.contributions import risk_shares
 from keeper.sizing.size import size
 from tests.factories import (
@@ -36,7 +36,7 @@ from tests.planning.test_route import planned
 POLICY, MODEL = a_policy(), a_model()
 
 
-def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
+def promised(before: MarketSnapshot, **changes: Any) -> SimulatedPlan:
     """A plan from what is held to the target, quoted and simulated alike."""
     target = size(MODEL, Observation(before), POLICY)
     decision = a_decision(before, target.weights, **changes)
@@ -46,7 +46,7 @@ def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     )
     decision = replace(decision, current=current)
     plan = planned(decision, before, POLICY)
-    return SentPlan(
+    return SimulatedPlan(
         snapshot=before,
         model=MODEL,
         target=target,
@@ -57,7 +57,7 @@ def promised(before: MarketSnapshot, **changes: Any) -> SentPlan:
     )
 
 
-def mined(given: SentPlan) -> MarketSnapshot:
+def mined(given: SimulatedPlan) -> MarketSnapshot:
     """The vault after every swap returned what was quoted."""
     ledger = Ledger(given.snapshot)
     ledger.run(given.plan, as_quoted)
@@ -74,7 +74,7 @@ LEVERED = promised(CASH)
 AFTER = mined(LEVERED)
 
 
-def failed(given: SentPlan, after: MarketSnapshot, **told: Any) -> set[str]:
+def failed(given: SimulatedPlan, after: MarketSnapshot, **told: Any) -> set[str]:
     checks = post_trade_checks(given, after, told.get("allowances", {}), told.get("executed_swaps", ()))
     assert {check.name for check in checks} <= set(POST_TRADE_CHECKS)
     assert {*violations(checks), *warnings(checks)} == {check for check in checks if not check.passed}
