@@ -60,7 +60,7 @@ class MarketReplay:
         self._supply_rate = dict(zip(path.symbols, supply_rates(venue, path.symbols), strict=True))
 
     def bars(self, t: int, columns: NDArray[np.intp]) -> PriceBars:
-        """What ``keeper.risk.bars.sample`` makes of the same prices published as rounds."""
+        """What ``keeper.risk.bars.sampled_bars`` makes of the same prices published as rounds."""
         rows = slice(t + 1, t + 1 + self._window)
         symbols = tuple(self.path.symbols[column] for column in columns)
         return PriceBars(symbols, self.path.bar_seconds, self._times[rows], self._closes[rows][:, columns])

@@ -20,7 +20,7 @@ from keeper.oracle.price_gate import judged
 from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.risk.bars import filled, sample
+from keeper.risk.bars import sampled_bars, with_earlier_candles
 from keeper.risk.estimate import estimate
 from keeper.risk.fallback_model import fallback_model
 from keeper.sizing.size import size
@@ -47,15 +47,15 @@ def price_bars(
     """The risk assets' rounds on the policy's grid, up to the snapshot's block. Bars before an asset's first round come
     from the ``candles`` of other sources."""
     estimate_policy = policy.estimate
-    bars = sample(
+    bars = sampled_bars(
         rounds,
         snapshot.risk_symbols,
         snapshot.block.timestamp,
-        estimate_policy.bar_seconds,
-        estimate_policy.history_s,
-        estimate_policy.max_gap_s,
+        bar_seconds=estimate_policy.bar_seconds,
+        history_s=estimate_policy.history_s,
+        max_gap_s=estimate_policy.max_gap_s,
     )
-    return filled(bars, candles) if candles else bars
+    return with_earlier_candles(bars, candles) if candles else bars
 
 
 def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessment:

@@ -11,7 +11,7 @@ from keeper.domain.path import MarketPath
 from keeper.domain.policy import EstimatePolicy
 from keeper.evaluate.history import DAY, midnights, outcome
 from keeper.risk.har import components
-from keeper.risk.squared_returns import Path
+from keeper.risk.squared_returns import PathSquares
 
 HORIZON_DAYS = 7
 """The strategy rebalances at least this often; a fit to the next day follows volatility more nervously."""
@@ -36,10 +36,10 @@ def fit_har(path: MarketPath, policy: EstimatePolicy, start: int, end: int) -> H
     times = path.times[at]
     judged = (times >= start) & (times + HORIZON_DAYS * DAY <= end)
     window = math.ceil(policy.history_s / path.bar_seconds)
-    smallest = policy.volatility_floor**2 * path.bar_seconds / (365 * DAY)
-    logs = np.stack(components(Path(path.closes, window), path.bar_seconds, smallest), axis=-1)[at]
+    min_variance = policy.volatility_floor**2 * path.bar_seconds / (365 * DAY)
+    logs = np.stack(components(PathSquares(path.closes, window), path.bar_seconds, min_variance), axis=-1)[at]
     realised = np.diagonal(outcome(path, HORIZON_DAYS).realised, axis1=1, axis2=2)
-    per_bar = np.log(np.maximum(realised / (HORIZON_DAYS * DAY / path.bar_seconds), smallest))
+    per_bar = np.log(np.maximum(realised / (HORIZON_DAYS * DAY / path.bar_seconds), min_variance))
     usable = judged[:, None] & np.isfinite(logs).all(axis=-1) & np.isfinite(per_bar)
     x, y = logs[usable], per_bar[usable]
     if y.size < 100:

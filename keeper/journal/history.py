@@ -14,15 +14,15 @@ from keeper.journal.bars import StoredBars
 from keeper.journal.candle_files import ExportedClose
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
-from keeper.risk.bars import filled, on_grid, sample
+from keeper.risk.bars import candles_on_grid, sampled_bars, with_earlier_candles
 
 ROUNDS = "rounds"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Bars on the policy's grid, from rounds alone and after ``filled``; by symbol the ``candles`` that fit the grid,
-    by the second at which they closed, and the source of each."""
+    """Bars on the policy's grid, from rounds alone and merged by ``with_earlier_candles``. By symbol and closing
+    second: the ``candles`` that fit the grid, and the source of each."""
 
     from_rounds: PriceBars
     merged: PriceBars
@@ -36,15 +36,22 @@ def stored_history(
     """The last ``history_s`` seconds before ``as_of``, sampled as the policy says. Raises JournalCorrupt."""
     since, bars = as_of - history_s, StoredBars(journal)
     rounds = StoredRounds(journal).since(since)
-    from_rounds = sample(rounds, symbols, as_of, policy.bar_seconds, history_s, policy.max_gap_s)
+    from_rounds = sampled_bars(
+        rounds,
+        symbols,
+        as_of,
+        bar_seconds=policy.bar_seconds,
+        history_s=history_s,
+        max_gap_s=policy.max_gap_s,
+    )
     found = bars.closes(symbols, since)
-    candles = {symbol: on_grid(found.get(symbol, ()), policy.bar_seconds) for symbol in symbols}
+    candles = {symbol: candles_on_grid(found.get(symbol, ()), policy.bar_seconds) for symbol in symbols}
     named = {symbol: bars.sources(symbol, since) for symbol in symbols}
     sources = {
         symbol: {at: named[symbol][(candle.seconds, at)] for at, candle in kept.items()}
         for symbol, kept in candles.items()
     }
-    return History(from_rounds, filled(from_rounds, found), candles, sources)
+    return History(from_rounds, with_earlier_candles(from_rounds, found), candles, sources)
 
 
 def closes_with_sources(history: History, symbols: Sequence[str]) -> list[ExportedClose]:

@@ -27,9 +27,9 @@ def recorded_path(
 ) -> MarketPath:
     """Hourly bars that lie within [since, until] (no zone: UTC; None: as far as recorded).
 
-    Closes are carried over holes as ``keeper.risk.bars.sample`` carries answers: up to ``max_gap_s`` after the last,
-    then NaN. Implied volatility reaches back before ``since``. Raises BadInput for a token that is not recorded and
-    for a range that is not.
+    Closes are carried over holes as ``keeper.risk.bars.sampled_bars`` carries answers: up to ``max_gap_s`` after the
+    last, then NaN. Implied volatility reaches back before ``since``. Raises BadInput for a token that is not recorded
+    and for a range that is not.
     """
     recorded, rows = read_closes(data_dir, symbols)
     times = _grid(recorded, since, until)

@@ -1,9 +1,9 @@
-"""Ways to spread capital over the risk assets, by name; all give weights that sum to 1."""
+"""Allocations of capital to the risk assets, by name. All give weights that sum to 1."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,15 @@ from keeper.risk.minimum_variance import capped_minimum_variance, minimum_varian
 from keeper.risk.simple_weights import equal_weight, inverse_volatility
 
 Allocation = Callable[[ArrayLike, ArrayLike, Sequence[str]], NDArray[np.float64]]
-CappedAllocation = Callable[[ArrayLike, ArrayLike, Sequence[str], FeasibleCaps], NDArray[np.float64]]
+
+
+class CappedAllocation(Protocol):
+    """An allocation that optimises its objective within the caps."""
+
+    def __call__(
+        self, covariance: ArrayLike, budgets: ArrayLike, symbols: Sequence[str], *, caps: FeasibleCaps
+    ) -> NDArray[np.float64]: ...
+
 
 ALLOCATIONS: Mapping[str, Allocation] = {
     "risk_parity": risk_parity,
@@ -34,7 +42,7 @@ OPTIMAL_WITHIN_CAPS: Mapping[str, CappedAllocation] = {
 
 
 class Allocated(NamedTuple):
-    """``weights`` (n,), none negative, sum 1; ``binding`` names the caps that changed them."""
+    """``weights`` (n,), none negative, sum 1; ``binding`` names the caps that they exhaust and that changed them."""
 
     weights: NDArray[np.float64]
     binding: tuple[str, ...]
@@ -70,7 +78,7 @@ def allocate(
     if feasible.allow(weights):
         return Allocated(weights, ())
     if name in OPTIMAL_WITHIN_CAPS:
-        capped = OPTIMAL_WITHIN_CAPS[name](covariance, budgets, symbols, feasible)
+        capped = OPTIMAL_WITHIN_CAPS[name](covariance, budgets, symbols, caps=feasible)
     else:
         capped = nearest_within_caps(weights, feasible)
     return Allocated(feasible.rounded(capped), feasible.binding(capped))

@@ -12,21 +12,22 @@ from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Round
 from keeper.domain.prices import Candle
+from keeper.domain.units import USD
 
 
-def sample(
+def sampled_bars(
     rounds: Mapping[str, Sequence[Round]],
     symbols: Sequence[str],
     as_of: int,
+    *,
     bar_seconds: int,
     history_s: int,
     max_gap_s: int,
-    decimals: int = 8,
 ) -> PriceBars:
     """Closes on the grid of whole multiples of ``bar_seconds`` in (as_of - history_s, as_of].
 
     A close is the last answer updated at or before it, if that is not older than ``max_gap_s``; otherwise
-    NaN. Answers that are not positive are no prices. The grid does not move with ``as_of``, so every cycle
+    NaN. An answer that is not positive is no price. The grid does not move with ``as_of``, so every cycle
     within a bar sees the same closes. Raises InvalidSetting for a grid without a bar.
     """
     if bar_seconds <= 0 or history_s < bar_seconds:
@@ -39,46 +40,45 @@ def sample(
     times = np.arange(first, last + 1, bar_seconds, dtype=np.int64)
     closes = np.full((times.size, len(symbols)), np.nan)
     for column, symbol in enumerate(symbols):
-        closes[:, column] = _closes(rounds.get(symbol, ()), times, max_gap_s, decimals)
-    return PriceBars(tuple(symbols), bar_seconds, times, closes)
+        closes[:, column] = _closes(rounds.get(symbol, ()), times, max_gap_s)
+    return PriceBars(symbols=tuple(symbols), bar_seconds=bar_seconds, times=times, closes=closes)
 
 
-def filled(bars: PriceBars, candles: Mapping[str, Sequence[Candle]]) -> PriceBars:
-    """The bars with closes from elsewhere where an asset's feed does not reach back far enough.
+def with_earlier_candles(bars: PriceBars, candles: Mapping[str, Sequence[Candle]]) -> PriceBars:
+    """The bars with closes from ``candles`` (by symbol, in any order) before an asset's first close from rounds.
 
-    Only what is NaN BEFORE an asset's first close from rounds is taken from its ``candles`` (by symbol, any order), at
-    exactly that time of the grid; nothing at or after the first close is touched, and an asset without any close from
-    rounds stays without. The feed is what the vault trades on: two sources mixed inside would turn every change of the
-    basis between them into a return. Filled like this there is one such step, where the feed begins.
+    A candle counts only at exactly a time of the grid. Closes at or after the first one from rounds never change, and
+    an asset without any close from rounds stays without. The vault trades on the feed: if two sources alternated, every
+    change of the basis between them would look like a return. Here there is one such step, where the feed begins.
     """
     closes = bars.closes.copy()
     for column, symbol in enumerate(bars.symbols):
         from_rounds = np.flatnonzero(np.isfinite(bars.closes[:, column]))
-        found = on_grid(candles.get(symbol, ()), bars.bar_seconds)
-        if found and from_rounds.size:
+        candle_at = candles_on_grid(candles.get(symbol, ()), bars.bar_seconds)
+        if candle_at and from_rounds.size:
             before = slice(0, int(from_rounds[0]))
             closes[before, column] = [
-                found[time].close if time in found else np.nan for time in bars.times[before].tolist()
+                candle_at[time].close if time in candle_at else np.nan for time in bars.times[before].tolist()
             ]
     return replace(bars, closes=closes)
 
 
-def on_grid(candles: Sequence[Candle], bar_seconds: int) -> dict[int, Candle]:
-    """By the second at which they closed, those whose length is ``bar_seconds`` or divides it; of several that close
-    together the longest, so that candles of one length are not interrupted by those of another."""
-    fitting = [one for one in candles if bar_seconds % one.seconds == 0]
-    return {one.closed_at: one for one in sorted(fitting, key=lambda one: one.seconds)}
+def candles_on_grid(candles: Sequence[Candle], bar_seconds: int) -> dict[int, Candle]:
+    """Candles by the second at which they closed, those whose length divides ``bar_seconds``.
+
+    Of several that close together the longest counts, so that candles of one length form a series without others in it.
+    """
+    fitting = [candle for candle in candles if bar_seconds % candle.seconds == 0]
+    return {candle.closed_at: candle for candle in sorted(fitting, key=lambda candle: candle.seconds)}
 
 
-def _closes(
-    rounds: Sequence[Round], times: NDArray[np.int64], max_gap_s: int, decimals: int
-) -> NDArray[np.float64]:
-    valid = [one for one in rounds if one.answer > 0]
+def _closes(rounds: Sequence[Round], times: NDArray[np.int64], max_gap_s: int) -> NDArray[np.float64]:
+    valid = [round_ for round_ in rounds if round_.answer > 0]
     closes = np.full(times.size, np.nan)
     if not valid:
         return closes
-    updated = np.array([one.updated_at for one in valid], dtype=np.int64)
-    answers = np.array([one.answer for one in valid], dtype=np.float64) / 10**decimals
+    updated = np.array([round_.updated_at for round_ in valid], dtype=np.int64)
+    answers = np.array([round_.answer for round_ in valid], dtype=np.float64) / USD
     if np.any(np.diff(updated) < 0):
         order = np.argsort(updated, kind="stable")
         updated, answers = updated[order], answers[order]

@@ -24,7 +24,7 @@ LAST_STEP_DECREMENT = 1e-14
 
 
 def capped_risk_parity(
-    covariance: ArrayLike, budgets: ArrayLike, symbols: Sequence[str] | None, caps: FeasibleCaps
+    covariance: ArrayLike, budgets: ArrayLike, symbols: Sequence[str] | None, *, caps: FeasibleCaps
 ) -> NDArray[np.float64]:
     """Weights (n,), positive, sum 1, within the caps: those that maximise ``sum b_i ln(w_i / s_p)``.
 

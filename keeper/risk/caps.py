@@ -106,7 +106,7 @@ def feasible_caps(caps: tuple[Cap, ...], names: tuple[str, ...]) -> FeasibleCaps
     )
     shares = np.array([cap.max_share for cap in caps])
     largest = _largest_sum(members, shares)
-    interior = _interior(caps, shares, names, largest)
+    interior = _interior(caps, names, shares=shares, largest=largest)
     for shared in (members, shares, interior):
         shared.setflags(write=False)
     return FeasibleCaps(caps=caps, members=members, shares=shares, interior=interior)
@@ -144,7 +144,7 @@ def _largest_sum(members: NDArray[np.float64], shares: NDArray[np.float64]) -> M
 
 
 def _interior(
-    caps: tuple[Cap, ...], shares: NDArray[np.float64], names: tuple[str, ...], largest: Minimum
+    caps: tuple[Cap, ...], names: tuple[str, ...], *, shares: NDArray[np.float64], largest: Minimum
 ) -> NDArray[np.float64]:
     """Weights (n,) far inside the caps."""
     point = largest.point

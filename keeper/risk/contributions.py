@@ -1,4 +1,4 @@
-"""How much of a portfolio's risk each asset carries."""
+"""A portfolio's volatility, and the share of its risk that each asset carries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Correlation matrices that are safe to invert: shrunk towards their mean, symmetric, positive definite."""
+"""Correlation matrices of returns, symmetric and positive definite, on request shrunk towards their mean."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import EstimatePolicy
 from keeper.risk import ewma
 
-SMALLEST_EIGENVALUE = 1e-8
+MIN_EIGENVALUE = 1e-8
+"""Of the result. Far above rounding, and too small to change a correlation visibly."""
 
-Weighted = tuple[NDArray[np.float64], NDArray[np.float64]]
+WeightedReturns = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Returns (T, n) to correlate, and the weights of the last of them."""
 
 
 def correlation(returns: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    """The correlation that the policy names, of returns (T, n) without gaps: (n, n). Raises InvalidSetting."""
+    """Correlation (n, n) of returns (T, n) without gaps, by the estimator that the policy names.
+
+    Raises InvalidSetting.
+    """
     if policy.correlation not in CORRELATIONS:
         raise InvalidSetting(
             f"estimate.correlation is {policy.correlation!r}",
             remedy=f"Set it to one of: {', '.join(sorted(CORRELATIONS))}.",
         )
-    measured, w = CORRELATIONS[policy.correlation](returns, policy)
-    return shrunk_correlation(measured, w) if policy.shrink else weighted_correlation(measured, w)
+    prepared, w = CORRELATIONS[policy.correlation](returns, policy)
+    return shrunk_correlation(prepared, w) if policy.shrink else weighted_correlation(prepared, w)
 
 
 def weighted_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation of returns (T, n) without gaps under the weights of the last of them, about a zero mean.
+    """Correlation (n, n), about a zero mean, of returns (T, n) without gaps; ``w`` weighs the last of them.
 
     Positive definite, unit diagonal. An asset that never moved is uncorrelated with all others.
     """
@@ -36,27 +41,27 @@ def weighted_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -
 
 
 def shrunk_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same, drawn towards constant correlation by Ledoit and Wolf's (2004) intensity."""
+    """The same, moved towards constant correlation by the intensity of Ledoit and Wolf (2004)."""
     unit = _standardised(returns, w)
     sample = _gram(unit, w)
     intensity = shrinkage(unit, w, sample)
     return positive_definite((1.0 - intensity) * sample + intensity * constant_correlation(sample))
 
 
-def _ewma(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+def _ewma(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:
     half_life = ewma.bars_of(policy.correlation_half_life_days, policy.bar_seconds)
     return returns, ewma.weights(returns.shape[0], half_life)
 
 
-def _ewma_mix(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+def _ewma_mix(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:
     half_lives = [ewma.bars_of(days, policy.bar_seconds) for days in policy.mix_half_lives_days]
     return returns, ewma.mixed_weights(returns.shape[0], half_lives)
 
 
-def _iterated(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
+def _iterated(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:
     """Each return in units of the EWMA volatility of the bars before it (Johansson et al. 2023, section 3).
 
-    Without the first half-life, whose volatility is not yet known.
+    The first half-life is left out, because no volatility is known yet.
     """
     half_life = ewma.bars_of(policy.volatility_half_life_days, policy.bar_seconds)
     first = min(max(1, round(half_life)), returns.shape[0] - 1)
@@ -65,12 +70,11 @@ def _iterated(returns: NDArray[np.float64], policy: EstimatePolicy) -> Weighted:
     return _ewma(returns[first:] / np.sqrt(np.where(before > 0.0, before, np.inf)), policy)
 
 
-CORRELATIONS: Mapping[str, Callable[[NDArray[np.float64], EstimatePolicy], Weighted]] = {
+CORRELATIONS: Mapping[str, Callable[[NDArray[np.float64], EstimatePolicy], WeightedReturns]] = {
     "ewma": _ewma,
     "ewma_mix": _ewma_mix,
     "iterated": _iterated,
 }
-"""The returns to correlate, and the weights of the last of them."""
 
 
 def constant_correlation(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,18 +112,21 @@ def shrinkage(
 
 
 def positive_definite(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mixed with as little identity as makes the smallest eigenvalue 1e-8; unchanged when it already is."""
+    """The correlation mixed with the least identity that makes its smallest eigenvalue 1e-8.
+
+    Returns the same object where the eigenvalue is already large enough.
+    """
     smallest = float(np.linalg.eigvalsh(correlation)[0])
-    if smallest >= SMALLEST_EIGENVALUE:
+    if smallest >= MIN_EIGENVALUE:
         return correlation
-    share = (SMALLEST_EIGENVALUE - smallest) / (1.0 - smallest)
+    share = (MIN_EIGENVALUE - smallest) / (1.0 - smallest)
     mixed = (1.0 - share) * correlation
     np.fill_diagonal(mixed, 1.0)
     return np.asarray(mixed, dtype=np.float64)
 
 
 def _standardised(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The returns that the weights reach, scaled to unit variance under them."""
+    """The last returns, one per weight, scaled to unit variance under the weights."""
     recent = returns[-w.size :]
     variance = w @ np.square(recent)
     return np.asarray(recent / np.sqrt(np.where(variance > 0.0, variance, 1.0)))

@@ -1,4 +1,4 @@
-"""How much of the grid has a price, and where it is from."""
+"""How much of the bar grid has a price, and from which source."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from keeper.risk.returns import log_returns
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Bars of one asset: ``expected`` on the grid, those with a close by source, the ``returns`` between neighbours
-    that an estimate can use. ``gap``: first and last second of the longest run without a close, None without any;
-    ``oldest``: when the first bar with a close ended."""
+    """Counts of one asset's bars.
+
+    ``expected`` on the grid; with a close ``from_rounds`` and ``from_candles``; ``returns`` between neighbours, which
+    an estimate can use. ``gap``: first and last second of the longest run without a close, None without any;
+    ``oldest``: the second at which the first bar with a close ended, None without any.
+    """
 
     symbol: str
     expected: int
@@ -32,7 +35,7 @@ class Coverage:
 
 
 def coverage(from_rounds: PriceBars, merged: PriceBars) -> tuple[Coverage, ...]:
-    """Per asset; ``merged`` are the same bars after ``filled``."""
+    """Per asset; ``merged`` are the same bars after ``with_earlier_candles``."""
     known = np.isfinite(merged.closes)
     returns = np.isfinite(log_returns(merged.closes)).sum(axis=0)
     return tuple(
@@ -50,13 +53,13 @@ def coverage(from_rounds: PriceBars, merged: PriceBars) -> tuple[Coverage, ...]:
 
 
 def returns_together(bars: PriceBars) -> int:
-    """How many returns every asset has: what correlations are estimated from."""
+    """Number of bars at which every asset has a return. Correlations are estimated from these."""
     return int(np.isfinite(log_returns(bars.closes)).all(axis=1).sum())
 
 
-def is_enough(found: Sequence[Coverage], together: int, min_bars: int) -> bool:
-    """Whether ``estimate`` would not refuse these bars."""
-    return together >= min_bars and all(one.returns >= min_bars for one in found)
+def is_enough(coverages: Sequence[Coverage], together: int, min_bars: int) -> bool:
+    """Whether ``estimate`` accepts these bars; ``together`` from ``returns_together``."""
+    return together >= min_bars and all(asset.returns >= min_bars for asset in coverages)
 
 
 def _longest_gap(times: NDArray[np.int64], known: NDArray[np.bool_]) -> tuple[int, int] | None:

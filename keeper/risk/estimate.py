@@ -1,4 +1,4 @@
-"""From evidence to a risk model: volatilities, correlations of longer memory, implied volatility."""
+"""From price bars and implied volatility to the risk model of a cycle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.model import AssetRisk, RiskModel
 from keeper.domain.policy import AssetPolicy, EstimatePolicy, Policy
 from keeper.risk.correlation import correlation
-from keeper.risk.implied import Blend, blends
+from keeper.risk.implied import Blend, BlendInputs, blends
 from keeper.risk.returns import log_returns
 from keeper.risk.volatility import volatilities
 
@@ -20,9 +20,9 @@ from keeper.risk.volatility import volatilities
 def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
 
-    D: volatilities by the policy's estimator, implied volatility blended in, not under the floor. R: EWMA
-    correlation of the bars that every asset has, at a half-life of its own. 365 days a year. Raises NoEstimate
-    naming the asset with too few bars, and InvalidSetting.
+    D: volatilities by the policy's estimator, blended with implied volatility, not under the floor. R: correlation
+    by the policy's estimator, of the bars that every asset has. A year has 365 days. Raises NoEstimate naming the
+    asset with too few bars, and InvalidSetting.
     """
     bars = evidence.bars
     assets = tuple(_asset(policy, symbol) for symbol in bars.symbols)
@@ -32,7 +32,16 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
 
     correlations = correlation(_complete(bars, returns, policy.estimate), policy.estimate)
     historical = volatilities(bars.closes, policy.estimate).tolist()
-    blended = blends(assets, historical, correlations, evidence.implied, evidence.as_of, policy.estimate)
+    blended = blends(
+        BlendInputs(
+            assets=assets,
+            historical=historical,
+            correlation=correlations,
+            readings=evidence.implied,
+            as_of=evidence.as_of,
+            policy=policy.estimate,
+        )
+    )
     deviations = np.maximum([blend.volatility for blend in blended], policy.estimate.volatility_floor)
     covariance = correlations * np.outer(deviations, deviations)
     return RiskModel(
@@ -40,18 +49,28 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
         symbols=bars.symbols,
         covariance=tuple(tuple(row) for row in covariance.tolist()),
         assets=tuple(
-            _asset_risk(symbol, int(count), own, blend, bars, policy.estimate)
-            for symbol, count, own, blend in zip(bars.symbols, counts, historical, blended, strict=True)
+            AssetRisk(
+                symbol=symbol,
+                bars=int(count),
+                ewma=past,
+                implied=blend.implied,
+                blended=max(blend.volatility, policy.estimate.volatility_floor),
+                implied_weight=blend.weight,
+                provenance=_provenance(
+                    blend, policy.estimate, count=int(count), expected=len(bars.times) - 1
+                ),
+            )
+            for symbol, count, past, blend in zip(bars.symbols, counts, historical, blended, strict=True)
         ),
         worst_loss=worst_loss(bars, policy.size.time_to_act_s),
     )
 
 
 def worst_loss(bars: PriceBars, hold_s: int) -> float:
-    """Largest loss of an equal-weight hold of ``hold_s`` seconds begun at any bar, as a positive fraction; 0
-    if none lost.
+    """Largest loss of an equal-weight portfolio over ``hold_s`` seconds from any bar, as a positive fraction; 0 if it
+    never lost.
 
-    A hold counts the assets with a price at both its ends.
+    Each hold counts the assets with a price at both its ends. A history shorter than the hold counts as one hold.
     """
     hold = max(1, math.ceil(hold_s / bars.bar_seconds))
     if bars.closes.shape[0] <= hold:
@@ -98,21 +117,10 @@ def _complete(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePol
     return complete
 
 
-def _asset_risk(
-    symbol: str, count: int, historical: float, blend: Blend, bars: PriceBars, policy: EstimatePolicy
-) -> AssetRisk:
+def _provenance(blend: Blend, policy: EstimatePolicy, *, count: int, expected: int) -> str:
     notes = [blend.provenance]
     if blend.volatility <= policy.volatility_floor:
         notes.append(f"floor {policy.volatility_floor:.1%}")
-    missing = len(bars.times) - 1 - count
-    if missing:
-        notes.append(f"{missing} of {len(bars.times) - 1} returns missing")
-    return AssetRisk(
-        symbol=symbol,
-        bars=count,
-        ewma=historical,
-        implied=blend.implied,
-        blended=max(blend.volatility, policy.volatility_floor),
-        implied_weight=blend.weight,
-        provenance="; ".join(notes),
-    )
+    if count < expected:
+        notes.append(f"{expected - count} of {expected} returns missing")
+    return "; ".join(notes)

@@ -1,4 +1,4 @@
-"""Exponentially weighted moments about a zero mean (RiskMetrics 1996), weights normalised to sum 1."""
+"""Exponential weights (RiskMetrics 1996), normalised to sum 1, for moments about a zero mean."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 SECONDS_PER_DAY = 86_400
 NEGLIGIBLE_WEIGHT = 1e-12
-HALF_LIVES_A_BLOCK = 400
-"""2^400 is far from the largest float, and a block is long enough to be one array operation."""
+"""Weight relative to the newest bar below which a bar is left out."""
+HALF_LIVES_PER_BLOCK = 400
+"""A block of ``decayed_sums``: 2^400 is far from the largest float, and long enough to be one array operation."""
 
 
 def bars_of(days: float, bar_seconds: int) -> float:
-    """A half-life of so many days in bars."""
+    """A half-life in days, in bars."""
     return days * SECONDS_PER_DAY / bar_seconds
 
 
@@ -26,7 +27,7 @@ def decay(half_life_bars: float) -> float:
 
 
 def reach(half_life_bars: float) -> int:
-    """``log(1e-12) / log(lambda)`` bars: what is older would not show in the result."""
+    """``log(1e-12) / log(lambda)`` bars: older ones do not show in the result."""
     return math.ceil(math.log(NEGLIGIBLE_WEIGHT) / math.log(decay(half_life_bars)))
 
 
@@ -49,25 +50,19 @@ def mixed_weights(bars: int, half_lives_bars: Sequence[float]) -> NDArray[np.flo
     return mixed
 
 
-def covariance(returns: NDArray[np.float64], half_life_bars: float) -> NDArray[np.float64]:
-    """``sum_t w_t r_t r_t'`` of returns (T, n) without gaps: (n, n) per bar."""
-    w = weights(returns.shape[0], half_life_bars)
-    recent = returns[-w.size :]
-    return np.asarray((recent * w[:, None]).T @ recent, dtype=np.float64)
-
-
 def effective_bars(w: NDArray[np.float64]) -> float:
-    """Equally weighted bars that tell as much: ``1 / sum w²``, in the limit ``(1+lambda)/(1-lambda)``."""
+    """Number of equally weighted bars with the same precision: ``1 / sum w²``, in the limit
+    ``(1+lambda)/(1-lambda)``."""
     return float(1.0 / np.square(w).sum())
 
 
 def decayed_sums(values: NDArray[np.float64], half_life_bars: float) -> NDArray[np.float64]:
     """``A_t = lambda A_{t-1} + v_t`` along the first axis of non-negative values (T, n): (T, n).
 
-    Whole blocks at a time: ``A_t = lambda^t sum_s v_s lambda^-s``, where nothing cancels.
+    One array operation per block: ``A_t = lambda^t sum_s v_s lambda^-s``, where nothing cancels.
     """
     lam = decay(half_life_bars)
-    block = max(1, int(HALF_LIVES_A_BLOCK * half_life_bars))
+    block = max(1, int(HALF_LIVES_PER_BLOCK * half_life_bars))
     growth = lam ** -np.arange(1.0, min(block, values.shape[0]) + 1.0)[:, None]
     sums = np.empty_like(values)
     carried = np.zeros(values.shape[1])

@@ -1,4 +1,4 @@
-"""What is presumed of assets about which nothing is known: enough to get out, never to get in."""
+"""The risk model of an emergency without an estimate: careful enough to deleverage, too careful to take risk."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from keeper.domain.model import AssetRisk, RiskModel
 
 VOLATILITY = 2.0
-"""Annualised; about what small tokens had in March 2020."""
+"""Annualised. Small tokens had about this much in March 2020."""
 CORRELATION = 0.95
-LOSS = 0.5
+"""Assets fall together in a crash, and a complete correlation would make the matrix singular."""
+WORST_LOSS = 0.5
+"""Loss within the time to act. Major tokens lost this much on 12 March 2020."""
 
 
 def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
-    """The same high volatility for every asset, all falling together; ``why`` becomes the provenance."""
+    """The same high volatility for every asset, all falling together. ``why`` becomes the provenance."""
     variance = VOLATILITY**2
     return RiskModel(
         as_of=as_of,
         symbols=tuple(symbols),
         covariance=tuple(
-            tuple(variance if one == other else CORRELATION * variance for other in symbols)
-            for one in symbols
+            tuple(variance if row == column else CORRELATION * variance for column in symbols)
+            for row in symbols
         ),
         assets=tuple(
             AssetRisk(
@@ -30,9 +32,9 @@ def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
                 implied=None,
                 blended=VOLATILITY,
                 implied_weight=0.0,
-                provenance=f"presumed: {why}",
+                provenance=f"fallback model: {why}",
             )
             for symbol in symbols
         ),
-        worst_loss=LOSS,
+        worst_loss=WORST_LOSS,
     )

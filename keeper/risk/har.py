@@ -1,4 +1,4 @@
-"""Log-HAR: tomorrow's variance from those of the day, the week, the month and the whole history (Corsi 2009)."""
+"""Log-HAR: the next day's variance from those of the day, the week, the month and the whole history (Corsi 2009)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from keeper.risk.ewma import SECONDS_PER_DAY
 from keeper.risk.squared_returns import SquaredReturns
 
 SPANS_DAYS = (1, 7, 30, None)
-"""None: the whole window. It stands for the level that volatility returns to; a constant would not fit an asset
-that the coefficients were not fitted on."""
+"""Day, week, month and, as None, the whole window. The window stands for the level to which volatility returns. A
+constant would not fit an asset on which the coefficients were not fitted."""
 
 
-def components(squares: SquaredReturns, bar_seconds: int, smallest: float) -> list[NDArray[np.float64]]:
-    """Logs of the mean variance per bar over each span, none under ``log(smallest)``."""
+def components(squares: SquaredReturns, bar_seconds: int, min_variance: float) -> list[NDArray[np.float64]]:
+    """Logs of the mean variance per bar over each span, none under ``log(min_variance)``."""
     spans = (None if days is None else days * SECONDS_PER_DAY // bar_seconds for days in SPANS_DAYS)
-    return [np.log(np.maximum(squares.mean(bars), smallest)) for bars in spans]
+    return [np.log(np.maximum(squares.mean(bars), min_variance)) for bars in spans]
 
 
 def har(
-    squares: SquaredReturns, weights: Sequence[float], scale: float, bar_seconds: int, smallest: float
+    squares: SquaredReturns,
+    *,
+    weights: Sequence[float],
+    scale: float,
+    bar_seconds: int,
+    min_variance: float,
 ) -> NDArray[np.float64]:
     """``scale * exp(sum_k w_k ln v_k)`` per bar; one weight per span, meant to sum to 1. Raises InvalidSetting."""
     if len(weights) != len(SPANS_DAYS):
@@ -31,5 +36,5 @@ def har(
             f"estimate.har_weights has {len(weights)} numbers",
             remedy=f"Give it {len(SPANS_DAYS)}: for the day, the week, the month and the whole history.",
         )
-    logs = components(squares, bar_seconds, smallest)
+    logs = components(squares, bar_seconds, min_variance)
     return np.asarray(scale * np.exp(sum(w * log for w, log in zip(weights, logs, strict=True))))

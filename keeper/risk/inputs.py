@@ -165,8 +165,8 @@ def _require_solvable(correlation: NDArray[np.float64], names: Sequence[str]) ->
             f"(eigenvalue {smallest:.3g})",
             remedy="Estimate all correlations from the same bars.",
         )
-    has_one_sign = np.all(vector >= -NULL_VECTOR_ROUNDING) or np.all(vector <= NULL_VECTOR_ROUNDING)
-    if smallest < NULL_EIGENVALUE * len(names) and has_one_sign:
+    all_same_sign = np.all(vector >= -NULL_VECTOR_ROUNDING) or np.all(vector <= NULL_VECTOR_ROUNDING)
+    if smallest < NULL_EIGENVALUE * len(names) and all_same_sign:
         raise no_solution(sizes, names)
 
 

@@ -38,7 +38,7 @@ def minimum_variance(
 
 
 def capped_minimum_variance(
-    covariance: ArrayLike, budgets: ArrayLike, symbols: Sequence[str] | None, caps: FeasibleCaps
+    covariance: ArrayLike, budgets: ArrayLike, symbols: Sequence[str] | None, *, caps: FeasibleCaps
 ) -> NDArray[np.float64]:
     """The same among the weights within the caps. Raises as ``minimum_variance`` does."""
     return _solved(checked_inputs(covariance, budgets, symbols), caps)

@@ -12,11 +12,10 @@ def log_returns(closes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def bridged(closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log returns of one asset, (T,) to (T - 1,), where the move over a gap of k bars is k equal parts ``r /
-    sqrt(k)``.
+    """Log returns (T - 1,) of one asset's closes (T,). A move r over a gap of k bars becomes k parts ``r / sqrt(k)``.
 
-    The parts' squares sum to the move's square: a crash during an outage counts in full, once. NaN before the
-    first price and after the last one.
+    The squares of the parts sum to the square of the move, so a crash during an outage counts in full, once. NaN
+    before the first price and after the last one.
     """
     returns = np.full(max(closes.size - 1, 0), np.nan)
     known = np.flatnonzero(np.isfinite(closes))

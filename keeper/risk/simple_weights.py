@@ -1,4 +1,4 @@
-"""Weights that need no optimisation."""
+"""Allocations without an optimisation: inverse volatility and equal weight."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Means of squared returns, at one moment or along a whole path: an estimator is written once, over either.
+"""Means of squared returns, at the last bar or at every bar of a path. Each estimator is written once, for both.
 
-``Window`` sees the closes up to now, as the live keeper does; ``Path`` gives for every bar what a window of
-``window`` closes ending there would give, at a cost that does not grow with the window.
+``WindowSquares`` sees the closes up to now, as the live keeper does. ``PathSquares`` gives for every bar what a window
+of closes that ends there would give, at a cost that does not grow with the window.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from keeper.risk.returns import bridged, log_returns
 
 
 class SquaredReturns(Protocol):
-    """Squared log returns per bar, gaps bridged, of n assets."""
+    """Squared log returns per bar of n assets, gaps bridged."""
 
     def decayed(self, half_life_bars: float) -> NDArray[np.float64]:
-        """Their exponentially weighted mean: (n,) or (T, n)."""
+        """Their exponentially weighted mean: (n,) of a window, (T, n) along a path."""
 
     def mean(self, bars: int | None) -> NDArray[np.float64]:
-        """Their plain mean over the last ``bars``, or as many as there are; None: over the whole window."""
+        """Their plain mean over the last ``bars``, or as many as there are; None means the whole window."""
 
 
-class Window:
-    """``SquaredReturns`` of closes (T, n), every asset with at least two prices: results have shape (n,)."""
+class WindowSquares:
+    """``SquaredReturns`` of closes (T, n) with at least two prices per asset; results have shape (n,)."""
 
     def __init__(self, closes: NDArray[np.float64]) -> None:
         returns = log_returns(closes)
@@ -45,8 +45,8 @@ class Window:
         return np.array([column[last].mean() for column in self._columns])
 
 
-class Path:
-    """``SquaredReturns`` along closes (T, n) as windows of ``window`` closes see them: results have shape (T, n).
+class PathSquares:
+    """``SquaredReturns`` of the ``window`` closes up to each bar of closes (T, n); results have shape (T, n).
 
     NaN where a window holds fewer than two prices of an asset.
     """
@@ -74,7 +74,7 @@ class Path:
 
     def mean(self, bars: int | None) -> NDArray[np.float64]:
         count = self._count if bars is None else np.minimum(self._count, bars)
-        # Extended precision: a quiet day is a small difference of two large sums.
+        # Extended precision, because a quiet day is a small difference of two large sums.
         sums = self._between(
             np.cumsum(self._values, axis=0, dtype=np.longdouble), count, np.ones(count.shape)
         )
@@ -84,11 +84,11 @@ class Path:
     def _between(
         self, sums: NDArray[np.floating], count: NDArray[np.int64], older: NDArray[np.float64]
     ) -> NDArray[np.floating]:
-        """The sum over the last ``count`` squares: what the sum at its end holds beyond the one at its start."""
+        """The sum over the last ``count`` squares: the running sum at their end less the one before their start."""
         end = np.maximum(self._last, 0)
         upper = np.take_along_axis(sums, end, axis=0)
         lower = np.take_along_axis(sums, np.maximum(end - count, 0), axis=0)
-        # A price that stood still for a whole window leaves rounding, which may be negative.
+        # Where a price stood still for a whole window, rounding is left, which may be negative.
         return np.where(count > 0, np.maximum(upper - older * lower, 0.0), np.nan)
 
 

@@ -1,4 +1,4 @@
-"""Historical volatility, by the name of its estimator: at one moment, and along a whole path."""
+"""Historical volatility by the name of its estimator, at the last bar and along a whole path."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.risk.ewma import bars_of
 from keeper.risk.har import har
 from keeper.risk.returns import log_returns
-from keeper.risk.squared_returns import Path, SquaredReturns, Window
+from keeper.risk.squared_returns import PathSquares, SquaredReturns, WindowSquares
 
-Variance = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
-"""Variance per bar, in the shape the squares give: (n,) or (T, n)."""
+VarianceEstimator = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
+"""Variance per bar: (n,) of a window, (T, n) along a path."""
 
 
 def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]
 
 
 def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
-    """Mean of the EWMAs at ``mix_half_lives_days``: one that forgets first fast, then slowly.
+    """Mean of the EWMAs at ``mix_half_lives_days``.
 
     A HAR (Corsi 2009) with exponential windows (Bollerslev, Hood, Huss and Pedersen 2018) and equal weights.
     """
@@ -37,26 +37,31 @@ def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.floa
 
 def log_har(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
     """``har_scale`` times the log-HAR of day, week, month and whole history at ``har_weights``."""
-    smallest = policy.volatility_floor**2 * policy.bar_seconds / SECONDS_PER_YEAR
-    return har(squares, policy.har_weights, policy.har_scale, policy.bar_seconds, smallest)
+    return har(
+        squares,
+        weights=policy.har_weights,
+        scale=policy.har_scale,
+        bar_seconds=policy.bar_seconds,
+        min_variance=policy.volatility_floor**2 * policy.bar_seconds / SECONDS_PER_YEAR,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Volatility:
-    """``label`` is its short name on screens."""
+class VolatilityEstimator:
+    """``label`` is the short name on screens."""
 
     label: str
-    variance: Variance
+    variance: VarianceEstimator
 
 
-VOLATILITIES: Mapping[str, Volatility] = {
-    "ewma": Volatility("EWMA", ewma),
-    "ewma_mix": Volatility("EWMA", ewma_mix),
-    "har": Volatility("HAR", log_har),
+VOLATILITIES: Mapping[str, VolatilityEstimator] = {
+    "ewma": VolatilityEstimator("EWMA", ewma),
+    "ewma_mix": VolatilityEstimator("EWMA", ewma_mix),
+    "har": VolatilityEstimator("HAR", log_har),
 }
 
 
-def volatility(name: str) -> Volatility:
+def volatility_estimator(name: str) -> VolatilityEstimator:
     """The estimator of that name. Raises InvalidSetting."""
     if name not in VOLATILITIES:
         raise InvalidSetting(
@@ -66,11 +71,13 @@ def volatility(name: str) -> Volatility:
 
 
 def volatilities(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    """Annualised volatilities (n,) of closes (T, n), not under the floor; every asset with two prices at least.
+    """Annualised volatilities (n,) of closes (T, n) with at least two prices per asset, not under the floor.
 
     Raises InvalidSetting.
     """
-    return _annualised(volatility(policy.volatility).variance(Window(closes), policy), policy)
+    return _annualised(
+        volatility_estimator(policy.volatility).variance(WindowSquares(closes), policy), policy
+    )
 
 
 def volatility_paths(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
@@ -79,7 +86,7 @@ def volatility_paths(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDA
     NaN where ``estimate`` would refuse: fewer than ``min_bars`` returns in the window. Raises InvalidSetting.
     """
     window = math.ceil(policy.history_s / policy.bar_seconds)
-    variances = volatility(policy.volatility).variance(Path(closes, window), policy)
+    variances = volatility_estimator(policy.volatility).variance(PathSquares(closes, window), policy)
     enough = _return_counts(closes, window) >= max(policy.min_bars, 1)
     return np.where(enough, _annualised(variances, policy), np.nan)
 
@@ -94,5 +101,5 @@ def _return_counts(closes: NDArray[np.float64], window: int) -> NDArray[np.int64
 
 
 def _annualised(variances: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    a_year = SECONDS_PER_YEAR / policy.bar_seconds
-    return np.asarray(np.maximum(np.sqrt(variances * a_year), policy.volatility_floor))
+    bars_per_year = SECONDS_PER_YEAR / policy.bar_seconds
+    return np.asarray(np.maximum(np.sqrt(variances * bars_per_year), policy.volatility_floor))

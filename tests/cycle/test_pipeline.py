@@ -33,7 +33,7 @@ def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
     assert decision.goal.leverage < sum(decision.current.weights)
-    assert all(asset.provenance.startswith("presumed") for asset in assessment.model.assets)
+    assert all(asset.provenance.startswith("fallback model") for asset in assessment.model.assets)
 
 
 def test_without_history_a_deleverage_request_is_still_carried_out() -> None:
@@ -52,7 +52,7 @@ def test_a_hold_needs_no_quotes_and_has_no_plan() -> None:
     assert propose(assessment, snapshot, ()) is None
 
 
-def test_what_is_presumed_allows_less_leverage_than_what_is_known() -> None:
+def test_the_fallback_model_allows_less_leverage_than_an_estimate() -> None:
     crashed = with_market_move(LEVERED, 0.75)
     assessment = assess(Observation(crashed), no_history(crashed), a_policy())
     assert assessment.target.leverage < 0.5

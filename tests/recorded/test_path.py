@@ -14,7 +14,7 @@ from keeper.domain.errors import BadInput
 from keeper.domain.market import Round
 from keeper.domain.path import MarketPath
 from keeper.recorded.path import recorded_path
-from keeper.risk.bars import sample
+from keeper.risk.bars import sampled_bars
 
 HOUR = 3_600
 START = datetime(2020, 6, 9, tzinfo=UTC)
@@ -136,7 +136,9 @@ def assert_sampled(path: MarketPath, folder: Path) -> None:
                 if row[column]:
                     rounds[symbol].append(Round(0, round(float(row[column]) * 10**8), time))
     history = int(path.times[-1] - path.times[0]) + HOUR
-    bars = sample(rounds, path.symbols, int(path.times[-1]), HOUR, history, GAP)
+    bars = sampled_bars(
+        rounds, path.symbols, int(path.times[-1]), bar_seconds=HOUR, history_s=history, max_gap_s=GAP
+    )
     np.testing.assert_array_equal(bars.times, path.times)
     np.testing.assert_array_equal(bars.closes, path.closes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Round
-from keeper.risk.bars import sample
+from keeper.risk.bars import sampled_bars
 
 HOUR = 3_600
 
@@ -21,11 +22,21 @@ def rounds(*pairs: tuple[int, float]) -> tuple[Round, ...]:
     return tuple(Round(number, round(price * 1e8), at) for number, (at, price) in enumerate(pairs))
 
 
-def closes(given_rounds: tuple[Round, ...], as_of: int, hours: int = 4, gap: int = 2 * HOUR) -> list[float]:
-    closes: list[float] = (
-        sample({"LINK": given_rounds}, ["LINK"], as_of, HOUR, hours * HOUR, gap).closes[:, 0].tolist()
+def hourly(
+    rounds_by_symbol: Mapping[str, Sequence[Round]],
+    as_of: int,
+    hours: int,
+    gap: int = HOUR,
+    symbols: Sequence[str] = ("LINK",),
+) -> PriceBars:
+    return sampled_bars(
+        rounds_by_symbol, symbols, as_of, bar_seconds=HOUR, history_s=hours * HOUR, max_gap_s=gap
     )
-    return closes
+
+
+def closes(given_rounds: tuple[Round, ...], as_of: int, hours: int = 4, gap: int = 2 * HOUR) -> list[float]:
+    values: list[float] = hourly({"LINK": given_rounds}, as_of, hours, gap).closes[:, 0].tolist()
+    return values
 
 
 def test_a_close_is_the_last_answer_at_or_before_it() -> None:
@@ -34,7 +45,7 @@ def test_a_close_is_the_last_answer_at_or_before_it() -> None:
 
 
 def test_the_grid_is_of_whole_bars_and_ends_at_or_before_the_block() -> None:
-    bars = sample({}, ["LINK"], 10 * HOUR + 59, HOUR, 3 * HOUR, HOUR)
+    bars = hourly({}, 10 * HOUR + 59, 3)
     assert bars.times.tolist() == [8 * HOUR, 9 * HOUR, 10 * HOUR]
     assert bars.closes.shape == (3, 1)
 
@@ -50,7 +61,7 @@ def test_before_its_first_round_an_asset_has_no_price() -> None:
 
 
 def test_an_asset_without_rounds_has_no_price_and_the_others_have_theirs() -> None:
-    bars = sample({"LINK": rounds((HOUR, 10))}, ["UNI", "LINK"], 2 * HOUR, HOUR, 2 * HOUR, 2 * HOUR)
+    bars = hourly({"LINK": rounds((HOUR, 10))}, 2 * HOUR, 2, 2 * HOUR, ("UNI", "LINK"))
     np.testing.assert_array_equal([[np.nan, 10], [np.nan, 10]], bars.closes)
 
 
@@ -70,7 +81,7 @@ def test_rounds_out_of_order_are_taken_by_their_time() -> None:
 @pytest.mark.parametrize(("bar_seconds", "history_s"), [(0, HOUR), (-1, HOUR), (HOUR, HOUR - 1)])
 def test_a_grid_without_a_bar_is_refused(bar_seconds: int, history_s: int) -> None:
     with pytest.raises(InvalidSetting, match="not one bar"):
-        sample({}, ["LINK"], 10 * HOUR, bar_seconds, history_s, HOUR)
+        sampled_bars({}, ["LINK"], 10 * HOUR, bar_seconds=bar_seconds, history_s=history_s, max_gap_s=HOUR)
 
 
 @given(st.lists(st.integers(0, 20 * HOUR), min_size=1, max_size=30), st.integers(HOUR, 20 * HOUR))
@@ -79,7 +90,7 @@ def test_changing_any_later_round_changes_no_earlier_close(times: list[int], cut
     after = tuple(replace(one, answer=one.answer * 3) if one.updated_at > cut else one for one in before)
 
     def sampled(given_rounds: tuple[Round, ...]) -> PriceBars:
-        return sample({"LINK": given_rounds}, ["LINK"], 20 * HOUR, HOUR, 20 * HOUR, 5 * HOUR)
+        return hourly({"LINK": given_rounds}, 20 * HOUR, 20, 5 * HOUR)
 
     kept = sampled(before).times <= cut
     np.testing.assert_array_equal(sampled(before).closes[kept], sampled(after).closes[kept])
@@ -87,4 +98,4 @@ def test_changing_any_later_round_changes_no_earlier_close(times: list[int], cut
 
 @given(st.integers(100 * HOUR, 200 * HOUR))
 def test_every_moment_of_a_bar_sees_the_same_number_of_closes(as_of: int) -> None:
-    assert sample({}, ["LINK"], as_of, HOUR, 48 * HOUR, HOUR).times.size == 48
+    assert hourly({}, as_of, 48).times.size == 48

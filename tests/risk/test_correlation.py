@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keeper.domain.errors import InvalidSetting
 from keeper.risk import ewma
 from keeper.risk.correlation import (
-    SMALLEST_EIGENVALUE,
+    MIN_EIGENVALUE,
     constant_correlation,
     correlation,
     positive_definite,
@@ -36,7 +36,7 @@ def test_any_returns_give_a_positive_definite_correlation(seed: int, n: int, bar
         found = measure(returns, ewma.weights(bars, 10))
         np.testing.assert_array_equal(found, found.T)
         np.testing.assert_array_equal(np.ones(n), np.diag(found))
-        assert smallest_eigenvalue(found) >= 0.99 * SMALLEST_EIGENVALUE
+        assert smallest_eigenvalue(found) >= 0.99 * MIN_EIGENVALUE
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -44,7 +44,7 @@ def test_perfectly_correlated_pairs_are_made_positive_definite(sign: float) -> N
     one = np.random.default_rng(1).normal(size=(200, 1))
     found = weighted_correlation(np.hstack([one, sign * one]), ewma.weights(200, 50))
     assert sign == pytest.approx(found[0, 1], abs=1e-7)
-    assert smallest_eigenvalue(found) >= 0.99 * SMALLEST_EIGENVALUE
+    assert smallest_eigenvalue(found) >= 0.99 * MIN_EIGENVALUE
 
 
 def test_an_asset_that_never_moved_is_uncorrelated() -> None:

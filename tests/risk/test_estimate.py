@@ -11,7 +11,6 @@ import pytest
 from keeper.domain.errors import InvalidSetting, NoEstimate
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.policy import Policy
-from keeper.risk import ewma
 from keeper.risk.estimate import estimate, worst_loss
 from keeper.risk.returns import bridged
 from tests.factories import (
@@ -29,6 +28,7 @@ from tests.factories import (
     some_assets,
     some_bars,
 )
+from tests.risk.definitions import ewma_covariance
 
 PLAIN = an_estimate_policy(volatility_half_life_days=20, correlation_half_life_days=20, shrink=False)
 
@@ -48,7 +48,7 @@ def with_closes(bars: PriceBars, closes: np.ndarray) -> PriceBars:
 def test_with_equal_half_lives_it_is_the_plain_ewma_covariance_a_year() -> None:
     bars = some_bars()
     model = estimate(without_options(bars), a_policy(estimate=PLAIN))
-    expected = 8_760 * ewma.covariance(np.diff(np.log(bars.closes), axis=0), 20 * 24)
+    expected = 8_760 * ewma_covariance(np.diff(np.log(bars.closes), axis=0), 20 * 24)
     np.testing.assert_allclose(expected, np.array(model.covariance), rtol=1e-9)
 
 
@@ -56,7 +56,7 @@ def test_daily_bars_are_annualised_with_365() -> None:
     bars = some_bars(bars=200)
     daily = replace(bars, bar_seconds=DAY, times=bars.times * 24)
     model = estimate(without_options(daily), policy_with(bar_seconds=DAY, min_bars=100))
-    expected = 365 * ewma.covariance(np.diff(np.log(bars.closes), axis=0), 20)
+    expected = 365 * ewma_covariance(np.diff(np.log(bars.closes), axis=0), 20)
     np.testing.assert_allclose(expected, np.array(model.covariance), rtol=1e-9)
 
 

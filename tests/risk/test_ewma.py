@@ -14,6 +14,12 @@ def some_returns(bars: int, n: int = 3) -> np.ndarray:
     return np.random.default_rng(3).normal(0.001, 0.01, (bars, n))
 
 
+def weighted_covariance(returns: np.ndarray, half_life: float) -> np.ndarray:
+    w = ewma.weights(len(returns), half_life)
+    recent = returns[-w.size :]
+    return (recent * w[:, None]).T @ recent
+
+
 def test_weights_sum_to_one_and_halve_over_the_half_life() -> None:
     w = ewma.weights(100, 20)
     assert pytest.approx(w.sum(), rel=1e-14) == 1.0
@@ -22,35 +28,34 @@ def test_weights_sum_to_one_and_halve_over_the_half_life() -> None:
 
 def test_three_returns_by_hand() -> None:
     # Half-life 1: weights 1/7, 2/7, 4/7.
-    variance = ewma.covariance(np.array([[0.01], [0.02], [0.03]]), 1)[0, 0]
-    assert pytest.approx(variance, rel=1e-12) == (1 * 1 + 2 * 4 + 4 * 9) / 7 * 1e-4
+    np.testing.assert_allclose(ewma.weights(3, 1), [1 / 7, 2 / 7, 4 / 7], rtol=1e-14)
 
 
-def test_bars_beyond_the_reach_are_not_read() -> None:
-    reach = math.ceil(math.log(1e-12) / math.log(ewma.decay(24)))
-    short, long = some_returns(reach), np.vstack([np.full((5_000, 3), 99.0), some_returns(reach)])
-    np.testing.assert_array_equal(ewma.covariance(short, 24), ewma.covariance(long, 24))
+def test_weights_stop_where_they_are_negligible() -> None:
+    # 2^(-age / 24) < 1e-12 from an age of 957 bars.
+    assert ewma.weights(5_000, 24).size == ewma.reach(24) == math.ceil(24 * math.log2(1e12)) == 957
+    assert ewma.weights(900, 24).size == 900
 
 
-def test_the_recursion_of_riskmetrics_tends_to_the_same_matrix() -> None:
+def test_the_recursion_of_riskmetrics_tends_to_the_same_covariance() -> None:
     returns, lam = some_returns(2_000), ewma.decay(24)
     state = np.outer(returns[0], returns[0])
     for row in returns[1:]:
         state = lam * state + (1 - lam) * np.outer(row, row)
-    np.testing.assert_allclose(state, ewma.covariance(returns, 24), rtol=1e-10)
+    np.testing.assert_allclose(state, weighted_covariance(returns, 24), rtol=1e-10)
 
 
 def test_pandas_demeans_and_rescales_where_we_do_neither() -> None:
     import pandas as pd
 
     returns = some_returns(400, 2)
-    w = ewma.weights(400, 30)
+    w, ours = ewma.weights(400, 30), weighted_covariance(returns, 30)
     frame = pd.DataFrame(returns)
     theirs = frame.ewm(halflife=30, adjust=True).cov().iloc[-2:].to_numpy()
     mean = w @ returns
-    demeaned = (ewma.covariance(returns, 30) - np.outer(mean, mean)) / (1 - np.square(w).sum())
+    demeaned = (ours - np.outer(mean, mean)) / (1 - np.square(w).sum())
     np.testing.assert_allclose(theirs, demeaned, rtol=1e-9)
-    assert not np.allclose(theirs, ewma.covariance(returns, 30), rtol=1e-3)
+    assert not np.allclose(theirs, ours, rtol=1e-3)
 
 
 def test_effective_bars_tend_to_riskmetrics_sample_size() -> None:

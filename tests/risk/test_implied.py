@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import ImpliedReading
-from keeper.risk.implied import Blend, blends, decayed_weight, with_last_good
+from keeper.risk.implied import Blend, BlendInputs, blends, decayed_weight, with_last_good
 from tests.factories import DAY, HOUR, NOW, RISK_SYMBOLS, a_reading, an_estimate_policy, some_assets
 
 HISTORICAL = (0.45, 0.50, 0.75, 0.80)
@@ -19,8 +19,18 @@ CORRELATION = np.array([[1, 0.8, 0.5, 0.7], [0.8, 1, 0.6, 0.4], [0.5, 0.6, 1, 0.
 POLICY = an_estimate_policy()
 
 
+INPUTS = BlendInputs(
+    assets=some_assets(),
+    historical=HISTORICAL,
+    correlation=CORRELATION,
+    readings=(),
+    as_of=NOW,
+    policy=POLICY,
+)
+
+
 def blended(*readings: ImpliedReading, correlation: np.ndarray = CORRELATION) -> dict[str, Blend]:
-    found = blends(some_assets(), HISTORICAL, correlation, readings, NOW, POLICY)
+    found = blends(replace(INPUTS, correlation=correlation, readings=readings))
     return dict(zip(RISK_SYMBOLS, found, strict=True))
 
 
@@ -139,7 +149,7 @@ IN_LOGS = an_estimate_policy(implied_blend="log")
 
 
 def blended_in_logs(*readings: ImpliedReading) -> dict[str, Blend]:
-    found = blends(some_assets(), HISTORICAL, CORRELATION, readings, NOW, IN_LOGS)
+    found = blends(replace(INPUTS, readings=readings, policy=IN_LOGS))
     return dict(zip(RISK_SYMBOLS, found, strict=True))
 
 
@@ -170,15 +180,15 @@ def test_in_logs_a_reading_without_a_number_leaves_the_historical_volatility(val
 def test_a_weight_of_nothing_is_no_implied_volatility(blend: str) -> None:
     assets = tuple(replace(one, implied_weight=0.0) for one in some_assets())
     policy = an_estimate_policy(implied_blend=blend)
-    found = blends(assets, HISTORICAL, CORRELATION, (a_reading("BTC", 0.9),), NOW, policy)
+    found = blends(replace(INPUTS, assets=assets, readings=(a_reading("BTC", 0.9),), policy=policy))
     np.testing.assert_allclose(HISTORICAL, [one.volatility for one in found], rtol=1e-15)
 
 
 def test_an_unknown_blend_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="estimate.implied_blend is 'mean'"):
-        blends(some_assets(), HISTORICAL, CORRELATION, (), NOW, an_estimate_policy(implied_blend="mean"))
+        blends(replace(INPUTS, policy=an_estimate_policy(implied_blend="mean")))
 
 
 def test_the_provenance_names_the_historical_estimator() -> None:
-    found = blends(some_assets(), HISTORICAL, CORRELATION, (), NOW, an_estimate_policy(volatility="har"))
+    found = blends(replace(INPUTS, policy=an_estimate_policy(volatility="har")))
     assert found[0].provenance.startswith("HAR only")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from keeper.domain.errors import InvalidSetting
-from keeper.risk import ewma
 from keeper.risk.volatility import VOLATILITIES, volatilities, volatility_paths
 from tests.factories import DAY, HOUR, a_policy, an_estimate_policy, an_evidence, some_bars
+from tests.risk.definitions import ewma_covariance
 
 WINDOW = 240
 POLICY = an_estimate_policy(
@@ -145,7 +145,7 @@ def test_the_har_is_the_product_of_powers_of_its_spans() -> None:
 
 def test_the_ewma_is_the_weighted_mean_of_squares() -> None:
     closes = some_bars(bars=300).closes
-    expected = 8_760 * np.diag(ewma.covariance(np.diff(np.log(closes), axis=0), 12))
+    expected = 8_760 * np.diag(ewma_covariance(np.diff(np.log(closes), axis=0), 12))
     np.testing.assert_allclose(expected, volatilities(closes, POLICY) ** 2, rtol=1e-12)
 
 

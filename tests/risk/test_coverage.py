@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.evidence import PriceBars
 from keeper.domain.prices import Candle
-from keeper.risk.bars import filled, on_grid
+from keeper.risk.bars import candles_on_grid, with_earlier_candles
 from keeper.risk.coverage import coverage, is_enough, returns_together
 
 HOUR = 3_600
@@ -36,34 +36,43 @@ def column(found: PriceBars, number: int = 0) -> list[float | None]:
 def test_only_what_lies_before_the_first_round_is_filled() -> None:
     given_bars = bars([NAN, NAN, 12.0, NAN, 14.0, NAN])
     elsewhere = candles(*((hour, 100.0 + hour) for hour in range(1, 7)))
-    assert column(filled(given_bars, {"LINK": elsewhere})) == [101.0, 102.0, 12.0, None, 14.0, None]
+    assert column(with_earlier_candles(given_bars, {"LINK": elsewhere})) == [
+        101.0,
+        102.0,
+        12.0,
+        None,
+        14.0,
+        None,
+    ]
     assert column(given_bars) == [None, None, 12.0, None, 14.0, None]
 
 
 def test_gaps_of_the_other_source_stay_gaps() -> None:
-    found = filled(bars([NAN, NAN, NAN, 13.0]), {"LINK": candles((1, 101.0), (3, 103.0))})
+    found = with_earlier_candles(bars([NAN, NAN, NAN, 13.0]), {"LINK": candles((1, 101.0), (3, 103.0))})
     assert column(found) == [101.0, None, 103.0, 13.0]
 
 
 def test_an_asset_whose_feed_said_nothing_stays_without_a_price() -> None:
-    found = filled(bars([NAN, NAN], [NAN, 5.0]), {"LINK": candles((1, 1.0)), "UNI": candles((1, 4.0))})
+    found = with_earlier_candles(
+        bars([NAN, NAN], [NAN, 5.0]), {"LINK": candles((1, 1.0)), "UNI": candles((1, 4.0))}
+    )
     assert (column(found, 0), column(found, 1)) == ([None, None], [4.0, 5.0])
 
 
 def test_a_candle_counts_only_where_a_bar_of_the_grid_ends() -> None:
     minutes = candles((0.5, 90.0), (1, 101.0), (1.5, 95.0), seconds=HOUR // 2)
-    assert column(filled(bars([NAN, NAN, 13.0]), {"LINK": minutes})) == [101.0, None, 13.0]
+    assert column(with_earlier_candles(bars([NAN, NAN, 13.0]), {"LINK": minutes})) == [101.0, None, 13.0]
 
 
 @pytest.mark.parametrize("seconds", [24 * HOUR, 2_400, 7 * HOUR])
 def test_bars_of_a_length_that_does_not_divide_the_grid_are_left_alone(seconds: int) -> None:
-    found = filled(bars([NAN, 13.0]), {"LINK": candles((1, 101.0), seconds=seconds)})
+    found = with_earlier_candles(bars([NAN, 13.0]), {"LINK": candles((1, 101.0), seconds=seconds)})
     assert column(found) == [None, 13.0]
 
 
 def test_of_several_that_close_together_the_longest_counts_in_any_order() -> None:
     both = (*candles((1, 101.0)), *candles((1, 999.0), seconds=60))
-    assert on_grid(both, HOUR)[HOUR].close == on_grid(both[::-1], HOUR)[HOUR].close == 101.0
+    assert candles_on_grid(both, HOUR)[HOUR].close == candles_on_grid(both[::-1], HOUR)[HOUR].close == 101.0
 
 
 @given(
@@ -74,7 +83,7 @@ def test_from_the_first_round_on_not_a_bit_changes(
     closes: list[float], elsewhere: list[tuple[int, float]]
 ) -> None:
     before = bars(closes)
-    after = filled(before, {"LINK": candles(*elsewhere)})
+    after = with_earlier_candles(before, {"LINK": candles(*elsewhere)})
     known = np.flatnonzero(np.isfinite(before.closes[:, 0]))
     first = int(known[0]) if known.size else len(closes)
     np.testing.assert_array_equal(before.closes[first:], after.closes[first:])
@@ -85,7 +94,7 @@ def test_from_the_first_round_on_not_a_bit_changes(
 
 def test_coverage_counts_by_source_and_finds_the_longest_gap() -> None:
     from_rounds = bars([NAN, NAN, NAN, NAN, 5.0, NAN, 7.0, 8.0])
-    merged = filled(from_rounds, {"LINK": candles((1, 1.0), (2, 2.0))})
+    merged = with_earlier_candles(from_rounds, {"LINK": candles((1, 1.0), (2, 2.0))})
     (found,) = coverage(from_rounds, merged)
     assert (found.expected, found.from_rounds, found.from_candles, found.missing) == (8, 3, 2, 3)
     assert (found.returns, found.gap, found.oldest) == (2, (3 * HOUR, 4 * HOUR), HOUR)
