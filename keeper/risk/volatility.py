@@ -1,8 +1,7 @@
-"""Historical volatility by the name of its estimator, at the last bar and along a whole path."""
+"""Historical volatility by the name of its estimator."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +13,10 @@ from keeper.domain.policy import EstimatePolicy
 from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.risk.ewma import bars_of
 from keeper.risk.har import har
-from keeper.risk.returns import log_returns
-from keeper.risk.squared_returns import PathSquares, SquaredReturns, WindowSquares
+from keeper.risk.squared_returns import SquaredReturns
 
 VarianceEstimator = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
-"""Variance per bar: (n,) of a window, (T, n) along a path."""
+"""Variances per bar (n,)."""
 
 
 def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
@@ -75,31 +73,6 @@ def volatilities(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray
 
     Raises InvalidSetting.
     """
-    return _annualised(
-        volatility_estimator(policy.volatility).variance(WindowSquares(closes), policy), policy
-    )
-
-
-def volatility_paths(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    """What ``volatilities`` gives at every bar from the ``history_s`` before it: (T, n) from closes (T, n).
-
-    NaN where ``estimate`` would refuse: fewer than ``min_bars`` returns in the window. Raises InvalidSetting.
-    """
-    window = math.ceil(policy.history_s / policy.bar_seconds)
-    variances = volatility_estimator(policy.volatility).variance(PathSquares(closes, window), policy)
-    enough = _return_counts(closes, window) >= max(policy.min_bars, 1)
-    return np.where(enough, _annualised(variances, policy), np.nan)
-
-
-def _return_counts(closes: NDArray[np.float64], window: int) -> NDArray[np.int64]:
-    """Returns with both ends known in the ``window`` closes up to each bar, (T, n)."""
-    counts = np.zeros(closes.shape, dtype=np.int64)
-    counts[1:] = np.cumsum(np.isfinite(log_returns(closes)), axis=0)
-    before = np.zeros_like(counts)
-    before[window - 1 :] = counts[: max(0, closes.shape[0] - window + 1)]
-    return counts - before
-
-
-def _annualised(variances: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
+    variances = volatility_estimator(policy.volatility).variance(SquaredReturns(closes), policy)
     bars_per_year = SECONDS_PER_YEAR / policy.bar_seconds
     return np.asarray(np.maximum(np.sqrt(variances * bars_per_year), policy.volatility_floor))

@@ -17,7 +17,7 @@ def some_returns(bars: int, n: int = 3) -> np.ndarray:
 def weighted_covariance(returns: np.ndarray, half_life: float) -> np.ndarray:
     w = ewma.weights(len(returns), half_life)
     recent = returns[-w.size :]
-    return (recent * w[:, None]).T @ recent
+    return np.asarray((recent * w[:, None]).T @ recent)
 
 
 def test_weights_sum_to_one_and_halve_over_the_half_life() -> None:

@@ -1,4 +1,4 @@
-"""Volatility estimators: by hand on few bars, and the same along a path as in each of its windows."""
+"""Volatility estimators: by hand on few bars, with gaps, and at the floor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keeper.domain.errors import InvalidSetting
-from keeper.risk.volatility import VOLATILITIES, volatilities, volatility_paths
+from keeper.risk.volatility import VOLATILITIES, volatilities
 from tests.factories import DAY, HOUR, a_policy, an_estimate_policy, an_evidence, some_bars
 from tests.risk.definitions import ewma_covariance
 
@@ -23,84 +23,33 @@ POLICY = an_estimate_policy(
 DAILY = an_estimate_policy(bar_seconds=DAY, history_s=100 * DAY, min_bars=2, volatility_floor=0.0001)
 
 
-def with_gaps() -> np.ndarray:
-    """1,200 hourly closes of four assets: complete; a gap longer than a bar; a late start; many holes and an end."""
-    closes = some_bars(bars=1_200).closes.copy()
-    closes[500:530, 1] = np.nan
-    closes[531, 1] = np.nan
-    closes[:400, 2] = np.nan
-    closes[np.random.default_rng(1).integers(0, 1_200, 60), 3] = np.nan
-    closes[1_150:, 3] = np.nan
-    closes[700:710, 0] = closes[699, 0]
-    return closes
-
-
-# ---------------------------------------------------------- along the path
-
-
-@pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_a_path_gives_at_every_bar_what_its_window_gives(name: str) -> None:
-    closes, policy = with_gaps(), replace(POLICY, volatility=name)
-    path = volatility_paths(closes, policy)
-    assert path.shape == closes.shape
-    compared = 0
-    for end in range(1, closes.shape[0] + 1, 7):
-        window = closes[max(0, end - WINDOW) : end]
-        counts = np.isfinite(np.diff(np.log(window), axis=0)).sum(axis=0)
-        enough = counts >= POLICY.min_bars
-        np.testing.assert_array_equal(enough, np.isfinite(path[end - 1]))
-        if enough.any():
-            np.testing.assert_allclose(
-                volatilities(window[:, enough], policy), path[end - 1, enough], rtol=1e-11
-            )
-            compared += 1
-    assert compared > 100
-
-
-@pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_changing_any_later_close_changes_no_earlier_volatility(name: str) -> None:
-    closes, policy = with_gaps(), replace(POLICY, volatility=name)
-    altered = closes.copy()
-    altered[800:] *= np.exp(np.random.default_rng(4).normal(0, 0.1, altered[800:].shape))
-    altered[900:, 0] = np.nan
-    before, after = volatility_paths(closes, policy), volatility_paths(altered, policy)
-    np.testing.assert_array_equal(before[:800], after[:800])
-
-
-@pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_a_crash_leaves_a_window_without_a_trace(name: str) -> None:
-    closes = some_bars(bars=1_200).closes.copy()
-    crashed = closes.copy()
-    crashed[300:] *= 0.01
-    policy = replace(POLICY, volatility=name)
-    np.testing.assert_allclose(
-        volatility_paths(closes, policy)[300 + WINDOW :],
-        volatility_paths(crashed, policy)[300 + WINDOW :],
-        rtol=1e-9,
-    )
-
-
-def test_a_path_shorter_than_the_window_has_estimates_as_soon_as_there_are_enough_bars() -> None:
-    path = volatility_paths(some_bars(bars=100).closes, POLICY)
-    assert np.isnan(path[:30]).all()
-    assert np.isfinite(path[30:]).all()
-
-
-@pytest.mark.parametrize(("name", "least"), [("ewma", 0.01), ("ewma_mix", 0.01), ("har", 0.01 * 1.25**0.5)])
-def test_a_price_that_stands_still_has_the_floor(name: str, least: float) -> None:
+@pytest.mark.parametrize(("name", "floor"), [("ewma", 0.01), ("ewma_mix", 0.01), ("har", 0.01 * 1.25**0.5)])
+def test_a_price_that_stands_still_has_the_floor(name: str, floor: float) -> None:
     # The logarithms of har take the floor, and its scale is a factor on it.
     closes, policy = np.full((300, 1), 3.0), replace(POLICY, volatility=name)
-    np.testing.assert_allclose([least], volatilities(closes, policy), rtol=1e-12)
-    np.testing.assert_allclose(least, volatility_paths(closes, policy)[40:], rtol=1e-12)
+    np.testing.assert_allclose([floor], volatilities(closes, policy), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_a_price_that_stops_moving_after_a_crash_falls_to_its_floor(name: str) -> None:
-    closes = np.full((900, 1), 3.0)
-    closes[:100, 0] = np.exp(np.random.default_rng(6).normal(0, 0.5, 100))
-    path = volatility_paths(closes, replace(POLICY, volatility=name))
-    still = volatilities(closes[-WINDOW:], replace(POLICY, volatility=name))
-    np.testing.assert_allclose(path[-300:, 0], np.full(300, still[0]), rtol=1e-12)
+def test_a_gap_in_one_asset_leaves_the_others_as_they_are(name: str) -> None:
+    complete, policy = some_bars(bars=WINDOW).closes, replace(POLICY, volatility=name)
+    gapped = complete.copy()
+    gapped[100:130, 1] = np.nan
+    gapped[:50, 2] = np.nan
+    full, holed = volatilities(complete, policy), volatilities(gapped, policy)
+    np.testing.assert_allclose(holed[[0, 3]], full[[0, 3]], rtol=1e-12)
+    assert np.all(holed[[1, 2]] != full[[1, 2]])
+    assert np.isfinite(holed).all()
+
+
+@pytest.mark.parametrize("name", sorted(VOLATILITIES))
+def test_the_move_over_a_gap_counts_as_equal_parts_of_its_square(name: str) -> None:
+    # 0.06 over four bars: four parts of 0.06 / 2.
+    policy = replace(DAILY, volatility=name)
+    gapped = closes_of(0.01, 0.015, 0.015, 0.015, 0.015, -0.02)
+    gapped[2:5] = np.nan
+    bridged = closes_of(0.01, 0.03, 0.03, 0.03, 0.03, -0.02)
+    np.testing.assert_allclose(volatilities(gapped, policy), volatilities(bridged, policy), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(VOLATILITIES))
@@ -176,15 +125,3 @@ def test_every_estimator_gives_a_covariance_that_can_be_solved(name: str, correl
     matrix = np.array(estimate(evidence, policy).covariance)
     np.testing.assert_array_equal(matrix, matrix.T)
     assert np.linalg.eigvalsh(matrix)[0] > 0
-
-
-@pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_the_path_is_what_estimate_reports_at_its_last_bar(name: str) -> None:
-    from keeper.risk.estimate import estimate
-
-    bars = some_bars(bars=700)
-    policy = a_policy(estimate=replace(POLICY, volatility=name))
-    window = replace(bars, times=bars.times[-WINDOW:], closes=bars.closes[-WINDOW:])
-    model = estimate(an_evidence(bars=window, implied=()), policy)
-    path = volatility_paths(bars.closes, policy.estimate)
-    np.testing.assert_allclose(path[-1], [asset.ewma for asset in model.assets], rtol=1e-9)
