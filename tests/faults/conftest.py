@@ -1,4 +1,4 @@
-"""The chain of tests/chain, for faults; and a stage for stories that are told on a chain of their own."""
+"""The chain of tests/chain, for faults; and a stage for scenarios that are told on a chain of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from keeper.devnet import world as devnet
 from tests.chain.conftest import chain, deployment_file, fork, world
+from tests.faults.fixtures import Stage, Trial
 from tests.faults.processes import warm_keepers
-from tests.faults.scene import Stage, Trial
 from tests.servers.geth_proxy import geth_proxy
 
 __all__ = ["chain", "deployment_file", "fork", "world"]

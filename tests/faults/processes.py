@@ -1,4 +1,4 @@
-"""Keepers as real processes, forked from one that is warm."""
+"""Keepers as real processes, forked by a server that has all imports done."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Ended:
 
     @property
     def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        record: dict[str, Any] = json.loads(self.out)
+        return record
 
 
-class Zygote:
-    """Starts keepers by forking a warm process."""
+class ForkServer:
+    """The client of ``tests.faults.fork_server``."""
 
     def __init__(self, folder: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEEPER_")}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.zygote"],
+            [sys.executable, "-m", "tests.faults.fork_server"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -80,8 +80,8 @@ class Zygote:
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        found: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return found
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ class Running:
 
 
 @contextmanager
-def warm_keepers(folder: Path) -> Iterator[Zygote]:
-    zygote = Zygote(folder)
+def warm_keepers(folder: Path) -> Iterator[ForkServer]:
+    fork_server = ForkServer(folder)
     try:
-        yield zygote
+        yield fork_server
     finally:
-        zygote.close()
+        fork_server.close()
         shutil.rmtree(folder / "locks", ignore_errors=True)

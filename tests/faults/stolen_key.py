@@ -1,8 +1,7 @@
-"""A thief with the keeper's key, an accomplice with capital, and time: how much can they take in a day?
+"""An attacker with the keeper's key and an accomplice with capital: what one plan costs the vault in a day.
 
-The thief calls everything that the vault's ABI has. What pays is tried as large as the vault lets pass; the plan that
-took most in any 24 hours is varied further. Everything is on the real contracts, and prices at the oracle stand still:
-whatever net asset value falls by, somebody took or burnt.
+The attacker calls every function of the vault's ABI. Harmful calls are tried as large as the vault lets pass. All of it
+runs on the real contracts while oracle prices stand still, so a fall of net asset value is a loss to the attacker.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from tests.chain.vault_scene import ALL, DIRECT_FEE, GAS, RISKY, ROUTES, Scene, 
 
 DAY_S = 86_400
 LADDER = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
-"""Parts of the wanted size that are tried, the largest first."""
+"""Fractions of a move's size that are tried, the largest first."""
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 KINDS = ("wash", "dump", "lever", "nonsense", "shares")
 
 
 @dataclass(frozen=True)
 class Move:
-    """One thing the thief does. ``size`` and ``push`` are parts: of the vault's net assets, and of the accomplice's capital
-    that moves the pool before and is taken back after. ``wait_s`` passes first."""
+    """One step of the attacker, after ``wait_s`` seconds. ``size`` is a fraction of the vault's net assets; ``push`` is the
+    fraction of the accomplice's capital that moves the pool before the call and is traded back after it."""
 
     kind: str
     symbol: str
@@ -41,8 +40,8 @@ class Move:
 
 @dataclass
 class Haul:
-    """What a plan took: time and NAV of a share after each move (deposits and withdrawals are no loss); calls made; what
-    must never be."""
+    """The result of a plan. ``navs``: time and NAV per share after each move (deposits and withdrawals are no loss).
+    ``broken``: violated invariants."""
 
     navs: list[tuple[int, int]] = field(default_factory=list)
     calls: int = 0
@@ -60,14 +59,14 @@ class Haul:
 
 
 def bound(policy: PolicyParameters) -> float:
-    """What the vault's policy lets a key lose in any 24 hours: each leaky bucket holds one daily limit and drains another
-    meanwhile, and losses compound."""
+    """The largest part of NAV that a key can lose in any 24 hours: each leaky bucket holds one daily limit and drains
+    another one meanwhile."""
     routine, emergency = policy.max_daily_loss_bps / BPS, policy.max_daily_emergency_loss_bps / BPS
     return 2.0 * (routine + emergency)
 
 
-class Thief:
-    """Of one scene. ``capital`` is what the accomplice has of each token when a plan begins, in raw USDC."""
+class Attacker:
+    """``capital`` is the accomplice's amount of each token when a plan begins, in raw USDC."""
 
     def __init__(self, scene: Scene, capital: int) -> None:
         self._scene = scene
@@ -77,7 +76,7 @@ class Thief:
         self._allowed = self._addresses_of_the_market()
 
     def carry_out(self, moves: Sequence[Move], seed: int) -> Haul:
-        """From the scene as it is, which is put back afterwards."""
+        """Runs a plan and restores the chain afterwards."""
         scene, haul = self._scene, Haul()
         chance = np.random.default_rng(seed)
         snapshot = scene.snapshot()
@@ -89,7 +88,7 @@ class Thief:
                 if move.wait_s:
                     scene.wait(move.wait_s)
                     scene.refresh_feeds()
-                self._one(move, haul, chance)
+                self._carry_out_move(move, haul, chance)
                 haul.navs.append((scene.now(), self._share_price()))
             haul.accomplice_usd = self._accomplice_usd() - before
             haul.broken += self._broken()
@@ -99,7 +98,7 @@ class Thief:
 
     # -------------------------------------------------------------------- moves
 
-    def _one(self, move: Move, haul: Haul, chance: np.random.Generator) -> None:
+    def _carry_out_move(self, move: Move, haul: Haul, chance: np.random.Generator) -> None:
         if move.kind == "nonsense":
             self._nonsense(haul, chance)
             return
@@ -151,7 +150,7 @@ class Thief:
         return self._scene.rebalance(steps)
 
     def _shares(self, move: Move, haul: Haul) -> None:
-        """The accomplice deposits, and takes out again what there is."""
+        """The accomplice deposits and withdraws again."""
         scene, stranger = self._scene, self._scene.people.stranger
         amount = int(scene.balance("USDC", stranger) * move.size)
         for call in (
@@ -164,7 +163,7 @@ class Thief:
                 scene.send(call, stranger)
 
     def _nonsense(self, haul: Haul, chance: np.random.Generator) -> None:
-        """Any function with any arguments, by the thief."""
+        """Calls any function with random arguments."""
         functions = [
             entry
             for entry in self._scene.vault.abi
@@ -223,7 +222,7 @@ class Thief:
             scene.send(scene.erc20(symbol).functions.approve(self._router.address, ALL), stranger)
 
     def _push(self, move: Move) -> int:
-        """Sells or buys in the pool that the vault will use, so that its price is bad. Raw that came out."""
+        """Moves the price of the pool that the vault will use. Returns the raw amount bought."""
         sells = move.kind != "lever"
         if sells:
             return self._swap(
@@ -265,10 +264,10 @@ class Thief:
             for symbol in ("USDC", *RISKY)
         )
 
-    # ----------------------------------------------------------- what may not be
+    # ----------------------------------------------------------------- invariants
 
     def _watch(self, receipt: Any, haul: Haul, *, routine: bool) -> None:
-        """N7, N8 and row 63 after each call that the vault took."""
+        """Checks N7, N8 and row 63 after a call that succeeded."""
         scene = self._scene
         vault = scene.vault.address.lower()
         for log in receipt["logs"]:
@@ -289,7 +288,7 @@ class Thief:
             yield "N7: the policy was changed"
         for role in (scene.read.DEFAULT_ADMIN_ROLE().call(), scene.read.GUARDIAN_ROLE().call()):
             if scene.read.hasRole(role, scene.people.keeper).call():
-                yield "N7: the thief gave itself a role"
+                yield "N7: the attacker gave itself a role"
 
     def _addresses_of_the_market(self) -> set[str]:
         scene = self._scene

@@ -1,23 +1,24 @@
-"""Rows 1 to 6, told many times over. KEEPER_KILLS asks for more (`make chaos KILLS=1000`), KEEPER_SEED for another order."""
+"""Rows 1 to 6 of docs/faults.md, many times over. KEEPER_KILLS sets how many kills (`make chaos KILLS=1000`), KEEPER_SEED
+their order."""
 
 from __future__ import annotations
 
 import pytest
 
 from keeper.runtime.failpoints import Failpoint
-from tests.faults.campaign import KILLS, nobody_noticed, run
-from tests.faults.scene import Stage
-from tests.faults.stories import STORIES
+from tests.faults.campaign import KILLS, require_no_difference, run
+from tests.faults.fixtures import Stage
+from tests.faults.kill_scenarios import KILL_SCENARIOS
 
 pytestmark = pytest.mark.slow
 
 TIMES = 2
-"""At the least, at every failpoint."""
+"""Minimum number of kills at every failpoint."""
 
 
 def test_every_failpoint_has_a_story() -> None:
-    assert {story.failpoint for story in STORIES} == set(Failpoint)
+    assert {scenario.failpoint for scenario in KILL_SCENARIOS} == set(Failpoint)
 
 
-def test_nobody_notices_who_was_killed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    nobody_noticed(run(stage, KILLS, TIMES, capsys), KILLS, TIMES)
+def test_killed_keepers_end_where_their_twins_end(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    require_no_difference(run(stage, KILLS, TIMES, capsys), KILLS, TIMES)

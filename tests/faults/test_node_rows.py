@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from keeper.devnet.anvil import anvil
+from tests.faults.fixtures import Trial
 from tests.faults.processes import Ended
-from tests.faults.scene import Trial
 from tests.servers.faulty_node import FaultyNode, faulty_node
 
 READS = "eth_call"
@@ -33,7 +33,7 @@ def looked(trial: Trial, nodes: Sequence[FaultyNode]) -> Ended:
     """A simulation, of which no row is kept."""
     urls = ",".join(node.url for node in nodes)
     arguments = ("rebalance", "--simulate", "--json")
-    return trial.zygote.run(arguments, {**trial.environment, "KEEPER_RPC_URL": urls})
+    return trial.fork_server.run(arguments, {**trial.environment, "KEEPER_RPC_URL": urls})
 
 
 def notes(ended: Ended) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keeper.domain.tx import IntentStatus
-from tests.faults.scene import Trial, gates, rests_at
+from tests.faults.fixtures import Trial, gates, rests_at
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["back in the pool", "forgotten"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keeper.domain.tx import IntentStatus
-from tests.faults.scene import Stage, Trial
+from tests.faults.fixtures import Stage, Trial
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 
 from keeper.domain.tx import IntentStatus
 from keeper.runtime.failpoints import Failpoint
+from tests.faults.fixtures import COOLDOWN_S, Trial, gates, rests_at
+from tests.faults.kill_scenarios import BEYOND_DEADLINE, HIGH_GAS_CAPS, SHORT_WAIT
 from tests.faults.processes import Ended
-from tests.faults.scene import COOLDOWN_S, Trial, gates, rests_at
-from tests.faults.stories import BEYOND_DEADLINE, DEAR, PATIENT
 from tests.servers.geth_proxy import decoded, geth_proxy
 from tests.servers.web3signer import web3signer
 
@@ -41,7 +41,7 @@ def test_rows_1_to_5_killed_on_the_way_one_rebalance_and_no_row_lost(
     trial: Trial, row: int, point: Failpoint, sent: int
 ) -> None:
     trial.proxy.mines_on_poll = 12 if row == 5 else 1
-    assert trial.run(failpoint=point, more=DEAR).killed
+    assert trial.run(failpoint=point, more=HIGH_GAS_CAPS).killed
     assert len(trial.proxy.arrived) == sent
     first = [one.raw for one in trial.proxy.arrived]
     rests_at(trial, 1)
@@ -91,7 +91,7 @@ def test_row_14_already_known_counts_as_sent(trial: Trial) -> None:
     trial.proxy.mines_on_poll = None
     assert trial.run(failpoint=F.BROADCAST).killed
     hidden = trial.proxy.fault("eth_getTransactionByHash", "null")
-    trial.run(more=PATIENT)
+    trial.run(more=SHORT_WAIT)
     assert hidden.count == 0
     rests_at(trial, 1)
     assert len({one.tx_hash for one in trial.proxy.arrived}) == 1
@@ -110,7 +110,7 @@ def test_row_15_nonce_too_low_looks_for_own_receipts(trial: Trial) -> None:
 
 def test_row_16_replacement_underpriced_raises_both_by_an_eighth(trial: Trial) -> None:
     trial.proxy.mines_on_poll = 20
-    assert trial.run(more=DEAR).record["outcome"] == "SENT"
+    assert trial.run(more=HIGH_GAS_CAPS).record["outcome"] == "SENT"
     first, second, *_ = trial.proxy.arrived
     assert second.nonce == first.nonce
     assert second.max_fee * 8 >= first.max_fee * 9
@@ -130,10 +130,10 @@ def test_row_18_a_base_fee_25_times_higher_is_met_up_to_the_cap_and_then_waited_
     trial.proxy.mines_on_poll = None
     trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(16 * GWEI))
     trial.proxy.mine()
-    assert trial.run(failpoint=F.BROADCAST, more=DEAR).killed
+    assert trial.run(failpoint=F.BROADCAST, more=HIGH_GAS_CAPS).killed
     trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(400 * GWEI))
     trial.proxy.mine()
-    ended = trial.run(more=PATIENT | DEAR)
+    ended = trial.run(more=SHORT_WAIT | HIGH_GAS_CAPS)
     assert max(one.max_fee for one in trial.proxy.arrived) <= 400 * GWEI
     assert ended.exit_code == 6
     trial.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(16 * GWEI))
@@ -171,7 +171,7 @@ def test_row_21_the_original_mines_during_a_bump(trial: Trial) -> None:
     trial.proxy.mines_on_poll = None
     held = trial.proxy.fault("eth_feeHistory", "hold", count=-1)
     held.count = 0
-    running = trial.start(more=DEAR)
+    running = trial.start(more=HIGH_GAS_CAPS)
     trial.until(lambda: len(trial.proxy.arrived) == 1)
     held.count = 1  # the next price question is the bump's
     trial.until(lambda: held.count == 0)
@@ -361,7 +361,7 @@ def test_row_67_a_days_limit_holds_also_across_a_kill_and_a_restart(
 def test_row_69_a_block_in_the_middle_of_a_bump_is_looked_for_first(trial: Trial) -> None:
     """No gas is estimated again for a replacement; its own receipt is asked for before each."""
     trial.proxy.mines_on_poll = 9
-    ended = trial.run(more=DEAR)
+    ended = trial.run(more=HIGH_GAS_CAPS)
     assert ended.record["outcome"] == "SENT"
     assert ended.record["receipt"]["tx_hash"] in {one.tx_hash for one in trial.proxy.arrived}
     rests_at(trial, 1)

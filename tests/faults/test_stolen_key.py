@@ -10,8 +10,8 @@ import pytest
 from keeper.devnet.world import World
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import Scene, vault_scene
-from tests.faults.stolen_key import Haul, Move, Thief, bound
-from tests.faults.thief_search import Finding, search
+from tests.faults.stolen_key import Attacker, Haul, Move, bound
+from tests.faults.stolen_key_fuzzer import FuzzResult, search
 
 pytestmark = pytest.mark.slow
 
@@ -35,30 +35,30 @@ def levered(fork: World) -> Scene:
 def test_row_64_a_stolen_key_takes_less_than_the_bound_in_any_day(
     levered: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told(found: Finding) -> None:
+    def report(result: FuzzResult) -> None:
         if CALLS > 1_000:
             with capsys.disabled():
                 sys.stderr.write(
-                    f"\r{found.calls} calls in {found.plans} plans, worst day {found.worst_day:.2%} of NAV"
+                    f"\r{result.calls} calls in {result.plans} plans, worst day {result.worst_day:.2%} of NAV"
                 )
 
     limit = bound(levered.policy())
-    found = search(Thief(levered, CAPITAL), CALLS, SEED, told)
+    result = search(Attacker(levered, CAPITAL), CALLS, SEED, report)
     with capsys.disabled():
         if CALLS > 1_000:
-            sys.stderr.write(_table(found, limit))
-    assert found.broken == [], found.moves
-    assert found.worst_day <= limit, found.moves
-    assert found.worst_day * BPS > levered.policy().max_daily_emergency_loss_bps / 2, (
-        "the thief is not trying"
+            sys.stderr.write(_table(result, limit))
+    assert result.broken == [], result.moves
+    assert result.worst_day <= limit, result.moves
+    assert result.worst_day * BPS > levered.policy().max_daily_emergency_loss_bps / 2, (
+        "the attacker did not use the emergency budget"
     )
 
 
-def _table(found: Finding, limit: float) -> str:
-    moves = "\n".join(f"    {move}" for move in found.moves)
+def _table(result: FuzzResult, limit: float) -> str:
+    moves = "\n".join(f"    {move}" for move in result.moves)
     return (
-        f"\nworst loss in 24 hours {found.worst_day * BPS:.0f} bps of NAV, bound {limit * BPS:.0f} bps, "
-        f"accomplice {found.accomplice_usd:+,.0f} USD, {found.calls} calls in {found.plans} plans, seed {SEED}\n{moves}\n"
+        f"\nworst loss in 24 hours {result.worst_day * BPS:.0f} bps of NAV, bound {limit * BPS:.0f} bps, "
+        f"accomplice {result.accomplice_usd:+,.0f} USD, {result.calls} calls in {result.plans} plans, seed {SEED}\n{moves}\n"
     )
 
 
@@ -68,9 +68,9 @@ def test_a_window_of_a_day_is_a_window_of_a_day() -> None:
 
 
 def test_one_call_cannot_take_more_than_its_own_limit(levered: Scene) -> None:
-    thief, policy = Thief(levered, CAPITAL), levered.policy()
+    attacker, policy = Attacker(levered, CAPITAL), levered.policy()
     for kind, limit in (("wash", policy.max_loss_bps), ("dump", policy.max_emergency_loss_bps)):
-        haul = thief.carry_out([Move(kind, "WETH", 1.0, 0.8, 0)], 1)
+        haul = attacker.carry_out([Move(kind, "WETH", 1.0, 0.8, 0)], 1)
         assert haul.broken == []
         assert 0 < haul.worst_day() * BPS <= limit + 1
 
@@ -78,7 +78,7 @@ def test_one_call_cannot_take_more_than_its_own_limit(levered: Scene) -> None:
 @pytest.mark.parametrize("kind", ["wash", "dump", "lever"])
 def test_row_63_no_allowance_is_left_after_any_call(levered: Scene, kind: str) -> None:
     """Also where a swap takes less than was approved for it."""
-    haul = Thief(levered, CAPITAL).carry_out([Move(kind, "LINK", 0.3, 0.0, 610)], 1)
+    haul = Attacker(levered, CAPITAL).carry_out([Move(kind, "LINK", 0.3, 0.0, 610)], 1)
     assert haul.calls > 0
     assert haul.navs[-1][1] != haul.navs[0][1]
     assert haul.broken == []

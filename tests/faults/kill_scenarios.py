@@ -1,5 +1,5 @@
-"""How a process dies at each failpoint, and dies again while it recovers. Each story ends where its twin, which nobody
-killed, ends."""
+"""How a keeper is killed at each failpoint, and killed again while it recovers. Each scenario must end where its twin
+ends, the same run in which no keeper is killed."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keeper.runtime.failpoints import Failpoint
-from tests.faults.scene import Trial
+from tests.faults.fixtures import Trial
 
 F = Failpoint
-DEAR = {
+HIGH_GAS_CAPS = {
     "KEEPER_DECISION__URGENCY__ROUTINE__MAX_GAS_PRICE_GWEI": "400",
     "KEEPER_DECISION__URGENCY__OUT_OF_BAND__MAX_GAS_PRICE_GWEI": "400",
 }
-"""Room for higher prices."""
-PATIENT = {"KEEPER_SEND__GIVE_UP_AFTER_S": "2", "KEEPER_SEND__BUMP_AFTER_S": "1"}
+"""Gas price caps that leave room for several fee raises."""
+SHORT_WAIT = {"KEEPER_SEND__GIVE_UP_AFTER_S": "2", "KEEPER_SEND__BUMP_AFTER_S": "1"}
 ONLY_THE_SUPERSEDING = 6
-"""Looks for receipts before a block comes: more than it takes to settle and to supersede."""
+"""Receipt polls before a block is mined: more than a keeper needs to settle and to supersede."""
 BEYOND_DEADLINE = 60
 """Blocks of 12 s: more than plan.deadline_s."""
 
 
 @dataclass(frozen=True)
-class Story:
-    """``tell`` is one way of dying: it kills at least one keeper at ``failpoint``. ``again`` is where the next one dies,
-    recovering; empty: nowhere. Stories of one ``kind`` have one twin."""
+class KillScenario:
+    """``play`` kills at least one keeper at ``failpoint``. ``again`` is the failpoint at which the recovering keeper is
+    killed too; empty if it is not. Scenarios of one ``kind`` share a twin."""
 
     failpoint: Failpoint
     kind: str
-    tell: Callable[[Trial, str], None]
+    play: Callable[[Trial, str], None]
     again: str = ""
 
     @property
@@ -40,34 +40,34 @@ class Story:
 
 
 def _plain(point: Failpoint) -> Callable[[Trial, str], None]:
-    def tell(trial: Trial, again: str) -> None:
+    def play(trial: Trial, again: str) -> None:
         trial.run(failpoint=point)
         _again(trial, again)
 
-    return tell
+    return play
 
 
 def _slow(point: Failpoint) -> Callable[[Trial, str], None]:
-    """Nothing is mined for a while: the price is raised."""
+    """Nothing is mined for a while, so the keeper raises the fee."""
 
-    def tell(trial: Trial, again: str) -> None:
+    def play(trial: Trial, again: str) -> None:
         trial.proxy.mines_on_poll = None if point is F.UNKNOWN_COMMITTED else 12
-        trial.run(failpoint=point, more=PATIENT if point is F.UNKNOWN_COMMITTED else DEAR)
+        trial.run(failpoint=point, more=SHORT_WAIT if point is F.UNKNOWN_COMMITTED else HIGH_GAS_CAPS)
         trial.proxy.mines_on_poll = 1
         _again(trial, again)
 
-    return tell
+    return play
 
 
 def _recovering(first: Failpoint, point: Failpoint) -> Callable[[Trial, str], None]:
-    """Killed at ``first``, and the one that recovers from it at ``point``."""
+    """The first keeper is killed at ``first``, and the recovering one at ``point``."""
 
-    def tell(trial: Trial, again: str) -> None:
+    def play(trial: Trial, again: str) -> None:
         trial.run(failpoint=first)
         trial.run(failpoint=point)
         _again(trial, again)
 
-    return tell
+    return play
 
 
 def _final(trial: Trial, again: str) -> None:
@@ -104,9 +104,9 @@ def _displaced(trial: Trial, again: str) -> None:
 
 
 def _superseded(point: Failpoint) -> Callable[[Trial, str], None]:
-    """A rebalance of a levered vault is stuck, and somebody deleverages by hand."""
+    """A rebalance of a levered vault is stuck, and an operator runs `keeper deleverage`."""
 
-    def tell(trial: Trial, again: str) -> None:
+    def play(trial: Trial, again: str) -> None:
         trial.lever()
         trial.proxy.mines_on_poll = None
         trial.run(failpoint=F.BROADCAST, more=trial.eager)
@@ -115,7 +115,7 @@ def _superseded(point: Failpoint) -> Callable[[Trial, str], None]:
         _again(trial, again)
         trial.run("deleverage", "--execute", "--json")
 
-    return tell
+    return play
 
 
 def _again(trial: Trial, again: str) -> None:
@@ -138,55 +138,57 @@ RECOVERING = (
 )
 DURING_RECOVERY = ("settle_begins", "settle_rebroadcast", "settled", "attempt_committed", "record_begins", "")
 
-STORIES: tuple[Story, ...] = (
-    *(Story(point, "plain", _plain(point)) for point in PLAIN),
-    *(Story(point, "plain", _slow(point)) for point in SLOW),
-    *(Story(point, "plain", _recovering(first, point)) for first, point in RECOVERING),
-    Story(F.SETTLE_FINAL, "plain", _final),
-    Story(F.SETTLE_UNMINED, "plain", _unmined),
-    Story(F.SETTLE_CANCELLING, "plain", _cancelled),
-    Story(F.SETTLE_DISPLACED, "displaced", _displaced),
-    Story(F.SUPERSESSION_COMMITTED, "superseded", _superseded(F.SUPERSESSION_COMMITTED)),
-    Story(F.ATTEMPT_COMMITTED, "superseded", _superseded(F.ATTEMPT_COMMITTED)),
+KILL_SCENARIOS: tuple[KillScenario, ...] = (
+    *(KillScenario(point, "plain", _plain(point)) for point in PLAIN),
+    *(KillScenario(point, "plain", _slow(point)) for point in SLOW),
+    *(KillScenario(point, "plain", _recovering(first, point)) for first, point in RECOVERING),
+    KillScenario(F.SETTLE_FINAL, "plain", _final),
+    KillScenario(F.SETTLE_UNMINED, "plain", _unmined),
+    KillScenario(F.SETTLE_CANCELLING, "plain", _cancelled),
+    KillScenario(F.SETTLE_DISPLACED, "displaced", _displaced),
+    KillScenario(F.SUPERSESSION_COMMITTED, "superseded", _superseded(F.SUPERSESSION_COMMITTED)),
+    KillScenario(F.ATTEMPT_COMMITTED, "superseded", _superseded(F.ATTEMPT_COMMITTED)),
 )
 
 
 def twin(trial: Trial, kind: str) -> None:
-    """The same without anybody dying."""
+    """The same run without a kill."""
     if kind == "displaced":
         trial.proxy.mines_on_poll = None
-        trial.run(more=PATIENT)
+        trial.run(more=SHORT_WAIT)
         trial.proxy.evict()
         trial.stranger_takes_the_nonce()
         trial.proxy.mine(4)
     elif kind == "superseded":
         trial.lever()
         trial.proxy.mines_on_poll = None
-        trial.run(more=PATIENT | trial.eager)
+        trial.run(more=SHORT_WAIT | trial.eager)
         trial.proxy.mines_on_poll = ONLY_THE_SUPERSEDING
         trial.run("deleverage", "--execute", "--json")
     else:
         trial.run()
 
 
-MOST_STORIES = 100_000
+MAX_SCENARIOS = 100_000
 
 
-def campaign(seed: int) -> Iterator[Story]:
-    """Every story, then every story again and again, its keepers dying once more on the way back."""
-    yield from STORIES
+def campaign(seed: int) -> Iterator[KillScenario]:
+    """Every scenario once, and then all of them repeatedly with a second kill during recovery."""
+    yield from KILL_SCENARIOS
     chance = np.random.default_rng(seed)
-    for number in range(MOST_STORIES):
-        story = STORIES[number % len(STORIES)]
-        yield Story(story.failpoint, story.kind, story.tell, str(chance.choice(DURING_RECOVERY)))
+    for number in range(MAX_SCENARIOS):
+        scenario = KILL_SCENARIOS[number % len(KILL_SCENARIOS)]
+        yield KillScenario(
+            scenario.failpoint, scenario.kind, scenario.play, str(chance.choice(DURING_RECOVERY))
+        )
 
 
 @dataclass
-class Summary:
-    """What a campaign found."""
+class CampaignResult:
+    """The result of a campaign."""
 
     kills: dict[str, int] = field(default_factory=dict)
-    stories: int = 0
+    scenarios: int = 0
     total: int = 0
     in_recovery: int = 0
     double: int = 0
@@ -195,6 +197,6 @@ class Summary:
     broken: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def least(self) -> int:
-        """Kills at the failpoint that saw the fewest."""
+    def fewest_kills(self) -> int:
+        """Kills at the failpoint with the fewest."""
         return min(self.kills.get(point.value, 0) for point in Failpoint)

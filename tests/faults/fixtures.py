@@ -1,4 +1,4 @@
-"""A vault on a real chain behind the proxy, a journal with its history, and keepers that run as real processes."""
+"""Fixtures of fault tests: a vault on a local chain behind a proxy, a journal, and keepers as real processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.tx.node import NAV_EVENTS
-from tests.faults.processes import Ended, Running, Zygote
+from tests.faults.processes import Ended, ForkServer, Running
 from tests.servers.geth_proxy import GethProxy
 
 QUICK = {
@@ -49,11 +49,11 @@ class VaultNow:
 
 @dataclass
 class Trial:
-    """One story on a chain and a journal of its own. ``broken`` collects what must never happen."""
+    """One test run on a chain and a journal of its own. ``broken`` collects violated invariants."""
 
     world: World
     proxy: GethProxy
-    zygote: Zygote
+    fork_server: ForkServer
     journal_url: str
     environment: dict[str, str]
     killed_at: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Trial:
         environment = {**self.environment, **(more or {})}
         if failpoint:
             environment["KEEPER_FAILPOINT"] = failpoint
-        ended = self.zygote.run(arguments or EXECUTE, environment)
+        ended = self.fork_server.run(arguments or EXECUTE, environment)
         if ended.killed:
             name = failpoint.partition(":")[0]
             self.killed_at[name] = self.killed_at.get(name, 0) + 1
@@ -80,7 +80,7 @@ class Trial:
         return sum(self.killed_at.values())
 
     def come_to_rest(self) -> Ended:
-        """Blocks and cycles until nothing is in flight and nothing is wanted."""
+        """Mines blocks and runs cycles until nothing is in flight and the keeper holds."""
         self.proxy.mines_on_poll = 1
         for _ in range(12):
             self.proxy.mine(3)
@@ -97,7 +97,7 @@ class Trial:
     def start(self, *arguments: str, failpoint: str = "", more: Mapping[str, str] | None = None) -> Running:
         """A keeper that runs while the test does something else; then ``ended``."""
         environment = {**self.environment, **(more or {}), "KEEPER_FAILPOINT": failpoint}
-        return self.zygote.start(arguments or EXECUTE, environment)
+        return self.fork_server.start(arguments or EXECUTE, environment)
 
     def ended(self, running: Running) -> Ended:
         ended = running.wait()
@@ -107,13 +107,13 @@ class Trial:
 
     @staticmethod
     def until(true: Callable[[], bool]) -> None:
-        """Looks until it is. Raises TimeoutError after a generous while."""
+        """Waits until the condition holds. Raises TimeoutError after 30 s."""
         pause = threading.Event()
         for _ in range(3_000):
             if true():
                 return
             pause.wait(0.01)
-        raise TimeoutError("it never came true")
+        raise TimeoutError("the condition did not come true")
 
     @staticmethod
     def stopped(running: Running) -> bool:
@@ -165,7 +165,7 @@ class Trial:
         key = Account.from_mnemonic(MNEMONIC, account_path=path).key.to_0x_hex()
         elsewhere = self.pause_file.with_name("elsewhere")
         elsewhere.mkdir(exist_ok=True)
-        other = Zygote(elsewhere)
+        other = ForkServer(elsewhere)
         environment = {
             **self.environment,
             "KEEPER_JOURNAL_URL": f"sqlite:///{elsewhere / 'other.db'}",
@@ -259,7 +259,7 @@ class Trial:
         )
 
     def check(self) -> list[str]:
-        """What must never happen, in journal, on the wire and on the chain."""
+        """Checks N1, N2 and N5 in the journal, on the wire and on the chain. Returns the violations."""
         with Journal.open_for_reading(self.journal_url) as journal:
             journal.verify()
             log = StoredAttempts(journal, lambda: 0.0)
@@ -291,12 +291,14 @@ class Trial:
 
 
 class Stage:
-    """A chain, a proxy and a journal that begin each trial as they were."""
+    """A chain, a proxy and a journal that are reset for each trial."""
 
-    def __init__(self, world: World, proxy: GethProxy, zygote: Zygote, folder: Path, base_url: str) -> None:
+    def __init__(
+        self, world: World, proxy: GethProxy, fork_server: ForkServer, folder: Path, base_url: str
+    ) -> None:
         self.world = world
         self.proxy = proxy
-        self.zygote = zygote
+        self.fork_server = fork_server
         self._folder = folder
         self._base_url = base_url
         deployment = replace(world.deployment, rpc_url=proxy.url)
@@ -312,12 +314,12 @@ class Stage:
 
     def _prepare(self) -> None:
         """The price history is read once; every trial's journal begins as a copy."""
-        ended = self.zygote.run(
+        ended = self.fork_server.run(
             ("pause", "--reason", "no journal yet"), self.environment | {"KEEPER_JOURNAL_URL": self._base_url}
         )
         (self._folder / "keeper.pause").unlink(missing_ok=True)
         self.proxy.mines_on_poll = None
-        ended = self.zygote.run(
+        ended = self.fork_server.run(
             EXECUTE,
             self.environment | {"KEEPER_JOURNAL_URL": self._base_url, "KEEPER_FAILPOINT": "simulated"},
         )
@@ -331,7 +333,7 @@ class Stage:
         url = self._copy()
         self.proxy.reset()
         trial = Trial(
-            self.world, self.proxy, self.zygote, url, self.environment | {"KEEPER_JOURNAL_URL": url}
+            self.world, self.proxy, self.fork_server, url, self.environment | {"KEEPER_JOURNAL_URL": url}
         )
         self.proxy.on_arrival = lambda raw: self._require_row(trial, raw)
         try:

@@ -1,4 +1,4 @@
-"""A warm process that forks one keeper per command: a real process each time, without two seconds of imports.
+"""A process with all imports done that forks one keeper per command: a real process without two seconds of imports.
 
 Reads JSON lines ``{"arguments", "environment", "output", "folder"}``, answers ``{"pid"}`` at once and ``{"status"}``
 (as ``os.waitpid`` gives it) when the keeper has ended. It opens nothing and has no threads, so that forking is safe.
