@@ -3,9 +3,6 @@ unit."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-
 BPS = 10_000
 WAD = 10**18
 RAY = 10**27
@@ -29,12 +26,14 @@ def to_float(raw: int, decimals: int) -> float:
 
 def raw_floor(amount: float, decimals: int) -> int:
     """Largest raw amount not above ``amount`` whole units. Use it for what we receive, sell or ask for."""
-    return math.floor(Fraction(amount) * unit(decimals))
+    numerator, denominator = amount.as_integer_ratio()
+    return numerator * unit(decimals) // denominator
 
 
 def raw_ceil(amount: float, decimals: int) -> int:
     """Smallest raw amount not below ``amount`` whole units. Use it for what we pay or owe."""
-    return math.ceil(Fraction(amount) * unit(decimals))
+    numerator, denominator = amount.as_integer_ratio()
+    return -(-numerator * unit(decimals) // denominator)
 
 
 def usd(raw: int, decimals: int, price: int) -> float:
@@ -44,9 +43,11 @@ def usd(raw: int, decimals: int, price: int) -> float:
 
 def raw_from_usd_floor(value_usd: float, decimals: int, price: int) -> int:
     """Largest raw amount that is worth at most ``value_usd`` at a price with 8 decimals."""
-    return math.floor(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)
+    numerator, denominator = value_usd.as_integer_ratio()
+    return numerator * unit(decimals + USD_DECIMALS) // (denominator * price)
 
 
 def raw_from_usd_ceil(value_usd: float, decimals: int, price: int) -> int:
     """Smallest raw amount that is worth at least ``value_usd`` at a price with 8 decimals."""
-    return math.ceil(Fraction(value_usd) * unit(decimals + USD_DECIMALS) / price)
+    numerator, denominator = value_usd.as_integer_ratio()
+    return -(-numerator * unit(decimals + USD_DECIMALS) // (denominator * price))

@@ -1,33 +1,32 @@
-"""The best pool or pools for each trade, and the least that each part of it must return."""
+"""The best pool or pools for each trade, and the minimum output of each swap."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
-from keeper.domain.units import BPS, usd
+from keeper.domain.units import BPS, unit, usd
 from keeper.planning.gas import swap_usd, usd_per_gas
 from keeper.planning.netting import Trade
-from keeper.planning.split import MOST_PARTS, Part, best_split, curves, net_usd
+from keeper.planning.split import MOST_PARTS, MinimumPrice, Part, best_split, curves, net_usd
 
 FEE_UNIT = 1_000_000
-"""Uniswap counts fees in hundredths of a bp."""
+"""Uniswap's fee unit: hundredths of a bp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A trade, or a part of one, with its route. ``amount_out`` raw is what the quoter expects, ``min_out`` what
-    the oracle says it must be.
+    """A trade, or a part of one, with its route. ``amount_out`` raw is what the quotes promise, ``min_out`` what the
+    oracle's prices demand.
 
-    ``fees_usd`` are the pools' fees; ``impact_usd`` is what is lost besides, against the feeds' prices
-    (negative: a gain). ``sells_balance``: whatever is there of the token is sold, ``amount_in`` is what is expected,
-    ``min_out`` that of what is certain.
+    ``fees_usd`` are the pools' fees. ``impact_usd`` is the rest of the loss against the feeds' prices; negative is a
+    gain. With ``sells_balance`` the swap sells the vault's whole balance of the token: ``amount_in`` is the expected
+    balance, ``min_out`` belongs to the guaranteed one.
     """
 
     trade: Trade
@@ -47,128 +46,138 @@ def best_fills(
     gas_symbol: str = HUB,
     most_parts: int = MOST_PARTS,
 ) -> tuple[Fill, ...]:
-    """The trade along one route, or in parts along several that have no pool in common, where more is left of that
-    after the gas of each further swap.
+    """The trade along one route, or in parts along several routes without a common pool, whichever is worth more after
+    gas.
 
-    Every part returns what the oracle asks for its amount and its pools. Raises NothingFeasible when neither one
-    route nor several together do.
+    Every part returns at least what the oracle's prices demand. Raises NothingFeasible where neither one route nor
+    several do.
     """
-    whole = _best_whole(trade, quotes, snapshot, max_slippage_bps, gas_symbol)
-    parts = _best_parts(trade, quotes, snapshot, max_slippage_bps, gas_symbol, most_parts, whole)
-    if parts:
-        return parts
+    offers = _Offers.of(trade, quotes, SwapTerms(snapshot, max_slippage_bps, gas_symbol))
+    whole = offers.best_whole()
+    parts = offers.best_parts(most_parts) if most_parts > 1 else ()
+    if len(parts) > 1 and (whole is None or offers.net_usd(parts) > offers.net_usd((whole,))):
+        return tuple(offers.fill(part) for part in parts)
     if whole is None:
-        raise _refusal(trade, quotes, snapshot, max_slippage_bps)
-    return (whole,)
+        raise offers.refusal()
+    return (offers.fill(whole),)
+
+
+@dataclass(frozen=True, slots=True)
+class SwapTerms:
+    """By what the swaps of a plan are judged. ``gas_symbol`` is the token whose price is that of the native coin."""
+
+    snapshot: MarketSnapshot
+    max_slippage_bps: int
+    gas_symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offers:
+    """The quotes for one trade, in parts or whole, and the minimum price of each of their routes."""
+
+    trade: Trade
+    terms: SwapTerms
+    quotes: tuple[Quote, ...]
+    minimums: Mapping[Route, MinimumPrice]
+
+    @classmethod
+    def of(cls, trade: Trade, quotes: Sequence[Quote], terms: SwapTerms) -> _Offers:
+        ends = (trade.sell, trade.buy)
+        own = tuple(quote for quote in quotes if (quote.route.symbols[0], quote.route.symbols[-1]) == ends)
+        minimums = {
+            route: minimum_price(route, terms.snapshot, terms.max_slippage_bps)
+            for route in dict.fromkeys(quote.route for quote in own)
+        }
+        return cls(trade, terms, own, minimums)
+
+    def best_whole(self) -> Part | None:
+        """The route with the highest value after the gas that the quoter counted."""
+        minimum_out = {route: price.out(self.trade.amount_in) for route, price in self.minimums.items()}
+        acceptable = [(quote, out) for quote, out in self._of_whole() if out >= minimum_out[quote.route]]
+        if not acceptable:
+            return None
+        unit_usd = usd_per_gas(self.terms.snapshot, self.terms.gas_symbol)
+        quote, out = max(acceptable, key=lambda pair: self._bought_usd(pair[1]) - pair[0].gas * unit_usd)
+        return Part(quote.route, self.trade.amount_in, out)
+
+    def best_parts(self, most_parts: int) -> tuple[Part, ...]:
+        return best_split(
+            curves(self.quotes, self.trade.amount_in, self.minimums),
+            self.trade.amount_in,
+            self._bought_usd(1),
+            swap_usd=self._swap_usd(),
+            most_parts=most_parts,
+        )
+
+    def net_usd(self, parts: Sequence[Part]) -> float:
+        """Value after the gas that the plan counts."""
+        return net_usd(parts, self._bought_usd(1), self._swap_usd())
+
+    def fill(self, part: Part) -> Fill:
+        value_usd = self.trade.value_usd
+        if part.amount_in != self.trade.amount_in:
+            value_usd = value_usd * part.amount_in / self.trade.amount_in
+        trade = replace(self.trade, amount_in=part.amount_in, value_usd=value_usd)
+        terms = self.terms
+        return fill_of(trade, part.route, part.amount_out, terms.snapshot, terms.max_slippage_bps)
+
+    def refusal(self) -> NothingFeasible:
+        returned = [
+            out / self.minimums[quote.route].out(self.trade.amount_in) for quote, out in self._of_whole()
+        ]
+        reason = (
+            f"the best pool returns {1 - max(returned):.2%} less than allowed"
+            if returned
+            else "no pool quotes it"
+        )
+        return NothingFeasible(
+            f"selling {self.trade.value_usd:,.0f} USD of {self.trade.sell} for {self.trade.buy}: {reason}",
+            remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
+        )
+
+    def _of_whole(self) -> Iterator[tuple[Quote, int]]:
+        """Quotes of the whole trade that have an output, with it."""
+        for quote in self.quotes:
+            if quote.amount_out is not None and quote.amount_in == self.trade.amount_in:
+                yield quote, quote.amount_out
+
+    def _bought_usd(self, amount: int) -> float:
+        snapshot = self.terms.snapshot
+        return usd(amount, snapshot.token(self.trade.buy).decimals, snapshot.price(self.trade.buy))
+
+    def _swap_usd(self) -> Callable[[Route], float]:
+        return partial(swap_usd, snapshot=self.terms.snapshot, symbol=self.terms.gas_symbol)
+
+
+def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> MinimumPrice:
+    """The oracle's price of a route after the pools' fees and the allowed slippage."""
+    sold, bought = snapshot.token(route.symbols[0]), snapshot.token(route.symbols[-1])
+    numerator = snapshot.price(sold.symbol) * unit(bought.decimals) * (BPS - max_slippage_bps)
+    denominator = snapshot.price(bought.symbol) * unit(sold.decimals) * BPS
+    for fee in route.fees:
+        numerator *= FEE_UNIT - fee
+        denominator *= FEE_UNIT
+    return MinimumPrice(numerator, denominator)
 
 
 def min_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
-    """What the oracle prices say the trade must return after the pools' own fees and the allowed slippage,
-    rounded up."""
-    sold, bought = snapshot.token(trade.sell), snapshot.token(trade.buy)
-    fair = Fraction(
-        trade.amount_in * snapshot.price(trade.sell) * 10**bought.decimals,
-        snapshot.price(trade.buy) * 10**sold.decimals,
-    )
-    kept = Fraction(BPS - max_slippage_bps, BPS)
-    for fee in route.fees:
-        kept *= Fraction(FEE_UNIT - fee, FEE_UNIT)
-    return max(1, math.ceil(fair * kept))
+    """Minimum output of a trade along a route at its ``minimum_price``."""
+    return minimum_price(route, snapshot, max_slippage_bps).out(trade.amount_in)
 
 
 def guarded(fill: Fill, tolerance_bps: int) -> Fill:
-    """At least what was quoted less the tolerance: a deleveraging is seen in the public mempool, and what an
-    emergency's wide slippage allows would be there for whoever trades just before it."""
+    """The fill with a minimum output of at least the quote less the tolerance.
+
+    A deleveraging is visible in the public mempool. Without this, whoever trades just before it could take all that an
+    emergency's wide slippage allows."""
     quoted = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
     return replace(fill, min_out=max(fill.min_out, quoted))
-
-
-def _best_whole(
-    trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int, gas_symbol: str
-) -> Fill | None:
-    """By the gas that the quoter counted."""
-    fills = [
-        (fill_of(trade, quote.route, quote.amount_out, snapshot, max_slippage_bps), quote.gas)
-        for quote in quotes
-        if quote.amount_out is not None and _answers(quote, trade)
-    ]
-    acceptable = [(fill, gas) for fill, gas in fills if fill.amount_out >= fill.min_out]
-    if not acceptable:
-        return None
-    per_gas = usd_per_gas(snapshot, gas_symbol)
-    price, decimals = snapshot.price(trade.buy), snapshot.token(trade.buy).decimals
-    best, _ = max(acceptable, key=lambda pair: usd(pair[0].amount_out, decimals, price) - pair[1] * per_gas)
-    return best
-
-
-def _best_parts(
-    trade: Trade,
-    quotes: Sequence[Quote],
-    snapshot: MarketSnapshot,
-    max_slippage_bps: int,
-    gas_symbol: str,
-    most_parts: int,
-    whole: Fill | None,
-) -> tuple[Fill, ...]:
-    """Nothing where the whole trade along one route leaves as much. Both are judged by the gas that the plan counts."""
-    if most_parts < 2:
-        return ()
-
-    def fill(part: Part) -> Fill:
-        of_trade = replace(
-            trade,
-            amount_in=part.amount_in,
-            value_usd=trade.value_usd * part.amount_in / trade.amount_in,
-        )
-        return fill_of(of_trade, part.route, part.amount_out, snapshot, max_slippage_bps)
-
-    unit_usd = usd(1, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
-    cost = partial(swap_usd, snapshot=snapshot, symbol=gas_symbol)
-    parts = best_split(
-        curves([quote for quote in quotes if _has_ends(quote.route, trade)], trade.amount_in),
-        trade.amount_in,
-        unit_usd,
-        cost,
-        most_parts,
-        lambda part: part.amount_out >= fill(part).min_out,
-    )
-    in_one = () if whole is None else (Part(whole.route, trade.amount_in, whole.amount_out),)
-    pays = not in_one or net_usd(parts, unit_usd, cost) > net_usd(in_one, unit_usd, cost)
-    return tuple(fill(part) for part in parts) if len(parts) > 1 and pays else ()
-
-
-def _refusal(
-    trade: Trade, quotes: Sequence[Quote], snapshot: MarketSnapshot, max_slippage_bps: int
-) -> NothingFeasible:
-    returned = [
-        quote.amount_out / least
-        for quote in quotes
-        if quote.amount_out is not None
-        and _answers(quote, trade)
-        and (least := min_out(trade, quote.route, snapshot, max_slippage_bps))
-    ]
-    seen = (
-        f"the best pool returns {1 - max(returned):.2%} less than allowed"
-        if returned
-        else "no pool quotes it"
-    )
-    return NothingFeasible(
-        f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {seen}",
-        remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
-    )
-
-
-def _answers(quote: Quote, trade: Trade) -> bool:
-    return _has_ends(quote.route, trade) and quote.amount_in == trade.amount_in
-
-
-def _has_ends(route: Route, trade: Trade) -> bool:
-    return (route.symbols[0], route.symbols[-1]) == (trade.sell, trade.buy)
 
 
 def fill_of(
     trade: Trade, route: Route, amount_out: int, snapshot: MarketSnapshot, max_slippage_bps: int
 ) -> Fill:
+    """The fill of a trade along a route that returns ``amount_out`` raw."""
     value_in = usd(trade.amount_in, snapshot.token(trade.sell).decimals, snapshot.price(trade.sell))
     value_out = usd(amount_out, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
     fees = value_in * (1.0 - math.prod(1.0 - fee / FEE_UNIT for fee in route.fees))

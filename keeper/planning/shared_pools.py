@@ -1,22 +1,21 @@
-"""Quotes are of a block in which nobody trades. Where one plan sends two trades through the same pool in the same
-direction, the later one finds the price that the earlier one left: its quotes are lowered by as much.
+"""Quotes are for a block in which nobody trades. Where two trades of a plan go through the same pool in the same
+direction, the second one finds the price that the first one left, so its quotes are lowered.
 
 A hop is a pool and a direction. Its output g is concave, its marginal price p = g' falls. After y has gone through,
-x returns g(y + x) - g(y). On the liquidity that a Uniswap V3 pool has in range, p(z) = p(0) / (1 + z/D)² (white
-paper, section 6.2.3: constant product on virtual reserves), so that p(y + z) / p(z) grows with z and
+x returns g(y + x) - g(y). In the liquidity that a Uniswap V3 pool has in range, p(z) = p(0) / (1 + z/D)² (white paper,
+section 6.2.3: constant product on virtual reserves), so that p(y + z) / p(z) grows with z and
 
     g(y + x) - g(y)  >=  g(x) · p(y) / p(0)   for every x.
 
-The factor p(y) / p(0) therefore lowers a whole ladder of sizes at once and leaves it concave. It is read off quotes in
-two ways, of which the smaller counts: by the slopes between quotes, which see liquidity thin out on the way; and by
-the mean prices m(z) = g(z) / z: p(y) / p(0) = (m(y) / m(0))², and 1/m is linear, as long as liquidity does not change.
-What follows the hop on a route only gets less to swap, at no worse a price, so that the factor holds for the route.
-Where liquidity thins out only behind what was asked, nothing here can tell: the simulation has the last word.
+The factor p(y) / p(0) therefore lowers a whole ladder of sizes and leaves it concave. It is estimated from quotes in
+two ways, and the smaller estimate counts. The slopes between quotes show where liquidity thins out on the way. The mean
+prices m(z) = g(z) / z give p(y) / p(0) = (m(y) / m(0))², with 1/m linear while liquidity does not change. The hops of a
+route after a shared hop get a smaller input, at no worse a price, so the factor holds for the whole route. Liquidity
+that thins out beyond the largest quoted size cannot be seen here; the simulation is the last check.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -31,13 +30,13 @@ from keeper.planning.split import Hop, hops, ladder
 Answers = Mapping[tuple[Route, int], Quote]
 """Quotes by route and raw amount in."""
 
-FEWEST_POINTS = 3
-"""Nothing for nothing and two answers: with one there is no telling how the price falls."""
+MIN_POINTS = 3
+"""The origin and two answers. One answer does not show how the price falls."""
 
 
 def entering(route: Route, amount_in: int, snapshot: MarketSnapshot) -> Mapping[Hop, int]:
-    """How much goes into each hop, raw of the token sold there. Behind the first hop at the feeds' prices without any
-    fee: rather too much than too little."""
+    """The amount that enters each hop, raw of the token sold there. After the first hop it is estimated at the feeds'
+    prices without fees, which is slightly too high."""
     sold = route.symbols[0]
     return {hop: _converted(amount_in, sold, hop[0], snapshot) for hop in hops(route)}
 
@@ -45,84 +44,94 @@ def entering(route: Route, amount_in: int, snapshot: MarketSnapshot) -> Mapping[
 def shared_hops(
     candidates: Iterable[tuple[Trade, Sequence[Route]]], snapshot: MarketSnapshot
 ) -> dict[Hop, int]:
-    """The hops that candidates of at least two trades have, and what all those trades together would send through,
-    raw of the token sold there."""
-    seen: dict[Hop, list[int]] = {}
+    """The hops that candidate routes of at least two trades use, with the amount that all these trades together would
+    send through, raw of the token sold there."""
+    amounts: dict[Hop, list[int]] = {}
     for trade, routes in candidates:
-        of_trade: dict[Hop, int] = {}
-        for route in routes:
-            of_trade.update(entering(route, trade.amount_in, snapshot))
-        for hop, amount in of_trade.items():
-            seen.setdefault(hop, []).append(amount)
-    return {hop: sum(amounts) for hop, amounts in seen.items() if len(amounts) > 1}
+        used = dict.fromkeys(hop for route in routes for hop in hops(route))
+        converted = {
+            sold: _converted(trade.amount_in, trade.sell, sold, snapshot) for sold in {hop[0] for hop in used}
+        }
+        for hop in used:
+            amounts.setdefault(hop, []).append(converted[hop[0]])
+    return {hop: sum(of_trades) for hop, of_trades in amounts.items() if len(of_trades) > 1}
 
 
 def after_others(
     quotes: Sequence[Quote], passed: Mapping[Hop, int], shared: Mapping[Hop, int], answers: Answers
 ) -> tuple[Quote, ...]:
-    """``quotes`` lowered by what has gone through their hops before: ``passed``, raw of the token sold there. Without
-    an amount where the pool was not seen to carry that much.
+    """``quotes`` after ``passed``, raw of the token sold there, has gone through the hops.
 
-    ``answers`` are those for the ``shared`` hops among others. Where they were never asked for, as in records made
-    before they were, the quotes stay as they are.
+    A quote loses its amount where no answer shows that the pool carries that much. ``answers`` are the quotes of the
+    ``shared`` hops, among others.
     """
-    kept = {
-        hop: _kept(hop, amount, ladder(shared[hop]), answers)
+    factors = {
+        hop: _price_factor(hop, amount, shared[hop], answers)
         for hop, amount in passed.items()
         if amount and hop in shared
     }
-    return tuple(_lowered(quote, kept) for quote in quotes)
+    if not factors:
+        return tuple(quotes)
+    by_route = {route: _route_factor(route, factors) for route in {quote.route for quote in quotes}}
+    return tuple(_lowered(quote, by_route[quote.route]) for quote in quotes)
 
 
-def _lowered(quote: Quote, kept: Mapping[Hop, Fraction]) -> Quote:
-    factor = math.prod((kept.get(hop, Fraction(1)) for hop in hops(quote.route)), start=Fraction(1))
+def _route_factor(route: Route, factors: Mapping[Hop, Fraction]) -> Fraction:
+    factor = Fraction(1)
+    for hop in hops(route):
+        if hop in factors:
+            factor *= factors[hop]
+    return factor
+
+
+def _lowered(quote: Quote, factor: Fraction) -> Quote:
     if factor == 1 or quote.amount_out is None:
         return quote
-    return replace(quote, amount_out=int(quote.amount_out * factor) or None)
+    return replace(quote, amount_out=quote.amount_out * factor.numerator // factor.denominator or None)
 
 
-def _kept(hop: Hop, passed: int, sizes: Sequence[int], answers: Answers) -> Fraction:
-    """p(passed) / p(0) of a hop."""
-    of_hop = Route(hop[:2], hop[2:])
-    if any((of_hop, size) not in answers for size in sizes):
-        return Fraction(1)
+def _price_factor(hop: Hop, passed: int, largest: int, answers: Answers) -> Fraction:
+    """p(passed) / p(0) of a hop that was quoted up to ``largest``; 0 where the quotes do not reach ``passed``."""
+    route = Route(hop[:2], hop[2:])
     points = [(0, 0)]
-    for size in sizes:
-        out = answers[of_hop, size].amount_out
-        if out is not None:
-            points.append((size, out))
-    if len(points) < FEWEST_POINTS or points[-1][0] < passed:
+    for size in ladder(largest):
+        answer = answers.get((route, size))
+        if answer is not None and answer.amount_out is not None:
+            points.append((size, answer.amount_out))
+    if len(points) < MIN_POINTS or points[-1][0] < passed:
         return Fraction(0)
     factor = min(_by_slopes(points, passed), _by_mean_prices(points, passed))
     return min(Fraction(1), max(Fraction(0), factor))
 
 
 def _by_slopes(points: Sequence[tuple[int, int]], size: int) -> Fraction:
-    """The mean price between two points is the marginal one half-way between them."""
+    """The mean price between two points is the marginal price half-way between them. Places are doubled to stay
+    integers."""
     prices = [
-        (Fraction(low + high, 2), Fraction(out_high - out_low, high - low))
-        for (low, out_low), (high, out_high) in pairwise(points)
+        (low + high, out_high - out_low, high - low) for (low, out_low), (high, out_high) in pairwise(points)
     ]
     start = _interpolated(prices, 0)
-    return _interpolated(prices, size) / start if start > 0 else Fraction(0)
+    return _interpolated(prices, 2 * size) / start if start > 0 else Fraction(0)
 
 
 def _by_mean_prices(points: Sequence[tuple[int, int]], size: int) -> Fraction:
-    inverse = [(Fraction(amount), Fraction(amount, out)) for amount, out in points[1:]]
+    inverse = [(amount, amount, out) for amount, out in points[1:]]
     now, start = _interpolated(inverse, size), _interpolated(inverse, 0)
     return (start / now) ** 2 if now > 0 else Fraction(0)
 
 
-def _interpolated(values: Sequence[tuple[Fraction, Fraction]], at: int) -> Fraction:
-    """Linear between the places, and beyond the outermost as between the two next to them."""
+def _interpolated(values: Sequence[tuple[int, int, int]], at: int) -> Fraction:
+    """``values`` are places with a numerator and a denominator. Linear between the two nearest places, and beyond the
+    outermost ones."""
     right = next((n for n in range(1, len(values)) if values[n][0] >= at), len(values) - 1)
-    (low, value), (high, next_value) = values[right - 1], values[right]
-    return value + (next_value - value) * (at - low) / (high - low)
+    (low, top, bottom), (high, next_top, next_bottom) = values[right - 1], values[right]
+    rise = (next_top * bottom - top * next_bottom) * (at - low)
+    return Fraction(top * next_bottom * (high - low) + rise, bottom * next_bottom * (high - low))
 
 
 def _converted(amount: int, sold: str, into: str, snapshot: MarketSnapshot) -> int:
     """At the feeds' prices, rounded up."""
     if sold == into:
         return amount
-    worth = amount * snapshot.price(sold) * unit(snapshot.token(into).decimals)
-    return -(-worth // (snapshot.price(into) * unit(snapshot.token(sold).decimals)))
+    value = amount * snapshot.price(sold) * unit(snapshot.token(into).decimals)
+    return -(-value // (snapshot.price(into) * unit(snapshot.token(sold).decimals)))

@@ -1,44 +1,59 @@
-"""How a trade is spread over several routes, from quotes for a ladder of sizes.
+"""How a trade is split over several routes, from quotes for a ladder of sizes.
 
-The output of a route is concave in what goes in: every unit finds a price that the ones before have worsened. Between
-the sizes that were asked it is therefore at least the straight line, which is what is counted on. Spreading an amount
-over given routes so that most comes out is then a matter of always taking the steepest piece next, until the marginal
-prices are equal (Boyd and Vandenberghe, Convex Optimization, section 5.5.3: water-filling). Each further route costs
-its gas whatever goes through it, so the sets of routes are gone through one by one.
+The output of a route is concave in its input, because every unit finds the price that the units before it have moved.
+Between two quoted sizes the output is therefore at least the straight line, and the line is what a split counts on. To
+spread an amount over given routes for the largest output, take the steepest piece of all curves next, until the amount
+is used up; marginal prices are then equal (Boyd and Vandenberghe, Convex Optimization, section 5.5.3: water-filling).
+Every further route costs gas, whatever goes through it, so each set of routes is tried.
 
 Routes that share a pool in the same direction are not independent: a set has at most one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 from keeper.domain.plan import Quote, Route
 
 EIGHTHS = (1, 2, 4, 6, 8)
-"""Of an amount, the sizes that a route is asked for: finer where a small part would go, the whole last."""
+"""Quoted sizes as eighths of an amount: finer where a small part would go; the whole amount is last."""
 MOST_PARTS = 3
-"""Over n equally deep pools the price impact is 1/n: a fourth part could save a twelfth of it, and costs as much gas
-and has as many ways to fail as the second, which saves half."""
+"""Over n equally deep pools the price impact is 1/n. A second part saves half of it; a fourth saves a twelfth, costs as
+much gas and adds as many ways to fail."""
 MOST_CANDIDATES = 8
-"""Best prices for an eighth of the trade: 92 sets of up to three. No pair of tokens has that many pools worth it."""
+"""The routes with the best prices for an eighth of the trade: at most 92 sets of up to three. No pair of tokens has
+more pools worth using."""
 
 Hop = tuple[str, str, int]
 """A pool and a direction: token sold, token bought, fee."""
 
 
 @dataclass(frozen=True, slots=True)
+class MinimumPrice:
+    """The lowest accepted raw output per raw input, as a fraction."""
+
+    numerator: int
+    denominator: int
+
+    def out(self, amount_in: int) -> int:
+        """Minimum output for ``amount_in`` raw, rounded up and at least 1."""
+        return max(1, -(-amount_in * self.numerator // self.denominator))
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
-    """What a route returns: ``outs`` raw at ``sizes`` raw, ascending, above 0; nothing for nothing."""
+    """The output of a route: ``outs`` raw at ``sizes`` raw, which ascend from above 0. Without ``minimum`` every output
+    is accepted."""
 
     route: Route
     sizes: tuple[int, ...]
     outs: tuple[int, ...]
+    minimum: MinimumPrice | None = None
 
     def out(self, amount: int) -> int:
-        """For up to the largest size; between two sizes the straight line, rounded down."""
+        """Output for at most the largest size; a straight line between two sizes, rounded down."""
         low, out_low = 0, 0
         for size, out in zip(self.sizes, self.outs, strict=True):
             if amount <= size:
@@ -49,7 +64,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a trade goes along a route, and what is expected of it, raw."""
+    """The part of a trade that goes along one route, and its expected output, raw."""
 
     route: Route
     amount_in: int
@@ -57,24 +72,30 @@ class Part:
 
 
 def ladder(amount: int) -> tuple[int, ...]:
-    """Ascending raw sizes above 0, rounded down; ``amount`` itself is the last."""
-    return tuple(sorted({amount * part // EIGHTHS[-1] for part in EIGHTHS} - {0}))
+    """Ascending raw sizes above 0, rounded down. The last is ``amount``."""
+    return tuple(sorted({amount * eighths // EIGHTHS[-1] for eighths in EIGHTHS} - {0}))
 
 
-def curves(quotes: Sequence[Quote], amount: int) -> tuple[Curve, ...]:
-    """Of the routes that answer the smallest size of ``amount``'s ladder, each up to where it stops answering."""
-    answers = {(quote.route, quote.amount_in): quote.amount_out for quote in quotes}
+def curves(
+    quotes: Sequence[Quote], amount: int, minimums: Mapping[Route, MinimumPrice] | None = None
+) -> tuple[Curve, ...]:
+    """The curve of every route that answers the smallest size of the ladder of ``amount``, up to the first size that it
+    cannot fill."""
+    answers: dict[Route, dict[int, int | None]] = {}
+    for quote in quotes:
+        answers.setdefault(quote.route, {})[quote.amount_in] = quote.amount_out
+    sizes = ladder(amount)
     found = []
-    for route in dict.fromkeys(quote.route for quote in quotes):
-        sizes, outs = [], []
-        for size in ladder(amount):
-            out = answers.get((route, size))
+    for route, outs_by_size in answers.items():
+        outs: list[int] = []
+        for size in sizes:
+            out = outs_by_size.get(size)
             if out is None:
                 break
-            sizes.append(size)
             outs.append(out)
-        if sizes:
-            found.append(Curve(route, tuple(sizes), tuple(outs)))
+        if outs:
+            minimum = minimums[route] if minimums is not None else None
+            found.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
     return tuple(found)
 
 
@@ -84,29 +105,29 @@ def best_split(
     usd_per_unit: float,
     swap_usd: Callable[[Route], float],
     most_parts: int = MOST_PARTS,
-    acceptable: Callable[[Part], bool] = lambda _: True,
 ) -> tuple[Part, ...]:
-    """The parts, together exactly ``amount``, that are worth most after the gas of their swaps; none where no set of
-    routes carries it with every part acceptable.
+    """The parts, together exactly ``amount``, that are worth most after the gas of their swaps. Empty where no set of
+    routes carries the amount with every part at its minimum price or better.
 
-    ``usd_per_unit`` is the value of one raw unit bought, ``swap_usd`` what a swap along a route costs in gas.
+    ``usd_per_unit`` is the value of one raw unit bought, ``swap_usd`` the gas of one swap along a route.
     """
     best: tuple[Part, ...] = ()
     best_usd = 0.0
     promising = _most_promising(candidates)
-    pieces = {curve.route: _pieces(curve) for curve in promising}
+    pieces = _steepest_first(promising)
     for chosen in _independent_sets(promising, most_parts):
-        parts = _spread(chosen, [pieces[curve.route] for curve in chosen], amount)
-        worth = net_usd(parts, usd_per_unit, swap_usd)
-        if parts and (not best or worth > best_usd) and all(acceptable(part) for part in parts):
-            best, best_usd = parts, worth
+        parts = _spread(chosen, promising, pieces, amount)
+        if parts:
+            worth = net_usd(parts, usd_per_unit, swap_usd)
+            if not best or worth > best_usd:
+                best, best_usd = parts, worth
     return best
 
 
 def net_usd(parts: Sequence[Part], usd_per_unit: float, swap_usd: Callable[[Route], float]) -> float:
-    """Value of what is bought less the gas of the swaps."""
-    bought = sum(part.amount_out for part in parts) * usd_per_unit
-    return bought - sum(swap_usd(part.route) for part in parts)
+    """Value of the output less the gas of the swaps."""
+    bought = sum([part.amount_out for part in parts]) * usd_per_unit
+    return bought - sum([swap_usd(part.route) for part in parts])
 
 
 def hops(route: Route) -> tuple[Hop, ...]:
@@ -118,35 +139,58 @@ def _most_promising(candidates: Sequence[Curve]) -> list[Curve]:
     return by_price[:MOST_CANDIDATES]
 
 
-def _independent_sets(candidates: Sequence[Curve], most_parts: int) -> Iterator[tuple[Curve, ...]]:
-    """Small sets first: of equal worth the one with fewer parts is kept."""
-    used = {curve.route: frozenset(hops(curve.route)) for curve in candidates}
-    for count in range(1, most_parts + 1):
-        for chosen in combinations(candidates, count):
-            together = frozenset[Hop]().union(*(used[curve.route] for curve in chosen))
-            if len(together) == sum(len(used[curve.route]) for curve in chosen):
-                yield chosen
+def _independent_sets(candidates: Sequence[Curve], most_parts: int) -> Iterator[tuple[int, ...]]:
+    """Indices of candidates without a common hop. Small sets come first, so that of equal worth the one with fewer
+    parts is kept."""
+    hops_of = [frozenset(hops(curve.route)) for curve in candidates]
+    sets: list[tuple[tuple[int, ...], frozenset[Hop]]] = [((), frozenset())]
+    for _ in range(most_parts):
+        sets = [
+            ((*chosen, index), used | hops_of[index])
+            for chosen, used in sets
+            for index in range(chosen[-1] + 1 if chosen else 0, len(candidates))
+            if used.isdisjoint(hops_of[index])
+        ]
+        yield from (chosen for chosen, _ in sets)
 
 
 def _spread(
-    chosen: Sequence[Curve], of_each: Sequence[Sequence[tuple[float, int]]], amount: int
+    chosen: tuple[int, ...], curves: Sequence[Curve], pieces: Sequence[tuple[int, int]], amount: int
 ) -> tuple[Part, ...]:
-    """Steepest pieces ``of_each`` first; none where the routes cannot carry it all, or one of them gets nothing."""
-    pieces = [(-slope, place, width) for place, its in enumerate(of_each) for slope, width in its]
-    taken = [0] * len(chosen)
+    """Empty where the chosen curves cannot carry the amount, one of them gets nothing, or one is below its minimum."""
+    taken = dict.fromkeys(chosen, 0)
     left = amount
-    # Stable: the pieces of one curve fall already, so they stay in their order.
-    for _, place, width in sorted(pieces, key=lambda piece: piece[0]):
-        taken[place] += min(width, left)
-        left -= min(width, left)
-    if left or not all(taken):
+    for index, width in pieces:
+        if index in taken:
+            if width >= left:
+                taken[index] += left
+                left = 0
+                break
+            taken[index] += width
+            left -= width
+    if left or not all(taken.values()):
         return ()
-    return tuple(Part(curve.route, part, curve.out(part)) for curve, part in zip(chosen, taken, strict=True))
+    parts = []
+    for index, amount_in in taken.items():
+        curve = curves[index]
+        out = curve.out(amount_in)
+        if curve.minimum is not None and out < curve.minimum.out(amount_in):
+            return ()
+        parts.append(Part(curve.route, amount_in, out))
+    return tuple(parts)
+
+
+def _steepest_first(curves: Sequence[Curve]) -> list[tuple[int, int]]:
+    """The straight pieces of all curves, as index of the curve and width. The sort is stable and the slopes of a
+    concave curve fall, so the pieces of one curve stay in their order."""
+    pieces = [(slope, index, width) for index, curve in enumerate(curves) for slope, width in _pieces(curve)]
+    pieces.sort(key=lambda piece: -piece[0])
+    return [(index, width) for _, index, width in pieces]
 
 
 def _pieces(curve: Curve) -> list[tuple[float, int]]:
-    """Slope and width of the straight lines of the curve's least concave majorant: real ladders are concave but for
-    rounding, and what comes out is counted on the ladder itself."""
+    """Slope and width of the straight lines of the curve's least concave majorant. Real ladders are concave except for
+    rounding; the expected output is read from the curve itself."""
     corners = [(0, 0)]
     for size, out in zip(curve.sizes, curve.outs, strict=True):
         while len(corners) > 1 and _bends_up(corners[-2], corners[-1], (size, out)):

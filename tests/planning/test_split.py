@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, product
 
@@ -14,6 +16,7 @@ from keeper.domain.plan import QuoteRequest, Route
 from keeper.planning.split import (
     MOST_PARTS,
     Curve,
+    MinimumPrice,
     Part,
     best_split,
     curves,
@@ -156,14 +159,27 @@ def test_of_routes_through_one_pool_in_the_same_direction_only_one_is_taken() ->
     assert len(used) == len(set(used))
 
 
-def test_a_part_that_is_not_acceptable_spoils_its_set_only() -> None:
+def test_a_part_below_its_minimum_price_excludes_its_set_only() -> None:
     amount = 10**12
-    candidates = of_pools([Pool(10**12, Fraction(1), 500)] * 3, amount)
-    parts = best_split(
-        candidates, amount, USD_PER_UNIT, free, acceptable=lambda part: part.route != a_route(0)
-    )
+    first, *others = of_pools([Pool(10**12, Fraction(1), 500)] * 3, amount)
+    unreachable = replace(first, minimum=MinimumPrice(2, 1))
+    parts = best_split([unreachable, *others], amount, USD_PER_UNIT, free)
     assert {part.route for part in parts} == {a_route(1), a_route(2)}
-    assert not best_split(candidates, amount, USD_PER_UNIT, free, acceptable=lambda _: False)
+    assert not best_split([unreachable], amount, USD_PER_UNIT, free)
+
+
+@examples(200)
+@given(pool=pools, amount=amounts, slack=st.integers(-1, 1))
+def test_a_part_that_returns_its_minimum_just_passes(pool: Pool, amount: int, slack: int) -> None:
+    (curve,) = of_pools([pool], amount)
+    exact = replace(curve, minimum=MinimumPrice(curve.outs[-1] + slack, amount))
+    assert bool(best_split([exact], amount, USD_PER_UNIT, free)) == (slack <= 0)
+
+
+@given(st.integers(1, 10**30), st.integers(1, 10**30), st.integers(1, 10**30))
+def test_a_minimum_is_rounded_up(amount: int, numerator: int, denominator: int) -> None:
+    exact = amount * Fraction(numerator, denominator)
+    assert MinimumPrice(numerator, denominator).out(amount) == max(1, math.ceil(exact))
 
 
 def test_a_route_that_stops_answering_gets_no_more_than_it_answered() -> None:
