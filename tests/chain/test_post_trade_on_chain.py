@@ -49,7 +49,7 @@ def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
     chain.pass_time(HOUR + 100)
     shown = keeper("rebalance", "--execute")
     assert "Trading costs, bps of value" in shown.out
-    assert "Checks of what was mined" in shown.out
+    assert "Checks after the transaction was mined" in shown.out
     newest = keeper("journal", "list", "--json").json()["records"][0]["record_id"]
     second = keeper("journal", "show", newest, "--json").json()
     costs = {one["symbol"]: one for one in second["trade_costs"]}
