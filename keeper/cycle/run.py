@@ -54,8 +54,8 @@ from keeper.domain.record import (
 )
 from keeper.domain.tx import Payload, Receipt
 from keeper.domain.urgency import Urgency
-from keeper.oracle.memory import remembered
-from keeper.oracle.price_gate import always_now, judged
+from keeper.oracle.memory import block_time_streak, updated_memory
+from keeper.oracle.price_gate import judged
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
 from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations
 from keeper.planning.verify import verify
@@ -227,7 +227,7 @@ class _Run:
         self._record = replace(self._record, read_round_trips=keeper.chain.round_trips - before_reading)
         read_at = keeper.clock.now() if keeper.compares_clocks else None
         now, last = reading.snapshot.block.timestamp, keeper.records.last_inputs()
-        memory = remembered(last.memory, last.snapshot) if last is not None else ()
+        memory = updated_memory(last.memory, last.snapshot) if last is not None else ()
         symbols = [token.symbol for token in reading.snapshot.tokens]
         asked = concurrency.run_in_background(lambda: _told(keeper.opinions, symbols, now))
         implied = keeper.implied.read(underlyings(policy), now, policy.decision.horizon_s)
@@ -374,7 +374,7 @@ def _newest(snapshot: MarketSnapshot, memory: Sequence[FeedMemory]) -> Mapping[s
         if reading.round.round_id
         and (
             reading.symbol not in before
-            or always_now(reading.round.updated_at, now, before[reading.symbol]) <= 1
+            or block_time_streak(reading.round.updated_at, now, before[reading.symbol]) <= 1
         )
     }
 

@@ -18,8 +18,8 @@ from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import MemoryRounds, StoredRounds
 from keeper.journal.store import Journal
-from keeper.oracle.memory import remembered
-from keeper.oracle.price_gate import judged, usable
+from keeper.oracle.memory import updated_memory
+from keeper.oracle.price_gate import judged, usable_prices
 from keeper.oracle.twap import twap_opinions
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
@@ -52,14 +52,16 @@ def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
 def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
     with Journal.open_for_reading(settings.journal_url) as journal:
         last = StoredRecords(journal).last_inputs()
-    return remembered(last.memory, last.snapshot) if last is not None else ()
+    return updated_memory(last.memory, last.snapshot) if last is not None else ()
 
 
 def second_opinions(context: DoctorContext) -> Diagnosis:
     snapshot, oracle = context.snapshot, context.policy.oracle
     opinions = (*twap_opinions(snapshot, oracle), *context.opinions)
     now = snapshot.block.timestamp
-    counts = {feed.symbol: len(usable(opinions, feed.symbol, now, oracle)) for feed in snapshot.feeds}
+    counts = {
+        feed.symbol: len(usable_prices(opinions, feed.symbol, now, policy=oracle)) for feed in snapshot.feeds
+    }
     detail = ", ".join(f"{symbol} {count}" for symbol, count in counts.items())
     if 0 in counts.values():
         return Diagnosis(

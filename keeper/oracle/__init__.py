@@ -1,1 +1,1 @@
-"""Whether a price may be believed. Pure."""
+"""Which prices the keeper trusts: rules on a feed's round, its history and second opinions. Pure."""

@@ -1,7 +1,7 @@
-"""Which prices may be believed, each beside what was seen before and what others say.
+"""The price gate: compares each feed with its history and with second opinions.
 
-A verdict is never better than what the round says about itself (``alone``), and judging twice gives the same as once,
-so that a replay judges again.
+A verdict is never better than that of the round alone (``single_feed_rules``). Judging a judged snapshot again changes
+nothing, so a replay can repeat it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,12 @@ from keeper.domain.policy import FeedPolicy, OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
 from keeper.oracle import rules
+from keeper.oracle.memory import block_time_streak
 from keeper.oracle.rules import Rule
 from keeper.oracle.twap import twap_opinions
-from keeper.oracle.verdict import with_finding
 
-ALWAYS = 3
-"""Looks in a row, each at a later block, at which a stamp that is the block's own is no accident any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """A feed's price beside the median of all usable sources, the feed among them; ``gap_bps`` is how far apart."""
-
-    price_usd: float
-    median_usd: float
-    others: int
-    gap_bps: float
+SUSPICIOUS_STREAK = 3
+"""Blocks in a row with the block's own time as ``updatedAt``. One or two can be an accident."""
 
 
 def judged(
@@ -40,120 +30,146 @@ def judged(
     memory: Sequence[FeedMemory],
     policy: OraclePolicy,
 ) -> MarketSnapshot:
-    """The snapshot with each feed's verdict."""
-    said = (*twap_opinions(snapshot, policy), *opinions)
-    remembered = {one.symbol: one for one in memory}
+    """The snapshot with each feed's verdict. Its pools give opinions of their own."""
+    all_opinions = (*twap_opinions(snapshot, policy), *opinions)
+    memory_of = {feed.symbol: feed for feed in memory}
     now = snapshot.block.timestamp
     return replace(
         snapshot,
         feeds=tuple(
-            _judge(reading, now, said, remembered.get(reading.symbol), policy) for reading in snapshot.feeds
+            _judged_feed(
+                _Case(
+                    reading=reading,
+                    now=now,
+                    prices=usable_prices(all_opinions, reading.symbol, now, policy=policy),
+                    memory=memory_of.get(reading.symbol),
+                    feed=policy.feed(reading.symbol),
+                    disagreement_bps=policy.disagreement_bps,
+                )
+            )
+            for reading in snapshot.feeds
         ),
     )
 
 
-def agreement(
-    reading: FeedReading, opinions: Sequence[Opinion], now: int, policy: OraclePolicy
-) -> Agreement | None:
-    """None where no other source has a usable word on it."""
-    others = [one.price_usd for one in usable(opinions, reading.symbol, now, policy)]
-    if not others or reading.price <= 0:
-        return None
-    price = reading.price_usd
-    # Of two that disagree neither is known to be right: the whole gap counts, not the half to their mean.
-    middle = others[0] if len(others) == 1 else statistics.median([price, *others])
-    return Agreement(price, middle, len(others), abs(price - middle) / middle * BPS)
-
-
-def usable(opinions: Sequence[Opinion], symbol: str, now: int, policy: OraclePolicy) -> list[_Said]:
-    """Those with a price of the symbol that is young enough."""
-    return [
-        _Said(one.source, one.price_usd)
-        for one in opinions
-        if one.symbol == symbol
-        and one.price_usd is not None
-        and math.isfinite(one.price_usd)
-        and one.price_usd > 0
-        and now - one.observed_at <= policy.opinion_max_age_s
-    ]
+def usable_prices(
+    opinions: Sequence[Opinion], symbol: str, now: int, *, policy: OraclePolicy
+) -> tuple[float, ...]:
+    """USD prices of the symbol from opinions that have a positive one and are at most ``opinion_max_age_s`` old."""
+    return tuple(
+        opinion.price_usd
+        for opinion in opinions
+        if opinion.symbol == symbol
+        and opinion.price_usd is not None
+        and math.isfinite(opinion.price_usd)
+        and opinion.price_usd > 0
+        and now - opinion.observed_at <= policy.opinion_max_age_s
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    source: str
-    price_usd: float
+class _Case:
+    """A reading and everything that it is compared with; ``prices`` are those of other sources."""
+
+    reading: FeedReading
+    now: int
+    prices: tuple[float, ...]
+    memory: FeedMemory | None
+    feed: FeedPolicy
+    disagreement_bps: int
 
 
-def _judge(
-    reading: FeedReading,
-    now: int,
-    opinions: Sequence[Opinion],
-    memory: FeedMemory | None,
-    policy: OraclePolicy,
-) -> FeedReading:
-    if reading.trust is Trust.DEAD:
-        return reading
-    feed, agreed = policy.feed(reading.symbol), agreement(reading, opinions, now, policy)
-    found = _findings(reading, now, agreed, memory, feed, policy)
-    return lowest_trust([reading, *(with_finding(reading, rule, why) for rule, why in found)])
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """A feed's gap to the median of all sources, the feed among them, and the largest gap that is allowed."""
+
+    median_usd: float
+    gap_bps: float
+    max_gap_bps: int
+
+    @property
+    def confirms(self) -> bool:
+        return self.gap_bps <= self.max_gap_bps
 
 
-def _findings(
-    reading: FeedReading,
-    now: int,
-    agreed: Agreement | None,
-    memory: FeedMemory | None,
-    feed: FeedPolicy,
-    policy: OraclePolicy,
-) -> Iterator[tuple[Rule, str]]:
-    band = feed.deviation_bps + policy.disagreement_bps
-    confirmed = agreed is not None and agreed.gap_bps <= band
-    if agreed is not None and not confirmed:
-        said = f"it says {agreed.price_usd:,.6g} USD, the median with {agreed.others} other source(s) is "
-        yield (
-            rules.DISAGREES,
-            f"{said}{agreed.median_usd:,.6g}: {agreed.gap_bps:,.0f} bps apart, at most {band}",
+def _judged_feed(case: _Case) -> FeedReading:
+    if case.reading.trust is Trust.DEAD:
+        return case.reading
+    verdicts = [rule.applied_to(case.reading, why) for rule, why in _findings(case)]
+    return lowest_trust([case.reading, *verdicts])
+
+
+def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:
+    agreement, price = _agreement(case), case.reading.price_usd
+    if agreement is not None and not agreement.confirms:
+        why = (
+            f"the feed reports {price:,.6g} USD, the median with {len(case.prices)} other source(s) is "
+            f"{agreement.median_usd:,.6g}: {agreement.gap_bps:,.0f} bps apart, at most {agreement.max_gap_bps}"
         )
-    if memory is not None:
-        yield from _beside_memory(reading, now, memory, feed, confirmed=confirmed)
-    if feed.heartbeat_s is not None:
-        age, limit = now - reading.round.updated_at, feed.heartbeat_s + feed.grace_s
+        yield rules.DISAGREES, why
+    if case.memory is not None:
+        yield from _backward_findings(case, case.memory)
+        if agreement is None or not agreement.confirms:
+            yield from _unconfirmed_findings(case, case.memory)
+    if case.feed.heartbeat_s is not None:
+        age, limit = case.now - case.reading.round.updated_at, case.feed.heartbeat_s + case.feed.grace_s
         if age > limit:
-            yield (
-                rules.TOO_OLD,
-                f"the last answer is {age} s old, its heartbeat is {feed.heartbeat_s} s and {feed.grace_s} s of grace",
+            why = (
+                f"the last answer is {age} s old, at most {limit} s are allowed: "
+                f"{case.feed.heartbeat_s} s of heartbeat and {case.feed.grace_s} s of grace"
             )
+            yield rules.TOO_OLD, why
 
 
-def _beside_memory(
-    reading: FeedReading, now: int, memory: FeedMemory, feed: FeedPolicy, *, confirmed: bool
-) -> Iterator[tuple[Rule, str]]:
-    latest, same_feed = reading.round, reading.feed == memory.feed
-    if same_feed and latest.round_id < memory.last_round_id:
-        yield rules.WENT_BACK, f"the feed went back from round {memory.last_round_id} to {latest.round_id}"
-    elif same_feed and latest.updated_at < memory.last_updated_at:
-        back = memory.last_updated_at - latest.updated_at
-        yield rules.TIME_WENT_BACK, f"round {latest.round_id} is stamped {back} s before one seen earlier"
-    if confirmed:
+def _agreement(case: _Case) -> _Agreement | None:
+    """None without a usable price of another source."""
+    if not case.prices:
+        return None
+    price = case.reading.price_usd
+    # With one other source nobody knows which of the two is right. Their median would halve the gap, so the whole gap
+    # counts.
+    median = case.prices[0] if len(case.prices) == 1 else statistics.median([price, *case.prices])
+    return _Agreement(
+        median_usd=median,
+        gap_bps=abs(price - median) / median * BPS,
+        max_gap_bps=case.feed.deviation_bps + case.disagreement_bps,
+    )
+
+
+def _backward_findings(case: _Case, memory: FeedMemory) -> Iterator[tuple[Rule, str]]:
+    latest = case.reading.round
+    if case.reading.feed != memory.feed:
         return
+    if latest.round_id < memory.last_round_id:
+        yield rules.WENT_BACK, f"the feed went back from round {memory.last_round_id} to {latest.round_id}"
+    elif latest.updated_at < memory.last_updated_at:
+        back = memory.last_updated_at - latest.updated_at
+        yield (
+            rules.TIME_WENT_BACK,
+            f"the timestamp of round {latest.round_id} is {back} s before one that was seen before",
+        )
+
+
+def _unconfirmed_findings(case: _Case, memory: FeedMemory) -> Iterator[tuple[Rule, str]]:
+    """Rules that another source within the tolerance overrules."""
+    reading = case.reading
     if memory.fresh_answer > 0:
-        elapsed = now - memory.fresh_at
-        jump, most = abs(math.log(reading.price / memory.fresh_answer)), largest_jump(elapsed, feed)
-        if jump > most:
-            moved = f"from {memory.fresh_answer / USD:,.6g} to {reading.price_usd:,.6g} USD in {elapsed} s"
-            believed = f"where {math.exp(most):.3g} is believed without another source"
-            yield rules.JUMPED, f"{moved}, a factor of {math.exp(jump):.3g} {believed}"
-    if same_feed and always_now(latest.updated_at, now, memory) >= ALWAYS:
-        yield rules.ALWAYS_NOW, f"stamped with the block's own time {ALWAYS} looks in a row"
+        elapsed = case.now - memory.fresh_at
+        jump, limit = abs(math.log(reading.price / memory.fresh_answer)), _max_log_jump(elapsed, case.feed)
+        if jump > limit:
+            why = (
+                f"from {memory.fresh_answer / USD:,.6g} to {reading.price_usd:,.6g} USD in {elapsed} s, a factor of "
+                f"{math.exp(jump):.3g}; without another source at most {math.exp(limit):.3g} is accepted"
+            )
+            yield rules.JUMPED, why
+    streak = block_time_streak(reading.round.updated_at, case.now, memory)
+    if reading.feed == memory.feed and streak >= SUSPICIOUS_STREAK:
+        yield rules.ALWAYS_NOW, f"the timestamp was the block's own in {streak} blocks in a row"
 
 
-def largest_jump(elapsed_s: int, feed: FeedPolicy) -> float:
-    """Of the logarithm of the price, ``elapsed_s`` after it was last accepted."""
+def _max_log_jump(elapsed_s: int, feed: FeedPolicy) -> float:
+    """Largest accepted move of the price's logarithm, ``elapsed_s`` after it was last accepted.
+
+    ``max_jump`` within an hour, then growing with the square root of time, as a random walk does.
+    """
     return math.log1p(feed.max_jump) * math.sqrt(max(1.0, elapsed_s / SECONDS_PER_HOUR))
-
-
-def always_now(updated_at: int, now: int, memory: FeedMemory) -> int:
-    """Looks in a row that found the block's own time, this one counted; a look at the same block counts once."""
-    if updated_at != now:
-        return 0
-    return memory.block_time_streak + (now > memory.observed_at)

@@ -1,51 +1,61 @@
-"""Every reason not to believe a price, by name: what it allows and what it means.
+"""Every reason not to trust a price, by name: the verdict and its meaning.
 
-FRESH trades; STALE and SUSPECT only lower risk; DEAD: the asset is neither bought nor sold.
+FRESH allows every trade; STALE and SUSPECT allow only trades that lower risk; DEAD allows no trade of the asset.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keeper.domain.market import Trust
+from keeper.domain.market import FeedReading, Trust
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """``name`` and ``meaning`` are shown to operators; docs/prices.md has the same text."""
+
     name: str
     trust: Trust
     meaning: str
 
+    def applied_to(self, reading: FeedReading, why: str) -> FeedReading:
+        """The reading with this rule's verdict; ``why`` has the numbers."""
+        return replace(reading, trust=self.trust, rule=self.name, reason=f"{reading.symbol}: {why}")
 
-NO_ROUND = Rule("no_round", Trust.DEAD, "the feed gives no round: it reverts, or was never answered")
+
+NO_ROUND = Rule("no_round", Trust.DEAD, "the feed returns no round: it reverts, or it never had an answer")
 NOT_POSITIVE = Rule("not_positive", Trust.DEAD, "the answer is zero or negative")
-FROM_FUTURE = Rule("from_future", Trust.SUSPECT, "the answer is stamped later than the block it was read in")
-WENT_BACK = Rule("went_back", Trust.SUSPECT, "the round's number is below one that was seen before")
+FROM_FUTURE = Rule(
+    "from_future", Trust.SUSPECT, "the answer's timestamp is later than that of the block it was read in"
+)
+WENT_BACK = Rule("went_back", Trust.SUSPECT, "the round's number is lower than one that was seen before")
 TIME_WENT_BACK = Rule(
-    "time_went_back", Trust.SUSPECT, "a newer round is stamped earlier than one that was seen before"
+    "time_went_back", Trust.SUSPECT, "the answer's timestamp is earlier than one that was seen before"
 )
 TOO_OLD = Rule(
-    "too_old", Trust.STALE, "the answer is older than heartbeat and grace, or than the vault takes"
+    "too_old", Trust.STALE, "the answer is older than heartbeat plus grace, or older than the vault accepts"
 )
 AT_BOUND = Rule(
     "at_bound",
     Trust.SUSPECT,
-    "the answer is the least or the most that the aggregator can say, so the price may be beyond it",
+    "the answer is the lowest or the highest that the aggregator can report, so the price may be beyond it",
 )
 JUMPED = Rule(
     "jumped",
     Trust.SUSPECT,
-    "the answer is further from the last accepted one than a market moves in that time, unconfirmed by other sources",
+    "the answer is further from the last accepted one than a market moves in that time, and no other source "
+    "confirms it",
 )
 ALWAYS_NOW = Rule(
     "always_now",
     Trust.SUSPECT,
-    "the answer bears the block's own time at every look, so its age says nothing, and no other source confirms it",
+    "the answer had the block's own timestamp in three blocks in a row, so its age is unknown, and no other source "
+    "confirms it",
 )
 DISAGREES = Rule(
     "disagrees",
     Trust.SUSPECT,
-    "the answer is further from the median of all sources than the feed's deviation explains",
+    "the answer is further from the median of all sources than the feed's deviation threshold and the tolerance allow",
 )
 
 RULES = (

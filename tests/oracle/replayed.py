@@ -12,7 +12,7 @@ from pathlib import Path
 from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
 from keeper.domain.policy import FeedPolicy
 from keeper.domain.prices import FeedMemory, Opinion
-from keeper.oracle.memory import remembered
+from keeper.oracle.memory import updated_memory
 from keeper.oracle.price_gate import judged
 from keeper.oracle.single_feed_rules import single_feed_verdicts
 from tests.factories import a_block, a_snapshot, an_oracle_policy
@@ -71,7 +71,7 @@ class Gate:
         ]
         after = judged(snapshot, opinions, self.memory, self.policy)
         if keep:
-            self.memory = remembered(self.memory, after)
+            self.memory = updated_memory(self.memory, after)
         return after.feeds[0]
 
 

@@ -13,7 +13,7 @@ from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
 from keeper.domain.policy import OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import USD
-from keeper.oracle.memory import remembered
+from keeper.oracle.memory import updated_memory
 from keeper.oracle.price_gate import judged
 from keeper.oracle.rules import RULES
 from keeper.oracle.single_feed_rules import single_feed_verdicts
@@ -124,7 +124,7 @@ def test_a_feed_that_is_always_fresh_is_noticed_at_the_third_look() -> None:
     for place in range(5):
         now = NOW + 12 * place
         snapshot = judged(look(weth(updated_at=now), now), (), memory, POLICY)
-        memory = remembered(memory, snapshot)
+        memory = updated_memory(memory, snapshot)
         rules.append(snapshot.feeds[0].rule)
     assert rules == ["", "", "always_now", "always_now", "always_now"]
     confirmed = judged(look(weth(updated_at=now + 12), now + 12), said(1_650.0, at=now + 12), memory, POLICY)
@@ -135,7 +135,7 @@ def test_looking_often_at_one_block_does_not_make_a_feed_always_fresh() -> None:
     memory: tuple[FeedMemory, ...] = ()
     for _ in range(5):
         snapshot = judged(look(weth(updated_at=NOW)), (), memory, POLICY)
-        memory = remembered(memory, snapshot)
+        memory = updated_memory(memory, snapshot)
     assert snapshot.feeds[0].trust is Trust.FRESH
 
 
@@ -160,14 +160,14 @@ def test_the_median_of_all_sources_decides(
 
 def test_what_was_not_fresh_is_not_what_later_prices_are_compared_with() -> None:
     bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
-    (after,) = remembered((a_memory(),), bad)
+    (after,) = updated_memory((a_memory(),), bad)
     assert (after.fresh_answer, after.fresh_at) == (PRICE, NOW - 60)
     assert after.last_round_id == 101
 
 
 def test_a_stamp_from_the_future_does_not_make_honest_rounds_look_old() -> None:
     ahead = judged(look(weth(updated_at=NOW + 9_000, round_id=500)), (), (a_memory(),), POLICY)
-    (after,) = remembered((a_memory(),), ahead)
+    (after,) = updated_memory((a_memory(),), ahead)
     assert (after.last_round_id, after.last_updated_at) == (99, NOW - 120)
 
 

@@ -37,10 +37,11 @@ def opinions(*pools: PoolHistory) -> list[tuple[float | None, str]]:
 
 
 def test_the_price_does_not_depend_on_which_token_has_the_lower_address() -> None:
-    price = mean_price(a_pool(), 18, 6)
+    price = mean_price(a_pool(), 202_260, asset_decimals=18, cash_decimals=6)
     assert price == pytest.approx(1e12 / 1.0001**202_260)
     assert price == pytest.approx(1_645.9, rel=1e-3)
-    assert mean_price(a_pool(asset_is_token0=True, mean_tick=-202_260), 18, 6) == pytest.approx(price)
+    mirrored = a_pool(asset_is_token0=True)
+    assert mean_price(mirrored, -202_260, asset_decimals=18, cash_decimals=6) == pytest.approx(price)
 
 
 @given(st.integers(-400_000, 400_000), st.integers(10**6, 10**24))
