@@ -13,7 +13,7 @@ from keeper.backtest.ledger import COST_FIELDS
 from keeper.backtest.market_replay import at_last_known_prices
 from keeper.backtest.result import BacktestResult, Costs
 from keeper.backtest.universe import universes
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 
@@ -23,28 +23,28 @@ ALLOCATIONS = {
     "minimum variance": "minimum_variance",
     "hierarchical risk parity": "hierarchical_risk_parity",
 }
-"""Name on screen to ``size.allocation``; each is levered to the same target under the same bounds."""
+"""Display name to ``size.allocation``. Each is levered to the same target under the same bounds."""
 
 DECIDES_EVERY = {"hierarchical_risk_parity": 24}
-"""Bars from one decision to the next: a call of the library takes milliseconds."""
+"""Bars between decisions, because one call of the library takes milliseconds."""
 
 REBALANCE_DAYS = 30
 TRADE_COST_BPS = 30.0
-"""Of a holding's own trades: a pool's fee; holders are not charged for slippage or gas, which favours them."""
+"""Pool fee of a passive holding's trades. Holdings pay no slippage and no gas, which favours them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """Fixed shares of NAV, the rest in the debt asset; rebalanced every 30 days where it has more than one part."""
+class PassiveHolding:
+    """Fixed shares of NAV and the rest in the debt asset, rebalanced every 30 days if it has more than one part."""
 
     name: str
     shares: Mapping[str, float]
 
 
 HOLDINGS = (
-    Holding("BTC held", {"WBTC": 1.0}),
-    Holding("ETH held", {"WETH": 1.0}),
-    Holding("60/40", {"WBTC": 0.3, "WETH": 0.3}),
+    PassiveHolding("BTC held", {"WBTC": 1.0}),
+    PassiveHolding("ETH held", {"WETH": 1.0}),
+    PassiveHolding("60/40", {"WBTC": 0.3, "WETH": 0.3}),
 )
 
 
@@ -52,8 +52,10 @@ def with_allocation(policy: Policy, allocation: str) -> Policy:
     return replace(policy, size=replace(policy.size, allocation=allocation))
 
 
-def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> BacktestResult | None:
-    """The holding from the bar on which the policy could first decide; None where an asset has no price then."""
+def held(
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, holding: PassiveHolding
+) -> BacktestResult | None:
+    """The holding from the bar at which the policy could first decide. None if an asset has no price there."""
     first = universes(path, policy)[0].start
     columns = [path.symbols.index(symbol) for symbol in holding.shares if symbol in path.symbols]
     closes = at_last_known_prices(path).closes[first:]
@@ -62,7 +64,9 @@ def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> Ba
     shares = np.zeros(len(path.symbols))
     shares[columns] = [holding.shares[path.symbols[column]] for column in columns]
     prices = np.nan_to_num(closes)
-    nav, weights, paid = _walk(prices, path.stable[first:], shares, venue.initial_nav_usd, path.bar_seconds)
+    nav, weights, paid = _simulate(
+        prices, path.stable[first:], shares, venue.initial_nav_usd, path.bar_seconds
+    )
     bars = len(nav)
     fees = paid[-1]
     spent = np.zeros((bars, len(COST_FIELDS)))
@@ -97,7 +101,7 @@ def held(path: MarketPath, policy: Policy, venue: Venue, holding: Holding) -> Ba
     )
 
 
-def _walk(
+def _simulate(
     prices: NDArray[np.float64],
     stable: NDArray[np.float64],
     shares: NDArray[np.float64],

@@ -1,4 +1,4 @@
-"""Bar by bar along a path, through the same functions as the live keeper: assess, propose, verify."""
+"""Runs a strategy bar by bar along a path, with the functions of the live keeper: assess, propose, verify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keeper.backtest.market_replay import MarketReplay, at_last_known_prices, wi
 from keeper.backtest.record import Recorder
 from keeper.backtest.result import BacktestResult, Costs, Event
 from keeper.backtest.universe import Universe, universes
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import SimulatedVenue
 from keeper.cycle.pipeline import Assessment, assess, propose, required_quotes
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
@@ -34,23 +34,25 @@ PROGRESS_EVERY = 200
 def backtest(
     path: MarketPath,
     policy: Policy,
-    venue: Venue,
+    venue: SimulatedVenue,
     name: str,
     progress: Progress | None = None,
     every: int = 1,
 ) -> BacktestResult:
-    """What the policy would have done along the path, starting in cash at the first bar with an estimate.
+    """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
-    A decision at a bar's close sees nothing later and trades at that close. Assets join when they have enough history.
-    ``every``: bars from one decision to the next. Raises BadInput when the path is too short for one decision.
+    A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
+    ``every`` is the number of bars between decisions. Raises BadInput if the path is too short for one decision.
     """
-    run = _Run(path, policy, venue, name, every)
+    run = _BacktestRun(path, policy, venue, name, every)
     run.along(progress)
     return run.result()
 
 
-class _Run:
-    def __init__(self, path: MarketPath, policy: Policy, venue: Venue, name: str, every: int) -> None:
+class _BacktestRun:
+    def __init__(
+        self, path: MarketPath, policy: Policy, venue: SimulatedVenue, name: str, every: int
+    ) -> None:
         estimate = policy.estimate
         if path.bar_seconds != estimate.bar_seconds:
             raise BadInput(

@@ -1,5 +1,4 @@
-"""What the vault holds and owes between decisions, and what it has paid so far. Whole tokens, as floats: a model of
-money, not money."""
+"""The vault's holdings, debt and paid costs during a backtest, in whole tokens as floats. This is a model."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import Costs
-from keeper.backtest.venue import VaultSize, Venue
+from keeper.backtest.venue import SimulatedVenue, VaultSize
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
 from keeper.sizing.bounds import borrow_rate
@@ -26,7 +25,7 @@ class Ledger:
     """``amounts`` (n,) of the risk assets, all supplied as collateral; ``cash`` lies idle, ``debt`` is owed: both in
     the debt asset. ``used_loss`` and ``used_turnover`` are the vault's leaky buckets, fractions of NAV."""
 
-    venue: Venue
+    venue: SimulatedVenue
     symbols: tuple[str, ...]
     amounts: NDArray[np.float64]
     cash: float
@@ -38,12 +37,12 @@ class Ledger:
     used_turnover: float = 0.0
     used_at: int = 0
     on_paper: float = 1.0
-    """What one of the vault's dollars stands for in the curve of compounded returns; ``spent`` counts in those."""
+    """Dollars of the compounded curve per dollar of the vault. ``spent`` counts in dollars of the curve."""
     borrow_rate: float = 0.0
-    """Yearly; of the reserve's curve with our own debt in it, as of the last change of the debt by a trade."""
+    """Yearly rate from the reserve's curve including our own debt, set when a trade changes the debt."""
 
     def values(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-        """USD per asset; an asset without a price counts nothing, and is never held."""
+        """USD per asset. An asset without a price is never held and counts 0."""
         return np.where(self.amounts > 0.0, self.amounts * prices, 0.0)
 
     def nav(self, prices: NDArray[np.float64], stable: float) -> float:
@@ -76,7 +75,7 @@ class Ledger:
         self.pay("interest_earned", float(np.where(earned > 0.0, earned * prices, 0.0).sum()))
 
     def drain(self, now: int) -> None:
-        """The vault's daily budgets refill evenly over a day."""
+        """Refills the vault's daily budgets evenly over a day."""
         share = (now - self.used_at) / DAY_S
         policy = self.venue.vault
         self.used_loss = max(0.0, self.used_loss - share * policy.max_daily_loss_bps / BPS)
@@ -86,7 +85,7 @@ class Ledger:
     # ---------------------------------------------------------------- trades
 
     def apply(self, plan: RebalancePlan, now: int, nav: float, stable: float, *, counts: bool) -> None:
-        """The plan's steps as they are expected to fill. ``counts``: against the vault's daily budgets."""
+        """Applies the plan's steps at their expected amounts. ``counts``: they use the vault's daily budgets."""
         for step in plan.steps:
             decimals = self.venue.terms(step.symbol).decimals
             if step.route is not None:
@@ -115,7 +114,7 @@ class Ledger:
             self.used_turnover += plan.turnover_usd / nav
 
     def resize(self, nav: float) -> None:
-        """Back to the initial size, in the same proportions; ``nav`` is what the vault is worth now."""
+        """Scales the vault back to its initial size. ``nav`` is its present value."""
         if self.venue.vault_size is VaultSize.COMPOUNDING or nav <= 0.0:
             return
         factor = self.venue.initial_nav_usd / nav
@@ -132,7 +131,7 @@ class Ledger:
         self._settle()
 
     def liquidate(self, prices: NDArray[np.float64], stable: float, health_factor: float) -> float:
-        """Aave's liquidation at these prices, collateral taken in proportion; returns the bonus paid, USD."""
+        """Aave's liquidation at these prices, with collateral taken in proportion. Returns the bonus paid, USD."""
         values = self.values(prices)
         factor = 1.0 if health_factor < CLOSE_FACTOR_HEALTH_FACTOR else 0.5
         bonus = np.array([self.venue.terms(symbol).liquidation_bonus_bps / BPS for symbol in self.symbols])
@@ -162,8 +161,8 @@ class Ledger:
 
 
 @lru_cache(maxsize=32)
-def supply_rates(venue: Venue, symbols: tuple[str, ...]) -> NDArray[np.float64]:
-    """Yearly (n,): what borrowers pay, spread over the suppliers, less the reserve factor."""
+def supply_rates(venue: SimulatedVenue, symbols: tuple[str, ...]) -> NDArray[np.float64]:
+    """Yearly supply rates (n,): borrowers' interest spread over suppliers, minus the reserve factor."""
     rates = []
     for symbol in symbols:
         terms = venue.terms(symbol)

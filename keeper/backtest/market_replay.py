@@ -1,4 +1,4 @@
-"""The backtest's stand-in for reading the chain: the same MarketSnapshot, made from a path and a ledger."""
+"""Makes a MarketSnapshot from a market path and a ledger, in place of reading a chain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.ledger import Ledger, supply_rates
-from keeper.backtest.venue import LendingTerms, Venue
+from keeper.backtest.venue import LendingTerms, SimulatedVenue
 from keeper.domain.evidence import ImpliedReading, PriceBars
 from keeper.domain.market import (
     Account,
@@ -37,10 +37,10 @@ IMPLIED_SOURCE = "DVOL"
 
 
 class MarketReplay:
-    """One path as the keeper would have seen it, at any of its bars. ``rows`` are prices with 8 decimals, as feeds
-    answer; an asset's last price stays when its price stops."""
+    """A market path as the keeper would have read it at any of its bars. Prices have 8 decimals, as feeds have. When an
+    asset's prices stop, its last price stays."""
 
-    def __init__(self, path: MarketPath, venue: Venue, history_s: int) -> None:
+    def __init__(self, path: MarketPath, venue: SimulatedVenue, history_s: int) -> None:
         self.path = path
         self.venue = venue
         self._answers = np.nan_to_num(_carried(np.rint(path.closes * USD)))
@@ -60,7 +60,7 @@ class MarketReplay:
         self._supply_rate = dict(zip(path.symbols, supply_rates(venue, path.symbols), strict=True))
 
     def bars(self, t: int, columns: NDArray[np.intp]) -> PriceBars:
-        """What ``keeper.risk.bars.sampled_bars`` makes of the same prices published as rounds."""
+        """The same bars that ``keeper.risk.bars.sampled_bars`` makes when these prices are published as rounds."""
         rows = slice(t + 1, t + 1 + self._window)
         symbols = tuple(self.path.symbols[column] for column in columns)
         return PriceBars(symbols, self.path.bar_seconds, self._times[rows], self._closes[rows][:, columns])
@@ -68,15 +68,17 @@ class MarketReplay:
     def implied(self, t: int) -> tuple[ImpliedReading, ...]:
         """The last value known of each underlying."""
         now = int(self.path.times[t])
-        found = []
+        readings = []
         for series in self.path.implied:
             position = int(np.searchsorted(series.times, now, side="right")) - 1
             if position < 0:
-                found.append(ImpliedReading(series.underlying, None, now, IMPLIED_SOURCE, "not recorded yet"))
+                readings.append(
+                    ImpliedReading(series.underlying, None, now, IMPLIED_SOURCE, "not recorded yet")
+                )
             else:
                 volatility, at = float(series.volatility[position]), int(series.times[position])
-                found.append(ImpliedReading(series.underlying, volatility, at, IMPLIED_SOURCE, ""))
-        return tuple(found)
+                readings.append(ImpliedReading(series.underlying, volatility, at, IMPLIED_SOURCE, ""))
+        return tuple(readings)
 
     def snapshot(self, t: int, columns: NDArray[np.intp], ledger: Ledger) -> MarketSnapshot:
         """The block at the close of bar ``t``, for the assets in ``columns``."""
@@ -139,12 +141,12 @@ class MarketReplay:
         )
 
     def quote(self, request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
-        """The answer of the venue's pools, one after the other along the route."""
+        """The quote of the venue's pools along the route."""
         symbols = request.route.symbols
         sold, bought = snapshot.index(symbols[0]), snapshot.index(symbols[-1])
         usd = request.amount_in * snapshot.feeds[sold].price / 10 ** (snapshot.tokens[sold].decimals + 8)
-        for one, other, fee in zip(symbols, symbols[1:], request.route.fees, strict=False):
-            pool = self.venue.pool(one, other, fee)
+        for token_in, token_out, fee in zip(symbols, symbols[1:], request.route.fees, strict=False):
+            pool = self.venue.pool(token_in, token_out, fee)
             if pool is None:
                 return Quote(request.route, request.amount_in, None, 0)
             usd = pool.out_usd(usd)
@@ -203,13 +205,13 @@ class MarketReplay:
 
 
 def at_last_known_prices(path: MarketPath) -> MarketPath:
-    """For valuing what is held while a price is missing: closes and lows stay at the last close."""
+    """The path with missing prices filled: closes and lows stay at the last close. It values assets that are held."""
     closes = _carried(path.closes)
     return replace(path, closes=closes, lows=np.where(np.isfinite(path.lows), path.lows, closes))
 
 
 def with_prices_at_feed_precision(path: MarketPath) -> MarketPath:
-    """Closes as a feed with 8 decimals would have told them, so that rounds and bars agree to the bit."""
+    """Closes rounded to the 8 decimals of a feed, so that rounds and bars agree to the bit."""
     return replace(path, closes=np.rint(path.closes * USD) / USD)
 
 
@@ -226,7 +228,7 @@ def _account(reserves: tuple[Reserve, ...], holdings: tuple[Holding, ...], decim
 
 
 def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column's last price where it has none any more; NaN before its first."""
+    """Each column with gaps filled by its last price; NaN before its first."""
     last = np.maximum.accumulate(np.where(np.isfinite(prices), np.arange(len(prices))[:, None], 0), axis=0)
     return np.take_along_axis(prices, last, axis=0)
 

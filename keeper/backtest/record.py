@@ -1,4 +1,4 @@
-"""The arrays of a result, filled bar by bar."""
+"""Fills the arrays of a backtest result bar by bar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_ESTIMATE = "no estimate"
 
 
 class Recorder:
-    """Takes the vault after each bar from ``first`` on, and every event."""
+    """Records the vault after each bar from ``first`` on, and every event."""
 
     def __init__(
         self, path: MarketPath, policy: Policy, name: str, first: int, thresholds: NDArray[np.float64]
@@ -47,7 +47,7 @@ class Recorder:
         self.low_health_factor[t - self._first] = health_factor
 
     def undecided(self, t: int, ledger: Ledger) -> None:
-        """No estimate could be made, or none was asked for."""
+        """Records a bar without an estimate."""
         self._vault(t, ledger)
 
     def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:

@@ -9,18 +9,20 @@ from multiprocessing import get_context
 from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
 from keeper.backtest.engine import Progress, backtest
 from keeper.backtest.result import BacktestResult
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 
 
-def strategy_run(path: MarketPath, policy: Policy, venue: Venue, progress: Progress) -> BacktestResult:
+def strategy_run(
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, progress: Progress
+) -> BacktestResult:
     """The strategy of the policy, in this process."""
     return backtest(path, policy, venue, policy.size.allocation.replace("_", " "), progress)
 
 
 def benchmark_runs(
-    path: MarketPath, policy: Policy, venue: Venue, finished: Callable[[str], None]
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, finished: Callable[[str], None]
 ) -> Iterator[BacktestResult]:
     """Every benchmark strategy in its order, one process per core. ``finished`` receives each name as it ends."""
     others = {

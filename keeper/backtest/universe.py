@@ -1,4 +1,4 @@
-"""Which assets can be estimated when: an asset joins with its first bars' worth of history."""
+"""Determines from which bar on each asset can be estimated."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
             f"the market has {len(path.times)} bars, and no asset {policy.estimate.min_bars} returns to estimate from",
             remedy="Begin earlier, or lower estimate.min_bars.",
         )
-    found = []
+    periods = []
     for start, stop in zip(starts, [*starts[1:], len(path.times)], strict=True):
         columns = np.array([c for c, since in joined.items() if since is not None and since <= start])
-        found.append(Universe(start, stop, columns, policy.of([path.symbols[c] for c in columns])))
-    return tuple(found)
+        periods.append(Universe(start, stop, columns, policy.of([path.symbols[c] for c in columns])))
+    return tuple(periods)
 
 
 def _first_estimate(closes: NDArray[np.float64], min_bars: int) -> int | None:
-    """The first bar up to which there are so many returns."""
+    """The first bar with ``min_bars`` returns up to it."""
     known = np.isfinite(closes)
     returns = np.concatenate([[False], known[1:] & known[:-1]])
     enough = np.flatnonzero(np.cumsum(returns) >= min_bars)

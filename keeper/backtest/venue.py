@@ -1,4 +1,4 @@
-"""The market the backtest trades and borrows on: pools, lending terms, the vault's limits. All constant in time."""
+"""The simulated market of a backtest: pools, lending terms and the vault's limits, constant in time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ FEE_UNIT = 1_000_000
 
 
 class VaultSize(StrEnum):
-    """CONSTANT: gains are withdrawn and losses made up after each trade, so that slippage and gas stay those of the
-    initial size; returns compound on paper. COMPOUNDING: the vault keeps what it makes."""
+    """CONSTANT: after each trade gains are withdrawn and losses refilled, so that slippage and gas stay those of the
+    initial size; returns compound on paper. COMPOUNDING: the vault keeps its gains."""
 
     CONSTANT = "constant"
     COMPOUNDING = "compounding"
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class SimulatedPool:
     """A Uniswap V3 pool. ``virtual_usd``: value on each side of the reserves that its liquidity stands for."""
 
     symbols: tuple[str, str]
@@ -29,7 +29,7 @@ class Pool:
     virtual_usd: float
 
     def out_usd(self, in_usd: float) -> float:
-        """What ``in_usd`` buys, at the price before the trade: constant product on the virtual reserves."""
+        """USD bought for ``in_usd``, at the price before the trade: constant product on the virtual reserves."""
         kept = in_usd * (1.0 - self.fee / FEE_UNIT)
         return kept * self.virtual_usd / (self.virtual_usd + kept)
 
@@ -52,11 +52,11 @@ class LendingTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Venue:
+class SimulatedVenue:
     """``lending[0]`` is the debt asset."""
 
     lending: tuple[LendingTerms, ...]
-    pools: tuple[Pool, ...]
+    pools: tuple[SimulatedPool, ...]
     fee_tiers: tuple[int, ...]
     vault: VaultPolicy
     max_weight_bps: int
@@ -74,8 +74,8 @@ class Venue:
             remedy=f"Choose from {', '.join(terms.symbol for terms in self.lending[1:])}.",
         )
 
-    def pool(self, one: str, other: str, fee: int) -> Pool | None:
+    def pool(self, symbol: str, other: str, fee: int) -> SimulatedPool | None:
         for pool in self.pools:
-            if pool.fee == fee and set(pool.symbols) == {one, other}:
+            if pool.fee == fee and set(pool.symbols) == {symbol, other}:
                 return pool
         return None

@@ -13,7 +13,7 @@ from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, Strategy
 
 if TYPE_CHECKING:
     from keeper.backtest.result import BacktestResult
-    from keeper.backtest.venue import Venue
+    from keeper.backtest.venue import SimulatedVenue
     from keeper.domain.path import MarketPath
     from keeper.domain.policy import Policy
 
@@ -62,7 +62,9 @@ def backtest(
     console().print(f"\n{page}\n" + "\n".join(str(table) for table in tables))
 
 
-def _runs(path: MarketPath, policy: Policy, venue: Venue, *, benchmarks: bool) -> Iterator[BacktestResult]:
+def _runs(
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, *, benchmarks: bool
+) -> Iterator[BacktestResult]:
     from keeper.backtest.runs import benchmark_runs, strategy_run
     from keeper.cli.progress import bar, print_progress
 

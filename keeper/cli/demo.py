@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from keeper.devnet.look import Sight
-    from keeper.devnet.world import World
+    from keeper.devnet.local_chain import LocalChain
+    from keeper.devnet.vault_reading import VaultReading
     from keeper.domain.record import DecisionRecord
 
 RECORDED_AT = datetime(2023, 3, 10)  # noqa: DTZ001 -- UTC by the option's own rule
@@ -36,8 +36,8 @@ class Stage:
 
     name: str
     record: DecisionRecord
-    before: Sight
-    after: Sight
+    before: VaultReading
+    after: VaultReading
 
 
 def demo(
@@ -50,7 +50,7 @@ def demo(
 
     from keeper.cli.devnet import require_checkout, show
     from keeper.cli.output import console
-    from keeper.devnet import world
+    from keeper.devnet import local_chain
     from keeper.devnet.deribit_server import deribit_server
     from keeper.devnet.exchange_server import exchange_server
     from keeper.recorded.prices import PRICE_FILE
@@ -58,11 +58,13 @@ def demo(
     require_checkout()
     screen = console()
     recorded = (data_dir / PRICE_FILE).exists()
-    market = world.load_history(at or (RECORDED_AT if recorded else None), data_dir if recorded else None)
+    market = local_chain.load_history(
+        at or (RECORDED_AT if recorded else None), data_dir if recorded else None
+    )
     with ExitStack() as stack:
         with console(to_stderr=True).status("starting the local chain") as status:
-            _, origin = stack.enter_context(world.running(market, status.update))
-            _, chain = stack.enter_context(world.forked(origin))
+            _, origin = stack.enter_context(local_chain.running(market, status.update))
+            _, chain = stack.enter_context(local_chain.forked(origin))
         url = stack.enter_context(deribit_server(market, chain.now, chain.spot))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keeper-demo-")))
         exchanges = stack.enter_context(exchange_server(market, chain.now, chain.spot))
@@ -82,7 +84,7 @@ def demo(
     screen.print("[green]✓[/] every promise kept, read from the chain")
 
 
-def _play(chain: World, screen: Console) -> tuple[Stage, ...]:
+def _play(chain: LocalChain, screen: Console) -> tuple[Stage, ...]:
     first = _run("first run", chain, screen)
     second = _run("second run", chain, screen)
     symbol = _most_volatile(first.record)
@@ -93,22 +95,22 @@ def _play(chain: World, screen: Console) -> tuple[Stage, ...]:
     return first, second, third
 
 
-def _run(name: str, chain: World, screen: Console) -> Stage:
+def _run(name: str, chain: LocalChain, screen: Console) -> Stage:
     """``keeper rebalance --execute``, and the chain before and after it."""
     from keeper.app.composition import build
     from keeper.cli.render import page
-    from keeper.devnet.look import look
+    from keeper.devnet.vault_reading import read_vault
     from keeper.domain.record import Mode
     from keeper.settings.load import load
 
     screen.rule(f"keeper rebalance --execute: {name}")
-    before = look(chain)
+    before = read_vault(chain)
     with build(load(), Mode.EXECUTE, ask_password=str) as keeper:
         record = keeper.cycle(Mode.EXECUTE)
     screen.print(page(record))
     if record.failure is not None:
         raise DemoFailed(record.summary, remedy=record.failure.remedy)
-    return Stage(name, record, before, look(chain))
+    return Stage(name, record, before, read_vault(chain))
 
 
 def _use(folder: Path) -> None:

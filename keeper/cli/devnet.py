@@ -13,7 +13,7 @@ from keeper.domain.errors import InvalidSetting, NodeUnavailable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from keeper.devnet.deployment import Deployment
+    from keeper.devnet.deployment import DevnetDeployment
 
 
 def devnet(
@@ -40,7 +40,7 @@ def devnet(
     from dataclasses import replace
 
     from keeper.cli.output import console
-    from keeper.devnet import world
+    from keeper.devnet import local_chain
     from keeper.devnet.deribit_server import deribit_server
     from keeper.devnet.exchange_server import exchange_server
     from keeper.devnet.publisher import publishing
@@ -49,8 +49,8 @@ def devnet(
     screen = console(to_stderr=True)
     with ExitStack() as stack:
         with screen.status("reading history") as status:
-            market = world.load_history(at, data_dir)
-            node, built = stack.enter_context(world.running(market, status.update, port))
+            market = local_chain.load_history(at, data_dir)
+            node, built = stack.enter_context(local_chain.running(market, status.update, port))
         url = stack.enter_context(deribit_server(market, built.now, built.spot, deribit_port))
         stack.enter_context(publishing(built))
         exchanges = stack.enter_context(exchange_server(market, built.now, built.spot, exchange_port))
@@ -80,7 +80,7 @@ def require_checkout() -> None:
         )
 
 
-def show(deployment: Deployment, screen: Console) -> None:
+def show(deployment: DevnetDeployment, screen: Console) -> None:
     """Prints where prices come from, what is left out, and the addresses."""
     from rich.table import Table
 

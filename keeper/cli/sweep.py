@@ -16,10 +16,10 @@ from keeper.domain.errors import InvalidSetting
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from keeper.backtest.venue import Venue
+    from keeper.backtest.venue import SimulatedVenue
     from keeper.domain.path import MarketPath
     from keeper.domain.policy import Policy
-    from keeper.sweep.findings import Candidate, Findings
+    from keeper.sweep.findings import Findings, SweptCandidate
     from keeper.sweep.parameters import Assignment
     from keeper.sweep.workers import Finished, Job
 
@@ -35,7 +35,7 @@ class SweepTask:
     path: MarketPath
     policies: Mapping[int, Policy]
     assignments: Sequence[Assignment]
-    venue: Venue
+    venue: SimulatedVenue
     out: Path
 
 
@@ -137,13 +137,13 @@ def _policies(
     return policies, left_out
 
 
-def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list[Candidate]:
+def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list[SweptCandidate]:
     """Runs what the store does not have yet."""
     from functools import partial
 
     from keeper.cli.progress import bar
-    from keeper.sweep.findings import Candidate
-    from keeper.sweep.outcome import Outcome, trial
+    from keeper.sweep.findings import SweptCandidate
+    from keeper.sweep.outcome import CandidateOutcome, trial
     from keeper.sweep.store import Store, digest_of, key_of
 
     store, market = Store(task.out / "candidates.jsonl"), digest_of(task.path)
@@ -155,14 +155,14 @@ def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list
     with bar("candidates") as progress:
         progress(len(outcomes), len(task.policies))
         for number, result in _finished(job, task.path, jobs, workers=workers, scheduler=scheduler):
-            if isinstance(result, Outcome):
+            if isinstance(result, CandidateOutcome):
                 store.put(keys[number], result)
                 outcomes[number] = result
             else:
                 failures[number] = result.reason
             progress(len(outcomes) + len(failures), len(task.policies))
     return [
-        Candidate(number, task.assignments[number], outcomes.get(number), failures.get(number, ""))
+        SweptCandidate(number, task.assignments[number], outcomes.get(number), failures.get(number, ""))
         for number in task.policies
     ]
 
@@ -181,7 +181,7 @@ def _finished(
     return on_this_machine(job, path, jobs, workers or os.cpu_count() or 1)
 
 
-def _require_outcome(candidates: Sequence[Candidate]) -> None:
+def _require_outcome(candidates: Sequence[SweptCandidate]) -> None:
     if not any(candidate.outcome for candidate in candidates):
         raise InvalidSetting(
             f"every candidate failed, the first with: {candidates[0].failure}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from keeper.backtest.venue import LendingTerms, Pool, VaultSize, Venue
+from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue, VaultSize
 from keeper.chain.admin.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS, PolicyParameters
 from keeper.cli.options import DEFAULT_NAV_USD
 from keeper.domain.market import RateCurve, VaultPolicy
@@ -18,12 +18,14 @@ DEFAULT_DECIMALS = 18
 
 def recorded_venue(
     initial_nav_usd: float = DEFAULT_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
-) -> Venue:
+) -> SimulatedVenue:
     """Mainnet's terms on the days that ``keeper.recorded`` names. They are constant over the whole backtest."""
     limits = PolicyParameters()
-    return Venue(
+    return SimulatedVenue(
         lending=tuple(_terms(reserve) for reserve in RESERVES),
-        pools=tuple(Pool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS),
+        pools=tuple(
+            SimulatedPool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS
+        ),
         fee_tiers=DEFAULT_FEE_TIERS,
         vault=VaultPolicy(**{field.name: getattr(limits, field.name) for field in fields(VaultPolicy)}),
         max_weight_bps=DEFAULT_MAX_WEIGHT_BPS,

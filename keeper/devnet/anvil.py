@@ -1,4 +1,4 @@
-"""Anvil as a child process that cannot outlive us."""
+"""Anvil as a child process that ends with this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keeper.domain.errors import BadInput, NodeUnavailable
 
 OLDEST_VERSION = (1, 7, 0)
 MNEMONIC = "test test test test test test test test test test test junk"
-"""Anvil's public development mnemonic: its keys are known to everybody."""
+"""Anvil's public development mnemonic. Everybody knows its keys."""
 BLOCK_GAS_LIMIT = 60_000_000
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -117,8 +117,8 @@ def rpc(url: str, method: str, *params: object) -> object:
 def binary() -> Path:
     """An ``anvil`` on the PATH if new enough, else that of the npm package. Only native binaries: npm's
     launcher script would leave the node running when it is killed itself. Raises BadInput for none."""
-    found = shutil.which("anvil")
-    on_path = Path(found) if found is not None else None
+    installed = shutil.which("anvil")
+    on_path = Path(installed) if installed is not None else None
     if on_path is not None and not _is_script(on_path) and _version(on_path) >= OLDEST_VERSION:
         return on_path
     machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
@@ -160,8 +160,8 @@ def _is_script(executable: Path) -> bool:
 
 def _version(anvil_binary: Path) -> tuple[int, ...]:
     printed = subprocess.run([anvil_binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", printed)
-    return tuple(int(part) for part in found.groups()) if found else (0,)
+    version = re.search(r"(\d+)\.(\d+)\.(\d+)", printed)
+    return tuple(int(part) for part in version.groups()) if version else (0,)
 
 
 def _die_with_parent() -> None:
@@ -172,9 +172,9 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     pause = threading.Event()
     for _ in range(int(START_TIMEOUT_S / 0.02)):
         if process.poll() is not None:
-            said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+            output = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
             raise BadInput(
-                f"anvil ended with {process.returncode}: {said[-300:]}",
+                f"anvil ended with {process.returncode}: {output[-300:]}",
                 remedy="Run `make setup` again if its binary is damaged.",
             )
         try:

@@ -61,7 +61,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SourceGroup:
     """Sources compiled in one run. ``inputs``: our folders and files whose content decides, with the versions
     of the packages they import, whether it must run again."""
 
@@ -71,10 +71,10 @@ class Group:
     settings: Mapping[str, Any]
 
 
-def groups() -> tuple[Group, ...]:
+def groups() -> tuple[SourceGroup, ...]:
     plain = {"evmVersion": "cancun", "optimizer": {"enabled": True, "runs": 200}}
     return (
-        Group(
+        SourceGroup(
             "aave",
             tuple(
                 _AAVE + path
@@ -94,13 +94,13 @@ def groups() -> tuple[Group, ...]:
             (),
             {"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
         ),
-        Group(
+        SourceGroup(
             "vault",
             ("RiskParityVault.sol",),
             (CONTRACTS / "RiskParityVault.sol", CONTRACTS / "IRiskParityVault.sol", CONTRACTS / "vault"),
             {**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
         ),
-        Group(
+        SourceGroup(
             "queue",
             ("RedemptionQueue.sol",),
             (CONTRACTS / "RedemptionQueue.sol", CONTRACTS / "IRedemptionQueue.sol"),
@@ -143,12 +143,12 @@ def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
         unfinished.write_text(json.dumps(_solc(group)))
         unfinished.replace(cached)
     return {
-        name: Artifact(found["abi"], found["bytecode"], found["deployedBytecode"], found["links"])
-        for name, found in json.loads(cached.read_text()).items()
+        name: Artifact(compiled["abi"], compiled["bytecode"], compiled["deployedBytecode"], compiled["links"])
+        for name, compiled in json.loads(cached.read_text()).items()
     }
 
 
-def compiled_group(group: Group) -> Mapping[str, Artifact]:
+def compiled_group(group: SourceGroup) -> Mapping[str, Artifact]:
     return _compiled(group.name, _cached(group))
 
 
@@ -160,9 +160,9 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def _folder(name: str, settings: Mapping[str, Any]) -> Group:
+def _folder(name: str, settings: Mapping[str, Any]) -> SourceGroup:
     folder = CONTRACTS / name
-    return Group(
+    return SourceGroup(
         name, tuple(f"{name}/{file.name}" for file in sorted(folder.glob("*.sol"))), (folder,), settings
     )
 
@@ -183,7 +183,7 @@ def _installed(package: str) -> Path:
     return described
 
 
-def _cached(group: Group) -> Path:
+def _cached(group: SourceGroup) -> Path:
     digest = hashlib.sha256(json.dumps([group.sources, group.settings, SOLC_VERSION]).encode())
     digest.update((CONTRACTS / "compile.cjs").read_bytes())
     for package in _IMPORTED:
@@ -194,7 +194,7 @@ def _cached(group: Group) -> Path:
     return cache_dir() / "contracts" / f"{group.name}-{digest.hexdigest()[:16]}.json"
 
 
-def _solc(group: Group) -> dict[str, Any]:
+def _solc(group: SourceGroup) -> dict[str, Any]:
     node = shutil.which("node")
     if node is None:
         raise BadInput("node is not on the PATH", remedy="Install Node 20, which runs the Solidity compiler.")
@@ -229,13 +229,13 @@ def _shipped(name: str) -> Artifact:
 def multicall3_bytecode() -> str:
     """Multicall3's creation code as the viem package carries it."""
     text = (NODE_MODULES / "viem/_cjs/constants/contracts.js").read_text()
-    found = re.search(r"multicall3Bytecode = '(0x[0-9a-f]+)'", text)
-    if found is None:
+    compiled = re.search(r"multicall3Bytecode = '(0x[0-9a-f]+)'", text)
+    if compiled is None:
         raise BadInput(
             "the viem package has no multicall3Bytecode",
             remedy="Run `make setup` to restore its locked version.",
         )
-    return found.group(1)
+    return compiled.group(1)
 
 
 def renew_json(path: Path, group_name: str) -> None:

@@ -1,5 +1,4 @@
-"""The deployment file of a local chain: what a keeper's settings need at the top level, everything else
-beside it."""
+"""The deployment file of a local chain. The keeper's settings are at its top level."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ class PoolEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DevnetDeployment:
     """``private_key`` is the keeper's: Anvil's public development key, worth nothing anywhere else.
 
     ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name
@@ -60,18 +59,18 @@ class Deployment:
         return json.dumps(asdict(self), indent=1) + "\n"
 
     def write(self, path: Path) -> None:
-        """Readers see the old file or the new one, never half of it."""
+        """Writes the file in one step, so that a reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         unfinished.write_text(self.to_json())
         unfinished.replace(path)
 
 
-def read(path: Path) -> Deployment:
-    """Raises BadInput when the file is missing or is not one of ours."""
+def read(path: Path) -> DevnetDeployment:
+    """Reads a deployment file. Raises BadInput if it is missing or is not one."""
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        return Deployment(
+        return DevnetDeployment(
             **{
                 **content,
                 "notes": tuple(content["notes"]),

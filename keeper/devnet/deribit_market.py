@@ -39,7 +39,7 @@ Clock = Callable[[], int]
 Spot = Callable[[str], float]
 
 
-class RpcError(Exception):
+class DeribitError(Exception):
     """An error as Deribit answers it. ``status`` is the HTTP one."""
 
     def __init__(self, code: int, message: str, data: Json | None = None, status: int = 400) -> None:
@@ -50,20 +50,20 @@ class RpcError(Exception):
         self.status = status
 
 
-def invalid(param: str, reason: str) -> RpcError:
-    return RpcError(-32602, "Invalid params", {"reason": reason, "param": param})
+def invalid(param: str, reason: str) -> DeribitError:
+    return DeribitError(-32602, "Invalid params", {"reason": reason, "param": param})
 
 
-def method_not_found() -> RpcError:
-    return RpcError(-32601, "Method not found")
+def method_not_found() -> DeribitError:
+    return DeribitError(-32601, "Method not found")
 
 
-def instrument_not_found() -> RpcError:
-    return RpcError(13020, "not_found")
+def instrument_not_found() -> DeribitError:
+    return DeribitError(13020, "not_found")
 
 
-def too_many_requests() -> RpcError:
-    return RpcError(10028, "too_many_requests", status=429)
+def too_many_requests() -> DeribitError:
+    return DeribitError(10028, "too_many_requests", status=429)
 
 
 # ------------------------------------------------------------------ the market
@@ -131,9 +131,9 @@ class DeribitMarket:
         now = self.now()
         first, last = max(start // 1_000, 0), min(end // 1_000, now)
         known = candles(self._levels.get(currency, []), self.history.at, seconds, first, last, now)
-        wanted = [candle for candle in known if start <= candle[0] <= end]
-        page = wanted[-MAX_CANDLES:]
-        older = wanted[: -len(page)] if page else []
+        in_range = [candle for candle in known if start <= candle[0] <= end]
+        page = in_range[-MAX_CANDLES:]
+        older = in_range[: -len(page)] if page else []
         return {"data": page, "continuation": older[-1][0] if older else None}
 
     def _instruments(self, params: Mapping[str, str]) -> list[Json]:

@@ -51,7 +51,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class OptionMarkPrice:
     """What an option is worth: ``price`` in coin, ``iv`` a fraction, greeks in USD (vega and rho per 1 %)."""
 
     forward: float
@@ -115,7 +115,7 @@ def forward_price(index: float, expiry: int, now: int) -> float:
     return index * math.exp(BASIS * (expiry - now) / YEAR)
 
 
-def mark(option: Option, index: float, volatility: float, now: int) -> Mark:
+def mark(option: Option, index: float, volatility: float, now: int) -> OptionMarkPrice:
     """Black (1976) at the smile; ``now`` must be before the expiry."""
     years = (option.expiry - now) / YEAR
     forward = forward_price(index, option.expiry, now)
@@ -126,7 +126,7 @@ def mark(option: Option, index: float, volatility: float, now: int) -> Mark:
     density = math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
     sign = 1 if option.kind == "C" else -1
     value = sign * (forward * _normal(sign * d1) - option.strike * _normal(sign * d2))
-    return Mark(
+    return OptionMarkPrice(
         forward=forward,
         iv=iv,
         price=max(value, 0.0) / forward,
@@ -149,10 +149,10 @@ def _last_friday(year: int, month: int) -> datetime:
     return last - timedelta(days=(last.weekday() - calendar.FRIDAY) % 7)
 
 
-def _strike_step(least: float) -> int:
-    magnitude = int(10.0 ** math.floor(math.log10(max(least, 1.0))))
+def _strike_step(minimum: float) -> int:
+    magnitude = int(10.0 ** math.floor(math.log10(max(minimum, 1.0))))
     for factor in (1.0, 2.5, 5.0, 10.0):
-        if factor * magnitude >= least and (factor * magnitude).is_integer():
+        if factor * magnitude >= minimum and (factor * magnitude).is_integer():
             return int(factor * magnitude)
     return 10 * magnitude
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keeper.devnet.deribit_market import Clock, DeribitMarket, Json, RpcError, Spot, method_not_found
+from keeper.devnet.deribit_market import Clock, DeribitError, DeribitMarket, Json, Spot, method_not_found
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.loopback import Answer, answering
 
@@ -43,7 +43,7 @@ def _answers(market: DeribitMarket) -> Answer:
                 raise method_not_found()
             with lock:
                 status, body = 200, {"result": market.call(path.removeprefix(PREFIX), params)}
-        except RpcError as error:
+        except DeribitError as error:
             status, body = error.status, {"error": _error_body(error)}
         sent = _microseconds()
         envelope = {"usIn": received, "usOut": sent, "usDiff": sent - received, "testnet": False}
@@ -52,7 +52,7 @@ def _answers(market: DeribitMarket) -> Answer:
     return answer
 
 
-def _error_body(error: RpcError) -> Json:
+def _error_body(error: DeribitError) -> Json:
     body: Json = {"code": error.code, "message": error.message}
     if error.data is not None:
         body["data"] = error.data

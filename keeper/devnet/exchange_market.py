@@ -77,14 +77,14 @@ class ExchangeMarket:
         now = self.now()
         # The open interval is always there, whatever is asked for; nothing older than the newest 720 ever is.
         newest = self._rows(symbol, seconds, now - KRAKEN_PAGE * seconds + 1, now, KRAKEN_PAGE)
-        rows = [row for row in newest if row[0] > int(since)] or newest[-1:]
-        said = [
+        requested = [row for row in newest if row[0] > int(since)] or newest[-1:]
+        answer = [
             [at, *(_text(price) for price in (first, high, low, last, last)), _text(VOLUME), 3]
-            for at, first, high, low, last in rows
+            for at, first, high, low, last in requested
         ]
         return {
             "error": [],
-            "result": {_kraken_name(pair): said, "last": now // seconds * seconds - seconds},
+            "result": {_kraken_name(pair): answer, "last": now // seconds * seconds - seconds},
         }
 
     def binance(self, params: Params) -> list[list[Any]]:

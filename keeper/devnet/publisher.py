@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keeper.devnet.feeds import latest_round, publish_now
-from keeper.devnet.world import World, heartbeat_s
+from keeper.devnet.local_chain import LocalChain, heartbeat_s
 
 CHECK_EVERY_S = 5.0
 
 
 @contextmanager
-def publishing(world: World) -> Iterator[None]:
+def publishing(world: LocalChain) -> Iterator[None]:
     """Publishes what is due every few seconds until the block is left."""
     stop = threading.Event()
 
@@ -31,7 +31,7 @@ def publishing(world: World) -> Iterator[None]:
         thread.join()
 
 
-def publish_due(world: World) -> tuple[str, ...]:
+def publish_due(world: LocalChain) -> tuple[str, ...]:
     """A new round with the last price on every feed silent for half its heartbeat by the chain's clock. Says
     which."""
     clock = world.clock()

@@ -50,7 +50,7 @@ ARBITRAGE_FUNDS_USD = 3e9  # moves the deepest pool tenfold
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class SeededPool:
     """A seeded pool. ``symbols`` are of token0 and token1; ``fee`` in hundredths of a bp."""
 
     address: ChecksumAddress
@@ -66,12 +66,12 @@ class Uniswap:
     position_manager: ChecksumAddress
     quoter: ChecksumAddress
     router: ChecksumAddress
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[SeededPool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
-    """What a change of price touches. ``fund`` must act on the node that ``set_price`` is given."""
+class PriceMarket:
+    """The contracts that a change of price affects. ``fund`` must act on the node that ``set_price`` receives."""
 
     feeds: Feeds
     uniswap: Uniswap
@@ -99,14 +99,14 @@ def seed_pools(
     history: MarketHistory,
     fund: Fund,
     progress: Callable[[str], None],
-) -> tuple[Pool, ...]:
+) -> tuple[SeededPool, ...]:
     """Create every pool of ``POOL_DEPTHS`` whose tokens this history has, at its last prices.
 
     The positions belong to ``deployer``, who must be unlocked; ``fund`` provides what goes in.
     """
-    wanted = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(history.symbols)]
+    depths = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(history.symbols)]
     prices = {symbol: history.last_price(symbol) for symbol in history.symbols}
-    seeds = [_seed(depth, tokens, prices) for depth in wanted]
+    seeds = [_seed(depth, tokens, prices) for depth in depths]
     needed: dict[str, int] = {}
     for seed in seeds:
         for symbol, amount in zip(seed.symbols, seed.amounts, strict=True):
@@ -124,7 +124,7 @@ def seed_pools(
     for transaction in waiting:
         mined(w3, transaction)
     pools = tuple(
-        Pool(
+        SeededPool(
             factory.functions.getPool(*_addresses(seed.symbols, tokens), seed.fee).call(),
             seed.symbols,
             seed.fee,
@@ -208,8 +208,8 @@ def _seed_calls(
 # ------------------------------------------------------------- moving a price
 
 
-def set_price(w3: Web3, owner: ChecksumAddress, market: Market, symbol: str, usd_price: float) -> None:
-    """What a market does when a price changes: the feed has a new round, and arbitrage moves every pool with
+def set_price(w3: Web3, owner: ChecksumAddress, market: PriceMarket, symbol: str, usd_price: float) -> None:
+    """Acts as a market does when a price changes: the feed gets a new round, and arbitrage moves every pool with
     the symbol.
 
     Works on any node where ``owner`` (the feeds' owner) is unlocked, so on a fork as well. The round is
@@ -221,7 +221,7 @@ def set_price(w3: Web3, owner: ChecksumAddress, market: Market, symbol: str, usd
             align_pool(w3, owner, market, pool)
 
 
-def align_pool(w3: Web3, owner: ChecksumAddress, market: Market, pool: Pool) -> None:
+def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: SeededPool) -> None:
     """Swap until the pool's price is the ratio of its tokens' feed prices."""
     token0, token1 = (market.tokens[symbol] for symbol in pool.symbols)
     price0, price1 = (latest_round(w3, market.feeds.addresses[symbol])[0] for symbol in pool.symbols)
@@ -241,12 +241,12 @@ def align_pool(w3: Web3, owner: ChecksumAddress, market: Market, pool: Pool) -> 
     mined(w3, swap.transact({"from": owner, "gas": 2_000_000}))
 
 
-def sqrt_price_of(w3: Web3, pool: Pool) -> int:
+def sqrt_price_of(w3: Web3, pool: SeededPool) -> int:
     """The pool's √(token1/token0, raw) × 2^96 now."""
     return int(contract_at(w3, "UniswapV3Pool", pool.address).functions.slot0().call()[0])
 
 
-def pool_price(w3: Web3, pool: Pool, tokens: Mapping[str, Token]) -> float:
+def pool_price(w3: Web3, pool: SeededPool, tokens: Mapping[str, Token]) -> float:
     """Whole units of token1 for one token0, at the pool's spot price."""
     token0, token1 = tokens[pool.symbols[0]], tokens[pool.symbols[1]]
     return float((sqrt_price_of(w3, pool) / Q96) ** 2 * 10.0 ** (token0.decimals - token1.decimals))
@@ -270,11 +270,11 @@ def quote(
 # ------------------------------------------------------------------ the chain
 
 
-def pool_order(tokens: Mapping[str, Token], one: str, other: str) -> tuple[str, str]:
+def pool_order(tokens: Mapping[str, Token], first: str, second: str) -> tuple[str, str]:
     """Symbols of token0 and token1: Uniswap orders a pair by address."""
-    if int(tokens[one].address, 16) < int(tokens[other].address, 16):
-        return one, other
-    return other, one
+    if int(tokens[first].address, 16) < int(tokens[second].address, 16):
+        return first, second
+    return second, first
 
 
 def _addresses(symbols: tuple[str, str], tokens: Mapping[str, Token]) -> tuple[str, str]:

@@ -53,11 +53,13 @@ def recorded_path(
         path for name in UNDERLYINGS if (path := read_implied(data_dir, name, None, end)) is not None
     )
     notes += [stable_note, gas_note]
-    notes += [f"implied volatility {one.underlying} from {_iso(int(one.times[0]))}" for one in implied]
+    notes += [
+        f"implied volatility {series.underlying} from {_iso(int(series.times[0]))}" for series in implied
+    ]
     notes += [
         f"implied volatility {name}: none recorded by {_iso(end)}"
         for name in UNDERLYINGS
-        if name not in {one.underlying for one in implied}
+        if name not in {series.underlying for series in implied}
     ]
     return MarketPath(
         source="recorded",

@@ -78,15 +78,15 @@ def last_known(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """At each moment the last value stamped at or before it, NaN if older than ``max_age_s``; and whether it is of an
     earlier moment. ``times`` ascend; of equal times the last counts."""
-    found = np.full(at.size, np.nan)
+    values_at = np.full(at.size, np.nan)
     carried = np.zeros(at.size, dtype=np.bool_)
     if times.size == 0:
-        return found, carried
+        return values_at, carried
     position = np.searchsorted(times, at, side="right") - 1
     age = at - times[np.maximum(position, 0)]
     known = position >= 0
     if max_age_s is not None:
         known &= age <= max_age_s
-    found[known] = values[position[known]]
+    values_at[known] = values[position[known]]
     carried[known] = age[known] > 0
-    return found, carried
+    return values_at, carried

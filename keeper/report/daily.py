@@ -1,4 +1,4 @@
-"""A result at its days' closes: what a page can show."""
+"""A backtest result at the close of each day, for the page."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def _correlations(result: BacktestResult, places: NDArray[np.intp]) -> dict[str,
     """Of daily log returns over the last 30 days, for each pair of assets."""
     closes = result.closes[places]
     returns = np.diff(np.log(np.where(closes > 0.0, closes, np.nan)), axis=0)
-    found = {}
-    for i, one in enumerate(result.symbols):
-        for j, other in enumerate(result.symbols[:i]):
-            found[f"{other}–{one}"] = _after_first(_rolling(returns[:, j], returns[:, i]), places)
-    return found
+    correlations = {}
+    for i, first in enumerate(result.symbols):
+        for j, second in enumerate(result.symbols[:i]):
+            correlations[f"{second}–{first}"] = _after_first(_rolling(returns[:, j], returns[:, i]), places)
+    return correlations
 
 
-def _rolling(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    rolled = np.full(one.size, np.nan)
-    if one.size < DAYS_ROLLED:
+def _rolling(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    rolled = np.full(first.size, np.nan)
+    if first.size < DAYS_ROLLED:
         return rolled
-    x, y = (np.lib.stride_tricks.sliding_window_view(side, DAYS_ROLLED) for side in (one, other))
+    x, y = (np.lib.stride_tricks.sliding_window_view(side, DAYS_ROLLED) for side in (first, second))
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     spread = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
     product = (x * y).sum(axis=1)

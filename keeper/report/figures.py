@@ -72,7 +72,7 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         traces.append(_line(**both, y=_rounded(day.equity)))
         below = _line(**both, y=_rounded(-100.0 * day.drawdown), yaxis="y2", showlegend=False)
         traces.append(below | (FILLED if first else {}))
-    # The strategy last, so that nothing is drawn over it.
+    # Draw the strategy last, so that no line covers it.
     traces = [*traces[2:], *traces[:2]]
     return Figure(
         "equity",
@@ -100,8 +100,8 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
     ]
     names = [name for name in dict.fromkeys(day.binding) if name != "no estimate"]
     for place, name in enumerate(names):
-        bound = np.array([one == name for one in day.binding])
-        # Up to the day after, or a bound of one day would be a point, which a line does not show.
+        bound = np.array([binding == name for binding in day.binding])
+        # Extend it by a day, because a line does not show a single point.
         bound[1:] |= bound[:-1].copy()
         target = np.where(bound, day.target_leverage, np.nan)
         traces.append(
@@ -125,7 +125,7 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
         tuple(traces),
         {
             "yaxis": {"title": "gross value / NAV", "rangemode": "tozero"},
-            # Markers would widen it beyond the other figures'.
+            # Markers would make it wider than the other figures.
             "xaxis": {"range": [day.dates[0], day.dates[-1]]} if day.dates else {},
         },
         height=460,
@@ -299,12 +299,12 @@ def _level(dates: list[str], value: float, name: str, colour: str) -> Trace:
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:
-    """Five digits are more than a screen shows; what is not a number is a gap."""
+    """Values rounded to five digits; NaN becomes a gap."""
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _wrapped(text: str, width: int = 80) -> str:
-    """Lines for a hover label, which knows no other way to break them."""
+    """Joins lines for a hover label, which breaks lines only at this tag."""
     lines, line = [], ""
     for word in text.split():
         if line and len(line) + len(word) >= width:

@@ -127,14 +127,14 @@ def _legend(names: Sequence[str], colours: Sequence[str]) -> str:
 def _years(dates: Sequence[str], kept: NDArray[np.intp]) -> str:
     """A label where a year begins."""
     parts, bottom = [], 684
-    seen = dates[int(kept[0])][:4] if kept.size else ""
+    year = dates[int(kept[0])][:4] if kept.size else ""
     for place, day in enumerate(kept.tolist()):
-        if dates[day][:4] != seen:
-            seen = dates[day][:4]
+        if dates[day][:4] != year:
+            year = dates[day][:4]
             x = _x(place, kept.size)
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="46" y2="662" '
                 f'stroke="{QUIET}" stroke-opacity="0.25" stroke-dasharray="3 4"/>'
-                f'<text x="{x:.1f}" y="{bottom}" text-anchor="middle" fill="{TEXT}">{seen}</text>'
+                f'<text x="{x:.1f}" y="{bottom}" text-anchor="middle" fill="{TEXT}">{year}</text>'
             )
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Which code a candidate was run by: a version number does not change with every line."""
+"""Identifies the code that ran a candidate. A version number does not change with every line."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-DECIDING = ("backtest", "decision", "domain", "planning", "risk", "sizing", "sweep")
+ROOMS = ("backtest", "decision", "domain", "lending", "planning", "risk", "sizing", "sweep")
+"""The packages that decide the outcome of a candidate."""
 
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Of every source that an outcome follows from."""
+    """SHA-256 over every source file that decides an outcome."""
     package = Path(__file__).parents[1]
     sources = [package / "cycle" / "pipeline.py"]
-    for room in DECIDING:
-        sources += sorted((package / room).rglob("*.py"))
+    for package_name in ROOMS:
+        sources += sorted((package / package_name).rglob("*.py"))
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())

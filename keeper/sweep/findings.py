@@ -1,4 +1,4 @@
-"""What a sweep found: candidates judged in and out of sample, and how much luck there is in the best."""
+"""Judges the candidates of a sweep in and out of sample, and estimates how much of the best is luck."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from keeper.backtest.sharpe import Sharpe, deflated_sharpe, luckiest, sharpe
 from keeper.backtest.statistics import drawdowns, volatility
 from keeper.domain.errors import InvalidSetting
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 from keeper.sweep.parameters import Assignment
 from keeper.sweep.scores import DAYS_A_YEAR, Score
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Days closing in (train_since, train_until] choose, those in (train_until, test_until] judge."""
+    """Days that close in (train_since, train_until] choose a candidate; those in (train_until, test_until] judge it."""
 
     train_since: int
     train_until: int
@@ -27,20 +27,20 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """``outcome`` is None where it failed; ``failure`` then says why."""
+class SweptCandidate:
+    """``outcome`` is None if the candidate failed; ``failure`` then says why."""
 
     number: int
     assignment: Assignment
-    outcome: Outcome | None
+    outcome: CandidateOutcome | None
     failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CandidateScores:
     """One candidate's scores over all days and in each split."""
 
-    candidate: Candidate
+    candidate: SweptCandidate
     score: float
     train: tuple[float, ...]
     test: tuple[float, ...]
@@ -51,14 +51,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """``rows`` best first. ``chosen``: the candidate that each split's train days choose. ``walk_forward`` are the
-    chosen ones' test days, one after the other. ``rank_correlation`` of train and test scores, the mean over splits."""
+    """``rows`` with the best first. ``chosen``: the candidate that each split's train days choose. ``walk_forward``
+    joins the test days of the chosen candidates. ``rank_correlation`` of train and test scores, mean over splits."""
 
-    rows: tuple[Row, ...]
-    failed: tuple[Candidate, ...]
+    rows: tuple[CandidateScores, ...]
+    failed: tuple[SweptCandidate, ...]
     splits: tuple[Split, ...]
     chosen: tuple[int, ...]
-    walk_forward: Outcome
+    walk_forward: CandidateOutcome
     walk_forward_score: float
     rank_correlation: float
     best_sharpe: Sharpe
@@ -71,25 +71,25 @@ class Findings:
         best, _ = self.best_sharpe.annualised(DAYS_A_YEAR)
         luck = self.lucky_sharpe * math.sqrt(DAYS_A_YEAR)
         return (
-            f"{len(self.rows)} trials, alike as they are, are worth {self.effective_trials:.1f} independent ones: "
+            f"{len(self.rows)} trials are correlated and count as {self.effective_trials:.1f} independent ones: "
             f"luck alone would lift the best Sharpe ratio by {luck:.2f}. The best shows {best:.2f}; with that taken "
             f"out, the probability that it is above zero is {self.deflated:.0%} (deflated Sharpe ratio)."
         )
 
 
-LEAST_DAYS = 10
-"""In a block; fewer say nothing."""
+MIN_DAYS = 10
+"""In a block. Fewer days carry no information."""
 
 
 def splits(days: NDArray[np.int64], count: int) -> tuple[Split, ...]:
     """Anchored walk-forward: days in ``count + 1`` equal blocks; each but the first is tested once, on all before it.
 
-    A candidate decides on the past alone, so one run serves every split: at a block's start its vault is as the
-    candidate itself had left it, and no day is in both parts. Raises InvalidSetting for blocks of under ten days.
+    A candidate sees only the past, so one run serves every split: at the start of a block its vault is in the state
+    in which the candidate left it, and no day is in both parts. Raises InvalidSetting for blocks of less than ten days.
     """
-    if days.size < LEAST_DAYS * (count + 1):
+    if days.size < MIN_DAYS * (count + 1):
         raise InvalidSetting(
-            f"splits is {count}, but the candidates have {days.size} days in common: not {LEAST_DAYS} for each part",
+            f"splits is {count}, but the candidates have {days.size} days in common; each part needs {MIN_DAYS}",
             remedy="Choose fewer splits or a longer range of prices.",
         )
     edges = np.linspace(0, days.size, count + 2).astype(np.intp)
@@ -99,13 +99,13 @@ def splits(days: NDArray[np.int64], count: int) -> tuple[Split, ...]:
     return tuple(Split(start, ends[place], ends[place + 1]) for place in range(count))
 
 
-def findings(candidates: Sequence[Candidate], score: Score, split_count: int) -> Findings:
-    """Judges every candidate that has an outcome, on the days that all have. Raises InvalidSetting for too few."""
+def findings(candidates: Sequence[SweptCandidate], score: Score, split_count: int) -> Findings:
+    """Judges every candidate that has an outcome, on their common days. Raises InvalidSetting if there are too few."""
     done = _on_common_days(candidates)
     cuts = splits(done[0][1].days, split_count)
-    rows = tuple(_row(one, outcome, score, cuts) for one, outcome in done)
+    rows = tuple(_row(candidate, outcome, score, cuts) for candidate, outcome in done)
     chosen = tuple(max(rows, key=lambda row: _known(row.train[place])) for place in range(len(cuts)))
-    outcomes = {one.number: outcome for one, outcome in done}
+    outcomes = {candidate.number: outcome for candidate, outcome in done}
     followed = _joined(
         [
             outcomes[row.candidate.number].within(cut.train_until, cut.test_until)
@@ -117,7 +117,7 @@ def findings(candidates: Sequence[Candidate], score: Score, split_count: int) ->
     independent = _effective_trials([outcome.returns for _, outcome in done])
     return Findings(
         rows=tuple(sorted(rows, key=lambda row: (-_known(row.score), row.candidate.number))),
-        failed=tuple(one for one in candidates if one.outcome is None),
+        failed=tuple(candidate for candidate in candidates if candidate.outcome is None),
         splits=cuts,
         chosen=tuple(row.candidate.number for row in chosen),
         walk_forward=followed,
@@ -130,17 +130,19 @@ def findings(candidates: Sequence[Candidate], score: Score, split_count: int) ->
     )
 
 
-def _on_common_days(candidates: Sequence[Candidate]) -> list[tuple[Candidate, Outcome]]:
-    """Candidates that need more history begin later."""
-    done = [(one, one.outcome) for one in candidates if one.outcome is not None]
+def _on_common_days(candidates: Sequence[SweptCandidate]) -> list[tuple[SweptCandidate, CandidateOutcome]]:
+    """Outcomes cut to common days, because candidates that need more history begin later."""
+    done = [(candidate, candidate.outcome) for candidate in candidates if candidate.outcome is not None]
     first = max((int(outcome.days[0]) for _, outcome in done if outcome.days.size), default=0)
     last = min((int(outcome.days[-1]) for _, outcome in done if outcome.days.size), default=0)
-    return [(one, outcome.within(first - 1, last)) for one, outcome in done]
+    return [(candidate, outcome.within(first - 1, last)) for candidate, outcome in done]
 
 
-def _row(candidate: Candidate, outcome: Outcome, score: Score, cuts: Sequence[Split]) -> Row:
+def _row(
+    candidate: SweptCandidate, outcome: CandidateOutcome, score: Score, cuts: Sequence[Split]
+) -> CandidateScores:
     ratio, _ = sharpe(outcome.returns).annualised(DAYS_A_YEAR)
-    return Row(
+    return CandidateScores(
         candidate=candidate,
         score=score(outcome),
         train=tuple(score(outcome.within(cut.train_since, cut.train_until)) for cut in cuts),
@@ -151,7 +153,7 @@ def _row(candidate: Candidate, outcome: Outcome, score: Score, cuts: Sequence[Sp
     )
 
 
-def drawdown(outcome: Outcome) -> float:
+def drawdown(outcome: CandidateOutcome) -> float:
     """Worst loss at days' closes, as a positive fraction."""
     if not outcome.returns.size:
         return math.nan
@@ -160,13 +162,13 @@ def drawdown(outcome: Outcome) -> float:
 
 
 def _known(value: float) -> float:
-    """What is not known is never the best."""
+    """An unknown value is never the best."""
     return -math.inf if math.isnan(value) else value
 
 
-def _joined(parts: Sequence[Outcome]) -> Outcome:
+def _joined(parts: Sequence[CandidateOutcome]) -> CandidateOutcome:
     first = parts[0]
-    return Outcome(
+    return CandidateOutcome(
         np.concatenate([part.days for part in parts]),
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.costs for part in parts]),
@@ -175,18 +177,22 @@ def _joined(parts: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _rank_correlation(rows: Sequence[Row], count: int) -> float:
-    """Spearman's, of the candidates that are known in both; NaN for fewer than three or all alike."""
+def _rank_correlation(rows: Sequence[CandidateScores], count: int) -> float:
+    """Spearman's, over candidates with both scores. NaN for fewer than three, or if all are equal."""
     from scipy.stats import spearmanr
 
-    found = []
+    correlations = []
     for place in range(count):
         pairs = [(row.train[place], row.test[place]) for row in rows]
         known = [pair for pair in pairs if all(map(math.isfinite, pair))]
-        train, test = {one for one, _ in known}, {other for _, other in known}
+        train, test = {pair[0] for pair in known}, {pair[1] for pair in known}
         if len(known) >= 3 and len(train) > 1 and len(test) > 1:
-            found.append(float(spearmanr([one for one, _ in known], [other for _, other in known]).statistic))
-    return float(np.mean(found)) if found else math.nan
+            correlations.append(
+                float(
+                    spearmanr([candidate for candidate, _ in known], [other for _, other in known]).statistic
+                )
+            )
+    return float(np.mean(correlations)) if correlations else math.nan
 
 
 def _effective_trials(returns: Sequence[NDArray[np.float64]]) -> float:
@@ -195,7 +201,7 @@ def _effective_trials(returns: Sequence[NDArray[np.float64]]) -> float:
     Bailey and López de Prado (2014), "The Deflated Sharpe Ratio", appendix A.3.
     """
     count = len(returns)
-    varied = [one for one in returns if np.isfinite(one).all() and one.std() > 0.0]
+    varied = [candidate for candidate in returns if np.isfinite(candidate).all() and candidate.std() > 0.0]
     if count < 2 or len(varied) < 2:
         return float(count)
     correlation = np.corrcoef(varied)

@@ -1,4 +1,4 @@
-"""What is kept of one candidate's backtest: its days."""
+"""The daily results of one candidate's backtest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from keeper.backtest.engine import backtest
 from keeper.backtest.result import BacktestResult
 from keeper.backtest.statistics import daily_closes, daily_returns
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """Per day (D,): its close in Unix seconds; log return; trading costs in parts of NAV; mean squared tracking error.
+class CandidateOutcome:
+    """Per day (D,): close in Unix seconds; log return; trading costs / NAV; mean squared tracking error.
 
     ``target_volatility`` is the candidate's own.
     """
@@ -28,10 +28,10 @@ class Outcome:
     squared_error: NDArray[np.float64]
     target_volatility: float
 
-    def within(self, since: int, until: int) -> Outcome:
+    def within(self, since: int, until: int) -> CandidateOutcome:
         """The days that close in (since, until]."""
         kept = (self.days > since) & (self.days <= until)
-        return Outcome(
+        return CandidateOutcome(
             self.days[kept],
             self.returns[kept],
             self.costs[kept],
@@ -40,13 +40,13 @@ class Outcome:
         )
 
 
-def trial(path: MarketPath, policy: Policy, venue: Venue) -> Outcome:
+def trial(path: MarketPath, policy: Policy, venue: SimulatedVenue) -> CandidateOutcome:
     """One candidate along the whole path."""
     return outcome_of(backtest(path, policy, venue, "candidate"), policy)
 
 
-def outcome_of(result: BacktestResult, policy: Policy) -> Outcome:
-    """The days of a result, without its first one, which has no return."""
+def outcome_of(result: BacktestResult, policy: Policy) -> CandidateOutcome:
+    """The days of a result without the first, which has no return."""
     closes = daily_closes(result)
     nav = np.where(result.nav_usd > 0.0, result.nav_usd, np.nan)
     paid = (
@@ -55,7 +55,7 @@ def outcome_of(result: BacktestResult, policy: Policy) -> Outcome:
     squared = np.square(np.nan_to_num(result.tracking_error))
     edges = closes[:-1] + 1
     lengths = np.diff(closes)
-    return Outcome(
+    return CandidateOutcome(
         days=result.times[closes[1:]],
         returns=daily_returns(result),
         costs=_sums(paid, edges, closes),

@@ -1,4 +1,4 @@
-"""What is varied: names as in keeper.toml, each with its values or a range; and the candidates that come of it."""
+"""The parameters of a sweep, named as in keeper.toml, and the candidates that they give."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Any number from ``low`` to ``high``, whole ones where both are; on a grid five, evenly spaced."""
+    """Numbers from ``low`` to ``high``. They are integers if both ends are. A grid has five evenly spaced points."""
 
     name: str
     low: float
     high: float
-    whole: bool
+    integer: bool
 
     def on_grid(self) -> tuple[Value, ...]:
         points = np.linspace(self.low, self.high, GRID_POINTS).tolist()
         return tuple(
-            dict.fromkeys(round(point) if self.whole else float(f"{point:.12g}") for point in points)
+            dict.fromkeys(round(point) if self.integer else float(f"{point:.12g}") for point in points)
         )
 
     def drawn(self, generator: np.random.Generator) -> Value:
-        if self.whole:
+        if self.integer:
             return int(generator.integers(int(self.low), int(self.high) + 1))
         return float(generator.uniform(self.low, self.high))
 
@@ -56,9 +56,9 @@ Parameter = Listed | Range
 
 
 def parsed(text: str) -> Parameter:
-    """``name=1,2,3`` or ``name=low..high``. Raises InvalidSetting naming what cannot be read."""
-    name, found, values = text.partition("=")
-    if not found or not name.strip() or not values.strip():
+    """Parses ``name=1,2,3`` or ``name=low..high``. Raises InvalidSetting that quotes the text."""
+    name, separator, values = text.partition("=")
+    if not separator or not name.strip() or not values.strip():
         raise InvalidSetting(f"set: {text!r} is not a name and its values", remedy=f"{SYNTAX}.")
     low, between, high = values.partition("..")
     if not between:
@@ -72,14 +72,14 @@ def parsed(text: str) -> Parameter:
 
 
 def grid(parameters: Sequence[Parameter]) -> tuple[Assignment, ...]:
-    """Every combination, the last parameter changing fastest."""
+    """Every combination. The last parameter changes fastest."""
     names = [parameter.name for parameter in parameters]
     every = product(*(parameter.on_grid() for parameter in parameters))
     return tuple(dict(zip(names, values, strict=True)) for values in every)
 
 
 def random_draws(parameters: Sequence[Parameter], count: int, seed: int) -> tuple[Assignment, ...]:
-    """``count`` independent draws; the same seed draws the same."""
+    """``count`` independent draws. The same seed gives the same draws."""
     generator = np.random.default_rng(seed)
     return tuple(
         {parameter.name: parameter.drawn(generator) for parameter in parameters} for _ in range(count)

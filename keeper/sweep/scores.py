@@ -9,21 +9,21 @@ import numpy as np
 
 from keeper.backtest.sharpe import sharpe
 from keeper.backtest.statistics import volatility
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 
 DAYS_A_YEAR = 365.0
 BPS = 10_000.0
 RISK_AVERSION = 4.0
 """Not the candidates' own: a ruler must not change with what it measures."""
-Score = Callable[[Outcome], float]
+Score = Callable[[CandidateOutcome], float]
 
 
-def sharpe_ratio(outcome: Outcome) -> float:
+def sharpe_ratio(outcome: CandidateOutcome) -> float:
     """Of daily log returns, annualised; NaN for fewer than three days."""
     return sharpe(outcome.returns).annualised(DAYS_A_YEAR)[0]
 
 
-def implementation(outcome: Outcome) -> float:
+def implementation(outcome: CandidateOutcome) -> float:
     """Minus what it costs to follow the target and not to: trading costs plus ``g TE² / 2`` with g = 4, bps a year.
 
     The two sides of benefit against cost in one unit. It says nothing about returns, and needs far less history than a
@@ -36,7 +36,7 @@ def implementation(outcome: Outcome) -> float:
     return -BPS * (costs + 0.5 * RISK_AVERSION * float(outcome.squared_error.mean()))
 
 
-def on_target(outcome: Outcome) -> float:
+def on_target(outcome: CandidateOutcome) -> float:
     """Minus the distance of realised volatility from its target, as a part of it."""
     return -abs(volatility(outcome.returns) / outcome.target_volatility - 1.0)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from keeper import __version__
-from keeper.backtest.venue import Venue
+from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.sweep.code import code_digest
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 
 
 class Store:
@@ -26,10 +26,10 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._known = dict(self._read())
 
-    def get(self, key: str) -> Outcome | None:
+    def get(self, key: str) -> CandidateOutcome | None:
         return self._known.get(key)
 
-    def put(self, key: str, outcome: Outcome) -> None:
+    def put(self, key: str, outcome: CandidateOutcome) -> None:
         """On disk before it returns."""
         body = json.dumps({"key": key, "outcome": _encoded(outcome)}, separators=(",", ":"))
         with self._file.open("a", encoding="utf-8") as lines:
@@ -39,7 +39,7 @@ class Store:
             os.fsync(lines.fileno())
         self._known[key] = outcome
 
-    def _read(self) -> Iterator[tuple[str, Outcome]]:
+    def _read(self) -> Iterator[tuple[str, CandidateOutcome]]:
         if not self._file.exists():
             return
         for line in self._file.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -49,7 +49,7 @@ class Store:
                 yield content["key"], _decoded(content["outcome"])
 
 
-def key_of(policy: Policy, market: str, venue: Venue) -> str:
+def key_of(policy: Policy, market: str, venue: SimulatedVenue) -> str:
     """Of everything that the outcome follows from; ``market`` is ``digest_of`` the path."""
     text = f"{policy!r}|{market}|{venue!r}|{__version__}|{code_digest()}"
     return hashlib.sha256(text.encode()).hexdigest()
@@ -70,7 +70,7 @@ def _checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
-def _encoded(outcome: Outcome) -> dict[str, object]:
+def _encoded(outcome: CandidateOutcome) -> dict[str, object]:
     """Python writes floats so that they read back as the same bits."""
     return {
         "days": outcome.days.tolist(),
@@ -81,8 +81,8 @@ def _encoded(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _decoded(content: dict[str, object]) -> Outcome:
-    return Outcome(
+def _decoded(content: dict[str, object]) -> CandidateOutcome:
+    return CandidateOutcome(
         days=np.array(content["days"], dtype=np.int64),
         returns=np.array(content["returns"], dtype=np.float64),
         costs=np.array(content["costs"], dtype=np.float64),

@@ -19,14 +19,14 @@ from keeper.domain.errors import InvalidSetting, KeeperError, SchedulerUnavailab
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.sweep.code import code_digest
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 
 RETRIES = 2
 """Of a candidate whose worker died."""
 CONNECT_SECONDS = 5
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
-Job = Callable[[MarketPath, Policy], Outcome]
+Job = Callable[[MarketPath, Policy], CandidateOutcome]
 Jobs = Mapping[int, Policy]
 
 
@@ -37,7 +37,7 @@ class Failed:
     reason: str
 
 
-Finished = tuple[int, Outcome | Failed]
+Finished = tuple[int, CandidateOutcome | Failed]
 
 
 # ------------------------------------------------------------------ this machine
@@ -48,10 +48,10 @@ def on_this_machine(job: Job, path: MarketPath, jobs: Jobs, workers: int) -> Ite
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     waiting, deaths = deque(jobs), Counter[int]()
-    # A pool for each worker: its death is the fault of the one candidate that it had, and it never meets the start of
-    # another worker, on which a shared pool of Python 3.11 waits for ever.
+    # Each worker has its own pool. A worker's death then concerns its own candidate alone, and the shared pool of
+    # Python 3.11 can deadlock when a worker dies while another one starts.
     idle: list[ProcessPoolExecutor] = []
-    running: dict[Future[Outcome | Failed], tuple[int, ProcessPoolExecutor]] = {}
+    running: dict[Future[CandidateOutcome | Failed], tuple[int, ProcessPoolExecutor]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -60,17 +60,17 @@ def on_this_machine(job: Job, path: MarketPath, jobs: Jobs, workers: int) -> Ite
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 number, pool = running.pop(future)
                 try:
-                    found = future.result()
+                    outcome = future.result()
                 except BrokenProcessPool:
                     pool.shutdown()
                     deaths[number] += 1
                     if deaths[number] <= RETRIES:
                         waiting.appendleft(number)
                         continue
-                    found = Failed(f"its worker died {deaths[number]} times")
+                    outcome = Failed(f"its worker died {deaths[number]} times")
                 else:
                     idle.append(pool)
-                yield number, found
+                yield number, outcome
     finally:
         for pool in (*idle, *(pool for _, pool in running.values())):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -100,12 +100,12 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(policy: Policy) -> Outcome | Failed:
+def _work(policy: Policy) -> CandidateOutcome | Failed:
     job, path = _here[0]
     return _tried(job, path, policy)
 
 
-def _tried(job: Job, path: MarketPath, policy: Policy) -> Outcome | Failed:
+def _tried(job: Job, path: MarketPath, policy: Policy) -> CandidateOutcome | Failed:
     """An expected failure is the candidate's result; anything else is a bug and ends the sweep."""
     try:
         return job(path, policy)
@@ -146,14 +146,14 @@ def on_cluster(job: Job, path: MarketPath, jobs: Jobs, scheduler: str) -> Iterat
         }
         for future in distributed.as_completed(futures, loop=client.loop):
             try:
-                found = future.result()
+                outcome = future.result()
             except distributed.KilledWorker as error:
-                found = Failed(f"its worker died: {error}")
-            yield futures[future], found
+                outcome = Failed(f"its worker died: {error}")
+            yield futures[future], outcome
 
 
-def _there(code: str, job: Job, path: MarketPath, policy: Policy) -> Outcome | Failed:
-    """On a worker of the cluster, whose keeper may be another one."""
+def _there(code: str, job: Job, path: MarketPath, policy: Policy) -> CandidateOutcome | Failed:
+    """Runs on a worker of the cluster, which may have another keeper installed."""
     if code_digest() != code:
         return Failed("its worker has another keeper installed than this machine")
     return _tried(job, path, policy)

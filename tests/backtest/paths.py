@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keeper.backtest.venue import LendingTerms, Pool, Venue
+from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue
 from keeper.domain.market import RateCurve, Round
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import Policy
@@ -77,9 +77,9 @@ def two_assets() -> Policy:
     return a_backtest_policy(assets=tuple(replace(asset, budget=0.5) for asset in some_assets()[:2]))
 
 
-def a_venue(**changes: Any) -> Venue:
+def a_venue(**changes: Any) -> SimulatedVenue:
     """Deep pools in two tiers between everything and USDC, the factories' collateral terms."""
-    venue = Venue(
+    venue = SimulatedVenue(
         lending=tuple(
             LendingTerms(
                 symbol=symbol,
@@ -97,7 +97,7 @@ def a_venue(**changes: Any) -> Venue:
             for symbol in ("USDC", *RISK_SYMBOLS)
         ),
         pools=tuple(
-            Pool((symbol, "USDC"), fee, depth)
+            SimulatedPool((symbol, "USDC"), fee, depth)
             for symbol in RISK_SYMBOLS
             for fee, depth in ((500, 50e6), (3_000, 200e6))
         ),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeper.backtest.benchmarks import HOLDINGS, Holding, held
+from keeper.backtest.benchmarks import HOLDINGS, PassiveHolding, held
 from keeper.backtest.engine import backtest
 from keeper.backtest.ledger import COST_FIELDS
 from keeper.backtest.result import BacktestResult, Costs
@@ -153,4 +153,4 @@ def test_a_holding_of_several_returns_to_its_shares_every_thirty_days() -> None:
 def test_a_holding_of_what_the_market_does_not_have_is_left_out() -> None:
     path = a_path(symbols=("WBTC", "WETH"))
     policy = a_backtest_policy()
-    assert held(path, policy, a_venue(), Holding("SOL held", {"SOL": 1.0})) is None
+    assert held(path, policy, a_venue(), PassiveHolding("SOL held", {"SOL": 1.0})) is None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from keeper.backtest.engine import backtest
-from keeper.backtest.venue import LendingTerms, Pool, Venue
+from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue
 from keeper.domain.market import RateCurve
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import AssetPolicy, Policy
@@ -55,16 +55,16 @@ def a_market(n: int, bars: int) -> MarketPath:
     )
 
 
-def a_venue(n: int) -> Venue:
+def a_venue(n: int) -> SimulatedVenue:
     names = ("USDC", *symbols_of(n))
-    return Venue(
+    return SimulatedVenue(
         lending=tuple(
             LendingTerms(
                 name, 18, 7_500, 8_000, 500, 1_000, 0, 0, 10**9, 7 * 10**8, RateCurve(0.9, 0.0, 0.04, 0.6)
             )
             for name in names
         ),
-        pools=tuple(Pool((name, "USDC"), 500, 1e8) for name in names[1:]),
+        pools=tuple(SimulatedPool((name, "USDC"), 500, 1e8) for name in names[1:]),
         fee_tiers=(500,),
         vault=a_vault_policy(),
         max_weight_bps=20_000,

@@ -12,8 +12,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet import world as devnet
-from keeper.devnet.world import World
+from keeper.devnet import local_chain as devnet
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.decision import Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
@@ -37,7 +37,7 @@ PLANNING = "planning, no I/O"
 
 
 @pytest.fixture(scope="module")
-def copy() -> Iterator[World]:
+def copy() -> Iterator[LocalChain]:
     history = devnet.load_history(None, None)
     with devnet.running(history, lambda _: None) as (_, built), devnet.forked(built) as (_, found):
         yield found
@@ -92,7 +92,7 @@ def test_from_a_decision_on_ten_assets_to_a_plan(benchmark: BenchmarkFixture) ->
 # -------------------------------------------------------------------- plan costs
 
 
-def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, copy: World) -> None:
+def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, copy: LocalChain) -> None:
     number = FEW if benchmark.disabled else STATES
 
     def all_of_them() -> tuple[Outcome, ...]:
@@ -112,7 +112,7 @@ def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, cop
 # --------------------------------------------------------------------------- gas
 
 
-def test_the_vaults_gas_beside_the_protocols_own(benchmark: BenchmarkFixture, copy: World) -> None:
+def test_the_vaults_gas_beside_the_protocols_own(benchmark: BenchmarkFixture, copy: LocalChain) -> None:
     def measured() -> tuple[Spent, ...]:
         scene = vault_scene(copy)
         before = scene.snapshot()

@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
+def world() -> Iterator[LocalChain]:
     """The generated market, so that these tests need no data. Do not change it: use ``chain``."""
     with devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built):
         yield built
 
 
 @pytest.fixture(scope="module")
-def fork(world: World) -> Iterator[World]:
+def fork(world: LocalChain) -> Iterator[LocalChain]:
     """A fork of ``world`` for one module. Do not change it: use ``chain``."""
     with devnet.forked(world) as (_, copy):
         yield copy
 
 
 @pytest.fixture
-def chain(fork: World) -> Iterator[World]:
+def chain(fork: LocalChain) -> Iterator[LocalChain]:
     """The module's fork, put back as it was after the test."""
     url = fork.deployment.rpc_url
     snapshot = rpc(url, "evm_snapshot")
@@ -36,7 +36,7 @@ def chain(fork: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def deployment_file(chain: World, tmp_path: Path) -> Path:
+def deployment_file(chain: LocalChain, tmp_path: Path) -> Path:
     """A deployment file that points a keeper to ``chain``."""
     path = tmp_path / "deployment.json"
     chain.deployment.write(path)

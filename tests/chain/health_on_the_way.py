@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, usd
 
@@ -19,7 +19,9 @@ _SIGNATURES = {
 _AMOUNT_AT = {"Supply": 1, "Withdraw": 0, "Borrow": 1, "Repay": 0}
 
 
-def health_factors(logs: Sequence[dict[str, Any]], before: MarketSnapshot, world: World) -> tuple[float, ...]:
+def health_factors(
+    logs: Sequence[dict[str, Any]], before: MarketSnapshot, world: LocalChain
+) -> tuple[float, ...]:
     """In the order of the events; inf without debt.
 
     Neither prices nor thresholds change within a transaction, and collateral and debt change by what the pool's

@@ -11,7 +11,7 @@ import httpx
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Cost, PostState, RebalancePlan, Route, Step, StepKind, VaultCall
 from keeper.domain.units import UINT256_MAX
@@ -42,7 +42,7 @@ def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> ChainReader:
     return ChainReader(rpc, **{**options, **changes})
 
 
-def node_in(world: World, rpc: Rpc) -> ChainReader:
+def node_in(world: LocalChain, rpc: Rpc) -> ChainReader:
     """On the world's own vault."""
     told = world.deployment
     addresses = Addresses(told.vault, told.multicall, told.quoter)

@@ -12,7 +12,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 
 from keeper.chain.admin.queue_deployment import deploy_queue, queue_artifact
 from keeper.chain.admin.vault_deployment import vault_artifact
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import ALL, GAS, Scene, vault_scene
 
 USDC = 10**6
@@ -96,7 +96,7 @@ class QueueScene:
         raise AssertionError("the call did not revert")
 
 
-def queue_scene(chain: World) -> QueueScene:
+def queue_scene(chain: LocalChain) -> QueueScene:
     scene = vault_scene(chain)
     at = deploy_queue(chain.w3, chain.w3.eth.accounts[0], scene.vault.address).address
     queue = chain.w3.eth.contract(address=chain.w3.to_checksum_address(at), abi=queue_artifact()["abi"])

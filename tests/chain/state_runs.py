@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from keeper.devnet.world import BASE_FEE_WEI
+from keeper.devnet.local_chain import BASE_FEE_WEI
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot

@@ -10,8 +10,8 @@ from web3.contract import Contract
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Request, Rpc
+from keeper.devnet.local_chain import BASE_FEE_WEI, LocalChain
 from keeper.devnet.transactions import GAS, contract_at
-from keeper.devnet.world import BASE_FEE_WEI, World
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, RebalancePlan, SimulationReport
@@ -49,7 +49,7 @@ class Execution:
 class Stage:
     """A chain to put states on: ``open`` it once, then ``put`` each state on a snapshot of it."""
 
-    world: World
+    world: LocalChain
     node: ChainReader
     rpc: Rpc
 

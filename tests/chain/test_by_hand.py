@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from keeper.devnet.look import look
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import read_vault
 from tests.chain.test_keeper_command import Run, keeper
 
 __all__ = ["keeper"]
 
 
-def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(keeper: Run, chain: World) -> None:
+def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
+    keeper: Run, chain: LocalChain
+) -> None:
     assert keeper("rebalance", "--simulate").code == 0
     assert "there is no journal yet" not in keeper("pause", "--reason", "first").out
     for command in (("rebalance", "--simulate"), ("status",)):
@@ -27,7 +29,7 @@ def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(keepe
     assert "Lifted: operator" in keeper("resume", "--reason", "done").out
     assert "Nothing was paused" in keeper("resume", "--reason", "again").out
     assert keeper("rebalance", "--execute").code == 0
-    assert look(chain).epoch == 1
+    assert read_vault(chain).epoch == 1
 
 
 def test_a_pause_before_there_is_a_journal_is_a_file(keeper: Run, tmp_path: Path) -> None:
@@ -38,17 +40,17 @@ def test_a_pause_before_there_is_a_journal_is_a_file(keeper: Run, tmp_path: Path
     assert not (tmp_path / "keeper.pause").exists()
 
 
-def test_deleveraging_by_hand_repays_everything_also_while_paused(keeper: Run, chain: World) -> None:
+def test_deleveraging_by_hand_repays_everything_also_while_paused(keeper: Run, chain: LocalChain) -> None:
     assert keeper("rebalance", "--execute").code == 0
-    assert look(chain).leverage > 1
+    assert read_vault(chain).leverage > 1
     keeper("pause", "--reason", "trouble")
     assert keeper("deleverage").code == 2
     shown = keeper("deleverage", "--simulate")
     assert shown.code == 0
     assert "all debt repaid" in shown.out
-    assert look(chain).epoch == 1
+    assert read_vault(chain).epoch == 1
     assert keeper("deleverage", "--execute").code == 0
-    seen = look(chain)
+    seen = read_vault(chain)
     assert seen.epoch == 2
     assert seen.leverage < 1
     assert chain.vault.functions.position().call()[2] == 0
@@ -56,12 +58,12 @@ def test_deleveraging_by_hand_repays_everything_also_while_paused(keeper: Run, c
     assert (again.code, again.json()["action"]) == (0, "HOLD")
 
 
-def test_deleveraging_stops_at_the_health_factor_that_was_named(keeper: Run, chain: World) -> None:
+def test_deleveraging_stops_at_the_health_factor_that_was_named(keeper: Run, chain: LocalChain) -> None:
     keeper("rebalance", "--execute")
-    before = look(chain).health_factor
+    before = read_vault(chain).health_factor
     wanted = before * 1.4
     assert keeper("deleverage", "--execute", "--to-health-factor", f"{wanted:.3f}").code == 0
-    assert wanted <= look(chain).health_factor < 1.1 * wanted  # the whole slippage is reckoned with
+    assert wanted <= read_vault(chain).health_factor < 1.1 * wanted  # the whole slippage is reckoned with
     assert keeper("deleverage", "--execute", "--to-health-factor", "0.9").code == 2
 
 

@@ -14,8 +14,8 @@ import pytest
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.decision.cost_curve import cost_curves, depth_usd
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.devnet.world import World
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_floor
 from keeper.planning.fills import best_fills
@@ -36,7 +36,7 @@ ANY_SLIPPAGE_BPS = 5_000
 
 
 @pytest.fixture
-def node(chain: World) -> Iterator[ChainReader]:
+def node(chain: LocalChain) -> Iterator[ChainReader]:
     with Rpc(chain.deployment.rpc_url) as rpc:
         yield node_in(chain, rpc)
 
@@ -72,7 +72,7 @@ def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: Cha
 
 
 def test_what_is_read_is_what_the_pools_say_and_as_deep_as_they_were_made(
-    chain: World, node: ChainReader
+    chain: LocalChain, node: ChainReader
 ) -> None:
     snapshot = node.read({}, 0).snapshot
     made = {(pool.symbol, pool.quote, pool.fee): pool.virtual_usd for pool in POOL_DEPTHS}
@@ -92,7 +92,7 @@ def test_what_is_read_is_what_the_pools_say_and_as_deep_as_they_were_made(
     }
 
 
-def test_liquidity_put_in_for_a_moment_makes_nothing_look_cheap(chain: World) -> None:
+def test_liquidity_put_in_for_a_moment_makes_nothing_look_cheap(chain: LocalChain) -> None:
     scene = vault_scene(chain)
     chain.pass_time(HOUR)  # so that the pools remember half an hour
     with Rpc(url_of(scene)) as rpc:

@@ -12,8 +12,8 @@ from web3.types import RPCEndpoint
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import latest_round, publish, publish_now, refresh, set_sequencer
 from keeper.devnet.history import MarketHistory, load
-from keeper.devnet.uniswap import Market, pool_price, quote, set_price
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.uniswap import PriceMarket, pool_price, quote, set_price
 
 PHASE_1 = 1 << 64
 
@@ -24,28 +24,30 @@ def history() -> MarketHistory:
 
 
 @pytest.fixture
-def w3(chain: World) -> Web3:
+def w3(chain: LocalChain) -> Web3:
     return chain.w3
 
 
 @pytest.fixture
-def market(chain: World) -> Market:
+def market(chain: LocalChain) -> PriceMarket:
     return chain.market
 
 
 @pytest.fixture
-def owner(chain: World) -> ChecksumAddress:
+def owner(chain: LocalChain) -> ChecksumAddress:
     return chain.owner
 
 
-def feed_of(w3: Web3, market: Market, symbol: str) -> Contract:
+def feed_of(w3: Web3, market: PriceMarket, symbol: str) -> Contract:
     return w3.eth.contract(address=market.feeds.addresses[symbol], abi=artifact("RoundFeed").abi)
 
 
 # ---------------------------------------------------------------------- feeds
 
 
-def test_every_close_is_a_round_at_its_bars_end(w3: Web3, market: Market, history: MarketHistory) -> None:
+def test_every_close_is_a_round_at_its_bars_end(
+    w3: Web3, market: PriceMarket, history: MarketHistory
+) -> None:
     for series in history.prices:
         feed = feed_of(w3, market, series.symbol)
         count = len(series.times)
@@ -57,7 +59,7 @@ def test_every_close_is_a_round_at_its_bars_end(w3: Web3, market: Market, histor
         assert feed.functions.latestRoundData().call()[0] == PHASE_1 | count
 
 
-def test_a_feed_reads_as_a_chainlink_proxy_and_as_its_aggregator(w3: Web3, market: Market) -> None:
+def test_a_feed_reads_as_a_chainlink_proxy_and_as_its_aggregator(w3: Web3, market: PriceMarket) -> None:
     feed = feed_of(w3, market, "WETH")
     assert feed.functions.decimals().call() == 8
     assert feed.functions.description().call() == "ETH / USD"
@@ -68,13 +70,13 @@ def test_a_feed_reads_as_a_chainlink_proxy_and_as_its_aggregator(w3: Web3, marke
 
 
 @pytest.mark.parametrize("round_id", [0, 1, PHASE_1, PHASE_1 | 10_000_000, (2 << 64) | 1])
-def test_an_unknown_round_reverts(w3: Web3, market: Market, round_id: int) -> None:
+def test_an_unknown_round_reverts(w3: Web3, market: PriceMarket, round_id: int) -> None:
     with pytest.raises(ContractLogicError, match="No data present"):
         feed_of(w3, market, "WETH").functions.getRoundData(round_id).call()
 
 
 def test_a_new_round_is_announced_by_the_aggregators_number(
-    w3: Web3, market: Market, owner: ChecksumAddress
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
 ) -> None:
     feed = feed_of(w3, market, "LINK")
     at = latest_round(w3, feed.address)[1]
@@ -86,7 +88,7 @@ def test_a_new_round_is_announced_by_the_aggregators_number(
 
 
 def test_rounds_do_not_go_back_in_time_and_are_the_owners(
-    w3: Web3, market: Market, owner: ChecksumAddress
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
 ) -> None:
     feed = feed_of(w3, market, "LINK")
     _, at = latest_round(w3, feed.address)
@@ -101,7 +103,7 @@ def test_rounds_do_not_go_back_in_time_and_are_the_owners(
 
 
 def test_a_new_phase_starts_again_at_one_and_old_rounds_stay(
-    w3: Web3, market: Market, owner: ChecksumAddress
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
 ) -> None:
     feed = feed_of(w3, market, "UNI")
     price, at = latest_round(w3, feed.address)
@@ -111,7 +113,9 @@ def test_a_new_phase_starts_again_at_one_and_old_rounds_stay(
     assert feed.functions.getRoundData(PHASE_1 | 1).call()[1] > 0
 
 
-def test_a_heartbeat_renews_every_feed_at_its_price(w3: Web3, market: Market, owner: ChecksumAddress) -> None:
+def test_a_heartbeat_renews_every_feed_at_its_price(
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
+) -> None:
     before = {symbol: latest_round(w3, feed)[0] for symbol, feed in market.feeds.addresses.items()}
     refresh(w3, owner, market.feeds)
     now = w3.eth.get_block("latest")["timestamp"]
@@ -121,7 +125,7 @@ def test_a_heartbeat_renews_every_feed_at_its_price(w3: Web3, market: Market, ow
         assert now - at < 60
 
 
-def test_the_sequencer_says_since_when(w3: Web3, market: Market, owner: ChecksumAddress) -> None:
+def test_the_sequencer_says_since_when(w3: Web3, market: PriceMarket, owner: ChecksumAddress) -> None:
     feed = w3.eth.contract(address=market.feeds.sequencer, abi=artifact("SequencerFeed").abi)
     _, answer, started, _, _ = feed.functions.latestRoundData().call()
     assert answer == 0
@@ -133,7 +137,7 @@ def test_the_sequencer_says_since_when(w3: Web3, market: Market, owner: Checksum
 # ---------------------------------------------------------------------- pools
 
 
-def gaps(w3: Web3, market: Market) -> list[float]:
+def gaps(w3: Web3, market: PriceMarket) -> list[float]:
     """How far each pool is from the ratio of its feeds."""
     found = []
     for pool in market.uniswap.pools:
@@ -142,7 +146,7 @@ def gaps(w3: Web3, market: Market) -> list[float]:
     return found
 
 
-def cost_bps(w3: Web3, market: Market, path: list[str | int], usd: float) -> float:
+def cost_bps(w3: Web3, market: PriceMarket, path: list[str | int], usd: float) -> float:
     sold, bought = (market.tokens[str(symbol)] for symbol in (path[0], path[-1]))
     price_sold, price_bought = (
         latest_round(w3, market.feeds.addresses[token.symbol])[0] for token in (sold, bought)
@@ -153,7 +157,7 @@ def cost_bps(w3: Web3, market: Market, path: list[str | int], usd: float) -> flo
     return cost
 
 
-def test_every_pool_starts_at_the_feeds_ratio(w3: Web3, market: Market) -> None:
+def test_every_pool_starts_at_the_feeds_ratio(w3: Web3, market: PriceMarket) -> None:
     assert len(market.uniswap.pools) == 14
     assert max(gaps(w3, market)) < 1e-7
 
@@ -170,14 +174,14 @@ def test_every_pool_starts_at_the_feeds_ratio(w3: Web3, market: Market) -> None:
     ],
 )
 def test_a_swap_costs_its_fees_and_the_depth_it_takes(
-    w3: Web3, market: Market, path: list[str | int], usd: float, least: float, most: float
+    w3: Web3, market: PriceMarket, path: list[str | int], usd: float, least: float, most: float
 ) -> None:
     assert least < cost_bps(w3, market, path, usd) < most
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.6])
 def test_a_moved_price_moves_the_feed_and_every_pool_with_the_symbol(
-    w3: Web3, market: Market, history: MarketHistory, owner: ChecksumAddress, factor: float
+    w3: Web3, market: PriceMarket, history: MarketHistory, owner: ChecksumAddress, factor: float
 ) -> None:
     price = round(history.last_price("WETH") * factor, 2)
     set_price(w3, owner, market, "WETH", price)
@@ -187,18 +191,20 @@ def test_a_moved_price_moves_the_feed_and_every_pool_with_the_symbol(
 
 
 def test_a_depeg_of_the_stable_moves_the_pools_against_it(
-    w3: Web3, market: Market, owner: ChecksumAddress
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
 ) -> None:
     set_price(w3, owner, market, "USDC", 0.88)
     assert max(gaps(w3, market)) < 1e-7
 
 
-def test_a_feed_that_moves_alone_leaves_the_pools(w3: Web3, market: Market, owner: ChecksumAddress) -> None:
+def test_a_feed_that_moves_alone_leaves_the_pools(
+    w3: Web3, market: PriceMarket, owner: ChecksumAddress
+) -> None:
     publish_now(w3, owner, market.feeds.addresses["WBTC"], 1.0)
     assert max(gaps(w3, market)) > 0.5
 
 
-def test_half_an_hour_of_prices_can_be_averaged(w3: Web3, market: Market) -> None:
+def test_half_an_hour_of_prices_can_be_averaged(w3: Web3, market: PriceMarket) -> None:
     pool = market.uniswap.pools[0]
     contract = w3.eth.contract(address=pool.address, abi=artifact("UniswapV3Pool").abi)
     w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1_800])

@@ -7,24 +7,24 @@ import threading
 from web3.types import RPCEndpoint
 
 from keeper.devnet.feeds import latest_round
+from keeper.devnet.local_chain import DEFAULT_HEARTBEAT_S, LocalChain, heartbeat_s
 from keeper.devnet.publisher import publish_due, publishing
-from keeper.devnet.world import DEFAULT_HEARTBEAT_S, World, heartbeat_s
 
 HALF = DEFAULT_HEARTBEAT_S // 2
 
 
-def advance_without_a_block(world: World, seconds: int) -> None:
+def advance_without_a_block(world: LocalChain, seconds: int) -> None:
     world.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
 
 
-def test_fresh_feeds_are_left_alone(chain: World) -> None:
+def test_fresh_feeds_are_left_alone(chain: LocalChain) -> None:
     chain.pass_time(1)
     block = chain.w3.eth.block_number
     assert publish_due(chain) == ()
     assert chain.w3.eth.block_number == block
 
 
-def test_after_half_a_heartbeat_every_due_feed_repeats_its_price_as_of_now(chain: World) -> None:
+def test_after_half_a_heartbeat_every_due_feed_repeats_its_price_as_of_now(chain: LocalChain) -> None:
     chain.pass_time(1)
     before = {symbol: chain.spot(symbol) for symbol in chain.tokens}
     advance_without_a_block(chain, HALF)
@@ -37,13 +37,13 @@ def test_after_half_a_heartbeat_every_due_feed_repeats_its_price_as_of_now(chain
     assert publish_due(chain) == ()
 
 
-def test_the_slow_feed_is_due_after_half_of_its_own_heartbeat(chain: World) -> None:
+def test_the_slow_feed_is_due_after_half_of_its_own_heartbeat(chain: LocalChain) -> None:
     chain.pass_time(1)
     advance_without_a_block(chain, heartbeat_s("USDC") // 2)
     assert "USDC" in publish_due(chain)
 
 
-def test_publishing_ends_with_its_block(chain: World) -> None:
+def test_publishing_ends_with_its_block(chain: LocalChain) -> None:
     with publishing(chain):
         assert "feeds" in {thread.name for thread in threading.enumerate()}
     assert "feeds" not in {thread.name for thread in threading.enumerate()}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from keeper.devnet import deployment
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from keeper.devnet.feeds import latest_round
-from keeper.devnet.world import HEARTBEAT_S, World
+from keeper.devnet.local_chain import HEARTBEAT_S, LocalChain
 
 MINUTE = 60
 
@@ -21,7 +21,7 @@ def test_the_next_block_of_a_loaded_chain_follows_its_history() -> None:
         assert 0 <= built.now() - market.at < 10 * MINUTE
 
 
-def test_what_happens_on_a_fork_leaves_the_original_alone(world: World) -> None:
+def test_what_happens_on_a_fork_leaves_the_original_alone(world: LocalChain) -> None:
     before = world.spot("LINK")
     with devnet.forked(world) as (_, copy):
         copy.set_price("LINK", 2 * before)
@@ -29,7 +29,7 @@ def test_what_happens_on_a_fork_leaves_the_original_alone(world: World) -> None:
     assert world.spot("LINK") == before
 
 
-def test_time_passes_with_fresh_rounds(chain: World) -> None:
+def test_time_passes_with_fresh_rounds(chain: LocalChain) -> None:
     start = chain.now()
     chain.pass_time(3_600)
     assert chain.now() - start >= 3_600
@@ -37,12 +37,12 @@ def test_time_passes_with_fresh_rounds(chain: World) -> None:
     assert chain.now() - updated_at < MINUTE
 
 
-def test_the_vault_holds_only_what_was_deposited(world: World) -> None:
+def test_the_vault_holds_only_what_was_deposited(world: LocalChain) -> None:
     assert world.vault.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
     assert world.vault.functions.epoch().call() == 0
     assert set(HEARTBEAT_S) <= set(world.tokens)
 
 
-def test_the_deployment_file_reads_back_as_it_was_written(world: World, tmp_path: Path) -> None:
+def test_the_deployment_file_reads_back_as_it_was_written(world: LocalChain, tmp_path: Path) -> None:
     world.deployment.write(tmp_path / "deployment.json")
     assert deployment.read(tmp_path / "deployment.json") == world.deployment

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from keeper.devnet.anvil import free_port, rpc
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import send
-from keeper.devnet.world import World
 from keeper.doctor.examine import CHECKS
 from tests.chain.test_keeper_command import Run, keeper
 from tests.chain.test_reconfigured import make_category
@@ -20,7 +20,7 @@ from tests.chain.test_reconfigured import make_category
 __all__ = ["keeper"]
 
 WEI = 10**18
-Wrong = Callable[[World, pytest.MonkeyPatch, Run], None]
+Wrong = Callable[[LocalChain, pytest.MonkeyPatch, Run], None]
 
 
 def marks(keeper: Run) -> dict[str, str]:
@@ -39,79 +39,79 @@ def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
     assert set(marks(keeper).values()) == {"OK"}
 
 
-def _dead_node(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _dead_node(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_RPC_URL", f"http://127.0.0.1:{free_port()}")
 
 
-def _wrong_chain(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _wrong_chain(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     rpc(chain.deployment.rpc_url, "anvil_setChainId", 31_338)
 
 
-def _wrong_vault(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _wrong_vault(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_VAULT", chain.deployment.accounts["stranger"])
 
 
-def _misspelt(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _misspelt(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "80")
 
 
-def _no_role(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _no_role(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     role, accounts = chain.vault.functions.KEEPER_ROLE().call(), chain.deployment.accounts
     chain.vault.functions.revokeRole(role, accounts["keeper"]).transact({"from": accounts["admin"]})
 
 
-def _no_gas(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _no_gas(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     rpc(chain.deployment.rpc_url, "anvil_setBalance", chain.deployment.accounts["keeper"], hex(WEI // 10))
 
 
-def _paused(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _paused(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     chain.vault.functions.pause().transact({"from": chain.deployment.accounts["guardian"]})
 
 
-def _stale(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _stale(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     rpc(chain.deployment.rpc_url, "evm_increaseTime", 3 * 3_600)
     chain.mine()
 
 
-def _looser(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _looser(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_SIZE__MAX_LEVERAGE", "5")
 
 
-def _no_options(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _no_options(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_DERIBIT_URL", f"http://127.0.0.1:{free_port()}")
 
 
-def _another_feed(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _another_feed(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_ORACLE__FEEDS", '[{"symbol": "WETH", "description": "STETH / USD"}]')
 
 
-def _exchange_of_another_asset(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _exchange_of_another_asset(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_ORACLE__VENUES", '["coinbase"]')
     change.setenv("KEEPER_ORACLE__FEEDS", '[{"symbol": "LINK", "reference": "UNI"}]')
 
 
-def _quorum_of_the_dead(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _quorum_of_the_dead(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
     change.setenv("KEEPER_RPC_URL", f"{chain.deployment.rpc_url},{dead}")
 
 
-def _short_history(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _short_history(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_ESTIMATE__HISTORY_S", str(365 * 86_400))
     change.setenv("KEEPER_ESTIMATE__MIN_BARS", "8000")
 
 
-def _tampered(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _tampered(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     assert keeper("rebalance", "--execute").code == 0
     with closing(sqlite3.connect(Path("keeper.db"))) as raw, raw:
         raw.execute("UPDATE records SET outcome = 'HELD'")
 
 
-def _unsealed(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _unsealed(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     assert keeper("seal").code == 0
     change.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "0.7")
 
 
-def _key_missing(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
+def _key_missing(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_KEYSTORE", "nowhere.json")
 
 
@@ -138,7 +138,7 @@ def _key_missing(chain: World, change: pytest.MonkeyPatch, keeper: Run) -> None:
     ],
 )
 def test_one_mistake_turns_one_line(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch, mistake: Wrong, line: str, code: int
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch, mistake: Wrong, line: str, code: int
 ) -> None:
     mistake(chain, monkeypatch, keeper)
     try:
@@ -159,7 +159,7 @@ def test_a_pause_is_worth_a_look_and_not_wrong(keeper: Run) -> None:
 
 
 def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
-    keeper: Run, chain: World
+    keeper: Run, chain: LocalChain
 ) -> None:
     assert keeper("rebalance", "--execute").code == 0
     make_category(chain, 3, "ETH against USDC", collateral="WETH")
@@ -180,7 +180,7 @@ def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
     assert set(marks(keeper).values()) == {"OK"}
 
 
-def factor(chain: World) -> float:
+def factor(chain: LocalChain) -> float:
     return float(chain.vault.functions.position().call()[4] / WEI)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from keeper.devnet.look import look
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.devnet.world import World
+from keeper.devnet.vault_reading import read_vault
 from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.test_keeper_command import Run, keeper
 from tests.chain.vault_scene import Scene, vault_scene
@@ -24,13 +24,13 @@ def swaps(told: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in told["plan"]["steps"] if step["kind"].startswith("SWAP")]
 
 
-def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: World) -> None:
+def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: LocalChain) -> None:
     assert keeper(*EXECUTE).code == 0
-    before = look(chain)
+    before = read_vault(chain)
     shown = keeper("deleverage", "--simulate")
     assert "swap, exact out" in shown.out
     ended = keeper(*ALL_DEBT)
-    told, after = ended.json(), look(chain)
+    told, after = ended.json(), read_vault(chain)
     assert (ended.code, told["outcome"]) == (0, "SENT"), ended.out
     assert chain.vault.functions.position().call()[2] == 0
     assert {step["kind"] for step in swaps(told)} == {"SWAP_EXACT_OUT"}
@@ -47,7 +47,7 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Wor
     assert by_size - sold > 0.03 * before.debt_usd
 
 
-def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: World) -> None:
+def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: LocalChain) -> None:
     keeper(*EXECUTE)
     told = keeper(*ALL_DEBT).json()
     assert len(told["executed_swaps"]) == len(swaps(told)) >= 4
@@ -73,7 +73,7 @@ def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain:
     assert keeper("journal", "verify").code == 0
 
 
-def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain: World) -> None:
+def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain: LocalChain) -> None:
     keeper(*EXECUTE)
     keeper(*ALL_DEBT)
     weth = contract_at(chain.w3, "ERC20", chain.w3.to_checksum_address(chain.tokens["WETH"].address))
@@ -82,11 +82,11 @@ def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain:
     again = keeper(*EXECUTE).json()
     assert again["outcome"] == "SENT", again["reason"]
     assert weth.functions.balanceOf(chain.vault.address).call() == 0
-    assert look(chain).leverage > 1.0
+    assert read_vault(chain).leverage > 1.0
 
 
 @pytest.fixture
-def scene(chain: World) -> Scene:
+def scene(chain: LocalChain) -> Scene:
     return vault_scene(chain)
 
 

@@ -11,7 +11,7 @@ from web3.types import RPCEndpoint
 from keeper.address_book.book import Book, BookFeed, BookToken
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
 from tests.chain.node_scene import CHAIN_ID, addresses_of, node_of, url_of
 from tests.chain.vault_scene import RISKY, Scene, vault_scene
@@ -19,7 +19,7 @@ from tests.factories import a_book
 
 
 @pytest.fixture
-def scene(chain: World) -> Scene:
+def scene(chain: LocalChain) -> Scene:
     return vault_scene(chain)
 
 

@@ -17,11 +17,11 @@ import pytest
 from web3.types import RPCEndpoint
 
 from keeper.cli.main import main
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
-from keeper.devnet.look import look
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import read_vault
 
 UNTOUCHED = 0
 HOUR = 3_600
@@ -44,7 +44,7 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def keeper(
-    chain: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Run]:
     """Runs ``keeper`` with its settings pointing to ``chain``, in an empty working directory with a copy of keeper.toml."""
     strategy = Path(__file__).parents[2] / "keeper.toml"
@@ -73,7 +73,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_simulating_shows_the_whole_decision_and_changes_nothing(
-    keeper: Run, chain: World, tmp_path: Path
+    keeper: Run, chain: LocalChain, tmp_path: Path
 ) -> None:
     before, block = files(tmp_path), chain.w3.eth.block_number
     ended = keeper("rebalance", "--simulate")
@@ -115,10 +115,12 @@ def test_the_json_object_has_every_promised_key(keeper: Run) -> None:
     assert len(answer["covariance"]["matrix"]) == len(answer["covariance"]["symbols"]) == 4
 
 
-def test_executing_brings_the_chain_to_the_target_and_a_second_run_holds(keeper: Run, chain: World) -> None:
-    before = look(chain)
+def test_executing_brings_the_chain_to_the_target_and_a_second_run_holds(
+    keeper: Run, chain: LocalChain
+) -> None:
+    before = read_vault(chain)
     first = keeper("rebalance", "--execute", "--json")
-    after = look(chain)
+    after = read_vault(chain)
     target = first.json()
     assert (first.code, target["action"]) == (0, "REBALANCE")
     assert after.epoch == 1
@@ -128,15 +130,15 @@ def test_executing_brings_the_chain_to_the_target_and_a_second_run_holds(keeper:
         assert after.weights[asset["symbol"]] == pytest.approx(asset["target_weight"], abs=0.01)
     second = keeper("rebalance", "--execute", "--json")
     assert (second.code, second.json()["action"]) == (0, "HOLD")
-    assert look(chain).epoch == 1
+    assert read_vault(chain).epoch == 1
 
 
-def test_a_move_of_the_most_volatile_asset_makes_it_trade_again(keeper: Run, chain: World) -> None:
+def test_a_move_of_the_most_volatile_asset_makes_it_trade_again(keeper: Run, chain: LocalChain) -> None:
     assert keeper("rebalance", "--execute").code == 0
     chain.set_price("UNI", chain.spot("UNI") * 1.4)
     chain.pass_time(HOUR + 100)
     assert keeper("rebalance", "--execute", "--json").json()["action"] == "REBALANCE"
-    assert look(chain).epoch == 2
+    assert read_vault(chain).epoch == 2
 
 
 def test_a_record_of_the_journal_replays_to_the_same_bits(keeper: Run) -> None:
@@ -149,7 +151,7 @@ def test_a_record_of_the_journal_replays_to_the_same_bits(keeper: Run) -> None:
     assert "REBALANCE" in keeper("journal", "show", listed[0]["record_id"]).out
 
 
-def test_a_journal_of_another_chain_is_not_believed(keeper: Run, chain: World, tmp_path: Path) -> None:
+def test_a_journal_of_another_chain_is_not_believed(keeper: Run, chain: LocalChain, tmp_path: Path) -> None:
     assert keeper("rebalance", "--execute").code == 0
     with closing(sqlite3.connect(tmp_path / "keeper.db")) as journal:
         newest = "SELECT max(updated_at) FROM rounds WHERE symbol = 'WETH'"
@@ -160,14 +162,14 @@ def test_a_journal_of_another_chain_is_not_believed(keeper: Run, chain: World, t
     assert "start a new" in ended.out + ended.err
 
 
-def test_without_either_word_it_explains_itself(keeper: Run, chain: World) -> None:
+def test_without_either_word_it_explains_itself(keeper: Run, chain: LocalChain) -> None:
     ended = keeper("rebalance")
     assert ended.code == 2
     assert "--simulate" in ended.err
     assert "--execute" in ended.err
 
 
-def test_a_stale_feed_holds_the_trade_back_and_is_named(keeper: Run, chain: World) -> None:
+def test_a_stale_feed_holds_the_trade_back_and_is_named(keeper: Run, chain: LocalChain) -> None:
     chain.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [2 * HOUR])
     chain.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
     ended = keeper("rebalance", "--execute", "--json")
@@ -177,7 +179,7 @@ def test_a_stale_feed_holds_the_trade_back_and_is_named(keeper: Run, chain: Worl
     assert chain.vault.functions.epoch().call() == UNTOUCHED
 
 
-def test_settings_looser_than_the_vaults_policy_do_not_raise_risk(keeper: Run, chain: World) -> None:
+def test_settings_looser_than_the_vaults_policy_do_not_raise_risk(keeper: Run, chain: LocalChain) -> None:
     tightened = list(chain.vault.functions.policy().call())
     tightened[1] = 10**18  # maxLeverage
     admin = chain.deployment.accounts["admin"]
@@ -199,7 +201,7 @@ def test_a_wrong_vault_address_is_named(keeper: Run, monkeypatch: pytest.MonkeyP
     assert "vault" in ended.err.lower()
 
 
-def test_another_chain_id_is_refused(keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_chain_id_is_refused(keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
     chain.w3.provider.make_request(RPCEndpoint("anvil_setChainId"), [31_338])
     ended = keeper("rebalance", "--execute")
     chain.w3.provider.make_request(RPCEndpoint("anvil_setChainId"), [31_337])
@@ -208,7 +210,9 @@ def test_another_chain_id_is_refused(keeper: Run, chain: World, monkeypatch: pyt
     assert chain.vault.functions.epoch().call() == UNTOUCHED
 
 
-def test_a_node_that_is_gone_is_said_so(keeper: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_is_gone_is_said_so(
+    keeper: Run, world: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with devnet.forked(world) as (node, _):
         gone = node.url
     monkeypatch.setenv("KEEPER_RPC_URL", gone)
@@ -218,7 +222,7 @@ def test_a_node_that_is_gone_is_said_so(keeper: Run, world: World, monkeypatch: 
 
 
 def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
-    keeper: Run, chain: World, tmp_path: Path
+    keeper: Run, chain: LocalChain, tmp_path: Path
 ) -> None:
     with subprocess.Popen(
         [Path(sys.executable).with_name("keeper"), "run", "--every", "1h"],
@@ -235,7 +239,7 @@ def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
     assert keeper("journal", "list", "--json").json()["records"][0]["mode"] == "dry-run"
 
 
-def test_status_and_configuration_show_no_secret(keeper: Run, chain: World) -> None:
+def test_status_and_configuration_show_no_secret(keeper: Run, chain: LocalChain) -> None:
     for command in (("status",), ("config", "show"), ("config", "show", "--json")):
         ended = keeper(*command)
         assert ended.code == 0
@@ -256,7 +260,7 @@ def test_an_outage_of_the_option_market_does_not_raise_leverage(
 
 
 def test_an_overdue_routine_trade_pays_what_its_gate_allowed_it(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A vault that was never rebalanced is overdue, so routine may pay the gas price of out_of_band: also when sending."""
     monkeypatch.setenv("KEEPER_DECISION__OUT_OF_BAND", "1.0")
@@ -264,7 +268,7 @@ def test_an_overdue_routine_trade_pays_what_its_gate_allowed_it(
     ended = keeper("rebalance", "--execute", "--json")
     assert ended.code == 0
     assert {gate["urgency"] for gate in ended.json()["gates"] if gate["name"] == "gas_price"} == {"ROUTINE"}
-    assert look(chain).epoch == UNTOUCHED + 1
+    assert read_vault(chain).epoch == UNTOUCHED + 1
 
 
 def test_implied_volatility_is_shown_with_the_expiries_that_it_came_from(keeper: Run) -> None:

@@ -8,20 +8,20 @@ import pytest
 
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.anvil import AnvilNode, stop
-from keeper.devnet.world import World, forked
+from keeper.devnet.local_chain import LocalChain, forked
 from keeper.domain.errors import NodeUnavailable
 from keeper.domain.plan import QuoteRequest, Route
 from tests.chain.node_scene import HISTORY_S, Between, a_plan, node_in
 
 
 @pytest.fixture
-def doomed(world: World) -> Iterator[tuple[AnvilNode, World]]:
+def doomed(world: LocalChain) -> Iterator[tuple[AnvilNode, LocalChain]]:
     with forked(world) as copy:
         yield copy
 
 
 @pytest.mark.parametrize("after", [1, 4, 5, 6])
-def test_a_node_killed_during_a_read_is_unavailable(doomed: tuple[AnvilNode, World], after: int) -> None:
+def test_a_node_killed_during_a_read_is_unavailable(doomed: tuple[AnvilNode, LocalChain], after: int) -> None:
     anvil, world = doomed
     transport = Between(after, lambda: stop(anvil.process))
     with Rpc(anvil.url, transport=transport, pause=lambda _: None) as rpc:
@@ -31,7 +31,9 @@ def test_a_node_killed_during_a_read_is_unavailable(doomed: tuple[AnvilNode, Wor
         assert after + attempts == rpc.round_trips
 
 
-def test_a_node_killed_after_a_read_neither_quotes_nor_simulates(doomed: tuple[AnvilNode, World]) -> None:
+def test_a_node_killed_after_a_read_neither_quotes_nor_simulates(
+    doomed: tuple[AnvilNode, LocalChain],
+) -> None:
     anvil, world = doomed
     with Rpc(anvil.url, pause=lambda _: None) as rpc:
         node = node_in(world, rpc)

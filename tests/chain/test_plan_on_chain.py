@@ -11,8 +11,8 @@ from eth_typing import HexStr
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.cycle.pipeline import Assessment, assess, price_bars, propose, required_quotes
-from keeper.devnet.look import Sight, look
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
@@ -38,14 +38,14 @@ class Ran:
     before: MarketSnapshot
     assessment: Assessment
     plan: RebalancePlan
-    after: Sight
+    after: VaultReading
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The keeper's pure functions and its node, with its account unlocked."""
 
-    world: World
+    world: LocalChain
     node: ChainReader
 
     def cycle(self, policy: Policy) -> Ran:
@@ -59,7 +59,7 @@ class Desk:
         verdict = verify(plan, report, snapshot, assessment.decision, assessment.policy)
         assert verdict.passed, [check.detail for check in verdict.checks if not check.passed]
         self._send(plan, snapshot)
-        return Ran(snapshot, assessment, plan, look(self.world))
+        return Ran(snapshot, assessment, plan, read_vault(self.world))
 
     def build_up(self) -> Ran:
         """In two steps: the vault lets no single rebalance lose what levering up in one go costs in fees."""
@@ -86,7 +86,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(chain: World) -> Iterator[Desk]:
+def desk(chain: LocalChain) -> Iterator[Desk]:
     with Rpc(chain.deployment.rpc_url) as rpc:
         yield Desk(chain, node_in(chain, rpc))
 
@@ -114,7 +114,7 @@ def test_after_a_crash_the_ripcord_sells_and_repays_to_a_safe_health_factor(desk
     limit = built.assessment.policy.decision.act_health_factor
     desk.world.pass_time(HOUR)
     desk.fall(1.0 - 0.97 * limit / built.after.health_factor)
-    crashed = look(desk.world)
+    crashed = read_vault(desk.world)
     assert crashed.health_factor < limit
 
     ran = desk.cycle(BOLD)

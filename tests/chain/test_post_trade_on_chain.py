@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keeper.devnet.anvil import rpc
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.world import World
 from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.test_keeper_command import Ended, Run, keeper
 
@@ -22,7 +22,7 @@ def found(ended: Ended) -> dict[str, Any]:
     return {check["name"]: check for check in ended.json()["post_trade"]}
 
 
-def test_everything_holds_after_a_rebalance_and_every_leg_is_told(keeper: Run, chain: World) -> None:
+def test_everything_holds_after_a_rebalance_and_every_leg_is_told(keeper: Run, chain: LocalChain) -> None:
     ended = keeper(*EXECUTE)
     assert ended.code == 0, ended.out
     assert list(found(ended)) == list(POST_TRADE_CHECKS)
@@ -40,7 +40,7 @@ def test_everything_holds_after_a_rebalance_and_every_leg_is_told(keeper: Run, c
 
 
 def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEEPER_DECISION__POOL_COSTS", "false")
     first = keeper(*EXECUTE).json()
@@ -72,7 +72,7 @@ def test_what_it_cost_is_learned_by_the_next_cycle_and_replays_to_the_same_bits(
 
 
 def test_experience_counts_beside_the_pools_depth_and_replays_to_the_same_bits(
-    keeper: Run, chain: World
+    keeper: Run, chain: LocalChain
 ) -> None:
     keeper(*EXECUTE)
     chain.set_price("UNI", chain.spot("UNI") * 1.4)
@@ -87,7 +87,7 @@ def test_experience_counts_beside_the_pools_depth_and_replays_to_the_same_bits(
 
 
 def test_the_settings_keep_to_the_assumption(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper(*EXECUTE)
     monkeypatch.setenv("KEEPER_DECISION__LEARN_COSTS", "false")
@@ -96,7 +96,7 @@ def test_the_settings_keep_to_the_assumption(
     assert all(one["trades"] >= 1 and one["expected_bps"] == 40.0 for one in costs)
 
 
-def test_an_allowance_that_is_left_halts_with_exit_code_7(keeper: Run, chain: World) -> None:
+def test_an_allowance_that_is_left_halts_with_exit_code_7(keeper: Run, chain: LocalChain) -> None:
     """Put there from outside: the vault's own code leaves none, and closes only what it used itself."""
     vault, url, weth = chain.vault.address, chain.deployment.rpc_url, chain.tokens["WETH"].address
     rpc(url, "anvil_impersonateAccount", vault)

@@ -13,7 +13,7 @@ from web3.types import RPCEndpoint
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.cli.vault import app
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
 from keeper.domain.redemptions import Redemptions
 from tests.chain.node_scene import HISTORY_S, addresses_of, node_of, url_of
@@ -21,7 +21,7 @@ from tests.chain.queue_scene import SHARE, USDC, QueueScene, queue_scene
 
 
 @pytest.fixture
-def scene(chain: World) -> QueueScene:
+def scene(chain: LocalChain) -> QueueScene:
     found = queue_scene(chain)
     found.deposit(found.depositors[0], 100_000 * USDC)
     return found
@@ -69,7 +69,7 @@ def test_without_a_price_of_what_is_held_the_queue_has_no_value(scene: QueueScen
     assert (found.pending_shares, found.value) == (40_000 * SHARE, 0)
 
 
-def test_the_queue_of_another_vault_is_refused(scene: QueueScene, chain: World) -> None:
+def test_the_queue_of_another_vault_is_refused(scene: QueueScene, chain: LocalChain) -> None:
     others = chain.deployment.redemption_queue
     with Rpc(url_of(scene.vault)) as rpc, pytest.raises(WrongContract, match="that of the vault"):
         seen(scene, rpc, others)

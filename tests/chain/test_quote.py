@@ -9,7 +9,7 @@ import pytest
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.compile import artifact
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.plan import QuoteRequest, Route
 from tests.chain.node_scene import node_of, url_of
 from tests.chain.vault_scene import Scene, vault_scene
@@ -18,7 +18,7 @@ USDC = 10**6
 
 
 @pytest.fixture
-def scene(chain: World) -> Scene:
+def scene(chain: LocalChain) -> Scene:
     return vault_scene(chain)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet import world as devnet
-from keeper.devnet.world import World
+from keeper.devnet import local_chain as devnet
+from keeper.devnet.local_chain import LocalChain
 from tests.chain.node_scene import node_in
 from tests.chain.random_states import State, Trouble
 from tests.chain.state_runs import Outcome, a_plan, outcome, run
@@ -30,7 +30,7 @@ NOTHING = (0.0,) * 4
 
 
 @pytest.fixture(scope="module")
-def stage(world: World) -> Iterator[Stage]:
+def stage(world: LocalChain) -> Iterator[Stage]:
     with devnet.forked(world) as (_, copy), Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
         found = Stage(copy, node_in(copy, rpc), rpc)
         found.open()

@@ -10,20 +10,20 @@ import pytest
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.feeds import set_sequencer
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.world import World
 from keeper.domain.market import Sequencer
 from keeper.sizing.categories import CollateralTerms
 from tests.chain.node_scene import HISTORY_S, node_in
 
 
 @pytest.fixture
-def node(chain: World) -> Iterator[ChainReader]:
+def node(chain: LocalChain) -> Iterator[ChainReader]:
     with Rpc(chain.deployment.rpc_url) as rpc:
         yield node_in(chain, rpc)
 
 
-def test_the_sequencers_status_and_grace_period_are_read(chain: World, node: ChainReader) -> None:
+def test_the_sequencers_status_and_grace_period_are_read(chain: LocalChain, node: ChainReader) -> None:
     assert chain.vault.functions.sequencer().call()[1] == 3_600
     before = node.read({}, 0).snapshot.sequencer
     assert before is not None
@@ -33,19 +33,21 @@ def test_the_sequencers_status_and_grace_period_are_read(chain: World, node: Cha
     assert Sequencer(up=False, status_since=now, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
 
 
-def test_a_sequencer_feed_that_never_started_does_not_count_as_up(chain: World, node: ChainReader) -> None:
+def test_a_sequencer_feed_that_never_started_does_not_count_as_up(
+    chain: LocalChain, node: ChainReader
+) -> None:
     set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=True, since=0)
     assert Sequencer(up=False, status_since=0, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
 
 
-def test_a_sequencer_feed_that_is_taken_away_is_noticed(chain: World, node: ChainReader) -> None:
+def test_a_sequencer_feed_that_is_taken_away_is_noticed(chain: LocalChain, node: ChainReader) -> None:
     assert node.read({}, 0).snapshot.sequencer is not None
     admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
     send(chain.w3, chain.vault.functions.setSequencerFeed("0x" + "00" * 20, 0), admin)
     assert node.read({}, 0).snapshot.sequencer is None
 
 
-def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: World, node: ChainReader) -> None:
+def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: LocalChain, node: ChainReader) -> None:
     reading = node.read({}, HISTORY_S)
     known = {symbol: rounds[-3].round_id for symbol, rounds in reading.new_rounds.items()}
     feed = contract_at(chain.w3, "RoundFeed", chain.feeds.addresses["WETH"])
@@ -62,7 +64,7 @@ def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: World, node: Chain
     ]
 
 
-def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: World, node: ChainReader) -> None:
+def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: LocalChain, node: ChainReader) -> None:
     before = node.read({}, 0).snapshot
     make_category(chain, 1, "ETH against USDC", collateral="WETH")
     admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
@@ -78,7 +80,7 @@ def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: World, no
     assert not after.reserve("WETH").borrowing_enabled
 
 
-def test_every_configured_category_is_found_whatever_its_number(chain: World, node: ChainReader) -> None:
+def test_every_configured_category_is_found_whatever_its_number(chain: LocalChain, node: ChainReader) -> None:
     snapshot = node.read({}, 0).snapshot
     assert [0] == [one.number for one in node.categories(snapshot).known]
     make_category(chain, 3, "ETH against USDC", collateral="WETH")
@@ -98,7 +100,9 @@ def test_every_configured_category_is_found_whatever_its_number(chain: World, no
     assert (snapshot.reserve("WETH").ltv_bps, 0) == (outside.terms[weth].ltv_bps, found.chosen)
 
 
-def make_category(chain: World, number: int, label: str, *, collateral: str, ltv_zero: bool = False) -> None:
+def make_category(
+    chain: LocalChain, number: int, label: str, *, collateral: str, ltv_zero: bool = False
+) -> None:
     """In which USDC may be borrowed."""
     provider = contract_at(
         chain.w3, "PoolAddressesProvider", chain.deployment.contracts["aave_addresses_provider"]

@@ -7,7 +7,7 @@ import pytest
 from web3 import Web3
 
 from keeper.chain.admin.queue_deployment import deploy_queue
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
 from tests.chain.queue_scene import DELAY, MANY, SHARE, USDC, QueueScene, queue_scene
 from tests.chain.vault_scene import ALL
@@ -18,12 +18,12 @@ ACTS = ("request", "request", "pour", "serve", "serve", "claim", "wait", "price"
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> QueueScene:
+def pause_state(fork: LocalChain) -> QueueScene:
     return queue_scene(fork)
 
 
 @pytest.fixture
-def scene(pause_state: QueueScene, chain: World) -> QueueScene:
+def scene(pause_state: QueueScene, chain: LocalChain) -> QueueScene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.vault.w3
     return pause_state

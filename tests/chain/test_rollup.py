@@ -16,7 +16,7 @@ from keeper.decision import limits
 from keeper.decision.position import take_position
 from keeper.decision.trade_context import TradeContext, consider
 from keeper.devnet.compile import artifact
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.decision import Action
 from keeper.domain.errors import SimulationFailed, WrongContract
 from keeper.domain.market import MarketSnapshot
@@ -60,7 +60,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(chain: World) -> Iterator[Desk]:
+def desk(chain: LocalChain) -> Iterator[Desk]:
     scene = vault_scene(chain)
     scene.deposit(100_000 * USDC)
     with Rpc(url_of(scene)) as rpc:

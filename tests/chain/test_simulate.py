@@ -14,7 +14,7 @@ from web3.types import TxParams
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio
@@ -26,7 +26,7 @@ USDC = 10**6
 
 
 @pytest.fixture
-def scene(chain: World) -> Scene:
+def scene(chain: LocalChain) -> Scene:
     scene = vault_scene(chain)
     scene.deposit(100_000 * USDC)
     return scene

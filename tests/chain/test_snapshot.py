@@ -10,7 +10,7 @@ from web3.types import RPCEndpoint
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, NodeUntrusted, WrongChain, WrongContract
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio
@@ -22,7 +22,7 @@ USDC = 10**6
 
 
 @pytest.fixture
-def scene(chain: World) -> Scene:
+def scene(chain: LocalChain) -> Scene:
     scene = vault_scene(chain)
     scene.deposit(100_000 * USDC)
     return scene

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from keeper.chain.rpc.client import Rpc
+from keeper.devnet.local_chain import DEPOSIT_USDC, LocalChain
 from keeper.devnet.transactions import send
-from keeper.devnet.world import DEPOSIT_USDC, World
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, RebalancePlan, Step, StepKind
 from keeper.domain.policy import Policy
@@ -27,7 +27,7 @@ POLICY = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=150)
 
 
 @pytest.fixture
-def desk(chain: World) -> Iterator[Desk]:
+def desk(chain: LocalChain) -> Iterator[Desk]:
     """A vault with a million dollars."""
     depositor = chain.w3.to_checksum_address(chain.deployment.accounts["depositor"])
     send(chain.w3, chain.vault.functions.deposit(3 * DEPOSIT_USDC * 10**6, depositor), depositor)

@@ -16,7 +16,7 @@ from keeper.chain.admin.vault_deployment import deploy_vault, vault_artifact, va
 from keeper.chain.admin.vault_parameters import PolicyParameters, VaultParameters, parameters_from_toml
 from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
 from tests.chain.node_scene import url_of
 from tests.chain.vault_scene import RISKY, Scene, vault_parameters, vault_scene
@@ -26,19 +26,19 @@ NOBODY = "0x" + "00" * 20
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> Scene:
+def pause_state(fork: LocalChain) -> Scene:
     return vault_scene(fork)
 
 
 @pytest.fixture
-def scene(pause_state: Scene, chain: World) -> Scene:
+def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.w3
     return pause_state
 
 
 @pytest.fixture
-def parameters(chain: World) -> VaultParameters:
+def parameters(chain: LocalChain) -> VaultParameters:
     return vault_parameters(chain)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from web3.logs import DISCARD
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS, WAD
 from tests.chain.vault_scene import Scene, vault_scene
 
@@ -14,7 +14,7 @@ HOUR, DAY = 3_600, 86_400
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> Scene:
+def pause_state(fork: LocalChain) -> Scene:
     """100,000 USDC at leverage 1.8, half in ether and half in bitcoin."""
     scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
@@ -23,7 +23,7 @@ def pause_state(fork: World) -> Scene:
 
 
 @pytest.fixture
-def scene(pause_state: Scene, chain: World) -> Scene:
+def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.w3
     return pause_state

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from web3.contract.contract import ContractFunction
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import Scene, vault_scene
 
 USDC = 10**6
@@ -15,12 +15,12 @@ NOBODY = "0x" + "00" * 20
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> Scene:
+def pause_state(fork: LocalChain) -> Scene:
     return vault_scene(fork)
 
 
 @pytest.fixture
-def scene(pause_state: Scene, chain: World) -> Scene:
+def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.w3
     return pause_state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import Scene, vault_scene
 
 USDC = 10**6
@@ -12,12 +12,12 @@ SHARE = 10**12
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> Scene:
+def pause_state(fork: LocalChain) -> Scene:
     return vault_scene(fork)
 
 
 @pytest.fixture
-def scene(pause_state: Scene, chain: World) -> Scene:
+def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.w3
     return pause_state

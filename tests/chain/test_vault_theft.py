@@ -7,7 +7,7 @@ from eth_utils.crypto import keccak
 from web3.exceptions import ContractCustomError
 from web3.types import Nonce, Wei
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import SWAP_EXACT_IN, SWAP_EXACT_OUT, Scene, vault_scene
 
@@ -17,7 +17,7 @@ REENTRANT_CALL = keccak(text="ReentrancyGuardReentrantCall()")[:4]
 
 
 @pytest.fixture(scope="module")
-def pause_state(fork: World) -> Scene:
+def pause_state(fork: LocalChain) -> Scene:
     """The thief is the keeper; 100,000 USDC wait idle."""
     scene = vault_scene(fork)
     scene.deposit(100_000 * USDC)
@@ -25,7 +25,7 @@ def pause_state(fork: World) -> Scene:
 
 
 @pytest.fixture
-def scene(pause_state: Scene, chain: World) -> Scene:
+def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     """``pause_state``, put back as it was after the test."""
     assert chain.w3 is pause_state.w3
     return pause_state

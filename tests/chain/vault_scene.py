@@ -15,9 +15,9 @@ from web3.types import RPCEndpoint, TxReceipt
 from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
 from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters, VaultParameters
 from keeper.devnet.compile import artifact
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.uniswap import Uniswap
 from keeper.devnet.uniswap_math import sqrt_price_x96
-from keeper.devnet.world import World
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 
@@ -385,7 +385,7 @@ class Scene:
         self.w3.provider.make_request(RPCEndpoint("anvil_impersonateAccount"), [account])
 
 
-def vault_parameters(chain: World) -> VaultParameters:
+def vault_parameters(chain: LocalChain) -> VaultParameters:
     """All five tokens with the default policy; a price may be a day old, so that tests need not refresh feeds."""
     people = _people(chain.w3)
     return VaultParameters(
@@ -403,7 +403,7 @@ def vault_parameters(chain: World) -> VaultParameters:
     )
 
 
-def vault_scene(chain: World) -> Scene:
+def vault_scene(chain: LocalChain) -> Scene:
     """Deploys a vault onto the chain; the node's first account is the deployer."""
     w3: Web3 = chain.w3
     deployment = deploy_vault(w3, w3.eth.accounts[0], vault_parameters(chain))

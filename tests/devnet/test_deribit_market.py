@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeper.devnet.deribit_market import DeribitMarket, RpcError
+from keeper.devnet.deribit_market import DeribitError, DeribitMarket
 from keeper.devnet.history import MarketHistory, PriceSeries, Source, load
 from keeper.domain.errors import BadInput
 from keeper.domain.path import ImpliedPath
@@ -139,7 +139,7 @@ def test_wrong_parameters_are_named(change: dict[str, str], param: str) -> None:
         "end_timestamp": "1000",
         "resolution": "3600",
     } | change
-    with pytest.raises(RpcError) as refused:
+    with pytest.raises(DeribitError) as refused:
         a_market().call("public/get_volatility_index_data", params)
     assert refused.value.code == -32602
     assert refused.value.data is not None
@@ -147,10 +147,10 @@ def test_wrong_parameters_are_named(change: dict[str, str], param: str) -> None:
 
 
 def test_unknown_methods_and_instruments_have_their_codes() -> None:
-    with pytest.raises(RpcError) as unknown:
+    with pytest.raises(DeribitError) as unknown:
         a_market().call("public/get_tea", {})
     assert unknown.value.code == -32601
-    with pytest.raises(RpcError) as missing:
+    with pytest.raises(DeribitError) as missing:
         a_market().call("public/ticker", {"instrument_name": "BTC-25JUN22-30000-C"})
     assert missing.value.code == 13020
 
@@ -159,7 +159,7 @@ def test_refused_requests_recover_after_the_stated_number() -> None:
     market = a_market()
     market.refuse(2)
     for _ in range(2):
-        with pytest.raises(RpcError) as refused:
+        with pytest.raises(DeribitError) as refused:
             market.call("public/get_time", {})
         assert (refused.value.code, refused.value.status) == (10028, 429)
     assert market.call("public/get_time", {}) == AT * 1_000

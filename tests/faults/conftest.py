@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from tests.chain.conftest import chain, deployment_file, fork, world
 from tests.faults.fixtures import Stage, Trial
 from tests.faults.processes import warm_keepers

@@ -15,7 +15,7 @@ from eth_account import Account
 
 from keeper.devnet import feeds
 from keeper.devnet.anvil import MNEMONIC, rpc
-from keeper.devnet.world import ROLES, World
+from keeper.devnet.local_chain import ROLES, LocalChain
 from keeper.domain.tx import AttemptKind, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
@@ -51,7 +51,7 @@ class VaultNow:
 class Trial:
     """One test run on a chain and a journal of its own. ``broken`` collects violated invariants."""
 
-    world: World
+    world: LocalChain
     proxy: GethProxy
     fork_server: ForkServer
     journal_url: str
@@ -294,7 +294,7 @@ class Stage:
     """A chain, a proxy and a journal that are reset for each trial."""
 
     def __init__(
-        self, world: World, proxy: GethProxy, fork_server: ForkServer, folder: Path, base_url: str
+        self, world: LocalChain, proxy: GethProxy, fork_server: ForkServer, folder: Path, base_url: str
     ) -> None:
         self.world = world
         self.proxy = proxy

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from tests.databases import fresh_database
 from tests.faults.campaign import KILLS as SQLITES
 from tests.faults.campaign import require_no_difference, run

@@ -17,8 +17,8 @@ import pytest
 
 from keeper.devnet import feeds
 from keeper.devnet.anvil import rpc
-from keeper.devnet.look import Sight, look
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from tests.chain.test_keeper_command import Run, keeper
@@ -31,13 +31,13 @@ NEAR = 0.96
 
 
 @pytest.fixture
-def breached(chain: World, levered: Sight, market: Market) -> Sight:
+def breached(chain: LocalChain, levered: VaultReading, market: Market) -> VaultReading:
     """The liquidation thresholds are cut until the health factor is below the level at which the keeper acts."""
     factor = NEAR * ACTS_BELOW / levered.health_factor
     for symbol in RISKY:
         terms = TERMS[symbol]
         market.collateral(symbol, int(terms.ltv * factor), int(terms.liquidation_threshold * factor))
-    found = look(chain)
+    found = read_vault(chain)
     assert 1.0 < found.health_factor < ACTS_BELOW
     return found
 
@@ -46,20 +46,20 @@ def breached(chain: World, levered: Sight, market: Market) -> Sight:
 
 
 def test_from_the_breach_to_signed_bytes_on_disk(
-    keeper: Run, chain: World, levered: Sight, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, levered: VaultReading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a crash of every price. With ``-s`` it prints when the command came by what, in milliseconds."""
     fall = NEAR * ACTS_BELOW / levered.health_factor
     for symbol in RISKY:
         chain.set_price(symbol, chain.spot(symbol) * fall)
-    assert look(chain).health_factor < ACTS_BELOW
+    assert read_vault(chain).health_factor < ACTS_BELOW
     reached: dict[Failpoint, float] = {}
     monkeypatch.setattr(failpoints, "reach", lambda point: reached.setdefault(point, time.perf_counter()))
     started = time.perf_counter()
     ended = settled(keeper(*EXECUTE))
     assert ended.json()["action"] == "RIPCORD"
     assert (
-        SAFE <= look(chain).health_factor < 1.1 * SAFE
+        SAFE <= read_vault(chain).health_factor < 1.1 * SAFE
     )  # idle cash repays too, and slippage was allowed for
     way = (
         Failpoint.SETTLED,
@@ -82,17 +82,17 @@ def test_from_the_breach_to_signed_bytes_on_disk(
 
 
 def test_where_one_asset_cannot_be_withdrawn_the_others_are_sold(
-    keeper: Run, chain: World, breached: Sight, market: Market
+    keeper: Run, chain: LocalChain, breached: VaultReading, market: Market
 ) -> None:
     market.borrow_everything("WETH")
     told = settled(keeper(*EXECUTE))
     assert told.json()["action"] == "RIPCORD"
     assert ("WITHDRAW", "WETH") not in steps(told)
-    assert breached.health_factor < look(chain).health_factor
+    assert breached.health_factor < read_vault(chain).health_factor
 
 
 def test_where_one_asset_finds_no_price_the_others_are_sold(
-    keeper: Run, chain: World, breached: Sight
+    keeper: Run, chain: LocalChain, breached: VaultReading
 ) -> None:
     """Its pools pay a fifth less than its feed says."""
     price = chain.spot("LINK")
@@ -100,11 +100,11 @@ def test_where_one_asset_finds_no_price_the_others_are_sold(
     feeds.publish_now(chain.w3, chain.owner, chain.feeds.addresses["LINK"], price)
     told = settled(keeper(*EXECUTE))
     assert {symbol for kind, symbol in steps(told) if kind == "WITHDRAW"} == {"WBTC", "WETH", "UNI"}
-    assert breached.health_factor < look(chain).health_factor < SAFE
+    assert breached.health_factor < read_vault(chain).health_factor < SAFE
 
 
 def test_of_what_the_reserve_cannot_give_whole_a_part_is_sold(
-    keeper: Run, chain: World, breached: Sight, market: Market
+    keeper: Run, chain: LocalChain, breached: VaultReading, market: Market
 ) -> None:
     wanted = keeper("rebalance", "--simulate", "--json").json()["plan"]["steps"]
     whole = sum(
@@ -119,7 +119,7 @@ def test_of_what_the_reserve_cannot_give_whole_a_part_is_sold(
         if (step["kind"], step["symbol"]) == ("WITHDRAW", "WETH")
     )
     assert whole // 4 <= amount <= whole // 2
-    assert breached.health_factor < look(chain).health_factor < SAFE
+    assert breached.health_factor < read_vault(chain).health_factor < SAFE
 
 
 # --------------------------------------------------- nothing works, and it is said
@@ -152,7 +152,7 @@ def next_cycles(lines: Iterator[dict[str, Any]], count: int) -> list[dict[str, A
 
 @pytest.mark.parametrize("trouble", ["lent out", "paused"])
 def test_a_breach_in_which_nothing_can_be_done_is_an_error_every_cycle(
-    keeper: Run, chain: World, breached: Sight, market: Market, tmp_path: Path, trouble: str
+    keeper: Run, chain: LocalChain, breached: VaultReading, market: Market, tmp_path: Path, trouble: str
 ) -> None:
     """Rows 56 and 58: what can be done is done first, then each cycle says loudly that nothing can."""
     for symbol in RISKY:
@@ -160,7 +160,7 @@ def test_a_breach_in_which_nothing_can_be_done_is_an_error_every_cycle(
     with daemon(tmp_path) as lines:
         first, *others = next_cycles(lines, 3)
     assert first["event"] == "sent", first
-    assert look(chain).debt_usd == pytest.approx(breached.debt_usd - breached.cash_usd, rel=1e-3)
+    assert read_vault(chain).debt_usd == pytest.approx(breached.debt_usd - breached.cash_usd, rel=1e-3)
     for line in others:
         assert (line["event"], line["level"], line["error"]) == ("failed", "error", "NothingFeasible")
         assert {"lent out": "not lent out", "paused": "is paused"}[trouble] in line["reason"]
@@ -172,7 +172,7 @@ def test_a_breach_in_which_nothing_can_be_done_is_an_error_every_cycle(
     assert keeper(*EXECUTE).code == 5
 
 
-def dear_gas(chain: World) -> None:
+def dear_gas(chain: LocalChain) -> None:
     """In the next block, mined at once."""
     url = chain.deployment.rpc_url
     rpc(url, "anvil_setNextBlockBaseFeePerGas", hex(200 * 10**9))
@@ -180,7 +180,7 @@ def dear_gas(chain: World) -> None:
 
 
 def test_a_breach_that_gas_holds_back_is_an_error_every_cycle_too(
-    keeper: Run, chain: World, breached: Sight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, breached: VaultReading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for urgency in ("ROUTINE", "OUT_OF_BAND", "EMERGENCY"):
         monkeypatch.setenv(f"KEEPER_DECISION__URGENCY__{urgency}__MAX_GAS_PRICE_GWEI", "20")
@@ -193,4 +193,4 @@ def test_a_breach_that_gas_holds_back_is_an_error_every_cycle_too(
         for line in next_cycles(lines, 2):
             assert (line["event"], line["level"], line["exit_code"]) == ("held", "error", 5)
             assert line["failed_gates"] == ["gas_price"]
-    assert look(chain).epoch == breached.epoch
+    assert read_vault(chain).epoch == breached.epoch

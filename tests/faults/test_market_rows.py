@@ -10,9 +10,9 @@ from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
 from keeper.devnet.anvil import rpc
-from keeper.devnet.look import Sight, look
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.world import World
+from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.units import BPS, UINT256_MAX
 from keeper.recorded.aave import RESERVES
 from keeper.tx.node import RpcNode
@@ -34,7 +34,7 @@ VARIABLE_RATE = 2
 class Market:
     """Aave's admin and its other users."""
 
-    chain: World
+    chain: LocalChain
 
     @property
     def configurator(self) -> Contract:
@@ -87,17 +87,17 @@ class Market:
 
 
 @pytest.fixture
-def market(chain: World) -> Market:
+def market(chain: LocalChain) -> Market:
     return Market(chain)
 
 
 @pytest.fixture
-def levered(keeper: Run, chain: World) -> Sight:
+def levered(keeper: Run, chain: LocalChain) -> VaultReading:
     """After a first rebalance, and time enough for another."""
     ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "SENT", ended.out
     chain.pass_time(2 * HOUR)
-    return look(chain)
+    return read_vault(chain)
 
 
 def steps(ended: Ended) -> list[tuple[str, str]]:
@@ -123,8 +123,8 @@ def calmer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("command", [EXECUTE, DELEVERAGE])
 def test_row_56_a_frozen_reserve_can_be_left_and_repaid(
     keeper: Run,
-    chain: World,
-    levered: Sight,
+    chain: LocalChain,
+    levered: VaultReading,
     market: Market,
     calmer: None,
     command: tuple[str, ...],
@@ -134,7 +134,7 @@ def test_row_56_a_frozen_reserve_can_be_left_and_repaid(
     for symbol in frozen:
         market.freeze(symbol)
     settled(keeper(*command))
-    after = look(chain)
+    after = read_vault(chain)
     assert after.debt_usd < 0.001 * levered.debt_usd
     assert after.leverage < 0.7 * levered.leverage
 
@@ -142,8 +142,8 @@ def test_row_56_a_frozen_reserve_can_be_left_and_repaid(
 @pytest.mark.parametrize(("frozen", "bound"), [("LINK", "supply_cap:LINK"), ("USDC", "borrow_cap")])
 def test_row_56_a_frozen_reserve_is_not_added_to(
     keeper: Run,
-    chain: World,
-    levered: Sight,
+    chain: LocalChain,
+    levered: VaultReading,
     market: Market,
     monkeypatch: pytest.MonkeyPatch,
     frozen: str,
@@ -155,11 +155,11 @@ def test_row_56_a_frozen_reserve_is_not_added_to(
     assert ended.json()["outcome"] == "HELD", ended.out
     assert ended.json()["binding"] == bound
     assert ended.json()["target_leverage"] <= levered.leverage * 1.001
-    assert look(chain).epoch == levered.epoch
+    assert read_vault(chain).epoch == levered.epoch
 
 
 def test_row_56_nothing_can_be_done_with_a_paused_reserve_and_that_is_said(
-    keeper: Run, chain: World, levered: Sight, market: Market, calmer: None
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market, calmer: None
 ) -> None:
     for symbol in (*RISKY, "USDC"):
         market.pause(symbol)
@@ -167,7 +167,7 @@ def test_row_56_nothing_can_be_done_with_a_paused_reserve_and_that_is_said(
         ended = keeper(*command)
         assert ended.code == 5
         assert "its reserve is paused" in ended.json()["reason"]
-        assert look(chain).epoch == levered.epoch
+        assert read_vault(chain).epoch == levered.epoch
     for symbol in (*RISKY, "USDC"):
         market.pause(symbol, paused=False)
     chain.pass_time(2 * HOUR)  # Aave gives borrowers a while before they can be liquidated again
@@ -179,7 +179,12 @@ def test_row_56_nothing_can_be_done_with_a_paused_reserve_and_that_is_said(
 
 @pytest.mark.parametrize("command", [EXECUTE, DELEVERAGE, (*DELEVERAGE, "--to-health-factor", "9")])
 def test_row_57_collateral_with_loan_to_value_0_is_withdrawn_first_and_wholly(
-    keeper: Run, chain: World, levered: Sight, market: Market, calmer: None, command: tuple[str, ...]
+    keeper: Run,
+    chain: LocalChain,
+    levered: VaultReading,
+    market: Market,
+    calmer: None,
+    command: tuple[str, ...],
 ) -> None:
     market.collateral("LINK", 0, TERMS["LINK"].liquidation_threshold)
     ended = settled(keeper(*command))
@@ -187,52 +192,52 @@ def test_row_57_collateral_with_loan_to_value_0_is_withdrawn_first_and_wholly(
     assert withdrawn[0]["symbol"] == "LINK"
     assert int(withdrawn[0]["amount"]) == UINT256_MAX
     assert len(withdrawn) == 4
-    after = look(chain)
+    after = read_vault(chain)
     assert after.health_factor > levered.health_factor
     if "--to-health-factor" in command:
         assert 9 <= after.health_factor < 11  # idle cash repays too, and slippage was allowed for
 
 
 def test_row_57_nothing_is_levered_on_it(
-    keeper: Run, chain: World, levered: Sight, market: Market, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     market.collateral("LINK", 0, TERMS["LINK"].liquidation_threshold)
     monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "1.2")
     ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "HELD", ended.out
     assert ended.json()["binding"] == "supply_cap:LINK"
-    assert look(chain).epoch == levered.epoch
+    assert read_vault(chain).epoch == levered.epoch
 
 
 # --------------------------------------------------------------------- row 58
 
 
 def test_row_58_what_cannot_be_withdrawn_does_not_keep_other_assets_from_repaying(
-    keeper: Run, chain: World, levered: Sight, market: Market
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market
 ) -> None:
     market.borrow_everything("WETH")
     ended = settled(keeper(*DELEVERAGE))
     assert ("WITHDRAW", "WETH") not in steps(ended)
-    after = look(chain)
+    after = read_vault(chain)
     assert 0 < after.debt_usd < 0.6 * levered.debt_usd
     assert after.weights["WETH"] == pytest.approx(levered.weights["WETH"], rel=0.02)
 
 
 def test_row_58_where_nothing_can_be_withdrawn_idle_cash_repays_and_without_any_it_says_why(
-    keeper: Run, chain: World, levered: Sight, market: Market
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market
 ) -> None:
     for symbol in RISKY:
         market.borrow_everything(symbol)
     assert levered.cash_usd > 1_000
     ended = settled(keeper(*DELEVERAGE))
     assert steps(ended) == [("REPAY", "USDC")]
-    after = look(chain)
+    after = read_vault(chain)
     assert after.debt_usd == pytest.approx(levered.debt_usd - levered.cash_usd, rel=1e-3)
     assert after.health_factor > levered.health_factor
     again = keeper(*DELEVERAGE)
     assert again.code == 5
     assert "not lent out" in again.json()["reason"]
-    assert look(chain).epoch == after.epoch
+    assert read_vault(chain).epoch == after.epoch
 
 
 # --------------------------------------------------------------------- row 59
@@ -240,10 +245,10 @@ def test_row_58_where_nothing_can_be_withdrawn_idle_cash_repays_and_without_any_
 
 @pytest.mark.parametrize("cap", ["setSupplyCap", "setBorrowCap"])
 def test_row_59_a_cap_that_is_hit_on_the_way_reverts_the_whole_plan(
-    keeper: Run, chain: World, market: Market, monkeypatch: pytest.MonkeyPatch, cap: str
+    keeper: Run, chain: LocalChain, market: Market, monkeypatch: pytest.MonkeyPatch, cap: str
 ) -> None:
     """Between the simulation and the block somebody takes the room that the last steps need."""
-    before, send_raw = look(chain), RpcNode.send_raw
+    before, send_raw = read_vault(chain), RpcNode.send_raw
     symbol = "UNI" if cap == "setSupplyCap" else "USDC"
 
     def too_late(node: RpcNode, raw: str) -> None:
@@ -255,7 +260,7 @@ def test_row_59_a_cap_that_is_hit_on_the_way_reverts_the_whole_plan(
         ended = keeper(*EXECUTE)
     assert ended.code == 5, ended.out
     assert ended.json()["error"]["name"] == "Reverted"
-    after = look(chain)
+    after = read_vault(chain)
     assert (after.epoch, after.weights, after.debt_usd) == (before.epoch, before.weights, before.debt_usd)
     assert after.cash_usd == before.cash_usd
     market.set(cap, market.address(symbol), 0)
@@ -267,7 +272,7 @@ def test_row_59_a_cap_that_is_hit_on_the_way_reverts_the_whole_plan(
 
 
 def test_row_60_a_loan_ten_times_as_dear_is_repaid(
-    keeper: Run, chain: World, levered: Sight, market: Market
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market
 ) -> None:
     dear = TERMS["USDC"]
     rates = (dear.optimal, dear.base, 10 * dear.slope1, 10 * dear.slope2)
@@ -275,7 +280,7 @@ def test_row_60_a_loan_ten_times_as_dear_is_repaid(
     market.set("setReserveInterestRateData", market.address("USDC"), encoded)
     ended = settled(keeper(*EXECUTE))
     assert ended.json()["binding"] == "carry"
-    assert look(chain).debt_usd < 0.01 * levered.debt_usd
+    assert read_vault(chain).debt_usd < 0.01 * levered.debt_usd
 
 
 # --------------------------------------------------------------------- row 61
@@ -289,14 +294,14 @@ def cut_thresholds(market: Market, factor: float) -> None:
 
 @pytest.mark.parametrize(("factor", "action"), [(0.7, "HOLD"), (0.5, "REBALANCE"), (0.4, "RIPCORD")])
 def test_row_61_a_cut_of_the_liquidation_thresholds_never_levers(
-    keeper: Run, chain: World, levered: Sight, market: Market, factor: float, action: str
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market, factor: float, action: str
 ) -> None:
     cut_thresholds(market, factor)
-    cut = look(chain).health_factor
+    cut = read_vault(chain).health_factor
     ended = keeper(*EXECUTE)
     assert ended.json()["action"] == action, ended.out
     assert ended.json()["target_leverage"] < levered.leverage
-    after = look(chain)
+    after = read_vault(chain)
     if action == "HOLD":
         assert after.epoch == levered.epoch
         return
@@ -306,7 +311,7 @@ def test_row_61_a_cut_of_the_liquidation_thresholds_never_levers(
 
 
 def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever(
-    keeper: Run, chain: World, levered: Sight, market: Market
+    keeper: Run, chain: LocalChain, levered: VaultReading, market: Market
 ) -> None:
     cut_thresholds(market, 0.38)
     liquidator, pool = chain.accounts[-3], chain.pool
@@ -318,7 +323,7 @@ def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever
         market.address("WETH"), market.address("USDC"), chain.vault.address, repaid, False
     )
     market.do(call, liquidator)
-    taken = look(chain)
+    taken = read_vault(chain)
     assert taken.debt_usd < 0.7 * levered.debt_usd
     assert taken.weights["WETH"] < 0.7 * levered.weights["WETH"]
     assert taken.nav_usd < levered.nav_usd
@@ -326,7 +331,7 @@ def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever
     told = ended.json()
     assert told["nav_usd"] == pytest.approx(taken.nav_usd, rel=1e-6)
     assert told["leverage"] == pytest.approx(taken.leverage, rel=1e-6)
-    after = look(chain)
+    after = read_vault(chain)
     assert after.leverage <= taken.leverage * 1.001
     assert after.debt_usd <= taken.debt_usd * 1.001
     chain.pass_time(2 * HOUR)

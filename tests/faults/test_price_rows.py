@@ -12,11 +12,11 @@ import pytest
 
 from keeper.app.composition import SystemClock
 from keeper.devnet import feeds
-from keeper.devnet import world as devnet
+from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
 from keeper.devnet.deribit_server import deribit_server
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, deployed, send
-from keeper.devnet.world import World
 from tests.chain.test_keeper_command import Ended, Run, keeper
 from tests.servers.faulty_node import faulty_node
 from tests.servers.http_faults import HttpFaults, http_faults
@@ -37,7 +37,7 @@ def asset(ended: Ended, symbol: str) -> dict[str, Any]:
     return next(one for one in ended.json()["assets"] if one["symbol"] == symbol)
 
 
-def held_by(keeper: Run, chain: World, gate: str) -> Ended:
+def held_by(keeper: Run, chain: LocalChain, gate: str) -> Ended:
     """Leverage was wanted and not raised."""
     before = chain.vault.functions.epoch().call()
     ended = keeper(*EXECUTE)
@@ -47,7 +47,7 @@ def held_by(keeper: Run, chain: World, gate: str) -> Ended:
     return ended
 
 
-def levers(keeper: Run, chain: World) -> Ended:
+def levers(keeper: Run, chain: LocalChain) -> Ended:
     before = chain.vault.functions.epoch().call()
     ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "SENT", ended.out
@@ -64,7 +64,7 @@ def looks_once(keeper: Run, change: pytest.MonkeyPatch) -> Ended:
     return ended
 
 
-def block_later(chain: World) -> None:
+def block_later(chain: LocalChain) -> None:
     rpc(chain.deployment.rpc_url, "evm_increaseTime", 12)
     chain.mine()
 
@@ -73,7 +73,7 @@ def block_later(chain: World) -> None:
 class Unruly:
     """The vault's feed of one token, which says what it is told."""
 
-    chain: World
+    chain: LocalChain
     contract: Any
     answer: int
 
@@ -89,7 +89,7 @@ class Unruly:
 
 
 @pytest.fixture
-def unruly(chain: World, keeper: Run, monkeypatch: pytest.MonkeyPatch) -> Unruly:
+def unruly(chain: LocalChain, keeper: Run, monkeypatch: pytest.MonkeyPatch) -> Unruly:
     """WETH's, put into the vault's list by its admin once the keeper knows the history of the good one, which the lending
     market keeps."""
     looks_once(keeper, monkeypatch)
@@ -113,7 +113,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def exchanges(chain: World, monkeypatch: pytest.MonkeyPatch, keeper: Run) -> Iterator[dict[str, HttpFaults]]:
+def exchanges(
+    chain: LocalChain, monkeypatch: pytest.MonkeyPatch, keeper: Run
+) -> Iterator[dict[str, HttpFaults]]:
     """Coinbase, Kraken and Binance, each behind a proxy of its own that can lie."""
     import json
     from pathlib import Path
@@ -148,7 +150,7 @@ def scaled(factor: float) -> Any:
 
 
 @pytest.fixture
-def clock(chain: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+def clock(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """The keeper's own clock, ``ahead`` of the chain's by so many seconds, and compared with it."""
     setting = {"ahead": 5.0}
     start = chain.now()
@@ -159,7 +161,7 @@ def clock(chain: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 @pytest.mark.parametrize("ahead", [600.0, -600.0])
 def test_row_12_a_clock_that_is_ten_minutes_off_stops_trading(
-    keeper: Run, chain: World, clock: dict[str, float], ahead: float
+    keeper: Run, chain: LocalChain, clock: dict[str, float], ahead: float
 ) -> None:
     clock["ahead"] = ahead
     ended = held_by(keeper, chain, "head_age")
@@ -168,14 +170,14 @@ def test_row_12_a_clock_that_is_ten_minutes_off_stops_trading(
     levers(keeper, chain)
 
 
-def test_row_12_the_chains_time_rules_whatever_the_clock_says(keeper: Run, chain: World) -> None:
+def test_row_12_the_chains_time_rules_whatever_the_clock_says(keeper: Run, chain: LocalChain) -> None:
     """Not compared: years apart, and yet every price has the age that the chain's time gives it."""
     ended = levers(keeper, chain)
     assert all(0 <= one["price_age_s"] < 3_900 for one in ended.json()["assets"])
 
 
 def test_row_32_a_chain_that_stands_still_is_noticed_and_nothing_is_traded(
-    keeper: Run, chain: World, clock: dict[str, float]
+    keeper: Run, chain: LocalChain, clock: dict[str, float]
 ) -> None:
     looked = keeper("rebalance", "--simulate", "--json")
     assert gates(looked)["head_age"] is True
@@ -184,7 +186,7 @@ def test_row_32_a_chain_that_stands_still_is_noticed_and_nothing_is_traded(
 
 
 def test_row_40_a_node_that_goes_on_telling_the_same_head_is_noticed(
-    keeper: Run, chain: World, clock: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, clock: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with faulty_node(chain.deployment.rpc_url) as node:
         node.freeze()
@@ -201,7 +203,9 @@ def test_row_40_a_node_that_goes_on_telling_the_same_head_is_noticed(
 # ----------------------------------------------------------------------- feeds
 
 
-def test_row_46_a_feed_older_than_its_heartbeat_and_grace_levers_nothing(keeper: Run, chain: World) -> None:
+def test_row_46_a_feed_older_than_its_heartbeat_and_grace_levers_nothing(
+    keeper: Run, chain: LocalChain
+) -> None:
     rpc(chain.deployment.rpc_url, "evm_increaseTime", 3_600 + 301)
     chain.mine()
     ended = held_by(keeper, chain, "prices_fresh")
@@ -211,7 +215,7 @@ def test_row_46_a_feed_older_than_its_heartbeat_and_grace_levers_nothing(keeper:
 
 
 def test_row_46_a_heartbeat_of_ones_own_is_shorter_than_the_vaults(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rpc(chain.deployment.rpc_url, "evm_increaseTime", 1_600)
     chain.mine()
@@ -225,7 +229,7 @@ def test_row_46_a_heartbeat_of_ones_own_is_shorter_than_the_vaults(
 
 @pytest.mark.parametrize("answer", [0, -1])
 def test_row_47_an_answer_that_is_no_price_is_rejected(
-    keeper: Run, chain: World, unruly: Unruly, answer: int
+    keeper: Run, chain: LocalChain, unruly: Unruly, answer: int
 ) -> None:
     unruly.say(answer)
     ended = held_by(keeper, chain, "prices_fresh")
@@ -235,7 +239,7 @@ def test_row_47_an_answer_that_is_no_price_is_rejected(
 
 
 def test_row_47_a_round_that_goes_back_is_rejected(
-    keeper: Run, chain: World, unruly: Unruly, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, unruly: Unruly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks_once(keeper, monkeypatch)
     unruly.say(unruly.answer, 99)
@@ -247,7 +251,7 @@ def test_row_47_a_round_that_goes_back_is_rejected(
 
 @pytest.mark.parametrize("end", ["least", "most"])
 def test_row_48_a_price_pinned_at_what_the_aggregator_can_say_is_not_believed(
-    keeper: Run, chain: World, unruly: Unruly, end: str
+    keeper: Run, chain: LocalChain, unruly: Unruly, end: str
 ) -> None:
     """The exchanges agree with it here: it is refused all the same, as the true price may be beyond."""
     unruly.bound(*((unruly.answer, 2**190) if end == "least" else (1, unruly.answer)))
@@ -256,7 +260,7 @@ def test_row_48_a_price_pinned_at_what_the_aggregator_can_say_is_not_believed(
 
 
 def test_row_49_where_feed_and_exchanges_disagree_there_is_only_deleveraging(
-    keeper: Run, chain: World, exchanges: dict[str, HttpFaults]
+    keeper: Run, chain: LocalChain, exchanges: dict[str, HttpFaults]
 ) -> None:
     levers(keeper, chain)
     for venue in exchanges.values():
@@ -272,7 +276,7 @@ def test_row_49_where_feed_and_exchanges_disagree_there_is_only_deleveraging(
 
 
 def test_row_50_a_ratio_that_is_read_as_a_price_is_stopped_by_the_jump(
-    keeper: Run, chain: World, unruly: Unruly, alone: None, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, unruly: Unruly, alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks_once(keeper, monkeypatch)
     unruly.say(112_000_000, 101)
@@ -285,7 +289,7 @@ def test_row_50_a_ratio_that_is_read_as_a_price_is_stopped_by_the_jump(
 
 
 def test_row_50_a_feed_that_is_always_of_now_needs_somebody_to_confirm_it(
-    keeper: Run, chain: World, unruly: Unruly, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, unruly: Unruly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unruly.say_always_now()
     with monkeypatch.context() as nobody:
@@ -299,7 +303,7 @@ def test_row_50_a_feed_that_is_always_of_now_needs_somebody_to_confirm_it(
     levers(keeper, chain)
 
 
-def test_row_51_the_buffer_holds_when_every_price_steps_down_at_once(keeper: Run, chain: World) -> None:
+def test_row_51_the_buffer_holds_when_every_price_steps_down_at_once(keeper: Run, chain: LocalChain) -> None:
     """−2.85 % on the lending market's oracle, all collateral together, the vault at its full leverage."""
     levers(keeper, chain)
     for symbol in ("WBTC", "WETH", "LINK", "UNI"):
@@ -315,7 +319,7 @@ def test_row_51_the_buffer_holds_when_every_price_steps_down_at_once(keeper: Run
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_row_52_one_venue_that_depegs_is_outvoted(
-    keeper: Run, chain: World, exchanges: dict[str, HttpFaults], venue: str
+    keeper: Run, chain: LocalChain, exchanges: dict[str, HttpFaults], venue: str
 ) -> None:
     exchanges[venue].lie(scaled(0.65))
     ended = levers(keeper, chain)
@@ -326,7 +330,7 @@ def test_row_52_one_venue_that_depegs_is_outvoted(
 
 @pytest.mark.parametrize("since_up", [None, 100, 3_500])
 def test_row_53_a_sequencer_that_is_down_or_back_for_less_than_its_grace_levers_nothing(
-    keeper: Run, chain: World, since_up: int | None
+    keeper: Run, chain: LocalChain, since_up: int | None
 ) -> None:
     now = chain.now()
     feeds.set_sequencer(
@@ -348,14 +352,14 @@ def weth_pools(ended: Ended) -> dict[str, Any]:
     }
 
 
-def test_row_54_a_pool_that_remembers_one_block_has_no_voice(keeper: Run, chain: World) -> None:
+def test_row_54_a_pool_that_remembers_one_block_has_no_voice(keeper: Run, chain: LocalChain) -> None:
     found = weth_pools(levers(keeper, chain))
     assert found
     assert all(one["price_usd"] is None and "1 observation" in one["reason"] for one in found.values())
 
 
 def test_row_54_a_pool_that_remembers_long_enough_and_is_deep_speaks_and_a_thin_one_does_not(
-    keeper: Run, chain: World, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pool in chain.uniswap.pools:
         if "WETH" in pool.symbols and "USDC" in pool.symbols:
@@ -374,7 +378,7 @@ def test_row_54_a_pool_that_remembers_long_enough_and_is_deep_speaks_and_a_thin_
 
 
 def test_row_54_a_feed_that_leaves_its_pool_behind_is_not_levered_on(
-    keeper: Run, chain: World, alone: None
+    keeper: Run, chain: LocalChain, alone: None
 ) -> None:
     """No exchange answers; the pool's mean price is the only other word."""
     for pool in chain.uniswap.pools:
@@ -392,7 +396,7 @@ def test_row_54_a_feed_that_leaves_its_pool_behind_is_not_levered_on(
 
 
 @pytest.fixture
-def deribit(chain: World, monkeypatch: pytest.MonkeyPatch, keeper: Run) -> Iterator[HttpFaults]:
+def deribit(chain: LocalChain, monkeypatch: pytest.MonkeyPatch, keeper: Run) -> Iterator[HttpFaults]:
     market = devnet.load_history(None, None)
     with deribit_server(market, chain.now, chain.spot) as url, http_faults(url) as proxy:
         monkeypatch.setenv("KEEPER_DERIBIT_URL", proxy.url)
@@ -423,7 +427,7 @@ def tripled(answer: Any) -> Any:
 
 @pytest.mark.parametrize("trouble", ["rate limit", "nan", "frozen"])
 def test_row_55_without_a_usable_volatility_the_last_good_one_counts_and_fades(
-    keeper: Run, chain: World, deribit: HttpFaults, monkeypatch: pytest.MonkeyPatch, trouble: str
+    keeper: Run, chain: LocalChain, deribit: HttpFaults, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     good = implied(looks_once(keeper, monkeypatch))
     assert good["WBTC"] is not None
@@ -442,7 +446,7 @@ def test_row_55_without_a_usable_volatility_the_last_good_one_counts_and_fades(
 
 
 def test_row_55_a_volatility_three_times_as_high_lowers_leverage_only(
-    keeper: Run, chain: World, deribit: HttpFaults, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, deribit: HttpFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = looks_once(keeper, monkeypatch).json()["target_leverage"]
     deribit.fault("drop", path="get_book_summary", count=-1)

@@ -16,7 +16,7 @@ from eth_account import Account
 from eth_typing import HexStr
 
 from keeper.devnet.anvil import rpc
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from tests.servers.geth_proxy import geth_proxy
 from tests.servers.web3signer import web3signer
 
@@ -78,7 +78,7 @@ class Operator:
 
 
 @pytest.fixture
-def operator(fork: World, tmp_path: Path) -> Iterator[Operator]:
+def operator(fork: LocalChain, tmp_path: Path) -> Iterator[Operator]:
     """A keystore, its password in a file, and addresses with credentials in them."""
     snapshot = rpc(fork.deployment.rpc_url, "evm_snapshot")
     (tmp_path / "keystore.json").write_text(

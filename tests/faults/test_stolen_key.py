@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from keeper.devnet.world import World
+from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS
 from tests.chain.vault_scene import Scene, vault_scene
 from tests.faults.stolen_key import Attacker, Haul, Move, bound
@@ -22,7 +22,7 @@ DEPOSIT, CAPITAL = 100_000 * USDC, 20_000_000 * USDC
 
 
 @pytest.fixture(scope="module")
-def levered(fork: World) -> Scene:
+def levered(fork: LocalChain) -> Scene:
     """100,000 USDC at leverage 1.8, and an accomplice with 20 million of every token."""
     scene = vault_scene(fork)
     scene.deposit(DEPOSIT)

@@ -12,17 +12,17 @@ import numpy as np
 from keeper.domain.errors import NoEstimate
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 
 DAY = 86_400
 
 
-def quick(path: MarketPath, policy: Policy) -> Outcome:
+def quick(path: MarketPath, policy: Policy) -> CandidateOutcome:
     """Returns whose level is the target volatility's; everything follows from the arguments."""
     days = path.times[path.times % DAY == 0]
     level = policy.size.target_volatility
     noise = np.sin(np.arange(days.size) * (1.0 + level)) * 0.02
-    return Outcome(
+    return CandidateOutcome(
         days=days,
         returns=noise + 0.002 * level,
         costs=np.full(days.size, 1e-5),
@@ -31,13 +31,13 @@ def quick(path: MarketPath, policy: Policy) -> Outcome:
     )
 
 
-def refusing(path: MarketPath, policy: Policy) -> Outcome:
+def refusing(path: MarketPath, policy: Policy) -> CandidateOutcome:
     if policy.size.target_volatility > 0.7:
         raise NoEstimate("too little history", remedy="wait")
     return quick(path, policy)
 
 
-def deadly_once(folder: str, path: MarketPath, policy: Policy) -> Outcome:
+def deadly_once(folder: str, path: MarketPath, policy: Policy) -> CandidateOutcome:
     """The first worker to come here is killed."""
     try:
         (Path(folder) / "killed").touch(exist_ok=False)
@@ -47,14 +47,14 @@ def deadly_once(folder: str, path: MarketPath, policy: Policy) -> Outcome:
     raise AssertionError("a killed process does not go on")
 
 
-def deadly(path: MarketPath, policy: Policy) -> Outcome:
+def deadly(path: MarketPath, policy: Policy) -> CandidateOutcome:
     """One candidate kills every worker that tries it."""
     if policy.size.target_volatility == 0.7:
         os.kill(os.getpid(), signal.SIGKILL)
     return quick(path, policy)
 
 
-def waiting(folder: str, path: MarketPath, policy: Policy) -> Outcome:
+def waiting(folder: str, path: MarketPath, policy: Policy) -> CandidateOutcome:
     """Says that it runs and in which process; goes on when the file ``go`` is there."""
     (Path(folder) / f"running-{os.getpid()}").touch()
     pause = threading.Event()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import SchedulerUnavailable
-from keeper.sweep.outcome import Outcome
+from keeper.sweep.outcome import CandidateOutcome
 from keeper.sweep.workers import on_cluster, on_this_machine
 from tests.sweep import jobs
 from tests.sweep.test_sweep import PATH, some_jobs
@@ -93,8 +93,8 @@ def test_two_workers_one_killed_give_what_this_machine_gives(cluster: tuple[str,
     assert set(found) == set(here)
     for number, outcome in here.items():
         there = found[number]
-        assert isinstance(outcome, Outcome)
-        assert isinstance(there, Outcome)
+        assert isinstance(outcome, CandidateOutcome)
+        assert isinstance(there, CandidateOutcome)
         assert there.returns.tobytes() == outcome.returns.tobytes()
 
 

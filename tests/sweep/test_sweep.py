@@ -14,8 +14,8 @@ import pytest
 from keeper.backtest.engine import backtest
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import Policy
-from keeper.sweep.findings import Candidate, findings, splits
-from keeper.sweep.outcome import Outcome, outcome_of, trial
+from keeper.sweep.findings import SweptCandidate, findings, splits
+from keeper.sweep.outcome import CandidateOutcome, outcome_of, trial
 from keeper.sweep.parameters import grid, parsed, random_draws
 from keeper.sweep.scores import SCORES, implementation, sharpe_ratio
 from keeper.sweep.store import Store, digest_of, key_of
@@ -36,9 +36,9 @@ def some_jobs() -> dict[int, Policy]:
     return {number: at_level(level) for number, level in enumerate(LEVELS)}
 
 
-def candidates() -> list[Candidate]:
+def candidates() -> list[SweptCandidate]:
     return [
-        Candidate(number, {"size.target_volatility": level}, jobs.quick(PATH, at_level(level)))
+        SweptCandidate(number, {"size.target_volatility": level}, jobs.quick(PATH, at_level(level)))
         for number, level in enumerate(LEVELS)
     ]
 
@@ -97,7 +97,7 @@ def test_an_outcome_has_the_days_of_its_backtest() -> None:
 
 def test_implementation_is_costs_and_tracking_error_in_bps_a_year() -> None:
     days = np.arange(365, dtype=np.int64)
-    outcome = Outcome(days, np.zeros(365), np.full(365, 1e-5), np.full(365, 0.01), 0.8)
+    outcome = CandidateOutcome(days, np.zeros(365), np.full(365, 1e-5), np.full(365, 0.01), 0.8)
     assert implementation(outcome) == pytest.approx(-(365 * 0.1 + 200.0))
 
 
@@ -171,7 +171,7 @@ def test_luck_among_many_trials_of_noise_is_called_luck() -> None:
     generator = np.random.default_rng(3)
     base = jobs.quick(PATH, at_level(0.6))
     noise = [
-        Candidate(
+        SweptCandidate(
             number, {"n": number}, replace(base, returns=generator.standard_normal(base.days.size) * 0.02)
         )
         for number in range(60)
@@ -232,7 +232,7 @@ def test_another_strategy_market_or_venue_is_another_key() -> None:
 # --------------------------------------------------------------------- workers
 
 
-def run(job: Job, workers: int = 2) -> dict[int, Outcome | Failed]:
+def run(job: Job, workers: int = 2) -> dict[int, CandidateOutcome | Failed]:
     return dict(on_this_machine(job, PATH, some_jobs(), workers))
 
 
@@ -241,17 +241,17 @@ def test_workers_give_what_one_process_gives(workers: int) -> None:
     found = run(jobs.quick, workers)
     for number, level in enumerate(LEVELS):
         outcome = found[number]
-        assert isinstance(outcome, Outcome)
+        assert isinstance(outcome, CandidateOutcome)
         assert outcome.returns.tobytes() == jobs.quick(PATH, at_level(level)).returns.tobytes()
 
 
 def test_a_candidate_that_fails_as_expected_does_not_end_the_sweep() -> None:
     found = run(jobs.refusing)
     assert found[3] == Failed("NoEstimate: too little history")
-    assert sum(isinstance(one, Outcome) for one in found.values()) == 3
+    assert sum(isinstance(one, CandidateOutcome) for one in found.values()) == 3
 
 
-def killing(folder: Path) -> Callable[..., Outcome]:
+def killing(folder: Path) -> Callable[..., CandidateOutcome]:
     return partial(jobs.deadly_once, str(folder))
 
 
@@ -259,11 +259,11 @@ def killing(folder: Path) -> Callable[..., Outcome]:
 def test_a_worker_that_is_killed_is_replaced_and_its_candidate_tried_again(tmp_path: Path) -> None:
     found = run(killing(tmp_path))
     assert (tmp_path / "killed").exists()
-    assert all(isinstance(one, Outcome) for one in found.values())
+    assert all(isinstance(one, CandidateOutcome) for one in found.values())
 
 
 @pytest.mark.faults
 def test_a_candidate_that_always_kills_its_worker_is_given_up() -> None:
     found = run(jobs.deadly, workers=1)
     assert found[2] == Failed("its worker died 3 times")
-    assert sum(isinstance(one, Outcome) for one in found.values()) == 3
+    assert sum(isinstance(one, CandidateOutcome) for one in found.values()) == 3

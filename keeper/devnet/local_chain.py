@@ -1,4 +1,4 @@
-"""The local chain put together: Aave, Uniswap, feeds with their history, and a vault that holds only USDC."""
+"""Builds the local chain: Aave, Uniswap, feeds with their history, and a vault that holds only USDC."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import AnvilNode, anvil, rpc
 from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
-from keeper.devnet.deployment import Deployment, PoolEntry, TokenEntry
+from keeper.devnet.deployment import DevnetDeployment, PoolEntry, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.paths import cache_dir
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.uniswap import Market, Pool, Uniswap
+from keeper.devnet.uniswap import PriceMarket, SeededPool, Uniswap
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
 from keeper.recorded.stable import STABLE
@@ -49,12 +49,11 @@ KEEPER_INDEX = ROLES.index("keeper")
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """A node carrying everything in ``deployment``. ``w3`` talks to that node, whose development accounts are
-    unlocked."""
+class LocalChain:
+    """A node with every contract of ``deployment``. Its development accounts are unlocked for ``w3``."""
 
     w3: Web3
-    deployment: Deployment
+    deployment: DevnetDeployment
 
     @property
     def owner(self) -> ChecksumAddress:
@@ -87,16 +86,16 @@ class World:
             position_manager=checksummed(contracts["uniswap_position_manager"]),
             quoter=checksummed(contracts["uniswap_quoter"]),
             router=checksummed(contracts["uniswap_router"]),
-            pools=tuple(Pool(checksummed(p.address), p.symbols, p.fee) for p in self.deployment.pools),
+            pools=tuple(SeededPool(checksummed(p.address), p.symbols, p.fee) for p in self.deployment.pools),
         )
 
     @property
-    def market(self) -> Market:
-        return Market(self.feeds, self.uniswap, self.tokens, self.fund)
+    def market(self) -> PriceMarket:
+        return PriceMarket(self.feeds, self.uniswap, self.tokens, self.fund)
 
     @property
     def pool(self) -> Contract:
-        """Aave's."""
+        """Aave's pool."""
         return contract_at(self.w3, "PoolInstance", self.deployment.contracts["aave_pool"])
 
     @property
@@ -105,21 +104,21 @@ class World:
 
     @property
     def queue(self) -> Contract:
-        """Where redemptions wait."""
+        """The redemption queue."""
         at = self.deployment.redemption_queue
-        assert at is not None, "the world was built with a queue"
+        assert at is not None, "the local chain was built with a queue"
         return contract_at(self.w3, "RedemptionQueue", at)
 
     def fund(self, symbol: str, account: str, amount: int) -> None:
-        """Gives ``account`` a raw amount of a token out of nothing."""
+        """Mints a raw amount of a token for ``account``."""
         tokens.fund(self.w3, self.owner, self.tokens[symbol], account, amount)
 
     def set_price(self, symbol: str, usd_price: float) -> None:
-        """A new round, and arbitrage in every pool with the symbol."""
+        """Publishes a new round, and arbitrages every pool with the symbol."""
         uniswap.set_price(self.w3, self.owner, self.market, symbol, usd_price)
 
     def pass_time(self, seconds: int) -> None:
-        """The chain's clock moves on, and every feed repeats its price in a new round."""
+        """Moves the chain's clock, and every feed repeats its price in a new round."""
         provider = self.w3.provider
         provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
         self.mine()
@@ -141,12 +140,12 @@ class World:
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
     def clock(self) -> int:
-        """The time a block mined now would have: it runs on while none is."""
+        """The time of a block that is mined now. It advances while no block is mined."""
         return int(self.w3.eth.get_block("pending")["timestamp"])
 
 
 def heartbeat_s(symbol: str) -> int:
-    """How long the symbol's feed may be silent."""
+    """The heartbeat of the symbol's feed, seconds."""
     return HEARTBEAT_S.get(symbol, DEFAULT_HEARTBEAT_S)
 
 
@@ -155,25 +154,27 @@ def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
 
 
 @contextmanager
-def running(market: MarketHistory, progress: Progress, port: int = 0) -> Iterator[tuple[AnvilNode, World]]:
-    """A node that carries the world, from the cache where it has been built before."""
+def running(
+    market: MarketHistory, progress: Progress, port: int = 0
+) -> Iterator[tuple[AnvilNode, LocalChain]]:
+    """Starts a node with the local chain, from the cache if it was built before."""
     compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
         _build(market, state, description, progress)
     kept = deployment.read(description)
     with anvil(port=port, load_state=state) as node:
-        built = World(_web3(node.url), replace(kept, rpc_url=node.url))
-        # A loaded state keeps its blocks but not its clock, which would jump to the present with the next block.
+        built = LocalChain(_web3(node.url), replace(kept, rpc_url=node.url))
+        # A loaded state keeps its blocks but not its clock. Without this the next block would have the present time.
         node.request("evm_setTime", built.now())
         yield node, built
 
 
 @contextmanager
-def forked(world: World) -> Iterator[tuple[AnvilNode, World]]:
-    """An Anvil fork of the world's node: what happens there leaves the original as it was."""
+def forked(world: LocalChain) -> Iterator[tuple[AnvilNode, LocalChain]]:
+    """An Anvil fork of the node. Changes there do not touch the original."""
     with anvil(fork_url=world.deployment.rpc_url) as node:
-        yield node, World(_web3(node.url), replace(world.deployment, rpc_url=node.url))
+        yield node, LocalChain(_web3(node.url), replace(world.deployment, rpc_url=node.url))
 
 
 def _build(market: MarketHistory, state: Path, description: Path, progress: Progress) -> None:
@@ -181,16 +182,16 @@ def _build(market: MarketHistory, state: Path, description: Path, progress: Prog
         made = _deploy_everything(_web3(node.url), node.url, market, progress)
         node.request("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         node.request("evm_mine")
-        progress("keeping the chain for the next start")
+        progress("saving the chain for the next start")
         dumped = bytes.fromhex(str(rpc(node.url, "anvil_dumpState"))[2:])
     state.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = state.with_suffix(f".{os.getpid()}.part")  # others may be building the same
+    unfinished = state.with_suffix(f".{os.getpid()}.part")  # another process may be building the same chain
     unfinished.write_bytes(gzip.decompress(dumped))
     unfinished.replace(state)
     made.write(description)
 
 
-def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Progress) -> Deployment:
+def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Progress) -> DevnetDeployment:
     accounts = dict(zip(ROLES, w3.eth.accounts, strict=False))
     owner, others = w3.eth.accounts[0], w3.eth.accounts[-1]
     progress("tokens and Multicall3")
@@ -211,7 +212,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
     ).address
     redemption_queue = deploy_queue(w3, owner, vault).address
     _deposit(w3, owner, accounts["depositor"], made_tokens[STABLE], vault)
-    return Deployment(
+    return DevnetDeployment(
         rpc_url=url,
         chain_id=w3.eth.chain_id,
         vault=vault,
@@ -253,7 +254,7 @@ def _vault_parameters(
     made_feeds: Feeds,
     lending: aave.AaveMarket,
     exchange: Uniswap,
-    pools: tuple[Pool, ...],
+    pools: tuple[SeededPool, ...],
     accounts: Mapping[str, str],
 ) -> VaultParameters:
     stable = STABLE

@@ -1,5 +1,4 @@
-"""The vault as the chain itself tells it, read without any of the keeper's own reading code: for judging the
-keeper."""
+"""Reads the vault without the keeper's own reading code, so that tests can judge the keeper by it."""
 
 from __future__ import annotations
 
@@ -7,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 from keeper.devnet import feeds
+from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.devnet.world import World
 from keeper.domain.units import UINT256_MAX, WAD
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VaultReading:
     """USD; ``weights`` are fractions of NAV by symbol; ``health_factor`` is inf without debt."""
 
     nav_usd: float
@@ -25,7 +24,7 @@ class Sight:
     epoch: int
 
 
-def look(world: World) -> Sight:
+def read_vault(world: LocalChain) -> VaultReading:
     """Balances and debt from the token contracts, prices from the feeds, health factor from Aave."""
     w3, vault, pool = world.w3, world.vault, world.pool
     values: dict[str, float] = {}
@@ -42,7 +41,7 @@ def look(world: World) -> Sight:
     cash = values.pop("USDC")
     nav = math.fsum(values.values()) + cash - debt
     factor = pool.functions.getUserAccountData(vault.address).call()[5]
-    return Sight(
+    return VaultReading(
         nav_usd=nav,
         leverage=math.fsum(values.values()) / nav,
         health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
