@@ -22,7 +22,7 @@ from keeper.sweep.workers import on_cluster, on_this_machine
 from tests.sweep import jobs
 from tests.sweep.test_sweep import PATH, some_jobs
 
-pytest.importorskip("distributed", reason="Dask comes with the extra research")
+Client = pytest.importorskip("distributed", reason="Dask comes with the extra research").Client
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 
@@ -65,8 +65,10 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         for number in range(WORKERS):
             start(
                 *("worker", address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"),
-                *("--local-directory", str(tmp_path / f"worker-{number}"), "--death-timeout", "30"),
+                *("--local-directory", str(tmp_path / f"worker-{number}"), "--death-timeout", "60"),
             )
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(WORKERS, timeout=60)
         yield address, tmp_path
 
 
