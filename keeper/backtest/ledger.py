@@ -12,6 +12,7 @@ from keeper.backtest.result import Costs
 from keeper.backtest.venue import SimulatedVenue, VaultSize
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
+from keeper.lending import aave
 from keeper.sizing.bounds import borrow_rate
 
 COST_FIELDS = tuple(field.name for field in fields(Costs))
@@ -52,9 +53,7 @@ class Ledger:
         self, prices: NDArray[np.float64], stable: float, thresholds: NDArray[np.float64]
     ) -> float:
         """inf without debt."""
-        if self.debt <= 0.0:
-            return float("inf")
-        return float(self.values(prices) @ thresholds) / (self.debt * stable)
+        return aave.health_factor(float(self.values(prices) @ thresholds), self.debt * stable)
 
     def pay(self, kind: str, usd: float) -> None:
         self.spent[COST_FIELDS.index(kind)] += self.on_paper * usd

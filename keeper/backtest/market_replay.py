@@ -11,7 +11,6 @@ from keeper.backtest.ledger import Ledger, supply_rates
 from keeper.backtest.venue import LendingTerms, SimulatedVenue
 from keeper.domain.evidence import ImpliedReading, PriceBars
 from keeper.domain.market import (
-    Account,
     Block,
     FeedReading,
     Holding,
@@ -25,7 +24,8 @@ from keeper.domain.market import (
 )
 from keeper.domain.path import MarketPath
 from keeper.domain.plan import Quote, QuoteRequest
-from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
+from keeper.domain.units import USD, WAD
+from keeper.lending.aave import AaveV3
 from keeper.sizing.bounds import borrow_rate
 
 CHAIN_ID = 1
@@ -114,6 +114,8 @@ class MarketReplay:
             self._reserve(self._terms[symbol], answer, holding)
             for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
         )
+        tokens = tuple(self._tokens[symbol] for symbol in symbols)
+        aave = AaveV3.on(tokens, reserves, venue.flash_premium_bps)
         return MarketSnapshot(
             block=Block(
                 chain_id=CHAIN_ID,
@@ -123,11 +125,11 @@ class MarketReplay:
                 base_fee_wei=int(path.gas_price_wei[t]),
                 gas_limit=BLOCK_GAS_LIMIT,
             ),
-            tokens=tuple(self._tokens[symbol] for symbol in symbols),
+            tokens=tokens,
             feeds=feeds,
             reserves=reserves,
             holdings=holdings,
-            account=_account(reserves, holdings, [self._terms[symbol].decimals for symbol in symbols]),
+            account=aave.account({holding.symbol: holding.supplied for holding in holdings}, owed),
             vault=self._vault(symbols, ledger),
             sequencer=None,
             flash_premium_bps=venue.flash_premium_bps,
@@ -213,18 +215,6 @@ def at_last_known_prices(path: MarketPath) -> MarketPath:
 def with_prices_at_feed_precision(path: MarketPath) -> MarketPath:
     """Closes rounded to the 8 decimals of a feed, so that rounds and bars agree to the bit."""
     return replace(path, closes=np.rint(path.closes * USD) / USD)
-
-
-def _account(reserves: tuple[Reserve, ...], holdings: tuple[Holding, ...], decimals: list[int]) -> Account:
-    """Aave GenericLogic.calculateUserAccountData, without eMode."""
-    collateral = thresholds = debt = 0
-    for reserve, holding, places in zip(reserves, holdings, decimals, strict=True):
-        value = holding.supplied * reserve.market_price // 10**places
-        collateral += value
-        thresholds += value * reserve.liquidation_threshold_bps
-        debt += -(-holding.owed * reserve.market_price // 10**places)
-    factor = UINT256_MAX if debt == 0 else thresholds * WAD // BPS // debt
-    return Account(collateral, debt, factor)
 
 
 def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:

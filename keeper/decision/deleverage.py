@@ -7,16 +7,15 @@ import math
 from keeper.decision.move import Move, limited_move
 from keeper.decision.position import VaultPosition
 from keeper.domain.market import Trust
-from keeper.domain.units import BPS, UINT256_MAX, WAD, usd
+from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
-
-INTEREST_MARGIN = 5e-4
-"""Interest adds less than this to the debt until a transaction is mined."""
+from keeper.lending.aave import AaveV3
+from keeper.lending.book import vault_book
 
 
 def emergency_move(position: VaultPosition) -> Move:
     """Lowers all weights alike until the health factor is at its target. Collateral with a loan to value of 0 goes
-    first (``zero_ltv_collateral``), because the lending market demands that.
+    first (``LendingVenue.must_leave_first``), because the lending market demands that.
 
     An asset whose price is DEAD is not sold. The health factor is the lending market's own, after the sales lose all
     of the emergency slippage. Where the assets do not suffice, the goal is as low as they reach.
@@ -53,37 +52,34 @@ def _kept_shares(position: VaultPosition, slippage: float) -> dict[str, float]:
     ``K0 + K1 = h (D - (1 - slippage) S2)``; where all of it does not do, the share ``g`` of the others stays for which
     ``K0 + g K1 = h (D - (1 - slippage) (V2 + (1 - g) V1))``.
     """
-    snapshot, sellable, leaving = (
-        position.snapshot,
-        _sellable(position),
-        position.snapshot.zero_ltv_collateral,
+    snapshot, sellable = position.snapshot, _sellable(position)
+    venue, book = AaveV3.of(snapshot), vault_book(snapshot)
+    leaving = book.must_leave_first()
+    rest = {symbol: amount for symbol, amount in book.supplied.items() if symbol not in leaving}
+    can_go = {symbol: amount for symbol, amount in rest.items() if symbol in sellable}
+    first_v = venue.collateral_value(
+        {symbol: book.supplied[symbol] for symbol in leaving if symbol in sellable}
     )
-    fixed_k = sold_k = left_k = sold_v = left_v = 0.0
-    for token, reserve, holding in zip(
-        snapshot.tokens[1:], snapshot.reserves[1:], snapshot.holdings[1:], strict=True
-    ):
-        value = usd(holding.supplied, token.decimals, reserve.market_price)
-        threshold = value * reserve.liquidation_threshold_bps / BPS
-        if token.symbol in leaving:
-            left_v, left_k = left_v + (value if token.symbol in sellable else 0.0), left_k + threshold
-        elif token.symbol in sellable:
-            sold_v, sold_k = sold_v + value, sold_k + threshold
-        else:
-            fixed_k += threshold
-    debt = snapshot.account.debt_base / 10**8
-    total_k = fixed_k + sold_k + left_k
-    if total_k > 0.0 and snapshot.account.health_factor != UINT256_MAX:
+    sold_v, sold_k = venue.collateral_value(can_go), venue.secured_value(can_go) / BPS
+    fixed_k = venue.secured_value(rest) / BPS - sold_k
+    account = snapshot.account
+    debt = account.debt_base
+    total_k = venue.secured_value(book.supplied) / BPS
+    if total_k > 0.0 and account.health_factor != UINT256_MAX:
         # The account's own health factor knows of eMode and other collateral.
-        scale = snapshot.account.health_factor / WAD * debt / total_k
+        scale = account.health_factor / WAD * debt / total_k
         fixed_k, sold_k = scale * fixed_k, scale * sold_k
     safe, returned = target_health_factor(position), 1.0 - slippage
-    to_repay = debt * (1.0 + INTEREST_MARGIN) if math.isinf(safe) else debt - (fixed_k + sold_k) / safe
-    first = min(left_v, max(0.0, to_repay / returned))
-    kept_of_leaving = 1.0 - first / left_v if left_v else 1.0
-    kept = (
-        1.0 if first < left_v else _kept_share(to_repay - returned * left_v, sold_k, returned * sold_v, safe)
-    )
-    return {symbol: kept_of_leaving if symbol in leaving else kept for symbol in sellable}
+    if math.isinf(safe):
+        to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
+    else:
+        to_repay = debt - (fixed_k + sold_k) / safe
+    sold_first = min(float(first_v), max(0.0, to_repay / returned))
+    kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
+    kept = 1.0
+    if sold_first >= first_v:
+        kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe)
+    return {symbol: kept_of_first if symbol in leaving else kept for symbol in sellable}
 
 
 def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:

@@ -283,18 +283,6 @@ class MarketSnapshot:
     def holding(self, symbol: str) -> Holding:
         return self.holdings[self.index(symbol)]
 
-    @cached_property
-    def zero_ltv_collateral(self) -> tuple[str, ...]:
-        """Supplied tokens whose loan to value is 0. A borrower must withdraw all of them before any other collateral
-        (Aave ValidationLogic.validateHFAndLtvzero). Empty without debt."""
-        if self.holdings[0].owed == 0:
-            return ()
-        return tuple(
-            token.symbol
-            for token, reserve, holding in zip(self.tokens, self.reserves, self.holdings, strict=True)
-            if holding.supplied and reserve.ltv_bps == 0 and reserve.liquidation_threshold_bps
-        )
-
 
 def lowest_trust(readings: Sequence[FeedReading]) -> FeedReading:
     """The reading with the lowest trust; the first of equals."""

@@ -12,6 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
+from keeper.lending.book import vault_book
 from keeper.planning.gas import most_trades
 
 
@@ -87,9 +88,9 @@ def _differences(
 
 
 def _ltv_zero_first(sells: list[tuple[str, float]], snapshot: MarketSnapshot) -> list[tuple[str, float]]:
-    """The same sum of sales, first of what the lending market wants out before anything else (``zero_ltv_collateral``),
-    and of the rest in the same proportions."""
-    blocking = set(snapshot.zero_ltv_collateral)
+    """The same sum of sales: first of what blocks other withdrawals (``LendingVenue.must_leave_first``), then of the
+    rest in the same proportions."""
+    blocking = set(vault_book(snapshot).must_leave_first())
     held = portfolio(snapshot)
     values = dict(zip(held.symbols, held.values_usd, strict=True))
     total = left = math.fsum(value for _, value in sells)

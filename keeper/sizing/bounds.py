@@ -13,6 +13,7 @@ from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
 from keeper.domain.model import Bound, RiskModel
 from keeper.domain.policy import Policy, SizePolicy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD, to_float, usd
+from keeper.lending import aave
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ def leverage_at_health_factor(
 
 def health_factor_at(leverage: float, threshold: float, buffer: float = 0.0) -> float:
     """``L LT / (L - 1 + B)``. It is inf without debt."""
-    debt = leverage - 1.0 + buffer
-    return leverage * threshold / debt if debt > 0.0 else math.inf
+    return aave.health_factor(leverage * threshold, leverage - 1.0 + buffer)
 
 
 def borrow_rate(curve: RateCurve, utilisation: float) -> float:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.units import BPS, usd
+from keeper.lending.aave import AaveV3
 
 MIN_GAIN = 0.01
 """Of a health factor. A smaller gain is not worth the admin's transaction."""
@@ -76,17 +76,16 @@ def better_category(categories: EModeCategories, snapshot: MarketSnapshot) -> Be
 def health_factor(
     terms: Sequence[CollateralTerms], collateral: frozenset[str], snapshot: MarketSnapshot
 ) -> float:
-    """At the lending market's prices, as GenericLogic.calculateUserAccountData. It is inf without debt."""
-    secured, owed = [], []
-    for token_terms, token, reserve, holding in zip(
-        terms, snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True
-    ):
-        owed.append(usd(holding.owed, token.decimals, reserve.market_price))
-        if token.symbol in collateral:
-            value = usd(holding.supplied, token.decimals, reserve.market_price)
-            secured.append(value * token_terms.liquidation_threshold_bps / BPS)
-    debt = math.fsum(owed)
-    return math.fsum(secured) / debt if debt > 0.0 else math.inf
+    """Of the vault's holdings on these terms. It is inf without debt."""
+    venue = AaveV3.of(snapshot)
+    in_category = tuple(
+        replace(reserve, liquidation_threshold_bps=token_terms.liquidation_threshold_bps)
+        for reserve, token_terms in zip(venue.terms, terms, strict=True)
+    )
+    supplied = {
+        holding.symbol: holding.supplied for holding in snapshot.holdings if holding.symbol in collateral
+    }
+    return replace(venue, terms=in_category).health_factor(supplied, snapshot.holdings[0].owed)
 
 
 def admits(terms: Sequence[CollateralTerms], collateral: frozenset[str], snapshot: MarketSnapshot) -> bool:

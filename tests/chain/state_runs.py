@@ -16,9 +16,10 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
 from keeper.planning.gas import CALL, gas_of, usd_of_wei
+from keeper.planning.min_health_factor import EMERGENCY_WITH_FLASH_LOAN
 from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
-from keeper.planning.route import LEAST_IN_AN_EMERGENCY, route
+from keeper.planning.route import route
 from keeper.planning.verify import verify
 from tests.chain.least import Curve, changes_usd, curves, least_gas, least_loss
 from tests.chain.least_lending import least_lending_usd
@@ -197,8 +198,8 @@ def _interest(done: Execution, snapshot: MarketSnapshot) -> float:
 
 def _floor_on_the_way(snapshot: MarketSnapshot, *, emergency: bool) -> float:
     """The vault's floor, or where the vault stands if that is lower. An emergency can only use what its sales return,
-    so it may go down to ``LEAST_IN_AN_EMERGENCY``, and from below that down to 1, where Aave's limit is."""
+    so it may go down to ``EMERGENCY_WITH_FLASH_LOAN``, and from below that down to 1, where Aave's limit is."""
     stands = portfolio(snapshot).health_factor
     if emergency:
-        return LEAST_IN_AN_EMERGENCY if stands >= LEAST_IN_AN_EMERGENCY else 1.0
+        return EMERGENCY_WITH_FLASH_LOAN if stands >= EMERGENCY_WITH_FLASH_LOAN else 1.0
     return min(snapshot.vault.policy.min_health_factor / WAD, stands)

@@ -13,15 +13,22 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import StepKind
 from keeper.domain.portfolio import portfolio
+from keeper.lending.aave import AaveV3
+from keeper.lending.book import LendingBook, after
+from keeper.planning.candidates import CandidatePlan
 from keeper.planning.gas import FLASH_LOAN, HOP, PER_STEP
-from keeper.planning.in_turn import in_turn
-from keeper.planning.way import Way
 from tests.chain.least import Curve
 from tests.chain.least_lending import least_lending_usd
 from tests.chain.least_swaps import least_swaps_usd
 from tests.factories import a_snapshot
-from tests.planning.test_in_turn import DUST, LEAST, some_fills
-from tests.planning.test_rounds import a_fill
+from tests.planning.plans import (
+    MINIMUM,
+    a_context,
+    a_fill,
+    feasible_sequential,
+    health_factor_now,
+    some_fills,
+)
 from tests.planning.test_route import leverages, shares, weights_of
 from tests.properties import examples
 
@@ -93,21 +100,22 @@ def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, dee
 # --------------------------------------------------------- debt and collateral
 
 
-def carried_out(way: Way, snapshot: MarketSnapshot) -> MarketSnapshot:
+def carried_out(plan: CandidatePlan, snapshot: MarketSnapshot) -> MarketSnapshot:
     """With the collateral and the debt that it ends with."""
+    book = after(LendingBook.at_block(snapshot, AaveV3.of(snapshot), plan.flash), plan.steps)
     cash, *others = snapshot.holdings
     return replace(
         snapshot,
         holdings=(
-            replace(cash, owed=way.funded.debt_after(cash.owed)),
-            *(replace(one, supplied=one.supplied + way.collateral.get(one.symbol, 0)) for one in others),
+            replace(cash, owed=book.owed),
+            *(replace(holding, supplied=book.supplied[holding.symbol]) for holding in others),
         ),
     )
 
 
-def lending_usd(way: Way) -> float:
-    gas = sum(PER_STEP[step.kind] for step in way.steps if step.route is None)
-    return (gas + (FLASH_LOAN if way.funded.flash else 0)) * PER_GAS + way.funded.premium / 1e6
+def lending_usd(plan: CandidatePlan) -> float:
+    gas = sum(PER_STEP[step.kind] for step in plan.steps if step.route is None)
+    return (gas + (FLASH_LOAN if plan.flash else 0)) * PER_GAS + plan.premium / 1e6
 
 
 @examples(60)
@@ -116,21 +124,21 @@ def test_no_way_pays_less_for_debt_and_collateral(
     held: list[float], leverage: float, changes: list[float], loan: float
 ) -> None:
     snapshot = a_snapshot(weights=weights_of(held, leverage), nav_usd=100_000.0)
-    least = min(LEAST, portfolio(snapshot).health_factor)
+    least = min(MINIMUM, health_factor_now(snapshot))
     fills = some_fills(snapshot, changes)
     assume(fills)
     try:
-        way = in_turn(fills, snapshot, 0, DUST, least, int(loan * 100_000 * 10**6))
+        plan = feasible_sequential(fills, a_context(snapshot, least), int(loan * 100_000 * 10**6))
     except NothingFeasible:
         assume(False)
-    bound = least_lending_usd(snapshot, carried_out(way, snapshot), (), least, PER_GAS)
-    assert bound <= lending_usd(way) * (1.0 + 1e-6)
+    bound = least_lending_usd(snapshot, carried_out(plan, snapshot), (), least, PER_GAS)
+    assert bound <= lending_usd(plan) * (1.0 + 1e-6)
 
 
 def test_where_the_collateral_carries_it_each_change_is_one_step() -> None:
     snapshot = a_snapshot(weights=(0.8, 0.4, 0.0, 0.0))
-    way = in_turn([a_fill("WBTC", "WETH", 50_000.0, snapshot)], snapshot, 0, DUST, LEAST)
-    bound = least_lending_usd(snapshot, carried_out(way, snapshot), (), LEAST, PER_GAS)
+    plan = feasible_sequential([a_fill("WBTC", "WETH", 50_000.0, snapshot)], a_context(snapshot))
+    bound = least_lending_usd(snapshot, carried_out(plan, snapshot), (), MINIMUM, PER_GAS)
     gas = PER_STEP[StepKind.WITHDRAW] + PER_STEP[StepKind.SUPPLY]
     assert bound == pytest.approx(gas * PER_GAS)
 
@@ -140,7 +148,7 @@ def test_at_the_floor_an_exchange_takes_a_loan_or_another_step() -> None:
     snapshot = a_snapshot(weights=(1.6, 0.0, 0.0, 0.0), nav_usd=100_000.0)
     stands = portfolio(snapshot).health_factor
     fills = [a_fill("WBTC", "WETH", 50_000.0, snapshot)]
-    way = in_turn(fills, snapshot, 0, DUST, stands * 0.97, 60_000 * 10**6)
-    bound = least_lending_usd(snapshot, carried_out(way, snapshot), (), stands * 0.97, PER_GAS)
+    plan = feasible_sequential(fills, a_context(snapshot, stands * 0.97), 60_000 * 10**6)
+    bound = least_lending_usd(snapshot, carried_out(plan, snapshot), (), stands * 0.97, PER_GAS)
     gas = PER_STEP[StepKind.WITHDRAW] + PER_STEP[StepKind.SUPPLY]
-    assert gas * PER_GAS * 1.2 < bound <= lending_usd(way)
+    assert gas * PER_GAS * 1.2 < bound <= lending_usd(plan)

@@ -153,11 +153,13 @@ def test_a_plan_that_ends_beyond_the_vaults_cap_is_refused() -> None:
         planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
 
 
-def test_where_the_vaults_floor_is_in_the_way_it_goes_as_far_as_that() -> None:
+def test_a_goal_below_the_vaults_floor_is_refused() -> None:
+    """Sizing aims no lower than the floor. There is no plan that stops on the way."""
     snapshot = with_vault_policy(a_snapshot(), min_health_factor=2 * WAD)
-    plan = planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
-    assert 2.0 <= plan.expected.health_factor < 2.1
-    assert plan.postponed_usd > 0.0
+    with pytest.raises(
+        NothingFeasible, match="BORROW of USDC would leave a health factor of .*, at least 2.000"
+    ):
+        planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
 
 
 def test_a_ripcord_is_held_to_the_limit_of_emergencies() -> None:

@@ -16,17 +16,18 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, UINT256_MAX, usd
 from keeper.domain.urgency import Urgency
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.context import planning_context
 from keeper.planning.exact_output import with_exact_output
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
-from keeper.planning.fills import Fill, guarded
-from keeper.planning.flash import with_flash
+from keeper.planning.execution_order import fills_of
+from keeper.planning.fills import Fill
+from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
-from keeper.planning.sequence import fills_of
-from keeper.planning.walk import walk
-from keeper.planning.way import Way
 from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
+from tests.planning.plans import lowest_health_factor
 from tests.planning.pools import Pool
 from tests.planning.test_route import planned, shares, weights_of
 from tests.properties import examples
@@ -52,18 +53,17 @@ def all_debt(snapshot: MarketSnapshot) -> Decision:
     )
 
 
-def sold_by_size(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Way:
-    """The way before anything is asked for exactly."""
-    wanted = trades(decision, snapshot, policy)
-    quotes = [a_quote(request, snapshot) for request in quote_requests(wanted, snapshot)]
-    found = fills_of(wanted, quotes, snapshot, policy, Urgency.EMERGENCY, DUST, only_possible=True)
-    fills = [guarded(fill, policy.plan.public_tolerance_bps) for fill in found]
-    return with_flash(fills, snapshot, 0, DUST, 1.1, 1.0, emergency=True)
+def sold_by_size(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> CandidatePlan:
+    """The candidate before its sales are exact outputs."""
+    required = trades(decision, snapshot, policy)
+    quotes = [a_quote(request, snapshot) for request in quote_requests(required, snapshot)]
+    context = planning_context(decision, snapshot, policy)
+    return around_flash_loan(fills_of(required, quotes, context), context)
 
 
-def paid_at_most(way: Way) -> dict[str, int]:
+def paid_at_most(candidate: CandidatePlan) -> dict[str, int]:
     found: dict[str, int] = {}
-    for step in way.steps:
+    for step in candidate.steps:
         if step.route is not None:
             most = step.limit if step.kind is StepKind.SWAP_EXACT_OUT else step.amount
             found[step.route.symbols[0]] = found.get(step.route.symbols[0], 0) + most
@@ -93,7 +93,7 @@ def test_the_debt_is_cleared_whatever_the_fills_and_only_what_is_wanted_stays_id
         assert after.debt == 0
         assert after.idle["USDC"] <= max(stays, enough) + owed // BPS + USDC
         assert not exact or after.idle["USDC"] >= stays
-    assert max(footing.short for footing in walk(plan.steps, plan.flash_amount, snapshot)) == 0
+    assert lowest_health_factor(plan.steps, plan.flash_amount, snapshot) > 1.0
 
 
 @examples(100)
@@ -104,7 +104,7 @@ def test_no_more_is_paid_than_would_have_been_sold_and_no_output_asked_beyond_th
     snapshot, policy = a_snapshot(weights=weights_of(held, leverage)), a_policy_with(buffer)
     decision = all_debt(snapshot)
     before = sold_by_size(decision, snapshot, policy)
-    after = with_exact_output(before, decision, snapshot, policy)
+    after = with_exact_output(before, planning_context(decision, snapshot, policy))
     assert paid_at_most(after) == paid_at_most(before)
     assert [step.kind for step in after.steps if step.route is None] == [
         step.kind for step in before.steps if step.route is None
@@ -142,8 +142,8 @@ def test_three_per_cent_of_the_debt_are_no_longer_sold() -> None:
     snapshot = a_snapshot(weights=(0.5, 0.4, 0.3, 0.3))
     policy, decision = a_policy_with(0.0), all_debt(snapshot)
     before = sold_by_size(decision, snapshot, policy)
-    after = with_exact_output(before, decision, snapshot, policy)
-    sold = [sum(fill.trade.value_usd for fill in way.fills) for way in (before, after)]
+    after = with_exact_output(before, planning_context(decision, snapshot, policy))
+    sold = [sum(fill.trade.value_usd for fill in plan.fills) for plan in (before, after)]
     assert sold[0] == pytest.approx(500_000 * 1.0005 / 0.97, rel=1e-6)
     assert sold[1] == pytest.approx(500_000, rel=0.006)  # what pools take for themselves
 
@@ -173,8 +173,8 @@ def test_what_an_output_costs_is_read_off_the_quote(share: float, impact: float)
     )
     owed = int(out * share)
     held = with_holding(snapshot, "USDC", owed=owed, idle=-(-owed // BPS))
-    way = with_flash([whole], held, 0, DUST, 1.1, 1.0, emergency=True)
-    (exact,) = with_exact_output(way, decision, held, policy).fills
+    context = planning_context(decision, held, policy)
+    (exact,) = with_exact_output(around_flash_loan([whole], context), context).fills
     least = 0
     most = amount
     while least < most:

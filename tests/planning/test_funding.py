@@ -14,11 +14,14 @@ from keeper.domain.plan import Route, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.lending.aave import AaveV3
+from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
-from keeper.planning.funding import Funding, funding, premium
+from keeper.planning.flash_loan import CashFlow, Funding
 from keeper.planning.netting import Trade
 from tests.factories import a_policy, a_size_policy, a_snapshot, with_holding, with_market_move
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
+from tests.planning.plans import a_context, an_emergency
 from tests.planning.test_route import planned, shares, weights_of
 from tests.properties import examples
 
@@ -28,6 +31,13 @@ SLIPPAGE = Fraction(9_700, 10_000)
 
 def a_fill(sell: str, buy: str, amount: int, least: int) -> Fill:
     return Fill(Trade(sell, buy, amount, 0.0), Route((sell, buy), (500,)), least, least, 0.0, 0.0)
+
+
+def funded(fills: list[Fill], withdrawn: dict[str, int], context: PlanningContext) -> Funding:
+    """Of sales without a buffer."""
+    due = context.book().repayment_before(withdrawn, context.min_health_factor.sized_for)
+    earned = sum(fill.min_out for fill in fills)
+    return CashFlow(context, spent=0, earned=earned, due_first=due).funded(0)
 
 
 def cash_after(found: Funding, snapshot: MarketSnapshot, fills: list[Fill]) -> int:
@@ -46,7 +56,7 @@ def cash_after(found: Funding, snapshot: MarketSnapshot, fills: list[Fill]) -> i
     ("flash", "bps", "fee"), [(0, 5, 0), (1, 5, 1), (2_000, 5, 1), (2_001, 5, 2), (10**12, 0, 0)]
 )
 def test_the_premium_is_rounded_up_as_the_lending_market_does(flash: int, bps: int, fee: int) -> None:
-    assert premium(flash, bps) == fee
+    assert AaveV3.of(a_snapshot(flash_premium_bps=bps)).flash_premium(flash) == fee
 
 
 @examples(300)
@@ -71,7 +81,7 @@ def test_without_borrowing_the_sells_pay_for_everything(
     least = int(2_000_000 * USDC * Fraction(amount, holding.supplied) * SLIPPAGE)
     fills = [a_fill(symbol, "USDC", amount, least)]
 
-    found = funding(fills, snapshot, 0, {symbol: amount}, 1.10, may_borrow=False)
+    found = funded(fills, {symbol: amount}, an_emergency(snapshot, 1.10))
 
     assert found.borrow == 0
     cash_after(found, snapshot, fills)
@@ -79,6 +89,7 @@ def test_without_borrowing_the_sells_pay_for_everything(
     stays = (
         Fraction(holding.supplied - amount, holding.supplied) * 2_000_000 * USDC * Fraction(threshold, BPS)
     )
+    owed = an_emergency(snapshot, 1.10).book().owed
     after_first = owed - found.repay_first
     assert after_first == 0 or stays >= after_first, "the withdrawal would be refused"
     owed_after = after_first - found.repay_last
@@ -91,8 +102,8 @@ def test_a_repayment_beyond_what_the_sells_return_is_cut_to_it() -> None:
     snapshot = with_holding(snapshot, "USDC", owed=1_620_000 * USDC)
     amount = snapshot.holding("WETH").supplied // 50
     fills = [a_fill("WETH", "USDC", amount, 39_000 * USDC)]
-    free = funding(fills, snapshot, 0, {"WETH": amount}, 1.10, may_borrow=True)
-    bound = funding(fills, snapshot, 0, {"WETH": amount}, 1.10, may_borrow=False)
+    free = funded(fills, {"WETH": amount}, a_context(snapshot, 1.10))
+    bound = funded(fills, {"WETH": amount}, an_emergency(snapshot, 1.10))
     assert free.repay_first > 39_000 * USDC
     assert free.borrow > 0
     assert bound.repay_first < 39_000 * USDC

@@ -15,7 +15,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import UINT256_MAX, WAD, usd
 from keeper.planning.fills import Fill, min_out
-from keeper.planning.hub_routing import through_the_hub
+from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade, trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
@@ -23,6 +23,7 @@ from keeper.planning.split import hops
 from tests.factories import a_block, with_holding
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
+from tests.planning.plans import a_context
 from tests.planning.test_route import leverages, shares, weights_of, worth_trading
 from tests.planning.test_shared_pools import WIDE, answers, generous, market
 from tests.properties import examples
@@ -41,7 +42,7 @@ def asked(
 
 def found(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[tuple[Fill, ...], ...]:
     wanted, quotes = asked(snapshot, weights)
-    return through_the_hub(wanted, quotes, snapshot, SLIPPAGE_BPS, "WETH")
+    return hub_fills(wanted, quotes, a_context(snapshot, policy=WIDE))
 
 
 def net_usd(fills: Sequence[Fill], symbol: str, snapshot: MarketSnapshot) -> float:
@@ -62,7 +63,7 @@ def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
         due, quotes = asked(snapshot, goal)
     except NothingFeasible:
         assume(False)
-    for fills in through_the_hub(due, quotes, snapshot, SLIPPAGE_BPS, "WETH"):
+    for fills in hub_fills(due, quotes, a_context(snapshot, policy=WIDE)):
         passed = Counter(hop for fill in fills for hop in hops(fill.route))
         assert max(passed.values()) == 1
         assert all(fill.amount_out >= fill.min_out for fill in fills)
@@ -117,7 +118,7 @@ def test_without_the_hubs_quotes_as_in_old_records_there_is_no_such_way() -> Non
     wanted, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
     pairs = {(trade.sell, trade.buy) for trade in wanted}
     old = [quote for quote in quotes if (quote.route.symbols[0], quote.route.symbols[-1]) in pairs]
-    assert through_the_hub(wanted, old, snapshot, SLIPPAGE_BPS, "WETH") == ()
+    assert hub_fills(wanted, old, a_context(snapshot, policy=WIDE)) == ()
 
 
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])

@@ -13,9 +13,12 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.feasibility import require_feasible
 from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
+from keeper.planning.steps import repay, withdraw
 from tests.factories import (
     a_plan_policy,
     a_policy,
@@ -28,6 +31,7 @@ from tests.factories import (
     with_vault,
 )
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
+from tests.planning.plans import a_context
 from tests.planning.test_route import planned
 
 GOAL = (0.6, 0.5, 0.4, 0.3)
@@ -232,3 +236,29 @@ def test_gas_is_valued_in_the_token_that_the_settings_name() -> None:
     in_link = planned(decision, snapshot, a_policy(plan=a_plan_policy(gas_usd_price_symbol="LINK")))
     ratio = snapshot.price("LINK") / snapshot.price("WETH")
     assert in_link.cost.gas == pytest.approx(in_weth.cost.gas * ratio)
+
+
+# ------------------------------------------------------------------ step by step
+
+
+def test_a_plan_that_takes_more_than_there_is_names_its_step() -> None:
+    snapshot = a_snapshot(weights=(1.0, 0.0, 0.0, 0.0), nav_usd=100_000.0)
+    plan = CandidatePlan((withdraw("WETH", 10**18),), flash=0, premium=0, fills=())
+    with pytest.raises(NothingFeasible, match="step 1, WITHDRAW of WETH: 1 more than there is"):
+        require_feasible(plan, a_context(snapshot, 1.0))
+
+
+def test_a_plan_that_falls_below_the_minimum_on_the_way_names_its_step() -> None:
+    snapshot = a_snapshot(weights=(1.0, 1.0, 0.0, 0.0), nav_usd=100_000.0)
+    half = withdraw("WBTC", snapshot.holding("WBTC").supplied // 2)
+    plan = CandidatePlan((half,), flash=0, premium=0, fills=())
+    with pytest.raises(NothingFeasible, match="step 1, WITHDRAW of WBTC would leave a health factor of"):
+        require_feasible(plan, a_context(snapshot, 1.35))
+    require_feasible(plan, a_context(snapshot, 1.0))
+
+
+def test_a_flash_loan_that_cannot_be_repaid_is_named() -> None:
+    snapshot = a_snapshot(weights=(1.0, 1.0, 0.0, 0.0), nav_usd=100_000.0)
+    plan = CandidatePlan((repay("USDC", 10**9),), flash=10**9, premium=10**6, fills=())
+    with pytest.raises(NothingFeasible, match="1,001 USDC are missing to repay the flash loan"):
+        require_feasible(plan, a_context(snapshot, 1.0))

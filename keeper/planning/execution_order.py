@@ -1,0 +1,99 @@
+"""The fills of all trades of a plan in the order of its swaps, each priced in the pools as the earlier ones leave
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote
+from keeper.planning.context import PlanningContext
+from keeper.planning.feasibility import refuse_if, withdraw_obstacle
+from keeper.planning.fills import Fill, best_fills, guarded
+from keeper.planning.gas import most_further_parts
+from keeper.planning.netting import Trade
+from keeper.planning.quotes import routes
+from keeper.planning.shared_pools import after_others, entering, shared_hops
+from keeper.planning.split import MOST_PARTS, Hop, ladder
+
+
+def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext) -> tuple[Fill, ...]:
+    """``trades`` in the order of the swaps. A trade is split at most as far as a block has gas for.
+
+    Raises NothingFeasible for the first trade that cannot be made. An emergency makes as much of it as it can, of the
+    sizes that were quoted; it raises the first refusal where nothing is left and no idle cash could repay instead. Its
+    minimum outputs are near the quotes, because its transaction is seen in the public mempool.
+    """
+    snapshot, policy = context.snapshot, context.policy
+    answers = {(quote.route, quote.amount_in): quote for quote in quotes}
+    by_ends: dict[tuple[str, str], list[Quote]] = {}
+    for quote in quotes:
+        by_ends.setdefault((quote.route.symbols[0], quote.route.symbols[-1]), []).append(quote)
+    shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
+    further = most_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(trades))
+    passed: dict[Hop, int] = {}
+    filled: list[Fill] = []
+    refused: list[NothingFeasible] = []
+    for trade in trades:
+        quoted = after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers)
+        max_parts = min(MOST_PARTS, 1 + further)
+        try:
+            if context.emergency:
+                _require_withdrawable(trade, snapshot)
+            fills = _best_fills(trade, quoted, context, max_parts)
+        except NothingFeasible as refusal:
+            if not context.emergency:
+                raise
+            refused.append(refusal)
+            fills = _largest_part(trade, quoted, context, max_parts)
+        filled += fills
+        further -= max(0, len(fills) - 1)
+        for fill in fills:
+            for hop, amount in entering(fill.route, fill.trade.amount_in, snapshot).items():
+                passed[hop] = passed.get(hop, 0) + amount
+    if refused and not filled and not idle_repays(context):
+        raise refused[0]
+    if context.emergency:
+        return tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in filled)
+    return tuple(filled)
+
+
+def idle_repays(context: PlanningContext) -> bool:
+    """Whether idle cash lowers the debt without a sale."""
+    cash = context.snapshot.holdings[0]
+    return min(cash.idle, cash.owed) > context.dust
+
+
+def _best_fills(
+    trade: Trade, quotes: Sequence[Quote], context: PlanningContext, max_parts: int
+) -> tuple[Fill, ...]:
+    return best_fills(
+        trade,
+        quotes=quotes,
+        snapshot=context.snapshot,
+        max_slippage_bps=context.max_slippage_bps,
+        gas_symbol=context.gas_symbol,
+        most_parts=max_parts,
+    )
+
+
+def _largest_part(
+    trade: Trade, quotes: Sequence[Quote], context: PlanningContext, max_parts: int
+) -> tuple[Fill, ...]:
+    """Empty where not even the smallest size can be withdrawn and sold."""
+    for size in reversed(ladder(trade.amount_in)[:-1]):
+        part = replace(trade, amount_in=size, value_usd=trade.value_usd * size / trade.amount_in)
+        try:
+            _require_withdrawable(part, context.snapshot)
+            return _best_fills(part, quotes, context, max_parts)
+        except NothingFeasible:
+            continue
+    return ()
+
+
+def _require_withdrawable(trade: Trade, snapshot: MarketSnapshot) -> None:
+    missing = max(0, trade.amount_in - snapshot.holding(trade.sell).idle)
+    obstacle = withdraw_obstacle(trade.sell, missing, snapshot) if missing else None
+    refuse_if(f"WITHDRAW of {trade.sell}", obstacle)

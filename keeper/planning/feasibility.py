@@ -1,0 +1,235 @@
+"""Whether the lending market and the vault accept a candidate plan, known before anything is simulated.
+
+The vault checks the health factor at the end of its call. Aave checks it at each withdrawal and borrowing. Both are
+foreseen here step by step, at the worst fills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import PostState, Step, StepKind
+from keeper.domain.units import BPS, WAD, to_float, usd
+from keeper.lending.book import LendingBook
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.context import PlanningContext
+from keeper.planning.gas import gas_limit_for, gas_of, most_gas
+
+WAIT = "Wait until the lending market opens it again, or leave the asset out."
+SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
+ENABLE = "Have the vault's admin enable it (setAsset), or leave the asset out."
+NOISE = 1e-9
+"""Relative, of a health factor that is aimed at exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    reason: str
+    remedy: str
+
+
+def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None:
+    """Raises NothingFeasible naming the first step that reverts, and the remedy."""
+    _require_flash_loan(candidate.flash, context.snapshot)
+    run = _Run(context, context.book(candidate.flash), candidate.flash)
+    for place, step in enumerate(candidate.steps, start=1):
+        run.take(step, f"step {place}, {step.kind.value} of {step.symbol}")
+    run.require_loan_repaid(candidate.flash + candidate.premium)
+
+
+def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
+    """Raises NothingFeasible where the call needs more gas than a transaction may have."""
+    margin = context.policy.plan.gas_limit_margin
+    needed = gas_limit_for(gas_of(candidate.steps, candidate.flash), margin)
+    available = most_gas(context.snapshot.block.gas_limit)
+    if needed > available:
+        raise NothingFeasible(
+            f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,.0f}",
+            remedy="Lower max_trade so that less moves at once.",
+        )
+
+
+def require_within_limits(expected: PostState, context: PlanningContext) -> None:
+    """What the vault checks after the steps (RiskParityVault.rebalance and _lower), of the ``expected`` state. Raises
+    NothingFeasible."""
+    policy, nav_usd = context.snapshot.vault.policy, context.held.nav_usd
+    allowed = policy.max_emergency_loss_bps if context.emergency else policy.max_loss_bps
+    loss = (1.0 - expected.nav_usd / nav_usd) * BPS if nav_usd > 0.0 else 0.0
+    if loss > allowed:
+        raise NothingFeasible(
+            f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
+            remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far.",
+        )
+    if context.emergency:
+        return
+    floor, cap = policy.min_health_factor / WAD, policy.max_leverage / WAD
+    if expected.health_factor < floor:
+        raise NothingFeasible(
+            f"the plan ends at a health factor of {expected.health_factor:.3f}, and the vault's floor is {floor:g}",
+            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
+        )
+    if expected.leverage > cap:
+        raise NothingFeasible(
+            f"the plan ends at a leverage of {expected.leverage:.3f}, and the vault's cap is {cap:g}",
+            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
+        )
+
+
+# ------------------------------------------------------------------- one reserve
+
+
+def supply_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obstacle | None:
+    """Why ``amount`` raw cannot become collateral (Aave ValidationLogic.validateSupply). None if it can."""
+    reserve, token = snapshot.reserve(symbol), snapshot.token(symbol)
+    closed = _closed(symbol, snapshot) or _frozen(symbol, snapshot) or _disabled(symbol, snapshot)
+    if closed:
+        return closed
+    if reserve.ltv_bps == 0:
+        return Obstacle("its loan to value is 0, and nothing else could be withdrawn beside it", WAIT)
+    if reserve.supply_cap and reserve.supplied + amount > reserve.supply_cap * 10**token.decimals:
+        return Obstacle(f"its reserve is at its supply cap of {reserve.supply_cap:,}", SMALLER)
+    return None
+
+
+def worth_supplying(idle: int, symbol: str, snapshot: MarketSnapshot) -> bool:
+    """More than a dollar that vault and lending market take. Anybody can send the vault tokens, and such tokens must
+    not make a plan fail."""
+    value = usd(idle, snapshot.token(symbol).decimals, snapshot.price(symbol))
+    return value > 1.0 and supply_obstacle(symbol, idle, snapshot) is None
+
+
+def withdraw_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obstacle | None:
+    """Why ``amount`` raw of collateral cannot leave. None if it can. Collateral can leave a frozen reserve."""
+    closed = _closed(symbol, snapshot)
+    if closed:
+        return closed
+    free = snapshot.reserve(symbol).available
+    if amount > free:
+        has = f"{to_float(free, snapshot.token(symbol).decimals):,.4g}"
+        return Obstacle(f"its reserve has {has} that is not lent out", SMALLER)
+    return None
+
+
+def refuse_if(what: str, obstacle: Obstacle | None) -> None:
+    if obstacle is not None:
+        raise NothingFeasible(f"{what}: {obstacle.reason}", remedy=obstacle.remedy)
+
+
+def _closed(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
+    reserve = snapshot.reserve(symbol)
+    if reserve.paused:
+        return Obstacle("its reserve is paused", WAIT)
+    return None if reserve.active else Obstacle("its reserve is not active", WAIT)
+
+
+def _frozen(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
+    return Obstacle("its reserve is frozen", WAIT) if snapshot.reserve(symbol).frozen else None
+
+
+def _disabled(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
+    enabled = any(asset.symbol == symbol and asset.enabled for asset in snapshot.vault.assets)
+    return None if enabled else Obstacle("the vault has it disabled", ENABLE)
+
+
+def _require_flash_loan(flash: int, snapshot: MarketSnapshot) -> None:
+    """Aave ValidationLogic.validateFlashloanSimple."""
+    if not flash:
+        return
+    reserve, token = snapshot.reserves[0], snapshot.debt_token
+    obstacle = _closed(token.symbol, snapshot)
+    if not obstacle and not reserve.flash_loan_enabled:
+        obstacle = Obstacle("its reserve gives none", WAIT)
+    if not obstacle and flash > reserve.available:
+        has = f"{to_float(reserve.available, token.decimals):,.0f}"
+        obstacle = Obstacle(f"its reserve has {has} to lend", SMALLER)
+    refuse_if(f"flash loan of {token.symbol}", obstacle)
+
+
+# ---------------------------------------------------------------- step after step
+
+
+@dataclass(slots=True)
+class _Run:
+    """The book as the steps go by. Aave FlashLoanLogic takes a flash loan out of what the reserve can lend."""
+
+    context: PlanningContext
+    book: LendingBook
+    flash: int
+
+    def take(self, step: Step, name: str) -> None:
+        refuse_if(f"{step.kind.value} of {step.symbol}", self._obstacle(step))
+        self.book.apply(step)
+        self._require_covered(step, name)
+        self._require_health_factor(name)
+        if step.kind is StepKind.BORROW:
+            refuse_if(f"BORROW of {step.symbol}", self._capacity_obstacle())
+
+    def require_loan_repaid(self, due: int) -> None:
+        token = self.context.snapshot.debt_token
+        missing = due - self.book.idle[token.symbol]
+        if missing > 0:
+            raise NothingFeasible(
+                f"{to_float(missing, token.decimals):,.6g} {token.symbol} are missing to repay the flash loan",
+                remedy="Lower max_trade so that less moves at once, or allow less slippage.",
+            )
+
+    def _obstacle(self, step: Step) -> Obstacle | None:
+        snapshot = self.context.snapshot
+        if step.route is not None:
+            bought = step.route.symbols[-1]
+            refuse_if(f"buying {bought}", _disabled(bought, snapshot))
+        elif step.kind is StepKind.SUPPLY:
+            return supply_obstacle(step.symbol, step.expected_in, snapshot)
+        elif step.kind is StepKind.WITHDRAW:
+            return withdraw_obstacle(step.symbol, step.expected_out, snapshot)
+        elif step.kind is StepKind.REPAY:
+            return _closed(step.symbol, snapshot)
+        elif step.kind is StepKind.BORROW:
+            return self._borrow_obstacle(step.amount)
+        return None
+
+    def _borrow_obstacle(self, amount: int) -> Obstacle | None:
+        """Aave ValidationLogic.validateBorrow."""
+        snapshot = self.context.snapshot
+        reserve, token = snapshot.reserves[0], snapshot.debt_token
+        closed = _closed(token.symbol, snapshot) or _frozen(token.symbol, snapshot)
+        if closed:
+            return closed
+        if not reserve.borrowing_enabled:
+            return Obstacle("it cannot be borrowed now", WAIT)
+        more = self.book.owed - snapshot.holdings[0].owed
+        if reserve.borrow_cap and reserve.borrowed + more + amount > reserve.borrow_cap * 10**token.decimals:
+            return Obstacle(f"its reserve is at its borrow cap of {reserve.borrow_cap:,}", SMALLER)
+        free = reserve.available - self.flash - more
+        if amount > free:
+            has = f"{to_float(max(0, free), token.decimals):,.0f}"
+            return Obstacle(f"its reserve has {has} to lend beside the flash loan", SMALLER)
+        return None
+
+    def _capacity_obstacle(self) -> Obstacle | None:
+        """Aave ValidationLogic.validateHFAndLtv."""
+        capacity = self.book.venue.borrowing_capacity(self.book.supplied)
+        if self.book.owed <= capacity:
+            return None
+        has = f"{to_float(capacity, self.context.snapshot.debt_token.decimals):,.0f}"
+        return Obstacle(f"the collateral carries a debt of {has} by its loan-to-value", SMALLER)
+
+    def _require_covered(self, step: Step, name: str) -> None:
+        missing = self.book.overdrawn()
+        if missing:
+            decimals = self.context.snapshot.token(step.symbol).decimals
+            raise NothingFeasible(
+                f"{name}: {to_float(missing, decimals):,.6g} more than there is when swaps fill at their limits",
+                remedy="Lower max_trade so that less moves at once, or allow less slippage.",
+            )
+
+    def _require_health_factor(self, name: str) -> None:
+        minimum = self.context.min_health_factor.enforced
+        factor = self.book.health_factor()
+        if factor < minimum * (1.0 - NOISE):
+            raise NothingFeasible(
+                f"{name} would leave a health factor of {factor:.3f} on the way, at least {minimum:.3f}",
+                remedy="Lower max_trade so that less moves at once, or deposit cash into the vault.",
+            )

@@ -1,0 +1,166 @@
+"""The candidate plan around one flash loan, which stands in for what comes in only later. Its steps have a fixed order:
+repay what collateral cannot be withdrawn without, withdraw, swap into the debt token, swap between assets, swap out of
+the debt token, supply, then borrow or repay the rest. Where no step needs a loan there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.context import PlanningContext
+from keeper.planning.draft import PlanDraft
+from keeper.planning.feasibility import worth_supplying
+from keeper.planning.fills import Fill
+from keeper.planning.redemption_reserve import excess_debt
+from keeper.planning.steps import swap
+
+PASSES = 8
+"""Attempts to fund the redemption reserve. One is enough but for the flash loan's premium, which changes with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """How the debt token flows, raw. ``repay_first`` is before collateral is withdrawn, ``borrow`` or ``repay_last``
+    is after everything is supplied. ``spare`` certainly stays idle beside the buffer."""
+
+    flash: int
+    premium: int
+    repay_first: int
+    borrow: int
+    repay_last: int
+    spare: int
+
+
+@dataclass(frozen=True, slots=True)
+class CashFlow:
+    """What the fills do to the debt token, raw. ``earned`` counts sales at their minimum output. ``due_first`` must be
+    repaid before collateral can be withdrawn."""
+
+    context: PlanningContext
+    spent: int
+    earned: int
+    due_first: int
+
+    def funded(self, buffer: int) -> Funding:
+        """The smallest flash loan that carries the fills, and what the debt does to settle it.
+
+        ``buffer`` stays idle, and is borrowed where it is missing. An emergency never borrows: its flash loan covers
+        at most what the sales certainly return. Up to ``dust`` is taken from the buffer rather than borrowed, or left
+        rather than repaid.
+        """
+        idle, dust = self.context.snapshot.holdings[0].idle, self.context.dust
+        on_hand = idle - buffer
+        missing = self.due_first + self.spent - on_hand - self.earned
+        if 0 < missing <= dust and self.due_first + self.spent <= idle:
+            on_hand += missing
+        funding = self._settled(on_hand, self.due_first)
+        if funding.borrow and self.context.emergency:
+            funding = self._settled(on_hand, max(0, self.due_first - funding.borrow))
+        return funding if funding.repay_last > dust else replace(funding, repay_last=0)
+
+    def _settled(self, on_hand: int, repay_first: int) -> Funding:
+        """``on_hand`` is below 0 by what the buffer lacks."""
+        usable = max(0, on_hand)
+        flash = max(0, repay_first - usable, repay_first + self.spent - usable - self.earned)
+        premium = self.context.venue.flash_premium(flash)
+        left = on_hand - repay_first + self.earned - self.spent - premium
+        repay_last = max(0, min(left, self.context.book().owed - repay_first))
+        return Funding(
+            flash, premium, repay_first, max(0, -left), repay_last, spare=max(0, left - repay_last)
+        )
+
+
+def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
+    """Leaves idle what the redemption queue waits for, as far as the health factor at the end keeps the policy's
+    floor. Raises NothingFeasible where a step cannot be written."""
+    withdrawn = _withdrawn(fills, context)
+    cash_flow = CashFlow(
+        context=context,
+        spent=sum(fill.trade.amount_in for fill in fills if fill.trade.sell == context.cash),
+        earned=sum(fill.min_out for fill in fills if fill.trade.buy == context.cash),
+        due_first=context.book().repayment_before(withdrawn, context.min_health_factor.sized_for),
+    )
+    funding = _with_reserve(cash_flow, fills, withdrawn)
+    draft = PlanDraft(context, context.book(funding.flash), context.min_health_factor.sized_for)
+    draft.repay(funding.repay_first)
+    for symbol, amount in withdrawn.items():
+        draft.withdraw(symbol, amount)
+    for fill in sorted(fills, key=lambda fill: _turn(fill, context.cash)):
+        draft.swap(swap(fill))
+    if not context.emergency:
+        draft.supply_each(context.snapshot.risk_symbols)
+    if funding.borrow:
+        draft.borrow(funding.borrow)
+    draft.repay(funding.repay_last)
+    return CandidatePlan(tuple(draft.steps), funding.flash, funding.premium, tuple(fills))
+
+
+def _withdrawn(fills: Sequence[Fill], context: PlanningContext) -> dict[str, int]:
+    """What is sold beyond what is idle and bought, raw by symbol, in the order in which it leaves. Collateral that
+    blocks other withdrawals (loan to value 0 on Aave) leaves first and whole. What is not sold of it stays idle."""
+    snapshot = context.snapshot
+    missing = {holding.symbol: -holding.idle for holding in snapshot.holdings[1:]}
+    for fill in fills:
+        if fill.trade.sell in missing:
+            missing[fill.trade.sell] += fill.trade.amount_in
+        if fill.trade.buy in missing:
+            missing[fill.trade.buy] -= fill.amount_out
+    withdrawn = {symbol: amount for symbol, amount in missing.items() if amount > 0}
+    first = context.book().must_leave_first()
+    if not any(symbol not in first for symbol in withdrawn):
+        return withdrawn
+    return {symbol: snapshot.holding(symbol).supplied for symbol in first} | {
+        symbol: amount for symbol, amount in withdrawn.items() if symbol not in first
+    }
+
+
+def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping[str, int]) -> Funding:
+    """With what the redemption queue waits for left idle, or as much of it as keeps the health factor at the policy's
+    floor. Sales count at their minimum and a trade may be cut short, so the rest can be for the next cycle."""
+    context = cash_flow.context
+    if context.emergency:
+        return cash_flow.funded(0)
+    queued = context.queued
+    funding = cash_flow.funded(context.idle_buffer + queued)
+    supplied = _supplied_after(fills, withdrawn, context) if queued else {}
+    for _ in range(PASSES):
+        if queued == 0:
+            break
+        owed = context.book().owed - funding.repay_first - funding.repay_last + funding.borrow
+        excess = excess_debt(owed, supplied, context)
+        if 0 < funding.borrow <= context.dust:
+            excess = max(excess, funding.borrow)
+        if excess == 0:
+            break
+        # A repayment of no more than dust would not be made.
+        queued = max(0, queued - max(excess, context.dust + 1))
+        funding = cash_flow.funded(context.idle_buffer + queued)
+    return funding
+
+
+def _supplied_after(
+    fills: Sequence[Fill], withdrawn: Mapping[str, int], context: PlanningContext
+) -> dict[str, int]:
+    """Collateral at the end, raw by symbol, if every swap returns what is expected."""
+    book = context.book()
+    left = dict(book.idle)
+    for symbol, amount in withdrawn.items():
+        book.supplied[symbol] -= amount
+        left[symbol] += amount
+    for fill in fills:
+        left[fill.trade.sell] -= fill.trade.amount_in
+        left[fill.trade.buy] += fill.amount_out
+    bought = {fill.trade.buy for fill in fills}
+    for symbol in context.snapshot.risk_symbols:
+        if left[symbol] > 0 and (symbol in bought or worth_supplying(left[symbol], symbol, context.snapshot)):
+            book.supplied[symbol] += left[symbol]
+    return book.supplied
+
+
+def _turn(fill: Fill, cash: str) -> int:
+    """Into the debt token first, out of it last."""
+    if fill.trade.buy == cash:
+        return 0
+    return 2 if fill.trade.sell == cash else 1

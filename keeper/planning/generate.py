@@ -1,0 +1,146 @@
+"""The candidate plans of one decision: around one flash loan, and swap by swap with a loan of several sizes, as matched
+and through the hub. An emergency without a flash loan deleverages in a loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from keeper.domain.errors import NothingFeasible
+from keeper.domain.plan import Quote
+from keeper.domain.units import BPS
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.context import PlanningContext
+from keeper.planning.deleverage_loop import deleverage_loop
+from keeper.planning.exact_output import with_exact_output
+from keeper.planning.expected import expected_state
+from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
+from keeper.planning.fills import Fill
+from keeper.planning.flash_loan import around_flash_loan
+from keeper.planning.gas import swap_usd
+from keeper.planning.hub_routing import hub_fills
+from keeper.planning.min_health_factor import of_emergency
+from keeper.planning.netting import Trade
+from keeper.planning.sequential import sequential
+
+MAX_HUB_CANDIDATES = 2
+"""Those whose swaps alone cost least: what debt and collateral cost is much the same for all."""
+PARTS_OF_LOAN = (0.0, 0.25, 0.5, 1.0)
+"""Of the flash loan that carries all fills."""
+HUB_PART_OF_TURNOVER = 0.5
+"""Hub routing sells some value twice, so it may use at most this part of the remaining daily turnover budget."""
+
+
+@dataclass(slots=True)
+class Candidates:
+    """``feasible`` plans, and the first ``refusal``: why another candidate is not feasible."""
+
+    feasible: list[CandidatePlan] = field(default_factory=list)
+    refusal: NothingFeasible | None = None
+
+    def add(self, candidate: CandidatePlan, context: PlanningContext) -> None:
+        """Raises NothingFeasible where the lending market, the block or the vault would refuse it."""
+        require_feasible(candidate, context)
+        require_gas(candidate, context)
+        require_within_limits(expected_state(candidate, context), context)
+        self.feasible.append(candidate)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A candidate that is not feasible does not stop the others."""
+        try:
+            yield
+        except NothingFeasible as refusal:
+            self.refusal = self.refusal or refusal
+
+
+def candidate_plans(
+    fills: Sequence[Fill], trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+) -> Candidates:
+    """``fills`` are those of the ``trades``, as matched."""
+    return (
+        _in_emergency(fills, context) if context.emergency else _of_rebalance(fills, trades, quotes, context)
+    )
+
+
+def _in_emergency(fills: Sequence[Fill], context: PlanningContext) -> Candidates:
+    """Around a flash loan wherever it can have one, because that goes all the way. Else in a loop."""
+    candidates = Candidates()
+    with candidates.attempt():
+        candidates.add(with_exact_output(around_flash_loan(fills, context), context), context)
+    if fills and not candidates.feasible:
+        without_loan = replace(context, min_health_factor=of_emergency(flash_loan=False))
+        with candidates.attempt():
+            candidates.add(deleverage_loop(fills, without_loan), without_loan)
+    return candidates
+
+
+def _of_rebalance(
+    fills: Sequence[Fill], trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+) -> Candidates:
+    """Only the plan around a flash loan can fund the redemption reserve."""
+    candidates = Candidates()
+    with candidates.attempt():
+        candidates.add(around_flash_loan(fills, context), context)
+    if not fills or context.queued:
+        return candidates
+    for routed in (tuple(fills), *_hub_candidates(trades, quotes, context)):
+        for flash in _loans(routed, context):
+            with candidates.attempt():
+                candidates.add(sequential(routed, context, flash), context)
+    return candidates
+
+
+def _hub_candidates(
+    trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+) -> list[tuple[Fill, ...]]:
+    routed = hub_fills(trades, quotes, context)
+    affordable = [fills for fills in routed if _within_turnover(fills, context)]
+    return sorted(affordable, key=lambda fills: _swaps_usd(fills, context))[:MAX_HUB_CANDIDATES]
+
+
+def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
+    vault = context.snapshot.vault
+    remaining = vault.policy.max_daily_turnover_bps / BPS - vault.used_daily_turnover
+    turnover_usd = math.fsum(fill.trade.value_usd for fill in fills)
+    return turnover_usd <= context.held.nav_usd * remaining * HUB_PART_OF_TURNOVER
+
+
+def _swaps_usd(fills: Sequence[Fill], context: PlanningContext) -> float:
+    return math.fsum(
+        fill.fees_usd + fill.impact_usd + swap_usd(fill.route, context.snapshot, context.gas_symbol)
+        for fill in fills
+    )
+
+
+def _loans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[int]:
+    """No flash loan. The one that carries all fills in this order, and parts of it. The one that carries them beside
+    all that can be borrowed beforehand."""
+    whole = _carrying_loan(fills, context)
+    sizes = [int(whole * part) for part in PARTS_OF_LOAN]
+    if whole:
+        minimum = context.min_health_factor.sized_for
+        sizes.append(max(0, whole - context.book().borrowable(minimum)))
+    yield from dict.fromkeys(sizes)
+
+
+def _carrying_loan(fills: Sequence[Fill], context: PlanningContext) -> int:
+    """So that all collateral that is to leave can leave at once, and every swap out of the debt token finds its amount
+    there."""
+    book, cash = context.book(), context.cash
+    leaving: dict[str, int] = {}
+    for symbol in context.snapshot.risk_symbols:
+        sold = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == symbol)
+        bought = sum(fill.amount_out for fill in fills if fill.trade.buy == symbol)
+        if sold > bought + book.idle[symbol]:
+            leaving[symbol] = min(book.supplied[symbol], sold - bought - book.idle[symbol])
+    due = book.repayment_before(leaving, context.min_health_factor.sized_for)
+    peak = due
+    for fill in fills:
+        due += fill.trade.amount_in if fill.trade.sell == cash else 0
+        peak = max(peak, due)
+        due -= fill.min_out if fill.trade.buy == cash else 0
+    return max(0, peak - book.idle[cash])
