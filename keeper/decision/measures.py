@@ -1,7 +1,6 @@
 """The scalar formulas of triggers, moves and limits.
 
-Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are
-bps of the value traded.
+Weights are value / NAV, shape (n,); a covariance is annualised, (n, n); costs are bps of the value traded.
 """
 
 from __future__ import annotations
