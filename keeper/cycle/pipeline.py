@@ -93,13 +93,13 @@ def propose(
     """The plan for the decision, or None for HOLD. Raises NothingFeasible."""
     if assessment.decision.goal is None:
         return None
-    return route(assessment.decision, snapshot, quotes, assessment.policy)
+    return route(assessment.decision, snapshot, quotes, policy=assessment.policy)
 
 
 def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
     """``assess`` on the inputs of a cycle, with every price judged again. A replay thus compares the verdicts too."""
     observation = Observation(
-        snapshot=judged(inputs.snapshot, inputs.opinions, inputs.memory, inputs.policy.oracle),
+        snapshot=judged(inputs.snapshot, inputs.opinions, inputs.memory, policy=inputs.policy.oracle),
         implied=inputs.implied,
         in_flight=inputs.in_flight,
         pause_state=inputs.pause_state,

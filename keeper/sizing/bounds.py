@@ -129,7 +129,7 @@ def stress(basis: Basis) -> Bound:
     ]
     loss, name = max(losses, key=lambda pair: pair[0])
     limit = leverage_at_health_factor(
-        size.stress_health_factor, basis.liquidation_threshold, size.idle_buffer, loss
+        size.stress_health_factor, basis.liquidation_threshold, size.idle_buffer, loss=loss
     )
     return Bound(
         "stress",

@@ -31,7 +31,9 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
     total = math.fsum(asset.budget for asset in assets)
     budgets = tuple(asset.budget / total for asset in assets)
     caps = caps_of(assets, policy.size.groups)
-    unit, binding_caps = allocate(policy.size.allocation, covariance, budgets, model.symbols, caps)
+    unit, binding_caps = allocate(
+        policy.size.allocation, covariance, budgets, symbols=model.symbols, caps=caps
+    )
     by_token = {reserve.symbol: reserve for reserve in snapshot.reserves}
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())

@@ -21,75 +21,75 @@ class Tightened:
 
 def tighten(policy: Policy, vault: Vault) -> tuple[Policy, tuple[Tightened, ...]]:
     """The policy with every limit at least as tight as the vault's, and the settings that were looser."""
-    looser: list[Tightened] = []
+    tightening = _Tightening(vault)
     tightened = replace(
         policy,
-        assets=tuple(_asset(asset, vault, looser) for asset in policy.assets),
-        size=_size(policy.size, vault, looser),
-        decision=_decision(policy.decision, vault, looser),
+        assets=tuple(tightening.asset(asset) for asset in policy.assets),
+        size=tightening.size(policy.size),
+        decision=tightening.decision(policy.decision),
     )
-    return tightened, tuple(looser)
+    return tightened, tuple(tightening.looser)
 
 
-def _asset(asset: AssetPolicy, vault: Vault, looser: list[Tightened]) -> AssetPolicy:
-    caps = [entry.max_weight_bps / BPS for entry in vault.assets if entry.symbol == asset.symbol]
-    cap = caps[0] if caps else 0.0
-    return replace(
-        asset, max_weight=_capped(f"assets.{asset.symbol}.max_weight", asset.max_weight, cap, looser)
-    )
+class _Tightening:
+    """Tightens the parts of a policy and collects the settings that were looser."""
 
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self.looser: list[Tightened] = []
 
-def _size(size: SizePolicy, vault: Vault, looser: list[Tightened]) -> SizePolicy:
-    return replace(
-        size,
-        max_leverage=_capped("size.max_leverage", size.max_leverage, vault.policy.max_leverage / WAD, looser),
-        min_health_factor=_floored(
-            "size.min_health_factor", size.min_health_factor, vault.policy.min_health_factor / WAD, looser
-        ),
-    )
+    def asset(self, asset: AssetPolicy) -> AssetPolicy:
+        caps = [entry.max_weight_bps / BPS for entry in self._vault.assets if entry.symbol == asset.symbol]
+        cap = caps[0] if caps else 0.0
+        return replace(
+            asset, max_weight=self._at_most(f"assets.{asset.symbol}.max_weight", asset.max_weight, cap)
+        )
 
+    def size(self, size: SizePolicy) -> SizePolicy:
+        vault = self._vault.policy
+        return replace(
+            size,
+            max_leverage=self._at_most("size.max_leverage", size.max_leverage, vault.max_leverage / WAD),
+            min_health_factor=self._at_minimum(
+                "size.min_health_factor", size.min_health_factor, vault.min_health_factor / WAD
+            ),
+        )
 
-def _decision(decision: DecisionPolicy, vault: Vault, looser: list[Tightened]) -> DecisionPolicy:
-    floor, anybody = vault.policy.min_health_factor / WAD, vault.policy.ripcord_health_factor / WAD
-    return replace(
-        decision,
+    def decision(self, decision: DecisionPolicy) -> DecisionPolicy:
+        vault = self._vault.policy
         # The keeper must deleverage before anybody may do it, up to where a rebalance may begin.
-        act_health_factor=_floored("decision.act_health_factor", decision.act_health_factor, anybody, looser),
-        safe_health_factor=_floored(
-            "decision.safe_health_factor", decision.safe_health_factor, max(floor, anybody), looser
-        ),
-        max_oracle_gap_bps=round(
-            _capped(
-                "decision.max_oracle_gap_bps",
-                decision.max_oracle_gap_bps,
-                vault.policy.max_oracle_gap_bps,
-                looser,
-            )
-        ),
-        limits=tuple(_limits(row, vault, looser) for row in decision.limits),
-    )
+        act = vault.ripcord_health_factor / WAD
+        safe = max(vault.min_health_factor / WAD, act)
+        return replace(
+            decision,
+            act_health_factor=self._at_minimum("decision.act_health_factor", decision.act_health_factor, act),
+            safe_health_factor=self._at_minimum(
+                "decision.safe_health_factor", decision.safe_health_factor, safe
+            ),
+            max_oracle_gap_bps=round(
+                self._at_most(
+                    "decision.max_oracle_gap_bps", decision.max_oracle_gap_bps, vault.max_oracle_gap_bps
+                )
+            ),
+            limits=tuple(self._limits(row) for row in decision.limits),
+        )
 
+    def _limits(self, row: UrgencyLimits) -> UrgencyLimits:
+        name, vault = f"decision.urgency.{row.urgency.value.lower()}", self._vault.policy
+        emergency = row.urgency is Urgency.EMERGENCY
+        loss = vault.max_emergency_loss_bps if emergency else vault.max_loss_bps
+        slippage = round(self._at_most(f"{name}.max_slippage_bps", row.max_slippage_bps, loss))
+        if emergency:
+            return replace(row, max_slippage_bps=slippage)
+        cooldown = round(self._at_minimum(f"{name}.cooldown_s", row.cooldown_s, vault.min_interval))
+        return replace(row, max_slippage_bps=slippage, cooldown_s=cooldown)
 
-def _limits(row: UrgencyLimits, vault: Vault, looser: list[Tightened]) -> UrgencyLimits:
-    where = f"decision.urgency.{row.urgency.value.lower()}"
-    emergency = row.urgency is Urgency.EMERGENCY
-    loss = vault.policy.max_emergency_loss_bps if emergency else vault.policy.max_loss_bps
-    slippage = round(_capped(f"{where}.max_slippage_bps", row.max_slippage_bps, loss, looser))
-    if emergency:
-        return replace(row, max_slippage_bps=slippage)
-    cooldown = round(_floored(f"{where}.cooldown_s", row.cooldown_s, vault.policy.min_interval, looser))
-    return replace(row, max_slippage_bps=slippage, cooldown_s=cooldown)
+    def _at_most(self, field: str, ours: float, vaults: float) -> float:
+        return ours if ours <= vaults else self._replaced(field, ours, vaults)
 
+    def _at_minimum(self, field: str, ours: float, vaults: float) -> float:
+        return ours if ours >= vaults else self._replaced(field, ours, vaults)
 
-def _capped(field: str, ours: float, vaults: float, looser: list[Tightened]) -> float:
-    if ours <= vaults:
-        return ours
-    looser.append(Tightened(field, ours, vaults))
-    return vaults
-
-
-def _floored(field: str, ours: float, vaults: float, looser: list[Tightened]) -> float:
-    if ours >= vaults:
-        return ours
-    looser.append(Tightened(field, ours, vaults))
-    return vaults
+    def _replaced(self, field: str, ours: float, vaults: float) -> float:
+        self.looser.append(Tightened(field, ours, vaults))
+        return vaults

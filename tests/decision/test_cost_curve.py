@@ -47,7 +47,7 @@ def test_one_pool_loses_its_fee_and_the_square() -> None:
     assert curve.loss_usd(0.0) == curve.impact_usd(0.0) == 0.0
 
 
-def test_a_dearer_pool_joins_when_the_cheaper_one_has_become_as_dear() -> None:
+def test_an_expensive_pool_joins_where_the_cheap_one_costs_as_much() -> None:
     # 25 bps of marginal cost are reached at 12,500 USD in 10 M of depth; then both take half.
     curve = parallel([(5e-4, 10e6), (3e-3, 10e6)])
     assert curve.sizes == pytest.approx((0.0, 12_500.0))
@@ -101,7 +101,7 @@ def test_a_net_of_pools_is_solved_as_bisection_solves_it(
 
 
 @given(pools, pools, sizes, sizes)
-def test_it_is_convex_dearer_by_the_size_and_never_below_the_least_fee(
+def test_the_curve_is_convex_and_never_below_its_smallest_fee(
     one: list[tuple[float, float]], other: list[tuple[float, float]], size: float, more: float
 ) -> None:
     curve = in_series(parallel(one), parallel(other))

@@ -105,7 +105,7 @@ def test_the_curve_takes_the_place_of_the_assumption() -> None:
     assert [one.bps(10_000.0) for one in others] == [20.0, cost.bps(10_000.0), 20.0, 20.0]
 
 
-def test_experience_counts_beside_the_curve_as_it_does_beside_the_assumption() -> None:
+def test_experience_counts_with_the_curve_as_it_does_with_the_assumption() -> None:
     cost, found = with_curve(a_policy(), costing(60.0)), learned(costing(60.0))["WETH"]
     for size in (1_000.0, 10_000.0, 100_000.0):
         assert cost.bps(size) == pytest.approx(drawn_towards(5.0 + size / 1_000.0, found))
@@ -144,7 +144,9 @@ def test_what_is_expected_lies_between_assumption_and_experience_or_at_the_fees(
 
 
 @given(st.lists(bps, min_size=1, max_size=30), st.integers(0, 29), st.floats(1, 100))
-def test_a_dearer_trade_never_lowers_what_is_expected(trades: list[float], place: int, more: float) -> None:
+def test_a_more_expensive_trade_never_lowers_the_expected_cost(
+    trades: list[float], place: int, more: float
+) -> None:
     place %= len(trades)
     dearer = [cost + more if at == place else cost for at, cost in enumerate(trades)]
     was, now = (learned(*[costing(cost) for cost in one])["WETH"] for one in (trades, dearer))

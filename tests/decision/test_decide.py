@@ -110,7 +110,7 @@ def test_on_target_it_holds_and_says_with_what_numbers() -> None:
     )
 
 
-def test_a_hold_tells_of_the_triggers_that_are_looked_at() -> None:
+def test_a_hold_names_the_triggers_that_are_judged() -> None:
     policy = a_policy(decision=a_decision_policy(triggers=("tracking_error", "age")))
     assert decided(on_target(), policy).reason == (
         "HOLD: tracking error against the target is 0.00% a year, band 4.00%, "
@@ -240,7 +240,7 @@ def test_without_a_trigger_nothing_in_flight_or_paused_matters() -> None:
     assert decided(with_vault(on_target(), paused=True), in_flight=an_in_flight()).exit_code == 0
 
 
-def test_on_bad_data_nothing_to_do_is_not_known() -> None:
+def test_on_bad_data_a_hold_has_the_exit_code_of_untrusted() -> None:
     decision = decided(with_feed(on_target(), "UNI", trust=Trust.SUSPECT, reason="jumped by 60 %"))
     assert decision.action is Action.HOLD
     assert decision.exit_code == 4
@@ -310,7 +310,7 @@ def test_a_dead_asset_is_left_and_the_others_bring_the_health_factor_back() -> N
     assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
 
 
-def test_a_ripcord_sells_what_must_leave_first_before_anything_else() -> None:
+def test_a_ripcord_sells_zero_ltv_collateral_first() -> None:
     snapshot = with_reserve(fallen(), "LINK", ltv_bps=0)
     decision = decided(snapshot)
     assert decision.action is Action.RIPCORD
@@ -323,7 +323,7 @@ def test_a_ripcord_sells_what_must_leave_first_before_anything_else() -> None:
     assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
 
 
-def test_of_what_must_leave_first_no_more_is_sold_than_is_needed() -> None:
+def test_no_more_zero_ltv_collateral_is_sold_than_is_needed() -> None:
     snapshot = with_market_move(a_snapshot(weights=(0.1, 0.7, 0.1, 0.1), leverage=1.95), 0.70)
     snapshot = with_reserve(snapshot, "WETH", ltv_bps=0)
     decision = decided(snapshot)
@@ -362,7 +362,7 @@ def test_debt_without_collateral_is_repaid_with_all_that_lies_idle() -> None:
     assert decision.goal.weights == (0.0, 0.0, 0.0, 0.0)
 
 
-def test_what_cannot_be_brought_back_is_sold_whole() -> None:
+def test_where_the_safe_level_is_out_of_reach_everything_is_sold() -> None:
     decision = decided(fallen(0.50), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=99.0))
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
@@ -464,7 +464,7 @@ def test_a_ripcord_only_lowers_and_reaches_the_safe_level_or_sells_everything(
             assert health_factor_after(snapshot, decision, 0.03) >= 1.45 * (1 - 1e-6)
 
 
-def test_idle_cash_beside_debt_is_no_reason_to_lever_less_in_the_goal() -> None:
+def test_idle_cash_does_not_lower_the_leverage_of_the_goal() -> None:
     snapshot = with_holding(on_target(), "USDC", idle=10_000 * 10**6, owed=round(0.53 * 10**12))
     assert decided(snapshot).action is Action.HOLD
 

@@ -25,6 +25,7 @@ def test_relative_gap(now: float, due: float, gap: float) -> None:
 
 def test_widest_gap_names_the_place() -> None:
     assert measures.widest_gap((0.2, 0.5, 0.3), (0.25, 0.25, 0.5)) == (0.25, 1)
+    assert measures.widest_gap((0.25, 0.75), (0.5, 0.5)) == (0.25, 1)
 
 
 def test_tracking_error_is_the_volatility_of_what_is_off() -> None:
@@ -102,7 +103,7 @@ def over(
     return measures.overshoot(now, aim, due, np.diag([0.25, 0.25]).tolist(), bands)
 
 
-def test_overshoot_is_nothing_on_the_straight_way_of_equal_assets() -> None:
+def test_equal_assets_do_not_overshoot_on_the_straight_line() -> None:
     assert over([0.2, 0.2], [0.4, 0.4], [0.5, 0.5], 0.1, 0.1, 0.02)[0] == 0.0
     assert over([0.2, 0.2], [0.5, 0.5], [0.5, 0.5], 0.1, 0.1, 0.02)[0] == 0.0
 

@@ -192,7 +192,7 @@ def test_the_health_factor_is_kept_for_the_mix_that_is_held_not_the_targets() ->
     assert factor >= 1.45 * (1 - 1e-9)
 
 
-def test_weights_stay_under_their_caps_on_the_way() -> None:
+def test_weights_stay_under_their_caps() -> None:
     policy = aiming_at("ellipsoid", tracking_error_left=0.9, tracking_error_band=0.5)
     policy = replace(policy, assets=some_assets(max_weight=0.6))
     position = a_position(off_by(0.3, 0.0, 0.0, 0.0), policy)
@@ -201,7 +201,7 @@ def test_weights_stay_under_their_caps_on_the_way() -> None:
     assert max(goal) == pytest.approx(0.6)
 
 
-def test_part_of_a_way_that_would_end_past_a_band_leads_to_the_target() -> None:
+def test_a_partial_move_that_would_overshoot_a_band_goes_to_the_target() -> None:
     # From all in one asset to all in another, half of each has far less volatility than either.
     correlation = np.eye(4).tolist()
     model = a_model(volatilities=(0.8, 0.8, 0.8, 0.8), correlation=correlation)
@@ -340,7 +340,7 @@ def test_where_even_the_edge_is_out_of_an_outer_band_the_boundary_is_the_target(
     assert planned_move(position, unwatched.decision.at(ROUTINE)).aim == position.current.weights
 
 
-def test_a_hair_above_a_bound_that_binds_is_no_reason_to_go_the_whole_way() -> None:
+def test_rounding_above_a_binding_bound_does_not_make_the_target_the_aim() -> None:
     policy = aiming_at("ellipsoid")
     target = size(a_model(), Observation(a_snapshot()), policy)
     bound = replace(target, bounds=(Bound("stress", target.leverage, ""),))

@@ -218,7 +218,7 @@ def test_a_cost_too_small_to_divide_by_is_no_cost() -> None:
 
 
 @pytest.mark.parametrize("now", [0.0, 0.3, 0.49, 0.9])
-def test_impact_shortens_the_way_and_leaves_the_region_as_it_is(now: float) -> None:
+def test_impact_shortens_a_trade_and_leaves_the_region_as_it_is(now: float) -> None:
     # One asset: g s² (x - t) + q (x - w) = ∓ c outside of t ∓ c / (g s²) = 0.5 ∓ 0.02.
     found = edge_of_no_trade_region([now], [0.5], [[0.25]], 0.4, [0.002], [0.3])
     side = np.sign(now - 0.5)

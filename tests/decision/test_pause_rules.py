@@ -83,7 +83,7 @@ def test_a_used_up_budget_stops_planned_trades_and_no_emergency(
     assert decided(UNDERWATER, pause_state).action is Action.RIPCORD
 
 
-def test_without_a_standing_nothing_of_it_is_looked_at() -> None:
+def test_without_a_pause_state_its_limits_are_not_judged() -> None:
     names = {gate.name for gate in decided(EMPTY, None).gates}
     assert not names & {
         "not_paused",
@@ -96,7 +96,7 @@ def test_without_a_standing_nothing_of_it_is_looked_at() -> None:
 
 
 @given(st.floats(0, 1), st.integers(0, 10))
-def test_what_is_overdrawn_pauses(loss: float, failures: int) -> None:
+def test_overdrawn_losses_or_failures_pause_the_keeper(loss: float, failures: int) -> None:
     wrong = overdrawn(DailyUsage(loss, 99.0, 10**30, failures), DAILY)
     assert (wrong is None) == (loss <= DAILY.max_loss and failures < DAILY.max_failures)
 

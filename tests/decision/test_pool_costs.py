@@ -89,7 +89,7 @@ def test_the_expected_cost_is_the_curves_loss_for_each_assets_trade(name: str) -
         assert (cost.linear_bps + cost.impact_bps) / BPS * usd == pytest.approx(loss)
 
 
-def test_where_no_pool_is_known_the_assumption_stands_and_nothing_is_told() -> None:
+def test_where_no_pool_is_known_the_assumption_stands_and_no_pool_costs_are_shown() -> None:
     plain = decided(a_snapshot(), a_policy())
     assert plain.pool_costs == ()
     off = with_depths(a_snapshot())
@@ -101,7 +101,7 @@ def test_where_no_pool_is_known_the_assumption_stands_and_nothing_is_told() -> N
     assert decided(with_depths(a_snapshot()), unwanted) == plain
 
 
-def test_an_asset_without_known_pools_keeps_its_assumption_beside_the_others() -> None:
+def test_an_asset_without_known_pools_keeps_its_assumption() -> None:
     snapshot = with_depths(a_snapshot())
     known = tuple(pool for pool in snapshot.depths if pool.symbol != "UNI")
     position = position_of(replace(snapshot, depths=known), a_policy())
@@ -119,7 +119,7 @@ def test_the_depth_decides_whether_a_routine_trade_pays(factor: float, pays: boo
     assert gate(decided(drifted(1e6), RESTLESS), "benefit_exceeds_cost").passed
 
 
-def test_what_pays_for_a_small_vault_need_not_for_one_too_large_for_its_pools() -> None:
+def test_a_trade_that_pays_for_a_small_vault_may_not_pay_for_a_large_one() -> None:
     whole_way = replace(RESTLESS, decision=replace(RESTLESS.decision, rebalance_to="target"))
     small, large = (decided(with_depths(drifted(nav)), whole_way) for nav in (1e6, 10e6))
     assert gate(small, "benefit_exceeds_cost").passed
@@ -128,7 +128,7 @@ def test_what_pays_for_a_small_vault_need_not_for_one_too_large_for_its_pools() 
     assert large.action is Action.HOLD
 
 
-def test_too_large_for_its_pools_it_stops_on_the_way_into_the_ellipsoid_where_more_does_not_pay() -> None:
+def test_a_vault_too_large_for_its_pools_stops_where_trading_more_does_not_pay() -> None:
     snapshot = with_depths(drifted(10e6), 0.5)
     decision, without = decided(snapshot, RESTLESS), decided(drifted(10e6), RESTLESS)
     assert decision.action is without.action is Action.REBALANCE
@@ -155,7 +155,7 @@ def test_too_large_for_its_pools_it_stops_on_the_way_into_the_ellipsoid_where_mo
     assert net(parts[0]) >= max(net(part) for part in np.linspace(0.0, 1.0, 1_001)) - 1e-15
 
 
-def test_where_nothing_pays_the_gate_is_shown_the_whole_step() -> None:
+def test_where_no_trade_pays_the_benefit_gate_judges_the_full_move() -> None:
     calm = aiming_at("ellipsoid", triggers=("tracking_error",), tracking_error_band=0.02, risk_aversion=0.1)
     decision = decided(with_depths(drifted(1e6)), calm)
     assert decision.action is Action.HOLD
@@ -213,7 +213,7 @@ def test_deep_pools_never_let_a_trade_go_farther_than_the_assumption_does() -> N
     assert deep.expected_cost_usd < plain.expected_cost_usd
 
 
-def test_what_trades_did_cost_counts_beside_the_depth() -> None:
+def test_the_cost_of_past_trades_counts_with_the_depth() -> None:
     learned = (LearnedCost("LINK", 20, 15.0, 90.0, 30.0),)
     snapshot = with_depths(a_snapshot())
     plain, taught = (decided(snapshot, a_policy(), found) for found in ((), learned))

@@ -117,7 +117,7 @@ def test_once_served_the_vault_is_where_it_should_be() -> None:
 
 
 @pytest.mark.parametrize("part", [0.1, 0.4, 0.9, 1.0])
-def test_a_large_one_is_made_room_for_at_once(part: float) -> None:
+def test_cash_is_raised_at_once_for_a_large_redemption(part: float) -> None:
     found = decided(with_redemptions(on_target(), part))
     assert found.action in (Action.REBALANCE, Action.ITERATE)
     assert found.goal is not None
@@ -125,7 +125,7 @@ def test_a_large_one_is_made_room_for_at_once(part: float) -> None:
     assert found.goal.leverage <= target.leverage * (1 - part) * 1.05 + (part == 1.0) * 1e-9
 
 
-def test_a_small_one_waits_for_its_worth_and_no_longer_than_the_limit() -> None:
+def test_a_small_redemption_waits_at_most_the_maximum_wait() -> None:
     soon, late = (decided(with_redemptions(on_target(), 0.02, waited)) for waited in (HOUR, DAY + 1))
     assert soon.action is Action.HOLD
     assert soon.exit_code == 0
@@ -135,7 +135,7 @@ def test_a_small_one_waits_for_its_worth_and_no_longer_than_the_limit() -> None:
     assert "redemptions" in late.reason
 
 
-def test_cash_alone_can_be_what_is_missing() -> None:
+def test_a_vault_on_target_can_still_miss_cash() -> None:
     """Weights that happen to be right: nothing to trade, but something to borrow."""
     target = size(a_model(), Observation(with_redemptions(a_snapshot(), 0.4)), POLICY)
     snapshot = with_redemptions(a_snapshot(weights=target.weights), 0.4, waited_s=2 * DAY)

@@ -151,7 +151,7 @@ def supply_cap(snapshot: MarketSnapshot, symbol: str, **changes: Any) -> Bound:
     return found[f"supply_cap:{symbol}"]
 
 
-def test_a_supply_cap_leaves_our_share_of_the_room() -> None:
+def test_a_supply_cap_leaves_our_share_of_what_is_free() -> None:
     # Room 100 WBTC at 25,100 USD, a tenth of it is 251,000 USD: a quarter of NAV at leverage 1.004.
     snapshot = with_reserve(a_snapshot(), "WBTC", supply_cap=1_100, supplied=1_000 * 10**8)
     assert about(0.251 / 0.25, supply_cap(snapshot, "WBTC"))
@@ -166,7 +166,7 @@ def test_what_is_supplied_already_may_stay_when_the_cap_is_full() -> None:
 
 
 @pytest.mark.parametrize("change", [{"frozen": True}, {"paused": True}, {"active": False}, {"ltv_bps": 0}])
-def test_a_closed_reserve_takes_no_more(change: dict[str, bool]) -> None:
+def test_a_closed_reserve_has_no_free_supply(change: dict[str, bool]) -> None:
     assert about(0.0, supply_cap(with_reserve(a_snapshot(), "LINK", **change), "LINK"))
 
 
@@ -179,7 +179,7 @@ def test_an_asset_the_vault_has_disabled_is_not_bought() -> None:
     assert "disabled" in bound.detail
 
 
-def test_a_borrow_cap_leaves_our_share_of_the_room() -> None:
+def test_a_borrow_cap_leaves_our_share_of_what_is_free() -> None:
     # Room 4 M USDC, a tenth of it is 0.4 NAV of debt.
     snapshot = with_reserve(a_snapshot(), "USDC", borrow_cap=14_000_000, borrowed=10 * MILLION)
     assert about(1.4, bounds.borrow_cap(a_basis(snapshot)))
@@ -222,7 +222,7 @@ def test_carry_counts_what_our_own_borrowing_does_to_the_rate() -> None:
     assert about(math.inf, bounds.carry(a_basis(snapshot, max_borrow_rate=0.5)))
 
 
-def test_a_loan_that_became_dear_is_repaid() -> None:
+def test_an_expensive_loan_is_repaid() -> None:
     levered = with_reserve(
         a_snapshot(weights=(0.4, 0.4, 0.4, 0.4)), "USDC", borrowed=99 * MILLION // 10, available=MILLION // 10
     )

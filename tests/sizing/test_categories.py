@@ -102,14 +102,14 @@ def test_a_category_that_would_not_take_the_vault_or_not_help_is_not_named(categ
     assert better_category(found(category), VAULT) is None
 
 
-def test_what_backs_no_debt_is_in_the_way_only_where_it_is_collateral() -> None:
+def test_a_zero_ltv_asset_excludes_a_category_only_where_it_is_collateral() -> None:
     category = a_category(1, {"WETH": 9_500, "UNI": 8_000}, without_ltv=("UNI",))
     assert better_category(found(category), VAULT) is None
     without = tuple(symbol for symbol in VAULT.risk_symbols if symbol != "UNI")
     assert better_category(found(category, collateral=without), VAULT) is not None
 
 
-def test_a_vault_in_the_best_category_is_told_nothing_and_one_in_a_worse_to_leave_it() -> None:
+def test_nothing_is_better_than_the_best_category_and_no_category_is_better_than_a_worse() -> None:
     assert better_category(found(ETHER, chosen=1), VAULT) is None
     worse = a_category(2, {"WETH": 7_000})
     other = better_category(found(worse, chosen=2), VAULT)
@@ -127,7 +127,9 @@ def test_without_debt_every_category_is_as_good() -> None:
     thresholds=st.lists(st.fixed_dictionaries({"WETH": st.integers(300, 9_900)}), min_size=1, max_size=5),
     chosen=st.integers(0, 5),
 )
-def test_what_is_named_is_never_worse_and_never_beaten(thresholds: list[dict[str, int]], chosen: int) -> None:
+def test_a_named_category_is_never_worse_and_no_other_is_better(
+    thresholds: list[dict[str, int]], chosen: int
+) -> None:
     known = [a_category(number + 1, one) for number, one in enumerate(thresholds)]
     chosen = min(chosen, len(known))
     all_of_them = found(*known, chosen=chosen)

@@ -34,7 +34,7 @@ def test_without_a_queue_or_with_an_empty_one_the_target_is_the_same_to_the_bit(
 
 @given(st.floats(0.0, 1.0), st.floats(0.1, 3.0), st.floats(1.5, 5.0), st.floats(0.0, 0.2))
 @examples(60)
-def test_the_target_is_that_of_the_vault_that_stays(
+def test_the_target_is_that_of_the_nav_without_the_queue(
     part: float, cap: float, floor: float, buffer: float
 ) -> None:
     policy = a_policy(
@@ -53,14 +53,14 @@ def test_the_target_is_that_of_the_vault_that_stays(
         assert whole.health_factor == pytest.approx(alone.health_factor, rel=1e-6)
 
 
-def test_limits_in_dollars_are_not_spent_on_those_who_leave() -> None:
+def test_limits_in_dollars_apply_to_the_nav_without_the_queue() -> None:
     tight = with_reserve(a_snapshot(nav_usd=1e9), "USDC", borrow_cap=801_000_000)
     policy = a_policy(size=a_size_policy(target_volatility=3.0, market_share=1.0))
     half = size(a_model(), Observation(with_redemptions(tight, 0.5)), policy)
     assert half.leverage > 0.5 * size(a_model(), Observation(tight), policy).leverage
 
 
-def test_when_everybody_leaves_nothing_is_to_be_held() -> None:
+def test_with_all_shares_queued_the_target_is_cash() -> None:
     target = size(a_model(), Observation(with_redemptions(a_snapshot(), 1.0)), a_policy())
     assert target.weights == (0.0, 0.0, 0.0, 0.0)
     assert cash_share(1.0, 0.01) == 1.0
