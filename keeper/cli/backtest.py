@@ -49,7 +49,7 @@ def backtest(
     from keeper.report.picture import write_picture
     from keeper.report.tables import write_tables
 
-    policy, path = policy_and_market(strategy, data, since, until)
+    policy, path = policy_and_market(strategy, data, since=since, until=until)
     venue = recorded_venue(nav, vault_size)
     results = list(_runs(path, policy, venue, benchmarks=benchmarks))
     summaries = [summarise(result) for result in results]

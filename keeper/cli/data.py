@@ -57,11 +57,13 @@ def backfill(
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     if file:
         since = now(settings, print_progress) - history_s if days is not None else 0
-        results = _from_file(settings, Path(source), chosen, bar_seconds, since, stamped)
+        results = _from_file(
+            settings, Path(source), chosen, seconds=bar_seconds, since=since, stamped=stamped
+        )
     elif source == "rounds":
         results = list(further_rounds(settings, chosen, history_s, print_progress))
     else:
-        results = _from_venue(settings, source, chosen, bar_seconds, history_s)
+        results = _from_venue(settings, source, chosen, seconds=bar_seconds, history_s=history_s)
     console().print(filled_table(results))
     if any(result.failure for result in results):
         raise typer.Exit(3)
@@ -124,7 +126,7 @@ def iv(
 
 
 def _from_venue(
-    settings: Settings, name: str, symbols: tuple[str, ...], seconds: int, history_s: int
+    settings: Settings, name: str, symbols: tuple[str, ...], *, seconds: int, history_s: int
 ) -> list[Filled]:
     from keeper.app.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
     from keeper.cli.progress import bar, print_progress
@@ -148,7 +150,7 @@ def _from_venue(
 
 
 def _from_file(
-    settings: Settings, path: Path, symbols: tuple[str, ...], seconds: int, since: int, stamped: str | None
+    settings: Settings, path: Path, symbols: tuple[str, ...], *, seconds: int, since: int, stamped: str | None
 ) -> list[Filled]:
     from keeper.app.backfill import from_file, now, open_for_bars
     from keeper.cli.progress import print_progress

@@ -110,7 +110,7 @@ def _run(name: str, chain: LocalChain, screen: Console) -> Stage:
     screen.print(page(record))
     if record.failure is not None:
         raise DemoFailed(record.summary, remedy=record.failure.remedy)
-    return Stage(name, record, before, read_vault(chain))
+    return Stage(name, record, before=before, after=read_vault(chain))
 
 
 def _use(folder: Path) -> None:

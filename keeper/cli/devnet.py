@@ -51,9 +51,9 @@ def devnet(
         with screen.status("reading history") as status:
             market = local_chain.load_history(at, data_dir)
             node, built = stack.enter_context(local_chain.running(market, status.update, port))
-        url = stack.enter_context(deribit_server(market, built.now, built.spot, deribit_port))
+        url = stack.enter_context(deribit_server(market, built.now, built.spot, port=deribit_port))
         stack.enter_context(publishing(built))
-        exchanges = stack.enter_context(exchange_server(market, built.now, built.spot, exchange_port))
+        exchanges = stack.enter_context(exchange_server(market, built.now, built.spot, port=exchange_port))
         deployment = replace(built.deployment, deribit_url=url, exchange_url=exchanges)
         deployment.write(out)
         show(deployment, screen)

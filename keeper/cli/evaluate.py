@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keeper.evaluate.evaluate import Evaluation, Sample, Score
 
 SEED = 20_190_101
+DAY_S = 86_400
 CHOICE = (datetime(2019, 1, 1), datetime(2022, 12, 31))  # noqa: DTZ001  # UTC, as the options say
 CHECK = (datetime(2023, 1, 1), datetime(2023, 12, 31))  # noqa: DTZ001
 MARK = "▶"
@@ -52,12 +53,15 @@ def evaluate(
     from keeper.evaluate.evaluate import Periods
     from keeper.evaluate.evaluate import evaluate as run
 
-    policy, path = policy_and_market(strategy, data, since, max(until, check_until))
+    policy, path = policy_and_market(strategy, data, since=since, until=max(until, check_until))
     periods = Periods(
-        _seconds(since), _seconds(until) + 86_400, _seconds(check_since), _seconds(check_until) + 86_400
+        start=_seconds(since),
+        end=_seconds(until) + DAY_S,
+        check_start=_seconds(check_since),
+        check_end=_seconds(check_until) + DAY_S,
     )
     with bar("forecasting") as progress:
-        evaluation = run(path, policy, periods, np.random.default_rng(SEED), progress)
+        evaluation = run(path, policy, periods, generator=np.random.default_rng(SEED), progress=progress)
     screen = console()
     for part in shown(evaluation):
         screen.print(part)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def policy_and_market(
-    strategy: Path | None, data: Path | None, since: datetime | None, until: datetime | None
+    strategy: Path | None, data: Path | None, *, since: datetime | None, until: datetime | None
 ) -> tuple[Policy, MarketPath]:
     """The policy of a strategy file and the market of its assets. Raises BadInput, InvalidSetting."""
     from keeper.settings.load import load_strategy

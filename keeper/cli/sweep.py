@@ -90,8 +90,10 @@ def sweep(
     if left_out:
         shown = "\n".join(f"  {reason}" for reason in list(dict.fromkeys(left_out.values()))[:REASONS_SHOWN])
         screen.print(f"{len(left_out)} of {len(assignments)} combinations are not valid strategies:\n{shown}")
-    _, path = policy_and_market(strategy, data, since, until)
-    task = SweepTask(path, policies, assignments, recorded_venue(nav), out)
+    _, path = policy_and_market(strategy, data, since=since, until=until)
+    task = SweepTask(
+        path=path, policies=policies, assignments=assignments, venue=recorded_venue(nav), out=out
+    )
     try:
         candidates = _run(task, workers=workers, scheduler=scheduler)
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
 
+    from keeper.chain.admin.vault_deployment import VaultDeployment
     from keeper.chain.admin.vault_parameters import VaultParameters
     from keeper.chain.admin.vault_state import VaultState
 
@@ -56,9 +57,7 @@ def deploy(
         typer.echo("Nothing was sent. Repeat with --execute to deploy.")
         return
     deployment = deploy_vault(w3, _deployer(keystore, password_file), requested)
-    typer.echo(f"vault        {deployment.address}")
-    typer.echo(f"transaction  {', '.join(deployment.transactions)}")
-    typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
+    _print_deployment("vault", deployment)
 
 
 @app.command()
@@ -81,9 +80,7 @@ def deploy_queue(
         typer.echo("Nothing was sent. Repeat with --execute to deploy.")
         return
     deployment = queue_deployment.deploy_queue(w3, _deployer(keystore, password_file), state.address)
-    typer.echo(f"queue        {deployment.address}")
-    typer.echo(f"transaction  {', '.join(deployment.transactions)}")
-    typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
+    _print_deployment("queue", deployment)
     typer.echo("Set KEEPER_REDEMPTION_QUEUE to this address: the keeper then sells for what waits there.")
 
 
@@ -130,6 +127,12 @@ def show(
     state = read_vault_state(_node(rpc_url, None), vault or _setting("vault"))
     for name, value in _rows(state):
         typer.echo(f"{name:<30}{value}")
+
+
+def _print_deployment(what: str, deployment: VaultDeployment) -> None:
+    typer.echo(f"{what:<13}{deployment.address}")
+    typer.echo(f"transaction  {', '.join(deployment.transactions)}")
+    typer.echo(f"block        {deployment.block}   gas {deployment.gas:,}")
 
 
 def _rows(state: VaultState) -> Iterator[tuple[str, str]]:

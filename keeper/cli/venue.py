@@ -48,6 +48,9 @@ def _terms(reserve: ReserveParameters) -> LendingTerms:
         supplied=reserve.supplied,
         borrowed=reserve.borrowed,
         curve=RateCurve(
-            reserve.optimal / BPS, reserve.base / BPS, reserve.slope1 / BPS, reserve.slope2 / BPS
+            optimal_utilisation=reserve.optimal / BPS,
+            base=reserve.base / BPS,
+            slope1=reserve.slope1 / BPS,
+            slope2=reserve.slope2 / BPS,
         ),
     )

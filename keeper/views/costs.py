@@ -122,6 +122,12 @@ def counted_costs(inputs: CycleInputs, decision: Decision | None) -> tuple[Count
     assumed = assumed_costs_bps(policy, symbols)
     expected = expected_costs(policy, symbols, inputs.learned_costs, curves={})
     return tuple(
-        CountedCost(symbol, assumed_bps, learned.get(symbol), from_pools.get(symbol), cost.linear_bps)
+        CountedCost(
+            symbol=symbol,
+            assumed_bps=assumed_bps,
+            learned=learned.get(symbol),
+            pools=from_pools.get(symbol),
+            without_pools_bps=cost.linear_bps,
+        )
         for symbol, assumed_bps, cost in zip(symbols, assumed, expected, strict=True)
     )
