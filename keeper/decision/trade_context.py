@@ -110,5 +110,5 @@ def gas_cost_usd(position: VaultPosition, wei: int) -> float:
             return wei / WAD * feed.price_usd
     raise InvalidSetting(
         f"plan.gas_usd_price_symbol is {symbol!r}, which is not one of the vault's tokens",
-        remedy=f"Set it to one of: {', '.join(token.symbol for token in position.snapshot.tokens)}.",
+        remedy=f"Set it to one of: {', '.join(position.snapshot.symbols)}.",
     )

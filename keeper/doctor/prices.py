@@ -44,7 +44,7 @@ def feeds(context: DoctorContext) -> Diagnosis:
 
 
 def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
-    symbols = [token.symbol for token in context.snapshot.tokens]
+    symbols = context.snapshot.symbols
     with opinions_of(context.settings, context.policy) as sources:
         return sources.read(symbols, context.snapshot.block.timestamp) if sources is not None else ()
 

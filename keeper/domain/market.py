@@ -259,12 +259,16 @@ class MarketSnapshot:
         return self.tokens[0]
 
     @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(token.symbol for token in self.tokens)
+
+    @cached_property
     def risk_symbols(self) -> tuple[str, ...]:
-        return tuple(token.symbol for token in self.tokens[1:])
+        return self.symbols[1:]
 
     @cached_property
     def _index_by_symbol(self) -> dict[str, int]:
-        return {token.symbol: index for index, token in enumerate(self.tokens)}
+        return {symbol: index for index, symbol in enumerate(self.symbols)}
 
     def index(self, symbol: str) -> int:
         """Position of the token in every per-token tuple. Raises KeyError for an unknown symbol."""

@@ -1,4 +1,4 @@
-"""Which pools to ask, and for which sizes: the direct ones, and two hops through WETH or the debt asset, in the fee
+"""Which pools to quote, and for which sizes: direct pools, and two hops through WETH or the debt asset, in the fee
 tiers that the vault allows."""
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ from keeper.planning.split import ladder
 
 
 def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:
-    """Every candidate of every trade at a ladder of sizes, in the trades' order, the whole trade last; then the pools
-    that candidates of several trades go through, up to all that these trades could send through them; and the single
-    hops through which the same could be traded by way of a hub.
+    """The questions to the quoter, without duplicates.
 
-    A pool that does not exist is answered by a quote without amount. Nothing is asked twice.
+    They are, in the order of the trades, every candidate route at a ladder of sizes, the whole trade last; then every
+    pool that candidates of several trades share, up to the sum of these trades; then the single hops by which the same
+    trades could go through a hub. The quote of a pool that does not exist has no amount.
     """
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
-    requests = [
-        QuoteRequest(candidate, size)
-        for trade, found in candidates
-        for candidate in found
-        for size in ladder(trade.amount_in)
-    ]
-    for (sold, bought, fee), most in shared_hops(candidates, snapshot).items():
-        requests += [QuoteRequest(Route((sold, bought), (fee,)), size) for size in ladder(most)]
+    requests: list[QuoteRequest] = []
+    for trade, routes_of_trade in candidates:
+        sizes = ladder(trade.amount_in)
+        requests += [QuoteRequest(route, size) for route in routes_of_trade for size in sizes]
+    for (sold, bought, fee), amount in shared_hops(candidates, snapshot).items():
+        route = Route((sold, bought), (fee,))
+        requests += [QuoteRequest(route, size) for size in ladder(amount)]
     return tuple(dict.fromkeys((*requests, *hub_requests(trades, snapshot))))
 
 
 def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:
-    """Candidate paths of one trade. None leads through a token without a price: how much of it would pass through a
-    pool that other trades use as well could not be told."""
+    """Candidate routes of one trade. None goes through a token without a price, because the amount that enters a pool
+    after that token could not be computed."""
     tiers = snapshot.vault.fee_tiers
     for fee in tiers:
         yield Route((trade.sell, trade.buy), (fee,))
