@@ -1,1 +1,1 @@
-"""What the strategy would have done: the live keeper's own estimate, size and decide, bar by bar."""
+"""Runs the live decision functions bar by bar along recorded prices."""

@@ -1,1 +1,1 @@
-"""The edge to the node: JSON-RPC, Multicall3, and the contracts the keeper reads and simulates."""
+"""The edge to the nodes: JSON-RPC, Multicall3, and the contracts that the keeper reads and simulates."""

@@ -1,1 +1,1 @@
-"""The ``keeper`` command. Every command imports late what it needs: ``keeper --help`` answers at once."""
+"""The ``keeper`` command: one file per command. Each command imports late, so that ``keeper --help`` is fast."""

@@ -1,1 +1,1 @@
-"""Which risk estimator forecasts best, measured out of sample along a market's path."""
+"""Measures out of sample which risk estimator forecasts best."""

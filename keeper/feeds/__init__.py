@@ -1,1 +1,1 @@
-"""Edges to HTTP sources of prices and volatility."""
+"""Reads prices and option markets over HTTP."""

@@ -1,1 +1,1 @@
-"""The durable memory: rounds, decision records, intents and their attempts."""
+"""The database: price rounds, decision records, intents and their attempts, pauses."""

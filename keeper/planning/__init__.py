@@ -1,1 +1,1 @@
-"""From a decision to one atomic vault call, and the checks that its simulation must pass. Pure."""
+"""Builds one atomic vault call from a decision, and checks its simulation."""

@@ -1,1 +1,1 @@
-"""Recorded market history: read from a folder of CSV files, never written, nothing cached."""
+"""Reads recorded market history from a folder of CSV files."""

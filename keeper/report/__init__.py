@@ -1,1 +1,1 @@
-"""A backtest on paper: one page to look at, tables to compute with, a picture for a README."""
+"""Writes a backtest as a page, as tables and as a picture."""

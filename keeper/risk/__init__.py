@@ -1,1 +1,1 @@
-"""From price history and option markets to the risk of the assets and the weights that spread it."""
+"""Estimates the risk of the assets from price history and option markets, and the weights that spread it."""

@@ -1,1 +1,1 @@
-"""From a risk model to the portfolio the vault should hold: weights, leverage, and the bound that set it."""
+"""Computes the target portfolio from a risk model: weights, leverage, and the bound that set it."""

@@ -1,1 +1,1 @@
-"""Many strategies on one market: which is best, and how much of that is luck."""
+"""Compares many strategies on one market, and estimates how much of the best is luck."""

@@ -1,2 +1,1 @@
-"""Sending: intent, signed attempt, broadcast, receipt. The only room that holds a key and the only one that
-spends."""
+"""Sends transactions: intent, attempt, broadcast, receipt. It alone holds a key and spends."""
