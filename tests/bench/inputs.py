@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import Quote, QuoteRequest
+
 F = NDArray[np.float64]
 
 
@@ -79,3 +82,13 @@ def gap(weights: F, sigma: F) -> float:
     w = np.asarray(weights, dtype=np.longdouble).ravel()
     contributions = w * (np.asarray(sigma, dtype=np.longdouble) @ w)
     return float(np.abs(w.size * contributions / contributions.sum() - 1).max())
+
+
+def filled(request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
+    """What a deep pool answers: the oracle's price less the fees."""
+    sold, bought = request.route.symbols[0], request.route.symbols[-1]
+    value = request.amount_in * snapshot.price(sold) / 10 ** snapshot.token(sold).decimals
+    out = value / snapshot.price(bought) * 10 ** snapshot.token(bought).decimals
+    for fee in request.route.fees:
+        out *= 1 - fee / 1_000_000
+    return Quote(request.route, request.amount_in, int(out), 150_000)

@@ -20,11 +20,18 @@ from keeper.domain.plan import PlanVerdict, Quote, QuoteRequest, RebalancePlan, 
 from keeper.domain.units import BPS, USD, usd
 from keeper.planning.verify import verify
 from keeper.risk.budgets import risk_parity
+from tests.bench.inputs import filled
 from tests.factories import a_policy, a_snapshot, some_assets, with_holding
 
 HOURS = 120 * 24
 BREACHED = 1.08
 """Below ``decision.act_health_factor``."""
+
+
+@pytest.fixture
+def snapshot() -> MarketSnapshot:
+    """A vault that has drifted: its leverage is far from any target."""
+    return a_snapshot(weights=(0.1, 0.1, 0.1, 0.1), nav_usd=1_000_000.0)
 
 
 def a_history(snapshot: MarketSnapshot) -> Mapping[str, tuple[Round, ...]]:
@@ -40,22 +47,6 @@ def a_history(snapshot: MarketSnapshot) -> Mapping[str, tuple[Round, ...]]:
             for number, (answer, time) in enumerate(zip(answers, times, strict=True), start=1)
         )
     return found
-
-
-def filled(request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
-    """What a deep pool answers: the oracle's price less the fees."""
-    sold, bought = request.route.symbols[0], request.route.symbols[-1]
-    value = request.amount_in * snapshot.price(sold) / 10 ** snapshot.token(sold).decimals
-    out = value / snapshot.price(bought) * 10 ** snapshot.token(bought).decimals
-    for fee in request.route.fees:
-        out *= 1 - fee / 1_000_000
-    return Quote(request.route, request.amount_in, int(out), 150_000)
-
-
-@pytest.fixture
-def snapshot() -> MarketSnapshot:
-    """A vault that has drifted: its leverage is far from any target."""
-    return a_snapshot(weights=(0.1, 0.1, 0.1, 0.1), nav_usd=1_000_000.0)
 
 
 def judged(snapshot: MarketSnapshot, history: Mapping[str, tuple[Round, ...]]) -> Assessment:

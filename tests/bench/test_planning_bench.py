@@ -20,7 +20,7 @@ from keeper.domain.plan import Quote
 from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from tests.bench.test_cycle_bench import filled
+from tests.bench.inputs import filled
 from tests.chain.direct_gas import Spent, spent_by_operation, spent_table
 from tests.chain.node_scene import node_in
 from tests.chain.state_runs import Outcome, a_plan, run

@@ -10,6 +10,9 @@ import pytest
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
+from tests.chain.keeper_command import keeper
+
+__all__ = ["keeper"]
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,7 @@ import pytest
 
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
-from tests.chain.test_keeper_command import Run, keeper
-
-__all__ = ["keeper"]
+from tests.chain.keeper_command import Run
 
 
 def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(

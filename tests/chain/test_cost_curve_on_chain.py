@@ -23,11 +23,9 @@ from keeper.planning.netting import Trade
 from keeper.planning.quotes import quote_requests
 from keeper.recorded.pools import POOL_DEPTHS
 from keeper.settings.schema import Settings
+from tests.chain.keeper_command import Run
 from tests.chain.node_scene import node_in, node_of, url_of
-from tests.chain.test_keeper_command import Run, keeper
 from tests.chain.vault_scene import RISKY, vault_scene
-
-__all__ = ["keeper"]
 
 HOUR = 3_600
 SIZES_USD = (10_000.0, 100_000.0, 1_000_000.0)

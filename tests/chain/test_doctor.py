@@ -14,10 +14,8 @@ from keeper.devnet.anvil import free_port, rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import send
 from keeper.doctor.examine import CHECKS
-from tests.chain.test_keeper_command import Run, keeper
-from tests.chain.test_reconfigured import make_category
-
-__all__ = ["keeper"]
+from tests.chain.emode_category import make_category
+from tests.chain.keeper_command import Run
 
 WEI = 10**18
 Wrong = Callable[[LocalChain, pytest.MonkeyPatch, Run], None]

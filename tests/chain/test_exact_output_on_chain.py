@@ -11,10 +11,8 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
 from keeper.devnet.vault_reading import read_vault
 from keeper.planning.checks import POST_TRADE_CHECKS
-from tests.chain.test_keeper_command import Run, keeper
+from tests.chain.keeper_command import Run
 from tests.chain.vault_scene import Scene, vault_scene
-
-__all__ = ["keeper"]
 
 EXECUTE, ALL_DEBT = ("rebalance", "--execute", "--json"), ("deleverage", "--execute", "--json")
 SLIPPAGE = 0.03

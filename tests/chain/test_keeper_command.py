@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from web3.types import RPCEndpoint
 
-from keeper.cli.main import main
 from keeper.devnet import local_chain as devnet
-from keeper.devnet.deribit_server import deribit_server
-from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
+from tests.chain.keeper_command import Run
 
 UNTOUCHED = 0
 HOUR = 3_600
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def keeper(
-    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Runs ``keeper`` with its settings pointing to ``chain``, in an empty working directory with a copy of keeper.toml."""
-    strategy = Path(__file__).parents[2] / "keeper.toml"
-    (tmp_path / "keeper.toml").write_text(strategy.read_text())
-    market = devnet.load_history(None, None)
-    with (
-        deribit_server(market, chain.now, chain.spot) as url,
-        exchange_server(market, chain.now, chain.spot) as exchanges,
-    ):
-        replace(chain.deployment, deribit_url=url, exchange_url=exchanges).write(tmp_path / "deployment.json")
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("KEEPER_DEPLOYMENT", "deployment.json")
-
-        def run(*arguments: str) -> Ended:
-            with pytest.raises(SystemExit) as ended:
-                main(arguments)
-            printed = capsys.readouterr()
-            code = ended.value.code
-            return Ended(code if isinstance(code, int) else 0, printed.out, printed.err)
-
-        yield run
 
 
 def files(folder: Path) -> dict[str, bytes]:

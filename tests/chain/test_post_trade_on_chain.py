@@ -10,9 +10,7 @@ from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
 from keeper.planning.checks import POST_TRADE_CHECKS
-from tests.chain.test_keeper_command import Ended, Run, keeper
-
-__all__ = ["keeper"]
+from tests.chain.keeper_command import Ended, Run
 
 EXECUTE = ("rebalance", "--execute", "--json")
 HOUR = 3_600

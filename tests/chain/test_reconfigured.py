@@ -14,6 +14,7 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
 from keeper.domain.market import Sequencer
 from keeper.sizing.categories import CollateralTerms
+from tests.chain.emode_category import make_category
 from tests.chain.node_scene import HISTORY_S, node_in
 
 
@@ -98,21 +99,3 @@ def test_every_configured_category_is_found_whatever_its_number(chain: LocalChai
     assert replace(outside.terms[wbtc], borrowable=False) == ether.terms[wbtc]
     assert ether.terms[0].borrowable
     assert (snapshot.reserve("WETH").ltv_bps, 0) == (outside.terms[weth].ltv_bps, found.chosen)
-
-
-def make_category(
-    chain: LocalChain, number: int, label: str, *, collateral: str, ltv_zero: bool = False
-) -> None:
-    """In which USDC may be borrowed."""
-    provider = contract_at(
-        chain.w3, "PoolAddressesProvider", chain.deployment.contracts["aave_addresses_provider"]
-    )
-    configurator = contract_at(
-        chain.w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call()
-    ).functions
-    token, usdc = chain.tokens[collateral].address, chain.tokens["USDC"].address
-    send(chain.w3, configurator.setEModeCategory(number, 9_300, 9_500, 10_100, label), chain.owner)
-    send(chain.w3, configurator.setAssetCollateralInEMode(token, number, True), chain.owner)
-    send(chain.w3, configurator.setAssetBorrowableInEMode(usdc, number, True), chain.owner)
-    if ltv_zero:
-        send(chain.w3, configurator.setAssetLtvzeroInEMode(token, number, True), chain.owner)

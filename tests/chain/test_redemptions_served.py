@@ -8,10 +8,8 @@ import pytest
 
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
-from tests.chain.test_keeper_command import Run, keeper
+from tests.chain.keeper_command import Run
 from tests.chain.vault_scene import ALL, GAS, POLL_S
-
-__all__ = ["keeper"]
 
 HOUR = 3_600
 DAY = 24 * HOUR

@@ -18,8 +18,8 @@ from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
+from tests.chain.desk import Desk
 from tests.chain.node_scene import HISTORY_S, node_in
-from tests.chain.test_plan_on_chain import Desk
 from tests.factories import a_policy, with_limits
 from tests.planning.ledger import a_decision
 

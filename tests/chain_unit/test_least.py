@@ -27,9 +27,11 @@ from tests.planning.plans import (
     a_fill,
     feasible_sequential,
     health_factor_now,
+    leverages,
+    shares,
     some_fills,
+    weights_of,
 )
-from tests.planning.test_route import leverages, shares, weights_of
 from tests.properties import examples
 
 PER_GAS = 20e-9 * 2_000.0

@@ -15,29 +15,10 @@ from keeper.domain.plan import Quote
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.codec import decode, encode
 from keeper.journal.rounds import digest, references
-from tests.factories import NOW, PRICES, RISK_SYMBOLS, a_policy, a_reading, a_snapshot
+from tests.cycle.rounds import HOUR, some_rounds
+from tests.factories import NOW, a_policy, a_reading, a_snapshot
 
 Rounds = Mapping[str, tuple[Round, ...]]
-HOUR = 3_600
-
-
-def some_rounds() -> dict[str, tuple[Round, ...]]:
-    """120 days of hourly prices that swing with incommensurable periods, so that no two assets move alike."""
-    return {
-        symbol: tuple(
-            Round(
-                (1 << 64) | (n + 1),
-                round(
-                    1e8
-                    * PRICES[symbol]
-                    * math.exp(0.05 * math.sin(n / (5.3 + 2.9 * k)) + 0.01 * math.sin(n * n))
-                ),
-                NOW - (2_880 - n) * HOUR,
-            )
-            for n in range(2_880)
-        )
-        for k, symbol in enumerate(RISK_SYMBOLS)
-    }
 
 
 def a_record(rounds: Rounds) -> DecisionRecord:

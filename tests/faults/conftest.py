@@ -8,11 +8,13 @@ import pytest
 
 from keeper.devnet import local_chain as devnet
 from tests.chain.conftest import chain, deployment_file, fork, world
+from tests.chain.keeper_command import keeper
 from tests.faults.fixtures import Stage, Trial
+from tests.faults.lending_market import levered, market
 from tests.faults.processes import warm_keepers
 from tests.servers.geth_proxy import geth_proxy
 
-__all__ = ["chain", "deployment_file", "fork", "world"]
+__all__ = ["chain", "deployment_file", "fork", "keeper", "levered", "market", "world"]
 
 
 @pytest.fixture(scope="module")

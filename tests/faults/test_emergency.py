@@ -21,10 +21,8 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
-from tests.chain.test_keeper_command import Run, keeper
-from tests.faults.test_market_rows import EXECUTE, RISKY, TERMS, Market, levered, market, settled, steps
-
-__all__ = ["keeper", "levered", "market"]
+from tests.chain.keeper_command import Run
+from tests.faults.lending_market import EXECUTE, RISKY, TERMS, Market, settled, steps
 
 ACTS_BELOW, SAFE = 1.20, 1.45
 NEAR = 0.96

@@ -15,7 +15,7 @@ from keeper.domain.tx import Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.files import locked_key
 from keeper.journal.store import Journal
-from tests.journal.test_attempts import PAYLOAD, SENDER
+from tests.journal.rows import PAYLOAD, SENDER
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ from keeper.domain.tx import Intent
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
-from tests.journal.test_attempts import PAYLOAD
+from tests.journal.rows import PAYLOAD
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Journal.open(sys.argv[1]) as journal:
@@ -51,7 +51,7 @@ import sys, time
 from keeper.domain.tx import Attempt, Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
-from tests.journal.test_attempts import PAYLOAD
+from tests.journal.rows import PAYLOAD
 with Journal.open(sys.argv[1]) as journal:
     log = StoredAttempts(journal, time.time)
     log.create(Intent("one", 7, PAYLOAD))

@@ -17,11 +17,9 @@ from keeper.devnet.anvil import rpc
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, deployed, send
-from tests.chain.test_keeper_command import Ended, Run, keeper
+from tests.chain.keeper_command import Ended, Run
 from tests.servers.faulty_node import faulty_node
 from tests.servers.http_faults import HttpFaults, http_faults
-
-__all__ = ["keeper"]
 
 EXECUTE = ("rebalance", "--execute", "--json")
 NOTHING_WORTH_IT = "1000000000"

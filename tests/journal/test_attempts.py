@@ -8,24 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from keeper.domain.errors import JournalUnwritable
-from keeper.domain.tx import TRANSITIONS, Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
+from keeper.domain.tx import TRANSITIONS, Attempt, AttemptKind, Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
-
-SENDER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-PAYLOAD = Payload(
-    chain_id=31_337,
-    sender=SENDER,
-    vault="0x" + "11" * 20,
-    epoch=4,
-    calldata="0x7df868c7",
-    gas_limit=900_000,
-    max_fee_cap_wei=10**11,
-    deadline=2_000,
-    as_of=0,
-    turnover=0.0,
-    private=False,
-)
+from tests.journal.rows import PAYLOAD, SENDER, a_receipt, an_attempt
 
 
 @pytest.fixture
@@ -41,26 +27,6 @@ def log(journal: Journal) -> StoredAttempts:
 
 def an_intent(name: str, nonce: int) -> Intent:
     return Intent(name, nonce, PAYLOAD)
-
-
-def an_attempt(intent_id: str, number: int) -> Attempt:
-    return Attempt(
-        intent_id, f"0x{number:064x}", f"0x02{number:02x}", 2**70 + number, number, kind=AttemptKind.CALL
-    )
-
-
-def a_receipt(attempt: Attempt) -> Receipt:
-    return Receipt(
-        attempt.intent_id,
-        attempt.tx_hash,
-        9,
-        "0x" + "ab" * 32,
-        True,
-        500_000,
-        2**65,
-        nav_before=None,
-        nav_after=None,
-    )
 
 
 def signed(log: StoredAttempts, intent: Intent, number: int = 1) -> Attempt:

@@ -23,8 +23,7 @@ from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from tests.factories import a_leg
-from tests.journal.test_attempts import PAYLOAD, SENDER
-from tests.journal.test_records import a_record
+from tests.journal.rows import PAYLOAD, SENDER, a_record
 
 
 @pytest.fixture

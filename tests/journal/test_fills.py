@@ -12,7 +12,7 @@ from keeper.journal.fills import StoredFills
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from tests.factories import a_leg
-from tests.journal.test_records import a_record
+from tests.journal.rows import a_record
 
 LONG = a_leg(route=Route(("USDC", "WETH", "LINK"), (500, 3_000)), bought="LINK", realised_out=2**200)
 UNTOLD = a_leg(simulated_out=None, value_usd=0.1 + 0.2)

@@ -13,7 +13,7 @@ from keeper.journal.attempts import StoredAttempts
 from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
-from tests.journal.test_attempts import PAYLOAD, SENDER, a_receipt, an_attempt
+from tests.journal.rows import PAYLOAD, SENDER, a_receipt, an_attempt
 
 NOW = 1_700_000_000
 DAILY = DailyPolicy(max_loss=0.02, max_turnover=6.0, max_gas_wei=10**18, max_failures=2)

@@ -22,7 +22,7 @@ from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds, digest
 from keeper.journal.store import Journal
-from tests.cycle.test_replay import some_rounds
+from tests.cycle.rounds import some_rounds
 from tests.factories import NOW, RISK_SYMBOLS, a_policy, a_reading, a_snapshot
 
 HOUR = 3_600

@@ -7,51 +7,9 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
-from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
-from tests.factories import a_policy, a_reading, a_snapshot, an_in_flight
-
-
-def a_record(record_id: str) -> DecisionRecord:
-    return DecisionRecord(
-        record_id=record_id,
-        mode=Mode.DRY_RUN,
-        outcome=CycleOutcome.FAILED,
-        summary="NodeUnavailable: the node is gone",
-        exit_code=3,
-        started_at=1_686_830_400.123_456_7,
-        code_version="0.1.0",
-        settings_hash="ab" * 32,
-        inputs=CycleInputs(
-            a_snapshot(),
-            (),
-            (a_reading("BTC", 0.61), a_reading("ETH", None)),
-            an_in_flight(),
-            a_policy(),
-            (),
-            pause_state=None,
-            deleverage_request=None,
-            opinions=(),
-            memory=(),
-            read_at=None,
-            candles=(),
-            learned_costs=(),
-        ),
-        conclusions=None,
-        simulation=None,
-        verdict=None,
-        receipt=None,
-        realised=None,
-        failure=Failure("NodeUnavailable", 3, "the node is gone", "Look."),
-        read_round_trips=2,
-        rpc_round_trips=3,
-        compute_ms=1.5,
-        nodes=(),
-        quorum=1,
-        executed_swaps=(),
-        post_trade=(),
-    )
+from tests.journal.rows import a_record
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from keeper.domain.decision import Action
+from hypothesis import strategies as st
+
+from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Route, Step, StepKind
+from keeper.domain.plan import RebalancePlan, Route, Step, StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
@@ -20,10 +22,15 @@ from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.feasibility import require_feasible
 from keeper.planning.fills import Fill, min_out
 from keeper.planning.min_health_factor import MinHealthFactor
-from keeper.planning.netting import Trade
+from keeper.planning.netting import Trade, trades
+from keeper.planning.quotes import quote_requests
+from keeper.planning.route import route
 from keeper.planning.sequential import sequential
-from tests.factories import RISK_SYMBOLS, a_policy
-from tests.planning.ledger import a_decision
+from tests.factories import (
+    RISK_SYMBOLS,
+    a_policy,
+)
+from tests.planning.ledger import Ledger, a_decision, a_quote
 
 DUST = 10**6
 MINIMUM = 1.3
@@ -106,3 +113,28 @@ def sold(steps: Iterable[Step]) -> dict[str, int]:
         if step.kind is StepKind.SWAP_EXACT_IN:
             amounts[step.symbol] = amounts.get(step.symbol, 0) + step.amount
     return amounts
+
+
+shares = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda found: sum(found) > 0.1)
+leverages = st.floats(0.05, 2.0)
+
+
+def weights_of(found: list[float], leverage: float) -> tuple[float, ...]:
+    return tuple(leverage * share / sum(found) for share in found)
+
+
+def planned(
+    decision: Decision, snapshot: MarketSnapshot, policy: Policy, impact_bps: int = 10
+) -> RebalancePlan:
+    requests = quote_requests(trades(decision, snapshot, policy), snapshot)
+    quotes = tuple(a_quote(request, snapshot, impact_bps) for request in requests)
+    return route(decision, snapshot, quotes, policy)
+
+
+def worth_trading(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> bool:
+    held = Ledger(snapshot).weights()
+    return max(abs(one - other) for one, other in zip(held, weights, strict=True)) > 0.01
+
+
+DEAR_WEI = 50_000 * 10**9
+"""For gas, so that a flash loan is the cheaper way."""

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
+from keeper.domain.decision import Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, QuoteRequest, Route
+from keeper.domain.policy import Policy
+from keeper.domain.urgency import Urgency
+from keeper.planning.netting import trades
+from keeper.planning.quotes import quote_requests
 from keeper.planning.split import Hop, hops
+from tests.factories import (
+    a_policy,
+    a_snapshot,
+    a_vault,
+    a_vault_policy,
+    with_limits,
+)
 
 GAS_OF_A_HOP = 90_000
 
@@ -68,3 +81,34 @@ def with_depth(pools: Pools, hop: Hop, factor: float) -> Pools:
     """One hop that many times as deep."""
     pool = pools.pools[hop]
     return Pools({**pools.pools, hop: replace(pool, depth=int(pool.depth * factor))})
+
+
+DEPTHS = {
+    ("WETH", "USDC", 500): 850e6,
+    ("WETH", "USDC", 3_000): 86e6,
+    ("WBTC", "USDC", 500): 30e6,
+    ("WBTC", "USDC", 3_000): 100e6,
+    ("WBTC", "WETH", 500): 180e6,
+    ("WBTC", "WETH", 3_000): 450e6,
+    ("LINK", "USDC", 3_000): 1.5e6,
+    ("LINK", "WETH", 3_000): 45e6,
+    ("UNI", "USDC", 3_000): 4e6,
+    ("UNI", "WETH", 3_000): 40e6,
+}
+"""As keeper.recorded.pools has them."""
+WIDE = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=500)
+
+
+def generous(**changes: Any) -> MarketSnapshot:
+    """Of a vault that lets a call lose much: what is looked at here is how, not whether."""
+    return a_snapshot(vault=a_vault(policy=a_vault_policy(max_loss_bps=5_000)), **changes)
+
+
+def market(snapshot: MarketSnapshot, factor: float = 1.0) -> Pools:
+    return pools_at_oracle_prices(snapshot, {pool: depth * factor for pool, depth in DEPTHS.items()})
+
+
+def answers(decision: Decision, snapshot: MarketSnapshot, policy: Policy, pools: Pools) -> tuple[Quote, ...]:
+    return tuple(
+        pools.quote(request) for request in quote_requests(trades(decision, snapshot, policy), snapshot)
+    )

@@ -20,7 +20,7 @@ from tests.factories import (
     with_vault_policy,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.test_route import DEAR_WEI, planned
+from tests.planning.plans import DEAR_WEI, planned
 
 FILLS = (at_its_limit, as_quoted)
 ONLY_LINK = (0.0, 0.0, 1.4, 0.0)

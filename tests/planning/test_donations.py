@@ -11,7 +11,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import StepKind
 from tests.factories import a_policy, a_snapshot, with_holding, with_reserve, with_vault
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.test_route import planned
+from tests.planning.plans import planned
 
 THREE_LINK = 3 * 10**18
 HELD = (0.2, 0.2, 0.0, 0.1)

@@ -27,9 +27,8 @@ from keeper.planning.netting import trades
 from keeper.planning.quotes import quote_requests
 from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
-from tests.planning.plans import lowest_health_factor
+from tests.planning.plans import lowest_health_factor, planned, shares, weights_of
 from tests.planning.pools import Pool
-from tests.planning.test_route import planned, shares, weights_of
 from tests.properties import examples
 
 USDC = 10**6

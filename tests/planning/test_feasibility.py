@@ -31,8 +31,7 @@ from tests.factories import (
     with_vault,
 )
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
-from tests.planning.plans import a_context
-from tests.planning.test_route import planned
+from tests.planning.plans import a_context, planned
 
 GOAL = (0.6, 0.5, 0.4, 0.3)
 USDC = 10**6

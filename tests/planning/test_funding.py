@@ -21,8 +21,7 @@ from keeper.planning.flash_loan import CashFlow, Funding
 from keeper.planning.netting import Trade
 from tests.factories import a_policy, a_size_policy, a_snapshot, with_holding, with_market_move
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.plans import a_context, an_emergency
-from tests.planning.test_route import planned, shares, weights_of
+from tests.planning.plans import a_context, an_emergency, planned, shares, weights_of
 from tests.properties import examples
 
 USDC = 10**6

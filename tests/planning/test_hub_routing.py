@@ -23,9 +23,8 @@ from keeper.planning.split import hops
 from tests.factories import a_block, with_holding
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.plans import a_context
-from tests.planning.test_route import leverages, shares, weights_of, worth_trading
-from tests.planning.test_shared_pools import WIDE, answers, generous, market
+from tests.planning.plans import a_context, leverages, shares, weights_of, worth_trading
+from tests.planning.pools import WIDE, answers, generous, market
 from tests.properties import examples
 
 SLIPPAGE_BPS = 500

@@ -17,7 +17,7 @@ from keeper.planning.netting import Trade, postponed_usd, trades
 from keeper.planning.quotes import quote_requests, routes
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
-from tests.planning.test_route import shares, weights_of
+from tests.planning.plans import shares, weights_of
 from tests.properties import examples
 
 POLICY = a_policy()

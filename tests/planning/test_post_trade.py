@@ -31,7 +31,7 @@ from tests.factories import (
     with_vault,
 )
 from tests.planning.ledger import Ledger, a_decision, as_quoted
-from tests.planning.test_route import planned
+from tests.planning.plans import planned
 
 POLICY, MODEL = a_policy(), a_model()
 

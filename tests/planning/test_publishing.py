@@ -17,7 +17,7 @@ from keeper.planning.verify import verify
 from tests.decision.positions import a_move, a_position
 from tests.factories import PRICES, a_policy, a_simulation, a_snapshot
 from tests.planning.ledger import a_decision
-from tests.planning.test_route import planned
+from tests.planning.plans import planned
 
 TENTH = WAD // 10
 FREE, CHARGED = a_snapshot(), a_snapshot(l1_fee_wei=TENTH)

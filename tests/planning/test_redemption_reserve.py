@@ -16,7 +16,7 @@ from keeper.domain.units import UINT256_MAX
 from keeper.sizing.size import size
 from tests.factories import a_model, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.test_route import planned, shares, weights_of
+from tests.planning.plans import planned, shares, weights_of
 from tests.properties import examples
 
 USDC = 10**6

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from keeper.domain.decision import Action, Decision
+from keeper.domain.decision import Action
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
-from keeper.domain.policy import Policy
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.book import vault_book
@@ -30,25 +29,16 @@ from tests.factories import (
     with_reserve,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, a_quote, as_quoted, at_its_limit
-from tests.planning.plans import lowest_health_factor
+from tests.planning.plans import (
+    DEAR_WEI,
+    leverages,
+    lowest_health_factor,
+    planned,
+    shares,
+    weights_of,
+    worth_trading,
+)
 from tests.properties import examples
-
-shares = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda found: sum(found) > 0.1)
-leverages = st.floats(0.05, 2.0)
-DEAR_WEI = 50_000 * 10**9
-"""For gas, so that a flash loan is the cheaper way."""
-
-
-def weights_of(found: list[float], leverage: float) -> tuple[float, ...]:
-    return tuple(leverage * share / sum(found) for share in found)
-
-
-def planned(
-    decision: Decision, snapshot: MarketSnapshot, policy: Policy, impact_bps: int = 10
-) -> RebalancePlan:
-    requests = quote_requests(trades(decision, snapshot, policy), snapshot)
-    quotes = tuple(a_quote(request, snapshot, impact_bps) for request in requests)
-    return route(decision, snapshot, quotes, policy)
 
 
 def assert_limits_are_the_oracles(plan: RebalancePlan, snapshot: MarketSnapshot) -> None:
@@ -64,11 +54,6 @@ def assert_limits_are_the_oracles(plan: RebalancePlan, snapshot: MarketSnapshot)
             sold -= sum(one.expected_out - one.limit for one in came)
         fair = min_out(Trade(step.symbol, step.route.symbols[-1], sold, 0.0), step.route, snapshot, allowed)
         assert 0 <= step.limit - fair <= 1
-
-
-def worth_trading(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> bool:
-    held = Ledger(snapshot).weights()
-    return max(abs(one - other) for one, other in zip(held, weights, strict=True)) > 0.01
 
 
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])

@@ -27,11 +27,13 @@ from tests.planning.plans import (
     a_fill,
     feasible_sequential,
     health_factor_now,
+    leverages,
     lowest_health_factor,
+    shares,
     sold,
     some_fills,
+    weights_of,
 )
-from tests.planning.test_route import leverages, shares, weights_of
 from tests.properties import examples
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -31,47 +30,16 @@ from tests.factories import (
     a_plan_policy,
     a_policy,
     a_snapshot,
-    a_vault,
-    a_vault_policy,
     with_block,
     with_limits,
     with_market_move,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.pools import Pool, Pools, pools_at_oracle_prices
-from tests.planning.test_route import leverages, shares, weights_of, worth_trading
+from tests.planning.plans import leverages, shares, weights_of, worth_trading
+from tests.planning.pools import WIDE, Pool, Pools, answers, generous, market, pools_at_oracle_prices
 from tests.properties import examples
 
-DEPTHS = {
-    ("WETH", "USDC", 500): 850e6,
-    ("WETH", "USDC", 3_000): 86e6,
-    ("WBTC", "USDC", 500): 30e6,
-    ("WBTC", "USDC", 3_000): 100e6,
-    ("WBTC", "WETH", 500): 180e6,
-    ("WBTC", "WETH", 3_000): 450e6,
-    ("LINK", "USDC", 3_000): 1.5e6,
-    ("LINK", "WETH", 3_000): 45e6,
-    ("UNI", "USDC", 3_000): 4e6,
-    ("UNI", "WETH", 3_000): 40e6,
-}
-"""As keeper.recorded.pools has them."""
-WIDE = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=500)
 WIDEST = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=1_500)
-
-
-def generous(**changes: Any) -> MarketSnapshot:
-    """Of a vault that lets a call lose much: what is looked at here is how, not whether."""
-    return a_snapshot(vault=a_vault(policy=a_vault_policy(max_loss_bps=5_000)), **changes)
-
-
-def market(snapshot: MarketSnapshot, factor: float = 1.0) -> Pools:
-    return pools_at_oracle_prices(snapshot, {pool: depth * factor for pool, depth in DEPTHS.items()})
-
-
-def answers(decision: Decision, snapshot: MarketSnapshot, policy: Policy, pools: Pools) -> tuple[Quote, ...]:
-    return tuple(
-        pools.quote(request) for request in quote_requests(trades(decision, snapshot, policy), snapshot)
-    )
 
 
 def of_whole_trades(

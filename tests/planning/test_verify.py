@@ -14,7 +14,7 @@ from keeper.planning.checks import CHECKS
 from keeper.planning.verify import verify
 from tests.factories import a_policy, a_simulation, a_snapshot, with_vault_policy
 from tests.planning.ledger import a_decision
-from tests.planning.test_route import planned
+from tests.planning.plans import planned
 
 SNAPSHOT = with_vault_policy(
     a_snapshot(), max_loss_bps=75, max_leverage=2 * 10**18, min_health_factor=12 * 10**17

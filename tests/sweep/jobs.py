@@ -13,6 +13,8 @@ from keeper.domain.errors import NoEstimate
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.sweep.outcome import CandidateOutcome
+from tests.backtest.paths import a_backtest_policy, a_path
+from tests.factories import a_size_policy
 
 DAY = 86_400
 
@@ -63,3 +65,15 @@ def waiting(folder: str, path: MarketPath, policy: Policy) -> CandidateOutcome:
             return quick(path, policy)
         pause.wait(0.01)
     raise AssertionError("nobody said go")
+
+
+PATH = a_path(bars=24 * 100)
+LEVELS = (0.5, 0.6, 0.7, 0.8)
+
+
+def at_level(level: float) -> Policy:
+    return a_backtest_policy(size=a_size_policy(target_volatility=level))
+
+
+def some_jobs() -> dict[int, Policy]:
+    return {number: at_level(level) for number, level in enumerate(LEVELS)}

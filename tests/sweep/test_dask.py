@@ -20,7 +20,7 @@ from keeper.domain.errors import SchedulerUnavailable
 from keeper.sweep.outcome import CandidateOutcome
 from keeper.sweep.workers import on_cluster, on_this_machine
 from tests.sweep import jobs
-from tests.sweep.test_sweep import PATH, some_jobs
+from tests.sweep.jobs import PATH, some_jobs
 
 Client = pytest.importorskip("distributed", reason="Dask comes with the extra research").Client
 ROOT = Path(__file__).parents[2]

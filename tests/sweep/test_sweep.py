@@ -13,7 +13,6 @@ import pytest
 
 from keeper.backtest.engine import backtest
 from keeper.domain.errors import InvalidSetting
-from keeper.domain.policy import Policy
 from keeper.sweep.findings import SweptCandidate, findings, splits
 from keeper.sweep.outcome import CandidateOutcome, outcome_of, trial
 from keeper.sweep.parameters import grid, parsed, random_draws
@@ -21,19 +20,8 @@ from keeper.sweep.scores import SCORES, implementation, sharpe_ratio
 from keeper.sweep.store import Store, digest_of, key_of
 from keeper.sweep.workers import Failed, Job, on_this_machine
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
-from tests.factories import a_size_policy
 from tests.sweep import jobs
-
-PATH = a_path(bars=24 * 100)
-LEVELS = (0.5, 0.6, 0.7, 0.8)
-
-
-def at_level(level: float) -> Policy:
-    return a_backtest_policy(size=a_size_policy(target_volatility=level))
-
-
-def some_jobs() -> dict[int, Policy]:
-    return {number: at_level(level) for number, level in enumerate(LEVELS)}
+from tests.sweep.jobs import LEVELS, PATH, at_level, some_jobs
 
 
 def candidates() -> list[SweptCandidate]:
