@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from keeper.evaluate.evaluate import Evaluation, Sample, Score
+    from keeper.evaluate.evaluate import Evaluation
+    from keeper.evaluate.samples import Sample
+    from keeper.evaluate.scoring import Score
 
 SEED = 20_190_101
 DAY_S = 86_400
@@ -50,8 +52,8 @@ def evaluate(
     from keeper.cli.market import policy_and_market
     from keeper.cli.output import console
     from keeper.cli.progress import bar
-    from keeper.evaluate.evaluate import Periods
     from keeper.evaluate.evaluate import evaluate as run
+    from keeper.evaluate.samples import Periods
 
     policy, path = policy_and_market(strategy, data, since=since, until=max(until, check_until))
     periods = Periods(
@@ -80,7 +82,7 @@ def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
             if scores:
                 yield _scores(sample, horizon, scores)
     for sample in evaluation.samples:
-        if any(gain.sample == sample.name for gain in evaluation.implied):
+        if any(gain.sample == sample.name for gain in evaluation.implied_gains):
             yield _implied(evaluation, sample)
     if evaluation.stress:
         yield _stress(evaluation)
@@ -90,15 +92,15 @@ def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
             f"log-HAR fitted to {evaluation.har.observations:,} weeks: har_weights = [{weights}], "
             f"har_scale = {evaluation.har.scale:.2f}"
         )
-    for absent in evaluation.absent:
-        yield f"{absent.name}: {absent.reason}"
+    for candidate in evaluation.unavailable:
+        yield f"{candidate.name}: {candidate.reason}"
 
 
 def write_tables(evaluation: Evaluation, out: Path) -> tuple[Path, ...]:
     """Writes one CSV file for each kind of result into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     scores = [dict(_flat(score)) for score in evaluation.scores]
-    gains = [dict(_flat(gain)) for gain in evaluation.implied]
+    gains = [dict(_flat(gain)) for gain in evaluation.implied_gains]
     stress = [dict(_flat(breach)) for breach in evaluation.stress]
     named = (("estimators.csv", scores), ("implied.csv", gains), ("stress.csv", stress))
     return tuple(_write(out / name, rows) for name, rows in named if rows)
@@ -126,14 +128,14 @@ def _scores(sample: Sample, horizon: int, scores: Sequence[Score]) -> Table:
         ]
         if score.targeting is not None:
             targeting = score.targeting
-            cells += [f"{targeting.realised:.2f}", f"{targeting.error:.2f}", f"{targeting.churn:.3f}"]
+            cells += [f"{targeting.realised:.2f}", f"{targeting.error:.2f}", f"{targeting.turnover:.3f}"]
         table.add_row(f"{MARK if own else ' '} {score.candidate}", *cells, style="bold cyan" if own else None)
     table.caption = CAPTION
     return table
 
 
 def _implied(evaluation: Evaluation, sample: Sample) -> Table:
-    gains = [gain for gain in evaluation.implied if gain.sample == sample.name]
+    gains = [gain for gain in evaluation.implied_gains if gain.sample == sample.name]
     table = _table(f"What implied volatility adds · {sample.name} · {_span(sample)}")
     table.add_column("blend", no_wrap=True)
     table.add_column("days", justify="right")

@@ -1,4 +1,4 @@
-"""The estimators that are compared: those of the keeper by their settings, textbook ones, and those of peers."""
+"""The estimators that are compared: the keeper's own under several settings, textbook ones, and those of peers."""
 
 from __future__ import annotations
 
@@ -12,63 +12,77 @@ from numpy.typing import NDArray
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.evaluate import textbook
-from keeper.evaluate.history import DAY, Seen
+from keeper.evaluate.history import DAY, PointInTimeData
 from keeper.evaluate.peers import peers
 from keeper.risk.estimate import estimate
 
-Forecast = Callable[[Seen], NDArray[np.float64]]
-"""Annualised covariance (n, n) from what was seen."""
+Forecast = Callable[[PointInTimeData], NDArray[np.float64]]
+"""Annualised covariance (n, n) from what was known."""
 
 OWN = "this strategy"
+"""The strategy's own estimator."""
 BASE = "EWMA 0.94, daily bars"
-"""RiskMetrics' estimator, against which gains are counted."""
+"""RiskMetrics' estimator (1996), to which gains are relative."""
 WITH_IMPLIED = ("EWMA 5 d / 21 d", "mix 1·5·42 d", "log-HAR")
-"""The candidates that are also blended with implied volatility, at these weights."""
-WEIGHTS = (0.25, 0.5)
+"""Candidates that are also blended with implied volatility."""
+IMPLIED_WEIGHTS = (0.25, 0.5)
+"""Weights of implied volatility in these blends."""
+RUNNING_RATIO_WEIGHT = 0.5
+"""Weight of implied volatility in the blend that takes the variance premium out first."""
 RISKMETRICS_HALF_LIFE = float(np.log(0.5) / np.log(0.94))
+"""Days: lambda = 0.94."""
 DAILY_HISTORY_S = 365 * DAY
+"""History of the candidates on daily bars. RiskMetrics' weight of the first day is then below 1e-9."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """``base`` is the candidate it is compared with; ``implied`` says that it reads implied volatility."""
+class EstimatorCandidate:
+    """``base`` names the candidate to which its gain is relative."""
 
     name: str
     forecast: Forecast
     base: str = BASE
-    implied: bool = False
+    reads_implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class UnavailableCandidate:
     """A candidate that cannot run here, and why."""
 
     name: str
     reason: str
 
 
-def candidates(policy: Policy) -> tuple[tuple[Candidate, ...], tuple[Absent, ...]]:
-    """All of them; the strategy's own is the first."""
-    found, absent = peers()
-    own = Candidate(OWN, partial(_own, policy), implied=_reads_implied(policy))
-    plain = tuple(Candidate(name, partial(_own, one)) for name, one in historical(policy).items())
-    blended = tuple(
-        Candidate(name, forecast, base=base, implied=True)
-        for base, one in historical(policy).items()
-        if base in WITH_IMPLIED
-        for name, forecast in _with_implied(base, one)
+def candidates(policy: Policy) -> tuple[tuple[EstimatorCandidate, ...], tuple[UnavailableCandidate, ...]]:
+    """The candidates, of which the strategy's own is the first, and those that cannot run here."""
+    peer_forecasts, missing = peers()
+    strategies = historical(policy)
+    own = EstimatorCandidate(OWN, partial(_estimated, policy), reads_implied=_reads_implied(policy))
+    plain = tuple(
+        EstimatorCandidate(name, partial(_estimated, strategy)) for name, strategy in strategies.items()
     )
-    others = (Candidate(name, forecast) for name, forecast in {**textbook.TEXTBOOK, **found}.items())
-    return (own, *plain, *others, *blended), tuple(Absent(name, why) for name, why in absent.items())
+    blended = tuple(
+        EstimatorCandidate(name, forecast, base=base, reads_implied=True)
+        for base, strategy in strategies.items()
+        if base in WITH_IMPLIED
+        for name, forecast in _blended(base, strategy)
+    )
+    others = (
+        EstimatorCandidate(name, forecast)
+        for name, forecast in {**textbook.TEXTBOOK, **peer_forecasts}.items()
+    )
+    return (own, *plain, *others, *blended), tuple(
+        UnavailableCandidate(name, why) for name, why in missing.items()
+    )
 
 
 def historical(policy: Policy) -> Mapping[str, Policy]:
-    """Settings of the keeper's own estimators without implied volatility, by what the table calls them."""
-    blind = with_implied(policy, "variance", 0.0)
+    """Settings of the keeper's estimators without implied volatility, by their name in the table."""
+    without_implied = with_implied(policy, "variance", 0.0)
 
     def hourly(**changes: object) -> Policy:
         plain = {"volatility": "ewma_mix", "correlation": "ewma_mix", "shrink": False}
-        return _estimating(blind, **{**plain, **changes})
+        return _with_estimate(without_implied, **{**plain, **changes})
 
     def ewma(fast: float, slow: float, /, **changes: object) -> Policy:
         plain = {"volatility": "ewma", "volatility_half_life_days": fast, "correlation": "ewma"}
@@ -100,55 +114,57 @@ def historical(policy: Policy) -> Mapping[str, Policy]:
 
 
 def with_implied(policy: Policy, blend: str, weight: float) -> Policy:
-    """The same strategy with this blend, and this weight for every asset that has options; 0: blind to them."""
-    assets = tuple(replace(one, implied_weight=weight) for one in policy.assets)
+    """The same strategy with this blend and this weight of implied volatility; weight 0 does not read it."""
+    assets = tuple(replace(asset, implied_weight=weight) for asset in policy.assets)
     return replace(policy, assets=assets, estimate=replace(policy.estimate, implied_blend=blend))
 
 
-def _with_implied(name: str, policy: Policy) -> list[tuple[str, Forecast]]:
+def _blended(name: str, policy: Policy) -> list[tuple[str, Forecast]]:
     own = [
-        (f"{name} + {weight:.0%} IV{where}", partial(_own, with_implied(policy, blend, weight)))
-        for blend, where in (("variance", ""), ("log", ", logs"))
-        for weight in WEIGHTS
+        (f"{name} + {weight:.0%} IV{suffix}", partial(_estimated, with_implied(policy, blend, weight)))
+        for blend, suffix in (("variance", ""), ("log", ", logs"))
+        for weight in IMPLIED_WEIGHTS
     ]
-    running = (f"{name} + 50% IV, ratio", partial(_running_ratio, policy))
+    running = (f"{name} + {RUNNING_RATIO_WEIGHT:.0%} IV, ratio", partial(_running_ratio, policy))
     return [*own, running]
 
 
-def _running_ratio(policy: Policy, seen: Seen) -> NDArray[np.float64]:
+def _running_ratio(policy: Policy, data: PointInTimeData) -> NDArray[np.float64]:
     """Half of implied in logs, first scaled by the running ratio of realised to implied variance."""
-    scales = textbook.realised_to_implied(seen)
+    scales = textbook.realised_to_implied(data)
     scale_of = {
-        one.implied_underlying: float(scale) for one, scale in zip(policy.assets, scales, strict=True)
+        asset.implied_underlying: float(scale) for asset, scale in zip(policy.assets, scales, strict=True)
     }
     readings = tuple(
-        replace(one, volatility=one.volatility * scale_of[one.underlying] ** 0.5)
-        for one in seen.evidence.implied
-        if one.volatility is not None and np.isfinite(scale_of[one.underlying])
+        replace(reading, volatility=reading.volatility * scale_of[reading.underlying] ** 0.5)
+        for reading in data.evidence.implied
+        if reading.volatility is not None and np.isfinite(scale_of[reading.underlying])
     )
-    scaled = replace(seen, evidence=replace(seen.evidence, implied=readings))
-    return _own(with_implied(policy, "log", 0.5), scaled)
+    scaled = replace(data, evidence=replace(data.evidence, implied=readings))
+    return _estimated(with_implied(policy, "log", RUNNING_RATIO_WEIGHT), scaled)
 
 
-def _own(policy: Policy, seen: Seen) -> NDArray[np.float64]:
-    """What the live keeper's ``estimate`` says."""
-    evidence = seen.evidence
+def _estimated(policy: Policy, data: PointInTimeData) -> NDArray[np.float64]:
+    """The covariance of the live keeper's ``estimate``."""
+    evidence = data.evidence
     if policy.estimate.bar_seconds == DAY:
-        evidence = _daily(seen, policy.estimate)
+        evidence = _daily(data, policy.estimate)
     return np.array(estimate(evidence, policy).covariance)
 
 
-def _daily(seen: Seen, policy: EstimatePolicy) -> Evidence:
-    closes = seen.daily_closes[-(policy.history_s // DAY) :]
-    now = seen.evidence.as_of
+def _daily(data: PointInTimeData, policy: EstimatePolicy) -> Evidence:
+    closes = data.daily_closes[-(policy.history_s // DAY) :]
+    now = data.evidence.as_of
     times = now - DAY * np.arange(closes.shape[0] - 1, -1, -1, dtype=np.int64)
-    return replace(seen.evidence, bars=PriceBars(seen.evidence.bars.symbols, DAY, times, closes))
+    symbols = data.evidence.bars.symbols
+    bars = PriceBars(symbols=symbols, bar_seconds=DAY, times=times, closes=closes)
+    return replace(data.evidence, bars=bars)
 
 
-def _estimating(policy: Policy, **changes: object) -> Policy:
+def _with_estimate(policy: Policy, **changes: object) -> Policy:
     changed: EstimatePolicy = replace(policy.estimate, **changes)  # type: ignore[arg-type]
     return replace(policy, estimate=changed)
 
 
 def _reads_implied(policy: Policy) -> bool:
-    return any(one.implied_underlying is not None and one.implied_weight > 0.0 for one in policy.assets)
+    return any(asset.implied_underlying is not None and asset.implied_weight > 0.0 for asset in policy.assets)

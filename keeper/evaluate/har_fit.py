@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import EstimatePolicy
-from keeper.evaluate.history import DAY, DAYS_A_YEAR, midnights, outcome
+from keeper.evaluate.history import DAY, DAYS_A_YEAR, midnights, realised_outcome
 from keeper.risk.har import SPANS_DAYS, components
 from keeper.risk.squared_returns import SquaredReturns
 
@@ -31,7 +31,7 @@ class HarFit:
     observations: int
 
 
-def fit_har(path: MarketPath, policy: EstimatePolicy, start: int, end: int) -> HarFit | None:
+def fit_har(path: MarketPath, policy: EstimatePolicy, *, start: int, end: int) -> HarFit | None:
     """Pooled least squares of the log variance of the next 7 days, on midnights in [start, end - 7 days].
 
     None with fewer than 100 observations. The weights are held to sum 1, so that doubling every volatility doubles
@@ -43,8 +43,8 @@ def fit_har(path: MarketPath, policy: EstimatePolicy, start: int, end: int) -> H
     min_variance = policy.volatility_floor**2 * path.bar_seconds / (DAYS_A_YEAR * DAY)
     logs = np.full((at.size, len(path.symbols), len(SPANS_DAYS)), np.nan)
     for day in np.flatnonzero(judged):
-        logs[day] = _components(path, policy, int(at[day]), min_variance)
-    realised = np.diagonal(outcome(path, HORIZON_DAYS).realised, axis1=1, axis2=2)
+        logs[day] = _components(path, policy, int(at[day]), min_variance=min_variance)
+    realised = np.diagonal(realised_outcome(path, HORIZON_DAYS).covariance, axis1=1, axis2=2)
     per_bar = np.log(np.maximum(realised / (HORIZON_DAYS * DAY / path.bar_seconds), min_variance))
     usable = np.isfinite(logs).all(axis=-1) & np.isfinite(per_bar)
     x, y = logs[usable], per_bar[usable]
@@ -60,7 +60,7 @@ def fit_har(path: MarketPath, policy: EstimatePolicy, start: int, end: int) -> H
 
 
 def _components(
-    path: MarketPath, policy: EstimatePolicy, index: int, min_variance: float
+    path: MarketPath, policy: EstimatePolicy, index: int, *, min_variance: float
 ) -> NDArray[np.float64]:
     """The components (n, spans) in the window that ends at bar ``index``; NaN for an asset without a return."""
     bars = math.ceil(policy.history_s / path.bar_seconds)

@@ -1,4 +1,4 @@
-"""A market's path as a forecaster meets it: day by day, what was known, and apart from it what came."""
+"""A market's path as point-in-time data: what was known at each midnight, and separately what happened after it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ DAYS_A_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """Everything known at one midnight. ``daily_closes`` (D, n): those of all midnights up to and with this one.
+class PointInTimeData:
+    """Everything known at one midnight.
 
-    ``daily_implied`` (D, n): implied volatility then known of each asset's own options, NaN where there was none.
+    ``daily_closes`` (D, n): closes at all midnights up to and with this one. ``daily_implied`` (D, n): implied
+    volatility then known of each asset's own options, NaN where there was none.
     """
 
     evidence: Evidence
@@ -47,14 +48,17 @@ def midnights(path: MarketPath) -> NDArray[np.int64]:
     return np.flatnonzero(path.times % DAY == 0)
 
 
-class Past:
-    """Hands out what was known at a midnight, never more."""
+class PointInTimeHistory:
+    """Gives what was known at a midnight, never more.
+
+    ``underlyings``: the option underlying of each asset of the path, None without one.
+    """
 
     def __init__(self, path: MarketPath, history_s: int, underlyings: Sequence[str | None]) -> None:
         self._path = path
         self._bars = math.ceil(history_s / path.bar_seconds)
         self._midnights = midnights(path)
-        by_name = {one.underlying: one for one in path.implied}
+        by_name = {implied.underlying: implied for implied in path.implied}
         self._implied = {name: by_name[name] for name in underlyings if name is not None and name in by_name}
         times = path.times[self._midnights]
         self._daily_implied = np.full((times.size, len(path.symbols)), np.nan)
@@ -62,45 +66,50 @@ class Past:
             if name in self._implied:
                 self._daily_implied[:, column] = _last_known(self._implied[name], times)
 
-    def at(self, day: int) -> Seen:
+    def at(self, day: int) -> PointInTimeData:
         """What was known at midnight number ``day``."""
         path, index = self._path, int(self._midnights[day])
         now = int(path.times[index])
         window = slice(max(0, index + 1 - self._bars), index + 1)
-        bars = PriceBars(path.symbols, path.bar_seconds, path.times[window], path.closes[window])
-        readings = (_reading(one, now) for one in self._implied.values())
-        return Seen(
-            evidence=Evidence(now, bars, tuple(one for one in readings if one is not None)),
+        bars = PriceBars(
+            symbols=path.symbols,
+            bar_seconds=path.bar_seconds,
+            times=path.times[window],
+            closes=path.closes[window],
+        )
+        readings = (_reading(implied, now) for implied in self._implied.values())
+        return PointInTimeData(
+            evidence=Evidence(now, bars, tuple(reading for reading in readings if reading is not None)),
             daily_closes=path.closes[self._midnights[: day + 1]],
             daily_implied=self._daily_implied[: day + 1],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What came in the days after each midnight; NaN where a price is missing or the path ends.
+class RealisedOutcome:
+    """What happened in the ``horizon`` days after each midnight; NaN where a price is missing or the path ends.
 
-    ``returns`` (D, n): log returns from close to close. ``realised`` (D, n, n): sums of the bars' ``r r'``.
+    ``returns`` (D, n): log returns from close to close. ``covariance`` (D, n, n): sums of the bars' ``r r'``.
     """
 
     horizon: int
     returns: NDArray[np.float64]
-    realised: NDArray[np.float64]
+    covariance: NDArray[np.float64]
 
 
-def outcome(path: MarketPath, horizon: int) -> Outcome:
+def realised_outcome(path: MarketPath, horizon: int) -> RealisedOutcome:
     """Over the ``horizon`` days after every midnight of the path."""
     at = midnights(path)
     days, n = at.size, len(path.symbols)
     moves = np.vstack([np.full((1, n), np.nan), log_returns(path.closes)])
     products = np.cumsum(np.nan_to_num(moves[:, :, None] * moves[:, None, :]), axis=0)
-    returns, realised = np.full((days, n), np.nan), np.full((days, n, n), np.nan)
+    returns, covariance = np.full((days, n), np.nan), np.full((days, n, n), np.nan)
     if days > horizon:
         logs = np.log(path.closes[at])
         returns[:-horizon] = logs[horizon:] - logs[:-horizon]
-        realised[:-horizon] = products[at[horizon:]] - products[at[:-horizon]]
-        realised[~np.isfinite(returns).all(axis=1)] = np.nan
-    return Outcome(horizon, returns, realised)
+        covariance[:-horizon] = products[at[horizon:]] - products[at[:-horizon]]
+        covariance[~np.isfinite(returns).all(axis=1)] = np.nan
+    return RealisedOutcome(horizon, returns, covariance)
 
 
 def _last_known(implied: ImpliedPath, times: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -112,5 +121,10 @@ def _reading(implied: ImpliedPath, now: int) -> ImpliedReading | None:
     position = int(np.searchsorted(implied.times, now, side="right")) - 1
     if position < 0:
         return None
-    value, known_at = float(implied.volatility[position]), int(implied.times[position])
-    return ImpliedReading(implied.underlying, value, known_at, "recorded", "")
+    return ImpliedReading(
+        underlying=implied.underlying,
+        volatility=float(implied.volatility[position]),
+        observed_at=int(implied.times[position]),
+        source="recorded",
+        reason="",
+    )

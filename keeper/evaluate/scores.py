@@ -1,4 +1,4 @@
-"""How well a forecast covariance met what came. Every score is per day of forecast, so that days can be compared."""
+"""Scores of forecast covariances against what happened. Each is per day of forecast, so that days can be compared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+
+MIN_VARIANCE = 1e-12
+"""A day without a move would make QLIKE infinite."""
 
 
 def log_likelihood(covariances: NDArray[np.float64], returns: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -18,7 +21,7 @@ def log_likelihood(covariances: NDArray[np.float64], returns: NDArray[np.float64
 
 def qlike(forecast: NDArray[np.float64], realised: NDArray[np.float64]) -> NDArray[np.float64]:
     """``r/f - ln(r/f) - 1`` of variances, 0 where the forecast was exact (Patton 2011)."""
-    ratio = np.maximum(realised, 1e-12) / forecast
+    ratio = np.maximum(realised, MIN_VARIANCE) / forecast
     return np.asarray(ratio - np.log(ratio) - 1.0)
 
 

@@ -1,4 +1,4 @@
-"""What a forecaster's errors cost: a risk-parity portfolio levered to a constant volatility, held for a day."""
+"""The cost of a forecaster's errors: a risk-parity portfolio at a constant target volatility, rebalanced daily."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from keeper.evaluate.history import DAYS_A_YEAR
 from keeper.risk.budgets import risk_parity
 
 BLOCK_DAYS = 30
+"""Days over which realised volatility is compared with the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targeting:
-    """``realised`` is realised volatility over target, 1 if on target; ``error`` the mean distance of its 30-day
-    blocks from 1; ``churn`` the mean daily turnover in NAVs that following the target would ask for."""
+    """``realised``: realised volatility over target, 1 if on target. ``error``: mean distance of its 30-day blocks from
+    1. ``turnover``: mean daily turnover in NAVs of a portfolio that follows the target."""
 
     realised: float
     error: float
-    churn: float
+    turnover: float
 
 
 def target_weights(
@@ -33,12 +34,12 @@ def target_weights(
 
 
 def targeting(weights: NDArray[np.float64], realised: NDArray[np.float64], target: float) -> Targeting:
-    """Of weights (D, n) held over days with realised covariances (D, n, n)."""
+    """Results of weights (D, n), each held for a day with the realised covariance (D, n, n)."""
     variances = np.einsum("di,dij,dj->d", weights, realised, weights) * DAYS_A_YEAR
-    whole = variances.size // BLOCK_DAYS * BLOCK_DAYS
-    blocks = np.sqrt(variances[:whole].reshape(-1, BLOCK_DAYS).mean(axis=1)) / target
+    in_blocks = variances.size // BLOCK_DAYS * BLOCK_DAYS
+    blocks = np.sqrt(variances[:in_blocks].reshape(-1, BLOCK_DAYS).mean(axis=1)) / target
     return Targeting(
         realised=float(np.sqrt(variances.mean()) / target),
         error=float(np.abs(blocks - 1.0).mean()) if blocks.size else float("nan"),
-        churn=float(np.abs(np.diff(weights, axis=0)).sum(axis=1).mean()),
+        turnover=float(np.abs(np.diff(weights, axis=0)).sum(axis=1).mean()),
     )

@@ -14,14 +14,22 @@ from typer.testing import CliRunner
 from keeper.cli.app import app
 from keeper.cli.evaluate import shown, write_tables
 from keeper.domain.errors import BadInput
-from keeper.evaluate.candidates import BASE, OWN, Absent
-from keeper.evaluate.evaluate import Evaluation, ImpliedGain, Sample, Score
+from keeper.evaluate.candidates import BASE, OWN, UnavailableCandidate
+from keeper.evaluate.evaluate import Evaluation
 from keeper.evaluate.har_fit import HarFit
+from keeper.evaluate.samples import Sample
+from keeper.evaluate.scoring import ImpliedGain, Score
 from keeper.evaluate.stress import Breaches
 from keeper.evaluate.targeting import Targeting
 from tests.factories import DAY, NOW
 
-SAMPLE = Sample("choice: WBTC, WETH", ("WBTC", "WETH"), NOW - NOW % DAY, NOW - NOW % DAY + 200 * DAY, True)
+SAMPLE = Sample(
+    name="choice: WBTC, WETH",
+    symbols=("WBTC", "WETH"),
+    start=NOW - NOW % DAY,
+    end=NOW - NOW % DAY + 200 * DAY,
+    with_options=True,
+)
 SCORE = Score(
     sample=SAMPLE.name,
     horizon=1,
@@ -37,17 +45,17 @@ SCORE = Score(
     qlike_t=5.4,
     portfolio_qlike=0.367,
     bias=1.031,
-    targeting=Targeting(realised=0.98, error=0.129, churn=0.06),
+    targeting=Targeting(realised=0.98, error=0.129, turnover=0.06),
 )
 OTHER = replace(SCORE, candidate="skfolio RegimeAdjustedEW", gain=-0.0325, t=-0.8, own_gain=0.2027, own_t=4.8)
 EVALUATION = Evaluation(
     samples=(SAMPLE,),
     scores=(SCORE, OTHER, replace(SCORE, horizon=7, targeting=None)),
-    implied=(
+    implied_gains=(
         ImpliedGain(SAMPLE.name, 1, "mix 1·5·42 d + 25% IV", "WBTC", 0.0061, 0.9),
         ImpliedGain(SAMPLE.name, 1, "mix 1·5·42 d + 25% IV", "WETH", -0.0041, -0.5),
     ),
-    absent=(Absent("skfolio OAS, 60 d", "skfolio is not installed"),),
+    unavailable=(UnavailableCandidate("skfolio OAS, 60 d", "skfolio is not installed"),),
     stress=(Breaches("6 σ", DAY, 1_690, 0.0012, 0.0024),),
     har=HarFit((0.25, 0.28, 0.21, 0.26), 1.25, 3_957),
 )

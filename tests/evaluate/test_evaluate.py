@@ -12,8 +12,10 @@ from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.evaluate import candidates as candidates_module
 from keeper.evaluate.candidates import BASE, OWN, candidates
-from keeper.evaluate.evaluate import Evaluation, Periods, Score, evaluate
+from keeper.evaluate.evaluate import Evaluation, evaluate
 from keeper.evaluate.har_fit import fit_har
+from keeper.evaluate.samples import Periods
+from keeper.evaluate.scoring import Score
 from tests.evaluate.markets import SYMBOLS, day, market
 from tests.factories import DAY, a_policy, an_estimate_policy, some_assets
 
@@ -40,7 +42,9 @@ def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def evaluated(path: MarketPath, periods: Periods = PERIODS) -> Evaluation:
-    return evaluate(path, POLICY, periods, np.random.default_rng(5), lambda done, total: None)
+    return evaluate(
+        path, POLICY, periods, generator=np.random.default_rng(5), progress=lambda done, total: None
+    )
 
 
 def score(evaluation: Evaluation, candidate: str, sample: str = "choice", horizon: int = 1) -> Score:
@@ -60,7 +64,7 @@ def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> 
     assert fast.qlike < slow.qlike
     assert fast.targeting is not None
     assert slow.targeting is not None
-    assert fast.targeting.churn > slow.targeting.churn
+    assert fast.targeting.turnover > slow.targeting.turnover
     constant = score(evaluation, "constant 80 %, 0.7")
     assert constant.own_gain == pytest.approx(score(evaluation, OWN).log_likelihood - constant.log_likelihood)
 
@@ -73,7 +77,7 @@ def test_options_that_know_the_regime_add_to_what_was_seen() -> None:
     assert blend.gain > 0.0
     gains = {
         (one.symbol, one.horizon): one.gain
-        for one in evaluation.implied
+        for one in evaluation.implied_gains
         if one.candidate == blend.candidate and one.sample == blend.sample
     }
     assert set(gains) == {(symbol, horizon) for symbol in SYMBOLS for horizon in (1, 7)}
@@ -126,8 +130,8 @@ def test_an_asset_without_any_price_is_left_out() -> None:
 @pytest.mark.usefixtures("few_candidates")
 def test_without_recorded_options_nothing_is_judged_with_them() -> None:
     evaluation = evaluated(replace(market(230), implied=()))
-    assert not evaluation.implied
-    assert not any(one.implied for one in evaluation.samples)
+    assert not evaluation.implied_gains
+    assert not any(one.with_options for one in evaluation.samples)
     assert "% IV" not in " ".join(one.candidate for one in evaluation.scores)
 
 
@@ -135,7 +139,11 @@ def test_without_recorded_options_nothing_is_judged_with_them() -> None:
 def test_progress_counts_up_to_its_total() -> None:
     told: list[tuple[int, int]] = []
     evaluate(
-        market(230), POLICY, PERIODS, np.random.default_rng(5), lambda done, total: told.append((done, total))
+        market(230),
+        POLICY,
+        PERIODS,
+        generator=np.random.default_rng(5),
+        progress=lambda done, total: told.append((done, total)),
     )
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1] == max(total for _, total in told)
@@ -162,7 +170,7 @@ def test_the_strategy_is_the_first_candidate_and_absent_peers_are_named(
 
 
 def test_the_fit_weighs_recent_days_where_volatility_changes_and_sums_to_one() -> None:
-    fit = fit_har(market(300, seed=8), POLICY.estimate, day(30), day(300))
+    fit = fit_har(market(300, seed=8), POLICY.estimate, start=day(30), end=day(300))
     assert fit is not None
     assert sum(fit.weights) == pytest.approx(1.0)
     assert fit.weights[0] > 0.5
@@ -170,10 +178,10 @@ def test_the_fit_weighs_recent_days_where_volatility_changes_and_sums_to_one() -
 
 
 def test_a_constant_volatility_needs_no_scale() -> None:
-    fit = fit_har(market(300, regimes=False), POLICY.estimate, day(30), day(300))
+    fit = fit_har(market(300, regimes=False), POLICY.estimate, start=day(30), end=day(300))
     assert fit is not None
     assert fit.scale == pytest.approx(1.0, abs=0.03)
 
 
 def test_too_few_days_give_no_fit() -> None:
-    assert fit_har(market(80), POLICY.estimate, day(30), day(60)) is None
+    assert fit_har(market(80), POLICY.estimate, start=day(30), end=day(60)) is None

@@ -9,7 +9,7 @@ import pytest
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.path import MarketPath
-from keeper.evaluate.history import Past, midnights, of_assets, outcome
+from keeper.evaluate.history import PointInTimeHistory, midnights, of_assets, realised_outcome
 from tests.evaluate.markets import day, market
 from tests.factories import DAY
 
@@ -28,7 +28,7 @@ def altered_from(path: MarketPath, when: int) -> MarketPath:
 def test_nothing_later_is_seen() -> None:
     path = market(60)
     altered = altered_from(path, day(40))
-    seen, same = (Past(one, 20 * DAY, UNDERLYINGS).at(40) for one in (path, altered))
+    seen, same = (PointInTimeHistory(one, 20 * DAY, UNDERLYINGS).at(40) for one in (path, altered))
     np.testing.assert_array_equal(seen.evidence.bars.closes, same.evidence.bars.closes)
     np.testing.assert_array_equal(seen.daily_closes, same.daily_closes)
     np.testing.assert_array_equal(seen.daily_implied, same.daily_implied)
@@ -37,7 +37,7 @@ def test_nothing_later_is_seen() -> None:
 
 
 def test_the_window_is_as_long_as_the_live_keepers() -> None:
-    bars = Past(market(60), 20 * DAY, UNDERLYINGS).at(40).evidence.bars
+    bars = PointInTimeHistory(market(60), 20 * DAY, UNDERLYINGS).at(40).evidence.bars
     assert bars.closes.shape == (20 * 24, 3)
     assert bars.times[0] == day(20) + 3_600
 
@@ -46,7 +46,7 @@ def test_the_reading_is_the_last_one_known() -> None:
     path = market(60)
     btc = path.implied[0]
     old = replace(btc, times=btc.times[: 30 * 24], volatility=btc.volatility[: 30 * 24])
-    seen = Past(replace(path, implied=(old,)), 20 * DAY, UNDERLYINGS).at(40)
+    seen = PointInTimeHistory(replace(path, implied=(old,)), 20 * DAY, UNDERLYINGS).at(40)
     (reading,) = seen.evidence.implied
     assert (reading.underlying, reading.observed_at) == ("BTC", day(30) - 3_600)
     assert np.isnan(seen.daily_implied[:, 1:]).all()
@@ -54,21 +54,21 @@ def test_the_reading_is_the_last_one_known() -> None:
 
 def test_what_came_is_the_return_and_the_realised_covariance_of_the_days_after() -> None:
     path = market(30)
-    came = outcome(path, 7)
+    came = realised_outcome(path, 7)
     at = midnights(path)
     start, end = at[10], at[17]
     moves = np.diff(np.log(path.closes[start : end + 1]), axis=0)
     np.testing.assert_allclose(moves.sum(axis=0), came.returns[10], rtol=1e-9)
-    np.testing.assert_allclose(moves.T @ moves, came.realised[10], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(moves.T @ moves, came.covariance[10], rtol=1e-6, atol=1e-12)
     assert np.isnan(came.returns[-7:]).all()
-    assert np.isnan(came.realised[-7:]).all()
+    assert np.isnan(came.covariance[-7:]).all()
 
 
 def test_a_day_without_a_price_has_no_outcome() -> None:
     path = market(30, late_days=12)
-    came = outcome(path, 1)
+    came = realised_outcome(path, 1)
     assert np.isnan(came.returns[11, 2])
-    assert np.isnan(came.realised[11]).all()
+    assert np.isnan(came.covariance[11]).all()
     assert np.isfinite(came.returns[12]).all()
 
 

@@ -12,7 +12,8 @@ import pytest
 from keeper.domain.policy import Policy
 from keeper.evaluate import candidates as candidates_module
 from keeper.evaluate.candidates import BASE, OWN
-from keeper.evaluate.evaluate import Periods, evaluate
+from keeper.evaluate.evaluate import evaluate
+from keeper.evaluate.samples import Periods
 from keeper.recorded.path import recorded_path
 from keeper.recorded.prices import PRICE_FILE
 from keeper.settings.load import load_strategy
@@ -43,7 +44,9 @@ def test_the_shipped_estimator_beats_plain_ewmas_on_recorded_prices(monkeypatch:
         DATA, symbols, datetime(2020, 9, 1), datetime(2022, 7, 1), strategy.estimate.max_gap_s
     )
     periods = Periods(seconds(2020, 9), seconds(2022, 7), seconds(2022, 7), seconds(2022, 7))
-    evaluation = evaluate(path, strategy, periods, np.random.default_rng(1), lambda done, total: None)
+    evaluation = evaluate(
+        path, strategy, periods, generator=np.random.default_rng(1), progress=lambda done, total: None
+    )
 
     found = {
         one.candidate: one

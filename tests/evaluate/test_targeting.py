@@ -33,7 +33,7 @@ def test_an_exact_forecaster_is_on_target_and_never_trades() -> None:
     found = targeting(target_weights(forecast, BUDGETS, 0.6), forecast / 365, 0.6)
     assert found.realised == pytest.approx(1.0)
     assert found.error == pytest.approx(0.0, abs=1e-12)
-    assert found.churn == 0.0
+    assert found.turnover == 0.0
 
 
 def test_half_the_volatility_forecast_is_twice_the_volatility_held() -> None:
@@ -52,7 +52,9 @@ def test_breaches_are_counted_at_the_worst_moment_of_the_hold() -> None:
     path = replace(path, closes=closes, lows=lows)
     starts = midnights(path)
     weights = np.full((starts.size, 3), 1 / 3)
-    found = {one.bound: one for one in breaches(path, starts, weights, np.full(starts.size, 0.5), DAY)}
+    half = np.full(starts.size, 0.5)
+    counted = breaches(path, starts=starts, weights=weights, volatilities=half, hold_s=DAY)
+    found = {result.bound: result for result in counted}
     # 50 % a year is 2.6 % a day: 10 sigmas are 26 %.
     assert found["10 σ"].starts == 10
     assert (found["10 σ"].at_closes, found["10 σ"].at_lows) == pytest.approx((0.1, 0.2))
@@ -64,4 +66,5 @@ def test_a_hold_that_the_path_does_not_reach_the_end_of_is_left_out() -> None:
     path = market(10)
     starts = midnights(path)[-2:]
     weights, volatilities = np.full((2, 3), 1 / 3), np.full(2, 0.5)
-    assert {one.starts for one in breaches(path, starts, weights, volatilities, 12 * HOUR)} == {1}
+    counted = breaches(path, starts=starts, weights=weights, volatilities=volatilities, hold_s=12 * HOUR)
+    assert {bound.starts for bound in counted} == {1}

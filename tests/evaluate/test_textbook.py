@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from keeper.evaluate import textbook
-from keeper.evaluate.history import Past, Seen
+from keeper.evaluate.history import PointInTimeData, PointInTimeHistory
 from keeper.evaluate.peers import ESTIMATORS, peers
 from tests.evaluate.markets import market
 from tests.factories import DAY
 
 
-def seen(days: int = 120, **changes: object) -> Seen:
-    return Past(market(days + 5, **changes), 100 * DAY, ("BTC", "ETH", None)).at(days)  # type: ignore[arg-type]
+def seen(days: int = 120, **changes: object) -> PointInTimeData:
+    return PointInTimeHistory(market(days + 5, **changes), 100 * DAY, ("BTC", "ETH", None)).at(days)  # type: ignore[arg-type]
 
 
 def test_rolling_is_the_sample_covariance_of_sixty_days() -> None:
