@@ -194,7 +194,7 @@ def open_for_bars(url: str) -> Iterator[Journal]:
     try:
         journal = Journal.open(url)
     except AlreadyRunning:
-        journal = Journal.open_beside(url)
+        journal = Journal.open_to_append(url)
     with journal:
         yield journal
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
     """In the journal where it can be written, else by the pause file. Every pause now in force."""
     try:
-        with Journal.open_beside(settings.journal_url) as journal:
+        with Journal.open_to_append(settings.journal_url) as journal:
             switches = Switches(journal, SystemClock().now)
             switches.pause(OPERATOR, reason)
             return (*switches.pauses(), *paused_by_file(settings.pause_file))
@@ -42,7 +42,7 @@ def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
     if lifted:
         settings.pause_file.unlink()
     try:
-        with Journal.open_beside(settings.journal_url) as journal:
+        with Journal.open_to_append(settings.journal_url) as journal:
             return (*Switches(journal, SystemClock().now).resume(reason), *lifted)
     except JournalUnwritable:
         if lifted:

@@ -1,4 +1,4 @@
-"""Intents, signed attempts and receipts. Constraints of the database, not code, make doubles impossible."""
+"""Intents, signed attempts and receipts. Constraints of the database prevent double rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from keeper.domain.tx import (
     Receipt,
 )
 from keeper.journal import schema
-from keeper.journal.chain import Entry
 from keeper.journal.codec import decode, encode
+from keeper.journal.hash_chain import Entry
 from keeper.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class StoredAttempts:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        found = _intent(row)
-        receipts = self.receipts(found.intent_id)
-        return (found, receipts[-1]) if receipts else None
+        intent = _intent(row)
+        receipts = self.receipts(intent.intent_id)
+        return (intent, receipts[-1]) if receipts else None
 
     def spent(self, chain_id: int, sender: str, since: int) -> DailyUsage:
         """What was decided on after ``since`` (the chain's time, Unix seconds) has used up. What is in flight counts as
@@ -213,7 +213,7 @@ class StoredAttempts:
                 entry.add(schema.receipts, _receipt_row(receipt))
             was = _status(entry.connection, receipt.intent_id)
             if was is IntentStatus.SUPERSEDED:
-                self._make_way(entry, receipt.intent_id)
+                self._displace_successors(entry, receipt.intent_id)
             if was is not IntentStatus.MINED:
                 _move(entry, receipt.intent_id, IntentStatus.MINED, self._at())
 
@@ -225,13 +225,13 @@ class StoredAttempts:
             row = {"chain_id": chain_id, "sender": sender.lower(), "nonce": nonce, "at": self._at()}
             entry.add(schema.adopted_nonces, row)
 
-    # --------------------------------------------------------------------- inside
+    # -------------------------------------------------------------------- helpers
 
     def _at(self) -> int:
         return int(self._now())
 
-    def _make_way(self, entry: Entry, intent_id: str) -> None:
-        """What superseded an intent that is mined after all has lost its nonce."""
+    def _displace_successors(self, entry: Entry, intent_id: str) -> None:
+        """The intents that superseded this one have lost its nonce, because it is mined after all."""
         table = schema.intents
         rival: str | None = intent_id
         while rival is not None:
@@ -253,13 +253,13 @@ class StoredAttempts:
             .where(table.c.chain_id == chain_id, table.c.sender == sender.lower())
             .order_by(table.c.entry.desc())
         )
-        found = []
+        intents = []
         with self._journal.reading() as connection:
             for row in connection.execute(query):
                 intent = _intent(row)
                 if intent.payload.as_of > since:
-                    found.append((intent, IntentStatus(row[4])))
-        return tuple(found)
+                    intents.append((intent, IntentStatus(row[4])))
+        return tuple(intents)
 
 
 def _intent_columns() -> Any:
@@ -319,7 +319,7 @@ def _status(connection: Connection, intent_id: str) -> IntentStatus:
 
 
 def _move(entry: Entry, intent_id: str, to: IntentStatus, at: int) -> None:
-    """The next step of an intent. What may follow what is for the database to say."""
+    """Adds an intent's next move. The database checks that it is an allowed one."""
     table = schema.moves
     last = entry.connection.execute(
         select(table.c.step, table.c.became)

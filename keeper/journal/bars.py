@@ -1,4 +1,4 @@
-"""Price history from elsewhere than the vault's feeds: ``ports.Bars`` in the journal."""
+"""Price history from other sources than the vault's feeds: ``ports.Bars`` in the journal."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from keeper.domain.record import HistoryReference
 from keeper.journal import schema
 from keeper.journal.store import Journal
 
-SAME = 1e-9
-"""Relative difference up to which two prices are one."""
+PRICE_TOLERANCE = 1e-9
+"""Relative difference up to which two prices count as the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of candles that were offered: stored, known already, or known with other prices and left out."""
+    """Counts of offered candles: stored, known already, or known with other prices and left out."""
 
     new: int
     same: int
@@ -32,23 +32,23 @@ class Added:
 
 
 class StoredBars:
-    """Bars in the journal, by symbol, length and the second at which they closed. One that is stored never changes."""
+    """Bars in the journal, by symbol, length and the second at which they closed. A stored bar never changes."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def add(self, symbol: str, source: str, candles: Sequence[Candle]) -> Added:
-        """Stores those that are not there yet, all or none. What another source says of a known bar is counted and
-        dropped: both may be right. Raises JournalUnwritable, also for a candle off its grid or without a price."""
+        """Stores the new ones, all or none. A known bar with other prices, from another source, is counted and dropped.
+        Raises JournalUnwritable, also for a candle off its grid or without a price."""
         known = self._known(symbol, candles)
         new: dict[tuple[int, int], Candle] = {}
         same = different = 0
         for candle in candles:
             key = (candle.seconds, candle.closed_at)
-            there = known.get(key) or new.get(key)
-            if there is None:
+            earlier = known.get(key) or new.get(key)
+            if earlier is None:
                 new[key] = candle
-            elif _agree(there, candle):
+            elif _agree(earlier, candle):
                 same += 1
             else:
                 different += 1
@@ -59,8 +59,8 @@ class StoredBars:
         return Added(len(new), same, different)
 
     def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
-        """ports.Bars. Of every length; those that closed together, the shortest first."""
-        found: dict[str, list[Candle]] = {}
+        """ports.Bars. Bars of every length; of those that closed together the shortest first."""
+        candles: dict[str, list[Candle]] = {}
         table = schema.bars
         query = (
             select(table)
@@ -69,8 +69,8 @@ class StoredBars:
         )
         with self._journal.reading() as connection:
             for row in connection.execute(query).mappings():
-                found.setdefault(row["symbol"], []).append(_candle(row))
-        return {symbol: tuple(candles) for symbol, candles in found.items()}
+                candles.setdefault(row["symbol"], []).append(_candle(row))
+        return {symbol: tuple(listed) for symbol, listed in candles.items()}
 
     def span(self, symbol: str) -> tuple[int, int] | None:
         """When the first and the last stored bar closed; None without any."""
@@ -83,7 +83,7 @@ class StoredBars:
         return None if first is None else (first, last)
 
     def sources(self, symbol: str, since: int) -> Mapping[tuple[int, int], str]:
-        """Where the bars closed at or after ``since`` are from, by length and the second at which they closed."""
+        """Source of each bar that closed at or after ``since``, by length and the second at which it closed."""
         table = schema.bars
         query = select(table.c.seconds, table.c.closed_at, table.c.source).where(
             table.c.symbol == symbol, table.c.closed_at >= since
@@ -96,20 +96,20 @@ class StoredBars:
         return tuple(
             HistoryReference(
                 symbol=symbol,
-                since=found[0].closed_at,
-                until=found[-1].closed_at,
-                count=len(found),
-                sha256=self.digest(found),
+                since=listed[0].closed_at,
+                until=listed[-1].closed_at,
+                count=len(listed),
+                sha256=self.digest(listed),
             )
-            for symbol, found in sorted(candles.items())
-            if found
+            for symbol, listed in sorted(candles.items())
+            if listed
         )
 
     def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
-        """What ``closes`` gave when the reference was made.
+        """The bars that ``closes`` returned when the reference was made.
 
-        Bars may have been added in between since. Entries are committed in the order of their numbers, so what was
-        there then are the first ``count`` by entry.
+        Bars may have been added since. Entries are committed in the order of their numbers, so the bars of that time
+        are the first ``count`` by entry.
         """
         table = schema.bars
         query = (
@@ -122,12 +122,12 @@ class StoredBars:
             .limit(reference.count)
         )
         with self._journal.reading() as connection:
-            found = [_candle(row) for row in connection.execute(query).mappings()]
-        return tuple(sorted(found, key=lambda one: (one.closed_at, one.seconds)))
+            stored = [_candle(row) for row in connection.execute(query).mappings()]
+        return tuple(sorted(stored, key=lambda candle: (candle.closed_at, candle.seconds)))
 
     def digest(self, candles: Iterable[Candle]) -> str:
-        """SHA-256 over ``seconds closed_at close`` lines, closes in hexadecimal: every bit counts."""
-        lines = "".join(f"{one.seconds} {one.closed_at} {one.close.hex()}\n" for one in candles)
+        """SHA-256 over ``seconds closed_at close`` lines, with closes in hexadecimal so that every bit counts."""
+        lines = "".join(f"{candle.seconds} {candle.closed_at} {candle.close.hex()}\n" for candle in candles)
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def _known(self, symbol: str, candles: Sequence[Candle]) -> Mapping[tuple[int, int], Candle]:
@@ -139,15 +139,15 @@ class StoredBars:
             table.c.symbol == symbol, table.c.closed_at.between(min(times), max(times))
         )
         with self._journal.reading() as connection:
-            found = [_candle(row) for row in connection.execute(query).mappings()]
-        return {(one.seconds, one.closed_at): one for one in found}
+            stored = [_candle(row) for row in connection.execute(query).mappings()]
+        return {(candle.seconds, candle.closed_at): candle for candle in stored}
 
 
-def _agree(one: Candle, other: Candle) -> bool:
-    """Wherever both say a price."""
+def _agree(candle: Candle, other: Candle) -> bool:
+    """Whether all prices that both have are the same."""
     return all(
-        math.isclose(price, again, rel_tol=SAME, abs_tol=0.0)
-        for price, again in zip(_prices(one), _prices(other), strict=True)
+        math.isclose(price, again, rel_tol=PRICE_TOLERANCE, abs_tol=0.0)
+        for price, again in zip(_prices(candle), _prices(other), strict=True)
         if not (math.isnan(price) or math.isnan(again))
     )
 

@@ -1,5 +1,5 @@
-"""Price history in files: CSV, and Parquet where pyarrow is installed. What is wrong in a file is named with its line;
-then nothing of it is taken."""
+"""Price history in CSV files, and in Parquet files if pyarrow is installed. An error names its line, and then no row of
+the file is used."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STAMPS = {"closed_at": "close", "ts_close_utc": "close", "open_time": "open", "time": None}
-"""Columns that hold the time, the first that is there counts; which end of the bar it is, None: to be said."""
+"""Columns with the time, and which end of the bar it is; None if ``--time`` must say so. The first column of these
+counts."""
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("symbol", "closed_at", "close", "source")
 MILLISECONDS_FROM = 10**11
 EARLIEST = 1_230_768_000  # 2009: before it no such asset had a price, so such a number is no Unix second
-_WHOLE_NUMBER = re.compile(r"(\d{1,15})(\.0*)?")
+_INTEGER_TEXT = re.compile(r"(\d{1,15})(\.0*)?")
 
 Row = tuple[int, dict[str, str]]
-"""A line's number and its cells by lower-case column."""
+"""A line number and its cells by lower-case column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def read(path: Path, seconds: int, now: int, stamped: str | None = None) -> File
 
     ``stamped`` says whether a column ``time`` is the bar's "open" or its "close". Raises BadInput.
     """
-    found: dict[tuple[str, int], tuple[int, Candle]] = {}
+    rows: dict[tuple[str, int], tuple[int, Candle]] = {}
     repeated = unfinished = without_zone = 0
     for line, cells in _rows(path):
         where = f"{path.name}, line {line}"
@@ -75,7 +76,7 @@ def read(path: Path, seconds: int, now: int, stamped: str | None = None) -> File
             unfinished += 1
             continue
         key = (cells.get("symbol", ""), closed_at)
-        first = found.setdefault(key, (line, candle))
+        first = rows.setdefault(key, (line, candle))
         if first[0] != line:
             repeated += 1
             if not _equal(first[1], candle):
@@ -84,10 +85,10 @@ def read(path: Path, seconds: int, now: int, stamped: str | None = None) -> File
                     "Take the wrong one out.",
                 )
     candles: dict[str, tuple[Candle, ...]] = {}
-    for symbol in sorted({symbol for symbol, _ in found}):
-        times = sorted(at for name, at in found if name == symbol)
+    for symbol in sorted({symbol for symbol, _ in rows}):
+        times = sorted(at for name, at in rows if name == symbol)
         _require_step(path, times, seconds)
-        candles[symbol] = tuple(found[(symbol, at)][1] for at in times)
+        candles[symbol] = tuple(rows[(symbol, at)][1] for at in times)
     return FileBars(candles, repeated, unfinished, without_zone)
 
 
@@ -197,7 +198,7 @@ def _moment(cells: Mapping[str, str], where: str, stamped: str | None) -> tuple[
     _end(cells, where, stamped)
     text = next(cells[name] for name in STAMPS if name in cells)
     zoned, second = True, math.nan
-    number = _WHOLE_NUMBER.fullmatch(text)
+    number = _INTEGER_TEXT.fullmatch(text)
     if number is not None:
         second = int(number[1])
         second = second / 1000 if second >= MILLISECONDS_FROM else second
@@ -229,13 +230,13 @@ def _price(cells: Mapping[str, str], name: str, where: str) -> float:
     return price
 
 
-def _equal(one: Candle, other: Candle) -> bool:
-    pairs = [(getattr(one, name), getattr(other, name)) for name in PRICES]
+def _equal(candle: Candle, other: Candle) -> bool:
+    pairs = [(getattr(candle, name), getattr(other, name)) for name in PRICES]
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
 
 
 def _require_step(path: Path, times: Sequence[int], seconds: int) -> None:
-    """Daily rows taken for hourly ones would be a bar and 23 gaps each, and off by a day where opens are given."""
+    """Daily rows read as hourly ones would be one bar and 23 gaps each, and off by a day if they have opening times."""
     step = min((later - earlier for earlier, later in pairwise(times)), default=seconds)
     if step != seconds:
         _refuse(

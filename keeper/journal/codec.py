@@ -1,8 +1,8 @@
-"""Domain values as canonical JSON and back, exactly.
+"""Domain values as canonical JSON, and back without loss.
 
 Integers of any size stay integers, floats come back to the same bits (infinite and NaN as words), enums as
-their values, tuples as arrays, dataclasses as objects in field order. One value has one text: hashes of it
-mean something.
+their values, tuples as arrays, dataclasses as objects in field order. Equal values have equal text, so hashes can be
+compared.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _WORDS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 def encode(value: Value, kind: type[Value]) -> bytes:
-    """Canonical JSON of a dataclass's value, UTF-8. Raises TypeError for a value that is not of ``kind``."""
+    """Canonical JSON of a dataclass, UTF-8. Raises TypeError if the value is not of ``kind``."""
     if not isinstance(value, kind):
         raise TypeError(f"{type(value).__name__} is not {kind.__name__}")
     return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def decode(body: bytes, kind: type[Value]) -> Value:
-    """What ``encode`` wrote. Raises ValueError, KeyError or TypeError where it is something else."""
+    """The value that ``encode`` wrote. Raises ValueError, KeyError or TypeError for other content."""
     decoder: Decode = _decoder(cast(Hashable, kind))
     return cast(Value, decoder(json.loads(body)))
 
@@ -66,7 +66,7 @@ def _decoder(kind: Any) -> Decode:
         return _dataclass_decoder(cast(type[Any], kind))
     if issubclass(kind, StrEnum):
         return cast(Decode, kind)
-    return _float if kind is float else _exactly(kind)
+    return _float if kind is float else _strict(kind)
 
 
 def _tuple_decoder(arguments: tuple[Any, ...]) -> Decode:
@@ -91,7 +91,7 @@ def _float(raw: Any) -> float:
     return _WORDS[raw] if isinstance(raw, str) else float(raw)
 
 
-def _exactly(kind: type[Any]) -> Decode:
+def _strict(kind: type[Any]) -> Decode:
     def check(raw: Any) -> Any:
         if type(raw) is not kind:
             raise TypeError(f"{raw!r:.40} is not {kind.__name__}")

@@ -1,4 +1,4 @@
-"""The two databases that a journal can live in: how each commits durably, locks and queues its writers."""
+"""The journal in SQLite and in PostgreSQL: durable commits, the lock of the one writer, and queued writers."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ _REASONS = {
 
 
 class Database(ABC):
-    """``name`` says which, without a password. ``reader`` is for reading."""
+    """``name`` is shown to operators and has no password. ``reader`` is for reading."""
 
     name: str
     reader: Engine
 
     @abstractmethod
     def locked(self) -> AbstractContextManager[None]:
-        """The lock of the one writer, until left or until the process dies. Raises AlreadyRunning."""
+        """Holds the lock of the one writer until the block is left or the process dies. Raises AlreadyRunning."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Connection]:
-        """One transaction that no other writer's overlaps, durable when the block is left."""
+        """One transaction; no other one runs at the same time. It is durable when the block is left."""
 
     @abstractmethod
     def require_there(self) -> None:
-        """Raises JournalUnwritable where there is no journal yet."""
+        """Raises JournalUnwritable if there is no journal yet."""
 
     @abstractmethod
     def dispose(self) -> None: ...
@@ -89,14 +89,14 @@ class SqliteFile(Database):
 
     def require_there(self) -> None:
         if not self._path.exists():
-            raise _nothing_there(self.name)
+            raise _no_journal(self.name)
 
     def dispose(self) -> None:
         self.reader.dispose()
 
 
 class EmptyMemory(Database):
-    """What a journal that does not exist yet reads as."""
+    """An empty journal in memory, in place of one that does not exist yet."""
 
     name = "no journal"
 
@@ -106,20 +106,20 @@ class EmptyMemory(Database):
             versions.create(connection)
 
     def locked(self) -> AbstractContextManager[None]:
-        raise _nothing_there(self.name)
+        raise _no_journal(self.name)
 
     def writing(self) -> AbstractContextManager[Connection]:
-        raise _nothing_there(self.name)
+        raise _no_journal(self.name)
 
     def require_there(self) -> None:
-        raise _nothing_there(self.name)
+        raise _no_journal(self.name)
 
     def dispose(self) -> None:
         self.reader.dispose()
 
 
 class SqliteReadOnly(SqliteFile):
-    """The file as a writer leaves it; nothing of it is changed."""
+    """Reads the file and changes nothing."""
 
     @cached_property
     def reader(self) -> Engine:  # type: ignore[override]
@@ -127,7 +127,7 @@ class SqliteReadOnly(SqliteFile):
 
 
 class Postgres(Database):
-    """One connection writes and holds the journal's lock: whoever has lost the lock cannot write any more."""
+    """The connection that writes also holds the journal's lock, so a keeper that lost the lock cannot write."""
 
     def __init__(self, url: URL) -> None:
         self.name = _shown(url)
@@ -176,7 +176,7 @@ class Postgres(Database):
     def require_there(self) -> None:
         with self.reader.connect() as connection:
             if versions.stored_version(connection) is None:
-                raise _nothing_there(self.name)
+                raise _no_journal(self.name)
 
     def dispose(self) -> None:
         self.reader.dispose()
@@ -201,7 +201,7 @@ def for_reading(url: str) -> Database:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
-        return EmptyMemory() if not path.exists() or _has_nothing(path) else SqliteReadOnly(path)
+        return EmptyMemory() if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
     database = Postgres(parsed)
     try:
         with database.reader.connect() as connection:
@@ -211,14 +211,14 @@ def for_reading(url: str) -> Database:
     return database if there else EmptyMemory()
 
 
-def _has_nothing(path: Path) -> bool:
-    """Whether a file was begun and never written to: a keeper was stopped while it made its journal."""
+def _has_no_tables(path: Path) -> bool:
+    """Whether the file has no tables, because a keeper was stopped while it created its journal."""
     database = SqliteReadOnly(path)
     try:
         with database.reader.connect() as connection:
             return not inspect(connection).get_table_names()
     except SQLAlchemyError:
-        return False  # what is no database is for the journal to name
+        return False  # opening the journal names the cause
     finally:
         database.dispose()
 
@@ -287,7 +287,7 @@ def _sqlite(url: str, *, configured: bool = True) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say so, below
+        connection.isolation_level = None  # _begin starts the transactions
         cursor = connection.cursor()
         if configured:
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -304,11 +304,11 @@ def _sqlite(url: str, *, configured: bool = True) -> Engine:
 
 
 def _queue(connection: Connection) -> None:
-    """Writers one after another: each entry's hash needs the one before."""
+    """Lets writers run one after another, because each entry's hash needs the one before."""
     connection.execute(text(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK + 1})"))
 
 
-def _nothing_there(name: str) -> JournalUnwritable:
+def _no_journal(name: str) -> JournalUnwritable:
     return JournalUnwritable(
         f"{name}: there is no journal yet", remedy="Start the keeper once, or use the pause file."
     )

@@ -1,4 +1,4 @@
-"""Locks that are files: held until released or until the process dies, however it dies."""
+"""File locks. The operating system releases them when the process ends, also after `kill -9`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executed swaps, one row each: written with the record that tells of them, read back for what trading costs."""
+"""Executed swaps, one row each. They are written with their decision record, and read to learn trading costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keeper.journal.store import Journal
 
 
 def rows(record: DecisionRecord) -> Iterator[dict[str, Any]]:
-    """Of table ``fills``. Raw amounts are text: they do not fit 64 bits."""
+    """Rows of table ``fills``. Raw amounts are text, because they do not fit 64 bits."""
     for place, swap in enumerate(record.executed_swaps):
         yield {
             "record_id": record.record_id,
@@ -35,21 +35,21 @@ def rows(record: DecisionRecord) -> Iterator[dict[str, Any]]:
 
 
 class StoredFills:
-    """``ports.Legs`` on the journal."""
+    """``ports.ExecutedSwaps`` on the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def latest(self, limit: int) -> tuple[ExecutedSwap, ...]:
-        """ports.Legs. Raises JournalCorrupt."""
+        """ports.ExecutedSwaps. Raises JournalCorrupt."""
         table = schema.fills
         query = select(table).order_by(table.c.entry.desc(), table.c.place.desc()).limit(limit)
         with self._journal.reading() as connection:
-            found = [_leg(dict(row)) for row in connection.execute(query).mappings()]
-        return tuple(reversed(found))
+            swaps = [_swap(dict(row)) for row in connection.execute(query).mappings()]
+        return tuple(reversed(swaps))
 
 
-def _leg(row: Mapping[str, Any]) -> ExecutedSwap:
+def _swap(row: Mapping[str, Any]) -> ExecutedSwap:
     simulated = row["simulated_out"]
     try:
         return ExecutedSwap(

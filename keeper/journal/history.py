@@ -1,4 +1,4 @@
-"""The price history that the journal holds, as the estimate sees it."""
+"""The price history in the journal, sampled as the estimate uses it."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def stored_history(
         history_s=history_s,
         max_gap_s=policy.max_gap_s,
     )
-    found = bars.closes(symbols, since)
-    candles = {symbol: candles_on_grid(found.get(symbol, ()), policy.bar_seconds) for symbol in symbols}
+    closes = bars.closes(symbols, since)
+    candles = {symbol: candles_on_grid(closes.get(symbol, ()), policy.bar_seconds) for symbol in symbols}
     named = {symbol: bars.sources(symbol, since) for symbol in symbols}
     sources = {
         symbol: {at: named[symbol][(candle.seconds, at)] for at, candle in kept.items()}
         for symbol, kept in candles.items()
     }
-    return History(from_rounds, with_earlier_candles(from_rounds, found), candles, sources)
+    return History(from_rounds, with_earlier_candles(from_rounds, closes), candles, sources)
 
 
 def closes_with_sources(history: History, symbols: Sequence[str]) -> list[ExportedClose]:

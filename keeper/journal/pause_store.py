@@ -11,12 +11,11 @@ from keeper.journal.attempts import StoredAttempts
 from keeper.journal.switches import Switches
 
 OPERATOR = "operator"
-MOST_OF_FILE = 500
+MAX_REASON_CHARS = 500
 
 
 class StoredPauses:
-    """Of one key on one chain. ``keeps`` False: looks only, as a simulation must; what would pause the keeper then
-    shows as a limit that is not kept."""
+    """For one key on one chain. ``keeps`` is False for a simulation, which never pauses the keeper."""
 
     def __init__(
         self,
@@ -52,16 +51,16 @@ class StoredPauses:
 
 
 def paused_by_file(path: Path) -> tuple[Pause, ...]:
-    """A pause while the file is there, readable or not; its first line is the reason."""
+    """A pause while the file exists, readable or not. Its first line is the reason."""
     try:
         since = int(path.stat().st_mtime)
     except FileNotFoundError:
         return ()
     except OSError as error:
-        return (Pause(PausedBy.FILE, OPERATOR, f"{path} cannot be looked at: {error.strerror}", 0),)
+        return (Pause(PausedBy.FILE, OPERATOR, f"{path} cannot be read: {error.strerror}", 0),)
     try:
         with path.open(encoding="utf-8") as content:
-            reason = content.readline(MOST_OF_FILE).strip()
+            reason = content.readline(MAX_REASON_CHARS).strip()
     except (OSError, UnicodeDecodeError):
         reason = "the pause file cannot be read"
     return (Pause(PausedBy.FILE, OPERATOR, reason, since),)

@@ -1,4 +1,4 @@
-"""Decision records: one row for each cycle, and with it one for each swap that it executed."""
+"""Decision records: one row per cycle, and one row per swap that it executed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CYCLES_BACK = 50
 
 
 class StoredRecords:
-    """``ports.Records`` on the journal, and how to read them again."""
+    """``ports.Records`` on the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -46,7 +46,7 @@ class StoredRecords:
             return tuple(_record(body) for body in bodies)
 
     def last_inputs(self) -> CycleInputs | None:
-        """ports.Records. Looks back over some cycles that failed before they had inputs."""
+        """ports.Records. Skips recent cycles that failed before they had inputs."""
         table = schema.records
         query = select(table.c.body).order_by(table.c.entry.desc()).limit(_CYCLES_BACK)
         with self._journal.reading() as connection:
@@ -57,18 +57,18 @@ class StoredRecords:
         return None
 
     def record(self, record_id: str) -> DecisionRecord:
-        """By its id or the beginning of it. Raises RecordNotFound when none or several begin so."""
+        """By its id or the beginning of it. Raises RecordNotFound if none or several match."""
         table = schema.records
         begins = table.c.record_id.startswith(record_id, autoescape=True)
         query = select(table.c.body).where(begins).limit(2)
         with self._journal.reading() as connection:
-            found = list(connection.execute(query).scalars())
-        if len(found) != 1:
+            bodies = list(connection.execute(query).scalars())
+        if len(bodies) != 1:
             raise RecordNotFound(
-                f"record {record_id}: {'no record begins so' if not found else 'several records begin so'}",
+                f"record {record_id}: {'no record matches' if not bodies else 'several records match'}",
                 remedy="`keeper journal list` shows the records; give more of the id.",
             )
-        return _record(found[0])
+        return _record(bodies[0])
 
 
 def _record(body: bytes) -> DecisionRecord:

@@ -1,4 +1,4 @@
-"""``ports.Rounds``: in the journal, or on top of it in memory."""
+"""``ports.Rounds``: in the journal, or in memory on top of it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class StoredRounds:
                 "answer": str(r.answer),
                 "updated_at": r.updated_at,
             }
-            for symbol, found in new.items()
-            for r in self.unknown(symbol, found)
+            for symbol, rounds in new.items()
+            for r in self.unknown(symbol, rounds)
         ]
         if rows:
             with self._journal.appending("rounds") as entry:
@@ -62,31 +62,31 @@ class StoredRounds:
             .where(table.c.updated_at >= timestamp)
             .order_by(table.c.symbol, table.c.updated_at)
         )
-        found: dict[str, list[Round]] = {}
+        rounds: dict[str, list[Round]] = {}
         with self._journal.reading() as connection:
             for symbol, round_id, answer, updated_at in connection.execute(query):
-                found.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
-        return {symbol: _in_order(listed) for symbol, listed in found.items()}
+                rounds.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
+        return {symbol: _in_order(listed) for symbol, listed in rounds.items()}
 
     def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
         return references(rounds)
 
-    def unknown(self, symbol: str, found: Sequence[Round]) -> list[Round]:
-        """Those that are not stored yet. Raises JournalCorrupt when a stored one says something else."""
+    def unknown(self, symbol: str, rounds: Sequence[Round]) -> list[Round]:
+        """Rounds that are not stored yet. Raises JournalCorrupt if a stored round has other values."""
         table = schema.rounds
         stored: dict[int, tuple[int, int]] = {}
         with self._journal.reading() as connection:
-            for start in range(0, len(found), _CHUNK):
-                wanted = [str(r.round_id) for r in found[start : start + _CHUNK]]
+            for start in range(0, len(rounds), _CHUNK):
+                round_ids = [str(r.round_id) for r in rounds[start : start + _CHUNK]]
                 query = select(table.c.round_id, table.c.answer, table.c.updated_at).where(
-                    table.c.symbol == symbol, table.c.round_id.in_(wanted)
+                    table.c.symbol == symbol, table.c.round_id.in_(round_ids)
                 )
                 stored |= {int(row[0]): (int(row[1]), row[2]) for row in connection.execute(query)}
-        return _checked(symbol, found, stored)
+        return _checked(symbol, rounds, stored)
 
 
 class MemoryRounds:
-    """New rounds kept in memory over those already stored, if any: a simulation changes nothing."""
+    """For --simulate. Reads stored rounds and keeps new ones in memory."""
 
     def __init__(self, stored: StoredRounds | None = None) -> None:
         self._stored = stored
@@ -94,44 +94,44 @@ class MemoryRounds:
 
     def last_known(self) -> Mapping[str, int]:
         known = dict(self._stored.last_known()) if self._stored is not None else {}
-        for symbol, found in self._new.items():
-            known[symbol] = max(found.values(), key=lambda r: (r.updated_at, r.round_id)).round_id
+        for symbol, rounds in self._new.items():
+            known[symbol] = max(rounds.values(), key=lambda r: (r.updated_at, r.round_id)).round_id
         return known
 
     def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
         for symbol, given in new.items():
-            found = given if self._stored is None else self._stored.unknown(symbol, given)
+            rounds = given if self._stored is None else self._stored.unknown(symbol, given)
             kept = self._new.get(symbol, {})
             stored = {round_id: (r.answer, r.updated_at) for round_id, r in kept.items()}
-            added = {r.round_id: r for r in _checked(symbol, found, stored)}
+            added = {r.round_id: r for r in _checked(symbol, rounds, stored)}
             if added:
                 self._new[symbol] = kept | added
 
     def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
         stored = self._stored.since(timestamp) if self._stored is not None else {}
-        merged = {symbol: list(found) for symbol, found in stored.items()}
-        for symbol, found in self._new.items():
-            recent = [r for r in found.values() if r.updated_at >= timestamp]
+        merged = {symbol: list(rounds) for symbol, rounds in stored.items()}
+        for symbol, rounds in self._new.items():
+            recent = [r for r in rounds.values() if r.updated_at >= timestamp]
             if recent:
                 merged.setdefault(symbol, []).extend(recent)
-        return {symbol: _in_order(found) for symbol, found in merged.items()}
+        return {symbol: _in_order(rounds) for symbol, rounds in merged.items()}
 
     def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
         return references(rounds)
 
 
 def references(rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-    """One per symbol that has rounds, in alphabetical order."""
+    """One reference per symbol that has rounds, in alphabetical order."""
     return tuple(
         HistoryReference(
             symbol=symbol,
-            since=found[0].updated_at,
-            until=found[-1].updated_at,
-            count=len(found),
-            sha256=digest(found),
+            since=listed[0].updated_at,
+            until=listed[-1].updated_at,
+            count=len(listed),
+            sha256=digest(listed),
         )
-        for symbol, found in sorted(rounds.items())
-        if found
+        for symbol, listed in sorted(rounds.items())
+        if listed
     )
 
 
@@ -145,9 +145,9 @@ def _in_order(rounds: Sequence[Round]) -> tuple[Round, ...]:
     return tuple(sorted(rounds, key=lambda r: (r.updated_at, r.round_id)))
 
 
-def _checked(symbol: str, found: Sequence[Round], stored: Mapping[int, tuple[int, int]]) -> list[Round]:
+def _checked(symbol: str, rounds: Sequence[Round], stored: Mapping[int, tuple[int, int]]) -> list[Round]:
     new = []
-    for r in found:
+    for r in rounds:
         if r.round_id not in stored:
             new.append(r)
         elif stored[r.round_id] != (r.answer, r.updated_at):

@@ -1,6 +1,6 @@
-"""The journal's tables. What must never happen is a constraint here, not an ``if`` somewhere.
+"""The journal's tables. Forbidden states are constraints here, not checks in the code.
 
-Rows are only ever added; ``intents.status`` alone is changed, and repeats the last of the intent's moves. Each row
+Rows are only added. ``intents.status`` is the only column that changes; it repeats the intent's last move. Each row
 belongs to an entry of the hash chain. Numbers that may exceed 64 bits (round ids, answers, wei) are text.
 """
 
@@ -216,7 +216,7 @@ bars = Table(
     CheckConstraint("close > 0", name="bars_have_a_price"),
     Index("bars_by_time", "symbol", "closed_at"),
 )
-"""Other sources' prices, USD; ``open``, ``high`` and ``low`` only where the source says them."""
+"""Prices of other sources, USD. ``open``, ``high`` and ``low`` are null if the source has none."""
 
 fills = Table(
     "fills",
@@ -235,7 +235,7 @@ fills = Table(
     Column("at", BigInteger, nullable=False),
     _entry(),
 )
-"""Executed swaps of a record, in its plan's order."""
+"""Executed swaps of a record, in the order of its plan."""
 
 CHAINED = (
     rounds,

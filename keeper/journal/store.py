@@ -1,4 +1,4 @@
-"""Opening the journal: one writer at a time, every commit on disk, readers that change nothing."""
+"""Opens the journal: one writer at a time, every commit on disk, and readers that change nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
 from keeper.domain.errors import JournalCorrupt, JournalUnwritable
-from keeper.journal import chain, databases, versions
-from keeper.journal.chain import Entry
+from keeper.journal import databases, hash_chain, versions
+from keeper.journal.hash_chain import Entry
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """A journal that is open. Use ``open``, ``open_beside`` or ``open_for_reading``; close it, or use it as a context
+    """An open journal, from ``open``, ``open_to_append`` or ``open_for_reading``. Close it, or use it as a context
     manager."""
 
     def __init__(self, database: Database, locks: ExitStack) -> None:
@@ -28,7 +28,7 @@ class Journal:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The one writer. Creates the journal where there is none, and migrates that of an older release.
+        """Opens as the one writer. Creates the journal where there is none, and migrates that of an older release.
 
         A commit that returned has survived a power loss. Raises InvalidSetting, AlreadyRunning (another process
         holds it), JournalUnwritable, JournalCorrupt, JournalTooNew, JournalTooOld.
@@ -44,9 +44,9 @@ class Journal:
             return journal
 
     @classmethod
-    def open_beside(cls, url: str) -> Self:
-        """For a row beside the one writer, as `keeper pause` adds it: transactions queue. Raises as ``open`` but never
-        AlreadyRunning; JournalUnwritable also where there is no journal yet."""
+    def open_to_append(cls, url: str) -> Self:
+        """Adds rows while the one writer is running, as `keeper pause` does; transactions queue. Raises as ``open``
+        except AlreadyRunning, and JournalUnwritable if there is no journal yet."""
         database = databases.at(url)
         database.require_there()
         with ExitStack() as opening:
@@ -59,8 +59,8 @@ class Journal:
 
     @classmethod
     def open_for_reading(cls, url: str) -> Self:
-        """Beside a writer, writing nothing at all. A journal that does not exist yet reads as an empty one. Raises
-        InvalidSetting, JournalCorrupt, JournalTooNew, JournalTooOld."""
+        """Changes nothing, and may run while a writer does. A journal that does not exist yet reads as an empty one.
+        Raises InvalidSetting, JournalCorrupt, JournalTooNew, JournalTooOld."""
         database = databases.for_reading(url)
         with ExitStack() as opening:
             opening.callback(database.dispose)
@@ -90,20 +90,20 @@ class Journal:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Raises JournalCorrupt when it cannot be read as a journal."""
+        """Raises JournalCorrupt if it cannot be read as a journal."""
         try:
             with self._database.reader.connect() as connection:
                 yield connection
         except DatabaseError as error:
             raise JournalCorrupt(
                 f"the journal cannot be read: {databases.reason(error)}",
-                remedy="Restore it from a backup; keep this one.",
+                remedy="Keep this one, and restore a backup.",
             ) from error
 
     def verify(self) -> int:
         """Number of entries of the hash chain. Raises JournalCorrupt naming the first that does not hold."""
         with self.reading() as connection:
-            return chain.verify(connection)
+            return hash_chain.verify(connection)
 
     @contextmanager
     def _write(self, kind: str) -> Iterator[Connection]:
@@ -119,5 +119,5 @@ class Journal:
         except SQLAlchemyError as error:
             raise JournalUnwritable(
                 f"the journal cannot be written: {databases.reason(error)}",
-                remedy="Nothing is sent without its row. Look at disk space, permissions, and the journal's own state.",
+                remedy="Nothing is sent without its row. Check disk space and permissions.",
             ) from error

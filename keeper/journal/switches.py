@@ -1,4 +1,4 @@
-"""Pauses and seals: what a person, or the keeper itself, decided for all cycles to come."""
+"""Pauses and seals. They apply to every later cycle."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Switches:
         self._now = now
 
     def pauses(self) -> tuple[Pause, ...]:
-        """Those in force, oldest first."""
+        """Pauses in force, oldest first."""
         with self._journal.reading() as connection:
             return _in_force(connection)
 
     def pause(self, cause: str, reason: str) -> bool:
-        """Pauses for a cause. False where that very pause is in force, or was lifted by a person who knew of it: only
-        something new stops the keeper again. What an operator asks for is always new."""
+        """Adds a pause. Returns False if one for this cause is in force, or if a person has already lifted one with the
+        same cause and reason. The operator may pause again with the same reason."""
         table = schema.switches
         with self._journal.appending("switch") as entry:
-            said = select(func.count()).where(
+            same_pauses = select(func.count()).where(
                 table.c.action == PAUSE, table.c.cause == cause, table.c.reason == reason
             )
             in_force = any(pause.cause == cause for pause in _in_force(entry.connection))
-            known = cause != "operator" and entry.connection.execute(said).scalar_one() > 0
+            known = cause != "operator" and entry.connection.execute(same_pauses).scalar_one() > 0
             if in_force or known:
                 return False
             entry.add(table, self._row(entry.connection, PAUSE, cause, reason))
@@ -82,12 +82,12 @@ class Switches:
 
 def _in_force(connection: Connection) -> tuple[Pause, ...]:
     table = schema.switches
-    found: list[Pause] = []
+    pauses: list[Pause] = []
     for action, cause, reason, at in connection.execute(
         select(table.c.action, table.c.cause, table.c.reason, table.c.at).order_by(table.c.number)
     ):
         if action == RESUME:
-            found.clear()
+            pauses.clear()
         else:
-            found.append(Pause(PausedBy.JOURNAL, cause, reason, at))
-    return tuple(found)
+            pauses.append(Pause(PausedBy.JOURNAL, cause, reason, at))
+    return tuple(pauses)

@@ -1,4 +1,4 @@
-"""Faults under the journal: full disk, power loss, second process, versions. Row 9 is tests/journal/test_chain."""
+"""Faults under the journal: full disk, power loss, second process, versions. Row 9 is tests/journal/test_hash_chain."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ NOW = 1_700_000_000
 DAILY = DailyPolicy(max_loss=0.02, max_turnover=6.0, max_gas_wei=10**18, max_failures=2)
 
 
-class Scene:
+class PauseSetup:
     def __init__(self, journal: Journal, folder: Path) -> None:
         self.journal = journal
         self.file = folder / "keeper.pause"
@@ -46,63 +46,63 @@ class Scene:
 
 
 @pytest.fixture
-def scene(journal_url: str, tmp_path: Path) -> Iterator[Scene]:
+def setup(journal_url: str, tmp_path: Path) -> Iterator[PauseSetup]:
     with Journal.open(journal_url) as journal:
-        yield Scene(journal, tmp_path)
+        yield PauseSetup(journal, tmp_path)
 
 
-def causes(scene: Scene) -> list[str]:
-    return [pause.cause for pause in scene.pause_store().pause_state(NOW).pauses]
+def causes(setup: PauseSetup) -> list[str]:
+    return [pause.cause for pause in setup.pause_store().pause_state(NOW).pauses]
 
 
-def test_nothing_stops_a_keeper_that_did_nothing(scene: Scene) -> None:
-    pause_state = scene.pause_store().pause_state(NOW)
+def test_nothing_stops_a_keeper_that_did_nothing(setup: PauseSetup) -> None:
+    pause_state = setup.pause_store().pause_state(NOW)
     assert pause_state.pauses == ()
     assert (pause_state.usage.loss, pause_state.usage.turnover, pause_state.usage.failures) == (0.0, 0.0, 0)
 
 
-def test_what_lost_too_much_in_a_day_pauses_and_stays_paused_when_the_day_is_over(scene: Scene) -> None:
-    scene.sent(0, loses=0.012)
-    assert causes(scene) == []
-    scene.sent(1, loses=0.012)
-    assert causes(scene) == ["day_loss"]
-    assert [pause.cause for pause in scene.pause_store().pause_state(NOW + 2 * DAY_S).pauses] == ["day_loss"]
+def test_what_lost_too_much_in_a_day_pauses_and_stays_paused_when_the_day_is_over(setup: PauseSetup) -> None:
+    setup.sent(0, loses=0.012)
+    assert causes(setup) == []
+    setup.sent(1, loses=0.012)
+    assert causes(setup) == ["day_loss"]
+    assert [pause.cause for pause in setup.pause_store().pause_state(NOW + 2 * DAY_S).pauses] == ["day_loss"]
 
 
-def test_what_is_older_than_a_day_does_not_count(scene: Scene) -> None:
-    scene.sent(0, loses=0.5, ago=DAY_S + 1)
-    assert causes(scene) == []
+def test_what_is_older_than_a_day_does_not_count(setup: PauseSetup) -> None:
+    setup.sent(0, loses=0.5, ago=DAY_S + 1)
+    assert causes(setup) == []
 
 
-def test_as_many_reverts_as_allowed_pause(scene: Scene) -> None:
-    scene.sent(0, reverts=True)
-    assert causes(scene) == []
-    scene.sent(1, reverts=True)
-    assert causes(scene) == ["day_failures"]
+def test_as_many_reverts_as_allowed_pause(setup: PauseSetup) -> None:
+    setup.sent(0, reverts=True)
+    assert causes(setup) == []
+    setup.sent(1, reverts=True)
+    assert causes(setup) == ["day_failures"]
 
 
-def test_what_a_person_lifted_does_not_pause_again_and_something_new_does(scene: Scene) -> None:
-    scene.sent(0, loses=0.03)
-    assert causes(scene) == ["day_loss"]
-    scene.switches.resume("looked at it")
-    assert causes(scene) == []
-    scene.sent(1, loses=0.03)
-    assert causes(scene) == ["day_loss"]
+def test_what_a_person_lifted_does_not_pause_again_and_something_new_does(setup: PauseSetup) -> None:
+    setup.sent(0, loses=0.03)
+    assert causes(setup) == ["day_loss"]
+    setup.switches.resume("looked at it")
+    assert causes(setup) == []
+    setup.sent(1, loses=0.03)
+    assert causes(setup) == ["day_loss"]
 
 
-def test_a_simulation_sees_and_orders_nothing(scene: Scene) -> None:
-    scene.sent(0, loses=0.03)
-    entries = scene.journal.verify()
-    assert scene.pause_store(keeps=False).pause_state(NOW).usage.loss == pytest.approx(0.03)
-    assert scene.journal.verify() == entries
+def test_a_simulation_sees_and_orders_nothing(setup: PauseSetup) -> None:
+    setup.sent(0, loses=0.03)
+    entries = setup.journal.verify()
+    assert setup.pause_store(keeps=False).pause_state(NOW).usage.loss == pytest.approx(0.03)
+    assert setup.journal.verify() == entries
 
 
-def test_the_pause_file_pauses_while_it_is_there(scene: Scene) -> None:
-    scene.file.write_text("unlock tonight\nsecond line")
-    (pause,) = scene.pause_store().pause_state(NOW).pauses
+def test_the_pause_file_pauses_while_it_is_there(setup: PauseSetup) -> None:
+    setup.file.write_text("unlock tonight\nsecond line")
+    (pause,) = setup.pause_store().pause_state(NOW).pauses
     assert (pause.by, pause.cause, pause.reason) == (PausedBy.FILE, "operator", "unlock tonight")
-    scene.file.unlink()
-    assert causes(scene) == []
+    setup.file.unlink()
+    assert causes(setup) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00"])

@@ -21,7 +21,7 @@ from keeper.journal import schema, versions
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 
-OPENINGS = (Journal.open, Journal.open_beside, Journal.open_for_reading)
+OPENINGS = (Journal.open, Journal.open_to_append, Journal.open_for_reading)
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
-"""The hash chain over all rows: what an entry covers, and whether everything is still as it was written.
+"""The hash chain over all rows, and its verification.
 
-An entry is what one transaction added. Its digest covers the content of its rows; its hash covers digest, number and
-the hash before. A changed, removed or slipped-in row breaks it. A journal cut short at its end is whole by itself: that
-it is old shows against the chain (``tx.recovery``).
+An entry covers the rows that one transaction added. Its digest covers their content; its hash covers digest, number and
+the previous entry's hash. A changed, removed or inserted row breaks the chain. A journal without its newest entries
+still verifies; ``tx.recovery`` detects it, because the blockchain has more transactions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REMEDY = "Somebody or something changed the journal. Keep it, and restore a bac
 
 
 class Entry:
-    """What one transaction adds. ``connection`` reads and updates inside it."""
+    """The rows that one transaction adds. ``connection`` reads and updates inside it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -37,7 +37,7 @@ class Entry:
         self._rows.append((table, filled | dict(row)))
 
     def write(self, kind: str) -> None:
-        """Inserts rows and the entry that covers them. Nothing added: nothing written."""
+        """Inserts the rows and the entry that covers them. Does nothing without rows."""
         if not self._rows:
             return
         newest = select(schema.entries.c.number, schema.entries.c.hash).order_by(
@@ -64,7 +64,7 @@ class Entry:
 
 
 def canonical(table: Table, row: Mapping[str, Any]) -> str:
-    """One text for one content: the table's name and its columns in order, but for those that may change."""
+    """The row as canonical text: the table's name and its columns in order, without those that may change."""
     left_out = schema.NOT_IN_DIGEST.get(table.name, ("entry",))
     values = [
         value.hex() if isinstance(value := row[column.name], bytes) else value
@@ -84,14 +84,14 @@ def hash_of(previous: str, number: int, kind: str, count: int, digest: str) -> s
 
 
 def verify(connection: Connection) -> int:
-    """Number of entries. Raises JournalCorrupt naming the first that does not hold, and the tables of its rows."""
-    found = _rows_by_entry(connection)
+    """Number of entries. Raises JournalCorrupt, which names the first broken entry and the tables of its rows."""
+    rows_by_entry = _rows_by_entry(connection)
     previous, count = FIRST_HASH, 0
     for number, kind, row_count, digest, stored_previous, stored in connection.execute(
         select(*schema.entries.columns).order_by(schema.entries.c.number)
     ):
         count += 1
-        rows = found.pop(number, [])
+        rows = rows_by_entry.pop(number, [])
         if number != count or stored_previous != previous:
             raise _corrupt(f"entry {count} is missing, or not as it was written")
         if len(rows) != row_count or digest_of(rows) != digest:
@@ -103,22 +103,22 @@ def verify(connection: Connection) -> int:
         if stored != hash_of(previous, number, kind, row_count, digest):
             raise _corrupt(f"entry {number} ({kind}) itself is not as it was written")
         previous = stored
-    if found:
-        raise _corrupt(f"{sum(map(len, found.values()))} row(s) belong to entries that do not exist")
+    if rows_by_entry:
+        raise _corrupt(f"{sum(map(len, rows_by_entry.values()))} row(s) belong to entries that do not exist")
     _verify_statuses(connection)
     return count
 
 
 def _rows_by_entry(connection: Connection) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    rows_by_entry: dict[int, list[str]] = {}
     for table in schema.CHAINED:
         for row in connection.execute(select(table)).mappings():
-            found.setdefault(row["entry"], []).append(canonical(table, dict(row)))
-    return found
+            rows_by_entry.setdefault(row["entry"], []).append(canonical(table, dict(row)))
+    return rows_by_entry
 
 
 def _verify_statuses(connection: Connection) -> None:
-    """The one column that changes must repeat the last move."""
+    """``intents.status``, the only column that changes, must equal the last move."""
     last = (
         select(schema.moves.c.intent_id, func.max(schema.moves.c.step).label("step"))
         .group_by(schema.moves.c.intent_id)
