@@ -17,7 +17,7 @@ from keeper.domain.policy import Policy
 from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs
 from keeper.oracle.price_gate import judged
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.risk.bars import sampled_bars, with_earlier_candles
@@ -84,7 +84,7 @@ def required_quotes(assessment: Assessment, snapshot: MarketSnapshot) -> tuple[Q
     """The quotes that a plan needs from the pools. HOLD needs none."""
     if assessment.decision.goal is None:
         return ()
-    return quote_requests(trades(assessment.decision, snapshot, assessment.policy), snapshot)
+    return quote_requests(netting(assessment.decision, snapshot, assessment.policy).trades, snapshot)
 
 
 def propose(

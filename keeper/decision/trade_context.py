@@ -8,9 +8,9 @@ from keeper.decision import measures
 from keeper.decision.move import Move
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
-from keeper.domain.errors import InvalidSetting
+from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.policy import UrgencyLimits
-from keeper.domain.units import SECONDS_PER_YEAR, WAD
+from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
 
 LEVERAGE_NOISE = 1e-9
@@ -104,11 +104,4 @@ def gas_cost_wei(position: VaultPosition) -> int:
 
 
 def gas_cost_usd(position: VaultPosition, wei: int) -> float:
-    symbol = position.policy.plan.gas_usd_price_symbol
-    for token, feed in zip(position.snapshot.tokens, position.snapshot.feeds, strict=True):
-        if token.symbol == symbol:
-            return wei / WAD * feed.price_usd
-    raise InvalidSetting(
-        f"plan.gas_usd_price_symbol is {symbol!r}, which is not one of the vault's tokens",
-        remedy=f"Set it to one of: {', '.join(position.snapshot.symbols)}.",
-    )
+    return usd_of_wei(wei, position.snapshot, position.policy.plan.gas_usd_price_symbol)

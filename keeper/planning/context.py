@@ -14,6 +14,8 @@ from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
 from keeper.lending.venue import LendingVenue
 from keeper.planning import min_health_factor
+from keeper.planning.fills import SwapTerms
+from keeper.planning.gas import swap_costs
 from keeper.planning.min_health_factor import MinHealthFactor
 from keeper.sizing.redemptions import queued_share
 
@@ -29,6 +31,7 @@ class PlanningContext:
     emergency: bool
     held: Portfolio
     venue: LendingVenue
+    swap_terms: SwapTerms
     idle_buffer: int
     queued: int
     dust: int
@@ -38,10 +41,6 @@ class PlanningContext:
     def cash(self) -> str:
         """Symbol of the debt token."""
         return self.venue.debt_symbol
-
-    @property
-    def max_slippage_bps(self) -> int:
-        return self.policy.decision.at(self.urgency).max_slippage_bps
 
     @property
     def gas_symbol(self) -> str:
@@ -65,6 +64,11 @@ def planning_context(decision: Decision, snapshot: MarketSnapshot, policy: Polic
         emergency=emergency,
         held=portfolio(snapshot),
         venue=venue,
+        swap_terms=SwapTerms(
+            snapshot=snapshot,
+            max_slippage_bps=policy.decision.at(decision.urgency).max_slippage_bps,
+            costs=swap_costs(snapshot, policy.plan.gas_usd_price_symbol),
+        ),
         idle_buffer=0 if emergency else buffer_of(snapshot, policy),
         queued=0 if snapshot.redemptions is None else snapshot.redemptions.value,
         dust=raw_from_usd_floor(policy.plan.dust_usd, decimals, price) if price > 0 else 0,

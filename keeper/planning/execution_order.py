@@ -12,11 +12,11 @@ from keeper.domain.plan import Quote
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
 from keeper.planning.fills import Fill, best_fills, guarded
-from keeper.planning.gas import most_further_parts
+from keeper.planning.gas import max_further_parts
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
-from keeper.planning.split import MOST_PARTS, Hop, ladder
+from keeper.planning.split import MAX_PARTS, Hop, ladder
 
 
 def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext) -> tuple[Fill, ...]:
@@ -32,17 +32,17 @@ def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: Planning
     for quote in quotes:
         by_ends.setdefault((quote.route.symbols[0], quote.route.symbols[-1]), []).append(quote)
     shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
-    further = most_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(trades))
+    further = max_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(trades))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
     for trade in trades:
         quoted = after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers)
-        max_parts = min(MOST_PARTS, 1 + further)
+        max_parts = min(MAX_PARTS, 1 + further)
         try:
             if context.emergency:
                 _require_withdrawable(trade, snapshot)
-            fills = _best_fills(trade, quoted, context, max_parts)
+            fills = best_fills(trade, quoted, context.swap_terms, max_parts)
         except NothingFeasible as refusal:
             if not context.emergency:
                 raise
@@ -66,19 +66,6 @@ def idle_repays(context: PlanningContext) -> bool:
     return min(cash.idle, cash.owed) > context.dust
 
 
-def _best_fills(
-    trade: Trade, quotes: Sequence[Quote], context: PlanningContext, max_parts: int
-) -> tuple[Fill, ...]:
-    return best_fills(
-        trade,
-        quotes=quotes,
-        snapshot=context.snapshot,
-        max_slippage_bps=context.max_slippage_bps,
-        gas_symbol=context.gas_symbol,
-        most_parts=max_parts,
-    )
-
-
 def _largest_part(
     trade: Trade, quotes: Sequence[Quote], context: PlanningContext, max_parts: int
 ) -> tuple[Fill, ...]:
@@ -87,7 +74,7 @@ def _largest_part(
         part = replace(trade, amount_in=size, value_usd=trade.value_usd * size / trade.amount_in)
         try:
             _require_withdrawable(part, context.snapshot)
-            return _best_fills(part, quotes, context, max_parts)
+            return best_fills(part, quotes, context.swap_terms, max_parts)
         except NothingFeasible:
             continue
     return ()

@@ -15,7 +15,7 @@ from keeper.domain.units import BPS, WAD, to_float, usd
 from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
-from keeper.planning.gas import gas_limit_for, gas_of, most_gas
+from keeper.planning.gas import gas_limit_for, gas_of, max_gas
 
 WAIT = "Wait until the lending market opens it again, or leave the asset out."
 SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
@@ -43,7 +43,7 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
     """Raises NothingFeasible where the call needs more gas than a transaction may have."""
     margin = context.policy.plan.gas_limit_margin
     needed = gas_limit_for(gas_of(candidate.steps, candidate.flash), margin)
-    available = most_gas(context.snapshot.block.gas_limit)
+    available = max_gas(context.snapshot.block.gas_limit)
     if needed > available:
         raise NothingFeasible(
             f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,.0f}",

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import HUB, MarketSnapshot
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import BPS, unit, usd
-from keeper.planning.gas import swap_usd, usd_per_gas
+from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
-from keeper.planning.split import MOST_PARTS, MinimumPrice, Part, best_split, curves, net_usd
+from keeper.planning.split import MAX_PARTS, MinimumPrice, Part, best_split, curves, net_usd
 
 FEE_UNIT = 1_000_000
 """Uniswap's fee unit: hundredths of a bp."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwapTerms:
+    """What all swaps of a plan have in common."""
+
+    snapshot: MarketSnapshot
+    max_slippage_bps: int
+    costs: SwapCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,7 @@ class Fill:
 
 
 def best_fills(
-    trade: Trade,
-    quotes: Sequence[Quote],
-    snapshot: MarketSnapshot,
-    max_slippage_bps: int,
-    gas_symbol: str = HUB,
-    most_parts: int = MOST_PARTS,
+    trade: Trade, quotes: Sequence[Quote], terms: SwapTerms, max_parts: int = MAX_PARTS
 ) -> tuple[Fill, ...]:
     """The trade along one route, or in parts along several routes without a common pool, whichever is worth more after
     gas.
@@ -52,23 +55,14 @@ def best_fills(
     Every part returns at least what the oracle's prices demand. Raises NothingFeasible where neither one route nor
     several do.
     """
-    offers = _Offers.of(trade, quotes, SwapTerms(snapshot, max_slippage_bps, gas_symbol))
+    offers = _Offers.of(trade, quotes, terms)
     whole = offers.best_whole()
-    parts = offers.best_parts(most_parts) if most_parts > 1 else ()
+    parts = offers.best_parts(max_parts) if max_parts > 1 else ()
     if len(parts) > 1 and (whole is None or offers.net_usd(parts) > offers.net_usd((whole,))):
         return tuple(offers.fill(part) for part in parts)
     if whole is None:
         raise offers.refusal()
     return (offers.fill(whole),)
-
-
-@dataclass(frozen=True, slots=True)
-class SwapTerms:
-    """By what the swaps of a plan are judged. ``gas_symbol`` is the token whose price is that of the native coin."""
-
-    snapshot: MarketSnapshot
-    max_slippage_bps: int
-    gas_symbol: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +90,30 @@ class _Offers:
         acceptable = [(quote, out) for quote, out in self._of_whole() if out >= minimum_out[quote.route]]
         if not acceptable:
             return None
-        unit_usd = usd_per_gas(self.terms.snapshot, self.terms.gas_symbol)
-        quote, out = max(acceptable, key=lambda pair: self._bought_usd(pair[1]) - pair[0].gas * unit_usd)
+        quote, out = max(
+            acceptable, key=lambda pair: self._bought_usd(pair[1]) - pair[0].gas * self.terms.costs.per_gas
+        )
         return Part(quote.route, self.trade.amount_in, out)
 
-    def best_parts(self, most_parts: int) -> tuple[Part, ...]:
+    def best_parts(self, max_parts: int) -> tuple[Part, ...]:
         return best_split(
             curves(self.quotes, self.trade.amount_in, self.minimums),
             self.trade.amount_in,
             self._bought_usd(1),
-            swap_usd=self._swap_usd(),
-            most_parts=most_parts,
+            costs=self.terms.costs,
+            max_parts=max_parts,
         )
 
     def net_usd(self, parts: Sequence[Part]) -> float:
         """Value after the gas that the plan counts."""
-        return net_usd(parts, self._bought_usd(1), self._swap_usd())
+        return net_usd(parts, self._bought_usd(1), self.terms.costs)
 
     def fill(self, part: Part) -> Fill:
         value_usd = self.trade.value_usd
         if part.amount_in != self.trade.amount_in:
             value_usd = value_usd * part.amount_in / self.trade.amount_in
         trade = replace(self.trade, amount_in=part.amount_in, value_usd=value_usd)
-        terms = self.terms
-        return fill_of(trade, part.route, part.amount_out, terms.snapshot, terms.max_slippage_bps)
+        return fill_of(trade, part.route, part.amount_out, self.terms)
 
     def refusal(self) -> NothingFeasible:
         returned = [
@@ -145,9 +139,6 @@ class _Offers:
         snapshot = self.terms.snapshot
         return usd(amount, snapshot.token(self.trade.buy).decimals, snapshot.price(self.trade.buy))
 
-    def _swap_usd(self) -> Callable[[Route], float]:
-        return partial(swap_usd, snapshot=self.terms.snapshot, symbol=self.terms.gas_symbol)
-
 
 def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> MinimumPrice:
     """The oracle's price of a route after the pools' fees and the allowed slippage."""
@@ -160,11 +151,6 @@ def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int)
     return MinimumPrice(numerator, denominator)
 
 
-def min_out(trade: Trade, route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> int:
-    """Minimum output of a trade along a route at its ``minimum_price``."""
-    return minimum_price(route, snapshot, max_slippage_bps).out(trade.amount_in)
-
-
 def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     """The fill with a minimum output of at least the quote less the tolerance.
 
@@ -174,10 +160,9 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     return replace(fill, min_out=max(fill.min_out, quoted))
 
 
-def fill_of(
-    trade: Trade, route: Route, amount_out: int, snapshot: MarketSnapshot, max_slippage_bps: int
-) -> Fill:
+def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fill:
     """The fill of a trade along a route that returns ``amount_out`` raw."""
+    snapshot = terms.snapshot
     value_in = usd(trade.amount_in, snapshot.token(trade.sell).decimals, snapshot.price(trade.sell))
     value_out = usd(amount_out, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
     fees = value_in * (1.0 - math.prod(1.0 - fee / FEE_UNIT for fee in route.fees))
@@ -185,7 +170,7 @@ def fill_of(
         trade=trade,
         route=route,
         amount_out=amount_out,
-        min_out=min_out(trade, route, snapshot, max_slippage_bps),
+        min_out=minimum_price(route, snapshot, terms.max_slippage_bps).out(trade.amount_in),
         fees_usd=fees,
         impact_usd=value_in - fees - value_out,
     )

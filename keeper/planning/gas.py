@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Route, Step, StepKind
-from keeper.domain.units import USD, WAD
 
 CALL = 400_000
 """The vault's own work: it reads every holding twice and every price once, checks, and stores. It includes what the
@@ -35,11 +35,11 @@ ENVELOPE_BYTES = 110
 """A transaction without its calldata: fees, nonce, signature, RLP."""
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
-MOST_HOPS = 2
+MAX_HOPS = 2
 PART_OF_BLOCK = 0.9
 """A transaction that needs the whole block waits until no other transaction wants a part of it."""
 _WORD = 32
-_PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MOST_HOPS * HOP
+_PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MAX_HOPS * HOP
 _PER_TRADE = PER_STEP[StepKind.WITHDRAW] + _PER_PART + PER_STEP[StepKind.SUPPLY]
 _WITHOUT_TRADES = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
 
@@ -56,33 +56,52 @@ def gas_limit_for(gas: int, margin: float) -> int:
     return min(math.ceil(gas * margin), LARGEST_TRANSACTION)
 
 
-def most_gas(block_gas_limit: int) -> float:
+def max_gas(block_gas_limit: int) -> float:
     """The largest gas limit of a transaction."""
     return min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
 
 
-def most_trades(block_gas_limit: int, margin: float) -> int:
+def max_trades(block_gas_limit: int, margin: float) -> int:
     """How many trades certainly fit into one transaction. Each is counted with all that it can need: a withdrawal, two
     hops, a supply."""
     return max(0, math.floor(_gas_for_trades(block_gas_limit, margin) / _PER_TRADE))
 
 
-def most_further_parts(block_gas_limit: int, margin: float, trades: int) -> int:
+def max_further_parts(block_gas_limit: int, margin: float, trades: int) -> int:
     """How many more swaps of two hops certainly fit into one transaction with ``trades`` trades of one swap each."""
     left = _gas_for_trades(block_gas_limit, margin) - trades * _PER_TRADE
     return max(0, math.floor(left / _PER_PART))
 
 
 def _gas_for_trades(block_gas_limit: int, margin: float) -> float:
-    return most_gas(block_gas_limit) / margin - _WITHOUT_TRADES
+    return max_gas(block_gas_limit) / margin - _WITHOUT_TRADES
 
 
-def swap_usd(route: Route, snapshot: MarketSnapshot, symbol: str) -> float:
-    """What one more swap along a route adds to a transaction: its gas at the block's base fee and, on a rollup, its
-    part of the publishing fee. Raises InvalidSetting as ``usd_of_wei``."""
-    gas = PER_STEP[StepKind.SWAP_EXACT_IN] + HOP * len(route.fees)
-    published = _published(_step_bytes(route), snapshot)
-    return usd_of_wei(gas * snapshot.block.base_fee_wei + published, snapshot, symbol)
+@dataclass(frozen=True, slots=True)
+class SwapCosts:
+    """USD of one unit of gas, and of one more swap in a transaction by its number of hops."""
+
+    per_gas: float
+    by_hops: tuple[float, ...]
+
+    def of(self, route: Route) -> float:
+        """What one more swap along a route adds to a transaction."""
+        return self.by_hops[len(route.fees)]
+
+
+def swap_costs(snapshot: MarketSnapshot, symbol: str) -> SwapCosts:
+    """At the block's base fee and, on a rollup, with the swap's part of the publishing fee. ``symbol`` is the token
+    whose price is that of the native coin. Raises InvalidSetting as ``usd_of_wei``."""
+    base_fee_wei = snapshot.block.base_fee_wei
+    swaps_wei = [
+        (PER_STEP[StepKind.SWAP_EXACT_IN] + HOP * hops) * base_fee_wei
+        + _published(_step_bytes(hops), snapshot)
+        for hops in range(MAX_HOPS + 1)
+    ]
+    return SwapCosts(
+        per_gas=usd_of_wei(base_fee_wei, snapshot, symbol),
+        by_hops=tuple(usd_of_wei(wei, snapshot, symbol) for wei in swaps_wei),
+    )
 
 
 def published_wei(steps: Iterable[Step], snapshot: MarketSnapshot) -> int:
@@ -93,31 +112,15 @@ def published_wei(steps: Iterable[Step], snapshot: MarketSnapshot) -> int:
 def calldata_bytes(steps: Iterable[Step]) -> int:
     """Length of the calldata of ``RiskParityVault.rebalance`` or ``deleverage``: selector; epoch, deadline and flash
     amount; offset and length of the array; the steps."""
-    return 4 + 5 * _WORD + sum(_step_bytes(step.route) for step in steps)
+    return 4 + 5 * _WORD + sum(_step_bytes(len(step.route.fees) if step.route else 0) for step in steps)
 
 
-def _step_bytes(route: Route | None) -> int:
+def _step_bytes(hops: int) -> int:
     """Offset, five words, the path's length and the path. A path is a token, then a fee of 3 bytes and a token per
-    hop."""
-    path = 20 + 23 * len(route.fees) if route else 0
+    hop; a step that is no swap has none."""
+    path = 20 + 23 * hops if hops else 0
     return 7 * _WORD + -(-path // _WORD) * _WORD
 
 
 def _published(size: int, snapshot: MarketSnapshot) -> int:
     return -(-snapshot.l1_fee_wei * size // TYPICAL_BYTES)
-
-
-def usd_per_gas(snapshot: MarketSnapshot, symbol: str) -> float:
-    """One unit of gas at the block's base fee. Raises InvalidSetting as ``usd_of_wei``."""
-    return usd_of_wei(snapshot.block.base_fee_wei, snapshot, symbol)
-
-
-def usd_of_wei(wei: int, snapshot: MarketSnapshot, symbol: str) -> float:
-    """At the feed's price of ``symbol`` (``plan.gas_usd_price_symbol``). Raises InvalidSetting where the vault has no
-    such token."""
-    if symbol not in snapshot.symbols:
-        raise InvalidSetting(
-            f"plan.gas_usd_price_symbol is {symbol!r}, which is not one of the vault's tokens",
-            remedy=f"Set it to one of: {', '.join(snapshot.symbols)}.",
-        )
-    return wei / WAD * snapshot.price(symbol) / USD

@@ -20,7 +20,6 @@ from keeper.planning.expected import expected_state
 from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
-from keeper.planning.gas import swap_usd
 from keeper.planning.hub_routing import hub_fills
 from keeper.planning.min_health_factor import of_emergency
 from keeper.planning.netting import Trade
@@ -111,8 +110,7 @@ def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
 
 def _swaps_usd(fills: Sequence[Fill], context: PlanningContext) -> float:
     return math.fsum(
-        fill.fees_usd + fill.impact_usd + swap_usd(fill.route, context.snapshot, context.gas_symbol)
-        for fill in fills
+        fill.fees_usd + fill.impact_usd + context.swap_terms.costs.of(fill.route) for fill in fills
     )
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import raw_from_usd_floor, usd
 from keeper.planning.context import PlanningContext
-from keeper.planning.fills import Fill, fill_of, min_out
-from keeper.planning.gas import swap_usd
+from keeper.planning.fills import Fill, fill_of, minimum_price
 from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.netting import Trade
 from keeper.planning.split import Curve, best_split, curves
@@ -121,8 +119,8 @@ class _HubRouter:
             [pool.in_value(hub_price or 1.0) for pool in pools.values()],
             whole,
             1.0 / VALUE_UNIT,
-            swap_usd=partial(swap_usd, snapshot=self.context.snapshot, symbol=self.context.gas_symbol),
-            most_parts=MAX_PARTS,
+            costs=self.context.swap_terms.costs,
+            max_parts=MAX_PARTS,
         )
         fills, left = [], need.amount
         for place, part in enumerate(parts, start=1):
@@ -164,8 +162,8 @@ class _HubRouter:
             candidates,
             amount,
             self._usd(1, buy),
-            swap_usd=partial(swap_usd, snapshot=self.context.snapshot, symbol=self.context.gas_symbol),
-            most_parts=MAX_PARTS,
+            costs=self.context.swap_terms.costs,
+            max_parts=MAX_PARTS,
         )
         return [self._fill(part.route, part.amount_in, part.amount_out) for part in parts] or None
 
@@ -210,8 +208,8 @@ class _HubRouter:
         if guaranteed <= 0:
             return last
         whole = self._fill(last.route, amount, last.amount_out * amount // last.trade.amount_in)
-        of_guaranteed = replace(whole.trade, amount_in=guaranteed)
-        minimum = min_out(of_guaranteed, last.route, self.context.snapshot, self.context.max_slippage_bps)
+        terms = self.context.swap_terms
+        minimum = minimum_price(last.route, terms.snapshot, terms.max_slippage_bps).out(guaranteed)
         return replace(whole, min_out=min(whole.min_out, minimum), sells_balance=True)
 
     # ------------------------------------------------------------------- amounts
@@ -219,7 +217,7 @@ class _HubRouter:
     def _fill(self, route: Route, amount: int, out: int) -> Fill:
         sold, bought = route.symbols[0], route.symbols[-1]
         trade = Trade(sold, bought, amount, self._usd(amount, sold))
-        return fill_of(trade, route, out, self.context.snapshot, self.context.max_slippage_bps)
+        return fill_of(trade, route, out, self.context.swap_terms)
 
     def _usd(self, amount: int, symbol: str) -> float:
         snapshot = self.context.snapshot

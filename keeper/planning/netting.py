@@ -14,7 +14,7 @@ from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import raw_from_usd_floor
 from keeper.lending.book import vault_book
-from keeper.planning.gas import most_trades
+from keeper.planning.gas import max_trades
 
 NEGLIGIBLE = 1e-9
 """Part of all sales below which a rest is rounding."""
@@ -57,22 +57,12 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
     if not required:
         return Netting((), 0.0)
-    count = _most_trades(snapshot, policy)
+    count = _max_trades(snapshot, policy)
     return Netting(required[:count], math.fsum(trade.value_usd for trade in required[count:]))
 
 
-def trades(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> tuple[Trade, ...]:
-    """The swaps of ``netting`` for which one block has gas."""
-    return netting(decision, snapshot, policy).trades
-
-
-def postponed_usd(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> float:
-    """The value of the other swaps of ``netting``."""
-    return netting(decision, snapshot, policy).postponed_usd
-
-
-def _most_trades(snapshot: MarketSnapshot, policy: Policy) -> int:
-    count = most_trades(snapshot.block.gas_limit, policy.plan.gas_limit_margin)
+def _max_trades(snapshot: MarketSnapshot, policy: Policy) -> int:
+    count = max_trades(snapshot.block.gas_limit, policy.plan.gas_limit_margin)
     if count == 0:
         raise NothingFeasible(
             f"the block gas limit is {snapshot.block.gas_limit:,}: no trade fits into one transaction",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.units import usd
@@ -15,9 +16,9 @@ from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.execution_order import fills_of, idle_repays
 from keeper.planning.expected import expected_state
-from keeper.planning.gas import gas_limit_for, gas_of, published_wei, usd_of_wei, usd_per_gas
+from keeper.planning.gas import gas_limit_for, gas_of, published_wei
 from keeper.planning.generate import candidate_plans
-from keeper.planning.netting import postponed_usd, trades
+from keeper.planning.netting import netting
 from keeper.sizing.redemptions import missing_usd
 
 
@@ -30,16 +31,16 @@ def route(
     leaves out the sales that cannot be made now; where nothing can be sold, idle cash repays. Raises NothingFeasible
     naming the trade or reserve that is in the way.
     """
-    required = trades(decision, snapshot, policy)
+    netted = netting(decision, snapshot, policy)
     context = planning_context(decision, snapshot, policy)
-    fills = fills_of(required, quotes, context)
-    candidates = candidate_plans(fills, required, quotes, context)
+    fills = fills_of(netted.trades, quotes, context)
+    candidates = candidate_plans(fills, netted.trades, quotes, context)
     if not candidates.feasible:
         assert candidates.refusal is not None
         raise candidates.refusal
     cheapest = min(candidates.feasible, key=lambda candidate: _total_usd(candidate, context))
     _require_purpose(cheapest, context)
-    return _plan(cheapest, decision, context)
+    return _plan(cheapest, netted.postponed_usd, context)
 
 
 def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None:
@@ -58,7 +59,7 @@ def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None
         )
 
 
-def _plan(candidate: CandidatePlan, decision: Decision, context: PlanningContext) -> RebalancePlan:
+def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningContext) -> RebalancePlan:
     snapshot, policy = context.snapshot, context.policy
     gas = gas_of(candidate.steps, candidate.flash)
     return RebalancePlan(
@@ -71,7 +72,7 @@ def _plan(candidate: CandidatePlan, decision: Decision, context: PlanningContext
         cost=_cost(candidate, context),
         gas_limit=gas_limit_for(gas, policy.plan.gas_limit_margin),
         turnover_usd=math.fsum(fill.trade.value_usd for fill in candidate.fills),
-        postponed_usd=postponed_usd(decision, snapshot, policy) + candidate.unfilled_usd,
+        postponed_usd=postponed_usd + candidate.unfilled_usd,
     )
 
 
@@ -83,7 +84,7 @@ def _total_usd(candidate: CandidatePlan, context: PlanningContext) -> float:
 
 def _cost(candidate: CandidatePlan, context: PlanningContext) -> Cost:
     snapshot, symbol = context.snapshot, context.gas_symbol
-    gas = gas_of(candidate.steps, candidate.flash) * usd_per_gas(snapshot, symbol)
+    gas = gas_of(candidate.steps, candidate.flash) * context.swap_terms.costs.per_gas
     return Cost(
         gas=gas + usd_of_wei(published_wei(candidate.steps, snapshot), snapshot, symbol),
         fees=math.fsum(fill.fees_usd for fill in candidate.fills),

@@ -11,18 +11,19 @@ Routes that share a pool in the same direction are not independent: a set has at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from keeper.domain.plan import Quote, Route
+from keeper.planning.gas import SwapCosts
 
 EIGHTHS = (1, 2, 4, 6, 8)
 """Quoted sizes as eighths of an amount: finer where a small part would go; the whole amount is last."""
-MOST_PARTS = 3
+MAX_PARTS = 3
 """Over n equally deep pools the price impact is 1/n. A second part saves half of it; a fourth saves a twelfth, costs as
 much gas and adds as many ways to fail."""
-MOST_CANDIDATES = 8
+MAX_CANDIDATES = 8
 """The routes with the best prices for an eighth of the trade: at most 92 sets of up to three. No pair of tokens has
 more pools worth using."""
 
@@ -103,31 +104,31 @@ def best_split(
     candidates: Sequence[Curve],
     amount: int,
     usd_per_unit: float,
-    swap_usd: Callable[[Route], float],
-    most_parts: int = MOST_PARTS,
+    costs: SwapCosts,
+    max_parts: int = MAX_PARTS,
 ) -> tuple[Part, ...]:
     """The parts, together exactly ``amount``, that are worth most after the gas of their swaps. Empty where no set of
     routes carries the amount with every part at its minimum price or better.
 
-    ``usd_per_unit`` is the value of one raw unit bought, ``swap_usd`` the gas of one swap along a route.
+    ``usd_per_unit`` is the value of one raw unit bought.
     """
     best: tuple[Part, ...] = ()
     best_usd = 0.0
     promising = _most_promising(candidates)
     pieces = _steepest_first(promising)
-    for chosen in _independent_sets(promising, most_parts):
+    for chosen in _independent_sets(promising, max_parts):
         parts = _spread(chosen, promising, pieces, amount)
         if parts:
-            worth = net_usd(parts, usd_per_unit, swap_usd)
+            worth = net_usd(parts, usd_per_unit, costs)
             if not best or worth > best_usd:
                 best, best_usd = parts, worth
     return best
 
 
-def net_usd(parts: Sequence[Part], usd_per_unit: float, swap_usd: Callable[[Route], float]) -> float:
+def net_usd(parts: Sequence[Part], usd_per_unit: float, costs: SwapCosts) -> float:
     """Value of the output less the gas of the swaps."""
     bought = sum([part.amount_out for part in parts]) * usd_per_unit
-    return bought - sum([swap_usd(part.route) for part in parts])
+    return bought - sum([costs.of(part.route) for part in parts])
 
 
 def hops(route: Route) -> tuple[Hop, ...]:
@@ -136,15 +137,15 @@ def hops(route: Route) -> tuple[Hop, ...]:
 
 def _most_promising(candidates: Sequence[Curve]) -> list[Curve]:
     by_price = sorted(candidates, key=lambda curve: -(curve.outs[0] / curve.sizes[0]))
-    return by_price[:MOST_CANDIDATES]
+    return by_price[:MAX_CANDIDATES]
 
 
-def _independent_sets(candidates: Sequence[Curve], most_parts: int) -> Iterator[tuple[int, ...]]:
+def _independent_sets(candidates: Sequence[Curve], max_parts: int) -> Iterator[tuple[int, ...]]:
     """Indices of candidates without a common hop. Small sets come first, so that of equal worth the one with fewer
     parts is kept."""
     hops_of = [frozenset(hops(curve.route)) for curve in candidates]
     sets: list[tuple[tuple[int, ...], frozenset[Hop]]] = [((), frozenset())]
-    for _ in range(most_parts):
+    for _ in range(max_parts):
         sets = [
             ((*chosen, index), used | hops_of[index])
             for chosen, used in sets

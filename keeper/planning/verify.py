@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
-from keeper.planning.gas import published_wei, usd_of_wei
+from keeper.planning.gas import published_wei
 
 
 def verify(

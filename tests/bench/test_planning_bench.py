@@ -17,7 +17,7 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.domain.decision import Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from tests.bench.inputs import filled
@@ -76,14 +76,14 @@ def ten_assets() -> tuple[MarketSnapshot, Decision]:
 def planned(decision: Decision, snapshot: MarketSnapshot, quotes: tuple[Quote, ...]) -> int:
     """As a cycle: what to ask, then the plan of the answers."""
     policy = a_policy()
-    asked = quote_requests(trades(decision, snapshot, policy), snapshot)
+    asked = quote_requests(netting(decision, snapshot, policy).trades, snapshot)
     return len(asked) + len(route(decision, snapshot, quotes, policy).steps)
 
 
 @pytest.mark.benchmark(group=PLANNING)
 def test_from_a_decision_on_ten_assets_to_a_plan(benchmark: BenchmarkFixture) -> None:
     snapshot, decision = ten_assets()
-    asked = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    asked = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     quotes = tuple(filled(request, snapshot) for request in asked)
     benchmark.extra_info |= {"who": "keeper, 10 assets"}
     assert benchmark(planned, decision, snapshot, quotes) > len(asked)

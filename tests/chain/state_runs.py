@@ -11,13 +11,14 @@ from keeper.devnet.local_chain import BASE_FEE_WEI
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
-from keeper.planning.gas import CALL, gas_of, usd_of_wei
+from keeper.planning.gas import CALL, gas_of
 from keeper.planning.min_health_factor import EMERGENCY_WITH_FLASH_LOAN
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.verify import verify
@@ -38,7 +39,7 @@ Planner = Callable[[Decision, MarketSnapshot, Ask, Policy], RebalancePlan]
 
 def a_plan(decision: Decision, snapshot: MarketSnapshot, ask: Ask, policy: Policy) -> RebalancePlan:
     """Today's planner."""
-    quotes = ask(quote_requests(trades(decision, snapshot, policy), snapshot))
+    quotes = ask(quote_requests(netting(decision, snapshot, policy).trades, snapshot))
     return route(decision, snapshot, tuple(quotes), policy)
 
 

@@ -26,6 +26,7 @@ from keeper.settings.schema import Settings
 from tests.chain.keeper_command import Run
 from tests.chain.node_scene import node_in, node_of, url_of
 from tests.chain.vault_scene import RISKY, vault_scene
+from tests.planning.plans import some_terms
 
 HOUR = 3_600
 SIZES_USD = (10_000.0, 100_000.0, 1_000_000.0)
@@ -44,7 +45,7 @@ def really_lost_usd(node: ChainReader, snapshot: MarketSnapshot, sell: str, buy:
     amount = raw_from_usd_floor(usd, snapshot.token(sell).decimals, snapshot.price(sell))
     trade = Trade(sell, buy, amount, usd)
     quotes = node.quote(quote_requests([trade], snapshot), snapshot)
-    fills = best_fills(trade, quotes, snapshot, ANY_SLIPPAGE_BPS)
+    fills = best_fills(trade, quotes, some_terms(snapshot, ANY_SLIPPAGE_BPS))
     return math.fsum(fill.fees_usd + fill.impact_usd for fill in fills)
 
 

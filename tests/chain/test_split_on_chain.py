@@ -14,7 +14,7 @@ from keeper.domain.plan import Quote, RebalancePlan, Step, StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.units import usd
 from keeper.domain.urgency import Urgency
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
@@ -39,7 +39,7 @@ def planned(
     desk: Desk, snapshot: MarketSnapshot, weights: tuple[float, ...], policy: Policy = POLICY
 ) -> tuple[RebalancePlan, tuple[Quote, ...]]:
     decision = a_decision(snapshot, weights)
-    quotes = desk.node.quote(quote_requests(trades(decision, snapshot, policy), snapshot), snapshot)
+    quotes = desk.node.quote(quote_requests(netting(decision, snapshot, policy).trades, snapshot), snapshot)
     return route(decision, snapshot, quotes, policy), quotes
 
 

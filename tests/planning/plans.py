@@ -20,9 +20,10 @@ from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.feasibility import require_feasible
-from keeper.planning.fills import Fill, min_out
+from keeper.planning.fills import Fill, SwapTerms, minimum_price
+from keeper.planning.gas import swap_costs
 from keeper.planning.min_health_factor import MinHealthFactor
-from keeper.planning.netting import Trade, trades
+from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.sequential import sequential
@@ -52,6 +53,10 @@ def a_context(
         idle_buffer=buffer,
         dust=dust,
     )
+
+
+def some_terms(snapshot: MarketSnapshot, max_slippage_bps: int) -> SwapTerms:
+    return SwapTerms(snapshot, max_slippage_bps, swap_costs(snapshot, "WETH"))
 
 
 def an_emergency(snapshot: MarketSnapshot, minimum: float, policy: Policy | None = None) -> PlanningContext:
@@ -88,7 +93,7 @@ def a_fill(sell: str, buy: str, value_usd: float, snapshot: MarketSnapshot) -> F
     token = snapshot.token(sell)
     amount = raw_from_usd_floor(value_usd, token.decimals, snapshot.price(sell))
     trade, route = Trade(sell, buy, amount, value_usd), Route((sell, buy), (500,))
-    minimum = min_out(trade, route, snapshot, SLIPPAGE_BPS)
+    minimum = minimum_price(route, snapshot, SLIPPAGE_BPS).out(trade.amount_in)
     return Fill(trade, route, minimum * 1_005 // 1_000, minimum, 0.0, 0.0)
 
 
@@ -126,7 +131,7 @@ def weights_of(found: list[float], leverage: float) -> tuple[float, ...]:
 def planned(
     decision: Decision, snapshot: MarketSnapshot, policy: Policy, impact_bps: int = 10
 ) -> RebalancePlan:
-    requests = quote_requests(trades(decision, snapshot, policy), snapshot)
+    requests = quote_requests(netting(decision, snapshot, policy).trades, snapshot)
     quotes = tuple(a_quote(request, snapshot, impact_bps) for request in requests)
     return route(decision, snapshot, quotes, policy)
 

@@ -12,7 +12,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, QuoteRequest, Route
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.split import Hop, hops
 from tests.factories import (
@@ -110,5 +110,6 @@ def market(snapshot: MarketSnapshot, factor: float = 1.0) -> Pools:
 
 def answers(decision: Decision, snapshot: MarketSnapshot, policy: Policy, pools: Pools) -> tuple[Quote, ...]:
     return tuple(
-        pools.quote(request) for request in quote_requests(trades(decision, snapshot, policy), snapshot)
+        pools.quote(request)
+        for request in quote_requests(netting(decision, snapshot, policy).trades, snapshot)
     )

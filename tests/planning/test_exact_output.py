@@ -23,7 +23,7 @@ from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
 from keeper.planning.execution_order import fills_of
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
@@ -54,7 +54,7 @@ def all_debt(snapshot: MarketSnapshot) -> Decision:
 
 def sold_by_size(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> CandidatePlan:
     """The candidate before its sales are exact outputs."""
-    required = trades(decision, snapshot, policy)
+    required = netting(decision, snapshot, policy).trades
     quotes = [a_quote(request, snapshot) for request in quote_requests(required, snapshot)]
     context = planning_context(decision, snapshot, policy)
     return around_flash_loan(fills_of(required, quotes, context), context)

@@ -15,7 +15,7 @@ from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.feasibility import require_feasible
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.steps import repay, withdraw
@@ -50,7 +50,7 @@ def lowered(snapshot: MarketSnapshot, kept: float = 0.6) -> tuple[float, ...]:
 
 
 def planned_without_quotes_for(symbol: str, decision: Decision, snapshot: MarketSnapshot) -> RebalancePlan:
-    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    requests = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     quotes = [a_quote(request, snapshot) for request in requests]
     dried_up = [
         replace(quote, amount_out=None) if symbol in quote.route.symbols else quote for quote in quotes

@@ -14,9 +14,9 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import UINT256_MAX, WAD, usd
-from keeper.planning.fills import Fill, min_out
+from keeper.planning.fills import Fill, minimum_price
 from keeper.planning.hub_routing import hub_fills
-from keeper.planning.netting import Trade, trades
+from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
@@ -36,7 +36,7 @@ def asked(
     snapshot: MarketSnapshot, weights: tuple[float, ...]
 ) -> tuple[tuple[Trade, ...], tuple[Quote, ...]]:
     decision = a_decision(snapshot, weights)
-    return trades(decision, snapshot, WIDE), answers(decision, snapshot, WIDE, market(snapshot))
+    return netting(decision, snapshot, WIDE).trades, answers(decision, snapshot, WIDE, market(snapshot))
 
 
 def found(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[tuple[Fill, ...], ...]:
@@ -96,7 +96,7 @@ def test_the_last_out_of_the_hub_goes_through_where_all_before_it_return_their_l
             came = sum(fill.min_out for fill in into) - (elsewhere - last.trade.amount_in)
             assert 0 < came < last.trade.amount_in
             of_it = replace(last.trade, amount_in=came)
-            assert last.min_out == min_out(of_it, last.route, snapshot, SLIPPAGE_BPS)
+            assert last.min_out == minimum_price(last.route, snapshot, SLIPPAGE_BPS).out(of_it.amount_in)
 
 
 def test_what_anybody_sent_is_not_swept_along() -> None:
@@ -136,7 +136,9 @@ def test_where_it_is_cheapest_a_plan_goes_through_the_hub_whatever_the_fills(fil
 def test_the_hub_is_asked_for_both_ways_at_once(swap: int) -> None:
     """One request, nothing twice."""
     snapshot = generous(weights=HELD)
-    requests = quote_requests(trades(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, WIDE), snapshot)
+    requests = quote_requests(
+        netting(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, WIDE).trades, snapshot
+    )
     assert len(set(requests)) == len(requests)
     pairs = (("LINK", "WETH"), ("UNI", "USDC"), ("WETH", "WBTC"), ("WETH", "USDC"))
     assert pairs[swap] in {request.route.symbols for request in requests}

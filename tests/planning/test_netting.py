@@ -13,11 +13,11 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.units import usd
 from keeper.planning.fills import best_fills
-from keeper.planning.netting import Trade, postponed_usd, trades
+from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests, routes
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
-from tests.planning.plans import shares, weights_of
+from tests.planning.plans import shares, some_terms, weights_of
 from tests.properties import examples
 
 POLICY = a_policy()
@@ -34,7 +34,7 @@ def test_no_more_is_sold_than_held_and_no_asset_is_both_sold_and_bought(
     held: list[float], now: float, wanted: list[float], then: float
 ) -> None:
     snapshot = a_snapshot(weights=weights_of(held, now))
-    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY)
+    found = netting(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY).trades
     for symbol in snapshot.risk_symbols:
         holding = snapshot.holding(symbol)
         assert sold_of(found, symbol) <= holding.idle + holding.supplied
@@ -48,7 +48,7 @@ def test_what_passes_through_the_debt_asset_is_only_the_change_of_leverage(
     held: list[float], now: float, wanted: list[float], then: float
 ) -> None:
     snapshot = a_snapshot(weights=weights_of(held, now))
-    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY)
+    found = netting(a_decision(snapshot, weights_of(wanted, then)), snapshot, POLICY).trades
     through = sum(trade.value_usd for trade in found if "USDC" in (trade.sell, trade.buy))
     assert through <= abs(then - now) * 1_000_000 + 8 * POLICY.plan.dust_usd
 
@@ -58,12 +58,12 @@ def test_dust_is_left_alone(difference: float, traded: bool) -> None:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
     policy = a_policy(plan=a_plan_policy(dust_usd=100.0))
     goal = (0.2 + difference * 100 / 1_000_000, 0.2, 0.1, 0.1)
-    assert bool(trades(a_decision(snapshot, goal), snapshot, policy)) == traded
+    assert bool(netting(a_decision(snapshot, goal), snapshot, policy).trades) == traded
 
 
 def test_a_whole_position_is_sold_to_its_last_cent() -> None:
     snapshot = a_snapshot(weights=(0.4, 0.4, 0.3, 0.2))
-    found = trades(a_decision(snapshot, (0.4, 0.4, 0.0, 0.2)), snapshot, POLICY)
+    found = netting(a_decision(snapshot, (0.4, 0.4, 0.0, 0.2)), snapshot, POLICY).trades
     left = snapshot.holding("LINK").supplied - sold_of(found, "LINK")
     assert 0 <= usd(left, 18, snapshot.price("LINK")) < 0.01
 
@@ -91,8 +91,8 @@ def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quo
 @given(first=st.integers(-100, 40), second=st.integers(-100, 40))
 def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int) -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
-    (one,) = best_fills(trade, quoted(snapshot, trade, first), snapshot, 50)
-    (other,) = best_fills(trade, quoted(snapshot, trade, second), snapshot, 50)
+    (one,) = best_fills(trade, quoted(snapshot, trade, first), some_terms(snapshot, 50))
+    (other,) = best_fills(trade, quoted(snapshot, trade, second), some_terms(snapshot, 50))
     assert one.route == other.route
     assert one.min_out == other.min_out
 
@@ -104,7 +104,9 @@ def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
         replace(quote, amount_in=quote.amount_in + 1, amount_out=10 * (quote.amount_out or 0))
         for quote in right
     )
-    assert best_fills(trade, (*generous, *right), snapshot, 50) == best_fills(trade, right, snapshot, 50)
+    assert best_fills(trade, (*generous, *right), some_terms(snapshot, 50)) == best_fills(
+        trade, right, some_terms(snapshot, 50)
+    )
 
 
 @pytest.mark.parametrize(("gas_limit", "count"), [(60_000_000, 4), (2_500_000, 2)])
@@ -112,16 +114,16 @@ def test_row_25_a_small_block_takes_the_sells_first_and_leaves_the_rest(gas_limi
     full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
     snapshot = replace(full, block=replace(full.block, gas_limit=gas_limit))
     decision = a_decision(snapshot, (0.1, 0.1, 0.05, 0.05))
-    found = trades(decision, snapshot, POLICY)
+    found = netting(decision, snapshot, POLICY).trades
     assert len(found) == count
-    assert found == trades(decision, full, POLICY)[:count]
-    whole = sum(trade.value_usd for trade in trades(decision, full, POLICY))
+    assert found == netting(decision, full, POLICY).trades[:count]
+    whole = sum(trade.value_usd for trade in netting(decision, full, POLICY).trades)
     kept = sum(trade.value_usd for trade in found)
-    assert postponed_usd(decision, snapshot, POLICY) == pytest.approx(whole - kept)
+    assert netting(decision, snapshot, POLICY).postponed_usd == pytest.approx(whole - kept)
 
 
 def test_row_25_a_block_without_room_for_one_trade_is_refused_by_name() -> None:
     full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
     snapshot = replace(full, block=replace(full.block, gas_limit=1_000_000))
     with pytest.raises(NothingFeasible, match="block gas limit is 1,000,000"):
-        trades(a_decision(snapshot, (0.1, 0.1, 0.05, 0.05)), snapshot, POLICY)
+        netting(a_decision(snapshot, (0.1, 0.1, 0.05, 0.05)), snapshot, POLICY)

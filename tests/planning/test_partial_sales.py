@@ -13,7 +13,7 @@ from keeper.domain.plan import RebalancePlan
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from tests.factories import RISK_SYMBOLS, a_policy, a_snapshot, with_reserve
@@ -35,7 +35,7 @@ def a_third_sold(snapshot: MarketSnapshot, pools: Pools, action: Action = Action
     """The plan that would sell a third of everything: not all debt is repaid."""
     goal = tuple(2 * weight / 3 for weight in portfolio(snapshot).weights)
     decision = a_decision(snapshot, goal, action, Urgency.EMERGENCY)
-    asked = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    asked = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     return route(decision, snapshot, tuple(pools.quote(one) for one in asked), a_policy())
 
 

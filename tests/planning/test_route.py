@@ -15,8 +15,8 @@ from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.book import vault_book
-from keeper.planning.fills import best_fills, min_out
-from keeper.planning.netting import Trade, trades
+from keeper.planning.fills import best_fills, minimum_price
+from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from tests.factories import (
@@ -35,6 +35,7 @@ from tests.planning.plans import (
     lowest_health_factor,
     planned,
     shares,
+    some_terms,
     weights_of,
     worth_trading,
 )
@@ -52,7 +53,7 @@ def assert_limits_are_the_oracles(plan: RebalancePlan, snapshot: MarketSnapshot)
         if step.amount == UINT256_MAX:
             came = (one for one in swaps[:place] if one.route and one.route.symbols[-1] == step.symbol)
             sold -= sum(one.expected_out - one.limit for one in came)
-        fair = min_out(Trade(step.symbol, step.route.symbols[-1], sold, 0.0), step.route, snapshot, allowed)
+        fair = minimum_price(step.route, snapshot, allowed).out(sold)
         assert 0 <= step.limit - fair <= 1
 
 
@@ -117,7 +118,7 @@ def test_value_never_passes_through_the_debt_asset_twice(
     held: list[float], now: float, wanted: list[float], then: float
 ) -> None:
     snapshot = a_snapshot(weights=weights_of(held, now))
-    found = trades(a_decision(snapshot, weights_of(wanted, then)), snapshot, a_policy())
+    found = netting(a_decision(snapshot, weights_of(wanted, then)), snapshot, a_policy()).trades
     assert not ({trade.buy for trade in found} & {"USDC"} and {trade.sell for trade in found} & {"USDC"})
 
 
@@ -189,16 +190,16 @@ def test_the_best_quote_after_its_gas_is_taken() -> None:
     requests = quote_requests((trade,), snapshot)
     quotes = [a_quote(request, snapshot) for request in requests]
     best = max(quotes, key=lambda quote: quote.amount_out or 0)
-    assert [fill.route for fill in best_fills(trade, quotes, snapshot, 100)] == [best.route]
+    assert [fill.route for fill in best_fills(trade, quotes, some_terms(snapshot, 100))] == [best.route]
     costly = [replace(quote, gas=10**9) if quote == best else quote for quote in quotes]
-    assert best.route not in [fill.route for fill in best_fills(trade, costly, snapshot, 100)]
+    assert best.route not in [fill.route for fill in best_fills(trade, costly, some_terms(snapshot, 100))]
 
 
 @pytest.mark.parametrize("out", [None, 1])
 def test_a_trade_that_no_pool_fills_well_enough_is_named(out: int | None) -> None:
     snapshot = a_snapshot()
     decision = a_decision(snapshot, (0.2, 0.0, 0.0, 0.0))
-    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    requests = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     quotes = tuple(Quote(request.route, request.amount_in, out, 0) for request in requests)
     with pytest.raises(NothingFeasible, match="USDC for WBTC") as refused:
         route(decision, snapshot, quotes, a_policy())
@@ -211,13 +212,13 @@ def test_the_least_output_is_rounded_against_the_pool() -> None:
     candidate = quote_requests((trade,), snapshot)[0].route
     exact = 1_000_001 * 10**12 * snapshot.price("USDC") / snapshot.price("WETH")
     kept = (1 - candidate.fees[0] / 1e6) * (1 - 50 / 1e4)
-    assert 0 <= min_out(trade, candidate, snapshot, 50) - exact * kept < 1e4
+    assert 0 <= minimum_price(candidate, snapshot, 50).out(trade.amount_in) - exact * kept < 1e4
 
 
 def test_row_62_a_lying_quoter_does_not_lower_the_least_output() -> None:
     snapshot = a_snapshot()
     decision = a_decision(snapshot, (0.4, 0.4, 0.1, 0.1))
-    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    requests = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     honest = tuple(a_quote(request, snapshot) for request in requests)
     lying = tuple(replace(quote, amount_out=3 * (quote.amount_out or 0)) for quote in honest)
     first, second = (route(decision, snapshot, quotes, a_policy()) for quotes in (honest, lying))
@@ -229,7 +230,7 @@ def test_row_62_a_lying_quoter_does_not_lower_the_least_output() -> None:
 def test_an_emergency_in_public_asks_for_nearly_what_was_quoted() -> None:
     snapshot = a_snapshot(weights=(0.5, 0.5, 0.2, 0.2))
     decision = a_decision(snapshot, (0.4, 0.4, 0.15, 0.15), Action.RIPCORD, Urgency.EMERGENCY)
-    requests = quote_requests(trades(decision, snapshot, a_policy()), snapshot)
+    requests = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     quotes = tuple(a_quote(request, snapshot) for request in requests)
     loose, tight = (
         route(decision, snapshot, quotes, a_policy(plan=a_plan_policy(public_tolerance_bps=bps)))

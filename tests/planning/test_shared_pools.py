@@ -20,7 +20,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD, usd
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import LARGEST_TRANSACTION, gas_of
-from keeper.planning.netting import trades
+from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.shared_pools import after_others
@@ -46,7 +46,7 @@ def of_whole_trades(
     quotes: Sequence[Quote], decision: Decision, snapshot: MarketSnapshot, policy: Policy
 ) -> tuple[Quote, ...]:
     """What was asked before trades were split."""
-    asked = {(trade.sell, trade.buy, trade.amount_in) for trade in trades(decision, snapshot, policy)}
+    asked = {(trade.sell, trade.buy, trade.amount_in) for trade in netting(decision, snapshot, policy).trades}
     return tuple(
         quote
         for quote in quotes
@@ -133,7 +133,7 @@ def test_no_step_of_a_split_plan_comes_up_short(
     ledger = Ledger(snapshot)
     ledger.run(plan, fill)
     due = dict.fromkeys(snapshot.risk_symbols, 0.0)
-    for trade in trades(decision, snapshot, WIDEST):
+    for trade in netting(decision, snapshot, WIDEST).trades:
         due |= {trade.sell: due.get(trade.sell, 0.0) - trade.value_usd}
         due |= {trade.buy: due.get(trade.buy, 0.0) + trade.value_usd}
     lost = plan.cost.fees + plan.cost.slippage
@@ -243,7 +243,7 @@ def test_the_later_trade_goes_elsewhere_where_the_pool_is_used_up() -> None:
 
 def test_every_pool_that_two_trades_could_use_is_asked_for_both_together() -> None:
     snapshot = generous(weights=(0.0, 0.5, 0.3, 0.2))
-    found = trades(a_decision(snapshot, (0.6, 0.3, 0.1, 0.0)), snapshot, a_policy())
+    found = netting(a_decision(snapshot, (0.6, 0.3, 0.1, 0.0)), snapshot, a_policy()).trades
     assert len(found) > 1
     asked = quote_requests(found, snapshot)
     assert len(asked) == len(set(asked))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, product
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.plan import QuoteRequest, Route
+from keeper.planning.gas import SwapCosts
 from keeper.planning.split import (
-    MOST_PARTS,
+    MAX_PARTS,
     Curve,
     MinimumPrice,
     Part,
@@ -42,12 +43,12 @@ def a_route(number: int) -> Route:
     return Route(("A", f"M{number}", "B"), (500, 500))
 
 
-def free(_: Route) -> float:
-    return 0.0
+def costing(usd: float) -> SwapCosts:
+    """Every hop costs the same."""
+    return SwapCosts(per_gas=0.0, by_hops=(0.0, usd, 2 * usd))
 
 
-def costing(usd: float) -> Callable[[Route], float]:
-    return lambda route: usd * len(route.fees)
+FREE = costing(0.0)
 
 
 def of_pools(found: Sequence[Pool], amount: int) -> tuple[Curve, ...]:
@@ -57,13 +58,13 @@ def of_pools(found: Sequence[Pool], amount: int) -> tuple[Curve, ...]:
     )
 
 
-def best_alone(candidates: Sequence[Curve], amount: int, cost: Callable[[Route], float]) -> float:
+def best_alone(candidates: Sequence[Curve], amount: int, cost: SwapCosts) -> float:
     return max(
         net_usd([Part(curve.route, amount, curve.out(amount))], USD_PER_UNIT, cost) for curve in candidates
     )
 
 
-def best_of_everything(candidates: Sequence[Curve], amount: int, cost: Callable[[Route], float]) -> float:
+def best_of_everything(candidates: Sequence[Curve], amount: int, cost: SwapCosts) -> float:
     """Every set of routes and every way of giving each a multiple of a 24th, the rest to the first."""
     best = best_alone(candidates, amount, cost)
     for count in (2, 3):
@@ -90,7 +91,7 @@ def test_a_split_leaves_at_least_what_the_best_route_alone_leaves(
     assert net_usd(parts, USD_PER_UNIT, costing(gas_usd)) >= best_alone(candidates, amount, costing(gas_usd))
     assert sum(part.amount_in for part in parts) == amount
     assert all(part.amount_in > 0 for part in parts)
-    assert 1 <= len(parts) <= MOST_PARTS
+    assert 1 <= len(parts) <= MAX_PARTS
 
 
 @examples(100)
@@ -98,7 +99,7 @@ def test_a_split_leaves_at_least_what_the_best_route_alone_leaves(
 def test_no_way_of_spreading_on_a_grid_is_better(found: list[Pool], amount: int, gas_usd: float) -> None:
     candidates, cost = of_pools(found, amount), costing(gas_usd)
     parts = best_split(candidates, amount, USD_PER_UNIT, cost)
-    rounding = 4 * MOST_PARTS * USD_PER_UNIT
+    rounding = 4 * MAX_PARTS * USD_PER_UNIT
     assert net_usd(parts, USD_PER_UNIT, cost) >= best_of_everything(candidates, amount, cost) - rounding
 
 
@@ -106,7 +107,7 @@ def test_no_way_of_spreading_on_a_grid_is_better(found: list[Pool], amount: int,
 @given(st.lists(pools, min_size=2, max_size=3), amounts)
 def test_the_pools_return_at_least_what_the_split_expects_of_them(found: list[Pool], amount: int) -> None:
     pool_of = {a_route(number): pool for number, pool in enumerate(found)}
-    for part in best_split(of_pools(found, amount), amount, USD_PER_UNIT, free):
+    for part in best_split(of_pools(found, amount), amount, USD_PER_UNIT, FREE):
         assert (
             pool_of[part.route].out(part.amount_in) >= part.amount_out - 1
         )  # of rounding at a ladder's size
@@ -116,7 +117,7 @@ def test_the_pools_return_at_least_what_the_split_expects_of_them(found: list[Po
 @given(pool=pools, count=st.integers(2, 3), part=st.floats(0.001, 0.05))
 def test_equal_pools_get_equal_parts_within_a_step_of_the_ladder(pool: Pool, count: int, part: float) -> None:
     amount = int(pool.depth * part)
-    parts = best_split(of_pools([pool] * count, amount), amount, USD_PER_UNIT, free)
+    parts = best_split(of_pools([pool] * count, amount), amount, USD_PER_UNIT, FREE)
     assert len(parts) == count
     assert max(part.amount_in for part in parts) - min(part.amount_in for part in parts) <= amount / 4 + 8
 
@@ -126,7 +127,7 @@ def test_at_the_split_the_marginal_prices_are_equal_where_the_ladder_can_tell() 
     amount = 10**11
     parts = {
         part.route: part.amount_in
-        for part in best_split(of_pools([deep, shallow], amount), amount, 1.0, free)
+        for part in best_split(of_pools([deep, shallow], amount), amount, 1.0, FREE)
     }
     assert parts == {a_route(0): amount * 3 // 4, a_route(1): amount // 4}
 
@@ -150,10 +151,10 @@ def test_of_routes_through_one_pool_in_the_same_direction_only_one_is_taken() ->
     pool = Pool(10**12, Fraction(1), 500)
     outs = tuple(pool.out(size) for size in ladder(amount))
     shared = [Curve(route, ladder(amount), outs) for route in (first, second)]
-    (only,) = best_split(shared, amount, USD_PER_UNIT, free)
+    (only,) = best_split(shared, amount, USD_PER_UNIT, FREE)
     assert only.route == first
     elsewhere = Curve(Route(("A", "B"), (3_000,)), ladder(amount), outs)
-    parts = best_split([*shared, elsewhere], amount, USD_PER_UNIT, free)
+    parts = best_split([*shared, elsewhere], amount, USD_PER_UNIT, FREE)
     used = [hop for part in parts for hop in hops(part.route)]
     assert len(parts) == 2
     assert len(used) == len(set(used))
@@ -163,9 +164,9 @@ def test_a_part_below_its_minimum_price_excludes_its_set_only() -> None:
     amount = 10**12
     first, *others = of_pools([Pool(10**12, Fraction(1), 500)] * 3, amount)
     unreachable = replace(first, minimum=MinimumPrice(2, 1))
-    parts = best_split([unreachable, *others], amount, USD_PER_UNIT, free)
+    parts = best_split([unreachable, *others], amount, USD_PER_UNIT, FREE)
     assert {part.route for part in parts} == {a_route(1), a_route(2)}
-    assert not best_split([unreachable], amount, USD_PER_UNIT, free)
+    assert not best_split([unreachable], amount, USD_PER_UNIT, FREE)
 
 
 @examples(200)
@@ -173,7 +174,7 @@ def test_a_part_below_its_minimum_price_excludes_its_set_only() -> None:
 def test_a_part_that_returns_its_minimum_just_passes(pool: Pool, amount: int, slack: int) -> None:
     (curve,) = of_pools([pool], amount)
     exact = replace(curve, minimum=MinimumPrice(curve.outs[-1] + slack, amount))
-    assert bool(best_split([exact], amount, USD_PER_UNIT, free)) == (slack <= 0)
+    assert bool(best_split([exact], amount, USD_PER_UNIT, FREE)) == (slack <= 0)
 
 
 @given(st.integers(1, 10**30), st.integers(1, 10**30), st.integers(1, 10**30))
@@ -196,7 +197,7 @@ def test_a_route_that_stops_answering_gets_no_more_than_it_answered() -> None:
     ]
     found = curves(quotes, amount)
     assert {curve.route: curve.sizes[-1] for curve in found} == {direct: 2_000, around: amount}
-    parts = {part.route: part.amount_in for part in best_split(found, amount, USD_PER_UNIT, free)}
+    parts = {part.route: part.amount_in for part in best_split(found, amount, USD_PER_UNIT, FREE)}
     assert parts == {direct: 2_000, around: 6_000}
 
 
