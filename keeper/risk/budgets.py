@@ -98,14 +98,19 @@ class RiskBudgetObjective:
         length = 1.0 if shrinking < BOUNDARY_SHARE else BOUNDARY_SHARE / shrinking
         slope = float(gradient @ step)
         curvature = float(step @ self.matrix @ step)
-        while length > MIN_STEP_LENGTH:
-            # ln(1 + p) - p keeps its digits where the difference of two objectives loses them.
-            barrier = float(self.budgets @ (np.log1p(length * relative) - length * relative))
-            change = length * slope + 0.5 * length**2 * curvature - barrier
-            if change <= MIN_DESCENT * length * slope:
-                return length
+        while (
+            length > MIN_STEP_LENGTH
+            and self._change(length, relative, slope, curvature=curvature) > MIN_DESCENT * length * slope
+        ):
             length *= 0.5
         return length
+
+    def _change(
+        self, length: float, relative: NDArray[np.float64], slope: float, *, curvature: float
+    ) -> float:
+        """Change of f by this part of a step. ln(1 + p) - p keeps the digits that a difference of two f would lose."""
+        barrier = float(self.budgets @ (np.log1p(length * relative) - length * relative))
+        return length * slope + 0.5 * length**2 * curvature - barrier
 
     def gap(self, x: NDArray[np.float64]) -> float:
         """``max_i |RC_i / (b_i s_p) - 1|``; inf where the variance itself is lost to rounding."""
@@ -161,9 +166,7 @@ def _refined(objective: RiskBudgetObjective, x: NDArray[np.float64]) -> NDArray[
     for _ in range(STEPS_AT_ROUNDING):
         _, step = objective.newton_step(x)
         x = x + step
-        if not np.minimum.reduce(x) > 0.0:
-            break
-        gap = objective.gap(x)
+        gap = objective.gap(x) if np.minimum.reduce(x) > 0.0 else math.inf
         if gap < smallest:
             best, smallest = x, gap
     return best

@@ -12,15 +12,13 @@ def log_returns(closes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def bridged(closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log returns (T - 1,) of one asset's closes (T,). A move r over a gap of k bars becomes k parts ``r / sqrt(k)``.
+    """Log returns (T - 1,) of one asset's closes (T,), of which at least one is known.
 
-    The squares of the parts sum to the square of the move, so a crash during an outage counts in full, once. NaN
-    before the first price and after the last one.
+    A move r over a gap of k bars becomes k parts ``r / sqrt(k)``. The squares of the parts sum to the square of the
+    move, so a crash during an outage counts in full, once. NaN before the first price and after the last one.
     """
-    returns = np.full(max(closes.size - 1, 0), np.nan)
+    returns = np.full(closes.size - 1, np.nan)
     known = np.flatnonzero(np.isfinite(closes))
-    if known.size < 2:
-        return returns
     spans = np.diff(known)
     moves = np.diff(np.log(closes[known])) / np.sqrt(spans)
     returns[known[0] : known[-1]] = np.repeat(moves, spans)

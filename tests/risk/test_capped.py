@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from keeper.domain.errors import InvalidSetting, KeeperError
+from keeper.domain.errors import InvalidSetting, KeeperError, SolverFailed
+from keeper.risk import capped
 from keeper.risk.allocations import ALLOCATIONS, Allocated, allocate
 from keeper.risk.budgets import risk_parity
 from keeper.risk.caps import Cap, feasible_caps
@@ -93,16 +94,16 @@ def test_caps_of_one_over_n_give_equal_weights() -> None:
 
 def test_what_a_cap_cuts_off_goes_to_the_others_in_proportion_where_there_is_no_objective() -> None:
     free = allocated("inverse_volatility").weights
-    capped = allocated("inverse_volatility", single("WBTC", 0.2)).weights
-    np.testing.assert_allclose(capped[1:] / capped[1], free[1:] / free[1], rtol=1e-13)
-    assert capped[0] == 0.2
+    bound = allocated("inverse_volatility", single("WBTC", 0.2)).weights
+    np.testing.assert_allclose(bound[1:] / bound[1], free[1:] / free[1], rtol=1e-13)
+    assert bound[0] == 0.2
 
 
 def test_a_capped_group_keeps_its_proportions_where_there_is_no_objective() -> None:
     free = allocated("inverse_volatility").weights
-    capped = allocated("inverse_volatility", group("defi", ("LINK", "UNI"), 0.2)).weights
-    assert capped[2] / capped[3] == pytest.approx(free[2] / free[3], rel=1e-13)
-    assert capped[0] / capped[1] == pytest.approx(free[0] / free[1], rel=1e-13)
+    bound = allocated("inverse_volatility", group("defi", ("LINK", "UNI"), 0.2)).weights
+    assert bound[2] / bound[3] == pytest.approx(free[2] / free[3], rel=1e-13)
+    assert bound[0] / bound[1] == pytest.approx(free[0] / free[1], rel=1e-13)
 
 
 def test_hierarchical_risk_parity_is_capped_as_well() -> None:
@@ -208,6 +209,19 @@ def test_a_stable_with_a_cap_is_solved_although_it_would_take_almost_everything(
     extra = (risk_shares(found.weights, sigma) - 1 / 3) / found.weights
     assert extra[1] == pytest.approx(extra[2], rel=1e-12)
     assert extra[1] == pytest.approx((1 / 3) / 0.75, rel=1e-5)
+
+
+def test_without_enough_steps_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capped, "MAX_STEPS", 0)
+    with pytest.raises(SolverFailed, match="within caps solved to inf only"):
+        allocated("risk_parity", single("WBTC", 0.2))
+
+
+def test_a_result_that_misses_the_budgets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capped, "FULL_STEP_DECREMENT", np.inf)
+    monkeypatch.setattr(capped, "LAST_STEP_DECREMENT", np.inf)
+    with pytest.raises(SolverFailed, match=r"within caps solved to 0\.\d+ only, not 1e-10"):
+        allocated("risk_parity", single("WBTC", 0.2))
 
 
 def test_caps_that_allow_nothing_are_an_error_of_the_settings() -> None:

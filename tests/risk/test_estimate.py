@@ -223,6 +223,11 @@ def test_a_history_shorter_than_the_hold_counts_whole() -> None:
     assert pytest.approx(worst_loss(bars_of([100, 70, 60]), 10 * DAY)) == 0.4
 
 
+@pytest.mark.parametrize("closes", [[100.0], [np.nan, 50.0], [np.nan, np.nan]])
+def test_a_history_without_a_hold_lost_nothing(closes: list[float]) -> None:
+    assert worst_loss(bars_of(closes), HOUR) == 0.0
+
+
 def test_the_model_holds_for_the_time_to_act() -> None:
     bars = some_bars()
     model = estimate(without_options(bars), a_policy(size=a_size_policy(time_to_act_s=6 * HOUR)))

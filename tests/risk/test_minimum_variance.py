@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.errors import InvalidCovariance
+from keeper.domain.errors import InvalidCovariance, SolverFailed
+from keeper.risk import minimum_variance as module
 from keeper.risk.minimum_variance import minimum_variance
-from tests.factories import CORRELATION, VOLATILITIES
+from tests.factories import CORRELATION, RISK_SYMBOLS, VOLATILITIES
 from tests.properties import examples
 
 SIGMA = np.array(CORRELATION) * np.outer(VOLATILITIES, VOLATILITIES)
@@ -97,3 +98,12 @@ def test_tiny_and_huge_volatilities_are_solved(volatilities: list[float]) -> Non
 def test_a_complete_hedge_has_no_risk_to_budget() -> None:
     with pytest.raises(InvalidCovariance, match="WBTC, WETH.*hedge each other"):
         minimum_variance([[0.04, -0.04], [-0.04, 0.04]], [0.5, 0.5], ("WBTC", "WETH"))
+
+
+def test_a_solution_that_misses_the_optimality_conditions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TOLERANCE", 1e-30)
+    monkeypatch.setattr(module, "RESIDUAL_ROUNDING", 1e-30)
+    with pytest.raises(
+        SolverFailed, match=r"solved to .* only, not 1e-30: (WBTC|WETH|LINK|UNI) is furthest off"
+    ):
+        minimum_variance(SIGMA, np.ones(4), RISK_SYMBOLS)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.domain.errors import SolverFailed
+from keeper.risk import quadratic
 from keeper.risk.quadratic import Minimum, minimise
 from tests.properties import examples
 
@@ -60,3 +62,24 @@ def test_the_optimality_conditions_hold(n: int, m: int, seed: int) -> None:
     assert np.all(rows @ point <= limits + 1e-12 * scale)
     assert np.all(multipliers >= -1e-10)
     assert set(np.flatnonzero(multipliers)) <= set(active)
+
+
+@given(st.integers(2, 8), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_the_rule_that_cannot_cycle_finds_the_same_minimum(n: int, m: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    factor = generator.normal(size=(n, n))
+    hessian, linear = factor @ factor.T + 0.1 * np.eye(n), generator.normal(size=n)
+    rows = generator.normal(size=(m, n))
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    limits = generator.uniform(0, 0.3, m)
+    quick = minimised(hessian, linear, rows, limits)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(quadratic, "BLAND_AFTER", -1)
+        orderly = minimised(hessian, linear, rows, limits)
+    np.testing.assert_allclose(orderly.point, quick.point, rtol=1e-8, atol=1e-8)
+
+
+def test_without_enough_steps_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quadratic, "MAX_STEPS", 1)
+    with pytest.raises(SolverFailed, match="2 assets and 1 limits was not solved in 1 steps"):
+        minimised(np.eye(2), np.array([2.0, 1.0]), np.array([[1.0, 1.0]]) / np.sqrt(2), np.array([0.1]))
