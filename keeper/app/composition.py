@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from keeper import __version__
 from keeper.app.seal import digests, require_unchanged
 from keeper.chain.chain_reader import ChainReader
-from keeper.chain.deployed import Addresses
+from keeper.chain.deployed import Addresses, ReadingScope
 from keeper.chain.rpc.client import Member, Reads, Request, Rpc
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.run import Keeper
@@ -94,8 +94,15 @@ def node_at(rpc: Reads, where: Endpoints, wanted: Policy, keeper: str, progress:
         descriptions=where.descriptions,
         redemption_queue=where.redemption_queue,
     )
-    symbols = [asset.symbol for asset in wanted.assets]
-    return ChainReader(rpc, addresses, where.chain_id, symbols, keeper, progress, book=where.book)
+    scope = ReadingScope(
+        chain_id=where.chain_id,
+        addresses=addresses,
+        symbols=tuple(asset.symbol for asset in wanted.assets),
+        keeper=keeper,
+        twap_window_s=wanted.oracle.twap_window_s,
+        book=where.book,
+    )
+    return ChainReader(rpc, scope, progress)
 
 
 def acting_account(settings: Settings) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from eth_utils.address import to_checksum_address
 
-from keeper.address_book.book import Book
 from keeper.chain import feed_rounds, quote
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import pools, vault
-from keeper.chain.deployed import Addresses, Deployment
+from keeper.chain.deployed import Deployment, ReadingScope
 from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
 from keeper.chain.rpc.blocks import latest_block
@@ -26,37 +25,22 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationRep
 from keeper.domain.record import NodeUse
 from keeper.sizing.categories import EModeCategories
 
-TWAP_WINDOW_S = 1_800
-
 
 class ChainReader:
-    """``symbols`` are the risk assets in the settings' order; ``progress`` receives a line about what a long read does.
+    """``progress`` receives a line about what a long read does.
 
     The deployment is discovered at the first read (or by ``discover``), and again when the vault's lists, the
     oracle or the eMode change.
     """
 
     def __init__(
-        self,
-        rpc: Reads,
-        addresses: Addresses,
-        chain_id: int,
-        symbols: Sequence[str],
-        keeper: str,
-        progress: Callable[[str], None] | None = None,
-        *,
-        twap_window_s: int = TWAP_WINDOW_S,
-        book: Book | None = None,
+        self, rpc: Reads, scope: ReadingScope, progress: Callable[[str], None] | None = None
     ) -> None:
         self._rpc = rpc
-        self._addresses = addresses
-        self._chain_id = chain_id
-        self._symbols = tuple(symbols)
-        self._keeper = to_checksum_address(keeper)
-        self._twap_window_s = twap_window_s
-        self._book = book
+        self._scope = scope
+        self._keeper = to_checksum_address(scope.keeper)
         self._progress = progress if progress is not None else _silently
-        self._multicall = Multicall(rpc, addresses.multicall)
+        self._multicall = Multicall(rpc, scope.addresses.multicall)
         self._deployment: Deployment | None = None
 
     @property
@@ -76,15 +60,13 @@ class ChainReader:
 
         Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted.
         """
-        _, self._deployment = discover(
-            self._rpc, self._addresses, self._chain_id, self._symbols, self._progress, self._book
-        )
+        _, self._deployment = discover(self._rpc, self._scope, self._progress)
         return self._deployment
 
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
         """ports.Chain.read; rounds of the risk assets only. The first read also discovers the deployment."""
         reader = self._reader(self._known_deployment())
-        block = latest_block(self._rpc, self._chain_id)
+        block = latest_block(self._rpc, self._scope.chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
             reader, block, answers = self._read_again()
@@ -108,7 +90,7 @@ class ChainReader:
         """ports.Chain.read_back."""
         deployment = self._known_deployment()
         reader, calls = self._reader(deployment), _allowances(deployment)
-        block = latest_block(self._rpc, self._chain_id)
+        block = latest_block(self._rpc, self._scope.chain_id)
         allowance_calls = [call for pair in calls.values() for call in pair]
         answers = self._multicall.read([*reader.calls(), *allowance_calls], block.hash)
         if not reader.still_valid(answers):
@@ -125,7 +107,7 @@ class ChainReader:
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
         """ports.Chain.quote."""
         return quote.quotes(
-            self._multicall, self._addresses.quoter, self._known_deployment(), requests, snapshot.block
+            self._multicall, self._scope.addresses.quoter, self._known_deployment(), requests, snapshot.block
         )
 
     def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
@@ -134,7 +116,7 @@ class ChainReader:
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """ports.Chain.simulate."""
-        simulator = Simulator(self._rpc, self._addresses.multicall, self._known_deployment())
+        simulator = Simulator(self._rpc, self._scope.addresses.multicall, self._known_deployment())
         return simulator.run(encoded_call(plan, snapshot), snapshot, len(plan.steps))
 
     # ------------------------------------------------------------------ inside
@@ -143,12 +125,12 @@ class ChainReader:
         return self._deployment if self._deployment is not None else self.discover()
 
     def _reader(self, deployment: Deployment) -> SnapshotReader:
-        return SnapshotReader(deployment, self._multicall, self._keeper, self._twap_window_s)
+        return SnapshotReader(deployment, self._multicall, self._keeper, self._scope.twap_window_s)
 
     def _read_again(self) -> tuple[SnapshotReader, Block, Answers]:
         self._progress("the configuration of vault or market changed: reading it again")
         reader = self._reader(self.discover())
-        block = latest_block(self._rpc, self._chain_id)
+        block = latest_block(self._rpc, self._scope.chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
             raise NodeUntrusted(

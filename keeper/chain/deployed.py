@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keeper.address_book.book import Rollup
+from keeper.address_book.book import Book, Rollup
 from keeper.chain.listed_pools import ListedPool
 from keeper.domain.market import Token
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What the operator names; everything else follows from the vault. ``descriptions``: what the feeds of some tokens
-    must call themselves."""
+    """The addresses in the settings. All others follow from the vault. ``descriptions``: the required descriptions of
+    some tokens' feeds."""
 
     vault: str
     multicall: str
@@ -23,11 +23,25 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingScope:
+    """What a ``ChainReader`` reads. ``symbols`` are the risk assets in the settings' order; ``keeper`` is the account
+    whose calls are simulated; without a ``book`` nothing is compared with known addresses."""
+
+    chain_id: int
+    addresses: Addresses
+    symbols: tuple[str, ...]
+    keeper: str
+    twap_window_s: int
+    book: Book | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One token of the vault's allowlist: its price feed and its tokens on the lending market.
 
-    ``aggregator`` is behind the feed, None where it has none; ``bounds`` are the least and the most that it can
-    answer, 0 where it does not say."""
+    ``aggregator`` is behind the feed, None if it has none. ``bounds`` are its lowest and highest possible answers, 0 if
+    they are not known.
+    """
 
     token: Token
     feed: str

@@ -8,11 +8,11 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from keeper.address_book.book import Book, Rollup
+from keeper.address_book.book import Rollup
 from keeper.chain import listed_pools, rollup
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
-from keeper.chain.deployed import Addresses, Deployment, Listing
+from keeper.chain.deployed import Addresses, Deployment, Listing, ReadingScope
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS
 from keeper.chain.rpc.blocks import latest_block
@@ -23,17 +23,11 @@ from keeper.domain.market import Block, Token
 from keeper.domain.units import USD_DECIMALS
 
 
-def discover(
-    rpc: Reads,
-    addresses: Addresses,
-    chain_id: int,
-    symbols: Sequence[str],
-    progress: Callable[[str], None],
-    book: Book | None = None,
-) -> tuple[Block, Deployment]:
+def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -> tuple[Block, Deployment]:
     """Five round trips. Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted."""
-    progress("looking at the vault and what it is connected to")
-    block, multicall_code = _anchored(rpc, addresses, chain_id)
+    addresses, book = scope.addresses, scope.book
+    progress("reading the vault and its contracts")
+    block, multicall_code = _anchored(rpc, addresses, scope.chain_id)
     multicall = Multicall(rpc, addresses.multicall)
     kind: Rollup = "" if book is None else book.rollup
 
@@ -71,8 +65,8 @@ def discover(
     behind = {config.feed: _aggregator(config, answers) for config in configs}
     named = {answers.first(erc20.symbol(config.token)): config.token for config in configs}
     cash = answers.first(erc20.symbol(accounting))
-    # Spelled as the vault does: the same bytes, and the same key of an answer.
-    tradable = {symbol: named[symbol] for symbol in (cash, *symbols) if symbol in named}
+    # Keep the vault's spelling of an address, because answers are looked up by it.
+    tradable = {symbol: named[symbol] for symbol in (cash, *scope.symbols) if symbol in named}
     oracle_call = lending.price_oracle(provider)
     further = multicall.read(
         [
@@ -89,7 +83,7 @@ def discover(
     )
     oracle = further.first(oracle_call)
     listed = [_listing(config, pool, behind[config.feed], answers, further) for config in configs]
-    listings = _ordered(listed, to_checksum_address(accounting), symbols)
+    listings = _ordered(listed, to_checksum_address(accounting), scope.symbols)
 
     deployment = Deployment(
         vault=to_checksum_address(addresses.vault),

@@ -44,6 +44,16 @@ class Publishing:
     gas: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnsignedCall:
+    """A contract call before it is signed. ``gas`` is what it uses by itself."""
+
+    sender: str
+    to: str
+    calldata: bytes
+    gas: int
+
+
 def calls(rollup: Rollup) -> list[Call[int]]:
     """The calls that ``typical_fee_wei`` needs. There are none on a chain that is not a rollup."""
     match rollup:
@@ -74,20 +84,18 @@ def typical_fee_wei(rollup: Rollup, answers: Answers) -> int:
             return 0
 
 
-def publishing(
-    rollup: Rollup, rpc: Reads, multicall: str, block: Block, sender: str, to: str, calldata: bytes, gas: int
-) -> Publishing:
-    """The cost of publishing this calldata with this ``gas``. It takes one round trip on a rollup, none elsewhere.
+def publishing(rollup: Rollup, rpc: Reads, multicall: str, block: Block, sent: UnsignedCall) -> Publishing:
+    """The cost of publishing this call. It takes one round trip on a rollup, none elsewhere.
 
     Raises SimulationFailed if an Arbitrum node has no NodeInterface, NodeUnavailable, NodeUntrusted.
     """
     match rollup:
         case "op-stack":
-            exact = _exact_fee(unsigned_transaction(block.chain_id, to, calldata))
-            answers = Multicall(rpc, multicall).read([exact, _operator_fee(gas)], block.hash)
-            return Publishing(answers.of(exact) + (answers.maybe(_operator_fee(gas)) or 0), 0)
+            exact = _exact_fee(unsigned_transaction(block.chain_id, sent.to, sent.calldata))
+            answers = Multicall(rpc, multicall).read([exact, _operator_fee(sent.gas)], block.hash)
+            return Publishing(answers.of(exact) + (answers.maybe(_operator_fee(sent.gas)) or 0), 0)
         case "arbitrum":
-            return _components(rpc, block, sender, to, calldata)
+            return _components(rpc, block, sent)
         case _:
             return Publishing(0, 0)
 
@@ -124,12 +132,13 @@ def _shortest(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def _components(rpc: Reads, block: Block, sender: str, to: str, calldata: bytes) -> Publishing:
+def _components(rpc: Reads, block: Block, sent: UnsignedCall) -> Publishing:
     """``gasEstimate`` includes ``gasEstimateForL1``. The first sets the gas limit, the second the cost."""
     function = _NODE["gasEstimateComponents"]
-    asked = {"from": sender, "to": NODE_INTERFACE, "data": "0x" + function.encode(to, False, calldata).hex()}  # noqa: FBT003
+    data = "0x" + function.encode(sent.to, False, sent.calldata).hex()  # noqa: FBT003
+    request = {"from": sent.sender, "to": NODE_INTERFACE, "data": data}
     try:
-        answer = rpc.request("eth_call", [asked, {"blockHash": block.hash}])
+        answer = rpc.request("eth_call", [request, {"blockHash": block.hash}])
         gas, for_l1, base_fee, _ = function.decode(hex_bytes(answer))
     except RpcError as error:
         raise _no_estimate(error.text) from error

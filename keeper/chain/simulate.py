@@ -10,7 +10,7 @@ from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import erc20, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
-from keeper.chain.rollup import publishing
+from keeper.chain.rollup import UnsignedCall, publishing
 from keeper.chain.rpc.blocks import quantity
 from keeper.chain.rpc.client import Reads, Request
 from keeper.chain.rpc.multicall import decode_answers, encode_calls, hex_bytes
@@ -49,8 +49,8 @@ class Simulator:
         report = self._executed(calldata, snapshot, steps)
         if not report.success:
             return report
-        kind, sender, to = self.deployment.rollup, snapshot.keeper_address, self.deployment.vault
-        charged = publishing(kind, self.rpc, self.multicall, snapshot.block, sender, to, calldata, report.gas)
+        sent = UnsignedCall(snapshot.keeper_address, self.deployment.vault, calldata, report.gas)
+        charged = publishing(self.deployment.rollup, self.rpc, self.multicall, snapshot.block, sent)
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
     def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:

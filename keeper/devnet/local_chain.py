@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +24,7 @@ from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.paths import cache_dir
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.uniswap import PriceMarket, SeededPool, Uniswap
+from keeper.devnet.uniswap import PriceMarket, SeededPool, Seeding, Uniswap
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
 from keeper.recorded.stable import STABLE
@@ -205,10 +205,24 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
         tokens.fund(w3, owner, made_tokens[symbol], account, amount)
 
     exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
-    pools = uniswap.seed_pools(w3, owner, exchange, made_tokens, market, fund, progress)
+    pools = uniswap.seed_pools(w3, owner, exchange, Seeding(made_tokens, market, fund), progress)
     progress("the vault")
     vault = deploy_vault(
-        w3, owner, _vault_parameters(market, made_tokens, made_feeds, lending, exchange, pools, accounts)
+        w3,
+        owner,
+        VaultParameters(
+            asset=made_tokens[STABLE].address,
+            lending_pool=lending.pool,
+            swap_router=exchange.router,
+            swap_factory=exchange.factory,
+            admin=accounts["admin"],
+            keeper=accounts["keeper"],
+            guardian=accounts["guardian"],
+            assets=_asset_parameters((STABLE, *market.risk_symbols), made_tokens, made_feeds),
+            fee_tiers=tuple(sorted({pool.fee for pool in pools})),
+            sequencer_feed=made_feeds.sequencer,
+            sequencer_grace_s=SEQUENCER_GRACE_S,
+        ),
     ).address
     redemption_queue = deploy_queue(w3, owner, vault).address
     _deposit(w3, owner, accounts["depositor"], made_tokens[STABLE], vault)
@@ -248,35 +262,16 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
     )
 
 
-def _vault_parameters(
-    market: MarketHistory,
-    made_tokens: Mapping[str, Token],
-    made_feeds: Feeds,
-    lending: aave.AaveMarket,
-    exchange: Uniswap,
-    pools: tuple[SeededPool, ...],
-    accounts: Mapping[str, str],
-) -> VaultParameters:
-    stable = STABLE
-    return VaultParameters(
-        asset=made_tokens[stable].address,
-        lending_pool=lending.pool,
-        swap_router=exchange.router,
-        swap_factory=exchange.factory,
-        admin=accounts["admin"],
-        keeper=accounts["keeper"],
-        guardian=accounts["guardian"],
-        assets=tuple(
-            AssetParameters(
-                made_tokens[symbol].address,
-                made_feeds.addresses[symbol],
-                max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,
-            )
-            for symbol in (stable, *market.risk_symbols)
-        ),
-        fee_tiers=tuple(sorted({pool.fee for pool in pools})),
-        sequencer_feed=made_feeds.sequencer,
-        sequencer_grace_s=SEQUENCER_GRACE_S,
+def _asset_parameters(
+    symbols: Sequence[str], made_tokens: Mapping[str, Token], made_feeds: Feeds
+) -> tuple[AssetParameters, ...]:
+    return tuple(
+        AssetParameters(
+            made_tokens[symbol].address,
+            made_feeds.addresses[symbol],
+            max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,
+        )
+        for symbol in symbols
     )
 
 

@@ -79,6 +79,15 @@ class PriceMarket:
     fund: Fund
 
 
+@dataclass(frozen=True, slots=True)
+class Seeding:
+    """What goes into the pools: the tokens, their prices, and ``fund``, which provides the amounts."""
+
+    tokens: Mapping[str, Token]
+    history: MarketHistory
+    fund: Fund
+
+
 # ----------------------------------------------------------------- deployment
 
 
@@ -95,15 +104,14 @@ def seed_pools(
     w3: Web3,
     deployer: ChecksumAddress,
     uniswap: Uniswap,
-    tokens: Mapping[str, Token],
-    history: MarketHistory,
-    fund: Fund,
+    seeding: Seeding,
     progress: Callable[[str], None],
 ) -> tuple[SeededPool, ...]:
     """Create every pool of ``POOL_DEPTHS`` whose tokens this history has, at its last prices.
 
-    The positions belong to ``deployer``, who must be unlocked; ``fund`` provides what goes in.
+    The positions belong to ``deployer``, who must be unlocked.
     """
+    tokens, history, fund = seeding.tokens, seeding.history, seeding.fund
     depths = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(history.symbols)]
     prices = {symbol: history.last_price(symbol) for symbol in history.symbols}
     seeds = [_seed(depth, tokens, prices) for depth in depths]

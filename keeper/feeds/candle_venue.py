@@ -14,7 +14,6 @@ import httpx
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.prices import Candle
 from keeper.feeds.http import (
-    MAX_RESPONSE_BYTES,
     TIMEOUT_S,
     HttpRefusal,
     JsonSource,
@@ -66,15 +65,12 @@ class CandleVenue(ABC):
         base_url: str = "",
         *,
         timeout_s: float = TIMEOUT_S,
-        max_response_bytes: int = MAX_RESPONSE_BYTES,
         transport: httpx.BaseTransport | None = None,
         wait: Wait = _wait,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._source = JsonSource(
-            base_url or self.public_url, self.name, timeout_s, max_response_bytes, transport
-        )
+        self._source = JsonSource(base_url or self.public_url, self.name, timeout_s, transport=transport)
         self._wait = wait
         self._monotonic = monotonic
         self._now = now

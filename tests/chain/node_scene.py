@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from keeper.chain.chain_reader import ChainReader
-from keeper.chain.deployed import Addresses
+from keeper.chain.deployed import Addresses, ReadingScope
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.market import MarketSnapshot
@@ -22,6 +22,9 @@ HISTORY_S = 120 * 86_400
 CHAIN_ID = 31_337
 
 
+TWAP_WINDOW_S = 1_800
+
+
 def url_of(scene: Scene) -> str:
     return str(scene.w3.provider.endpoint_uri)  # type: ignore[attr-defined]
 
@@ -32,21 +35,17 @@ def addresses_of(scene: Scene, **changes: Any) -> Addresses:
 
 
 def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> ChainReader:
-    """``changes``: addresses, chain_id, symbols, keeper."""
-    options: dict[str, Any] = {
-        "addresses": addresses_of(scene),
-        "chain_id": CHAIN_ID,
-        "symbols": RISKY,
-        "keeper": scene.people.keeper,
-    }
-    return ChainReader(rpc, **{**options, **changes})
+    """``changes``: fields of ReadingScope."""
+    scope = ReadingScope(CHAIN_ID, addresses_of(scene), RISKY, scene.people.keeper, TWAP_WINDOW_S)
+    return ChainReader(rpc, replace(scope, **changes))
 
 
 def node_in(world: LocalChain, rpc: Rpc) -> ChainReader:
     """On the world's own vault."""
     told = world.deployment
     addresses = Addresses(told.vault, told.multicall, told.quoter)
-    return ChainReader(rpc, addresses, told.chain_id, RISKY, told.accounts["keeper"])
+    scope = ReadingScope(told.chain_id, addresses, RISKY, told.accounts["keeper"], TWAP_WINDOW_S)
+    return ChainReader(rpc, scope)
 
 
 class Between(httpx.BaseTransport):

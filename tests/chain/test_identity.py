@@ -10,10 +10,11 @@ from web3.types import RPCEndpoint
 
 from keeper.address_book.book import Book, BookFeed, BookToken
 from keeper.chain.chain_reader import ChainReader
+from keeper.chain.deployed import ReadingScope
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
-from tests.chain.node_scene import CHAIN_ID, addresses_of, node_of, url_of
+from tests.chain.node_scene import CHAIN_ID, TWAP_WINDOW_S, addresses_of, node_of, url_of
 from tests.chain.vault_scene import RISKY, Scene, vault_scene
 from tests.factories import a_book
 
@@ -54,9 +55,8 @@ def with_token(book: Book, symbol: str, **changes: object) -> Book:
 def told(scene: Scene, rpc: Rpc, book: Book | None, symbols: tuple[str, ...] = RISKY) -> list[str]:
     """What discovery says beside that it looks."""
     said: list[str] = []
-    ChainReader(
-        rpc, addresses_of(scene), CHAIN_ID, symbols, scene.people.keeper, said.append, book=book
-    ).discover()
+    scope = ReadingScope(CHAIN_ID, addresses_of(scene), symbols, scene.people.keeper, TWAP_WINDOW_S, book)
+    ChainReader(rpc, scope, said.append).discover()
     return said[1:]
 
 
@@ -106,7 +106,9 @@ def test_another_feed_is_told_and_not_refused(scene: Scene, rpc: Rpc, listed: Bo
 def test_a_feed_without_code_is_refused(scene: Scene, rpc: Rpc, listed: Book) -> None:
     known = next(one.address for one in listed.feeds if one.symbol == "WETH/USD")
     scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [known, "0x"])
-    with pytest.raises(WrongContract, match=f"price feed {known.lower()} gave another answer"):
+    with pytest.raises(
+        WrongContract, match=f"price feed {known.lower()} gave an answer that cannot be decoded"
+    ):
         told(scene, rpc, listed)
 
 

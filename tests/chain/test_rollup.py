@@ -135,7 +135,8 @@ def test_a_reverting_call_is_told_as_such_and_not_priced(desk: Desk) -> None:
 @pytest.mark.parametrize("kind", ["op-stack", "arbitrum"])
 def test_a_chain_without_the_rollups_contract_is_refused_at_start(desk: Desk, kind: Rollup) -> None:
     with pytest.raises(
-        WrongContract, match=r"(GasPriceOracle|ArbGasInfo) 0x0*(42)?0*(F|6C) gave another answer"
+        WrongContract,
+        match=r"(GasPriceOracle|ArbGasInfo) 0x0*(42)?0*(F|6C) gave an answer that cannot be decoded",
     ):
         desk.node(kind).discover()
 
@@ -144,7 +145,7 @@ def test_an_arbitrum_node_without_its_interface_cannot_simulate(desk: Desk) -> N
     desk.put("FixedArbGasInfo", rollup.ARB_GAS_INFO, L1_BASE_FEE)
     node = desk.node("arbitrum")
     snapshot = node.read({}, 0).snapshot
-    with pytest.raises(SimulationFailed, match="NodeInterface does not say what gas publishing takes"):
+    with pytest.raises(SimulationFailed, match="NodeInterface does not say how much gas publishing takes"):
         node.simulate(levering(snapshot, desk.scene), snapshot)
 
 
