@@ -1,4 +1,4 @@
-"""Price history from exchanges, files and further back on chain, into the journal. Nothing stored is ever changed."""
+"""Adds price history from exchanges, files and older rounds to the journal. Nothing stored is ever changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from keeper.app.composition import acting_account, node_at, strategy
+from keeper.app.composition import chain_reader, strategy
+from keeper.app.keys import acting_account
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import (
@@ -27,7 +28,7 @@ from keeper.feeds.kraken import Kraken
 from keeper.journal.bars import Added, StoredBars
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
-from keeper.settings.endpoints import endpoints
+from keeper.settings.endpoints import endpoints, venue_url
 
 if TYPE_CHECKING:
     from keeper.settings.schema import Settings
@@ -38,13 +39,13 @@ VENUES: Mapping[str, Callable[[str], CandleVenue]] = {
     "binance": Binance,
 }
 WINDOW = 1_000
-"""Bars asked for at once. Where a venue has none in a whole window before all that is known, it has no older ones."""
+"""Bars per request. A venue without any bar in a whole window before the known ones has no older bars."""
 SETTLED_S = 60
-"""Exchanges still correct a bar that closed just now."""
+"""Exchanges still correct a bar that closed less than this ago."""
 NOTHING = Added(0, 0, 0)
 
 Progress = Callable[[int, int], None]
-"""Is told how many of the missing bars were asked for, and how many there are."""
+"""Receives the number of missing bars that were requested, and the number of all missing bars."""
 
 
 class Venue(Protocol):
@@ -59,9 +60,27 @@ class Venue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class BarRequest:
+    """The bars of ``symbol`` that last ``seconds`` and close in (since, until]. ``reference`` is its name on the
+    exchange."""
+
+    symbol: str
+    reference: str
+    seconds: int
+    since: int
+    until: int
+
+    def closes(self) -> range:
+        """The closing times on the grid, newest first."""
+        newest = self.until - self.until % self.seconds
+        oldest = self.since - self.since % self.seconds + self.seconds
+        return range(newest, oldest - 1, -self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
-    """What a source gave for a symbol. ``span``: when the first and last stored bar (round) closed; ``failure``: why
-    the source gave no more, empty where it gave all it has."""
+    """The bars (or rounds) that a source gave for a symbol. ``span`` is when the first and the last stored one closed.
+    ``failure`` is why the source stopped, empty where it gave all it has."""
 
     symbol: str
     source: str
@@ -71,57 +90,46 @@ class Filled:
 
 
 def backfill(
-    venue: Venue,
-    stored: StoredBars,
-    symbol: str,
-    reference: str,
-    seconds: int,
-    since: int,
-    until: int,
-    progress: Progress = lambda _, __: None,
+    venue: Venue, stored: StoredBars, request: BarRequest, progress: Progress = lambda _, __: None
 ) -> Filled:
-    """The bars of ``seconds`` closed in (since, until] that are not stored yet, the newest first; asks for nothing
-    where nothing is missing.
+    """Stores the requested bars that are missing, newest first. If none is missing, it asks for nothing.
 
-    Each page is stored as it arrives, and what is missing is seen anew each time: an interruption at any place, or a
-    venue that fails (``failure``), loses nothing and leaves no hole behind. Raises JournalUnwritable.
+    Each page is stored when it arrives, and each run looks for missing bars anew. An interruption at any place, or a
+    venue that fails (``failure``), thus loses nothing and leaves no gap. Raises JournalUnwritable.
     """
     added, failure = NOTHING, ""
     try:
-        for page in _missing_pages(venue, stored, symbol, reference, seconds, since, until, progress):
-            added += stored.add(symbol, venue.name, page)
+        for page in _missing_pages(venue, stored, request, progress):
+            added += stored.add(request.symbol, venue.name, page)
     except FeedUnavailable as error:
         failure = error.message
-    return Filled(symbol, venue.name, added, stored.span(symbol), failure)
+    return Filled(request.symbol, venue.name, added, span=stored.span(request.symbol), failure=failure)
 
 
 def _missing_pages(
-    venue: Venue,
-    stored: StoredBars,
-    symbol: str,
-    reference: str,
-    seconds: int,
-    since: int,
-    until: int,
-    progress: Progress,
+    venue: Venue, stored: StoredBars, request: BarRequest, progress: Progress
 ) -> Iterator[tuple[Candle, ...]]:
-    there = stored.closes([symbol], since).get(symbol, ())
-    known = {candle.closed_at for candle in there if candle.seconds == seconds}
-    first = since - since % seconds + seconds
-    missing = [at for at in range(until - until % seconds, first - 1, -seconds) if at not in known]
-    asked, oldest = 0, min(known, default=None)
-    while asked < len(missing):
-        newest = missing[asked]
-        window = [at for at in missing[asked : asked + WINDOW] if at > newest - WINDOW * seconds]
-        came = 0
-        for page in venue.candles(reference, seconds, window[-1] - seconds, newest):
-            came += len(page)
+    seconds = request.seconds
+    candles = stored.closes([request.symbol], request.since).get(request.symbol, ())
+    known = {candle.closed_at for candle in candles if candle.seconds == seconds}
+    missing = [closes_at for closes_at in request.closes() if closes_at not in known]
+    requested, oldest = 0, min(known, default=None)
+    while requested < len(missing):
+        newest = missing[requested]
+        window = [
+            closes_at
+            for closes_at in missing[requested : requested + WINDOW]
+            if closes_at > newest - WINDOW * seconds
+        ]
+        count = 0
+        for page in venue.candles(request.reference, seconds, since=window[-1] - seconds, until=newest):
+            count += len(page)
             yield page
-        asked += len(window)
-        progress(asked, len(missing))
-        if came == 0 and oldest is not None and newest < oldest:
+        requested += len(window)
+        progress(requested, len(missing))
+        if count == 0 and oldest is not None and newest < oldest:
             return
-        if came and (oldest is None or newest < oldest):
+        if count and (oldest is None or newest < oldest):
             oldest = window[-1]
 
 
@@ -132,65 +140,66 @@ def from_file(
     symbols: Sequence[str],
     since: int,
 ) -> tuple[Filled, ...]:
-    """What a file holds of ``symbols`` after ``since``; "", in a file of one asset, is the one symbol. Raises
-    BadInput."""
+    """Stores a file's candles of ``symbols`` after ``since``. A file of one asset has the symbol "", which stands for
+    the only one of ``symbols``. Raises BadInput."""
     if "" in candles and len(symbols) != 1:
         raise BadInput(
-            f"{source} has no column symbol, and {', '.join(symbols)} are meant",
-            remedy="Say whose prices they are with one --symbol.",
+            f"{source} has no column symbol, but {', '.join(symbols)} are meant",
+            remedy="Name the asset of the file with one --symbol.",
         )
-    named = {symbol or symbols[0]: found for symbol, found in candles.items()}
+    named = {symbol or symbols[0]: rows for symbol, rows in candles.items()}
     if not set(named) & set(symbols):
         raise BadInput(
-            f"{source} holds {', '.join(named) or 'nothing'}, none of it {' or '.join(symbols)}",
+            f"{source} holds {', '.join(named) or 'nothing'}, but not {' or '.join(symbols)}",
             remedy="Spell the symbols as the tokens do.",
         )
-    taken = {symbol: [one for one in named.get(symbol, ()) if one.closed_at > since] for symbol in symbols}
+    recent = {
+        symbol: [candle for candle in named.get(symbol, ()) if candle.closed_at > since] for symbol in symbols
+    }
     return tuple(
-        Filled(symbol, source, stored.add(symbol, source[:64], found), stored.span(symbol))
-        for symbol, found in taken.items()
-        if found
+        Filled(symbol, source, stored.add(symbol, source[:64], rows), span=stored.span(symbol))
+        for symbol, rows in recent.items()
+        if rows
     )
 
 
 def further_rounds(
     settings: Settings, symbols: Sequence[str], history_s: int, progress: Callable[[str], None]
 ) -> tuple[Filled, ...]:
-    """The feeds' own rounds of the last ``history_s`` seconds, those before the oldest stored too, kept when all are
-    read. The keeper must not run meanwhile. Raises what ``Node.read`` raises, AlreadyRunning, JournalCorrupt."""
-    where, wanted, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
+    """Stores the feeds' rounds of the last ``history_s`` seconds, also those before the oldest stored one, when all
+    are read. The keeper must not run meanwhile. Raises as ``ChainReader.read``, AlreadyRunning, JournalCorrupt."""
+    where, policy, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
     with (
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
         Journal.open(where.journal_url) as journal,
     ):
-        found = node_at(reads, where, wanted, account, progress).read({}, history_s).new_rounds
+        reader = chain_reader(reads, where, policy, account=account, progress=progress)
+        rounds = reader.read({}, history_s).new_rounds
         stored = StoredRounds(journal)
-        new = {symbol: len(stored.unknown(symbol, rounds)) for symbol, rounds in found.items()}
-        stored.extend({symbol: found[symbol] for symbol in symbols if symbol in found})
+        new = {symbol: len(stored.unknown(symbol, rounds[symbol])) for symbol in symbols if symbol in rounds}
+        stored.extend({symbol: rounds[symbol] for symbol in new})
         kept = stored.since(0)
     return tuple(
         Filled(
             symbol,
             "rounds",
-            Added(new[symbol], len(found[symbol]) - new[symbol], 0),
-            (kept[symbol][0].updated_at, kept[symbol][-1].updated_at) if symbol in kept else None,
+            Added(count, len(rounds[symbol]) - count, 0),
+            span=(kept[symbol][0].updated_at, kept[symbol][-1].updated_at) if symbol in kept else None,
         )
-        for symbol in symbols
-        if symbol in found
+        for symbol, count in new.items()
     )
 
 
 @contextmanager
 def venue_of(settings: Settings, name: str) -> Iterator[Venue]:
-    """The exchange, at the address in the settings or else at its public one."""
-    told = {"coinbase": settings.coinbase_url, "kraken": settings.kraken_url, "binance": settings.binance_url}
-    with closing(VENUES[name](told[name] or "")) as venue:
+    """The exchange, closed on leaving."""
+    with closing(VENUES[name](venue_url(settings, name))) as venue:
         yield venue
 
 
 @contextmanager
 def open_for_bars(url: str) -> Iterator[Journal]:
-    """The journal for writing, beside a running keeper too: no keeper writes bars. Raises as ``Journal.open``."""
+    """The journal for writing bars. A running keeper writes none, so it may stay. Raises as ``Journal.open``."""
     try:
         journal = Journal.open(url)
     except AlreadyRunning:
@@ -200,8 +209,8 @@ def open_for_bars(url: str) -> Iterator[Journal]:
 
 
 def now(settings: Settings, progress: Callable[[str], None]) -> int:
-    """Unix second by the chain, which on a development chain is not this machine's; by its clock where no node is named
-    or none answers."""
+    """Unix second by the chain, which on a development chain is not this machine's. Without a node, or if none answers,
+    it is this machine's."""
     try:
         where = endpoints(settings)
         with connected(where.rpc_urls, where.quorum, where.chain_id) as reads:
@@ -209,17 +218,17 @@ def now(settings: Settings, progress: Callable[[str], None]) -> int:
     except InvalidSetting:
         return int(time.time())
     except NodeUnavailable as error:
-        progress(f"{error.message}: this machine's clock is taken for the chain's")
+        progress(f"{error.message}: this machine's clock is used instead of the chain's")
         return int(time.time())
 
 
 def is_file(source: str) -> bool:
-    """Raises BadInput for what is neither a file nor a source."""
+    """Whether ``source`` is a file, not the name of a source. Raises BadInput for neither."""
     if source in ("rounds", *VENUES):
         return False
     if Path(source).suffix:
         return True
     raise BadInput(
         f"--source {source} is not known",
-        remedy=f"Say rounds, {', '.join(VENUES)}, or name a .csv or .parquet file.",
+        remedy=f"Choose rounds, {', '.join(VENUES)}, or a .csv or .parquet file.",
     )

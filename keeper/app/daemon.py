@@ -1,4 +1,4 @@
-"""Cycles on a schedule: one at a time, late ones coalesced, only a halt is fatal, signals end it cleanly."""
+"""Cycles on a schedule, one at a time. Late cycles coalesce, a halt ends the daemon, and signals end it cleanly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Cycles(Protocol):
-    """What the daemon needs of a keeper."""
+    """The part of a keeper that the daemon uses."""
 
     def cycle(self, mode: Mode) -> DecisionRecord: ...
 
@@ -62,9 +62,9 @@ def trigger_from(every: str) -> BaseTrigger:
 class Daemon:
     """Runs ``keeper.cycle(mode)`` at once and then by ``trigger``, until a signal or a halt.
 
-    The scheduler only says when; cycles run one after another on the calling thread, and what fell due
-    during a cycle is one late cycle. A first signal lets the running cycle finish, a second leaves it.
-    Leaving is safe anywhere: what a cycle started is in the journal, and the next start settles it. A bug
+    Cycles run one after another on the calling thread; the scheduler only asks for them. Several cycles that become
+    due during a cycle are one late cycle. A first signal lets the running cycle finish, a second interrupts it. An
+    interruption is safe anywhere, because the journal knows what a cycle started and the next start settles it. A bug
     ends the daemon.
     """
 
@@ -86,14 +86,14 @@ class Daemon:
         self._stopping = False
         self._cycles = 0
         self._exit_code = 0
-        self._told_by: str | None = None
+        self._stop_signal: str | None = None
         self._log = logger(mode=mode.value, dry_run=not mode.sends)
 
     def run(self) -> int:
-        """Blocks until it is told to stop; returns the exit code."""
+        """Blocks until a signal or a halt. Returns the exit code."""
         previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         self._scheduler.add_job(
-            self.fall_due,
+            self.request_cycle,
             self._trigger,
             id=JOB,
             next_run_time=datetime.now(UTC),
@@ -111,11 +111,11 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        self._log.info("stopped", signal=self._told_by, cycles=self._cycles, exit_code=self._exit_code)
+        self._log.info("stopped", signal=self._stop_signal, cycles=self._cycles, exit_code=self._exit_code)
         return self._exit_code
 
     def once(self) -> None:
-        """One cycle and its log line, unless told to stop."""
+        """One cycle and its log line, unless the daemon is stopping."""
         if self._stopping:
             return
         self._in_cycle = True
@@ -123,7 +123,10 @@ class Daemon:
             record = self._keeper.cycle(self._mode)
         except KeyboardInterrupt:
             self._exit_code = INTERRUPTED
-            self._log.warning("left", remedy="The journal knows what was started; the next start settles it.")
+            self._log.warning(
+                "interrupted",
+                remedy="The journal knows what the cycle started, and the next start settles it.",
+            )
         except KeeperError as error:
             self._failed(error)
         else:
@@ -132,12 +135,12 @@ class Daemon:
             self._in_cycle = False
             self._cycles += 1
 
-    def fall_due(self) -> None:
-        """Ask for a cycle; asked several times before it begins, it is one."""
+    def request_cycle(self) -> None:
+        """Asks for a cycle. Several requests before it begins are one cycle."""
         self._due.put(None)
 
     def stop(self) -> None:
-        """Begin no further cycle, and return from ``run`` when the present one is done."""
+        """Begins no further cycle; ``run`` returns when the present one ends."""
         self._stopping = True
         self._due.put(None)
 
@@ -147,15 +150,15 @@ class Daemon:
             self._due.get()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Logs nothing: the interrupted thread may hold the log's lock, which it could then never give back.
+        # This must not log. The interrupted thread may hold the log's lock, and would wait for itself.
         del frame
         if self._stopping and self._in_cycle:
             raise KeyboardInterrupt
-        self._told_by = signal.Signals(number).name
+        self._stop_signal = signal.Signals(number).name
         self.stop()
 
     def _report(self, record: DecisionRecord) -> None:
-        """Why it traded or why it did not, on one line. An error if nothing is done in an emergency."""
+        """One log line with the reason of the outcome. An emergency in which nothing is done is an error."""
         numbers = log_line(record)
         if record.failure is not None:
             self._failed(record.failure, numbers)

@@ -1,4 +1,4 @@
-"""What an operator does beside the cycles: pause, resume, seal, clear stuck nonces."""
+"""Actions of an operator: pause, resume, seal, clear stuck nonces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import AskPassword, SystemClock, signer, transaction_sender
+from keeper.app.composition import SystemClock, transaction_sender
+from keeper.app.keys import AskPassword, signer
 from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
@@ -16,6 +17,7 @@ from keeper.journal.files import locked_key
 from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.runtime import failpoints
 from keeper.settings.endpoints import endpoints
 from keeper.settings.policy import policy, settings_hash
 from keeper.settings.schema import Settings
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """In the journal where it can be written, else by the pause file. Every pause now in force."""
+    """Pauses in the journal, or by the pause file if the journal cannot be written. Returns every pause in force."""
     try:
         with Journal.open_to_append(settings.journal_url) as journal:
             switches = Switches(journal, SystemClock().now)
@@ -37,7 +39,7 @@ def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
 
 
 def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """Lifts every pause of journal and file, and returns them. Raises JournalUnwritable."""
+    """Removes every pause of journal and pause file, and returns them. Raises JournalUnwritable."""
     lifted = paused_by_file(settings.pause_file)
     if lifted:
         settings.pause_file.unlink()
@@ -46,12 +48,12 @@ def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
             return (*Switches(journal, SystemClock().now).resume(reason), *lifted)
     except JournalUnwritable:
         if lifted:
-            return lifted  # there was no journal to pause in
+            return lifted  # the pause was in the file because there was no journal
         raise
 
 
 def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Writes down what program, ABIs and settings are now. What was sealed before, and what is now."""
+    """Seals the present program, ABIs and settings. Returns the earlier digests and the present ones."""
     now = digests(settings_hash(settings))
     with Journal.open(settings.journal_url) as journal:
         switches = Switches(journal, SystemClock().now)
@@ -63,22 +65,31 @@ def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 
 def sealed(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """As ``seal``, changing nothing."""
+    """The sealed digests and the present ones."""
     with Journal.open_for_reading(settings.journal_url) as journal:
         return Switches(journal, SystemClock().now).sealed(), digests(settings_hash(settings))
 
 
 @contextmanager
 def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[TransactionSender]:
-    """The sender alone, for looking at stuck nonces and clearing them. Raises as ``build``."""
+    """The sender without a keeper, to show and clear stuck nonces. Raises as ``build``."""
     where, clock = endpoints(settings), SystemClock()
+    failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
         key = stack.enter_context(signer(settings, ask_password))
         stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
         journal = stack.enter_context(Journal.open(where.journal_url))
         switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
         pause_store = StoredPauses(
-            switches, log, where.pause_file, policy(settings).daily, where.chain_id, key.address, keeps=True
+            switches,
+            log,
+            where.pause_file,
+            daily=policy(settings).daily,
+            chain_id=where.chain_id,
+            account=key.address,
+            keeps=True,
         )
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
-        yield stack.enter_context(transaction_sender(reads, log, key, pause_store, settings, clock))
+        yield stack.enter_context(
+            transaction_sender(settings, reads=reads, log=log, key=key, alarm=pause_store, clock=clock)
+        )

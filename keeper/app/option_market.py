@@ -1,4 +1,4 @@
-"""The option market as a cycle would read it now, with the expiries that its number came from."""
+"""The option market as a cycle would read it now, with the expiries behind each number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from keeper.app.backfill import now
-from keeper.cycle.run import underlyings
+from keeper.cycle.observe import underlyings
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.feeds.deribit import BookSlice, Deribit
@@ -17,11 +17,11 @@ from keeper.settings.schema import Settings
 
 @dataclass(frozen=True, slots=True)
 class OptionView:
-    """``book`` is None where the option book is of no use; ``why_not`` then says why."""
+    """``book`` is None where the option book cannot be used; ``reason`` then says why."""
 
     reading: ImpliedReading
     book: BookSlice | None
-    why_not: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,17 @@ class OptionMarket:
 
     as_of: int
     horizon_s: int
-    found: tuple[OptionView, ...]
+    views: tuple[OptionView, ...]
 
 
 def option_market(settings: Settings, progress: Callable[[str], None]) -> OptionMarket:
-    """Raises InvalidSetting; what Deribit does not say is in the views."""
-    wanted = policy(settings)
-    as_of, horizon_s = now(settings, progress), wanted.decision.horizon_s
+    """Raises InvalidSetting. An underlying without data has a view with the reason."""
+    strategy = policy(settings)
+    as_of, horizon_s = now(settings, progress), strategy.decision.horizon_s
     with closing(Deribit(settings.deribit_url)) as deribit:
-        readings = deribit.read(underlyings(wanted), as_of, horizon_s)
-        found = tuple(_view(deribit, reading, as_of, horizon_s) for reading in readings)
-    return OptionMarket(as_of, horizon_s, found)
+        readings = deribit.read(underlyings(strategy), as_of, horizon_s)
+        views = tuple(_view(deribit, reading, as_of, horizon_s) for reading in readings)
+    return OptionMarket(as_of, horizon_s, views)
 
 
 def _view(deribit: Deribit, reading: ImpliedReading, as_of: int, horizon_s: int) -> OptionView:

@@ -1,4 +1,4 @@
-"""Read-only queries behind `keeper status`, `journal` and `replay`; safe to run beside a live daemon."""
+"""Read-only queries behind `keeper status`, `journal` and `replay`. They are safe beside a live daemon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import acting_account, node_at, strategy
+from keeper.app.composition import chain_reader, strategy
+from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.pause_state import Pause
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stored_records(settings: Settings) -> Iterator[StoredRecords]:
-    """The journal's records, for reading beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
+    """The journal's records, read beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
     from keeper.journal.records import StoredRecords
     from keeper.journal.store import Journal
 
@@ -33,8 +34,8 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
         yield StoredRecords(journal)
 
 
-def stored_legs(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
-    """The newest swaps that the journal tells of, oldest first. Raises InvalidSetting, JournalCorrupt."""
+def stored_swaps(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
+    """The newest executed swaps of the journal, oldest first. Raises InvalidSetting, JournalCorrupt."""
     from keeper.journal.fills import StoredFills
     from keeper.journal.store import Journal
 
@@ -43,7 +44,7 @@ def stored_legs(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:
-    """A stored record concluded again from its own inputs, offline. Raises BadInput, JournalCorrupt."""
+    """Replays a stored record from its own inputs, offline. Raises BadInput, JournalCorrupt."""
     from keeper.cycle.replay import replay
     from keeper.journal.bars import StoredBars
     from keeper.journal.records import StoredRecords
@@ -67,18 +68,24 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
         Journal.open_for_reading(where.journal_url) as journal,
     ):
-        snapshot = node_at(reads, where, policy, account, progress).read({}, 0).snapshot
+        snapshot = chain_reader(reads, where, policy, account=account, progress=progress).read({}, 0).snapshot
         log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
         pause_store = StoredPauses(
-            switches, log, where.pause_file, policy.daily, where.chain_id, account, keeps=False
+            switches,
+            log,
+            where.pause_file,
+            daily=policy.daily,
+            chain_id=where.chain_id,
+            account=account,
+            keeps=False,
         )
         last = StoredRecords(journal).latest(1)
         in_flight = tuple(
             InFlight(
                 intent.intent_id,
                 log.status(intent.intent_id),
-                intent.payload.epoch,
-                log.created_at(intent.intent_id),
+                epoch=intent.payload.epoch,
+                since=log.created_at(intent.intent_id),
             )
             for intent in log.unfinished(where.chain_id, account)
         )
@@ -94,7 +101,7 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:
-    """Every pause of journal and file in force, without looking at the chain. Raises JournalCorrupt."""
+    """Every pause in force by journal and pause file. The chain is not read. Raises JournalCorrupt."""
     from keeper.journal.store import Journal
     from keeper.journal.switches import Switches
 
@@ -103,7 +110,7 @@ def pauses(settings: Settings) -> tuple[Pause, ...]:
 
 
 def verified(settings: Settings) -> int:
-    """Number of entries in the journal, all as they were written. Raises JournalCorrupt."""
+    """Verifies every entry of the journal and returns their number. Raises JournalCorrupt."""
     from keeper.journal.store import Journal
 
     with Journal.open_for_reading(settings.journal_url) as journal:

@@ -1,4 +1,4 @@
-"""What the operator approved, as digests: program, ABIs, settings. Whoever edits one of them after that is noticed."""
+"""Digests of the program, the ABIs and the settings that the operator approved. A later change is noticed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def digests(settings_sha256: str, package: Path = PACKAGE, abis: Path | None = None) -> dict[str, str]:
-    """Kind to SHA-256: "settings" as given, "code" over every source file of the package, "abi" over every ABI."""
+    """SHA-256 by kind: "settings" as given, "code" of every source file of the package, "abi" of every ABI file."""
     folder = abis if abis is not None else _abis(package)
     return {
         "settings": settings_sha256,
@@ -22,7 +22,7 @@ def digests(settings_sha256: str, package: Path = PACKAGE, abis: Path | None = N
 
 
 def digest_of(files: Iterable[Path], root: Path) -> str:
-    """Over names and contents."""
+    """SHA-256 of the files' names and contents."""
     whole = hashlib.sha256()
     for file in files:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -31,15 +31,15 @@ def digest_of(files: Iterable[Path], root: Path) -> str:
 
 
 def require_unchanged(sealed: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raises Tampered naming what is not as it was sealed. What was never sealed is not looked at."""
+    """Raises Tampered naming every kind whose digest differs from the sealed one. Unsealed kinds are not checked."""
     changed = [kind for kind in now if kind in sealed and sealed[kind] != now[kind]]
     if changed:
         raise Tampered(
-            f"not as it was sealed: {', '.join(changed)}",
-            remedy="If you changed it yourself: `keeper seal`. If not, find out who did before anything is sent.",
+            f"changed since `keeper seal`: {', '.join(changed)}",
+            remedy="If you made the change, run `keeper seal`. If not, find out who did before anything is sent.",
         )
 
 
 def _abis(package: Path) -> Path:
-    """Beside the package in a checkout, beside it among the installed packages in a wheel."""
+    """The directory beside the package, in a checkout and in a wheel alike."""
     return package.parent / "contracts_abi"

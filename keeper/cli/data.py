@@ -122,13 +122,22 @@ def iv(
         print_json(implied_object(market))
     else:
         console().print(implied_page(market))
-    raise typer.Exit(3 if any(implied.reading.volatility is None for implied in market.found) else 0)
+    raise typer.Exit(3 if any(implied.reading.volatility is None for implied in market.views) else 0)
 
 
 def _from_venue(
     settings: Settings, name: str, symbols: tuple[str, ...], *, seconds: int, history_s: int
 ) -> list[Filled]:
-    from keeper.app.backfill import NOTHING, SETTLED_S, Filled, backfill, now, open_for_bars, venue_of
+    from keeper.app.backfill import (
+        NOTHING,
+        SETTLED_S,
+        BarRequest,
+        Filled,
+        backfill,
+        now,
+        open_for_bars,
+        venue_of,
+    )
     from keeper.cli.progress import bar, print_progress
     from keeper.journal.bars import StoredBars
     from keeper.settings.endpoints import references
@@ -143,9 +152,10 @@ def _from_venue(
                 continue
             print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
-                since = until - history_s
-                reference = reference_of[symbol]
-                results.append(backfill(venue, stored, symbol, reference, seconds, since, until, progress))
+                request = BarRequest(
+                    symbol, reference_of[symbol], seconds=seconds, since=until - history_s, until=until
+                )
+                results.append(backfill(venue, stored, request, progress))
     return results
 
 

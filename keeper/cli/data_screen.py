@@ -88,14 +88,14 @@ def implied_page(market: OptionMarket) -> RenderableType:
     parts: list[RenderableType] = [
         Text(f"as of {_minute(market.as_of)} UTC, to a horizon of {market.horizon_s / 86_400:g} days")
     ]
-    for implied in market.found:
+    for implied in market.views:
         reading, book = implied.reading, implied.book
         volatility = "none" if reading.volatility is None else f"{reading.volatility:.2%}"
         parts.append(Text(f"\n{reading.underlying}: {volatility}, {reading.source}", style="bold"))
         if reading.reason:
             parts.append(Text(f"  {reading.reason}"))
         if book is None:
-            parts.append(Text(f"  no option book: {implied.why_not}", style="yellow"))
+            parts.append(Text(f"  no option book: {implied.reason}", style="yellow"))
             continue
         table = plain_table("  expiry", ">days", ">at the money", ">marks", ">weight of its variance")
         for expiry in book.expiries:
@@ -119,11 +119,11 @@ def implied_object(market: OptionMarket) -> dict[str, Any]:
             {
                 **asdict(implied.reading),
                 "book_volatility": None if implied.book is None else implied.book.volatility,
-                "book_reason": implied.why_not,
+                "book_reason": implied.reason,
                 "expiries": []
                 if implied.book is None
                 else [asdict(expiry) for expiry in implied.book.expiries],
             }
-            for implied in market.found
+            for implied in market.views
         ],
     }

@@ -76,13 +76,13 @@ def show(record_id: RecordId, as_json: AsJson = False) -> None:
 @app.command()
 def costs(as_json: AsJson = False) -> None:
     """Show what trading each asset cost: quoted, simulated and realised, in bps of the value traded."""
-    from keeper.app.queries import stored_legs
+    from keeper.app.queries import stored_swaps
     from keeper.cli.output import console, print_json, table_of
     from keeper.settings.load import load
     from keeper.views.costs import TRADED_COSTS, traded_costs
 
     settings = load()
-    traded = traded_costs(stored_legs(settings, MAX_SWAPS), tuple(asset.symbol for asset in settings.assets))
+    traded = traded_costs(stored_swaps(settings, MAX_SWAPS), tuple(asset.symbol for asset in settings.assets))
     if as_json:
         print_json({"assets": [TRADED_COSTS.json(asset) for asset in traded]})
     else:

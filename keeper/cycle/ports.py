@@ -1,4 +1,4 @@
-"""What the cycle needs of the world. The edges implement these; nothing in the core knows how."""
+"""The outside world as a cycle needs it: protocols that the edges implement."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from keeper.domain.tx import InFlight, Payload, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One consistent read: the snapshot, and per symbol the rounds newer than those already known, oldest
-    first."""
+    """One consistent read: the snapshot, and by symbol the rounds that were not known yet, oldest first."""
 
     snapshot: MarketSnapshot
     new_rounds: Mapping[str, tuple[Round, ...]]
@@ -27,17 +26,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """The vault after a plan was mined: the snapshot, what the vault left approved (raw by symbol), and what each of
-    the plan's steps brought in, and took out (raw, empty where the node does not tell)."""
+    """The vault after a plan was mined. ``allowances`` are those that the vault left approved, raw by symbol.
+
+    ``step_outs`` and ``step_ins`` are what each step brought in and took out, raw; empty where the node does not
+    report it."""
 
     snapshot: MarketSnapshot
     allowances: Mapping[str, int]
     step_outs: tuple[int, ...]
-    step_ins: tuple[int, ...] = ()
+    step_ins: tuple[int, ...]
 
 
 class Chain(Protocol):
-    """The node, seen through our contracts."""
+    """The vault and its markets on chain."""
 
     @property
     def round_trips(self) -> int:
@@ -46,70 +47,68 @@ class Chain(Protocol):
 
     @property
     def nodes(self) -> tuple[NodeUse, ...]:
-        """What was asked of each node so far."""
+        """The traffic with each node so far."""
         ...
 
     @property
     def quorum(self) -> int:
-        """How many nodes must say the same."""
+        """The number of nodes that must agree."""
         ...
 
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
-        """Everything at the latest block's hash, in at most 3 round trips to each node once ``known`` (symbol to last
-        round id) is warm.
+        """Everything at the latest block's hash. ``known`` is the last stored round id by symbol.
 
-        Rounds older than ``history_s`` before the block are not fetched. Raises NodeUnavailable,
-        NodeUntrusted, WrongChain.
+        If ``known`` is complete, this takes at most 3 round trips to each node. Rounds older than ``history_s`` before
+        the block are not fetched. Raises NodeUnavailable, NodeUntrusted, WrongChain.
         """
         ...
 
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
-        """QuoterV2 at the snapshot's block, all in one round trip, in the order asked."""
+        """Quotes of QuoterV2 at the snapshot's block in one round trip, in the order of the requests."""
         ...
 
     def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
-        """The vault call, 0x-hex."""
+        """The calldata of the vault call, 0x-hex."""
         ...
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
-        """The exact calldata on the snapshot's block, and the post-state, in one request."""
+        """Runs the exact calldata on the snapshot's block and reads the post-state, in one request."""
         ...
 
     def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
-        """What a mined plan left, at the latest block's hash. Raises as ``read``."""
+        """The state after a mined plan, at the latest block's hash. Raises as ``read``."""
         ...
 
 
 class Rounds(Protocol):
-    """Price rounds already seen, by symbol."""
+    """The stored price rounds, by symbol."""
 
     def last_known(self) -> Mapping[str, int]:
         """Symbol to the newest stored round id."""
         ...
 
     def extend(self, new: Mapping[str, tuple[Round, ...]]) -> None:
-        """Add rounds; those already known are left as they are. A known id with another answer raises
-        JournalCorrupt."""
+        """Stores new rounds; known ones stay as they are. Raises JournalCorrupt for a known id with another answer."""
         ...
 
     def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
-        """Per symbol the rounds updated at or after ``timestamp``, oldest first."""
+        """By symbol the rounds updated at or after ``timestamp``, oldest first."""
         ...
 
     def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-        """What a record keeps instead of the rounds themselves."""
+        """References that a record keeps in place of the rounds."""
         ...
 
 
 class Bars(Protocol):
-    """Price history from elsewhere than the vault's feeds, by symbol."""
+    """The stored price history of other sources than the vault's feeds, by symbol."""
 
     def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
-        """Per symbol that has any, the bars closed at or after ``since``, oldest first."""
+        """By symbol the bars closed at or after ``since``, oldest first. A symbol without bars is left out."""
         ...
 
     def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
-        """What a record keeps instead of the bars themselves."""
+        """References that a record keeps in place of the bars."""
         ...
 
 
@@ -117,16 +116,15 @@ class ImpliedVolatility(Protocol):
     """The option market."""
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
-        """One reading per underlying, known at or before ``as_of``; never raises: a failure is a reading
-        without a number."""
+        """One reading per underlying, known at or before ``as_of``. A failure is a reading without a number."""
         ...
 
 
 class Opinions(Protocol):
-    """Other sources of prices than the vault's feeds and pools."""
+    """Sources of prices besides the vault's feeds and pools."""
 
     def read(self, symbols: Sequence[str], as_of: int) -> tuple[Opinion, ...]:
-        """What each source says of each token at ``as_of``; never raises: a failure is an opinion without a price."""
+        """Each source's price of each token at ``as_of``. A failure is an opinion without a price."""
         ...
 
 
@@ -134,48 +132,50 @@ class Sender(Protocol):
     """The only part that spends."""
 
     def settle(self) -> InFlight | None:
-        """Finish, or own up to, what was started earlier; None when nothing is in flight. Pauses the keeper where a
-        transaction shows that somebody else uses the key, or the chain took back what was final."""
+        """Finishes earlier transactions, or reports the one in flight. None if nothing is in flight.
+
+        Pauses the keeper if a transaction shows that somebody else uses the key, or if the chain reverted a final
+        block."""
         ...
 
     def send(self, payload: Payload, *, supersede: bool = False) -> Receipt:
-        """Journal, sign, broadcast, wait. ``supersede``: an emergency, which takes over the nonce of an intent that is
-        not mined yet. Raises Reverted, OutcomeUnknown, NotAuthorised, JournalUnwritable."""
+        """Journals, signs, broadcasts and waits. ``supersede``: take over the nonce of an intent that is not mined yet.
+        Raises Reverted, OutcomeUnknown, NotAuthorised, JournalUnwritable."""
         ...
 
 
 class PauseStore(Protocol):
-    """What was ordered or used up, in places that survive a restart."""
+    """Pauses and daily usage, which survive a restart."""
 
     def pause_state(self, as_of: int) -> PauseState:
-        """Every pause in force, and what the 24 hours before ``as_of`` (the chain's time) used up."""
+        """The pauses in force, and the usage of the 24 hours before ``as_of`` (the chain's time)."""
         ...
 
     def pause(self, cause: str, reason: str) -> None:
-        """From now on, also after a restart, until a person resumes. Raises JournalUnwritable."""
+        """Pauses until a person resumes, also after a restart. Raises JournalUnwritable."""
         ...
 
 
 class Records(Protocol):
-    """Where decision records are kept."""
+    """The stored decision records."""
 
     def append(self, record: DecisionRecord) -> None: ...
 
     def last_inputs(self) -> CycleInputs | None:
-        """What the newest cycle that had any worked with."""
+        """The inputs of the newest cycle that has any."""
         ...
 
 
 class ExecutedSwaps(Protocol):
-    """Swaps that earlier records tell of."""
+    """The executed swaps of earlier records."""
 
     def latest(self, limit: int) -> tuple[ExecutedSwap, ...]:
-        """The newest of them, oldest first."""
+        """The newest ``limit`` swaps, oldest first."""
         ...
 
 
 class Clock(Protocol):
-    """The keeper's own clock; decisions never look at it."""
+    """The keeper's own clock. Decisions never use it."""
 
     def now(self) -> float:
         """Unix seconds."""
@@ -184,3 +184,20 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds from an arbitrary start, for durations."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside that a cycle works with. ``opinions`` is None where no exchange is asked, ``sender`` where
+    nothing may be sent."""
+
+    chain: Chain
+    rounds: Rounds
+    bars: Bars
+    implied: ImpliedVolatility
+    opinions: Opinions | None
+    executed_swaps: ExecutedSwaps
+    pause_store: PauseStore
+    records: Records
+    sender: Sender | None
+    clock: Clock

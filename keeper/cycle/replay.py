@@ -1,4 +1,4 @@
-"""The same inputs through the same functions, offline: the same bits, or what differs."""
+"""Runs the pure functions again on the inputs of a record, offline, and names every bit that differs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, Histo
 
 Rounds = Mapping[str, tuple[Round, ...]]
 Candles = Mapping[str, tuple[Candle, ...]]
-MOST_DIFFERENCES = 20
+MAX_DIFFERENCES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """``differences`` name dotted paths with the recorded and the replayed value; empty when every bit is the
-    same."""
+    """``differences`` are dotted paths with the recorded and the replayed value; empty if every bit is the same."""
 
     record_id: str
     differences: tuple[str, ...]
@@ -31,14 +30,14 @@ class Replay:
 
 
 class StoredCandles(Protocol):
-    """The journal's bars of other sources."""
+    """The journal's candles of other sources."""
 
     def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
-        """Those that a reference was made of, whatever was stored since."""
+        """The candles that a reference was made of. Later ones are left out."""
         ...
 
     def digest(self, candles: tuple[Candle, ...]) -> str:
-        """As in their reference."""
+        """The SHA-256 of a reference to these candles."""
         ...
 
 
@@ -48,10 +47,10 @@ def replay(
     digest: Callable[[tuple[Round, ...]], str],
     stored: StoredCandles | None = None,
 ) -> Replay:
-    """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record
-    refers to; ``stored`` its bars of other sources, needed where the record refers to any.
+    """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record refers to.
+    ``stored`` are its candles, needed if the record refers to any.
 
-    Raises NothingToReplay for a record of a cycle that ended before it concluded anything.
+    Raises NothingToReplay for a cycle that ended before its decision.
     """
     if record.inputs is None or record.conclusions is None:
         raise NothingToReplay(
@@ -87,11 +86,11 @@ def replay(
             return Replay(record.record_id, ())
         return Replay(record.record_id, (f"conclusions: recorded, replayed as {outcome}",))
     differences = list(_differences("", record.conclusions, again))
-    return Replay(record.record_id, tuple(differences[:MOST_DIFFERENCES]))
+    return Replay(record.record_id, tuple(differences[:MAX_DIFFERENCES]))
 
 
 def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candles: Candles) -> Conclusions:
-    """As far as the cycle came: without a quote and a plan it held, or lost the node before it could plan."""
+    """Goes as far as the cycle did. Without quotes and plan it held, or lost the node before it could plan."""
     bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles)
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
@@ -101,9 +100,9 @@ def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candl
 
 def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:
     return tuple(
-        found
-        for found in rounds.get(reference.symbol, ())
-        if reference.since <= found.updated_at <= reference.until
+        round_
+        for round_ in rounds.get(reference.symbol, ())
+        if reference.since <= round_.updated_at <= reference.until
     )
 
 
@@ -113,13 +112,15 @@ def _differences(path: str, recorded: Any, replayed: Any) -> Iterator[str]:
             name = f"{path}.{field.name}" if path else field.name
             yield from _differences(name, getattr(recorded, field.name), getattr(replayed, field.name))
     elif isinstance(recorded, tuple) and isinstance(replayed, tuple) and len(recorded) == len(replayed):
-        for number, (one, other) in enumerate(zip(recorded, replayed, strict=True)):
-            yield from _differences(f"{path}[{number}]", one, other)
+        for number, values in enumerate(zip(recorded, replayed, strict=True)):
+            yield from _differences(f"{path}[{number}]", *values)
     elif not _same_bits(recorded, replayed):
         yield f"{path}: {recorded!r} recorded, {replayed!r} replayed"
 
 
-def _same_bits(one: Any, other: Any) -> bool:
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return float(one).hex() == float(other).hex() if float in (type(one), type(other)) else one == other
-    return bool(one == other)
+def _same_bits(recorded: Any, replayed: Any) -> bool:
+    if isinstance(recorded, int | float) and isinstance(replayed, int | float):
+        if float in (type(recorded), type(replayed)):
+            return float(recorded).hex() == float(replayed).hex()
+        return recorded == replayed
+    return bool(recorded == replayed)

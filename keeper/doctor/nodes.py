@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from keeper.app.composition import acting_account, node_at
+from keeper.app.composition import chain_reader
+from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
@@ -50,7 +51,9 @@ def node(context: DoctorContext) -> Diagnosis:
 def chain_id(context: DoctorContext) -> Diagnosis:
     where = endpoints(context.settings)
     account = acting_account(context.settings)
-    context.node = node_at(context.reads, where, context.policy, account, lambda _: None)
+    context.node = chain_reader(
+        context.reads, where, context.policy, account=account, progress=lambda _: None
+    )
     other_chains = {}
     for member in context.reads.members:
         with suppress(NodeUnavailable):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import numpy as np
 
-from keeper.app.composition import opinions_of
+from keeper.app.composition import exchange_opinions
 from keeper.cycle.pipeline import price_bars
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
 from keeper.domain.errors import Untrusted
@@ -45,7 +45,7 @@ def feeds(context: DoctorContext) -> Diagnosis:
 
 def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
     symbols = context.snapshot.symbols
-    with opinions_of(context.settings, context.policy) as sources:
+    with exchange_opinions(context.settings, context.policy) as sources:
         return sources.read(symbols, context.snapshot.block.timestamp) if sources is not None else ()
 
 

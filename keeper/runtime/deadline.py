@@ -1,5 +1,5 @@
-"""A deadline for a whole exchange over HTTP. A client's timeouts bound each wait for a byte: a server that sends one at
-a time could go on for ever."""
+"""A deadline for a whole HTTP exchange. A client's timeouts bound only each wait for a byte, so a server that sends
+byte by byte could keep it for ever."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """In this thread no wait of a DeadlineTransport goes on for longer, all of them together."""
+    """Bounds the waits of every DeadlineTransport in this thread, all of them together."""
     token = _ends_at.set(time.monotonic() + seconds)
     try:
         yield
@@ -32,11 +32,11 @@ def passed() -> bool:
 
 
 class DeadlineTransport(httpx.HTTPTransport):
-    """httpx's own, on sockets that know the deadline. It looks at no environment."""
+    """httpx's transport on sockets that know the deadline. It ignores proxies in the environment."""
 
     def __init__(self) -> None:
         super().__init__(trust_env=False)
-        # httpx has no parameter for the network below its pool.
+        # httpx has no parameter for the network backend of its pool.
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=100,
@@ -86,7 +86,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
-    """Seconds that this wait may take."""
+    """Seconds that this wait may take. Raises ``late`` after the deadline."""
     ends_at = _ends_at.get()
     if ends_at == math.inf:
         return timeout

@@ -1,7 +1,8 @@
-"""Places where a test may kill or freeze the process. Off unless KEEPER_FAILPOINT names one: then ``reach`` is a no-op.
+"""Places where a test can kill or freeze the process. ``reach`` does nothing unless KEEPER_FAILPOINT names the place.
 
-KEEPER_FAILPOINT is a comma-separated list of ``name``, ``name:n`` (the n-th time it is reached) and
-``name:n:freeze`` (SIGSTOP instead of SIGKILL). Call it as ``failpoints.reach(...)``: ``arm`` replaces the function.
+KEEPER_FAILPOINT is a comma-separated list of ``name``, ``name:n`` (the n-th time that it is reached) and
+``name:n:freeze`` (SIGSTOP instead of SIGKILL). Call ``failpoints.reach(...)`` with the module's name, because ``arm``
+replaces the function.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 from collections.abc import Callable
 from enum import StrEnum
 
+from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
 
 VARIABLE = "KEEPER_FAILPOINT"
@@ -59,30 +61,43 @@ def _nothing(point: Failpoint) -> None:
 reach: Callable[[Failpoint], None] = _nothing
 
 
-def arm(wanted: str) -> None:
-    """From now on the named points are deadly. Empty: all are off. Raises InvalidSetting for an unknown name."""
+def arm_from_environment(chain_id: int) -> None:
+    """Arms the points that KEEPER_FAILPOINT names. Raises InvalidSetting on any chain but a development chain."""
+    points = os.environ.get(VARIABLE, "")
+    if not points:
+        return
+    if chain_id != DEVELOPMENT_CHAIN_ID:
+        raise InvalidSetting(
+            f"{VARIABLE} = {points}: accepted on chain id {DEVELOPMENT_CHAIN_ID} only, not on {chain_id}",
+            remedy=f"Unset {VARIABLE}. It kills the process in tests of crash safety.",
+        )
+    arm(points)
+
+
+def arm(points: str) -> None:
+    """Arms the named points and disarms all others. Raises InvalidSetting for an unknown name."""
     global reach
-    reach = _deadly(_parsed(wanted)) if wanted else _nothing
+    reach = _lethal(_parsed(points)) if points else _nothing
 
 
-def _parsed(wanted: str) -> dict[Failpoint, tuple[int, signal.Signals]]:
-    deadly = {}
-    for entry in wanted.split(","):
+def _parsed(points: str) -> dict[Failpoint, tuple[int, signal.Signals]]:
+    parsed = {}
+    for entry in points.split(","):
         name, _, rest = entry.strip().partition(":")
         count, _, action = rest.partition(":")
         if name not in set(Failpoint) or not (count or "1").isdecimal() or action not in ("", "freeze"):
             raise InvalidSetting(
-                f"{VARIABLE} = {wanted}: {entry.strip()!r} is not name, name:n or name:n:freeze",
-                remedy="Unset it: it exists to kill the process in tests.",
+                f"{VARIABLE} = {points}: {entry.strip()!r} is not name, name:n or name:n:freeze",
+                remedy=f"Unset {VARIABLE}. It kills the process in tests of crash safety.",
             )
-        deadly[Failpoint(name)] = (int(count or 1), signal.SIGSTOP if action else signal.SIGKILL)
-    return deadly
+        parsed[Failpoint(name)] = (int(count or 1), signal.SIGSTOP if action else signal.SIGKILL)
+    return parsed
 
 
-def _deadly(points: dict[Failpoint, tuple[int, signal.Signals]]) -> Callable[[Failpoint], None]:
+def _lethal(points: dict[Failpoint, tuple[int, signal.Signals]]) -> Callable[[Failpoint], None]:
     reached = dict.fromkeys(points, 0)
 
-    def reach_one(point: Failpoint) -> None:
+    def count_and_kill(point: Failpoint) -> None:
         if point not in points:
             return
         reached[point] += 1
@@ -90,7 +105,4 @@ def _deadly(points: dict[Failpoint, tuple[int, signal.Signals]]) -> Callable[[Fa
         if reached[point] == count:
             os.kill(os.getpid(), action)
 
-    return reach_one
-
-
-arm(os.environ.get(VARIABLE, ""))
+    return count_and_kill

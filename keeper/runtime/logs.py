@@ -1,4 +1,4 @@
-"""Log lines, one event each, with the numbers that answer why it traded or why it did not."""
+"""Structured log lines on stderr, one event each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 def configure(log_format: str, level: str) -> None:
-    """Lines go to stderr: for people on a terminal, else JSON, unless ``log_format`` names one."""
+    """``log_format`` "auto" writes console lines on a terminal and JSON elsewhere."""
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     ending: list[Any] = (
         [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.app.backfill import WINDOW, backfill, from_file, is_file, now, open_for_bars
+from keeper.app.backfill import WINDOW, BarRequest, backfill, from_file, is_file, now, open_for_bars
 from keeper.domain.errors import BadInput, FeedUnavailable
 from keeper.domain.prices import Candle
 from keeper.journal.bars import Added, StoredBars
@@ -59,9 +59,8 @@ def hours(first: int, last: int) -> range:
 
 def run(venue: FakeVenue, stored: StoredBars, first: int, last: int) -> tuple[Added, str]:
     """From hour ``first`` to hour ``last``, both included."""
-    filled = backfill(
-        venue, stored, "WETH", "ETH", HOUR, (START + first - 1) * HOUR, (START + last) * HOUR + 17
-    )
+    since, until = (START + first - 1) * HOUR, (START + last) * HOUR + 17
+    filled = backfill(venue, stored, BarRequest("WETH", "ETH", seconds=HOUR, since=since, until=until))
     return filled.added, filled.failure
 
 
@@ -82,11 +81,7 @@ def test_a_first_import_takes_all_there_is(stored: StoredBars, newest_first: boo
     filled = backfill(
         venue,
         stored,
-        "WETH",
-        "ETH",
-        HOUR,
-        START * HOUR,
-        (START + 2_500) * HOUR,
+        BarRequest("WETH", "ETH", seconds=HOUR, since=START * HOUR, until=(START + 2_500) * HOUR),
         lambda done, of: told.append((done, of)),
     )
     assert filled.added == Added(2_500, 0, 0)

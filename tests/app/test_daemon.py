@@ -58,7 +58,7 @@ class Keeper:
         self.modes.append(mode)
         outcome = self.outcomes.pop(0)
         if self.daemon is not None:
-            self.daemon.fall_due()
+            self.daemon.request_cycle()
             if not self.outcomes:
                 self.daemon.stop()
         if isinstance(outcome, Exception):
@@ -195,7 +195,7 @@ def test_a_signal_in_the_middle_of_a_log_line_ends_it_as_well() -> None:
     assert len(keeper.modes) == 1
 
 
-def test_a_second_signal_leaves_the_cycle(lines: list[Any]) -> None:
+def test_a_second_signal_interrupts_the_cycle(lines: list[Any]) -> None:
     def interrupted_twice() -> DecisionRecord:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -203,7 +203,7 @@ def test_a_second_signal_leaves_the_cycle(lines: list[Any]) -> None:
 
     daemon, _ = daemon_of(Keeper(interrupted_twice, a_record()))
     assert daemon.run() == 130
-    assert "left" in [line["event"] for line in lines]
+    assert "interrupted" in [line["event"] for line in lines]
 
 
 def test_signal_handlers_are_given_back() -> None:

@@ -266,7 +266,7 @@ def test_the_feeds_own_rounds_are_fetched_further_back(
         monkeypatch.setenv(f"KEEPER_{name}", value)
     for name in ("VAULT", "QUOTER", "SENDER"):
         monkeypatch.setenv(f"KEEPER_{name}", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
-    monkeypatch.setattr("keeper.app.backfill.node_at", lambda *_: FakeNode())
+    monkeypatch.setattr("keeper.app.backfill.chain_reader", lambda *_, **__: FakeNode())
     with opened() as journal:
         StoredRounds(journal).extend({"UNI": rounds_of(market, "UNI", 24)})
         assert keeper("backfill", "--days", "2").code == 7  # the keeper runs

@@ -25,7 +25,6 @@ import keeper.tx.manager
 import keeper.tx.remote_signer
 import keeper.tx.signer
 import keeper.views.record
-from keeper.runtime import failpoints
 
 
 def warm() -> None:
@@ -47,7 +46,6 @@ def become_keeper(command: dict[str, object]) -> None:
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(f"{output}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
-    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
     arguments = command["arguments"]
     assert isinstance(arguments, list)
     keeper.cli.main.main(arguments)

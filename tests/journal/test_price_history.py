@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keeper.cycle.pipeline import price_bars
-from keeper.cycle.ports import Reading
+from keeper.cycle.ports import Ports, Reading
 from keeper.cycle.replay import replay
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable
@@ -19,6 +19,7 @@ from keeper.domain.pause_state import PauseState
 from keeper.domain.prices import Candle
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.journal.bars import StoredBars
+from keeper.journal.fills import StoredFills
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds, digest
 from keeper.journal.store import Journal
@@ -82,7 +83,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def keeper_of(journal: Journal, *, with_bars: bool = True) -> Keeper:
+def keeper_of(journal: Journal) -> Keeper:
     rounds = rounds_of_a_young_feed()
     snapshot = a_snapshot(weights=(0.0, 0.0, 0.0, 0.0))
     feeds = [
@@ -93,16 +94,22 @@ def keeper_of(journal: Journal, *, with_bars: bool = True) -> Keeper:
     chain: Any = FakeChain(replace(snapshot, feeds=tuple(feeds)), rounds)
     return Keeper(
         policy=a_policy(),
-        chain=chain,
-        rounds=StoredRounds(journal),
-        implied=world,
-        sender=None,
-        pause_store=world,
-        records=StoredRecords(journal),
-        clock=world,
+        ports=Ports(
+            chain=chain,
+            rounds=StoredRounds(journal),
+            bars=StoredBars(journal),
+            implied=world,
+            opinions=None,
+            executed_swaps=StoredFills(journal),
+            pause_store=world,
+            records=StoredRecords(journal),
+            sender=None,
+            clock=world,
+        ),
         code_version="0",
         settings_hash="",
-        bars=StoredBars(journal) if with_bars else None,
+        relays=False,
+        compares_clocks=False,
     )
 
 
@@ -112,12 +119,11 @@ def replayed(journal: Journal, record: DecisionRecord) -> tuple[str, ...]:
 
 
 def test_without_other_sources_a_young_feed_has_no_estimate(journal: Journal) -> None:
-    for with_bars in (True, False):
-        record = keeper_of(journal, with_bars=with_bars).cycle(Mode.DRY_RUN)
-        assert record.failure is not None
-        assert record.failure.name == "NoEstimate"
-        assert record.inputs is not None
-        assert record.inputs.candles == ()
+    record = keeper_of(journal).cycle(Mode.DRY_RUN)
+    assert record.failure is not None
+    assert record.failure.name == "NoEstimate"
+    assert record.inputs is not None
+    assert record.inputs.candles == ()
 
 
 def test_with_them_it_has_one_and_the_record_refers_to_what_was_used(journal: Journal) -> None:

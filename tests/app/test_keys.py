@@ -7,7 +7,7 @@ import pytest
 from eth_account import Account
 from eth_typing import HexStr
 
-from keeper.app.composition import acting_account, signer
+from keeper.app.keys import acting_account, signer
 from keeper.domain.errors import InvalidSetting
 from keeper.settings.schema import Settings
 
