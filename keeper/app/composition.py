@@ -22,6 +22,7 @@ from keeper.domain.errors import NodeUnavailable
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.domain.record import CycleInputs, DecisionRecord, Mode
+from keeper.domain.tx import SendingKey
 from keeper.feeds.deribit import Deribit
 from keeper.journal.files import locked_key
 from keeper.journal.pause_store import StoredPauses
@@ -119,10 +120,9 @@ def build(
         pause_store = StoredPauses(
             switches,
             log,
-            where.pause_file,
+            SendingKey(where.chain_id, account),
+            pause_file=where.pause_file,
             daily=held_policy.daily,
-            chain_id=where.chain_id,
-            account=account,
             keeps=writes,
         )
         sender = None

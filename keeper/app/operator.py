@@ -12,6 +12,7 @@ from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
 from keeper.domain.pause_state import Pause
+from keeper.domain.tx import SendingKey
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.files import locked_key
 from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
@@ -83,10 +84,9 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
         pause_store = StoredPauses(
             switches,
             log,
-            where.pause_file,
+            SendingKey(where.chain_id, key.address),
+            pause_file=where.pause_file,
             daily=policy(settings).daily,
-            chain_id=where.chain_id,
-            account=key.address,
             keeps=True,
         )
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))

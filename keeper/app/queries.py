@@ -12,7 +12,7 @@ from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.pause_state import Pause
-from keeper.domain.tx import InFlight
+from keeper.domain.tx import InFlight, SendingKey
 from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
@@ -73,10 +73,9 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
         pause_store = StoredPauses(
             switches,
             log,
-            where.pause_file,
+            SendingKey(where.chain_id, account),
+            pause_file=where.pause_file,
             daily=policy.daily,
-            chain_id=where.chain_id,
-            account=account,
             keeps=False,
         )
         last = StoredRecords(journal).latest(1)

@@ -64,6 +64,14 @@ TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class SendingKey:
+    """The account that signs, on one chain."""
+
+    chain_id: int
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """The vault call to send, without a nonce. ``calldata`` is exactly what was simulated, 0x-hex.
 

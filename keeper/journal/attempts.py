@@ -77,7 +77,14 @@ class StoredAttempts:
         )
         with self._journal.reading() as connection:
             return tuple(
-                Attempt(intent_id, row[0], row[1], int(row[2]), int(row[3]), AttemptKind(row[4]))
+                Attempt(
+                    intent_id=intent_id,
+                    tx_hash=row[0],
+                    raw=row[1],
+                    max_fee_per_gas_wei=int(row[2]),
+                    max_priority_fee_per_gas_wei=int(row[3]),
+                    kind=AttemptKind(row[4]),
+                )
                 for row in connection.execute(query)
             )
 
@@ -146,7 +153,7 @@ class StoredAttempts:
         payload = intent.payload
         with self._journal.appending("intent") as entry:
             if intent.supersedes is not None:
-                _move(entry, intent.supersedes, IntentStatus.SUPERSEDED, self._at())
+                self._add_move(entry, intent.supersedes, IntentStatus.SUPERSEDED)
             entry.add(
                 schema.intents,
                 {
@@ -172,7 +179,7 @@ class StoredAttempts:
 
     def move(self, intent_id: str, to: IntentStatus) -> None:
         with self._journal.appending("move") as entry:
-            _move(entry, intent_id, to, self._at())
+            self._add_move(entry, intent_id, to)
 
     def add_attempt(self, attempt: Attempt) -> None:
         with self._journal.appending("attempt") as entry:
@@ -191,7 +198,7 @@ class StoredAttempts:
                 },
             )
             if _status(entry.connection, attempt.intent_id) is IntentStatus.SIGNING:
-                _move(entry, attempt.intent_id, IntentStatus.SIGNED, self._at())
+                self._add_move(entry, attempt.intent_id, IntentStatus.SIGNED)
 
     def mark_broadcast(self, tx_hash: str) -> None:
         with self._journal.appending("broadcast") as entry:
@@ -201,7 +208,7 @@ class StoredAttempts:
             owner = select(schema.attempts.c.intent_id).where(schema.attempts.c.tx_hash == tx_hash)
             intent_id = entry.connection.execute(owner).scalar_one()
             if _status(entry.connection, intent_id) is IntentStatus.SIGNED:
-                _move(entry, intent_id, IntentStatus.SENT, self._at())
+                self._add_move(entry, intent_id, IntentStatus.SENT)
 
     def add_receipt(self, receipt: Receipt) -> None:
         with self._journal.appending("receipt") as entry:
@@ -215,7 +222,7 @@ class StoredAttempts:
             if was is IntentStatus.SUPERSEDED:
                 self._displace_successors(entry, receipt.intent_id)
             if was is not IntentStatus.MINED:
-                _move(entry, receipt.intent_id, IntentStatus.MINED, self._at())
+                self._add_move(entry, receipt.intent_id, IntentStatus.MINED)
 
     def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
         known = self.next_nonce(chain_id, sender)
@@ -230,6 +237,37 @@ class StoredAttempts:
     def _at(self) -> int:
         return int(self._now())
 
+    def _add_move(self, entry: Entry, intent_id: str, to: IntentStatus) -> None:
+        """Adds an intent's next move. The database checks that it is an allowed one."""
+        table = schema.moves
+        last = entry.connection.execute(
+            select(table.c.step, table.c.became)
+            .where(table.c.intent_id == intent_id)
+            .order_by(table.c.step.desc())
+            .limit(1)
+        ).one()
+        entry.add(
+            table,
+            {
+                "intent_id": intent_id,
+                "step": last[0] + 1,
+                "step_before": last[0],
+                "was": last[1],
+                "became": to.value,
+                "at": self._at(),
+            },
+        )
+        changed = entry.connection.execute(
+            update(schema.intents)
+            .where(schema.intents.c.intent_id == intent_id, schema.intents.c.status == last[1])
+            .values(status=to.value)
+        )
+        if changed.rowcount != 1:
+            raise JournalUnwritable(
+                f"intent {intent_id} was changed by another process at the same time",
+                remedy="Nothing was written. Is another keeper using this journal? The next cycle reads it anew.",
+            )
+
     def _displace_successors(self, entry: Entry, intent_id: str) -> None:
         """The intents that superseded this one have lost its nonce, because it is mined after all."""
         table = schema.intents
@@ -239,9 +277,9 @@ class StoredAttempts:
             row = entry.connection.execute(query).one_or_none()
             rival = None if row is None else row[0]
             if row is not None and row[1] == IntentStatus.OPEN.value:
-                _move(entry, row[0], IntentStatus.EXPIRED, self._at())
+                self._add_move(entry, row[0], IntentStatus.EXPIRED)
             elif row is not None and row[1] in [status.value for status in UNFINISHED]:
-                _move(entry, row[0], IntentStatus.DISPLACED, self._at())
+                self._add_move(entry, row[0], IntentStatus.DISPLACED)
 
     def _decided_after(
         self, chain_id: int, sender: str, since: int
@@ -268,7 +306,7 @@ def _intent_columns() -> Any:
 
 
 def _intent(row: Sequence[Any]) -> Intent:
-    return Intent(row[0], row[1], decode(row[2].encode(), Payload), row[3])
+    return Intent(intent_id=row[0], nonce=row[1], payload=decode(row[2].encode(), Payload), supersedes=row[3])
 
 
 def _receipt_columns() -> Any:
@@ -316,35 +354,3 @@ def _receipt_row(receipt: Receipt) -> dict[str, Any]:
 def _status(connection: Connection, intent_id: str) -> IntentStatus:
     query = select(schema.intents.c.status).where(schema.intents.c.intent_id == intent_id)
     return IntentStatus(connection.execute(query).scalar_one())
-
-
-def _move(entry: Entry, intent_id: str, to: IntentStatus, at: int) -> None:
-    """Adds an intent's next move. The database checks that it is an allowed one."""
-    table = schema.moves
-    last = entry.connection.execute(
-        select(table.c.step, table.c.became)
-        .where(table.c.intent_id == intent_id)
-        .order_by(table.c.step.desc())
-        .limit(1)
-    ).one()
-    entry.add(
-        table,
-        {
-            "intent_id": intent_id,
-            "step": last[0] + 1,
-            "step_before": last[0],
-            "was": last[1],
-            "became": to.value,
-            "at": at,
-        },
-    )
-    changed = entry.connection.execute(
-        update(schema.intents)
-        .where(schema.intents.c.intent_id == intent_id, schema.intents.c.status == last[1])
-        .values(status=to.value)
-    )
-    if changed.rowcount != 1:
-        raise JournalUnwritable(
-            f"intent {intent_id} was changed by another process at the same time",
-            remedy="Nothing was written. Is another keeper using this journal? The next cycle reads it anew.",
-        )

@@ -89,7 +89,7 @@ def read(path: Path, seconds: int, now: int, stamped: str | None = None) -> File
         times = sorted(at for name, at in rows if name == symbol)
         _require_step(path, times, seconds)
         candles[symbol] = tuple(rows[(symbol, at)][1] for at in times)
-    return FileBars(candles, repeated, unfinished, without_zone)
+    return FileBars(candles=candles, repeated=repeated, unfinished=unfinished, without_zone=without_zone)
 
 
 def write(path: Path, rows: Sequence[ExportedClose]) -> None:

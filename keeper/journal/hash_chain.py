@@ -54,7 +54,7 @@ class Entry:
                 row_count=count,
                 digest=digest,
                 previous_hash=previous,
-                hash=hash_of(previous, number, kind, count, digest),
+                hash=hash_of(previous, number, kind=kind, row_count=count, digest=digest),
             )
         )
         for table in schema.CHAINED:
@@ -79,8 +79,8 @@ def digest_of(rows: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
-def hash_of(previous: str, number: int, kind: str, count: int, digest: str) -> str:
-    return hashlib.sha256(f"{previous} {number} {kind} {count} {digest}".encode()).hexdigest()
+def hash_of(previous: str, number: int, *, kind: str, row_count: int, digest: str) -> str:
+    return hashlib.sha256(f"{previous} {number} {kind} {row_count} {digest}".encode()).hexdigest()
 
 
 def verify(connection: Connection) -> int:
@@ -100,7 +100,7 @@ def verify(connection: Connection) -> int:
                 f"entry {number} ({kind}) has {len(rows)} of {row_count} rows, and they are not as they were written "
                 f"(tables: {tables})"
             )
-        if stored != hash_of(previous, number, kind, row_count, digest):
+        if stored != hash_of(previous, number, kind=kind, row_count=row_count, digest=digest):
             raise _corrupt(f"entry {number} ({kind}) itself is not as it was written")
         previous = stored
     if rows_by_entry:

@@ -51,7 +51,12 @@ def stored_history(
         symbol: {at: named[symbol][(candle.seconds, at)] for at, candle in kept.items()}
         for symbol, kept in candles.items()
     }
-    return History(from_rounds, with_earlier_candles(from_rounds, closes), candles, sources)
+    return History(
+        from_rounds=from_rounds,
+        merged=with_earlier_candles(from_rounds, closes),
+        candles=candles,
+        sources=sources,
+    )
 
 
 def closes_with_sources(history: History, symbols: Sequence[str]) -> list[ExportedClose]:
@@ -68,6 +73,6 @@ def _closes(history: History, symbol: str) -> Iterator[ExportedClose]:
         bars.times.tolist(), bars.closes[:, column].tolist(), from_rounds.tolist(), strict=True
     ):
         if ours:
-            yield ExportedClose(symbol, at, close, ROUNDS)
+            yield ExportedClose(symbol, at, close=close, source=ROUNDS)
         elif at in candles and (np.isfinite(close) or not from_rounds.any()):
-            yield ExportedClose(symbol, at, candles[at].close, history.sources[symbol][at])
+            yield ExportedClose(symbol, at, close=candles[at].close, source=history.sources[symbol][at])

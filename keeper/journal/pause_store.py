@@ -1,4 +1,4 @@
-"""``ports.Brakes``: pauses from the journal and from the pause file, and what the last 24 hours used up."""
+"""``ports.PauseStore``: pauses from the journal and from the pause file, and what the last 24 hours used up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from keeper.decision.pause_rules import overdrawn
 from keeper.domain.pause_state import DAY_S, Pause, PausedBy, PauseState
 from keeper.domain.policy import DailyPolicy
+from keeper.domain.tx import SendingKey
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.switches import Switches
 
@@ -15,37 +16,35 @@ MAX_REASON_CHARS = 500
 
 
 class StoredPauses:
-    """For one key on one chain. ``keeps`` is False for a simulation, which never pauses the keeper."""
+    """For one key. ``keeps`` is False for a simulation, which never pauses the keeper."""
 
     def __init__(
         self,
         switches: Switches,
         log: StoredAttempts,
+        key: SendingKey,
+        *,
         pause_file: Path,
         daily: DailyPolicy,
-        chain_id: int,
-        account: str,
-        *,
         keeps: bool,
     ) -> None:
         self._switches = switches
         self._log = log
+        self._key = key
         self._pause_file = pause_file
         self._daily = daily
-        self._chain_id = chain_id
-        self._account = account
         self._keeps = keeps
 
     def pause_state(self, as_of: int) -> PauseState:
-        """ports.Brakes. Orders a pause where the day's losses or failures are used up."""
-        spent = self._log.spent(self._chain_id, self._account, as_of - DAY_S)
-        wrong = overdrawn(spent, self._daily)
-        if wrong is not None:
-            self.pause(*wrong)
+        """ports.PauseStore. Pauses the keeper if the day's losses or failures are used up."""
+        spent = self._log.spent(self._key.chain_id, self._key.account, as_of - DAY_S)
+        exceeded = overdrawn(spent, self._daily)
+        if exceeded is not None:
+            self.pause(*exceeded)
         return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), usage=spent)
 
     def pause(self, cause: str, reason: str) -> None:
-        """ports.Brakes."""
+        """ports.PauseStore."""
         if self._keeps:
             self._switches.pause(cause, reason)
 
@@ -57,10 +56,11 @@ def paused_by_file(path: Path) -> tuple[Pause, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        return (Pause(PausedBy.FILE, OPERATOR, f"{path} cannot be read: {error.strerror}", 0),)
+        reason = f"{path} cannot be read: {error.strerror}"
+        return (Pause(PausedBy.FILE, OPERATOR, reason=reason, since=0),)
     try:
         with path.open(encoding="utf-8") as content:
             reason = content.readline(MAX_REASON_CHARS).strip()
     except (OSError, UnicodeDecodeError):
         reason = "the pause file cannot be read"
-    return (Pause(PausedBy.FILE, OPERATOR, reason, since),)
+    return (Pause(PausedBy.FILE, OPERATOR, reason=reason, since=since),)

@@ -42,7 +42,7 @@ class Switches:
             known = cause != "operator" and entry.connection.execute(same_pauses).scalar_one() > 0
             if in_force or known:
                 return False
-            entry.add(table, self._row(entry.connection, PAUSE, cause, reason))
+            entry.add(table, self._row(entry.connection, PAUSE, cause=cause, reason=reason))
         return True
 
     def resume(self, reason: str) -> tuple[Pause, ...]:
@@ -51,7 +51,7 @@ class Switches:
             lifted = _in_force(entry.connection)
             if lifted:
                 causes = ", ".join(pause.cause for pause in lifted)
-                entry.add(schema.switches, self._row(entry.connection, RESUME, causes, reason))
+                entry.add(schema.switches, self._row(entry.connection, RESUME, cause=causes, reason=reason))
         return lifted
 
     def seal(self, kind: str, sha256: str) -> None:
@@ -69,7 +69,7 @@ class Switches:
             rows = connection.execute(select(table.c.kind, table.c.sha256).order_by(table.c.number))
             return {kind: sha256 for kind, sha256 in rows}  # noqa: C416 -- a Row is not a pair to the type checker
 
-    def _row(self, connection: Connection, action: str, cause: str, reason: str) -> dict[str, object]:
+    def _row(self, connection: Connection, action: str, *, cause: str, reason: str) -> dict[str, object]:
         number = connection.execute(select(func.max(schema.switches.c.number))).scalar() or 0
         return {
             "number": number + 1,
@@ -89,5 +89,5 @@ def _in_force(connection: Connection) -> tuple[Pause, ...]:
         if action == RESUME:
             pauses.clear()
         else:
-            pauses.append(Pause(PausedBy.JOURNAL, cause, reason, at))
+            pauses.append(Pause(PausedBy.JOURNAL, cause, reason=reason, since=at))
     return tuple(pauses)

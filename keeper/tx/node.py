@@ -70,7 +70,8 @@ class RpcNode:
             base_fee_wei=int(latest.get("baseFeePerGas", "0x0"), 16),
             final_block=self._final(head, final),
             mined_nonce=mined_nonce,
-            settled_nonce=self._settled(account, head, mined_nonce, receipts, hashes),
+            # Without a missing receipt nothing depends on it, and a request is saved.
+            settled_nonce=mined_nonce if len(receipts) == len(hashes) else self._settled_nonce(account, head),
             pending_nonce=int(pending, 16),
             epoch=int(epoch, 16) if len(epoch) == 2 + WORD else None,
             receipts=receipts,
@@ -99,18 +100,9 @@ class RpcNode:
             return head - self._finality_blocks
         return int(tagged["number"], 16) if tagged is not None else 0
 
-    def _settled(
-        self,
-        account: str,
-        head: int,
-        mined_nonce: int,
-        receipts: Mapping[str, Receipt],
-        hashes: Mapping[str, str],
-    ) -> int:
+    def _settled_nonce(self, account: str, head: int) -> int:
         """The account's nonce ``SETTLED_DEPTH`` blocks ago. It is 0, which decides nothing, if the node has no such
-        state. It is only requested if a hash of ours has no receipt."""
-        if len(receipts) == len(hashes):
-            return mined_nonce
+        state."""
         block = hex(max(0, head - SETTLED_DEPTH))
         try:
             return int(self._request("eth_getTransactionCount", (account, block)), 16)

@@ -69,7 +69,7 @@ class NodePool:
 
     def _ask(self, question: Callable[[SendingNode], Answer], quorum: int) -> list[Answer | KeeperError]:
         questions = [partial(_answer_or_error, node, question) for node in self._nodes]
-        return results_in_time(questions, _succeeded, quorum, STRAGGLER_S)
+        return results_in_time(questions, _succeeded, quorum, patience_s=STRAGGLER_S)
 
 
 def _answer_or_error(node: SendingNode, question: Callable[[SendingNode], Answer]) -> Answer | KeeperError:

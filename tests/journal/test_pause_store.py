@@ -8,7 +8,7 @@ import pytest
 
 from keeper.domain.pause_state import DAY_S, PausedBy
 from keeper.domain.policy import DailyPolicy
-from keeper.domain.tx import Intent, IntentStatus
+from keeper.domain.tx import Intent, IntentStatus, SendingKey
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.journal.store import Journal
@@ -27,7 +27,14 @@ class PauseSetup:
         self.log = StoredAttempts(journal, lambda: float(NOW))
 
     def pause_store(self, *, keeps: bool = True) -> StoredPauses:
-        return StoredPauses(self.switches, self.log, self.file, DAILY, 31_337, SENDER, keeps=keeps)
+        return StoredPauses(
+            self.switches,
+            self.log,
+            SendingKey(31_337, SENDER),
+            pause_file=self.file,
+            daily=DAILY,
+            keeps=keeps,
+        )
 
     def sent(self, nonce: int, *, ago: int = 60, loses: float = 0.0, reverts: bool = False) -> None:
         name = f"intent {nonce}"
