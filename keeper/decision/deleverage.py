@@ -37,7 +37,7 @@ def target_health_factor(position: VaultPosition) -> float:
         return decision.safe_health_factor
     if position.held.health_factor < decision.act_health_factor:
         return max(request.health_factor, decision.safe_health_factor)
-    return max(request.health_factor, 1.0)
+    return request.health_factor
 
 
 def _sellable(position: VaultPosition) -> frozenset[str]:

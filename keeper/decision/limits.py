@@ -175,7 +175,7 @@ def min_trade(trade: TradeContext) -> GateResult:
     needed = max(size, missing)
     subject = f"{size:,.2f} USD to trade" if size >= missing else f"{missing:,.2f} USD of cash to raise"
     detail = f"{subject}, at least {limit:,.2f}"
-    if trade.urgency is Urgency.OUT_OF_BAND and 0.0 < needed < limit and trade.benefit_usd > trade.cost_usd:
+    if trade.urgency is Urgency.OUT_OF_BAND and needed < limit and trade.benefit_usd > trade.cost_usd:
         return GateResult(
             needed, limit, passed=True, detail=f"{detail} unless it is worth more than it costs"
         )

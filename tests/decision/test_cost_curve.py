@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.decision.cost_curve import (
-    PRICE_BAND,
     CostCurve,
     cost_curves,
     depth_usd,
@@ -164,7 +163,7 @@ def test_the_smaller_of_now_and_on_average_counts() -> None:
 def test_a_pool_off_the_feeds_is_left_out(off: float, known: bool, turned: bool) -> None:
     snapshot = a_snapshot()
     pool = a_depth(snapshot, "LINK", "USDC", 3_000, 2e6)
-    root = pool.sqrt_price * math.sqrt(1.0 + off * PRICE_BAND)
+    root = pool.sqrt_price * math.sqrt(1.0 + off * 0.02)
     pool = replace(pool, sqrt_price=round(2**192 / root if turned else root), asset_is_token0=not turned)
     assert (depth_usd(pool, snapshot) > 0.0) is known
     assert ("LINK" in cost_curves(replace(snapshot, depths=(pool,)))) is known

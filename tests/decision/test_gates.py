@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ from tests.factories import (
     a_model,
     a_policy,
     a_sequencer,
+    a_size_policy,
     a_snapshot,
     an_in_flight,
     an_oracle_policy,
@@ -37,6 +39,7 @@ from tests.factories import (
     with_feed,
     with_limits,
     with_market_move,
+    with_redemptions,
     with_reserve,
     with_vault,
     with_vault_policy,
@@ -133,6 +136,18 @@ def test_risk_share_fires_beyond_the_band_and_not_at_it() -> None:
 def test_risk_share_is_out_of_band_beyond_the_outer_band() -> None:
     assert trigger("risk_share", off_budget(1.2)).urgency is ROUTINE
     assert trigger("risk_share", off_budget(1.8)).urgency is OUT_OF_BAND
+
+
+def test_at_the_outer_band_it_is_still_routine() -> None:
+    position = off_budget(1.8)
+    gap, band = trigger("risk_share", position).value, 2.0**-5
+
+    def urgency(out_of_band: float) -> Urgency:
+        decision = a_decision_policy(risk_share_band=band, out_of_band=out_of_band)
+        return trigger("risk_share", replace(position, policy=a_policy(decision=decision))).urgency
+
+    assert urgency(gap) is ROUTINE
+    assert urgency(math.nextafter(gap, 0.0)) is OUT_OF_BAND
 
 
 def tracking(factor: float, **changes: object) -> VaultPosition:
@@ -373,6 +388,16 @@ def test_gas_price_just_met_and_just_missed(urgency: Urgency, gwei: int) -> None
     assert not passes("gas_price", with_block(a_snapshot(), base_fee_wei=gwei * GWEI + 1), urgency)
 
 
+@pytest.mark.parametrize(("l1_gwei", "passed"), [(10, True), (11, False)])
+def test_on_a_rollup_the_l1_fee_counts_in_the_price_of_gas(l1_gwei: int, passed: bool) -> None:
+    snapshot = a_snapshot(l1_fee_wei=l1_gwei * GWEI * a_policy().decision.rebalance_gas)
+    trade = a_trade(with_block(snapshot, base_fee_wei=30 * GWEI), urgency=ROUTINE)
+    gate = limit("gas_price", trade)
+    assert (gate.value, gate.passed) == (30 + l1_gwei, passed)
+    assert trade.gas_cost_wei == (30 + l1_gwei) * GWEI * a_policy().decision.rebalance_gas
+    assert gate.detail.startswith("gas costs ")
+
+
 @pytest.mark.parametrize(("overdue", "gwei"), [(6 * HOUR, 40), (6 * HOUR + 1, 120)])
 def test_after_its_patience_a_routine_trade_pays_as_an_out_of_band_one(overdue: int, gwei: int) -> None:
     snapshot = with_vault(a_snapshot(), last_rebalance=NOW - 7 * DAY - overdue)
@@ -428,6 +453,14 @@ def test_lowering_leverage_may_use_the_gas_reserve(urgency: Urgency) -> None:
     lower = (0.1, 0.1, 0.1, 0.1)
     assert at_balance(GAS, lower, urgency).passed
     assert not at_balance(GAS - 10**15, lower, urgency).passed
+
+
+@pytest.mark.parametrize(("rise", "levers"), [(0.0, False), (1e-10, False), (1e-8, True)])
+def test_a_rise_of_leverage_by_more_than_rounding_is_levering(rise: float, levers: bool) -> None:
+    position = a_position(a_snapshot(weights=target_weights()))
+    first, *others = position.current.weights
+    trade = consider(position, a_move((first + rise, *others)), OUT_OF_BAND)
+    assert trade.raises_leverage is levers
 
 
 def to_last_asset(change: float) -> tuple[float, ...]:
@@ -502,6 +535,17 @@ def test_a_trade_must_lead_nearer_to_the_target(urgency: Urgency) -> None:
     assert improved(0.0).value == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("queued", "passed"), [(0.0, False), (1e-7, False), (2e-6, True)])
+def test_a_trade_that_raises_more_than_dust_for_redemptions_need_not_lead_nearer(
+    queued: float, passed: bool
+) -> None:
+    snapshot = with_redemptions(a_snapshot(weights=shifted(0.05, 0.0, 0.0, 0.0)), queued)
+    position = a_position(snapshot)
+    gate = limit("improves", consider(position, a_move(position.current.weights), OUT_OF_BAND))
+    assert gate.value == gate.limit
+    assert gate.passed is passed
+
+
 @pytest.mark.parametrize(("factor", "passed"), [(1.149, True), (1.151, False), (0.6, True), (0.5, True)])
 def test_a_trade_must_not_end_past_the_other_edge_of_a_band(factor: float, passed: bool) -> None:
     # From half the target upwards: as far as 15 % above it.
@@ -526,6 +570,16 @@ def test_a_trade_that_levers_must_not_end_below_the_alert_level() -> None:
     assert "the health factor ends at 2.1" in up.detail
     down = limit("no_overshoot", a_trade(a_snapshot(weights=(0.6, 0.5, 0.4, 0.4)), policy))
     assert down.passed
+
+
+def test_the_health_factor_where_a_trade_ends_counts_the_cash_to_hold() -> None:
+    policy = a_policy(
+        size=a_size_policy(idle_buffer=0.1), decision=a_decision_policy(alert_health_factor=3.0)
+    )
+    position = a_position(a_snapshot(weights=(0.2, 0.2, 0.2, 0.2)), policy)
+    gate = limit("no_overshoot", consider(position, a_move((0.4, 0.4, 0.4, 0.4)), OUT_OF_BAND))
+    secured = 0.4 * math.fsum(position.liquidation_thresholds)
+    assert gate.value == pytest.approx(3.0 / (secured / (1.6 - 1.0 + 0.1)))
 
 
 def test_a_trade_that_is_cut_short_is_judged_by_its_aim() -> None:

@@ -95,6 +95,8 @@ def test_allowed_part_by_size_and_by_loss() -> None:
     assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (40.0, 40.0), 0.4, 75.0) == pytest.approx(0.4)
     assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (10.0, 140.0), 4.0, 37.5) == pytest.approx(0.5)
     assert measures.allowed_part((0.5,), (0.5,), (40.0,), 0.0, 0.0) == 1.0
+    # Cut to half by its size, it loses 60 of the 75 bps that it may lose.
+    assert measures.allowed_part((0.0,), (1.0,), (120.0,), 0.5, 75.0) == pytest.approx(0.5)
 
 
 def over(
@@ -116,6 +118,11 @@ def test_overshoot_names_leverage_volatility_or_the_asset() -> None:
     share = risk_shares([0.4, 0.6], np.diag([0.25, 0.25]))
     found = over([0.7, 0.3], [0.4, 0.6], [0.5, 0.5], math.inf, math.inf, 0.1)
     assert found == pytest.approx((10 * abs(share[1] - 0.5), 3, share[1], 0.5))
+
+
+def test_nearer_on_the_same_side_is_no_overshoot_and_from_the_target_every_gap_is_one() -> None:
+    assert over([0.46, 0.46], [0.48, 0.48], [0.5, 0.5], 0.1, math.inf, math.inf)[0] == 0.0
+    assert over([0.5, 0.5], [0.52, 0.52], [0.5, 0.5], 0.1, math.inf, math.inf)[0] == pytest.approx(0.4)
 
 
 def test_farther_off_on_the_same_side_is_new_unless_it_was_off_by_a_band_already() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keeper.decision import measures
 from keeper.decision.aims import AIMS
 from keeper.decision.decide import decide
 from keeper.decision.move import planned_move, within_bounds
@@ -24,6 +25,7 @@ from keeper.domain.urgency import Urgency
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.bounds import health_factor_at
 from keeper.sizing.size import size
+from tests.decision import positions
 from tests.factories import (
     RISK_SYMBOLS,
     a_decision_policy,
@@ -33,6 +35,7 @@ from tests.factories import (
     some_assets,
     with_limits,
     with_market_move,
+    with_redemptions,
     with_vault_policy,
 )
 
@@ -192,6 +195,43 @@ def test_the_health_factor_is_kept_for_the_mix_that_is_held_not_the_targets() ->
     assert factor >= 1.45 * (1 - 1e-9)
 
 
+def test_with_a_queue_the_leverage_bound_applies_to_the_rest_of_nav() -> None:
+    policy = aiming_at("ellipsoid")
+    policy = replace(policy, size=replace(policy.size, max_leverage=1.2))
+    queued = with_redemptions(a_snapshot(), 0.4)
+    aim = within_bounds(positions.a_position(queued, policy), (0.5, 0.5, 0.5, 0.5))
+    assert math.fsum(aim) == pytest.approx(0.6 * 1.2)
+
+
+def test_the_vaults_health_factor_holds_after_the_largest_loss() -> None:
+    policy = aiming_at("ellipsoid")
+    policy = replace(policy, size=replace(policy.size, max_leverage=9.0, target_volatility=3.0))
+    snapshot = with_vault_policy(a_snapshot(), min_health_factor=2 * 10**18, max_leverage=9 * 10**18)
+    position = positions.a_position(snapshot, policy)
+    loose = replace(position, target=replace(position.target, bounds=()))
+    aim = within_bounds(loose, (0.5, 0.5, 0.5, 0.5))
+    needed = math.fsum(
+        weight * (2.0 - threshold)
+        for weight, threshold in zip(aim, position.liquidation_thresholds, strict=True)
+    )
+    assert needed == pytest.approx(2.0 * (1.0 - 0.01))
+
+
+def test_an_out_of_band_move_of_just_the_minimum_is_not_lengthened() -> None:
+    policy = with_limits(aiming_at("target"), Urgency.OUT_OF_BAND, recentring=0.5)
+    limits = policy.decision.at(Urgency.OUT_OF_BAND)
+    position = a_position(off_by(0.1, -0.1, 0.0, 0.0), policy)
+    half = planned_move(position, limits).goal.weights
+    size_usd = measures.turnover(position.current.weights, half) * position.held.nav_usd
+
+    def goal(min_trade_usd: float) -> tuple[float, ...]:
+        rules = replace(policy, decision=replace(policy.decision, min_trade_usd=min_trade_usd))
+        return planned_move(replace(position, policy=rules), limits).goal.weights
+
+    assert goal(size_usd) == half != position.target.weights
+    assert goal(math.nextafter(size_usd, math.inf)) == position.target.weights
+
+
 def test_weights_stay_under_their_caps() -> None:
     policy = aiming_at("ellipsoid", tracking_error_left=0.9, tracking_error_band=0.5)
     policy = replace(policy, assets=some_assets(max_weight=0.6))
@@ -338,6 +378,14 @@ def test_where_even_the_edge_is_out_of_an_outer_band_the_boundary_is_the_target(
     assert planned_move(position, watched.decision.at(Urgency.OUT_OF_BAND)).aim == position.target.weights
     position = a_position(weights, unwatched)
     assert planned_move(position, unwatched.decision.at(ROUTINE)).aim == position.current.weights
+
+
+def test_out_of_band_by_risk_share_counts_however_small_the_tracking_error_is() -> None:
+    policy = aiming_at(
+        "boundary", trade_cost_bps=2_000, triggers=("risk_share", "tracking_error"), tracking_error_band=9.0
+    )
+    position = a_position(off_by(-0.1, -0.1, 0.3, -0.1), policy)
+    assert planned_move(position, policy.decision.at(Urgency.OUT_OF_BAND)).aim == position.target.weights
 
 
 def test_rounding_above_a_binding_bound_does_not_make_the_target_the_aim() -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keeper.decision.decide import decide
@@ -96,6 +96,8 @@ def test_without_a_pause_state_its_limits_are_not_judged() -> None:
 
 
 @given(st.floats(0, 1), st.integers(0, 10))
+@example(loss=DAILY.max_loss, failures=0)
+@example(loss=0.0, failures=DAILY.max_failures)
 def test_overdrawn_losses_or_failures_pause_the_keeper(loss: float, failures: int) -> None:
     wrong = overdrawn(DailyUsage(loss, 99.0, 10**30, failures), DAILY)
     assert (wrong is None) == (loss <= DAILY.max_loss and failures < DAILY.max_failures)
