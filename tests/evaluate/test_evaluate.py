@@ -70,7 +70,7 @@ def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> 
 
 
 @pytest.mark.usefixtures("few_candidates")
-def test_options_that_know_the_regime_add_to_what_was_seen() -> None:
+def test_implied_volatility_that_knows_the_regime_adds_a_gain() -> None:
     evaluation = evaluated(market(230))
     blend = score(evaluation, "EWMA 5 d / 21 d + 50% IV", "choice with options")
     assert blend.base == "EWMA 5 d / 21 d"
@@ -155,7 +155,7 @@ def test_a_period_without_days_after_the_history_is_refused() -> None:
         evaluated(market(80), Periods(day(0), day(80), day(80), day(80)))
 
 
-def test_the_strategy_is_the_first_candidate_and_absent_peers_are_named(
+def test_the_strategy_is_the_first_candidate_and_missing_peers_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("keeper.evaluate.peers.find_spec", lambda name: None)

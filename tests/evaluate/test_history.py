@@ -25,7 +25,7 @@ def altered_from(path: MarketPath, when: int) -> MarketPath:
     return replace(path, closes=closes, lows=closes, implied=implied)
 
 
-def test_nothing_later_is_seen() -> None:
+def test_later_data_is_not_given() -> None:
     path = market(60)
     altered = altered_from(path, day(40))
     seen, same = (PointInTimeHistory(one, 20 * DAY, UNDERLYINGS).at(40) for one in (path, altered))
@@ -52,7 +52,7 @@ def test_the_reading_is_the_last_one_known() -> None:
     assert np.isnan(seen.daily_implied[:, 1:]).all()
 
 
-def test_what_came_is_the_return_and_the_realised_covariance_of_the_days_after() -> None:
+def test_the_outcome_is_the_return_and_the_realised_covariance_of_the_days_after() -> None:
     path = market(30)
     came = realised_outcome(path, 7)
     at = midnights(path)

@@ -29,7 +29,7 @@ def test_expanding_forgets_nothing() -> None:
     )
 
 
-def test_constant_does_not_look() -> None:
+def test_the_constant_covariance_ignores_prices() -> None:
     np.testing.assert_array_equal(textbook.constant(seen()), textbook.constant(seen(regimes=False)))
 
 

@@ -86,7 +86,7 @@ def test_an_ordinary_round_is_fresh() -> None:
         (weth(answer=PRICE, max_answer=PRICE), Trust.SUSPECT, "at_bound"),
     ],
 )
-def test_what_a_round_says_about_itself(reading: FeedReading, trust: Trust, rule: str) -> None:
+def test_the_rules_on_the_round_alone(reading: FeedReading, trust: Trust, rule: str) -> None:
     assert verdict(reading) == (trust, rule)
 
 
@@ -158,7 +158,7 @@ def test_the_median_of_all_sources_decides(
     assert verdict(weth(), *said(*prices)) == expected
 
 
-def test_what_was_not_fresh_is_not_what_later_prices_are_compared_with() -> None:
+def test_only_fresh_prices_are_compared_with_later_ones() -> None:
     bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
     (after,) = updated_memory((a_memory(),), bad)
     assert (after.fresh_answer, after.fresh_at) == (PRICE, NOW - 60)

@@ -116,7 +116,7 @@ def test_usdc_through_its_depeg_beside_the_pool() -> None:
     passes("USDC, every hour, beside the pool", counted(depeg_looks(usdc_as_a_feed()), USDC, BAD_BPS))
 
 
-def test_a_feed_that_went_on_saying_one_dollar_through_the_depeg_is_refused() -> None:
+def test_a_feed_that_reports_one_dollar_through_the_depeg_is_refused() -> None:
     others = pool_and_exchange()
     stubborn = [Round(place, USD, at) for place, at in enumerate(sorted(others), start=1)]
     counts = counted(depeg_looks(stubborn), USDC, BAD_BPS)

@@ -59,7 +59,7 @@ def test_depth_is_what_a_full_range_position_of_that_value_would_give() -> None:
     assert depth(a_pool(mean_liquidity=liquidity), 6) == pytest.approx(usdc * (math.sqrt(1.01) - 1), rel=1e-6)
 
 
-def test_a_pool_that_remembers_and_is_deep_has_a_voice() -> None:
+def test_a_deep_pool_with_history_gives_an_opinion() -> None:
     ((price, reason),) = opinions(a_pool())
     assert price == pytest.approx(1_645.9, rel=1e-3)
     assert reason == ""
@@ -74,13 +74,13 @@ def test_a_pool_that_remembers_and_is_deep_has_a_voice() -> None:
         ({"mean_liquidity": 0}, "move its price by one per cent"),
     ],
 )
-def test_a_pool_that_forgets_or_is_thin_says_why_it_has_none(changes: dict[str, Any], why: str) -> None:
+def test_a_shallow_pool_or_one_without_history_gives_its_reason(changes: dict[str, Any], why: str) -> None:
     ((price, reason),) = opinions(a_pool(**changes))
     assert price is None
     assert why in reason
 
 
-def test_an_assets_pools_have_one_voice_that_of_the_deepest() -> None:
+def test_only_the_deepest_usable_pool_of_an_asset_counts() -> None:
     shallow = a_pool(pool="0x" + "bb" * 20, fee=3_000, mean_tick=202_800, mean_liquidity=10**19)
     assert opinions(shallow, a_pool()) == opinions(a_pool())
     forgetful = a_pool(pool="0x" + "cc" * 20, fee=100, mean_liquidity=10**25, observations=1)

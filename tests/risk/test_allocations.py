@@ -29,12 +29,12 @@ def one_way(i: int, j: int, factor: float) -> np.ndarray:
     return sigma
 
 
-def test_the_settings_offer_exactly_these() -> None:
+def test_the_settings_offer_exactly_these_allocations() -> None:
     assert set(get_args(SizeTable.model_fields["allocation"].annotation)) == set(ALLOCATIONS)
 
 
 @pytest.mark.parametrize("find", [allocation, require_available])
-def test_an_unknown_name_is_told_what_there_is(find: object) -> None:
+def test_an_unknown_allocation_is_refused_with_the_known_ones(find: object) -> None:
     with pytest.raises(InvalidSetting, match="'magic'") as caught:
         find("magic")  # type: ignore[operator]
     assert all(name in caught.value.remedy for name in ALLOCATIONS)
@@ -50,7 +50,7 @@ def test_weights_are_not_negative_sum_to_one_and_are_the_same_each_time(name: st
 
 
 @EVERY
-def test_only_risk_parity_heeds_the_budgets(name: str) -> None:
+def test_only_risk_parity_uses_the_budgets(name: str) -> None:
     equal, unequal = (allocation(name)(SIGMA, budgets, NAMES) for budgets in ([1, 1, 1], [5, 3, 2]))
     assert np.allclose(equal, unequal, rtol=1e-9) == (name != "risk_parity")
 

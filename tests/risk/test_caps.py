@@ -59,7 +59,7 @@ def test_overlapping_groups_are_counted_by_what_they_really_allow() -> None:
     assert feasible_caps(caps, ("A", "B", "C", "D")).allow(np.full(4, 0.25))
 
 
-def test_caps_that_leave_an_asset_no_room_name_it() -> None:
+def test_caps_that_force_a_weight_to_zero_name_the_asset() -> None:
     caps = (group("left", ("A", "B"), 0.5), group("right", ("B", "C"), 0.5))
     with pytest.raises(InvalidSetting, match="force the weight of B to zero"):
         feasible_caps(caps, ("A", "B", "C"))

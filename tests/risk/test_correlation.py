@@ -53,7 +53,7 @@ def test_an_asset_that_never_moved_is_uncorrelated() -> None:
     np.testing.assert_array_equal(np.eye(2), weighted_correlation(returns, ewma.weights(200, 50)))
 
 
-def test_a_good_matrix_is_left_as_it_is() -> None:
+def test_a_definite_matrix_is_returned_unchanged() -> None:
     matrix = np.array([[1, 0.5], [0.5, 1]])
     assert positive_definite(matrix) is matrix
 

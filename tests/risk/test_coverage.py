@@ -52,7 +52,7 @@ def test_gaps_of_the_other_source_stay_gaps() -> None:
     assert column(found) == [101.0, None, 103.0, 13.0]
 
 
-def test_an_asset_whose_feed_said_nothing_stays_without_a_price() -> None:
+def test_an_asset_without_any_round_stays_without_a_price() -> None:
     found = with_earlier_candles(
         bars([NAN, NAN], [NAN, 5.0]), {"LINK": candles((1, 1.0)), "UNI": candles((1, 4.0))}
     )
@@ -70,7 +70,7 @@ def test_bars_of_a_length_that_does_not_divide_the_grid_are_left_alone(seconds: 
     assert column(found) == [None, 13.0]
 
 
-def test_of_several_that_close_together_the_longest_counts_in_any_order() -> None:
+def test_the_longest_of_several_candles_that_close_together_counts() -> None:
     both = (*candles((1, 101.0)), *candles((1, 999.0), seconds=60))
     assert candles_on_grid(both, HOUR)[HOUR].close == candles_on_grid(both[::-1], HOUR)[HOUR].close == 101.0
 
@@ -79,7 +79,7 @@ def test_of_several_that_close_together_the_longest_counts_in_any_order() -> Non
     st.lists(st.one_of(st.just(NAN), st.floats(1.0, 2.0)), min_size=1, max_size=20),
     st.lists(st.tuples(st.integers(1, 20), st.floats(3.0, 4.0)), max_size=30),
 )
-def test_from_the_first_round_on_not_a_bit_changes(
+def test_closes_from_the_first_round_on_never_change(
     closes: list[float], elsewhere: list[tuple[int, float]]
 ) -> None:
     before = bars(closes)

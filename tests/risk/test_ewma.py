@@ -82,6 +82,6 @@ def test_decayed_sums_are_the_recursion_whatever_the_length_of_a_block(half_life
     np.testing.assert_allclose(expected, ewma.decayed_sums(values, half_life), rtol=1e-12)
 
 
-def test_weights_cannot_be_changed_by_who_asked_for_them() -> None:
+def test_cached_weights_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         ewma.weights(10, 3)[0] = 1.0

@@ -45,7 +45,7 @@ def test_the_scale_of_the_covariance_does_not_matter() -> None:
     np.testing.assert_allclose(hierarchical_risk_parity(1e-12 * sigma, np.ones(3)), weights, rtol=1e-9)
 
 
-def test_nothing_is_warned_of_and_filters_are_left_as_they_were() -> None:
+def test_the_librarys_warnings_are_hidden_and_the_filters_restored() -> None:
     before = list(warnings.filters)
     hierarchical_risk_parity(np.eye(3), np.ones(3))
     assert list(warnings.filters) == before

@@ -133,7 +133,7 @@ def test_an_outage_keeps_the_last_good_value_with_its_age() -> None:
     assert "HTTP 503" in kept.reason
 
 
-def test_a_number_of_now_goes_before_an_earlier_one() -> None:
+def test_a_current_reading_replaces_an_earlier_one() -> None:
     now, earlier = a_reading("BTC", 0.5), a_reading("BTC", 0.9)
     assert with_last_good((now,), (earlier,)) == (now,)
 
@@ -177,7 +177,7 @@ def test_in_logs_a_reading_without_a_number_leaves_the_historical_volatility(val
 
 
 @pytest.mark.parametrize("blend", ["variance", "log"])
-def test_a_weight_of_nothing_is_no_implied_volatility(blend: str) -> None:
+def test_weight_zero_leaves_the_historical_volatility(blend: str) -> None:
     assets = tuple(replace(one, implied_weight=0.0) for one in some_assets())
     policy = an_estimate_policy(implied_blend=blend)
     found = blends(replace(INPUTS, assets=assets, readings=(a_reading("BTC", 0.9),), policy=policy))
