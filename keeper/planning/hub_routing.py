@@ -54,22 +54,21 @@ def hub_fills(
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """A pool in which a need can be traded: ``amount`` raw goes in if all does. ``sizes`` and ``outs`` are those of the
-    ``raw`` curve in VALUE_UNIT at the feeds' prices."""
+    """A pool in which a need can be traded: ``amount`` raw goes in if all does. ``value`` is the ``raw`` curve in
+    VALUE_UNIT at the feeds' prices."""
 
     route: Route
     sold: bool
     amount: int
     raw: Curve
-    sizes: tuple[int, ...]
-    outs: tuple[int, ...]
+    value: Curve
 
     def in_value(self, hub_price: float) -> Curve:
         """With WETH at ``hub_price`` of what the feeds say."""
         if HUB not in self.route.symbols or hub_price == 1.0:
-            return Curve(self.route, self.sizes, self.outs)
+            return self.value
         factor = hub_price if self.sold else 1.0 / hub_price
-        return Curve(self.route, self.sizes, tuple(round(out * factor) for out in self.outs))
+        return replace(self.value, outs=tuple(round(out * factor) for out in self.value.outs))
 
 
 def _pools(need: Need, quotes: Mapping[Route, Sequence[Quote]], snapshot: MarketSnapshot) -> Iterator[_Pool]:
@@ -79,7 +78,7 @@ def _pools(need: Need, quotes: Mapping[Route, Sequence[Quote]], snapshot: Market
         for curve in curves(quotes.get(route, ()), amount):
             sizes = tuple(round(size * need.value_usd * VALUE_UNIT / amount) for size in curve.sizes)
             outs = tuple(round(usd(out, decimals, price) * VALUE_UNIT) for out in curve.outs)
-            yield _Pool(route, need.sold, amount, raw=curve, sizes=sizes, outs=outs)
+            yield _Pool(route, need.sold, amount, raw=curve, value=Curve(route, sizes, outs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from keeper.domain.plan import Quote, Route
@@ -27,8 +28,13 @@ MAX_CANDIDATES = 8
 """The routes with the best prices for an eighth of the trade: at most 92 sets of up to three. No pair of tokens has
 more pools worth using."""
 
+ROUNDING = 1e-12
+"""A bound on a value is raised by this part, so that rounding never hides a better split."""
+
 Hop = tuple[str, str, int]
 """A pool and a direction: token sold, token bought, fee."""
+_Piece = tuple[float, int, int]
+"""A straight line of a curve: slope, index of the curve, width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class MinimumPrice:
         return max(1, -(-amount_in * self.numerator // self.denominator))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the cached pieces need an instance dictionary
 class Curve:
     """The output of a route: ``outs`` raw at ``sizes`` raw, which ascend from above 0. Without ``minimum`` every output
     is accepted."""
@@ -61,6 +67,24 @@ class Curve:
                 return out_low + (out - out_low) * (amount - low) // (size - low)
             low, out_low = size, out
         raise ValueError(f"{amount} is beyond the largest quoted size, {low}")
+
+    def accepts(self, part: Part) -> bool:
+        """Whether a part of this route returns its minimum."""
+        return self.minimum is None or part.amount_out >= self.minimum.out(part.amount_in)
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[float, int], ...]:
+        """Slope and width of the straight lines of the curve's least concave majorant. Real ladders are concave except
+        for rounding; the expected output is read from the curve itself."""
+        corners = [(0, 0)]
+        for size, out in zip(self.sizes, self.outs, strict=True):
+            while len(corners) > 1 and _bends_up(corners[-2], corners[-1], (size, out)):
+                corners.pop()
+            corners.append((size, out))
+        return tuple(
+            ((out_high - out_low) / (high - low), high - low)
+            for (low, out_low), (high, out_high) in pairwise(corners)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +110,7 @@ def curves(
     for quote in quotes:
         answers.setdefault(quote.route, {})[quote.amount_in] = quote.amount_out
     sizes = ladder(amount)
-    found = []
+    answered = []
     for route, outs_by_size in answers.items():
         outs: list[int] = []
         for size in sizes:
@@ -96,8 +120,8 @@ def curves(
             outs.append(out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
-            found.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
-    return tuple(found)
+            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
+    return tuple(answered)
 
 
 def best_split(
@@ -110,19 +134,17 @@ def best_split(
     """The parts, together exactly ``amount``, that are worth most after the gas of their swaps. Empty where no set of
     routes carries the amount with every part at its minimum price or better.
 
-    ``usd_per_unit`` is the value of one raw unit bought.
+    ``usd_per_unit`` is the value of one raw unit bought. Of equally good splits the one with fewer parts is taken.
     """
-    best: tuple[Part, ...] = ()
-    best_usd = 0.0
     promising = _most_promising(candidates)
-    pieces = _steepest_first(promising)
-    for chosen in _independent_sets(promising, max_parts):
-        parts = _spread(chosen, promising, pieces, amount)
-        if parts:
-            worth = net_usd(parts, usd_per_unit, costs)
-            if not best or worth > best_usd:
-                best, best_usd = parts, worth
-    return best
+    undivided = [(part,) for part in _undivided(promising, amount)]
+    best: tuple[Part, ...] = max(undivided, key=lambda parts: net_usd(parts, usd_per_unit, costs), default=())
+    if best and _bound_usd(promising, amount, usd_per_unit, costs) < net_usd(best, usd_per_unit, costs):
+        return best
+    splits = _splits(promising, amount, max_parts)
+    return max(
+        (best, *splits) if best else splits, key=lambda parts: net_usd(parts, usd_per_unit, costs), default=()
+    )
 
 
 def net_usd(parts: Sequence[Part], usd_per_unit: float, costs: SwapCosts) -> float:
@@ -140,28 +162,54 @@ def _most_promising(candidates: Sequence[Curve]) -> list[Curve]:
     return by_price[:MAX_CANDIDATES]
 
 
+def _undivided(candidates: Sequence[Curve], amount: int) -> Iterator[Part]:
+    """The whole amount along each route that carries it at its minimum price or better."""
+    for curve in candidates:
+        if curve.sizes[-1] >= amount:
+            part = Part(curve.route, amount, curve.out(amount))
+            if curve.accepts(part):
+                yield part
+
+
+def _splits(candidates: Sequence[Curve], amount: int, max_parts: int) -> Iterator[tuple[Part, ...]]:
+    """The best parts along each set of independent routes, small sets first."""
+    pieces = _steepest_first(candidates)
+    for chosen in _independent_sets(candidates, max_parts):
+        parts = _spread(chosen, candidates, pieces, amount)
+        if parts:
+            yield parts
+
+
+def _bound_usd(candidates: Sequence[Curve], amount: int, usd_per_unit: float, costs: SwapCosts) -> float:
+    """No split over several routes is worth more: the best mean price on any curve, and the gas of two swaps."""
+    price = max(out / size for curve in candidates for size, out in zip(curve.sizes, curve.outs, strict=True))
+    cheapest = min(costs.of(curve.route) for curve in candidates)
+    return amount * price * usd_per_unit * (1.0 + ROUNDING) - 2 * cheapest
+
+
 def _independent_sets(candidates: Sequence[Curve], max_parts: int) -> Iterator[tuple[int, ...]]:
-    """Indices of candidates without a common hop. Small sets come first, so that of equal worth the one with fewer
-    parts is kept."""
+    """Indices of at least two candidates without a common hop, small sets first."""
     hops_of = [frozenset(hops(curve.route)) for curve in candidates]
-    sets: list[tuple[tuple[int, ...], frozenset[Hop]]] = [((), frozenset())]
-    for _ in range(max_parts):
+    sets: list[tuple[tuple[int, ...], frozenset[Hop]]] = [
+        ((index,), used) for index, used in enumerate(hops_of)
+    ]
+    for _ in range(1, max_parts):
         sets = [
             ((*chosen, index), used | hops_of[index])
             for chosen, used in sets
-            for index in range(chosen[-1] + 1 if chosen else 0, len(candidates))
+            for index in range(chosen[-1] + 1, len(candidates))
             if used.isdisjoint(hops_of[index])
         ]
         yield from (chosen for chosen, _ in sets)
 
 
 def _spread(
-    chosen: tuple[int, ...], curves: Sequence[Curve], pieces: Sequence[tuple[int, int]], amount: int
+    chosen: tuple[int, ...], curves: Sequence[Curve], pieces: Sequence[_Piece], amount: int
 ) -> tuple[Part, ...]:
     """Empty where the chosen curves cannot carry the amount, one of them gets nothing, or one is below its minimum."""
     taken = dict.fromkeys(chosen, 0)
     left = amount
-    for index, width in pieces:
+    for _, index, width in pieces:
         if index in taken:
             if width >= left:
                 taken[index] += left
@@ -174,33 +222,18 @@ def _spread(
     parts = []
     for index, amount_in in taken.items():
         curve = curves[index]
-        out = curve.out(amount_in)
-        if curve.minimum is not None and out < curve.minimum.out(amount_in):
+        part = Part(curve.route, amount_in, curve.out(amount_in))
+        if not curve.accepts(part):
             return ()
-        parts.append(Part(curve.route, amount_in, out))
+        parts.append(part)
     return tuple(parts)
 
 
-def _steepest_first(curves: Sequence[Curve]) -> list[tuple[int, int]]:
-    """The straight pieces of all curves, as index of the curve and width. The sort is stable and the slopes of a
-    concave curve fall, so the pieces of one curve stay in their order."""
-    pieces = [(slope, index, width) for index, curve in enumerate(curves) for slope, width in _pieces(curve)]
+def _steepest_first(curves: Sequence[Curve]) -> list[_Piece]:
+    """The sort is stable and the slopes of a concave curve fall, so the pieces of one curve stay in their order."""
+    pieces = [(slope, index, width) for index, curve in enumerate(curves) for slope, width in curve.pieces]
     pieces.sort(key=lambda piece: -piece[0])
-    return [(index, width) for _, index, width in pieces]
-
-
-def _pieces(curve: Curve) -> list[tuple[float, int]]:
-    """Slope and width of the straight lines of the curve's least concave majorant. Real ladders are concave except for
-    rounding; the expected output is read from the curve itself."""
-    corners = [(0, 0)]
-    for size, out in zip(curve.sizes, curve.outs, strict=True):
-        while len(corners) > 1 and _bends_up(corners[-2], corners[-1], (size, out)):
-            corners.pop()
-        corners.append((size, out))
-    return [
-        ((out_high - out_low) / (high - low), high - low)
-        for (low, out_low), (high, out_high) in pairwise(corners)
-    ]
+    return pieces
 
 
 def _bends_up(first: tuple[int, int], middle: tuple[int, int], last: tuple[int, int]) -> bool:
