@@ -19,9 +19,9 @@ def show(as_json: AsJson = False) -> None:
     """Show every setting, its value and where it comes from. Secrets are hidden."""
     from keeper.cli.output import print_json
     from keeper.settings.policy import settings_hash
-    from keeper.settings.show import shown
+    from keeper.settings.show import settings_with_rows
 
-    settings, rows = shown()
+    settings, rows = settings_with_rows()
     digest = settings_hash(settings)
     if as_json:
         entries = {row.field: {"value": row.value, "origin": row.origin} for row in rows}

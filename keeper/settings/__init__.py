@@ -1,5 +1,5 @@
-"""The only reader of environment, ``.env`` and TOML. Out come a frozen ``Policy`` and frozen ``Endpoints``.
+"""The only reader of environment, ``.env`` and TOML. It returns a frozen ``Policy`` and frozen ``Endpoints``.
 
-Strategy (what to hold, when to trade, at what cost) is in ``keeper.toml``; endpoints and secrets are
-in the environment.
+The strategy (what to hold, when to trade, at what cost) is in ``keeper.toml``. Endpoints and secrets are in the
+environment.
 """

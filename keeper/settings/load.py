@@ -1,4 +1,4 @@
-"""Environment, ``.env``, deployment file and ``keeper.toml`` become ``Settings``, or one error."""
+"""Reads environment, ``.env``, deployment file and ``keeper.toml`` into ``Settings``, or raises one error for all."""
 
 from __future__ import annotations
 
@@ -32,81 +32,90 @@ DEPLOYMENT_FIELDS = (
     "private_key",
 )
 EXCHANGE_FIELDS = ("coinbase_url", "kraken_url", "binance_url")
-REMEDY = "docs/settings.md lists every setting with its range and meaning. Nothing was started."
+REMEDY = "Correct each one where it is set. docs/settings.md has every setting with its range. Nothing was started."
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one source says, and how to call that source on screen."""
+    """The values of one source, and its name on the screen."""
 
     origin: str
     values: Mapping[str, Any]
 
 
 def load() -> Settings:
-    """Read and check all settings. Raises InvalidSetting naming field, value and remedy of all wrong."""
-    found = layers()
+    """Reads and checks all settings. Raises InvalidSetting naming every wrong value with its remedy."""
+    sources = layers()
     wrong = list(misspelt({*os.environ, *_dotenv_names()}))
     try:
-        settings = Settings(**_merged(found))
+        settings = Settings(**_merged(sources))
     except ValidationError as error:
-        wrong += mistakes(error, origins(found))
+        wrong += mistakes(error, origins(sources))
     if wrong:
         raise InvalidSetting(listed(wrong), remedy=REMEDY) from None
     return settings
 
 
 def load_strategy(file: Path | None) -> Settings:
-    """The strategy of ``file``, else of ./keeper.toml, else the defaults: nothing from the environment, so that
-    research gives the same result everywhere and never meets an endpoint or a key. Raises InvalidSetting."""
+    """The strategy of ``file``, else of ./keeper.toml, else the defaults. Raises InvalidSetting.
+
+    The environment is not read, so that research gives the same result everywhere and never sees an endpoint or a key.
+    """
     return load_variant(file, {})
 
 
 def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
-    """``load_strategy`` with some values changed, by dotted name ("size.target_volatility"). Raises InvalidSetting."""
-    chosen = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    found = [Layer(str(chosen), _strategy_values(chosen, "--strategy"))] if chosen is not None else []
-    for name, value in changes.items():
-        found.insert(0, Layer("--set", _nested(name, value)))
-    layered = tuple(found)
+    """``load_strategy`` with changes by dotted name ("size.target_volatility"). Raises InvalidSetting."""
+    config = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    sources = tuple(Layer("--set", _nested(name, value)) for name, value in reversed(list(changes.items())))
+    if config is not None:
+        sources += (Layer(str(config), _strategy_values(config, "--strategy")),)
     try:
-        return Settings(**_merged(layered))
+        return Settings(**_merged(sources))
     except ValidationError as error:
-        raise InvalidSetting(listed(list(mistakes(error, origins(layered)))), remedy=REMEDY) from None
+        raise InvalidSetting(listed(list(mistakes(error, origins(sources)))), remedy=REMEDY) from None
+
+
+def layers() -> tuple[Layer, ...]:
+    """The values of every source, the strongest first: environment, ``.env``, deployment file, strategy file."""
+    environment = Layer("environment", _read(EnvSettingsSource(Settings)))
+    dotenv = Layer(str(ENV_FILE), _read(DotEnvSettingsSource(Settings, env_file=ENV_FILE)))
+    sources = [environment, dotenv]
+    deployment = _path("deployment", environment, dotenv)
+    if deployment is not None:
+        sources.append(Layer(str(deployment), _deployment_values(deployment)))
+    config = _path("config", environment, dotenv)
+    if config is None and DEFAULT_CONFIG.is_file():
+        config = DEFAULT_CONFIG
+    if config is not None:
+        sources.append(Layer(str(config), _strategy_values(config, variable("config"))))
+    return tuple(sources)
+
+
+def origins(sources: tuple[Layer, ...]) -> dict[str, str]:
+    """Origin by dotted field, the strongest source's. A field that is not in it has its default."""
+    return {name: layer.origin for layer in reversed(sources) for name, _ in flattened(layer.values)}
+
+
+def deployed_symbols(settings: Settings) -> tuple[str, ...] | None:
+    """The tokens of the deployment file. None without a file, or if it lists none."""
+    if settings.deployment is None:
+        return None
+    tokens = _deployment(settings.deployment.expanduser()).get("tokens")
+    return tuple(tokens) if isinstance(tokens, dict) and tokens else None
 
 
 def _nested(name: str, value: Any) -> dict[str, Any]:
     *tables, field = name.split(".")
     if not tables or tables[0] not in STRATEGY:
         raise InvalidSetting(
-            f"set: {name} is not a setting of the strategy",
-            remedy=f"Name it as keeper.toml does, table and field: {', '.join(STRATEGY[1:])}.",
+            f"--set {name}: not a setting of the strategy",
+            remedy=f"Name it by table and field, as in keeper.toml. The tables are {', '.join(STRATEGY[1:])}.",
         )
-    content: Any = {field: value}
+    content: dict[str, Any] = {field: value}
     for table in reversed(tables):
         content = {table: content}
-    return dict(content)
-
-
-def layers() -> tuple[Layer, ...]:
-    """Every source's values, the strongest first: environment, ``.env``, deployment file, strategy file."""
-    environment = Layer("environment", _read(EnvSettingsSource(Settings)))
-    dotenv = Layer(str(ENV_FILE), _read(DotEnvSettingsSource(Settings, env_file=ENV_FILE)))
-    deployment = _path("deployment", environment, dotenv)
-    config = _path("config", environment, dotenv)
-    if config is None and DEFAULT_CONFIG.is_file():
-        config = DEFAULT_CONFIG
-    found = [environment, dotenv]
-    if deployment is not None:
-        found.append(Layer(str(deployment), _deployment_values(deployment)))
-    if config is not None:
-        found.append(Layer(str(config), _strategy_values(config, variable("config"))))
-    return tuple(found)
-
-
-def origins(found: tuple[Layer, ...]) -> dict[str, str]:
-    """Dotted field to the source that decides it; fields that no source names have their default."""
-    return {name: layer.origin for layer in reversed(found) for name, _ in flattened(layer.values)}
+    return content
 
 
 def _dotenv_names() -> frozenset[str]:
@@ -118,15 +127,15 @@ def _read(source: EnvSettingsSource) -> dict[str, Any]:
         return source()
     except SettingsError as error:
         raise InvalidSetting(
-            f"{error}: a table or list given in the environment must be JSON",
+            f"{error}: a table or a list in the environment must be JSON",
             remedy="Set single values, as in KEEPER_SIZE__TARGET_VOLATILITY=0.6, or use keeper.toml.",
         ) from None
 
 
-def _merged(found: tuple[Layer, ...]) -> dict[str, Any]:
-    """All layers in one; the earlier layer wins, value by value."""
+def _merged(sources: tuple[Layer, ...]) -> dict[str, Any]:
+    """The values of all sources, value by value from the strongest."""
     values: dict[str, Any] = {}
-    for layer in reversed(found):
+    for layer in reversed(sources):
         values = _over(values, layer.values)
     return values
 
@@ -142,63 +151,54 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _path(field: str, *found: Layer) -> Path | None:
-    value = next((layer.values[field] for layer in found if field in layer.values), None)
+def _path(field: str, *sources: Layer) -> Path | None:
+    value = next((layer.values[field] for layer in sources if field in layer.values), None)
     return None if value is None else Path(str(value)).expanduser()
 
 
-def deployed_symbols(settings: Settings) -> tuple[str, ...] | None:
-    """The tokens that the deployment file lists; None without a file, or when it lists none."""
-    if settings.deployment is None:
-        return None
-    tokens = _deployment(settings.deployment.expanduser()).get("tokens")
-    return tuple(tokens) if isinstance(tokens, dict) and tokens else None
-
-
 def _deployment_values(path: Path) -> dict[str, Any]:
-    """What a devnet's deployment file says about endpoints; its other entries are not ours."""
+    """The endpoints of a devnet's deployment file. Its other entries are no settings."""
     content = _deployment(path)
-    found = {field: content[field] for field in DEPLOYMENT_FIELDS if content.get(field) is not None}
+    values = {field: content[field] for field in DEPLOYMENT_FIELDS if content.get(field) is not None}
     exchanges = content.get("exchange_url")
-    return found | (dict.fromkeys(EXCHANGE_FIELDS, exchanges) if exchanges is not None else {})
+    return values | (dict.fromkeys(EXCHANGE_FIELDS, exchanges) if exchanges is not None else {})
 
 
 def _deployment(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path, variable("deployment")))
-    except json.JSONDecodeError as error:
-        content = error
+    except json.JSONDecodeError:
+        content = None
     if not isinstance(content, dict):
         raise InvalidSetting(
             f"{variable('deployment')} = {path}: not a JSON object",
-            remedy="Point it to the file that `keeper devnet` wrote, or unset it.",
+            remedy="Set it to the file that `keeper devnet` wrote, or unset it.",
         )
     return content
 
 
-def _strategy_values(path: Path, named: str) -> dict[str, Any]:
+def _strategy_values(path: Path, name: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(_text(path, named))
+        content = tomllib.loads(_text(path, name))
     except tomllib.TOMLDecodeError as error:
         raise InvalidSetting(
-            f"{named} = {path}: not TOML ({error})",
-            remedy="Mend the line it names. Nothing was started.",
+            f"{name} = {path}: not TOML ({error})", remedy="Correct that line. Nothing was started."
         ) from None
-    elsewhere = [key for key in content if key in Settings.model_fields and key not in STRATEGY]
-    if elsewhere:
+    misplaced = [key for key in content if key in Settings.model_fields and key not in STRATEGY]
+    if misplaced:
         raise InvalidSetting(
-            f"{path}: {', '.join(elsewhere)} does not belong into the strategy file",
-            remedy=f"Set {', '.join(map(variable, elsewhere))} in the environment or in .env.",
+            f"{path}: {', '.join(misplaced)} does not belong into the strategy file",
+            remedy=f"Set {', '.join(map(variable, misplaced))} in the environment or in .env.",
         )
     return content
 
 
-def _text(path: Path, named: str) -> str:
+def _text(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InvalidSetting(
-            f"{named} = {path}: cannot be read ({reason})",
-            remedy=f"Set {named} to a readable file, or unset it.",
+            f"{name} = {path}: cannot be read ({reason})",
+            remedy=f"Set {name} to a readable file, or unset it.",
         ) from None

@@ -1,4 +1,4 @@
-"""Every setting as it stands, where it is from, with secrets hidden."""
+"""Every setting in force with its origin. Secrets are hidden."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNSET = "(not set)"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SettingRow:
     """One line of ``keeper config show``."""
 
     field: str
@@ -24,16 +24,16 @@ class Shown:
     origin: str
 
 
-def shown() -> tuple[Settings, tuple[Shown, ...]]:
-    """The settings in force, and every one of them with its origin. Raises InvalidSetting."""
+def settings_with_rows() -> tuple[Settings, tuple[SettingRow, ...]]:
+    """The settings in force, and a row for each of them. Raises InvalidSetting."""
     settings = load()
     return settings, rows(settings, origins(layers()))
 
 
-def rows(settings: Settings, origin_of: Mapping[str, str]) -> tuple[Shown, ...]:
-    """In the order of the schema; the entries of a list share their list's origin."""
+def rows(settings: Settings, origin_of: Mapping[str, str]) -> tuple[SettingRow, ...]:
+    """In the order of the schema. The entries of a list have their list's origin."""
     return tuple(
-        Shown(name, UNSET if value is None else redacted(name, value), _origin(name, origin_of))
+        SettingRow(name, UNSET if value is None else redacted(name, value), _origin(name, origin_of))
         for name, value in _leaves(settings.model_dump())
     )
 

@@ -65,5 +65,5 @@ def test_a_combination_that_contradicts_itself_is_left_out_and_said_so(
 ) -> None:
     assert sweep("--set", "decision.out_of_band=0.05,0.24", "--workers", "1", "--out", "found") == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "2 of 4 combinations contradict themselves" in text
+    assert "2 of 4 combinations are not valid strategies" in text
     assert "out_of_band" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keeper.settings.redact import HIDDEN, redacted_url
-from keeper.settings.show import shown
+from keeper.settings.show import settings_with_rows
 
 KEY = "0x" + "5e" * 32
 
@@ -17,7 +17,7 @@ def test_every_value_says_where_it_is_from_and_secrets_are_hidden(
     (bare / ".env").write_text("KEEPER_CHAIN_ID=31337\n", encoding="utf-8")
     monkeypatch.setenv("KEEPER_PRIVATE_KEY", KEY)
     monkeypatch.setenv("KEEPER_RPC_URL", "https://node.example/v2/0123456789abcdef0123")
-    rows = {row.field: row for row in shown()[1]}
+    rows = {row.field: row for row in settings_with_rows()[1]}
     assert (rows["size.max_leverage"].value, rows["size.max_leverage"].origin) == ("1.2", "keeper.toml")
     assert (rows["chain_id"].value, rows["chain_id"].origin) == ("31337", ".env")
     assert (rows["private_key"].value, rows["private_key"].origin) == (HIDDEN, "environment")

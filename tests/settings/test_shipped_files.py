@@ -1,0 +1,58 @@
+""".env.example and the systemd unit, as an operator uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from keeper.settings.endpoints import endpoints
+from keeper.settings.load import load
+from keeper.settings.schema import Settings
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+UNIT = (ROOT / "deploy" / "keeper.service").read_text(encoding="utf-8")
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+
+def test_the_copied_example_changes_nothing(bare: Path) -> None:
+    (bare / ".env").write_text(EXAMPLE, encoding="utf-8")
+    assert load() == Settings()
+
+
+def test_the_shortest_way_is_one_line(bare: Path) -> None:
+    deployment = {"rpc_url": "http://127.0.0.1:8545", "chain_id": 31337, "vault": ADDRESS, "quoter": ADDRESS}
+    (bare / ".devnet").mkdir()
+    (bare / ".devnet" / "deployment.json").write_text(json.dumps(deployment), encoding="utf-8")
+    (bare / ".env").write_text(EXAMPLE.replace("#KEEPER_DEPLOYMENT=", "KEEPER_DEPLOYMENT="), encoding="utf-8")
+    where = endpoints(load())
+    assert (where.rpc_urls, where.chain_id) == (("http://127.0.0.1:8545",), 31337)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for line in EXAMPLE.splitlines() if re.match(r"#KEEPER_\w+=.", line)],
+    ids=lambda line: line[1:40],
+)
+def test_every_example_value_is_accepted(line: str, bare: Path) -> None:
+    for name in ("addresses.toml", "keeper.toml", ".devnet/deployment.json"):
+        (bare / name).parent.mkdir(exist_ok=True)
+        (bare / name).write_text("{}" if name.endswith("json") else "", encoding="utf-8")
+    needed = {
+        "KEEPER_SIGNER_URL": f"KEEPER_SENDER={ADDRESS}",
+        "KEEPER_RPC_QUORUM": "KEEPER_RPC_URL=http://a,http://b,http://c",
+    }
+    name = line[1:].partition("=")[0]
+    (bare / ".env").write_text(f"{line[1:]}\n{needed.get(name, '')}\n", encoding="utf-8")
+    assert dotenv_values(bare / ".env")[name]
+    load()
+
+
+def test_the_unit_waits_longer_than_a_transaction_may_take() -> None:
+    wait_s = re.search(r"^TimeoutStopSec=(\d+)$", UNIT, flags=re.MULTILINE)
+    assert wait_s is not None
+    assert int(wait_s[1]) > Settings().send.give_up_after_s
