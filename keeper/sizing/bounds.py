@@ -282,4 +282,4 @@ def _debt_bound(basis: Basis, name: str, max_debt: float, *, detail: str) -> Bou
         return Bound(name, math.inf, "the vault is empty")
     token = basis.snapshot.debt_token
     debt = usd(math.floor(max_debt), token.decimals, basis.snapshot.feeds[0].price) / nav
-    return Bound(name, max(0.0, 1.0 - basis.size.idle_buffer + debt), detail)
+    return Bound(name, 1.0 - basis.size.idle_buffer + debt, detail)

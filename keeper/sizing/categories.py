@@ -89,18 +89,11 @@ def health_factor(
 
 
 def admits(terms: Sequence[CollateralTerms], collateral: frozenset[str], snapshot: MarketSnapshot) -> bool:
-    """Whether the market lets the vault in (ValidationLogic.validateSetUserEMode) and lets it borrow there: the debt
-    asset and everything owed is borrowable, and no collateral has a loan to value of 0."""
-    return (
-        terms[0].borrowable
-        and all(
-            token_terms.borrowable
-            for token_terms, holding in zip(terms, snapshot.holdings, strict=True)
-            if holding.owed
-        )
-        and all(
-            token_terms.ltv_bps
-            for token_terms, token in zip(terms, snapshot.tokens, strict=True)
-            if token.symbol in collateral
-        )
+    """Whether the market lets the vault in (ValidationLogic.validateSetUserEMode): everything owed is borrowable, and
+    no collateral has a loan to value of 0."""
+    tokens = zip(terms, snapshot.tokens, snapshot.holdings, strict=True)
+    return all(
+        (token_terms.borrowable or not holding.owed)
+        and (token_terms.ltv_bps > 0 or token.symbol not in collateral)
+        for token_terms, token, holding in tokens
     )

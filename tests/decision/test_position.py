@@ -13,6 +13,7 @@ from tests.factories import (
     a_policy,
     a_size_policy,
     a_snapshot,
+    with_market_move,
     with_redemptions,
 )
 
@@ -40,6 +41,13 @@ def test_cash_to_hold_is_the_queue_and_the_buffer_of_the_rest() -> None:
     position = a_position(with_redemptions(a_snapshot(), 0.4), a_policy(size=a_size_policy(idle_buffer=0.1)))
     assert position.queued == pytest.approx(0.4)
     assert position.cash == pytest.approx(0.4 + 0.6 * 0.1)
+
+
+def test_a_vault_that_owes_more_than_it_holds_trades_nothing() -> None:
+    snapshot = with_market_move(a_snapshot(weights=(1.0, 1.0, 0.5, 0.5)), 0.3)
+    position = a_position(snapshot)
+    assert position.held.nav_usd < 0.0
+    assert position.sizes_usd((0.5, 0.5, 0.5, 0.5)) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_sizes_and_costs_are_of_each_assets_change() -> None:

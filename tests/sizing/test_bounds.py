@@ -207,6 +207,21 @@ def test_debt_that_is_there_already_may_stay_when_liquidity_is_gone() -> None:
     assert about(1.6, bounds.liquidity(a_basis(levered)))
 
 
+def test_debt_that_is_there_already_may_stay_above_the_highest_utilisation() -> None:
+    levered = with_reserve(
+        a_snapshot(weights=(0.4, 0.4, 0.4, 0.4)), "USDC", borrowed=99 * MILLION // 10, available=MILLION // 10
+    )
+    # 9.9 of 10 M lent, 9.2 M allowed: without our 0.6 M it would still be too much.
+    assert about(1.6, bounds.utilisation(a_basis(levered)))
+
+
+def test_part_of_a_raw_unit_is_not_borrowed() -> None:
+    snapshot = with_reserve(a_snapshot(), "USDC", available=19)
+    assert bounds.liquidity(a_basis(snapshot)).leverage == 1.0 + 1e-6 / 1e6
+    snapshot = with_reserve(a_snapshot(), "USDC", available=9)
+    assert bounds.liquidity(a_basis(snapshot)).leverage == 1.0
+
+
 def test_utilisation_counts_our_own_borrowing() -> None:
     # 8 of 10 M lent; 92 % is 9.2 M: 1.2 M more.
     snapshot = with_reserve(a_snapshot(), "USDC", borrowed=8 * MILLION, available=2 * MILLION)

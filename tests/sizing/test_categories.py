@@ -102,6 +102,12 @@ def test_a_category_that_would_not_take_the_vault_or_not_help_is_not_named(categ
     assert better_category(found(category), VAULT) is None
 
 
+@pytest.mark.parametrize(("threshold", "named"), [(8_300 + 88, False), (8_300 + 89, True)])
+def test_a_category_is_named_from_a_gain_of_a_hundredth_on(threshold: int, named: bool) -> None:
+    # 0.9 NAV of WETH against 0.8 NAV of debt: a basis point of threshold is worth 1.125e-4.
+    assert (better_category(found(a_category(1, {"WETH": threshold})), VAULT) is not None) is named
+
+
 def test_a_zero_ltv_asset_excludes_a_category_only_where_it_is_collateral() -> None:
     category = a_category(1, {"WETH": 9_500, "UNI": 8_000}, without_ltv=("UNI",))
     assert better_category(found(category), VAULT) is None

@@ -73,6 +73,13 @@ def test_what_is_missing_is_what_the_idle_cash_does_not_cover() -> None:
     assert missing_usd(with_holding(snapshot, "USDC", idle=400_000 * USDC)) == 0.0
 
 
+def test_no_more_than_all_of_nav_is_queued_and_nothing_of_a_vault_without_value() -> None:
+    snapshot = with_redemptions(a_snapshot(), 0.5)
+    assert queued_share(snapshot, 1e6) == pytest.approx(0.5)
+    assert queued_share(snapshot, 0.4e6) == 1.0
+    assert queued_share(snapshot, 0.0) == queued_share(snapshot, -1.0) == 0.0
+
+
 def test_a_queue_without_a_share_price_asks_for_nothing() -> None:
     found = with_redemptions(a_snapshot(), 0.5)
     assert found.redemptions is not None

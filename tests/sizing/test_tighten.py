@@ -70,6 +70,12 @@ def test_the_vaults_values_are_used() -> None:
     assert [row.cooldown_s for row in policy.decision.limits] == [7_200, 7_200, 0]
 
 
+def test_a_deleveraging_ends_where_nobody_else_may_begin_one() -> None:
+    policy, _ = tightened_by(min_health_factor=WAD * 11 // 10, ripcord_health_factor=WAD * 16 // 10)
+    assert policy.decision.act_health_factor == 1.6
+    assert policy.decision.safe_health_factor == 1.6
+
+
 def test_an_emergency_need_not_wait_for_the_vaults_interval() -> None:
     policy, _ = tightened_by(min_interval=86_400)
     assert policy.decision.at(Urgency.EMERGENCY).cooldown_s == 0
