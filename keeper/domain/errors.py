@@ -1,4 +1,4 @@
-"""Everything that can go wrong, in one tree; each branch has one exit code and says what the operator can do.
+"""All expected errors, in one tree. Each branch has one exit code, and says what the operator can do.
 
 KeeperError
 ├── BadInput            2   a setting, an argument or a number given to the mathematics is wrong: nothing started
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 
 class KeeperError(Exception):
-    """An expected failure. ``name`` is what the operator looks up; ``remedy`` is what to do about it."""
+    """An expected failure. ``name`` stands in docs/exit-codes.md; ``remedy`` says what the operator can do."""
 
     exit_code: ClassVar[int] = 1
 
@@ -32,13 +32,13 @@ class KeeperError(Exception):
 
 
 class BadInput(KeeperError):
-    """A setting, argument or number is wrong: names the field, the value and the remedy."""
+    """A setting, argument or number is wrong. The message names the field and the value."""
 
     exit_code = 2
 
 
 class Unavailable(KeeperError):
-    """Something outside did not answer."""
+    """An outside service did not answer."""
 
     exit_code = 3
 
@@ -50,7 +50,7 @@ class Untrusted(KeeperError):
 
 
 class Refused(KeeperError):
-    """We, or the chain, declined to do it; nothing changed."""
+    """The keeper or the chain refused the action; nothing changed."""
 
     exit_code = 5
 
@@ -62,7 +62,7 @@ class OutcomeUnknown(KeeperError):
 
 
 class Halted(KeeperError):
-    """Only a person can let it go on."""
+    """The keeper stops until a person acts."""
 
     exit_code = 7
 
@@ -79,38 +79,38 @@ class WrongChain(BadInput):
 
 
 class WrongContract(BadInput):
-    """No code, or another contract's code, at a configured address."""
+    """A configured address has no code, or another contract's code."""
 
 
 class InvalidCovariance(BadInput):
-    """Not finite, not symmetric, not positive definite, or of the wrong shape."""
+    """A covariance is not finite, not symmetric, not positive definite, or of the wrong shape."""
 
 
 class InvalidBudgets(BadInput):
-    """Risk budgets that are not positive, or do not match the assets."""
+    """Risk budgets are not positive, or do not match the assets."""
 
 
 class RecordNotFound(BadInput):
-    """No record, or more than one, has an id that starts like this."""
+    """No record, or more than one, has an id with this beginning."""
 
 
 class NothingToReplay(BadInput):
-    """The record's cycle ended before it had anything to conclude from."""
+    """The record's cycle ended before it had all its inputs."""
 
 
 class NoEstimate(Untrusted):
-    """There is too little history for an asset to have a volatility."""
+    """An asset has too little history to estimate its volatility."""
 
 
 # ----------------------------------------------------------------- unavailable
 
 
 class NodeUnavailable(Unavailable):
-    """No answer from the node, or not one that can be read."""
+    """The node gave no answer, or one that cannot be read."""
 
 
 class RpcError(NodeUnavailable):
-    """The node answered with a JSON-RPC error: its code, its message (``text``), its data."""
+    """The node answered with a JSON-RPC error. ``text`` is the node's message."""
 
     def __init__(self, method: str, code: int, text: str, data: object) -> None:
         super().__init__(
@@ -128,11 +128,11 @@ class SchedulerUnavailable(Unavailable):
 
 
 class SignerUnavailable(Unavailable):
-    """The remote signer did not answer, or declined."""
+    """The remote signer did not answer, or refused to sign."""
 
 
 class FeedUnavailable(Unavailable):
-    """No answer from an HTTP price or volatility source."""
+    """An HTTP price or volatility source did not answer."""
 
 
 # ------------------------------------------------------------------- untrusted
@@ -143,22 +143,22 @@ class NodeUntrusted(Untrusted):
 
 
 class SignerUntrusted(Untrusted):
-    """The remote signer returned something else than was asked for."""
+    """The remote signer returned another transaction than the requested one."""
 
 
 # --------------------------------------------------------------------- refused
 
 
 class SimulationFailed(Refused):
-    """The exact calldata reverts, or its post-state is not what the plan expects."""
+    """The exact calldata reverts, or the state after it is not what the plan expects."""
 
 
 class NothingFeasible(Refused):
-    """No plan leads to the goal within the limits."""
+    """No plan reaches the goal within the limits."""
 
 
 class SolverFailed(Refused):
-    """The risk budgets could not be solved to the precision promised."""
+    """The solver did not reach the required precision."""
 
 
 class Reverted(Refused):
@@ -166,7 +166,7 @@ class Reverted(Refused):
 
 
 class Overtaken(Refused):
-    """Another transaction of this key took the nonce: what an emergency superseded, or the no-op that cancels."""
+    """Another transaction of this key used the nonce: one that an emergency superseded, or a no-op that cancels."""
 
 
 class GasUnaffordable(Refused):
@@ -192,11 +192,11 @@ class JournalCorrupt(Halted):
 
 
 class JournalUnwritable(Halted):
-    """The journal cannot be written: nothing is sent without a row."""
+    """The journal cannot be written. Nothing is sent without a row."""
 
 
 class JournalTooNew(Halted):
-    """The journal was written by a newer version: this one does not know what its rows promise."""
+    """A newer version wrote the journal, and this version does not know the meaning of its rows."""
 
 
 class JournalTooOld(Halted):
@@ -208,8 +208,8 @@ class AlreadyRunning(Halted):
 
 
 class Tampered(Halted):
-    """Program, ABIs or settings are not those that were sealed."""
+    """The program, the ABIs or the settings differ from those that were sealed."""
 
 
 class PostStateUnexpected(Halted):
-    """The mined rebalance left the vault outside what was verified before sending."""
+    """The mined rebalance left the vault in another state than the one verified before sending."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Redemptions:
     """RedemptionQueue. ``pending_shares`` is raw. ``value`` is what the vault pays for them at its present share price,
     raw of the accounting asset, rounded up; 0 where the vault has no share price. ``since`` is the Unix second of the
-    oldest request, 0 where nobody waits."""
+    oldest request, 0 where there is no request."""
 
     pending_shares: int
     value: int

@@ -82,7 +82,7 @@ class _Offers:
             route: minimum_price(route, terms.snapshot, terms.max_slippage_bps)
             for route in dict.fromkeys(quote.route for quote in own)
         }
-        return cls(trade, terms, own, minimums)
+        return cls(trade=trade, terms=terms, quotes=own, minimums=minimums)
 
     def best_whole(self) -> Part | None:
         """The route with the highest value after the gas that the quoter counted."""
@@ -113,7 +113,7 @@ class _Offers:
         if part.amount_in != self.trade.amount_in:
             value_usd = value_usd * part.amount_in / self.trade.amount_in
         trade = replace(self.trade, amount_in=part.amount_in, value_usd=value_usd)
-        return fill_of(trade, part.route, part.amount_out, self.terms)
+        return fill_of(trade, part.route, part.amount_out, terms=self.terms)
 
     def refusal(self) -> NothingFeasible:
         returned = [

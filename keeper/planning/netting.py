@@ -140,7 +140,7 @@ def _raw_trades(
             amount = min(amount, left[sell])
             left[sell] -= amount
         if amount > 0:
-            yield Trade(sell, buy, amount, value_usd)
+            yield Trade(sell, buy, amount_in=amount, value_usd=value_usd)
 
 
 def _require_prices(symbols: tuple[str, str], snapshot: MarketSnapshot) -> None:

@@ -42,7 +42,7 @@ def post_trade_checks(
 ) -> tuple[Check, ...]:
     """Every applicable check of ``keeper.planning.checks.POST_TRADE_CHECKS``. ``allowances`` are those that the vault
     left approved, raw by symbol."""
-    return tuple(_checks(sent, after, allowances, executed_swaps))
+    return tuple(_checks(sent, after, allowances, executed_swaps=executed_swaps))
 
 
 def violations(checks: Sequence[Check]) -> tuple[Check, ...]:

@@ -1,4 +1,4 @@
-"""Quotes are for a block in which nobody trades. Where two trades of a plan go through the same pool in the same
+"""Quotes are for an untouched block. Where two trades of a plan go through the same pool in the same
 direction, the second one finds the price that the first one left, so its quotes are lowered.
 
 A hop is a pool and a direction. Its output g is concave, its marginal price p = g' falls. After y has gone through,
@@ -38,7 +38,7 @@ def entering(route: Route, amount_in: int, snapshot: MarketSnapshot) -> Mapping[
     """The amount that enters each hop, raw of the token sold there. After the first hop it is estimated at the feeds'
     prices without fees, which is slightly too high."""
     sold = route.symbols[0]
-    return {hop: _converted(amount_in, sold, hop[0], snapshot) for hop in hops(route)}
+    return {hop: _converted(amount_in, sold, hop[0], snapshot=snapshot) for hop in hops(route)}
 
 
 def shared_hops(
@@ -50,7 +50,8 @@ def shared_hops(
     for trade, routes in candidates:
         used = dict.fromkeys(hop for route in routes for hop in hops(route))
         converted = {
-            sold: _converted(trade.amount_in, trade.sell, sold, snapshot) for sold in {hop[0] for hop in used}
+            sold: _converted(trade.amount_in, trade.sell, sold, snapshot=snapshot)
+            for sold in {hop[0] for hop in used}
         }
         for hop in used:
             amounts.setdefault(hop, []).append(converted[hop[0]])
@@ -66,7 +67,7 @@ def after_others(
     ``shared`` hops, among others.
     """
     factors = {
-        hop: _price_factor(hop, amount, shared[hop], answers)
+        hop: _price_factor(hop, amount, largest=shared[hop], answers=answers)
         for hop, amount in passed.items()
         if amount and hop in shared
     }

@@ -120,7 +120,7 @@ def curves(
             outs.append(out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
-            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
+            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum=minimum))
     return tuple(answered)
 
 
@@ -139,7 +139,7 @@ def best_split(
     promising = _most_promising(candidates)
     undivided = [(part,) for part in _undivided(promising, amount)]
     best: tuple[Part, ...] = max(undivided, key=lambda parts: net_usd(parts, usd_per_unit, costs), default=())
-    if best and _bound_usd(promising, amount, usd_per_unit, costs) < net_usd(best, usd_per_unit, costs):
+    if best and _bound_usd(promising, amount, usd_per_unit, costs=costs) < net_usd(best, usd_per_unit, costs):
         return best
     splits = _splits(promising, amount, max_parts)
     return max(
@@ -175,7 +175,7 @@ def _splits(candidates: Sequence[Curve], amount: int, max_parts: int) -> Iterato
     """The best parts along each set of independent routes, small sets first."""
     pieces = _steepest_first(candidates)
     for chosen in _independent_sets(candidates, max_parts):
-        parts = _spread(chosen, candidates, pieces, amount)
+        parts = _spread(chosen, candidates, pieces, amount=amount)
         if parts:
             yield parts
 

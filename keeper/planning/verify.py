@@ -26,7 +26,7 @@ def verify(
 
     Where the node cannot read the state after the simulation, the limits are checked on the plan's expected state and
     the comparisons of simulated with expected are left out."""
-    checks = tuple(_checks(plan, simulation, snapshot, decision, policy))
+    checks = tuple(_checks(plan, simulation, snapshot, decision=decision, policy=policy))
     return PlanVerdict(all(check.passed for check in checks), checks)
 
 
@@ -50,10 +50,10 @@ def _checks(
     yield _leverage_cap(after, snapshot)
     if simulation.post is not None:
         yield _leverage_on_goal(simulation.post, plan.expected, policy)
-        yield _weights_on_goal(simulation.post, plan.expected, snapshot, policy)
+        yield _weights_on_goal(simulation.post, plan.expected, snapshot, policy=policy)
         yield _nav_as_expected(simulation.post, plan.expected, policy)
     if decision.urgency is Urgency.ROUTINE:
-        yield _cost_within_benefit(plan, simulation, snapshot, decision, policy)
+        yield _cost_within_benefit(plan, simulation, snapshot, decision=decision, policy=policy)
 
 
 def _succeeded(simulation: SimulationReport) -> Check:

@@ -21,13 +21,13 @@ from keeper.decision.costs import (
 )
 from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
 from keeper.domain.policy import Policy
-from tests.factories import RISK_SYMBOLS, a_decision_policy, a_leg, a_policy, some_assets
+from tests.factories import RISK_SYMBOLS, a_decision_policy, a_policy, an_executed_swap, some_assets
 
 FAIR = 10**18
 
 
 def costing(bps: float, **changes: object) -> ExecutedSwap:
-    return a_leg(fair_out=FAIR, realised_out=round(FAIR * (1 - bps / 10_000)), **changes)
+    return an_executed_swap(fair_out=FAIR, realised_out=round(FAIR * (1 - bps / 10_000)), **changes)
 
 
 def expected_costs_bps(policy: Policy, found: Sequence[LearnedCost] = ()) -> tuple[float, ...]:
@@ -159,5 +159,7 @@ def test_the_oldest_trades_are_forgotten() -> None:
 
 
 def test_bps_are_of_what_was_fair() -> None:
-    swap = replace(a_leg(), fair_out=10_000, quoted_out=9_990, simulated_out=None, realised_out=9_980)
+    swap = replace(
+        an_executed_swap(), fair_out=10_000, quoted_out=9_990, simulated_out=None, realised_out=9_980
+    )
     assert (swap.quoted_bps, swap.simulated_bps, swap.realised_bps) == (10.0, None, 20.0)

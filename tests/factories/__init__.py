@@ -59,7 +59,7 @@ from tests.factories.policies import (
     some_limits,
     with_limits,
 )
-from tests.factories.records import a_leg, a_simulation, an_in_flight, some_inputs
+from tests.factories.records import a_simulation, an_executed_swap, an_in_flight, some_inputs
 
 __all__ = [
     "BOOK_CONTRACTS",
@@ -81,7 +81,6 @@ __all__ = [
     "a_depth",
     "a_feed",
     "a_feed_policy",
-    "a_leg",
     "a_model",
     "a_plan_policy",
     "a_policy",
@@ -98,6 +97,7 @@ __all__ = [
     "an_address",
     "an_estimate_policy",
     "an_evidence",
+    "an_executed_swap",
     "an_in_flight",
     "an_opinion",
     "an_oracle_policy",

@@ -14,7 +14,7 @@ from tests.factories.market import a_snapshot
 from tests.factories.policies import a_policy
 
 
-def a_leg(**changes: Any) -> ExecutedSwap:
+def an_executed_swap(**changes: Any) -> ExecutedSwap:
     """10,000 USDC into WETH through a pool of 5 bps, a bp worse than quoted."""
     leg = ExecutedSwap(
         sold="USDC",

@@ -11,11 +11,13 @@ from keeper.domain.plan import Route
 from keeper.journal.fills import StoredFills
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
-from tests.factories import a_leg
+from tests.factories import an_executed_swap
 from tests.journal.rows import a_record
 
-LONG = a_leg(route=Route(("USDC", "WETH", "LINK"), (500, 3_000)), bought="LINK", realised_out=2**200)
-UNTOLD = a_leg(simulated_out=None, value_usd=0.1 + 0.2)
+LONG = an_executed_swap(
+    route=Route(("USDC", "WETH", "LINK"), (500, 3_000)), bought="LINK", realised_out=2**200
+)
+UNTOLD = an_executed_swap(simulated_out=None, value_usd=0.1 + 0.2)
 
 
 @pytest.fixture
@@ -28,9 +30,9 @@ def test_they_come_back_oldest_first_as_they_were(journal: Journal) -> None:
     records = StoredRecords(journal)
     records.append(replace(a_record("one"), executed_swaps=(LONG, UNTOLD)))
     records.append(a_record("two"))
-    records.append(replace(a_record("three"), executed_swaps=(a_leg(),)))
-    assert StoredFills(journal).latest(10) == (LONG, UNTOLD, a_leg())
-    assert StoredFills(journal).latest(2) == (UNTOLD, a_leg())
+    records.append(replace(a_record("three"), executed_swaps=(an_executed_swap(),)))
+    assert StoredFills(journal).latest(10) == (LONG, UNTOLD, an_executed_swap())
+    assert StoredFills(journal).latest(2) == (UNTOLD, an_executed_swap())
     assert records.record("one").executed_swaps == (LONG, UNTOLD)
     journal.verify()
 

@@ -22,7 +22,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
-from tests.factories import a_leg
+from tests.factories import an_executed_swap
 from tests.journal.rows import PAYLOAD, SENDER, a_record
 
 
@@ -32,7 +32,9 @@ def journal(journal_url: str) -> Iterator[Journal]:
     with Journal.open(journal_url) as opened:
         StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
         StoredRecords(opened).append(
-            replace(a_record("one"), executed_swaps=(a_leg(), a_leg(simulated_out=None)))
+            replace(
+                a_record("one"), executed_swaps=(an_executed_swap(), an_executed_swap(simulated_out=None))
+            )
         )
         log = StoredAttempts(opened, lambda: 5.0)
         log.adopt_nonce(31_337, SENDER, 7)

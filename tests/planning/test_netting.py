@@ -54,7 +54,7 @@ def test_what_passes_through_the_debt_asset_is_only_the_change_of_leverage(
 
 
 @pytest.mark.parametrize(("difference", "traded"), [(0.99, False), (1.01, True)])
-def test_dust_is_left_alone(difference: float, traded: bool) -> None:
+def test_differences_below_dust_are_not_traded(difference: float, traded: bool) -> None:
     snapshot = a_snapshot(weights=(0.2, 0.2, 0.1, 0.1))
     policy = a_policy(plan=a_plan_policy(dust_usd=100.0))
     goal = (0.2 + difference * 100 / 1_000_000, 0.2, 0.1, 0.1)
@@ -89,7 +89,7 @@ def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quo
 
 @examples(60)
 @given(first=st.integers(-100, 40), second=st.integers(-100, 40))
-def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int) -> None:
+def test_the_minimum_output_does_not_depend_on_the_quote(first: int, second: int) -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
     (one,) = best_fills(trade, quoted(snapshot, trade, first), some_terms(snapshot, 50))
     (other,) = best_fills(trade, quoted(snapshot, trade, second), some_terms(snapshot, 50))
@@ -97,7 +97,7 @@ def test_a_better_or_worse_quote_does_not_move_the_limit(first: int, second: int
     assert one.min_out == other.min_out
 
 
-def test_a_quote_for_another_amount_or_pair_is_not_taken() -> None:
+def test_a_quote_for_another_amount_or_pair_is_ignored() -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
     right = quoted(snapshot, trade, 10)
     generous = tuple(
@@ -122,7 +122,7 @@ def test_row_25_a_small_block_takes_the_sells_first_and_leaves_the_rest(gas_limi
     assert netting(decision, snapshot, POLICY).postponed_usd == pytest.approx(whole - kept)
 
 
-def test_row_25_a_block_without_room_for_one_trade_is_refused_by_name() -> None:
+def test_row_25_a_block_without_gas_for_one_trade_is_refused_by_name() -> None:
     full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
     snapshot = replace(full, block=replace(full.block, gas_limit=1_000_000))
     with pytest.raises(NothingFeasible, match="block gas limit is 1,000,000"):

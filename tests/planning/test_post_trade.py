@@ -1,4 +1,4 @@
-"""What is found after a plan was mined: just met passes, just missed fails, and nobody else's doing counts."""
+"""The checks after a plan was mined: a limit just met passes, just missed fails, and other accounts have no effect."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from keeper.risk.contributions import risk_shares
 from keeper.sizing.size import size
 from tests.factories import (
     a_block,
-    a_leg,
     a_model,
     a_policy,
     a_simulation,
     a_snapshot,
+    an_executed_swap,
     with_holding,
     with_market_move,
     with_vault,
@@ -69,13 +69,15 @@ def mined(given: SimulatedPlan) -> MarketSnapshot:
     return replace(given.snapshot, holdings=holdings)
 
 
-CASH = a_snapshot(block=a_block(base_fee_wei=400 * 10**9))  # too dear for rounds
+CASH = a_snapshot(block=a_block(base_fee_wei=400 * 10**9))  # too expensive for a deleverage loop
 LEVERED = promised(CASH)
 AFTER = mined(LEVERED)
 
 
-def failed(given: SimulatedPlan, after: MarketSnapshot, **told: Any) -> set[str]:
-    checks = post_trade_checks(given, after, told.get("allowances", {}), told.get("executed_swaps", ()))
+def failed(given: SimulatedPlan, after: MarketSnapshot, **observed: Any) -> set[str]:
+    checks = post_trade_checks(
+        given, after, observed.get("allowances", {}), observed.get("executed_swaps", ())
+    )
     assert {check.name for check in checks} <= set(POST_TRADE_CHECKS)
     assert {*violations(checks), *warnings(checks)} == {check for check in checks if not check.passed}
     return {check.name for check in checks if not check.passed}
@@ -98,7 +100,7 @@ def test_a_plan_that_went_as_expected_passes_everything() -> None:
     assert all(check.passed for check in checks)
 
 
-def test_leverage_just_beyond_its_tolerance_is_broken() -> None:
+def test_leverage_beyond_its_tolerance_is_a_violation() -> None:
     due = max(LEVERED.target.leverage, LEVERED.plan.expected.leverage)  # costs leave less NAV to lever
     room = due + POLICY.plan.leverage_tolerance - portfolio(AFTER).leverage
     for part, expected in ((0.24 * room, set()), (0.26 * room, {"leverage_within_target"})):
@@ -108,24 +110,24 @@ def test_leverage_just_beyond_its_tolerance_is_broken() -> None:
         assert failed(LEVERED, after) - {"nav_as_simulated"} == expected
 
 
-def test_risk_that_is_spread_worse_than_before_and_beyond_the_band_is_broken() -> None:
+def test_risk_spread_worse_than_before_and_beyond_the_band_is_a_violation() -> None:
     second = promised(AFTER)
     worse = with_more(with_more(AFTER, "UNI", 0.15), "WBTC", -0.15)
     assert "risk_spread_improved" in failed(second, worse)
     assert "risk_spread_improved" not in failed(LEVERED, worse)  # cash was spread worse still
 
 
-def test_any_allowance_is_broken() -> None:
+def test_any_remaining_allowance_is_a_violation() -> None:
     assert failed(LEVERED, AFTER, allowances={"USDC": 1}) == {"no_allowance_left"}
 
 
 @pytest.mark.parametrize("part", [-0.3, 0.3])
-def test_what_the_market_did_meanwhile_is_not_the_plans_doing(part: float) -> None:
+def test_a_market_move_in_between_fails_no_check(part: float) -> None:
     assert failed(LEVERED, with_market_move(AFTER, 1.0 + part)) == set()
 
 
 @pytest.mark.parametrize("part", [-0.1, 0.25])
-def test_what_depositors_did_meanwhile_is_not_the_plans_doing(part: float) -> None:
+def test_deposits_and_withdrawals_in_between_fail_no_check(part: float) -> None:
     """They bring and take cash, and shares with it."""
     nav = portfolio(AFTER).nav_usd
     cash = AFTER.holdings[0].idle + round(part * nav * 10**6)
@@ -143,9 +145,11 @@ def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
         short = 1.0 - off / BPS
         post = LEVERED.simulation.post
         assert isinstance(post, PostState)
-        said = replace(LEVERED.simulation, post=replace(post, nav_usd=portfolio(AFTER).nav_usd / short))
-        swap = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=round(10**9 * short))
-        checks = post_trade_checks(replace(LEVERED, simulation=said), AFTER, {}, (a_leg(), swap))
+        simulation = replace(LEVERED.simulation, post=replace(post, nav_usd=portfolio(AFTER).nav_usd / short))
+        swap = an_executed_swap(quoted_out=10**9, simulated_out=10**9, realised_out=round(10**9 * short))
+        checks = post_trade_checks(
+            replace(LEVERED, simulation=simulation), AFTER, {}, (an_executed_swap(), swap)
+        )
         assert {check.name for check in warnings(checks)} == (
             {"nav_as_simulated", "outputs_as_simulated", "outputs_as_quoted"} if wrong else set()
         )
@@ -153,11 +157,11 @@ def test_nav_and_outputs_off_by_more_than_tolerated_are_warnings() -> None:
 
 
 def test_a_swap_that_returned_more_is_no_warning() -> None:
-    swap = a_leg(quoted_out=10**9, simulated_out=10**9, realised_out=2 * 10**9)
+    swap = an_executed_swap(quoted_out=10**9, simulated_out=10**9, realised_out=2 * 10**9)
     assert failed(LEVERED, AFTER, executed_swaps=(swap,)) == set()
 
 
-def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_asked_for() -> None:
+def test_after_a_ripcord_leverage_must_not_have_risen_and_the_risk_spread_is_not_checked() -> None:
     held = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
     lowered = promised(held, action=Action.RIPCORD, urgency=Urgency.EMERGENCY)
     names = {check.name for check in post_trade_checks(lowered, held, {}, ())}
@@ -167,7 +171,7 @@ def test_after_a_ripcord_leverage_must_not_have_risen_and_the_spread_is_not_aske
     assert "leverage_within_target" in failed(lowered, with_more(held, "UNI", 0.03))
 
 
-def test_legs_are_measured_against_the_feeds() -> None:
+def test_executed_swaps_are_measured_against_the_feeds() -> None:
     outs = [step.expected_out for step in LEVERED.plan.steps]
     swaps = [step for step in LEVERED.plan.steps if step.route is not None]
     executed_swaps = build_executed_swaps(LEVERED.plan, CASH, StepAmounts(), StepAmounts(outs))

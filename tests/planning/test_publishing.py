@@ -1,4 +1,4 @@
-"""What a rollup charges for publishing, in costs, gates and checks; and records from before it was known."""
+"""A rollup's publishing fee in costs, gates and checks."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def checked_cost(snapshot: MarketSnapshot, exact_wei: int) -> float:
     return next(check.value for check in verdict.checks if check.name == "cost_within_benefit")
 
 
-def test_the_estimate_counts_it_once() -> None:
+def test_the_estimate_counts_the_publishing_fee_once() -> None:
     assert routine_trade(CHARGED).gas_cost_wei - routine_trade(FREE).gas_cost_wei == TENTH
     more = routine_trade(CHARGED).cost_usd - routine_trade(FREE).cost_usd
     assert more == pytest.approx(0.1 * PRICES["WETH"])
 
 
-def test_the_plan_counts_it_once_as_gas_by_its_own_length() -> None:
+def test_the_plan_counts_the_publishing_fee_once_by_its_length() -> None:
     free, charged = (planned(a_decision(one, GOAL), one, POLICY) for one in (FREE, CHARGED))
     assert charged.steps == free.steps
     assert charged.cost.gas - free.cost.gas == pytest.approx(by_length(charged) * 0.1 * PRICES["WETH"])
     assert replace(charged.cost, gas=free.cost.gas) == free.cost
 
 
-def test_the_balance_must_reach_for_it() -> None:
+def test_the_balance_must_cover_the_publishing_fee() -> None:
     enough = POLICY.decision.gas_reserve_wei + routine_trade(CHARGED).gas_cost_wei
     assert gas_balance(replace(CHARGED, keeper_balance_wei=enough))
     assert not gas_balance(replace(CHARGED, keeper_balance_wei=enough - WAD // 1_000))
 
 
-def test_the_last_check_puts_the_exact_fee_in_the_place_of_the_estimate() -> None:
+def test_verify_replaces_the_estimated_fee_by_the_exact_one() -> None:
     without = checked_cost(FREE, 0)
     assert checked_cost(CHARGED, TENTH) == pytest.approx(without + 0.1 * PRICES["WETH"])
     guess = published_wei(planned(a_decision(CHARGED, GOAL), CHARGED, POLICY).steps, CHARGED)

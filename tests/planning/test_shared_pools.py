@@ -93,7 +93,7 @@ def test_a_large_trade_goes_through_several_pools_and_returns_more() -> None:
     assert split.gas_limit > whole.gas_limit
 
 
-def test_a_trade_that_no_pool_takes_whole_is_made_in_parts() -> None:
+def test_a_trade_too_large_for_any_pool_is_split() -> None:
     snapshot = generous(nav_usd=4_000_000.0)
     decision = a_decision(snapshot, (0.9, 0.0, 0.0, 0.0))
     policy = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=100)
@@ -106,7 +106,7 @@ def test_a_trade_that_no_pool_takes_whole_is_made_in_parts() -> None:
 
 @examples(80)
 @given(st.sampled_from(["WBTC", "WETH", "LINK", "UNI"]), st.floats(0.02, 0.9), st.floats(1e4, 1e6))
-def test_where_splitting_does_not_pay_the_plan_is_what_it_was(symbol: str, weight: float, nav: float) -> None:
+def test_a_trade_that_is_cheaper_in_one_pool_is_not_split(symbol: str, weight: float, nav: float) -> None:
     snapshot = generous(nav_usd=nav)
     decision = a_decision(snapshot, tuple(weight * (symbol == each) for each in snapshot.risk_symbols))
     quotes = answers(decision, snapshot, WIDE, market(snapshot, factor=1e6))
@@ -117,7 +117,7 @@ def test_where_splitting_does_not_pay_the_plan_is_what_it_was(symbol: str, weigh
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
 @examples(60)
 @given(shares, leverages, shares, leverages, st.floats(0.3, 3.0))
-def test_no_step_of_a_split_plan_comes_up_short(
+def test_every_step_of_a_split_plan_can_be_executed(
     fill: Fill, held: list[float], now: float, wanted: list[float], then: float, factor: float
 ) -> None:
     snapshot = generous(weights=weights_of(held, now), nav_usd=3_000_000.0)
@@ -170,7 +170,7 @@ def test_a_block_with_little_gas_takes_fewer_parts(gas_limit: int, parts: int) -
     assert gas_of(plan.steps, plan.flash_amount) <= room
 
 
-def test_on_a_rollup_what_publishing_a_further_swap_costs_counts() -> None:
+def test_on_a_rollup_the_publishing_fee_of_a_further_swap_counts() -> None:
     cheap = a_snapshot(nav_usd=400_000.0)
     dear = replace(cheap, l1_fee_wei=WAD)
     decision = a_decision(cheap, (0.9, 0.0, 0.0, 0.0))
@@ -221,7 +221,9 @@ def test_swaps_one_after_the_other_return_what_the_plan_expects(
 
 
 def test_quotes_of_each_trade_alone_would_promise_too_much() -> None:
-    snapshot = with_block(generous(nav_usd=2_000_000.0), base_fee_wei=500 * GWEI)  # too dear for rounds
+    snapshot = with_block(
+        generous(nav_usd=2_000_000.0), base_fee_wei=500 * GWEI
+    )  # too expensive for a deleverage loop
     depths = {("WETH", "USDC", 500): 85e6, ("LINK", "WETH", 3_000): 1e9, ("UNI", "WETH", 3_000): 1e9}
     decision, pools = a_decision(snapshot, (0.0, 0.9, 0.3, 0.3)), pools_at_oracle_prices(snapshot, depths)
     plan = route(decision, snapshot, answers(decision, snapshot, WIDEST, pools), WIDEST)
@@ -232,7 +234,7 @@ def test_quotes_of_each_trade_alone_would_promise_too_much() -> None:
 
 def test_the_later_trade_goes_elsewhere_where_the_pool_is_used_up() -> None:
     """WETH first moves the cheaper pool; LINK then enters WETH through the other one."""
-    snapshot = with_block(generous(), base_fee_wei=5_000 * GWEI)  # too dear to split
+    snapshot = with_block(generous(), base_fee_wei=5_000 * GWEI)  # too expensive to split
     depths = {("WETH", "USDC", 500): 12e6, ("WETH", "USDC", 3_000): 12e6, ("LINK", "WETH", 3_000): 1e9}
     decision = a_decision(snapshot, (0.0, 0.12, 0.1, 0.0))
     pools = pools_at_oracle_prices(snapshot, depths)
@@ -241,7 +243,7 @@ def test_the_later_trade_goes_elsewhere_where_the_pool_is_used_up() -> None:
     assert by_bought == {"WETH": (500,), "LINK": (3_000, 3_000)}
 
 
-def test_every_pool_that_two_trades_could_use_is_asked_for_both_together() -> None:
+def test_a_pool_that_two_trades_could_use_is_quoted_for_both_together() -> None:
     snapshot = generous(weights=(0.0, 0.5, 0.3, 0.2))
     found = netting(a_decision(snapshot, (0.6, 0.3, 0.1, 0.0)), snapshot, a_policy()).trades
     assert len(found) > 1
@@ -261,7 +263,7 @@ def test_every_pool_that_two_trades_could_use_is_asked_for_both_together() -> No
         assert any(set(ladder(most)) <= set(sizes) for most in sizes)
 
 
-def test_a_pool_that_was_not_seen_to_carry_both_is_not_used_twice() -> None:
+def test_a_pool_that_was_not_quoted_for_both_trades_is_not_used_twice() -> None:
     hop, of_hop = ("USDC", "WETH", 500), Route(("USDC", "WETH"), (500,))
     quote = Quote(Route(("USDC", "WETH", "LINK"), (500, 3_000)), 1_000, 900, 0)
     seen = {(of_hop, size): Quote(of_hop, size, size if size <= 4_000 else None, 0) for size in ladder(8_000)}
@@ -278,7 +280,7 @@ def test_a_pool_that_was_not_seen_to_carry_both_is_not_used_twice() -> None:
     most=st.floats(1e-5, 0.2),
     taken=st.floats(0.01, 1.0),
 )
-def test_lowered_by_no_less_than_the_pool_itself_lowers_it(
+def test_the_lowered_quote_is_at_most_what_the_pool_returns(
     depth: int, passed: float, most: float, taken: float
 ) -> None:
     hop, of_hop = ("USDC", "WETH", 500), Route(("USDC", "WETH"), (500,))

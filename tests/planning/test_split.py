@@ -1,4 +1,4 @@
-"""Spreading a trade: never worse than one route, as good as trying everything, and to the last unit."""
+"""Splits: never worse than one route, as good as trying everything, and exact to the last unit."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_split_leaves_at_least_what_the_best_route_alone_leaves(
 
 @examples(100)
 @given(st.lists(pools, min_size=2, max_size=3), amounts, st.sampled_from([0.0, 0.5, 5.0, 500.0]))
-def test_no_way_of_spreading_on_a_grid_is_better(found: list[Pool], amount: int, gas_usd: float) -> None:
+def test_no_split_on_a_grid_is_better(found: list[Pool], amount: int, gas_usd: float) -> None:
     candidates, cost = of_pools(found, amount), costing(gas_usd)
     parts = best_split(candidates, amount, USD_PER_UNIT, cost)
     rounding = 4 * MAX_PARTS * USD_PER_UNIT
@@ -145,7 +145,7 @@ def test_a_small_trade_stays_on_one_route() -> None:
     assert len(best_split(candidates, amount, USD_PER_UNIT, costing(1.0))) == 1
 
 
-def test_of_routes_through_one_pool_in_the_same_direction_only_one_is_taken() -> None:
+def test_a_split_uses_a_pool_in_one_direction_once() -> None:
     amount = 10**12
     first, second = Route(("A", "M", "B"), (500, 500)), Route(("A", "M", "B"), (500, 3_000))
     pool = Pool(10**12, Fraction(1), 500)
@@ -202,14 +202,14 @@ def test_a_route_that_stops_answering_gets_no_more_than_it_answered() -> None:
 
 
 @given(st.integers(1, 10**24))
-def test_the_ladder_rises_to_exactly_the_amount(amount: int) -> None:
+def test_the_ladder_ascends_to_the_amount(amount: int) -> None:
     sizes = ladder(amount)
     assert sizes[-1] == amount
     assert sizes[0] > 0
     assert list(sizes) == sorted(set(sizes))
 
 
-def test_a_ladder_that_bends_up_is_not_believed_between_its_sizes() -> None:
+def test_a_curve_is_a_straight_line_between_quoted_sizes() -> None:
     curve = Curve(a_route(0), (10, 20, 40), (1, 30, 32))
     assert [curve.out(amount) for amount in (5, 10, 15, 20, 30, 40)] == [0, 1, 15, 30, 31, 32]
     with pytest.raises(ValueError, match="41"):

@@ -42,13 +42,13 @@ def test_a_simulation_that_ends_as_expected_passes_everything() -> None:
     assert all(judged(plan, plan.expected).values())
 
 
-def test_a_revert_is_the_only_thing_said() -> None:
+def test_after_a_revert_there_is_only_one_check() -> None:
     assert judged(a_plan(), None, success=False, revert="LossAboveLimit(80, 75)") == {
         "simulation_succeeded": False
     }
 
 
-def test_without_a_post_state_the_plans_own_is_judged() -> None:
+def test_without_a_post_state_the_expected_state_is_checked() -> None:
     checks = judged(a_plan(), None)
     assert checks["nav_loss"]
     assert "leverage_on_goal" not in checks
@@ -106,7 +106,7 @@ def test_only_a_routine_trade_must_be_worth_its_cost(urgency: Urgency, judged_at
     assert checks.get("cost_within_benefit", False) is False
 
 
-def test_a_ripcord_must_raise_the_health_factor_and_nothing_about_cost() -> None:
+def test_a_ripcord_must_raise_the_health_factor_whatever_it_costs() -> None:
     held = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3))
     decision = a_decision(held, (0.3, 0.25, 0.2, 0.15), Action.RIPCORD, Urgency.EMERGENCY, benefit_usd=0.0)
     plan = planned(decision, held, POLICY)
