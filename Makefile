@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults bench chaos fuzz states backtest evaluate lint format lock setup settings contracts clean
+.PHONY: help demo test test-fast explore coverage mutate faults tables bench chaos fuzz states backtest evaluate lint format lock setup settings contracts clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -36,7 +36,7 @@ fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
-	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q -s tests/chain/test_random_states.py
+	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py
 
 coverage: $(READY) ## branch coverage of the pure core by the unit tests; fails below 98 %
 	@$(PY) -m pytest -q -n 2 --dist worksteal -m unit --cov --cov-report=term-missing $(UNIT_FOLDERS)
@@ -46,6 +46,10 @@ mutate: .venv/.ready ## change the core in MUTANTS=60 places (0: all), one at a 
 
 faults: .venv/.ready ## list the tests of each fault in docs/faults.md
 	@$(PY) -m tests.tools.faults_page
+
+tables: $(READY) ## what tests measure and docs/ quotes: gas, trading costs, the price gate, an emergency (TESTS=file for one)
+	@$(PY) -m pytest -q --tables $(if $(TESTS),$(TESTS),tests/chain/test_vault_gas.py tests/chain/test_cost_curve_on_chain.py \
+	  tests/oracle/test_real_rounds.py tests/faults/test_emergency.py)
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q

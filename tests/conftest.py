@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.databases import journal_url, postgres_server, sqlite_url
 __all__ = ["journal_url", "postgres_server", "sqlite_url"]
 
 properties.register()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tables", action="store_true", help="print the tables that some tests measure")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +37,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     unit = item.get_closest_marker(kinds.UNIT)
     with kinds.no_sockets(item.nodeid) if unit else nullcontext():
         return (yield)
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints what a test has measured, where ``--tables`` (``make tables``) asks for it."""
+
+    def write(text: str) -> None:
+        if request.config.getoption("--tables"):
+            with capsys.disabled():
+                sys.stdout.write(f"\n{text}\n")
+
+    return write
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
 """The pools' cost curve against what the real pools return: each asset, both ways, from small to large.
 
-``make test TESTS="-s tests/chain/test_cost_curve_on_chain.py"`` prints the table of docs/trading.md.
+``make tables TESTS=tests/chain/test_cost_curve_on_chain.py`` prints the table of docs/trading.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -49,7 +49,9 @@ def really_lost_usd(node: ChainReader, snapshot: MarketSnapshot, sell: str, buy:
     return math.fsum(fill.fees_usd + fill.impact_usd for fill in fills)
 
 
-def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: ChainReader) -> None:
+def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(
+    node: ChainReader, show: Callable[[str], None]
+) -> None:
     snapshot = node.read({}, 0).snapshot
     curves = cost_curves(snapshot)
     assumed = Settings().decision.trade_cost_bps
@@ -64,10 +66,11 @@ def test_each_assets_loss_is_foretold_in_both_directions_at_every_size(node: Cha
                 assert lost > 0.0
                 assert foretold == pytest.approx(lost, rel=WITHIN), (symbol, usd)
             rows.append((symbol, usd, assumed, foretold, bought, sold))
-    print("\n| asset | USD | assumed, bps | curve | buying | selling |\n|---|---|---|---|---|---|")
+    lines = ["| asset | USD | assumed, bps | curve | buying | selling |", "|---|---|---|---|---|---|"]
     for symbol, usd, flat, *losses in rows:
         bps = " | ".join(f"{loss / usd * BPS:.1f}" for loss in losses)
-        print(f"| {symbol} | {usd:,.0f} | {flat} | {bps} |")
+        lines.append(f"| {symbol} | {usd:,.0f} | {flat} | {bps} |")
+    show("\n".join(lines))
 
 
 def test_what_is_read_is_what_the_pools_say_and_as_deep_as_they_were_made(

@@ -3,6 +3,8 @@ prints both tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from keeper.devnet.local_chain import LocalChain
@@ -26,7 +28,7 @@ def scene(pause_state: Scene, chain: LocalChain) -> Scene:
     return pause_state
 
 
-def test_gas_table(scene: Scene) -> None:
+def test_every_call_fits_into_a_transaction(scene: Scene, show: Callable[[str], None]) -> None:
     depositor = scene.people.depositor
     rows = [("deploy", scene.deployment.gas)]
     rows.append(("first deposit", scene.deposit(100_000 * USDC)["gasUsed"]))
@@ -39,16 +41,14 @@ def test_gas_table(scene: Scene) -> None:
     rows.append(("rebalance, four assets, two swaps", scene.send(again, scene.people.keeper)["gasUsed"]))
     lower = scene.deleverage(*scene.lowering(10_000 * USDC))
     rows.append(("deleverage, one asset, flash loan", scene.send(lower, scene.people.guardian)["gasUsed"]))
-    print()
-    for name, gas in rows:
-        print(f"{name:<48}{gas:>12,}")
+    show("\n".join(f"{name:<48}{gas:>12,}" for name, gas in rows))
     assert all(gas < GAS_PER_TRANSACTION for _, gas in rows)
 
 
-def test_a_whole_call_adds_little_to_the_protocols_own_gas(scene: Scene) -> None:
+def test_a_whole_call_adds_little_to_the_protocols_own_gas(scene: Scene, show: Callable[[str], None]) -> None:
     """And each operation costs less as one more step than called directly."""
     found = spent_by_operation(scene)
-    print(f"\n{spent_table(found)}")
+    show(spent_table(found))
     whole = [one for one in found if one.alone is None]
     assert len(whole) == 2
     assert all(one.added <= MOST_ADDED for one in whole), whole

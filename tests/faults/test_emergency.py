@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,11 @@ def breached(chain: LocalChain, levered: VaultReading, market: Market) -> VaultR
 
 
 def test_from_the_breach_to_signed_bytes_on_disk(
-    keeper: Run, chain: LocalChain, levered: VaultReading, monkeypatch: pytest.MonkeyPatch
+    keeper: Run,
+    chain: LocalChain,
+    levered: VaultReading,
+    monkeypatch: pytest.MonkeyPatch,
+    show: Callable[[str], None],
 ) -> None:
     """After a crash of every price. With ``-s`` it prints when the command came by what, in milliseconds."""
     fall = NEAR * ACTS_BELOW / levered.health_factor
@@ -70,8 +74,8 @@ def test_from_the_breach_to_signed_bytes_on_disk(
     assert [point for point in reached if point in way] == list(way)
     from_the_look = 1e3 * (reached[Failpoint.ATTEMPT_COMMITTED] - reached[Failpoint.SETTLED])
     told = {point.value: round(1e3 * (reached[point] - started)) for point in way}
-    print(  # noqa: T201 -- the figure is its purpose
-        f"\nms since the command: {told}; from the look to the signed attempt on disk {from_the_look:.0f} ms, "
+    show(
+        f"ms since the command: {told}; from the look to the signed attempt on disk {from_the_look:.0f} ms, "
         f"of which computing {ended.json()['compute_ms']:.0f} ms"
     )
 

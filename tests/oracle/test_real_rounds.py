@@ -1,10 +1,11 @@
 """Recorded rounds through the gate: no bad price is accepted, and no more than one good round of 200 is refused.
 
-The counts are printed with -s; docs/prices.md has them.
+``make tables`` prints the counts; docs/prices.md has them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -50,32 +51,36 @@ FILES = {
 }
 
 
-def passes(name: str, counts: Counts) -> None:
-    print(f"\n{name}: {counts}")  # noqa: T201 (the table of docs/prices.md)
+def passes(name: str, counts: Counts, show: Callable[[str], None]) -> None:
+    show(f"{name}: {counts}")
     assert counts.good > 0
     assert counts.bad_accepted == 0
     assert counts.refused_share <= MOST_REFUSED
 
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC), ("stETH/ETH", STETH), ("USDT", USDT)])
-def test_every_round_alone_as_it_was_answered(name: str, feed: FeedPolicy) -> None:
+def test_every_round_alone_as_it_was_answered(
+    name: str, feed: FeedPolicy, show: Callable[[str], None]
+) -> None:
     found = rounds(*FILES[name])
-    passes(f"{name}, every round, no other source", counted(as_answered(found), feed, BAD_BPS))
+    passes(f"{name}, every round, no other source", counted(as_answered(found), feed, BAD_BPS), show)
 
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC)])
-def test_every_hour_beside_the_exchange(name: str, feed: FeedPolicy) -> None:
+def test_every_hour_beside_the_exchange(name: str, feed: FeedPolicy, show: Callable[[str], None]) -> None:
     closes = column("hourly_close.csv", "ts_close_utc", name, *YEAR)
     looks = every_hour(rounds(*FILES[name]), closes)
-    passes(f"{name}, every hour, beside the exchange's close", counted(looks, feed, BAD_BPS))
+    passes(f"{name}, every hour, beside the exchange's close", counted(looks, feed, BAD_BPS), show)
 
 
-def test_usdt_beside_the_pool_through_may_2022() -> None:
+def test_usdt_beside_the_pool_through_may_2022(show: Callable[[str], None]) -> None:
     usdc_in_usdt = column("univ3_usdc_usdt_1bp_hourly.csv", "ts_utc", "usdc_in_usdt", *SUMMER)
     liquid = column("univ3_usdc_usdt_1bp_hourly.csv", "ts_utc", "liquidity", *SUMMER)
     pool = {at: 1 / price for at, price in usdc_in_usdt.items() if liquid[at] > 0}
     passes(
-        "USDT, every hour, beside the pool", counted(every_hour(rounds(*FILES["USDT"]), pool), USDT, BAD_BPS)
+        "USDT, every hour, beside the pool",
+        counted(every_hour(rounds(*FILES["USDT"]), pool), USDT, BAD_BPS),
+        show,
     )
 
 
@@ -108,19 +113,19 @@ def depeg_looks(found: list[Round]) -> list[Look]:
     return looks
 
 
-def test_usdc_through_its_depeg_every_round_alone() -> None:
-    passes("USDC, every round, no other source", counted(as_answered(usdc_as_a_feed()), USDC, BAD_BPS))
+def test_usdc_through_its_depeg_every_round_alone(show: Callable[[str], None]) -> None:
+    passes("USDC, every round, no other source", counted(as_answered(usdc_as_a_feed()), USDC, BAD_BPS), show)
 
 
-def test_usdc_through_its_depeg_beside_the_pool() -> None:
-    passes("USDC, every hour, beside the pool", counted(depeg_looks(usdc_as_a_feed()), USDC, BAD_BPS))
+def test_usdc_through_its_depeg_beside_the_pool(show: Callable[[str], None]) -> None:
+    passes("USDC, every hour, beside the pool", counted(depeg_looks(usdc_as_a_feed()), USDC, BAD_BPS), show)
 
 
-def test_a_feed_that_reports_one_dollar_through_the_depeg_is_refused() -> None:
+def test_a_feed_that_reports_one_dollar_through_the_depeg_is_refused(show: Callable[[str], None]) -> None:
     others = pool_and_exchange()
     stubborn = [Round(place, USD, at) for place, at in enumerate(sorted(others), start=1)]
     counts = counted(depeg_looks(stubborn), USDC, BAD_BPS)
-    print(f"\nUSDC that says 1.00: {counts}")  # noqa: T201
+    show(f"USDC that says 1.00: {counts}")
     assert counts.bad > 20
     assert counts.bad_accepted == 0
 
@@ -142,7 +147,9 @@ def spoiled(one: Round, before: Round) -> dict[str, Round]:
 
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC)])
-def test_of_every_tenth_round_spoiled_in_ten_ways_none_is_accepted(name: str, feed: FeedPolicy) -> None:
+def test_of_every_tenth_round_spoiled_in_ten_ways_none_is_accepted(
+    name: str, feed: FeedPolicy, show: Callable[[str], None]
+) -> None:
     found, gate = rounds(*FILES[name]), Gate(feed)
     tried, accepted = 0, []
     for place, one in enumerate(found):
@@ -153,5 +160,5 @@ def test_of_every_tenth_round_spoiled_in_ten_ways_none_is_accepted(name: str, fe
                 if gate.verdict(Look(at, bad), keep=False).trust is Trust.FRESH:
                     accepted.append((how, place))
         gate.verdict(Look(at, one))
-    print(f"\n{name}: {tried} spoiled rounds, {len(accepted)} accepted")  # noqa: T201
+    show(f"{name}: {tried} spoiled rounds, {len(accepted)} accepted")
     assert accepted == []
