@@ -26,17 +26,9 @@ from keeper.domain.policy import (
 )
 from keeper.domain.urgency import Urgency
 from keeper.settings.endpoints import address_book
+from keeper.settings.execution import DEVIATION_BPS, MAX_HEAD_AGE_S, DailyTable, FeedTable, OracleTable
 from keeper.settings.schema import STRATEGY, Settings
-from keeper.settings.strategy import (
-    DEVIATION_BPS,
-    MAX_HEAD_AGE_S,
-    DailyTable,
-    DecisionTable,
-    FeedTable,
-    OracleTable,
-    SizeTable,
-    UrgencyTable,
-)
+from keeper.settings.strategy import DecisionTable, SizeTable, UrgencyTable
 
 WEI_PER_GWEI = 10**9
 WEI_PER_ETH = 10**18

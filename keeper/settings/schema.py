@@ -9,16 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
-from keeper.settings.strategy import (
-    AssetTable,
-    DailyTable,
-    DecisionTable,
-    EstimateTable,
-    OracleTable,
-    PlanTable,
-    SendTable,
-    SizeTable,
-)
+from keeper.settings.execution import DailyTable, OracleTable, PlanTable, SendTable
+from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
 BUDGET_TOLERANCE = 1e-9
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"

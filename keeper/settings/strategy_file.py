@@ -14,7 +14,7 @@ from keeper.settings.fields import heading, literals, nested_table
 from keeper.settings.schema import STRATEGY, Settings
 
 PREAMBLE = """\
-# The strategy: what to hold, when to trade, at what cost. Written by `make settings` from keeper/settings/strategy.py.
+# The strategy: what to hold, when to trade, at what cost. Written by `make settings` from keeper/settings.
 # Every value is the default and may be left out. Endpoints and secrets are in the environment: .env.example.
 # Volatilities, rates, bands and shares are fractions (0.80 is 80 %). Times (_s) are seconds.
 # The vault's own limits win where they are tighter. Every setting with its range: docs/settings.md.
