@@ -9,7 +9,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import raw_from_usd_ceil, raw_from_usd_floor
-from keeper.domain.urgency import Urgency
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
 from keeper.lending.venue import LendingVenue
@@ -22,25 +21,21 @@ from keeper.sizing.redemptions import queued_share
 
 @dataclass(frozen=True, slots=True)
 class PlanningContext:
-    """``idle_buffer`` stays idle after the call, ``queued`` is what the redemption queue waits for, and nothing is
-    borrowed or repaid for ``dust``: raw of the debt token. ``min_health_factor`` holds between two steps."""
+    """``cash`` is the symbol of the debt token. ``idle_buffer`` stays idle after the call, ``queued`` is what the
+    redemption queue waits for, and nothing is borrowed or repaid for ``dust``: raw of the debt token.
+    ``min_health_factor`` holds between two steps."""
 
     snapshot: MarketSnapshot
     policy: Policy
-    urgency: Urgency
     emergency: bool
     held: Portfolio
     venue: LendingVenue
+    cash: str
     swap_terms: SwapTerms
     idle_buffer: int
     queued: int
     dust: int
     min_health_factor: MinHealthFactor
-
-    @property
-    def cash(self) -> str:
-        """Symbol of the debt token."""
-        return self.venue.debt_symbol
 
     @property
     def gas_symbol(self) -> str:
@@ -60,10 +55,10 @@ def planning_context(decision: Decision, snapshot: MarketSnapshot, policy: Polic
     return PlanningContext(
         snapshot=snapshot,
         policy=policy,
-        urgency=decision.urgency,
         emergency=emergency,
         held=portfolio(snapshot),
         venue=venue,
+        cash=venue.debt_symbol,
         swap_terms=SwapTerms(
             snapshot=snapshot,
             max_slippage_bps=policy.decision.at(decision.urgency).max_slippage_bps,

@@ -129,8 +129,8 @@ def _frozen(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
 
 
 def _disabled(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
-    enabled = any(asset.symbol == symbol and asset.enabled for asset in snapshot.vault.assets)
-    return None if enabled else Obstacle("the vault has it disabled", ENABLE)
+    enabled = [asset.enabled for asset in snapshot.vault.assets if asset.symbol == symbol]
+    return None if any(enabled) else Obstacle("the vault has it disabled", ENABLE)
 
 
 def _require_flash_loan(flash: int, snapshot: MarketSnapshot) -> None:
@@ -162,7 +162,9 @@ class _Run:
         refuse_if(f"{step.kind.value} of {step.symbol}", self._obstacle(step))
         self.book.apply(step)
         self._require_covered(step, name)
-        self._require_health_factor(name)
+        if step.kind in (StepKind.WITHDRAW, StepKind.BORROW):
+            # No other step lowers the health factor.
+            self._require_health_factor(name)
         if step.kind is StepKind.BORROW:
             refuse_if(f"BORROW of {step.symbol}", self._capacity_obstacle())
 

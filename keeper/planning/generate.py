@@ -6,22 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.plan import Quote
 from keeper.domain.units import BPS
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
-from keeper.planning.deleverage_loop import deleverage_loop
-from keeper.planning.exact_output import with_exact_output
-from keeper.planning.expected import expected_state
-from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.hub_routing import hub_fills
-from keeper.planning.min_health_factor import of_emergency
 from keeper.planning.netting import Trade
 from keeper.planning.sequential import sequential
 
@@ -33,64 +27,19 @@ HUB_PART_OF_TURNOVER = 0.5
 """Hub routing sells some value twice, so it may use at most this part of the remaining daily turnover budget."""
 
 
-@dataclass(slots=True)
-class Candidates:
-    """``feasible`` plans, and the first ``refusal``: why another candidate is not feasible."""
-
-    feasible: list[CandidatePlan] = field(default_factory=list)
-    refusal: NothingFeasible | None = None
-
-    def add(self, candidate: CandidatePlan, context: PlanningContext) -> None:
-        """Raises NothingFeasible where the lending market, the block or the vault would refuse it."""
-        require_feasible(candidate, context)
-        require_gas(candidate, context)
-        require_within_limits(expected_state(candidate, context), context)
-        self.feasible.append(candidate)
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """A candidate that is not feasible does not stop the others."""
-        try:
-            yield
-        except NothingFeasible as refusal:
-            self.refusal = self.refusal or refusal
-
-
 def candidate_plans(
     fills: Sequence[Fill], trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
-) -> Candidates:
-    """``fills`` are those of the ``trades``, as matched."""
-    return (
-        _in_emergency(fills, context) if context.emergency else _of_rebalance(fills, trades, quotes, context)
-    )
-
-
-def _in_emergency(fills: Sequence[Fill], context: PlanningContext) -> Candidates:
-    """Around a flash loan wherever it can have one, because that goes all the way. Else in a loop."""
-    candidates = Candidates()
-    with candidates.attempt():
-        candidates.add(with_exact_output(around_flash_loan(fills, context), context), context)
-    if fills and not candidates.feasible:
-        without_loan = replace(context, min_health_factor=of_emergency(flash_loan=False))
-        with candidates.attempt():
-            candidates.add(deleverage_loop(fills, without_loan), without_loan)
-    return candidates
-
-
-def _of_rebalance(
-    fills: Sequence[Fill], trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
-) -> Candidates:
-    """Only the plan around a flash loan can fund the redemption reserve."""
-    candidates = Candidates()
-    with candidates.attempt():
-        candidates.add(around_flash_loan(fills, context), context)
+) -> Iterator[CandidatePlan]:
+    """All candidates of a rebalance that can be written. ``fills`` are those of the ``trades``, as matched."""
+    with suppress(NothingFeasible):
+        yield around_flash_loan(fills, context)
     if not fills or context.queued:
-        return candidates
+        # Only the plan around a flash loan can fund the redemption reserve.
+        return
     for routed in (tuple(fills), *_hub_candidates(trades, quotes, context)):
         for flash in _loans(routed, context):
-            with candidates.attempt():
-                candidates.add(sequential(routed, context, flash), context)
-    return candidates
+            with suppress(NothingFeasible):
+                yield sequential(routed, context, flash)
 
 
 def _hub_candidates(

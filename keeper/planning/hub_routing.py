@@ -18,7 +18,7 @@ from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill, fill_of, minimum_price
 from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.netting import Trade
-from keeper.planning.split import Curve, best_split, curves
+from keeper.planning.split import Curve, Part, best_split, curves
 
 HUB_PRICES = (0.998, 0.9995, 1.0, 1.0005, 1.002)
 """Of WETH in the debt token, relative to the feeds: up to the fees of the two cheapest pools between them."""
@@ -48,37 +48,29 @@ def hub_fills(
     pools = {need: tuple(_pools(need, by_route, snapshot)) for need in needs}
     router = _HubRouter(context, needs, pools, by_route)
     prices = (None, *HUB_PRICES) if router.may_empty_hub() else (None,)
-    routed = (router.fills(price) for price in prices)
+    splits = dict.fromkeys(router.splits(price) for price in prices)
+    routed = (router.fills(split) for split in splits if all(split))
     return tuple(dict.fromkeys(fills for fills in routed if fills))
 
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """A pool in which a need can be traded: ``amount`` raw goes in if all does. ``value`` is the ``raw`` curve in
+    """A pool in which a need can be traded: ``amount`` raw goes in if all does. ``valued`` is the ``raw`` curve in
     VALUE_UNIT at the feeds' prices."""
 
     route: Route
-    sold: bool
     amount: int
     raw: Curve
-    value: Curve
-
-    def in_value(self, hub_price: float) -> Curve:
-        """With WETH at ``hub_price`` of what the feeds say."""
-        if HUB not in self.route.symbols or hub_price == 1.0:
-            return self.value
-        factor = hub_price if self.sold else 1.0 / hub_price
-        return replace(self.value, outs=tuple(round(out * factor) for out in self.value.outs))
+    valued: Curve
 
 
 def _pools(need: Need, quotes: Mapping[Route, Sequence[Quote]], snapshot: MarketSnapshot) -> Iterator[_Pool]:
     for route, amount in single_hops(need, snapshot):
-        bought = route.symbols[-1]
-        decimals, price = snapshot.token(bought).decimals, snapshot.price(bought)
+        token, price = snapshot.token(route.symbols[-1]), snapshot.price(route.symbols[-1])
         for curve in curves(quotes.get(route, ()), amount):
             sizes = tuple(round(size * need.value_usd * VALUE_UNIT / amount) for size in curve.sizes)
-            outs = tuple(round(usd(out, decimals, price) * VALUE_UNIT) for out in curve.outs)
-            yield _Pool(route, need.sold, amount, raw=curve, value=Curve(route, sizes, outs))
+            outs = tuple(round(usd(out, token.decimals, price) * VALUE_UNIT) for out in curve.outs)
+            yield _Pool(route, amount, raw=curve, valued=Curve(route, sizes, outs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +80,15 @@ class _HubRouter:
     pools: dict[Need, tuple[_Pool, ...]]
     quotes: dict[Route, list[Quote]]
 
-    def fills(self, hub_price: float | None) -> tuple[Fill, ...]:
-        """With WETH worth ``hub_price`` of what the feeds say. None: every token is traded with the debt token."""
-        direct: list[Fill] = []
-        for need in self.needs:
-            if need.symbol == HUB:
-                continue
-            parts = self._parts(need, hub_price)
-            if not parts:
-                return ()
-            direct += parts
+    def splits(self, hub_price: float | None) -> tuple[tuple[Part, ...], ...]:
+        """Each need but WETH's own in one pool or two, in VALUE_UNIT, with WETH worth ``hub_price`` of what the feeds
+        say. None: every token is traded with the debt token."""
+        return tuple(self._split(need, hub_price) for need in self._direct_needs())
+
+    def fills(self, splits: tuple[tuple[Part, ...], ...]) -> tuple[Fill, ...]:
+        """Empty where an output is below its minimum, or no pool carries the rest of WETH."""
+        needs = zip(self._direct_needs(), splits, strict=True)
+        direct = [fill for need, parts in needs for fill in self._filled(need, parts)]
         balancing = self._balancing(direct)
         if balancing is None or any(fill.amount_out < fill.min_out for fill in (*direct, *balancing)):
             return ()
@@ -110,26 +101,32 @@ class _HubRouter:
 
     # ---------------------------------------------------------------- one token
 
-    def _parts(self, need: Need, hub_price: float | None) -> list[Fill]:
-        """All of a token, in one pool or two."""
-        pools = {pool.route: pool for pool in self.pools[need] if hub_price or HUB not in pool.route.symbols}
-        whole = round(need.value_usd * VALUE_UNIT)
-        parts = best_split(
-            [pool.in_value(hub_price or 1.0) for pool in pools.values()],
-            whole,
+    def _direct_needs(self) -> list[Need]:
+        return [need for need in self.needs if need.symbol != HUB]
+
+    def _split(self, need: Need, hub_price: float | None) -> tuple[Part, ...]:
+        pools = [pool for pool in self.pools[need] if hub_price or HUB not in pool.route.symbols]
+        weight = 1.0 if hub_price is None else hub_price if need.sold else 1.0 / hub_price
+        return best_split(
+            [pool.valued for pool in pools],
+            round(need.value_usd * VALUE_UNIT),
             1.0 / VALUE_UNIT,
             costs=self.context.swap_terms.costs,
             max_parts=MAX_PARTS,
+            weights=[weight if HUB in pool.route.symbols else 1.0 for pool in pools],
         )
-        fills, left = [], need.amount
+
+    def _filled(self, need: Need, parts: Sequence[Part]) -> Iterator[Fill]:
+        pools = {pool.route: pool for pool in self.pools[need]}
+        whole = sum(part.amount_in for part in parts)
+        left = need.amount
         for place, part in enumerate(parts, start=1):
             pool = pools[part.route]
             amount = pool.amount * part.amount_in // whole
             if need.sold:
                 amount = left if place == len(parts) else amount
                 left -= amount
-            fills.append(self._fill(part.route, amount, pool.raw.out(min(amount, pool.raw.sizes[-1]))))
-        return fills
+            yield self._fill(part.route, amount, pool.raw.out(min(amount, pool.raw.sizes[-1])))
 
     # ------------------------------------------------------------------- the hub
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
@@ -14,10 +17,16 @@ from keeper.domain.policy import Policy
 from keeper.domain.units import usd
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext, planning_context
+from keeper.planning.deleverage_loop import deleverage_loop
+from keeper.planning.exact_output import with_exact_output
 from keeper.planning.execution_order import fills_of, idle_repays
 from keeper.planning.expected import expected_state
+from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
+from keeper.planning.fills import Fill
+from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.gas import gas_limit_for, gas_of, published_wei
 from keeper.planning.generate import candidate_plans
+from keeper.planning.min_health_factor import of_emergency
 from keeper.planning.netting import netting
 from keeper.sizing.redemptions import missing_usd
 
@@ -34,13 +43,42 @@ def route(
     netted = netting(decision, snapshot, policy)
     context = planning_context(decision, snapshot, policy)
     fills = fills_of(netted.trades, quotes, context)
-    candidates = candidate_plans(fills, netted.trades, quotes, context)
-    if not candidates.feasible:
-        assert candidates.refusal is not None
-        raise candidates.refusal
-    cheapest = min(candidates.feasible, key=lambda candidate: _total_usd(candidate, context))
-    _require_purpose(cheapest, context)
-    return _plan(cheapest, netted.postponed_usd, context)
+    if context.emergency:
+        candidate = _emergency_plan(fills, context)
+    else:
+        candidate = _cheapest(candidate_plans(fills, netted.trades, quotes, context), fills, context)
+    _require_purpose(candidate, context)
+    return _plan(candidate, netted.postponed_usd, context)
+
+
+def _cheapest(
+    candidates: Iterable[CandidatePlan], fills: Sequence[Fill], context: PlanningContext
+) -> CandidatePlan:
+    """The cheapest feasible candidate. Where none is, raises why there is no plan around a flash loan, which could go
+    farthest."""
+    for candidate in sorted(candidates, key=partial(_total_usd, context=context)):
+        with suppress(NothingFeasible):
+            return _accepted(candidate, context)
+    return _accepted(around_flash_loan(fills, context), context)
+
+
+def _emergency_plan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
+    """Around a flash loan wherever that is feasible, because it goes all the way. Else in a loop."""
+    try:
+        return _accepted(with_exact_output(around_flash_loan(fills, context), context), context)
+    except NothingFeasible:
+        without_loan = replace(context, min_health_factor=of_emergency(flash_loan=False))
+        with suppress(NothingFeasible):
+            return _accepted(deleverage_loop(fills, without_loan), without_loan)
+        raise
+
+
+def _accepted(candidate: CandidatePlan, context: PlanningContext) -> CandidatePlan:
+    """The candidate. Raises NothingFeasible where the lending market, the block or the vault would refuse it."""
+    require_feasible(candidate, context)
+    require_gas(candidate, context)
+    require_within_limits(expected_state(candidate, context), context)
+    return candidate
 
 
 def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 
 from keeper.domain.plan import Quote, Route
 from keeper.planning.gas import SwapCosts
@@ -28,13 +29,10 @@ MAX_CANDIDATES = 8
 """The routes with the best prices for an eighth of the trade: at most 92 sets of up to three. No pair of tokens has
 more pools worth using."""
 
-ROUNDING = 1e-12
-"""A bound on a value is raised by this part, so that rounding never hides a better split."""
-
 Hop = tuple[str, str, int]
 """A pool and a direction: token sold, token bought, fee."""
-_Piece = tuple[float, int, int]
-"""A straight line of a curve: slope, index of the curve, width."""
+_Share = tuple[int, int, int]
+"""Index of a curve, with the raw amounts that go into it and come out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class MinimumPrice:
         return max(1, -(-amount_in * self.numerator // self.denominator))
 
 
-@dataclass(frozen=True)  # without slots: the cached pieces need an instance dictionary
+@dataclass(frozen=True)
 class Curve:
     """The output of a route: ``outs`` raw at ``sizes`` raw, which ascend from above 0. Without ``minimum`` every output
     is accepted."""
@@ -68,23 +66,23 @@ class Curve:
             low, out_low = size, out
         raise ValueError(f"{amount} is beyond the largest quoted size, {low}")
 
-    def accepts(self, part: Part) -> bool:
-        """Whether a part of this route returns its minimum."""
-        return self.minimum is None or part.amount_out >= self.minimum.out(part.amount_in)
-
     @cached_property
     def pieces(self) -> tuple[tuple[float, int], ...]:
-        """Slope and width of the straight lines of the curve's least concave majorant. Real ladders are concave except
-        for rounding; the expected output is read from the curve itself."""
-        corners = [(0, 0)]
-        for size, out in zip(self.sizes, self.outs, strict=True):
-            while len(corners) > 1 and _bends_up(corners[-2], corners[-1], (size, out)):
-                corners.pop()
-            corners.append((size, out))
-        return tuple(
-            ((out_high - out_low) / (high - low), high - low)
-            for (low, out_low), (high, out_high) in pairwise(corners)
-        )
+        """Slope and width of the straight lines of the least concave majorant. Real ladders are concave except for
+        rounding; the expected output is read from the curve itself."""
+        corners = [(0, 0), *zip(self.sizes, self.outs, strict=True)]
+        pieces = _lines(corners)
+        if any(slope < steeper for (slope, _), (steeper, _) in pairwise(pieces)):
+            pieces = _lines(_concave(corners))
+        return pieces
+
+    @cached_property
+    def hops(self) -> frozenset[Hop]:
+        return frozenset(hops(self.route))
+
+
+_Weighted = tuple[Curve, float]
+"""A curve, and what its output counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def curves(
     for quote in quotes:
         answers.setdefault(quote.route, {})[quote.amount_in] = quote.amount_out
     sizes = ladder(amount)
-    answered = []
+    found = []
     for route, outs_by_size in answers.items():
         outs: list[int] = []
         for size in sizes:
@@ -120,8 +118,8 @@ def curves(
             outs.append(out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
-            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum=minimum))
-    return tuple(answered)
+            found.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
+    return tuple(found)
 
 
 def best_split(
@@ -130,21 +128,32 @@ def best_split(
     usd_per_unit: float,
     costs: SwapCosts,
     max_parts: int = MAX_PARTS,
+    weights: Sequence[float] | None = None,
 ) -> tuple[Part, ...]:
     """The parts, together exactly ``amount``, that are worth most after the gas of their swaps. Empty where no set of
     routes carries the amount with every part at its minimum price or better.
 
-    ``usd_per_unit`` is the value of one raw unit bought. Of equally good splits the one with fewer parts is taken.
+    ``usd_per_unit`` is the value of one raw unit bought. The output of each candidate counts ``weights`` times its
+    amount, 1 by default.
     """
-    promising = _most_promising(candidates)
-    undivided = [(part,) for part in _undivided(promising, amount)]
-    best: tuple[Part, ...] = max(undivided, key=lambda parts: net_usd(parts, usd_per_unit, costs), default=())
-    if best and _bound_usd(promising, amount, usd_per_unit, costs=costs) < net_usd(best, usd_per_unit, costs):
-        return best
-    splits = _splits(promising, amount, max_parts)
-    return max(
-        (best, *splits) if best else splits, key=lambda parts: net_usd(parts, usd_per_unit, costs), default=()
-    )
+    promising = _most_promising(candidates, weights or [1.0] * len(candidates))
+    pieces = _steepest_first(promising)
+    values = [(weight * usd_per_unit, costs.of(curve.route)) for curve, weight in promising]
+    ceiling_usd = _largest_output(pieces, amount) * usd_per_unit
+    cheapest_swap = min((gas_usd for _, gas_usd in values), default=0.0)
+    best: list[_Share] = []
+    best_usd = 0.0
+    for count in range(1, max_parts + 1):
+        if best and ceiling_usd - count * cheapest_swap <= best_usd:
+            # No set of this many routes or more can be worth more.
+            break
+        for chosen in _independent_sets(promising, count):
+            shares = _spread(chosen, promising, pieces, amount)
+            if shares:
+                worth = sum([out * values[index][0] - values[index][1] for index, _, out in shares])
+                if not best or worth > best_usd:
+                    best, best_usd = shares, worth
+    return tuple(Part(promising[index][0].route, amount_in, out) for index, amount_in, out in best)
 
 
 def net_usd(parts: Sequence[Part], usd_per_unit: float, costs: SwapCosts) -> float:
@@ -157,83 +166,101 @@ def hops(route: Route) -> tuple[Hop, ...]:
     return tuple(zip(route.symbols[:-1], route.symbols[1:], route.fees, strict=True))
 
 
-def _most_promising(candidates: Sequence[Curve]) -> list[Curve]:
-    by_price = sorted(candidates, key=lambda curve: -(curve.outs[0] / curve.sizes[0]))
-    return by_price[:MAX_CANDIDATES]
+def _most_promising(candidates: Sequence[Curve], weights: Sequence[float]) -> list[_Weighted]:
+    weighted = list(zip(candidates, weights, strict=True))
+    if len(weighted) <= MAX_CANDIDATES:
+        return weighted
+    return sorted(weighted, key=_first_price, reverse=True)[:MAX_CANDIDATES]
 
 
-def _undivided(candidates: Sequence[Curve], amount: int) -> Iterator[Part]:
-    """The whole amount along each route that carries it at its minimum price or better."""
-    for curve in candidates:
-        if curve.sizes[-1] >= amount:
-            part = Part(curve.route, amount, curve.out(amount))
-            if curve.accepts(part):
-                yield part
+def _first_price(weighted: _Weighted) -> float:
+    curve, weight = weighted
+    return curve.outs[0] / curve.sizes[0] * weight
 
 
-def _splits(candidates: Sequence[Curve], amount: int, max_parts: int) -> Iterator[tuple[Part, ...]]:
-    """The best parts along each set of independent routes, small sets first."""
-    pieces = _steepest_first(candidates)
-    for chosen in _independent_sets(candidates, max_parts):
-        parts = _spread(chosen, candidates, pieces, amount=amount)
-        if parts:
-            yield parts
-
-
-def _bound_usd(candidates: Sequence[Curve], amount: int, usd_per_unit: float, costs: SwapCosts) -> float:
-    """No split over several routes is worth more: the best mean price on any curve, and the gas of two swaps."""
-    price = max(out / size for curve in candidates for size, out in zip(curve.sizes, curve.outs, strict=True))
-    cheapest = min(costs.of(curve.route) for curve in candidates)
-    return amount * price * usd_per_unit * (1.0 + ROUNDING) - 2 * cheapest
-
-
-def _independent_sets(candidates: Sequence[Curve], max_parts: int) -> Iterator[tuple[int, ...]]:
-    """Indices of at least two candidates without a common hop, small sets first."""
-    hops_of = [frozenset(hops(curve.route)) for curve in candidates]
-    sets: list[tuple[tuple[int, ...], frozenset[Hop]]] = [
-        ((index,), used) for index, used in enumerate(hops_of)
-    ]
-    for _ in range(1, max_parts):
-        sets = [
-            ((*chosen, index), used | hops_of[index])
-            for chosen, used in sets
-            for index in range(chosen[-1] + 1, len(candidates))
-            if used.isdisjoint(hops_of[index])
-        ]
-        yield from (chosen for chosen, _ in sets)
+def _independent_sets(candidates: Sequence[_Weighted], count: int) -> Iterator[tuple[int, ...]]:
+    """Indices of candidates without a common hop."""
+    if count == 1:
+        yield from ((index,) for index in range(len(candidates)))
+        return
+    hops_of = [curve.hops for curve, _ in candidates]
+    for smaller in _independent_sets(candidates, count - 1):
+        for index in range(smaller[-1] + 1, len(candidates)):
+            if all(hops_of[index].isdisjoint(hops_of[other]) for other in smaller):
+                yield (*smaller, index)
 
 
 def _spread(
-    chosen: tuple[int, ...], curves: Sequence[Curve], pieces: Sequence[_Piece], amount: int
-) -> tuple[Part, ...]:
+    chosen: tuple[int, ...],
+    candidates: Sequence[_Weighted],
+    pieces: Sequence[tuple[float, int, int]],
+    amount: int,
+) -> list[_Share]:
     """Empty where the chosen curves cannot carry the amount, one of them gets nothing, or one is below its minimum."""
     taken = dict.fromkeys(chosen, 0)
     left = amount
-    for _, index, width in pieces:
-        if index in taken:
-            if width >= left:
-                taken[index] += left
-                left = 0
-                break
-            taken[index] += width
-            left -= width
+    if len(chosen) == 1:
+        taken[chosen[0]] = amount
+        left = max(0, amount - candidates[chosen[0]][0].sizes[-1])
+    else:
+        for _, index, width in pieces:
+            if index in taken:
+                if width >= left:
+                    taken[index] += left
+                    left = 0
+                    break
+                taken[index] += width
+                left -= width
     if left or not all(taken.values()):
-        return ()
-    parts = []
+        return []
+    shares = []
     for index, amount_in in taken.items():
-        curve = curves[index]
-        part = Part(curve.route, amount_in, curve.out(amount_in))
-        if not curve.accepts(part):
-            return ()
-        parts.append(part)
-    return tuple(parts)
+        curve, _ = candidates[index]
+        out = curve.out(amount_in)
+        if curve.minimum is not None and out < curve.minimum.out(amount_in):
+            return []
+        shares.append((index, amount_in, out))
+    return shares
 
 
-def _steepest_first(curves: Sequence[Curve]) -> list[_Piece]:
-    """The sort is stable and the slopes of a concave curve fall, so the pieces of one curve stay in their order."""
-    pieces = [(slope, index, width) for index, curve in enumerate(curves) for slope, width in curve.pieces]
-    pieces.sort(key=lambda piece: -piece[0])
+def _largest_output(pieces: Sequence[tuple[float, int, int]], amount: int) -> float:
+    """An upper bound: over all curves, whether or not they share pools. A part in a billion more, for rounding."""
+    output, left = 0.0, amount
+    for slope, _, width in pieces:
+        output += slope * min(width, left)
+        left -= min(width, left)
+        if not left:
+            break
+    return output * (1.0 + 1e-9)
+
+
+def _steepest_first(candidates: Sequence[_Weighted]) -> list[tuple[float, int, int]]:
+    """The straight pieces of all curves: slope, index of the curve and width. The sort is stable and the slopes of a
+    concave curve fall, so the pieces of one curve stay in their order."""
+    pieces = [
+        (slope * weight, index, width)
+        for index, (curve, weight) in enumerate(candidates)
+        for slope, width in curve.pieces
+    ]
+    pieces.sort(key=itemgetter(0), reverse=True)
     return pieces
+
+
+def _lines(corners: Sequence[tuple[int, int]]) -> tuple[tuple[float, int], ...]:
+    return tuple(
+        ((out_high - out_low) / (high - low), high - low)
+        for (low, out_low), (high, out_high) in pairwise(corners)
+    )
+
+
+def _concave(points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The corners of the least concave majorant."""
+    corners = [points[0]]
+    for point in points[1:]:
+        while len(corners) > 1 and _bends_up(corners[-2], corners[-1], point):
+            corners.pop()
+        corners.append(point)
+    return corners
 
 
 def _bends_up(first: tuple[int, int], middle: tuple[int, int], last: tuple[int, int]) -> bool:
