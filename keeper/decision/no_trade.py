@@ -41,7 +41,7 @@ def edge_of_no_trade_region(
             "the covariance times risk aversion and horizon is not finite and positive on its diagonal",
             remedy="Check the risk model, decision.risk_aversion and decision.horizon_s.",
         )
-    programme = _Programme(
+    programme = _NoTradeProgramme(
         held=held,
         target=np.asarray(target, dtype=np.float64),
         curvature=curvature,
@@ -59,7 +59,7 @@ def edge_of_no_trade_region(
 
 
 @dataclass(frozen=True, slots=True)
-class _Programme:
+class _NoTradeProgramme:
     """Minimise ``(x - t)' A (x - t) / 2 + sum c_i |x_i - w_i|`` over x >= 0: held weights w, target t, costs c (n,),
     curvature A (n, n)."""
 
@@ -69,7 +69,7 @@ class _Programme:
     costs: NDArray[np.float64]
 
 
-def _without_impacts(programme: _Programme, impacts: NDArray[np.float64]) -> _Programme:
+def _without_impacts(programme: _NoTradeProgramme, impacts: NDArray[np.float64]) -> _NoTradeProgramme:
     """The same problem without impacts: with ``A = g S + diag(q)`` the two squares are that of A around
     ``t + A^-1 q (w - t)``, and a constant."""
     curvature = programme.curvature + np.diag(impacts)
@@ -77,7 +77,7 @@ def _without_impacts(programme: _Programme, impacts: NDArray[np.float64]) -> _Pr
     return replace(programme, curvature=curvature, target=programme.target + shift)
 
 
-def _guess(programme: _Programme) -> NDArray[np.float64]:
+def _guess(programme: _NoTradeProgramme) -> NDArray[np.float64]:
     held, rows, costs = programme.held.tolist(), programme.curvature.tolist(), programme.costs.tolist()
     x, slope = list(held), (programme.curvature @ (programme.held - programme.target)).tolist()
     for _ in range(SWEEPS):
@@ -85,7 +85,7 @@ def _guess(programme: _Programme) -> NDArray[np.float64]:
     return np.array(x)
 
 
-def _solved(programme: _Programme, x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _solved(programme: _NoTradeProgramme, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The optimum, from any ``x`` without negative weights.
 
     An asset is free on one side of its held weight (``side`` +1 bought, -1 sold), or rests there or at zero (0). Each
@@ -131,7 +131,9 @@ def _solved(programme: _Programme, x: NDArray[np.float64]) -> NDArray[np.float64
     )
 
 
-def _step(programme: _Programme, x: NDArray[np.float64], side: NDArray[np.float64]) -> tuple[float, int]:
+def _step(
+    programme: _NoTradeProgramme, x: NDArray[np.float64], side: NDArray[np.float64]
+) -> tuple[float, int]:
     """Moves ``x`` towards the optimum of the free assets. Returns the part of that move made, and the asset that ended
     it or -1."""
     free = np.flatnonzero(side)

@@ -117,15 +117,15 @@ class DeribitMarket:
         return self.now() * 1_000
 
     def _index_price(self, params: Mapping[str, str]) -> Json:
-        name = _one_of(params, "index_name", tuple(INDEX_SYMBOLS))
+        name = _choice_of(params, "index_name", tuple(INDEX_SYMBOLS))
         price = round(self.spot(INDEX_SYMBOLS[name]), 2)
         return {"index_price": price, "estimated_delivery_price": price}
 
     def _volatility_index_data(self, params: Mapping[str, str]) -> Json:
-        currency = _one_of(params, "currency", CURRENCIES)
+        currency = _choice_of(params, "currency", CURRENCIES)
         start = _integer(params, "start_timestamp")
         end = _integer(params, "end_timestamp")
-        seconds = RESOLUTIONS[_one_of(params, "resolution", tuple(RESOLUTIONS))]
+        seconds = RESOLUTIONS[_choice_of(params, "resolution", tuple(RESOLUTIONS))]
         if start > end:
             raise invalid("start_timestamp", "must not be after end_timestamp")
         now = self.now()
@@ -137,7 +137,7 @@ class DeribitMarket:
         return {"data": page, "continuation": older[-1][0] if older else None}
 
     def _instruments(self, params: Mapping[str, str]) -> list[Json]:
-        currency = _one_of(params, "currency", CURRENCIES)
+        currency = _choice_of(params, "currency", CURRENCIES)
         kind = _optional(params, "kind", KINDS)
         expired = _optional(params, "expired", ("true", "false"))
         if kind not in (None, "option") or expired == "true":
@@ -145,7 +145,7 @@ class DeribitMarket:
         return [_instrument(number, option) for number, option in enumerate(self._listed(currency), start=1)]
 
     def _book_summaries(self, params: Mapping[str, str]) -> list[Json]:
-        currency = _one_of(params, "currency", CURRENCIES)
+        currency = _choice_of(params, "currency", CURRENCIES)
         if _optional(params, "kind", KINDS) not in (None, "option"):
             return []
         now = self.now()
@@ -356,7 +356,7 @@ def _required(params: Mapping[str, str], name: str) -> str:
     return params[name]
 
 
-def _one_of(params: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+def _choice_of(params: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
     value = _required(params, name)
     if value not in allowed:
         raise invalid(name, "value not allowed")
@@ -364,7 +364,7 @@ def _one_of(params: Mapping[str, str], name: str, allowed: Sequence[str]) -> str
 
 
 def _optional(params: Mapping[str, str], name: str, allowed: Sequence[str]) -> str | None:
-    return _one_of(params, name, allowed) if name in params else None
+    return _choice_of(params, name, allowed) if name in params else None
 
 
 def _integer(params: Mapping[str, str], name: str) -> int:

@@ -108,7 +108,7 @@ def curves(
     for quote in quotes:
         answers.setdefault(quote.route, {})[quote.amount_in] = quote.amount_out
     sizes = ladder(amount)
-    found = []
+    answered = []
     for route, outs_by_size in answers.items():
         outs: list[int] = []
         for size in sizes:
@@ -118,8 +118,8 @@ def curves(
             outs.append(out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
-            found.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
-    return tuple(found)
+            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
+    return tuple(answered)
 
 
 def best_split(

@@ -45,7 +45,7 @@ def capped_minimum_variance(
 
 
 @dataclass(frozen=True, slots=True)
-class _Programme:
+class _ConeProgramme:
     """``min u'Mu/2 - g'u`` over ``rows @ u <= 0``."""
 
     matrix: NDArray[np.float64]
@@ -75,7 +75,7 @@ def _solved(inputs: AllocationInputs, caps: FeasibleCaps | None) -> NDArray[np.f
     u = minimum.point
     u[[row for row in minimum.active if row < n]] = 0.0
     u = np.maximum(u, 0.0)
-    _require_optimal(_Programme(scaling * correlation, unit, rows), minimum._replace(point=u), names)
+    _require_optimal(_ConeProgramme(scaling * correlation, unit, rows), minimum._replace(point=u), names)
     weights = u * unit
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
@@ -92,7 +92,7 @@ def _definite(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(correlation + n * REGULARISATION * np.eye(n), dtype=np.float64)
 
 
-def _require_optimal(programme: _Programme, minimum: Minimum, names: Sequence[str]) -> None:
+def _require_optimal(programme: _ConeProgramme, minimum: Minimum, names: Sequence[str]) -> None:
     """Stationarity ``Mu - g + R'm = 0`` relative to g, or to the rounding of the sum of its terms."""
     matrix, linear, rows = programme.matrix, programme.linear, programme.rows
     u, multipliers = minimum.point, minimum.multipliers

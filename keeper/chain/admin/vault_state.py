@@ -17,7 +17,7 @@ ROLES = ("DEFAULT_ADMIN_ROLE", "KEEPER_ROLE", "GUARDIAN_ROLE")
 
 
 @dataclass(frozen=True, slots=True)
-class VaultPosition:
+class PositionState:
     """IRiskParityVault.Position: USD with 8 decimals, ratios with 18."""
 
     nav_usd: int
@@ -45,7 +45,7 @@ class VaultState:
     epoch: int
     last_rebalance: int
     paused: bool
-    position: VaultPosition
+    position: PositionState
     policy: PolicyParameters
     used: UsedBudgets
     assets: tuple[AssetParameters, ...]
@@ -69,7 +69,7 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
             epoch=call.epoch().call(),
             last_rebalance=call.lastRebalance().call(),
             paused=call.paused().call(),
-            position=VaultPosition(*call.position().call()),
+            position=PositionState(*call.position().call()),
             policy=PolicyParameters(*call.policy().call()),
             used=UsedBudgets(*call.budgets().call()),
             assets=tuple(AssetParameters(*entry) for entry in call.assets().call()),
