@@ -90,7 +90,7 @@ def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> Candid
     for fill in sorted(fills, key=lambda fill: _turn(fill, context.cash)):
         draft.swap(swap(fill))
     if not context.emergency:
-        draft.supply_each(context.snapshot.risk_symbols)
+        draft.supply_each(symbol for symbol in context.snapshot.risk_symbols if symbol not in withdrawn)
     if funding.borrow:
         draft.borrow(funding.borrow)
     draft.repay(funding.repay_last)
@@ -154,7 +154,9 @@ def _supplied_after(
         left[fill.trade.buy] += fill.amount_out
     bought = {fill.trade.buy for fill in fills}
     for symbol in context.snapshot.risk_symbols:
-        if left[symbol] > 0 and (symbol in bought or worth_supplying(left[symbol], symbol, context.snapshot)):
+        if symbol in withdrawn or left[symbol] <= 0:
+            continue
+        if symbol in bought or worth_supplying(left[symbol], symbol, context.snapshot):
             book.supplied[symbol] += left[symbol]
     return book.supplied
 

@@ -167,9 +167,7 @@ def hops(route: Route) -> tuple[Hop, ...]:
 
 
 def _most_promising(candidates: Sequence[Curve], weights: Sequence[float]) -> list[_Weighted]:
-    weighted = list(zip(candidates, weights, strict=True))
-    if len(weighted) <= MAX_CANDIDATES:
-        return weighted
+    weighted = zip(candidates, weights, strict=True)
     return sorted(weighted, key=_first_price, reverse=True)[:MAX_CANDIDATES]
 
 
