@@ -36,15 +36,16 @@ def candidate_plans(
     if not fills or context.queued:
         # Only the plan around a flash loan can fund the redemption reserve.
         return
-    for routed in (tuple(fills), *_hub_candidates(trades, quotes, context)):
+    for routed in (tuple(fills), *hub_candidates(trades, quotes, context)):
         for flash in _loans(routed, context):
             with suppress(NothingFeasible):
                 yield sequential(routed, context, flash)
 
 
-def _hub_candidates(
+def hub_candidates(
     trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
 ) -> list[tuple[Fill, ...]]:
+    """The cheapest routings through the hub that the turnover budget allows."""
     routed = hub_fills(trades, quotes, context)
     affordable = [fills for fills in routed if _within_turnover(fills, context)]
     return sorted(affordable, key=lambda fills: _swaps_usd(fills, context))[:MAX_HUB_CANDIDATES]

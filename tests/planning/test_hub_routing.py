@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
+from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX, WAD, usd
 from keeper.planning.fills import Fill, minimum_price
+from keeper.planning.generate import hub_candidates
 from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import hops
-from tests.factories import a_block, with_holding
+from tests.factories import a_block, with_holding, with_vault_policy
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.plans import a_context, leverages, shares, weights_of, worth_trading
@@ -142,3 +144,17 @@ def test_the_hub_is_asked_for_both_ways_at_once(swap: int) -> None:
     assert len(set(requests)) == len(requests)
     pairs = (("LINK", "WETH"), ("UNI", "USDC"), ("WETH", "WBTC"), ("WETH", "USDC"))
     assert pairs[swap] in {request.route.symbols for request in requests}
+
+
+@pytest.mark.parametrize(("used_of_half", "allowed"), [(0.9, True), (1.1, False)])
+def test_the_hub_may_use_half_of_the_turnover_that_is_left(used_of_half: float, allowed: bool) -> None:
+    """Its plans sell some value twice."""
+    snapshot = generous(weights=HELD)
+    required, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
+    smallest = min(
+        sum(fill.trade.value_usd for fill in fills)
+        for fills in hub_fills(required, quotes, a_context(snapshot, policy=WIDE))
+    )
+    left_bps = int(10_000 * 2.0 * smallest / used_of_half / portfolio(snapshot).nav_usd)
+    limited = a_context(with_vault_policy(snapshot, max_daily_turnover_bps=left_bps), policy=WIDE)
+    assert bool(hub_candidates(required, quotes, limited)) is allowed
