@@ -53,8 +53,10 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             f"fall below {minimum.enforced:.3f} on the way",
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
-    wanted_usd, filled_usd = (math.fsum(fill.trade.value_usd for fill in listed) for listed in (sales, fills))
-    unfilled_usd = max(0.0, wanted_usd - filled_usd)
+    required_usd, filled_usd = (
+        math.fsum(fill.trade.value_usd for fill in listed) for listed in (sales, fills)
+    )
+    unfilled_usd = max(0.0, required_usd - filled_usd)
     return CandidatePlan(tuple(draft.steps), flash=0, premium=0, fills=fills, unfilled_usd=unfilled_usd)
 
 

@@ -35,13 +35,13 @@ class Funding:
 
 @dataclass(frozen=True, slots=True)
 class CashFlow:
-    """What the fills do to the debt token, raw. ``earned`` counts sales at their minimum output. ``due_first`` must be
-    repaid before collateral can be withdrawn."""
+    """What the fills do to the debt token, raw. ``earned`` counts sales at their minimum output. ``repaid_first`` must
+    be repaid before collateral can be withdrawn."""
 
     context: PlanningContext
     spent: int
     earned: int
-    due_first: int
+    repaid_first: int
 
     def funded(self, buffer: int) -> Funding:
         """The smallest flash loan that carries the fills, and what the debt does to settle it.
@@ -52,12 +52,12 @@ class CashFlow:
         """
         idle, dust = self.context.snapshot.holdings[0].idle, self.context.dust
         on_hand = idle - buffer
-        missing = self.due_first + self.spent - on_hand - self.earned
-        if 0 < missing <= dust and self.due_first + self.spent <= idle:
+        missing = self.repaid_first + self.spent - on_hand - self.earned
+        if 0 < missing <= dust and self.repaid_first + self.spent <= idle:
             on_hand += missing
-        funding = self._settled(on_hand, self.due_first)
+        funding = self._settled(on_hand, self.repaid_first)
         if funding.borrow and self.context.emergency:
-            funding = self._settled(on_hand, max(0, self.due_first - funding.borrow))
+            funding = self._settled(on_hand, max(0, self.repaid_first - funding.borrow))
         return funding if funding.repay_last > dust else replace(funding, repay_last=0)
 
     def _settled(self, on_hand: int, repay_first: int) -> Funding:
@@ -80,7 +80,7 @@ def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> Candid
         context=context,
         spent=sum(fill.trade.amount_in for fill in fills if fill.trade.sell == context.cash),
         earned=sum(fill.min_out for fill in fills if fill.trade.buy == context.cash),
-        due_first=context.book().repayment_before(withdrawn, context.min_health_factor.sized_for),
+        repaid_first=context.book().repayment_before(withdrawn, context.min_health_factor.sized_for),
     )
     funding = _with_reserve(cash_flow, fills, withdrawn)
     draft = PlanDraft(context, context.book(funding.flash), context.min_health_factor.sized_for)

@@ -24,12 +24,12 @@ class Need:
     value_usd: float
 
 
-def needs_of(wanted: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, ...]:
+def needs_of(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, ...]:
     """What the trades come to, without the debt asset."""
     sold: dict[str, Need] = {}
     bought: dict[str, Need] = {}
     cash = snapshot.debt_token.symbol
-    for trade in wanted:
+    for trade in trades:
         for listed, symbol, amount in ((sold, trade.sell, trade.amount_in), (bought, trade.buy, 0)):
             if symbol != cash:
                 before = listed.get(symbol, Need(symbol, listed is sold, 0, 0.0))
@@ -38,11 +38,11 @@ def needs_of(wanted: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, .
     return (*sold.values(), *bought.values())
 
 
-def hub_requests(wanted: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[QuoteRequest]:
+def hub_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[QuoteRequest]:
     """Single hops to or from the debt asset and WETH for all that is traded of each token, and between those two for
     all of it together. Nothing for a single trade: routes of two hops say the same of it."""
-    needs = needs_of(wanted, snapshot)
-    if len(wanted) < 2 or not has_hub(snapshot):
+    needs = needs_of(trades, snapshot)
+    if len(trades) < 2 or not has_hub(snapshot):
         return
     for need in needs:
         for route, amount in single_hops(need, snapshot):

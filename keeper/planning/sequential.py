@@ -35,7 +35,7 @@ def sequential(fills: Sequence[Fill], context: PlanningContext, flash: int = 0) 
     minimum = context.min_health_factor.sized_for
     sequence = _Sequence(
         draft=PlanDraft(context, context.book(flash), minimum),
-        loan_due=flash + premium,
+        loan_to_repay=flash + premium,
         fills=tuple(fills),
         left=[fill.trade.amount_in for fill in fills],
     )
@@ -47,11 +47,11 @@ def sequential(fills: Sequence[Fill], context: PlanningContext, flash: int = 0) 
 
 @dataclass(slots=True)
 class _Sequence:
-    """``loan_due`` raw of the debt token repays the flash loan in the end. ``left`` is what of each fill is still to be
-    made."""
+    """``loan_to_repay`` raw of the debt token repays the flash loan in the end. ``left`` is what of each fill is still
+    to be made."""
 
     draft: PlanDraft
-    loan_due: int
+    loan_to_repay: int
     fills: tuple[Fill, ...]
     left: list[int]
 
@@ -91,8 +91,8 @@ class _Sequence:
         context, book = self.draft.context, self.draft.book
         self.draft.supply_each(context.snapshot.risk_symbols)
         idle = book.idle[context.cash]
-        missing = self.loan_due + context.idle_buffer - idle
-        if missing > context.dust or idle < self.loan_due:
+        missing = self.loan_to_repay + context.idle_buffer - idle
+        if missing > context.dust or idle < self.loan_to_repay:
             self.draft.borrow(missing)
         elif min(-missing, book.owed) > context.dust:
             self.draft.repay(-missing)
@@ -170,7 +170,7 @@ class _Sequence:
             if left and fill.trade.buy == context.cash
         )
         idle = self.draft.book.idle[context.cash]
-        return self.loan_due + context.idle_buffer + self._unsold(context.cash) - earned - idle
+        return self.loan_to_repay + context.idle_buffer + self._unsold(context.cash) - earned - idle
 
     # -------------------------------------------------------------------- supplies
 

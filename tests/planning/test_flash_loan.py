@@ -36,7 +36,7 @@ def funded(fills: list[Fill], withdrawn: dict[str, int], context: PlanningContex
     """Of sales without a buffer."""
     due = context.book().repayment_before(withdrawn, context.min_health_factor.sized_for)
     earned = sum(fill.min_out for fill in fills)
-    return CashFlow(context, spent=0, earned=earned, due_first=due).funded(0)
+    return CashFlow(context, spent=0, earned=earned, repaid_first=due).funded(0)
 
 
 def cash_after(found: Funding, snapshot: MarketSnapshot, fills: list[Fill]) -> int:
