@@ -116,3 +116,20 @@ def test_assets_that_hedge_each_other_completely_are_refused(name: str) -> None:
     sigma = np.array([[1, -1, 0], [-1, 1, 0], [0, 0, 1]], dtype=float)
     with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other"):
         allocation(name)(sigma, np.ones(3), NAMES)
+
+
+@EVERY
+def test_a_hedge_that_only_rounding_keeps_from_being_complete_is_refused(name: str) -> None:
+    # The Cholesky factorisation succeeds, the smallest eigenvalue is 5e-14.
+    rho = -1 + 5e-14
+    sigma = np.array([[1, rho, 0], [rho, 1, 0], [0, 0, 1]])
+    with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other"):
+        allocation(name)(sigma, np.ones(3), NAMES)
+
+
+@EVERY
+def test_slightly_contradictory_correlations_are_refused(name: str) -> None:
+    # Smallest eigenvalue -0.0077: correlations of 0.9 to a third asset allow no less than 0.62.
+    sigma = np.array([[1, 0.9, 0.9], [0.9, 1, 0.6], [0.9, 0.6, 1]])
+    with pytest.raises(InvalidCovariance, match="indefinite"):
+        allocation(name)(sigma, np.ones(3), NAMES)

@@ -370,12 +370,13 @@ def test_two_complete_hedges_side_by_side_have_no_solution() -> None:
         risk_parity(np.array(correlation, dtype=float), np.ones(4))
 
 
-def test_shares_that_rounding_decides_are_refused_even_where_they_look_exact() -> None:
-    # By symmetry both computed shares are exactly one half, but one rounding of the covariance moves them by 1e-3.
-    rho = -1 + 1e-12
-    sigma = covariance([0.5, 0.5], [[1, rho], [rho, 1]])
+@pytest.mark.parametrize("digits", range(36, 42))
+def test_shares_that_rounding_decides_are_refused_even_where_they_look_exact(digits: int) -> None:
+    # By symmetry the computed shares can be exactly equal, but one rounding of the covariance moves them by over 1e-4.
+    sigma = np.eye(4)
+    sigma[0, 1] = sigma[1, 0] = -1 + 2.0**-digits
     with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other \(all but\) completely"):
-        risk_parity(sigma, [0.5, 0.5], ("WBTC", "WETH"))
+        risk_parity(sigma, np.ones(4), (*NAMES, "UNI"))
 
 
 def test_a_complete_hedge_among_forty_assets_is_named() -> None:
