@@ -225,3 +225,33 @@ def test_a_single_opinion_more_never_hides_a_dead_stale_or_backward_feed(
 def test_every_rule_has_a_name_of_its_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.trust is not Trust.FRESH for rule in RULES)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.149, FRESH), (1.151, (Trust.SUSPECT, "jumped"))])
+def test_the_whole_jump_is_accepted_at_any_moment_within_the_hour(
+    factor: float, expected: tuple[Trust, str]
+) -> None:
+    for elapsed in (1, 60, 3_600):
+        moved = weth(answer=round(PRICE * factor))
+        assert verdict(moved, memory=a_memory(fresh_at=NOW - elapsed)) == expected
+
+
+def test_another_feed_of_the_token_begins_its_own_rounds_and_streak_but_not_its_own_price() -> None:
+    other = a_memory(feed="0x" + "11" * 20, block_time_streak=5)
+    assert verdict(weth(updated_at=NOW), memory=other) == FRESH
+    assert verdict(weth(answer=PRICE * 2), memory=other) == (Trust.SUSPECT, "jumped")
+    refused = judged(look(weth(answer=PRICE * 2, round_id=7)), (), (other,), POLICY)
+    (after,) = updated_memory((other,), refused)
+    assert (after.feed, after.last_round_id, after.block_time_streak) == (a_feed("WETH").feed, 7, 0)
+    assert (after.fresh_answer, after.fresh_at) == (other.fresh_answer, other.fresh_at)
+
+
+def test_the_newest_round_is_remembered_also_when_it_has_the_blocks_own_time() -> None:
+    (after,) = updated_memory((a_memory(),), judged(look(weth(updated_at=NOW)), (), (a_memory(),), POLICY))
+    assert (after.last_round_id, after.last_updated_at) == (100, NOW)
+
+
+def test_a_round_from_the_past_does_not_replace_the_newest_one_seen() -> None:
+    back = judged(look(weth(round_id=50, updated_at=NOW - 500)), (), (a_memory(),), POLICY)
+    (after,) = updated_memory((a_memory(),), back)
+    assert (after.last_round_id, after.last_updated_at) == (99, NOW - 120)

@@ -85,3 +85,9 @@ def test_only_the_deepest_usable_pool_of_an_asset_counts() -> None:
     assert opinions(shallow, a_pool()) == opinions(a_pool())
     forgetful = a_pool(pool="0x" + "cc" * 20, fee=100, mean_liquidity=10**25, observations=1)
     assert opinions(forgetful, a_pool()) == opinions(a_pool())
+
+
+def test_without_a_minimum_depth_an_empty_pool_counts() -> None:
+    policy = an_oracle_policy(twap_min_depth_usd=0.0)
+    (opinion,) = twap_opinions(a_snapshot(pools=(a_pool(mean_liquidity=0),)), policy)
+    assert opinion.price_usd == pytest.approx(1_645.9, rel=1e-3)

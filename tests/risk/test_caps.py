@@ -112,3 +112,9 @@ def test_caps_are_refused_exactly_where_a_linear_programme_finds_no_portfolio(
     elif most < 1 - 1e-9:
         with pytest.raises(InvalidSetting, match="allow"):
             feasible_caps(caps, names)
+
+
+def test_a_cap_that_is_almost_used_up_does_not_bind() -> None:
+    caps = feasible_caps((single("WBTC", 0.4),), RISK_SYMBOLS)
+    assert caps.binding(np.array([0.3999, 0.2, 0.2, 0.2001])) == ()
+    assert caps.binding(np.array([0.4, 0.2, 0.2, 0.2])) == ("max_share:WBTC",)

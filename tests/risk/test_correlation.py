@@ -154,3 +154,32 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidSetting, match="estimate.correlation is 'dcc'") as error:
         correlation(two_regimes(), an_estimate_policy(correlation="dcc"))
     assert "ewma_mix, iterated" in error.value.remedy
+
+
+def test_iterated_leaves_out_the_first_move_of_a_price_that_stood_still() -> None:
+    returns = np.random.default_rng(3).normal(size=(40, 2))
+    returns[:20, 1] = 0.0
+    policy = an_estimate_policy(
+        bar_seconds=86_400,
+        correlation="iterated",
+        volatility_half_life_days=3,
+        correlation_half_life_days=10,
+        shrink=False,
+    )
+    scaled = []
+    for t in range(3, 40):
+        w = 2.0 ** -(np.arange(t - 1, -1, -1) / 3)
+        deviations = np.sqrt(w @ returns[:t] ** 2 / w.sum())
+        scaled.append(np.where(deviations > 0, returns[t] / np.where(deviations > 0, deviations, 1), 0.0))
+    expected = weighted_correlation(np.array(scaled), ewma.weights(37, 10))
+    np.testing.assert_allclose(expected, correlation(returns, policy), rtol=1e-9)
+
+
+def test_the_intensity_counts_effective_bars() -> None:
+    # Bars of weight zero change nothing: the same intensity as without them.
+    x = np.random.default_rng(8).normal(size=(60, 4)) @ np.random.default_rng(9).normal(size=(4, 4))
+    x = x / np.sqrt(np.square(x).mean(axis=0))
+    r = x.T @ x / 60
+    w = np.concatenate([np.zeros(40), np.full(60, 1 / 60)])
+    padded = np.vstack([np.ones((40, 4)), x])
+    assert shrinkage(padded, w, r) == pytest.approx(shrinkage(x, np.full(60, 1 / 60), r), rel=1e-12)

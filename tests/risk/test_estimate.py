@@ -232,3 +232,22 @@ def test_the_model_holds_for_the_time_to_act() -> None:
     bars = some_bars()
     model = estimate(without_options(bars), a_policy(size=a_size_policy(time_to_act_s=6 * HOUR)))
     assert worst_loss(bars, 6 * HOUR) == model.worst_loss
+
+
+def test_a_hold_that_ends_within_a_bar_lasts_to_its_end() -> None:
+    # 90 minutes are two hourly bars: 100 to 60, not 100 to 90.
+    assert worst_loss(bars_of([100, 90, 60]), HOUR + HOUR // 2) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("common", "is_enough"), [(504, True), (503, False)])
+def test_common_returns_are_counted_up_to_min_bars(common: int, is_enough: bool) -> None:
+    bars = some_bars()
+    gone = bars.closes.copy()
+    gone[: -(common + 1) - 100, 3] = np.nan
+    gone[-100:, 2] = np.nan
+    evidence = without_options(with_closes(bars, gone))
+    if is_enough:
+        assert estimate(evidence, policy_with()).assets[3].bars == common + 100
+    else:
+        with pytest.raises(NoEstimate, match="503 returns of 3600 s are common"):
+            estimate(evidence, policy_with())

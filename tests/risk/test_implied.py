@@ -97,8 +97,9 @@ def test_a_stale_reading_may_raise_but_not_lower() -> None:
 
 
 def test_the_weight_decays_to_nothing_over_the_stated_time() -> None:
-    ages = [0, 3 * HOUR, 3 * HOUR + DAY // 2, 3 * HOUR + DAY, 9 * DAY]
-    assert [decayed_weight(0.5, age, POLICY) for age in ages] == [0.5, 0.5, 0.25, 0.0, 0.0]
+    ages = [0, 3 * HOUR - 60, 3 * HOUR, 3 * HOUR + DAY // 64, 3 * HOUR + DAY // 2, 3 * HOUR + DAY, 9 * DAY]
+    weights = [0.5, 0.5, 0.5, 0.5 * 63 / 64, 0.25, 0.0, 0.0]
+    assert [decayed_weight(0.5, age, POLICY) for age in ages] == weights
 
 
 @pytest.mark.parametrize(
