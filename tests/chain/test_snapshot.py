@@ -180,7 +180,7 @@ def test_a_feed_that_the_admin_replaces_is_followed_at_the_next_read(scene: Scen
 
 
 def test_another_chain_is_refused(scene: Scene, rpc: Rpc) -> None:
-    with pytest.raises(WrongChain, match="settings say 1, the node is on chain 31337"):
+    with pytest.raises(WrongChain, match="KEEPER_CHAIN_ID is 1, but the node is on chain 31337"):
         node_of(scene, rpc, chain_id=1).read({}, 0)
 
 

@@ -48,7 +48,7 @@ with Journal.open(sys.argv[1]) as journal:
 
 WRITING = """
 import sys, time
-from keeper.domain.tx import Attempt, Intent, IntentStatus
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
 from tests.journal.rows import PAYLOAD
@@ -57,7 +57,7 @@ with Journal.open(sys.argv[1]) as journal:
     log.create(Intent("one", 7, PAYLOAD))
     log.move("one", IntentStatus.SIGNING)
     for number in range(10_000):
-        log.add_attempt(Attempt("one", f"0x{number:064x}", "0x02" + "ab" * 200, number, 1))
+        log.add_attempt(Attempt("one", f"0x{number:064x}", "0x02" + "ab" * 200, number, 1, AttemptKind.CALL))
         print(number, flush=True)
 """
 
