@@ -57,7 +57,7 @@ def test_what_is_wrong_is_named(
     sweep: Sweep, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str
 ) -> None:
     assert sweep(*arguments) == 2
-    assert named in " ".join(capsys.readouterr().err.split())
+    assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_combination_that_contradicts_itself_is_left_out_and_said_so(
