@@ -22,7 +22,7 @@ from tests.servers.faulty_node import faulty_node
 from tests.servers.http_faults import HttpFaults, http_faults
 
 EXECUTE = ("rebalance", "--execute", "--json")
-NOTHING_WORTH_IT = "1000000000"
+NO_GAS_CHEAP_ENOUGH = "0.001"
 VENUES = ("COINBASE", "KRAKEN", "BINANCE")
 UNI_POOL_FEE = 3_000
 
@@ -56,7 +56,8 @@ def levers(keeper: Run, chain: LocalChain) -> Ended:
 def looks_once(keeper: Run, change: pytest.MonkeyPatch) -> Ended:
     """A cycle that trades nothing, and remembers what it saw."""
     with change.context() as alone:
-        alone.setenv("KEEPER_DECISION__MIN_TRADE_USD", NOTHING_WORTH_IT)
+        for urgency in ("ROUTINE", "OUT_OF_BAND"):
+            alone.setenv(f"KEEPER_DECISION__URGENCY__{urgency}__MAX_GAS_PRICE_GWEI", NO_GAS_CHEAP_ENOUGH)
         ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "HELD"
     return ended
