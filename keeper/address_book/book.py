@@ -108,8 +108,8 @@ def _book(content: Mapping[str, Any], place: str) -> Book:
     for name in (*_CONTRACTS, "sequencer_feed"):
         if name in values:
             values[name] = _address(values[name], name, place)
-    values["tokens"] = _entries(BookToken, values.pop("tokens", {}), "tokens", place)
-    values["feeds"] = _entries(BookFeed, values.pop("feeds", {}), "feeds", place)
+    values["tokens"] = _entries(BookToken, values.pop("tokens", {}), "tokens", place=place)
+    values["feeds"] = _entries(BookFeed, values.pop("feeds", {}), "feeds", place=place)
     built = _built(Book, values, place)
     if built.rollup not in get_args(Rollup):
         raise _wrong(
@@ -127,7 +127,9 @@ def _book(content: Mapping[str, Any], place: str) -> Book:
 def _entries(kind: type[T], table: object, name: str, place: str) -> tuple[T, ...]:
     if not isinstance(table, Mapping) or not all(isinstance(entry, Mapping) for entry in table.values()):
         raise _wrong(place, f"{name} is not a table of tables", f"Write [{name}.WETH] and its values below.")
-    return tuple(_entry(kind, symbol, entry, f"{name}.{symbol}", place) for symbol, entry in table.items())
+    return tuple(
+        _entry(kind, symbol, entry, name=f"{name}.{symbol}", place=place) for symbol, entry in table.items()
+    )
 
 
 def _entry(kind: type[T], symbol: str, entry: Mapping[str, Any], name: str, place: str) -> T:

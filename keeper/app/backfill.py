@@ -99,7 +99,7 @@ def backfill(
     """
     added, failure = NOTHING, ""
     try:
-        for page in _missing_pages(venue, stored, request, progress):
+        for page in _missing_pages(venue, stored, request, progress=progress):
             added += stored.add(request.symbol, venue.name, page)
     except FeedUnavailable as error:
         failure = error.message

@@ -252,7 +252,7 @@ def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
         def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
             return member.batch([Request(method, params) for method, params in calls])
 
-        return RpcNode(member.request, batch, member.send, finality_blocks)
+        return RpcNode(member.request, batch, member.send, finality_blocks=finality_blocks)
 
     nodes = [rpc_node(member) for member in reads.members]
     return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)

@@ -39,7 +39,7 @@ def option_market(settings: Settings, progress: Callable[[str], None]) -> Option
     as_of, horizon_s = now(settings, progress), strategy.decision.horizon_s
     with closing(Deribit(settings.deribit_url)) as deribit:
         readings = deribit.read(underlyings(strategy), as_of, horizon_s)
-        views = tuple(_view(deribit, reading, as_of, horizon_s) for reading in readings)
+        views = tuple(_view(deribit, reading, as_of, horizon_s=horizon_s) for reading in readings)
     return OptionMarket(as_of, horizon_s, views)
 
 

@@ -53,7 +53,7 @@ def replayed(settings: Settings, record_id: str) -> Replay:
 
     with Journal.open_for_reading(settings.journal_url) as journal:
         record = StoredRecords(journal).record(record_id)
-        return replay(record, StoredRounds(journal).since(0), digest, StoredBars(journal))
+        return replay(record, StoredRounds(journal).since(0), digest, stored=StoredBars(journal))
 
 
 def vault_status(settings: Settings, progress: Progress = lambda _: None) -> VaultStatus:

@@ -65,7 +65,7 @@ def held(
     shares[columns] = [holding.shares[path.symbols[column]] for column in columns]
     prices = np.nan_to_num(closes)
     nav, weights, paid = _simulate(
-        prices, path.stable[first:], shares, venue.initial_nav_usd, path.bar_seconds
+        prices, path.stable[first:], shares, initial_nav=venue.initial_nav_usd, bar_seconds=path.bar_seconds
     )
     bars = len(nav)
     fees = paid[-1]

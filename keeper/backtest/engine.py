@@ -44,7 +44,7 @@ def backtest(
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
     ``every`` is the number of bars between decisions. Raises BadInput if the path is too short for one decision.
     """
-    run = _BacktestRun(path, policy, venue, name, every)
+    run = _BacktestRun(path, policy, venue, name=name, every=every)
     run.along(progress)
     return run.result()
 
@@ -65,14 +65,19 @@ class _BacktestRun:
         self._path = at_last_known_prices(observed)
         n = len(path.symbols)
         self._ledger = Ledger(
-            venue, path.symbols, np.zeros(n), venue.initial_nav_usd, 0.0, np.zeros(len(COST_FIELDS))
+            venue,
+            path.symbols,
+            np.zeros(n),
+            cash=venue.initial_nav_usd,
+            debt=0.0,
+            spent=np.zeros(len(COST_FIELDS)),
         )
         self._ledger.used_at = int(path.times[0])
         self._thresholds = np.array(
             [venue.terms(symbol).liquidation_threshold_bps / BPS for symbol in path.symbols]
         )
         first = self._universes[0].start
-        self._recorder = Recorder(self._path, policy, name, first, self._thresholds)
+        self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
         self._every = every
 
@@ -119,12 +124,14 @@ class _BacktestRun:
             before = self._weights(t)
             costs = ledger.costs()
             ledger.liquidate(path.lows[t], path.stable[t], lowest)
-            self._recorder.event(self._liquidation(t, before, costs, lowest))
+            self._recorder.event(self._liquidation(t, before, costs, lowest=lowest))
 
     def _hold(self, t: int, assessment: Assessment, cause: str, held_by: str) -> None:
         if held_by != self._held_by and held_by:
             weights = self._weights(t)
-            event = self._event(t, assessment, cause, weights, self._ledger.costs(), 0.0)
+            event = self._event(
+                t, assessment, cause, before=weights, costs=self._ledger.costs(), turnover=0.0
+            )
             self._recorder.event(replace(event, held_by=held_by, action=Action.HOLD))
         self._held_by = held_by
 
@@ -134,11 +141,11 @@ class _BacktestRun:
         try:
             plan = self._plan(assessment, snapshot)
         except NothingFeasible:
-            self._hold(t, assessment, cause, NothingFeasible.__name__)
+            self._hold(t, assessment, cause, held_by=NothingFeasible.__name__)
             return
         check = _failed_check(plan, snapshot, assessment)
         if check:
-            self._hold(t, assessment, cause, check)
+            self._hold(t, assessment, cause, held_by=check)
             return
         path, ledger = self._path, self._ledger
         stable = float(path.stable[t])
@@ -147,7 +154,9 @@ class _BacktestRun:
         ledger.apply(plan, int(path.times[t]), nav, stable, counts=decision.urgency is not Urgency.EMERGENCY)
         ledger.charge_gas(plan.cost.gas, stable)
         self._held_by = ""
-        self._recorder.event(self._event(t, assessment, cause, before, costs, plan.turnover_usd / nav))
+        self._recorder.event(
+            self._event(t, assessment, cause, before=before, costs=costs, turnover=plan.turnover_usd / nav)
+        )
         ledger.resize(ledger.nav(path.closes[t], stable))
 
     def _plan(self, assessment: Assessment, snapshot: MarketSnapshot) -> RebalancePlan:
@@ -241,7 +250,7 @@ def _failed_check(plan: RebalancePlan, snapshot: MarketSnapshot, assessment: Ass
         step_outs=(),
         step_ins=(),
     )
-    verdict = verify(plan, filled, snapshot, assessment.decision, assessment.policy)
+    verdict = verify(plan, filled, snapshot, decision=assessment.decision, policy=assessment.policy)
     return next((check.name for check in verdict.checks if not check.passed), "")
 
 

@@ -63,7 +63,9 @@ class MarketReplay:
         """The same bars that ``keeper.risk.bars.sampled_bars`` makes when these prices are published as rounds."""
         rows = slice(t + 1, t + 1 + self._window)
         symbols = tuple(self.path.symbols[column] for column in columns)
-        return PriceBars(symbols, self.path.bar_seconds, self._times[rows], self._closes[rows][:, columns])
+        return PriceBars(
+            symbols, self.path.bar_seconds, self._times[rows], closes=self._closes[rows][:, columns]
+        )
 
     def implied(self, t: int) -> tuple[ImpliedReading, ...]:
         """The last value known of each underlying."""
@@ -73,11 +75,15 @@ class MarketReplay:
             position = int(np.searchsorted(series.times, now, side="right")) - 1
             if position < 0:
                 readings.append(
-                    ImpliedReading(series.underlying, None, now, IMPLIED_SOURCE, "not recorded yet")
+                    ImpliedReading(
+                        series.underlying, None, now, source=IMPLIED_SOURCE, reason="not recorded yet"
+                    )
                 )
             else:
                 volatility, at = float(series.volatility[position]), int(series.times[position])
-                readings.append(ImpliedReading(series.underlying, volatility, at, IMPLIED_SOURCE, ""))
+                readings.append(
+                    ImpliedReading(series.underlying, volatility, at, source=IMPLIED_SOURCE, reason="")
+                )
         return tuple(readings)
 
     def snapshot(self, t: int, columns: NDArray[np.intp], ledger: Ledger) -> MarketSnapshot:
@@ -104,9 +110,9 @@ class MarketReplay:
         )
         owed = _raw(ledger.debt, self._terms[cash_symbol].decimals)
         holdings = (
-            Holding(cash_symbol, _raw(ledger.cash, self._terms[cash_symbol].decimals), 0, owed),
+            Holding(cash_symbol, _raw(ledger.cash, self._terms[cash_symbol].decimals), 0, owed=owed),
             *(
-                Holding(symbol, 0, _raw(ledger.amounts[column], self._terms[symbol].decimals), 0)
+                Holding(symbol, 0, _raw(ledger.amounts[column], self._terms[symbol].decimals), owed=0)
                 for symbol, column in zip(symbols[1:], columns, strict=True)
             ),
         )
@@ -150,11 +156,11 @@ class MarketReplay:
         for token_in, token_out, fee in zip(symbols, symbols[1:], request.route.fees, strict=False):
             pool = self.venue.pool(token_in, token_out, fee)
             if pool is None:
-                return Quote(request.route, request.amount_in, None, 0)
+                return Quote(request.route, request.amount_in, None, gas=0)
             usd = pool.out_usd(usd)
         out = int(usd / snapshot.feeds[bought].price * 10 ** (snapshot.tokens[bought].decimals + 8))
         gas = QUOTE_GAS * len(request.route.fees)
-        return Quote(request.route, request.amount_in, out if out > 0 else None, gas)
+        return Quote(request.route, request.amount_in, out if out > 0 else None, gas=gas)
 
     def _reserve(self, terms: LendingTerms, answer: int, holding: Holding) -> Reserve:
         unit = 10**terms.decimals
@@ -193,7 +199,11 @@ class MarketReplay:
             policy=self.venue.vault,
             assets=tuple(
                 VaultAsset(
-                    symbol, self._tokens[symbol].address, HEARTBEAT_S, self.venue.max_weight_bps, enabled=True
+                    symbol,
+                    self._tokens[symbol].address,
+                    HEARTBEAT_S,
+                    max_weight_bps=self.venue.max_weight_bps,
+                    enabled=True,
                 )
                 for symbol in symbols
             ),

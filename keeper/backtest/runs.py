@@ -18,7 +18,7 @@ def strategy_run(
     path: MarketPath, policy: Policy, venue: SimulatedVenue, progress: Progress
 ) -> BacktestResult:
     """The strategy of the policy, in this process."""
-    return backtest(path, policy, venue, policy.size.allocation.replace("_", " "), progress)
+    return backtest(path, policy, venue, name=policy.size.allocation.replace("_", " "), progress=progress)
 
 
 def benchmark_runs(
@@ -45,6 +45,6 @@ def benchmark_runs(
             finished(runs[run])
         yield from (run.result() for run in runs)
     for holding in HOLDINGS:
-        result = held(path, policy, venue, holding)
+        result = held(path, policy, venue, holding=holding)
         if result is not None:
             yield result

@@ -44,11 +44,13 @@ def sharpe(returns: NDArray[np.float64]) -> Sharpe:
     deviation = float(returns.std(ddof=1)) if count > 2 else 0.0
     # Returns that are all the same differ by rounding, which is not risk.
     if not np.isfinite(returns).all() or deviation <= ROUNDING * float(np.abs(returns).max(initial=0.0)):
-        return Sharpe(math.nan, math.nan, count, math.nan, math.nan)
+        return Sharpe(math.nan, math.nan, count, skewness=math.nan, kurtosis=math.nan)
     standard = (returns - returns.mean()) / returns.std()
     skewness, kurtosis = float((standard**3).mean()), float((standard**4).mean())
     ratio = float(returns.mean()) / deviation
-    return Sharpe(ratio, error(ratio, count, skewness, kurtosis), count, skewness, kurtosis)
+    return Sharpe(
+        ratio, error(ratio, count, skewness, kurtosis=kurtosis), count, skewness=skewness, kurtosis=kurtosis
+    )
 
 
 def error(ratio: float, periods: int, skewness: float, kurtosis: float) -> float:

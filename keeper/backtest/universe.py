@@ -39,7 +39,7 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
     periods = []
     for start, stop in zip(starts, [*starts[1:], len(path.times)], strict=True):
         columns = np.array([c for c, since in joined.items() if since is not None and since <= start])
-        periods.append(Universe(start, stop, columns, policy.of([path.symbols[c] for c in columns])))
+        periods.append(Universe(start, stop, columns, policy=policy.of([path.symbols[c] for c in columns])))
     return tuple(periods)
 
 

@@ -125,7 +125,9 @@ class ChainReader:
         return self._deployment if self._deployment is not None else self.discover()
 
     def _reader(self, deployment: Deployment) -> SnapshotReader:
-        return SnapshotReader(deployment, self._multicall, self._keeper, self._scope.twap_window_s)
+        return SnapshotReader(
+            deployment, self._multicall, self._keeper, twap_window_s=self._scope.twap_window_s
+        )
 
     def _read_again(self) -> tuple[SnapshotReader, Block, Answers]:
         self._progress("the configuration of vault or market changed: reading it again")

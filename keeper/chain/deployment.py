@@ -31,7 +31,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     multicall = Multicall(rpc, addresses.multicall)
     kind: Rollup = "" if book is None else book.rollup
 
-    about_vault = _vault_answers(rpc, multicall, addresses, block)
+    about_vault = _vault_answers(rpc, multicall, addresses, block=block)
     pool = to_checksum_address(about_vault.first(vault.lending_pool(addresses.vault)))
     sequencer_feed, _ = about_vault.first(vault.sequencer(addresses.vault))
     configs = about_vault.first(vault.assets(addresses.vault))
@@ -82,7 +82,9 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         block.hash,
     )
     oracle = further.first(oracle_call)
-    listed = [_listing(config, pool, behind[config.feed], answers, further) for config in configs]
+    listed = [
+        _listing(config, pool, behind[config.feed], answers=answers, further=further) for config in configs
+    ]
     listings = _ordered(listed, to_checksum_address(accounting), scope.symbols)
 
     deployment = Deployment(

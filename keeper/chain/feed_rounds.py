@@ -57,7 +57,7 @@ def fetch(
     ]
     asking: list[tuple[str, str, RoundSearch, tuple[int, ...]]] = []
     for symbol, address, search in searches:
-        _advance(symbol, address, search, None, asking, collected)
+        _advance(symbol, address, search, rounds_by_id=None, asking=asking, collected=collected)
     while asking:
         rounds_by_id = _read(
             multicall, block, {(address, number) for _, address, _, ids in asking for number in ids}
@@ -67,10 +67,10 @@ def fetch(
             known = {
                 number: rounds_by_id[(address, number)] for number in ids if (address, number) in rounds_by_id
             }
-            _advance(symbol, address, search, known, asking, collected)
+            _advance(symbol, address, search, rounds_by_id=known, asking=asking, collected=collected)
         _tell(rounds_by_id, progress)
     return {
-        symbol: _evidence(rounds, missing[symbol].known, oldest, block.timestamp)
+        symbol: _evidence(rounds, missing[symbol].known, oldest, now=block.timestamp)
         for symbol, rounds in collected.items()
     }
 
@@ -84,9 +84,9 @@ def searches_for(latest: Round, known: int | None, oldest: int) -> list[RoundSea
     if known_phase > phase or (known_phase == phase and known_number >= number - 1):
         return []
     if known_phase == phase:
-        return [_back(phase, number - 1, known_number + 1, oldest)]
+        return [_back(phase, number - 1, known_number + 1, oldest=oldest)]
     return [
-        _back(phase, number - 1, 1, oldest),
+        _back(phase, number - 1, 1, oldest=oldest),
         *(_all_of_phase(between, oldest) for between in range(known_phase + 1, phase)),
         _forward(known_phase, known_number + 1),
     ]
@@ -118,7 +118,7 @@ def _back(phase: int, top: int, floor: int, oldest: int) -> RoundSearch:
 
 
 def _back_through_phases(phase: int, top: int, oldest: int) -> RoundSearch:
-    rounds = yield from _back(phase, top, 1, oldest)
+    rounds = yield from _back(phase, top, 1, oldest=oldest)
     while phase > 1 and all(round_.updated_at >= oldest for round_ in rounds):
         phase -= 1
         earlier = yield from _all_of_phase(phase, oldest)
@@ -128,7 +128,7 @@ def _back_through_phases(phase: int, top: int, oldest: int) -> RoundSearch:
 
 def _all_of_phase(phase: int, oldest: int) -> RoundSearch:
     last = yield from _last_number(phase)
-    return (yield from _back(phase, last, 1, oldest))
+    return (yield from _back(phase, last, 1, oldest=oldest))
 
 
 def _forward(phase: int, first: int) -> RoundSearch:

@@ -47,7 +47,9 @@ def listed_pools(
             at = answers.of(pools.pool(factory, token, other, fee))
             if at != ZERO_ADDRESS:
                 is_token0 = int(token, 16) < int(other, 16)
-                listed.append(ListedPool(symbol, quote, to_checksum_address(at), fee, is_token0))
+                listed.append(
+                    ListedPool(symbol, quote, to_checksum_address(at), fee=fee, asset_is_token0=is_token0)
+                )
     return tuple(listed)
 
 

@@ -49,8 +49,10 @@ class Simulator:
         report = self._executed(calldata, snapshot, steps)
         if not report.success:
             return report
-        sent = UnsignedCall(snapshot.keeper_address, self.deployment.vault, calldata, report.gas)
-        charged = publishing(self.deployment.rollup, self.rpc, self.multicall, snapshot.block, sent)
+        sent = UnsignedCall(snapshot.keeper_address, self.deployment.vault, calldata, gas=report.gas)
+        charged = publishing(
+            self.deployment.rollup, self.rpc, self.multicall, block=snapshot.block, sent=sent
+        )
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
     def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
@@ -138,7 +140,7 @@ class Simulator:
     def _called(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
         keeper = snapshot.keeper_address
         pinned = {"blockHash": snapshot.block.hash}
-        rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, bytes)
+        rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, decode=bytes)
         reads = self._reads()
         answer = self.rpc.request(
             "eth_call",

@@ -69,7 +69,7 @@ def _runs(
     from keeper.cli.progress import bar, print_progress
 
     with bar(policy.size.allocation.replace("_", " ")) as progress:
-        yield strategy_run(path, policy, venue, progress)
+        yield strategy_run(path, policy, venue, progress=progress)
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
-        yield from benchmark_runs(path, policy, venue, lambda name: print_progress(f"{name}: done"))
+        yield from benchmark_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))

@@ -61,7 +61,7 @@ def backfill(
             settings, Path(source), chosen, seconds=bar_seconds, since=since, stamped=stamped
         )
     elif source == "rounds":
-        results = list(further_rounds(settings, chosen, history_s, print_progress))
+        results = list(further_rounds(settings, chosen, history_s, progress=print_progress))
     else:
         results = _from_venue(settings, source, chosen, seconds=bar_seconds, history_s=history_s)
     console().print(filled_table(results))
@@ -84,7 +84,7 @@ def check(
     together, needed = returns_together(history.merged), policy.estimate.min_bars
     enough = is_enough(assets, together, needed)
     if as_json:
-        print_json(coverage_object(assets, together, needed, 0 if enough else 4))
+        print_json(coverage_object(assets, together, needed, exit_code=0 if enough else 4))
     else:
         console().print(coverage_page(assets, together, needed))
     raise typer.Exit(0 if enough else 4)
@@ -148,14 +148,16 @@ def _from_venue(
         stored = StoredBars(journal)
         for symbol in symbols:
             if symbol not in reference_of:
-                results.append(Filled(symbol, name, NOTHING, None, "no exchange trades it (oracle.feeds)"))
+                results.append(
+                    Filled(symbol, name, NOTHING, span=None, failure="no exchange trades it (oracle.feeds)")
+                )
                 continue
             print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
                 request = BarRequest(
                     symbol, reference_of[symbol], seconds=seconds, since=until - history_s, until=until
                 )
-                results.append(backfill(venue, stored, request, progress))
+                results.append(backfill(venue, stored, request, progress=progress))
     return results
 
 
@@ -167,7 +169,7 @@ def _from_file(
     from keeper.journal.bars import StoredBars
     from keeper.journal.candle_files import read
 
-    table = read(path, seconds, now(settings, print_progress), stamped)
+    table = read(path, seconds, now(settings, print_progress), stamped=stamped)
     for count, what in (
         (table.without_zone, "rows name no time zone and were read as UTC"),
         (table.repeated, "rows were repeated, with the same prices"),
@@ -179,7 +181,7 @@ def _from_file(
     if left_out:
         print_progress(f"{path.name}: {', '.join(left_out)} left out, because --symbol does not name them")
     with open_for_bars(settings.journal_url) as journal:
-        return list(from_file(StoredBars(journal), path.name, table.candles, symbols, since))
+        return list(from_file(StoredBars(journal), path.name, table.candles, symbols=symbols, since=since))
 
 
 def _history(days: int | None) -> tuple[Policy, History]:
@@ -196,7 +198,7 @@ def _history(days: int | None) -> tuple[Policy, History]:
     symbols = [asset.symbol for asset in policy.assets]
     with Journal.open_for_reading(settings.journal_url) as journal:
         return policy, stored_history(
-            journal, symbols, now(settings, print_progress), history_s, policy.estimate
+            journal, symbols, now(settings, print_progress), history_s=history_s, policy=policy.estimate
         )
 
 

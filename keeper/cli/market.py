@@ -54,7 +54,7 @@ def market_path(
     screen = console(to_stderr=True)
     if (folder / PRICE_FILE).is_file():
         screen.print(f"Market: recorded prices in {folder}")
-        return recorded_path(folder, symbols, since, end, max_gap_s)
+        return recorded_path(folder, symbols, since, until=end, max_gap_s=max_gap_s)
     if data is not None:
         raise BadInput(
             f"--data {folder}: there is no {PRICE_FILE} in it",
@@ -64,4 +64,4 @@ def market_path(
         f"Market: GENERATED, seed {SEED}, because {folder} has no {PRICE_FILE}. "
         "It shows how the keeper works, not what it would have earned."
     )
-    return generated_path(symbols, since, end, SEED)
+    return generated_path(symbols, since, end, seed=SEED)

@@ -164,7 +164,9 @@ def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list
                 failures[number] = result.reason
             progress(len(outcomes) + len(failures), len(task.policies))
     return [
-        SweptCandidate(number, task.assignments[number], outcomes.get(number), failures.get(number, ""))
+        SweptCandidate(
+            number, task.assignments[number], outcomes.get(number), failure=failures.get(number, "")
+        )
         for number in task.policies
     ]
 
@@ -179,8 +181,8 @@ def _finished(
     if not jobs:
         return iter(())
     if scheduler is not None:
-        return on_cluster(job, path, jobs, scheduler)
-    return on_this_machine(job, path, jobs, workers or os.cpu_count() or 1)
+        return on_cluster(job, path, jobs, scheduler=scheduler)
+    return on_this_machine(job, path, jobs, workers=workers or os.cpu_count() or 1)
 
 
 def _require_outcome(candidates: Sequence[SweptCandidate]) -> None:

@@ -75,7 +75,7 @@ def replay(
     if altered:
         return Replay(record.record_id, altered)
     try:
-        again = _concluded(record.inputs, record.conclusions, kept, candles)
+        again = _concluded(record.inputs, record.conclusions, kept, candles=candles)
     except KeeperError as error:
         outcome = f"{error.name}: {error.message}"
         if (
@@ -91,11 +91,11 @@ def replay(
 
 def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candles: Candles) -> Conclusions:
     """Goes as far as the cycle did. Without quotes and plan it held, or lost the node before it could plan."""
-    bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles)
+    bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles=candles)
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
     assessment = reassess(inputs, bars)
-    return Conclusions(assessment.model, assessment.target, assessment.decision, None)
+    return Conclusions(assessment.model, assessment.target, assessment.decision, plan=None)
 
 
 def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:

@@ -153,7 +153,7 @@ class _Cycle:
     def _assess(self, observed: Observed) -> Assessment:
         inputs = observed.inputs
         with self._computing():
-            bars = price_bars(observed.rounds, inputs.snapshot, inputs.policy, observed.candles)
+            bars = price_bars(observed.rounds, inputs.snapshot, inputs.policy, candles=observed.candles)
             assessment = reassess(inputs, bars)
         self._conclude(assessment, plan=None)
         failpoints.reach(Failpoint.CONCLUDED)
@@ -184,7 +184,11 @@ class _Cycle:
 
     def _verify(self, simulated: SimulatedPlan) -> PlanVerdict:
         verdict = verify(
-            simulated.plan, simulated.simulation, simulated.snapshot, simulated.decision, simulated.policy
+            simulated.plan,
+            simulated.simulation,
+            simulated.snapshot,
+            decision=simulated.decision,
+            policy=simulated.policy,
         )
         self._verdict = verdict
         failpoints.reach(Failpoint.SIMULATED)
@@ -201,7 +205,7 @@ class _Cycle:
         """Raises PostStateUnexpected unless the epoch moved by exactly one and the checks that must hold do hold."""
         after = self._ports.chain.read_back(simulated.plan, receipt.tx_hash)
         held = portfolio(after.snapshot)
-        self._realised = PostState(held.nav_usd, held.leverage, held.health_factor, held.weights)
+        self._realised = PostState(held.nav_usd, held.leverage, held.health_factor, weights=held.weights)
         self._executed_swaps = build_executed_swaps(
             simulated.plan,
             simulated.snapshot,
@@ -215,7 +219,7 @@ class _Cycle:
                 remedy="Look at the vault's Rebalanced and Deleveraged events: another key may be acting for it.",
             )
         self._post_trade = post_trade_checks(
-            simulated, after.snapshot, after.allowances, self._executed_swaps
+            simulated, after.snapshot, after.allowances, executed_swaps=self._executed_swaps
         )
         failed = violations(self._post_trade)
         if failed:

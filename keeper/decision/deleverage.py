@@ -78,7 +78,7 @@ def _kept_shares(position: VaultPosition, slippage: float) -> dict[str, float]:
     kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
     kept = 1.0
     if sold_first >= first_v:
-        kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe)
+        kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe=safe)
     return {symbol: kept_of_first if symbol in leaving else kept for symbol in sellable}
 
 

@@ -63,14 +63,14 @@ def deploy_aave(
     )
     send(w3, provider.functions.setPriceOracle(oracle.address), deployer)
     rates = deployed(w3, deployer, "DefaultReserveInterestRateStrategyV2", provider.address)
-    pool = _deploy_pool(w3, deployer, provider, rates.address)
+    pool = _deploy_pool(w3, deployer, provider, rates=rates.address)
     configurator = _deploy_configurator(w3, deployer, provider)
     data_provider = deployed(w3, deployer, "AaveProtocolDataProvider", provider.address)
     send(w3, provider.functions.setPoolDataProvider(data_provider.address), deployer)
 
     progress("Aave reserves")
-    _list_reserves(w3, deployer, pool, configurator, tokens, listed)
-    return AaveMarket(provider.address, pool.address, oracle.address, data_provider.address)
+    _list_reserves(w3, deployer, pool, configurator=configurator, tokens=tokens, listed=listed)
+    return AaveMarket(provider.address, pool.address, oracle.address, data_provider=data_provider.address)
 
 
 def lend_and_borrow(
@@ -82,7 +82,7 @@ def lend_and_borrow(
     for reserve in listed:
         token = tokens[reserve.symbol]
         amount = reserve.supplied * 10**token.decimals
-        fund(w3, owner, token, others, amount)
+        fund(w3, owner, token, account=others, amount=amount)
         erc20 = contract_at(w3, "ERC20", token.address)
         send(w3, erc20.functions.approve(pool.address, UINT256_MAX), others)
         send(w3, pool.functions.supply(token.address, amount, others, 0), others)

@@ -92,19 +92,19 @@ def groups() -> tuple[SourceGroup, ...]:
                 )
             ),
             (),
-            {"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
+            settings={"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
         ),
         SourceGroup(
             "vault",
             ("RiskParityVault.sol",),
             (CONTRACTS / "RiskParityVault.sol", CONTRACTS / "IRiskParityVault.sol", CONTRACTS / "vault"),
-            {**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
+            settings={**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
         ),
         SourceGroup(
             "queue",
             ("RedemptionQueue.sol",),
             (CONTRACTS / "RedemptionQueue.sol", CONTRACTS / "IRedemptionQueue.sol"),
-            {**plain, "metadata": {"bytecodeHash": "none"}},
+            settings={**plain, "metadata": {"bytecodeHash": "none"}},
         ),
         _folder("devnet", plain),
         _folder("test", plain),
@@ -143,7 +143,9 @@ def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
         unfinished.write_text(json.dumps(_solc(group)))
         unfinished.replace(cached)
     return {
-        name: Artifact(compiled["abi"], compiled["bytecode"], compiled["deployedBytecode"], compiled["links"])
+        name: Artifact(
+            compiled["abi"], compiled["bytecode"], compiled["deployedBytecode"], links=compiled["links"]
+        )
         for name, compiled in json.loads(cached.read_text()).items()
     }
 
@@ -163,7 +165,10 @@ def fingerprint() -> str:
 def _folder(name: str, settings: Mapping[str, Any]) -> SourceGroup:
     folder = CONTRACTS / name
     return SourceGroup(
-        name, tuple(f"{name}/{file.name}" for file in sorted(folder.glob("*.sol"))), (folder,), settings
+        name,
+        tuple(f"{name}/{file.name}" for file in sorted(folder.glob("*.sol"))),
+        (folder,),
+        settings=settings,
     )
 
 
@@ -223,7 +228,7 @@ def _solc(group: SourceGroup) -> dict[str, Any]:
 def _shipped(name: str) -> Artifact:
     content = json.loads((NODE_MODULES / _SHIPPED[name]).read_text())
     bytecode = content.get("bytecode", "0x")
-    return Artifact(content["abi"], bytecode, content.get("deployedBytecode", "0x"), {})
+    return Artifact(content["abi"], bytecode, content.get("deployedBytecode", "0x"), links={})
 
 
 def multicall3_bytecode() -> str:

@@ -130,7 +130,9 @@ class DeribitMarket:
             raise invalid("start_timestamp", "must not be after end_timestamp")
         now = self.now()
         first, last = max(start // 1_000, 0), min(end // 1_000, now)
-        known = candles(self._levels.get(currency, []), self.history.at, seconds, first, last, now)
+        known = candles(
+            self._levels.get(currency, []), self.history.at, seconds, first=first, last=last, now=now
+        )
         in_range = [candle for candle in known if start <= candle[0] <= end]
         page = in_range[-MAX_CANDLES:]
         older = in_range[: -len(page)] if page else []
@@ -154,8 +156,8 @@ class DeribitMarket:
             return []
         index = self._index(currency)
         return [
-            _summary(option, index, volatility, now)
-            for option in listed_options(currency, index, volatility, now)
+            _summary(option, index, volatility, now=now)
+            for option in listed_options(currency, index, volatility, now=now)
         ]
 
     def _ticker(self, params: Mapping[str, str]) -> Json:
@@ -174,7 +176,7 @@ class DeribitMarket:
         volatility = self._level(currency, now)
         if volatility is None:
             return ()
-        return listed_options(currency, self._index(currency), volatility, now)
+        return listed_options(currency, self._index(currency), volatility, now=now)
 
     def _index(self, currency: str) -> float:
         return self.spot(INDEX_SYMBOLS[f"{currency.lower()}_usd"])
@@ -186,7 +188,7 @@ class DeribitMarket:
 
     def _quote(self, option: Option, volatility: float, now: int) -> Json:
         index = self._index(option.currency)
-        worth = mark(option, index, volatility, now)
+        worth = mark(option, index, volatility, now=now)
         bid, ask = _spread(worth.price)
         return {
             "timestamp": now * 1_000,
@@ -222,7 +224,7 @@ class DeribitMarket:
 
 
 def _summary(option: Option, index: float, volatility: float, now: int) -> Json:
-    worth = mark(option, index, volatility, now)
+    worth = mark(option, index, volatility, now=now)
     bid, ask = _spread(worth.price)
     return {
         "ask_price": ask,
@@ -263,7 +265,7 @@ def candles(
         opened = range(-(-max(first, times[0]) // seconds) * seconds, last + 1, seconds)
         steps = [(at, levels[bisect.bisect_right(times, at) - 1][1]) for at in opened]
         return [[at * 1_000, *(round(value * 100, 2),) * 4] for at, value in steps]
-    closes = _hourly_closes(levels, times, end_of_history, now)
+    closes = _hourly_closes(levels, times, end_of_history, now=now)
     made: list[list[float]] = []
     previous: float | None = None
     for at, value in closes:

@@ -87,7 +87,10 @@ def listed_options(currency: str, index: float, volatility: float, now: int) -> 
         highest = math.floor(index * math.exp(reach) / step) * step
         for strike in range(lowest, highest + step, step):
             if strike > 0:
-                options += [Option(currency, expiry, strike, "C"), Option(currency, expiry, strike, "P")]
+                options += [
+                    Option(currency, expiry, strike, kind="C"),
+                    Option(currency, expiry, strike, kind="P"),
+                ]
     return tuple(options)
 
 
@@ -102,7 +105,7 @@ def parse_name(name: str) -> Option | None:
         )
     except ValueError:  # 31FEB26
         return None
-    return Option(match[1], int(day.timestamp()), int(match[5]), match[6])
+    return Option(match[1], int(day.timestamp()), int(match[5]), kind=match[6])
 
 
 def smile(moneyness: float, volatility: float) -> float:

@@ -61,7 +61,7 @@ class ExchangeMarket:
         if (end - start) // seconds > COINBASE_PAGE:
             text = f"granularity too small for the requested time range: more than {COINBASE_PAGE}"
             raise ExchangeRefusal(400, {"message": text})
-        rows = self._rows(symbol, seconds, start, end, COINBASE_PAGE + 1)
+        rows = self._rows(symbol, seconds, start, last=end, most=COINBASE_PAGE + 1)
         return [[at, low, high, first, last, VOLUME] for at, first, high, low, last in reversed(rows)]
 
     def kraken(self, params: Params) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class ExchangeMarket:
             return {"error": ["EGeneral:Invalid arguments"]}
         now = self.now()
         # The open interval is always there, whatever is asked for; nothing older than the newest 720 ever is.
-        newest = self._rows(symbol, seconds, now - KRAKEN_PAGE * seconds + 1, now, KRAKEN_PAGE)
+        newest = self._rows(symbol, seconds, now - KRAKEN_PAGE * seconds + 1, last=now, most=KRAKEN_PAGE)
         requested = [row for row in newest if row[0] > int(since)] or newest[-1:]
         answer = [
             [at, *(_text(price) for price in (first, high, low, last, last)), _text(VOLUME), 3]
@@ -100,7 +100,7 @@ class ExchangeMarket:
         if not (start.isdecimal() and end.isdecimal() and limit.isdecimal()):
             raise ExchangeRefusal(400, {"code": -1100, "msg": "Illegal characters found in a parameter."})
         most = min(int(limit), BINANCE_PAGE)
-        rows = self._rows(symbol, seconds, -(-int(start) // 1_000), int(end) // 1_000, most)
+        rows = self._rows(symbol, seconds, -(-int(start) // 1_000), last=int(end) // 1_000, most=most)
         return [
             [
                 at * 1_000,

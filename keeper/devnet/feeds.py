@@ -73,13 +73,13 @@ def publish(
 def publish_now(w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: float) -> TxReceipt:
     """A new round stamped with the latest block's time, or with the last round's where that is later."""
     now = int(w3.eth.get_block("latest")["timestamp"])
-    return publish(w3, owner, feed, price, max(now, latest_round(w3, feed)[1]))
+    return publish(w3, owner, feed, price=price, timestamp=max(now, latest_round(w3, feed)[1]))
 
 
 def refresh(w3: Web3, owner: ChecksumAddress, feeds: Feeds) -> None:
     """What a heartbeat does: every feed has a new round with its last price."""
     for feed in feeds.addresses.values():
-        publish_now(w3, owner, feed, latest_round(w3, feed)[0])
+        publish_now(w3, owner, feed, price=latest_round(w3, feed)[0])
 
 
 def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:

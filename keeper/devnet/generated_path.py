@@ -45,7 +45,9 @@ def generated_path(
         np.random.Generator(np.random.PCG64(child)) for child in np.random.SeedSequence((seed, 1)).spawn(2)
     )
     low_of = {
-        symbol: _lows(market.prices[symbol], market.regimes[1:], generator.VOLATILITY[symbol], low_stream)
+        symbol: _lows(
+            market.prices[symbol], market.regimes[1:], generator.VOLATILITY[symbol], random=low_stream
+        )
         for symbol in generator.RISK_SYMBOLS
     }
     closes = np.column_stack([market.prices[symbol][1:] for symbol in symbols])

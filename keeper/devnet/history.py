@@ -109,7 +109,7 @@ def load(at: datetime | None, data_dir: Path | None) -> MarketHistory:
 
 def _recorded(at: int, data_dir: Path) -> MarketHistory:
     start = at - WINDOW_DAYS * DAY
-    hours, closes = read_closes(data_dir, RISK_SYMBOLS, start, at)
+    hours, closes = read_closes(data_dir, RISK_SYMBOLS, start, end=at)
     left_out: list[LeftOut] = []
     prices: list[PriceSeries] = []
     for column, symbol in enumerate(RISK_SYMBOLS):
@@ -130,7 +130,7 @@ def _recorded(at: int, data_dir: Path) -> MarketHistory:
     prices.append(PriceSeries(STABLE, prices[0].times, stable))
     implied: list[ImpliedPath] = []
     for underlying in UNDERLYINGS:
-        index = read_implied(data_dir, underlying, start, at)
+        index = read_implied(data_dir, underlying, start, end=at)
         if index is None:
             left_out.append(LeftOut(f"implied volatility {underlying}", _no_implied_reason(at)))
         else:

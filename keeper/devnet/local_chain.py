@@ -91,7 +91,7 @@ class LocalChain:
 
     @property
     def market(self) -> PriceMarket:
-        return PriceMarket(self.feeds, self.uniswap, self.tokens, self.fund)
+        return PriceMarket(self.feeds, self.uniswap, self.tokens, fund=self.fund)
 
     @property
     def pool(self) -> Contract:
@@ -161,7 +161,7 @@ def running(
     compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
-        _build(market, state, description, progress)
+        _build(market, state, description, progress=progress)
     kept = deployment.read(description)
     with anvil(port=port, load_state=state) as node:
         built = LocalChain(_web3(node.url), replace(kept, rpc_url=node.url))
@@ -179,7 +179,7 @@ def forked(world: LocalChain) -> Iterator[tuple[AnvilNode, LocalChain]]:
 
 def _build(market: MarketHistory, state: Path, description: Path, progress: Progress) -> None:
     with anvil(timestamp=market.at) as node:
-        made = _deploy_everything(_web3(node.url), node.url, market, progress)
+        made = _deploy_everything(_web3(node.url), node.url, market, progress=progress)
         node.request("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         node.request("evm_mine")
         progress("saving the chain for the next start")
@@ -225,7 +225,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
         ),
     ).address
     redemption_queue = deploy_queue(w3, owner, vault).address
-    _deposit(w3, owner, accounts["depositor"], made_tokens[STABLE], vault)
+    _deposit(w3, owner, accounts["depositor"], stable=made_tokens[STABLE], vault=vault)
     return DevnetDeployment(
         rpc_url=url,
         chain_id=w3.eth.chain_id,

@@ -40,5 +40,5 @@ def publish_due(world: LocalChain) -> tuple[str, ...]:
     if due:
         world.mine()  # a round bears the latest block's time, which an idle chain leaves behind
     for symbol in due:
-        publish_now(world.w3, world.owner, world.feeds.addresses[symbol], last[symbol][0])
+        publish_now(world.w3, world.owner, world.feeds.addresses[symbol], price=last[symbol][0])
     return due

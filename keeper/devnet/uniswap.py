@@ -121,13 +121,13 @@ def seed_pools(
             needed[symbol] = needed.get(symbol, 0) + amount
     for symbol, amount in needed.items():
         fund(symbol, deployer, amount)
-        _approve(w3, deployer, tokens[symbol], uniswap.position_manager)
+        _approve(w3, deployer, tokens[symbol], spender=uniswap.position_manager)
     manager = contract_at(w3, "NonfungiblePositionManager", uniswap.position_manager)
     factory = contract_at(w3, "UniswapV3Factory", uniswap.factory)
     waiting: list[bytes] = []
     for seed in seeds:
         progress(f"pool {seed.symbols[0]}/{seed.symbols[1]} {seed.fee / 100:g} bps")
-        calls = _seed_calls(manager, deployer, seed, tokens)
+        calls = _seed_calls(manager, deployer, seed, tokens=tokens)
         waiting.append(manager.functions.multicall(calls).transact({"from": deployer, "gas": 9_000_000}))
     for transaction in waiting:
         mined(w3, transaction)
@@ -176,8 +176,8 @@ def _seed(depth: PoolDepth, tokens: Mapping[str, Token], prices: Mapping[str, fl
     symbols = pool_order(tokens, depth.symbol, depth.quote)
     token0, token1 = tokens[symbols[0]], tokens[symbols[1]]
     price0, price1 = prices[symbols[0]], prices[symbols[1]]
-    sqrt_price = sqrt_price_x96(price0, price1, token0.decimals, token1.decimals)
-    liquidity = liquidity_for(depth.virtual_usd, price0, token0.decimals, sqrt_price)
+    sqrt_price = sqrt_price_x96(price0, price1, token0.decimals, decimals1=token1.decimals)
+    liquidity = liquidity_for(depth.virtual_usd, price0, token0.decimals, sqrt_price=sqrt_price)
     spacing = TICK_SPACING[depth.fee]
     reach = round(math.log(WIDE_FACTOR) / math.log(1.0001))
     tick = tick_at(sqrt_price)
@@ -187,11 +187,11 @@ def _seed(depth: PoolDepth, tokens: Mapping[str, Token], prices: Mapping[str, fl
         _position(round(liquidity * WIDE_SHARE), sqrt_price, wide),
         _position(round(liquidity * (1 - WIDE_SHARE)), sqrt_price, full),
     )
-    return _Seed(symbols, depth.fee, sqrt_price, positions)
+    return _Seed(symbols, depth.fee, sqrt_price, positions=positions)
 
 
 def _position(liquidity: int, sqrt_price: int, ticks: tuple[int, int]) -> _Position:
-    amounts = amounts_for(liquidity, sqrt_price, sqrt_price_at(ticks[0]), sqrt_price_at(ticks[1]))
+    amounts = amounts_for(liquidity, sqrt_price, sqrt_price_at(ticks[0]), upper=sqrt_price_at(ticks[1]))
     margin = (math.ceil(amounts[0] * FUNDS_MARGIN), math.ceil(amounts[1] * FUNDS_MARGIN))
     return _Position(ticks[0], ticks[1], margin)
 
@@ -223,17 +223,17 @@ def set_price(w3: Web3, owner: ChecksumAddress, market: PriceMarket, symbol: str
     Works on any node where ``owner`` (the feeds' owner) is unlocked, so on a fork as well. The round is
     stamped with the latest block's time. Pools end at the new price against the other token's feed price.
     """
-    publish_now(w3, owner, market.feeds.addresses[symbol], usd_price)
+    publish_now(w3, owner, market.feeds.addresses[symbol], price=usd_price)
     for pool in market.uniswap.pools:
         if symbol in pool.symbols:
-            align_pool(w3, owner, market, pool)
+            align_pool(w3, owner, market, pool=pool)
 
 
 def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: SeededPool) -> None:
     """Swap until the pool's price is the ratio of its tokens' feed prices."""
     token0, token1 = (market.tokens[symbol] for symbol in pool.symbols)
     price0, price1 = (latest_round(w3, market.feeds.addresses[symbol])[0] for symbol in pool.symbols)
-    target = sqrt_price_x96(price0, price1, token0.decimals, token1.decimals)
+    target = sqrt_price_x96(price0, price1, token0.decimals, decimals1=token1.decimals)
     current = sqrt_price_of(w3, pool)
     if current == target:
         return
@@ -242,7 +242,7 @@ def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: Seed
     amount = math.ceil(ARBITRAGE_FUNDS_USD / price * 10**sold.decimals)
     if _balance(w3, owner, sold) < amount:
         market.fund(sold.symbol, owner, amount)
-    _approve(w3, owner, sold, market.uniswap.router)
+    _approve(w3, owner, sold, spender=market.uniswap.router)
     swap = contract_at(w3, "SwapRouter02", market.uniswap.router).functions.exactInputSingle(
         (sold.address, bought.address, pool.fee, owner, amount, 0, target)
     )

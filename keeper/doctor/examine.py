@@ -27,7 +27,11 @@ def examine() -> Iterator[Diagnosis]:
                 line = check(context)
             except KeeperError as error:
                 line = Diagnosis(
-                    name, LineStatus.FAILED, f"{error.name}: {error.message}", error.remedy, error.exit_code
+                    name,
+                    LineStatus.FAILED,
+                    f"{error.name}: {error.message}",
+                    remedy=error.remedy,
+                    exit_code=error.exit_code,
                 )
             if line.status is LineStatus.FAILED:
                 failed.add(name)

@@ -42,7 +42,7 @@ def _development_key(context: DoctorContext, account: str) -> Diagnosis:
         "key",
         LineStatus.WARNING,
         f"the account is {account}, but there is no key: nothing can be signed",
-        "Set KEEPER_KEYSTORE or KEEPER_SIGNER_URL before `--execute` or `--live`.",
+        remedy="Set KEEPER_KEYSTORE or KEEPER_SIGNER_URL before `--execute` or `--live`.",
     )
 
 
@@ -56,7 +56,7 @@ def pause(context: DoctorContext) -> Diagnosis:
     in_force = pauses(context.settings)
     if in_force:
         detail = "; ".join(f"by {pause.cause}: {pause.reason or 'no reason given'}" for pause in in_force)
-        return Diagnosis("pause", LineStatus.WARNING, detail, "`keeper resume` ends the pause.")
+        return Diagnosis("pause", LineStatus.WARNING, detail, remedy="`keeper resume` ends the pause.")
     return Diagnosis("pause", LineStatus.OK, "the keeper is not paused")
 
 
@@ -70,8 +70,8 @@ def seal(context: DoctorContext) -> Diagnosis:
             "seal",
             LineStatus.FAILED,
             f"changed since `keeper seal`: {', '.join(changed)}",
-            "If you made the change, run `keeper seal` again. If not, find out who did.",
-            Tampered.exit_code,
+            remedy="If you made the change, run `keeper seal` again. If not, find out who did.",
+            exit_code=Tampered.exit_code,
         )
     return Diagnosis(
         "seal",

@@ -18,8 +18,8 @@ def lending_market(context: DoctorContext) -> Diagnosis:
             "lending market",
             LineStatus.FAILED,
             f"frozen, paused or inactive: {', '.join(stopped)}",
-            "A frozen asset can only be reduced. A paused one cannot be moved at all.",
-            Refused.exit_code,
+            remedy="A frozen asset can only be reduced. A paused one cannot be moved at all.",
+            exit_code=Refused.exit_code,
         )
     return Diagnosis("lending market", LineStatus.OK, f"{len(context.snapshot.reserves)} reserves are active")
 
@@ -40,5 +40,5 @@ def e_mode(context: DoctorContext) -> Diagnosis:
         "eMode",
         LineStatus.WARNING,
         f"{named} would give a health factor of {other.health_factor:.2f} instead of {other.now:.2f} in {inside}",
-        f"The vault's admin may call setCollateralCategory({number}).",
+        remedy=f"The vault's admin may call setCollateralCategory({number}).",
     )

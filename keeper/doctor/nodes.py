@@ -44,7 +44,9 @@ def node(context: DoctorContext) -> Diagnosis:
         "node",
         LineStatus.WARNING if doubtful else LineStatus.OK,
         "; ".join(lines) + agreement,
-        "Name three nodes of different operators in KEEPER_RPC_URL, separated by commas." if single else "",
+        remedy="Name three nodes of different operators in KEEPER_RPC_URL, separated by commas."
+        if single
+        else "",
     )
 
 
@@ -66,8 +68,8 @@ def chain_id(context: DoctorContext) -> Diagnosis:
             "chain id",
             LineStatus.FAILED,
             f"{listed}, but KEEPER_CHAIN_ID is {where.chain_id}",
-            "Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
-            2,
+            remedy="Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
+            exit_code=2,
         )
     return Diagnosis("chain id", LineStatus.OK, str(where.chain_id))
 
@@ -81,7 +83,7 @@ def contracts(context: DoctorContext) -> Diagnosis:
             "contracts",
             LineStatus.WARNING,
             f"{summary}; {'; '.join(deployment.notes)}",
-            "Ask the vault's admin whether this is intended. If it is not, send nothing to this vault.",
+            remedy="Ask the vault's admin whether this is intended. If it is not, send nothing to this vault.",
         )
     return Diagnosis("contracts", LineStatus.OK, summary)
 
@@ -97,7 +99,7 @@ def clock(context: DoctorContext) -> Diagnosis:
             "clock",
             LineStatus.FAILED,
             f"the latest block is {skew:.0f} s from this machine's clock; the limit is {MAX_CLOCK_SKEW_S} s",
-            "Check that the node is in sync, and the clock with `chronyc tracking`.",
-            NodeUntrusted.exit_code,
+            remedy="Check that the node is in sync, and the clock with `chronyc tracking`.",
+            exit_code=NodeUntrusted.exit_code,
         )
     return Diagnosis("clock", LineStatus.OK, f"{skew:.0f} s from the latest block")

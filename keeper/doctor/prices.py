@@ -27,15 +27,15 @@ from keeper.settings.schema import Settings
 
 def feeds(context: DoctorContext) -> Diagnosis:
     context.opinions, memory = _opinions(context), _memory(context.settings)
-    snapshot = judged(context.snapshot, context.opinions, memory, context.policy.oracle)
+    snapshot = judged(context.snapshot, context.opinions, memory, policy=context.policy.oracle)
     doubtful = [feed for feed in snapshot.feeds if feed.trust is not Trust.FRESH]
     if doubtful:
         return Diagnosis(
             "feeds",
             LineStatus.FAILED,
             "; ".join(f"{feed.symbol} is {feed.trust.value}: {feed.reason}" for feed in doubtful),
-            "The keeper does not raise leverage until every feed is FRESH. Look at the feed on chain.",
-            Untrusted.exit_code,
+            remedy="The keeper does not raise leverage until every feed is FRESH. Look at the feed on chain.",
+            exit_code=Untrusted.exit_code,
         )
     oldest = max(snapshot.block.timestamp - feed.round.updated_at for feed in snapshot.feeds)
     return Diagnosis(
@@ -68,8 +68,8 @@ def second_opinions(context: DoctorContext) -> Diagnosis:
             "second opinions",
             LineStatus.WARNING,
             f"usable sources besides the feed: {detail}",
-            "Without another source only the jump guard limits a feed. `keeper rebalance --simulate --verbose` shows "
-            "why each source is unusable.",
+            remedy="Without another source only the jump guard limits a feed. "
+            "`keeper rebalance --simulate --verbose` shows why each source is unusable.",
         )
     return Diagnosis("second opinions", LineStatus.OK, f"usable sources besides the feed: {detail}")
 
@@ -87,8 +87,8 @@ def oracle_gap(context: DoctorContext) -> Diagnosis:
             "oracle gap",
             LineStatus.FAILED,
             detail,
-            "The feed or the lending market's oracle is wrong. Compare both with the market.",
-            Untrusted.exit_code,
+            remedy="The feed or the lending market's oracle is wrong. Compare both with the market.",
+            exit_code=Untrusted.exit_code,
         )
     return Diagnosis("oracle gap", LineStatus.OK, detail)
 
@@ -101,7 +101,7 @@ def history(context: DoctorContext) -> Diagnosis:
         since = context.snapshot.block.timestamp - estimate.history_s
         recent = rounds.since(since)
         candles = StoredBars(journal).closes(context.snapshot.risk_symbols, since)
-    bars = price_bars(recent, context.snapshot, context.policy, candles)
+    bars = price_bars(recent, context.snapshot, context.policy, candles=candles)
     counts = {
         symbol: int(np.isfinite(bars.closes[:, column]).sum())
         for column, symbol in enumerate(context.snapshot.risk_symbols)
@@ -113,8 +113,8 @@ def history(context: DoctorContext) -> Diagnosis:
             "history",
             LineStatus.FAILED,
             detail,
-            "Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
-            Untrusted.exit_code,
+            remedy="Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
+            exit_code=Untrusted.exit_code,
         )
     return Diagnosis("history", LineStatus.OK, detail)
 
@@ -131,8 +131,8 @@ def implied_volatility(context: DoctorContext) -> Diagnosis:
             "implied volatility",
             LineStatus.FAILED,
             "; ".join(f"{reading.underlying}: {reading.reason}" for reading in missing),
-            "The keeper uses the last good value for a while, then history alone. Check KEEPER_DERIBIT_URL.",
-            3,
+            remedy="The keeper uses the last good value for a while, then history alone. Check KEEPER_DERIBIT_URL.",
+            exit_code=3,
         )
     listed = ", ".join(
         f"{reading.underlying} {reading.volatility:.1%}"

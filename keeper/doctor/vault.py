@@ -15,8 +15,8 @@ def vault(context: DoctorContext) -> Diagnosis:
             "vault",
             LineStatus.FAILED,
             "the vault is paused on chain",
-            "The vault's admin ends the pause with unpause().",
-            Refused.exit_code,
+            remedy="The vault's admin ends the pause with unpause().",
+            exit_code=Refused.exit_code,
         )
     return Diagnosis("vault", LineStatus.OK, f"epoch {vault.epoch}, not paused")
 
@@ -28,8 +28,8 @@ def role(context: DoctorContext) -> Diagnosis:
             "keeper role",
             LineStatus.FAILED,
             f"{account} does not have KEEPER_ROLE",
-            f"Ask the vault's admin to call grantRole(KEEPER_ROLE, {account}), or use the right key.",
-            NotAuthorised.exit_code,
+            remedy=f"Ask the vault's admin to call grantRole(KEEPER_ROLE, {account}), or use the right key.",
+            exit_code=NotAuthorised.exit_code,
         )
     return Diagnosis("keeper role", LineStatus.OK, f"{account} has KEEPER_ROLE")
 
@@ -42,8 +42,8 @@ def gas(context: DoctorContext) -> Diagnosis:
             "gas",
             LineStatus.FAILED,
             detail,
-            f"Send ETH to {context.snapshot.keeper_address}.",
-            Refused.exit_code,
+            remedy=f"Send ETH to {context.snapshot.keeper_address}.",
+            exit_code=Refused.exit_code,
         )
     return Diagnosis("gas", LineStatus.OK, detail)
 
@@ -55,8 +55,8 @@ def allowances(context: DoctorContext) -> Diagnosis:
             "allowances",
             LineStatus.FAILED,
             f"the vault left {', '.join(f'{amount} of {symbol}' for symbol, amount in left.items())} approved",
-            "This must never happen. Pause the vault and find out which call left the approval.",
-            Refused.exit_code,
+            remedy="This must never happen. Pause the vault and find out which call left the approval.",
+            exit_code=Refused.exit_code,
         )
     return Diagnosis("allowances", LineStatus.OK, "no approval is left")
 
@@ -71,7 +71,8 @@ def policy(context: DoctorContext) -> Diagnosis:
             "policy",
             LineStatus.FAILED,
             listed,
-            "The keeper does not raise leverage until the settings are as tight as the vault's policy. Tighten them.",
-            Refused.exit_code,
+            remedy="The keeper does not raise leverage until the settings are as tight as the vault's policy. "
+            "Tighten them.",
+            exit_code=Refused.exit_code,
         )
     return Diagnosis("policy", LineStatus.OK, "no setting is looser than the vault's own policy")

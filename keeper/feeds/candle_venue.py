@@ -102,7 +102,9 @@ class CandleVenue(ABC):
             )
         until = min(until, int(self._now()))
         for first, last in self._windows(seconds, max(since, 0) // seconds * seconds, until - seconds):
-            page = _closed(self._patiently(instrument, seconds, first, last), seconds, since, until)
+            page = _closed(
+                self._patiently(instrument, seconds, first, last=last), seconds, since, until=until
+            )
             if page:
                 yield page
 
@@ -112,7 +114,7 @@ class CandleVenue(ABC):
         instrument = self.instrument(reference)
         last = as_of // MINUTE * MINUTE
         first = last - (PRICE_LOOK_BACK - 1) * MINUTE
-        rows = self._page(instrument, MINUTE, first, last)
+        rows = self._page(instrument, MINUTE, first, last=last)
         traded = [bar for bar in rows if bar is not None and bar.traded and first <= bar.opened <= last]
         if not traded:
             raise self._unavailable(instrument, f"no trade in the {PRICE_LOOK_BACK} minutes before the block")
@@ -130,10 +132,10 @@ class CandleVenue(ABC):
     def _patiently(self, instrument: str, seconds: int, first: int, last: int) -> list[Bar | None]:
         for _ in range(RETRIES):
             try:
-                return list(self._page(instrument, seconds, first, last))
+                return list(self._page(instrument, seconds, first, last=last))
             except RateLimited as limited:
                 self._wait(limited.retry_after_s)
-        return list(self._page(instrument, seconds, first, last))
+        return list(self._page(instrument, seconds, first, last=last))
 
     def _get(self, path: str, params: Mapping[str, str | int], instrument: str) -> Any:
         """Raises FeedUnavailable with the venue's message, RateLimited."""
@@ -167,13 +169,15 @@ def checked(opened: object, prices: Iterable[object], volume: object, *, scale: 
         return None
     if at % scale or not 0.0 < low <= min(first, last) <= max(first, last) <= high:
         return None
-    return Bar(int(at) // scale, first, high, low, last, traded=(decimal(volume) or 0.0) > 0.0)
+    return Bar(int(at) // scale, first, high, low=low, close=last, traded=(decimal(volume) or 0.0) > 0.0)
 
 
 def _closed(rows: Iterable[Bar | None], seconds: int, since: int, until: int) -> tuple[Candle, ...]:
     """Ascending, one per time, on the grid of ``seconds``, closed in (since, until]."""
     by_close = {
-        bar.opened + seconds: Candle(bar.opened + seconds, seconds, bar.open, bar.high, bar.low, bar.close)
+        bar.opened + seconds: Candle(
+            bar.opened + seconds, seconds, bar.open, high=bar.high, low=bar.low, close=bar.close
+        )
         for bar in rows
         if bar is not None
         and not bar.partial

@@ -70,8 +70,8 @@ class Deribit:
             api_url(base_url),
             "Deribit",
             timeout_s,
-            max_response_bytes,
-            transport,
+            max_response_bytes=max_response_bytes,
+            transport=transport,
             remedy="The estimate falls back to realised volatility. Check Deribit.",
         )
 
@@ -88,7 +88,7 @@ class Deribit:
         days = f"{horizon_s / 86_400:g} d"
         if book is not None and (index is None or _agree(book, index)):
             reason = no_index if index is None else f"DVOL {index.volatility:.1%}"
-            return _of(underlying, book, f"Deribit option book, at the money, {days}", reason)
+            return _of(underlying, book, f"Deribit option book, at the money, {days}", reason=reason)
         if index is not None and book is not None:
             # Contradictory: the one that asks for less risk.
             reason = (
@@ -98,11 +98,11 @@ class Deribit:
                 underlying,
                 max(book, index, key=lambda observation: observation.volatility),
                 "Deribit",
-                reason,
+                reason=reason,
             )
         if index is not None:
-            return _of(underlying, index, "Deribit DVOL", no_book)
-        return ImpliedReading(underlying, None, as_of, "Deribit", f"{no_index}; {no_book}")
+            return _of(underlying, index, "Deribit DVOL", reason=no_book)
+        return ImpliedReading(underlying, None, as_of, source="Deribit", reason=f"{no_index}; {no_book}")
 
     # ------------------------------------------------------------- the sources
 
@@ -113,7 +113,7 @@ class Deribit:
             self._source,
             what,
             "public/get_book_summary_by_currency",
-            {"currency": underlying, "kind": "option"},
+            params={"currency": underlying, "kind": "option"},
         )
         if not isinstance(book, list):
             raise self._source.unavailable(what, "not a list of options")
@@ -140,7 +140,7 @@ class Deribit:
             self._source,
             what,
             "public/get_volatility_index_data",
-            {
+            params={
                 "currency": underlying,
                 "start_timestamp": (as_of - LOOK_BACK_S) * 1_000,
                 "end_timestamp": as_of * 1_000,
@@ -206,4 +206,6 @@ def _agree(book: _Observation, index: _Observation) -> bool:
 
 
 def _of(underlying: str, observation: _Observation, source: str, reason: str) -> ImpliedReading:
-    return ImpliedReading(underlying, observation.volatility, observation.observed_at, source, reason)
+    return ImpliedReading(
+        underlying, observation.volatility, observation.observed_at, source=source, reason=reason
+    )

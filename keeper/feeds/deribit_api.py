@@ -19,7 +19,7 @@ def api_url(base_url: str) -> str:
 
 def result(source: JsonSource, what: str, method: str, params: Mapping[str, str | int]) -> Any:
     """The result of ``method``, such as "public/get_index_price". Raises FeedUnavailable, RateLimited."""
-    status, answer = _answer(source, what, method, params)
+    status, answer = _answer(source, what, method, params=params)
     if not isinstance(answer, dict):
         raise source.unavailable(what, "the answer is not an object")
     error = answer.get("error")

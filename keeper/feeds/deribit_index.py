@@ -22,7 +22,13 @@ class DeribitIndex:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._source = JsonSource(api_url(base_url), "Deribit", timeout_s, max_response_bytes, transport)
+        self._source = JsonSource(
+            api_url(base_url),
+            "Deribit",
+            timeout_s,
+            max_response_bytes=max_response_bytes,
+            transport=transport,
+        )
 
     def close(self) -> None:
         self._source.close()
@@ -34,7 +40,7 @@ class DeribitIndex:
         """USD. The index has no timestamp, so its price is dated ``as_of``. Raises FeedUnavailable."""
         name = self.instrument(reference)
         what = f"Deribit index {name}"
-        answer = result(self._source, what, "public/get_index_price", {"index_name": name})
+        answer = result(self._source, what, "public/get_index_price", params={"index_name": name})
         price = number(answer.get("index_price")) if isinstance(answer, dict) else None
         if price is None or price <= 0.0:
             raise self._unusable(what)

@@ -65,20 +65,26 @@ class Exchanges:
         # A late venue is not awaited. Its own deadline ends its request.
         threads.shutdown(wait=False, cancel_futures=True)
         return tuple(
-            self._opinion(symbol, venue.name, answer, as_of)
+            self._opinion(symbol, venue.name, answer, as_of=as_of)
             for (symbol, venue), answer in zip(asked, answers, strict=True)
         )
 
     def _opinion(self, symbol: str, source: str, answer: Future[tuple[float, int]], as_of: int) -> Opinion:
         if answer.cancelled() or not answer.done():
-            return Opinion(symbol, source, None, as_of, f"{source}: no answer in {self._deadline_s:g} s")
+            return Opinion(
+                symbol,
+                source,
+                None,
+                observed_at=as_of,
+                reason=f"{source}: no answer in {self._deadline_s:g} s",
+            )
         error = answer.exception()
         if error is not None:
             reason = error.message if isinstance(error, KeeperError) else f"{source}: {error!r:.120}"
-            return Opinion(symbol, source, None, as_of, reason)
+            return Opinion(symbol, source, None, observed_at=as_of, reason=reason)
         price, observed_at = answer.result()
         reason = self._why_not(price, observed_at, as_of)
-        return Opinion(symbol, source, None if reason else price, observed_at, reason)
+        return Opinion(symbol, source, None if reason else price, observed_at=observed_at, reason=reason)
 
     def _why_not(self, price: float, observed_at: int, as_of: int) -> str:
         """Why the price does not count; empty if it counts."""

@@ -91,7 +91,9 @@ def _terms(marks: Iterable[OptionMark], as_of: int) -> list[ExpiryUsed]:
         usable = [mark for mark in by_expiry[expiry] if mark.two_sided] or by_expiry[expiry]
         volatility = _at_the_money(usable)
         if volatility is not None:
-            terms.append(ExpiryUsed(expiry, (expiry - as_of) / 86_400, volatility, len(usable), 0.0))
+            terms.append(
+                ExpiryUsed(expiry, (expiry - as_of) / 86_400, volatility, marks=len(usable), weight=0.0)
+            )
     return terms
 
 
@@ -126,7 +128,7 @@ def _mark(entry: Mapping[str, Any]) -> OptionMark | None:
         return None
     day, month, year = int(name[1]), _MONTHS.index(name[2]) + 1, 2000 + int(name[3])
     expiry = calendar.timegm((year, month, day, EXPIRY_HOUR, 0, 0))
-    return OptionMark(expiry, math.log(strike / forward), iv / 100, two_sided)
+    return OptionMark(expiry, math.log(strike / forward), iv / 100, two_sided=two_sided)
 
 
 def _quote(value: object) -> float | None:

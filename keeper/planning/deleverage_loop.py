@@ -37,7 +37,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
         for place, fill in enumerate(sales):
             amount = math.floor(left[place] * part)
             if amount:
-                _sell(draft, fill, left[place], amount)
+                _sell(draft, fill, left[place], amount=amount)
                 left[place] -= amount
         draft.repay(draft.book.idle[context.cash])
         if not any(left):

@@ -37,17 +37,17 @@ def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: Planning
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
     for trade in trades:
-        quoted = after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers)
+        quoted = after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers=answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
             if context.emergency:
                 _require_withdrawable(trade, snapshot)
-            fills = best_fills(trade, quoted, context.swap_terms, max_parts)
+            fills = best_fills(trade, quoted, context.swap_terms, max_parts=max_parts)
         except NothingFeasible as refusal:
             if not context.emergency:
                 raise
             refused.append(refusal)
-            fills = _largest_part(trade, quoted, context, max_parts)
+            fills = _largest_part(trade, quoted, context, max_parts=max_parts)
         filled += fills
         further -= max(0, len(fills) - 1)
         for fill in fills:
@@ -74,7 +74,7 @@ def _largest_part(
         part = replace(trade, amount_in=size, value_usd=trade.value_usd * size / trade.amount_in)
         try:
             _require_withdrawable(part, context.snapshot)
-            return best_fills(part, quotes, context.swap_terms, max_parts)
+            return best_fills(part, quotes, context.swap_terms, max_parts=max_parts)
         except NothingFeasible:
             continue
     return ()

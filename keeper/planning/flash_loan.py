@@ -68,7 +68,12 @@ class CashFlow:
         left = on_hand - repay_first + self.earned - self.spent - premium
         repay_last = max(0, min(left, self.context.book().owed - repay_first))
         return Funding(
-            flash, premium, repay_first, max(0, -left), repay_last, spare=max(0, left - repay_last)
+            flash,
+            premium,
+            repay_first,
+            borrow=max(0, -left),
+            repay_last=repay_last,
+            spare=max(0, left - repay_last),
         )
 
 
@@ -94,7 +99,7 @@ def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> Candid
     if funding.borrow:
         draft.borrow(funding.borrow)
     draft.repay(funding.repay_last)
-    return CandidatePlan(tuple(draft.steps), funding.flash, funding.premium, tuple(fills))
+    return CandidatePlan(tuple(draft.steps), funding.flash, funding.premium, fills=tuple(fills))
 
 
 def _withdrawn(fills: Sequence[Fill], context: PlanningContext) -> dict[str, int]:

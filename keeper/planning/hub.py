@@ -32,7 +32,7 @@ def needs_of(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, .
     for trade in trades:
         for listed, symbol, amount in ((sold, trade.sell, trade.amount_in), (bought, trade.buy, 0)):
             if symbol != cash:
-                before = listed.get(symbol, Need(symbol, listed is sold, 0, 0.0))
+                before = listed.get(symbol, Need(symbol, listed is sold, 0, value_usd=0.0))
                 total = before.value_usd + trade.value_usd
                 listed[symbol] = replace(before, amount=before.amount + amount, value_usd=total)
     return (*sold.values(), *bought.values())

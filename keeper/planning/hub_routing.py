@@ -46,7 +46,7 @@ def hub_fills(
             by_route.setdefault(quote.route, []).append(quote)
     needs = needs_of(trades, snapshot)
     pools = {need: tuple(_pools(need, by_route, snapshot)) for need in needs}
-    router = _HubRouter(context, needs, pools, by_route)
+    router = _HubRouter(context, needs, pools, quotes=by_route)
     prices = (None, *HUB_PRICES) if router.may_empty_hub() else (None,)
     splits = dict.fromkeys(router.splits(price) for price in prices)
     routed = (router.fills(split) for split in splits if all(split))
@@ -212,8 +212,8 @@ class _HubRouter:
 
     def _fill(self, route: Route, amount: int, out: int) -> Fill:
         sold, bought = route.symbols[0], route.symbols[-1]
-        trade = Trade(sold, bought, amount, self._usd(amount, sold))
-        return fill_of(trade, route, out, self.context.swap_terms)
+        trade = Trade(sold, bought, amount, value_usd=self._usd(amount, sold))
+        return fill_of(trade, route, out, terms=self.context.swap_terms)
 
     def _usd(self, amount: int, symbol: str) -> float:
         snapshot = self.context.snapshot

@@ -46,7 +46,7 @@ def route(
     if context.emergency:
         candidate = _emergency_plan(fills, context)
     else:
-        candidate = _cheapest(candidate_plans(fills, netted.trades, quotes, context), fills, context)
+        candidate = _cheapest(candidate_plans(fills, netted.trades, quotes, context=context), fills, context)
     _require_purpose(candidate, context)
     return _plan(candidate, netted.postponed_usd, context)
 

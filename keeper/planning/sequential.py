@@ -42,7 +42,7 @@ def sequential(fills: Sequence[Fill], context: PlanningContext, flash: int = 0) 
     for place in range(len(fills)):
         sequence.make(place)
     sequence.settle()
-    return CandidatePlan(tuple(sequence.draft.steps), flash, premium, tuple(fills))
+    return CandidatePlan(tuple(sequence.draft.steps), flash, premium, fills=tuple(fills))
 
 
 @dataclass(slots=True)

@@ -118,7 +118,7 @@ def curves(
             outs.append(out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
-            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum))
+            answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum=minimum))
     return tuple(answered)
 
 
@@ -148,7 +148,7 @@ def best_split(
             # No set of this many routes or more can be worth more.
             break
         for chosen in _independent_sets(promising, count):
-            shares = _spread(chosen, promising, pieces, amount)
+            shares = _spread(chosen, promising, pieces, amount=amount)
             if shares:
                 worth = sum([out * values[index][0] - values[index][1] for index, _, out in shares])
                 if not best or worth > best_usd:

@@ -49,8 +49,16 @@ def swap(fill: Fill) -> Step:
 
 def swap_for(symbol: str, amount: int, route: Route, *, max_in: int, expected_in: int) -> Step:
     """Exactly ``amount`` raw of the token bought, for at most ``max_in`` of the token sold."""
-    return Step(StepKind.SWAP_EXACT_OUT, symbol, amount, max_in, route, expected_in, expected_out=amount)
+    return Step(
+        StepKind.SWAP_EXACT_OUT,
+        symbol,
+        amount,
+        limit=max_in,
+        route=route,
+        expected_in=expected_in,
+        expected_out=amount,
+    )
 
 
 def _step(kind: StepKind, symbol: str, amount: int, *, expected_in: int = 0, expected_out: int = 0) -> Step:
-    return Step(kind, symbol, amount, 0, None, expected_in=expected_in, expected_out=expected_out)
+    return Step(kind, symbol, amount, limit=0, route=None, expected_in=expected_in, expected_out=expected_out)

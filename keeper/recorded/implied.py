@@ -25,7 +25,7 @@ def read_implied(data_dir: Path, underlying: str, start: int | None, end: int) -
             continue
         opened_after = None if start is None else start - candle
         name = f"{underlying.lower()}_close"
-        times, percent = read_columns(data_dir / file, stamp, (name,), opened_after, end - candle)
+        times, percent = read_columns(data_dir / file, stamp, (name,), start=opened_after, end=end - candle)
         recorded = ~np.isnan(percent[:, 0])
         known.update(
             zip((times[recorded] + candle).tolist(), (percent[recorded, 0] / 100.0).tolist(), strict=True)

@@ -39,9 +39,9 @@ def recorded_path(
     notes: list[str] = []
     for i, symbol in enumerate(symbols):
         known = ~np.isnan(rows[:, i])
-        closes[:, i], carried = last_known(recorded[known], rows[known, i], times, max_gap_s)
-        lows[:, i], wicks = _lows(data_dir, symbol, start, end, times, closes[:, i])
-        notes.append(_note(symbol, closes[:, i], carried, wicks))
+        closes[:, i], carried = last_known(recorded[known], rows[known, i], times, max_age_s=max_gap_s)
+        lows[:, i], wicks = _lows(data_dir, symbol, start, end=end, times=times, closes=closes[:, i])
+        notes.append(_note(symbol, closes[:, i], carried, wicks=wicks))
     if np.isnan(closes).all():
         raise BadInput(
             f"from, to: no price of {', '.join(symbols)} is recorded from {_iso(start)} to {_iso(end)}",
@@ -50,7 +50,7 @@ def recorded_path(
     stable, stable_note = stable_at(data_dir, times)
     gas_price_wei, gas_note = gas_price_at(data_dir, times)
     implied = tuple(
-        path for name in UNDERLYINGS if (path := read_implied(data_dir, name, None, end)) is not None
+        path for name in UNDERLYINGS if (path := read_implied(data_dir, name, None, end=end)) is not None
     )
     notes += [stable_note, gas_note]
     notes += [
@@ -100,7 +100,7 @@ def _lows(
 ) -> tuple[NDArray[np.float64], int | None]:
     """The close where a bar has no low; and the number of wicks, None where no lows are recorded."""
     lows = closes.copy()
-    recorded = read_lows(data_dir, symbol, start, end)
+    recorded = read_lows(data_dir, symbol, start, end=end)
     if recorded is None:
         return lows, None
     at, values, wicks = recorded

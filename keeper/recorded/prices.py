@@ -43,7 +43,7 @@ def read_closes(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Times (T,) and closes (T, n) with start < time <= end, to the 8 decimals of a feed; NaN: not recorded."""
     names = [column(symbol) for symbol in symbols]
-    times, closes = read_columns(data_dir / PRICE_FILE, CLOSED, names, start, end)
+    times, closes = read_columns(data_dir / PRICE_FILE, CLOSED, names, start=start, end=end)
     return times, _price(closes)
 
 
@@ -54,7 +54,7 @@ def read_lows(
     path = data_dir / f"hourly_ohlc_{column(symbol)}.csv"
     if not path.is_file():
         return None
-    times, bars = read_columns(path, CLOSED, ("open", "low", "close"), start, end)
+    times, bars = read_columns(path, CLOSED, ("open", "low", "close"), start=start, end=end)
     first, low, last = bars.T
     wick = low < WICK * np.fmin(first, last)
     return times[~wick], _price(low[~wick]), int(np.count_nonzero(wick))

@@ -78,8 +78,8 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         "equity",
         "Growth of one dollar, and drawdown",
         "Net of every cost. Click a name to hide it, double-click to see it alone.",
-        tuple(traces),
-        {
+        traces=tuple(traces),
+        layout={
             "yaxis": {
                 "type": "log",
                 "domain": [0.38, 1],
@@ -122,8 +122,8 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
         "leverage",
         "Leverage, the bound that bound it, and every trade",
         "Hover over a mark for the keeper's reason. Trades that were wanted and held back are hidden until clicked.",
-        tuple(traces),
-        {
+        traces=tuple(traces),
+        layout={
             "yaxis": {"title": "gross value / NAV", "rangemode": "tozero"},
             # Markers would make it wider than the other figures.
             "xaxis": {"range": [day.dates[0], day.dates[-1]]} if day.dates else {},
@@ -151,7 +151,7 @@ def _volatility(result: BacktestResult, day: Daily) -> Figure:
         "volatility",
         "Volatility: realised, forecast, target",
         f"Realised: daily returns of the last {DAYS_ROLLED} days. Forecast: the model's, of what is held.",
-        (
+        traces=(
             _line(
                 x=dates,
                 y=_rounded(100 * day.volatility),
@@ -164,9 +164,9 @@ def _volatility(result: BacktestResult, day: Daily) -> Figure:
                 name="forecast",
                 line={"color": KINDS[3], "width": 1.2},
             ),
-            _level(dates, 100 * result.policy_volatility, "target", QUIET),
+            _level(dates, 100 * result.policy_volatility, "target", colour=QUIET),
         ),
-        {"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
+        layout={"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
     )
 
 
@@ -177,33 +177,33 @@ def _health_factor(result: BacktestResult, day: Daily) -> Figure:
         "health",
         "Health factor at each day's lows",
         f"Below 1 Aave liquidates. Values above {HIGHEST_HEALTH_FACTOR:g}, and times without debt, are drawn there.",
-        (
+        traces=(
             _line(x=dates, y=_rounded(shown), name="lowest", line={"color": STRATEGY, "width": 1.6}),
-            _level(dates, result.health_factor_floor, "floor of the target", QUIET),
-            _level(dates, 1.0, "liquidation", ALARM),
+            _level(dates, result.health_factor_floor, "floor of the target", colour=QUIET),
+            _level(dates, 1.0, "liquidation", colour=ALARM),
         ),
-        {"yaxis": {"range": [0.8, HIGHEST_HEALTH_FACTOR + 0.2]}},
+        layout={"yaxis": {"range": [0.8, HIGHEST_HEALTH_FACTOR + 0.2]}},
     )
 
 
 def _weights(result: BacktestResult, day: Daily) -> Figure:
     traces = [
-        _area(day.dates, 100 * day.weights[:, place], symbol, cycled(ASSETS, place))
+        _area(day.dates, 100 * day.weights[:, place], symbol, colour=cycled(ASSETS, place))
         for place, symbol in enumerate(result.symbols)
     ]
-    traces.append(_level(list(day.dates), 100.0, "NAV", QUIET))
+    traces.append(_level(list(day.dates), 100.0, "NAV", colour=QUIET))
     return Figure(
         "weights",
         "What is held, in parts of NAV",
         "Above the line is borrowed; the gap below it is cash.",
-        tuple(traces),
-        {"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
+        traces=tuple(traces),
+        layout={"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
     )
 
 
 def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
     traces = [
-        _area(day.dates, 100 * day.risk_shares[:, place], symbol, cycled(ASSETS, place))
+        _area(day.dates, 100 * day.risk_shares[:, place], symbol, colour=cycled(ASSETS, place))
         for place, symbol in enumerate(result.symbols)
     ]
     joined = np.logical_or.accumulate(day.risk_shares != 0.0, axis=0)
@@ -226,14 +226,14 @@ def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
         "risk",
         "Who carries the risk",
         "Each asset's share of the portfolio's forecast volatility; dotted: the borders that the budgets ask for.",
-        tuple(traces),
-        {"yaxis": {"ticksuffix": " %", "range": [0, 100]}},
+        traces=tuple(traces),
+        layout={"yaxis": {"ticksuffix": " %", "range": [0, 100]}},
     )
 
 
 def _costs(day: Daily) -> Figure:
     traces = [
-        _area(day.dates, day.costs_bps[:, place], name, cycled(KINDS, place))
+        _area(day.dates, day.costs_bps[:, place], name, colour=cycled(KINDS, place))
         for place, name in enumerate(KIND_NAMES)
         if name != "interest earned" and day.costs_bps.size and day.costs_bps[-1, place] > 0.0
     ]
@@ -250,8 +250,8 @@ def _costs(day: Daily) -> Figure:
         "costs",
         "What it cost so far",
         "Basis points of NAV, added up; each trade's in parts of the NAV it was paid from.",
-        tuple(traces),
-        {"yaxis": {"ticksuffix": " bps", "rangemode": "tozero"}},
+        traces=tuple(traces),
+        layout={"yaxis": {"ticksuffix": " bps", "rangemode": "tozero"}},
     )
 
 
@@ -269,8 +269,8 @@ def _correlations(day: Daily) -> Figure:
         "correlations",
         "Correlations of the last 30 days",
         "Daily returns. When all are near 1 there is little to diversify, and equal risk is near equal money.",
-        tuple(traces),
-        {"yaxis": {"range": [-0.4, 1.05]}},
+        traces=tuple(traces),
+        layout={"yaxis": {"range": [-0.4, 1.05]}},
     )
 
 

@@ -43,15 +43,29 @@ def picture(results: Sequence[BacktestResult]) -> str:
     # The worst of the days between two points, or the picture would miss the bottom.
     losses = [-np.maximum.reduceat(day.drawdown, kept) for day in days]
     panels = [
-        _panel(46, 320, "growth of one dollar, net of costs (log)", growth, colours, _powers(growth)),
-        _panel(408, 130, "drawdown", losses, colours, {-0.25: "−25 %", -0.5: "−50 %", -0.75: "−75 %"}),
+        _panel(
+            46,
+            320,
+            "growth of one dollar, net of costs (log)",
+            series=growth,
+            colours=colours,
+            ticks=_powers(growth),
+        ),
+        _panel(
+            408,
+            130,
+            "drawdown",
+            series=losses,
+            colours=colours,
+            ticks={-0.25: "−25 %", -0.5: "−50 %", -0.75: "−75 %"},
+        ),
         _panel(
             590,
             70,
             "leverage of the strategy",
-            [days[0].leverage[kept]],
-            [STRATEGY],
-            {0.0: "0", 1.0: "1", 2.0: "2"},
+            series=[days[0].leverage[kept]],
+            colours=[STRATEGY],
+            ticks={0.0: "0", 1.0: "1", 2.0: "2"},
         ),
     ]
     return "\n".join(

@@ -103,7 +103,7 @@ def findings(candidates: Sequence[SweptCandidate], score: Score, split_count: in
     """Judges every candidate that has an outcome, on their common days. Raises InvalidSetting if there are too few."""
     done = _on_common_days(candidates)
     cuts = splits(done[0][1].days, split_count)
-    rows = tuple(_row(candidate, outcome, score, cuts) for candidate, outcome in done)
+    rows = tuple(_row(candidate, outcome, score, cuts=cuts) for candidate, outcome in done)
     chosen = tuple(max(rows, key=lambda row: _known(row.train[place])) for place in range(len(cuts)))
     outcomes = {candidate.number: outcome for candidate, outcome in done}
     followed = _joined(
@@ -172,8 +172,8 @@ def _joined(parts: Sequence[CandidateOutcome]) -> CandidateOutcome:
         np.concatenate([part.days for part in parts]),
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.costs for part in parts]),
-        np.concatenate([part.squared_error for part in parts]),
-        first.target_volatility,
+        squared_error=np.concatenate([part.squared_error for part in parts]),
+        target_volatility=first.target_volatility,
     )
 
 

@@ -35,14 +35,14 @@ class CandidateOutcome:
             self.days[kept],
             self.returns[kept],
             self.costs[kept],
-            self.squared_error[kept],
-            self.target_volatility,
+            squared_error=self.squared_error[kept],
+            target_volatility=self.target_volatility,
         )
 
 
 def trial(path: MarketPath, policy: Policy, venue: SimulatedVenue) -> CandidateOutcome:
     """One candidate along the whole path."""
-    return outcome_of(backtest(path, policy, venue, "candidate"), policy)
+    return outcome_of(backtest(path, policy, venue, name="candidate"), policy)
 
 
 def outcome_of(result: BacktestResult, policy: Policy) -> CandidateOutcome:

@@ -68,7 +68,9 @@ def parsed(text: str) -> Parameter:
         raise InvalidSetting(
             f"set: {name} = {values!r} is not a range from a number to a larger one", remedy=f"{SYNTAX}."
         )
-    return Range(name.strip(), float(ends[0]), float(ends[1]), all(isinstance(end, int) for end in ends))
+    return Range(
+        name.strip(), float(ends[0]), float(ends[1]), integer=all(isinstance(end, int) for end in ends)
+    )
 
 
 def grid(parameters: Sequence[Parameter]) -> tuple[Assignment, ...]:

@@ -64,28 +64,38 @@ ASSET = View[AssetRow](
     "assets",
     (
         *lifted(HOLDING, "holding"),
-        Field("volatility", nested(VOLATILITY), "Volatility of the asset.", "risk"),
-        Field("bars", unit.COUNT, "Price bars behind the estimate.", "risk.bars"),
-        Field("implied_weight", unit.SHARE, "Weight of the implied volatility.", "risk.implied_weight"),
-        Field("provenance", unit.TEXT, "How the volatility was estimated.", "risk.provenance"),
+        Field("volatility", nested(VOLATILITY), "Volatility of the asset.", source="risk"),
+        Field("bars", unit.COUNT, "Price bars behind the estimate.", source="risk.bars"),
         Field(
-            "target_weight", unit.FRACTION, "Target.", lambda row: row.conclusions.target.weights[row.place]
+            "implied_weight", unit.SHARE, "Weight of the implied volatility.", source="risk.implied_weight"
+        ),
+        Field("provenance", unit.TEXT, "How the volatility was estimated.", source="risk.provenance"),
+        Field(
+            "target_weight",
+            unit.FRACTION,
+            "Target.",
+            source=lambda row: row.conclusions.target.weights[row.place],
         ),
         Field("risk_share", unit.FRACTION, "Its share of the portfolio's risk."),
         Field(
             "target_risk_share",
             unit.FRACTION,
             "That share at the target.",
-            lambda row: row.conclusions.target.risk_shares[row.place],
+            source=lambda row: row.conclusions.target.risk_shares[row.place],
         ),
-        Field("budget", unit.FRACTION, "Risk budget.", lambda row: row.conclusions.target.budgets[row.place]),
+        Field(
+            "budget",
+            unit.FRACTION,
+            "Risk budget.",
+            source=lambda row: row.conclusions.target.budgets[row.place],
+        ),
     ),
 )
 COVARIANCE = View[RiskModel](
     "covariance",
     (
         Field("symbols", unit.TEXTS, "Order of rows and columns."),
-        Field("matrix", unit.MATRIX, "Covariance forecast of log returns, a year.", "covariance"),
+        Field("matrix", unit.MATRIX, "Covariance forecast of log returns, a year.", source="covariance"),
     ),
 )
 BOUND = View[Bound](
@@ -106,29 +116,29 @@ GATE = View[Gate](
         Field("limit", unit.NUMBER, "The number that it was compared with."),
         Field("passed", unit.FLAG, "Of a trigger: it fired. Of a limit: it holds."),
         Field("detail", unit.TEXT, "What the numbers are."),
-        Field("verdict", unit.TEXT, "On the screen: fired, quiet, pass or STOP.", _verdict),
+        Field("verdict", unit.TEXT, "On the screen: fired, quiet, pass or STOP.", source=_verdict),
     ),
 )
 OPINION = View[OpinionRow](
     "opinions",
     (
-        Field("symbol", unit.TEXT, "The asset.", "opinion.symbol"),
-        Field("source", unit.TEXT, "Pool, exchange or index.", "opinion.source"),
-        Field("price_usd", unit.PRICE, "Its price; null if it has none.", "opinion.price_usd"),
+        Field("symbol", unit.TEXT, "The asset.", source="opinion.symbol"),
+        Field("source", unit.TEXT, "Pool, exchange or index.", source="opinion.source"),
+        Field("price_usd", unit.PRICE, "Its price; null if it has none.", source="opinion.price_usd"),
         Field("gap_bps", unit.GAP, "Distance of that price from the feed's."),
-        Field("observed_at", unit.TIME, "When that price was true.", "opinion.observed_at"),
-        Field("reason", unit.TEXT, "Why there is no price.", "opinion.reason"),
+        Field("observed_at", unit.TIME, "When that price was true.", source="opinion.observed_at"),
+        Field("reason", unit.TEXT, "Why there is no price.", source="opinion.reason"),
     ),
 )
 TARGET = View[TargetPortfolio](
     "target",
     (
-        Field("target_leverage", unit.RATIO, "Leverage of the target.", "leverage"),
+        Field("target_leverage", unit.RATIO, "Leverage of the target.", source="leverage"),
         Field("binding", unit.TEXT, "The bound that set the target's leverage."),
         Field("binding_caps", unit.TEXTS, "Caps that changed the target weights."),
         Field("bounds", nested_list(BOUND), "Every bound on leverage."),
-        Field("target_health_factor", unit.RATIO, "Health factor at the target.", "health_factor"),
-        Field("target_volatility", unit.FRACTION, "Volatility at the target, a year.", "volatility"),
+        Field("target_health_factor", unit.RATIO, "Health factor at the target.", source="health_factor"),
+        Field("target_volatility", unit.FRACTION, "Volatility at the target, a year.", source="volatility"),
         Field("unit_volatility", unit.FRACTION, "Volatility of the target at leverage 1, a year."),
     ),
 )
@@ -137,18 +147,18 @@ DECISION = View[Decision](
     (
         Field("action", unit.TEXT, "HOLD, REBALANCE, ITERATE or RIPCORD."),
         Field("urgency", unit.TEXT, "ROUTINE, OUT_OF_BAND or EMERGENCY."),
-        Field("volatility", unit.FRACTION, "Present volatility, a year.", "current.volatility"),
+        Field("volatility", unit.FRACTION, "Present volatility, a year.", source="current.volatility"),
         Field(
             "triggers",
             unit.TEXTS,
             "Triggers that fired.",
-            lambda it: [gate.name for gate in it.gates if gate.kind == "trigger" and gate.passed],
+            source=lambda it: [gate.name for gate in it.gates if gate.kind == "trigger" and gate.passed],
         ),
         Field(
             "failed_gates",
             unit.TEXTS,
             "Limits that do not hold.",
-            lambda it: [gate.name for gate in it.gates if gate.kind != "trigger" and not gate.passed],
+            source=lambda it: [gate.name for gate in it.gates if gate.kind != "trigger" and not gate.passed],
         ),
         Field("gates", nested_list(GATE), "Every trigger and limit that was judged."),
         Field("benefit_usd", unit.USD, "What the considered trade is worth."),

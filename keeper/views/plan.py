@@ -26,7 +26,7 @@ CHECK = View[Check](
         Field("limit", unit.NUMBER, "The number that it was compared with."),
         Field("passed", unit.FLAG, "Whether the value respects the limit."),
         Field("detail", unit.TEXT, "What the numbers are."),
-        Field("verdict", unit.TEXT, "On the screen: pass, WARN (reported only) or STOP.", _verdict),
+        Field("verdict", unit.TEXT, "On the screen: pass, WARN (reported only) or STOP.", source=_verdict),
     ),
 )
 ROUTE = View[Route](
@@ -75,7 +75,7 @@ PLAN = View[RebalancePlan](
         Field("deadline", unit.TIME, "The call reverts after this time."),
         Field("flash_amount", unit.RAW, "Flash loan of the debt asset."),
         Field("steps", nested_list(STEP), "Steps of the one transaction."),
-        Field("cost_usd", nested(COST), "Expected cost.", "cost"),
+        Field("cost_usd", nested(COST), "Expected cost.", source="cost"),
         Field("expected", nested(POST_STATE), "The vault that is expected after it."),
         Field("gas_limit", unit.COUNT, "Gas limit of the transaction."),
         Field("turnover_usd", unit.USD, "Value sold."),

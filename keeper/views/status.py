@@ -46,11 +46,13 @@ STATUS = View[VaultStatus](
     "status",
     (
         *lifted(VAULT, "snapshot"),
-        Field("assets", nested_list(HOLDING), "Every risk asset.", lambda it: holding_rows(it.snapshot)),
+        Field(
+            "assets", nested_list(HOLDING), "Every risk asset.", source=lambda it: holding_rows(it.snapshot)
+        ),
         Field("nodes", nested_list(NODE), "What was asked of each node."),
         Field("quorum", unit.COUNT, "How many nodes must agree."),
-        Field("pause_state", nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
+        Field("pause_state", nested(PAUSE_STATE), "Pauses and daily budgets.", source="pause_report"),
         Field("in_flight", nested_list(IN_FLIGHT), "Transactions without a final outcome."),
-        Field("last_record", nested(RECORD_SUMMARY), "The newest record of the journal.", "last"),
+        Field("last_record", nested(RECORD_SUMMARY), "The newest record of the journal.", source="last"),
     ),
 )

@@ -84,28 +84,51 @@ NODE = View[NodeUse](
 REDEMPTIONS = View[MarketSnapshot](
     "redemptions",
     (
-        Field("pending_shares", unit.RAW, "Shares in the redemption queue.", "redemptions.pending_shares"),
-        Field("value_usd", unit.USD, "What the vault pays for them at its present share price.", queued_usd),
-        Field("missing_usd", unit.USD, "The part of `value_usd` that is not idle in the vault.", missing_usd),
-        Field("since", unit.TIME, "Time of the oldest request; null if nobody waits.", _oldest_request),
+        Field(
+            "pending_shares", unit.RAW, "Shares in the redemption queue.", source="redemptions.pending_shares"
+        ),
+        Field(
+            "value_usd",
+            unit.USD,
+            "What the vault pays for them at its present share price.",
+            source=queued_usd,
+        ),
+        Field(
+            "missing_usd",
+            unit.USD,
+            "The part of `value_usd` that is not idle in the vault.",
+            source=missing_usd,
+        ),
+        Field(
+            "since", unit.TIME, "Time of the oldest request; null if nobody waits.", source=_oldest_request
+        ),
     ),
 )
 KEEPER = View[MarketSnapshot](
     "keeper",
     (
-        Field("address", unit.TEXT, "Account of the keeper's key.", "keeper_address"),
-        Field("balance_eth", unit.ETH, "Its balance for gas.", lambda shot: shot.keeper_balance_wei / WAD),
-        Field("has_role", unit.FLAG, "Whether it may rebalance the vault.", "keeper_has_role"),
+        Field("address", unit.TEXT, "Account of the keeper's key.", source="keeper_address"),
+        Field(
+            "balance_eth", unit.ETH, "Its balance for gas.", source=lambda shot: shot.keeper_balance_wei / WAD
+        ),
+        Field("has_role", unit.FLAG, "Whether it may rebalance the vault.", source="keeper_has_role"),
     ),
 )
 HOLDING = View[HoldingRow](
     "assets of the vault",
     (
-        Field("symbol", unit.TEXT, "The asset.", "feed.symbol"),
-        Field("price_usd", unit.PRICE, "Price of its feed.", "feed.price_usd"),
+        Field("symbol", unit.TEXT, "The asset.", source="feed.symbol"),
+        Field("price_usd", unit.PRICE, "Price of its feed.", source="feed.price_usd"),
         Field("price_age_s", unit.SECONDS, "Age of that price at the block."),
-        Field("price_trust", unit.TRUST, "Use of the price: FRESH, STALE, SUSPECT or DEAD.", "feed.trust"),
-        Field("price_rule", unit.TEXT, "The rule of prices.md that it broke; empty if FRESH.", "feed.rule"),
+        Field(
+            "price_trust", unit.TRUST, "Use of the price: FRESH, STALE, SUSPECT or DEAD.", source="feed.trust"
+        ),
+        Field(
+            "price_rule",
+            unit.TEXT,
+            "The rule of prices.md that it broke; empty if FRESH.",
+            source="feed.rule",
+        ),
         Field("value_usd", unit.USD, "Value held."),
         Field("weight", unit.FRACTION, "Value / NAV."),
     ),
@@ -124,22 +147,22 @@ VAULT = View[MarketSnapshot](
     "vault",
     (
         Field("block", nested(BLOCK), "The block that was read."),
-        Field("vault", unit.TEXT, "Address of the vault.", "vault.address"),
-        Field("epoch", unit.INTEGER, "Epoch of the vault.", "vault.epoch"),
+        Field("vault", unit.TEXT, "Address of the vault.", source="vault.address"),
+        Field("epoch", unit.INTEGER, "Epoch of the vault.", source="vault.epoch"),
         Field(
             "last_rebalance",
             unit.TIME,
             "Time of its last rebalance; null if none.",
-            lambda shot: shot.vault.last_rebalance or None,
+            source=lambda shot: shot.vault.last_rebalance or None,
         ),
         *lifted(PORTFOLIO, portfolio),
         Field(
             "redemptions",
             nested(REDEMPTIONS),
             "The redemption queue; null without one.",
-            lambda shot: None if shot.redemptions is None else shot,
+            source=lambda shot: None if shot.redemptions is None else shot,
         ),
-        Field("keeper", nested(KEEPER), "The keeper's own account.", lambda shot: shot),
+        Field("keeper", nested(KEEPER), "The keeper's own account.", source=lambda shot: shot),
     ),
 )
 PAUSE = View[Pause](
@@ -154,28 +177,38 @@ PAUSE = View[Pause](
 LAST_24_HOURS = View[PauseReport](
     "last_24_hours",
     (
-        Field("loss", unit.FRACTION_2, "NAV lost by trades, summed.", "pause_state.usage.loss"),
-        Field("max_loss", unit.FRACTION_2, "Limit of `loss`.", "daily.max_loss"),
-        Field("turnover", unit.TURNOVER, "Value sold.", "pause_state.usage.turnover"),
-        Field("max_turnover", unit.LIMIT, "Limit of `turnover`.", "daily.max_turnover"),
-        Field("gas_eth", unit.ETH, "Paid for gas.", lambda report: report.pause_state.usage.gas_wei / WAD),
+        Field("loss", unit.FRACTION_2, "NAV lost by trades, summed.", source="pause_state.usage.loss"),
+        Field("max_loss", unit.FRACTION_2, "Limit of `loss`.", source="daily.max_loss"),
+        Field("turnover", unit.TURNOVER, "Value sold.", source="pause_state.usage.turnover"),
+        Field("max_turnover", unit.LIMIT, "Limit of `turnover`.", source="daily.max_turnover"),
         Field(
-            "max_gas_eth", unit.LIMIT, "Limit of `gas_eth`.", lambda report: report.daily.max_gas_wei / WAD
+            "gas_eth", unit.ETH, "Paid for gas.", source=lambda report: report.pause_state.usage.gas_wei / WAD
         ),
-        Field("failures", unit.COUNT, "Calls mined and reverted.", "pause_state.usage.failures"),
-        Field("max_failures", unit.COUNT, "Limit of `failures`.", "daily.max_failures"),
+        Field(
+            "max_gas_eth",
+            unit.LIMIT,
+            "Limit of `gas_eth`.",
+            source=lambda report: report.daily.max_gas_wei / WAD,
+        ),
+        Field("failures", unit.COUNT, "Calls mined and reverted.", source="pause_state.usage.failures"),
+        Field("max_failures", unit.COUNT, "Limit of `failures`.", source="daily.max_failures"),
     ),
 )
 PAUSE_STATE = View[PauseReport](
     "pause_state",
     (
         Field("paused", unit.FLAG, "Whether any pause is in force, in the keeper or on chain."),
-        Field("pauses", nested_list(PAUSE), "Pauses of journal and pause file.", "pause_state.pauses"),
+        Field("pauses", nested_list(PAUSE), "Pauses of journal and pause file.", source="pause_state.pauses"),
         Field("vault_paused", unit.FLAG, "Whether the vault itself is paused on chain."),
         Field(
-            "stopped", unit.TEXTS, "What a pause stops.", lambda it: STOPPED_BY_A_PAUSE if it.paused else ()
+            "stopped",
+            unit.TEXTS,
+            "What a pause stops.",
+            source=lambda it: STOPPED_BY_A_PAUSE if it.paused else (),
         ),
-        Field("still_runs", unit.TEXTS, "What runs even while paused.", lambda _: RUNS_WHILE_PAUSED),
-        Field("last_24_hours", nested(LAST_24_HOURS), "Use of the daily budgets.", lambda report: report),
+        Field("still_runs", unit.TEXTS, "What runs even while paused.", source=lambda _: RUNS_WHILE_PAUSED),
+        Field(
+            "last_24_hours", nested(LAST_24_HOURS), "Use of the daily budgets.", source=lambda report: report
+        ),
     ),
 )

@@ -97,7 +97,7 @@ def lifted(view: View[Any], source: str | Callable[[Item], Any]) -> tuple[Field[
             part = _followed(item, source)
             return None if part is None else entry.value(part)
 
-        return Field(entry.name, entry.format, entry.meaning, value)
+        return Field(entry.name, entry.format, entry.meaning, source=value)
 
     return tuple(of(entry) for entry in view.fields)
 

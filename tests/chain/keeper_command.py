@@ -47,6 +47,7 @@ def keeper(
         replace(chain.deployment, deribit_url=url, exchange_url=exchanges).write(tmp_path / "deployment.json")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("KEEPER_DEPLOYMENT", "deployment.json")
+        monkeypatch.setenv("COLUMNS", "240")  # a message stays on one line, however long the paths in it are
 
         def run(*arguments: str) -> Ended:
             with pytest.raises(SystemExit) as ended:

@@ -24,7 +24,7 @@ def deploy_queue(w3: Web3, sender: LocalAccount | str, vault: str) -> VaultDeplo
     artifact = queue_artifact()
     factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     constructor = factory.constructor(vault_at(w3, vault).address)
-    return deployment_of(mined(w3, sender, constructor, "the queue's constructor", revert_name))
+    return deployment_of(mined(w3, sender, constructor, what="the queue's constructor", reason=revert_name))
 
 
 def queue_at(w3: Web3, address: str) -> Contract:
@@ -42,7 +42,9 @@ def servable(queue: Contract, max_requests: int) -> tuple[int, int]:
 
 def serve(w3: Web3, sender: LocalAccount | str, queue: Contract, max_requests: int) -> str:
     """Returns the hash of the mined transaction. Raises the errors of ``mined``."""
-    receipt = mined(w3, sender, queue.functions.serve(max_requests), "serving the queue", revert_name)
+    receipt = mined(
+        w3, sender, queue.functions.serve(max_requests), what="serving the queue", reason=revert_name
+    )
     return receipt["transactionHash"].to_0x_hex()
 
 

@@ -55,7 +55,7 @@ def deploy_vault(w3: Web3, sender: LocalAccount | str, parameters: VaultParamete
     NodeUnavailable if no receipt comes.
     """
     constructor = vault_factory(w3).constructor(constructor_argument(parameters))
-    return deployment_of(mined(w3, sender, constructor, "the vault's constructor", revert_name))
+    return deployment_of(mined(w3, sender, constructor, what="the vault's constructor", reason=revert_name))
 
 
 def deployment_of(receipt: TxReceipt) -> VaultDeployment:

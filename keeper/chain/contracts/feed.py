@@ -39,14 +39,16 @@ def max_answer(aggregator_: str) -> Call[int]:
 
 
 def latest_round(feed: str) -> Call[Round]:
-    return Call(f"latestRoundData() of price feed {feed}", feed, _ABI["latestRoundData"].encode(), _round)
+    return Call(
+        f"latestRoundData() of price feed {feed}", feed, _ABI["latestRoundData"].encode(), decode=_round
+    )
 
 
 def round_at(feed: str, round_id: int) -> Call[Round]:
     """Reverts, or returns ``updated_at`` 0, if the feed has no such round."""
     # Encoded here, because a cold start asks for thousands and eth_abi is ten times slower for one integer.
     data = _GET_ROUND.selector + round_id.to_bytes(_WORD, "big")
-    return Call(f"getRoundData({round_id}) of price feed {feed}", feed, data, _round)
+    return Call(f"getRoundData({round_id}) of price feed {feed}", feed, data, decode=_round)
 
 
 def sequencer_status(feed: str, grace_s: int) -> Call[Sequencer]:
@@ -55,7 +57,7 @@ def sequencer_status(feed: str, grace_s: int) -> Call[Sequencer]:
         "sequencer feed",
         feed,
         _ABI["latestRoundData"],
-        lambda _round_id, answer, started_at, _updated_at, _in_round: Sequencer(
+        build=lambda _round_id, answer, started_at, _updated_at, _in_round: Sequencer(
             up=answer == UP and started_at != 0, status_since=started_at, grace_s=grace_s
         ),
     )

@@ -36,17 +36,17 @@ def pool(factory_: str, token: str, other: str, fee: int) -> Call[str]:
 
 def observations(pool_: str) -> Call[int]:
     """How many observations the pool keeps: slot0.observationCardinality."""
-    return mapped("pool", pool_, _POOL["slot0"], lambda _root, _tick, _index, kept, *_rest: int(kept))
+    return mapped("pool", pool_, _POOL["slot0"], build=lambda _root, _tick, _index, kept, *_rest: int(kept))
 
 
 def sqrt_price(pool_: str) -> Call[int]:
     """slot0.sqrtPriceX96: the root of token1 per token0, raw, times 2^96."""
-    return mapped("pool", pool_, _POOL["slot0"], lambda root, *_rest: int(root))
+    return mapped("pool", pool_, _POOL["slot0"], build=lambda root, *_rest: int(root))
 
 
 def liquidity(pool_: str) -> Call[int]:
     """Liquidity in range at the pool's current price."""
-    return mapped("pool", pool_, _POOL["liquidity"], int)
+    return mapped("pool", pool_, _POOL["liquidity"], build=int)
 
 
 def means(pool_: str, window_s: int) -> Call[Means]:

@@ -66,7 +66,7 @@ def asset(vault: str) -> Call[str]:
 
 def assets(vault: str) -> Call[tuple[AssetConfig, ...]]:
     return mapped(
-        _NAME, vault, _ABI["assets"], lambda entries: tuple(AssetConfig(*entry) for entry in entries)
+        _NAME, vault, _ABI["assets"], build=lambda entries: tuple(AssetConfig(*entry) for entry in entries)
     )
 
 
@@ -87,16 +87,16 @@ def paused(vault: str) -> Call[bool]:
 
 
 def policy(vault: str) -> Call[VaultPolicy]:
-    return mapped(_NAME, vault, _ABI["policy"], lambda members: VaultPolicy(*members))
+    return mapped(_NAME, vault, _ABI["policy"], build=lambda members: VaultPolicy(*members))
 
 
 def budgets(vault: str) -> Call[Budgets]:
-    return mapped(_NAME, vault, _ABI["budgets"], lambda members: Budgets(*members))
+    return mapped(_NAME, vault, _ABI["budgets"], build=lambda members: Budgets(*members))
 
 
 def position(vault: str) -> Call[PositionView]:
     """Reverts where a held asset's feed has no positive answer."""
-    return mapped(_NAME, vault, _ABI["position"], lambda members: PositionView(*members))
+    return mapped(_NAME, vault, _ABI["position"], build=lambda members: PositionView(*members))
 
 
 def total_assets(vault: str) -> Call[int]:
@@ -115,7 +115,7 @@ def fee_tier_allowed(vault: str, fee: int) -> Call[bool]:
 
 def sequencer(vault: str) -> Call[tuple[str, int]]:
     """Feed (the zero address: none) and grace period in seconds."""
-    return mapped(_NAME, vault, _ABI["sequencer"], lambda feed, grace: (feed, grace))
+    return mapped(_NAME, vault, _ABI["sequencer"], build=lambda feed, grace: (feed, grace))
 
 
 def is_keeper(vault: str, account: str) -> Call[bool]:

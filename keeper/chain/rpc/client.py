@@ -335,13 +335,13 @@ class _TransientError(Exception):
 
 def _rpc_error(method: str, error: object) -> RpcError:
     if not isinstance(error, dict):
-        return RpcError(method, 0, f"{error!r:.200}", None)
+        return RpcError(method, 0, f"{error!r:.200}", data=None)
     code = error.get("code")
     return RpcError(
         method,
         code if isinstance(code, int) else 0,
         str(error.get("message", "")),
-        error.get("data"),
+        data=error.get("data"),
     )
 
 

@@ -24,7 +24,7 @@ class Endpoint:
 
     @property
     def use(self) -> NodeUse:
-        return NodeUse(self.rpc.endpoint, self.rpc.round_trips, self.rpc.bytes_received, self.note)
+        return NodeUse(self.rpc.endpoint, self.rpc.round_trips, self.rpc.bytes_received, note=self.note)
 
     def request(self, method: str, params: Sequence[Any] = ()) -> Any:
         """As Rpc.request."""

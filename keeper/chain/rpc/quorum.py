@@ -115,7 +115,7 @@ class NodeQuorum:
             [partial(_tried, endpoint, _own_head) for endpoint in self.endpoints],
             _usable,
             self.quorum,
-            HEDGE_S,
+            patience_s=HEDGE_S,
         ):
             if isinstance(answer, KeeperError):
                 failed.append(answer)
