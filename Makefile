@@ -73,7 +73,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
 	  --python-version 3.11 --universal -q -o requirements-peers.lock
 
 settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md from keeper/settings
-	@$(PY) -m keeper.settings
+	@$(PY) -m tests.tools.settings_files
 
 contracts: $(READY) ## compile vault and queue, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile

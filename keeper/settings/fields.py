@@ -1,9 +1,9 @@
-"""The settings' declarations, taken apart: dotted names, environment variables, tables and allowed words."""
+"""The settings' declarations, taken apart: dotted names, environment variables and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -67,15 +67,3 @@ def nested_table(field: FieldInfo) -> type[BaseModel] | None:
     """The table that a field is, or is a list of; None for a single setting."""
     candidates = (field.annotation, *get_args(field.annotation))
     return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-
-
-def heading(table: type[BaseModel]) -> str:
-    """The first line of the table's docstring, without its full stop."""
-    return (table.__doc__ or "").split("\n", 1)[0].removesuffix(".")
-
-
-def literals(annotation: Any) -> tuple[Any, ...]:
-    """The allowed values of a Literal, also of one in a union or a tuple; () for any other type."""
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    return tuple(word for part in get_args(annotation) for word in literals(part))

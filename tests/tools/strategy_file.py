@@ -10,8 +10,9 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from keeper.settings.fields import heading, literals, nested_table
+from keeper.settings.fields import nested_table
 from keeper.settings.schema import STRATEGY, Settings
+from tests.tools.declarations import heading, literals
 
 PREAMBLE = """\
 # The strategy: what to hold, when to trade, at what cost. Written by `make settings` from keeper/settings.

@@ -1,11 +1,11 @@
-"""Writes keeper.toml and the tables of docs/settings.md of this checkout: ``make settings``."""
+"""``make settings``: writes keeper.toml and the tables of docs/settings.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from keeper.settings.settings_page import settings_page
-from keeper.settings.strategy_file import strategy_file
+from tests.tools.settings_page import settings_page
+from tests.tools.strategy_file import strategy_file
 
 ROOT = Path(__file__).parents[2]
 
