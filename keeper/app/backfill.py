@@ -21,10 +21,7 @@ from keeper.domain.errors import (
     NodeUnavailable,
 )
 from keeper.domain.prices import Candle
-from keeper.feeds.binance import Binance
-from keeper.feeds.candle_venue import CandleVenue
-from keeper.feeds.coinbase import Coinbase
-from keeper.feeds.kraken import Kraken
+from keeper.feeds.opinions import CANDLE_VENUES
 from keeper.journal.bars import Added, StoredBars
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
@@ -33,11 +30,6 @@ from keeper.settings.endpoints import endpoints, venue_url
 if TYPE_CHECKING:
     from keeper.settings.schema import Settings
 
-VENUES: Mapping[str, Callable[[str], CandleVenue]] = {
-    "coinbase": Coinbase,
-    "kraken": Kraken,
-    "binance": Binance,
-}
 WINDOW = 1_000
 """Bars per request. A venue without any bar in a whole window before the known ones has no older bars."""
 SETTLED_S = 60
@@ -193,7 +185,7 @@ def further_rounds(
 @contextmanager
 def venue_of(settings: Settings, name: str) -> Iterator[Venue]:
     """The exchange, closed on leaving."""
-    with closing(VENUES[name](venue_url(settings, name))) as venue:
+    with closing(CANDLE_VENUES[name](venue_url(settings, name))) as venue:
         yield venue
 
 
@@ -224,11 +216,11 @@ def now(settings: Settings, progress: Callable[[str], None]) -> int:
 
 def is_file(source: str) -> bool:
     """Whether ``source`` is a file, not the name of a source. Raises BadInput for neither."""
-    if source in ("rounds", *VENUES):
+    if source in ("rounds", *CANDLE_VENUES):
         return False
     if Path(source).suffix:
         return True
     raise BadInput(
         f"--source {source} is not known",
-        remedy=f"Choose rounds, {', '.join(VENUES)}, or a .csv or .parquet file.",
+        remedy=f"Choose rounds, {', '.join(CANDLE_VENUES)}, or a .csv or .parquet file.",
     )

@@ -26,8 +26,8 @@ from keeper.domain.units import USD_DECIMALS
 def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -> tuple[Block, Deployment]:
     """Five round trips. Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted."""
     addresses, book = scope.addresses, scope.book
-    progress("reading the vault and its contracts")
     block, multicall_code = _anchored(rpc, addresses, scope.chain_id)
+    progress("reading the vault and its contracts")
     multicall = Multicall(rpc, addresses.multicall)
     kind: Rollup = "" if book is None else book.rollup
 

@@ -43,7 +43,7 @@ ASSETS = (
     ("asset", "{symbol}"),
     (">price USD", "{price_usd}"),
     (">feed, age", "{price_age_s} {price_trust}"),
-    (">EWMA", "{volatility.ewma}"),
+    (">historical", "{volatility.historical}"),
     (">implied", "{volatility.implied}"),
     (">blended", "{volatility.blended}"),
     (">weight\nnow → target", "{weight} → {target_weight}"),

@@ -67,6 +67,12 @@ class Halted(KeeperError):
     exit_code = 7
 
 
+def install_extra(extra: str) -> str:
+    """Remedy for a missing package. On the public index the name ``keeper`` belongs to another project, so the extra is
+    installed from a checkout."""
+    return f"Install the extra `{extra}` in a checkout of this project: pip install -e '.[{extra}]'."
+
+
 # ------------------------------------------------------------------ bad input
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 class AssetRisk:
     """How one asset's volatility was estimated. Volatilities are annualised fractions.
 
-    ``implied`` is None where no implied volatility was usable. ``implied_weight`` is the weight ω that was used, after
-    the fail-safes. ``provenance`` is a short sentence for people.
+    ``historical`` is the policy's estimate from prices alone. ``implied`` is None where no implied volatility was
+    usable. ``implied_weight`` is the weight ω that was used, after the fail-safes. ``provenance`` is a short sentence
+    for people.
     """
 
     symbol: str
     bars: int
-    ewma: float
+    historical: float
     implied: float | None
     blended: float
     implied_weight: float

@@ -27,7 +27,6 @@ class Binance(CandleVenue):
     oldest first."""
 
     name = "binance"
-    public_url = "https://api.binance.com"
     min_interval_s = 0.1
     lengths = NAMES
     page_candles = 1_000

@@ -52,7 +52,6 @@ class CandleVenue(ABC):
     """
 
     name: ClassVar[str]
-    public_url: ClassVar[str]
     min_interval_s: ClassVar[float]
     lengths: ClassVar[Mapping[int, str]]
     """Length of a candle in seconds -> the venue's name for it."""
@@ -62,7 +61,7 @@ class CandleVenue(ABC):
 
     def __init__(
         self,
-        base_url: str = "",
+        base_url: str,
         *,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
@@ -70,7 +69,7 @@ class CandleVenue(ABC):
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._source = JsonSource(base_url or self.public_url, self.name, timeout_s, transport=transport)
+        self._source = JsonSource(base_url, self.name, timeout_s, transport=transport)
         self._wait = wait
         self._monotonic = monotonic
         self._now = now

@@ -15,7 +15,6 @@ class Coinbase(CandleVenue):
     """GET /products/{id}/candles: [[time, low, high, open, close, volume]...], newest first."""
 
     name = "coinbase"
-    public_url = "https://api.exchange.coinbase.com"
     min_interval_s = 0.15
     lengths = LENGTHS
     page_candles = 300

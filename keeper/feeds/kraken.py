@@ -18,7 +18,6 @@ class Kraken(CandleVenue):
     count]...], "last": time of the newest that is closed}}, oldest first. Errors come with HTTP 200."""
 
     name = "kraken"
-    public_url = "https://api.kraken.com"
     min_interval_s = 1.0
     lengths = MINUTES
     page_candles = 720

@@ -17,7 +17,6 @@ from keeper.feeds.kraken import Kraken
 CANDLE_VENUES: Mapping[str, type[CandleVenue]] = {venue.name: venue for venue in (Coinbase, Kraken, Binance)}
 MAX_THREADS = 8
 DEADLINE_S = 10.0
-MAX_AGE_S = 300
 MAX_AHEAD_S = 60
 
 
@@ -39,7 +38,7 @@ class Exchanges:
     ``max_age_s`` older than the block does not count."""
 
     def __init__(
-        self, venues: Sequence[PriceVenue], *, max_age_s: int = MAX_AGE_S, deadline_s: float = DEADLINE_S
+        self, venues: Sequence[PriceVenue], *, max_age_s: int, deadline_s: float = DEADLINE_S
     ) -> None:
         self._venues = tuple(venues)
         self._max_age_s = max_age_s

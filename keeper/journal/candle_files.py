@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from keeper.domain.errors import BadInput
+from keeper.domain.errors import BadInput, install_extra
 from keeper.domain.prices import Candle
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _is_parquet(path: Path) -> bool:
         _refuse(f"{path.name}: neither .csv nor .parquet", "The ending says the format.")
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         _refuse(
-            f"{path.name}: Parquet needs the package pyarrow", "pip install 'keeper[research]', or use CSV."
+            f"{path.name}: Parquet needs the package pyarrow", f"Use CSV, or: {install_extra('research')}"
         )
     return path.suffix == ".parquet"
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keeper.domain.addresses import masked
-from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable
+from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable, install_extra
 from keeper.journal import versions
 from keeper.journal.files import locked_file
 
@@ -262,7 +262,7 @@ def _with_driver(url: URL) -> URL:
     except ImportError:
         raise InvalidSetting(
             f"KEEPER_JOURNAL_URL = {_shown(url)}: PostgreSQL's driver is missing",
-            remedy="pip install 'keeper[postgres]'",
+            remedy=install_extra("postgres"),
         ) from None
     return url.set(drivername="postgresql+psycopg")
 

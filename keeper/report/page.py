@@ -14,7 +14,7 @@ from pathlib import Path
 
 from keeper.backtest.result import BacktestResult, Event
 from keeper.backtest.statistics import Summary
-from keeper.domain.errors import InvalidSetting
+from keeper.domain.errors import InvalidSetting, install_extra
 from keeper.report.figures import Figure, figures
 
 PAGE = "index.html"
@@ -33,7 +33,7 @@ def page(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> str
     """The whole document."""
     if find_spec("plotly") is None:
         raise InvalidSetting(
-            "the page needs plotly, which is not installed", remedy="Run: pip install 'keeper[research]'."
+            "the page needs plotly, which is not installed", remedy=install_extra("research")
         )
     from plotly.offline import get_plotlyjs
 

@@ -52,7 +52,7 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
             AssetRisk(
                 symbol=symbol,
                 bars=int(count),
-                ewma=past,
+                historical=past,
                 implied=blend.implied,
                 blended=max(blend.volatility, policy.estimate.volatility_floor),
                 implied_weight=blend.weight,

@@ -28,7 +28,7 @@ def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
             AssetRisk(
                 symbol=symbol,
                 bars=0,
-                ewma=VOLATILITY,
+                historical=VOLATILITY,
                 implied=None,
                 blended=VOLATILITY,
                 implied_weight=0.0,

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keeper.domain.errors import InvalidSetting
+from keeper.domain.errors import InvalidSetting, install_extra
 from keeper.risk.inputs import checked_inputs
 
-_REMEDY = "Run: pip install 'keeper[research]'. Or set size.allocation to another one."
+_REMEDY = f"Set size.allocation to another one, or: {install_extra('research')}"
 
 
 def hierarchical_risk_parity(

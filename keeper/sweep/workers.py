@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from keeper.domain.errors import InvalidSetting, KeeperError, SchedulerUnavailable
+from keeper.domain.errors import InvalidSetting, KeeperError, SchedulerUnavailable, install_extra
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.sweep.code import code_digest
@@ -122,9 +122,7 @@ def on_cluster(job: Job, path: MarketPath, jobs: Jobs, scheduler: str) -> Iterat
     Raises InvalidSetting without Dask, SchedulerUnavailable where no scheduler answers.
     """
     if find_spec("distributed") is None:
-        raise InvalidSetting(
-            "scheduler: Dask is not installed here", remedy="Run: pip install 'keeper[research]'."
-        )
+        raise InvalidSetting("scheduler: Dask is not installed here", remedy=install_extra("research"))
     distributed: Any = import_module("distributed")
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)

@@ -55,7 +55,7 @@ def _verdict(gate: Gate) -> str:
 VOLATILITY = View[AssetRisk](
     "volatility",
     (
-        Field("ewma", unit.FRACTION, "From the price history, a year."),
+        Field("historical", unit.FRACTION, "From the price history, a year."),
         Field("implied", unit.FRACTION, "From options, a year; null without a quote."),
         Field("blended", unit.FRACTION, "The forecast that is used, a year."),
     ),

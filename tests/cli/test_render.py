@@ -42,7 +42,7 @@ def test_everything_an_operator_asks_for_is_on_the_screen() -> None:
         "WBTC",
         "25,100.00",  # price
         "10 min",  # its age
-        "55.0 %",  # EWMA
+        "55.0 %",  # historical
         "64.0 %",  # implied
         "60.0 %",  # blended
         "0.0 % → 68.0 %",  # weight

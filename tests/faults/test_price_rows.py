@@ -441,7 +441,7 @@ def test_row_55_without_a_usable_volatility_the_last_good_one_counts_and_fades(
     chain.pass_time(30 * 3_600)
     faded = keeper("rebalance", "--simulate", "--json")
     blend = asset(faded, "WBTC")["volatility"]
-    assert blend["blended"] >= blend["ewma"]
+    assert blend["blended"] >= blend["historical"]
 
 
 def test_row_55_a_volatility_three_times_as_high_lowers_leverage_only(

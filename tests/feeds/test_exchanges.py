@@ -89,7 +89,7 @@ def flat(pages: Iterator[tuple[Candle, ...]]) -> list[Candle]:
 def answering(kind: type[CandleVenue], body: Any, status: int = 200) -> CandleVenue:
     watch = Watch()
     serve = httpx.MockTransport(lambda _: httpx.Response(status, json=body))
-    return kind(transport=serve, wait=watch.wait, monotonic=watch.monotonic)
+    return kind("http://none", transport=serve, wait=watch.wait, monotonic=watch.monotonic)
 
 
 # --------------------------------------------------------------------- candles
@@ -169,15 +169,18 @@ def test_a_length_that_the_venue_does_not_have_is_refused(make: Make, kind: type
 
 
 def test_names_of_instruments() -> None:
-    names = [[kind().instrument(name) for name in ("ETH", "BTC", "LINK")] for kind in EVERY]
+    names = [[kind("http://none").instrument(name) for name in ("ETH", "BTC", "LINK")] for kind in EVERY]
     assert [
         ["ETH-USD", "BTC-USD", "LINK-USD"],
         ["ETHUSD", "XBTUSD", "LINKUSD"],
         ["ETHUSDT", "BTCUSDT", "LINKUSDT"],
     ] == names
-    assert ("USDCUSD", "USDCUSDT") == (Kraken().instrument("USDC"), Binance().instrument("USDC"))
+    assert ("USDCUSD", "USDCUSDT") == (
+        Kraken("http://none").instrument("USDC"),
+        Binance("http://none").instrument("USDC"),
+    )
     with pytest.raises(FeedUnavailable, match="USDC"):
-        Coinbase().instrument("USDC")
+        Coinbase("http://none").instrument("USDC")
 
 
 # -------------------------------------------------------------- what goes wrong
@@ -342,7 +345,7 @@ def test_whatever_comes_every_candle_is_a_possible_one(
     serve = httpx.MockTransport(
         lambda _: httpx.Response(200, text=json.dumps(body_of(kind, rows) if other is None else other))
     )
-    venue = kind(transport=serve, wait=Watch().wait)
+    venue = kind("http://none", transport=serve, wait=Watch().wait)
     try:
         found = flat(venue.candles("ETH", HOUR, 0, 50 * HOUR))
     except FeedUnavailable:

@@ -42,7 +42,9 @@ def test_symbols_in_the_order_given_and_of_each_the_venues_as_configured() -> No
         started.wait()  # breaks unless all six are asked at the same time
         return 2.0, as_of
 
-    found = Exchanges([FakeVenue("b", together), FakeVenue("a", together)]).read(REFERENCES, AS_OF)
+    found = Exchanges([FakeVenue("b", together), FakeVenue("a", together)], max_age_s=300).read(
+        REFERENCES, AS_OF
+    )
     assert [(symbol, venue) for symbol in REFERENCES for venue in ("b", "a")] == [
         (o.symbol, o.source) for o in found
     ]
@@ -50,8 +52,8 @@ def test_symbols_in_the_order_given_and_of_each_the_venues_as_configured() -> No
 
 
 def test_nothing_asked_nothing_said() -> None:
-    assert () == Exchanges([]).read(REFERENCES, AS_OF)
-    assert () == Exchanges([fixed("a")]).read({}, AS_OF)
+    assert () == Exchanges([], max_age_s=300).read(REFERENCES, AS_OF)
+    assert () == Exchanges([fixed("a")], max_age_s=300).read({}, AS_OF)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_what_is_old_or_from_the_future_is_no_word(age_s: int, counts: bool) -> 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
 def test_what_is_no_price_is_none(price: float) -> None:
-    (found,) = Exchanges([fixed("a", price)]).read({"X": "X"}, AS_OF)
+    (found,) = Exchanges([fixed("a", price)], max_age_s=300).read({"X": "X"}, AS_OF)
     assert found.price_usd is None
     assert "not a price" in found.reason
 
@@ -80,7 +82,7 @@ def test_whatever_a_venue_raises_is_a_reason(error: Exception) -> None:
     def broken(_: str, __: int) -> tuple[float, int]:
         raise error
 
-    bad, good = Exchanges([FakeVenue("bad", broken), fixed("good")]).read({"X": "X"}, AS_OF)
+    bad, good = Exchanges([FakeVenue("bad", broken), fixed("good")], max_age_s=300).read({"X": "X"}, AS_OF)
     assert (None, AS_OF) == (bad.price_usd, bad.observed_at)
     assert str(error) in bad.reason
     assert 5.0 == good.price_usd
@@ -96,7 +98,7 @@ def test_who_is_late_is_not_waited_for() -> None:
     started = time.monotonic()
     # More late ones than threads: the last are never begun.
     venues = [fixed("quick"), *(FakeVenue(f"late {n}", late) for n in range(10))]
-    found = Exchanges(venues, deadline_s=0.2).read({"X": "X"}, AS_OF)
+    found = Exchanges(venues, max_age_s=300, deadline_s=0.2).read({"X": "X"}, AS_OF)
     assert time.monotonic() - started < 5
     released.set()
     assert [5.0] + [None] * 10 == [opinion.price_usd for opinion in found]
@@ -118,7 +120,7 @@ def test_three_exchanges_and_an_index_of_which_two_misbehave() -> None:
         )
         venues = [venue(proxy.url, wait=lambda _: None) for venue in CANDLE_VENUES.values()]
         index = DeribitIndex(deribit)
-        with closing(Exchanges([*venues, index])) as every:
+        with closing(Exchanges([*venues, index], max_age_s=300)) as every:
             found = every.read(REFERENCES, now)
     by = {(opinion.symbol, opinion.source): opinion for opinion in found}
     assert 12 == len(by)
@@ -134,5 +136,5 @@ def test_three_exchanges_and_an_index_of_which_two_misbehave() -> None:
 
 def test_closing_closes_every_venue() -> None:
     venues = [fixed("a"), fixed("b")]
-    Exchanges(venues).close()
+    Exchanges(venues, max_age_s=300).close()
     assert [True, True] == [venue.closed for venue in venues]

@@ -222,7 +222,7 @@ def test_parquet_without_pyarrow_names_the_package(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("keeper.journal.candle_files.find_spec", lambda _: None)
     with pytest.raises(BadInput, match="pyarrow") as caught:
         write(tmp_path / "prices.parquet", ROWS)
-    assert "keeper[research]" in caught.value.remedy
+    assert "pip install -e '.[research]'" in caught.value.remedy
     (tmp_path / "prices.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match="pyarrow"):
         read(tmp_path / "prices.parquet", HOUR, NOW)

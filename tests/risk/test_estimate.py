@@ -82,7 +82,7 @@ def test_volatilities_and_correlations_have_half_lives_of_their_own() -> None:
         return np.asarray(np.array(covariance) / np.outer(deviations, deviations))
 
     np.testing.assert_allclose(correlation(short.covariance), correlation(long.covariance), rtol=1e-9)
-    assert short.assets[0].ewma != long.assets[0].ewma
+    assert short.assets[0].historical != long.assets[0].historical
 
 
 def test_implied_volatility_moves_the_diagonal_and_leaves_the_correlations() -> None:
@@ -152,11 +152,11 @@ def test_a_gap_is_no_row_of_zero_returns() -> None:
     bars = some_bars()
     gap = bars.closes.copy()
     gap[-200:-150, 0] = np.nan
-    found = estimate(without_options(with_closes(bars, gap)), policy_with()).assets[0].ewma
+    found = estimate(without_options(with_closes(bars, gap)), policy_with()).assets[0].historical
     carried = bars.closes.copy()
     carried[-200:-150, 0] = carried[-201, 0]
-    zeros = estimate(without_options(with_closes(bars, carried)), policy_with()).assets[0].ewma
-    full = estimate(without_options(bars), policy_with()).assets[0].ewma
+    zeros = estimate(without_options(with_closes(bars, carried)), policy_with()).assets[0].historical
+    full = estimate(without_options(bars), policy_with()).assets[0].historical
     assert found != pytest.approx(zeros, rel=1e-6)
     assert full == pytest.approx(found, rel=0.1)
 

@@ -59,5 +59,5 @@ def test_without_the_library_the_remedy_is_to_install_it(monkeypatch: pytest.Mon
     ):
         with pytest.raises(InvalidSetting, match="needs PyPortfolioOpt") as caught:
             attempt()
-        assert "pip install 'keeper[research]'" in caught.value.remedy
+        assert "pip install -e '.[research]'" in caught.value.remedy
     require_available("risk_parity")

@@ -129,7 +129,7 @@ def test_an_allocation_whose_library_is_missing_is_refused_before_anything_start
     monkeypatch.setitem(sys.modules, "pypfopt", None)
     with pytest.raises(InvalidSetting, match="hierarchical_risk_parity") as caught:
         policy(given(size={"allocation": "hierarchical_risk_parity"}))
-    assert "pip install 'keeper[research]'" in caught.value.remedy
+    assert "pip install -e '.[research]'" in caught.value.remedy
 
 
 def test_a_deployment_with_none_of_the_assets_is_refused() -> None:

@@ -29,7 +29,7 @@ PROMISED: dict[str, Any] = {
             "symbol": str,
             "price_usd": float,
             "price_age_s": int,
-            "volatility": {"ewma": float, "implied": (float, type(None)), "blended": float},
+            "volatility": {"historical": float, "implied": (float, type(None)), "blended": float},
             "weight": float,
             "target_weight": float,
             "risk_share": float,
