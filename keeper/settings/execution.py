@@ -25,48 +25,37 @@ DEVIATION_BPS = 50
 class PlanTable(Table):
     """How a plan is built, and how closely its simulation must agree: docs/planning.md."""
 
-    deadline_s: Annotated[int, Field(ge=12, le=86400)] = Field(
-        default=600, description="time after its block at which a transaction becomes void"
-    )
-    dust_usd: Annotated[float, Field(ge=0)] = Field(default=1.0, description="smaller steps are left out")
-    gas_usd_price_symbol: str = Field(default="WETH", description="token whose price values gas")
-    gas_limit_margin: Annotated[float, Field(ge=1, le=3)] = Field(
-        default=1.25, description="gas limit as a multiple of the simulated gas"
-    )
-    nav_tolerance_bps: Bps = Field(
-        default=20, description="largest difference between expected and simulated NAV, of NAV"
-    )
-    leverage_tolerance: PositiveFraction = Field(
-        default=0.02, description="largest difference between expected and simulated leverage"
-    )
-    weight_tolerance: PositiveFraction = Field(
-        default=0.02, description="largest difference between expected and simulated weight of an asset"
-    )
-    public_tolerance_bps: Bps = Field(
-        default=150,
-        description="how much less than quoted a sale may return in an emergency, which is sent publicly",
-    )
+    deadline_s: Annotated[int, Field(ge=12, le=86400)] = 600
+    """time after its block at which a transaction becomes void"""
+    dust_usd: Annotated[float, Field(ge=0)] = 1.0
+    """smaller steps are left out"""
+    gas_usd_price_symbol: str = "WETH"
+    """token whose price values gas"""
+    gas_limit_margin: Annotated[float, Field(ge=1, le=3)] = 1.25
+    """gas limit as a multiple of the simulated gas"""
+    nav_tolerance_bps: Bps = 20
+    """largest difference between expected and simulated NAV, of NAV"""
+    leverage_tolerance: PositiveFraction = 0.02
+    """largest difference between expected and simulated leverage"""
+    weight_tolerance: PositiveFraction = 0.02
+    """largest difference between expected and simulated weight of an asset"""
+    public_tolerance_bps: Bps = 150
+    """how much less than quoted a sale may return in an emergency, which is sent publicly"""
 
 
 class SendTable(Table):
     """How a transaction is followed: docs/sending.md."""
 
-    confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=1, description="blocks to wait for, the receipt's included; later cycles wait for finality"
-    )
-    finality_blocks: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        default=None,
-        description="depth at which a block counts as final; default: the node's block tag finalized",
-        examples=[64],
-    )
-    bump_after_s: Seconds = Field(default=45, description="waiting time after which the fee is raised")
-    give_up_after_s: Seconds = Field(
-        default=600,
-        description="waiting time after which the outcome is unknown; later cycles follow it",
-    )
-    private_patience_s: Seconds = Field(
-        default=180, description="waiting time for the private relay; after it the nonce is used up in public"
-    )
+    confirmations: Annotated[int, Field(ge=1, le=100)] = 1
+    """blocks to wait for, the receipt's included; later cycles wait for finality"""
+    finality_blocks: Annotated[int, Field(ge=1, le=100_000)] | None = Field(default=None, examples=[64])
+    """depth at which a block counts as final; default: the node's block tag finalized"""
+    bump_after_s: Seconds = 45
+    """waiting time after which the fee is raised"""
+    give_up_after_s: Seconds = 600
+    """waiting time after which the outcome is unknown; later cycles follow it"""
+    private_patience_s: Seconds = 180
+    """waiting time for the private relay; after it the nonce is used up in public"""
 
     @model_validator(mode="after")
     def _ordered(self) -> SendTable:
@@ -81,33 +70,25 @@ class SendTable(Table):
 class DailyTable(Table):
     """What 24 hours may use up, besides the vault's own limits."""
 
-    max_loss: PositiveFraction = Field(
-        default=0.03, description="part of NAV that trades may lose; a higher loss pauses the keeper"
-    )
-    max_turnover: Annotated[float, Field(gt=0, le=100)] = Field(
-        default=6.0, description="value that may be sold, in NAVs; planned trades wait when it is used up"
-    )
-    max_gas_eth: Annotated[float, Field(gt=0, le=1_000)] = Field(
-        default=1.0, description="native coin that gas may cost; planned trades wait when it is used up"
-    )
-    max_failures: Annotated[int, Field(ge=1, le=1_000)] = Field(
-        default=3, description="number of reverted calls that pauses the keeper"
-    )
+    max_loss: PositiveFraction = 0.03
+    """part of NAV that trades may lose; a higher loss pauses the keeper"""
+    max_turnover: Annotated[float, Field(gt=0, le=100)] = 6.0
+    """value that may be sold, in NAVs; planned trades wait when it is used up"""
+    max_gas_eth: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+    """native coin that gas may cost; planned trades wait when it is used up"""
+    max_failures: Annotated[int, Field(ge=1, le=1_000)] = 3
+    """number of reverted calls that pauses the keeper"""
 
 
 class FeedTable(Table):
     """A token's price feed, where the chain's address book does not know it or you know it better."""
 
-    symbol: str = Field(min_length=1, description="symbol of the token; the debt token has a feed too")
-    heartbeat_s: Seconds | None = Field(
-        default=None,
-        description="longest time between two answers; default: the address book's, else only the vault's age limit "
-        "counts",
-        examples=[3600],
-    )
-    grace_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
-        default=300, description="how late a heartbeat may be"
-    )
+    symbol: str = Field(min_length=1)
+    """symbol of the token; the debt token has a feed too"""
+    heartbeat_s: Seconds | None = Field(default=None, examples=[3600])
+    """longest time between two answers; default: the address book's, else only the vault's age limit counts"""
+    grace_s: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """how late a heartbeat may be"""
     deviation_bps: Bps | None = Field(
         default=None,
         description=f"price move that makes the feed answer; default: the address book's, else {DEVIATION_BPS}",
@@ -118,37 +99,30 @@ class FeedTable(Table):
         description="largest move believed within an hour without a second source, a fraction; it grows with the "
         "square root of time",
     )
-    description: str | None = Field(
-        default=None,
-        description="name that the feed must report; checked at the start",
-        examples=["LINK / USD"],
-    )
-    reference: str | None = Field(
-        default=None,
-        description='name on exchanges; default: WETH is ETH, WBTC and cbBTC are BTC, else the symbol; "": none',
-        examples=["LINK"],
-    )
+    description: str | None = Field(default=None, examples=["LINK / USD"])
+    """name that the feed must report; checked at the start"""
+    reference: str | None = Field(default=None, examples=["LINK"])
+    """name on exchanges; default: WETH is ETH, WBTC and cbBTC are BTC, else the symbol; "": none"""
 
 
 class OracleTable(Table):
     """When a price is believed: docs/prices.md."""
 
-    venues: tuple[Literal["coinbase", "kraken", "binance", "deribit"], ...] = Field(
-        default=("coinbase", "kraken", "binance", "deribit"),
-        description="exchanges that are asked for a second opinion; the keeper works without any",
+    venues: tuple[Literal["coinbase", "kraken", "binance", "deribit"], ...] = (
+        "coinbase",
+        "kraken",
+        "binance",
+        "deribit",
     )
-    disagreement_bps: Annotated[int, Field(ge=10, le=5_000)] = Field(
-        default=150,
-        description="distance from the median of all sources, beyond the feed's deviation, that only lets risk fall",
-    )
-    opinion_max_age_s: Seconds = Field(default=300, description="oldest opinion that counts")
-    twap_window_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
-        default=1_800, description="time over which a Uniswap pool's mean price is taken"
-    )
-    twap_min_depth_usd: Annotated[float, Field(ge=0)] = Field(
-        default=50_000.0,
-        description="smallest trade that moves a pool by one per cent if its price is to count",
-    )
+    """exchanges that are asked for a second opinion; the keeper works without any"""
+    disagreement_bps: Annotated[int, Field(ge=10, le=5_000)] = 150
+    """distance from the median of all sources, beyond the feed's deviation, that only lets risk fall"""
+    opinion_max_age_s: Seconds = 300
+    """oldest opinion that counts"""
+    twap_window_s: Annotated[int, Field(ge=60, le=86_400)] = 1_800
+    """time over which a Uniswap pool's mean price is taken"""
+    twap_min_depth_usd: Annotated[float, Field(ge=0)] = 50_000.0
+    """smallest trade that moves a pool by one per cent if its price is to count"""
     max_head_age_s: Annotated[int, Field(ge=15, le=86_400)] | None = Field(
         default=None,
         description="largest gap between the newest block and this machine's clock; "
@@ -157,13 +131,13 @@ class OracleTable(Table):
     )
     feeds: tuple[FeedTable, ...] = Field(
         default=(),
-        description="what is expected of each feed",
         examples=[
             FeedTable(
                 symbol="LINK", heartbeat_s=3600, deviation_bps=50, description="LINK / USD", reference="LINK"
             )
         ],
     )
+    """what is expected of each feed"""
 
     @model_validator(mode="after")
     def _once_each(self) -> OracleTable:

@@ -76,31 +76,27 @@ class Settings(BaseSettings):
         dotenv_filtering="only_existing",
         hide_input_in_errors=True,
         nested_model_default_partial_update=True,
+        use_attribute_docstrings=True,
     )
 
-    rpc_url: HttpUrls | None = Field(
-        default=None,
-        description="JSON-RPC address of the node; several, separated by commas, must agree",
-    )
-    rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = Field(
-        default=None,
-        description="number of nodes that must agree, of several at least 2; default: more than half of them",
-    )
-    chain_id: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="chain id that the node must report"
-    )
-    vault: Address | None = Field(default=None, description="address of the RiskParityVault")
-    quoter: Address | None = Field(
-        default=None, description="address of Uniswap's QuoterV2; default: the address book's"
-    )
-    multicall: Address = Field(default=CANONICAL_MULTICALL, description="address of Multicall3")
-    redemption_queue: Address | None = Field(
-        default=None, description="address of the vault's RedemptionQueue, if it has one"
-    )
-    address_book: Path | None = Field(
-        default=None, description="TOML file whose entries replace those of the built-in address book"
-    )
-    deribit_url: HttpUrl = Field(default=PUBLIC_URLS["deribit"], description="address of Deribit's API")
+    rpc_url: HttpUrls | None = None
+    """JSON-RPC address of the node; several, separated by commas, must agree"""
+    rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = None
+    """number of nodes that must agree, of several at least 2; default: more than half of them"""
+    chain_id: Annotated[int, Field(gt=0)] | None = None
+    """chain id that the node must report"""
+    vault: Address | None = None
+    """address of the RiskParityVault"""
+    quoter: Address | None = None
+    """address of Uniswap's QuoterV2; default: the address book's"""
+    multicall: Address = CANONICAL_MULTICALL
+    """address of Multicall3"""
+    redemption_queue: Address | None = None
+    """address of the vault's RedemptionQueue, if it has one"""
+    address_book: Path | None = None
+    """TOML file whose entries replace those of the built-in address book"""
+    deribit_url: HttpUrl = PUBLIC_URLS["deribit"]
+    """address of Deribit's API"""
     coinbase_url: HttpUrl | None = Field(
         default=None, description=f"address of Coinbase's API; default: {PUBLIC_URLS['coinbase']}"
     )
@@ -110,48 +106,33 @@ class Settings(BaseSettings):
     binance_url: HttpUrl | None = Field(
         default=None, description=f"address of Binance's API; default: {PUBLIC_URLS['binance']}"
     )
-    journal_url: JournalUrl = Field(
-        default="sqlite:///keeper.db", description="the journal: a SQLite file or a PostgreSQL database"
-    )
-    deployment: Path | None = Field(
-        default=None,
-        description="deployment file of a devnet; its node, chain id, addresses and key apply unless they are set",
-    )
-    config: Path | None = Field(
-        default=None,
-        description="strategy file; default: ./keeper.toml if it exists, else the built-in defaults",
-    )
-    keystore: Path | None = Field(default=None, description="encrypted keystore V3 file of the keeper's key")
-    keystore_password_file: Path | None = Field(
-        default=None,
-        description="file whose first line is the keystore's password; without it the terminal asks",
-    )
+    journal_url: JournalUrl = "sqlite:///keeper.db"
+    """the journal: a SQLite file or a PostgreSQL database"""
+    deployment: Path | None = None
+    """deployment file of a devnet; its node, chain id, addresses and key apply unless they are set"""
+    config: Path | None = None
+    """strategy file; default: ./keeper.toml if it exists, else the built-in defaults"""
+    keystore: Path | None = None
+    """encrypted keystore V3 file of the keeper's key"""
+    keystore_password_file: Path | None = None
+    """file whose first line is the keystore's password; without it the terminal asks"""
     private_key: SecretStr | None = Field(
         default=None, description=f"raw private key; accepted on chain id {DEVELOPMENT_CHAIN_ID} only"
     )
-    sender: Address | None = Field(
-        default=None, description="account of a simulation without a key, or of the remote signer"
-    )
-    signer_url: HttpUrl | None = Field(
-        default=None, description="remote signer (web3signer's eth_signTransaction) that holds the key"
-    )
-    private_rpc_url: HttpUrl | None = Field(
-        default=None, description="relay that keeps trades out of the public mempool"
-    )
-    pause_file: Path = Field(
-        default=Path("keeper.pause"), description="while this file exists, the keeper only deleverages"
-    )
-    lock_directory: Path | None = Field(
-        default=None,
-        description="directory of the locks that keep a second keeper from using the same key; default: "
-        "~/.local/state/keeper",
-    )
-    log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="format of log lines; auto is console on a terminal, else json"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="lowest level of log lines"
-    )
+    sender: Address | None = None
+    """account of a simulation without a key, or of the remote signer"""
+    signer_url: HttpUrl | None = None
+    """remote signer (web3signer's eth_signTransaction) that holds the key"""
+    private_rpc_url: HttpUrl | None = None
+    """relay that keeps trades out of the public mempool"""
+    pause_file: Path = Path("keeper.pause")
+    """while this file exists, the keeper only deleverages"""
+    lock_directory: Path | None = None
+    """directory of the locks that keep a second keeper from using the same key; default: ~/.local/state/keeper"""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """format of log lines; auto is console on a terminal, else json"""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """lowest level of log lines"""
 
     assets: tuple[AssetTable, ...] = Field(
         default=(
@@ -161,8 +142,8 @@ class Settings(BaseSettings):
             AssetTable(symbol="UNI", budget=0.25),
         ),
         min_length=1,
-        description="the risk assets",
     )
+    """the risk assets"""
     estimate: EstimateTable = EstimateTable()
     size: SizeTable = SizeTable()
     decision: DecisionTable = DecisionTable()

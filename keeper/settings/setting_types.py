@@ -16,7 +16,7 @@ Bps = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def repeated(names: tuple[str, ...]) -> str:

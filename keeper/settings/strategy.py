@@ -1,7 +1,8 @@
 """Declares what to hold and when to trade: type, range, default and meaning, one model per table.
 
-``make settings`` writes keeper.toml and the tables of docs/settings.md from here. A docstring becomes the heading of
-its table, a ``title`` begins a group of settings, ``examples`` fill what has no default.
+``make settings`` writes keeper.toml and the tables of docs/settings.md from here. The docstring of a model becomes the
+heading of its table, that of a field the setting's meaning. A ``title`` begins a group of settings, ``examples`` fill
+what has no default.
 """
 
 from __future__ import annotations
@@ -27,89 +28,66 @@ from keeper.settings.setting_types import (
 class AssetTable(Table):
     """What to hold."""
 
-    symbol: str = Field(min_length=1, description="symbol of the token, as the token itself reports it")
-    budget: PositiveFraction = Field(description="share of the portfolio's risk; all budgets sum to 1")
-    max_weight: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=1.5, description="highest value / NAV; the vault's own limit applies where it is lower"
-    )
-    max_share: PositiveFraction = Field(
-        default=1.0,
-        description="highest share of the value of all risk assets; the excess goes to the other assets",
-    )
+    symbol: str = Field(min_length=1)
+    """symbol of the token, as the token itself reports it"""
+    budget: PositiveFraction
+    """share of the portfolio's risk; all budgets sum to 1"""
+    max_weight: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """highest value / NAV; the vault's own limit applies where it is lower"""
+    max_share: PositiveFraction = 1.0
+    """highest share of the value of all risk assets; the excess goes to the other assets"""
     implied_underlying: Literal["BTC", "ETH"] | None = Field(
         default=None,
         description="option market of its implied volatility; an asset without one borrows the ratio of the most "
         "correlated asset that has one",
     )
-    implied_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.25, description="weight of implied volatility in the blend with historical volatility"
-    )
-    trade_cost_bps: Bps | None = Field(
-        default=None,
-        description="assumed cost of a trade before it is quoted; default: decision.trade_cost_bps",
-        examples=[60],
-    )
+    implied_weight: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """weight of implied volatility in the blend with historical volatility"""
+    trade_cost_bps: Bps | None = Field(default=None, examples=[60])
+    """assumed cost of a trade before it is quoted; default: decision.trade_cost_bps"""
 
 
 class EstimateTable(Table):
     """How risky the assets are: from prices to a covariance."""
 
-    bar_seconds: Literal[3600, 14400, 86400] = Field(
-        default=3600, title="Price bars", description="length of a bar"
-    )
-    history_s: Seconds = Field(default=120 * 86400, description="how far back prices are read")
-    min_bars: Annotated[int, Field(ge=2)] = Field(
-        default=504, description="lowest number of bars from which an asset is estimated"
-    )
-    max_gap_s: Seconds = Field(default=43200, description="longest gap that the last price fills")
+    bar_seconds: Literal[3600, 14400, 86400] = Field(default=3600, title="Price bars")
+    """length of a bar"""
+    history_s: Seconds = 120 * 86400
+    """how far back prices are read"""
+    min_bars: Annotated[int, Field(ge=2)] = 504
+    """lowest number of bars from which an asset is estimated"""
+    max_gap_s: Seconds = 43200
+    """longest gap that the last price fills"""
     volatility: Literal["ewma", "ewma_mix", "har"] = Field(
-        default="ewma_mix",
-        title="Historical volatility and correlation: docs/estimators.md",
-        description="estimator of volatility: one EWMA, the mean of several EWMAs, or log-HAR",
+        default="ewma_mix", title="Historical volatility and correlation: docs/estimators.md"
     )
-    correlation: Literal["ewma", "ewma_mix", "iterated"] = Field(
-        default="ewma_mix",
-        description="estimator of correlations; iterated is an EWMA of returns divided by their own volatility",
-    )
-    mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = Field(
-        default=(1.0, 5.0, 42.0), description="half-lives of ewma_mix, equally weighted"
-    )
-    volatility_half_life_days: HalfLife = Field(default=5.0, description="half-life of volatility under ewma")
-    correlation_half_life_days: HalfLife = Field(
-        default=21.0, description="half-life of correlation under ewma and iterated"
-    )
-    har_weights: Annotated[tuple[Weight, ...], Field(min_length=4, max_length=4)] = Field(
-        default=(0.25, 0.28, 0.21, 0.26),
-        description="exponents under har: of the variance of the last day, week, month and the whole history",
-    )
-    har_scale: Annotated[float, Field(gt=0, le=5)] = Field(
-        default=1.25, description="factor on the variance under har"
-    )
-    shrink: bool = Field(
-        default=False, description="whether correlations are shrunk towards their mean (Ledoit-Wolf 2004)"
-    )
-    volatility_floor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.05, description="lowest annualised volatility of an asset"
-    )
-    implied_blend: Literal["variance", "log"] = Field(
-        default="variance",
-        title="Implied volatility",
-        description="whether implied and historical volatility are averaged as variances or as logarithms",
-    )
-    implied_max_age_s: Seconds = Field(
-        default=10800, description="age beyond which implied volatility is stale"
-    )
-    implied_decay_s: Seconds = Field(
-        default=86400, description="time over which stale implied volatility loses its weight"
-    )
-    implied_ratio_min: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.5,
-        description="lowest plausible implied / historical volatility; a lower one can only raise the estimate",
-    )
-    implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = Field(
-        default=3.0,
-        description="highest plausible implied / historical volatility; a higher one can only raise the estimate",
-    )
+    """estimator of volatility: one EWMA, the mean of several EWMAs, or log-HAR"""
+    correlation: Literal["ewma", "ewma_mix", "iterated"] = "ewma_mix"
+    """estimator of correlations; iterated is an EWMA of returns divided by their own volatility"""
+    mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = (1.0, 5.0, 42.0)
+    """half-lives of ewma_mix, equally weighted"""
+    volatility_half_life_days: HalfLife = 5.0
+    """half-life of volatility under ewma"""
+    correlation_half_life_days: HalfLife = 21.0
+    """half-life of correlation under ewma and iterated"""
+    har_weights: Annotated[tuple[Weight, ...], Field(min_length=4, max_length=4)] = (0.25, 0.28, 0.21, 0.26)
+    """exponents under har: of the variance of the last day, week, month and the whole history"""
+    har_scale: Annotated[float, Field(gt=0, le=5)] = 1.25
+    """factor on the variance under har"""
+    shrink: bool = False
+    """whether correlations are shrunk towards their mean (Ledoit-Wolf 2004)"""
+    volatility_floor: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """lowest annualised volatility of an asset"""
+    implied_blend: Literal["variance", "log"] = Field(default="variance", title="Implied volatility")
+    """whether implied and historical volatility are averaged as variances or as logarithms"""
+    implied_max_age_s: Seconds = 10800
+    """age beyond which implied volatility is stale"""
+    implied_decay_s: Seconds = 86400
+    """time over which stale implied volatility loses its weight"""
+    implied_ratio_min: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """lowest plausible implied / historical volatility; a lower one can only raise the estimate"""
+    implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = 3.0
+    """highest plausible implied / historical volatility; a higher one can only raise the estimate"""
 
     @model_validator(mode="after")
     def _enough_history(self) -> EstimateTable:
@@ -123,20 +101,21 @@ class EstimateTable(Table):
 class ScenarioTable(Table):
     """Named joint losses of the collateral that the vault must survive. Repeat the table for more."""
 
-    name: str = Field(min_length=1, description="name on the screen")
-    loss: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="fraction of the collateral's value lost at once"
-    )
+    name: str = Field(min_length=1)
+    """name on the screen"""
+    loss: Annotated[float, Field(gt=0, lt=1)]
+    """fraction of the collateral's value lost at once"""
 
 
 class GroupTable(Table):
     """Groups of assets with a common cap; groups may overlap."""
 
-    name: str = Field(min_length=1, description="name on the screen")
-    symbols: tuple[str, ...] = Field(min_length=1, description="assets of the group")
-    max_share: PositiveFraction = Field(
-        description="highest share of the group in the value of all risk assets"
-    )
+    name: str = Field(min_length=1)
+    """name on the screen"""
+    symbols: tuple[str, ...] = Field(min_length=1)
+    """assets of the group"""
+    max_share: PositiveFraction
+    """highest share of the group in the value of all risk assets"""
 
 
 class SizeTable(Table):
@@ -144,69 +123,49 @@ class SizeTable(Table):
 
     allocation: Literal[
         "risk_parity", "inverse_volatility", "equal_weight", "minimum_variance", "hierarchical_risk_parity"
-    ] = Field(
-        default="risk_parity",
-        description="how capital is divided among the assets; only risk_parity uses the budgets",
-    )
-    target_volatility: Annotated[float, Field(gt=0, le=3)] = Field(
-        default=0.80, description="annualised volatility of the target portfolio; 0.80 is 80 %"
-    )
-    max_leverage: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=2.0, description="highest gross value / NAV; the vault's own limit applies where it is lower"
-    )
-    idle_buffer: Fraction = Field(default=0.01, description="part of NAV kept as cash")
-    min_health_factor: HealthFactor = Field(
-        default=1.40,
-        title="Health factor, also after the stress loss",
-        description="lowest health factor of the target; the vault's own floor applies where it is higher",
-    )
-    stress_health_factor: Annotated[float, Field(ge=1, le=10)] = Field(
-        default=1.05,
-        description="health factor left after the stress loss: the worst of stress_sigmas, history and scenarios",
-    )
-    stress_sigmas: Annotated[float, Field(ge=0, le=30)] = Field(
-        default=6.0, description="stress loss in standard deviations over time_to_act_s"
-    )
-    time_to_act_s: Seconds = Field(
-        default=86400,
-        description="longest time until somebody deleverages; period of the history's worst loss",
-    )
-    max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(
-        default=0.25,
-        title="Lending market",
-        description="highest borrow rate after our own borrowing, a fraction per year",
-    )
-    max_utilisation: PositiveFraction = Field(
-        default=0.92, description="highest utilisation of the debt reserve after our own borrowing"
-    )
-    market_share: PositiveFraction = Field(
-        default=0.10, description="largest part of a reserve's free liquidity or cap that we take"
-    )
-    scenarios: tuple[ScenarioTable, ...] = Field(
-        default=(ScenarioTable(name="12 March 2020, one day", loss=0.50),),
-        description="named joint losses of the collateral that the vault must survive",
-    )
+    ] = "risk_parity"
+    """how capital is divided among the assets; only risk_parity uses the budgets"""
+    target_volatility: Annotated[float, Field(gt=0, le=3)] = 0.80
+    """annualised volatility of the target portfolio; 0.80 is 80 %"""
+    max_leverage: Annotated[float, Field(gt=0, le=10)] = 2.0
+    """highest gross value / NAV; the vault's own limit applies where it is lower"""
+    idle_buffer: Fraction = 0.01
+    """part of NAV kept as cash"""
+    min_health_factor: HealthFactor = Field(default=1.40, title="Health factor, also after the stress loss")
+    """lowest health factor of the target; the vault's own floor applies where it is higher"""
+    stress_health_factor: Annotated[float, Field(ge=1, le=10)] = 1.05
+    """health factor left after the stress loss: the worst of stress_sigmas, history and scenarios"""
+    stress_sigmas: Annotated[float, Field(ge=0, le=30)] = 6.0
+    """stress loss in standard deviations over time_to_act_s"""
+    time_to_act_s: Seconds = 86400
+    """longest time until somebody deleverages; period of the history's worst loss"""
+    max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(default=0.25, title="Lending market")
+    """highest borrow rate after our own borrowing, a fraction per year"""
+    max_utilisation: PositiveFraction = 0.92
+    """highest utilisation of the debt reserve after our own borrowing"""
+    market_share: PositiveFraction = 0.10
+    """largest part of a reserve's free liquidity or cap that we take"""
+    scenarios: tuple[ScenarioTable, ...] = (ScenarioTable(name="12 March 2020, one day", loss=0.50),)
+    """named joint losses of the collateral that the vault must survive"""
     groups: tuple[GroupTable, ...] = Field(
-        default=(),
-        description="groups of assets with a common cap",
-        examples=[GroupTable(name="defi", symbols=("LINK", "UNI"), max_share=0.5)],
+        default=(), examples=[GroupTable(name="defi", symbols=("LINK", "UNI"), max_share=0.5)]
     )
+    """groups of assets with a common cap"""
 
 
 class UrgencyTable(Table):
     """What one urgency may cost. A more urgent one may cost more."""
 
-    max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)] = Field(description="highest gas price")
-    max_slippage_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
-        description="highest loss of a swap against the oracle price, fees included"
-    )
-    max_trade: Annotated[float, Field(gt=0, le=20)] = Field(
-        description="highest sum of absolute weight changes in one cycle, in NAVs"
-    )
-    cooldown_s: Annotated[int, Field(ge=0)] = Field(description="shortest time since the last rebalance")
-    recentring: PositiveFraction = Field(
-        description="part of the distance to the target that one rebalance covers"
-    )
+    max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)]
+    """highest gas price"""
+    max_slippage_bps: Annotated[int, Field(ge=1, le=2_000)]
+    """highest loss of a swap against the oracle price, fees included"""
+    max_trade: Annotated[float, Field(gt=0, le=20)]
+    """highest sum of absolute weight changes in one cycle, in NAVs"""
+    cooldown_s: Annotated[int, Field(ge=0)]
+    """shortest time since the last rebalance"""
+    recentring: PositiveFraction
+    """part of the distance to the target that one rebalance covers"""
 
 
 class UrgenciesTable(Table):
@@ -243,90 +202,58 @@ class DecisionTable(Table):
     triggers: Annotated[
         tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...],
         Field(min_length=1),
-    ] = Field(
-        default=("tracking_error", "risk_share", "age"),
-        title="Reasons to trade",
-        description="reasons to trade, besides the health factor's, which are always checked",
-    )
-    risk_share_band: PositiveFraction = Field(
-        default=0.08,
-        description="largest distance of an asset's share of risk from its target (0.08: 8 points)",
-    )
-    out_of_band: PositiveFraction = Field(
-        default=0.24,
-        description="distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor",
-    )
-    tracking_error_band: PositiveFraction = Field(
-        default=0.08, description="highest tracking error against the target, a year (0.08: 8 %)"
-    )
-    volatility_band: PositiveFraction = Field(
-        default=0.15, description="largest distance of volatility from its target, as a part of the target"
-    )
-    leverage_band: PositiveFraction = Field(
-        default=0.15, description="largest distance of leverage from its target, as a part of the target"
-    )
-    max_age_s: Seconds = Field(default=14 * 86400, description="longest time since the last rebalance")
-    max_redemption_wait_s: Seconds = Field(
-        default=86_400,
-        description="longest wait of a queued redemption; after it cash is freed as OUT_OF_BAND at any benefit",
-    )
-    alert_health_factor: HealthFactor = Field(
-        default=1.30, title="Health factor", description="below it a trade is OUT_OF_BAND"
-    )
-    act_health_factor: HealthFactor = Field(
-        default=1.20, description="below it the keeper deleverages at once (RIPCORD)"
-    )
-    safe_health_factor: HealthFactor = Field(
-        default=1.45, description="health factor that a RIPCORD restores"
-    )
+    ] = Field(default=("tracking_error", "risk_share", "age"), title="Reasons to trade")
+    """reasons to trade, besides the health factor's, which are always checked"""
+    risk_share_band: PositiveFraction = 0.08
+    """largest distance of an asset's share of risk from its target (0.08: 8 points)"""
+    out_of_band: PositiveFraction = 0.24
+    """distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor"""
+    tracking_error_band: PositiveFraction = 0.08
+    """highest tracking error against the target, a year (0.08: 8 %)"""
+    volatility_band: PositiveFraction = 0.15
+    """largest distance of volatility from its target, as a part of the target"""
+    leverage_band: PositiveFraction = 0.15
+    """largest distance of leverage from its target, as a part of the target"""
+    max_age_s: Seconds = 14 * 86400
+    """longest time since the last rebalance"""
+    max_redemption_wait_s: Seconds = 86_400
+    """longest wait of a queued redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
+    alert_health_factor: HealthFactor = Field(default=1.30, title="Health factor")
+    """below it a trade is OUT_OF_BAND"""
+    act_health_factor: HealthFactor = 1.20
+    """below it the keeper deleverages at once (RIPCORD)"""
+    safe_health_factor: HealthFactor = 1.45
+    """health factor that a RIPCORD restores"""
     rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
         default="ellipsoid",
         title="How far to trade",
         description="where a planned trade stops: at the target, where the next part costs more than it is worth, or "
         "at tracking_error_left",
     )
-    tracking_error_left: Fraction = Field(
-        default=0.5,
-        description="part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves",
-    )
-    min_trade_usd: Annotated[float, Field(ge=0)] = Field(
-        default=100.0,
-        description="smallest trade; out of band a smaller one is made if it is worth more than it costs",
-    )
+    tracking_error_left: Fraction = 0.5
+    """part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves"""
+    min_trade_usd: Annotated[float, Field(ge=0)] = 100.0
+    """smallest trade; out of band a smaller one is made if it is worth more than it costs"""
     risk_aversion: Annotated[float, Field(gt=0, le=100)] = Field(
-        default=4.0,
-        title="Benefit and cost of a trade",
-        description="what one unit of variance costs per year, in the benefit of a trade",
+        default=4.0, title="Benefit and cost of a trade"
     )
-    horizon_s: Seconds = Field(
-        default=30 * 86400,
-        description="time over which the benefit of a trade counts; also the horizon of implied volatility",
-    )
-    trade_cost_bps: Bps = Field(
-        default=40, description="assumed cost of a trade before it is quoted, of its value"
-    )
-    learn_costs: bool = Field(
-        default=True, description="whether the costs of executed trades correct trade_cost_bps, by asset"
-    )
-    pool_costs: bool = Field(
-        default=True,
-        description="whether the depth of the pools, where it is known, takes the place of trade_cost_bps",
-    )
-    rebalance_gas: Annotated[int, Field(ge=21_000)] = Field(
-        default=2_500_000, description="assumed gas of a rebalance before it is simulated"
-    )
-    patience_s: Seconds = Field(
-        default=6 * 3600,
-        description="time beyond max_age_s after which a ROUTINE trade may pay the gas price of out_of_band",
-    )
-    gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(
-        default=1.0,
-        title="Safety",
-        description="native coin that the keeper keeps for a deleveraging; below it leverage is not raised",
-    )
-    max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = Field(
-        default=150, description="largest gap between the vault's price feed and the lending market's oracle"
-    )
+    """what one unit of variance costs per year, in the benefit of a trade"""
+    horizon_s: Seconds = 30 * 86400
+    """time over which the benefit of a trade counts; also the horizon of implied volatility"""
+    trade_cost_bps: Bps = 40
+    """assumed cost of a trade before it is quoted, of its value"""
+    learn_costs: bool = True
+    """whether the costs of executed trades correct trade_cost_bps, by asset"""
+    pool_costs: bool = True
+    """whether the depth of the pools, where it is known, takes the place of trade_cost_bps"""
+    rebalance_gas: Annotated[int, Field(ge=21_000)] = 2_500_000
+    """assumed gas of a rebalance before it is simulated"""
+    patience_s: Seconds = 6 * 3600
+    """time beyond max_age_s after which a ROUTINE trade may pay the gas price of out_of_band"""
+    gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(default=1.0, title="Safety")
+    """native coin that the keeper keeps for a deleveraging; below it leverage is not raised"""
+    max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = 150
+    """largest gap between the vault's price feed and the lending market's oracle"""
     urgency: UrgenciesTable = UrgenciesTable()
 
     @model_validator(mode="after")

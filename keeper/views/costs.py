@@ -31,16 +31,14 @@ class TradedCosts:
 
 TRADED_COSTS = View[TradedCosts](
     "traded_costs",
-    (
-        Field("symbol", unit.TEXT, "The asset."),
-        Field("trades", unit.COUNT, "Swaps of it in the journal."),
-        Field("value_usd", unit.DOLLARS, "Their value."),
-        Field("fees_bps", unit.BPS, "Fees of the pools."),
-        Field("quoted_bps", unit.BPS, "Cost by the quoter, against the feeds."),
-        Field("simulated_bps", unit.BPS, "Cost in the simulation; null if no node reported it."),
-        Field("realised_bps", unit.BPS, "Cost on chain."),
-        Field("worst_bps", unit.BPS, "Highest realised cost of a single swap."),
-    ),
+    symbol=Field(unit.TEXT, "The asset."),
+    trades=Field(unit.COUNT, "Swaps of it in the journal."),
+    value_usd=Field(unit.DOLLARS, "Their value."),
+    fees_bps=Field(unit.BPS, "Fees of the pools."),
+    quoted_bps=Field(unit.BPS, "Cost by the quoter, against the feeds."),
+    simulated_bps=Field(unit.BPS, "Cost in the simulation; null if no node reported it."),
+    realised_bps=Field(unit.BPS, "Cost on chain."),
+    worst_bps=Field(unit.BPS, "Highest realised cost of a single swap."),
 )
 
 
@@ -99,18 +97,16 @@ class CountedCost:
 
 COUNTED_COST = View[CountedCost](
     "trade_costs",
-    (
-        Field("symbol", unit.TEXT, "The asset."),
-        Field("assumed_bps", unit.BPS, "Cost by the settings."),
-        Field("source", unit.TEXT, "`pools` if `expected_bps` comes from their depth, else `assumed`."),
-        Field("size_usd", unit.DOLLARS, "Size of the trade that was considered.", source="pools.size_usd"),
-        Field("linear_bps", unit.BPS, "Cost at any size: the lowest fee.", source="pools.linear_bps"),
-        Field("impact_bps", unit.BPS, "Price impact of that size.", source="pools.impact_bps"),
-        Field("trades", unit.COUNT, "Swaps that were learned from."),
-        Field("realised_bps", unit.BPS, "Weighted mean cost of those swaps.", source="learned.realised_bps"),
-        Field("fees_bps", unit.BPS, "Weighted mean fee of those swaps.", source="learned.fees_bps"),
-        Field("expected_bps", unit.BPS, "The cost that the decision counted with."),
-    ),
+    symbol=Field(unit.TEXT, "The asset."),
+    assumed_bps=Field(unit.BPS, "Cost by the settings."),
+    source=Field(unit.TEXT, "`pools` if `expected_bps` comes from their depth, else `assumed`."),
+    size_usd=Field(unit.DOLLARS, "Size of the trade that was considered.", "pools.size_usd"),
+    linear_bps=Field(unit.BPS, "Cost at any size: the lowest fee.", "pools.linear_bps"),
+    impact_bps=Field(unit.BPS, "Price impact of that size.", "pools.impact_bps"),
+    trades=Field(unit.COUNT, "Swaps that were learned from."),
+    realised_bps=Field(unit.BPS, "Weighted mean cost of those swaps.", "learned.realised_bps"),
+    fees_bps=Field(unit.BPS, "Weighted mean fee of those swaps.", "learned.fees_bps"),
+    expected_bps=Field(unit.BPS, "The cost that the decision counted with."),
 )
 
 

@@ -54,117 +54,84 @@ def _verdict(gate: Gate) -> str:
 
 VOLATILITY = View[AssetRisk](
     "volatility",
-    (
-        Field("historical", unit.FRACTION, "From the price history, a year."),
-        Field("implied", unit.FRACTION, "From options, a year; null without a quote."),
-        Field("blended", unit.FRACTION, "The forecast that is used, a year."),
-    ),
+    historical=Field(unit.FRACTION, "From the price history, a year."),
+    implied=Field(unit.FRACTION, "From options, a year; null without a quote."),
+    blended=Field(unit.FRACTION, "The forecast that is used, a year."),
 )
 ASSET = View[AssetRow](
     "assets",
-    (
-        *lifted(HOLDING, "holding"),
-        Field("volatility", nested(VOLATILITY), "Volatility of the asset.", source="risk"),
-        Field("bars", unit.COUNT, "Price bars behind the estimate.", source="risk.bars"),
-        Field(
-            "implied_weight", unit.SHARE, "Weight of the implied volatility.", source="risk.implied_weight"
-        ),
-        Field("provenance", unit.TEXT, "How the volatility was estimated.", source="risk.provenance"),
-        Field(
-            "target_weight",
-            unit.FRACTION,
-            "Target.",
-            source=lambda row: row.conclusions.target.weights[row.place],
-        ),
-        Field("risk_share", unit.FRACTION, "Its share of the portfolio's risk."),
-        Field(
-            "target_risk_share",
-            unit.FRACTION,
-            "That share at the target.",
-            source=lambda row: row.conclusions.target.risk_shares[row.place],
-        ),
-        Field(
-            "budget",
-            unit.FRACTION,
-            "Risk budget.",
-            source=lambda row: row.conclusions.target.budgets[row.place],
-        ),
+    **lifted(HOLDING, "holding"),
+    volatility=Field(nested(VOLATILITY), "Volatility of the asset.", "risk"),
+    bars=Field(unit.COUNT, "Price bars behind the estimate.", "risk.bars"),
+    implied_weight=Field(unit.SHARE, "Weight of the implied volatility.", "risk.implied_weight"),
+    provenance=Field(unit.TEXT, "How the volatility was estimated.", "risk.provenance"),
+    target_weight=Field(unit.FRACTION, "Target.", lambda row: row.conclusions.target.weights[row.place]),
+    risk_share=Field(unit.FRACTION, "Its share of the portfolio's risk."),
+    target_risk_share=Field(
+        unit.FRACTION, "That share at the target.", lambda row: row.conclusions.target.risk_shares[row.place]
     ),
+    budget=Field(unit.FRACTION, "Risk budget.", lambda row: row.conclusions.target.budgets[row.place]),
 )
 COVARIANCE = View[RiskModel](
     "covariance",
-    (
-        Field("symbols", unit.TEXTS, "Order of rows and columns."),
-        Field("matrix", unit.MATRIX, "Covariance forecast of log returns, a year.", source="covariance"),
-    ),
+    symbols=Field(unit.TEXTS, "Order of rows and columns."),
+    matrix=Field(unit.MATRIX, "Covariance forecast of log returns, a year.", "covariance"),
 )
 BOUND = View[Bound](
     "bounds",
-    (
-        Field("name", unit.TEXT, "Name of the bound (exit-codes.md)."),
-        Field("leverage", unit.RATIO, "Leverage at which it binds; null if it never does."),
-        Field("detail", unit.TEXT, "How it was computed."),
-    ),
+    name=Field(unit.TEXT, "Name of the bound (exit-codes.md)."),
+    leverage=Field(unit.RATIO, "Leverage at which it binds; null if it never does."),
+    detail=Field(unit.TEXT, "How it was computed."),
 )
 GATE = View[Gate](
     "gates",
-    (
-        Field("name", unit.TEXT, "Name of the gate (exit-codes.md)."),
-        Field("kind", unit.TEXT, "`trigger`, `limit` or `levering`."),
-        Field("urgency", unit.TEXT, "Urgency at which it was judged."),
-        Field("value", unit.NUMBER, "The number that was judged."),
-        Field("limit", unit.NUMBER, "The number that it was compared with."),
-        Field("passed", unit.FLAG, "Of a trigger: it fired. Of a limit: it holds."),
-        Field("detail", unit.TEXT, "What the numbers are."),
-        Field("verdict", unit.TEXT, "On the screen: fired, quiet, pass or STOP.", source=_verdict),
-    ),
+    name=Field(unit.TEXT, "Name of the gate (exit-codes.md)."),
+    kind=Field(unit.TEXT, "`trigger`, `limit` or `levering`."),
+    urgency=Field(unit.TEXT, "Urgency at which it was judged."),
+    value=Field(unit.NUMBER, "The number that was judged."),
+    limit=Field(unit.NUMBER, "The number that it was compared with."),
+    passed=Field(unit.FLAG, "Of a trigger: it fired. Of a limit: it holds."),
+    detail=Field(unit.TEXT, "What the numbers are."),
+    verdict=Field(unit.TEXT, "On the screen: fired, quiet, pass or STOP.", _verdict),
 )
 OPINION = View[OpinionRow](
     "opinions",
-    (
-        Field("symbol", unit.TEXT, "The asset.", source="opinion.symbol"),
-        Field("source", unit.TEXT, "Pool, exchange or index.", source="opinion.source"),
-        Field("price_usd", unit.PRICE, "Its price; null if it has none.", source="opinion.price_usd"),
-        Field("gap_bps", unit.GAP, "Distance of that price from the feed's."),
-        Field("observed_at", unit.TIME, "When that price was true.", source="opinion.observed_at"),
-        Field("reason", unit.TEXT, "Why there is no price.", source="opinion.reason"),
-    ),
+    symbol=Field(unit.TEXT, "The asset.", "opinion.symbol"),
+    source=Field(unit.TEXT, "Pool, exchange or index.", "opinion.source"),
+    price_usd=Field(unit.PRICE, "Its price; null if it has none.", "opinion.price_usd"),
+    gap_bps=Field(unit.GAP, "Distance of that price from the feed's."),
+    observed_at=Field(unit.TIME, "When that price was true.", "opinion.observed_at"),
+    reason=Field(unit.TEXT, "Why there is no price.", "opinion.reason"),
 )
 TARGET = View[TargetPortfolio](
     "target",
-    (
-        Field("target_leverage", unit.RATIO, "Leverage of the target.", source="leverage"),
-        Field("binding", unit.TEXT, "The bound that set the target's leverage."),
-        Field("binding_caps", unit.TEXTS, "Caps that changed the target weights."),
-        Field("bounds", nested_list(BOUND), "Every bound on leverage."),
-        Field("target_health_factor", unit.RATIO, "Health factor at the target.", source="health_factor"),
-        Field("target_volatility", unit.FRACTION, "Volatility at the target, a year.", source="volatility"),
-        Field("unit_volatility", unit.FRACTION, "Volatility of the target at leverage 1, a year."),
-    ),
+    target_leverage=Field(unit.RATIO, "Leverage of the target.", "leverage"),
+    binding=Field(unit.TEXT, "The bound that set the target's leverage."),
+    binding_caps=Field(unit.TEXTS, "Caps that changed the target weights."),
+    bounds=Field(nested_list(BOUND), "Every bound on leverage."),
+    target_health_factor=Field(unit.RATIO, "Health factor at the target.", "health_factor"),
+    target_volatility=Field(unit.FRACTION, "Volatility at the target, a year.", "volatility"),
+    unit_volatility=Field(unit.FRACTION, "Volatility of the target at leverage 1, a year."),
 )
 DECISION = View[Decision](
     "decision",
-    (
-        Field("action", unit.TEXT, "HOLD, REBALANCE, ITERATE or RIPCORD."),
-        Field("urgency", unit.TEXT, "ROUTINE, OUT_OF_BAND or EMERGENCY."),
-        Field("volatility", unit.FRACTION, "Present volatility, a year.", source="current.volatility"),
-        Field(
-            "triggers",
-            unit.TEXTS,
-            "Triggers that fired.",
-            source=lambda it: [gate.name for gate in it.gates if gate.kind == "trigger" and gate.passed],
-        ),
-        Field(
-            "failed_gates",
-            unit.TEXTS,
-            "Limits that do not hold.",
-            source=lambda it: [gate.name for gate in it.gates if gate.kind != "trigger" and not gate.passed],
-        ),
-        Field("gates", nested_list(GATE), "Every trigger and limit that was judged."),
-        Field("benefit_usd", unit.USD, "What the considered trade is worth."),
-        Field("expected_cost_usd", unit.USD, "What it was expected to cost when it was considered."),
-        Field("remaining", unit.NAVS, "Weight changes left for later cycles, summed."),
+    action=Field(unit.TEXT, "HOLD, REBALANCE, ITERATE or RIPCORD."),
+    urgency=Field(unit.TEXT, "ROUTINE, OUT_OF_BAND or EMERGENCY."),
+    volatility=Field(unit.FRACTION, "Present volatility, a year.", "current.volatility"),
+    triggers=Field(
+        unit.TEXTS,
+        "Triggers that fired.",
+        lambda it: [gate.name for gate in it.gates if gate.kind == "trigger" and gate.passed],
     ),
+    failed_gates=Field(
+        unit.TEXTS,
+        "Limits that do not hold.",
+        lambda it: [gate.name for gate in it.gates if gate.kind != "trigger" and not gate.passed],
+    ),
+    gates=Field(nested_list(GATE), "Every trigger and limit that was judged."),
+    benefit_usd=Field(unit.USD, "What the considered trade is worth."),
+    expected_cost_usd=Field(unit.USD, "What it was expected to cost when it was considered."),
+    remaining=Field(unit.NAVS, "Weight changes left for later cycles, summed."),
 )
 
 

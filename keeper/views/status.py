@@ -34,25 +34,19 @@ class VaultStatus:
 
 IN_FLIGHT = View[InFlight](
     "in_flight",
-    (
-        Field("intent_id", unit.TEXT, "Id of the intent in the journal."),
-        Field("status", unit.TEXT, "State of the intent (sending.md)."),
-        Field("epoch", unit.INTEGER, "Epoch of the vault at the decision."),
-        Field("since", unit.TIME, "When it was decided."),
-    ),
+    intent_id=Field(unit.TEXT, "Id of the intent in the journal."),
+    status=Field(unit.TEXT, "State of the intent (sending.md)."),
+    epoch=Field(unit.INTEGER, "Epoch of the vault at the decision."),
+    since=Field(unit.TIME, "When it was decided."),
 )
-RECORD_SUMMARY = View[DecisionRecord]("record summary", tuple(RECORD.by_name[name] for name in SUMMARY))
+RECORD_SUMMARY = View[DecisionRecord]("record summary", **{name: RECORD.fields[name] for name in SUMMARY})
 STATUS = View[VaultStatus](
     "status",
-    (
-        *lifted(VAULT, "snapshot"),
-        Field(
-            "assets", nested_list(HOLDING), "Every risk asset.", source=lambda it: holding_rows(it.snapshot)
-        ),
-        Field("nodes", nested_list(NODE), "What was asked of each node."),
-        Field("quorum", unit.COUNT, "How many nodes must agree."),
-        Field("pause_state", nested(PAUSE_STATE), "Pauses and daily budgets.", source="pause_report"),
-        Field("in_flight", nested_list(IN_FLIGHT), "Transactions without a final outcome."),
-        Field("last_record", nested(RECORD_SUMMARY), "The newest record of the journal.", source="last"),
-    ),
+    **lifted(VAULT, "snapshot"),
+    assets=Field(nested_list(HOLDING), "Every risk asset.", lambda it: holding_rows(it.snapshot)),
+    nodes=Field(nested_list(NODE), "What was asked of each node."),
+    quorum=Field(unit.COUNT, "How many nodes must agree."),
+    pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
+    in_flight=Field(nested_list(IN_FLIGHT), "Transactions without a final outcome."),
+    last_record=Field(nested(RECORD_SUMMARY), "The newest record of the journal.", "last"),
 )

@@ -65,150 +65,89 @@ def _oldest_request(snapshot: MarketSnapshot) -> int | None:
 
 BLOCK = View[Block](
     "block",
-    (
-        Field("chain_id", unit.INTEGER, "Chain id."),
-        Field("number", unit.COUNT, "Number of the block that everything was read at."),
-        Field("hash", unit.TEXT, "Hash of that block."),
-        Field("timestamp", unit.TIME, "Time of that block."),
-    ),
+    chain_id=Field(unit.INTEGER, "Chain id."),
+    number=Field(unit.COUNT, "Number of the block that everything was read at."),
+    hash=Field(unit.TEXT, "Hash of that block."),
+    timestamp=Field(unit.TIME, "Time of that block."),
 )
 NODE = View[NodeUse](
     "nodes",
-    (
-        Field("endpoint", unit.TEXT, "Address of the node, masked."),
-        Field("round_trips", unit.COUNT, "HTTP requests to this node."),
-        Field("bytes_received", unit.BYTES, "Bytes of its answers."),
-        Field("note", unit.TEXT, "Why the node was left out of the last read; empty if it was used."),
-    ),
+    endpoint=Field(unit.TEXT, "Address of the node, masked."),
+    round_trips=Field(unit.COUNT, "HTTP requests to this node."),
+    bytes_received=Field(unit.BYTES, "Bytes of its answers."),
+    note=Field(unit.TEXT, "Why the node was left out of the last read; empty if it was used."),
 )
 REDEMPTIONS = View[MarketSnapshot](
     "redemptions",
-    (
-        Field(
-            "pending_shares", unit.RAW, "Shares in the redemption queue.", source="redemptions.pending_shares"
-        ),
-        Field(
-            "value_usd",
-            unit.USD,
-            "What the vault pays for them at its present share price.",
-            source=queued_usd,
-        ),
-        Field(
-            "missing_usd",
-            unit.USD,
-            "The part of `value_usd` that is not idle in the vault.",
-            source=missing_usd,
-        ),
-        Field(
-            "since", unit.TIME, "Time of the oldest request; null if nobody waits.", source=_oldest_request
-        ),
-    ),
+    pending_shares=Field(unit.RAW, "Shares in the redemption queue.", "redemptions.pending_shares"),
+    value_usd=Field(unit.USD, "What the vault pays for them at its present share price.", queued_usd),
+    missing_usd=Field(unit.USD, "The part of `value_usd` that is not idle in the vault.", missing_usd),
+    since=Field(unit.TIME, "Time of the oldest request; null if nobody waits.", _oldest_request),
 )
 KEEPER = View[MarketSnapshot](
     "keeper",
-    (
-        Field("address", unit.TEXT, "Account of the keeper's key.", source="keeper_address"),
-        Field(
-            "balance_eth", unit.ETH, "Its balance for gas.", source=lambda shot: shot.keeper_balance_wei / WAD
-        ),
-        Field("has_role", unit.FLAG, "Whether it may rebalance the vault.", source="keeper_has_role"),
-    ),
+    address=Field(unit.TEXT, "Account of the keeper's key.", "keeper_address"),
+    balance_eth=Field(unit.ETH, "Its balance for gas.", lambda shot: shot.keeper_balance_wei / WAD),
+    has_role=Field(unit.FLAG, "Whether it may rebalance the vault.", "keeper_has_role"),
 )
 HOLDING = View[HoldingRow](
     "assets of the vault",
-    (
-        Field("symbol", unit.TEXT, "The asset.", source="feed.symbol"),
-        Field("price_usd", unit.PRICE, "Price of its feed.", source="feed.price_usd"),
-        Field("price_age_s", unit.SECONDS, "Age of that price at the block."),
-        Field(
-            "price_trust", unit.TRUST, "Use of the price: FRESH, STALE, SUSPECT or DEAD.", source="feed.trust"
-        ),
-        Field(
-            "price_rule",
-            unit.TEXT,
-            "The rule of prices.md that it broke; empty if FRESH.",
-            source="feed.rule",
-        ),
-        Field("value_usd", unit.USD, "Value held."),
-        Field("weight", unit.FRACTION, "Value / NAV."),
-    ),
+    symbol=Field(unit.TEXT, "The asset.", "feed.symbol"),
+    price_usd=Field(unit.PRICE, "Price of its feed.", "feed.price_usd"),
+    price_age_s=Field(unit.SECONDS, "Age of that price at the block."),
+    price_trust=Field(unit.TRUST, "Use of the price: FRESH, STALE, SUSPECT or DEAD.", "feed.trust"),
+    price_rule=Field(unit.TEXT, "The rule of prices.md that it broke; empty if FRESH.", "feed.rule"),
+    value_usd=Field(unit.USD, "Value held."),
+    weight=Field(unit.FRACTION, "Value / NAV."),
 )
 PORTFOLIO = View[Portfolio](
     "portfolio",
-    (
-        Field("nav_usd", unit.USD, "Net asset value."),
-        Field("cash_usd", unit.USD, "Value of the cash, idle or supplied."),
-        Field("debt_usd", unit.USD, "Value of the debt."),
-        Field("leverage", unit.RATIO, "Value of the risk assets / NAV."),
-        Field("health_factor", unit.RATIO, "Aave's health factor; null without debt."),
-    ),
+    nav_usd=Field(unit.USD, "Net asset value."),
+    cash_usd=Field(unit.USD, "Value of the cash, idle or supplied."),
+    debt_usd=Field(unit.USD, "Value of the debt."),
+    leverage=Field(unit.RATIO, "Value of the risk assets / NAV."),
+    health_factor=Field(unit.RATIO, "Aave's health factor; null without debt."),
 )
 VAULT = View[MarketSnapshot](
     "vault",
-    (
-        Field("block", nested(BLOCK), "The block that was read."),
-        Field("vault", unit.TEXT, "Address of the vault.", source="vault.address"),
-        Field("epoch", unit.INTEGER, "Epoch of the vault.", source="vault.epoch"),
-        Field(
-            "last_rebalance",
-            unit.TIME,
-            "Time of its last rebalance; null if none.",
-            source=lambda shot: shot.vault.last_rebalance or None,
-        ),
-        *lifted(PORTFOLIO, portfolio),
-        Field(
-            "redemptions",
-            nested(REDEMPTIONS),
-            "The redemption queue; null without one.",
-            source=lambda shot: None if shot.redemptions is None else shot,
-        ),
-        Field("keeper", nested(KEEPER), "The keeper's own account.", source=lambda shot: shot),
+    block=Field(nested(BLOCK), "The block that was read."),
+    vault=Field(unit.TEXT, "Address of the vault.", "vault.address"),
+    epoch=Field(unit.INTEGER, "Epoch of the vault.", "vault.epoch"),
+    last_rebalance=Field(
+        unit.TIME, "Time of its last rebalance; null if none.", lambda shot: shot.vault.last_rebalance or None
     ),
+    **lifted(PORTFOLIO, portfolio),
+    redemptions=Field(
+        nested(REDEMPTIONS),
+        "The redemption queue; null without one.",
+        lambda shot: None if shot.redemptions is None else shot,
+    ),
+    keeper=Field(nested(KEEPER), "The keeper's own account.", lambda shot: shot),
 )
 PAUSE = View[Pause](
     "pauses",
-    (
-        Field("by", unit.TEXT, "Where the pause is kept: JOURNAL or FILE."),
-        Field("cause", unit.TEXT, "`operator`, or the alarm that paused the keeper (exit-codes.md)."),
-        Field("reason", unit.TEXT, "The reason that was given."),
-        Field("since", unit.TIME, "Since when."),
-    ),
+    by=Field(unit.TEXT, "Where the pause is kept: JOURNAL or FILE."),
+    cause=Field(unit.TEXT, "`operator`, or the alarm that paused the keeper (exit-codes.md)."),
+    reason=Field(unit.TEXT, "The reason that was given."),
+    since=Field(unit.TIME, "Since when."),
 )
 LAST_24_HOURS = View[PauseReport](
     "last_24_hours",
-    (
-        Field("loss", unit.FRACTION_2, "NAV lost by trades, summed.", source="pause_state.usage.loss"),
-        Field("max_loss", unit.FRACTION_2, "Limit of `loss`.", source="daily.max_loss"),
-        Field("turnover", unit.TURNOVER, "Value sold.", source="pause_state.usage.turnover"),
-        Field("max_turnover", unit.LIMIT, "Limit of `turnover`.", source="daily.max_turnover"),
-        Field(
-            "gas_eth", unit.ETH, "Paid for gas.", source=lambda report: report.pause_state.usage.gas_wei / WAD
-        ),
-        Field(
-            "max_gas_eth",
-            unit.LIMIT,
-            "Limit of `gas_eth`.",
-            source=lambda report: report.daily.max_gas_wei / WAD,
-        ),
-        Field("failures", unit.COUNT, "Calls mined and reverted.", source="pause_state.usage.failures"),
-        Field("max_failures", unit.COUNT, "Limit of `failures`.", source="daily.max_failures"),
-    ),
+    loss=Field(unit.FRACTION_2, "NAV lost by trades, summed.", "pause_state.usage.loss"),
+    max_loss=Field(unit.FRACTION_2, "Limit of `loss`.", "daily.max_loss"),
+    turnover=Field(unit.TURNOVER, "Value sold.", "pause_state.usage.turnover"),
+    max_turnover=Field(unit.LIMIT, "Limit of `turnover`.", "daily.max_turnover"),
+    gas_eth=Field(unit.ETH, "Paid for gas.", lambda report: report.pause_state.usage.gas_wei / WAD),
+    max_gas_eth=Field(unit.LIMIT, "Limit of `gas_eth`.", lambda report: report.daily.max_gas_wei / WAD),
+    failures=Field(unit.COUNT, "Calls mined and reverted.", "pause_state.usage.failures"),
+    max_failures=Field(unit.COUNT, "Limit of `failures`.", "daily.max_failures"),
 )
 PAUSE_STATE = View[PauseReport](
     "pause_state",
-    (
-        Field("paused", unit.FLAG, "Whether any pause is in force, in the keeper or on chain."),
-        Field("pauses", nested_list(PAUSE), "Pauses of journal and pause file.", source="pause_state.pauses"),
-        Field("vault_paused", unit.FLAG, "Whether the vault itself is paused on chain."),
-        Field(
-            "stopped",
-            unit.TEXTS,
-            "What a pause stops.",
-            source=lambda it: STOPPED_BY_A_PAUSE if it.paused else (),
-        ),
-        Field("still_runs", unit.TEXTS, "What runs even while paused.", source=lambda _: RUNS_WHILE_PAUSED),
-        Field(
-            "last_24_hours", nested(LAST_24_HOURS), "Use of the daily budgets.", source=lambda report: report
-        ),
-    ),
+    paused=Field(unit.FLAG, "Whether any pause is in force, in the keeper or on chain."),
+    pauses=Field(nested_list(PAUSE), "Pauses of journal and pause file.", "pause_state.pauses"),
+    vault_paused=Field(unit.FLAG, "Whether the vault itself is paused on chain."),
+    stopped=Field(unit.TEXTS, "What a pause stops.", lambda it: STOPPED_BY_A_PAUSE if it.paused else ()),
+    still_runs=Field(unit.TEXTS, "What runs even while paused.", lambda _: RUNS_WHILE_PAUSED),
+    last_24_hours=Field(nested(LAST_24_HOURS), "Use of the daily budgets.", lambda report: report),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import Any, Generic, TypeVar
 
@@ -16,36 +16,33 @@ LOGGED_DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Field(Generic[Item]):
-    """``source`` is a function of the item, or a path of attributes such as "inputs.snapshot"; it defaults to ``name``.
-    The value is None where it is unknown or where a part on the path is None."""
+    """``source`` is a function of the item, or a path of attributes such as "inputs.snapshot"; it defaults to the
+    field's name in its view. The value is None where it is unknown or where a part on the path is None."""
 
-    name: str
     format: Format
     meaning: str
     source: str | Callable[[Item], Any] = ""
 
     def value(self, item: Item) -> Any:
-        return _followed(item, self.source or self.name)
+        return _followed(item, self.source)
 
     def json(self, item: Item) -> Any:
         value = self.value(item)
         return self.format.absent if value is None else self.format.json(value)
 
 
-@dataclass(frozen=True)
 class View(Generic[Item]):
-    """``name`` is its heading in docs/json.md."""
+    """``heading`` is its heading in docs/json.md. ``fields`` are in the order of the JSON, by name."""
 
-    name: str
-    fields: tuple[Field[Item], ...]
-    by_name: Mapping[str, Field[Item]] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_name", {entry.name: entry for entry in self.fields})
+    def __init__(self, heading: str, /, **fields: Field[Item]) -> None:
+        self.heading = heading
+        self.fields: Mapping[str, Field[Item]] = {
+            name: replace(entry, source=entry.source or name) for name, entry in fields.items()
+        }
 
     def json(self, item: Item) -> dict[str, Any]:
         """Every field, always; null or an empty list where there is no value."""
-        return {entry.name: entry.json(item) for entry in self.fields}
+        return {name: entry.json(item) for name, entry in self.fields.items()}
 
     def text(self, item: Item, template: str) -> str:
         """``template`` with each "{name}" or "{name.of.nested}" replaced by the text of that field."""
@@ -54,7 +51,7 @@ class View(Generic[Item]):
     def at(self, item: Item, path: str) -> tuple[Format, Any]:
         """Format and value of a field. ``path`` goes through nested views: "block.number"."""
         name, _, rest = path.partition(".")
-        entry = self.by_name[name]
+        entry = self.fields[name]
         value = entry.value(item)
         if not rest:
             return entry.format, value
@@ -89,7 +86,7 @@ def nested_list(view: View[Any]) -> Nested:
     )
 
 
-def lifted(view: View[Any], source: str | Callable[[Item], Any]) -> tuple[Field[Item], ...]:
+def lifted(view: View[Any], source: str | Callable[[Item], Any]) -> dict[str, Field[Item]]:
     """The fields of a part, as fields of the whole; without a value where the whole lacks the part."""
 
     def of(entry: Field[Any]) -> Field[Item]:
@@ -97,9 +94,9 @@ def lifted(view: View[Any], source: str | Callable[[Item], Any]) -> tuple[Field[
             part = _followed(item, source)
             return None if part is None else entry.value(part)
 
-        return Field(entry.name, entry.format, entry.meaning, source=value)
+        return replace(entry, source=value)
 
-    return tuple(of(entry) for entry in view.fields)
+    return {name: of(entry) for name, entry in view.fields.items()}
 
 
 def _followed(item: Any, source: str | Callable[[Any], Any]) -> Any:

@@ -45,24 +45,24 @@ def views(*roots: View[Any]) -> Iterator[View[Any]]:
     waiting = list(roots)
     while waiting:
         view = waiting.pop(0)
-        if view.name in seen:
-            assert seen[view.name] == view, f"two views are called {view.name}"
+        if view.heading in seen:
+            assert seen[view.heading] == view, f"two views are called {view.heading}"
             continue
-        seen[view.name] = view
-        waiting = [*(f.format.view for f in view.fields if isinstance(f.format, Nested)), *waiting]
+        seen[view.heading] = view
+        waiting = [*(f.format.view for f in view.fields.values() if isinstance(f.format, Nested)), *waiting]
         yield view
 
 
 def _section(view: View[Any]) -> str:
-    rows = [f"| `{field.name}` | {_kind(field.format)} | {field.meaning} |" for field in view.fields]
-    return "\n".join([f"## {view.name}", "", "| key | value | meaning |", "|---|---|---|", *rows])
+    rows = [f"| `{name}` | {_kind(it.format)} | {it.meaning} |" for name, it in view.fields.items()]
+    return "\n".join([f"## {view.heading}", "", "| key | value | meaning |", "|---|---|---|", *rows])
 
 
 def _kind(written: Any) -> str:
     if not isinstance(written, Nested):
         return str(written.unit)
-    anchor = written.view.name.replace(" ", "-").replace(",", "")
-    return f"{written.unit}: [{written.view.name}](#{anchor})"
+    anchor = written.view.heading.replace(" ", "-").replace(",", "")
+    return f"{written.unit}: [{written.view.heading}](#{anchor})"
 
 
 def _wrapped(text: str) -> str:

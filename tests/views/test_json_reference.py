@@ -79,9 +79,9 @@ def a_full_record() -> DecisionRecord:
 def values_by_path(view: View[Any], item: Any) -> dict[str, bool]:
     """Whether each field of the view and of those nested in it has a value in at least one of its objects."""
     filled: dict[str, bool] = {}
-    for field in view.fields:
+    for name, field in view.fields.items():
         value = field.value(item)
-        key = f"{view.name}.{field.name}"
+        key = f"{view.heading}.{name}"
         filled[key] = filled.get(key, False) or value is not None
         if isinstance(field.format, Nested) and value is not None:
             for entry in value if field.format.absent == [] else [value]:
