@@ -48,12 +48,12 @@ def replayed(settings: Settings, record_id: str) -> Replay:
     from keeper.cycle.replay import replay
     from keeper.journal.bars import StoredBars
     from keeper.journal.records import StoredRecords
-    from keeper.journal.rounds import StoredRounds, digest
+    from keeper.journal.rounds import StoredRounds
     from keeper.journal.store import Journal
 
     with Journal.open_for_reading(settings.journal_url) as journal:
         record = StoredRecords(journal).record(record_id)
-        return replay(record, StoredRounds(journal).since(0), digest, stored=StoredBars(journal))
+        return replay(record, StoredRounds(journal).since(0), StoredBars(journal))
 
 
 def vault_status(settings: Settings, progress: Progress = lambda _: None) -> VaultStatus:

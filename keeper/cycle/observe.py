@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from keeper.cycle.history_references import references
 from keeper.cycle.ports import Opinions, Ports, Reading
 from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.domain.evidence import ImpliedReading
@@ -58,7 +59,7 @@ def observe(
     candles = ports.bars.closes(young, since) if young else {}
     inputs = CycleInputs(
         snapshot=snapshot,
-        history=ports.rounds.references(rounds),
+        history=references(rounds),
         implied=with_last_good(implied, last.implied if last is not None else ()),
         in_flight=in_flight,
         policy=policy,
@@ -68,7 +69,7 @@ def observe(
         opinions=opinions,
         memory=memory,
         read_at=read_at,
-        candles=ports.bars.references(candles),
+        candles=references(candles),
         learned_costs=learned_costs(
             ports.executed_swaps.latest(REMEMBERED * len(snapshot.risk_symbols)), snapshot.risk_symbols
         ),

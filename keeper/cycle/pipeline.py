@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
@@ -98,16 +98,8 @@ def propose(
 
 def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
     """``assess`` on the inputs of a cycle, with every price judged again. A replay thus compares the verdicts too."""
-    observation = Observation(
-        snapshot=judged(inputs.snapshot, inputs.opinions, inputs.memory, policy=inputs.policy.oracle),
-        implied=inputs.implied,
-        in_flight=inputs.in_flight,
-        pause_state=inputs.pause_state,
-        deleverage_request=inputs.deleverage_request,
-        read_at=inputs.read_at,
-        learned_costs=inputs.learned_costs,
-    )
-    return assess(observation, bars, inputs.policy)
+    snapshot = judged(inputs.snapshot, inputs.opinions, inputs.memory, policy=inputs.policy.oracle)
+    return assess(replace(inputs, snapshot=snapshot), bars, inputs.policy)
 
 
 def conclude(inputs: CycleInputs, bars: PriceBars) -> Conclusions:

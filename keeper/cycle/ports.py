@@ -12,7 +12,7 @@ from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
-from keeper.domain.record import CycleInputs, DecisionRecord, HistoryReference, NodeUse
+from keeper.domain.record import CycleInputs, DecisionRecord, NodeUse
 from keeper.domain.tx import InFlight, Payload, Receipt
 
 
@@ -95,20 +95,12 @@ class Rounds(Protocol):
         """By symbol the rounds updated at or after ``timestamp``, oldest first."""
         ...
 
-    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-        """References that a record keeps in place of the rounds."""
-        ...
-
 
 class Bars(Protocol):
     """The stored price history of other sources than the vault's feeds, by symbol."""
 
     def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
         """By symbol the bars closed at or after ``since``, oldest first. A symbol without bars is left out."""
-        ...
-
-    def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
-        """References that a record keeps in place of the bars."""
         ...
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
+from keeper.cycle.history_references import digest
 from keeper.cycle.pipeline import conclude, price_bars, reassess
 from keeper.domain.errors import KeeperError, NothingToReplay
 from keeper.domain.market import Round
@@ -36,17 +37,8 @@ class StoredCandles(Protocol):
         """The candles that a reference was made of. Later ones are left out."""
         ...
 
-    def digest(self, candles: tuple[Candle, ...]) -> str:
-        """The SHA-256 of a reference to these candles."""
-        ...
 
-
-def replay(
-    record: DecisionRecord,
-    rounds: Rounds,
-    digest: Callable[[tuple[Round, ...]], str],
-    stored: StoredCandles | None = None,
-) -> Replay:
+def replay(record: DecisionRecord, rounds: Rounds, stored: StoredCandles | None = None) -> Replay:
     """Concludes again from a record's inputs. ``rounds`` are the journal's, at least those that the record refers to.
     ``stored`` are its candles, needed if the record refers to any.
 
@@ -70,7 +62,7 @@ def replay(
     altered += tuple(
         f"candles.{reference.symbol}: the journal's bars are not those that were used"
         for reference in record.inputs.candles
-        if stored is None or stored.digest(candles[reference.symbol]) != reference.sha256
+        if stored is None or digest(candles[reference.symbol]) != reference.sha256
     )
     if altered:
         return Replay(record.record_id, altered)

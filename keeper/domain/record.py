@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.domain.decision import Decision
-from keeper.domain.evidence import ImpliedReading
-from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.model import RiskModel, TargetPortfolio
-from keeper.domain.pause_state import DeleverageRequest, PauseState
+from keeper.domain.observation import Observation
 from keeper.domain.plan import Check, PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.prices import FeedMemory, Opinion
-from keeper.domain.tx import InFlight, Receipt
+from keeper.domain.tx import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +28,19 @@ class HistoryReference:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class CycleInputs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleInputs(Observation):
     """Everything that the pure functions were given, rounds and candles by reference. The feeds have their verdicts.
 
-    ``memory`` is what earlier cycles saw of the feeds. ``read_at`` is the keeper's clock when the block was read; None
-    where clock and block are not compared. ``learned_costs`` is what earlier trades cost. ``pause_state`` is None
-    where no pauses are kept (backtests).
+    ``memory`` is what earlier cycles saw of the feeds.
     """
 
-    snapshot: MarketSnapshot
     history: tuple[HistoryReference, ...]
-    implied: tuple[ImpliedReading, ...]
-    in_flight: InFlight | None
     policy: Policy
     quotes: tuple[Quote, ...]
-    pause_state: PauseState | None
-    deleverage_request: DeleverageRequest | None
     opinions: tuple[Opinion, ...]
     memory: tuple[FeedMemory, ...]
-    read_at: float | None
     candles: tuple[HistoryReference, ...]
-    learned_costs: tuple[LearnedCost, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,20 +90,6 @@ class StoredBars:
         with self._journal.reading() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
-    def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
-        """ports.Bars. One per symbol that has candles, in alphabetical order."""
-        return tuple(
-            HistoryReference(
-                symbol=symbol,
-                since=listed[0].closed_at,
-                until=listed[-1].closed_at,
-                count=len(listed),
-                sha256=self.digest(listed),
-            )
-            for symbol, listed in sorted(candles.items())
-            if listed
-        )
-
     def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
         """The bars that ``closes`` returned when the reference was made.
 
@@ -124,11 +109,6 @@ class StoredBars:
         with self._journal.reading() as connection:
             stored = [_candle(row) for row in connection.execute(query).mappings()]
         return tuple(sorted(stored, key=lambda candle: (candle.closed_at, candle.seconds)))
-
-    def digest(self, candles: Iterable[Candle]) -> str:
-        """SHA-256 over ``seconds closed_at close`` lines, with closes in hexadecimal so that every bit counts."""
-        lines = "".join(f"{candle.seconds} {candle.closed_at} {candle.close.hex()}\n" for candle in candles)
-        return hashlib.sha256(lines.encode()).hexdigest()
 
     def _known(self, symbol: str, candles: Sequence[Candle]) -> Mapping[tuple[int, int], Candle]:
         if not candles:

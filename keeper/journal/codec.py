@@ -1,8 +1,8 @@
 """Domain values as canonical JSON, and back without loss.
 
 Integers of any size stay integers, floats come back to the same bits (infinite and NaN as words), enums as
-their values, tuples as arrays, dataclasses as objects in field order. Equal values have equal text, so hashes can be
-compared.
+their values, tuples as arrays, dataclasses as objects in field order, without the fields that they derive. Equal values
+have equal text, so hashes can be compared.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.init}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -79,7 +79,7 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decode:
 
 def _dataclass_decoder(kind: type[Any]) -> Decode:
     hints = get_type_hints(kind)
-    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
+    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init}
 
     def decode_object(raw: dict[str, Any]) -> Any:
         return kind(**{name: decode_field(raw[name]) for name, decode_field in decoders.items()})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt
 from keeper.domain.market import Round
-from keeper.domain.record import HistoryReference
 from keeper.journal import schema
 from keeper.journal.store import Journal
 
@@ -68,9 +66,6 @@ class StoredRounds:
                 rounds.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
         return {symbol: _in_order(listed) for symbol, listed in rounds.items()}
 
-    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-        return references(rounds)
-
     def unknown(self, symbol: str, rounds: Sequence[Round]) -> list[Round]:
         """Rounds that are not stored yet. Raises JournalCorrupt if a stored round has other values."""
         table = schema.rounds
@@ -115,30 +110,6 @@ class MemoryRounds:
             if recent:
                 merged.setdefault(symbol, []).extend(recent)
         return {symbol: _in_order(rounds) for symbol, rounds in merged.items()}
-
-    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-        return references(rounds)
-
-
-def references(rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-    """One reference per symbol that has rounds, in alphabetical order."""
-    return tuple(
-        HistoryReference(
-            symbol=symbol,
-            since=listed[0].updated_at,
-            until=listed[-1].updated_at,
-            count=len(listed),
-            sha256=digest(listed),
-        )
-        for symbol, listed in sorted(rounds.items())
-        if listed
-    )
-
-
-def digest(rounds: Sequence[Round]) -> str:
-    """SHA-256 over ``round_id answer updated_at`` lines."""
-    lines = "".join(f"{r.round_id} {r.answer} {r.updated_at}\n" for r in rounds)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _in_order(rounds: Sequence[Round]) -> tuple[Round, ...]:

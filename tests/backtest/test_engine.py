@@ -90,18 +90,13 @@ def test_a_live_cycle_on_the_same_market_comes_to_the_same_conclusions() -> None
     live = conclude.conclude(
         CycleInputs(
             snapshot,
-            (),
             implied,
-            None,
-            policy,
-            quotes,
-            pause_state=None,
-            deleverage_request=None,
+            history=(),
+            policy=policy,
+            quotes=quotes,
             opinions=(),
             memory=(),
-            read_at=None,
             candles=(),
-            learned_costs=(),
         ),
         bars,
     )

@@ -13,9 +13,8 @@ from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle
-from keeper.domain.record import CycleInputs, DecisionRecord, HistoryReference, NodeUse
+from keeper.domain.record import CycleInputs, DecisionRecord, NodeUse
 from keeper.domain.tx import InFlight, Payload, Receipt
-from keeper.journal.rounds import references
 from tests.factories import (
     NOW,
     a_policy,
@@ -101,9 +100,6 @@ class FakeRounds:
     def since(self, timestamp: int) -> Mapping[str, tuple[Round, ...]]:
         return self.stored
 
-    def references(self, rounds: Mapping[str, tuple[Round, ...]]) -> tuple[HistoryReference, ...]:
-        return references(rounds)
-
 
 @dataclass
 class FakeBars:
@@ -112,9 +108,6 @@ class FakeBars:
     def closes(self, symbols: Sequence[str], since: int) -> Mapping[str, tuple[Candle, ...]]:
         self.asked.append(tuple(symbols))
         return {}
-
-    def references(self, candles: Mapping[str, tuple[Candle, ...]]) -> tuple[HistoryReference, ...]:
-        return ()
 
 
 @dataclass

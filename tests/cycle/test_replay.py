@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from keeper.cycle.history_references import references
 from keeper.cycle.pipeline import assess, conclude, price_bars, required_quotes
 from keeper.cycle.replay import replay
 from keeper.domain.errors import NothingToReplay
@@ -14,7 +15,6 @@ from keeper.domain.observation import Observation
 from keeper.domain.plan import Quote
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.journal.codec import decode, encode
-from keeper.journal.rounds import digest, references
 from tests.cycle.rounds import HOUR, some_rounds
 from tests.factories import NOW, a_policy, a_reading, a_snapshot
 
@@ -46,18 +46,13 @@ def a_record(rounds: Rounds) -> DecisionRecord:
     )
     inputs = CycleInputs(
         snapshot,
-        references(rounds),
         implied,
-        None,
-        policy,
-        quotes,
-        pause_state=None,
-        deleverage_request=None,
+        history=references(rounds),
+        policy=policy,
+        quotes=quotes,
         opinions=(),
         memory=(),
-        read_at=None,
         candles=(),
-        learned_costs=(),
     )
     return DecisionRecord(
         record_id="abc",
@@ -102,25 +97,25 @@ def test_a_record_from_the_journal_concludes_the_same_bits_again(
     record: DecisionRecord, rounds: Rounds
 ) -> None:
     stored = decode(encode(record, DecisionRecord), DecisionRecord)
-    assert replay(stored, rounds, digest).differences == ()
+    assert replay(stored, rounds).differences == ()
 
 
 def test_rounds_that_came_later_change_nothing(record: DecisionRecord, rounds: Rounds) -> None:
     later = {symbol: (*known, Round(2**70, 1, NOW + HOUR)) for symbol, known in rounds.items()}
-    assert replay(record, later, digest).same
+    assert replay(record, later).same
 
 
 def test_an_altered_round_is_named_instead_of_replayed(record: DecisionRecord, rounds: Rounds) -> None:
     altered = dict(rounds)
     first, *rest = rounds["LINK"]
     altered["LINK"] = (replace(first, answer=first.answer + 1), *rest)
-    (difference,) = replay(record, altered, digest).differences
+    (difference,) = replay(record, altered).differences
     assert "LINK" in difference
 
 
 def test_missing_rounds_are_named(record: DecisionRecord, rounds: Rounds) -> None:
     fewer = {symbol: known for symbol, known in rounds.items() if symbol != "UNI"}
-    (difference,) = replay(record, fewer, digest).differences
+    (difference,) = replay(record, fewer).differences
     assert "UNI" in difference
 
 
@@ -131,7 +126,7 @@ def test_one_bit_of_a_conclusion_shows_with_its_path_and_both_values(
     target = record.conclusions.target
     nudged = replace(target, leverage=math.nextafter(target.leverage, math.inf))
     other = replace(record, conclusions=replace(record.conclusions, target=nudged))
-    (difference,) = replay(other, rounds, digest).differences
+    (difference,) = replay(other, rounds).differences
     assert difference.startswith("target.leverage: ")
     assert repr(target.leverage) in difference
     assert repr(nudged.leverage) in difference
@@ -149,11 +144,11 @@ def test_a_cycle_that_lost_the_node_before_planning_replays_up_to_its_decision(
         conclusions=replace(record.conclusions, plan=None),
         failure=Failure("NodeUnavailable", 3, "gone", "Look."),
     )
-    assert replay(lost, rounds, digest).differences == ()
+    assert replay(lost, rounds).differences == ()
 
 
 def test_a_cycle_that_ended_before_its_decision_has_nothing_to_replay(
     record: DecisionRecord, rounds: Rounds
 ) -> None:
     with pytest.raises(NothingToReplay):
-        replay(replace(record, inputs=None, conclusions=None), rounds, digest)
+        replay(replace(record, inputs=None, conclusions=None), rounds)

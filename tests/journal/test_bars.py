@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from keeper.cycle.history_references import digest, references
 from keeper.domain.errors import JournalCorrupt, JournalUnwritable
 from keeper.domain.prices import Candle
 from keeper.journal.bars import Added, StoredBars
@@ -116,18 +117,18 @@ def test_each_import_is_an_entry_of_the_chain_and_a_changed_price_is_found(
 def test_a_reference_finds_its_candles_again_whatever_was_added_since(stored: StoredBars) -> None:
     stored.add("LINK", "x", some_candles(20, 30))
     stored.add("LINK", "x", some_candles(2, 9))
-    (reference,) = stored.references(stored.closes(["LINK"], 5 * HOUR))
+    (reference,) = references(stored.closes(["LINK"], 5 * HOUR))
     kept = (*some_candles(5, 9), *some_candles(20, 30))
     assert (reference.since, reference.until, reference.count) == (5 * HOUR, 30 * HOUR, 16)
     stored.add("LINK", "y", some_candles(10, 40))
     stored.add("LINK", "y", (Candle(24 * HOUR, 24 * HOUR, 1.0, 2.0, 0.5, 1.5),))
     assert stored.referred(reference) == kept
-    assert stored.digest(kept) == reference.sha256
+    assert digest(kept) == reference.sha256
 
 
-def test_a_digest_sees_one_bit(stored: StoredBars) -> None:
+def test_a_digest_sees_one_bit() -> None:
     nudged = a_candle(1, close=math.nextafter(a_candle(1).close, 0))
-    assert stored.digest([a_candle(1)]) != stored.digest([nudged])
+    assert digest([a_candle(1)]) != digest([nudged])
 
 
 def test_a_journal_that_does_not_exist_has_no_bars(journal_url: str) -> None:

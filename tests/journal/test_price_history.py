@@ -21,7 +21,7 @@ from keeper.domain.record import DecisionRecord, Mode
 from keeper.journal.bars import StoredBars
 from keeper.journal.fills import StoredFills
 from keeper.journal.records import StoredRecords
-from keeper.journal.rounds import StoredRounds, digest
+from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from tests.cycle.rounds import some_rounds
 from tests.factories import NOW, RISK_SYMBOLS, a_policy, a_reading, a_snapshot
@@ -115,7 +115,7 @@ def keeper_of(journal: Journal) -> Keeper:
 
 def replayed(journal: Journal, record: DecisionRecord) -> tuple[str, ...]:
     stored = StoredRecords(journal).record(record.record_id)
-    return replay(stored, StoredRounds(journal).since(0), digest, StoredBars(journal)).differences
+    return replay(stored, StoredRounds(journal).since(0), StoredBars(journal)).differences
 
 
 def test_without_other_sources_a_young_feed_has_no_estimate(journal: Journal) -> None:
@@ -162,7 +162,7 @@ def test_a_bar_that_was_changed_is_named_instead_of_replayed(journal: Journal) -
 def test_a_record_with_bars_is_not_replayed_without_them(journal: Journal) -> None:
     StoredBars(journal).add("UNI", "coinbase", candles_of("UNI"))
     record = keeper_of(journal).cycle(Mode.DRY_RUN)
-    (difference,) = replay(record, StoredRounds(journal).since(0), digest).differences
+    (difference,) = replay(record, StoredRounds(journal).since(0)).differences
     assert difference.startswith("candles.UNI")
 
 

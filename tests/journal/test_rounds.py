@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from keeper.cycle.history_references import digest, references
 from keeper.domain.errors import JournalCorrupt
 from keeper.domain.market import Round
-from keeper.journal.rounds import MemoryRounds, StoredRounds, digest
+from keeper.journal.rounds import MemoryRounds, StoredRounds
 from keeper.journal.store import Journal
 
 PHASE = 9 << 64
@@ -69,8 +70,8 @@ def test_a_simulation_notices_a_stored_round_that_the_chain_contradicts(stored: 
         MemoryRounds(stored).extend({"WETH": (Round(PHASE | 2, 1, 7_200),)})
 
 
-def test_a_reference_names_the_rounds_by_their_hash(stored: StoredRounds) -> None:
-    (reference,) = stored.references({"WETH": some_rounds(1, 2), "UNI": ()})
+def test_a_reference_names_the_rounds_by_their_hash() -> None:
+    (reference,) = references({"WETH": some_rounds(1, 2), "UNI": ()})
     lines = f"{PHASE | 1} 100000000 3600\n{PHASE | 2} 200000000 7200\n"
     assert (reference.symbol, reference.since, reference.until, reference.count) == ("WETH", 3_600, 7_200, 2)
     assert reference.sha256 == hashlib.sha256(lines.encode()).hexdigest()
