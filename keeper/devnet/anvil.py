@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -102,7 +103,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def rpc(url: str, method: str, *params: object) -> object:
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     try:
-        answer = httpx.post(url, json=body, timeout=120.0).json()
+        answer = _client().post(url, json=body).json()
     except httpx.HTTPError as error:
         raise NodeUnavailable(
             f"{method}: {error}", remedy="Look whether the local chain still runs."
@@ -112,6 +113,12 @@ def rpc(url: str, method: str, *params: object) -> object:
             f"{method}: {answer['error'].get('message')}", remedy="Look whether the local chain still runs."
         )
     return answer.get("result")
+
+
+@cache
+def _client() -> httpx.Client:
+    """One for all calls. To make one reads the certificates of this machine, which takes longer than a call."""
+    return httpx.Client(timeout=120.0, trust_env=False)
 
 
 def binary() -> Path:

@@ -308,6 +308,13 @@ def _development_key(index: int) -> str:
 
 
 def _web3(url: str) -> Web3:
+    from requests import Session
     from web3 import Web3
 
-    return Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 120}))
+    session = Session()
+    session.trust_env = False  # else it looks for a proxy before each request
+    w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 120}, session=session))
+    # Both ask the node for its chain id or newest block before each transaction. Anvil fills in what is missing.
+    w3.middleware_onion.remove("validation")
+    w3.middleware_onion.remove("gas_price_strategy")
+    return w3

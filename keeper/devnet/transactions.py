@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from keeper.devnet.compile import Artifact, artifact
@@ -52,7 +53,9 @@ def linked(compiled: Artifact, libraries: Mapping[str, str]) -> str:
     return code
 
 
+@lru_cache(maxsize=512)
 def contract_at(w3: Web3, name: str, address: str) -> Contract:
+    """The named contract at an address. Kept, because web3 takes milliseconds to make one of a long ABI."""
     return w3.eth.contract(address=w3.to_checksum_address(address), abi=artifact(name).abi)
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from ssl import SSLContext
 from typing import Any
 
@@ -31,14 +32,20 @@ def passed() -> bool:
     return time.monotonic() > _ends_at.get()
 
 
+@cache
+def certificates() -> SSLContext:
+    """The authorities that certifi trusts. Reading them takes longer than most requests, so it is done once."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class DeadlineTransport(httpx.HTTPTransport):
     """httpx's transport on sockets that know the deadline. It ignores proxies in the environment."""
 
     def __init__(self) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=certificates(), trust_env=False)
         # httpx has no parameter for the network backend of its pool.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=certificates(),
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

@@ -19,6 +19,7 @@ import keeper.cli.render
 import keeper.journal.attempts
 import keeper.journal.records
 import keeper.journal.rounds
+import keeper.runtime.deadline
 import keeper.runtime.logs
 import keeper.settings.load
 import keeper.tx.manager
@@ -34,6 +35,7 @@ def warm() -> None:
     import tenacity  # noqa: F401
 
     eth_account.Account.from_key("0x" + "11" * 32)
+    keeper.runtime.deadline.certificates()
 
 
 def become_keeper(command: dict[str, object]) -> None:
