@@ -29,18 +29,6 @@ RETIRED_NAMES: Final = {
 }
 UNKNOWN_TERMS: Final = {"zero_ltv_collateral"}
 LONG_SIGNATURES: Final = {"keeper/planning/funding.py funding"}
-LONG_FILES: Final = {
-    "tests/chain/test_redemption_queue.py": 500,
-    "tests/chain/vault_scene.py": 441,
-    "tests/decision/test_decide.py": 501,
-    "tests/decision/test_gates.py": 640,
-    "tests/decision/test_move.py": 432,
-    "tests/faults/test_price_rows.py": 468,
-    "tests/faults/test_send_rows.py": 439,
-    "tests/feeds/test_exchanges.py": 420,
-    "tests/risk/test_budgets.py": 451,
-}
-"""By the number of lines they may have."""
 
 
 @lru_cache(maxsize=1)
@@ -209,4 +197,4 @@ def test_no_file_is_too_long(folder: str) -> None:
         path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
         for path in (ROOT / folder).rglob("*.py")
     }
-    assert {path for path, length in lengths.items() if length > LONG_FILES.get(path, MAX_LINES)} == set()
+    assert {path for path, length in lengths.items() if length > MAX_LINES} == set()

@@ -26,7 +26,7 @@ from tests.chain.node_scene import node_in
 from tests.chain.state_runs import Outcome, a_plan, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
-from tests.chain.vault_scene import vault_scene
+from tests.chain.vault_setup import vault_scene
 from tests.factories import a_policy, a_snapshot
 from tests.planning.ledger import a_decision
 

@@ -11,8 +11,9 @@ from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.keeper_command import keeper
+from tests.chain.queue_scene import levered_queue, queue_in_use
 
-__all__ = ["keeper"]
+__all__ = ["keeper", "levered_queue", "queue_in_use"]
 
 
 @pytest.fixture(scope="session")

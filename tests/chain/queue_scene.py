@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hexbytes import HexBytes
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
@@ -13,7 +14,8 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 from keeper.chain.admin.queue_deployment import deploy_queue, queue_artifact
 from keeper.chain.admin.vault_deployment import vault_artifact
 from keeper.devnet.local_chain import LocalChain
-from tests.chain.vault_scene import ALL, GAS, Scene, vault_scene
+from tests.chain.vault_scene import ALL, GAS, Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 SHARE = 10**12
@@ -38,6 +40,10 @@ class QueueScene:
         self.vault.fund("USDC", account, amount)
         self.vault.deposit(amount, account)
         return self.vault.shares(account) - before
+
+    def pour(self, amount: int) -> None:
+        """Cash to serve from; a deposit leaves the share price as it is."""
+        self.vault.deposit(amount)
 
     def request(self, account: str, shares: int, controller: str | None = None) -> None:
         scene = self.vault
@@ -101,3 +107,21 @@ def queue_scene(chain: LocalChain) -> QueueScene:
     at = deploy_queue(chain.w3, chain.w3.eth.accounts[0], scene.vault.address).address
     queue = chain.w3.eth.contract(address=chain.w3.to_checksum_address(at), abi=queue_artifact()["abi"])
     return QueueScene(scene, queue, tuple(chain.w3.eth.accounts[6:9]))
+
+
+@pytest.fixture(scope="module")
+def queue_in_use(fork: LocalChain) -> QueueScene:
+    """Three depositors of 100,000 USDC each in a vault at leverage 1.5, no cash idle. Do not change it."""
+    scene = queue_scene(fork)
+    for account in scene.depositors:
+        scene.deposit(account, 100_000 * USDC)
+    scene.vault.lever(1.5)
+    assert scene.vault.balance("USDC") < USDC
+    return scene
+
+
+@pytest.fixture
+def levered_queue(queue_in_use: QueueScene, chain: LocalChain) -> QueueScene:
+    """``queue_in_use``, put back as it was after the test."""
+    assert chain.w3 is queue_in_use.vault.w3
+    return queue_in_use

@@ -25,7 +25,8 @@ from keeper.recorded.pools import POOL_DEPTHS
 from keeper.settings.schema import Settings
 from tests.chain.keeper_command import Run
 from tests.chain.node_scene import node_in, node_of, url_of
-from tests.chain.vault_scene import RISKY, vault_scene
+from tests.chain.vault_scene import RISKY
+from tests.chain.vault_setup import vault_scene
 from tests.planning.plans import some_terms
 
 HOUR = 3_600

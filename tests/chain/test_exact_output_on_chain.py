@@ -12,7 +12,8 @@ from keeper.devnet.transactions import contract_at
 from keeper.devnet.vault_reading import read_vault
 from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.keeper_command import Run
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 
 EXECUTE, ALL_DEBT = ("rebalance", "--execute", "--json"), ("deleverage", "--execute", "--json")
 SLIPPAGE = 0.03

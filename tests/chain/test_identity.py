@@ -15,7 +15,8 @@ from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
 from tests.chain.node_scene import CHAIN_ID, TWAP_WINDOW_S, addresses_of, node_of, url_of
-from tests.chain.vault_scene import RISKY, Scene, vault_scene
+from tests.chain.vault_scene import RISKY, Scene
+from tests.chain.vault_setup import vault_scene
 from tests.factories import a_book
 
 

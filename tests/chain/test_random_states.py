@@ -23,7 +23,7 @@ from tests.chain.state_table import table
 
 pytestmark = pytest.mark.slow
 
-STATES = int(os.environ.get("KEEPER_STATES", "60"))
+STATES = int(os.environ.get("KEEPER_STATES", "20"))
 SEED = int(os.environ.get("KEEPER_SEED", "20231"))
 UNMOVED = (1.0,) * 4
 NOTHING = (0.0,) * 4

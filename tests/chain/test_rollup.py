@@ -25,7 +25,8 @@ from keeper.domain.urgency import Urgency
 from keeper.planning.gas import TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.chain.node_scene import CHAIN_ID, HISTORY_S, levering, node_of, url_of
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 from tests.decision.positions import a_move
 from tests.factories import a_book, a_policy, a_size_policy
 

@@ -20,7 +20,8 @@ from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
 from tests.chain.node_scene import a_plan, a_step, levering, node_of, url_of
-from tests.chain.vault_scene import GAS, Scene, vault_scene
+from tests.chain.vault_scene import GAS, Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 

@@ -16,7 +16,8 @@ from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import RAY, USD, WAD
 from tests.chain.node_scene import HISTORY_S, MULTICALL, Between, addresses_of, node_of, url_of
-from tests.chain.vault_scene import RISKY, Scene, vault_scene
+from tests.chain.vault_scene import RISKY, Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 

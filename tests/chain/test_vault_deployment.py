@@ -19,7 +19,8 @@ from keeper.cli.vault import app
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
 from tests.chain.node_scene import url_of
-from tests.chain.vault_scene import RISKY, Scene, vault_parameters, vault_scene
+from tests.chain.vault_scene import RISKY, Scene
+from tests.chain.vault_setup import vault_parameters, vault_scene
 
 LARGEST_CONTRACT = 24_576  # EIP-170
 NOBODY = "0x" + "00" * 20

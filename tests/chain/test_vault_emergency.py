@@ -7,7 +7,8 @@ from web3.logs import DISCARD
 
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS, WAD
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 HOUR, DAY = 3_600, 86_400

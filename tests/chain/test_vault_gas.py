@@ -9,7 +9,8 @@ import pytest
 
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.direct_gas import spent_by_operation, spent_table
-from tests.chain.vault_scene import GAS_PER_TRANSACTION, Scene, vault_scene
+from tests.chain.vault_scene import GAS_PER_TRANSACTION, Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 MOST_ADDED = 0.15

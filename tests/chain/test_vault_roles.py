@@ -8,7 +8,8 @@ import pytest
 from web3.contract.contract import ContractFunction
 
 from keeper.devnet.local_chain import LocalChain
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 NOBODY = "0x" + "00" * 20

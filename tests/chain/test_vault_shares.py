@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keeper.devnet.local_chain import LocalChain
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 SHARE = 10**12

@@ -9,7 +9,8 @@ from web3.types import Nonce, Wei
 
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS
-from tests.chain.vault_scene import SWAP_EXACT_IN, SWAP_EXACT_OUT, Scene, vault_scene
+from tests.chain.vault_scene import SWAP_EXACT_IN, SWAP_EXACT_OUT, Scene
+from tests.chain.vault_setup import vault_scene
 
 USDC = 10**6
 ALL = 2**256 - 1

@@ -12,10 +12,10 @@ from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError
 from web3.types import RPCEndpoint, TxReceipt
 
-from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault, revert_name, vault_at
-from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters, VaultParameters
+from keeper.chain.admin.vault_deployment import VaultDeployment, revert_name
+from keeper.chain.admin.vault_parameters import PolicyParameters
 from keeper.devnet.compile import artifact
-from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.transactions import contract_at
 from keeper.devnet.uniswap import Uniswap
 from keeper.devnet.uniswap_math import sqrt_price_x96
 from keeper.domain.market import Token
@@ -220,16 +220,12 @@ class Scene:
         return int(self.erc20(symbol).functions.balanceOf(holder).call())
 
     def erc20(self, symbol_or_address: str) -> Contract:
-        abi = artifact("ERC20").abi
-        return self._contract(self.address(symbol_or_address), abi)
-
-    def _contract(self, address: str, abi: Sequence[Any]) -> Contract:
-        return self.w3.eth.contract(address=self.w3.to_checksum_address(address), abi=abi)
+        return contract_at(self.w3, "ERC20", self.address(symbol_or_address))
 
     def price(self, symbol: str) -> float:
         """By the vault's feed, USD."""
         config = next(entry for entry in self.read.assets().call() if entry[0] == self.tokens[symbol].address)
-        feed = self.w3.eth.contract(address=config[1], abi=artifact("LooseFeed").abi)
+        feed = contract_at(self.w3, "LooseFeed", config[1])
         return float(feed.functions.latestRoundData().call()[1]) / 1e8
 
     def policy(self) -> PolicyParameters:
@@ -289,7 +285,7 @@ class Scene:
         factory = self.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
         sent = factory.constructor(*arguments).transact({"from": self.people.stranger, "gas": GAS})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=POLL_S)
-        return self._contract(str(receipt["contractAddress"]), compiled.abi)
+        return contract_at(self.w3, name, str(receipt["contractAddress"]))
 
     def now(self) -> int:
         return int(self.w3.eth.get_block("latest")["timestamp"])
@@ -339,8 +335,7 @@ class Scene:
         """Every feed repeats its price in a new round of the present time."""
         for token, feed, *_ in self.read.assets().call():
             symbol = next(name for name, known in self.tokens.items() if known.address == token)
-            contract = self.w3.eth.contract(address=feed, abi=artifact("RoundFeed").abi)
-            push = contract.get_function_by_signature("push(int256,uint256)")
+            push = contract_at(self.w3, "RoundFeed", feed).get_function_by_signature("push(int256,uint256)")
             self.send(push(round(self.price(symbol) * 1e8), self.now()), self.owner)
 
     def push_pool(self, sold: str, amount: int, bought: str) -> None:
@@ -379,48 +374,7 @@ class Scene:
         """The token keeps its address and storage and from now on runs another contract's code."""
         code = self.w3.eth.get_code(self.deploy(name).address)
         self.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [self.address(symbol), code.to_0x_hex()])
-        return self._contract(self.address(symbol), artifact(name).abi)
+        return contract_at(self.w3, name, self.address(symbol))
 
     def impersonate(self, account: str) -> None:
         self.w3.provider.make_request(RPCEndpoint("anvil_impersonateAccount"), [account])
-
-
-def vault_parameters(chain: LocalChain) -> VaultParameters:
-    """All five tokens with the default policy; a price may be a day old, so that tests need not refresh feeds."""
-    people = _people(chain.w3)
-    return VaultParameters(
-        asset=chain.tokens["USDC"].address,
-        lending_pool=chain.pool.address,
-        swap_router=chain.uniswap.router,
-        swap_factory=chain.uniswap.factory,
-        admin=people.admin,
-        keeper=people.keeper,
-        guardian=people.guardian,
-        assets=tuple(
-            AssetParameters(chain.tokens[symbol].address, chain.feeds.addresses[symbol], max_age_s=86_400)
-            for symbol in ("USDC", *RISKY)
-        ),
-    )
-
-
-def vault_scene(chain: LocalChain) -> Scene:
-    """Deploys a vault onto the chain; the node's first account is the deployer."""
-    w3: Web3 = chain.w3
-    deployment = deploy_vault(w3, w3.eth.accounts[0], vault_parameters(chain))
-    return Scene(
-        w3=w3,
-        vault=vault_at(w3, deployment.address),
-        tokens={symbol: chain.tokens[symbol] for symbol in ("USDC", *RISKY)},
-        people=_people(w3),
-        pool=chain.pool,
-        owner=chain.owner,
-        uniswap=chain.uniswap,
-        fund=chain.fund,
-        deployment=deployment,
-    )
-
-
-def _people(w3: Web3) -> People:
-    accounts: Sequence[str] = w3.eth.accounts
-    admin, keeper, guardian, depositor, stranger = accounts[1:6]
-    return People(admin, keeper, guardian, depositor, stranger)

@@ -1,4 +1,4 @@
-"""What is decided, how far it goes, and the sentence that says why."""
+"""Ordinary cycles: when ``decide`` trades, how far it goes and what it reports."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from keeper.decision.decide import decide
-from keeper.domain.decision import Action, Decision
+from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot, Trust
-from keeper.domain.model import RiskModel, TargetPortfolio
-from keeper.domain.observation import Observation
-from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.tx import InFlight
 from keeper.domain.urgency import Urgency
 from keeper.risk.contributions import risk_shares, volatility
-from keeper.sizing.size import size
-from keeper.sizing.tighten import tighten
+from tests.decision.decided import a_target, decided, fallen
 from tests.factories import (
     DAY,
     NOW,
-    RISK_SYMBOLS,
     a_decision_policy,
     a_model,
     a_plan_policy,
@@ -38,54 +29,13 @@ from tests.factories import (
     with_holding,
     with_limits,
     with_market_move,
-    with_reserve,
     with_vault,
     with_vault_policy,
 )
-from tests.properties import examples
-
-
-def a_target(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> TargetPortfolio:
-    return size(a_model(), Observation(snapshot or a_snapshot()), policy or a_policy())
-
-
-def decided(
-    snapshot: MarketSnapshot,
-    policy: Policy | None = None,
-    *,
-    model: RiskModel | None = None,
-    in_flight: InFlight | None = None,
-) -> Decision:
-    tight, tightened = tighten(policy or a_policy(), snapshot.vault)
-    risk = model or a_model()
-    return decide(
-        Observation(snapshot, in_flight=in_flight),
-        risk,
-        size(risk, Observation(snapshot), tight),
-        policy=tight,
-        tightened=tightened,
-    )
 
 
 def on_target(**changes: object) -> MarketSnapshot:
     return a_snapshot(weights=a_target().weights, **changes)  # type: ignore[arg-type]
-
-
-def health_factor_after(snapshot: MarketSnapshot, decision: Decision, loss_of_sold: float) -> float:
-    """The lending market's health factor when the goal is reached and so much of what is sold is lost."""
-    assert decision.goal is not None
-    gross = portfolio(snapshot).values_usd
-    kept = [
-        goal / now if now > 0 else 0.0
-        for goal, now in zip(decision.goal.weights, decision.current.weights, strict=True)
-    ]
-    sold = sum(value * (1 - part) for value, part in zip(gross, kept, strict=True))
-    thresholds = [reserve.liquidation_threshold_bps / 1e4 for reserve in snapshot.reserves[1:]]
-    threshold = sum(v * part * lt for v, part, lt in zip(gross, kept, thresholds, strict=True))
-    return threshold / (portfolio(snapshot).debt_usd - (1 - loss_of_sold) * sold)
-
-
-# ---------------------------------------------------------- ordinary cycles
 
 
 def test_a_vault_of_cash_alone_goes_to_the_target_out_of_band() -> None:
@@ -260,208 +210,6 @@ def test_every_decision_lists_every_trigger_and_every_limit_of_its_urgency() -> 
     ]
     assert names[-3:] == ["benefit_exceeds_cost", "improves", "no_overshoot"]
     assert "benefit_exceeds_cost" not in [gate.name for gate in decided(a_snapshot()).gates]
-
-
-# -------------------------------------------------------------- emergencies
-
-
-def fallen(factor: float = 0.70, leverage: float = 1.95) -> MarketSnapshot:
-    """Levered, and the market fell."""
-    return with_market_move(a_snapshot(weights=a_target().unit_weights, leverage=leverage), factor)
-
-
-def test_below_the_act_level_all_weights_are_lowered_alike_to_the_safe_level() -> None:
-    snapshot = fallen()
-    decision = decided(snapshot)
-    assert decision.action is Action.RIPCORD
-    assert decision.urgency is Urgency.EMERGENCY
-    assert decision.goal is not None
-    kept = [goal / now for goal, now in zip(decision.goal.weights, decision.current.weights, strict=True)]
-    assert kept == pytest.approx([kept[0]] * 4)
-    assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
-    assert health_factor_after(snapshot, decision, 0.0) > 1.45
-    assert decision.reason.startswith("RIPCORD: health factor 1.")
-
-
-def test_just_above_the_act_level_it_is_no_emergency() -> None:
-    snapshot = fallen(0.78)
-    level = portfolio(snapshot).health_factor
-    at = decided(snapshot, a_policy(decision=a_decision_policy(act_health_factor=level)))
-    below = decided(snapshot, a_policy(decision=a_decision_policy(act_health_factor=level + 1e-9)))
-    assert at.urgency is Urgency.OUT_OF_BAND
-    assert below.urgency is Urgency.EMERGENCY
-
-
-@pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT])
-def test_bad_prices_do_not_stop_a_ripcord(trust: Trust) -> None:
-    snapshot = fallen()
-    for symbol in ("USDC", *RISK_SYMBOLS):
-        snapshot = with_feed(snapshot, symbol, trust=trust)
-    assert decided(snapshot).action is Action.RIPCORD
-
-
-def test_a_dead_asset_is_left_and_the_others_bring_the_health_factor_back() -> None:
-    snapshot = with_feed(fallen(), "LINK", trust=Trust.DEAD)
-    decision = decided(snapshot)
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert decision.goal.weights[2] == pytest.approx(decision.current.weights[2])
-    assert decision.goal.weights[0] < decision.current.weights[0]
-    assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
-
-
-def test_a_ripcord_sells_zero_ltv_collateral_first() -> None:
-    snapshot = with_reserve(fallen(), "LINK", ltv_bps=0)
-    decision = decided(snapshot)
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert decision.goal.weights[2] == 0.0
-    kept = [goal / now for goal, now in zip(decision.goal.weights, decision.current.weights, strict=True)]
-    assert kept == pytest.approx([kept[0], kept[0], 0.0, kept[0]])
-    assert 0 < kept[0] < 1
-    left = with_reserve(snapshot, "LINK", liquidation_threshold_bps=0)
-    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
-
-
-def test_no_more_zero_ltv_collateral_is_sold_than_is_needed() -> None:
-    snapshot = with_market_move(a_snapshot(weights=(0.1, 0.7, 0.1, 0.1), leverage=1.95), 0.70)
-    snapshot = with_reserve(snapshot, "WETH", ltv_bps=0)
-    decision = decided(snapshot)
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert 0 < decision.goal.weights[1] < decision.current.weights[1]
-    others = (0, 2, 3)
-    assert [decision.goal.weights[i] for i in others] == [decision.current.weights[i] for i in others]
-    left = with_reserve(snapshot, "WETH", liquidation_threshold_bps=0)
-    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
-
-
-def test_when_all_are_dead_nothing_can_be_sold() -> None:
-    snapshot = fallen()
-    for symbol in RISK_SYMBOLS:
-        snapshot = with_feed(snapshot, symbol, trust=Trust.DEAD)
-    decision = decided(snapshot)
-    assert decision.action is Action.HOLD
-    assert decision.exit_code == 4
-    assert "0 of 4 assets have a price to sell at" in decision.reason
-
-
-def test_when_the_only_collateral_is_dead_the_prices_of_others_do_not_help() -> None:
-    snapshot = with_market_move(a_snapshot(weights=(2.0, 0.0, 0.0, 0.0)), 0.75)
-    decision = decided(with_feed(snapshot, "WBTC", trust=Trust.DEAD))
-    assert (decision.action, decision.exit_code) == (Action.HOLD, 4)
-    assert "nothing can be sold to raise it" in decision.reason
-
-
-def test_debt_without_collateral_is_repaid_with_all_that_lies_idle() -> None:
-    snapshot = a_snapshot(weights=(1.2, 0.0, 0.0, 0.0))
-    supplied = snapshot.holdings[1].supplied
-    decision = decided(with_holding(snapshot, "WBTC", supplied=0, idle=supplied))
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert decision.goal.weights == (0.0, 0.0, 0.0, 0.0)
-
-
-def test_where_the_safe_level_is_out_of_reach_everything_is_sold() -> None:
-    decision = decided(fallen(0.50), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=99.0))
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert decision.goal.leverage == 0.0
-
-
-def test_a_vault_that_owes_more_than_it_holds_is_beyond_trading() -> None:
-    decision = decided(fallen(0.45))
-    assert decision.action is Action.HOLD
-    assert decision.exit_code == 5
-    assert "owes more than it holds" in decision.reason
-
-
-def test_a_transaction_in_flight_does_not_stop_a_ripcord() -> None:
-    assert decided(fallen(), in_flight=an_in_flight()).action is Action.RIPCORD
-
-
-def test_a_paused_vault_a_fresh_rebalance_and_spent_budgets_do_not_stop_a_ripcord() -> None:
-    snapshot = with_vault(
-        fallen(), paused=True, last_rebalance=NOW, used_daily_loss=1.0, used_daily_turnover=99.0
-    )
-    assert decided(snapshot).action is Action.RIPCORD
-
-
-def test_the_largest_emergency_trade_cuts_a_ripcord_and_it_says_so() -> None:
-    decision = decided(fallen(), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=0.1))
-    assert decision.action is Action.RIPCORD
-    assert decision.goal is not None
-    assert decision.goal.leverage == pytest.approx(portfolio(fallen()).leverage - 0.1)
-    assert "in part" in decision.reason
-
-
-def test_a_safe_level_above_the_floor_of_the_vault_is_used() -> None:
-    policy = a_policy(decision=a_decision_policy(safe_health_factor=1.8))
-    assert health_factor_after(fallen(), decided(fallen(), policy), 0.03) == pytest.approx(1.8, rel=1e-6)
-
-
-def test_an_account_with_its_own_thresholds_is_believed_over_the_reserves() -> None:
-    # As in an eMode: the account's health factor is higher than the base thresholds give.
-    snapshot = fallen()
-    factor = snapshot.account.health_factor * 105 // 100
-    better = replace(snapshot, account=replace(snapshot.account, health_factor=factor))
-    policy = a_policy(decision=a_decision_policy(act_health_factor=1.3, alert_health_factor=1.4))
-    first, second = decided(snapshot, policy).goal, decided(better, policy).goal
-    assert first is not None
-    assert second is not None
-    assert second.leverage > first.leverage
-
-
-# --------------------------------------------------------------- properties
-
-
-@given(
-    st.lists(st.floats(0.0, 0.8), min_size=4, max_size=4),
-    st.sampled_from(("USDC", *RISK_SYMBOLS)),
-    st.sampled_from((Trust.STALE, Trust.SUSPECT, Trust.DEAD)),
-    st.floats(0.4, 1.2),
-)
-@examples(150)
-def test_bad_data_never_raises_leverage(weights: list[float], symbol: str, trust: Trust, move: float) -> None:
-    snapshot = with_feed(with_market_move(a_snapshot(weights=weights), move), symbol, trust=trust)
-    decision = decided(snapshot)
-    if decision.goal is not None:
-        assert decision.goal.leverage < portfolio(snapshot).leverage
-        assert all(g <= w for g, w in zip(decision.goal.weights, decision.current.weights, strict=True))
-
-
-@given(st.lists(st.floats(0.0, 0.8), min_size=4, max_size=4), st.floats(0.4, 1.5))
-@examples(150)
-def test_a_trade_stays_between_where_the_vault_is_and_where_it_should_be(
-    weights: list[float], move: float
-) -> None:
-    snapshot = with_market_move(a_snapshot(weights=weights), move)
-    decision = decided(snapshot)
-    if decision.action in (Action.REBALANCE, Action.ITERATE):
-        assert decision.goal is not None
-        target = a_target(snapshot)
-        for goal, now, due in zip(
-            decision.goal.weights, decision.current.weights, target.weights, strict=True
-        ):
-            assert min(now, due) - 1e-9 <= goal <= max(now, due) + 1e-9
-    if decision.action is Action.HOLD:
-        assert decision.goal is None
-    assert decision.reason.startswith(f"{decision.action.value}: ")
-    assert decision.reason.endswith(".")
-
-
-@given(st.lists(st.floats(0.0, 1.5), min_size=4, max_size=4), st.floats(0.3, 1.0))
-@examples(150)
-def test_a_ripcord_only_lowers_and_reaches_the_safe_level_or_sells_everything(
-    weights: list[float], move: float
-) -> None:
-    snapshot = with_market_move(a_snapshot(weights=weights), move)
-    decision = decided(snapshot, with_limits(a_policy(), Urgency.EMERGENCY, max_trade=math.inf))
-    if decision.action is Action.RIPCORD:
-        assert decision.goal is not None
-        assert all(g <= w for g, w in zip(decision.goal.weights, decision.current.weights, strict=True))
-        if decision.goal.leverage > 0:
-            assert health_factor_after(snapshot, decision, 0.03) >= 1.45 * (1 - 1e-6)
 
 
 def test_idle_cash_does_not_lower_the_leverage_of_the_goal() -> None:

@@ -11,10 +11,11 @@ from tests.chain.conftest import chain, deployment_file, fork, world
 from tests.chain.keeper_command import keeper
 from tests.faults.fixtures import Stage, Trial
 from tests.faults.lending_market import levered, market
+from tests.faults.price_faults import alone
 from tests.faults.processes import warm_keepers
 from tests.servers.geth_proxy import geth_proxy
 
-__all__ = ["chain", "deployment_file", "fork", "keeper", "levered", "market", "world"]
+__all__ = ["alone", "chain", "deployment_file", "fork", "keeper", "levered", "market", "world"]
 
 
 @pytest.fixture(scope="module")

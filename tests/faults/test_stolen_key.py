@@ -9,7 +9,8 @@ import pytest
 
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.units import BPS
-from tests.chain.vault_scene import Scene, vault_scene
+from tests.chain.vault_scene import Scene
+from tests.chain.vault_setup import vault_scene
 from tests.faults.stolen_key import Attacker, Haul, Move, bound
 from tests.faults.stolen_key_fuzzer import FuzzResult, search
 

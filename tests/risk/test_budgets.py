@@ -1,4 +1,4 @@
-"""Risk budgets: golden numbers with their source, the defining property, invariances, and every bad input by name."""
+"""Risk budgeting: golden numbers, the defining property and its invariances."""
 
 from __future__ import annotations
 
@@ -10,37 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.errors import InvalidBudgets, InvalidCovariance, SolverFailed
-from keeper.risk import budgets as solver
-from keeper.risk.budgets import RiskBudgetObjective, risk_parity
+from keeper.domain.errors import InvalidCovariance
+from keeper.risk.budgets import risk_parity
 from keeper.risk.contributions import risk_shares, volatility
 from tests.properties import examples
-
-
-def covariance(volatilities: list[float], correlation: list[list[float]]) -> np.ndarray:
-    return np.asarray(np.array(correlation) * np.outer(volatilities, volatilities))
-
-
-def residual(weights: np.ndarray, sigma: np.ndarray, budgets: np.ndarray) -> float:
-    """max |RC_i / (b_i s_p) - 1| in extended precision."""
-    w = np.asarray(weights, dtype=np.longdouble)
-    contributions = w * (np.asarray(sigma, dtype=np.longdouble) @ w)
-    return float(np.abs(contributions / contributions.sum() / (budgets / np.sum(budgets)) - 1).max())
-
-
-@st.composite
-def covariances(draw: st.DrawFn, most: int = 8) -> np.ndarray:
-    """Random factor covariances, volatilities spread over four orders of magnitude."""
-    n = draw(st.integers(1, most))
-    seed = draw(st.integers(0, 2**32 - 1))
-    generator = np.random.default_rng(seed)
-    loadings = generator.normal(size=(n, draw(st.integers(1, n))))
-    base = loadings @ loadings.T + np.diag(generator.uniform(0.05, 1.0, n))
-    scale = 10.0 ** generator.uniform(-3, 1, n)
-    return base / np.sqrt(np.outer(np.diag(base), np.diag(base))) * np.outer(scale, scale)
-
-
-# ------------------------------------------------------------ golden numbers
+from tests.risk.covariances import covariance, covariances, residual
 
 
 def test_two_assets_have_inverse_volatility_weights() -> None:
@@ -80,9 +54,6 @@ def test_equal_correlations_give_exactly_inverse_volatility(rho: float) -> None:
     inverse = 1 / volatilities
     weights = risk_parity(covariance(list(volatilities), correlation.tolist()), np.ones(4))
     np.testing.assert_allclose(inverse / inverse.sum(), weights, rtol=1e-12)
-
-
-# --------------------------------------------------------- defining property
 
 
 @given(covariances(), st.integers(0, 2**32 - 1))
@@ -240,9 +211,6 @@ def test_where_a_general_optimiser_returns_its_starting_point_as_converged_the_s
     assert residual(weights, sigma, np.ones(3)) <= 1e-10
 
 
-# --------------------------------------------------------------- invariances
-
-
 @given(covariances(), st.floats(1e-8, 1e8))
 @examples(50)
 def test_scaling_the_covariance_leaves_the_weights(sigma: np.ndarray, scale: float) -> None:
@@ -285,153 +253,3 @@ def test_the_scale_of_the_budgets_does_not_matter() -> None:
 def test_tiny_and_huge_volatilities_are_solved(volatilities: list[float]) -> None:
     sigma = covariance(volatilities, [[1, 0.6], [0.6, 1]])
     assert residual(risk_parity(sigma, [0.3, 0.7]), sigma, np.array([0.3, 0.7])) <= 1e-10
-
-
-# ---------------------------------------------------------------- bad inputs
-
-GOOD = covariance([0.5, 0.6, 0.7], [[1, 0.6, 0.5], [0.6, 1, 0.4], [0.5, 0.4, 1]])
-NAMES = ("WBTC", "WETH", "LINK")
-
-
-def spoiled(i: int, j: int, value: float) -> np.ndarray:
-    sigma = GOOD.copy()
-    sigma[i, j] = sigma[j, i] = value
-    return sigma
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_covariance_that_is_not_finite_names_the_pair(value: float) -> None:
-    with pytest.raises(InvalidCovariance, match="WETH and LINK"):
-        risk_parity(spoiled(1, 2, value), np.ones(3), NAMES)
-
-
-@pytest.mark.parametrize("variance", [0.0, -0.1])
-def test_a_variance_that_is_not_positive_names_the_asset(variance: float) -> None:
-    with pytest.raises(InvalidCovariance, match="variance of LINK"):
-        risk_parity(spoiled(2, 2, variance), np.ones(3), NAMES)
-
-
-def test_an_asymmetric_covariance_names_the_pair() -> None:
-    sigma = GOOD.copy()
-    sigma[0, 2] *= 1.01
-    with pytest.raises(InvalidCovariance, match="not symmetric: WBTC and LINK"):
-        risk_parity(sigma, np.ones(3), NAMES)
-
-
-def test_an_indefinite_covariance_names_the_assets_that_contradict_each_other() -> None:
-    correlation = [[1, 0.9, -0.9, 0], [0.9, 1, 0.9, 0], [-0.9, 0.9, 1, 0], [0, 0, 0, 1]]
-    with pytest.raises(InvalidCovariance, match=r"indefinite.*between WBTC, WETH, LINK contradict"):
-        risk_parity(np.array(correlation), np.ones(4), (*NAMES, "UNI"))
-
-
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 0), (2, 2, 2)])
-def test_a_covariance_of_the_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidCovariance, match="shape"):
-        risk_parity(np.ones(shape), np.ones(3))
-
-
-def test_a_covariance_that_does_not_match_the_assets_is_refused() -> None:
-    with pytest.raises(InvalidCovariance, match="3 rows for 2 assets"):
-        risk_parity(GOOD, np.ones(3), NAMES[:2])
-
-
-@pytest.mark.parametrize("budget", [0.0, -0.1, float("nan"), float("inf")])
-def test_a_budget_that_is_not_positive_names_the_asset(budget: float) -> None:
-    with pytest.raises(InvalidBudgets, match="budget of WETH"):
-        risk_parity(GOOD, [0.5, budget, 0.5], NAMES)
-
-
-def test_budgets_that_sum_to_infinity_are_refused() -> None:
-    with pytest.raises(InvalidBudgets, match="sum to infinity"), np.errstate(over="ignore"):
-        risk_parity(GOOD, [1e308, 1e308, 1e308], NAMES)
-
-
-def test_a_missing_budget_is_refused() -> None:
-    with pytest.raises(InvalidBudgets, match="2 risk budgets"):
-        risk_parity(GOOD, [0.5, 0.5], NAMES)
-
-
-@pytest.mark.parametrize(
-    "correlation",
-    [
-        [[1, -1, 0.2], [-1, 1, -0.2], [0.2, -0.2, 1]],
-        [[1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]],
-        [[1, -1, 0], [-1, 1, 0], [0, 0, 1]],
-    ],
-)
-def test_assets_that_hedge_each_other_completely_have_no_solution(correlation: list[list[float]]) -> None:
-    with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other"):
-        risk_parity(covariance([0.5, 0.6, 0.7], correlation), np.ones(3), NAMES)
-
-
-def test_two_complete_hedges_side_by_side_have_no_solution() -> None:
-    correlation = [[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]]
-    with pytest.raises(InvalidCovariance, match="hedge each other"):
-        risk_parity(np.array(correlation, dtype=float), np.ones(4))
-
-
-@pytest.mark.parametrize("digits", range(36, 42))
-def test_shares_that_rounding_decides_are_refused_even_where_they_look_exact(digits: int) -> None:
-    # By symmetry the computed shares can be exactly equal, but one rounding of the covariance moves them by over 1e-4.
-    sigma = np.eye(4)
-    sigma[0, 1] = sigma[1, 0] = -1 + 2.0**-digits
-    with pytest.raises(InvalidCovariance, match=r"WBTC, WETH.*hedge each other \(all but\) completely"):
-        risk_parity(sigma, np.ones(4), (*NAMES, "UNI"))
-
-
-def test_a_complete_hedge_among_forty_assets_is_named() -> None:
-    generator = np.random.default_rng(5)
-    loadings = generator.normal(0.3, 1, (40, 3))
-    sigma = loadings @ loadings.T + np.diag(generator.uniform(0.05, 2, 40))
-    sigma[0] = -sigma[1]
-    sigma[:, 0] = -sigma[:, 1]
-    sigma[0, 0] = sigma[1, 1]
-    with pytest.raises(InvalidCovariance, match=r"computed: FIRST, SECOND held long"):
-        risk_parity(sigma, np.ones(40), ("FIRST", "SECOND", *(f"T{i}" for i in range(38))))
-
-
-def test_an_asymmetry_of_rounding_is_averaged() -> None:
-    sigma = GOOD.copy()
-    sigma[0, 1] *= 1 + 2e-10
-    np.testing.assert_allclose(
-        risk_parity(sigma, np.ones(3)), risk_parity((sigma + sigma.T) / 2, np.ones(3)), rtol=1e-14
-    )
-
-
-# ------------------------------------------------------- what is never silent
-
-
-def test_without_enough_steps_it_fails_and_names_the_asset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver, "MAX_STEPS", 0)
-    monkeypatch.setattr(solver, "STEPS_AT_ROUNDING", 0)
-    with pytest.raises(SolverFailed, match=r"solved to .* only, not 1e-10: (WBTC|WETH|LINK) is furthest off"):
-        risk_parity(GOOD, [0.7, 0.2, 0.1], NAMES)
-
-
-def test_the_steps_at_rounding_finish_what_the_others_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver, "MAX_STEPS", 0)
-    weights = risk_parity(GOOD, [0.7, 0.2, 0.1], NAMES)
-    assert residual(weights, GOOD, np.array([0.7, 0.2, 0.1])) <= 1e-10
-
-
-def test_a_variance_that_rounds_to_nothing_has_an_infinite_gap() -> None:
-    hedge = RiskBudgetObjective(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.array([0.5, 0.5]))
-    assert hedge.gap(np.array([1.0, 1.0])) == np.inf
-
-
-@given(covariances(), st.integers(0, 2**32 - 1))
-def test_a_damped_step_stays_positive_and_descends(sigma: np.ndarray, seed: int) -> None:
-    generator, n = np.random.default_rng(seed), len(sigma)
-    b = generator.dirichlet(np.ones(n)) + 1e-3
-    objective = RiskBudgetObjective(sigma / np.sqrt(np.outer(np.diag(sigma), np.diag(sigma))), b)
-    x = 10.0 ** generator.uniform(-3, 3, n)
-    gradient, step = objective.newton_step(x)
-    length = objective.step_length(x, gradient, step)
-    moved = x + length * step
-
-    def value(at: np.ndarray) -> float:
-        return float(0.5 * at @ objective.matrix @ at - b @ np.log(at))
-
-    assert 0.0 < length <= 1.0
-    assert np.all(moved >= 0.0999 * x)
-    assert value(moved) <= value(x) + 0.1 * length * float(gradient @ step) + 1e-9 * abs(value(x))

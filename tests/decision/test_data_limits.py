@@ -1,0 +1,91 @@
+"""Limits on prices, the sequencer, the market's opinion and the age of the head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.decision.gates import judged_limits
+from keeper.decision.trade_context import consider
+from keeper.domain.market import Trust
+from tests.decision.gate_cases import OUT_OF_BAND, a_trade, limit, passes
+from tests.decision.positions import a_move, a_position
+from tests.factories import (
+    NOW,
+    a_policy,
+    a_sequencer,
+    a_snapshot,
+    an_oracle_policy,
+    with_feed,
+    with_reserve,
+)
+
+
+@pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT, Trust.DEAD])
+@pytest.mark.parametrize("symbol", ["USDC", "WBTC", "UNI"])
+def test_prices_fresh_needs_every_price_fresh(symbol: str, trust: Trust) -> None:
+    gate = limit("prices_fresh", a_trade(with_feed(a_snapshot(), symbol, trust=trust, reason="why")))
+    assert not gate.passed
+    assert gate.detail == f"the price of {symbol} is {trust.value}: why"
+    assert passes("prices_fresh", a_snapshot())
+
+
+def test_prices_fresh_names_the_least_trusted() -> None:
+    snapshot = with_feed(with_feed(a_snapshot(), "WBTC", trust=Trust.STALE), "UNI", trust=Trust.DEAD)
+    gate = limit("prices_fresh", a_trade(snapshot))
+    assert gate.value == 2
+    assert "UNI is DEAD" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("since", "up", "passed"),
+    [(3_601, True, True), (3_600, True, False), (0, True, False), (99_999, False, False)],
+)
+def test_sequencer_up_for_more_than_the_grace_period(since: int, up: bool, passed: bool) -> None:
+    sequencer = a_sequencer(up=up, status_since=NOW - since)
+    assert passes("sequencer_up", a_snapshot(sequencer=sequencer)) is passed
+
+
+def test_a_sequencer_feed_without_a_round_is_down() -> None:
+    assert not passes("sequencer_up", a_snapshot(sequencer=a_sequencer(status_since=0)))
+    assert passes("sequencer_up", a_snapshot(sequencer=None))
+
+
+@pytest.mark.parametrize(
+    ("price", "passed"), [(101_500, True), (101_501, False), (98_500, True), (98_499, False)]
+)
+def test_oracle_gap_just_met_and_just_missed(price: int, passed: bool) -> None:
+    # 150 bps of the lending market's 1.00000
+    snapshot = with_reserve(a_snapshot(), "LINK", market_price=100_000 * 1_000)
+    feed = snapshot.feeds[snapshot.index("LINK")]
+    snapshot = with_feed(snapshot, "LINK", round=replace(feed.round, answer=price * 1_000))
+    assert passes("oracle_gap", snapshot) is passed
+
+
+@pytest.mark.parametrize(
+    ("apart", "passed", "side"),
+    [(180, True, "behind"), (181, False, "behind"), (-180, True, "ahead of"), (-181, False, "ahead of")],
+)
+def test_head_age_compares_the_block_with_the_clock_on_either_side(
+    apart: int, passed: bool, side: str
+) -> None:
+    policy = a_policy(oracle=an_oracle_policy(max_head_age_s=180))
+    trade = consider(a_position(policy=policy, read_at=NOW + apart), a_move((0.1,) * 4), OUT_OF_BAND)
+    gate = limit("head_age", trade)
+    assert (gate.passed, gate.value, gate.limit) == (passed, abs(apart), 180)
+    assert f"{abs(apart)} s {side} this machine's clock" in gate.detail
+
+
+def test_head_age_without_a_maximum_always_passes() -> None:
+    policy = a_policy(oracle=an_oracle_policy(max_head_age_s=None))
+    trade = consider(a_position(policy=policy, read_at=NOW + 10.0**9), a_move((0.1,) * 4), OUT_OF_BAND)
+    assert limit("head_age", trade).passed
+
+
+def test_head_age_is_judged_only_where_the_clocks_are_compared() -> None:
+    assert "head_age" not in {gate.name for gate in judged_limits(a_trade())}
+
+
+def test_oracle_gap_without_a_market_price_is_no_agreement() -> None:
+    assert not passes("oracle_gap", with_reserve(a_snapshot(), "LINK", market_price=0))

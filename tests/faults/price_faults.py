@@ -1,0 +1,55 @@
+"""Feeds, exchanges and pools that misbehave, and what the keeper makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keeper.devnet.local_chain import LocalChain
+from tests.chain.keeper_command import Ended, Run
+
+EXECUTE = ("rebalance", "--execute", "--json")
+NO_GAS_CHEAP_ENOUGH = "0.001"
+
+
+def gates(ended: Ended) -> dict[str, bool]:
+    return {gate["name"]: gate["passed"] for gate in ended.json()["gates"]}
+
+
+def asset(ended: Ended, symbol: str) -> dict[str, Any]:
+    return next(one for one in ended.json()["assets"] if one["symbol"] == symbol)
+
+
+def held_by(keeper: Run, chain: LocalChain, gate: str) -> Ended:
+    """Leverage was wanted and not raised."""
+    before = chain.vault.functions.epoch().call()
+    ended = keeper(*EXECUTE)
+    assert ended.code == 4, ended.out
+    assert gates(ended)[gate] is False
+    assert chain.vault.functions.epoch().call() == before
+    return ended
+
+
+def levers(keeper: Run, chain: LocalChain) -> Ended:
+    before = chain.vault.functions.epoch().call()
+    ended = keeper(*EXECUTE)
+    assert ended.json()["outcome"] == "SENT", ended.out
+    assert chain.vault.functions.epoch().call() == before + 1
+    return ended
+
+
+def looks_once(keeper: Run, change: pytest.MonkeyPatch) -> Ended:
+    """A cycle that trades nothing, and remembers what it saw."""
+    with change.context() as alone:
+        for urgency in ("ROUTINE", "OUT_OF_BAND"):
+            alone.setenv(f"KEEPER_DECISION__URGENCY__{urgency}__MAX_GAS_PRICE_GWEI", NO_GAS_CHEAP_ENOUGH)
+        ended = keeper(*EXECUTE)
+    assert ended.json()["outcome"] == "HELD"
+    return ended
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No exchange is asked, so the feed is the only one that knows."""
+    monkeypatch.setenv("KEEPER_ORACLE__VENUES", "[]")
