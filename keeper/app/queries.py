@@ -5,52 +5,42 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from keeper.app.composition import chain_reader, strategy
+from keeper.app.composition import Progress, chain_reader, strategy
 from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
+from keeper.cycle.replay import Replay, replay
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.pause_state import Pause
 from keeper.domain.tx import InFlight, SendingKey
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.bars import StoredBars
+from keeper.journal.fills import StoredFills
 from keeper.journal.pause_store import StoredPauses, paused_by_file
+from keeper.journal.records import StoredRecords
+from keeper.journal.rounds import StoredRounds
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
 from keeper.views.status import VaultStatus
-
-if TYPE_CHECKING:
-    from keeper.app.composition import Progress
-    from keeper.cycle.replay import Replay
-    from keeper.journal.records import StoredRecords
 
 
 @contextmanager
 def stored_records(settings: Settings) -> Iterator[StoredRecords]:
     """The journal's records, read beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
-    from keeper.journal.records import StoredRecords
-    from keeper.journal.store import Journal
-
     with Journal.open_for_reading(settings.journal_url) as journal:
         yield StoredRecords(journal)
 
 
 def stored_swaps(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
     """The newest executed swaps of the journal, oldest first. Raises InvalidSetting, JournalCorrupt."""
-    from keeper.journal.fills import StoredFills
-    from keeper.journal.store import Journal
-
     with Journal.open_for_reading(settings.journal_url) as journal:
         return StoredFills(journal).latest(limit)
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:
     """Replays a stored record from its own inputs, offline. Raises BadInput, JournalCorrupt."""
-    from keeper.cycle.replay import replay
-    from keeper.journal.bars import StoredBars
-    from keeper.journal.records import StoredRecords
-    from keeper.journal.rounds import StoredRounds
-    from keeper.journal.store import Journal
-
     with Journal.open_for_reading(settings.journal_url) as journal:
         record = StoredRecords(journal).record(record_id)
         return replay(record, StoredRounds(journal).since(0), StoredBars(journal))
@@ -58,11 +48,6 @@ def replayed(settings: Settings, record_id: str) -> Replay:
 
 def vault_status(settings: Settings, progress: Progress = lambda _: None) -> VaultStatus:
     """Reads the chain without price history, and the journal. Raises what ``ChainReader.read`` raises."""
-    from keeper.journal.attempts import StoredAttempts
-    from keeper.journal.records import StoredRecords
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
     where, policy, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
     with (
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
@@ -101,16 +86,11 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:
     """Every pause in force by journal and pause file. The chain is not read. Raises JournalCorrupt."""
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
     with Journal.open_for_reading(settings.journal_url) as journal:
         return (*Switches(journal, time.time).pauses(), *paused_by_file(settings.pause_file))
 
 
 def verified(settings: Settings) -> int:
     """Verifies every entry of the journal and returns their number. Raises JournalCorrupt."""
-    from keeper.journal.store import Journal
-
     with Journal.open_for_reading(settings.journal_url) as journal:
         return journal.verify()

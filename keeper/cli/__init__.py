@@ -1,1 +1,1 @@
-"""The ``keeper`` command: one file per command. Each command imports late, so that ``keeper --help`` is fast."""
+"""The ``keeper`` command: one file per command, imported when it runs, so that ``keeper --help`` is fast."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from keeper.backtest.venue import VaultSize
+from keeper.backtest.result import BacktestResult
+from keeper.backtest.runs import benchmark_runs, strategy_run
+from keeper.backtest.statistics import summarise
+from keeper.backtest.venue import SimulatedVenue, VaultSize
+from keeper.cli.backtest_screen import screen
+from keeper.cli.market import policy_and_market
 from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
-
-if TYPE_CHECKING:
-    from keeper.backtest.result import BacktestResult
-    from keeper.backtest.venue import SimulatedVenue
-    from keeper.domain.path import MarketPath
-    from keeper.domain.policy import Policy
+from keeper.cli.output import console
+from keeper.cli.progress import bar, print_progress
+from keeper.cli.venue import recorded_venue
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+from keeper.report.page import write_page
+from keeper.report.picture import write_picture
+from keeper.report.tables import write_tables
 
 
 def backtest(
@@ -40,15 +47,6 @@ def backtest(
 
     Decisions begin on the first bar with enough history.
     """
-    from keeper.backtest.statistics import summarise
-    from keeper.cli.backtest_screen import screen
-    from keeper.cli.market import policy_and_market
-    from keeper.cli.output import console
-    from keeper.cli.venue import recorded_venue
-    from keeper.report.page import write_page
-    from keeper.report.picture import write_picture
-    from keeper.report.tables import write_tables
-
     policy, path = policy_and_market(strategy, data, since=since, until=until)
     venue = recorded_venue(nav, vault_size)
     results = list(_runs(path, policy, venue, benchmarks=benchmarks))
@@ -65,9 +63,6 @@ def backtest(
 def _runs(
     path: MarketPath, policy: Policy, venue: SimulatedVenue, *, benchmarks: bool
 ) -> Iterator[BacktestResult]:
-    from keeper.backtest.runs import benchmark_runs, strategy_run
-    from keeper.cli.progress import bar, print_progress
-
     with bar(policy.size.allocation.replace("_", " ")) as progress:
         yield strategy_run(path, policy, venue, progress=progress)
     if benchmarks:

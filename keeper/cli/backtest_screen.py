@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keeper.backtest.result import BacktestResult
+from keeper.backtest.statistics import Summary
 from keeper.cli.output import facts, plain_table
 from keeper.report.page import number, percent
-
-if TYPE_CHECKING:
-    from keeper.backtest.result import BacktestResult
-    from keeper.backtest.statistics import Summary
 
 MAX_LISTED = 5
 

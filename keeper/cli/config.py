@@ -5,22 +5,16 @@ from __future__ import annotations
 import typer
 
 from keeper.cli.options import AsJson
+from keeper.cli.output import print_json
+from keeper.settings.policy import settings_hash
+from keeper.settings.show import settings_with_rows
 
 app = typer.Typer(help="Show the settings in force.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps ``show`` a command of its own."""
 
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
     """Show every setting, its value and where it comes from. Secrets are hidden."""
-    from keeper.cli.output import print_json
-    from keeper.settings.policy import settings_hash
-    from keeper.settings.show import settings_with_rows
-
     settings, rows = settings_with_rows()
     digest = settings_hash(settings)
     if as_json:

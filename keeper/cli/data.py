@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from keeper.app import backfill as filling
+from keeper.app.composition import strategy
+from keeper.app.option_market import option_market
+from keeper.cli.data_screen import coverage_object, coverage_page, filled_table, implied_object, implied_page
 from keeper.cli.options import AsJson
-
-if TYPE_CHECKING:
-    from keeper.app.backfill import Filled
-    from keeper.domain.policy import Policy
-    from keeper.journal.history import History
-    from keeper.settings.schema import Settings
+from keeper.cli.output import console, print_json
+from keeper.cli.progress import bar, print_progress
+from keeper.domain.errors import BadInput
+from keeper.domain.policy import Policy
+from keeper.journal.bars import StoredBars
+from keeper.journal.candle_files import read, write
+from keeper.journal.history import History, closes_with_sources, stored_history
+from keeper.journal.store import Journal
+from keeper.risk.coverage import coverage, is_enough, returns_together
+from keeper.settings.endpoints import references
+from keeper.settings.load import load
+from keeper.settings.schema import Settings
 
 app = typer.Typer(help="Fill, check and export the price history.", no_args_is_help=True)
 DAY_S = 86_400
@@ -44,24 +54,17 @@ def backfill(
     ] = None,
 ) -> None:
     """Fetch missing price history into the journal. Exit code 3 if a source stops answering."""
-    from keeper.app.backfill import further_rounds, is_file, now
-    from keeper.app.composition import strategy
-    from keeper.cli.data_screen import filled_table
-    from keeper.cli.output import console
-    from keeper.cli.progress import print_progress
-    from keeper.settings.load import load
-
-    settings, file = load(), is_file(source)
+    settings, file = load(), filling.is_file(source)
     policy = strategy(settings, print_progress)
     chosen, bar_seconds = _chosen(policy, symbols), _bar_seconds(policy, seconds)
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     if file:
-        since = now(settings, print_progress) - history_s if days is not None else 0
+        since = filling.now(settings, print_progress) - history_s if days is not None else 0
         results = _from_file(
             settings, Path(source), chosen, seconds=bar_seconds, since=since, stamped=stamped
         )
     elif source == "rounds":
-        results = list(further_rounds(settings, chosen, history_s, progress=print_progress))
+        results = list(filling.further_rounds(settings, chosen, history_s, progress=print_progress))
     else:
         results = _from_venue(settings, source, chosen, seconds=bar_seconds, history_s=history_s)
     console().print(filled_table(results))
@@ -75,10 +78,6 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Show which price history each asset has and lacks. Exit code 4 if it is too short for an estimate."""
-    from keeper.cli.data_screen import coverage_object, coverage_page
-    from keeper.cli.output import console, print_json
-    from keeper.risk.coverage import coverage, is_enough, returns_together
-
     policy, history = _history(days)
     assets = coverage(history.from_rounds, history.merged)
     together, needed = returns_together(history.merged), policy.estimate.min_bars
@@ -97,9 +96,6 @@ def export(
     days: Days = None,
 ) -> None:
     """Write the bars that the risk estimate uses to a file: symbol, closed_at, close, source."""
-    from keeper.journal.candle_files import write
-    from keeper.journal.history import closes_with_sources
-
     policy, history = _history(days)
     rows = closes_with_sources(history, _chosen(policy, symbols))
     write(file, rows)
@@ -111,12 +107,6 @@ def iv(
     as_json: AsJson = False,
 ) -> None:
     """Show the implied volatility that a cycle would use now, and its sources. Exit code 3 if one is missing."""
-    from keeper.app.option_market import option_market
-    from keeper.cli.data_screen import implied_object, implied_page
-    from keeper.cli.output import console, print_json
-    from keeper.cli.progress import print_progress
-    from keeper.settings.load import load
-
     market = option_market(load(), print_progress)
     if as_json:
         print_json(implied_object(market))
@@ -127,49 +117,36 @@ def iv(
 
 def _from_venue(
     settings: Settings, name: str, symbols: tuple[str, ...], *, seconds: int, history_s: int
-) -> list[Filled]:
-    from keeper.app.backfill import (
-        NOTHING,
-        SETTLED_S,
-        BarRequest,
-        Filled,
-        backfill,
-        now,
-        open_for_bars,
-        venue_of,
-    )
-    from keeper.cli.progress import bar, print_progress
-    from keeper.journal.bars import StoredBars
-    from keeper.settings.endpoints import references
-
+) -> list[filling.Filled]:
     reference_of, results = references(settings), []
-    until = now(settings, print_progress) - SETTLED_S
-    with open_for_bars(settings.journal_url) as journal, venue_of(settings, name) as venue:
+    until = filling.now(settings, print_progress) - filling.SETTLED_S
+    with filling.open_for_bars(settings.journal_url) as journal, filling.venue_of(settings, name) as venue:
         stored = StoredBars(journal)
         for symbol in symbols:
             if symbol not in reference_of:
                 results.append(
-                    Filled(symbol, name, NOTHING, span=None, failure="no exchange trades it (oracle.feeds)")
+                    filling.Filled(
+                        symbol,
+                        name,
+                        filling.NOTHING,
+                        span=None,
+                        failure="no exchange trades it (oracle.feeds)",
+                    )
                 )
                 continue
             print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
-                request = BarRequest(
+                request = filling.BarRequest(
                     symbol, reference_of[symbol], seconds=seconds, since=until - history_s, until=until
                 )
-                results.append(backfill(venue, stored, request, progress=progress))
+                results.append(filling.backfill(venue, stored, request, progress=progress))
     return results
 
 
 def _from_file(
     settings: Settings, path: Path, symbols: tuple[str, ...], *, seconds: int, since: int, stamped: str | None
-) -> list[Filled]:
-    from keeper.app.backfill import from_file, now, open_for_bars
-    from keeper.cli.progress import print_progress
-    from keeper.journal.bars import StoredBars
-    from keeper.journal.candle_files import read
-
-    table = read(path, seconds, now(settings, print_progress), stamped=stamped)
+) -> list[filling.Filled]:
+    table = read(path, seconds, filling.now(settings, print_progress), stamped=stamped)
     for count, what in (
         (table.without_zone, "rows name no time zone and were read as UTC"),
         (table.repeated, "rows were repeated, with the same prices"),
@@ -180,32 +157,29 @@ def _from_file(
     left_out = sorted(set(table.candles) - {""} - set(symbols))
     if left_out:
         print_progress(f"{path.name}: {', '.join(left_out)} left out, because --symbol does not name them")
-    with open_for_bars(settings.journal_url) as journal:
-        return list(from_file(StoredBars(journal), path.name, table.candles, symbols=symbols, since=since))
+    with filling.open_for_bars(settings.journal_url) as journal:
+        return list(
+            filling.from_file(StoredBars(journal), path.name, table.candles, symbols=symbols, since=since)
+        )
 
 
 def _history(days: int | None) -> tuple[Policy, History]:
-    from keeper.app.backfill import now
-    from keeper.app.composition import strategy
-    from keeper.cli.progress import print_progress
-    from keeper.journal.history import stored_history
-    from keeper.journal.store import Journal
-    from keeper.settings.load import load
-
     settings = load()
     policy = strategy(settings, print_progress)
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     symbols = [asset.symbol for asset in policy.assets]
     with Journal.open_for_reading(settings.journal_url) as journal:
         return policy, stored_history(
-            journal, symbols, now(settings, print_progress), history_s=history_s, policy=policy.estimate
+            journal,
+            symbols,
+            filling.now(settings, print_progress),
+            history_s=history_s,
+            policy=policy.estimate,
         )
 
 
 def _chosen(policy: Policy, symbols: list[str] | None) -> tuple[str, ...]:
     """Raises BadInput for a symbol that the strategy does not have."""
-    from keeper.domain.errors import BadInput
-
     known = [asset.symbol for asset in policy.assets]
     unknown = [symbol for symbol in symbols or () if symbol not in known]
     if unknown:
@@ -217,8 +191,6 @@ def _chosen(policy: Policy, symbols: list[str] | None) -> tuple[str, ...]:
 
 def _bar_seconds(policy: Policy, seconds: int | None) -> int:
     """Raises BadInput for bars that do not fit into the grid of the estimate."""
-    from keeper.domain.errors import BadInput
-
     grid = policy.estimate.bar_seconds
     if seconds is not None and grid % seconds:
         raise BadInput(

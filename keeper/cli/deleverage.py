@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from keeper.cli.options import AsJson, Simulate, Verbose
+from keeper.cli.rebalance import chosen_mode, run_cycle, show
 from keeper.domain.errors import BadInput
+from keeper.domain.pause_state import DeleverageRequest
 
 
 def deleverage(
@@ -27,9 +29,6 @@ def deleverage(
 
     One of --simulate and --execute is required.
     """
-    from keeper.cli.rebalance import chosen_mode, run_cycle, show
-    from keeper.domain.pause_state import DeleverageRequest
-
     target = math.inf if to_health_factor is None else to_health_factor
     if not target > 1:
         raise BadInput(

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from keeper.app.composition import build
+from keeper.cli.devnet import require_checkout, show
 from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
+from keeper.cli.output import console, plain_table
+from keeper.cli.render import page
+from keeper.devnet import local_chain
+from keeper.devnet.deribit_server import deribit_server
+from keeper.devnet.exchange_server import exchange_server
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import VaultReading, read_vault
+from keeper.domain.decision import Action
 from keeper.domain.errors import Refused
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from keeper.devnet.local_chain import LocalChain
-    from keeper.devnet.vault_reading import VaultReading
-    from keeper.domain.record import DecisionRecord
+from keeper.domain.record import DecisionRecord, Mode
+from keeper.recorded.prices import PRICE_FILE
+from keeper.risk.contributions import risk_shares
+from keeper.settings.load import load
+from keeper.views.formats import money, percent, ratio
 
 RECORDED_AT = datetime(2023, 3, 10)  # noqa: DTZ001 -- UTC by the option's own rule
 MOVE = 1.40
@@ -45,16 +57,6 @@ def demo(
     data_dir: HistoryFolder = DATA_DIR,
 ) -> None:
     """Rebalance a vault on a local chain: from USDC to risk parity, then hold, then trade after a price move."""
-    import tempfile
-    from dataclasses import replace
-
-    from keeper.cli.devnet import require_checkout, show
-    from keeper.cli.output import console
-    from keeper.devnet import local_chain
-    from keeper.devnet.deribit_server import deribit_server
-    from keeper.devnet.exchange_server import exchange_server
-    from keeper.recorded.prices import PRICE_FILE
-
     require_checkout()
     screen = console()
     recorded = (data_dir / PRICE_FILE).exists()
@@ -97,12 +99,6 @@ def _play(chain: LocalChain, screen: Console) -> tuple[Stage, ...]:
 
 def _run(name: str, chain: LocalChain, screen: Console) -> Stage:
     """``keeper rebalance --execute``, and the chain before and after it."""
-    from keeper.app.composition import build
-    from keeper.cli.render import page
-    from keeper.devnet.vault_reading import read_vault
-    from keeper.domain.record import Mode
-    from keeper.settings.load import load
-
     screen.rule(f"keeper rebalance --execute: {name}")
     before = read_vault(chain)
     with build(load(), Mode.EXECUTE, ask_password=str) as keeper:
@@ -115,8 +111,6 @@ def _run(name: str, chain: LocalChain, screen: Console) -> Stage:
 
 def _use(folder: Path) -> None:
     """Points the settings of this process to the demo's chain, and drops what the operator has configured."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("KEEPER_") and name != "KEEPER_CACHE_DIR"]:
         del os.environ[name]
     os.environ["KEEPER_DEPLOYMENT"] = str(folder / "deployment.json")
@@ -132,10 +126,6 @@ def _most_volatile(record: DecisionRecord) -> str:
 
 def shares_of_risk(stage: Stage) -> dict[str, float]:
     """Risk share by symbol: weights on chain after the stage, covariance of the keeper's record."""
-    import numpy as np
-
-    from keeper.risk.contributions import risk_shares
-
     assert stage.record.conclusions is not None, "a cycle without failure has conclusions"
     model = stage.record.conclusions.model
     weights = np.array([stage.after.weights[symbol] for symbol in model.symbols])
@@ -145,8 +135,6 @@ def shares_of_risk(stage: Stage) -> dict[str, float]:
 
 def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
     """The promises that the chain does not confirm; empty if all are kept."""
-    from keeper.domain.decision import Action
-
     first, second, third = stages
     broken = [*_off_target(first), *_off_target(third)]
     if second.record.conclusions is None or second.record.conclusions.decision.action is not Action.HOLD:
@@ -188,9 +176,6 @@ def _loss_bps(stage: Stage) -> float:
 
 
 def _closing_table(stages: tuple[Stage, ...]) -> Table:
-    from keeper.cli.output import plain_table
-    from keeper.views.formats import money, percent, ratio
-
     table = plain_table(
         *("stage", "action", ">NAV", ">lost", ">leverage (target)", ">health", ">gas", "risk/budget"),
         title="Read from the chain",

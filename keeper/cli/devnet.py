@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
+from keeper.cli.output import console
+from keeper.devnet import local_chain, paths
+from keeper.devnet.deployment import DevnetDeployment
+from keeper.devnet.deribit_server import deribit_server
+from keeper.devnet.exchange_server import exchange_server
+from keeper.devnet.publisher import publishing
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from keeper.devnet.deployment import DevnetDeployment
+from keeper.views.formats import moment
 
 
 def devnet(
@@ -34,17 +42,6 @@ def devnet(
 
     The chain is gone then. The deployment file stays.
     """
-    import signal
-    import threading
-    from contextlib import ExitStack
-    from dataclasses import replace
-
-    from keeper.cli.output import console
-    from keeper.devnet import local_chain
-    from keeper.devnet.deribit_server import deribit_server
-    from keeper.devnet.exchange_server import exchange_server
-    from keeper.devnet.publisher import publishing
-
     require_checkout()
     screen = console(to_stderr=True)
     with ExitStack() as stack:
@@ -71,21 +68,15 @@ def devnet(
 
 def require_checkout() -> None:
     """Raises InvalidSetting in an installed package: the sources of the contracts are in the repository alone."""
-    from keeper.devnet.paths import CONTRACTS
-
-    if not CONTRACTS.is_dir():
+    if not paths.CONTRACTS.is_dir():
         raise InvalidSetting(
-            f"the local chain needs the keeper's repository: {CONTRACTS} does not exist",
+            f"the local chain needs the keeper's repository: {paths.CONTRACTS} does not exist",
             remedy="Clone the repository and run `make demo` in it. An installed package can run everything else.",
         )
 
 
 def show(deployment: DevnetDeployment, screen: Console) -> None:
     """Prints where prices come from, what is left out, and the addresses."""
-    from rich.table import Table
-
-    from keeper.views.formats import moment
-
     screen.print(
         f"Local chain {deployment.chain_id} at [bold]{moment(deployment.at)}[/]: prices [bold]{deployment.prices}[/], "
         f"implied volatility [bold]{deployment.implied_volatility}[/]."

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from keeper.cli.options import AsJson
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from keeper.doctor.diagnosis import Diagnosis
+from keeper.cli.output import console, print_json
+from keeper.doctor.diagnosis import Diagnosis
+from keeper.doctor.examine import examine
 
 NAME_WIDTH = 18
 STYLES = {"OK": "green", "WARNING": "yellow", "FAILED": "bold red", "SKIPPED": "dim"}
@@ -22,9 +20,6 @@ def doctor(as_json: AsJson = False) -> None:
 
     It changes nothing. The exit code is that of the first check that fails, or 0.
     """
-    from keeper.cli.output import console, print_json
-    from keeper.doctor.examine import examine
-
     diagnoses: list[Diagnosis] = []
     screen = console()
     for diagnosis in examine():
@@ -42,9 +37,6 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _row(diagnosis: Diagnosis) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     row = Table.grid(padding=(0, 1))
     row.add_column(width=1)
     row.add_column(width=NAME_WIDTH)

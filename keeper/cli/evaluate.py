@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
 
+from keeper.cli.market import policy_and_market
 from keeper.cli.options import DAY, DataFolder, StrategyFile
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
-    from keeper.evaluate.evaluate import Evaluation
-    from keeper.evaluate.samples import Sample
-    from keeper.evaluate.scoring import Score
+from keeper.cli.output import console
+from keeper.cli.progress import bar
+from keeper.evaluate.candidates import OWN
+from keeper.evaluate.evaluate import Evaluation
+from keeper.evaluate.evaluate import evaluate as run
+from keeper.evaluate.samples import Periods, Sample
+from keeper.evaluate.scoring import Score
 
 SEED = 20_190_101
 DAY_S = 86_400
@@ -47,14 +52,6 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("evaluation"),
 ) -> None:
     """Compare risk estimators out of sample: choose one on a period, and check the choice once on a later period."""
-    import numpy as np
-
-    from keeper.cli.market import policy_and_market
-    from keeper.cli.output import console
-    from keeper.cli.progress import bar
-    from keeper.evaluate.evaluate import evaluate as run
-    from keeper.evaluate.samples import Periods
-
     policy, path = policy_and_market(strategy, data, since=since, until=max(until, check_until))
     periods = Periods(
         start=_seconds(since),
@@ -107,8 +104,6 @@ def write_tables(evaluation: Evaluation, out: Path) -> tuple[Path, ...]:
 
 
 def _scores(sample: Sample, horizon: int, scores: Sequence[Score]) -> Table:
-    from keeper.evaluate.candidates import OWN
-
     days = f"{horizon} day{'s' if horizon > 1 else ''} ahead"
     table = _table(f"{sample.name} · {_span(sample)} · {days} · {scores[0].days} forecasts")
     table.add_column("estimator", no_wrap=True)
@@ -162,9 +157,6 @@ def _stress(evaluation: Evaluation) -> Table:
 
 
 def _table(title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
     return Table(
         title=title,
         title_justify="left",
@@ -187,8 +179,6 @@ def _seconds(day: datetime) -> int:
 
 
 def _flat(row: Any) -> Iterator[tuple[str, Any]]:
-    from dataclasses import fields, is_dataclass
-
     for field in fields(row):
         value = getattr(row, field.name)
         if is_dataclass(value):

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
+from keeper.app.queries import pauses, stored_records, stored_swaps, verified
 from keeper.cli.options import AsJson, RecordId
+from keeper.cli.output import console, pause_text, print_json, table_of
+from keeper.cli.render import page
+from keeper.settings.load import load
+from keeper.views.costs import TRADED_COSTS, traded_costs
+from keeper.views.lines import pause_lines
+from keeper.views.record import RECORD
+from keeper.views.status import RECORD_SUMMARY
 
 app = typer.Typer(help="List, show and verify the decision records.", no_args_is_help=True)
 
@@ -37,12 +45,6 @@ def list_records(
     as_json: AsJson = False,
 ) -> None:
     """List the newest records, one line each."""
-    from keeper.app.queries import pauses, stored_records
-    from keeper.cli.output import console, pause_text, print_json, table_of
-    from keeper.settings.load import load
-    from keeper.views.lines import pause_lines
-    from keeper.views.status import RECORD_SUMMARY
-
     settings = load()
     with stored_records(settings) as stored:
         records = stored.latest(limit)
@@ -57,30 +59,17 @@ def list_records(
 @app.command()
 def show(record_id: RecordId, as_json: AsJson = False) -> None:
     """Show one record as it was on the screen, with every bound and provenance."""
-    from keeper.app.queries import stored_records
-    from keeper.cli.output import console, print_json
-    from keeper.settings.load import load
-
     with stored_records(load()) as stored:
         record = stored.record(record_id)
     if as_json:
-        from keeper.views.record import RECORD
-
         print_json(RECORD.json(record))
     else:
-        from keeper.cli.render import page
-
         console().print(page(record, verbose=True))
 
 
 @app.command()
 def costs(as_json: AsJson = False) -> None:
     """Show what trading each asset cost: quoted, simulated and realised, in bps of the value traded."""
-    from keeper.app.queries import stored_swaps
-    from keeper.cli.output import console, print_json, table_of
-    from keeper.settings.load import load
-    from keeper.views.costs import TRADED_COSTS, traded_costs
-
     settings = load()
     traded = traded_costs(stored_swaps(settings, MAX_SWAPS), tuple(asset.symbol for asset in settings.assets))
     if as_json:
@@ -92,7 +81,4 @@ def costs(as_json: AsJson = False) -> None:
 @app.command()
 def verify() -> None:
     """Recompute the hash chain over every row of every table. Names a changed row and ends with exit code 7."""
-    from keeper.app.queries import verified
-    from keeper.settings.load import load
-
     typer.echo(f"{verified(load()):,} entries, every row as it was written")

@@ -6,22 +6,24 @@ import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keeper.cli.options import DATA_DIR
-
-if TYPE_CHECKING:
-    from keeper.domain.path import MarketPath
-    from keeper.domain.policy import Policy
+from keeper.cli.output import console
+from keeper.devnet.generated_path import generated_path
+from keeper.devnet.generator import SEED
+from keeper.domain.errors import BadInput
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+from keeper.recorded.path import recorded_path
+from keeper.recorded.prices import PRICE_FILE
+from keeper.settings.load import load_strategy
+from keeper.settings.policy import policy as policy_of
 
 
 def policy_and_market(
     strategy: Path | None, data: Path | None, *, since: datetime | None, until: datetime | None
 ) -> tuple[Policy, MarketPath]:
     """The policy of a strategy file and the market of its assets. Raises BadInput, InvalidSetting."""
-    from keeper.settings.load import load_strategy
-    from keeper.settings.policy import policy as policy_of
-
     policy = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in policy.assets)
     path = market_path(data, symbols, since=since, until=until, max_gap_s=policy.estimate.max_gap_s)
@@ -42,13 +44,6 @@ def market_path(
     ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput if ``data`` is given and has no
     recorded prices, and for a range or an asset that the market does not have.
     """
-    from keeper.cli.output import console
-    from keeper.devnet.generated_path import generated_path
-    from keeper.devnet.generator import SEED
-    from keeper.domain.errors import BadInput
-    from keeper.recorded.path import recorded_path
-    from keeper.recorded.prices import PRICE_FILE
-
     folder = data or Path(os.environ.get("KEEPER_DATA_DIR") or DATA_DIR)
     end = None if until is None else until + timedelta(days=1)
     screen = console(to_stderr=True)

@@ -6,16 +6,14 @@ import json
 import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from keeper.views.view import Item, View
+from keeper.views.view import Item, View
 
 PIPED_WIDTH = 100
 STYLES = {
@@ -33,8 +31,6 @@ STYLES = {
 
 def console(*, to_stderr: bool = False) -> Console:
     """For people: coloured on a terminal; plain in a pipe, as wide as COLUMNS says, or 100."""
-    from rich.console import Console
-
     screen = Console(stderr=to_stderr, highlight=False)
     if not screen.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         screen.width = PIPED_WIDTH
@@ -59,8 +55,6 @@ def finite(value: Any) -> Any:
 
 def plain_table(*headings: str, title: str = "") -> Table:
     """A table without lines. A heading that begins with ">" is of a column of numbers; the last of the others wraps."""
-    from rich.table import Table
-
     table = Table(
         title=f"\n{title}" if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 1)
     )
@@ -84,9 +78,6 @@ def table_of(
 
 def facts(rows: Iterable[tuple[str, str]]) -> Table:
     """Names and values, without headings."""
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
@@ -97,13 +88,9 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
 
 def pause_text(lines: str) -> Text:
     """``lines`` of keeper.views.lines.pause_lines, for the top of a screen."""
-    from rich.text import Text
-
     return Text(lines, style="bold yellow") if lines else Text("not paused", style="dim")
 
 
 def _cell(text: str) -> Text:
-    from rich.text import Text
-
     style = next((STYLES[word] for word in text.split() if word in STYLES), "")
     return Text(text.strip(), style=style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from getpass import getpass
 
 from keeper.domain.errors import InvalidSetting
 
@@ -14,6 +15,4 @@ def ask_password() -> str:
             "the keystore's password is not set, and there is no terminal to ask for it",
             remedy="Set KEEPER_KEYSTORE_PASSWORD_FILE to a file whose first line is the password.",
         )
-    from getpass import getpass
-
     return getpass("Password of the keystore: ")

@@ -6,6 +6,12 @@ from typing import Annotated
 
 import typer
 
+from keeper.app import operator
+from keeper.cli.output import console, pause_text
+from keeper.settings.load import load
+from keeper.views.formats import moment
+from keeper.views.lines import pause_lines
+
 Reason = Annotated[
     str, typer.Option("--reason", help="The reason. Every screen shows it, the journal keeps it.")
 ]
@@ -13,21 +19,11 @@ Reason = Annotated[
 
 def pause(reason: Reason) -> None:
     """Stop levering and routine rebalancing from the next decision on, also after a restart."""
-    from keeper.app import operator
-    from keeper.cli.output import console, pause_text
-    from keeper.settings.load import load
-    from keeper.views.lines import pause_lines
-
     console().print(pause_text(pause_lines(operator.pause(load(), reason))))
 
 
 def resume(reason: Reason) -> None:
     """Lift every pause of the journal and the pause file."""
-    from keeper.app import operator
-    from keeper.cli.output import console
-    from keeper.settings.load import load
-    from keeper.views.formats import moment
-
     settings = load()
     screen = console()
     lifted = operator.resume(settings, reason)

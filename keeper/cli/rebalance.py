@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from keeper.app.composition import build
 from keeper.cli.options import AsJson, Simulate, Verbose
+from keeper.cli.output import console, print_json
+from keeper.cli.password import ask_password
+from keeper.cli.progress import print_progress
+from keeper.cli.render import page
 from keeper.domain.errors import BadInput
-
-if TYPE_CHECKING:
-    from keeper.domain.pause_state import DeleverageRequest
-    from keeper.domain.record import DecisionRecord, Mode
+from keeper.domain.pause_state import DeleverageRequest
+from keeper.domain.record import DecisionRecord, Mode
+from keeper.runtime.logs import configure
+from keeper.settings.load import load
+from keeper.views.record import RECORD
 
 
 def rebalance(
@@ -32,12 +38,6 @@ def rebalance(
 
 def run_cycle(mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
     """One cycle, with everything that it needs opened and closed."""
-    from keeper.app.composition import build
-    from keeper.cli.password import ask_password
-    from keeper.cli.progress import print_progress
-    from keeper.runtime.logs import configure
-    from keeper.settings.load import load
-
     settings = load()
     configure(settings.log_format, "warning")
     with build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper:
@@ -46,15 +46,9 @@ def run_cycle(mode: Mode, deleverage_request: DeleverageRequest | None = None) -
 
 def show(record: DecisionRecord, *, as_json: bool, verbose: bool) -> int:
     """Prints the record as a page or as JSON; returns its exit code."""
-    from keeper.cli.output import console, print_json
-
     if as_json:
-        from keeper.views.record import RECORD
-
         print_json(RECORD.json(record))
     else:
-        from keeper.cli.render import page
-
         console(to_stderr=record.failure is not None).print(page(record, verbose=verbose))
     return record.exit_code
 
@@ -68,6 +62,4 @@ def chosen_mode(command: str, *, simulate: bool, execute: bool) -> Mode:
             remedy="--simulate shows what would be done and changes nothing; --execute does it. "
             "Choose one of them. Nothing was started.",
         )
-    from keeper.domain.record import Mode
-
     return Mode.SIMULATE if simulate else Mode.EXECUTE

@@ -6,6 +6,18 @@ from typing import Annotated
 
 import typer
 
+from keeper.app.composition import build
+from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.queries import pauses
+from keeper.cli.output import console, pause_text
+from keeper.cli.password import ask_password
+from keeper.cli.progress import print_progress
+from keeper.cli.render import BANNERS
+from keeper.domain.record import Mode
+from keeper.runtime.logs import configure
+from keeper.settings.load import load
+from keeper.views.lines import pause_lines
+
 
 def run(
     live: Annotated[
@@ -17,18 +29,6 @@ def run(
     ] = "1h",
 ) -> None:
     """Run cycles on a schedule, one at a time, until Ctrl-C or SIGTERM. A dry run without --live."""
-    from keeper.app.composition import build
-    from keeper.app.daemon import Daemon, trigger_from
-    from keeper.app.queries import pauses
-    from keeper.cli.output import console, pause_text
-    from keeper.cli.password import ask_password
-    from keeper.cli.progress import print_progress
-    from keeper.cli.render import BANNERS
-    from keeper.domain.record import Mode
-    from keeper.runtime.logs import configure
-    from keeper.settings.load import load
-    from keeper.views.lines import pause_lines
-
     trigger = trigger_from(every)
     mode = Mode.LIVE if live else Mode.DRY_RUN
     settings = load()

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from keeper.app import operator
+from keeper.settings.load import load
+
 
 def seal(
     show: Annotated[bool, typer.Option("--show", help="Compare with the seal, and change nothing.")] = False,
@@ -14,9 +17,6 @@ def seal(
 
     From then on a keeper that may send refuses to start with anything else.
     """
-    from keeper.app import operator
-    from keeper.settings.load import load
-
     settings = load()
     before, now = operator.sealed(settings) if show else operator.seal(settings)
     for kind, sha256 in now.items():

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Group
+
+from keeper.app.queries import vault_status
 from keeper.cli.options import AsJson
-
-if TYPE_CHECKING:
-    from keeper.views.status import VaultStatus
+from keeper.cli.output import console, facts, pause_text, print_json, table_of
+from keeper.settings.load import load
+from keeper.views.formats import age
+from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
+from keeper.views.status import IN_FLIGHT, RECORD_SUMMARY, STATUS, VaultStatus
+from keeper.views.vault import HOLDING, holding_rows
 
 ASSETS = (
     ("asset", "{symbol}"),
@@ -21,11 +27,6 @@ ASSETS = (
 
 def status(as_json: AsJson = False) -> None:
     """Show the vault as it is on chain, and the last record of the journal. Changes nothing."""
-    from keeper.app.queries import vault_status
-    from keeper.cli.output import console, print_json
-    from keeper.settings.load import load
-    from keeper.views.status import STATUS
-
     now = vault_status(load())
     if as_json:
         print_json(STATUS.json(now))
@@ -34,12 +35,6 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _page(now: VaultStatus) -> Any:
-    from rich.console import Group
-
-    from keeper.cli.output import facts, pause_text, table_of
-    from keeper.views.lines import pause_lines
-    from keeper.views.vault import HOLDING, holding_rows
-
     return Group(
         pause_text(pause_lines(now.pause_state.pauses, vault_paused=now.snapshot.vault.paused)),
         facts(_facts(now)),
@@ -48,10 +43,6 @@ def _page(now: VaultStatus) -> Any:
 
 
 def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
-    from keeper.views.formats import age
-    from keeper.views.lines import daily_budgets_line, nodes_line, redemptions_line
-    from keeper.views.status import IN_FLIGHT, RECORD_SUMMARY, STATUS
-
     snapshot = now.snapshot
     vault = snapshot.vault
     since = f"{age(snapshot.block.timestamp - vault.last_rebalance)} ago" if vault.last_rebalance else "never"

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Group, RenderableType
 
+from keeper.backtest.statistics import volatility
+from keeper.backtest.venue import SimulatedVenue
+from keeper.cli.market import policy_and_market
 from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
+from keeper.cli.output import console, plain_table
+from keeper.cli.progress import bar
+from keeper.cli.venue import recorded_venue
 from keeper.domain.errors import InvalidSetting
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from keeper.backtest.venue import SimulatedVenue
-    from keeper.domain.path import MarketPath
-    from keeper.domain.policy import Policy
-    from keeper.sweep.findings import Findings, SweptCandidate
-    from keeper.sweep.parameters import Assignment
-    from keeper.sweep.workers import Finished, Job
+from keeper.domain.path import MarketPath
+from keeper.domain.policy import Policy
+from keeper.report.page import number as figure
+from keeper.report.page import percent
+from keeper.settings.load import load_variant
+from keeper.settings.policy import policy as policy_of
+from keeper.sweep.findings import Findings, SweptCandidate, findings
+from keeper.sweep.outcome import CandidateOutcome, trial
+from keeper.sweep.parameters import Assignment, grid, parsed, random_draws
+from keeper.sweep.scores import SCORES
+from keeper.sweep.store import Store, digest_of, key_of
+from keeper.sweep.workers import Finished, Job, on_cluster, on_this_machine
 
 STOPPED = 130
 BEST_SHOWN = 10
@@ -71,12 +82,6 @@ def sweep(
     ] = Path("sweep"),
 ) -> None:
     """Run variants of the strategy on recorded prices, and say how much of the best result is luck."""
-    from keeper.cli.market import policy_and_market
-    from keeper.cli.output import console
-    from keeper.cli.venue import recorded_venue
-    from keeper.sweep.findings import findings
-    from keeper.sweep.scores import SCORES
-
     if score not in SCORES:
         raise InvalidSetting(f"score is {score!r}", remedy=f"Choose one of: {', '.join(SCORES)}.")
     assignments = _assignments(settings, draws, seed)
@@ -107,8 +112,6 @@ def sweep(
 
 
 def _assignments(settings: Sequence[str], draws: int | None, seed: int) -> Sequence[Assignment]:
-    from keeper.sweep.parameters import grid, parsed, random_draws
-
     parameters = [parsed(text) for text in settings]
     names = [parameter.name for parameter in parameters]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -124,9 +127,6 @@ def _policies(
     strategy: Path | None, assignments: Sequence[Assignment]
 ) -> tuple[dict[int, Policy], dict[int, str]]:
     """The policies by number, and why the other combinations are not valid. Raises InvalidSetting if none is."""
-    from keeper.settings.load import load_variant
-    from keeper.settings.policy import policy as policy_of
-
     policies: dict[int, Policy] = {}
     left_out: dict[int, str] = {}
     for number, assignment in enumerate(assignments):
@@ -141,13 +141,6 @@ def _policies(
 
 def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list[SweptCandidate]:
     """Runs what the store does not have yet."""
-    from functools import partial
-
-    from keeper.cli.progress import bar
-    from keeper.sweep.findings import SweptCandidate
-    from keeper.sweep.outcome import CandidateOutcome, trial
-    from keeper.sweep.store import Store, digest_of, key_of
-
     store, market = Store(task.out / "candidates.jsonl"), digest_of(task.path)
     keys = {number: key_of(policy, market, task.venue) for number, policy in task.policies.items()}
     outcomes = {number: kept for number, key in keys.items() if (kept := store.get(key)) is not None}
@@ -174,10 +167,6 @@ def _run(task: SweepTask, *, workers: int | None, scheduler: str | None) -> list
 def _finished(
     job: Job, path: MarketPath, jobs: Mapping[int, Policy], *, workers: int | None, scheduler: str | None
 ) -> Iterator[Finished]:
-    import os
-
-    from keeper.sweep.workers import on_cluster, on_this_machine
-
     if not jobs:
         return iter(())
     if scheduler is not None:
@@ -225,12 +214,6 @@ def _write(result: Findings, assignments: Sequence[Assignment], out: Path) -> Pa
 
 
 def _page(result: Findings, score: str) -> RenderableType:
-    from rich.console import Group
-
-    from keeper.backtest.statistics import volatility
-    from keeper.cli.output import plain_table
-    from keeper.report.page import number, percent
-
     names = list(result.rows[0].candidate.assignment)
     headings = ("candidate", *names, score, "mean test", "Sharpe", "volatility", "worst loss")
     table = plain_table(*(f">{heading}" for heading in headings), title=f"The best by {score}")
@@ -239,18 +222,18 @@ def _page(result: Findings, score: str) -> RenderableType:
         table.add_row(
             str(row.candidate.number),
             *(_short(row.candidate.assignment[name]) for name in names),
-            number(row.score, 2),
-            number(sum(tests) / len(tests) if tests else float("nan"), 2),
-            number(row.sharpe),
+            figure(row.score, 2),
+            figure(sum(tests) / len(tests) if tests else float("nan"), 2),
+            figure(row.sharpe),
             percent(row.volatility),
             percent(row.drawdown, 0),
         )
     realised = percent(volatility(result.walk_forward.returns))
-    out_of_sample = number(result.walk_forward_score)
+    out_of_sample = figure(result.walk_forward_score)
     chosen = ", ".join(map(str, result.chosen))
     lines = [
         f"Walk forward, choosing {chosen} in turn: {score} {out_of_sample} out of sample, volatility {realised}.",
-        f"Rank correlation of scores in and out of sample: {number(result.rank_correlation)}. 0: choosing is useless.",
+        f"Rank correlation of scores in and out of sample: {figure(result.rank_correlation)}. 0: choosing is useless.",
     ]
     if result.failed:
         lines.append(f"{len(result.failed)} candidates failed; results.csv has the reasons.")

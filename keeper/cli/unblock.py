@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from keeper.app import operator
+from keeper.app.queries import pauses
 from keeper.cli.options import Simulate
-
-if TYPE_CHECKING:
-    from keeper.domain.tx import NonceReport
+from keeper.cli.output import console, facts, pause_text
+from keeper.cli.password import ask_password
+from keeper.cli.rebalance import chosen_mode
+from keeper.domain.tx import NonceReport
+from keeper.domain.urgency import Urgency
+from keeper.settings.load import load
+from keeper.settings.policy import policy
+from keeper.views.formats import age
+from keeper.views.lines import pause_lines
 
 
 def unblock(
@@ -28,16 +37,6 @@ def unblock(
 
     One of --simulate and --execute is required.
     """
-    from keeper.app import operator
-    from keeper.app.queries import pauses
-    from keeper.cli.output import console, pause_text
-    from keeper.cli.password import ask_password
-    from keeper.cli.rebalance import chosen_mode
-    from keeper.domain.urgency import Urgency
-    from keeper.settings.load import load
-    from keeper.settings.policy import policy
-    from keeper.views.lines import pause_lines
-
     mode = chosen_mode("keeper unblock", simulate=simulate, execute=execute)
     settings, screen = load(), console()
     screen.print(pause_text(pause_lines(pauses(settings))))
@@ -53,11 +52,6 @@ def unblock(
 
 
 def _page(report: NonceReport) -> Iterator[Any]:
-    from rich.text import Text
-
-    from keeper.cli.output import facts
-    from keeper.views.formats import age
-
     by_journal = (
         "this journal does not know the key"
         if report.watermark is None

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from requests import RequestException
+from web3 import HTTPProvider, Web3
 
+from keeper.chain.admin import queue_deployment
+from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault
+from keeper.chain.admin.vault_parameters import VaultParameters, parameters_from_toml
+from keeper.chain.admin.vault_state import VaultState, read_vault_state
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
-
-if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-    from web3 import Web3
-
-    from keeper.chain.admin.vault_deployment import VaultDeployment
-    from keeper.chain.admin.vault_parameters import VaultParameters
-    from keeper.chain.admin.vault_state import VaultState
+from keeper.settings.load import load
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
@@ -46,9 +47,6 @@ def deploy(
     execute: Execute = False,
 ) -> None:
     """Deploy a vault with the parameters of a file. The accounts named there get the roles, not the deployer."""
-    from keeper.chain.admin.vault_deployment import deploy_vault
-    from keeper.chain.admin.vault_parameters import parameters_from_toml
-
     requested = parameters_from_toml(_text(parameters))
     w3 = _node(rpc_url, chain_id)
     for name, value in _rows_of_parameters(requested):
@@ -70,9 +68,6 @@ def deploy_queue(
     execute: Execute = False,
 ) -> None:
     """Deploy a redemption queue for a vault. It has no roles, so any account may deploy it."""
-    from keeper.chain.admin import queue_deployment
-    from keeper.chain.admin.vault_state import read_vault_state
-
     w3 = _node(rpc_url, chain_id)
     state = read_vault_state(w3, vault)
     typer.echo(f"a redemption queue for {state.name} {state.address}")
@@ -101,8 +96,6 @@ def serve(
     execute: Execute = False,
 ) -> None:
     """Pay waiting redemptions from the idle cash of the vault. Any account may do it."""
-    from keeper.chain.admin import queue_deployment
-
     w3 = _node(rpc_url, chain_id)
     contract = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
     shares, assets = queue_deployment.servable(contract, max_requests)
@@ -122,8 +115,6 @@ def show(
     rpc_url: RpcUrl = None,
 ) -> None:
     """Show the position, limits, used budgets, allowlist, state and roles of a vault, read from the chain."""
-    from keeper.chain.admin.vault_state import read_vault_state
-
     state = read_vault_state(_node(rpc_url, None), vault or _setting("vault"))
     for name, value in _rows(state):
         typer.echo(f"{name:<30}{value}")
@@ -187,9 +178,6 @@ def _rows_of_parameters(parameters: VaultParameters) -> Iterator[tuple[str, str]
 
 
 def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
-    from requests import RequestException
-    from web3 import HTTPProvider, Web3
-
     url = rpc_url or _setting("rpc_url")
     w3 = Web3(HTTPProvider(url))
     try:
@@ -206,8 +194,6 @@ def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
 
 
 def _setting(name: str) -> str:
-    from keeper.settings.load import load
-
     value = getattr(load(), name)
     if value is None:
         raise InvalidSetting(
@@ -217,8 +203,6 @@ def _setting(name: str) -> str:
 
 
 def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
-    from eth_account import Account
-
     password = (
         typer.prompt("password of the keystore", hide_input=True)
         if password_file is None
