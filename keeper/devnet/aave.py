@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.tokens import fund
-from keeper.devnet.transactions import contract_at, deployed, send
+from keeper.devnet.transactions import NO_ADDRESS, contract_at, deployed, send
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, USD
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
@@ -19,18 +18,7 @@ if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
-NO_ADDRESS = "0x" + "00" * 20
 VARIABLE_RATE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class AaveMarket:
-    """Addresses that a keeper or a test asks for."""
-
-    addresses_provider: str
-    pool: str
-    oracle: str
-    data_provider: str
 
 
 def deploy_aave(
@@ -39,8 +27,9 @@ def deploy_aave(
     tokens: Mapping[str, Token],
     feeds: Feeds,
     progress: Callable[[str], None],
-) -> AaveMarket:
-    """Deploys the market and lists every token; its oracle reads the same feeds as the vault."""
+) -> dict[str, str]:
+    """Deploys the market and lists every token; its oracle reads the same feeds as the vault. Returns the addresses as
+    the deployment file names them."""
     progress("Aave pool and libraries")
     provider = deployed(w3, deployer, "PoolAddressesProvider", "Local", deployer)
     send(w3, provider.functions.setACLAdmin(deployer), deployer)
@@ -63,21 +52,32 @@ def deploy_aave(
     )
     send(w3, provider.functions.setPriceOracle(oracle.address), deployer)
     rates = deployed(w3, deployer, "DefaultReserveInterestRateStrategyV2", provider.address)
-    pool = _deploy_pool(w3, deployer, provider, rates=rates.address)
-    configurator = _deploy_configurator(w3, deployer, provider)
+    logic = _deploy_linked(w3, deployer, "PoolInstance", provider.address, rates.address, made={})
+    send(w3, provider.functions.setPoolImpl(logic.address), deployer)
+    pool = contract_at(w3, "PoolInstance", provider.functions.getPool().call())
+    logic = _deploy_linked(w3, deployer, "PoolConfiguratorInstance", made={})
+    send(w3, provider.functions.setPoolConfiguratorImpl(logic.address), deployer)
+    configurator = contract_at(
+        w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call()
+    )
     data_provider = deployed(w3, deployer, "AaveProtocolDataProvider", provider.address)
     send(w3, provider.functions.setPoolDataProvider(data_provider.address), deployer)
 
     progress("Aave reserves")
     _list_reserves(w3, deployer, pool, configurator=configurator, tokens=tokens, listed=listed)
-    return AaveMarket(provider.address, pool.address, oracle.address, data_provider=data_provider.address)
+    return {
+        "aave_addresses_provider": provider.address,
+        "aave_pool": pool.address,
+        "aave_oracle": oracle.address,
+        "aave_data_provider": data_provider.address,
+    }
 
 
 def lend_and_borrow(
-    w3: Web3, others: ChecksumAddress, owner: ChecksumAddress, market: AaveMarket, tokens: Mapping[str, Token]
+    w3: Web3, others: ChecksumAddress, owner: ChecksumAddress, pool_address: str, tokens: Mapping[str, Token]
 ) -> None:
     """What other people have supplied and owe, so that there is liquidity, a utilisation and a rate."""
-    pool = contract_at(w3, "PoolInstance", market.pool)
+    pool = contract_at(w3, "PoolInstance", pool_address)
     listed = [reserve for reserve in RESERVES if reserve.symbol in tokens]
     for reserve in listed:
         token = tokens[reserve.symbol]
@@ -92,38 +92,14 @@ def lend_and_borrow(
         send(w3, pool.functions.borrow(token.address, amount, VARIABLE_RATE, 0, others), others)
 
 
-def _deploy_pool(w3: Web3, deployer: ChecksumAddress, provider: Contract, rates: str) -> Contract:
-    needed = {library for libraries in artifact("PoolInstance").links.values() for library in libraries}
-    libraries = _deploy_libraries(w3, deployer, needed)
-    implementation = deployed(w3, deployer, "PoolInstance", provider.address, rates, libraries=libraries)
-    send(w3, provider.functions.setPoolImpl(implementation.address), deployer)
-    return contract_at(w3, "PoolInstance", provider.functions.getPool().call())
-
-
-def _deploy_configurator(w3: Web3, deployer: ChecksumAddress, provider: Contract) -> Contract:
-    needed = {
-        library for libraries in artifact("PoolConfiguratorInstance").links.values() for library in libraries
-    }
-    libraries = _deploy_libraries(w3, deployer, needed)
-    implementation = deployed(w3, deployer, "PoolConfiguratorInstance", libraries=libraries)
-    send(w3, provider.functions.setPoolConfiguratorImpl(implementation.address), deployer)
-    return contract_at(w3, "PoolConfiguratorInstance", provider.functions.getPoolConfigurator().call())
-
-
-def _deploy_libraries(w3: Web3, deployer: ChecksumAddress, names: set[str]) -> dict[str, str]:
-    made: dict[str, str] = {}
-
-    def make(name: str) -> None:
-        if name in made:
-            return
-        for libraries in artifact(name).links.values():
-            for needed in libraries:
-                make(needed)
-        made[name] = deployed(w3, deployer, name, libraries=made).address
-
-    for name in sorted(names):
-        make(name)
-    return made
+def _deploy_linked(
+    w3: Web3, deployer: ChecksumAddress, name: str, *arguments: object, made: dict[str, str]
+) -> Contract:
+    """Deploys the contract, after those of its libraries that are not in ``made``, name to address."""
+    for library in sorted({library for libraries in artifact(name).links.values() for library in libraries}):
+        if library not in made:
+            made[library] = _deploy_linked(w3, deployer, library, made=made).address
+    return deployed(w3, deployer, name, *arguments, libraries=made)
 
 
 def _list_reserves(

@@ -6,7 +6,8 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from keeper.domain.errors import BadInput
 
@@ -69,19 +70,8 @@ class DevnetDeployment:
 def read(path: Path) -> DevnetDeployment:
     """Reads a deployment file. Raises BadInput if it is missing or is not one."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        return DevnetDeployment(
-            **{
-                **content,
-                "notes": tuple(content["notes"]),
-                "tokens": {symbol: TokenEntry(**entry) for symbol, entry in content["tokens"].items()},
-                "pools": tuple(
-                    PoolEntry(entry["address"], tuple(entry["symbols"]), entry["fee"])
-                    for entry in content["pools"]
-                ),
-            }
-        )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        return TypeAdapter(DevnetDeployment).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
         raise BadInput(
             f"{path} is not a deployment file: {error}",
             remedy="Point to the file that `keeper devnet` wrote.",

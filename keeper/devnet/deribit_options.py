@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import calendar
 import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +26,6 @@ EXPIRY_HOUR = 8
 YEAR = 31_536_000
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-NAME = re.compile(r"^(BTC|ETH)-(\d{1,2})([A-Z]{3})(\d{2})-(\d+)-([CP])$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +50,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class OptionMarkPrice:
-    """What an option is worth: ``price`` in coin, ``iv`` a fraction, greeks in USD (vega and rho per 1 %)."""
+    """What an option is worth: ``price`` in coin, ``iv`` a fraction."""
 
     forward: float
     iv: float
     price: float
     delta: float
-    gamma: float
-    vega: float
-    theta: float
-    rho: float
 
 
 def expiries(now: int) -> tuple[int, ...]:
@@ -94,20 +88,6 @@ def listed_options(currency: str, index: float, volatility: float, now: int) -> 
     return tuple(options)
 
 
-def parse_name(name: str) -> Option | None:
-    """The option of a name like BTC-24JUN22-30000-C, None if it is not one."""
-    match = NAME.match(name)
-    if match is None or match[3] not in MONTHS or int(match[5]) == 0:
-        return None
-    try:
-        day = datetime(
-            2000 + int(match[4]), MONTHS.index(match[3]) + 1, int(match[2]), EXPIRY_HOUR, tzinfo=UTC
-        )
-    except ValueError:  # 31FEB26
-        return None
-    return Option(match[1], int(day.timestamp()), int(match[5]), kind=match[6])
-
-
 def smile(moneyness: float, volatility: float) -> float:
     """Implied volatility at a standardised moneyness, both volatilities fractions."""
     x = max(-MAX_MONEYNESS, min(MAX_MONEYNESS, moneyness))
@@ -126,7 +106,6 @@ def mark(option: Option, index: float, volatility: float, now: int) -> OptionMar
     deviation = iv * math.sqrt(years)
     d1 = math.log(forward / option.strike) / deviation + deviation / 2
     d2 = d1 - deviation
-    density = math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
     sign = 1 if option.kind == "C" else -1
     value = sign * (forward * _normal(sign * d1) - option.strike * _normal(sign * d2))
     return OptionMarkPrice(
@@ -134,10 +113,6 @@ def mark(option: Option, index: float, volatility: float, now: int) -> OptionMar
         iv=iv,
         price=max(value, 0.0) / forward,
         delta=sign * _normal(sign * d1),
-        gamma=density / (forward * deviation),
-        vega=forward * density * math.sqrt(years) / 100,
-        theta=-forward * density * iv / (2 * math.sqrt(years)) / 365,
-        rho=sign * option.strike * years * _normal(sign * d2) / 100,
     )
 
 

@@ -22,14 +22,7 @@ def deribit_server(
 
     ``now`` is the chain's time in seconds; ``spot`` a symbol's price in USD now (None: the history's last).
     """
-    with serve(DeribitMarket(history, now, spot or history.last_price), port) as url:
-        yield url
-
-
-@contextmanager
-def serve(market: DeribitMarket, port: int = 0) -> Iterator[str]:
-    """As ``deribit_server``, for a market that the caller goes on to change. Port 0: any free one."""
-    with answering(_answers(market), "deribit", port) as url:
+    with answering(_answers(DeribitMarket(history, now, spot or history.last_price)), "deribit", port) as url:
         yield url
 
 
@@ -44,7 +37,7 @@ def _answers(market: DeribitMarket) -> Answer:
             with lock:
                 status, body = 200, {"result": market.call(path.removeprefix(PREFIX), params)}
         except DeribitError as error:
-            status, body = error.status, {"error": _error_body(error)}
+            status, body = 400, {"error": _error_body(error)}
         sent = _microseconds()
         envelope = {"usIn": received, "usOut": sent, "usDiff": sent - received, "testnet": False}
         return status, {"jsonrpc": "2.0", **body, **envelope}

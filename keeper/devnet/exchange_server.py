@@ -24,13 +24,7 @@ def exchange_server(
 
     ``now`` is the chain's time in seconds; ``spot`` a symbol's price in USD now (None: the history's last).
     """
-    with serve(ExchangeMarket(history, now, spot or history.last_price), port) as url:
-        yield url
-
-
-@contextmanager
-def serve(market: ExchangeMarket, port: int = 0) -> Iterator[str]:
-    """As ``exchange_server``. Port 0: any free one."""
+    market = ExchangeMarket(history, now, spot or history.last_price)
     with answering(_answers(market), "exchanges", port) as url:
         yield url
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keeper.devnet.history import MarketHistory, PriceSeries
-from keeper.devnet.transactions import contract_at, deploy, mined
+from keeper.devnet.transactions import contract_at, deployed, mined, send
 from keeper.domain.units import USD
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def deploy_feeds(
     waiting: list[bytes] = []
     for series in history.prices:
         progress(f"feed {FEED_NAMES[series.symbol]}: {len(series.times)} rounds")
-        addresses[series.symbol] = deploy(w3, deployer, "RoundFeed", FEED_NAMES[series.symbol])
-        feed = contract_at(w3, "RoundFeed", addresses[series.symbol])
+        feed = deployed(w3, deployer, "RoundFeed", FEED_NAMES[series.symbol])
+        addresses[series.symbol] = feed.address
         packed = pack_rounds(series)
         for first in range(0, len(packed), ROUNDS_PER_TRANSACTION):
             chunk = packed[first : first + ROUNDS_PER_TRANSACTION]
@@ -55,7 +55,7 @@ def deploy_feeds(
             gas = 100_000 + GAS_PER_ROUND * len(chunk)
             waiting.append(push.transact({"from": deployer, "gas": gas}))
     up_since = int(history.prices[0].times[0])
-    sequencer = deploy(w3, deployer, "SequencerFeed", up_since)
+    sequencer = deployed(w3, deployer, "SequencerFeed", up_since).address
     for transaction in waiting:
         mined(w3, transaction)
     return Feeds(addresses=addresses, sequencer=sequencer)
@@ -66,8 +66,9 @@ def publish(
 ) -> TxReceipt:
     """A new round: ``price`` in USD, known at ``timestamp``. ``owner`` must be unlocked and own the feed."""
     contract = contract_at(w3, "RoundFeed", feed)
-    push = contract.get_function_by_signature("push(int256,uint256)")(answer(price), timestamp)
-    return mined(w3, push.transact({"from": owner, "gas": 200_000}))
+    return send(
+        w3, contract.get_function_by_signature("push(int256,uint256)")(answer(price), timestamp), owner
+    )
 
 
 def publish_now(w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: float) -> TxReceipt:
@@ -87,14 +88,6 @@ def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:
     contract = contract_at(w3, "RoundFeed", feed)
     _, price, _, updated_at, _ = contract.functions.latestRoundData().call()
     return price / USD, updated_at
-
-
-def set_sequencer(
-    w3: Web3, owner: ChecksumAddress, sequencer: ChecksumAddress, *, up: bool, since: int
-) -> TxReceipt:
-    """The sequencer's status and since when it has been so (Unix seconds)."""
-    contract = contract_at(w3, "SequencerFeed", sequencer)
-    return mined(w3, contract.functions.setStatus(not up, since).transact({"from": owner, "gas": 100_000}))
 
 
 def answer(price: float) -> int:

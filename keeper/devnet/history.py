@@ -88,9 +88,6 @@ class MarketHistory:
         """USD at the last close."""
         return float(self.price(symbol).prices[-1])
 
-    def implied_of(self, underlying: str) -> ImpliedPath | None:
-        return next((series for series in self.implied if series.underlying == underlying), None)
-
 
 def load(at: datetime | None, data_dir: Path | None) -> MarketHistory:
     """The history that ends at ``at`` (no zone: UTC; None: ``DEFAULT_AT``).

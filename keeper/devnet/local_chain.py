@@ -17,14 +17,14 @@ from keeper.chain.admin.queue_deployment import deploy_queue
 from keeper.chain.admin.vault_deployment import deploy_vault
 from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
-from keeper.devnet.anvil import AnvilNode, anvil, rpc
+from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil
 from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
-from keeper.devnet.deployment import DevnetDeployment, PoolEntry, TokenEntry
+from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
 from keeper.devnet.paths import cache_dir
 from keeper.devnet.transactions import contract_at, send
-from keeper.devnet.uniswap import PriceMarket, SeededPool, Seeding, Uniswap
+from keeper.devnet.uniswap import PriceMarket, Uniswap
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
 from keeper.recorded.stable import STABLE
@@ -86,12 +86,12 @@ class LocalChain:
             position_manager=checksummed(contracts["uniswap_position_manager"]),
             quoter=checksummed(contracts["uniswap_quoter"]),
             router=checksummed(contracts["uniswap_router"]),
-            pools=tuple(SeededPool(checksummed(p.address), p.symbols, p.fee) for p in self.deployment.pools),
+            pools=self.deployment.pools,
         )
 
     @property
     def market(self) -> PriceMarket:
-        return PriceMarket(self.feeds, self.uniswap, self.tokens, fund=self.fund)
+        return PriceMarket(self.feeds, self.uniswap, self.tokens)
 
     @property
     def pool(self) -> Contract:
@@ -183,7 +183,7 @@ def _build(market: MarketHistory, state: Path, description: Path, progress: Prog
         node.request("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         node.request("evm_mine")
         progress("saving the chain for the next start")
-        dumped = bytes.fromhex(str(rpc(node.url, "anvil_dumpState"))[2:])
+        dumped = bytes.fromhex(str(node.request("anvil_dumpState"))[2:])
     state.parent.mkdir(parents=True, exist_ok=True)
     unfinished = state.with_suffix(f".{os.getpid()}.part")  # another process may be building the same chain
     unfinished.write_bytes(gzip.decompress(dumped))
@@ -199,20 +199,16 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
     made_tokens = tokens.deploy_tokens(w3, owner, market.symbols)
     made_feeds = feeds.deploy_feeds(w3, owner, market, progress)
     lending = aave.deploy_aave(w3, owner, made_tokens, made_feeds, progress)
-    aave.lend_and_borrow(w3, others, owner, lending, made_tokens)
-
-    def fund(symbol: str, account: ChecksumAddress, amount: int) -> None:
-        tokens.fund(w3, owner, made_tokens[symbol], account, amount)
-
+    aave.lend_and_borrow(w3, others, owner, lending["aave_pool"], made_tokens)
     exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
-    pools = uniswap.seed_pools(w3, owner, exchange, Seeding(made_tokens, market, fund), progress)
+    pools = uniswap.seed_pools(w3, owner, exchange, market, made_tokens, progress)
     progress("the vault")
     vault = deploy_vault(
         w3,
         owner,
         VaultParameters(
             asset=made_tokens[STABLE].address,
-            lending_pool=lending.pool,
+            lending_pool=lending["aave_pool"],
             swap_router=exchange.router,
             swap_factory=exchange.factory,
             admin=accounts["admin"],
@@ -240,10 +236,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
         left_out={left.name: left.reason for left in market.left_out},
         notes=market.notes,
         contracts={
-            "aave_addresses_provider": lending.addresses_provider,
-            "aave_pool": lending.pool,
-            "aave_oracle": lending.oracle,
-            "aave_data_provider": lending.data_provider,
+            **lending,
             "uniswap_factory": exchange.factory,
             "uniswap_quoter": exchange.quoter,
             "uniswap_router": exchange.router,
@@ -256,7 +249,7 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
             symbol: TokenEntry(token.address, token.decimals, made_feeds.addresses[symbol])
             for symbol, token in made_tokens.items()
         },
-        pools=tuple(PoolEntry(pool.address, pool.symbols, pool.fee) for pool in pools),
+        pools=pools,
         accounts=dict(accounts),
         redemption_queue=redemption_queue,
     )
@@ -284,10 +277,9 @@ def _deposit(w3: Web3, owner: ChecksumAddress, depositor: str, stable: Token, va
 
 def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
     digest = hashlib.sha256(fingerprint().encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    for source in sorted((Path(__file__).parents[1] / "chain" / "admin").glob("*.py")):
-        digest.update(source.read_bytes())
+    for folder in (Path(__file__).parent, Path(__file__).parents[1] / "chain" / "admin"):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
     digest.update(VAULT_JSON.read_bytes() + QUEUE_JSON.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
     for series in market.prices:
@@ -299,8 +291,6 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
 def _development_key(index: int) -> str:
     """Key number ``index`` of Anvil's public development mnemonic."""
     from eth_account import Account
-
-    from keeper.devnet.anvil import MNEMONIC
 
     Account.enable_unaudited_hdwallet_features()
     key: str = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}").key.to_0x_hex()

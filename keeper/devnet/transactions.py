@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from web3.types import TxParams, TxReceipt
 
 GAS = 16_000_000  # EIP-7825 lets one transaction use 16.8 M
-
-
-def deploy(w3: Web3, deployer: ChecksumAddress, name: str, *arguments: object) -> ChecksumAddress:
-    """Deploys the named contract and says where. Raises Reverted."""
-    return deployed(w3, deployer, name, *arguments).address
+NO_ADDRESS = "0x" + "00" * 20
 
 
 def deployed(

@@ -8,21 +8,16 @@ Further from the spot price this is deeper than mainnet, whose liquidity thins o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keeper.devnet.deployment import PoolEntry
 from keeper.devnet.feeds import Feeds, latest_round, publish_now
 from keeper.devnet.history import MarketHistory
-from keeper.devnet.transactions import contract_at, deploy, mined
-from keeper.devnet.uniswap_math import (
-    Q96,
-    amounts_for,
-    liquidity_for,
-    sqrt_price_at,
-    sqrt_price_x96,
-    tick_at,
-)
+from keeper.devnet.tokens import fund
+from keeper.devnet.transactions import NO_ADDRESS, contract_at, deployed, mined, send
+from keeper.devnet.uniswap_math import amounts_for, liquidity_for, sqrt_price_at, sqrt_price_x96, tick_at
 from keeper.domain.market import Token
 from keeper.domain.units import UINT256_MAX
 from keeper.recorded.pools import POOL_DEPTHS, PoolDepth
@@ -31,10 +26,6 @@ if TYPE_CHECKING:
     from eth_typing import ChecksumAddress
     from web3 import Web3
     from web3.contract import Contract
-    from web3.contract.contract import ContractFunction
-
-Fund = Callable[[str, "ChecksumAddress", int], None]
-"""Gives an account a raw amount of a token, by symbol."""
 
 MAX_TICK = 887_272
 TICK_SPACING = {100: 1, 500: 10, 3_000: 60, 10_000: 200}
@@ -43,19 +34,9 @@ WIDE_SHARE = 0.9
 OBSERVATIONS = 150
 """Slots of the pool's oracle: 30 minutes at one observation per 12-second block."""
 
-ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
 DEADLINE = 2**40
 FUNDS_MARGIN = 1.001
 ARBITRAGE_FUNDS_USD = 3e9  # moves the deepest pool tenfold
-
-
-@dataclass(frozen=True, slots=True)
-class SeededPool:
-    """A seeded pool. ``symbols`` are of token0 and token1; ``fee`` in hundredths of a bp."""
-
-    address: ChecksumAddress
-    symbols: tuple[str, str]
-    fee: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +47,16 @@ class Uniswap:
     position_manager: ChecksumAddress
     quoter: ChecksumAddress
     router: ChecksumAddress
-    pools: tuple[SeededPool, ...] = ()
+    pools: tuple[PoolEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PriceMarket:
-    """The contracts that a change of price affects. ``fund`` must act on the node that ``set_price`` receives."""
+    """The contracts that a change of price affects."""
 
     feeds: Feeds
     uniswap: Uniswap
     tokens: Mapping[str, Token]
-    fund: Fund
-
-
-@dataclass(frozen=True, slots=True)
-class Seeding:
-    """What goes into the pools: the tokens, their prices, and ``fund``, which provides the amounts."""
-
-    tokens: Mapping[str, Token]
-    history: MarketHistory
-    fund: Fund
 
 
 # ----------------------------------------------------------------- deployment
@@ -93,10 +64,10 @@ class Seeding:
 
 def deploy_uniswap(w3: Web3, deployer: ChecksumAddress, weth: ChecksumAddress) -> Uniswap:
     """Factory, position manager (no token descriptor), QuoterV2 and SwapRouter02 (no V2 factory)."""
-    factory = deploy(w3, deployer, "UniswapV3Factory")
-    manager = deploy(w3, deployer, "NonfungiblePositionManager", factory, weth, ZERO_ADDRESS)
-    quoter = deploy(w3, deployer, "QuoterV2", factory, weth)
-    router = deploy(w3, deployer, "SwapRouter02", ZERO_ADDRESS, factory, manager, weth)
+    factory = deployed(w3, deployer, "UniswapV3Factory").address
+    manager = deployed(w3, deployer, "NonfungiblePositionManager", factory, weth, NO_ADDRESS).address
+    quoter = deployed(w3, deployer, "QuoterV2", factory, weth).address
+    router = deployed(w3, deployer, "SwapRouter02", NO_ADDRESS, factory, manager, weth).address
     return Uniswap(factory=factory, position_manager=manager, quoter=quoter, router=router)
 
 
@@ -104,23 +75,23 @@ def seed_pools(
     w3: Web3,
     deployer: ChecksumAddress,
     uniswap: Uniswap,
-    seeding: Seeding,
+    market: MarketHistory,
+    tokens: Mapping[str, Token],
     progress: Callable[[str], None],
-) -> tuple[SeededPool, ...]:
-    """Create every pool of ``POOL_DEPTHS`` whose tokens this history has, at its last prices.
+) -> tuple[PoolEntry, ...]:
+    """Create every pool of ``POOL_DEPTHS`` whose tokens this market has, at its last prices.
 
     The positions belong to ``deployer``, who must be unlocked.
     """
-    tokens, history, fund = seeding.tokens, seeding.history, seeding.fund
-    depths = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(history.symbols)]
-    prices = {symbol: history.last_price(symbol) for symbol in history.symbols}
+    depths = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(market.symbols)]
+    prices = {symbol: market.last_price(symbol) for symbol in market.symbols}
     seeds = [_seed(depth, tokens, prices) for depth in depths]
     needed: dict[str, int] = {}
     for seed in seeds:
         for symbol, amount in zip(seed.symbols, seed.amounts, strict=True):
             needed[symbol] = needed.get(symbol, 0) + amount
     for symbol, amount in needed.items():
-        fund(symbol, deployer, amount)
+        fund(w3, deployer, tokens[symbol], account=deployer, amount=amount)
         _approve(w3, deployer, tokens[symbol], spender=uniswap.position_manager)
     manager = contract_at(w3, "NonfungiblePositionManager", uniswap.position_manager)
     factory = contract_at(w3, "UniswapV3Factory", uniswap.factory)
@@ -132,7 +103,7 @@ def seed_pools(
     for transaction in waiting:
         mined(w3, transaction)
     pools = tuple(
-        SeededPool(
+        PoolEntry(
             factory.functions.getPool(*_addresses(seed.symbols, tokens), seed.fee).call(),
             seed.symbols,
             seed.fee,
@@ -229,7 +200,7 @@ def set_price(w3: Web3, owner: ChecksumAddress, market: PriceMarket, symbol: str
             align_pool(w3, owner, market, pool=pool)
 
 
-def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: SeededPool) -> None:
+def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: PoolEntry) -> None:
     """Swap until the pool's price is the ratio of its tokens' feed prices."""
     token0, token1 = (market.tokens[symbol] for symbol in pool.symbols)
     price0, price1 = (latest_round(w3, market.feeds.addresses[symbol])[0] for symbol in pool.symbols)
@@ -240,39 +211,18 @@ def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: Seed
     sold, bought = (token0, token1) if target < current else (token1, token0)
     price = price0 if sold is token0 else price1
     amount = math.ceil(ARBITRAGE_FUNDS_USD / price * 10**sold.decimals)
-    if _balance(w3, owner, sold) < amount:
-        market.fund(sold.symbol, owner, amount)
+    if contract_at(w3, "ERC20", sold.address).functions.balanceOf(owner).call() < amount:
+        fund(w3, owner, sold, account=owner, amount=amount)
     _approve(w3, owner, sold, spender=market.uniswap.router)
     swap = contract_at(w3, "SwapRouter02", market.uniswap.router).functions.exactInputSingle(
         (sold.address, bought.address, pool.fee, owner, amount, 0, target)
     )
-    mined(w3, swap.transact({"from": owner, "gas": 2_000_000}))
+    send(w3, swap, owner)
 
 
-def sqrt_price_of(w3: Web3, pool: SeededPool) -> int:
+def sqrt_price_of(w3: Web3, pool: PoolEntry) -> int:
     """The pool's √(token1/token0, raw) × 2^96 now."""
     return int(contract_at(w3, "UniswapV3Pool", pool.address).functions.slot0().call()[0])
-
-
-def pool_price(w3: Web3, pool: SeededPool, tokens: Mapping[str, Token]) -> float:
-    """Whole units of token1 for one token0, at the pool's spot price."""
-    token0, token1 = tokens[pool.symbols[0]], tokens[pool.symbols[1]]
-    return float((sqrt_price_of(w3, pool) / Q96) ** 2 * 10.0 ** (token0.decimals - token1.decimals))
-
-
-# --------------------------------------------------------------------- quotes
-
-
-def quote(
-    w3: Web3, uniswap: Uniswap, tokens: Mapping[str, Token], path: Sequence[str | int], amount: int
-) -> int:
-    """QuoterV2.quoteExactInput along symbols and fees in turn ("USDC", 500, "WETH"); raw amount out."""
-    encoded = b"".join(
-        bytes.fromhex(tokens[part].address[2:]) if isinstance(part, str) else part.to_bytes(3, "big")
-        for part in path
-    )
-    quoter = contract_at(w3, "QuoterV2", uniswap.quoter)
-    return int(quoter.functions.quoteExactInput(encoded, amount).call()[0])
 
 
 # ------------------------------------------------------------------ the chain
@@ -289,14 +239,5 @@ def _addresses(symbols: tuple[str, str], tokens: Mapping[str, Token]) -> tuple[s
     return tokens[symbols[0]].address, tokens[symbols[1]].address
 
 
-def _token(w3: Web3, token: Token) -> Contract:
-    return contract_at(w3, "ERC20", token.address)
-
-
-def _balance(w3: Web3, account: ChecksumAddress, token: Token) -> int:
-    return int(_token(w3, token).functions.balanceOf(account).call())
-
-
-def _approve(w3: Web3, owner: ChecksumAddress, token: Token, spender: ChecksumAddress) -> None:
-    approve: ContractFunction = _token(w3, token).functions.approve(spender, UINT256_MAX)
-    mined(w3, approve.transact({"from": owner, "gas": 100_000}))
+def _approve(w3: Web3, owner: ChecksumAddress, token: Token, spender: str) -> None:
+    send(w3, contract_at(w3, "ERC20", token.address).functions.approve(spender, UINT256_MAX), owner)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from keeper.chain.rpc.client import Request, Rpc
-from keeper.devnet.uniswap import SeededPool
+from keeper.devnet.deployment import PoolEntry
 from keeper.devnet.uniswap_math import Q96
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import StepKind
@@ -33,7 +33,7 @@ class Curve:
 
 
 def curves(
-    pools: Sequence[SeededPool], most_usd: float, snapshot: MarketSnapshot, quoter: str, rpc: Rpc
+    pools: Sequence[PoolEntry], most_usd: float, snapshot: MarketSnapshot, quoter: str, rpc: Rpc
 ) -> tuple[Curve, ...]:
     """Every pool both ways, quoted by QuoterV2 at parts of ``most_usd``, which also says the price after it."""
     ways = [(pool, *pair) for pool in pools for pair in (pool.symbols, pool.symbols[::-1])]
@@ -133,7 +133,7 @@ def _changes(before: MarketSnapshot, after: MarketSnapshot) -> Iterator[tuple[st
         yield token.symbol, usd(change, token.decimals, before.price(token.symbol))
 
 
-def _slope(pool: SeededPool, sell: str, buy: str, sqrt_price: int, snapshot: MarketSnapshot) -> float:
+def _slope(pool: PoolEntry, sell: str, buy: str, sqrt_price: int, snapshot: MarketSnapshot) -> float:
     """USD out for the next USD in, after the fee."""
     token0, token1 = (snapshot.token(symbol) for symbol in pool.symbols)
     one_for_zero = (sqrt_price / Q96) ** 2 * 10.0 ** (token0.decimals - token1.decimals)
@@ -142,7 +142,7 @@ def _slope(pool: SeededPool, sell: str, buy: str, sqrt_price: int, snapshot: Mar
 
 
 def _quote_single(
-    quoter: str, snapshot: MarketSnapshot, sell: str, buy: str, pool: SeededPool, amount: int
+    quoter: str, snapshot: MarketSnapshot, sell: str, buy: str, pool: PoolEntry, amount: int
 ) -> Request:
     """QuoterV2.quoteExactInputSingle((tokenIn, tokenOut, amountIn, fee, 0))."""
     words = (int(snapshot.token(sell).address, 16), int(snapshot.token(buy).address, 16), amount, pool.fee, 0)

@@ -10,10 +10,12 @@ from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.types import RPCEndpoint
 
 from keeper.devnet.compile import artifact
-from keeper.devnet.feeds import latest_round, publish, publish_now, refresh, set_sequencer
+from keeper.devnet.feeds import latest_round, publish, publish_now, refresh
 from keeper.devnet.history import MarketHistory, load
 from keeper.devnet.local_chain import LocalChain
-from keeper.devnet.uniswap import PriceMarket, pool_price, quote, set_price
+from keeper.devnet.transactions import contract_at
+from keeper.devnet.uniswap import PriceMarket, set_price, sqrt_price_of
+from tests.chain.sequencer import set_sequencer
 
 PHASE_1 = 1 << 64
 
@@ -125,12 +127,12 @@ def test_a_heartbeat_renews_every_feed_at_its_price(
         assert now - at < 60
 
 
-def test_the_sequencer_says_since_when(w3: Web3, market: PriceMarket, owner: ChecksumAddress) -> None:
+def test_the_sequencer_says_since_when(w3: Web3, market: PriceMarket, chain: LocalChain) -> None:
     feed = w3.eth.contract(address=market.feeds.sequencer, abi=artifact("SequencerFeed").abi)
     _, answer, started, _, _ = feed.functions.latestRoundData().call()
     assert answer == 0
     assert w3.eth.get_block("latest")["timestamp"] - started > 86_400
-    set_sequencer(w3, owner, market.feeds.sequencer, up=False, since=started + 10)
+    set_sequencer(chain, up=False, since=started + 10)
     assert feed.functions.latestRoundData().call()[1:3] == [1, started + 10]
 
 
@@ -142,7 +144,9 @@ def gaps(w3: Web3, market: PriceMarket) -> list[float]:
     found = []
     for pool in market.uniswap.pools:
         one, other = (latest_round(w3, market.feeds.addresses[symbol])[0] for symbol in pool.symbols)
-        found.append(abs(pool_price(w3, pool, market.tokens) / (one / other) - 1))
+        decimals0, decimals1 = (market.tokens[symbol].decimals for symbol in pool.symbols)
+        spot = (sqrt_price_of(w3, pool) / 2**96) ** 2 * 10.0 ** (decimals0 - decimals1)
+        found.append(abs(spot / (one / other) - 1))
     return found
 
 
@@ -152,7 +156,13 @@ def cost_bps(w3: Web3, market: PriceMarket, path: list[str | int], usd: float) -
         latest_round(w3, market.feeds.addresses[token.symbol])[0] for token in (sold, bought)
     )
     amount = int(usd / price_sold * 10**sold.decimals)
-    received = quote(w3, market.uniswap, market.tokens, path, amount) / 10**bought.decimals * price_bought
+    encoded = b"".join(
+        bytes.fromhex(market.tokens[part].address[2:]) if isinstance(part, str) else part.to_bytes(3, "big")
+        for part in path
+    )
+    quoter = contract_at(w3, "QuoterV2", market.uniswap.quoter)
+    out = quoter.functions.quoteExactInput(encoded, amount).call()[0]
+    received = out / 10**bought.decimals * price_bought
     cost: float = (1 - received / usd) * 1e4
     return cost
 
@@ -206,7 +216,7 @@ def test_a_feed_that_moves_alone_leaves_the_pools(
 
 def test_half_an_hour_of_prices_can_be_averaged(w3: Web3, market: PriceMarket) -> None:
     pool = market.uniswap.pools[0]
-    contract = w3.eth.contract(address=pool.address, abi=artifact("UniswapV3Pool").abi)
+    contract = contract_at(w3, "UniswapV3Pool", pool.address)
     w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1_800])
     w3.provider.make_request(RPCEndpoint("evm_mine"), [])
     early, late = contract.functions.observe([1_800, 0]).call()[0]

@@ -9,13 +9,13 @@ import pytest
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
-from keeper.devnet.feeds import set_sequencer
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
 from keeper.domain.market import Sequencer
 from keeper.sizing.categories import CollateralTerms
 from tests.chain.emode_category import make_category
 from tests.chain.node_scene import HISTORY_S, node_in
+from tests.chain.sequencer import set_sequencer
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def test_the_sequencers_status_and_grace_period_are_read(chain: LocalChain, node
     assert before is not None
     assert before.up
     now = chain.now()
-    set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=False, since=now)
+    set_sequencer(chain, up=False, since=now)
     assert Sequencer(up=False, status_since=now, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
 
 
 def test_a_sequencer_feed_that_never_started_does_not_count_as_up(
     chain: LocalChain, node: ChainReader
 ) -> None:
-    set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=True, since=0)
+    set_sequencer(chain, up=True, since=0)
     assert Sequencer(up=False, status_since=0, grace_s=3_600) == node.read({}, 0).snapshot.sequencer
 
 

@@ -13,7 +13,6 @@ from keeper.devnet.deribit_options import (
     forward_price,
     listed_options,
     mark,
-    parse_name,
     smile,
 )
 
@@ -21,18 +20,8 @@ NOW = int(datetime(2022, 6, 10, tzinfo=UTC).timestamp())
 JUNE = int(datetime(2022, 6, 24, 8, tzinfo=UTC).timestamp())
 
 
-def test_names_are_deribits_and_parse_back() -> None:
-    option = Option("BTC", JUNE, 30_000, "C")
-    assert option.name == "BTC-24JUN22-30000-C"
-    assert parse_name(option.name) == option
-    assert parse_name("BTC-5JUN26-76000-P") is not None, "single-digit days are not padded"
-
-
-@pytest.mark.parametrize(
-    "name", ["BTC-PERPETUAL", "BTC-31FEB26-1000-C", "BTC-24JUN22-0-C", "LINK-24JUN22-7-C", ""]
-)
-def test_what_is_not_an_option_name_is_none(name: str) -> None:
-    assert parse_name(name) is None
+def test_names_are_deribits() -> None:
+    assert Option("BTC", JUNE, 30_000, "C").name == "BTC-24JUN22-30000-C"
 
 
 def test_expiries_are_at_eight_and_ahead_with_a_quarter_among_them() -> None:

@@ -131,8 +131,8 @@ def test_an_implied_candle_open_at_the_date_is_not_known(tmp_path: Path) -> None
     write_prices(tmp_path)
     rows = [f"{stamp(AT + timedelta(hours=hours))},{60 + hours / 10}," for hours in (-2, -1, 0, 1)]
     write(tmp_path / "dvol_hourly.csv", "ts_open_utc,btc_close,eth_close", rows)
-    implied = load(AT + timedelta(minutes=30), tmp_path).implied_of("BTC")
-    assert implied is not None
+    (implied,) = load(AT + timedelta(minutes=30), tmp_path).implied
+    assert implied.underlying == "BTC"
     assert implied.times[-1] == AT.timestamp()
     assert implied.volatility[-1] == pytest.approx(0.599)
 
@@ -144,8 +144,8 @@ def test_a_day_without_hourly_volatility_has_its_daily_close(tmp_path: Path) -> 
         "date_utc,btc_open,btc_high,btc_low,btc_close,eth_open,eth_high,eth_low,eth_close",
         ["2022-06-08,1,1,1,70,1,1,1,80", "2022-06-09,1,1,1,72,1,1,1,82", "2022-06-10,1,1,1,99,1,1,1,99"],
     )
-    implied = load(AT, tmp_path).implied_of("ETH")
-    assert implied is not None
+    _, implied = load(AT, tmp_path).implied
+    assert implied.underlying == "ETH"
     assert implied.times.tolist() == [AT.timestamp() - 24 * HOUR, AT.timestamp()]
     assert implied.volatility.tolist() == [0.80, 0.82]
 

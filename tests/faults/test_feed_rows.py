@@ -14,6 +14,7 @@ from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import deployed, send
 from tests.chain.keeper_command import Run
+from tests.chain.sequencer import set_sequencer
 from tests.faults.price_faults import (
     asset,
     gates,
@@ -232,9 +233,7 @@ def test_row_53_a_sequencer_that_is_down_or_back_for_less_than_its_grace_levers_
     keeper: Run, chain: LocalChain, since_up: int | None
 ) -> None:
     now = chain.now()
-    feeds.set_sequencer(
-        chain.w3, chain.owner, chain.feeds.sequencer, up=since_up is not None, since=now - (since_up or 10)
-    )
+    set_sequencer(chain, up=since_up is not None, since=now - (since_up or 10))
     held_by(keeper, chain, "sequencer_up")
-    feeds.set_sequencer(chain.w3, chain.owner, chain.feeds.sequencer, up=True, since=now - 3_700)
+    set_sequencer(chain, up=True, since=now - 3_700)
     levers(keeper, chain)

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.devnet.deribit_market import DeribitMarket
-from keeper.devnet.deribit_server import serve as serve_deribit
+from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.history import load
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
@@ -266,11 +265,9 @@ def test_the_slice_tells_how_the_number_came_out() -> None:
 @pytest.mark.faults
 def test_local_books_are_read_on_a_socket_through_a_bad_line() -> None:
     history = load(None, None)
-    market = DeribitMarket(history, lambda: history.at, history.last_price)
-    with serve_deribit(market) as url, http_faults(url) as proxy:
+    with deribit_server(history, lambda: history.at) as url, http_faults(url) as proxy:
         deribit = Deribit(proxy.url)
-        level = history.implied_of("ETH")
-        assert level is not None
+        level = next(series for series in history.implied if series.underlying == "ETH")
         (sound,) = deribit.read(["ETH"], history.at, MONTH)
         assert 0.94 * level.volatility[-1] == pytest.approx(sound.volatility, rel=0.03)
         assert 2 == len(deribit.slice_of("ETH", history.at, MONTH).expiries)
