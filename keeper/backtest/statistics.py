@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -111,10 +112,16 @@ def share_dispersion(result: BacktestResult) -> float:
         return math.nan
     shares = result.risk_shares[invested]
     joined = np.logical_or.accumulate(result.risk_shares != 0.0, axis=0)[invested]
-    budgets = np.where(joined, np.array(result.budgets), 0.0)
-    totals = budgets.sum(axis=1, keepdims=True)
-    due = np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0)
+    due = budgets_due(result.risk_shares, result.budgets)[invested]
     return math.sqrt(float((np.square(shares - due).sum(axis=1) / joined.sum(axis=1)).mean()))
+
+
+def budgets_due(risk_shares: NDArray[np.float64], budgets: Sequence[float]) -> NDArray[np.float64]:
+    """Budgets (T, n) of the assets that have joined, scaled to sum to 1; 0 before the first one."""
+    joined = np.logical_or.accumulate(risk_shares != 0.0, axis=0)
+    due = np.where(joined, np.array(budgets), 0.0)
+    totals = due.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(due, totals, out=np.zeros_like(due), where=totals > 0.0))
 
 
 def _yearly_bps(result: BacktestResult, years: float) -> tuple[float, float]:

@@ -78,8 +78,8 @@ def explain(data: bytes, names: Mapping[str, str] | None = None) -> str:
 @cache
 def _errors() -> Mapping[bytes, Error]:
     """By selector; the vault's own win over Aave's."""
-    listed = [*load("aave_errors").errors.values(), *load("RiskParityVault").errors.values()]
-    return {error.selector: error for error in listed}
+    sources = ("aave_errors", "RedemptionQueue", "RiskParityVault")
+    return {error.selector: error for source in sources for error in load(source).errors.values()}
 
 
 def _string(text: str) -> str:

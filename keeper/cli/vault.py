@@ -14,7 +14,8 @@ from requests import RequestException
 from web3 import HTTPProvider, Web3
 
 from keeper.chain.admin import queue_deployment
-from keeper.chain.admin.vault_deployment import VaultDeployment, deploy_vault
+from keeper.chain.admin.transactions import VaultDeployment, contract_at
+from keeper.chain.admin.vault_deployment import deploy_vault
 from keeper.chain.admin.vault_parameters import VaultParameters, parameters_from_toml
 from keeper.chain.admin.vault_state import VaultState, read_vault_state
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
@@ -97,7 +98,7 @@ def serve(
 ) -> None:
     """Pay waiting redemptions from the idle cash of the vault. Any account may do it."""
     w3 = _node(rpc_url, chain_id)
-    contract = queue_deployment.queue_at(w3, queue or _setting("redemption_queue"))
+    contract = contract_at(w3, "queue", queue or _setting("redemption_queue"))
     shares, assets = queue_deployment.servable(contract, max_requests)
     typer.echo(f"{shares} raw shares can be served, for {assets} raw units of the asset")
     if shares == 0 or not execute:

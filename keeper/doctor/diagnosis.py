@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Reads
+from keeper.domain.errors import KeeperError
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
@@ -26,13 +27,26 @@ class LineStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One line. ``exit_code`` is 0 unless the status is FAILED."""
+    """One line. ``exit_code`` is 0 unless the status is FAILED. ``examine`` fills in the ``name`` of the check."""
 
-    name: str
     status: LineStatus
     detail: str
     remedy: str = ""
     exit_code: int = 0
+    name: str = ""
+
+
+def ok(detail: str) -> Diagnosis:
+    return Diagnosis(LineStatus.OK, detail)
+
+
+def warning(detail: str, remedy: str) -> Diagnosis:
+    return Diagnosis(LineStatus.WARNING, detail, remedy)
+
+
+def failed(detail: str, error: type[KeeperError], remedy: str) -> Diagnosis:
+    """With the exit code of ``error``."""
+    return Diagnosis(LineStatus.FAILED, detail, remedy, exit_code=error.exit_code)
 
 
 class DoctorContext:

@@ -7,35 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 from keeper.doctor import local, market, nodes, prices, vault
-from keeper.doctor.diagnosis import Diagnosis, DoctorCheck, DoctorContext, LineStatus
+from keeper.doctor.diagnosis import Diagnosis, DoctorCheck, DoctorContext, LineStatus, failed
 from keeper.domain.errors import KeeperError
 
 
 def examine() -> Iterator[Diagnosis]:
     """Yields each line as soon as it is known."""
-    failed: set[str] = set()
+    unusable: set[str] = set()
     with ExitStack() as stack:
         context = DoctorContext(stack)
         for name, needs, check in CHECKS:
-            if failed & set(needs):
-                failed.add(name)
-                yield Diagnosis(name, LineStatus.SKIPPED, f"needs: {', '.join(sorted(failed & set(needs)))}")
-                continue
+            missing = sorted(unusable & set(needs))
             try:
-                line = check(context)
-            except KeeperError as error:
-                line = Diagnosis(
-                    name,
-                    LineStatus.FAILED,
-                    f"{error.name}: {error.message}",
-                    remedy=error.remedy,
-                    exit_code=error.exit_code,
+                line = (
+                    Diagnosis(LineStatus.SKIPPED, f"needs: {', '.join(missing)}")
+                    if missing
+                    else check(context)
                 )
-            if line.status is LineStatus.FAILED:
-                failed.add(name)
-            yield line
+            except KeeperError as error:
+                line = failed(f"{error.name}: {error.message}", type(error), error.remedy)
+            if line.status in (LineStatus.FAILED, LineStatus.SKIPPED):
+                unusable.add(name)
+            yield replace(line, name=name)
 
 
 CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (

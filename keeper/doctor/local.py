@@ -8,7 +8,7 @@ from keeper.app.composition import strategy
 from keeper.app.keys import acting_account
 from keeper.app.queries import pauses, verified
 from keeper.app.seal import digests
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import Tampered
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
@@ -21,43 +21,35 @@ def settings(context: DoctorContext) -> Diagnosis:
     context.settings = load()
     where = endpoints(context.settings)
     context.policy = strategy(context.settings, lambda _: None)
-    return Diagnosis(
-        "settings", LineStatus.OK, f"chain {where.chain_id}, {len(context.policy.assets)} assets"
-    )
+    return ok(f"chain {where.chain_id}, {len(context.policy.assets)} assets")
 
 
 def key(context: DoctorContext) -> Diagnosis:
     account = acting_account(context.settings)
     if context.settings.keystore is None and context.settings.signer_url is None:
         return _development_key(context, account)
-    return Diagnosis("key", LineStatus.OK, account)
+    return ok(account)
 
 
 def _development_key(context: DoctorContext, account: str) -> Diagnosis:
     if context.settings.private_key is not None:
-        return Diagnosis(
-            "key", LineStatus.OK, f"{account}, a raw private key (allowed on the development chain only)"
-        )
-    return Diagnosis(
-        "key",
-        LineStatus.WARNING,
+        return ok(f"{account}, a raw private key (allowed on the development chain only)")
+    return warning(
         f"the account is {account}, but there is no key: nothing can be signed",
         remedy="Set KEEPER_KEYSTORE or KEEPER_SIGNER_URL before `--execute` or `--live`.",
     )
 
 
 def journal(context: DoctorContext) -> Diagnosis:
-    return Diagnosis(
-        "journal", LineStatus.OK, f"{verified(context.settings):,} entries, and every hash is right"
-    )
+    return ok(f"{verified(context.settings):,} entries, and every hash is right")
 
 
 def pause(context: DoctorContext) -> Diagnosis:
     in_force = pauses(context.settings)
     if in_force:
         detail = "; ".join(f"by {pause.cause}: {pause.reason or 'no reason given'}" for pause in in_force)
-        return Diagnosis("pause", LineStatus.WARNING, detail, remedy="`keeper resume` ends the pause.")
-    return Diagnosis("pause", LineStatus.OK, "the keeper is not paused")
+        return warning(detail, remedy="`keeper resume` ends the pause.")
+    return ok("the keeper is not paused")
 
 
 def seal(context: DoctorContext) -> Diagnosis:
@@ -66,15 +58,9 @@ def seal(context: DoctorContext) -> Diagnosis:
     now = digests(settings_hash(context.settings))
     changed = [kind for kind in now if kind in sealed and sealed[kind] != now[kind]]
     if changed:
-        return Diagnosis(
-            "seal",
-            LineStatus.FAILED,
+        return failed(
             f"changed since `keeper seal`: {', '.join(changed)}",
+            Tampered,
             remedy="If you made the change, run `keeper seal` again. If not, find out who did.",
-            exit_code=Tampered.exit_code,
         )
-    return Diagnosis(
-        "seal",
-        LineStatus.OK,
-        "nothing changed since `keeper seal`" if sealed else "nothing is sealed (see `keeper seal`)",
-    )
+    return ok("nothing changed since `keeper seal`" if sealed else "nothing is sealed (see `keeper seal`)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import Refused
 from keeper.sizing.categories import better_category
 
@@ -14,14 +14,12 @@ def lending_market(context: DoctorContext) -> Diagnosis:
         if reserve.frozen or reserve.paused or not reserve.active
     ]
     if stopped:
-        return Diagnosis(
-            "lending market",
-            LineStatus.FAILED,
+        return failed(
             f"frozen, paused or inactive: {', '.join(stopped)}",
+            Refused,
             remedy="A frozen asset can only be reduced. A paused one cannot be moved at all.",
-            exit_code=Refused.exit_code,
         )
-    return Diagnosis("lending market", LineStatus.OK, f"{len(context.snapshot.reserves)} reserves are active")
+    return ok(f"{len(context.snapshot.reserves)} reserves are active")
 
 
 def e_mode(context: DoctorContext) -> Diagnosis:
@@ -29,16 +27,12 @@ def e_mode(context: DoctorContext) -> Diagnosis:
     other = better_category(options, context.snapshot)
     inside = f"category {options.chosen}" if options.chosen else "no category"
     if other is None:
-        return Diagnosis(
-            "eMode",
-            LineStatus.OK,
-            f"the vault uses {inside}; none of the other {len(options.known) - 1} gives a better health factor",
+        return ok(
+            f"the vault uses {inside}; none of the other {len(options.known) - 1} gives a better health factor"
         )
     number, label = other.category.number, other.category.label
     named = (f"category {number} ({label})" if label else f"category {number}") if number else "no category"
-    return Diagnosis(
-        "eMode",
-        LineStatus.WARNING,
+    return warning(
         f"{named} would give a health factor of {other.health_factor:.2f} instead of {other.now:.2f} in {inside}",
         remedy=f"The vault's admin may call setCollateralCategory({number}).",
     )

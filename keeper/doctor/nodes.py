@@ -8,9 +8,9 @@ from contextlib import suppress
 from keeper.app.composition import chain_reader
 from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok, warning
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
-from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted
+from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, WrongChain
 from keeper.settings.endpoints import endpoints
 
 MAX_CLOCK_SKEW_S = 120
@@ -33,21 +33,13 @@ def node(context: DoctorContext) -> Diagnosis:
         )
     if len(context.reads.members) - len(errors) < where.quorum:
         raise errors[0]
-    single = len(where.rpc_urls) == 1
-    agreement = (
-        "; the only node: its answers are believed without comparison"
-        if single
-        else f"; {where.quorum} of {len(where.rpc_urls)} nodes must give the same answer"
-    )
-    doubtful = errors or (single and where.chain_id != DEVELOPMENT_CHAIN_ID)
-    return Diagnosis(
-        "node",
-        LineStatus.WARNING if doubtful else LineStatus.OK,
-        "; ".join(lines) + agreement,
-        remedy="Name three nodes of different operators in KEEPER_RPC_URL, separated by commas."
-        if single
-        else "",
-    )
+    agreement, remedy = f"{where.quorum} of {len(where.rpc_urls)} nodes must give the same answer", ""
+    if len(where.rpc_urls) == 1:
+        agreement = "the only node: its answers are believed without comparison"
+        remedy = "Name three nodes of different operators in KEEPER_RPC_URL, separated by commas."
+    doubtful = errors or (remedy and where.chain_id != DEVELOPMENT_CHAIN_ID)
+    status = LineStatus.WARNING if doubtful else LineStatus.OK
+    return Diagnosis(status, "; ".join([*lines, agreement]), remedy)
 
 
 def chain_id(context: DoctorContext) -> Diagnosis:
@@ -64,14 +56,12 @@ def chain_id(context: DoctorContext) -> Diagnosis:
                 other_chains[member.use.endpoint] = reported
     if other_chains:
         listed = ", ".join(f"{endpoint} is on chain {chain}" for endpoint, chain in other_chains.items())
-        return Diagnosis(
-            "chain id",
-            LineStatus.FAILED,
+        return failed(
             f"{listed}, but KEEPER_CHAIN_ID is {where.chain_id}",
+            WrongChain,
             remedy="Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
-            exit_code=2,
         )
-    return Diagnosis("chain id", LineStatus.OK, str(where.chain_id))
+    return ok(str(where.chain_id))
 
 
 def contracts(context: DoctorContext) -> Diagnosis:
@@ -79,27 +69,21 @@ def contracts(context: DoctorContext) -> Diagnosis:
     context.snapshot = context.node.read({}, 0).snapshot
     summary = f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens"
     if deployment.notes:
-        return Diagnosis(
-            "contracts",
-            LineStatus.WARNING,
+        return warning(
             f"{summary}; {'; '.join(deployment.notes)}",
             remedy="Ask the vault's admin whether this is intended. If it is not, send nothing to this vault.",
         )
-    return Diagnosis("contracts", LineStatus.OK, summary)
+    return ok(summary)
 
 
 def clock(context: DoctorContext) -> Diagnosis:
     if context.snapshot.block.chain_id == DEVELOPMENT_CHAIN_ID:
-        return Diagnosis(
-            "clock", LineStatus.OK, "a development chain keeps its own time, so clocks are not compared"
-        )
+        return ok("a development chain keeps its own time, so clocks are not compared")
     skew = abs(time.time() - context.snapshot.block.timestamp)
     if skew > MAX_CLOCK_SKEW_S:
-        return Diagnosis(
-            "clock",
-            LineStatus.FAILED,
+        return failed(
             f"the latest block is {skew:.0f} s from this machine's clock; the limit is {MAX_CLOCK_SKEW_S} s",
+            NodeUntrusted,
             remedy="Check that the node is in sync, and the clock with `chronyc tracking`.",
-            exit_code=NodeUntrusted.exit_code,
         )
-    return Diagnosis("clock", LineStatus.OK, f"{skew:.0f} s from the latest block")
+    return ok(f"{skew:.0f} s from the latest block")

@@ -8,8 +8,8 @@ import numpy as np
 
 from keeper.app.composition import exchange_opinions
 from keeper.cycle.pipeline import price_bars
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus
-from keeper.domain.errors import Untrusted
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
+from keeper.domain.errors import FeedUnavailable, Untrusted
 from keeper.domain.market import Trust
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import BPS
@@ -30,17 +30,13 @@ def feeds(context: DoctorContext) -> Diagnosis:
     snapshot = judged(context.snapshot, context.opinions, memory, policy=context.policy.oracle)
     doubtful = [feed for feed in snapshot.feeds if feed.trust is not Trust.FRESH]
     if doubtful:
-        return Diagnosis(
-            "feeds",
-            LineStatus.FAILED,
+        return failed(
             "; ".join(f"{feed.symbol} is {feed.trust.value}: {feed.reason}" for feed in doubtful),
+            Untrusted,
             remedy="The keeper does not raise leverage until every feed is FRESH. Look at the feed on chain.",
-            exit_code=Untrusted.exit_code,
         )
     oldest = max(snapshot.block.timestamp - feed.round.updated_at for feed in snapshot.feeds)
-    return Diagnosis(
-        "feeds", LineStatus.OK, f"{len(snapshot.feeds)} feeds are FRESH; the oldest round is {oldest} s old"
-    )
+    return ok(f"{len(snapshot.feeds)} feeds are FRESH; the oldest round is {oldest} s old")
 
 
 def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
@@ -64,14 +60,12 @@ def second_opinions(context: DoctorContext) -> Diagnosis:
     }
     detail = ", ".join(f"{symbol} {count}" for symbol, count in counts.items())
     if 0 in counts.values():
-        return Diagnosis(
-            "second opinions",
-            LineStatus.WARNING,
+        return warning(
             f"usable sources besides the feed: {detail}",
             remedy="Without another source only the jump guard limits a feed. "
             "`keeper rebalance --simulate --verbose` shows why each source is unusable.",
         )
-    return Diagnosis("second opinions", LineStatus.OK, f"usable sources besides the feed: {detail}")
+    return ok(f"usable sources besides the feed: {detail}")
 
 
 def oracle_gap(context: DoctorContext) -> Diagnosis:
@@ -83,14 +77,12 @@ def oracle_gap(context: DoctorContext) -> Diagnosis:
     symbol, limit = max(gaps, key=gaps.__getitem__), context.policy.decision.max_oracle_gap_bps
     detail = f"{symbol}: {gaps[symbol]:.1f} bps from the lending market's oracle; the limit is {limit}"
     if gaps[symbol] > limit:
-        return Diagnosis(
-            "oracle gap",
-            LineStatus.FAILED,
+        return failed(
             detail,
+            Untrusted,
             remedy="The feed or the lending market's oracle is wrong. Compare both with the market.",
-            exit_code=Untrusted.exit_code,
         )
-    return Diagnosis("oracle gap", LineStatus.OK, detail)
+    return ok(detail)
 
 
 def history(context: DoctorContext) -> Diagnosis:
@@ -109,14 +101,12 @@ def history(context: DoctorContext) -> Diagnosis:
     symbol = min(counts, key=counts.__getitem__)
     detail = f"{symbol} has the fewest bars, {counts[symbol]:,}; {estimate.min_bars:,} are needed"
     if counts[symbol] < estimate.min_bars:
-        return Diagnosis(
-            "history",
-            LineStatus.FAILED,
+        return failed(
             detail,
+            Untrusted,
             remedy="Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
-            exit_code=Untrusted.exit_code,
         )
-    return Diagnosis("history", LineStatus.OK, detail)
+    return ok(detail)
 
 
 def implied_volatility(context: DoctorContext) -> Diagnosis:
@@ -127,16 +117,14 @@ def implied_volatility(context: DoctorContext) -> Diagnosis:
         readings = deribit.read(underlyings, context.snapshot.block.timestamp, policy.decision.horizon_s)
     missing = [reading for reading in readings if reading.volatility is None]
     if missing:
-        return Diagnosis(
-            "implied volatility",
-            LineStatus.FAILED,
+        return failed(
             "; ".join(f"{reading.underlying}: {reading.reason}" for reading in missing),
+            FeedUnavailable,
             remedy="The keeper uses the last good value for a while, then history alone. Check KEEPER_DERIBIT_URL.",
-            exit_code=3,
         )
     listed = ", ".join(
         f"{reading.underlying} {reading.volatility:.1%}"
         for reading in readings
         if reading.volatility is not None
     )
-    return Diagnosis("implied volatility", LineStatus.OK, listed)
+    return ok(listed)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-AS_OF = "2023-10-31"
 FLASH_LOAN_PREMIUM_BPS = 5
 
 
@@ -35,80 +34,28 @@ class ReserveParameters:
     borrowed: int
 
 
-RESERVES = (
-    ReserveParameters(
-        symbol="USDC",
-        ltv=7_700,
-        liquidation_threshold=8_000,
-        liquidation_bonus=450,
-        reserve_factor=1_000,
-        supply_cap=1_760_000_000,
-        borrow_cap=1_580_000_000,
-        optimal=9_000,
-        base=0,
-        slope1=350,
-        slope2=6_000,
-        supplied=400_000_000,
-        borrowed=300_000_000,
+_LISTED = (
+    (
+        "USDC",
+        (7_700, 8_000, 450, 1_000),
+        (1_760_000_000, 1_580_000_000),
+        (9_000, 0, 350, 6_000),
+        (400_000_000, 300_000_000),
     ),
-    ReserveParameters(
-        symbol="WBTC",
-        ltv=7_300,
-        liquidation_threshold=7_800,
-        liquidation_bonus=500,
-        reserve_factor=2_000,
-        supply_cap=43_000,
-        borrow_cap=28_000,
-        optimal=4_500,
-        base=0,
-        slope1=400,
-        slope2=30_000,
-        supplied=4_000,
-        borrowed=200,
+    ("WBTC", (7_300, 7_800, 500, 2_000), (43_000, 28_000), (4_500, 0, 400, 30_000), (4_000, 200)),
+    ("WETH", (8_050, 8_300, 500, 1_500), (1_800_000, 1_400_000), (8_000, 0, 280, 8_000), (200_000, 100_000)),
+    (
+        "LINK",
+        (5_300, 6_800, 700, 2_000),
+        (15_000_000, 13_000_000),
+        (4_500, 0, 700, 30_000),
+        (1_000_000, 20_000),
     ),
-    ReserveParameters(
-        symbol="WETH",
-        ltv=8_050,
-        liquidation_threshold=8_300,
-        liquidation_bonus=500,
-        reserve_factor=1_500,
-        supply_cap=1_800_000,
-        borrow_cap=1_400_000,
-        optimal=8_000,
-        base=0,
-        slope1=280,
-        slope2=8_000,
-        supplied=200_000,
-        borrowed=100_000,
-    ),
-    ReserveParameters(
-        symbol="LINK",
-        ltv=5_300,
-        liquidation_threshold=6_800,
-        liquidation_bonus=700,
-        reserve_factor=2_000,
-        supply_cap=15_000_000,
-        borrow_cap=13_000_000,
-        optimal=4_500,
-        base=0,
-        slope1=700,
-        slope2=30_000,
-        supplied=1_000_000,
-        borrowed=20_000,
-    ),
-    ReserveParameters(
-        symbol="UNI",
-        ltv=6_500,
-        liquidation_threshold=7_700,
-        liquidation_bonus=1_000,
-        reserve_factor=2_000,
-        supply_cap=4_000_000,
-        borrow_cap=500_000,
-        optimal=4_500,
-        base=0,
-        slope1=700,
-        slope2=30_000,
-        supplied=500_000,
-        borrowed=10_000,
-    ),
+    ("UNI", (6_500, 7_700, 1_000, 2_000), (4_000_000, 500_000), (4_500, 0, 700, 30_000), (500_000, 10_000)),
+)
+"""The symbol, then the fields of ``ReserveParameters`` in their order: limits, caps, rate curve, other people."""
+
+RESERVES = tuple(
+    ReserveParameters(symbol, *limits, *caps, *curve, *others)
+    for symbol, limits, caps, curve, others in _LISTED
 )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.backtest.result import BacktestResult, Event
+from keeper.backtest.statistics import budgets_due
 from keeper.report.colours import ALARM, ASSETS, BENCHMARKS, KINDS, QUIET, STRATEGY, TRADES, cycled
 from keeper.report.daily import DAYS_ROLLED, Daily, daily
 
@@ -65,13 +66,13 @@ def figures(results: Sequence[BacktestResult]) -> tuple[Figure, ...]:
 def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
     traces: list[Trace] = []
     for place, (result, day) in enumerate(zip(results, days, strict=True)):
-        first = place == 0
+        first, name = place == 0, result.name
         colour = STRATEGY if first else cycled(BENCHMARKS, place - 1)
-        style = {"color": colour, "width": 2.6 if first else 1.2}
-        both = {"name": result.name, "legendgroup": result.name, "line": style, "x": list(day.dates)}
-        traces.append(_line(**both, y=_rounded(day.equity)))
-        below = _line(**both, y=_rounded(-100.0 * day.drawdown), yaxis="y2", showlegend=False)
-        traces.append(below | (FILLED if first else {}))
+        growth = _line(day, day.equity, name, colour=colour, width=2.6 if first else 1.2) | {
+            "legendgroup": name
+        }
+        below = {"y": _rounded(-100.0 * day.drawdown), "yaxis": "y2", "showlegend": False}
+        traces += [growth, growth | below | (FILLED if first else {})]
     # Draw the strategy last, so that no line covers it.
     traces = [*traces[2:], *traces[:2]]
     return Figure(
@@ -95,23 +96,15 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
 
 
 def _leverage(result: BacktestResult, day: Daily) -> Figure:
-    traces: list[Trace] = [
-        _line(x=list(day.dates), y=_rounded(day.leverage), name="held", line={"color": STRATEGY, "width": 2})
-    ]
+    traces = [_line(day, day.leverage, "held", colour=STRATEGY, width=2)]
     names = [name for name in dict.fromkeys(day.binding) if name != "no estimate"]
     for place, name in enumerate(names):
         bound = np.array([binding == name for binding in day.binding])
         # Extend it by a day, because a line does not show a single point.
         bound[1:] |= bound[:-1].copy()
         target = np.where(bound, day.target_leverage, np.nan)
-        traces.append(
-            _line(
-                x=list(day.dates),
-                y=_rounded(target),
-                name=f"target, bound by {name}",
-                line={"color": QUIET if place == 0 else cycled(BENCHMARKS, place - 1), "width": 1.4},
-            )
-        )
+        colour = QUIET if place == 0 else cycled(BENCHMARKS, place - 1)
+        traces.append(_line(day, target, f"target, bound by {name}", colour=colour, width=1.4))
     made = [event for event in result.events if not event.held_by]
     held = [event for event in result.events if event.held_by]
     for place, cause in enumerate(dict.fromkeys(event.cause for event in made)):
@@ -146,41 +139,29 @@ def _marks(events: Sequence[Event], name: str, colour: str) -> Trace:
 
 
 def _volatility(result: BacktestResult, day: Daily) -> Figure:
-    dates = list(day.dates)
     return Figure(
         "volatility",
         "Volatility: realised, forecast, target",
         f"Realised: daily returns of the last {DAYS_ROLLED} days. Forecast: the model's, of what is held.",
         traces=(
-            _line(
-                x=dates,
-                y=_rounded(100 * day.volatility),
-                name="realised",
-                line={"color": STRATEGY, "width": 2},
-            ),
-            _line(
-                x=dates,
-                y=_rounded(100 * day.forecast),
-                name="forecast",
-                line={"color": KINDS[3], "width": 1.2},
-            ),
-            _level(dates, 100 * result.policy_volatility, "target", colour=QUIET),
+            _line(day, 100 * day.volatility, "realised", colour=STRATEGY, width=2),
+            _line(day, 100 * day.forecast, "forecast", colour=KINDS[3], width=1.2),
+            _level(day, 100 * result.policy_volatility, "target", colour=QUIET),
         ),
         layout={"yaxis": {"ticksuffix": " %", "rangemode": "tozero"}},
     )
 
 
 def _health_factor(result: BacktestResult, day: Daily) -> Figure:
-    dates = list(day.dates)
     shown = np.minimum(day.lowest_health_factor, HIGHEST_HEALTH_FACTOR)
     return Figure(
         "health",
         "Health factor at each day's lows",
         f"Below 1 Aave liquidates. Values above {HIGHEST_HEALTH_FACTOR:g}, and times without debt, are drawn there.",
         traces=(
-            _line(x=dates, y=_rounded(shown), name="lowest", line={"color": STRATEGY, "width": 1.6}),
-            _level(dates, result.health_factor_floor, "floor of the target", colour=QUIET),
-            _level(dates, 1.0, "liquidation", colour=ALARM),
+            _line(day, shown, "lowest", colour=STRATEGY, width=1.6),
+            _level(day, result.health_factor_floor, "floor of the target", colour=QUIET),
+            _level(day, 1.0, "liquidation", colour=ALARM),
         ),
         layout={"yaxis": {"range": [0.8, HIGHEST_HEALTH_FACTOR + 0.2]}},
     )
@@ -188,10 +169,10 @@ def _health_factor(result: BacktestResult, day: Daily) -> Figure:
 
 def _weights(result: BacktestResult, day: Daily) -> Figure:
     traces = [
-        _area(day.dates, 100 * day.weights[:, place], symbol, colour=cycled(ASSETS, place))
+        _area(day, 100 * day.weights[:, place], symbol, colour=cycled(ASSETS, place))
         for place, symbol in enumerate(result.symbols)
     ]
-    traces.append(_level(list(day.dates), 100.0, "NAV", colour=QUIET))
+    traces.append(_level(day, 100.0, "NAV", colour=QUIET))
     return Figure(
         "weights",
         "What is held, in parts of NAV",
@@ -203,25 +184,14 @@ def _weights(result: BacktestResult, day: Daily) -> Figure:
 
 def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
     traces = [
-        _area(day.dates, 100 * day.risk_shares[:, place], symbol, colour=cycled(ASSETS, place))
+        _area(day, 100 * day.risk_shares[:, place], symbol, colour=cycled(ASSETS, place))
         for place, symbol in enumerate(result.symbols)
     ]
-    joined = np.logical_or.accumulate(day.risk_shares != 0.0, axis=0)
-    budgets = np.where(joined, np.array(result.budgets), 0.0)
-    totals = budgets.sum(axis=1, keepdims=True)
-    due = np.cumsum(np.divide(budgets, totals, out=np.zeros_like(budgets), where=totals > 0.0), axis=1)
+    borders = np.cumsum(budgets_due(day.risk_shares, result.budgets), axis=1)
     for place in range(len(result.symbols) - 1):
-        border = np.where(totals[:, 0] > 0.0, 100 * due[:, place], np.nan)
-        traces.append(
-            _line(
-                x=list(day.dates),
-                y=_rounded(border),
-                name="budgets",
-                legendgroup="budgets",
-                showlegend=place == 0,
-                line={"color": INK, "width": 1, "dash": "dot"},
-            )
-        )
+        border = np.where(borders[:, -1] > 0.0, 100 * borders[:, place], np.nan)
+        line = _line(day, border, "budgets", colour=INK, width=1, dash="dot")
+        traces.append(line | {"legendgroup": "budgets", "showlegend": place == 0})
     return Figure(
         "risk",
         "Who carries the risk",
@@ -233,19 +203,12 @@ def _risk_shares(result: BacktestResult, day: Daily) -> Figure:
 
 def _costs(day: Daily) -> Figure:
     traces = [
-        _area(day.dates, day.costs_bps[:, place], name, colour=cycled(KINDS, place))
+        _area(day, day.costs_bps[:, place], name, colour=cycled(KINDS, place))
         for place, name in enumerate(KIND_NAMES)
         if name != "interest earned" and day.costs_bps.size and day.costs_bps[-1, place] > 0.0
     ]
     earned = day.costs_bps[:, KIND_NAMES.index("interest earned")]
-    traces.append(
-        _line(
-            x=list(day.dates),
-            y=_rounded(earned),
-            name="interest earned",
-            line={"color": QUIET, "width": 1.2, "dash": "dot"},
-        )
-    )
+    traces.append(_line(day, earned, "interest earned", colour=QUIET, width=1.2, dash="dot"))
     return Figure(
         "costs",
         "What it cost so far",
@@ -257,12 +220,7 @@ def _costs(day: Daily) -> Figure:
 
 def _correlations(day: Daily) -> Figure:
     traces = [
-        _line(
-            x=list(day.dates),
-            y=_rounded(values),
-            name=pair,
-            line={"color": cycled(ASSETS, place), "width": 1.2},
-        )
+        _line(day, values, pair, colour=cycled(ASSETS, place), width=1.2)
         for place, (pair, values) in enumerate(day.correlations.items())
     ]
     return Figure(
@@ -274,28 +232,28 @@ def _correlations(day: Daily) -> Figure:
     )
 
 
-def _line(**fields: Any) -> Trace:
-    return {"type": "scatter", "mode": "lines", **fields}
+def _line(
+    day: Daily, values: NDArray[np.float64], name: str, colour: str, width: float, dash: str = "solid"
+) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(day.dates),
+        "y": _rounded(values),
+        "line": {"color": colour, "width": width, "dash": dash},
+    }
 
 
-def _area(dates: Sequence[str], values: NDArray[np.float64], name: str, colour: str) -> Trace:
-    return _line(
-        x=list(dates),
-        y=_rounded(values),
-        name=name,
-        stackgroup="one",
-        line={"color": colour, "width": 0.5},
-    )
+def _area(day: Daily, values: NDArray[np.float64], name: str, colour: str) -> Trace:
+    return _line(day, values, name, colour=colour, width=0.5) | {"stackgroup": "one"}
 
 
-def _level(dates: list[str], value: float, name: str, colour: str) -> Trace:
-    ends = [dates[0], dates[-1]] if dates else []
-    return _line(
-        x=ends,
-        y=_rounded(np.full(len(ends), value)),
-        name=name,
-        line={"color": colour, "width": 1.4, "dash": "dash"},
-    )
+def _level(day: Daily, value: float, name: str, colour: str) -> Trace:
+    """A line from the first day to the last."""
+    ends = [day.dates[0], day.dates[-1]] if day.dates else []
+    line = _line(day, np.full(len(ends), value), name, colour=colour, width=1.4, dash="dash")
+    return line | {"x": ends}
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:

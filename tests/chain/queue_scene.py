@@ -11,8 +11,8 @@ from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError, ContractLogicError
 
-from keeper.chain.admin.queue_deployment import deploy_queue, queue_artifact
-from keeper.chain.admin.vault_deployment import vault_artifact
+from keeper.chain.admin.queue_deployment import deploy_queue
+from keeper.chain.admin.transactions import artifact_of
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import ALL, GAS, Scene
 from tests.chain.vault_setup import vault_scene
@@ -93,7 +93,7 @@ class QueueScene:
                 self.vault.w3.keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4]: e[
                     "name"
                 ]
-                for e in (*queue_artifact()["abi"], *vault_artifact()["abi"])
+                for e in (*artifact_of("queue")["abi"], *artifact_of("vault")["abi"])
                 if e["type"] == "error"
             }
             return str(names.get(HexBytes(str(error.data)[:10]), error.data))
@@ -105,7 +105,7 @@ class QueueScene:
 def queue_scene(chain: LocalChain) -> QueueScene:
     scene = vault_scene(chain)
     at = deploy_queue(chain.w3, chain.w3.eth.accounts[0], scene.vault.address).address
-    queue = chain.w3.eth.contract(address=chain.w3.to_checksum_address(at), abi=queue_artifact()["abi"])
+    queue = chain.w3.eth.contract(address=chain.w3.to_checksum_address(at), abi=artifact_of("queue")["abi"])
     return QueueScene(scene, queue, tuple(chain.w3.eth.accounts[6:9]))
 
 

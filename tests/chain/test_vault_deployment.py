@@ -12,7 +12,8 @@ from eth_account import Account
 from typer.testing import CliRunner
 from web3.types import RPCEndpoint
 
-from keeper.chain.admin.vault_deployment import deploy_vault, vault_artifact, vault_at
+from keeper.chain.admin.transactions import artifact_of, contract_at
+from keeper.chain.admin.vault_deployment import deploy_vault
 from keeper.chain.admin.vault_parameters import PolicyParameters, VaultParameters, parameters_from_toml
 from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
@@ -73,7 +74,7 @@ def test_an_account_that_signs_here_deploys_as_well(scene: Scene, parameters: Va
     scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
     deployment = deploy_vault(scene.w3, signer, parameters)
     assert parameters.keeper != signer.address
-    assert vault_at(scene.w3, deployment.address).functions.asset().call() == parameters.asset
+    assert contract_at(scene.w3, "vault", deployment.address).functions.asset().call() == parameters.asset
     assert 1 == scene.w3.eth.get_transaction_count(signer.address)
 
 
@@ -118,7 +119,7 @@ def test_an_address_without_a_vault_is_named(scene: Scene) -> None:
 
 
 def test_the_artifact_names_source_and_compiler() -> None:
-    artifact = vault_artifact()
+    artifact = artifact_of("vault")
     assert "deploy/contracts/RiskParityVault.sol" == artifact["source"]
     assert "0.8.27" == artifact["compiler"]["version"]
 

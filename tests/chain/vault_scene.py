@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -12,8 +13,9 @@ from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError
 from web3.types import RPCEndpoint, TxReceipt
 
-from keeper.chain.admin.vault_deployment import VaultDeployment, revert_name
+from keeper.chain.admin.transactions import VaultDeployment
 from keeper.chain.admin.vault_parameters import PolicyParameters
+from keeper.chain.reverts import explain
 from keeper.devnet.compile import artifact
 from keeper.devnet.transactions import contract_at
 from keeper.devnet.uniswap import Uniswap
@@ -79,7 +81,7 @@ class Scene:
         try:
             call.call({"from": sender, "gas": GAS})
         except ContractCustomError as error:
-            return revert_name(error.data)
+            return re.sub(r"\w+=", "", explain(bytes.fromhex(str(error.data)[2:])))
         raise AssertionError("the call did not revert")
 
     def refusal_at(self, timestamp: int, call: ContractFunction, sender: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from web3 import Web3
 
-from keeper.chain.admin.vault_deployment import deploy_vault, vault_at
+from keeper.chain.admin.transactions import contract_at
+from keeper.chain.admin.vault_deployment import deploy_vault
 from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import RISKY, People, Scene
@@ -36,7 +37,7 @@ def vault_scene(chain: LocalChain) -> Scene:
     deployment = deploy_vault(w3, w3.eth.accounts[0], vault_parameters(chain))
     return Scene(
         w3=w3,
-        vault=vault_at(w3, deployment.address),
+        vault=contract_at(w3, "vault", deployment.address),
         tokens={symbol: chain.tokens[symbol] for symbol in ("USDC", *RISKY)},
         people=_people(w3),
         pool=chain.pool,

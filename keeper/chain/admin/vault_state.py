@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keeper.chain.admin.vault_deployment import vault_at
+from keeper.chain.admin.transactions import contract_at
 from keeper.chain.admin.vault_parameters import AssetParameters, PolicyParameters
+from keeper.chain.contracts.vault import Budgets, PositionView
+from keeper.chain.listed_pools import FEE_TIERS
 from keeper.domain.errors import WrongContract
 
 if TYPE_CHECKING:
@@ -14,26 +16,6 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 ROLES = ("DEFAULT_ADMIN_ROLE", "KEEPER_ROLE", "GUARDIAN_ROLE")
-
-
-@dataclass(frozen=True, slots=True)
-class PositionState:
-    """IRiskParityVault.Position: USD with 8 decimals, ratios with 18."""
-
-    nav_usd: int
-    gross_usd: int
-    debt_usd: int
-    leverage: int
-    health_factor: int
-
-
-@dataclass(frozen=True, slots=True)
-class UsedBudgets:
-    """IRiskParityVault.Budgets: fractions of NAV, 18 decimals."""
-
-    loss: int
-    emergency_loss: int
-    turnover: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +27,9 @@ class VaultState:
     epoch: int
     last_rebalance: int
     paused: bool
-    position: PositionState
+    position: PositionView
     policy: PolicyParameters
-    used: UsedBudgets
+    used: Budgets
     assets: tuple[AssetParameters, ...]
     fee_tiers: tuple[int, ...]
     sequencer_feed: str
@@ -59,7 +41,7 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
     """Reads the vault with plain calls. Raises WrongContract if the address is not a vault."""
     from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 
-    vault = vault_at(w3, address)
+    vault = contract_at(w3, "vault", address)
     call = vault.functions
     try:
         sequencer_feed, grace = call.sequencer().call()
@@ -69,11 +51,11 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
             epoch=call.epoch().call(),
             last_rebalance=call.lastRebalance().call(),
             paused=call.paused().call(),
-            position=PositionState(*call.position().call()),
+            position=PositionView(*call.position().call()),
             policy=PolicyParameters(*call.policy().call()),
-            used=UsedBudgets(*call.budgets().call()),
+            used=Budgets(*call.budgets().call()),
             assets=tuple(AssetParameters(*entry) for entry in call.assets().call()),
-            fee_tiers=_fee_tiers(vault),
+            fee_tiers=tuple(fee for fee in FEE_TIERS if call.feeTierAllowed(fee).call()),
             sequencer_feed=sequencer_feed,
             sequencer_grace_s=grace,
             roles=_roles(vault),
@@ -82,11 +64,6 @@ def read_vault_state(w3: Web3, address: str) -> VaultState:
         raise WrongContract(
             f"{address} does not answer as a RiskParityVault: {error}", remedy="Check the vault's address."
         ) from error
-
-
-def _fee_tiers(vault: Contract) -> tuple[int, ...]:
-    uniswap_tiers = (100, 500, 3_000, 10_000)
-    return tuple(fee for fee in uniswap_tiers if vault.functions.feeTierAllowed(fee).call())
 
 
 def _roles(vault: Contract) -> dict[str, tuple[str, ...]] | None:
