@@ -14,7 +14,12 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import function_signature_to_4byte_selector
+from eth_utils.abi import (
+    abi_to_signature,
+    function_signature_to_4byte_selector,
+    get_abi_input_types,
+    get_abi_output_types,
+)
 
 FOLDER = Path(__file__).resolve().parents[2] / "contracts_abi"
 
@@ -82,31 +87,20 @@ def load(name: str) -> Abi:
     )
 
 
-def _function(entry: dict[str, Any]) -> Function:
-    inputs = tuple(_type(argument) for argument in entry["inputs"])
-    signature = f"{entry['name']}({','.join(inputs)})"
+def _function(entry: Any) -> Function:
+    signature = abi_to_signature(entry)
     return Function(
         signature=signature,
         selector=function_signature_to_4byte_selector(signature),
-        inputs=inputs,
-        outputs=tuple(_type(value) for value in entry["outputs"]),
+        inputs=tuple(get_abi_input_types(entry)),
+        outputs=tuple(get_abi_output_types(entry)),
     )
 
 
-def _error(entry: dict[str, Any]) -> Error:
-    inputs = tuple(_type(argument) for argument in entry["inputs"])
+def _error(entry: Any) -> Error:
     return Error(
         name=entry["name"],
-        selector=function_signature_to_4byte_selector(f"{entry['name']}({','.join(inputs)})"),
-        inputs=inputs,
+        selector=function_signature_to_4byte_selector(abi_to_signature(entry)),
+        inputs=tuple(get_abi_input_types(entry)),
         names=tuple(argument.get("name", "") for argument in entry["inputs"]),
     )
-
-
-def _type(entry: dict[str, Any]) -> str:
-    """Canonical type: structs spelled out as tuples of their members."""
-    kind = str(entry["type"])
-    if not kind.startswith("tuple"):
-        return kind
-    members = ",".join(_type(member) for member in entry["components"])
-    return f"({members}){kind.removeprefix('tuple')}"

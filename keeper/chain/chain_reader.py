@@ -17,7 +17,7 @@ from keeper.chain.rpc.client import Reads
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.simulate import Simulator
 from keeper.chain.snapshot import SnapshotReader
-from keeper.chain.steps import step_ins, step_outs
+from keeper.chain.steps import step_amounts
 from keeper.cycle.ports import ReadBack, Reading
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
@@ -97,11 +97,12 @@ class ChainReader:
             self._deployment = None
         mined = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
         logs = mined.get("logs") if isinstance(mined, dict) else None
+        outs, ins = step_amounts(deployment.vault, len(plan.steps), logs)
         return ReadBack(
             snapshot=reader.snapshot(block, answers),
             allowances=_nonzero(calls, answers),
-            step_outs=step_outs(deployment.vault, len(plan.steps), logs),
-            step_ins=step_ins(deployment.vault, len(plan.steps), logs),
+            step_outs=outs,
+            step_ins=ins,
         )
 
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:

@@ -103,33 +103,12 @@ def publishing(rollup: Rollup, rpc: Reads, multicall: str, block: Block, sent: U
 def unsigned_transaction(chain_id: int, to: str, calldata: bytes) -> bytes:
     """An EIP-1559 transaction as GasPriceOracle.getL1Fee expects it: the oracle adds the signature's size. Nonce, fees
     and gas limit are not known yet, so placeholders of the largest size stand for them."""
+    import rlp
+
     fee, tip = _UNKNOWN_NUMBER, _UNKNOWN_NUMBER ^ _UNKNOWN_NUMBER >> 1
     nonce, gas_limit = fee >> 32, fee >> 40
-    numbers = [_string(_shortest(number)) for number in (chain_id, nonce, tip, fee, gas_limit)]
-    target, no_value, no_access_list = (
-        _string(bytes.fromhex(to.removeprefix("0x"))),
-        _string(b""),
-        _head(0xC0, 0),
-    )
-    body = b"".join([*numbers, target, no_value, _string(calldata), no_access_list])
-    return b"\x02" + _head(0xC0, len(body)) + body
-
-
-def _string(content: bytes) -> bytes:
-    """RLP (Ethereum's Yellow Paper, appendix B) of a string."""
-    return content if len(content) == 1 and content[0] < 0x80 else _head(0x80, len(content)) + content
-
-
-def _head(kind: int, length: int) -> bytes:
-    """RLP's prefix of a string (0x80) or a list (0xC0) of that many bytes."""
-    if length < 56:
-        return bytes([kind + length])
-    size = _shortest(length)
-    return bytes([kind + 55 + len(size)]) + size
-
-
-def _shortest(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+    unsigned = [chain_id, nonce, tip, fee, gas_limit, bytes.fromhex(to.removeprefix("0x")), 0, calldata, []]
+    return b"\x02" + bytes(rlp.encode(unsigned))
 
 
 def _components(rpc: Reads, block: Block, sent: UnsignedCall) -> Publishing:

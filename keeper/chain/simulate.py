@@ -14,7 +14,7 @@ from keeper.chain.rollup import UnsignedCall, publishing
 from keeper.chain.rpc.blocks import quantity
 from keeper.chain.rpc.client import Reads, Request
 from keeper.chain.rpc.multicall import decode_answers, encode_calls, hex_bytes
-from keeper.chain.steps import step_ins, step_outs
+from keeper.chain.steps import step_amounts
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
@@ -91,6 +91,7 @@ class Simulator:
         if sent.get("status") != _SUCCEEDED:
             return self._reverted(_revert_data(sent), gas, "eth_simulateV1")
         post = self._post(decode_answers(reads, read.get("returnData")), snapshot)
+        outs, ins = step_amounts(self.deployment.vault, steps, sent.get("logs"))
         return SimulationReport(
             success=True,
             revert=None,
@@ -98,8 +99,8 @@ class Simulator:
             post=post,
             method="eth_simulateV1",
             l1_fee_wei=0,  # `simulate` adds it on a rollup
-            step_outs=step_outs(self.deployment.vault, steps, sent.get("logs")),
-            step_ins=step_ins(self.deployment.vault, steps, sent.get("logs")),
+            step_outs=outs,
+            step_ins=ins,
         )
 
     def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:

@@ -14,18 +14,9 @@ the first topic."""
 DATA = ("uint256", "uint8", "address", "uint256", "uint256")
 
 
-def step_ins(vault: str, steps: int, logs: object) -> tuple[int, ...]:
-    """By step what left the vault, raw; for an exact-output swap, what the router took. Empty as ``step_outs``."""
-    return tuple(went for went, _ in _moved(vault, steps, logs))
-
-
-def step_outs(vault: str, steps: int, logs: object) -> tuple[int, ...]:
-    """By step what came into the vault, raw; for an exact-input swap, what the router returned. Empty where ``logs``
-    (of a receipt, or of a simulated call) do not tell it of each of ``steps``."""
-    return tuple(came for _, came in _moved(vault, steps, logs))
-
-
-def _moved(vault: str, steps: int, logs: object) -> tuple[tuple[int, int], ...]:
+def step_amounts(vault: str, steps: int, logs: object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """By step what came into the vault and what left it, raw: for a swap, what the router returned and took. Both are
+    empty where ``logs`` (of a receipt, or of a simulated call) do not tell it of each of ``steps``."""
     amounts: dict[int, tuple[int, int]] = {}
     for log in logs if isinstance(logs, list) else ():
         if not _is_step(log, vault):
@@ -33,9 +24,12 @@ def _moved(vault: str, steps: int, logs: object) -> tuple[tuple[int, int], ...]:
         try:
             place, _, _, went, came = decode_values(DATA, hex_bytes(log.get("data")))
         except (DecodeError, NodeUntrusted):
-            return ()
-        amounts[place] = (went, came)
-    return tuple(amounts[place] for place in range(steps)) if sorted(amounts) == list(range(steps)) else ()
+            return (), ()
+        amounts[place] = (came, went)
+    if sorted(amounts) != list(range(steps)):
+        return (), ()
+    moved = [amounts[place] for place in range(steps)]
+    return tuple(came for came, _ in moved), tuple(went for _, went in moved)
 
 
 def _is_step(log: Any, vault: str) -> bool:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import httpx
-
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.units import SECONDS_PER_HOUR
-from keeper.feeds.deribit_api import api_url, result
-from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, JsonSource, number
+from keeper.feeds.deribit_api import DeribitClient, result
+from keeper.feeds.http import number
 from keeper.feeds.term_structure import MAX_IV, MIN_IV, ExpiryUsed, option_marks, slice_at, volatility_of
 
 LOOK_BACK_S = 72 * SECONDS_PER_HOUR
@@ -55,28 +53,10 @@ class BookSlice:
     expiries: tuple[ExpiryUsed, ...]
 
 
-class Deribit:
-    """Implements ports.ImpliedVolatility. ``base_url`` with or without /api/v2; ``timeout_s`` bounds each request."""
+class Deribit(DeribitClient):
+    """Implements ports.ImpliedVolatility."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        max_response_bytes: int = MAX_RESPONSE_BYTES,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._source = JsonSource(
-            api_url(base_url),
-            "Deribit",
-            timeout_s,
-            max_response_bytes=max_response_bytes,
-            transport=transport,
-            remedy="The estimate falls back to realised volatility. Check Deribit.",
-        )
-
-    def close(self) -> None:
-        self._source.close()
+    remedy = "The estimate falls back to realised volatility. Check Deribit."
 
     def read(self, underlyings: Sequence[str], as_of: int, horizon_s: int) -> tuple[ImpliedReading, ...]:
         """ports.ImpliedVolatility.read. It makes two requests per underlying."""

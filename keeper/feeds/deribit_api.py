@@ -5,16 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keeper.feeds.http import HttpRefusal, JsonSource
+import httpx
+
+from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, HttpRefusal, JsonSource
 
 API = "/api/v2"
 RATE_LIMIT = 10028
 
 
-def api_url(base_url: str) -> str:
-    """``base_url`` with or without /api/v2."""
-    base = base_url.rstrip("/")
-    return base if base.endswith(API) else base + API
+class DeribitClient:
+    """``base_url`` with or without /api/v2; ``timeout_s`` bounds each request."""
+
+    remedy = ""
+    """Of its errors, where it is not that of every source."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._source = JsonSource(
+            base_url.rstrip("/").removesuffix(API) + API,
+            "Deribit",
+            timeout_s,
+            max_response_bytes=max_response_bytes,
+            transport=transport,
+            remedy=self.remedy,
+        )
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def result(source: JsonSource, what: str, method: str, params: Mapping[str, str | int]) -> Any:

@@ -48,17 +48,9 @@ def option_marks(book: Iterable[object]) -> list[OptionMark]:
     return [mark for mark in marks if mark is not None]
 
 
-def volatility_at(marks: Iterable[OptionMark], as_of: int, horizon_s: int) -> float | None:
-    """Volatility to the horizon, linear in total variance σ²T between expiries, flat beyond the outer two.
-
-    None where no expiry after ``as_of`` has marks on both sides of its forward.
-    """
-    return volatility_of(slice_at(marks, as_of, horizon_s), as_of, horizon_s)
-
-
 def slice_at(marks: Iterable[OptionMark], as_of: int, horizon_s: int) -> tuple[ExpiryUsed, ...]:
-    """The expiries that ``volatility_at`` is made of: the two around the horizon, the outermost beyond them,
-    none where no expiry is usable. Weights sum to 1."""
+    """The expiries around the horizon, the outermost beyond them, none where no expiry has marks on both sides of its
+    forward. Weights sum to 1."""
     terms = _terms(marks, as_of)
     before = [term for term in terms if term.expiry < as_of + horizon_s][-1:]
     after = [term for term in terms if term.expiry >= as_of + horizon_s][:1]
@@ -70,7 +62,8 @@ def slice_at(marks: Iterable[OptionMark], as_of: int, horizon_s: int) -> tuple[E
 
 
 def volatility_of(used: Sequence[ExpiryUsed], as_of: int, horizon_s: int) -> float | None:
-    """The annualised fraction that ``slice_at`` of the same moment and horizon comes to; None of none."""
+    """The annualised fraction that ``slice_at`` of the same moment and horizon comes to: linear in total variance σ²T
+    between expiries, flat beyond the outer two. None of none."""
     if len(used) < 2:
         return used[0].volatility if used else None
     variance = math.fsum(

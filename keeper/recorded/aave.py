@@ -10,6 +10,7 @@ chosen so that USDC is lent to three quarters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 FLASH_LOAN_PREMIUM_BPS = 5
 
@@ -34,28 +35,23 @@ class ReserveParameters:
     borrowed: int
 
 
-_LISTED = (
-    (
-        "USDC",
+_LISTED: dict[str, tuple[tuple[int, ...], ...]] = {
+    "USDC": (
         (7_700, 8_000, 450, 1_000),
         (1_760_000_000, 1_580_000_000),
         (9_000, 0, 350, 6_000),
         (400_000_000, 300_000_000),
     ),
-    ("WBTC", (7_300, 7_800, 500, 2_000), (43_000, 28_000), (4_500, 0, 400, 30_000), (4_000, 200)),
-    ("WETH", (8_050, 8_300, 500, 1_500), (1_800_000, 1_400_000), (8_000, 0, 280, 8_000), (200_000, 100_000)),
-    (
-        "LINK",
+    "WBTC": ((7_300, 7_800, 500, 2_000), (43_000, 28_000), (4_500, 0, 400, 30_000), (4_000, 200)),
+    "WETH": ((8_050, 8_300, 500, 1_500), (1_800_000, 1_400_000), (8_000, 0, 280, 8_000), (200_000, 100_000)),
+    "LINK": (
         (5_300, 6_800, 700, 2_000),
         (15_000_000, 13_000_000),
         (4_500, 0, 700, 30_000),
         (1_000_000, 20_000),
     ),
-    ("UNI", (6_500, 7_700, 1_000, 2_000), (4_000_000, 500_000), (4_500, 0, 700, 30_000), (500_000, 10_000)),
-)
-"""The symbol, then the fields of ``ReserveParameters`` in their order: limits, caps, rate curve, other people."""
+    "UNI": ((6_500, 7_700, 1_000, 2_000), (4_000_000, 500_000), (4_500, 0, 700, 30_000), (500_000, 10_000)),
+}
+"""By symbol the fields of ``ReserveParameters`` in their order: limits, caps, rate curve, other people."""
 
-RESERVES = tuple(
-    ReserveParameters(symbol, *limits, *caps, *curve, *others)
-    for symbol, limits, caps, curve, others in _LISTED
-)
+RESERVES = tuple(ReserveParameters(symbol, *chain(*fields)) for symbol, fields in _LISTED.items())

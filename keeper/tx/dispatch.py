@@ -66,13 +66,11 @@ class Dispatcher:
 
     def sign_bump(self, state: SendState) -> Attempt | None:
         """The newest attempt again with higher fees; None if the fee cap does not allow it."""
-        newest = state.attempts[-1]
         fees = self.outbidding_fees(state.attempts, state.intent.payload.max_fee_cap_wei)
         if fees is None:
             return None
         failpoints.reach(Failpoint.BUMP_BEGINS)
-        sign = self._signer.sign if newest.kind is AttemptKind.CALL else self._signer.sign_cancel
-        attempt = sign(state.intent, fees)
+        attempt = self._signer.sign(state.intent, fees, state.attempts[-1].kind)
         failpoints.reach(Failpoint.BUMP_SIGNED)
         self._log.add_attempt(attempt)
         failpoints.reach(Failpoint.BUMP_COMMITTED)
@@ -86,7 +84,7 @@ class Dispatcher:
             return None
         if state.status is IntentStatus.OPEN:
             self._log.move(state.intent.intent_id, IntentStatus.SIGNING)
-        attempt = self._signer.sign_cancel(state.intent, fees)
+        attempt = self._signer.sign(state.intent, fees, AttemptKind.CANCEL)
         self._log.add_attempt(attempt)
         failpoints.reach(Failpoint.SETTLE_CANCELLING)
         return attempt

@@ -32,7 +32,7 @@ from keeper.tx.fees import FeeMarket, Fees, first_fees
 from keeper.tx.nonce_selection import NonceSelection
 from keeper.tx.recovery import Recovery
 from keeper.tx.refusals import Refusal
-from keeper.tx.send_state import Elapsed, NextStep, SendState, next_step
+from keeper.tx.send_state import NextStep, SendState, next_step
 
 HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
 """Refusals that waiting does not change. The signed bytes exist all the same, so the outcome counts as unknown."""
@@ -177,11 +177,12 @@ class TransactionSender:
         started = newest = self._timer.monotonic()
         while True:
             now = self._timer.monotonic()
-            elapsed = Elapsed(newest_s=now - newest, total_s=now - started)
-            if elapsed.total_s >= self._timing.give_up_after_s:
+            if now - started >= self._timing.give_up_after_s:
                 raise self._unknown(intent, self._no_receipt(intent))
             state = self._state(intent)
-            step = next_step(state, elapsed, self._timing) if state is not None else NextStep.WAIT
+            step = NextStep.WAIT
+            if state is not None:
+                step = next_step(state, self._timing, now - newest, total_s=now - started)
             if step is NextStep.ADOPT and state is not None and state.receipt is not None:
                 self._recovery.record(state.receipt, state.view)
                 if state.view.head - state.receipt.block_number + 1 >= self._timing.confirmations:

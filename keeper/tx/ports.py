@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from keeper.domain.tx import Attempt, Intent, IntentStatus, Receipt
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.tx.fees import FeeMarket, Fees
 
 
@@ -62,7 +62,7 @@ class Relay(Protocol):
 
 
 class Signer(Protocol):
-    """Holds the key, in this process or in another. The signing methods raise NotAuthorised outside the allowlist, and
+    """Holds the key, in this process or in another. ``sign`` raises NotAuthorised outside the allowlist, and
     SignerUnavailable or SignerUntrusted for a remote key."""
 
     @property
@@ -72,10 +72,8 @@ class Signer(Protocol):
         """Raises NotAuthorised outside the allowlist."""
         ...
 
-    def sign(self, intent: Intent, fees: Fees) -> Attempt: ...
-
-    def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
-        """A transfer of 0 ETH to the key itself at the intent's nonce."""
+    def sign(self, intent: Intent, fees: Fees, kind: AttemptKind = AttemptKind.CALL) -> Attempt:
+        """The call of the intent, or to cancel it: a transfer of 0 ETH to the key itself at its nonce."""
         ...
 
 

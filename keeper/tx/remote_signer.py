@@ -64,17 +64,8 @@ class RemoteSigner:
         """Raises NotAuthorised outside the allowlist."""
         self._allowlist.require(intent, fees, AttemptKind.CALL)
 
-    def sign(self, intent: Intent, fees: Fees) -> Attempt:
-        """The signed call of an intent. Raises NotAuthorised, SignerUnavailable, SignerUntrusted."""
-        return self._signed(intent, fees, AttemptKind.CALL)
-
-    def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
-        """A transfer of 0 ETH to the key itself at the intent's nonce. Raises as ``sign``."""
-        return self._signed(intent, fees, AttemptKind.CANCEL)
-
-    # --------------------------------------------------------------------- inside
-
-    def _signed(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Attempt:
+    def sign(self, intent: Intent, fees: Fees, kind: AttemptKind = AttemptKind.CALL) -> Attempt:
+        """Raises NotAuthorised, SignerUnavailable, SignerUntrusted."""
         requested = self._allowlist.sign_for(intent, fees, kind)
         raw = self._request("eth_signTransaction", [_fields(requested, self._account)])
         return Attempt(
@@ -85,6 +76,8 @@ class RemoteSigner:
             max_priority_fee_per_gas_wei=fees.tip_wei,
             kind=kind,
         )
+
+    # --------------------------------------------------------------------- inside
 
     def _checked(self, raw: Any, requested: UnsignedTransaction) -> str:
         """The transaction hash, after checking every field and the signature. Raises SignerUntrusted."""

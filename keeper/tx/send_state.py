@@ -80,14 +80,6 @@ class SendState:
 
 
 @dataclass(frozen=True, slots=True)
-class Elapsed:
-    """Seconds since the newest attempt was first sent, and since waiting began."""
-
-    newest_s: float
-    total_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class SendTiming:
     """Seconds. ``private_s``: how long a relay may take before the nonce is used up in public. ``confirmations``: the
     block of the receipt is the first one. Finality is followed by later cycles."""
@@ -99,8 +91,9 @@ class SendTiming:
     confirmations: int
 
 
-def next_step(state: SendState, elapsed: Elapsed, timing: SendTiming) -> NextStep:
-    """For a transaction that was just sent and is waited for. The first rule that applies decides.
+def next_step(state: SendState, timing: SendTiming, newest_s: float, total_s: float) -> NextStep:
+    """For a transaction that was just sent and is waited for: since ``total_s``, and for its newest attempt since
+    ``newest_s`` seconds. The first rule that applies decides.
 
     1. One of our attempts has a receipt: adopt it.
     2. It had a receipt and has none now: a reorganisation removed it.
@@ -115,16 +108,16 @@ def next_step(state: SendState, elapsed: Elapsed, timing: SendTiming) -> NextSte
         return NextStep.ADOPT
     if state.status is IntentStatus.MINED and not state.nonce_used:
         return NextStep.UNMINE
-    if elapsed.total_s >= timing.give_up_after_s:
+    if total_s >= timing.give_up_after_s:
         return NextStep.GIVE_UP
     if state.nonce_used:
         return NextStep.WAIT
     private = state.intent.payload.private and not state.cancelling
-    if private and elapsed.total_s >= timing.private_s:
+    if private and total_s >= timing.private_s:
         return NextStep.CANCEL
     if not private and not state.known_to_node:
         return NextStep.SEND_AGAIN
-    return NextStep.BUMP if elapsed.newest_s >= timing.bump_after_s else NextStep.WAIT
+    return NextStep.BUMP if newest_s >= timing.bump_after_s else NextStep.WAIT
 
 
 def recovery_step(state: SendState) -> NextStep:

@@ -38,15 +38,8 @@ class LocalSigner:
         """Raises NotAuthorised outside the allowlist."""
         self._allowlist.require(intent, fees, AttemptKind.CALL)
 
-    def sign(self, intent: Intent, fees: Fees) -> Attempt:
-        """The signed call of an intent. Raises NotAuthorised, before signing, outside the allowlist."""
-        return self._signed(intent, fees, AttemptKind.CALL)
-
-    def sign_cancel(self, intent: Intent, fees: Fees) -> Attempt:
-        """A transfer of 0 ETH to the key itself at the intent's nonce. Raises as ``sign``."""
-        return self._signed(intent, fees, AttemptKind.CANCEL)
-
-    def _signed(self, intent: Intent, fees: Fees, kind: AttemptKind) -> Attempt:
+    def sign(self, intent: Intent, fees: Fees, kind: AttemptKind = AttemptKind.CALL) -> Attempt:
+        """Raises NotAuthorised, before signing, outside the allowlist."""
         from eth_typing import HexStr
         from eth_utils.address import to_checksum_address
 

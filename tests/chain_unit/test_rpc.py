@@ -111,7 +111,7 @@ def test_a_read_gives_up_after_the_last_attempt(passing: Handler) -> None:
 def test_a_send_is_never_tried_again(passing: Handler) -> None:
     rpc, _ = client(passing, result_of("0xabc"))
     with pytest.raises(NodeUnavailable):
-        rpc.send_raw("0x02")
+        rpc.send("eth_sendRawTransaction", ["0x02"])
     assert 1 == rpc.round_trips
 
 

@@ -8,7 +8,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from keeper.chain.steps import DATA, STEP_EXECUTED, step_ins, step_outs
+from keeper.chain.steps import DATA, STEP_EXECUTED, step_amounts
 
 VAULT = "0x" + "AB" * 20
 TOKEN = "0x" + "01" * 20
@@ -27,8 +27,7 @@ def test_each_steps_output_is_told_in_the_plans_order() -> None:
     foreign = a_log(0, 9, address=TOKEN)
     other = a_log(0, 9, topics=["0x" + "00" * 32])
     logs = [foreign, a_log(0, 2**200), other, a_log(1, 0)]
-    assert step_outs(VAULT, 2, logs) == (2**200, 0)
-    assert step_ins(VAULT, 2, logs) == (7, 7)
+    assert step_amounts(VAULT, 2, logs) == ((2**200, 0), (7, 7))
 
 
 @pytest.mark.parametrize(
@@ -46,4 +45,4 @@ def test_each_steps_output_is_told_in_the_plans_order() -> None:
     ],
 )
 def test_anything_but_one_event_for_each_step_tells_nothing(logs: Any) -> None:
-    assert step_outs(VAULT, 2, logs) == step_ins(VAULT, 2, logs) == ()
+    assert step_amounts(VAULT, 2, logs) == ((), ())

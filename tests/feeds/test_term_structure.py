@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.feeds.term_structure import OptionMark, option_marks, slice_at, volatility_at, volatility_of
+from keeper.feeds.term_structure import OptionMark, option_marks, slice_at, volatility_of
 
 NOW = 1_700_000_000
 DAY = 86_400
+
+
+def volatility_at(marks: Sequence[OptionMark], as_of: int, horizon_s: int) -> float | None:
+    return volatility_of(slice_at(marks, as_of, horizon_s), as_of, horizon_s)
 
 
 def mark(days: float, moneyness: float, iv: float) -> OptionMark:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.domain.errors import InvalidSetting, NotAuthorised, SignerUnavailable, SignerUntrusted
-from keeper.domain.tx import Intent
+from keeper.domain.tx import AttemptKind, Intent
 from keeper.tx.allowlist import AllowedTarget
 from keeper.tx.fees import Fees
 from keeper.tx.remote_signer import RemoteSigner
@@ -34,7 +34,7 @@ def signer(server: Web3Signer) -> Iterator[RemoteSigner]:
 def test_it_gives_the_bytes_that_a_key_in_this_process_would(signer: RemoteSigner) -> None:
     signer.require_account()
     assert signer.sign(INTENT, FEES) == a_signer().sign(INTENT, FEES)
-    assert signer.sign_cancel(INTENT, FEES) == a_signer().sign_cancel(INTENT, FEES)
+    assert signer.sign(INTENT, FEES, AttemptKind.CANCEL) == a_signer().sign(INTENT, FEES, AttemptKind.CANCEL)
 
 
 @pytest.mark.parametrize("lie", [*LIES, "key", "truncated", "garbage"])

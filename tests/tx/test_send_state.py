@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from keeper.domain.tx import UNFINISHED, Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.tx.ports import NodeView
-from keeper.tx.send_state import Elapsed, NextStep, SendState, SendTiming, next_step, recovery_step
+from keeper.tx.send_state import NextStep, SendState, SendTiming, next_step, recovery_step
 from tests.tx.node_double import GWEI, a_payload
 
 TIMING = SendTiming(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0, confirmations=1)
-NOW, LONG = Elapsed(0.0, 0.0), Elapsed(30.0, 30.0)
+NOW, LONG = (0.0, 0.0), (30.0, 30.0)
+"""Seconds since the newest attempt was sent, and since waiting began."""
 CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI, kind=AttemptKind.CALL)
 CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
 RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI, kind=AttemptKind.CALL)
@@ -46,19 +47,19 @@ LATE = replace(PENDING, view=replace(VIEW, head_time=a_payload().deadline + 1))
         (FORGOTTEN, NOW, NextStep.SEND_AGAIN),
         (PENDING, LONG, NextStep.BUMP),
         (USED, LONG, NextStep.WAIT),
-        (PENDING, Elapsed(0.0, 120.0), NextStep.GIVE_UP),
-        (MINED, Elapsed(0.0, 120.0), NextStep.ADOPT),
+        (PENDING, (0.0, 120.0), NextStep.GIVE_UP),
+        (MINED, (0.0, 120.0), NextStep.ADOPT),
         (replace(FORGOTTEN, status=IntentStatus.MINED), NOW, NextStep.UNMINE),
         (PRIVATE, NOW, NextStep.WAIT),
-        (PRIVATE, Elapsed(0.0, 60.0), NextStep.CANCEL),
+        (PRIVATE, (0.0, 60.0), NextStep.CANCEL),
         (replace(PRIVATE, attempts=(CALL, CANCEL)), NOW, NextStep.SEND_AGAIN),
         (replace(MINED, attempts=(), rivals=(CALL,)), NOW, NextStep.ADOPT),
     ],
 )
 def test_a_transaction_just_sent_has_one_next_step(
-    state: SendState, elapsed: Elapsed, step: NextStep
+    state: SendState, elapsed: tuple[float, float], step: NextStep
 ) -> None:
-    assert next_step(state, elapsed, TIMING) is step
+    assert next_step(state, TIMING, *elapsed) is step
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(
     state: SendState, newest: float, total: float
 ) -> None:
     if state.nonce_used or state.receipt is not None:
-        assert next_step(state, Elapsed(newest, total), TIMING) not in SPENDING
+        assert next_step(state, TIMING, newest, total) not in SPENDING
         assert recovery_step(state) not in SPENDING
 
 
@@ -133,7 +134,7 @@ def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(state: SendS
 @given(anything)
 def test_a_receipt_is_always_adopted(state: SendState) -> None:
     assert (recovery_step(state) is NextStep.ADOPT) == (state.receipt is not None)
-    assert (next_step(state, NOW, TIMING) is NextStep.ADOPT) == (state.receipt is not None)
+    assert (next_step(state, TIMING, *NOW) is NextStep.ADOPT) == (state.receipt is not None)
 
 
 @given(anything)

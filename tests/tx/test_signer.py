@@ -132,7 +132,7 @@ def test_asking_whether_something_may_be_signed_binds_no_nonce() -> None:
 
 
 def test_a_no_op_goes_to_the_key_itself_and_carries_nothing() -> None:
-    attempt = a_signer().sign_cancel(Intent("one", 7, a_payload()), FEES)
+    attempt = a_signer().sign(Intent("one", 7, a_payload()), FEES, AttemptKind.CANCEL)
     fields = TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict()
     assert attempt.kind is AttemptKind.CANCEL
     assert HexBytes(fields["to"]) == HexBytes(SENDER)

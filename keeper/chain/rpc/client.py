@@ -189,13 +189,6 @@ class Rpc:
         """Sends once, without a second try. After NodeUnavailable the request may still have arrived."""
         return self._single_once(Request(method, params))
 
-    def send_raw(self, raw: str) -> str:
-        """eth_sendRawTransaction of signed bytes (0x-hex); the hash the node gives. One attempt, no retry."""
-        answer = self.send("eth_sendRawTransaction", [raw])
-        if not isinstance(answer, str):
-            raise self._untrusted(f"eth_sendRawTransaction: not a transaction hash: {answer!r:.80}")
-        return answer
-
     # ------------------------------------------------------------------ inside
 
     def _retrying(self, attempt: Callable[[], Answer]) -> Answer:
