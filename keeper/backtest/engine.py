@@ -129,9 +129,7 @@ class _BacktestRun:
     def _hold(self, t: int, assessment: Assessment, cause: str, held_by: str) -> None:
         if held_by != self._held_by and held_by:
             weights = self._weights(t)
-            event = self._event(
-                t, assessment, cause, before=weights, costs=self._ledger.costs(), turnover=0.0
-            )
+            event = self._event(t, assessment, cause, before=weights, costs=self._ledger.costs())
             self._recorder.event(replace(event, held_by=held_by, action=Action.HOLD))
         self._held_by = held_by
 
@@ -178,7 +176,7 @@ class _BacktestRun:
         cause: str,
         before: NDArray[np.float64],
         costs: Costs,
-        turnover: float,
+        turnover: float = 0.0,
     ) -> Event:
         decision, target = assessment.decision, assessment.target
         after = self._weights(t)
@@ -187,7 +185,6 @@ class _BacktestRun:
             action=decision.action,
             urgency=decision.urgency,
             cause=cause,
-            held_by="",
             reason=decision.reason,
             weights_before=tuple(before.tolist()),
             weights_after=tuple(after.tolist()),
@@ -208,17 +205,11 @@ class _BacktestRun:
             action=Action.RIPCORD,
             urgency=Urgency.EMERGENCY,
             cause="liquidation",
-            held_by="",
             reason=f"liquidated: health factor {lowest:.3f} at the bar's lows",
             weights_before=tuple(before.tolist()),
             weights_after=tuple(after.tolist()),
             leverage_before=math.fsum(before.tolist()),
             leverage_after=math.fsum(after.tolist()),
-            target_leverage=math.nan,
-            binding="",
-            turnover=0.0,
-            benefit_usd=0.0,
-            expected_cost_usd=0.0,
             costs=_since(costs, self._ledger.costs()),
         )
 

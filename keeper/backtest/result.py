@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Costs:
     liquidation: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A trade, a trade that was wanted and held back, or a liquidation, at the close of a bar.
 
@@ -37,17 +38,17 @@ class Event:
     action: Action
     urgency: Urgency
     cause: str
-    held_by: str
+    held_by: str = ""
     reason: str
     weights_before: tuple[float, ...]
     weights_after: tuple[float, ...]
     leverage_before: float
     leverage_after: float
-    target_leverage: float
-    binding: str
-    turnover: float
-    benefit_usd: float
-    expected_cost_usd: float
+    target_leverage: float = math.nan
+    binding: str = ""
+    turnover: float = 0.0
+    benefit_usd: float = 0.0
+    expected_cost_usd: float = 0.0
     costs: Costs
 
 

@@ -29,25 +29,23 @@ def exchange_server(
         yield url
 
 
-def answer(market: ExchangeMarket, path: str, params: dict[str, str]) -> Any:
-    """What the exchange whose path it is answers with status 200. Raises ExchangeRefusal."""
-    product = COINBASE_CANDLES.fullmatch(path)
-    if product is not None:
-        return market.coinbase(unquote(product[1]), params)
-    if path == "/0/public/OHLC":
-        return market.kraken(params)
-    if path == "/api/v3/klines":
-        return market.binance(params)
-    raise ExchangeRefusal(404, {"message": "NotFound"})
-
-
 def _answers(market: ExchangeMarket) -> Answer:
     lock = threading.Lock()  # the chain that tells time and prices is asked by one at a time
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        product = COINBASE_CANDLES.fullmatch(path)
+        if product is not None:
+            return market.coinbase(unquote(product[1]), params)
+        if path == "/0/public/OHLC":
+            return market.kraken(params)
+        if path == "/api/v3/klines":
+            return market.binance(params)
+        raise ExchangeRefusal(404, {"message": "NotFound"})
 
     def answered(path: str, params: dict[str, str]) -> tuple[int, Any]:
         try:
             with lock:
-                return 200, answer(market, path, params)
+                return 200, answer(path, params)
         except ExchangeRefusal as refusal:
             return refusal.status, refusal.body
 

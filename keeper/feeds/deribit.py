@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from keeper.domain.errors import FeedUnavailable
 from keeper.domain.evidence import ImpliedReading
@@ -15,6 +16,8 @@ from keeper.domain.units import SECONDS_PER_HOUR
 from keeper.feeds.deribit_api import DeribitClient, result
 from keeper.feeds.http import number
 from keeper.feeds.term_structure import MAX_IV, MIN_IV, ExpiryUsed, option_marks, slice_at, volatility_of
+
+T = TypeVar("T")
 
 LOOK_BACK_S = 72 * SECONDS_PER_HOUR
 CANDLE_S = SECONDS_PER_HOUR
@@ -26,12 +29,6 @@ FROZEN_CANDLES = 6
 
 MAX_DISAGREEMENT = 1.6
 """Ratio of book and DVOL, either way. At-the-money volatility is some 5–15 % below a variance-swap index."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Observation:
-    volatility: float
-    observed_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +61,18 @@ class Deribit(DeribitClient):
 
     def _reading(self, underlying: str, as_of: int, horizon_s: int) -> ImpliedReading:
         index, no_index = _tried(lambda: self._index(underlying, as_of))
-        book, no_book = _tried(lambda: self._book(underlying, as_of, horizon_s))
+        book, no_book = _tried(lambda: self.slice_of(underlying, as_of, horizon_s))
         days = f"{horizon_s / 86_400:g} d"
         if book is not None and (index is None or _agree(book, index)):
             reason = no_index if index is None else f"DVOL {index.volatility:.1%}"
             return _of(underlying, book, f"Deribit option book, at the money, {days}", reason=reason)
         if index is not None and book is not None:
             # Contradictory: the one that asks for less risk.
+            higher = book if book.volatility > index.volatility else index
             reason = (
                 f"the option book says {book.volatility:.1%}, DVOL {index.volatility:.1%}: the higher counts"
             )
-            return _of(
-                underlying,
-                max(book, index, key=lambda observation: observation.volatility),
-                "Deribit",
-                reason=reason,
-            )
+            return _of(underlying, higher, "Deribit", reason=reason)
         if index is not None:
             return _of(underlying, index, "Deribit DVOL", reason=no_book)
         return ImpliedReading(underlying, None, as_of, source="Deribit", reason=f"{no_index}; {no_book}")
@@ -109,11 +102,7 @@ class Deribit(DeribitClient):
             raise self._source.unavailable(what, f"frozen: {age}")
         return BookSlice(volatility, min(made_at, as_of), used)
 
-    def _book(self, underlying: str, as_of: int, horizon_s: int) -> _Observation:
-        book_slice = self.slice_of(underlying, as_of, horizon_s)
-        return _Observation(book_slice.volatility, book_slice.observed_at)
-
-    def _index(self, underlying: str, as_of: int) -> _Observation:
+    def _index(self, underlying: str, as_of: int) -> _Candle:
         """Close of the last hourly DVOL candle that was closed at ``as_of``. Raises FeedUnavailable."""
         what = f"DVOL {underlying}"
         answer = result(
@@ -145,10 +134,10 @@ class Deribit(DeribitClient):
                 what,
                 f"frozen: {closed[-1].volatility:.1%} without a move in its last {FROZEN_CANDLES} candles",
             )
-        return _Observation(closed[-1].volatility, closed[-1].observed_at)
+        return closed[-1]
 
 
-def _tried(source: Callable[[], _Observation]) -> tuple[_Observation | None, str]:
+def _tried(source: Callable[[], T]) -> tuple[T | None, str]:
     """The observation, or why there is none."""
     try:
         return source(), ""
@@ -180,12 +169,12 @@ def _made_at(entry: object) -> int:
     return stamp // 1_000 if isinstance(stamp, int) else 0
 
 
-def _agree(book: _Observation, index: _Observation) -> bool:
+def _agree(book: BookSlice, index: _Candle) -> bool:
     ratio = book.volatility / index.volatility
     return 1 / MAX_DISAGREEMENT <= ratio <= MAX_DISAGREEMENT
 
 
-def _of(underlying: str, observation: _Observation, source: str, reason: str) -> ImpliedReading:
+def _of(underlying: str, observation: BookSlice | _Candle, source: str, reason: str) -> ImpliedReading:
     return ImpliedReading(
         underlying, observation.volatility, observation.observed_at, source=source, reason=reason
     )

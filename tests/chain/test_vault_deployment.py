@@ -104,10 +104,10 @@ def test_the_keeper_may_not_be_the_admin(scene: Scene, parameters: VaultParamete
 
 def test_what_the_constructor_refuses_is_reported_by_name(scene: Scene, parameters: VaultParameters) -> None:
     loose = replace(parameters, policy=replace(PolicyParameters(), min_health_factor=10**18))
-    with pytest.raises(Refused, match=r"InvalidPolicy\(minHealthFactor\)"):
+    with pytest.raises(Refused, match=r"InvalidPolicy\(field=minHealthFactor\)"):
         deploy_vault(scene.w3, scene.people.stranger, loose)
     twisted = replace(parameters, swap_factory=parameters.lending_pool)
-    with pytest.raises(Refused, match=r"InvalidPolicy\(swapFactory\)"):
+    with pytest.raises(Refused, match=r"InvalidPolicy\(field=swapFactory\)"):
         deploy_vault(scene.w3, scene.people.stranger, twisted)
 
 
