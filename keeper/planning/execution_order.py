@@ -4,11 +4,10 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Quote
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
 from keeper.planning.fills import Fill, best_fills, guarded
@@ -16,10 +15,10 @@ from keeper.planning.gas import max_further_parts
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
-from keeper.planning.split import MAX_PARTS, Hop, ladder
+from keeper.planning.split import MAX_PARTS, Answers, Hop, ladder
 
 
-def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext) -> tuple[Fill, ...]:
+def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
     """``trades`` in the order of the swaps. A trade is split at most as far as a block has gas for.
 
     Raises NothingFeasible for the first trade that cannot be made. An emergency makes as much of it as it can, of the
@@ -27,17 +26,15 @@ def fills_of(trades: Sequence[Trade], quotes: Sequence[Quote], context: Planning
     minimum outputs are near the quotes, because its transaction is seen in the public mempool.
     """
     snapshot, policy = context.snapshot, context.policy
-    answers = {(quote.route, quote.amount_in): quote for quote in quotes}
-    by_ends: dict[tuple[str, str], list[Quote]] = {}
-    for quote in quotes:
-        by_ends.setdefault((quote.route.symbols[0], quote.route.symbols[-1]), []).append(quote)
-    shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
+    candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
+    shared = shared_hops(candidates, snapshot)
     further = max_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(trades))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
-    for trade in trades:
-        quoted = after_others(by_ends.get((trade.sell, trade.buy), ()), passed, shared, answers=answers)
+    for trade, routes_of_trade in candidates:
+        alone = {route: answers[route] for route in routes_of_trade if route in answers}
+        quoted = after_others(alone, passed, shared, answers=answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
             if context.emergency:
@@ -67,16 +64,13 @@ def idle_repays(context: PlanningContext) -> bool:
 
 
 def _largest_part(
-    trade: Trade, quotes: Sequence[Quote], context: PlanningContext, max_parts: int
+    trade: Trade, quoted: Answers, context: PlanningContext, max_parts: int
 ) -> tuple[Fill, ...]:
     """Empty where not even the smallest size can be withdrawn and sold."""
     for size in reversed(ladder(trade.amount_in)[:-1]):
-        part = replace(trade, amount_in=size, value_usd=trade.value_usd * size / trade.amount_in)
-        try:
-            _require_withdrawable(part, context.snapshot)
-            return best_fills(part, quotes, context.swap_terms, max_parts=max_parts)
-        except NothingFeasible:
-            continue
+        with suppress(NothingFeasible):
+            _require_withdrawable(trade.part(size), context.snapshot)
+            return best_fills(trade.part(size), quoted, context.swap_terms, max_parts=max_parts)
     return ()
 
 

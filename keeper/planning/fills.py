@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Quote, Route
+from keeper.domain.plan import Route
 from keeper.domain.units import BPS, unit, usd
 from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
-from keeper.planning.split import MAX_PARTS, MinimumPrice, Part, best_split, curves, net_usd
+from keeper.planning.split import MAX_PARTS, Answers, MinimumPrice, Part, best_split, curves, net_usd
 
 FEE_UNIT = 1_000_000
 """Uniswap's fee unit: hundredths of a bp."""
@@ -47,97 +47,54 @@ class Fill:
 
 
 def best_fills(
-    trade: Trade, quotes: Sequence[Quote], terms: SwapTerms, max_parts: int = MAX_PARTS
+    trade: Trade, answers: Answers, terms: SwapTerms, max_parts: int = MAX_PARTS
 ) -> tuple[Fill, ...]:
-    """The trade along one route, or in parts along several routes without a common pool, whichever is worth more after
-    gas.
+    """The trade along one of the routes, or in parts along several without a common pool, whichever is worth more after
+    gas. ``answers`` are the quotes of the trade's routes.
 
     Every part returns at least what the oracle's prices demand. Raises NothingFeasible where neither one route nor
     several do.
     """
-    offers = _Offers.of(trade, quotes, terms)
-    whole = offers.best_whole()
-    parts = offers.best_parts(max_parts) if max_parts > 1 else ()
-    if len(parts) > 1 and (whole is None or offers.net_usd(parts) > offers.net_usd((whole,))):
-        return tuple(offers.fill(part) for part in parts)
-    if whole is None:
-        raise offers.refusal()
-    return (offers.fill(whole),)
+    snapshot, costs = terms.snapshot, terms.costs
+    decimals, price = snapshot.token(trade.buy).decimals, snapshot.price(trade.buy)
+    minimums = {route: minimum_price(route, snapshot, terms.max_slippage_bps) for route in answers}
+    offers = [
+        (quote, quote.amount_out, minimums[route].out(trade.amount_in))
+        for route, quotes in answers.items()
+        if (quote := quotes.get(trade.amount_in)) is not None and quote.amount_out is not None
+    ]
+    # One route is chosen by the gas that the quoter counted, splits are compared by the gas that the plan counts.
+    best, out, _ = max(
+        (offer for offer in offers if offer[1] >= offer[2]),
+        key=lambda offer: usd(offer[1], decimals, price) - offer[0].gas * costs.per_gas,
+        default=(None, 0, 0),
+    )
+    whole = (Part(best.route, trade.amount_in, out),) if best else ()
+    parts: tuple[Part, ...] = ()
+    if max_parts > 1:
+        candidates, per_unit = curves(answers, trade.amount_in, minimums), usd(1, decimals, price)
+        parts = best_split(candidates, trade.amount_in, per_unit, costs=costs, max_parts=max_parts)
+        if whole and net_usd(parts, per_unit, costs) <= net_usd(whole, per_unit, costs):
+            parts = ()
+    chosen = parts if len(parts) > 1 else whole
+    if not chosen:
+        raise _refusal(trade, [out / minimum for _, out, minimum in offers])
+    return tuple(
+        fill_of(trade.part(part.amount_in), part.route, part.amount_out, terms=terms) for part in chosen
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Offers:
-    """The quotes for one trade, in parts or whole, and the minimum price of each of their routes."""
-
-    trade: Trade
-    terms: SwapTerms
-    quotes: tuple[Quote, ...]
-    minimums: Mapping[Route, MinimumPrice]
-
-    @classmethod
-    def of(cls, trade: Trade, quotes: Sequence[Quote], terms: SwapTerms) -> _Offers:
-        ends = (trade.sell, trade.buy)
-        own = tuple(quote for quote in quotes if (quote.route.symbols[0], quote.route.symbols[-1]) == ends)
-        minimums = {
-            route: minimum_price(route, terms.snapshot, terms.max_slippage_bps)
-            for route in dict.fromkeys(quote.route for quote in own)
-        }
-        return cls(trade=trade, terms=terms, quotes=own, minimums=minimums)
-
-    def best_whole(self) -> Part | None:
-        """The route with the highest value after the gas that the quoter counted."""
-        minimum_out = {route: price.out(self.trade.amount_in) for route, price in self.minimums.items()}
-        acceptable = [(quote, out) for quote, out in self._of_whole() if out >= minimum_out[quote.route]]
-        if not acceptable:
-            return None
-        quote, out = max(
-            acceptable, key=lambda pair: self._bought_usd(pair[1]) - pair[0].gas * self.terms.costs.per_gas
-        )
-        return Part(quote.route, self.trade.amount_in, out)
-
-    def best_parts(self, max_parts: int) -> tuple[Part, ...]:
-        return best_split(
-            curves(self.quotes, self.trade.amount_in, self.minimums),
-            self.trade.amount_in,
-            self._bought_usd(1),
-            costs=self.terms.costs,
-            max_parts=max_parts,
-        )
-
-    def net_usd(self, parts: Sequence[Part]) -> float:
-        """Value after the gas that the plan counts."""
-        return net_usd(parts, self._bought_usd(1), self.terms.costs)
-
-    def fill(self, part: Part) -> Fill:
-        value_usd = self.trade.value_usd
-        if part.amount_in != self.trade.amount_in:
-            value_usd = value_usd * part.amount_in / self.trade.amount_in
-        trade = replace(self.trade, amount_in=part.amount_in, value_usd=value_usd)
-        return fill_of(trade, part.route, part.amount_out, terms=self.terms)
-
-    def refusal(self) -> NothingFeasible:
-        returned = [
-            out / self.minimums[quote.route].out(self.trade.amount_in) for quote, out in self._of_whole()
-        ]
-        reason = (
-            f"the best pool returns {1 - max(returned):.2%} less than allowed"
-            if returned
-            else "no pool quotes it"
-        )
-        return NothingFeasible(
-            f"selling {self.trade.value_usd:,.0f} USD of {self.trade.sell} for {self.trade.buy}: {reason}",
-            remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
-        )
-
-    def _of_whole(self) -> Iterator[tuple[Quote, int]]:
-        """Quotes of the whole trade that have an output, with it."""
-        for quote in self.quotes:
-            if quote.amount_out is not None and quote.amount_in == self.trade.amount_in:
-                yield quote, quote.amount_out
-
-    def _bought_usd(self, amount: int) -> float:
-        snapshot = self.terms.snapshot
-        return usd(amount, snapshot.token(self.trade.buy).decimals, snapshot.price(self.trade.buy))
+def _refusal(trade: Trade, returned: Sequence[float]) -> NothingFeasible:
+    """``returned`` by each pool, as parts of what it must return."""
+    reason = (
+        f"the best pool returns {1 - max(returned):.2%} less than allowed"
+        if returned
+        else "no pool quotes it"
+    )
+    return NothingFeasible(
+        f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {reason}",
+        remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
+    )
 
 
 def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> MinimumPrice:

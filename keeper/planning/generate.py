@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.plan import Quote
 from keeper.domain.units import BPS
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
@@ -18,6 +17,7 @@ from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade
 from keeper.planning.sequential import sequential
+from keeper.planning.split import Answers
 
 MAX_HUB_CANDIDATES = 2
 """Those whose swaps alone cost least: what debt and collateral cost is much the same for all."""
@@ -28,7 +28,7 @@ HUB_PART_OF_TURNOVER = 0.5
 
 
 def candidate_plans(
-    fills: Sequence[Fill], trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+    fills: Sequence[Fill], trades: Sequence[Trade], answers: Answers, context: PlanningContext
 ) -> Iterator[CandidatePlan]:
     """All candidates of a rebalance that can be written. ``fills`` are those of the ``trades``, as matched."""
     with suppress(NothingFeasible):
@@ -36,17 +36,17 @@ def candidate_plans(
     if not fills or context.queued:
         # Only the plan around a flash loan can fund the redemption reserve.
         return
-    for routed in (tuple(fills), *hub_candidates(trades, quotes, context)):
+    for routed in (tuple(fills), *hub_candidates(trades, answers, context)):
         for flash in _loans(routed, context):
             with suppress(NothingFeasible):
                 yield sequential(routed, context, flash)
 
 
 def hub_candidates(
-    trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext
 ) -> list[tuple[Fill, ...]]:
     """The cheapest routings through the hub that the turnover budget allows."""
-    routed = hub_fills(trades, quotes, context)
+    routed = hub_fills(trades, answers, context)
     affordable = [fills for fills in routed if _within_turnover(fills, context)]
     return sorted(affordable, key=lambda fills: _swaps_usd(fills, context))[:MAX_HUB_CANDIDATES]
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.market import HUB, MarketSnapshot
-from keeper.domain.plan import QuoteRequest, Route
+from keeper.domain.plan import Route
 from keeper.domain.units import raw_from_usd_floor
 from keeper.planning.netting import Trade
-from keeper.planning.split import ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +37,14 @@ def needs_of(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, .
     return (*sold.values(), *bought.values())
 
 
-def hub_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[QuoteRequest]:
+def hub_hops(trades: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[tuple[Route, int]]:
     """Single hops to or from the debt asset and WETH for all that is traded of each token, and between those two for
     all of it together. Nothing for a single trade: routes of two hops say the same of it."""
-    needs = needs_of(trades, snapshot)
-    if len(trades) < 2 or not has_hub(snapshot):
-        return
-    for need in needs:
-        for route, amount in single_hops(need, snapshot):
-            yield from (QuoteRequest(route, size) for size in ladder(amount))
-    for route, amount in between(needs, snapshot):
-        yield from (QuoteRequest(route, size) for size in ladder(amount))
+    if len(trades) > 1 and has_hub(snapshot):
+        needs = needs_of(trades, snapshot)
+        for need in needs:
+            yield from single_hops(need, snapshot)
+        yield from between(needs, snapshot)
 
 
 def has_hub(snapshot: MarketSnapshot) -> bool:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.market import HUB, MarketSnapshot
-from keeper.domain.plan import Quote, Route
+from keeper.domain.plan import Route
 from keeper.domain.units import raw_from_usd_floor, usd
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill, fill_of, minimum_price
 from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.netting import Trade
-from keeper.planning.split import Curve, Part, best_split, curves
+from keeper.planning.split import Answers, Curve, Part, best_split, curves
 
 HUB_PRICES = (0.998, 0.9995, 1.0, 1.0005, 1.002)
 """Of WETH in the debt token, relative to the feeds: up to the fees of the two cheapest pools between them."""
@@ -33,20 +33,24 @@ VALUE_UNIT = 10**6
 
 
 def hub_fills(
-    trades: Sequence[Trade], quotes: Sequence[Quote], context: PlanningContext
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext
 ) -> tuple[tuple[Fill, ...], ...]:
     """Different routings of the same trades, each in the order of its swaps. Empty where quotes are missing, or where
     an output would be below the minimum that the oracle demands."""
     snapshot = context.snapshot
     if len(trades) < 2 or not has_hub(snapshot):
         return ()
-    by_route: dict[Route, list[Quote]] = {}
-    for quote in quotes:
-        if len(quote.route.fees) == 1:
-            by_route.setdefault(quote.route, []).append(quote)
     needs = needs_of(trades, snapshot)
-    pools = {need: tuple(_pools(need, by_route, snapshot)) for need in needs}
-    router = _HubRouter(context, needs, pools, quotes=by_route)
+    router = _HubRouter(
+        context,
+        direct={need: tuple(_pools(need, answers, snapshot)) for need in needs if need.symbol != HUB},
+        own=next((need for need in needs if need.symbol == HUB), None),
+        between=tuple(
+            curve
+            for route, largest in between(needs, snapshot)
+            for curve in curves({route: answers.get(route, {})}, largest)
+        ),
+    )
     prices = (None, *HUB_PRICES) if router.may_empty_hub() else (None,)
     splits = dict.fromkeys(router.splits(price) for price in prices)
     routed = (router.fills(split) for split in splits if all(split))
@@ -64,10 +68,10 @@ class _Pool:
     valued: Curve
 
 
-def _pools(need: Need, quotes: Mapping[Route, Sequence[Quote]], snapshot: MarketSnapshot) -> Iterator[_Pool]:
+def _pools(need: Need, answers: Answers, snapshot: MarketSnapshot) -> Iterator[_Pool]:
     for route, amount in single_hops(need, snapshot):
         token, price = snapshot.token(route.symbols[-1]), snapshot.price(route.symbols[-1])
-        for curve in curves(quotes.get(route, ()), amount):
+        for curve in curves({route: answers.get(route, {})}, amount):
             sizes = tuple(round(size * need.value_usd * VALUE_UNIT / amount) for size in curve.sizes)
             outs = tuple(round(usd(out, token.decimals, price) * VALUE_UNIT) for out in curve.outs)
             yield _Pool(route, amount, raw=curve, valued=Curve(route, sizes, outs))
@@ -75,19 +79,22 @@ def _pools(need: Need, quotes: Mapping[Route, Sequence[Quote]], snapshot: Market
 
 @dataclass(frozen=True, slots=True)
 class _HubRouter:
+    """``direct`` are the needs of other tokens, each with its pools. ``own`` is what the plan itself sells or buys of
+    WETH. ``between`` are the curves between WETH and the debt token, both ways."""
+
     context: PlanningContext
-    needs: tuple[Need, ...]
-    pools: dict[Need, tuple[_Pool, ...]]
-    quotes: dict[Route, list[Quote]]
+    direct: Mapping[Need, tuple[_Pool, ...]]
+    own: Need | None
+    between: tuple[Curve, ...]
 
     def splits(self, hub_price: float | None) -> tuple[tuple[Part, ...], ...]:
-        """Each need but WETH's own in one pool or two, in VALUE_UNIT, with WETH worth ``hub_price`` of what the feeds
-        say. None: every token is traded with the debt token."""
-        return tuple(self._split(need, hub_price) for need in self._direct_needs())
+        """Each of the ``direct`` needs in one pool or two, in VALUE_UNIT, with WETH worth ``hub_price`` of what the
+        feeds say. None: every token is traded with the debt token."""
+        return tuple(self._split(need, pools, hub_price) for need, pools in self.direct.items())
 
     def fills(self, splits: tuple[tuple[Part, ...], ...]) -> tuple[Fill, ...]:
         """Empty where an output is below its minimum, or no pool carries the rest of WETH."""
-        needs = zip(self._direct_needs(), splits, strict=True)
+        needs = zip(self.direct, splits, strict=True)
         direct = [fill for need, parts in needs for fill in self._filled(need, parts)]
         balancing = self._balancing(direct)
         if balancing is None or any(fill.amount_out < fill.min_out for fill in (*direct, *balancing)):
@@ -96,17 +103,19 @@ class _HubRouter:
 
     def may_empty_hub(self) -> bool:
         """Whether a swap of all WETH that is idle sells nothing that should stay. Anybody can send the vault WETH."""
-        own = sum(need.amount for need in self.needs if need.symbol == HUB and need.sold)
-        return self._usd(self.context.snapshot.holding(HUB).idle - own, HUB) <= MAX_DONATED_USD
+        idle = self.context.snapshot.holding(HUB).idle
+        return self._usd(idle - self._own_sale(), HUB) <= MAX_DONATED_USD
+
+    def _own_sale(self) -> int:
+        return self.own.amount if self.own and self.own.sold else 0
 
     # ---------------------------------------------------------------- one token
 
-    def _direct_needs(self) -> list[Need]:
-        return [need for need in self.needs if need.symbol != HUB]
-
-    def _split(self, need: Need, hub_price: float | None) -> tuple[Part, ...]:
-        pools = [pool for pool in self.pools[need] if hub_price or HUB not in pool.route.symbols]
-        weight = 1.0 if hub_price is None else hub_price if need.sold else 1.0 / hub_price
+    def _split(self, need: Need, pools: Sequence[_Pool], hub_price: float | None) -> tuple[Part, ...]:
+        if hub_price is None:
+            pools = [pool for pool in pools if HUB not in pool.route.symbols]
+            hub_price = 1.0
+        weight = hub_price if need.sold else 1.0 / hub_price
         return best_split(
             [pool.valued for pool in pools],
             round(need.value_usd * VALUE_UNIT),
@@ -117,7 +126,7 @@ class _HubRouter:
         )
 
     def _filled(self, need: Need, parts: Sequence[Part]) -> Iterator[Fill]:
-        pools = {pool.route: pool for pool in self.pools[need]}
+        pools = {pool.route: pool for pool in self.direct[need]}
         whole = sum(part.amount_in for part in parts)
         left = need.amount
         for place, part in enumerate(parts, start=1):
@@ -135,27 +144,15 @@ class _HubRouter:
         Empty where the rest is too little for a swap. None where no pool carries it."""
         comes = sum(fill.amount_out for fill in direct if fill.trade.buy == HUB)
         goes = sum(fill.trade.amount_in for fill in direct if fill.trade.sell == HUB)
-        own = {need.sold: need for need in self.needs if need.symbol == HUB}
-        sold = own[True].amount if True in own else 0
-        bought = self._raw(own[False].value_usd, HUB) if False in own else 0
-        rest = comes + sold - goes - bought
+        bought = self._raw(self.own.value_usd, HUB) if self.own and not self.own.sold else 0
+        rest = comes + self._own_sale() - goes - bought
         if abs(rest) * ABSORBED_DIVISOR <= comes + goes:
             return []
-        if rest > 0:
-            sell, buy, amount = HUB, self.context.cash, rest
-        else:
-            sell, buy, amount = self.context.cash, HUB, self._raw(self._usd(-rest, HUB), self.context.cash)
-        candidates = [
-            curve
-            for route, largest in between(self.needs, self.context.snapshot)
-            if route.symbols[0] == sell
-            for curve in curves(self.quotes.get(route, ()), largest)
-            if curve.sizes[-1] >= amount
-        ]
-        if not amount:
-            return None
+        cash = self.context.cash
+        sell, buy = (HUB, cash) if rest > 0 else (cash, HUB)
+        amount = rest if rest > 0 else self._raw(self._usd(-rest, HUB), cash)
         parts = best_split(
-            candidates,
+            [c for c in self.between if c.route.symbols[0] == sell and c.sizes[-1] >= amount],
             amount,
             self._usd(1, buy),
             costs=self.context.swap_terms.costs,
@@ -171,11 +168,9 @@ class _HubRouter:
         into_hub = [fill for fill in fills if fill.trade.buy == HUB]
         out_of_hub = [fill for fill in reversed(fills) if fill.trade.sell == HUB]
         others = [fill for fill in fills if HUB not in (fill.trade.buy, fill.trade.sell)]
-        kept = any(need.symbol == HUB and not need.sold for need in self.needs)
-        traded = any(need.symbol == HUB for need in self.needs)
-        if len(into_hub) == len(out_of_hub) == 1 and not traded:
+        if len(into_hub) == len(out_of_hub) == 1 and not self.own:
             into_hub, out_of_hub = [self._joined(into_hub[0], out_of_hub[0])], []
-        elif into_hub and out_of_hub and not kept:
+        elif into_hub and out_of_hub and (not self.own or self.own.sold):
             out_of_hub[-1] = self._selling_balance(into_hub, out_of_hub)
         return (
             *(fill for fill in others if fill.trade.buy == cash),
@@ -197,8 +192,7 @@ class _HubRouter:
         """The last swap out of WETH, selling the whole balance. Its minimum output is computed from the guaranteed
         balance, so it cannot revert when earlier swaps fill at their minimum. Unchanged if no balance is guaranteed."""
         last = out_of_hub[-1]
-        own = sum(need.amount for need in self.needs if need.symbol == HUB and need.sold)
-        own -= sum(fill.trade.amount_in for fill in out_of_hub[:-1])
+        own = self._own_sale() - sum(fill.trade.amount_in for fill in out_of_hub[:-1])
         amount = own + sum(fill.amount_out for fill in into_hub)
         guaranteed = own + sum(fill.min_out for fill in into_hub)
         if guaranteed <= 0:

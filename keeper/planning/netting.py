@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.domain.decision import Action, Decision, Goal
 from keeper.domain.errors import NothingFeasible
@@ -31,6 +31,11 @@ class Trade:
     buy: str
     amount_in: int
     value_usd: float
+
+    def part(self, amount_in: int) -> Trade:
+        if amount_in == self.amount_in:
+            return self
+        return replace(self, amount_in=amount_in, value_usd=self.value_usd * amount_in / self.amount_in)
 
 
 @dataclass(frozen=True, slots=True)

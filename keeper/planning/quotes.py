@@ -8,7 +8,7 @@ from itertools import product
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
-from keeper.planning.hub import hub_requests
+from keeper.planning.hub import hub_hops
 from keeper.planning.netting import Trade
 from keeper.planning.shared_pools import shared_hops
 from keeper.planning.split import ladder
@@ -22,14 +22,17 @@ def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Q
     trades could go through a hub. The quote of a pool that does not exist has no amount.
     """
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
+    shared = shared_hops(candidates, snapshot)
+    ladders = [(route, ladder(trade.amount_in)) for trade, of_trade in candidates for route in of_trade]
+    ladders += [(Route(hop[:2], hop[2:]), ladder(amount)) for hop, amount in shared.items()]
+    ladders += [(route, ladder(amount)) for route, amount in hub_hops(trades, snapshot)]
+    asked: dict[Route, set[int]] = {}
     requests: list[QuoteRequest] = []
-    for trade, routes_of_trade in candidates:
-        sizes = ladder(trade.amount_in)
-        requests += [QuoteRequest(route, size) for route in routes_of_trade for size in sizes]
-    for (sold, bought, fee), amount in shared_hops(candidates, snapshot).items():
-        route = Route((sold, bought), (fee,))
-        requests += [QuoteRequest(route, size) for size in ladder(amount)]
-    return tuple(dict.fromkeys((*requests, *hub_requests(trades, snapshot))))
+    for route, sizes in ladders:
+        known = asked.setdefault(route, set())
+        requests += [QuoteRequest(route, size) for size in sizes if size not in known]
+        known.update(sizes)
+    return tuple(requests)
 
 
 def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:

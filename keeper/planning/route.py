@@ -28,6 +28,7 @@ from keeper.planning.gas import gas_limit_for, gas_of, published_wei
 from keeper.planning.generate import candidate_plans
 from keeper.planning.min_health_factor import of_emergency
 from keeper.planning.netting import netting
+from keeper.planning.split import by_route
 from keeper.sizing.redemptions import missing_usd
 
 
@@ -42,11 +43,12 @@ def route(
     """
     netted = netting(decision, snapshot, policy)
     context = planning_context(decision, snapshot, policy)
-    fills = fills_of(netted.trades, quotes, context)
+    answers = by_route(quotes)
+    fills = fills_of(netted.trades, answers, context)
     if context.emergency:
         candidate = _emergency_plan(fills, context)
     else:
-        candidate = _cheapest(candidate_plans(fills, netted.trades, quotes, context=context), fills, context)
+        candidate = _cheapest(candidate_plans(fills, netted.trades, answers, context=context), fills, context)
     _require_purpose(candidate, context)
     return _plan(candidate, netted.postponed_usd, context)
 

@@ -111,13 +111,11 @@ class _Sequence:
         missing = required - book.idle[symbol]
         if missing <= 0:
             return
-        if draft.withdrawable(symbol) < missing:
-            self._supply_complete()
-        if book.owed and draft.withdrawable(symbol) < missing:
-            self._repay_what_frees()
-        if draft.withdrawable(symbol) < missing:
-            self._supply_bought()
         free = draft.withdrawable(symbol)
+        for release in (self._supply_complete, self._repay_what_frees, self._supply_bought):
+            if free < missing:
+                release()
+                free = draft.withdrawable(symbol)
         for_all_swaps = min(book.supplied[symbol], self._unsold(symbol) - book.idle[symbol])
         amount = for_all_swaps if free >= for_all_swaps else min(missing, free)
         if amount > 0:
@@ -153,11 +151,12 @@ class _Sequence:
         if missing <= 0:
             return
         lacking = max(missing, self._lacking())
-        if self.draft.borrowable() < lacking:
-            self._supply_complete()
-        if self.draft.borrowable() < missing:
-            self._supply_bought()
-        amount = min(lacking, self.draft.borrowable())
+        free = self.draft.borrowable()
+        for supply, enough in ((self._supply_complete, lacking), (self._supply_bought, missing)):
+            if free < enough:
+                supply()
+                free = self.draft.borrowable()
+        amount = min(lacking, free)
         if amount * MIN_PART_DIVISOR >= missing:
             self.draft.borrow(amount)
 

@@ -16,6 +16,7 @@ that thins out beyond the largest quoted size cannot be seen here; the simulatio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -25,10 +26,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, Route
 from keeper.domain.units import unit
 from keeper.planning.netting import Trade
-from keeper.planning.split import Hop, hops, ladder
-
-Answers = Mapping[tuple[Route, int], Quote]
-"""Quotes by route and raw amount in."""
+from keeper.planning.split import Answers, Hop, hops, ladder
 
 MIN_POINTS = 3
 """The origin and two answers. One answer does not show how the price falls."""
@@ -59,9 +57,9 @@ def shared_hops(
 
 
 def after_others(
-    quotes: Sequence[Quote], passed: Mapping[Hop, int], shared: Mapping[Hop, int], answers: Answers
-) -> tuple[Quote, ...]:
-    """``quotes`` after ``passed``, raw of the token sold there, has gone through the hops.
+    quoted: Answers, passed: Mapping[Hop, int], shared: Mapping[Hop, int], answers: Answers
+) -> Answers:
+    """What was ``quoted`` after ``passed``, raw of the token sold there, has gone through the hops.
 
     A quote loses its amount where no answer shows that the pool carries that much. ``answers`` are the quotes of the
     ``shared`` hops, among others.
@@ -71,32 +69,26 @@ def after_others(
         for hop, amount in passed.items()
         if amount and hop in shared
     }
-    if not factors:
-        return tuple(quotes)
-    by_route = {route: _route_factor(route, factors) for route in {quote.route for quote in quotes}}
-    return tuple(_lowered(quote, by_route[quote.route]) for quote in quotes)
-
-
-def _route_factor(route: Route, factors: Mapping[Hop, Fraction]) -> Fraction:
-    factor = Fraction(1)
-    for hop in hops(route):
-        if hop in factors:
-            factor *= factors[hop]
-    return factor
+    lowered = dict(quoted)
+    for route, quotes in quoted.items():
+        factor = math.prod([factors[hop] for hop in hops(route) if hop in factors], start=Fraction(1))
+        if factor != 1:
+            lowered[route] = {size: _lowered(quote, factor) for size, quote in quotes.items()}
+    return lowered
 
 
 def _lowered(quote: Quote, factor: Fraction) -> Quote:
-    if factor == 1 or quote.amount_out is None:
+    if quote.amount_out is None:
         return quote
     return replace(quote, amount_out=quote.amount_out * factor.numerator // factor.denominator or None)
 
 
 def _price_factor(hop: Hop, passed: int, largest: int, answers: Answers) -> Fraction:
     """p(passed) / p(0) of a hop that was quoted up to ``largest``; 0 where the quotes do not reach ``passed``."""
-    route = Route(hop[:2], hop[2:])
+    answered = answers.get(Route(hop[:2], hop[2:]), {})
     points = [(0, 0)]
     for size in ladder(largest):
-        answer = answers.get((route, size))
+        answer = answered.get(size)
         if answer is not None and answer.amount_out is not None:
             points.append((size, answer.amount_out))
     if len(points) < MIN_POINTS or points[-1][0] < passed:

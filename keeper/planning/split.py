@@ -11,10 +11,10 @@ Routes that share a pool in the same direction are not independent: a set has at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from operator import itemgetter
 
 from keeper.domain.plan import Quote, Route
@@ -29,6 +29,8 @@ MAX_CANDIDATES = 8
 """The routes with the best prices for an eighth of the trade: at most 92 sets of up to three. No pair of tokens has
 more pools worth using."""
 
+Answers = Mapping[Route, Mapping[int, Quote]]
+"""Quotes by route, then by raw amount in. A plan has about a thousand look-ups of a route, so it indexes them once."""
 Hop = tuple[str, str, int]
 """A pool and a direction: token sold, token bought, fee."""
 _Share = tuple[int, int, int]
@@ -96,26 +98,30 @@ class Part:
 
 def ladder(amount: int) -> tuple[int, ...]:
     """Ascending raw sizes above 0, rounded down. The last is ``amount``."""
-    return tuple(sorted({amount * eighths // EIGHTHS[-1] for eighths in EIGHTHS} - {0}))
+    return tuple(dict.fromkeys([size for eighths in EIGHTHS if (size := amount * eighths // EIGHTHS[-1])]))
+
+
+def by_route(quotes: Iterable[Quote]) -> Answers:
+    answers: dict[Route, dict[int, Quote]] = {}
+    for quote in quotes:
+        answers.setdefault(quote.route, {})[quote.amount_in] = quote
+    return answers
 
 
 def curves(
-    quotes: Sequence[Quote], amount: int, minimums: Mapping[Route, MinimumPrice] | None = None
+    answers: Answers, amount: int, minimums: Mapping[Route, MinimumPrice] | None = None
 ) -> tuple[Curve, ...]:
     """The curve of every route that answers the smallest size of the ladder of ``amount``, up to the first size that it
     cannot fill."""
-    answers: dict[Route, dict[int, int | None]] = {}
-    for quote in quotes:
-        answers.setdefault(quote.route, {})[quote.amount_in] = quote.amount_out
     sizes = ladder(amount)
     answered = []
-    for route, outs_by_size in answers.items():
+    for route, quotes in answers.items():
         outs: list[int] = []
         for size in sizes:
-            out = outs_by_size.get(size)
-            if out is None:
+            quote = quotes.get(size)
+            if quote is None or quote.amount_out is None:
                 break
-            outs.append(out)
+            outs.append(quote.amount_out)
         if outs:
             minimum = minimums[route] if minimums is not None else None
             answered.append(Curve(route, sizes[: len(outs)], tuple(outs), minimum=minimum))
@@ -136,7 +142,8 @@ def best_split(
     ``usd_per_unit`` is the value of one raw unit bought. The output of each candidate counts ``weights`` times its
     amount, 1 by default.
     """
-    promising = _most_promising(candidates, weights or [1.0] * len(candidates))
+    weighted = zip(candidates, weights or [1.0] * len(candidates), strict=True)
+    promising = sorted(weighted, key=_first_price, reverse=True)[:MAX_CANDIDATES]
     pieces = _steepest_first(promising)
     values = [(weight * usd_per_unit, costs.of(curve.route)) for curve, weight in promising]
     ceiling_usd = _largest_output(pieces, amount) * usd_per_unit
@@ -166,11 +173,6 @@ def hops(route: Route) -> tuple[Hop, ...]:
     return tuple(zip(route.symbols[:-1], route.symbols[1:], route.fees, strict=True))
 
 
-def _most_promising(candidates: Sequence[Curve], weights: Sequence[float]) -> list[_Weighted]:
-    weighted = zip(candidates, weights, strict=True)
-    return sorted(weighted, key=_first_price, reverse=True)[:MAX_CANDIDATES]
-
-
 def _first_price(weighted: _Weighted) -> float:
     curve, weight = weighted
     return curve.outs[0] / curve.sizes[0] * weight
@@ -178,14 +180,10 @@ def _first_price(weighted: _Weighted) -> float:
 
 def _independent_sets(candidates: Sequence[_Weighted], count: int) -> Iterator[tuple[int, ...]]:
     """Indices of candidates without a common hop."""
-    if count == 1:
-        yield from ((index,) for index in range(len(candidates)))
-        return
     hops_of = [curve.hops for curve, _ in candidates]
-    for smaller in _independent_sets(candidates, count - 1):
-        for index in range(smaller[-1] + 1, len(candidates)):
-            if all(hops_of[index].isdisjoint(hops_of[other]) for other in smaller):
-                yield (*smaller, index)
+    for chosen in combinations(range(len(candidates)), count):
+        if all(hops_of[index].isdisjoint(hops_of[other]) for index, other in combinations(chosen, 2)):
+            yield chosen
 
 
 def _spread(

@@ -1,5 +1,5 @@
-"""Planning: its time for ten assets, its plans relative to reference costs, and what the vault's calls add to the protocols'
-own gas. ``make bench`` prints the tables."""
+"""Planning: its time for four and ten assets, its plans relative to reference costs, and what the vault's calls add to
+the protocols' own gas. ``make bench`` prints the tables."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def _cloned(found: tuple[Any, ...], number: int, places: Iterable[int]) -> tuple
     return found + tuple(replace(found[place], symbol=f"{found[place].symbol}{number}") for place in places)
 
 
-def ten_assets() -> tuple[MarketSnapshot, Decision]:
-    """Held unevenly, wanted evenly: every asset is traded."""
-    snapshot = with_clones(a_snapshot(weights=(0.2, 0.05, 0.2, 0.05)), 2)
-    assert len(snapshot.risk_symbols) == 10
-    return snapshot, a_decision(snapshot, (0.12,) * 10)
+def held_unevenly(assets: int) -> tuple[MarketSnapshot, Decision]:
+    """And wanted evenly: every asset is traded."""
+    snapshot = with_clones(a_snapshot(weights=(0.2, 0.05, 0.2, 0.05)), (assets - 4) // 3)
+    assert len(snapshot.risk_symbols) == assets
+    return snapshot, a_decision(snapshot, (0.12,) * assets)
 
 
 def planned(decision: Decision, snapshot: MarketSnapshot, quotes: tuple[Quote, ...]) -> int:
@@ -81,11 +81,12 @@ def planned(decision: Decision, snapshot: MarketSnapshot, quotes: tuple[Quote, .
 
 
 @pytest.mark.benchmark(group=PLANNING)
-def test_from_a_decision_on_ten_assets_to_a_plan(benchmark: BenchmarkFixture) -> None:
-    snapshot, decision = ten_assets()
+@pytest.mark.parametrize("assets", [4, 10])
+def test_from_a_decision_to_a_plan(benchmark: BenchmarkFixture, assets: int) -> None:
+    snapshot, decision = held_unevenly(assets)
     asked = quote_requests(netting(decision, snapshot, a_policy()).trades, snapshot)
     quotes = tuple(filled(request, snapshot) for request in asked)
-    benchmark.extra_info |= {"who": "keeper, 10 assets"}
+    benchmark.extra_info |= {"who": f"keeper, {assets} assets"}
     assert benchmark(planned, decision, snapshot, quotes) > len(asked)
 
 

@@ -21,6 +21,7 @@ from keeper.domain.units import BPS, raw_from_usd_floor
 from keeper.planning.fills import best_fills
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import quote_requests
+from keeper.planning.split import by_route
 from keeper.recorded.pools import POOL_DEPTHS
 from keeper.settings.schema import Settings
 from tests.chain.keeper_command import Run
@@ -46,7 +47,7 @@ def really_lost_usd(node: ChainReader, snapshot: MarketSnapshot, sell: str, buy:
     amount = raw_from_usd_floor(usd, snapshot.token(sell).decimals, snapshot.price(sell))
     trade = Trade(sell, buy, amount, usd)
     quotes = node.quote(quote_requests([trade], snapshot), snapshot)
-    fills = best_fills(trade, quotes, some_terms(snapshot, ANY_SLIPPAGE_BPS))
+    fills = best_fills(trade, by_route(quotes), some_terms(snapshot, ANY_SLIPPAGE_BPS))
     return math.fsum(fill.fees_usd + fill.impact_usd for fill in fills)
 
 

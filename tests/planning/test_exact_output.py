@@ -25,6 +25,7 @@ from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
+from keeper.planning.split import by_route
 from tests.factories import a_plan_policy, a_policy, a_size_policy, a_snapshot, with_holding, with_redemptions
 from tests.planning.ledger import Ledger, a_decision, a_quote, as_quoted, at_its_limit
 from tests.planning.plans import lowest_health_factor, planned, shares, weights_of
@@ -57,7 +58,7 @@ def sold_by_size(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -
     required = netting(decision, snapshot, policy).trades
     quotes = [a_quote(request, snapshot) for request in quote_requests(required, snapshot)]
     context = planning_context(decision, snapshot, policy)
-    return around_flash_loan(fills_of(required, quotes, context), context)
+    return around_flash_loan(fills_of(required, by_route(quotes), context), context)
 
 
 def paid_at_most(candidate: CandidatePlan) -> dict[str, int]:

@@ -21,7 +21,7 @@ from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.split import hops
+from keeper.planning.split import by_route, hops
 from tests.factories import a_block, with_holding, with_vault_policy
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
@@ -43,7 +43,7 @@ def asked(
 
 def found(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[tuple[Fill, ...], ...]:
     wanted, quotes = asked(snapshot, weights)
-    return hub_fills(wanted, quotes, a_context(snapshot, policy=WIDE))
+    return hub_fills(wanted, by_route(quotes), a_context(snapshot, policy=WIDE))
 
 
 def net_usd(fills: Sequence[Fill], symbol: str, snapshot: MarketSnapshot) -> float:
@@ -64,7 +64,7 @@ def test_every_way_trades_the_same_and_no_pool_twice_the_same_way(
         due, quotes = asked(snapshot, goal)
     except NothingFeasible:
         assume(False)
-    for fills in hub_fills(due, quotes, a_context(snapshot, policy=WIDE)):
+    for fills in hub_fills(due, by_route(quotes), a_context(snapshot, policy=WIDE)):
         passed = Counter(hop for fill in fills for hop in hops(fill.route))
         assert max(passed.values()) == 1
         assert all(fill.amount_out >= fill.min_out for fill in fills)
@@ -119,7 +119,7 @@ def test_without_the_hubs_quotes_as_in_old_records_there_is_no_such_way() -> Non
     wanted, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
     pairs = {(trade.sell, trade.buy) for trade in wanted}
     old = [quote for quote in quotes if (quote.route.symbols[0], quote.route.symbols[-1]) in pairs]
-    assert hub_fills(wanted, old, a_context(snapshot, policy=WIDE)) == ()
+    assert hub_fills(wanted, by_route(old), a_context(snapshot, policy=WIDE)) == ()
 
 
 @pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
@@ -153,8 +153,8 @@ def test_the_hub_may_use_half_of_the_turnover_that_is_left(used_of_half: float, 
     required, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
     smallest = min(
         sum(fill.trade.value_usd for fill in fills)
-        for fills in hub_fills(required, quotes, a_context(snapshot, policy=WIDE))
+        for fills in hub_fills(required, by_route(quotes), a_context(snapshot, policy=WIDE))
     )
     left_bps = int(10_000 * 2.0 * smallest / used_of_half / portfolio(snapshot).nav_usd)
     limited = a_context(with_vault_policy(snapshot, max_daily_turnover_bps=left_bps), policy=WIDE)
-    assert bool(hub_candidates(required, quotes, limited)) is allowed
+    assert bool(hub_candidates(required, by_route(quotes), limited)) is allowed

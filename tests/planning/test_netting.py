@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Quote
 from keeper.domain.units import usd
 from keeper.planning.fills import best_fills
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests, routes
+from keeper.planning.split import Answers, by_route
 from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
 from tests.planning.ledger import a_decision, a_quote
 from tests.planning.plans import shares, some_terms, weights_of
@@ -83,8 +83,8 @@ def test_only_fee_tiers_that_the_vault_allows_are_asked() -> None:
     assert {fee for request in asked for fee in request.route.fees} == {3_000}
 
 
-def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> tuple[Quote, ...]:
-    return tuple(a_quote(request, snapshot, impact_bps) for request in quote_requests((trade,), snapshot))
+def quoted(snapshot: MarketSnapshot, trade: Trade, impact_bps: int) -> Answers:
+    return by_route(a_quote(request, snapshot, impact_bps) for request in quote_requests((trade,), snapshot))
 
 
 @examples(60)
@@ -97,16 +97,17 @@ def test_the_minimum_output_does_not_depend_on_the_quote(first: int, second: int
     assert one.min_out == other.min_out
 
 
-def test_a_quote_for_another_amount_or_pair_is_ignored() -> None:
+def test_a_quote_for_another_amount_is_ignored() -> None:
     snapshot, trade = a_snapshot(), Trade("WETH", "USDC", 10**19, 16_500.0)
     right = quoted(snapshot, trade, 10)
-    generous = tuple(
-        replace(quote, amount_in=quote.amount_in + 1, amount_out=10 * (quote.amount_out or 0))
-        for quote in right
-    )
-    assert best_fills(trade, (*generous, *right), some_terms(snapshot, 50)) == best_fills(
-        trade, right, some_terms(snapshot, 50)
-    )
+    generous = [
+        replace(quote, amount_in=size + 1, amount_out=10 * (quote.amount_out or 0))
+        for quotes in right.values()
+        for size, quote in quotes.items()
+    ]
+    both = by_route([*generous, *(quote for quotes in right.values() for quote in quotes.values())])
+    terms = some_terms(snapshot, 50)
+    assert best_fills(trade, both, terms) == best_fills(trade, right, terms)
 
 
 @pytest.mark.parametrize(("gas_limit", "count"), [(60_000_000, 4), (2_500_000, 2)])

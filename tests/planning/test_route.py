@@ -19,10 +19,12 @@ from keeper.planning.fills import best_fills, minimum_price
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
+from keeper.planning.split import by_route
 from tests.factories import (
     a_block,
     a_plan_policy,
     a_policy,
+    a_size_policy,
     a_snapshot,
     with_holding,
     with_market_move,
@@ -136,10 +138,11 @@ def test_where_gas_is_cheap_rounds_are_cheaper_than_a_flash_loan_and_where_it_is
 
 
 def test_no_step_of_a_plan_leaves_a_health_factor_below_the_floor() -> None:
+    policy = a_policy(size=a_size_policy(min_health_factor=1.2))
     for fee in (10**9, 400 * 10**9, DEAR_WEI):
         snapshot = a_snapshot(weights=(1.0, 0.5, 0.3, 0.2), block=a_block(base_fee_wei=fee))
         for goal in ((0.3, 0.9, 0.5, 0.3), (0.4, 0.2, 0.1, 0.1), (0.8, 0.8, 0.8, 0.0)):
-            plan = planned(a_decision(snapshot, goal), snapshot, a_policy())
+            plan = planned(a_decision(snapshot, goal), snapshot, policy)
             floor = snapshot.vault.policy.min_health_factor / WAD
             assert lowest_health_factor(plan.steps, plan.flash_amount, snapshot) >= floor * (1 - 1e-9)
 
@@ -190,9 +193,10 @@ def test_the_best_quote_after_its_gas_is_taken() -> None:
     requests = quote_requests((trade,), snapshot)
     quotes = [a_quote(request, snapshot) for request in requests]
     best = max(quotes, key=lambda quote: quote.amount_out or 0)
-    assert [fill.route for fill in best_fills(trade, quotes, some_terms(snapshot, 100))] == [best.route]
     costly = [replace(quote, gas=10**9) if quote == best else quote for quote in quotes]
-    assert best.route not in [fill.route for fill in best_fills(trade, costly, some_terms(snapshot, 100))]
+    terms = some_terms(snapshot, 100)
+    assert [fill.route for fill in best_fills(trade, by_route(quotes), terms)] == [best.route]
+    assert best.route not in [fill.route for fill in best_fills(trade, by_route(costly), terms)]
 
 
 @pytest.mark.parametrize("out", [None, 1])

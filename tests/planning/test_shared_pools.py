@@ -24,7 +24,7 @@ from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.shared_pools import after_others
-from keeper.planning.split import hops, ladder
+from keeper.planning.split import by_route, hops, ladder
 from tests.factories import (
     GWEI,
     a_plan_policy,
@@ -266,11 +266,12 @@ def test_a_pool_that_two_trades_could_use_is_quoted_for_both_together() -> None:
 def test_a_pool_that_was_not_quoted_for_both_trades_is_not_used_twice() -> None:
     hop, of_hop = ("USDC", "WETH", 500), Route(("USDC", "WETH"), (500,))
     quote = Quote(Route(("USDC", "WETH", "LINK"), (500, 3_000)), 1_000, 900, 0)
-    seen = {(of_hop, size): Quote(of_hop, size, size if size <= 4_000 else None, 0) for size in ladder(8_000)}
-    assert after_others([quote], {hop: 4_000}, {hop: 8_000}, seen) == (quote,)
-    assert after_others([quote], {hop: 4_001}, {hop: 8_000}, seen) == (replace(quote, amount_out=None),)
-    nothing = {key: replace(answer, amount_out=None) for key, answer in seen.items()}
-    assert after_others([quote], {hop: 1}, {hop: 8_000}, nothing) == (replace(quote, amount_out=None),)
+    answered, lost = by_route([quote]), by_route([replace(quote, amount_out=None)])
+    seen = [Quote(of_hop, size, size if size <= 4_000 else None, 0) for size in ladder(8_000)]
+    assert after_others(answered, {hop: 4_000}, {hop: 8_000}, by_route(seen)) == answered
+    assert after_others(answered, {hop: 4_001}, {hop: 8_000}, by_route(seen)) == lost
+    nothing = by_route(replace(answer, amount_out=None) for answer in seen)
+    assert after_others(answered, {hop: 1}, {hop: 8_000}, nothing) == lost
 
 
 @examples(200)
@@ -289,12 +290,8 @@ def test_the_lowered_quote_is_at_most_what_the_pool_returns(
     amount = max(1, int((total - before) * taken))
     pools = Pools({hop: Pool(depth, Fraction(1), 500)})
     asked = [pools.quote(QuoteRequest(of_hop, size)) for size in {*ladder(total), amount}]
-    (lowered,) = after_others(
-        [pools.quote(QuoteRequest(of_hop, amount))],
-        {hop: before},
-        {hop: total},
-        {(quote.route, quote.amount_in): quote for quote in asked},
-    )
+    alone = by_route([pools.quote(QuoteRequest(of_hop, amount))])
+    lowered = after_others(alone, {hop: before}, {hop: total}, by_route(asked))[of_hop][amount]
     pools.swap(of_hop, before)
     really = pools.swap(of_hop, amount)
     assert (lowered.amount_out or 0) <= really + 2 + 20 * amount / total  # of rounding

@@ -20,6 +20,7 @@ from keeper.planning.split import (
     MinimumPrice,
     Part,
     best_split,
+    by_route,
     curves,
     hops,
     ladder,
@@ -195,7 +196,7 @@ def test_a_route_that_stops_answering_gets_no_more_than_it_answered() -> None:
         for route in (direct, around)
         for size in ladder(amount)
     ]
-    found = curves(quotes, amount)
+    found = curves(by_route(quotes), amount)
     assert {curve.route: curve.sizes[-1] for curve in found} == {direct: 2_000, around: amount}
     parts = {part.route: part.amount_in for part in best_split(found, amount, USD_PER_UNIT, FREE)}
     assert parts == {direct: 2_000, around: 6_000}
