@@ -95,7 +95,8 @@ class PostState:
 @dataclass(frozen=True, slots=True)
 class RebalancePlan:
     """One atomic vault call. ``flash_amount`` is raw of the debt asset; ``deadline`` is Unix seconds. ``postponed_usd``
-    is the value of trades that later cycles make because one block has too little gas for them."""
+    is the value of trades left to later cycles, because one block has too little gas for them or because the health
+    factor does not let them be made now."""
 
     call: VaultCall
     epoch: int

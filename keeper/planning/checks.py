@@ -6,7 +6,7 @@ CHECKS = {
     "simulation_succeeded": "The exact calldata does not revert on the pinned block.",
     "nav_loss": "The call loses at most as much NAV, in bps, as the vault allows.",
     "health_factor_floor": "The health factor after the call is at least the vault's floor, and at least "
-    "size.min_health_factor less plan.nav_tolerance_bps of it.",
+    "size.min_health_factor less plan.nav_tolerance_bps of it, or what it was before where that is lower.",
     "health_factor_raised": "RIPCORD only: the health factor is higher after the call than before.",
     "leverage_cap": "Leverage after the call is at most the vault's cap.",
     "leverage_on_goal": "The simulated leverage is within plan.leverage_tolerance of the expected.",

@@ -1,4 +1,4 @@
-"""An emergency without a flash loan: withdraw, sell, repay with the proceeds, withdraw what that set free, and so on.
+"""Less debt without a flash loan: withdraw, sell, repay with the proceeds, withdraw what that set free, and so on.
 
 Each round withdraws as much as the minimum health factor allows. What is not reached within MAX_ROUNDS is left to later
 cycles.
@@ -24,12 +24,14 @@ MIN_PART = Fraction(1, 1000)
 
 
 def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
-    """``sales`` are all into the debt token. Idle cash repays first, and idle tokens are sold before collateral is
-    withdrawn. Raises NothingFeasible where nothing can be sold so."""
+    """As much of ``sales``, all into the debt token, as can be made. Idle cash repays first; what the redemption queue
+    waits for stays idle unless it is an emergency. Idle tokens are sold before collateral is withdrawn. Raises
+    NothingFeasible where nothing can be sold so."""
     minimum = context.min_health_factor
     draft = PlanDraft(context, context.book(), minimum.sized_for)
     left = [fill.trade.amount_in for fill in sales]
-    draft.repay(draft.book.idle[context.cash])
+    reserved = 0 if context.emergency else context.queued
+    draft.repay(draft.book.idle[context.cash] - reserved)
     for _ in range(MAX_ROUNDS):
         part = _sellable_part(draft, sales, left)
         if part < MIN_PART:
@@ -39,7 +41,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             if amount:
                 _sell(draft, fill, left[place], amount=amount)
                 left[place] -= amount
-        draft.repay(draft.book.idle[context.cash])
+        draft.repay(draft.book.idle[context.cash] - reserved)
         if not any(left):
             break
     fills = tuple(
@@ -53,11 +55,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             f"fall below {minimum.enforced:.3f} on the way",
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
-    required_usd, filled_usd = (
-        math.fsum(fill.trade.value_usd for fill in listed) for listed in (sales, fills)
-    )
-    unfilled_usd = max(0.0, required_usd - filled_usd)
-    return CandidatePlan(tuple(draft.steps), flash=0, premium=0, fills=fills, unfilled_usd=unfilled_usd)
+    return CandidatePlan(tuple(draft.steps), flash=0, premium=0, fills=fills)
 
 
 def _sell(draft: PlanDraft, fill: Fill, unsold: int, amount: int) -> None:

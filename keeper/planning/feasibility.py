@@ -16,6 +16,7 @@ from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
 from keeper.planning.gas import gas_limit_for, gas_of, max_gas
+from keeper.planning.min_health_factor import at_end
 
 WAIT = "Wait until the lending market opens it again, or leave the asset out."
 SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
@@ -52,8 +53,8 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
 
 
 def require_within_limits(expected: PostState, context: PlanningContext) -> None:
-    """What the vault checks after the steps (RiskParityVault.rebalance and _lower), of the ``expected`` state. Raises
-    NothingFeasible."""
+    """What the vault checks after the steps (RiskParityVault.rebalance and _lower), and the settings' floor of the
+    health factor, of the ``expected`` state. Raises NothingFeasible."""
     policy, nav_usd = context.snapshot.vault.policy, context.held.nav_usd
     allowed = policy.max_emergency_loss_bps if context.emergency else policy.max_loss_bps
     loss = (1.0 - expected.nav_usd / nav_usd) * BPS if nav_usd > 0.0 else 0.0
@@ -64,10 +65,11 @@ def require_within_limits(expected: PostState, context: PlanningContext) -> None
         )
     if context.emergency:
         return
-    floor, cap = policy.min_health_factor / WAD, policy.max_leverage / WAD
+    floor = at_end(context.held.health_factor, context.snapshot, context.policy)
+    cap = policy.max_leverage / WAD
     if expected.health_factor < floor:
         raise NothingFeasible(
-            f"the plan ends at a health factor of {expected.health_factor:.3f}, and the vault's floor is {floor:g}",
+            f"the plan ends at a health factor of {expected.health_factor:.3f}, and the floor is {floor:.3f}",
             remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
         )
     if expected.leverage > cap:

@@ -1,10 +1,12 @@
-"""The minimum health factor between two steps of one call. The vault itself checks only the end of a call."""
+"""The minimum health factor between two steps of one call, and at its end. The vault itself checks only the end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.domain.units import WAD
+from keeper.domain.market import MarketSnapshot
+from keeper.domain.policy import Policy
+from keeper.domain.units import BPS, WAD
 from keeper.lending.book import LendingBook
 
 EMERGENCY_WITH_FLASH_LOAN = 1.10
@@ -30,6 +32,17 @@ def of_rebalance(vault_minimum_wad: int, book: LendingBook) -> MinHealthFactor:
     """The vault's floor, or the present health factor where that is lower already."""
     minimum = min(vault_minimum_wad / WAD, book.health_factor())
     return MinHealthFactor(sized_for=minimum, enforced=minimum)
+
+
+def at_end(before: float, snapshot: MarketSnapshot, policy: Policy) -> float:
+    """What a rebalance must leave: the vault's floor, and the settings' floor, or the health factor ``before`` where
+    that is lower already. So a rebalance that only raises it is never refused because it does not raise it enough.
+
+    A target may lie exactly on the settings' floor, and the costs of the plan then end slightly below it. The vault's
+    floor has no tolerance.
+    """
+    settings_floor = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
+    return max(min(settings_floor, before), snapshot.vault.policy.min_health_factor / WAD)
 
 
 def of_emergency(*, flash_loan: bool) -> MinHealthFactor:

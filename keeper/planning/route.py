@@ -37,9 +37,9 @@ def route(
 ) -> RebalancePlan:
     """The cheapest feasible plan of a decision that has a goal.
 
-    What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. A RIPCORD
-    leaves out the sales that cannot be made now; where nothing can be sold, idle cash repays. Raises NothingFeasible
-    naming the trade or reserve that is in the way.
+    What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. A goal with
+    less debt that cannot be reached whole is reached in part. A RIPCORD leaves out the sales that cannot be made now;
+    where nothing can be sold, idle cash repays. Raises NothingFeasible naming the trade or reserve that is in the way.
     """
     netted = netting(decision, snapshot, policy)
     context = planning_context(decision, snapshot, policy)
@@ -56,12 +56,23 @@ def route(
 def _cheapest(
     candidates: Iterable[CandidatePlan], fills: Sequence[Fill], context: PlanningContext
 ) -> CandidatePlan:
-    """The cheapest feasible candidate. Where none is, raises why there is no plan around a flash loan, which could go
-    farthest."""
+    """The cheapest feasible candidate. Where none is, only the part of the fills that lowers the debt.
+
+    Raises why there is no plan around a flash loan, which could go farthest."""
     for candidate in sorted(candidates, key=partial(_total_usd, context=context)):
         with suppress(NothingFeasible):
             return _accepted(candidate, context)
-    return _accepted(around_flash_loan(fills, context), context)
+    try:
+        return _accepted(around_flash_loan(fills, context), context)
+    except NothingFeasible:
+        sales = [fill for fill in fills if fill.trade.buy == context.cash]
+        for build in (around_flash_loan, deleverage_loop):
+            with suppress(NothingFeasible):
+                part = _accepted(build(sales, context), context)
+                kinds = {step.kind for step in part.steps}
+                if part.fills and StepKind.REPAY in kinds and StepKind.BORROW not in kinds:
+                    return _leaving_rest(part, fills)
+        raise
 
 
 def _emergency_plan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
@@ -71,8 +82,17 @@ def _emergency_plan(fills: Sequence[Fill], context: PlanningContext) -> Candidat
     except NothingFeasible:
         without_loan = replace(context, min_health_factor=of_emergency(flash_loan=False))
         with suppress(NothingFeasible):
-            return _accepted(deleverage_loop(fills, without_loan), without_loan)
+            return _accepted(_leaving_rest(deleverage_loop(fills, without_loan), fills), without_loan)
         raise
+
+
+def _leaving_rest(candidate: CandidatePlan, fills: Sequence[Fill]) -> CandidatePlan:
+    """The candidate, which makes only a part of the fills."""
+    return replace(candidate, unfilled_usd=max(0.0, _traded_usd(fills) - _traded_usd(candidate.fills)))
+
+
+def _traded_usd(fills: Sequence[Fill]) -> float:
+    return math.fsum(fill.trade.value_usd for fill in fills)
 
 
 def _accepted(candidate: CandidatePlan, context: PlanningContext) -> CandidatePlan:
@@ -111,7 +131,7 @@ def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningConte
         expected=expected_state(candidate, context),
         cost=_cost(candidate, context),
         gas_limit=gas_limit_for(gas, policy.plan.gas_limit_margin),
-        turnover_usd=math.fsum(fill.trade.value_usd for fill in candidate.fills),
+        turnover_usd=_traded_usd(candidate.fills),
         postponed_usd=postponed_usd + candidate.unfilled_usd,
     )
 

@@ -13,6 +13,7 @@ from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from keeper.planning.gas import published_wei
+from keeper.planning.min_health_factor import at_end
 
 
 def verify(
@@ -46,7 +47,7 @@ def _checks(
         yield _health_factor_raised(before, after)
         return
     yield _nav_loss(before, after, snapshot.vault.policy.max_loss_bps)
-    yield _health_factor_floor(after, snapshot, policy)
+    yield _health_factor_floor(before, after, snapshot, policy=policy)
     yield _leverage_cap(after, snapshot)
     if simulation.post is not None:
         yield _leverage_on_goal(simulation.post, plan.expected, policy)
@@ -78,11 +79,10 @@ def _nav_loss(before: Portfolio, after: PostState, limit_bps: int) -> Check:
     )
 
 
-def _health_factor_floor(after: PostState, snapshot: MarketSnapshot, policy: Policy) -> Check:
-    # A target may lie exactly on the settings' floor, and the costs of the plan then end slightly below it. The
-    # vault's floor has no tolerance.
-    settings_floor = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
-    floor = max(settings_floor, snapshot.vault.policy.min_health_factor / WAD)
+def _health_factor_floor(
+    before: Portfolio, after: PostState, snapshot: MarketSnapshot, policy: Policy
+) -> Check:
+    floor = at_end(before.health_factor, snapshot, policy)
     value = after.health_factor
     return Check(
         name="health_factor_floor",

@@ -68,7 +68,7 @@ PLAN = View[RebalancePlan](
     expected=Field(nested(POST_STATE), "The vault that is expected after it."),
     gas_limit=Field(unit.COUNT, "Gas limit of the transaction."),
     turnover_usd=Field(unit.USD, "Value sold."),
-    postponed_usd=Field(unit.USD, "Trades left to later cycles because of the block's gas limit."),
+    postponed_usd=Field(unit.USD, "Trades left to later cycles by gas or health factor."),
 )
 SIMULATION = View[SimulationReport](
     "simulation",
