@@ -61,12 +61,7 @@ class AaveV3:
 
     def secured_value(self, supplied: Mapping[str, int]) -> int:
         """Sum of value times liquidation threshold in bps, avgLiquidationThreshold before the division."""
-        total = 0
-        for terms in self.terms:
-            amount = supplied.get(terms.symbol, 0)
-            if amount:
-                total += amount * terms.price // terms.unit * terms.liquidation_threshold_bps
-        return total
+        return sum([value * terms.liquidation_threshold_bps for value, terms in self._values(supplied)])
 
     def health_factor(self, supplied: Mapping[str, int], owed: int) -> float:
         """GenericLogic.calculateUserAccountData, without its last rounding to 1e-18."""

@@ -1,10 +1,14 @@
-"""A candidate plan: one way to carry the trades of a decision out in one call."""
+"""A candidate plan: one way to carry the trades of a decision out in one call, and the vault after it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from keeper.domain.plan import Step
+from keeper.domain.plan import PostState, Step
+from keeper.domain.units import usd
+from keeper.lending.book import LendingBook, after
+from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
 
 
@@ -18,3 +22,23 @@ class CandidatePlan:
     premium: int
     fills: tuple[Fill, ...]
     unfilled_usd: float = 0.0
+
+
+def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
+    """Where all swaps fill at their quotes, at the block's debt and the feeds' prices. The health factor is the
+    venue's own."""
+    snapshot = context.snapshot
+    book = after(LendingBook.at_block(snapshot, context.venue, candidate.flash), candidate.steps)
+    book.idle[context.cash] -= candidate.flash + candidate.premium
+    values = [
+        usd(book.idle[token.symbol] + book.supplied[token.symbol], token.decimals, feed.price)
+        for token, feed in zip(snapshot.tokens, snapshot.feeds, strict=True)
+    ]
+    nav = math.fsum(values) - usd(book.owed, snapshot.debt_token.decimals, snapshot.feeds[0].price)
+    gross = math.fsum(values[1:])
+    return PostState(
+        nav_usd=nav,
+        leverage=gross / nav if nav > 0 else 0.0,
+        health_factor=book.health_factor(),
+        weights=tuple(value / nav if nav > 0 else 0.0 for value in values[1:]),
+    )

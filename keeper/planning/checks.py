@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from keeper.domain.plan import Check
+from keeper.domain.units import BPS
+
 CHECKS = {
     "simulation_succeeded": "The exact calldata does not revert on the pinned block.",
     "nav_loss": "The call loses at most as much NAV, in bps, as the vault allows.",
@@ -32,3 +35,16 @@ POST_TRADE_CHECKS = {
 
 MUST_HOLD = ("risk_spread_improved", "leverage_within_target", "no_allowance_left")
 """A failure of one of these ends the cycle with PostStateUnexpected. A failure of another is a warning."""
+
+
+def within_maximum(name: str, value: float, limit: float, detail: str) -> Check:
+    return Check(name=name, value=value, limit=limit, passed=value <= limit, detail=detail)
+
+
+def within_minimum(name: str, value: float, limit: float, detail: str) -> Check:
+    return Check(name=name, value=value, limit=limit, passed=value >= limit, detail=detail)
+
+
+def loss_bps(before: float, after: float) -> float:
+    """What is lost of ``before``; negative is a gain. 0 where there was nothing."""
+    return (1.0 - after / before) * BPS if before > 0 else 0.0

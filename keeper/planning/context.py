@@ -37,10 +37,6 @@ class PlanningContext:
     dust: int
     min_health_factor: MinHealthFactor
 
-    @property
-    def gas_symbol(self) -> str:
-        return self.policy.plan.gas_usd_price_symbol
-
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""
         return LendingBook.when_mined(self.snapshot, self.venue, flash)

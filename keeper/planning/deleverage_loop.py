@@ -38,8 +38,11 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             break
         for place, fill in enumerate(sales):
             amount = math.floor(left[place] * part)
+            missing = amount - draft.book.idle[fill.trade.sell]
+            if missing > 0:
+                draft.withdraw(fill.trade.sell, missing)
             if amount:
-                _sell(draft, fill, left[place], amount=amount)
+                draft.swap(partial_swap(fill, fill.trade.amount_in - left[place], amount))
                 left[place] -= amount
         draft.repay(draft.book.idle[context.cash] - reserved)
         if not any(left):
@@ -56,14 +59,6 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
     return CandidatePlan(tuple(draft.steps), flash=0, premium=0, fills=fills)
-
-
-def _sell(draft: PlanDraft, fill: Fill, unsold: int, amount: int) -> None:
-    symbol = fill.trade.sell
-    missing = amount - draft.book.idle[symbol]
-    if missing > 0:
-        draft.withdraw(symbol, missing)
-    draft.swap(partial_swap(fill, fill.trade.amount_in - unsold, amount))
 
 
 def _sellable_part(draft: PlanDraft, sales: Sequence[Fill], left: Sequence[int]) -> Fraction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keeper.domain.errors import NothingFeasible
@@ -53,7 +52,7 @@ class PlanDraft:
                 remedy="Sell it whole, or wait until the lending market gives a flash loan.",
             )
         whole = symbol in first and amount == self.book.supplied[symbol]
-        self._write(steps.withdraw_all(symbol, amount) if whole else steps.withdraw(symbol, amount))
+        self._write(steps.withdraw(symbol, amount, whole=whole))
 
     def supply(self, symbol: str) -> None:
         """All that is idle of a token that was bought, or that is worth it.
@@ -72,10 +71,6 @@ class PlanDraft:
         self._write(steps.supply_all(symbol, expected))
         self.surplus.pop(symbol, None)
 
-    def supply_each(self, symbols: Iterable[str]) -> None:
-        for symbol in symbols:
-            self.supply(symbol)
-
     def borrow(self, amount: int) -> None:
         self._write(steps.borrow(self.context.cash, amount))
 
@@ -83,7 +78,7 @@ class PlanDraft:
         """As much of the debt as ``available`` raw certainly pays."""
         amount = self.book.repayment(available)
         if amount == UINT256_MAX and self.book.owed:
-            self._write(steps.repay_all(self.context.cash, self.book.owed - self.book.interest))
+            self._write(steps.repay(self.context.cash, self.book.owed - self.book.interest, whole=True))
         elif 0 < amount < UINT256_MAX:
             self._write(steps.repay(self.context.cash, amount))
 

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
@@ -60,11 +60,8 @@ def with_exact_output(candidate: CandidatePlan, context: PlanningContext) -> Can
 def _parts(sales: Sequence[Fill], needed: int) -> Iterator[int]:
     """``needed`` in proportion to each sale's minimum output, and never more than that. Differences of rounded partial
     sums are off by less than a unit."""
-    certain = sum(fill.min_out for fill in sales)
-    sums = [0]
-    for fill in sales:
-        sums.append(sums[-1] + fill.min_out)
-    return (needed * after // certain - needed * before // certain for before, after in pairwise(sums))
+    sums = list(accumulate((fill.min_out for fill in sales), initial=0))
+    return (needed * after // sums[-1] - needed * before // sums[-1] for before, after in pairwise(sums))
 
 
 def _exact(fill: Fill, out: int, snapshot: MarketSnapshot) -> Fill:

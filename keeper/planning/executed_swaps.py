@@ -30,60 +30,33 @@ def build_executed_swaps(
     count = len(plan.steps)
     if len(realised.outs) != count:
         return ()
-    simulated_outs = simulated.outs if len(simulated.outs) == count else [None] * count
-    simulated_ins = simulated.ins if len(simulated.ins) == count else [None] * count
-    realised_ins = realised.ins if len(realised.ins) == count else [None] * count
+    ins = zip(_by_step(simulated.ins, count), _by_step(realised.ins, count), strict=True)
+    outs = zip(_by_step(simulated.outs, count), realised.outs, strict=True)
     return tuple(
-        _exact_output(
-            step, snapshot, simulated_in=simulated_in, realised_out=realised_out, realised_in=realised_in
-        )
-        if step.kind is StepKind.SWAP_EXACT_OUT
-        else _executed(
-            step,
-            snapshot,
-            amount_in=step.expected_in,
-            quoted_out=step.expected_out,
-            simulated_out=simulated_out,
-            realised_out=realised_out,
-        )
-        for step, simulated_out, simulated_in, realised_out, realised_in in zip(
-            plan.steps, simulated_outs, simulated_ins, realised.outs, realised_ins, strict=True
-        )
+        _executed(step, snapshot, ins_of_step, outs=outs_of_step)
+        for step, ins_of_step, outs_of_step in zip(plan.steps, ins, outs, strict=True)
         if step.route is not None
     )
 
 
-def _exact_output(
-    step: Step,
-    snapshot: MarketSnapshot,
-    *,
-    simulated_in: int | None,
-    realised_out: int,
-    realised_in: int | None,
-) -> ExecutedSwap:
-    """An exact-output swap varies in its input, not in its output. It is recorded as if its realised input had been
-    sold at the quoted price and at the simulated price."""
-    amount_in = realised_in or step.expected_in
-    return _executed(
-        step,
-        snapshot,
-        amount_in=amount_in,
-        quoted_out=realised_out * amount_in // max(1, step.expected_in),
-        simulated_out=realised_out * amount_in // simulated_in if simulated_in else None,
-        realised_out=realised_out,
-    )
+def _by_step(amounts: Sequence[int], count: int) -> Sequence[int | None]:
+    return amounts if len(amounts) == count else [None] * count
 
 
 def _executed(
-    step: Step,
-    snapshot: MarketSnapshot,
-    *,
-    amount_in: int,
-    quoted_out: int,
-    simulated_out: int | None,
-    realised_out: int,
+    step: Step, snapshot: MarketSnapshot, ins: tuple[int | None, int | None], outs: tuple[int | None, int]
 ) -> ExecutedSwap:
+    """``ins`` and ``outs`` are simulated and realised.
+
+    An exact-output swap varies in its input, not in its output. It is recorded as if its realised input had been sold
+    at the quoted price and at the simulated price."""
     assert step.route is not None
+    (simulated_in, realised_in), (simulated_out, realised_out) = ins, outs
+    amount_in, quoted_out = step.expected_in, step.expected_out
+    if step.kind is StepKind.SWAP_EXACT_OUT:
+        amount_in = realised_in or step.expected_in
+        quoted_out = realised_out * amount_in // max(1, step.expected_in)
+        simulated_out = realised_out * amount_in // simulated_in if simulated_in else None
     sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
     sold_price, bought_price = snapshot.price(sold.symbol), snapshot.price(bought.symbol)
     after_fees = math.prod(1.0 - fee / FEE_UNIT for fee in step.route.fees)

@@ -14,6 +14,7 @@ from keeper.domain.plan import PostState, Step, StepKind
 from keeper.domain.units import BPS, WAD, to_float, usd
 from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
+from keeper.planning.checks import loss_bps
 from keeper.planning.context import PlanningContext
 from keeper.planning.gas import gas_limit_for, gas_of, max_gas
 from keeper.planning.min_health_factor import at_end
@@ -22,7 +23,7 @@ WAIT = "Wait until the lending market opens it again, or leave the asset out."
 SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
 ENABLE = "Have the vault's admin enable it (setAsset), or leave the asset out."
 NOISE = 1e-9
-"""Relative, of a health factor that is aimed at exactly."""
+"""Relative, of a limit that is aimed at exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
 def require_within_limits(expected: PostState, context: PlanningContext) -> None:
     """What the vault checks after the steps (RiskParityVault.rebalance and _lower), and the settings' floor of the
     health factor, of the ``expected`` state. Raises NothingFeasible."""
-    policy, nav_usd = context.snapshot.vault.policy, context.held.nav_usd
-    allowed = policy.max_emergency_loss_bps if context.emergency else policy.max_loss_bps
-    loss = (1.0 - expected.nav_usd / nav_usd) * BPS if nav_usd > 0.0 else 0.0
+    vault = context.snapshot.vault.policy
+    allowed = vault.max_emergency_loss_bps if context.emergency else vault.max_loss_bps
+    loss = loss_bps(context.held.nav_usd, expected.nav_usd)
     if loss > allowed:
         raise NothingFeasible(
             f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
@@ -66,17 +67,21 @@ def require_within_limits(expected: PostState, context: PlanningContext) -> None
     if context.emergency:
         return
     floor = at_end(context.held.health_factor, context.snapshot, context.policy)
-    cap = policy.max_leverage / WAD
     if expected.health_factor < floor:
-        raise NothingFeasible(
-            f"the plan ends at a health factor of {expected.health_factor:.3f}, and the floor is {floor:.3f}",
-            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
-        )
-    if expected.leverage > cap:
-        raise NothingFeasible(
-            f"the plan ends at a leverage of {expected.leverage:.3f}, and the vault's cap is {cap:g}",
-            remedy="Lower max_leverage, or deleverage by hand (keeper deleverage).",
-        )
+        _refuse_end(f"a health factor of {expected.health_factor:.3f}, and the floor is {floor:.3f}")
+    caps = {asset.symbol: asset.max_weight_bps / BPS for asset in context.snapshot.vault.assets}
+    weights = zip(context.snapshot.risk_symbols, expected.weights, strict=True)
+    capped = [("leverage", expected.leverage, vault.max_leverage / WAD)]
+    capped += [(f"weight of {symbol}", weight, caps[symbol]) for symbol, weight in weights]
+    for name, value, cap in capped:
+        if value > cap * (1.0 + NOISE):
+            _refuse_end(f"a {name} of {value:.3f}, and the vault's cap is {cap:g}")
+
+
+def _refuse_end(state: str) -> None:
+    raise NothingFeasible(
+        f"the plan ends at {state}", remedy="Lower max_leverage, or deleverage by hand (keeper deleverage)."
+    )
 
 
 # ------------------------------------------------------------------- one reserve
@@ -163,7 +168,13 @@ class _Run:
     def take(self, step: Step, name: str) -> None:
         refuse_if(f"{step.kind.value} of {step.symbol}", self._obstacle(step))
         self.book.apply(step)
-        self._require_covered(step, name)
+        missing = self.book.overdrawn()
+        if missing:
+            amount = to_float(missing, self.context.snapshot.token(step.symbol).decimals)
+            raise NothingFeasible(
+                f"{name}: {amount:,.6g} more than there is when swaps fill at their limits",
+                remedy="Lower max_trade so that less moves at once, or allow less slippage.",
+            )
         if step.kind in (StepKind.WITHDRAW, StepKind.BORROW):
             # No other step lowers the health factor.
             self._require_health_factor(name)
@@ -219,15 +230,6 @@ class _Run:
             return None
         has = f"{to_float(capacity, self.context.snapshot.debt_token.decimals):,.0f}"
         return Obstacle(f"the collateral carries a debt of {has} by its loan-to-value", SMALLER)
-
-    def _require_covered(self, step: Step, name: str) -> None:
-        missing = self.book.overdrawn()
-        if missing:
-            decimals = self.context.snapshot.token(step.symbol).decimals
-            raise NothingFeasible(
-                f"{name}: {to_float(missing, decimals):,.6g} more than there is when swaps fill at their limits",
-                remedy="Lower max_trade so that less moves at once, or allow less slippage.",
-            )
 
     def _require_health_factor(self, name: str) -> None:
         minimum = self.context.min_health_factor.enforced

@@ -5,15 +5,16 @@ the debt token, supply, then borrow or repay the rest. Where no step needs a loa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from keeper.domain.market import MarketSnapshot
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
 from keeper.planning.draft import PlanDraft
 from keeper.planning.feasibility import worth_supplying
 from keeper.planning.fills import Fill
-from keeper.planning.redemption_reserve import excess_debt
 from keeper.planning.steps import swap
 
 PASSES = 8
@@ -23,14 +24,13 @@ PASSES = 8
 @dataclass(frozen=True, slots=True)
 class Funding:
     """How the debt token flows, raw. ``repay_first`` is before collateral is withdrawn, ``borrow`` or ``repay_last``
-    is after everything is supplied. ``spare`` certainly stays idle beside the buffer."""
+    is after everything is supplied."""
 
     flash: int
     premium: int
     repay_first: int
     borrow: int
     repay_last: int
-    spare: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,7 @@ class CashFlow:
         premium = self.context.venue.flash_premium(flash)
         left = on_hand - repay_first + self.earned - self.spent - premium
         repay_last = max(0, min(left, self.context.book().owed - repay_first))
-        return Funding(
-            flash,
-            premium,
-            repay_first,
-            borrow=max(0, -left),
-            repay_last=repay_last,
-            spare=max(0, left - repay_last),
-        )
+        return Funding(flash, premium, repay_first, borrow=max(0, -left), repay_last=repay_last)
 
 
 def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
@@ -92,31 +85,40 @@ def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> Candid
     draft.repay(funding.repay_first)
     for symbol, amount in withdrawn.items():
         draft.withdraw(symbol, amount)
-    for fill in sorted(fills, key=lambda fill: _turn(fill, context.cash)):
+    # Into the debt token first, out of it last.
+    for fill in sorted(
+        fills, key=lambda fill: (fill.trade.sell == context.cash, fill.trade.buy != context.cash)
+    ):
         draft.swap(swap(fill))
-    if not context.emergency:
-        draft.supply_each(symbol for symbol in context.snapshot.risk_symbols if symbol not in withdrawn)
+    for symbol in context.snapshot.risk_symbols:
+        if symbol not in withdrawn and not context.emergency:
+            draft.supply(symbol)
     if funding.borrow:
         draft.borrow(funding.borrow)
     draft.repay(funding.repay_last)
     return CandidatePlan(tuple(draft.steps), funding.flash, funding.premium, fills=tuple(fills))
 
 
-def _withdrawn(fills: Sequence[Fill], context: PlanningContext) -> dict[str, int]:
-    """What is sold beyond what is idle and bought, raw by symbol, in the order in which it leaves. Collateral that
-    blocks other withdrawals (loan to value 0 on Aave) leaves first and whole. What is not sold of it stays idle."""
-    snapshot = context.snapshot
+def missing_collateral(fills: Sequence[Fill], snapshot: MarketSnapshot) -> dict[str, int]:
+    """What is sold beyond what is idle and bought, raw by symbol."""
     missing = {holding.symbol: -holding.idle for holding in snapshot.holdings[1:]}
     for fill in fills:
         if fill.trade.sell in missing:
             missing[fill.trade.sell] += fill.trade.amount_in
         if fill.trade.buy in missing:
             missing[fill.trade.buy] -= fill.amount_out
-    withdrawn = {symbol: amount for symbol, amount in missing.items() if amount > 0}
-    first = context.book().must_leave_first()
+    return {symbol: amount for symbol, amount in missing.items() if amount > 0}
+
+
+def _withdrawn(fills: Sequence[Fill], context: PlanningContext) -> dict[str, int]:
+    """What must leave the lending market, raw by symbol, in the order in which it leaves. Collateral that blocks other
+    withdrawals (loan to value 0 on Aave) leaves first and whole. What is not sold of it stays idle."""
+    snapshot, book = context.snapshot, context.book()
+    withdrawn = missing_collateral(fills, snapshot)
+    first = book.must_leave_first()
     if not any(symbol not in first for symbol in withdrawn):
         return withdrawn
-    return {symbol: snapshot.holding(symbol).supplied for symbol in first} | {
+    return {symbol: book.supplied[symbol] for symbol in first} | {
         symbol: amount for symbol, amount in withdrawn.items() if symbol not in first
     }
 
@@ -127,14 +129,14 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
     context = cash_flow.context
     if context.emergency:
         return cash_flow.funded(0)
-    queued = context.queued
+    queued, floor = context.queued, context.policy.size.min_health_factor
     funding = cash_flow.funded(context.idle_buffer + queued)
     supplied = _supplied_after(fills, withdrawn, context) if queued else {}
     for _ in range(PASSES):
         if queued == 0:
             break
         owed = context.book().owed - funding.repay_first - funding.repay_last + funding.borrow
-        excess = excess_debt(owed, supplied, context)
+        excess = max(0, owed - context.venue.debt_at(supplied, floor)) if math.isfinite(floor) else owed
         if 0 < funding.borrow <= context.dust:
             excess = max(excess, funding.borrow)
         if excess == 0:
@@ -164,10 +166,3 @@ def _supplied_after(
         if symbol in bought or worth_supplying(left[symbol], symbol, context.snapshot):
             book.supplied[symbol] += left[symbol]
     return book.supplied
-
-
-def _turn(fill: Fill, cash: str) -> int:
-    """Into the debt token first, out of it last."""
-    if fill.trade.buy == cash:
-        return 0
-    return 2 if fill.trade.sell == cash else 1

@@ -13,7 +13,7 @@ from keeper.domain.units import BPS
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
-from keeper.planning.flash_loan import around_flash_loan
+from keeper.planning.flash_loan import around_flash_loan, missing_collateral
 from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade
 from keeper.planning.sequential import sequential
@@ -48,7 +48,11 @@ def hub_candidates(
     """The cheapest routings through the hub that the turnover budget allows."""
     routed = hub_fills(trades, answers, context)
     affordable = [fills for fills in routed if _within_turnover(fills, context)]
-    return sorted(affordable, key=lambda fills: _swaps_usd(fills, context))[:MAX_HUB_CANDIDATES]
+    costs = context.swap_terms.costs
+    return sorted(
+        affordable,
+        key=lambda fills: math.fsum(fill.fees_usd + fill.impact_usd + costs.of(fill.route) for fill in fills),
+    )[:MAX_HUB_CANDIDATES]
 
 
 def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
@@ -56,12 +60,6 @@ def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
     remaining = vault.policy.max_daily_turnover_bps / BPS - vault.used_daily_turnover
     turnover_usd = math.fsum(fill.trade.value_usd for fill in fills)
     return turnover_usd <= context.held.nav_usd * remaining * HUB_PART_OF_TURNOVER
-
-
-def _swaps_usd(fills: Sequence[Fill], context: PlanningContext) -> float:
-    return math.fsum(
-        fill.fees_usd + fill.impact_usd + context.swap_terms.costs.of(fill.route) for fill in fills
-    )
 
 
 def _loans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[int]:
@@ -79,12 +77,8 @@ def _carrying_loan(fills: Sequence[Fill], context: PlanningContext) -> int:
     """So that all collateral that is to leave can leave at once, and every swap out of the debt token finds its amount
     there."""
     book, cash = context.book(), context.cash
-    leaving: dict[str, int] = {}
-    for symbol in context.snapshot.risk_symbols:
-        sold = sum(fill.trade.amount_in for fill in fills if fill.trade.sell == symbol)
-        bought = sum(fill.amount_out for fill in fills if fill.trade.buy == symbol)
-        if sold > bought + book.idle[symbol]:
-            leaving[symbol] = min(book.supplied[symbol], sold - bought - book.idle[symbol])
+    missing = missing_collateral(fills, context.snapshot)
+    leaving = {symbol: min(book.supplied[symbol], amount) for symbol, amount in missing.items()}
     due = book.repayment_before(leaving, context.min_health_factor.sized_for)
     peak = due
     for fill in fills:

@@ -16,8 +16,8 @@ from keeper.domain.plan import Route
 from keeper.domain.units import raw_from_usd_floor, usd
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill, fill_of, minimum_price
-from keeper.planning.hub import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.netting import Trade
+from keeper.planning.quotes import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.split import Answers, Curve, Part, best_split, curves
 
 HUB_PRICES = (0.998, 0.9995, 1.0, 1.0005, 1.002)

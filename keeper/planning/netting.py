@@ -62,18 +62,13 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
     if not required:
         return Netting((), 0.0)
-    count = _max_trades(snapshot, policy)
-    return Netting(required[:count], math.fsum(trade.value_usd for trade in required[count:]))
-
-
-def _max_trades(snapshot: MarketSnapshot, policy: Policy) -> int:
     count = max_trades(snapshot.block.gas_limit, policy.plan.gas_limit_margin)
     if count == 0:
         raise NothingFeasible(
             f"the block gas limit is {snapshot.block.gas_limit:,}: no trade fits into one transaction",
             remedy="The chain is congested or misconfigured: the next cycle tries again.",
         )
-    return count
+    return Netting(required[:count], math.fsum(trade.value_usd for trade in required[count:]))
 
 
 def _differences(goal: Goal, snapshot: MarketSnapshot, dust_usd: float) -> tuple[Amounts, Amounts]:
@@ -139,19 +134,15 @@ def _raw_trades(
     for sell, buy, value_usd in swaps:
         if value_usd <= dust_usd:
             continue
-        _require_prices((sell, buy), snapshot)
+        for symbol in (sell, buy):
+            if snapshot.price(symbol) <= 0:
+                raise NothingFeasible(
+                    f"{symbol} has no price: its feed answers {snapshot.price(symbol)}",
+                    remedy="Wait for the feed's next round, or have the vault's admin name another feed (setAsset).",
+                )
         amount = raw_from_usd_floor(value_usd, snapshot.token(sell).decimals, snapshot.price(sell))
         if sell != cash:
             amount = min(amount, left[sell])
             left[sell] -= amount
         if amount > 0:
             yield Trade(sell, buy, amount_in=amount, value_usd=value_usd)
-
-
-def _require_prices(symbols: tuple[str, str], snapshot: MarketSnapshot) -> None:
-    for symbol in symbols:
-        if snapshot.price(symbol) <= 0:
-            raise NothingFeasible(
-                f"{symbol} has no price: its feed answers {snapshot.price(symbol)}",
-                remedy="Wait for the feed's next round, or have the vault's admin name another feed (setAsset).",
-            )

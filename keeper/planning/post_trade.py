@@ -6,7 +6,7 @@ plan's effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.decision import Action, Decision
@@ -16,8 +16,8 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.plan import Check, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.units import BPS, unit
-from keeper.planning.checks import MUST_HOLD
+from keeper.domain.units import unit
+from keeper.planning.checks import MUST_HOLD, loss_bps, within_maximum
 from keeper.risk.contributions import risk_shares
 
 
@@ -42,7 +42,20 @@ def post_trade_checks(
 ) -> tuple[Check, ...]:
     """Every applicable check of ``keeper.planning.checks.POST_TRADE_CHECKS``. ``allowances`` are those that the vault
     left approved, raw by symbol."""
-    return tuple(_checks(sent, after, allowances, executed_swaps=executed_swaps))
+    now = portfolio(replace(after, feeds=sent.snapshot.feeds))
+    share_growth = _share_growth(sent.snapshot, after)
+    checks = [] if sent.decision.action is Action.RIPCORD else [_risk_spread(sent, now)]
+    checks += [
+        _leverage(sent, now, share_growth),
+        _allowances(allowances),
+        _nav(sent, now.nav_usd / share_growth),
+    ]
+    simulated = [(swap, swap.simulated_out) for swap in executed_swaps if swap.simulated_out is not None]
+    if simulated:
+        checks.append(_outputs("simulated", simulated, sent))
+    if executed_swaps:
+        checks.append(_outputs("quoted", [(swap, swap.quoted_out) for swap in executed_swaps], sent))
+    return tuple(checks)
 
 
 def violations(checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -53,26 +66,6 @@ def violations(checks: Sequence[Check]) -> tuple[Check, ...]:
 def warnings(checks: Sequence[Check]) -> tuple[Check, ...]:
     """The failed checks that may fail."""
     return tuple(check for check in checks if check.name not in MUST_HOLD and not check.passed)
-
-
-def _checks(
-    sent: SimulatedPlan,
-    after: MarketSnapshot,
-    allowances: Mapping[str, int],
-    executed_swaps: Sequence[ExecutedSwap],
-) -> Iterator[Check]:
-    now = portfolio(replace(after, feeds=sent.snapshot.feeds))
-    share_growth = _share_growth(sent.snapshot, after)
-    if sent.decision.action is not Action.RIPCORD:
-        yield _risk_spread(sent, now)
-    yield _leverage(sent, now, share_growth)
-    yield _allowances(allowances)
-    yield _nav(sent, now.nav_usd / share_growth)
-    simulated = [(swap, swap.simulated_out) for swap in executed_swaps if swap.simulated_out is not None]
-    if simulated:
-        yield _outputs("simulated", simulated, sent)
-    if executed_swaps:
-        yield _outputs("quoted", [(swap, swap.quoted_out) for swap in executed_swaps], sent)
 
 
 def _share_growth(before: MarketSnapshot, after: MarketSnapshot) -> float:
@@ -88,13 +81,8 @@ def _risk_spread(sent: SimulatedPlan, now: Portfolio) -> Check:
     before = _largest_gap(sent.decision.current.risk_shares, target)
     gap = _largest_gap(_risk_shares(now.weights, sent), target)
     limit = max(before, policy.decision.risk_share_band, planned + policy.plan.weight_tolerance)
-    return Check(
-        name="risk_spread_improved",
-        value=gap,
-        limit=limit,
-        passed=gap <= limit,
-        detail=f"largest gap of a risk share to its target {100 * gap:.1f} pp, {100 * before:.1f} before",
-    )
+    detail = f"largest gap of a risk share to its target {100 * gap:.1f} pp, {100 * before:.1f} before"
+    return within_maximum("risk_spread_improved", gap, limit, detail=detail)
 
 
 def _risk_shares(weights: Sequence[float], sent: SimulatedPlan) -> Sequence[float]:
@@ -115,50 +103,30 @@ def _leverage(sent: SimulatedPlan, now: Portfolio, share_growth: float) -> Check
     else:
         allowed, meaning = max(sent.target.leverage, sent.plan.expected.leverage), "targeted"
     limit = (allowed + sent.policy.plan.leverage_tolerance) / min(1.0, share_growth)
-    return Check(
-        name="leverage_within_target",
-        value=now.leverage,
-        limit=limit,
-        passed=now.leverage <= limit,
-        detail=f"leverage {now.leverage:.4f}, {allowed:.4f} {meaning}",
-    )
+    detail = f"leverage {now.leverage:.4f}, {allowed:.4f} {meaning}"
+    return within_maximum("leverage_within_target", now.leverage, limit, detail=detail)
 
 
 def _allowances(allowances: Mapping[str, int]) -> Check:
     amounts = ", ".join(f"{amount} of {symbol}" for symbol, amount in allowances.items())
-    return Check(
-        name="no_allowance_left",
-        value=float(len(allowances)),
-        limit=0.0,
-        passed=not allowances,
-        detail=f"the vault left {amounts} approved" if allowances else "nothing is left approved",
-    )
+    detail = f"the vault left {amounts} approved" if allowances else "nothing is left approved"
+    return within_maximum("no_allowance_left", float(len(allowances)), 0.0, detail=detail)
 
 
 def _nav(sent: SimulatedPlan, nav_usd: float) -> Check:
-    post, limit = sent.simulation.post or sent.plan.expected, sent.policy.plan.nav_tolerance_bps
-    gap_bps = abs(nav_usd / post.nav_usd - 1.0) * BPS if post.nav_usd > 0 else 0.0
-    return Check(
-        name="nav_as_simulated",
-        value=gap_bps,
-        limit=limit,
-        passed=gap_bps <= limit,
-        detail=f"NAV {nav_usd:,.0f} USD at the decision's prices, {post.nav_usd:,.0f} simulated",
-    )
+    promised_usd = (sent.simulation.post or sent.plan.expected).nav_usd
+    gap_bps = abs(loss_bps(promised_usd, nav_usd))
+    detail = f"NAV {nav_usd:,.0f} USD at the decision's prices, {promised_usd:,.0f} simulated"
+    return within_maximum("nav_as_simulated", gap_bps, sent.policy.plan.nav_tolerance_bps, detail=detail)
 
 
 def _outputs(source: str, promised_outs: Sequence[tuple[ExecutedSwap, int]], sent: SimulatedPlan) -> Check:
     """The largest shortfall of a swap. ``source`` is "quoted" or "simulated"."""
-    shortfalls_bps = [
-        (1.0 - swap.realised_out / out) * BPS if out > 0 else 0.0 for swap, out in promised_outs
-    ]
-    largest, limit = max(shortfalls_bps), sent.policy.plan.nav_tolerance_bps
-    swap, out = promised_outs[shortfalls_bps.index(largest)]
+    swap, out = max(promised_outs, key=lambda promise: loss_bps(promise[1], promise[0].realised_out))
     whole = unit(sent.snapshot.token(swap.bought).decimals)
-    return Check(
-        name=f"outputs_as_{source}",
-        value=largest,
-        limit=limit,
-        passed=largest <= limit,
+    return within_maximum(
+        f"outputs_as_{source}",
+        loss_bps(out, swap.realised_out),
+        sent.policy.plan.nav_tolerance_bps,
         detail=f"{swap.sold} sold for {swap.realised_out / whole:,.6g} {swap.bought}, {out / whole:,.6g} {source}",
     )

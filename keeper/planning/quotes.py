@@ -1,14 +1,16 @@
-"""Which pools to quote, and for which sizes: direct pools, and two hops through WETH or the debt asset, in the fee
-tiers that the vault allows."""
+"""Which pools to quote, and for which sizes: direct pools, two hops through WETH or the debt asset, and single hops to
+and from those two for each token's whole difference. All in the fee tiers that the vault allows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
-from keeper.planning.hub import hub_hops
+from keeper.domain.units import raw_from_usd_floor
 from keeper.planning.netting import Trade
 from keeper.planning.shared_pools import shared_hops
 from keeper.planning.split import ladder
@@ -46,3 +48,67 @@ def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:
         if middle in priced and middle not in (trade.sell, trade.buy):
             for fees in product(tiers, tiers):
                 yield Route((trade.sell, middle, trade.buy), fees)
+
+
+# ------------------------------------------------------------ token by token
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """All that a plan sells or buys of one token: ``amount`` raw of it when sold; ``value_usd`` at the feed's price."""
+
+    symbol: str
+    sold: bool
+    amount: int
+    value_usd: float
+
+
+def needs_of(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Need, ...]:
+    """What the trades come to, without the debt asset."""
+    sold: dict[str, Need] = {}
+    bought: dict[str, Need] = {}
+    cash = snapshot.debt_token.symbol
+    for trade in trades:
+        for listed, symbol, amount in ((sold, trade.sell, trade.amount_in), (bought, trade.buy, 0)):
+            if symbol != cash:
+                before = listed.get(symbol, Need(symbol, listed is sold, 0, value_usd=0.0))
+                total = before.value_usd + trade.value_usd
+                listed[symbol] = replace(before, amount=before.amount + amount, value_usd=total)
+    return (*sold.values(), *bought.values())
+
+
+def hub_hops(trades: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[tuple[Route, int]]:
+    """Single hops to or from the debt asset and WETH for all that is traded of each token, and between those two for
+    all of it together. Nothing for a single trade: routes of two hops say the same of it."""
+    if len(trades) > 1 and has_hub(snapshot):
+        needs = needs_of(trades, snapshot)
+        for need in needs:
+            yield from single_hops(need, snapshot)
+        yield from between(needs, snapshot)
+
+
+def has_hub(snapshot: MarketSnapshot) -> bool:
+    """Whether the vault holds WETH, with a price."""
+    return any(feed.symbol == HUB and feed.price > 0 for feed in snapshot.feeds[1:])
+
+
+def single_hops(need: Need, snapshot: MarketSnapshot) -> Iterator[tuple[Route, int]]:
+    """From or to the debt asset and WETH; with what would go in, raw, if all of it went there."""
+    for other in (snapshot.debt_token.symbol, HUB):
+        if other == need.symbol or need.symbol == HUB:
+            continue
+        spent = raw_from_usd_floor(need.value_usd, snapshot.token(other).decimals, snapshot.price(other))
+        for fee in snapshot.vault.fee_tiers:
+            if need.sold:
+                yield Route((need.symbol, other), (fee,)), need.amount
+            else:
+                yield Route((other, need.symbol), (fee,)), spent
+
+
+def between(needs: Sequence[Need], snapshot: MarketSnapshot) -> Iterator[tuple[Route, int]]:
+    """Both ways between the debt asset and WETH, with all that is traded."""
+    total = math.fsum(need.value_usd for need in needs)
+    for sell, buy in ((HUB, snapshot.debt_token.symbol), (snapshot.debt_token.symbol, HUB)):
+        amount = raw_from_usd_floor(total, snapshot.token(sell).decimals, snapshot.price(sell))
+        for fee in snapshot.vault.fee_tiers:
+            yield Route((sell, buy), (fee,)), amount

@@ -15,12 +15,11 @@ from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.units import usd
-from keeper.planning.candidates import CandidatePlan
+from keeper.planning.candidates import CandidatePlan, expected_state
 from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
 from keeper.planning.exact_output import with_exact_output
 from keeper.planning.execution_order import fills_of, idle_repays
-from keeper.planning.expected import expected_state
 from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
@@ -143,7 +142,7 @@ def _total_usd(candidate: CandidatePlan, context: PlanningContext) -> float:
 
 
 def _cost(candidate: CandidatePlan, context: PlanningContext) -> Cost:
-    snapshot, symbol = context.snapshot, context.gas_symbol
+    snapshot, symbol = context.snapshot, context.policy.plan.gas_usd_price_symbol
     gas = gas_of(candidate.steps, candidate.flash) * context.swap_terms.costs.per_gas
     return Cost(
         gas=gas + usd_of_wei(published_wei(candidate.steps, snapshot), snapshot, symbol),

@@ -9,7 +9,7 @@ collateral carries half of it needs half of one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.errors import NothingFeasible
@@ -89,7 +89,8 @@ class _Sequence:
     def settle(self) -> None:
         """What was bought becomes collateral. Debt makes up for what is missing, or is repaid with what is over."""
         context, book = self.draft.context, self.draft.book
-        self.draft.supply_each(context.snapshot.risk_symbols)
+        for symbol in context.snapshot.risk_symbols:
+            self.draft.supply(symbol)
         idle = book.idle[context.cash]
         missing = self.loan_to_repay + context.idle_buffer - idle
         if missing > context.dust or idle < self.loan_to_repay:
@@ -103,6 +104,10 @@ class _Sequence:
             f"fall below {self.draft.min_health_factor:.3f} on the way",
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
+
+    def _unfilled(self) -> Iterator[tuple[int, Fill]]:
+        """What is left of each fill that is not made yet."""
+        return ((left, fill) for left, fill in zip(self.left, self.fills, strict=True) if left)
 
     # ---------------------------------------------------------- what a swap sells
 
@@ -136,13 +141,9 @@ class _Sequence:
 
     def _unsold(self, symbol: str) -> int:
         """What is still to be sold for certain. A swap of the balance also sells the surplus that is only expected."""
-        total, surplus = 0, 0
-        for left, fill in zip(self.left, self.fills, strict=True):
-            if left and fill.trade.sell == symbol:
-                total += left
-                if fill.sells_balance:
-                    surplus = self.draft.surplus.get(symbol, 0)
-        return max(0, total - surplus)
+        due = [(left, fill) for left, fill in self._unfilled() if fill.trade.sell == symbol]
+        surplus = self.draft.surplus.get(symbol, 0) if any(fill.sells_balance for _, fill in due) else 0
+        return max(0, sum(left for left, _ in due) - surplus)
 
     # ---------------------------------------------------------- what a swap spends
 
@@ -165,8 +166,8 @@ class _Sequence:
         context = self.draft.context
         earned = sum(
             -(-fill.min_out * left // fill.trade.amount_in)
-            for left, fill in zip(self.left, self.fills, strict=True)
-            if left and fill.trade.buy == context.cash
+            for left, fill in self._unfilled()
+            if fill.trade.buy == context.cash
         )
         idle = self.draft.book.idle[context.cash]
         return self.loan_to_repay + context.idle_buffer + self._unsold(context.cash) - earned - idle
@@ -175,18 +176,14 @@ class _Sequence:
 
     def _supply_complete(self) -> None:
         """Supplies what no later swap buys or sells, so that each token is supplied only once."""
-        moving = {
-            symbol
-            for left, fill in zip(self.left, self.fills, strict=True)
-            if left
-            for symbol in (fill.trade.buy, fill.trade.sell)
-        }
-        for symbol in tuple(self.draft.surplus):
-            if symbol != self.draft.context.cash and symbol not in moving:
-                self.draft.supply(symbol)
+        unfilled = [fill.trade for _, fill in self._unfilled()]
+        self._supply_but({trade.buy for trade in unfilled} | {trade.sell for trade in unfilled})
 
     def _supply_bought(self) -> None:
         """Supplies all that was bought and is not sold later. What was idle before can wait until the end."""
+        self._supply_but({symbol for symbol in self.draft.surplus if self._unsold(symbol)})
+
+    def _supply_but(self, moving: Collection[str]) -> None:
         for symbol in tuple(self.draft.surplus):
-            if symbol != self.draft.context.cash and not self._unsold(symbol):
+            if symbol != self.draft.context.cash and symbol not in moving:
                 self.draft.supply(symbol)

@@ -12,26 +12,18 @@ def supply_all(symbol: str, expected: int) -> Step:
     return _step(StepKind.SUPPLY, symbol, UINT256_MAX, expected_in=expected)
 
 
-def withdraw(symbol: str, amount: int) -> Step:
-    return _step(StepKind.WITHDRAW, symbol, amount, expected_out=amount)
-
-
-def withdraw_all(symbol: str, expected: int) -> Step:
-    """With the interest until the transaction is mined."""
-    return _step(StepKind.WITHDRAW, symbol, UINT256_MAX, expected_out=expected)
+def withdraw(symbol: str, amount: int, *, whole: bool = False) -> Step:
+    """``whole``: all there is, with the interest until the transaction is mined."""
+    return _step(StepKind.WITHDRAW, symbol, UINT256_MAX if whole else amount, expected_out=amount)
 
 
 def borrow(symbol: str, amount: int) -> Step:
     return _step(StepKind.BORROW, symbol, amount, expected_out=amount)
 
 
-def repay(symbol: str, amount: int) -> Step:
-    return _step(StepKind.REPAY, symbol, amount, expected_in=amount)
-
-
-def repay_all(symbol: str, expected: int) -> Step:
-    """With the interest until the transaction is mined."""
-    return _step(StepKind.REPAY, symbol, UINT256_MAX, expected_in=expected)
+def repay(symbol: str, amount: int, *, whole: bool = False) -> Step:
+    """``whole``: all debt, with the interest until the transaction is mined."""
+    return _step(StepKind.REPAY, symbol, UINT256_MAX if whole else amount, expected_in=amount)
 
 
 def swap(fill: Fill) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
@@ -10,8 +11,9 @@ from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.units import BPS, WAD
+from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
+from keeper.planning.checks import loss_bps, within_maximum, within_minimum
 from keeper.planning.gas import published_wei
 from keeper.planning.min_health_factor import at_end
 
@@ -38,58 +40,34 @@ def _checks(
     decision: Decision,
     policy: Policy,
 ) -> Iterator[Check]:
-    yield _succeeded(simulation)
+    outcome = "does not revert" if simulation.success else f"reverts with {simulation.revert}"
+    yield within_minimum("simulation_succeeded", float(simulation.success), 1.0, detail=outcome)
     if not simulation.success:
         return
-    before, after = portfolio(snapshot), simulation.post or plan.expected
+    before, after, limits = portfolio(snapshot), simulation.post or plan.expected, snapshot.vault.policy
     if decision.action is Action.RIPCORD:
-        yield _nav_loss(before, after, snapshot.vault.policy.max_emergency_loss_bps)
+        yield _nav_loss(before, after, limits.max_emergency_loss_bps)
         yield _health_factor_raised(before, after)
         return
-    yield _nav_loss(before, after, snapshot.vault.policy.max_loss_bps)
-    yield _health_factor_floor(before, after, snapshot, policy=policy)
-    yield _leverage_cap(after, snapshot)
+    yield _nav_loss(before, after, limits.max_loss_bps)
+    factor, floor = after.health_factor, at_end(before.health_factor, snapshot, policy)
+    yield within_minimum(
+        "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
+    )
+    cap = limits.max_leverage / WAD
+    yield within_maximum(
+        "leverage_cap", after.leverage, cap, detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}"
+    )
     if simulation.post is not None:
-        yield _leverage_on_goal(simulation.post, plan.expected, policy)
-        yield _weights_on_goal(simulation.post, plan.expected, snapshot, policy=policy)
-        yield _nav_as_expected(simulation.post, plan.expected, policy)
+        yield from _as_expected(simulation.post, plan.expected, snapshot, policy=policy)
     if decision.urgency is Urgency.ROUTINE:
         yield _cost_within_benefit(plan, simulation, snapshot, decision=decision, policy=policy)
 
 
-def _succeeded(simulation: SimulationReport) -> Check:
-    detail = "does not revert" if simulation.success else f"reverts with {simulation.revert}"
-    return Check(
-        name="simulation_succeeded",
-        value=float(simulation.success),
-        limit=1.0,
-        passed=simulation.success,
-        detail=detail,
-    )
-
-
 def _nav_loss(before: Portfolio, after: PostState, limit_bps: int) -> Check:
-    loss = (1.0 - after.nav_usd / before.nav_usd) * BPS if before.nav_usd > 0 else 0.0
-    return Check(
-        name="nav_loss",
-        value=loss,
-        limit=limit_bps,
-        passed=loss <= limit_bps,
-        detail=f"{loss:.1f} bps of NAV lost, {limit_bps} allowed",
-    )
-
-
-def _health_factor_floor(
-    before: Portfolio, after: PostState, snapshot: MarketSnapshot, policy: Policy
-) -> Check:
-    floor = at_end(before.health_factor, snapshot, policy)
-    value = after.health_factor
-    return Check(
-        name="health_factor_floor",
-        value=value,
-        limit=floor,
-        passed=value >= floor,
-        detail=f"health factor {value:.3f}, floor {floor:.3f}",
+    loss = loss_bps(before.nav_usd, after.nav_usd)
+    return within_maximum(
+        "nav_loss", loss, limit_bps, detail=f"{loss:.1f} bps of NAV lost, {limit_bps} allowed"
     )
 
 
@@ -103,54 +81,28 @@ def _health_factor_raised(before: Portfolio, after: PostState) -> Check:
     )
 
 
-def _leverage_cap(after: PostState, snapshot: MarketSnapshot) -> Check:
-    cap = snapshot.vault.policy.max_leverage / WAD
-    return Check(
-        name="leverage_cap",
-        value=after.leverage,
-        limit=cap,
-        passed=after.leverage <= cap,
-        detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}",
-    )
-
-
-def _leverage_on_goal(simulated: PostState, expected: PostState, policy: Policy) -> Check:
-    gap, limit = abs(simulated.leverage - expected.leverage), policy.plan.leverage_tolerance
-    return Check(
-        name="leverage_on_goal",
-        value=gap,
-        limit=limit,
-        passed=gap <= limit,
+def _as_expected(
+    simulated: PostState, expected: PostState, snapshot: MarketSnapshot, policy: Policy
+) -> Iterator[Check]:
+    yield within_maximum(
+        "leverage_on_goal",
+        abs(simulated.leverage - expected.leverage),
+        policy.plan.leverage_tolerance,
         detail=f"leverage {simulated.leverage:.4f} simulated, {expected.leverage:.4f} expected",
     )
-
-
-def _weights_on_goal(
-    simulated: PostState, expected: PostState, snapshot: MarketSnapshot, policy: Policy
-) -> Check:
-    gaps = [
-        abs(weight - expected_weight)
-        for weight, expected_weight in zip(simulated.weights, expected.weights, strict=True)
-    ]
-    largest, limit = max(gaps, default=0.0), policy.plan.weight_tolerance
-    symbol = snapshot.risk_symbols[gaps.index(largest)] if gaps else "none"
-    return Check(
-        name="weights_on_goal",
-        value=largest,
-        limit=limit,
-        passed=largest <= limit,
+    pairs = zip(simulated.weights, expected.weights, snapshot.risk_symbols, strict=True)
+    gaps = [(abs(weight - aim), symbol) for weight, aim, symbol in pairs]
+    largest, symbol = max(gaps, key=itemgetter(0), default=(0.0, "none"))
+    yield within_maximum(
+        "weights_on_goal",
+        largest,
+        policy.plan.weight_tolerance,
         detail=f"{symbol} is {largest:.3%} of NAV off its expected weight",
     )
-
-
-def _nav_as_expected(simulated: PostState, expected: PostState, policy: Policy) -> Check:
-    gap = abs(simulated.nav_usd / expected.nav_usd - 1.0) * BPS if expected.nav_usd > 0 else 0.0
-    limit = policy.plan.nav_tolerance_bps
-    return Check(
-        name="nav_as_expected",
-        value=gap,
-        limit=limit,
-        passed=gap <= limit,
+    yield within_maximum(
+        "nav_as_expected",
+        abs(loss_bps(expected.nav_usd, simulated.nav_usd)),
+        policy.plan.nav_tolerance_bps,
         detail=f"NAV {simulated.nav_usd:,.0f} USD simulated, {expected.nav_usd:,.0f} expected",
     )
 
@@ -167,10 +119,5 @@ def _cost_within_benefit(
     missing_wei = simulation.l1_fee_wei - estimated_wei if simulation.l1_fee_wei else 0
     missing_usd = usd_of_wei(missing_wei, snapshot, policy.plan.gas_usd_price_symbol)
     cost, benefit = plan.cost.total + missing_usd, decision.benefit_usd
-    return Check(
-        name="cost_within_benefit",
-        value=cost,
-        limit=benefit,
-        passed=cost <= benefit,
-        detail=f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD",
-    )
+    detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"
+    return within_maximum("cost_within_benefit", cost, benefit, detail=detail)

@@ -22,6 +22,7 @@ from tests.factories import (
     with_holding,
     with_redemptions,
     with_reserve,
+    with_vault,
     with_vault_policy,
 )
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
@@ -124,6 +125,29 @@ def test_a_part_never_adds_debt_and_never_lowers_the_health_factor(
         ledger.run(plan, fill)
         assert ledger.debt < snapshot.holdings[0].owed
         assert ledger.health_factor() >= portfolio(snapshot).health_factor
+
+
+def test_a_part_that_would_leave_an_asset_above_the_vaults_cap_is_not_made() -> None:
+    """RiskParityVault._checkWeights reverts there, also where the weight falls."""
+    frozen = with_reserve(a_snapshot(weights=(0.0, 0.0, 1.8, 0.0)), "WBTC", frozen=True)
+    goal = (0.5, 0.0, 1.1, 0.0)
+    assert bought(planned(a_decision(frozen, goal), frozen, POLICY)) == {"USDC"}
+    capped = with_vault(
+        frozen, assets=tuple(replace(asset, max_weight_bps=15_000) for asset in frozen.vault.assets)
+    )
+    with pytest.raises(NothingFeasible, match="SUPPLY of WBTC: its reserve is frozen"):
+        planned(a_decision(capped, goal), capped, POLICY)
+
+
+def test_a_goal_above_the_vaults_cap_of_an_asset_is_refused_by_name() -> None:
+    snapshot = with_vault(
+        a_snapshot(),
+        assets=tuple(replace(asset, max_weight_bps=5_000) for asset in a_snapshot().vault.assets),
+    )
+    with pytest.raises(
+        NothingFeasible, match=r"ends at a weight of LINK of 0\.6\d+, and the vault's cap is 0\.5"
+    ):
+        planned(a_decision(snapshot, (0.1, 0.1, 0.6, 0.1)), snapshot, POLICY)
 
 
 def test_a_rebalance_that_lowers_the_health_factor_below_the_settings_floor_is_refused() -> None:
