@@ -37,6 +37,9 @@ class Assessment:
     target: TargetPortfolio
     decision: Decision
 
+    def concluded(self, plan: RebalancePlan | None) -> Conclusions:
+        return Conclusions(model=self.model, target=self.target, decision=self.decision, plan=plan)
+
 
 def price_bars(
     rounds: Mapping[str, Sequence[Round]],
@@ -105,7 +108,4 @@ def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
 def conclude(inputs: CycleInputs, bars: PriceBars) -> Conclusions:
     """Assessment and plan from stored inputs. They are the same bits as in the live cycle."""
     assessment = reassess(inputs, bars)
-    plan = propose(assessment, inputs.snapshot, inputs.quotes)
-    return Conclusions(
-        model=assessment.model, target=assessment.target, decision=assessment.decision, plan=plan
-    )
+    return assessment.concluded(propose(assessment, inputs.snapshot, inputs.quotes))

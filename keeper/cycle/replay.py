@@ -86,8 +86,7 @@ def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candl
     bars = price_bars(rounds, inputs.snapshot, inputs.policy, candles=candles)
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
-    assessment = reassess(inputs, bars)
-    return Conclusions(assessment.model, assessment.target, assessment.decision, plan=None)
+    return reassess(inputs, bars).concluded(plan=None)
 
 
 def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:

@@ -155,7 +155,7 @@ class _Cycle:
         with self._computing():
             bars = price_bars(observed.rounds, inputs.snapshot, inputs.policy, candles=observed.candles)
             assessment = reassess(inputs, bars)
-        self._conclude(assessment, plan=None)
+        self._conclusions = assessment.concluded(plan=None)
         failpoints.reach(Failpoint.CONCLUDED)
         return assessment
 
@@ -167,7 +167,7 @@ class _Cycle:
         with self._computing():
             plan = propose(assessment, inputs.snapshot, quotes)
         assert plan is not None, "a decision with a goal has a plan or raises NothingFeasible"
-        self._conclude(assessment, plan)
+        self._conclusions = assessment.concluded(plan)
         return plan
 
     def _simulate(self, plan: RebalancePlan, inputs: CycleInputs, assessment: Assessment) -> SimulatedPlan:
@@ -228,11 +228,6 @@ class _Cycle:
                 remedy="Look at the record's post-trade checks and the vault before you start the keeper again.",
             )
         failpoints.reach(Failpoint.READ_BACK)
-
-    def _conclude(self, assessment: Assessment, plan: RebalancePlan | None) -> None:
-        self._conclusions = Conclusions(
-            model=assessment.model, target=assessment.target, decision=assessment.decision, plan=plan
-        )
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

@@ -24,18 +24,6 @@ def to_float(raw: int, decimals: int) -> float:
     return raw / unit(decimals)
 
 
-def raw_floor(amount: float, decimals: int) -> int:
-    """Largest raw amount not above ``amount`` whole units. Use it for what we receive, sell or ask for."""
-    numerator, denominator = amount.as_integer_ratio()
-    return numerator * unit(decimals) // denominator
-
-
-def raw_ceil(amount: float, decimals: int) -> int:
-    """Smallest raw amount not below ``amount`` whole units. Use it for what we pay or owe."""
-    numerator, denominator = amount.as_integer_ratio()
-    return -(-numerator * unit(decimals) // denominator)
-
-
 def usd(raw: int, decimals: int, price: int) -> float:
     """Value in USD of a raw amount at a price with 8 decimals."""
     return raw * price / unit(decimals + USD_DECIMALS)

@@ -51,13 +51,11 @@ class StoredAttempts:
             )
             .order_by(table.c.nonce, table.c.entry)
         )
-        with self._journal.reading() as connection:
-            return tuple(_intent(row) for row in connection.execute(query))
+        return tuple(map(_intent, self._journal.rows(query)))
 
     def intent(self, intent_id: str) -> Intent:
-        with self._journal.reading() as connection:
-            query = _intent_columns().where(schema.intents.c.intent_id == intent_id)
-            return _intent(connection.execute(query).one())
+        (row,) = self._journal.rows(_intent_columns().where(schema.intents.c.intent_id == intent_id))
+        return _intent(row)
 
     def status(self, intent_id: str) -> IntentStatus:
         with self._journal.reading() as connection:
@@ -65,8 +63,7 @@ class StoredAttempts:
 
     def created_at(self, intent_id: str) -> int:
         query = select(schema.intents.c.created_at).where(schema.intents.c.intent_id == intent_id)
-        with self._journal.reading() as connection:
-            return int(connection.execute(query).scalar_one())
+        return int(self._journal.rows(query)[0][0])
 
     def attempts(self, intent_id: str) -> tuple[Attempt, ...]:
         table = schema.attempts
@@ -75,23 +72,21 @@ class StoredAttempts:
             .where(table.c.intent_id == intent_id)
             .order_by(table.c.place)
         )
-        with self._journal.reading() as connection:
-            return tuple(
-                Attempt(
-                    intent_id=intent_id,
-                    tx_hash=row[0],
-                    raw=row[1],
-                    max_fee_per_gas_wei=int(row[2]),
-                    max_priority_fee_per_gas_wei=int(row[3]),
-                    kind=AttemptKind(row[4]),
-                )
-                for row in connection.execute(query)
+        return tuple(
+            Attempt(
+                intent_id=intent_id,
+                tx_hash=row[0],
+                raw=row[1],
+                max_fee_per_gas_wei=int(row[2]),
+                max_priority_fee_per_gas_wei=int(row[3]),
+                kind=AttemptKind(row[4]),
             )
+            for row in self._journal.rows(query)
+        )
 
     def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
         query = _receipt_columns().where(schema.attempts.c.intent_id == intent_id)
-        with self._journal.reading() as connection:
-            return tuple(_receipt(row) for row in connection.execute(query.order_by(schema.receipts.c.entry)))
+        return tuple(map(_receipt, self._journal.rows(query.order_by(schema.receipts.c.entry))))
 
     def next_nonce(self, chain_id: int, sender: str) -> int | None:
         intents, moves, adopted = schema.intents, schema.moves, schema.adopted_nonces
@@ -124,11 +119,10 @@ class StoredAttempts:
             .order_by(table.c.nonce.desc())
             .limit(1)
         )
-        with self._journal.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
+        rows = self._journal.rows(query)
+        if not rows:
             return None
-        intent = _intent(row)
+        intent = _intent(rows[0])
         receipts = self.receipts(intent.intent_id)
         return (intent, receipts[-1]) if receipts else None
 
@@ -291,13 +285,8 @@ class StoredAttempts:
             .where(table.c.chain_id == chain_id, table.c.sender == sender.lower())
             .order_by(table.c.entry.desc())
         )
-        intents = []
-        with self._journal.reading() as connection:
-            for row in connection.execute(query):
-                intent = _intent(row)
-                if intent.payload.as_of > since:
-                    intents.append((intent, IntentStatus(row[4])))
-        return tuple(intents)
+        decided = ((_intent(row), IntentStatus(row[4])) for row in self._journal.rows(query))
+        return tuple((intent, status) for intent, status in decided if intent.payload.as_of > since)
 
 
 def _intent_columns() -> Any:

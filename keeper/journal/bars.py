@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import func, select
 
 from keeper.domain.prices import Candle
 from keeper.domain.record import HistoryReference
@@ -66,9 +66,8 @@ class StoredBars:
             .where(table.c.symbol.in_(symbols), table.c.closed_at >= since)
             .order_by(table.c.symbol, table.c.closed_at, table.c.seconds)
         )
-        with self._journal.reading() as connection:
-            for row in connection.execute(query).mappings():
-                candles.setdefault(row["symbol"], []).append(_candle(row))
+        for row in self._journal.rows(query):
+            candles.setdefault(row.symbol, []).append(_candle(row))
         return {symbol: tuple(listed) for symbol, listed in candles.items()}
 
     def span(self, symbol: str) -> tuple[int, int] | None:
@@ -77,8 +76,7 @@ class StoredBars:
         ends = select(func.min(table.c.closed_at), func.max(table.c.closed_at)).where(
             table.c.symbol == symbol
         )
-        with self._journal.reading() as connection:
-            first, last = connection.execute(ends).one()
+        ((first, last),) = self._journal.rows(ends)
         return None if first is None else (first, last)
 
     def sources(self, symbol: str, since: int) -> Mapping[tuple[int, int], str]:
@@ -87,8 +85,7 @@ class StoredBars:
         query = select(table.c.seconds, table.c.closed_at, table.c.source).where(
             table.c.symbol == symbol, table.c.closed_at >= since
         )
-        with self._journal.reading() as connection:
-            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+        return {(row[0], row[1]): row[2] for row in self._journal.rows(query)}
 
     def referred(self, reference: HistoryReference) -> tuple[Candle, ...]:
         """The bars that ``closes`` returned when the reference was made.
@@ -106,9 +103,11 @@ class StoredBars:
             .order_by(table.c.entry, table.c.closed_at, table.c.seconds)
             .limit(reference.count)
         )
-        with self._journal.reading() as connection:
-            stored = [_candle(row) for row in connection.execute(query).mappings()]
-        return tuple(sorted(stored, key=lambda candle: (candle.closed_at, candle.seconds)))
+        return tuple(
+            sorted(
+                map(_candle, self._journal.rows(query)), key=lambda candle: (candle.closed_at, candle.seconds)
+            )
+        )
 
     def _known(self, symbol: str, candles: Sequence[Candle]) -> Mapping[tuple[int, int], Candle]:
         if not candles:
@@ -118,8 +117,7 @@ class StoredBars:
         query = select(table).where(
             table.c.symbol == symbol, table.c.closed_at.between(min(times), max(times))
         )
-        with self._journal.reading() as connection:
-            stored = [_candle(row) for row in connection.execute(query).mappings()]
+        stored = map(_candle, self._journal.rows(query))
         return {(candle.seconds, candle.closed_at): candle for candle in stored}
 
 
@@ -147,6 +145,6 @@ def _row(symbol: str, source: str, candle: Candle) -> dict[str, Any]:
     }
 
 
-def _candle(row: RowMapping) -> Candle:
-    prices = {name: math.nan if row[name] is None else row[name] for name in ("open", "high", "low", "close")}
-    return Candle(closed_at=row["closed_at"], seconds=row["seconds"], **prices)
+def _candle(row: Any) -> Candle:
+    prices = (math.nan if price is None else price for price in (row.open, row.high, row.low, row.close))
+    return Candle(row.closed_at, row.seconds, *prices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
@@ -44,29 +44,27 @@ class StoredFills:
         """ports.ExecutedSwaps. Raises JournalCorrupt."""
         table = schema.fills
         query = select(table).order_by(table.c.entry.desc(), table.c.place.desc()).limit(limit)
-        with self._journal.reading() as connection:
-            swaps = [_swap(dict(row)) for row in connection.execute(query).mappings()]
-        return tuple(reversed(swaps))
+        return tuple(_swap(row) for row in reversed(self._journal.rows(query)))
 
 
-def _swap(row: Mapping[str, Any]) -> ExecutedSwap:
-    simulated = row["simulated_out"]
+def _swap(row: Any) -> ExecutedSwap:
+    simulated = row.simulated_out
     try:
         return ExecutedSwap(
-            sold=row["sold"],
-            bought=row["bought"],
-            route=_read(row["route"]),
-            value_usd=row["value_usd"],
-            fair_out=int(row["fair_out"]),
-            quoted_out=int(row["quoted_out"]),
+            sold=row.sold,
+            bought=row.bought,
+            route=_read(row.route),
+            value_usd=row.value_usd,
+            fair_out=int(row.fair_out),
+            quoted_out=int(row.quoted_out),
             simulated_out=None if simulated is None else int(simulated),
-            realised_out=int(row["realised_out"]),
-            fees_bps=row["fees_bps"],
-            at=row["at"],
+            realised_out=int(row.realised_out),
+            fees_bps=row.fees_bps,
+            at=row.at,
         )
     except ValueError as error:
         raise JournalCorrupt(
-            f"a fill of record {row['record_id'][:12]} cannot be read: {error}",
+            f"a fill of record {row.record_id[:12]} cannot be read: {error}",
             remedy="`keeper journal verify` names the row that was changed.",
         ) from error
 

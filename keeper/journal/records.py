@@ -39,11 +39,8 @@ class StoredRecords:
     def latest(self, limit: int) -> tuple[DecisionRecord, ...]:
         """The newest first."""
         table = schema.records
-        with self._journal.reading() as connection:
-            bodies = connection.execute(
-                select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
-            ).scalars()
-            return tuple(_record(body) for body in bodies)
+        query = select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
+        return tuple(_record(body) for (body,) in self._journal.rows(query))
 
     def last_inputs(self) -> CycleInputs | None:
         """ports.Records. Skips recent cycles that failed before they had inputs."""
@@ -61,14 +58,13 @@ class StoredRecords:
         table = schema.records
         begins = table.c.record_id.startswith(record_id, autoescape=True)
         query = select(table.c.body).where(begins).limit(2)
-        with self._journal.reading() as connection:
-            bodies = list(connection.execute(query).scalars())
+        bodies = self._journal.rows(query)
         if len(bodies) != 1:
             raise RecordNotFound(
                 f"record {record_id}: {'no record matches' if not bodies else 'several records match'}",
                 remedy="`keeper journal list` shows the records; give more of the id.",
             )
-        return _record(bodies[0])
+        return _record(bodies[0][0])
 
 
 def _record(body: bytes) -> DecisionRecord:

@@ -61,9 +61,8 @@ class StoredRounds:
             .order_by(table.c.symbol, table.c.updated_at)
         )
         rounds: dict[str, list[Round]] = {}
-        with self._journal.reading() as connection:
-            for symbol, round_id, answer, updated_at in connection.execute(query):
-                rounds.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
+        for symbol, round_id, answer, updated_at in self._journal.rows(query):
+            rounds.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
         return {symbol: _in_order(listed) for symbol, listed in rounds.items()}
 
     def unknown(self, symbol: str, rounds: Sequence[Round]) -> list[Round]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
@@ -13,7 +13,7 @@ from keeper.journal import databases, hash_chain, versions
 from keeper.journal.hash_chain import Entry
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from keeper.journal.databases import Database
 
@@ -99,6 +99,11 @@ class Journal:
                 f"the journal cannot be read: {databases.reason(error)}",
                 remedy="Keep this one, and restore a backup.",
             ) from error
+
+    def rows(self, query: Select[Any]) -> Sequence[Any]:
+        """Every row of a query. Raises as ``reading``."""
+        with self.reading() as connection:
+            return connection.execute(query).all()
 
     def verify(self) -> int:
         """Number of entries of the hash chain. Raises JournalCorrupt naming the first that does not hold."""

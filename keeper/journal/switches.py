@@ -65,9 +65,8 @@ class Switches:
     def sealed(self) -> Mapping[str, str]:
         """Kind to digest, the newest of each."""
         table = schema.seals
-        with self._journal.reading() as connection:
-            rows = connection.execute(select(table.c.kind, table.c.sha256).order_by(table.c.number))
-            return {kind: sha256 for kind, sha256 in rows}  # noqa: C416 -- a Row is not a pair to the type checker
+        rows = self._journal.rows(select(table.c.kind, table.c.sha256).order_by(table.c.number))
+        return {kind: sha256 for kind, sha256 in rows}  # noqa: C416 -- a Row is not a pair to the type checker
 
     def _row(self, connection: Connection, action: str, *, cause: str, reason: str) -> dict[str, object]:
         number = connection.execute(select(func.max(schema.switches.c.number))).scalar() or 0

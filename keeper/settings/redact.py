@@ -10,18 +10,8 @@ from pydantic import SecretStr
 
 HIDDEN = "********"
 SECRET_FIELDS = frozenset({"private_key"})
-URL_FIELDS = frozenset(
-    {
-        "rpc_url",
-        "journal_url",
-        "deribit_url",
-        "signer_url",
-        "private_rpc_url",
-        "coinbase_url",
-        "kraken_url",
-        "binance_url",
-    }
-)
+URL_SUFFIX = "_url"
+"""The end of the name of every setting that is an address."""
 LONGEST_SHOWN = 15
 """An API key is longer than this."""
 
@@ -30,7 +20,7 @@ def redacted(field: str, value: Any) -> str:
     """The value as it may be printed, logged or put into an error."""
     if field in SECRET_FIELDS or isinstance(value, SecretStr):
         return HIDDEN
-    if field in URL_FIELDS:
+    if field.endswith(URL_SUFFIX):
         return ",".join(redacted_url(url) for url in str(value).split(","))
     return str(value)
 
