@@ -23,9 +23,19 @@ from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.domain.record import CycleInputs, DecisionRecord, Mode
 from keeper.domain.tx import SendingKey
+from keeper.feeds.candle_venue import CandleVenue
 from keeper.feeds.deribit import Deribit
+from keeper.feeds.deribit_index import DeribitIndex
+from keeper.feeds.opinions import CANDLE_VENUES, Exchanges
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.bars import StoredBars
 from keeper.journal.files import locked_key
+from keeper.journal.fills import StoredFills
 from keeper.journal.pause_store import StoredPauses
+from keeper.journal.records import StoredRecords
+from keeper.journal.rounds import MemoryRounds, StoredRounds
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
 from keeper.runtime import failpoints
 from keeper.settings.endpoints import Endpoints, endpoints, references, venues
 from keeper.settings.load import deployed_symbols
@@ -33,10 +43,6 @@ from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from keeper.feeds.candle_venue import CandleVenue
-    from keeper.feeds.opinions import Exchanges
-    from keeper.journal.records import StoredRecords
-    from keeper.journal.switches import Switches
     from keeper.tx.manager import TransactionSender
     from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer
 
@@ -93,14 +99,6 @@ def build(
     SIMULATE reads the journal and writes nothing. Only EXECUTE and LIVE open a key, after its lock. Raises
     InvalidSetting, AlreadyRunning, Tampered, JournalCorrupt, JournalUnwritable, SignerUnavailable.
     """
-    from keeper.journal.attempts import StoredAttempts
-    from keeper.journal.bars import StoredBars
-    from keeper.journal.fills import StoredFills
-    from keeper.journal.records import StoredRecords
-    from keeper.journal.rounds import MemoryRounds, StoredRounds
-    from keeper.journal.store import Journal
-    from keeper.journal.switches import Switches
-
     where, held_policy, clock = endpoints(settings), strategy(settings, progress), SystemClock()
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
@@ -194,9 +192,6 @@ def chain_reader(
 @contextmanager
 def exchange_opinions(settings: Settings, policy: Policy) -> Iterator[NamedOpinions | None]:
     """The exchanges of ``oracle.venues``, or None where there is none to ask."""
-    from keeper.feeds.deribit_index import DeribitIndex
-    from keeper.feeds.opinions import CANDLE_VENUES, Exchanges
-
     sources: list[DeribitIndex | CandleVenue] = [
         DeribitIndex(url) if name == "deribit" else CANDLE_VENUES[name](url)
         for name, url in venues(settings).items()
