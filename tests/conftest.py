@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     kinds.mark_kinds(items)
+    kinds.slowest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,6 +56,17 @@ def mark_kinds(items: Sequence[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} has the kinds {kinds} instead of one")
 
 
+def slowest_first(items: list[pytest.Item]) -> None:
+    """Campaigns before faults, the chain and units. Workers that share the tests then end together on short ones, and
+    no fixture of a long module is built twice."""
+    order = list(KINDS)
+    items.sort(
+        key=lambda item: (
+            -max(order.index(marker.name) for marker in item.iter_markers() if marker.name in order)
+        )
+    )
+
+
 def _fixtures(item: pytest.Item) -> set[str]:
     """The fixtures of a test. A journal in PostgreSQL asks for its server when the test runs."""
     if not isinstance(item, pytest.Function):

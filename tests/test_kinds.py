@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kinds import CHAIN, FAULTS, SLOW, TESTS, UNIT, kind_of, mark_kinds, no_sockets
+from tests.kinds import CHAIN, FAULTS, KINDS, SLOW, TESTS, UNIT, kind_of, mark_kinds, no_sockets
 
 ANYWHERE = ("127.0.0.1", 9)
 
@@ -43,6 +43,16 @@ def test_two_kinds_are_refused() -> None:
 
 def test_every_collected_test_is_of_exactly_one_kind(request: pytest.FixtureRequest) -> None:
     mark_kinds(request.session.items)
+
+
+def test_the_tests_of_the_slowest_kind_come_first(request: pytest.FixtureRequest) -> None:
+    kinds = [
+        marker.name
+        for item in request.session.items
+        for marker in item.iter_markers()
+        if marker.name in KINDS
+    ]
+    assert kinds == sorted(kinds, key=[SLOW, FAULTS, CHAIN, UNIT].index)
 
 
 def test_a_unit_test_that_connects_fails_and_is_named() -> None:
