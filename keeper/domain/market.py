@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from keeper.domain.redemptions import Redemptions
-from keeper.domain.units import USD
+from keeper.domain.units import USD, raw_from_usd_floor, usd
 
 HUB = "WETH"
 """Intermediate token for two-hop swaps, besides the accounting asset."""
@@ -280,6 +280,14 @@ class MarketSnapshot:
     def price(self, symbol: str) -> int:
         """Feed price, USD with 8 decimals."""
         return self.feeds[self.index(symbol)].price
+
+    def value_usd(self, symbol: str, raw: int) -> float:
+        """Of a raw amount at the feed's price."""
+        return usd(raw, self.token(symbol).decimals, self.price(symbol))
+
+    def raw_worth(self, symbol: str, value_usd: float) -> int:
+        """Largest raw amount that is worth at most ``value_usd`` at the feed's price."""
+        return raw_from_usd_floor(value_usd, self.token(symbol).decimals, self.price(symbol))
 
     def reserve(self, symbol: str) -> Reserve:
         return self.reserves[self.index(symbol)]

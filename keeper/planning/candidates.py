@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from keeper.domain.plan import PostState, Step
-from keeper.domain.units import usd
 from keeper.lending.book import LendingBook, after
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
@@ -31,10 +30,9 @@ def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostSt
     book = after(LendingBook.at_block(snapshot, context.venue, candidate.flash), candidate.steps)
     book.idle[context.cash] -= candidate.flash + candidate.premium
     values = [
-        usd(book.idle[token.symbol] + book.supplied[token.symbol], token.decimals, feed.price)
-        for token, feed in zip(snapshot.tokens, snapshot.feeds, strict=True)
+        snapshot.value_usd(symbol, book.idle[symbol] + book.supplied[symbol]) for symbol in snapshot.symbols
     ]
-    nav = math.fsum(values) - usd(book.owed, snapshot.debt_token.decimals, snapshot.feeds[0].price)
+    nav = math.fsum(values) - snapshot.value_usd(context.cash, book.owed)
     gross = math.fsum(values[1:])
     return PostState(
         nav_usd=nav,

@@ -21,7 +21,7 @@ from itertools import accumulate, pairwise
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
-from keeper.domain.units import UINT256_MAX, usd
+from keeper.domain.units import UINT256_MAX
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext, buffer_of
 from keeper.planning.fills import Fill
@@ -68,17 +68,14 @@ def _exact(fill: Fill, out: int, snapshot: MarketSnapshot) -> Fill:
     """The fill as far as ``out`` raw of it."""
     paid = _expected_in(fill, out)
     share = paid / fill.trade.amount_in
-    sold, bought = snapshot.token(fill.trade.sell), snapshot.token(fill.trade.buy)
-    paid_usd = usd(paid, sold.decimals, snapshot.price(sold.symbol))
-    got_usd = usd(out, bought.decimals, snapshot.price(bought.symbol))
-    fees_usd = fill.fees_usd * share
+    after_fees_usd = snapshot.value_usd(fill.trade.sell, paid) - fill.fees_usd * share
     return replace(
         fill,
         trade=replace(fill.trade, amount_in=paid, value_usd=fill.trade.value_usd * share),
         amount_out=out,
         min_out=out,
-        fees_usd=fees_usd,
-        impact_usd=paid_usd - fees_usd - got_usd,
+        fees_usd=fill.fees_usd * share,
+        impact_usd=after_fees_usd - snapshot.value_usd(fill.trade.buy, out),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, Step, StepKind
-from keeper.domain.units import BPS, WAD, to_float, usd
+from keeper.domain.units import BPS, WAD, to_float
 from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.checks import loss_bps
@@ -103,8 +103,7 @@ def supply_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obsta
 def worth_supplying(idle: int, symbol: str, snapshot: MarketSnapshot) -> bool:
     """More than a dollar that vault and lending market take. Anybody can send the vault tokens, and such tokens must
     not make a plan fail."""
-    value = usd(idle, snapshot.token(symbol).decimals, snapshot.price(symbol))
-    return value > 1.0 and supply_obstacle(symbol, idle, snapshot) is None
+    return snapshot.value_usd(symbol, idle) > 1.0 and supply_obstacle(symbol, idle, snapshot) is None
 
 
 def withdraw_obstacle(symbol: str, amount: int, snapshot: MarketSnapshot) -> Obstacle | None:

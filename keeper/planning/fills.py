@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Route
-from keeper.domain.units import BPS, unit, usd
+from keeper.domain.units import BPS, unit
 from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
 from keeper.planning.split import MAX_PARTS, Answers, MinimumPrice, Part, best_split, curves, net_usd
@@ -56,7 +56,6 @@ def best_fills(
     several do.
     """
     snapshot, costs = terms.snapshot, terms.costs
-    decimals, price = snapshot.token(trade.buy).decimals, snapshot.price(trade.buy)
     minimums = {route: minimum_price(route, snapshot, terms.max_slippage_bps) for route in answers}
     offers = [
         (quote, quote.amount_out, minimums[route].out(trade.amount_in))
@@ -66,13 +65,13 @@ def best_fills(
     # One route is chosen by the gas that the quoter counted, splits are compared by the gas that the plan counts.
     best, out, _ = max(
         (offer for offer in offers if offer[1] >= offer[2]),
-        key=lambda offer: usd(offer[1], decimals, price) - offer[0].gas * costs.per_gas,
+        key=lambda offer: snapshot.value_usd(trade.buy, offer[1]) - offer[0].gas * costs.per_gas,
         default=(None, 0, 0),
     )
     whole = (Part(best.route, trade.amount_in, out),) if best else ()
     parts: tuple[Part, ...] = ()
     if max_parts > 1:
-        candidates, per_unit = curves(answers, trade.amount_in, minimums), usd(1, decimals, price)
+        candidates, per_unit = curves(answers, trade.amount_in, minimums), snapshot.value_usd(trade.buy, 1)
         parts = best_split(candidates, trade.amount_in, per_unit, costs=costs, max_parts=max_parts)
         if whole and net_usd(parts, per_unit, costs) <= net_usd(whole, per_unit, costs):
             parts = ()
@@ -120,8 +119,7 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
 def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fill:
     """The fill of a trade along a route that returns ``amount_out`` raw."""
     snapshot = terms.snapshot
-    value_in = usd(trade.amount_in, snapshot.token(trade.sell).decimals, snapshot.price(trade.sell))
-    value_out = usd(amount_out, snapshot.token(trade.buy).decimals, snapshot.price(trade.buy))
+    value_in = snapshot.value_usd(trade.sell, trade.amount_in)
     fees = value_in * (1.0 - math.prod(1.0 - fee / FEE_UNIT for fee in route.fees))
     return Fill(
         trade=trade,
@@ -129,5 +127,5 @@ def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fi
         amount_out=amount_out,
         min_out=minimum_price(route, snapshot, terms.max_slippage_bps).out(trade.amount_in),
         fees_usd=fees,
-        impact_usd=value_in - fees - value_out,
+        impact_usd=value_in - fees - snapshot.value_usd(trade.buy, amount_out),
     )

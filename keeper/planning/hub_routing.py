@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Route
-from keeper.domain.units import raw_from_usd_floor, usd
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill, fill_of, minimum_price
 from keeper.planning.netting import Trade
@@ -70,10 +69,9 @@ class _Pool:
 
 def _pools(need: Need, answers: Answers, snapshot: MarketSnapshot) -> Iterator[_Pool]:
     for route, amount in single_hops(need, snapshot):
-        token, price = snapshot.token(route.symbols[-1]), snapshot.price(route.symbols[-1])
         for curve in curves({route: answers.get(route, {})}, amount):
             sizes = tuple(round(size * need.value_usd * VALUE_UNIT / amount) for size in curve.sizes)
-            outs = tuple(round(usd(out, token.decimals, price) * VALUE_UNIT) for out in curve.outs)
+            outs = tuple(round(snapshot.value_usd(route.symbols[-1], out) * VALUE_UNIT) for out in curve.outs)
             yield _Pool(route, amount, raw=curve, valued=Curve(route, sizes, outs))
 
 
@@ -104,7 +102,7 @@ class _HubRouter:
     def may_empty_hub(self) -> bool:
         """Whether a swap of all WETH that is idle sells nothing that should stay. Anybody can send the vault WETH."""
         idle = self.context.snapshot.holding(HUB).idle
-        return self._usd(idle - self._own_sale(), HUB) <= MAX_DONATED_USD
+        return self.context.snapshot.value_usd(HUB, idle - self._own_sale()) <= MAX_DONATED_USD
 
     def _own_sale(self) -> int:
         return self.own.amount if self.own and self.own.sold else 0
@@ -142,19 +140,19 @@ class _HubRouter:
     def _balancing(self, direct: Sequence[Fill]) -> list[Fill] | None:
         """Swaps between WETH and the debt token, so that of WETH only what the plan wants is left over or missing.
         Empty where the rest is too little for a swap. None where no pool carries it."""
+        snapshot, cash = self.context.snapshot, self.context.cash
         comes = sum(fill.amount_out for fill in direct if fill.trade.buy == HUB)
         goes = sum(fill.trade.amount_in for fill in direct if fill.trade.sell == HUB)
-        bought = self._raw(self.own.value_usd, HUB) if self.own and not self.own.sold else 0
+        bought = snapshot.raw_worth(HUB, self.own.value_usd) if self.own and not self.own.sold else 0
         rest = comes + self._own_sale() - goes - bought
         if abs(rest) * ABSORBED_DIVISOR <= comes + goes:
             return []
-        cash = self.context.cash
         sell, buy = (HUB, cash) if rest > 0 else (cash, HUB)
-        amount = rest if rest > 0 else self._raw(self._usd(-rest, HUB), cash)
+        amount = rest if rest > 0 else snapshot.raw_worth(cash, snapshot.value_usd(HUB, -rest))
         parts = best_split(
             [c for c in self.between if c.route.symbols[0] == sell and c.sizes[-1] >= amount],
             amount,
-            self._usd(1, buy),
+            snapshot.value_usd(buy, 1),
             costs=self.context.swap_terms.costs,
             max_parts=MAX_PARTS,
         )
@@ -206,13 +204,5 @@ class _HubRouter:
 
     def _fill(self, route: Route, amount: int, out: int) -> Fill:
         sold, bought = route.symbols[0], route.symbols[-1]
-        trade = Trade(sold, bought, amount, value_usd=self._usd(amount, sold))
+        trade = Trade(sold, bought, amount, value_usd=self.context.snapshot.value_usd(sold, amount))
         return fill_of(trade, route, out, terms=self.context.swap_terms)
-
-    def _usd(self, amount: int, symbol: str) -> float:
-        snapshot = self.context.snapshot
-        return usd(amount, snapshot.token(symbol).decimals, snapshot.price(symbol))
-
-    def _raw(self, value: float, symbol: str) -> int:
-        snapshot = self.context.snapshot
-        return raw_from_usd_floor(value, snapshot.token(symbol).decimals, snapshot.price(symbol))

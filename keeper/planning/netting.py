@@ -12,7 +12,6 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import raw_from_usd_floor
 from keeper.lending.book import vault_book
 from keeper.planning.gas import max_trades
 
@@ -140,7 +139,7 @@ def _raw_trades(
                     f"{symbol} has no price: its feed answers {snapshot.price(symbol)}",
                     remedy="Wait for the feed's next round, or have the vault's admin name another feed (setAsset).",
                 )
-        amount = raw_from_usd_floor(value_usd, snapshot.token(sell).decimals, snapshot.price(sell))
+        amount = snapshot.raw_worth(sell, value_usd)
         if sell != cash:
             amount = min(amount, left[sell])
             left[sell] -= amount

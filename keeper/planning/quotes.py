@@ -10,7 +10,6 @@ from itertools import product
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
-from keeper.domain.units import raw_from_usd_floor
 from keeper.planning.netting import Trade
 from keeper.planning.shared_pools import shared_hops
 from keeper.planning.split import ladder
@@ -97,7 +96,7 @@ def single_hops(need: Need, snapshot: MarketSnapshot) -> Iterator[tuple[Route, i
     for other in (snapshot.debt_token.symbol, HUB):
         if other == need.symbol or need.symbol == HUB:
             continue
-        spent = raw_from_usd_floor(need.value_usd, snapshot.token(other).decimals, snapshot.price(other))
+        spent = snapshot.raw_worth(other, need.value_usd)
         for fee in snapshot.vault.fee_tiers:
             if need.sold:
                 yield Route((need.symbol, other), (fee,)), need.amount
@@ -109,6 +108,6 @@ def between(needs: Sequence[Need], snapshot: MarketSnapshot) -> Iterator[tuple[R
     """Both ways between the debt asset and WETH, with all that is traded."""
     total = math.fsum(need.value_usd for need in needs)
     for sell, buy in ((HUB, snapshot.debt_token.symbol), (snapshot.debt_token.symbol, HUB)):
-        amount = raw_from_usd_floor(total, snapshot.token(sell).decimals, snapshot.price(sell))
+        amount = snapshot.raw_worth(sell, total)
         for fee in snapshot.vault.fee_tiers:
             yield Route((sell, buy), (fee,)), amount

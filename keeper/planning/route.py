@@ -14,7 +14,6 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.policy import Policy
-from keeper.domain.units import usd
 from keeper.planning.candidates import CandidatePlan, expected_state
 from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
@@ -148,5 +147,5 @@ def _cost(candidate: CandidatePlan, context: PlanningContext) -> Cost:
         gas=gas + usd_of_wei(published_wei(candidate.steps, snapshot), snapshot, symbol),
         fees=math.fsum(fill.fees_usd for fill in candidate.fills),
         slippage=math.fsum(max(0.0, fill.impact_usd) for fill in candidate.fills),
-        flash=usd(candidate.premium, snapshot.debt_token.decimals, snapshot.feeds[0].price),
+        flash=snapshot.value_usd(context.cash, candidate.premium),
     )
