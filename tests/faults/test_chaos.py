@@ -12,7 +12,7 @@ from tests.faults.kill_scenarios import KILL_SCENARIOS
 
 pytestmark = pytest.mark.slow
 
-TIMES = 2
+TIMES = 1
 """Minimum number of kills at every failpoint."""
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = min(SQLITES // 2, 100)
 TIMES = 1
-"""Minimum number of kills at every failpoint. The run on SQLite is faster and has more of both."""
+"""Minimum number of kills at every failpoint. The run on SQLite is faster and has more kills."""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.faults.fixtures import Stage, Trial
 
 pytestmark = pytest.mark.slow
 
-REORGS = int(os.environ.get("KEEPER_REORGS", "40"))
+REORGS = int(os.environ.get("KEEPER_REORGS", "20"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
 PER_STORY = 20
 DEEPEST = 5
