@@ -72,7 +72,7 @@ def require_within_limits(expected: PostState, context: PlanningContext) -> None
     caps = {asset.symbol: asset.max_weight_bps / BPS for asset in context.snapshot.vault.assets}
     weights = zip(context.snapshot.risk_symbols, expected.weights, strict=True)
     capped = [("leverage", expected.leverage, vault.max_leverage / WAD)]
-    capped += [(f"weight of {symbol}", weight, caps[symbol]) for symbol, weight in weights]
+    capped += [(f"weight of {symbol}", weight, caps.get(symbol, 0.0)) for symbol, weight in weights]
     for name, value, cap in capped:
         if value > cap * (1.0 + NOISE):
             _refuse_end(f"a {name} of {value:.3f}, and the vault's cap is {cap:g}")
