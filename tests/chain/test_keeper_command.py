@@ -59,7 +59,7 @@ def test_the_json_object_has_every_promised_key(keeper: Run) -> None:
     assert {"number", "hash", "timestamp"} <= set(answer["block"])
     assert {"symbol", "price_usd", "price_age_s", "volatility", "weight", "target_weight", "risk_share",
             "target_risk_share", "budget"} <= set(answer["assets"][0])  # fmt: skip
-    assert {"ewma", "implied", "blended"} == set(answer["assets"][0]["volatility"])
+    assert {"historical", "implied", "blended"} == set(answer["assets"][0]["volatility"])
     assert {"name", "value", "limit", "passed", "urgency"} <= set(answer["gates"][0])
     assert {"gas", "fees", "slippage", "flash"} <= set(answer["plan"]["cost_usd"])
     assert {"success", "revert", "gas", "nav_usd", "leverage", "health_factor", "weights"} <= set(
@@ -207,7 +207,7 @@ def test_an_outage_of_the_option_market_does_not_raise_leverage(
 
     before = keeper("rebalance", "--execute", "--json").json()
     implied = {asset["symbol"]: asset["volatility"] for asset in before["assets"]}
-    assert implied["WETH"]["implied"] > implied["WETH"]["ewma"]
+    assert implied["WETH"]["implied"] > implied["WETH"]["historical"]
     monkeypatch.setenv("KEEPER_DERIBIT_URL", "http://127.0.0.1:9")
     assert leverage() <= before["target_leverage"] * 1.001
 
