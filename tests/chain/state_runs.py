@@ -15,7 +15,7 @@ from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import WAD
+from keeper.domain.units import SECONDS_PER_YEAR, WAD
 from keeper.planning.gas import CALL, gas_of
 from keeper.planning.min_health_factor import EMERGENCY_WITH_FLASH_LOAN
 from keeper.planning.netting import netting
@@ -27,7 +27,7 @@ from tests.chain.least_lending import least_lending_usd
 from tests.chain.least_swaps import least_swaps_usd
 from tests.chain.naive import Ask, Naive, naive
 from tests.chain.random_states import State, draw
-from tests.chain.state_scene import Execution, Stage
+from tests.chain.state_scene import MINED_AFTER_S, Execution, Stage
 from tests.factories import a_decision_policy, a_policy, a_size_policy
 
 POLICY = a_policy(size=a_size_policy(max_leverage=2.5), decision=a_decision_policy(trade_cost_bps=60))
@@ -136,6 +136,7 @@ def _costs(
     return Costs(
         plan=portfolio(before).nav_usd
         - portfolio(after).nav_usd
+        + _earned_usd(before)
         + gas_of(plan.steps, plan.flash_amount) * per_gas,
         naive=one_route,
         direct=one_pool,
@@ -145,6 +146,16 @@ def _costs(
         without=least_loss(found, changes, cash) + least_gas(before, after) * per_gas,
         swaps=sum(step.route is not None for step in plan.steps),
     )
+
+
+def _earned_usd(snapshot: MarketSnapshot) -> float:
+    """Interest on all collateral until a plan is mined. It is no gain of the plan, and much where a reserve is lent
+    out."""
+    a_year = math.fsum(
+        reserve.supply_rate * snapshot.value_usd(holding.symbol, holding.supplied)
+        for reserve, holding in zip(snapshot.reserves, snapshot.holdings, strict=True)
+    )
+    return a_year * MINED_AFTER_S / SECONDS_PER_YEAR
 
 
 def _lending_usd(plan: RebalancePlan, snapshot: MarketSnapshot, per_gas: float) -> float:
