@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
-from keeper.domain.errors import InvalidCovariance, NoEstimate, SolverFailed
+from keeper.domain.errors import InvalidBudgets, InvalidCovariance, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.model import RiskModel, TargetPortfolio
@@ -64,16 +64,16 @@ def price_bars(
 def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessment:
     """Estimate, size and decide.
 
-    Without an estimate nothing is decided (NoEstimate, InvalidCovariance, SolverFailed). The exception is an emergency:
-    to deleverage needs no estimate, so the fallback model takes its place when the health factor is below the act level
-    or a person requests a deleveraging.
+    Without an estimate nothing is decided (NoEstimate, InvalidCovariance, InvalidBudgets, SolverFailed). The exception
+    is an emergency: to deleverage needs no estimate, so the fallback model takes its place when the health factor is
+    below the act level or a person requests a deleveraging.
     """
     snapshot = observation.snapshot
     policy, tightened = tighten(policy, snapshot.vault)
     try:
         model = estimate(Evidence(snapshot.block.timestamp, bars, observation.implied), policy)
         target = size(model, observation, policy)
-    except (NoEstimate, InvalidCovariance, SolverFailed) as error:
+    except (NoEstimate, InvalidCovariance, InvalidBudgets, SolverFailed) as error:
         unsafe = observation.held.health_factor < policy.decision.act_health_factor
         if not unsafe and observation.deleverage_request is None:
             raise

@@ -93,7 +93,7 @@ class InvalidCovariance(BadInput):
 
 
 class InvalidBudgets(BadInput):
-    """Risk budgets are not positive, or do not match the assets."""
+    """Risk budgets are not positive, do not match the assets, or one is too small to be told from rounding."""
 
 
 class RecordNotFound(BadInput):

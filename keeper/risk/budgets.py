@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keeper.domain.errors import SolverFailed
+from keeper.domain.errors import InvalidBudgets, SolverFailed
 from keeper.risk.inputs import checked_inputs, no_solution
 
 TOLERANCE = 1e-10
@@ -173,14 +173,19 @@ def _refined(objective: RiskBudgetObjective, x: NDArray[np.float64]) -> NDArray[
 
 
 def _require_solved(objective: RiskBudgetObjective, x: NDArray[np.float64], names: Sequence[str]) -> None:
-    """Raises InvalidCovariance where rounding hides the shares of risk, SolverFailed where x misses them."""
+    """Raises InvalidCovariance where the assets' hedges hide the shares of risk in rounding, InvalidBudgets where only
+    a small budget does, SolverFailed where x misses the budgets."""
     correlation, b = objective.matrix, objective.budgets
     gap = objective.gap(x)
     unsigned = x * (np.abs(correlation) @ x)
     variance = max(float(x @ correlation @ x), TINY)
-    floor = 2.0 * EPSILON * len(names) * float((unsigned / b).max()) / variance
-    if floor > MAX_ROUNDING_FLOOR:
+    rounding = 2.0 * EPSILON * len(names) * unsigned / variance
+    # Equal budgets would not help either.
+    if len(names) * float(rounding.max()) > MAX_ROUNDING_FLOOR:
         raise no_solution(unsigned, names)
+    floor = float((rounding / b).max())
+    if floor > MAX_ROUNDING_FLOOR:
+        raise _too_small(b, rounding, names)
     if not gap <= max(TOLERANCE, floor):
         contributions = x * (correlation @ x)
         worst = int(np.abs(contributions / (b * contributions.sum()) - 1.0).argmax())
@@ -188,3 +193,14 @@ def _require_solved(objective: RiskBudgetObjective, x: NDArray[np.float64], name
             f"risk budgets solved to {gap:.3g} only, not {TOLERANCE:g}: {names[worst]} is furthest off",
             remedy="Report this covariance; nothing was traded on it.",
         )
+
+
+def _too_small(b: NDArray[np.float64], rounding: NDArray[np.float64], names: Sequence[str]) -> InvalidBudgets:
+    """The error for the budget (of n, sum 1) that is smallest against the ``rounding`` of its share of risk."""
+    place = int((rounding / b).argmax())
+    return InvalidBudgets(
+        f"the risk budget of {names[place]} is {b[place]:.3g} of all: with this covariance rounding alone moves its "
+        f"share of risk by {rounding[place] / b[place]:.2g} of that",
+        remedy=f"Give {names[place]} at least {rounding[place] / MAX_ROUNDING_FLOOR:.1g} of all budgets, or leave it "
+        "out of the assets.",
+    )

@@ -113,3 +113,32 @@ def test_an_asymmetry_of_rounding_is_averaged() -> None:
     np.testing.assert_allclose(
         risk_parity(sigma, np.ones(3)), risk_parity((sigma + sigma.T) / 2, np.ones(3)), rtol=1e-14
     )
+
+
+# ------------------------------------------------------------ small budgets
+
+
+@pytest.mark.parametrize("budget", [1e-12, 1e-15, 1e-20])
+def test_a_budget_too_small_for_a_sound_covariance_is_blamed_itself(budget: float) -> None:
+    # The second asset falls when the others rise, so its small share of risk is a difference of large terms.
+    sigma = covariance([0.5, 0.6, 0.7], [[1, -0.5, 0.3], [-0.5, 1, -0.3], [0.3, -0.3, 1]])
+    with pytest.raises(InvalidBudgets, match=r"the risk budget of WETH is .* of all") as error:
+        risk_parity(sigma, [0.5, budget, 0.5], NAMES)
+    assert "Give WETH at least" in error.value.remedy
+
+
+def test_small_budgets_of_assets_that_fall_together_are_solved() -> None:
+    sigma = covariance([0.5, 0.6, 0.7], [[1, 0.5, 0.3], [0.5, 1, 0.3], [0.3, 0.3, 1]])
+    budgets = np.array([0.5, 1e-12, 0.5])
+    weights = risk_parity(sigma, budgets, NAMES)
+    shares = weights * (sigma @ weights) / (weights @ sigma @ weights)
+    np.testing.assert_allclose(budgets / budgets.sum(), shares, rtol=1e-10)
+
+
+def test_a_small_budget_on_a_condition_of_1e12_is_blamed_and_an_equal_one_is_solved() -> None:
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))
+    sigma = rotation @ np.diag(np.geomspace(1, 1e-12, 6)) @ rotation.T
+    sigma = (sigma + sigma.T) / 2
+    risk_parity(sigma, np.ones(6))
+    with pytest.raises(InvalidBudgets, match="the risk budget of asset 0 is 2e-07 of all"):
+        risk_parity(sigma, [1e-6, 1, 1, 1, 1, 1])
