@@ -49,7 +49,6 @@ class EstimatePolicy:
     volatility_floor: float
     implied_max_age_s: int
     implied_decay_s: int
-    implied_ratio_min: float
     implied_ratio_max: float
     volatility: str
     correlation: str

@@ -1,4 +1,4 @@
-"""Implied volatility blended into historical. A doubtful reading can only raise the result."""
+"""Implied volatility blended into historical. It can only raise the result, because it is a single source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ BLENDS: Mapping[str, BlendFormula] = {"variance": in_variance, "log": in_logs}
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """One asset's annualised volatility. ``weight`` is the share of implied volatility that it contains."""
+    """One asset's annualised volatility. ``weight`` is the share of implied volatility that it contains, 0 where that
+    would lower it."""
 
     volatility: float
     implied: float | None
@@ -63,11 +64,11 @@ class BlendInputs:
 
 
 def blends(inputs: BlendInputs) -> tuple[Blend, ...]:
-    """A blend per asset, in the order given.
+    """A blend per asset, in the order given, none below its historical volatility.
 
-    An asset with options: the blend that the policy names. One without borrows the ratio of its most
-    correlated asset whose implied volatility is in use: ``s_hist (s_ref / s_ref,hist)^rho``. Raises
-    InvalidSetting.
+    An asset with options: the blend that the policy names. One without borrows the largest ratio
+    ``(s_ref / s_ref,hist)^rho`` of those whose implied volatility raises them. A further reading thus never
+    lowers any volatility. Raises InvalidSetting.
     """
     if inputs.policy.implied_blend not in BLENDS:
         raise InvalidSetting(
@@ -130,20 +131,17 @@ def _own(inputs: BlendInputs, index: int) -> Blend:
 
     weight = decayed_weight(asset.implied_weight, age, policy)
     ratio = implied / historical
-    is_believable = policy.implied_ratio_min <= ratio <= policy.implied_ratio_max
     used = min(implied, policy.implied_ratio_max * historical)
     volatility = BLENDS[policy.implied_blend](historical, used, weight)
     source = f"{reading.underlying} implied {implied:.1%} ({reading.source})"
-    if age <= policy.implied_max_age_s and is_believable:
+    if weight == 0.0 or volatility <= historical:
+        return replace(_historical_only(inputs, index, f"{source} does not raise it"), implied=implied)
+    if used < implied:
+        provenance = f"{weight:.0%} {source}, which is {ratio:.2f} times {inputs.label}, and {inputs.label}"
+    elif age > policy.implied_max_age_s:
+        provenance = f"{weight:.0%} {source}, which is {age} s old, and {inputs.label}"
+    else:
         provenance = f"{weight:.0%} {source}, {1 - weight:.0%} {inputs.label}"
-        return Blend(volatility=volatility, implied=implied, weight=weight, provenance=provenance)
-
-    # A doubtful reading may raise the estimate, never lower it.
-    doubt = f"{age} s old" if is_believable else f"{ratio:.2f} times {inputs.label}"
-    if volatility <= historical:
-        lowers = _historical_only(inputs, index, f"{source} is {doubt} and would lower it")
-        return replace(lowers, implied=implied)
-    provenance = f"{weight:.0%} {source}, which is {doubt}, and {inputs.label}"
     return Blend(volatility=volatility, implied=implied, weight=weight, provenance=provenance)
 
 
@@ -157,14 +155,17 @@ def _historical_only(inputs: BlendInputs, index: int, why: str) -> Blend:
 
 
 def _borrowed(inputs: BlendInputs, index: int, references: Mapping[int, Blend]) -> Blend:
-    """The blend of an asset without options; ``references`` are the blends in which implied volatility is in use."""
+    """The blend of an asset without options; ``references`` are the blends that implied volatility raises."""
     if not references:
-        return _historical_only(inputs, index, "no asset with options to borrow a ratio from")
-    correlation, historical = inputs.correlation, inputs.historical
-    reference = max(references, key=lambda other: correlation[index, other])
+        return _historical_only(inputs, index, "implied volatility raises no asset with options")
+    historical = inputs.historical
     # A negative correlation of returns does not mean that the volatilities move against each other.
-    rho = max(0.0, float(correlation[index, reference]))
-    factor = (references[reference].volatility / historical[reference]) ** rho
+    rhos = {other: max(0.0, float(inputs.correlation[index, other])) for other in references}
+    factors = {
+        other: (references[other].volatility / historical[other]) ** rhos[other] for other in references
+    }
+    reference = max(factors, key=factors.__getitem__)
+    factor, rho = factors[reference], rhos[reference]
     symbol = inputs.assets[reference].symbol
     return Blend(
         volatility=historical[index] * factor,

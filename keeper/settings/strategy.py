@@ -42,7 +42,7 @@ class AssetTable(Table):
         "correlated asset that has one",
     )
     implied_weight: Annotated[float, Field(ge=0, le=1)] = 0.25
-    """weight of implied volatility in the blend with historical volatility"""
+    """weight of implied volatility in the blend with historical volatility, which it can only raise"""
     trade_cost_bps: Bps | None = Field(default=None, examples=[60])
     """assumed cost of a trade before it is quoted; default: decision.trade_cost_bps"""
 
@@ -84,10 +84,8 @@ class EstimateTable(Table):
     """age beyond which implied volatility is stale"""
     implied_decay_s: Seconds = 86400
     """time over which stale implied volatility loses its weight"""
-    implied_ratio_min: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """lowest plausible implied / historical volatility; a lower one can only raise the estimate"""
     implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = 3.0
-    """highest plausible implied / historical volatility; a higher one can only raise the estimate"""
+    """highest plausible implied / historical volatility; a higher one counts as this one"""
 
     @model_validator(mode="after")
     def _enough_history(self) -> EstimateTable:

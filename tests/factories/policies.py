@@ -36,7 +36,6 @@ def an_estimate_policy(**changes: Any) -> EstimatePolicy:
         volatility_floor=0.05,
         implied_max_age_s=3 * HOUR,
         implied_decay_s=DAY,
-        implied_ratio_min=0.5,
         implied_ratio_max=3.0,
         volatility="ewma",
         correlation="ewma",
