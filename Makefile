@@ -47,9 +47,9 @@ mutate: .venv/.ready ## change the core in MUTANTS=60 places (0: all), one at a 
 faults: .venv/.ready ## list the tests of each fault in docs/faults.md
 	@$(PY) -m tests.tools.faults_page
 
-tables: $(READY) ## what tests measure and docs/ quotes: gas, trading costs, the price gate, an emergency (TESTS=file for one)
+tables: $(READY) ## what tests measure and docs/ quotes: gas, trading costs, the price gate, slow feeds, an emergency (TESTS=file for one)
 	@$(PY) -m pytest -q --tables $(if $(TESTS),$(TESTS),tests/chain/test_vault_gas.py tests/chain/test_cost_curve_on_chain.py \
-	  tests/oracle/test_real_rounds.py tests/faults/test_emergency.py)
+	  tests/oracle/test_real_rounds.py tests/risk/test_slow_feeds.py tests/faults/test_emergency.py)
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q

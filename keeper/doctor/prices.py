@@ -21,6 +21,7 @@ from keeper.journal.store import Journal
 from keeper.oracle.memory import updated_memory
 from keeper.oracle.price_gate import judged, usable_prices
 from keeper.oracle.twap import twap_opinions
+from keeper.risk.coverage import slow_feeds
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
 
@@ -105,6 +106,13 @@ def history(context: DoctorContext) -> Diagnosis:
             detail,
             Untrusted,
             remedy="Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
+        )
+    slow = slow_feeds(bars)
+    if slow:
+        shares = ", ".join(f"{symbol} in {share:.0%}" for symbol, share in slow.items())
+        detail += (
+            f"; new prices of the last 7 days' bars: {shares}. These feeds are slow, so correlations come from "
+            "overlapping moves"
         )
     return ok(detail)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import EstimatePolicy
 from keeper.risk import ewma
+from keeper.risk.asynchronous import comoments
 
 MIN_EIGENVALUE = 1e-8
 """Of the result. Far above rounding, and too small to change a correlation visibly."""
@@ -35,17 +36,33 @@ def correlation(returns: NDArray[np.float64], policy: EstimatePolicy) -> NDArray
 def weighted_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation (n, n), about a zero mean, of returns (T, n) without gaps; ``w`` weighs the last of them.
 
-    Positive definite, unit diagonal. An asset that never moved is uncorrelated with all others.
+    Prices need not be published at the same time: ``sample_correlation``. Positive definite, unit diagonal. An asset
+    that never moved is uncorrelated with all others.
     """
-    return positive_definite(_gram(_standardised(returns, w), w))
+    return positive_definite(sample_correlation(returns, w))
 
 
 def shrunk_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same, moved towards constant correlation by the intensity of Ledoit and Wolf (2004)."""
-    unit = _standardised(returns, w)
-    sample = _gram(unit, w)
-    intensity = shrinkage(unit, w, sample)
+    sample = sample_correlation(returns, w)
+    intensity = shrinkage(_standardised(returns, w), w, sample)
     return positive_definite((1.0 - intensity) * sample + intensity * constant_correlation(sample))
+
+
+def sample_correlation(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation (n, n) of the moves whose times overlap, symmetric, unit diagonal; ``w`` weighs the last returns.
+
+    Few moves say little about the present. So where a price stood still in a part of the weighted bars, that part of
+    the way to the correlation of the whole history is gone, but only upwards.
+    """
+    recent = returns[-w.size :]
+    correlations = _overlapping(recent, w)
+    still = w @ (recent == 0.0)
+    if not still.any():
+        return correlations
+    whole = _overlapping(returns, np.full(len(returns), 1.0 / len(returns)))
+    slower = np.maximum(still[:, None], still)
+    return np.asarray(correlations + slower * np.maximum(whole - correlations, 0.0))
 
 
 def _ewma(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:
@@ -132,8 +149,7 @@ def _standardised(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArr
     return np.asarray(recent / np.sqrt(np.where(variance > 0.0, variance, 1.0)))
 
 
-def _gram(standardised: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    gram = (standardised * w[:, None]).T @ standardised
-    correlation = np.clip(0.5 * (gram + gram.T), -1.0, 1.0)
+def _overlapping(returns: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    correlation = np.clip(comoments(_standardised(returns, w), w), -1.0, 1.0)
     np.fill_diagonal(correlation, 1.0)
     return np.asarray(correlation, dtype=np.float64)

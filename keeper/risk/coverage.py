@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.evidence import PriceBars
+from keeper.risk.ewma import SECONDS_PER_DAY
 from keeper.risk.returns import log_returns
+
+RECENT_DAYS = 7
+SLOW_SHARE = 0.5
+"""A feed that publishes in fewer of the bars hides common moves from products of the same bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,18 @@ def coverage(from_rounds: PriceBars, merged: PriceBars) -> tuple[Coverage, ...]:
 def returns_together(bars: PriceBars) -> int:
     """Number of bars at which every asset has a return. Correlations are estimated from these."""
     return int(np.isfinite(log_returns(bars.closes)).all(axis=1).sum())
+
+
+def slow_feeds(bars: PriceBars) -> dict[str, float]:
+    """By symbol the part of the last 7 days' bars with a new price, for assets with a new price in less than half of
+    them."""
+    returns = log_returns(bars.closes[-(RECENT_DAYS * SECONDS_PER_DAY // bars.bar_seconds) - 1 :])
+    if not len(returns):
+        return {}
+    shares = (np.isfinite(returns) & (returns != 0.0)).mean(axis=0)
+    return {
+        symbol: float(share) for symbol, share in zip(bars.symbols, shares, strict=True) if share < SLOW_SHARE
+    }
 
 
 def is_enough(coverages: Sequence[Coverage], together: int, min_bars: int) -> bool:

@@ -20,17 +20,18 @@ from keeper.risk.volatility import volatilities
 def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
 
-    D: volatilities by the policy's estimator, blended with implied volatility, not under the floor. R: correlation
-    by the policy's estimator, of the bars that every asset has. A year has 365 days. Raises NoEstimate naming the
-    asset with too few bars, and InvalidSetting.
+    D: volatilities by the policy's estimator, raised by implied volatility, not under the floor. R: correlation by the
+    policy's estimator, over the time in which every asset has prices. A year has 365 days. Raises NoEstimate naming
+    the asset with too few bars, and InvalidSetting.
     """
     bars = evidence.bars
     assets = tuple(_asset(policy, symbol) for symbol in bars.symbols)
     returns = log_returns(bars.closes)
     counts = np.isfinite(returns).sum(axis=0)
     _require_bars(bars, counts, policy.estimate)
+    _require_common_bars(bars, returns, policy.estimate)
 
-    correlations = correlation(_complete(bars, returns, policy.estimate), policy.estimate)
+    correlations = correlation(_common(bars.closes), policy.estimate)
     historical = volatilities(bars.closes, policy.estimate).tolist()
     blended = blends(
         BlendInputs(
@@ -104,17 +105,28 @@ def _require_bars(bars: PriceBars, counts: NDArray[np.int64], policy: EstimatePo
             )
 
 
-def _complete(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    # Only bars that every asset has: pairwise samples need not give a positive definite matrix.
-    complete = returns[np.isfinite(returns).all(axis=1)]
-    if complete.shape[0] < policy.min_bars:
+def _require_common_bars(bars: PriceBars, returns: NDArray[np.float64], policy: EstimatePolicy) -> None:
+    common = int(np.isfinite(returns).all(axis=1).sum())
+    if common < policy.min_bars:
         scarcest = bars.symbols[int(np.isfinite(returns).sum(axis=0).argmin())]
         raise NoEstimate(
-            f"{complete.shape[0]} returns of {bars.bar_seconds} s are common to {', '.join(bars.symbols)} "
+            f"{common} returns of {bars.bar_seconds} s are common to {', '.join(bars.symbols)} "
             f"({scarcest} has fewest), fewer than estimate.min_bars = {policy.min_bars}",
             remedy=f"Wait until the feeds have more common rounds, or leave {scarcest} out of the assets.",
         )
-    return complete
+
+
+def _common(closes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log returns (T, n) without gaps, from the first to the last bar that every asset has. A price that is missing
+    between them is one that was not published: its next move began at the last one known."""
+    known = np.isfinite(closes)
+    if not known.all():
+        common = np.flatnonzero(known.all(axis=1))
+        span = slice(int(common[0]), int(common[-1]) + 1)
+        places = np.where(known[span], np.arange(span.stop - span.start)[:, None], 0)
+        closes = np.take_along_axis(closes[span], np.maximum.accumulate(places, axis=0), axis=0)
+    # Sums over an array in another memory order can differ in the last bit, and a replay compares bits.
+    return np.ascontiguousarray(log_returns(closes))
 
 
 def _provenance(blend: Blend, policy: EstimatePolicy, *, count: int, expected: int) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keeper.domain.evidence import PriceBars
 from keeper.domain.prices import Candle
 from keeper.risk.bars import candles_on_grid, with_earlier_candles
-from keeper.risk.coverage import coverage, is_enough, returns_together
+from keeper.risk.coverage import coverage, is_enough, returns_together, slow_feeds
 
 HOUR = 3_600
 NAN = math.nan
@@ -117,3 +117,22 @@ def test_enough_is_what_the_estimate_takes() -> None:
     assert ([one.returns for one in found], together) == ([2, 2], 1)
     assert is_enough(found, together, 1)
     assert not is_enough(found, together, 2)
+
+
+# ---------------------------------------------------------------- slow feeds
+
+
+def test_a_feed_with_new_prices_in_less_than_half_of_the_bars_is_slow() -> None:
+    slow = [10.0, 10.0, 10.0, 11.0, 11.0]
+    prompt = [10.0, 11.0, 11.0, 12.0, 12.0]
+    assert slow_feeds(bars(slow, prompt)) == {"LINK": 0.25}
+
+
+def test_a_missing_bar_is_not_a_new_price() -> None:
+    assert slow_feeds(bars([10.0, 11.0, NAN, 12.0, 13.0, NAN])) == {"LINK": 0.4}
+
+
+def test_only_the_last_seven_days_tell_whether_a_feed_is_slow() -> None:
+    earlier, week = [float(n) for n in range(1, 50)], [50.0] * 168
+    assert slow_feeds(bars([*earlier, *week])) == {"LINK": pytest.approx(1 / 168)}
+    assert slow_feeds(bars([10.0])) == {}
