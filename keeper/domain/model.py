@@ -27,15 +27,15 @@ class AssetRisk:
 class RiskModel:
     """Annualised covariance forecast made at ``as_of``; ``covariance`` is row-major (n, n).
 
-    ``worst_loss`` is the largest loss, as a positive fraction, of an equal-weight portfolio held for the policy's time
-    to act anywhere in the history.
+    ``worst_losses`` are losses per asset over the policy's time to act, each at one time in the history, as fractions:
+    those of which any portfolio's largest loss is one (keeper.risk.worst_losses).
     """
 
     as_of: int
     symbols: tuple[str, ...]
     covariance: tuple[tuple[float, ...], ...]
     assets: tuple[AssetRisk, ...]
-    worst_loss: float
+    worst_losses: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ seconds. docs/settings.md describes each number.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.urgency import Urgency
@@ -60,10 +60,17 @@ class EstimatePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named joint loss of the collateral, as a fraction."""
+    """A named joint loss of the collateral, as fractions: ``losses`` of the assets named there, ``loss`` of all
+    others."""
 
     name: str
     loss: float
+    losses: tuple[tuple[str, float], ...] = ()
+
+    def of(self, symbols: Sequence[str]) -> tuple[float, ...]:
+        """What each asset loses."""
+        named = dict(self.losses)
+        return tuple(named.get(symbol, self.loss) for symbol in symbols)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from keeper.risk.correlation import correlation
 from keeper.risk.implied import Blend, BlendInputs, blends
 from keeper.risk.returns import log_returns
 from keeper.risk.volatility import volatilities
+from keeper.risk.worst_losses import worst_losses
 
 
 def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
@@ -63,26 +62,8 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
             )
             for symbol, count, past, blend in zip(bars.symbols, counts, historical, blended, strict=True)
         ),
-        worst_loss=worst_loss(bars, policy.size.time_to_act_s),
+        worst_losses=worst_losses(bars, policy.size.time_to_act_s),
     )
-
-
-def worst_loss(bars: PriceBars, hold_s: int) -> float:
-    """Largest loss of an equal-weight portfolio over ``hold_s`` seconds from any bar, as a positive fraction; 0 if it
-    never lost.
-
-    Each hold counts the assets with a price at both its ends. A history shorter than the hold counts as one hold.
-    """
-    hold = max(1, math.ceil(hold_s / bars.bar_seconds))
-    if bars.closes.shape[0] <= hold:
-        hold = bars.closes.shape[0] - 1
-    growth = bars.closes[hold:] / bars.closes[:-hold] if hold > 0 else np.empty((0, len(bars.symbols)))
-    known = np.isfinite(growth)
-    held = known.sum(axis=1)
-    if not np.any(held):
-        return 0.0
-    totals = np.where(known, growth, 0.0).sum(axis=1)
-    return max(0.0, 1.0 - float((totals[held > 0] / held[held > 0]).min()))
 
 
 def _asset(policy: Policy, symbol: str) -> AssetPolicy:

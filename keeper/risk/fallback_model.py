@@ -11,7 +11,7 @@ VOLATILITY = 2.0
 CORRELATION = 0.95
 """Assets fall together in a crash, and a complete correlation would make the matrix singular."""
 WORST_LOSS = 0.5
-"""Loss within the time to act. Major tokens lost this much on 12 March 2020."""
+"""Loss of every asset within the time to act. Major tokens lost this much on 12 March 2020."""
 
 
 def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
@@ -36,5 +36,5 @@ def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
             )
             for symbol in symbols
         ),
-        worst_loss=WORST_LOSS,
+        worst_losses=((WORST_LOSS,) * len(symbols),),
     )

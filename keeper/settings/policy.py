@@ -82,7 +82,10 @@ def settings_hash(settings: Settings) -> str:
 def _size(table: SizeTable) -> SizePolicy:
     return SizePolicy(
         **table.model_dump(exclude={"scenarios", "groups"}),
-        scenarios=tuple(Scenario(**scenario.model_dump()) for scenario in table.scenarios),
+        scenarios=tuple(
+            Scenario(scenario.name, scenario.loss, tuple(scenario.losses.items()))
+            for scenario in table.scenarios
+        ),
         groups=tuple(AssetGroup(**group.model_dump()) for group in table.groups),
     )
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Loss = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 HealthFactor = Annotated[float, Field(gt=1, le=10, allow_inf_nan=False)]
 Seconds = Annotated[int, Field(ge=1)]
 HalfLife = Annotated[float, Field(gt=0, le=365)]

@@ -17,6 +17,7 @@ from keeper.settings.setting_types import (
     Fraction,
     HalfLife,
     HealthFactor,
+    Loss,
     PositiveFraction,
     Seconds,
     Table,
@@ -101,8 +102,10 @@ class ScenarioTable(Table):
 
     name: str = Field(min_length=1)
     """name on the screen"""
-    loss: Annotated[float, Field(gt=0, lt=1)]
-    """fraction of the collateral's value lost at once"""
+    loss: Loss
+    """fraction of its value that every asset loses at once, but those in losses"""
+    losses: dict[str, Loss] = Field(default={})
+    """losses of single assets, by symbol; an asset that is not named loses loss"""
 
 
 class GroupTable(Table):
@@ -143,7 +146,11 @@ class SizeTable(Table):
     """highest utilisation of the debt reserve after our own borrowing"""
     market_share: PositiveFraction = 0.10
     """largest part of a reserve's free liquidity or cap that we take"""
-    scenarios: tuple[ScenarioTable, ...] = (ScenarioTable(name="12 March 2020, one day", loss=0.50),)
+    scenarios: tuple[ScenarioTable, ...] = (
+        ScenarioTable(
+            name="12 March 2020, one day", loss=0.53, losses={"WBTC": 0.47, "WETH": 0.48, "LINK": 0.53}
+        ),
+    )
     """named joint losses of the collateral that the vault must survive"""
     groups: tuple[GroupTable, ...] = Field(
         default=(), examples=[GroupTable(name="defi", symbols=("LINK", "UNI"), max_share=0.5)]

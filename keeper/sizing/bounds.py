@@ -7,6 +7,7 @@ debt ``L - 1 + B`` NAVs. A limit that depends on the vault's size is inf for an 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
@@ -27,8 +28,17 @@ class Basis:
     nav_usd: float
     unit_weights: tuple[float, ...]
     unit_volatility: float
-    liquidation_threshold: float
+    liquidation_thresholds: tuple[float, ...]
     ltv: float
+
+    @property
+    def liquidation_threshold(self) -> float:
+        return self.threshold_after((0.0,) * len(self.unit_weights))
+
+    def threshold_after(self, losses: Sequence[float]) -> float:
+        """Part of the present collateral that counts in the health factor after each asset lost this fraction."""
+        assets = zip(self.unit_weights, self.liquidation_thresholds, losses, strict=True)
+        return math.fsum(weight * threshold * (1.0 - min(loss, 1.0)) for weight, threshold, loss in assets)
 
     @property
     def size(self) -> SizePolicy:
@@ -62,11 +72,9 @@ def all_bounds(basis: Basis) -> tuple[Bound, ...]:
 # ------------------------------------------------------------------ formulas
 
 
-def leverage_at_health_factor(
-    floor: float, threshold: float, buffer: float = 0.0, loss: float = 0.0
-) -> float:
-    """``L <= h (1 - B) / (h - (1 - q) LT)``: health factor ``h`` after the loss ``q`` of collateral."""
-    return floor * max(0.0, 1.0 - buffer) / (floor - (1.0 - min(loss, 1.0)) * threshold)
+def leverage_at_health_factor(floor: float, threshold: float, buffer: float = 0.0) -> float:
+    """``L <= h (1 - B) / (h - LT)``: health factor ``h``."""
+    return floor * max(0.0, 1.0 - buffer) / (floor - threshold)
 
 
 def health_factor_at(leverage: float, threshold: float, buffer: float = 0.0) -> float:
@@ -118,23 +126,24 @@ def health_factor(basis: Basis) -> Bound:
 
 
 def stress(basis: Basis) -> Bound:
-    """The health factor after the largest of these losses: ``stress_sigmas`` standard deviations over the time to act,
-    the worst in history, and the named scenarios."""
-    size = basis.size
+    """The health factor after the worst of these losses of the target portfolio: ``stress_sigmas`` standard deviations
+    over the time to act, the worst in history, and the named scenarios."""
+    size, symbols = basis.size, basis.model.symbols
     gaussian = size.stress_sigmas * basis.unit_volatility * math.sqrt(size.time_to_act_s / SECONDS_PER_YEAR)
-    losses = [
-        (gaussian, f"{size.stress_sigmas:g} standard deviations in {size.time_to_act_s / 3600:g} h"),
-        (basis.model.worst_loss, "worst in the history"),
-        *((scenario.loss, scenario.name) for scenario in size.scenarios),
+    deviations = f"{size.stress_sigmas:g} standard deviations in {size.time_to_act_s / 3600:g} h"
+    cases = [
+        ((gaussian,) * len(symbols), deviations),
+        *((losses, "worst in the history") for losses in basis.model.worst_losses),
+        *((scenario.of(symbols), scenario.name) for scenario in size.scenarios),
     ]
-    loss, name = max(losses, key=lambda pair: pair[0])
-    limit = leverage_at_health_factor(
-        size.stress_health_factor, basis.liquidation_threshold, size.idle_buffer, loss=loss
+    threshold, losses, name = min(
+        ((basis.threshold_after(losses), losses, name) for losses, name in cases), key=lambda case: case[0]
     )
+    lost = math.fsum(weight * min(loss, 1.0) for weight, loss in zip(basis.unit_weights, losses, strict=True))
     return Bound(
         "stress",
-        limit,
-        f"health factor {size.stress_health_factor:.2f} after losing {min(loss, 1.0):.1%} ({name})",
+        leverage_at_health_factor(size.stress_health_factor, threshold, size.idle_buffer),
+        f"health factor {size.stress_health_factor:.2f} after losing {lost:.1%} ({name})",
     )
 
 

@@ -39,19 +39,17 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
     unit_weights = tuple(unit.tolist())
     unit_volatility = volatility(unit, covariance)
     unqueued = 1.0 - queued_share(snapshot, nav_usd)
-    threshold = float(unit @ [reserve.liquidation_threshold_bps / BPS for reserve in reserves])
-    bounds = all_bounds(
-        Basis(
-            model=model,
-            snapshot=snapshot,
-            policy=policy,
-            nav_usd=nav_usd * unqueued,
-            unit_weights=unit_weights,
-            unit_volatility=unit_volatility,
-            liquidation_threshold=threshold,
-            ltv=float(unit @ [reserve.ltv_bps / BPS for reserve in reserves]),
-        )
+    basis = Basis(
+        model=model,
+        snapshot=snapshot,
+        policy=policy,
+        nav_usd=nav_usd * unqueued,
+        unit_weights=unit_weights,
+        unit_volatility=unit_volatility,
+        liquidation_thresholds=tuple(reserve.liquidation_threshold_bps / BPS for reserve in reserves),
+        ltv=float(unit @ [reserve.ltv_bps / BPS for reserve in reserves]),
     )
+    bounds = all_bounds(basis)
     binding = min(bounds, key=lambda bound: bound.leverage)
     leverage = binding.leverage * unqueued
     return TargetPortfolio(
@@ -63,7 +61,9 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
         unit_volatility=unit_volatility,
         volatility=leverage * unit_volatility,
         leverage=leverage,
-        health_factor=health_factor_at(binding.leverage, threshold, policy.size.idle_buffer),
+        health_factor=health_factor_at(
+            binding.leverage, basis.liquidation_threshold, policy.size.idle_buffer
+        ),
         binding=binding.name,
         bounds=bounds,
         binding_caps=binding_caps,

@@ -72,6 +72,6 @@ def a_model(
             AssetRisk(symbol, 2_879, volatility, None, volatility, 0.0, "EWMA only")
             for symbol, volatility in zip(symbols, volatilities, strict=True)
         ),
-        worst_loss=0.20,
+        worst_losses=((0.20,) * len(symbols),),
     )
     return replace(model, **changes)

@@ -11,7 +11,7 @@ import pytest
 from keeper.domain.errors import InvalidSetting, NoEstimate
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.policy import Policy
-from keeper.risk.estimate import estimate, worst_loss
+from keeper.risk.estimate import estimate
 from keeper.risk.returns import bridged
 from tests.factories import (
     CORRELATION,
@@ -22,7 +22,6 @@ from tests.factories import (
     VOLATILITIES,
     a_policy,
     a_reading,
-    a_size_policy,
     an_estimate_policy,
     an_evidence,
     some_assets,
@@ -195,48 +194,6 @@ def test_a_later_bar_changes_no_earlier_estimate() -> None:
 
 def test_the_same_evidence_gives_the_same_model() -> None:
     assert estimate(an_evidence(), a_policy()) == estimate(an_evidence(), a_policy())
-
-
-# ---------------------------------------------------------------- worst loss
-
-
-def bars_of(*columns: list[float]) -> PriceBars:
-    closes = np.array(columns, dtype=float).T
-    return PriceBars(RISK_SYMBOLS[: len(columns)], HOUR, np.arange(len(closes)) * HOUR, closes)
-
-
-def test_the_worst_hold_is_found_by_hand() -> None:
-    # Two-hour holds: 100→80 with 10→12 (mean 1.0), 90→60 with 10→9 (mean 0.7833), 80→70 with 12→12 (0.9375).
-    bars = bars_of([100, 90, 80, 60, 70], [10, 10, 12, 9, 12])
-    assert pytest.approx(worst_loss(bars, 2 * HOUR)) == 1 - (60 / 90 + 9 / 10) / 2
-
-
-def test_a_rising_market_lost_nothing() -> None:
-    assert worst_loss(bars_of([1, 2, 3, 4]), HOUR) == 0.0
-
-
-def test_a_hold_counts_the_assets_priced_at_both_ends() -> None:
-    assert pytest.approx(worst_loss(bars_of([100, 50], [np.nan, 7]), HOUR)) == 0.5
-
-
-def test_a_history_shorter_than_the_hold_counts_whole() -> None:
-    assert pytest.approx(worst_loss(bars_of([100, 70, 60]), 10 * DAY)) == 0.4
-
-
-@pytest.mark.parametrize("closes", [[100.0], [np.nan, 50.0], [np.nan, np.nan]])
-def test_a_history_without_a_hold_lost_nothing(closes: list[float]) -> None:
-    assert worst_loss(bars_of(closes), HOUR) == 0.0
-
-
-def test_the_model_holds_for_the_time_to_act() -> None:
-    bars = some_bars()
-    model = estimate(without_options(bars), a_policy(size=a_size_policy(time_to_act_s=6 * HOUR)))
-    assert worst_loss(bars, 6 * HOUR) == model.worst_loss
-
-
-def test_a_hold_that_ends_within_a_bar_lasts_to_its_end() -> None:
-    # 90 minutes are two hourly bars: 100 to 60, not 100 to 90.
-    assert worst_loss(bars_of([100, 90, 60]), HOUR + HOUR // 2) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(("common", "is_enough"), [(504, True), (503, False)])

@@ -13,7 +13,7 @@ def test_every_asset_is_wild_all_fall_together_and_half_may_be_lost() -> None:
     covariance = np.array(model.covariance)
     np.testing.assert_array_equal(np.diag(covariance), 4.0)
     np.testing.assert_allclose(covariance[0, 1:], 0.95 * 4.0)
-    assert model.worst_loss == 0.5
+    assert model.worst_losses == ((0.5, 0.5, 0.5),)
     assert {asset.provenance for asset in model.assets} == {"fallback model: no bars"}
 
 

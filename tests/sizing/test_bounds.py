@@ -15,7 +15,12 @@ from keeper.domain.model import Bound
 from keeper.domain.policy import Scenario
 from keeper.domain.portfolio import portfolio
 from keeper.sizing import bounds
-from keeper.sizing.bounds import Basis, borrow_rate, leverage_at_health_factor, utilisation_at_rate
+from keeper.sizing.bounds import (
+    Basis,
+    borrow_rate,
+    leverage_at_health_factor,
+    utilisation_at_rate,
+)
 from tests.factories import (
     DAY,
     a_model,
@@ -45,7 +50,7 @@ def a_basis(snapshot: MarketSnapshot | None = None, **changes: Any) -> Basis:
         nav_usd=portfolio(seen).nav_usd,
         unit_weights=(0.25, 0.25, 0.25, 0.25),
         unit_volatility=0.5,
-        liquidation_threshold=0.8,
+        liquidation_thresholds=(0.8, 0.8, 0.8, 0.8),
         ltv=0.75,
     )
     return replace(basis, **changes)
@@ -84,7 +89,7 @@ def test_the_vaults_health_factor_floor_wins_when_it_is_higher() -> None:
 
 @given(st.floats(1.01, 5), st.floats(0.1, 0.95), st.floats(0, 0.5), st.floats(0, 0.9))
 def test_at_the_bound_the_health_factor_is_the_floor(h: float, lt: float, buffer: float, loss: float) -> None:
-    leverage = leverage_at_health_factor(h, lt, buffer, loss)
+    leverage = leverage_at_health_factor(h, (1 - loss) * lt, buffer)
     debt = leverage - 1 + buffer
     if debt > 1e-9:
         assert leverage * (1 - loss) * lt / debt == pytest.approx(h, rel=1e-5)
@@ -105,9 +110,43 @@ def test_stress_takes_the_standard_deviations_when_they_are_the_worst() -> None:
 
 
 def test_stress_takes_the_worst_of_history_when_it_is_the_worst() -> None:
-    bound = bounds.stress(a_basis(model=a_model(worst_loss=0.5)))
+    bound = bounds.stress(a_basis(model=a_model(worst_losses=((0.5,) * 4,))))
     assert about(1.05 / 0.65, bound)
     assert "50.0% (worst in the history)" in bound.detail
+
+
+def test_a_scenario_may_lose_differently_by_asset_and_the_others_lose_the_same() -> None:
+    # Quarters of LT 0.8 less 10 %, 60 %, and 40 % twice: 0.8 · (1 - 0.375) = 0.5
+    crash = Scenario("crash", 0.4, (("WBTC", 0.1), ("WETH", 0.6), ("PAXG", 0.9)))
+    bound = bounds.stress(a_basis(scenarios=(crash,)))
+    assert about(1.05 / 0.55, bound)
+    assert "37.5% (crash)" in bound.detail
+
+
+def test_the_worst_of_history_is_that_of_the_target_portfolio() -> None:
+    # One day cost UNI 40 %, another all assets 28 %. With quarters the second is worse, with UNI at 91 % the first.
+    model = a_model(worst_losses=((0.0, 0.0, 0.0, 0.4), (0.28, 0.28, 0.28, 0.28)))
+    quarters = bounds.stress(a_basis(model=model, scenarios=()))
+    assert "28.0% (worst in the history)" in quarters.detail
+    mostly_uni = bounds.stress(a_basis(model=model, scenarios=(), unit_weights=(0.03, 0.03, 0.03, 0.91)))
+    assert about(1.05 / (1.05 - (1 - 0.364) * 0.8), mostly_uni)
+    assert "36.4% (worst in the history)" in mostly_uni.detail
+
+
+def test_a_loss_counts_by_the_liquidation_threshold_of_its_asset() -> None:
+    # The same 50 % on a quarter: 0.7 is left of 0.8 where the threshold is 0.8, 0.6 where it is 1.6 times the others'.
+    thresholds = (0.8, 0.8, 0.8, 0.4)
+    for symbol, kept in (("WBTC", 0.6), ("UNI", 0.65)):
+        scenario = Scenario("crash", 1e-12, ((symbol, 0.5),))
+        bound = bounds.stress(
+            a_basis(
+                model=a_model(worst_losses=()),
+                scenarios=(scenario,),
+                stress_sigmas=0.0,
+                liquidation_thresholds=thresholds,
+            )
+        )
+        assert about(1.05 / (1.05 - kept), bound)
 
 
 def test_a_stress_that_loses_everything_allows_no_debt() -> None:

@@ -118,7 +118,7 @@ def test_every_bound_holds_at_every_target(
     policy = policy_with(
         target_volatility=volatility, max_leverage=cap, min_health_factor=floor, idle_buffer=buffer
     )
-    target = size(a_model(worst_loss=loss), Observation(a_snapshot()), policy)
+    target = size(a_model(worst_losses=((loss,) * 4,)), Observation(a_snapshot()), policy)
     assert target.leverage >= 0.0
     assert target.leverage <= cap
     assert target.volatility <= volatility * (1 + 1e-12)

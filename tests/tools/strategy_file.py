@@ -36,6 +36,10 @@ def toml_value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{toml_value(key)} = {toml_value(part)}" for key, part in value.items()) + " }"
+        )
     return f"{value:_}" if abs(value) >= 10_000 else str(value)
 
 

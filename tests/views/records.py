@@ -37,7 +37,7 @@ def conclusions() -> Conclusions:
             AssetRisk("WBTC", 2_880, 0.55, 0.64, 0.60, 0.5, "EWMA with Deribit's BTC index at weight 0.50"),
             AssetRisk("WETH", 2_880, 0.66, None, 0.70, 0.0, "EWMA raised by the ratio of WBTC"),
         ),
-        worst_loss=0.21,
+        worst_losses=((0.20, 0.22),),
     )
     target = TargetPortfolio(
         symbols=model.symbols,
