@@ -84,7 +84,8 @@ class AssetGroup:
 
 @dataclass(frozen=True, slots=True)
 class SizePolicy:
-    """How ``size`` turns a risk model into weights and leverage."""
+    """How ``size`` turns a risk model into weights and leverage. ``reward_per_risk`` is the assumed yearly return per
+    unit of volatility; 0 turns its bound off."""
 
     allocation: str
     target_volatility: float
@@ -95,6 +96,7 @@ class SizePolicy:
     time_to_act_s: int
     scenarios: tuple[Scenario, ...]
     max_borrow_rate: float
+    reward_per_risk: float
     max_utilisation: float
     market_share: float
     idle_buffer: float

@@ -142,6 +142,8 @@ class SizeTable(Table):
     """longest time until somebody deleverages; period of the history's worst loss"""
     max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(default=0.25, title="Lending market")
     """highest borrow rate after our own borrowing, a fraction per year"""
+    reward_per_risk: Annotated[float, Field(ge=0, le=5)] = 0.0
+    """assumed yearly return per unit of volatility; debt must not cost more, less supply yields; 0: no such bound"""
     max_utilisation: PositiveFraction = 0.92
     """highest utilisation of the debt reserve after our own borrowing"""
     market_share: PositiveFraction = 0.10

@@ -66,6 +66,7 @@ def all_bounds(basis: Basis) -> tuple[Bound, ...]:
         liquidity(basis),
         utilisation(basis),
         carry(basis),
+        carry_worth(basis),
     )
 
 
@@ -100,6 +101,25 @@ def utilisation_at_rate(curve: RateCurve, rate: float) -> float:
         return curve.optimal_utilisation * (rate - curve.base) / curve.slope1
     excess = (rate - curve.base - curve.slope1) / curve.slope2
     return curve.optimal_utilisation + excess * (1.0 - curve.optimal_utilisation)
+
+
+def debt_at_marginal_rate(curve: RateCurve, rate: float, *, others: float, lendable: float) -> float:
+    """Largest debt ``d`` at which ``d(d r)/dd = r(U) + d r'(U) / lendable`` is at most ``rate``, with ``U = (others +
+    d) / lendable``. It is at least 0, and at most what is left to lend."""
+    kink = curve.optimal_utilisation
+    for start, end, rate_at_start, rise in (
+        (0.0, kink, curve.base, curve.slope1),
+        (kink, 1.0, curve.base + curve.slope1, curve.slope2),
+    ):
+        first, last = max(0.0, start * lendable - others), end * lendable - others
+        if last <= first:
+            continue
+        slope = rise / (end - start)
+        at_zero = rate_at_start + slope * (others / lendable - start)
+        if at_zero + 2.0 * slope * last / lendable > rate:
+            # On a flat part of the curve the rate is too high from its beginning.
+            return max(first, 0.5 * (rate - at_zero) * lendable / slope) if slope > 0.0 else first
+    return max(0.0, lendable - others)
 
 
 # -------------------------------------------------------------------- bounds
@@ -270,6 +290,32 @@ def carry(basis: Basis) -> Bound:
     limit = max(0.0, _debt_at_utilisation(basis, highest))
     detail = f"borrow rate {max_rate:.1%} at {_lent(basis, highest)}"
     return _debt_bound(basis, "carry", limit, detail=detail)
+
+
+def carry_worth(basis: Basis) -> Bound:
+    """Debt at which one more unit of it costs a year what it earns: the assumed reward for the volatility that it buys,
+    and what the collateral is paid.
+
+    Its cost is the marginal one: it also makes all other debt more expensive. As with ``carry``, an expensive loan is
+    repaid.
+    """
+    reward = basis.size.reward_per_risk
+    if reward == 0.0:
+        return Bound("carry_worth", math.inf, "size.reward_per_risk is 0")
+    rates = {reserve.symbol: reserve.supply_rate for reserve in basis.snapshot.reserves}
+    supply_yield = math.fsum(
+        weight * rates[symbol] for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
+    )
+    worth = reward * basis.unit_volatility + supply_yield
+    reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
+    limit = debt_at_marginal_rate(
+        reserve.curve, worth, others=reserve.borrowed - owed, lendable=reserve.available + reserve.borrowed
+    )
+    detail = (
+        f"one more unit of debt costs {worth:.1%} a year: {reward:g} times the volatility {basis.unit_volatility:.1%}, "
+        f"and {supply_yield:.1%} supply yield"
+    )
+    return _debt_bound(basis, "carry_worth", limit, detail=detail)
 
 
 def _debt_at_utilisation(basis: Basis, highest: float) -> float:

@@ -58,6 +58,7 @@ def a_size_policy(**changes: Any) -> SizePolicy:
         time_to_act_s=DAY,
         scenarios=(Scenario("12 March 2020, one day", 0.40),),
         max_borrow_rate=0.25,
+        reward_per_risk=0.0,
         max_utilisation=0.92,
         market_share=0.10,
         idle_buffer=0.0,

@@ -18,6 +18,7 @@ from keeper.sizing import bounds
 from keeper.sizing.bounds import (
     Basis,
     borrow_rate,
+    debt_at_marginal_rate,
     leverage_at_health_factor,
     utilisation_at_rate,
 )
@@ -284,6 +285,54 @@ def test_an_expensive_loan_is_repaid() -> None:
     assert about(1.3, bounds.carry(a_basis(levered, max_borrow_rate=0.23)))
 
 
+def with_supply_rate(snapshot: MarketSnapshot, rate: float) -> MarketSnapshot:
+    for symbol in snapshot.risk_symbols:
+        snapshot = with_reserve(snapshot, symbol, supply_rate=rate)
+    return snapshot
+
+
+CALM_MARKET = with_supply_rate(
+    with_reserve(a_snapshot(), "USDC", borrowed=8 * MILLION, available=2 * MILLION), 0.0
+)
+"""8 of 10 M USDC are lent at 5.5 % · 80/92 = 4.7826 %; our 1 M of NAV owes nothing. Collateral is paid nothing."""
+
+
+def test_carry_worth_is_off_without_a_reward() -> None:
+    bound = bounds.carry_worth(a_basis(CALM_MARKET))
+    assert about(math.inf, bound)
+    assert bound.detail == "size.reward_per_risk is 0"
+
+
+def test_carry_worth_stops_where_the_next_unit_of_debt_costs_what_it_earns() -> None:
+    # 0.1 · 50 % is 5 %. Marginal: (8 + 2 d) / 10 · 5.5 / 92 % = 5 %, so d = 0.1818 M.
+    assert about(
+        1.0 + (0.05 * 0.92 / 0.055 * 10 - 8) / 2,
+        bounds.carry_worth(a_basis(CALM_MARKET, reward_per_risk=0.1)),
+    )
+    # Beyond the kink at 9.2 M lent the curve is steeper: 5.5 % + (U - 92 %) · 35/8 + d · 35/80 %, 50 % at d = 1.108 M.
+    steep = 0.35 / 0.08
+    expected = (0.5 - 0.055 - steep * (0.8 - 0.92)) * 10 / (2 * steep)
+    found = bounds.carry_worth(a_basis(CALM_MARKET, reward_per_risk=1.0))
+    assert about(1.0 + max(1.2, expected), found)
+
+
+def test_where_the_first_unit_of_debt_costs_more_than_it_earns_leverage_is_one() -> None:
+    assert about(1.0, bounds.carry_worth(a_basis(CALM_MARKET, reward_per_risk=0.09)))
+    levered = with_reserve(
+        a_snapshot(weights=(0.4, 0.4, 0.4, 0.4)),
+        "USDC",
+        borrowed=86 * MILLION // 10,
+        available=14 * MILLION // 10,
+    )
+    assert about(1.0, bounds.carry_worth(a_basis(with_supply_rate(levered, 0.0), reward_per_risk=0.09)))
+
+
+def test_what_the_collateral_is_paid_pays_for_debt() -> None:
+    bound = bounds.carry_worth(a_basis(with_supply_rate(CALM_MARKET, 0.01), reward_per_risk=0.08))
+    assert about(bounds.carry_worth(a_basis(CALM_MARKET, reward_per_risk=0.1)).leverage, bound)
+    assert "1.0% supply yield" in bound.detail
+
+
 def test_an_empty_vault_has_no_market_limits() -> None:
     empty = a_snapshot(nav_usd=0.0)
     for bound in (bounds.liquidity(a_basis(empty)), bounds.carry(a_basis(empty)), supply_cap(empty, "WBTC")):
@@ -310,6 +359,25 @@ def test_at_the_utilisation_found_the_rate_is_the_limit(curve: RateCurve, rate: 
         assert borrow_rate(curve, used) == pytest.approx(rate, abs=1e-9)
     elif used == 0.0:
         assert rate <= curve.base + 1e-9
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@given(rate=st.floats(0, 6), others=st.floats(0, 9.9))
+def test_up_to_the_debt_found_each_unit_costs_at_most_the_rate_and_the_next_costs_more(
+    curve: RateCurve, rate: float, others: float
+) -> None:
+    lendable = 10.0
+    debt = debt_at_marginal_rate(curve, rate, others=others, lendable=lendable)
+    assert 0.0 <= debt <= lendable - others + 1e-12
+
+    def yearly_cost(owed: float) -> float:
+        return owed * borrow_rate(curve, min(1.0, (others + owed) / lendable))
+
+    step = 1e-4
+    if debt >= step:
+        assert yearly_cost(debt) - yearly_cost(debt - step) <= (rate + 1e-6) * step
+    if debt + step <= lendable - others:
+        assert yearly_cost(debt + step) - yearly_cost(debt) >= (rate - 1e-6) * step
 
 
 def test_every_bound_is_listed_once() -> None:
