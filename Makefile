@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults tables bench chaos fuzz states backtest evaluate lint format lock setup settings contracts clean
+.PHONY: help demo test test-fast explore coverage mutate faults tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -34,6 +34,9 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 
 fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
+
+fuzz-data: .venv/.ready ## random vaults (STATES=5000) whose inputs are degraded in every way: what is missing never raises risk
+	@$(PY) -m tests.tools.missing_data --states $(STATES) --seed $(SEED)
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py

@@ -114,10 +114,20 @@ def test_every_exit_code_has_a_meaning(code: int) -> None:
 
 
 def test_every_bound_on_leverage_is_listed() -> None:
-    from keeper.sizing import bounds
+    from keeper.sizing import bounds, restraint
 
     source = inspect.getsource(bounds)
     names = set(re.findall(r"(?:Bound|_debt_bound)\((?:\s*basis,)?\s*f?\"([a-z_]+)", source))
     assert {"target_volatility", "stress", "carry"} <= names
-    for name in names | {"supply_cap"}:
+    for name in names | {"supply_cap", restraint.NAME}:
         assert f"`{name}" in CODES_PAGE, name
+
+
+def test_every_fact_that_can_be_missing_is_listed() -> None:
+    from tests.cycle.market_states import a_market_state
+
+    look = a_market_state(0).assessed().information.look
+    assert look is not None
+    page = (ROOT / "docs" / "information.md").read_text(encoding="utf-8")
+    listed = {name.partition(":")[0] for name in re.findall(r"`([a-z_]+(?::[A-Z]+)?)`", page)}
+    assert {fact.name.partition(":")[0] for fact in look.facts} <= listed

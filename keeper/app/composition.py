@@ -21,12 +21,13 @@ from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
-from keeper.domain.record import CycleInputs, DecisionRecord, Mode
+from keeper.domain.record import DecisionRecord, Mode
 from keeper.domain.tx import SendingKey
 from keeper.feeds.candle_venue import CandleVenue
 from keeper.feeds.deribit import Deribit
 from keeper.feeds.deribit_index import DeribitIndex
 from keeper.feeds.opinions import CANDLE_VENUES, Exchanges
+from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
 from keeper.journal.files import locked_key
@@ -74,8 +75,8 @@ class ReadOnlyRecords:
     def append(self, record: DecisionRecord) -> None:
         del record
 
-    def last_inputs(self) -> CycleInputs | None:
-        return self._stored.last_inputs()
+    def last_informed(self) -> DecisionRecord | None:
+        return self._stored.last_informed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def build(
                 executed_swaps=StoredFills(journal),
                 pause_store=pause_store,
                 records=records if writes else ReadOnlyRecords(records),
+                acceptances=StoredAcceptances(journal, clock.now),
                 sender=sender,
                 clock=clock,
             ),

@@ -11,11 +11,14 @@ from keeper.app.keys import AskPassword, signer
 from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
+from keeper.domain.information import Acceptance, Fact
 from keeper.domain.pause_state import Pause
 from keeper.domain.tx import SendingKey
+from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.files import locked_key
 from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
+from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.runtime import failpoints
@@ -51,6 +54,18 @@ def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
         if lifted:
             return lifted  # the pause was in the file because there was no journal
         raise
+
+
+def accept_missing(settings: Settings, reason: str) -> Acceptance | None:
+    """Accepts, in the journal, every fact that the last cycle missed, as it was then. Returns None if it missed
+    nothing. Raises JournalUnwritable."""
+    with Journal.open_to_append(settings.journal_url) as journal:
+        record = StoredRecords(journal).last_informed()
+        missing = record.information.missing if record is not None else ()
+        if not missing:
+            return None
+        facts = tuple(Fact(fact.name, fact.amount) for fact in missing)
+        return StoredAcceptances(journal, SystemClock().now).accept(facts, reason)
 
 
 def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:

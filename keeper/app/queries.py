@@ -11,8 +11,10 @@ from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.replay import Replay, replay
 from keeper.domain.executed_swaps import ExecutedSwap
+from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
 from keeper.domain.pause_state import Pause
 from keeper.domain.tx import InFlight, SendingKey
+from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
 from keeper.journal.fills import StoredFills
@@ -21,6 +23,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.risk.information import with_acceptances
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
 from keeper.views.status import VaultStatus
@@ -31,6 +34,17 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
     """The journal's records, read beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
     with Journal.open_for_reading(settings.journal_url) as journal:
         yield StoredRecords(journal)
+
+
+def stored_information(settings: Settings) -> InformationMemory:
+    """What the newest cycle that read the market leaves to the next one, with what was accepted since. Raises
+    InvalidSetting, JournalCorrupt."""
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        record = StoredRecords(journal).last_informed()
+        if record is None:
+            return NOTHING_REMEMBERED
+        memory = record.information
+        return with_acceptances(memory, StoredAcceptances(journal, time.time).after(memory.acceptance))
 
 
 def stored_swaps(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:

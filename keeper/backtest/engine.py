@@ -18,6 +18,7 @@ from keeper.backtest.venue import SimulatedVenue
 from keeper.cycle.pipeline import Assessment, assess, propose, required_quotes
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import BadInput, NoEstimate, NothingFeasible
+from keeper.domain.information import NOTHING_REMEMBERED
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
 from keeper.domain.path import MarketPath
@@ -80,6 +81,7 @@ class _BacktestRun:
         self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
         self._every = every
+        self._information = NOTHING_REMEMBERED
 
     def along(self, progress: Progress | None) -> None:
         start, total = self._universes[0].start, len(self._path.times) - self._universes[0].start
@@ -100,11 +102,13 @@ class _BacktestRun:
             return
         snapshot = self._scene.snapshot(t, universe.columns, self._ledger)
         bars = self._scene.bars(t, universe.columns)
+        observation = Observation(snapshot, self._scene.implied(t), information=self._information)
         try:
-            assessment = assess(Observation(snapshot, self._scene.implied(t)), bars, universe.policy)
+            assessment = assess(observation, bars, universe.policy)
         except NoEstimate:
             self._recorder.undecided(t, self._ledger)
             return
+        self._information = assessment.information
         decision = assessment.decision
         if decision.goal is None:
             self._hold(t, assessment, *_why_held(decision))

@@ -68,18 +68,12 @@ class MarketReplay:
         )
 
     def implied(self, t: int) -> tuple[ImpliedReading, ...]:
-        """The last value known of each underlying."""
+        """The last value known of each underlying; none before its first."""
         now = int(self.path.times[t])
         readings = []
         for series in self.path.implied:
             position = int(np.searchsorted(series.times, now, side="right")) - 1
-            if position < 0:
-                readings.append(
-                    ImpliedReading(
-                        series.underlying, None, now, source=IMPLIED_SOURCE, reason="not recorded yet"
-                    )
-                )
-            else:
+            if position >= 0:
                 volatility, at = float(series.volatility[position]), int(series.times[position])
                 readings.append(
                     ImpliedReading(series.underlying, volatility, at, source=IMPLIED_SOURCE, reason="")

@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": "Check everything that can be wrong before the keeper runs.",
     "pause": "Stop levering and routine rebalancing.",
     "resume": "Lift every pause.",
+    "information": "Show what the keeper knows and misses, and accept what is missing.",
     "deleverage": "Lower the debt by hand, now.",
     "unblock": "Show and cancel stuck transactions.",
     "seal": "Approve program, ABIs and settings as they are now.",

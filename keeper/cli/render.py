@@ -19,7 +19,7 @@ from keeper.views.decision import ASSET, BOUND, GATE, OPINION, asset_rows, opini
 from keeper.views.formats import amount
 from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
 from keeper.views.plan import CHECK
-from keeper.views.record import RECORD, pause_report, trade_costs
+from keeper.views.record import RECORD, pause_report, record_information_line, trade_costs
 
 NOTHING_SENT = "nothing is signed, nothing is sent"
 SENDS = "transactions are signed and sent"
@@ -147,6 +147,8 @@ def _notes(record: DecisionRecord, snapshot: MarketSnapshot) -> Iterator[Rendera
             yield Text(f"! {feed.symbol} feed is {feed.trust.value}: {feed.reason}", style="yellow")
     if snapshot.sequencer is not None and not snapshot.sequencer.up:
         yield Text("! the L2 sequencer is down", style="yellow")
+    if record.conclusions is not None and record.conclusions.target.missing:
+        yield Text(f"! {record_information_line(record)}", style="yellow")
     if record.conclusions is not None and record.conclusions.target.binding_caps:
         yield Text(RECORD.text(record, "target weights bound by {binding_caps}"))
 

@@ -13,6 +13,7 @@ from keeper.cli.output import console, facts, pause_text, print_json, table_of
 from keeper.settings.load import load
 from keeper.views.formats import age
 from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
+from keeper.views.record import record_information_line
 from keeper.views.status import IN_FLIGHT, RECORD_SUMMARY, STATUS, VaultStatus
 from keeper.views.vault import HOLDING, holding_rows
 
@@ -65,4 +66,5 @@ def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
         yield "in flight", IN_FLIGHT.text(intent, "{status}, decided at epoch {epoch}, since {since}")
     yield "budgets", daily_budgets_line(now.pause_report)
     if now.last is not None:
+        yield "information", record_information_line(now.last)
         yield "last record", RECORD_SUMMARY.text(now.last, "{started_at} ({mode}): {reason}")

@@ -9,6 +9,7 @@ from keeper.cycle.history_references import references
 from keeper.cycle.ports import Opinions, Ports, Reading
 from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.domain.evidence import ImpliedReading
+from keeper.domain.information import NOTHING_REMEMBERED
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.policy import Policy
@@ -18,6 +19,7 @@ from keeper.domain.tx import InFlight
 from keeper.oracle.memory import block_time_streak, updated_memory
 from keeper.oracle.price_gate import judged
 from keeper.risk.implied import with_last_good
+from keeper.risk.information import with_acceptances
 from keeper.runtime import concurrency, failpoints
 from keeper.runtime.failpoints import Failpoint
 
@@ -45,7 +47,9 @@ def observe(
     Raises JournalCorrupt where the stored history is not this chain's, JournalUnwritable.
     """
     now = reading.snapshot.block.timestamp
-    last = ports.records.last_inputs()
+    record = ports.records.last_informed()
+    last = record.inputs if record is not None else None
+    information = record.information if record is not None else NOTHING_REMEMBERED
     memory = updated_memory(last.memory, last.snapshot) if last is not None else ()
     opinions, implied = _ask_markets(reading.snapshot, ports, policy)
     snapshot = judged(reading.snapshot, opinions, memory, policy=policy.oracle)
@@ -73,6 +77,7 @@ def observe(
         learned_costs=learned_costs(
             ports.executed_swaps.latest(REMEMBERED * len(snapshot.risk_symbols)), snapshot.risk_symbols
         ),
+        information=with_acceptances(information, ports.acceptances.after(information.acceptance)),
     )
     return Observed(inputs=inputs, rounds=rounds, candles=candles)
 

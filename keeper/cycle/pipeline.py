@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Decision
-from keeper.domain.errors import InvalidBudgets, InvalidCovariance, NoEstimate, SolverFailed
+from keeper.domain.errors import InvalidBudgets, InvalidCovariance, KeeperError, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, PriceBars
+from keeper.domain.information import InformationMemory, InformedLook
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
@@ -23,22 +24,43 @@ from keeper.planning.route import route
 from keeper.risk.bars import sampled_bars, with_earlier_candles
 from keeper.risk.estimate import estimate
 from keeper.risk.fallback_model import fallback_model
+from keeper.risk.information import (
+    informed_look,
+    knowledge,
+    memory_after,
+    missing_facts,
+    seen_losses,
+    unaccepted,
+)
+from keeper.sizing.restraint import Restraint, careful_model, remembered_model, restraint
 from keeper.sizing.size import size
 from keeper.sizing.tighten import Tightened, tighten
+
+NO_ESTIMATE = "estimate"
+"""The name of what is missing where a look allows no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The risk model, the target and the decision. ``policy`` is already tightened by the vault's own."""
+    """The risk model, the target and the decision. ``policy`` is already tightened by the vault's own; ``information``
+    is what the next look remembers."""
 
     policy: Policy
     tightened: tuple[Tightened, ...]
     model: RiskModel
     target: TargetPortfolio
     decision: Decision
+    information: InformationMemory
 
     def concluded(self, plan: RebalancePlan | None) -> Conclusions:
-        return Conclusions(model=self.model, target=self.target, decision=self.decision, plan=plan)
+        """What a record keeps of it, and of its plan."""
+        return Conclusions(
+            model=self.model,
+            target=self.target,
+            decision=self.decision,
+            plan=plan,
+            information=self.information,
+        )
 
 
 def price_bars(
@@ -64,23 +86,56 @@ def price_bars(
 def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessment:
     """Estimate, size and decide.
 
-    Without an estimate nothing is decided (NoEstimate, InvalidCovariance, InvalidBudgets, SolverFailed). The exception
-    is an emergency: to deleverage needs no estimate, so the fallback model takes its place when the health factor is
-    below the act level or a person requests a deleveraging.
+    A look that misses something which the last fully informed one knew takes no more risk than that one allowed; it
+    uses that one's estimate where it has none of its own. Otherwise nothing is decided without an estimate (NoEstimate,
+    InvalidCovariance, InvalidBudgets, SolverFailed). The exception is an emergency: to deleverage needs no estimate, so
+    the fallback model takes its place when the health factor is below the act level or a person requests a
+    deleveraging.
     """
-    snapshot = observation.snapshot
-    policy, tightened = tighten(policy, snapshot.vault)
+    policy, tightened = tighten(policy, observation.snapshot.vault)
+    memory, known = observation.information, knowledge(observation, bars, policy)
+    missing = missing_facts(known, memory)
+    names = unaccepted(missing, known, memory, policy=policy.estimate)
+    held_back = restraint(observation, names)
+    worst = memory.worst_losses
     try:
-        model = estimate(Evidence(snapshot.block.timestamp, bars, observation.implied), policy)
-        target = size(model, observation, policy)
+        model = estimate(Evidence(known.as_of, bars, observation.implied), policy)
+        worst = seen_losses(model, memory, window_s=policy.estimate.history_s)
+        model = replace(model, worst_losses=tuple(loss.losses for loss in worst))
+        if held_back is not None and held_back.look is not None:
+            model = careful_model(model, held_back.look)
+        target = size(model, observation, policy, restraint=held_back)
     except (NoEstimate, InvalidCovariance, InvalidBudgets, SolverFailed) as error:
-        unsafe = observation.held.health_factor < policy.decision.act_health_factor
-        if not unsafe and observation.deleverage_request is None:
-            raise
-        model = fallback_model(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
-        target = size(model, observation, policy)
-    decision = decide(observation, model, target, policy=policy, tightened=tightened)
-    return Assessment(policy=policy, tightened=tightened, model=model, target=target, decision=decision)
+        held_back = restraint(observation, (*names, NO_ESTIMATE))
+        model = _without_estimate(observation, policy, held_back, error=error)
+        target = size(model, observation, policy, restraint=held_back)
+    if held_back is None:
+        look: InformedLook | None = informed_look(known, observation.implied, model=model, target=target)
+    else:
+        look = held_back.tightened(model, target) or memory.look
+    return Assessment(
+        policy=policy,
+        tightened=tightened,
+        model=model,
+        target=target,
+        decision=decide(observation, model, target, policy=policy, tightened=tightened),
+        information=memory_after(memory, missing, look=look, worst_losses=worst),
+    )
+
+
+def _without_estimate(
+    observation: Observation, policy: Policy, held_back: Restraint | None, *, error: KeeperError
+) -> RiskModel:
+    """The last informed look's estimate, or the fallback model in an emergency. Raises the error where neither may take
+    the estimate's place."""
+    snapshot, memory = observation.snapshot, observation.information
+    if held_back is not None and held_back.look is not None:
+        losses = tuple(loss.losses for loss in memory.worst_losses if loss.symbols == held_back.look.symbols)
+        return remembered_model(held_back.look, snapshot.block.timestamp, losses, why=error.message)
+    unsafe = observation.held.health_factor < policy.decision.act_health_factor
+    if not unsafe and observation.deleverage_request is None:
+        raise error
+    return fallback_model(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
 
 
 def required_quotes(assessment: Assessment, snapshot: MarketSnapshot) -> tuple[QuoteRequest, ...]:

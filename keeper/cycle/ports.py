@@ -8,11 +8,12 @@ from typing import Protocol
 
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.executed_swaps import ExecutedSwap
+from keeper.domain.information import Acceptance
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
-from keeper.domain.record import CycleInputs, DecisionRecord, NodeUse
+from keeper.domain.record import DecisionRecord, NodeUse
 from keeper.domain.tx import InFlight, Payload, Receipt
 
 
@@ -153,8 +154,16 @@ class Records(Protocol):
 
     def append(self, record: DecisionRecord) -> None: ...
 
-    def last_inputs(self) -> CycleInputs | None:
-        """The inputs of the newest cycle that has any."""
+    def last_informed(self) -> DecisionRecord | None:
+        """The newest record of a cycle that read the market: one that has inputs."""
+        ...
+
+
+class Acceptances(Protocol):
+    """What a person accepted as missing."""
+
+    def after(self, number: int) -> tuple[Acceptance, ...]:
+        """Those with a higher number, oldest first."""
         ...
 
 
@@ -191,5 +200,6 @@ class Ports:
     executed_swaps: ExecutedSwaps
     pause_store: PauseStore
     records: Records
+    acceptances: Acceptances
     sender: Sender | None
     clock: Clock

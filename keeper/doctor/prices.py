@@ -48,7 +48,8 @@ def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
 
 def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
     with Journal.open_for_reading(settings.journal_url) as journal:
-        last = StoredRecords(journal).last_inputs()
+        record = StoredRecords(journal).last_informed()
+    last = record.inputs if record is not None else None
     return updated_memory(last.memory, last.snapshot) if last is not None else ()
 
 

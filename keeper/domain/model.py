@@ -52,7 +52,8 @@ class TargetPortfolio:
     """Where the vault should be. ``weights`` are leverage × ``unit_weights``, in the model's order.
 
     ``binding`` names the bound that set the leverage ("target_volatility" when no limit did). ``binding_caps`` names
-    the caps that changed the unit weights ("max_share:LINK", "group:defi").
+    the caps that changed the unit weights ("max_share:LINK", "group:defi"). ``missing`` names what the last fully
+    informed look knew and this one does not ("newest_bar:WETH"); it is empty when nothing is missing.
     """
 
     symbols: tuple[str, ...]
@@ -67,3 +68,4 @@ class TargetPortfolio:
     binding: str
     bounds: tuple[Bound, ...]
     binding_caps: tuple[str, ...]
+    missing: tuple[str, ...] = ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.executed_swaps import LearnedCost
+from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.pause_state import DeleverageRequest, PauseState
 from keeper.domain.portfolio import Portfolio, portfolio
@@ -14,8 +16,10 @@ from keeper.domain.tx import InFlight
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The snapshot of one block, and what the keeper knows besides. A backtest knows only the first two fields.
+    """The snapshot of one block, and what the keeper knows besides. A backtest knows only the snapshot, ``implied`` and
+    ``information``, which is what earlier looks remember.
 
+    ``second_opinions`` counts the usable independent sources of each token's price, None where no opinions are kept.
     ``pause_state`` is None where no pauses and no daily usage are kept. ``read_at`` is the keeper's clock (Unix
     seconds) when the block was read, None where it is not compared with the block's time. ``held`` is the vault's
     portfolio at the snapshot's prices.
@@ -28,6 +32,8 @@ class Observation:
     deleverage_request: DeleverageRequest | None = None
     read_at: float | None = None
     learned_costs: tuple[LearnedCost, ...] = ()
+    second_opinions: Mapping[str, int] | None = None
+    information: InformationMemory = NOTHING_REMEMBERED
     held: Portfolio = field(init=False)
 
     def __post_init__(self) -> None:

@@ -36,7 +36,10 @@ class AssetPolicy:
 class EstimatePolicy:
     """How price rounds become bars, and bars a covariance.
 
-    ``volatility``, ``correlation`` and ``implied_blend`` name entries of the tables in keeper.risk.
+    ``volatility``, ``correlation`` and ``implied_blend`` name entries of the tables in keeper.risk. Less than the part
+    ``min_history`` of the window is too short a history to raise risk on. ``implied_max_fall`` is the largest believed
+    fall of implied volatility within an hour; it grows with the square root of the time. What was lost
+    ``accept_after_s`` ago is no longer missed.
     """
 
     bar_seconds: int
@@ -56,6 +59,9 @@ class EstimatePolicy:
     har_weights: tuple[float, ...]
     har_scale: float
     implied_blend: str
+    min_history: float
+    implied_max_fall: float
+    accept_after_s: int
 
 
 @dataclass(frozen=True, slots=True)

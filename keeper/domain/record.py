@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from keeper.domain.decision import Decision
 from keeper.domain.executed_swaps import ExecutedSwap
+from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.plan import Check, PlanVerdict, PostState, Quote, RebalancePlan, SimulationReport
@@ -45,12 +46,14 @@ class CycleInputs(Observation):
 
 @dataclass(frozen=True, slots=True)
 class Conclusions:
-    """What the pure functions returned; a replay must return the same. ``plan`` is None where the cycle made none."""
+    """What the pure functions returned; a replay must return the same. ``plan`` is None where the cycle made none.
+    ``information`` is what the next cycle remembers."""
 
     model: RiskModel
     target: TargetPortfolio
     decision: Decision
     plan: RebalancePlan | None
+    information: InformationMemory = NOTHING_REMEMBERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +133,10 @@ class DecisionRecord:
     quorum: int
     executed_swaps: tuple[ExecutedSwap, ...]
     post_trade: tuple[Check, ...]
+
+    @property
+    def information(self) -> InformationMemory:
+        """What the next cycle remembers. A cycle that failed before its conclusions leaves what it was given."""
+        if self.conclusions is not None:
+            return self.conclusions.information
+        return self.inputs.information if self.inputs is not None else NOTHING_REMEMBERED

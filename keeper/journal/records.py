@@ -7,12 +7,12 @@ import zlib
 from sqlalchemy import select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
-from keeper.domain.record import CycleInputs, DecisionRecord
+from keeper.domain.record import DecisionRecord
 from keeper.journal import fills, schema
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
 
-_CYCLES_BACK = 50
+_READ_AT_ONCE = 50
 
 
 class StoredRecords:
@@ -42,16 +42,20 @@ class StoredRecords:
         query = select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
         return tuple(_record(body) for (body,) in self._journal.rows(query))
 
-    def last_inputs(self) -> CycleInputs | None:
-        """ports.Records. Skips recent cycles that failed before they had inputs."""
+    def last_informed(self) -> DecisionRecord | None:
+        """ports.Records. Skips cycles that failed before they had inputs, however many there are: what the keeper
+        remembers must survive a long outage of the nodes."""
         table = schema.records
-        query = select(table.c.body).order_by(table.c.entry.desc()).limit(_CYCLES_BACK)
+        query = select(table.c.body).order_by(table.c.entry.desc()).execution_options(yield_per=_READ_AT_ONCE)
         with self._journal.reading() as connection:
-            for body in connection.execute(query).scalars():
-                inputs = _record(body).inputs
-                if inputs is not None:
-                    return inputs
-        return None
+            return next(
+                (
+                    record
+                    for body in connection.execute(query).scalars()
+                    if (record := _record(body)).inputs is not None
+                ),
+                None,
+            )
 
     def record(self, record_id: str) -> DecisionRecord:
         """By its id or the beginning of it. Raises RecordNotFound if none or several match."""

@@ -190,6 +190,15 @@ switches = Table(
     CheckConstraint("action IN ('pause', 'resume')", name="switches_pause_or_resume"),
 )
 
+acceptances = Table(
+    "acceptances",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    _entry(),
+)
+"""Missing facts that a person accepted."""
+
 seals = Table(
     "seals",
     metadata,
@@ -247,6 +256,7 @@ CHAINED = (
     receipts,
     adopted_nonces,
     switches,
+    acceptances,
     seals,
     bars,
     fills,

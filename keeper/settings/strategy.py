@@ -88,6 +88,20 @@ class EstimateTable(Table):
     implied_ratio_max: Annotated[float, Field(ge=1, le=20)] = 3.0
     """highest plausible implied / historical volatility; a higher one counts as this one"""
 
+    implied_max_fall: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.1,
+        description="largest believed fall within an hour, as a fraction; it grows with the square root of the time",
+    )
+    min_history: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.175,
+        title="Missing information: docs/information.md",
+        description="part of history_s that must have prices before risk may rise",
+    )
+    accept_after_s: Seconds = Field(
+        default=7 * 86400,
+        description="time after which what was lost, such as a hole in the history, is no longer missed",
+    )
+
     @model_validator(mode="after")
     def _enough_history(self) -> EstimateTable:
         if self.history_s < self.min_bars * self.bar_seconds:
@@ -149,9 +163,7 @@ class SizeTable(Table):
     market_share: PositiveFraction = 0.10
     """largest part of a reserve's free liquidity or cap that we take"""
     scenarios: tuple[ScenarioTable, ...] = (
-        ScenarioTable(
-            name="12 March 2020, one day", loss=0.53, losses={"WBTC": 0.47, "WETH": 0.48, "LINK": 0.53}
-        ),
+        ScenarioTable(name="12 March 2020, one day", loss=0.60, losses={"WBTC": 0.51, "WETH": 0.54}),
     )
     """named joint losses of the collateral that the vault must survive"""
     groups: tuple[GroupTable, ...] = Field(

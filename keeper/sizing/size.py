@@ -15,14 +15,18 @@ from keeper.risk.caps import caps_of
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
 from keeper.sizing.redemptions import queued_share
+from keeper.sizing.restraint import Restraint
 
 
-def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPortfolio:
+def size(
+    model: RiskModel, observation: Observation, policy: Policy, *, restraint: Restraint | None = None
+) -> TargetPortfolio:
     """Weights of the policy's allocation within its caps, times the largest leverage that every bound allows.
 
     Above leverage 1 the rest is debt, below it cash. The bounds apply to the NAV that is left after the redemption
     queue; weights, leverage and volatility of the result are parts of the whole NAV. ``policy`` is already tightened
-    by the vault's own. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
+    by the vault's own. A ``restraint`` keeps weights and bounds at those of the last informed look. Raises
+    InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
     snapshot, nav_usd = observation.snapshot, observation.held.nav_usd
     covariance = np.array(model.covariance)
@@ -30,10 +34,17 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
     assets = tuple(by_symbol[symbol] for symbol in model.symbols)
     total = math.fsum(asset.budget for asset in assets)
     budgets = tuple(asset.budget / total for asset in assets)
-    caps = caps_of(assets, policy.size.groups)
-    unit, binding_caps = allocate(
-        policy.size.allocation, covariance, budgets, symbols=model.symbols, caps=caps
-    )
+    look = restraint.look if restraint is not None else None
+    if look is not None:
+        unit, binding_caps = np.array(look.unit_weights), look.binding_caps
+    else:
+        unit, binding_caps = allocate(
+            policy.size.allocation,
+            covariance,
+            budgets,
+            symbols=model.symbols,
+            caps=caps_of(assets, policy.size.groups),
+        )
     by_token = {reserve.symbol: reserve for reserve in snapshot.reserves}
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())
@@ -50,6 +61,8 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
         ltv=float(unit @ [reserve.ltv_bps / BPS for reserve in reserves]),
     )
     bounds = all_bounds(basis)
+    if restraint is not None:
+        bounds = restraint.restrained(bounds, unqueued)
     binding = min(bounds, key=lambda bound: bound.leverage)
     leverage = binding.leverage * unqueued
     return TargetPortfolio(
@@ -67,4 +80,5 @@ def size(model: RiskModel, observation: Observation, policy: Policy) -> TargetPo
         binding=binding.name,
         bounds=bounds,
         binding_caps=binding_caps,
+        missing=restraint.missing if restraint is not None else (),
     )

@@ -108,6 +108,7 @@ TARGET = View[TargetPortfolio](
     target_leverage=Field(unit.RATIO, "Leverage of the target.", "leverage"),
     binding=Field(unit.TEXT, "The bound that set the target's leverage."),
     binding_caps=Field(unit.TEXTS, "Caps that changed the target weights."),
+    missing=Field(unit.TEXTS, "What holds risk at that of the last fully informed look."),
     bounds=Field(nested_list(BOUND), "Every bound on leverage."),
     target_health_factor=Field(unit.RATIO, "Health factor at the target.", "health_factor"),
     target_volatility=Field(unit.FRACTION, "Volatility at the target, a year.", "volatility"),

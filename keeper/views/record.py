@@ -18,6 +18,7 @@ from keeper.views.decision import (
     asset_rows,
     opinion_rows,
 )
+from keeper.views.information import INFORMATION, information_line
 from keeper.views.plan import CHECK, PLAN, POST_STATE, RECEIPT, SIMULATION, SWAP
 from keeper.views.vault import NODE, PAUSE_STATE, VAULT, PauseReport
 from keeper.views.view import Field, View, lifted, nested, nested_list
@@ -26,7 +27,7 @@ SUMMARY = ("record_id", "started_at", "mode", "outcome", "reason", "exit_code")
 """The fields of ``keeper journal list``."""
 LOGGED = (
     *("reason", "record_id", "exit_code", "action", "urgency", "block.number", "nav_usd", "leverage"),
-    *("target_leverage", "binding", "health_factor", "triggers", "failed_gates", "paused_by"),
+    *("target_leverage", "binding", "health_factor", "triggers", "failed_gates", "missing", "paused_by"),
     *("plan.cost_usd.total", "receipt.tx_hash", "nodes_left_out", "quorum", "rpc_round_trips", "compute_ms"),
 )
 """The fields of the daemon's log line."""
@@ -45,6 +46,12 @@ def trade_costs(record: DecisionRecord) -> tuple[CountedCost, ...]:
     if record.inputs is None:
         return ()
     return counted_costs(record.inputs, record.conclusions.decision if record.conclusions else None)
+
+
+def record_information_line(record: DecisionRecord) -> str:
+    """What is missing, in one line."""
+    missing = record.conclusions.target.missing if record.conclusions is not None else ()
+    return information_line(record.information, missing)
 
 
 def log_line(record: DecisionRecord) -> dict[str, Any]:
@@ -95,6 +102,7 @@ RECORD = View[DecisionRecord](
     checks=Field(nested_list(CHECK), "Checks of the simulation.", "verdict.checks"),
     pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", pause_report),
     paused_by=Field(unit.TEXTS, "Causes of the pauses.", _paused_by),
+    information=Field(nested(INFORMATION), "What the next cycle remembers."),
     receipt=Field(nested(RECEIPT), "The mined transaction."),
     realised=Field(nested(POST_STATE), "The vault read back after it."),
     executed_swaps=Field(nested_list(SWAP), "Swaps of the mined transaction."),

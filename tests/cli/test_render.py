@@ -13,7 +13,7 @@ from keeper.domain.market import Trust
 from keeper.domain.plan import Check, PostState
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.domain.tx import Receipt
-from tests.factories import a_snapshot, with_feed
+from tests.factories import a_memory, a_snapshot, with_feed
 from tests.views.records import a_failure, a_record
 
 
@@ -74,6 +74,16 @@ def test_no_line_is_wider_than_a_hundred_columns_and_no_colour_is_piped() -> Non
 def test_the_bounds_that_did_not_bind_are_shown_on_request_only() -> None:
     assert "never reached" not in printed(a_record())
     assert "never reached" in printed(a_record(), verbose=True)
+
+
+def test_what_is_missing_is_named_with_its_time_and_its_effect() -> None:
+    record = a_record()
+    assert record.conclusions is not None
+    target = replace(record.conclusions.target, missing=("depth:WBTC",))
+    partial = replace(record.conclusions, target=target, information=a_memory())
+    text = " ".join(printed(replace(record, conclusions=partial)).split())
+    assert "! missing depth:WBTC (since 2023-06-15" in text
+    assert "stay at or below those of that look" in text
 
 
 def test_a_feed_that_is_not_fresh_is_named_with_its_reason() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from keeper.cycle.ports import Ports, ReadBack, Reading
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import KeeperError
+from keeper.domain.information import Acceptance
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle
-from keeper.domain.record import CycleInputs, DecisionRecord, NodeUse
+from keeper.domain.record import DecisionRecord, NodeUse
 from keeper.domain.tx import InFlight, Payload, Receipt
 from tests.factories import (
     NOW,
@@ -117,8 +118,16 @@ class FakeRecords:
     def append(self, record: DecisionRecord) -> None:
         self.records.append(record)
 
-    def last_inputs(self) -> CycleInputs | None:
-        return self.records[-1].inputs if self.records else None
+    def last_informed(self) -> DecisionRecord | None:
+        return self.records[-1] if self.records else None
+
+
+@dataclass
+class FakeAcceptances:
+    accepted: tuple[Acceptance, ...] = ()
+
+    def after(self, number: int) -> tuple[Acceptance, ...]:
+        return tuple(acceptance for acceptance in self.accepted if acceptance.number > number)
 
 
 @dataclass
@@ -191,6 +200,7 @@ def a_keeper(chain: FakeChain, pauses: FakePauses, sender: FakeSender | None, **
             executed_swaps=markets,
             pause_store=pauses,
             records=FakeRecords(),
+            acceptances=FakeAcceptances(),
             sender=sender,
             clock=markets,
         ),

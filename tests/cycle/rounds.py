@@ -21,7 +21,7 @@ def some_rounds() -> dict[str, tuple[Round, ...]]:
                     * PRICES[symbol]
                     * math.exp(0.05 * math.sin(n / (5.3 + 2.9 * k)) + 0.01 * math.sin(n * n))
                 ),
-                NOW - (2_880 - n) * HOUR,
+                NOW - (2_879 - n) * HOUR,
             )
             for n in range(2_880)
         )

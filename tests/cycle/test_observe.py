@@ -22,6 +22,7 @@ from tests.cycle.fakes import (
 )
 from tests.cycle.rounds import HOUR, some_rounds
 from tests.factories import a_policy, a_snapshot, an_opinion, some_assets, some_inputs, with_block, with_feed
+from tests.views.records import a_record
 
 
 def ports_of(snapshot: MarketSnapshot, **changes: Any) -> Ports:
@@ -53,8 +54,8 @@ class LastInputs:
     def append(self, record: Any) -> None:
         raise AssertionError
 
-    def last_inputs(self) -> Any:
-        return some_inputs(snapshot=self._snapshot)
+    def last_informed(self) -> Any:
+        return a_record(inputs=some_inputs(snapshot=self._snapshot), conclusions=None)
 
 
 def stamped_with_the_blocks_time(snapshot: MarketSnapshot, seconds_ago: int) -> MarketSnapshot:

@@ -24,6 +24,7 @@ from tests.factories.evidence import (
     an_opinion,
     some_bars,
 )
+from tests.factories.information import a_memory, an_informed_look
 from tests.factories.market import (
     a_block,
     a_depth,
@@ -81,6 +82,7 @@ __all__ = [
     "a_depth",
     "a_feed",
     "a_feed_policy",
+    "a_memory",
     "a_model",
     "a_plan_policy",
     "a_policy",
@@ -99,6 +101,7 @@ __all__ = [
     "an_evidence",
     "an_executed_swap",
     "an_in_flight",
+    "an_informed_look",
     "an_opinion",
     "an_oracle_policy",
     "some_assets",

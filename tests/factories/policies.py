@@ -43,6 +43,9 @@ def an_estimate_policy(**changes: Any) -> EstimatePolicy:
         har_weights=(0.25, 0.28, 0.21, 0.26),
         har_scale=1.25,
         implied_blend="variance",
+        min_history=0.175,
+        implied_max_fall=0.1,
+        accept_after_s=7 * DAY,
     )
     return replace(policy, **changes)
 

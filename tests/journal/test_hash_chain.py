@@ -12,10 +12,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from keeper.domain.errors import JournalCorrupt
+from keeper.domain.information import Fact
 from keeper.domain.market import Round
 from keeper.domain.prices import Candle
 from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.journal import schema
+from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
@@ -48,6 +50,7 @@ def journal(journal_url: str) -> Iterator[Journal]:
         log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 10, 9))
         Switches(opened, lambda: 6.0).pause("operator", "because")
         Switches(opened, lambda: 6.0).seal("code", "ab")
+        StoredAcceptances(opened, lambda: 6.0).accept((Fact("depth:WETH", 0.0),), "the pool is gone")
         StoredBars(opened).add("WETH", "coinbase", (Candle(3_600, 3_600, 1.0, 2.0, 0.5, 1.5),))
         yield opened
 
@@ -105,7 +108,7 @@ BYTES = {"sqlite": "X'00'", "postgresql": "'\\x00'"}
 
 
 def test_a_chain_that_holds_says_how_long_it_is(journal: Journal) -> None:
-    assert journal.verify() == 14
+    assert journal.verify() == 15
 
 
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)

@@ -18,6 +18,7 @@ from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.pause_state import PauseState
 from keeper.domain.prices import Candle
 from keeper.domain.record import DecisionRecord, Mode
+from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.bars import StoredBars
 from keeper.journal.fills import StoredFills
 from keeper.journal.records import StoredRecords
@@ -103,6 +104,7 @@ def keeper_of(journal: Journal) -> Keeper:
             executed_swaps=StoredFills(journal),
             pause_store=world,
             records=StoredRecords(journal),
+            acceptances=StoredAcceptances(journal, lambda: 0.0),
             sender=None,
             clock=world,
         ),

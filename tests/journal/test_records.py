@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,13 @@ def test_a_changed_body_is_no_record_any_more(records: StoredRecords, file: Path
     raw.close()
     with pytest.raises(JournalCorrupt):
         records.record("one")
+
+
+def test_what_the_keeper_remembers_survives_any_number_of_failed_cycles(records: StoredRecords) -> None:
+    assert records.last_informed() is None
+    records.append(a_record("informed"))
+    for number in range(60):
+        records.append(replace(a_record(f"failed {number}"), inputs=None))
+    last = records.last_informed()
+    assert last is not None
+    assert last.record_id == "informed"

@@ -39,7 +39,7 @@ def test_the_policy_carries_every_value_in_the_domains_units() -> None:
     assert sum(asset.budget for asset in result.assets) == 1.0
     assert result.decision.at(Urgency.ROUTINE).max_gas_price_wei == 40 * 10**9
     assert result.decision.gas_reserve_wei == 10**18
-    assert result.size.scenarios[0].of(("LINK", "UNI", "WBTC")) == (0.53, 0.53, 0.47)
+    assert result.size.scenarios[0].of(("LINK", "UNI", "WBTC")) == (0.60, 0.60, 0.51)
 
 
 def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy() -> None:

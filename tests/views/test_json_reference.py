@@ -15,6 +15,7 @@ from keeper.views.costs import TRADED_COSTS, traded_costs
 from keeper.views.record import RECORD
 from keeper.views.status import STATUS, VaultStatus
 from keeper.views.view import Nested, View
+from tests.factories import a_memory
 from tests.views.json_reference import PAGE, page
 from tests.views.records import a_failure, a_record
 
@@ -58,6 +59,7 @@ def a_full_record() -> DecisionRecord:
             decision=replace(
                 record.conclusions.decision, pool_costs=(PoolCost("WETH", 120_000.0, 5.0, 1.4),)
             ),
+            information=a_memory(),
         ),
         receipt=Receipt(
             "intent",

@@ -1,0 +1,333 @@
+"""What a look at the market knows, and what it misses of what the last fully informed look knew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.evidence import ImpliedReading, PriceBars
+from keeper.domain.information import (
+    Acceptance,
+    Fact,
+    Gap,
+    InformationMemory,
+    InformedLook,
+    MissingFact,
+    WorstLoss,
+)
+from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.model import RiskModel, TargetPortfolio
+from keeper.domain.observation import Observation
+from keeper.domain.policy import EstimatePolicy, Policy
+from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
+from keeper.risk.worst_losses import undominated
+
+TRUST_RANK = {Trust.DEAD: 0.0, Trust.SUSPECT: 1.0, Trust.STALE: 2.0, Trust.FRESH: 3.0}
+UNUSUAL_STANDSTILL = 0.05
+"""By chance, a price stands still for this long in fewer than this part of its bars: it is carried, not quiet."""
+DEBT_ROUNDING_USD = 1.0
+BARS = "bars:"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Knowledge:
+    """``facts`` of one look at ``as_of``. ``shortfalls`` names those that are not enough, whatever earlier looks knew.
+
+    ``unknown_bars`` are the times of the bars without a close, by asset, for assets that have any. ``subjects`` are the
+    assets and option markets of this look.
+    """
+
+    as_of: int
+    facts: tuple[Fact, ...]
+    shortfalls: frozenset[str]
+    unknown_bars: Mapping[str, NDArray[np.int64]]
+    subjects: frozenset[str]
+    bar_seconds: int
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return tuple(gap for symbol in self.unknown_bars for gap in self._gaps_of(symbol))
+
+    def _gaps_of(self, symbol: str) -> Iterator[Gap]:
+        times = self.unknown_bars[symbol]
+        for run in np.split(times, np.flatnonzero(np.diff(times) > self.bar_seconds) + 1):
+            yield Gap(symbol, int(run[0]), int(run[-1]))
+
+
+def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Knowledge:
+    """Everything that the look knows, by name.
+
+    A source that is not there is no fact, or one of amount 0. A source that is there and unusable is a shortfall.
+    """
+    snapshot = observation.snapshot
+    as_of = snapshot.block.timestamp
+    underlyings = _underlyings(policy, snapshot)
+    judged = (
+        *_bar_facts(bars, as_of, policy.estimate),
+        *_implied_facts(observation, underlyings, policy.estimate),
+        *_feed_facts(snapshot),
+    )
+    known = np.isfinite(bars.closes)
+    return Knowledge(
+        as_of=as_of,
+        facts=(
+            *(fact for fact, _ in judged),
+            *_opinion_facts(observation),
+            *_market_facts(snapshot, policy.decision.max_oracle_gap_bps),
+        ),
+        shortfalls=frozenset(fact.name for fact, is_enough in judged if not is_enough),
+        unknown_bars={
+            symbol: bars.times[~known[:, column]]
+            for column, symbol in enumerate(bars.symbols)
+            if not known[:, column].all()
+        },
+        subjects=frozenset((*snapshot.symbols, *underlyings)),
+        bar_seconds=bars.bar_seconds,
+    )
+
+
+def missing_facts(known: Knowledge, memory: InformationMemory) -> tuple[MissingFact, ...]:
+    """Shortfalls, and what the remembered look knew better.
+
+    A fact that was missed before keeps its time, unless it has become worse since.
+    """
+    earlier = {fact.name: fact for fact in memory.missing}
+    amounts = {fact.name: fact.amount for fact in known.facts if fact.name in known.shortfalls}
+    if memory.look is not None:
+        amounts |= _lost(known, memory.look)
+    return tuple(
+        MissingFact(
+            name,
+            amount,
+            since=earlier[name].since if name in earlier and amount >= earlier[name].amount else known.as_of,
+        )
+        for name, amount in amounts.items()
+    )
+
+
+def unaccepted(
+    missing: Sequence[MissingFact], known: Knowledge, memory: InformationMemory, *, policy: EstimatePolicy
+) -> tuple[str, ...]:
+    """The names of the missing facts that hold risk down.
+
+    A person accepts any fact at its present amount. Time accepts what was lost ``accept_after_s`` ago, because a hole
+    in the history never comes back; it accepts no shortfall.
+    """
+    accepted = {fact.name: fact.amount for fact in memory.accepted}
+    return tuple(
+        fact.name
+        for fact in missing
+        if fact.amount < accepted.get(fact.name, math.inf)
+        and (fact.name in known.shortfalls or known.as_of - fact.since < policy.accept_after_s)
+    )
+
+
+def informed_look(
+    known: Knowledge, implied: tuple[ImpliedReading, ...], *, model: RiskModel, target: TargetPortfolio
+) -> InformedLook:
+    """What a look that misses nothing leaves to later ones."""
+    return InformedLook(
+        as_of=known.as_of,
+        symbols=model.symbols,
+        facts=known.facts,
+        gaps=known.gaps,
+        implied=implied,
+        covariance=model.covariance,
+        unit_weights=target.unit_weights,
+        binding_caps=target.binding_caps,
+        bounds=target.bounds,
+        leverage=target.leverage,
+    )
+
+
+def memory_after(
+    memory: InformationMemory,
+    missing: tuple[MissingFact, ...],
+    *,
+    look: InformedLook | None,
+    worst_losses: tuple[WorstLoss, ...],
+) -> InformationMemory:
+    """What the next look remembers. ``look`` is this one where it was fully informed, else the one before. An
+    acceptance ends when its fact is back."""
+    names = {fact.name for fact in missing}
+    return replace(
+        memory,
+        look=look,
+        missing=missing,
+        accepted=tuple(fact for fact in memory.accepted if fact.name in names),
+        worst_losses=worst_losses,
+    )
+
+
+def seen_losses(model: RiskModel, memory: InformationMemory, *, window_s: int) -> tuple[WorstLoss, ...]:
+    """The model's worst losses and the remembered ones, without those that another is at least as bad as.
+
+    A history that got shorter thus does not lower them. Losses are forgotten when they were not seen for a whole
+    window.
+    """
+    seen = dict.fromkeys(model.worst_losses, model.as_of)
+    for before in memory.worst_losses:
+        if before.symbols == model.symbols and model.as_of - before.seen_at <= window_s:
+            seen.setdefault(before.losses, before.seen_at)
+    return (
+        tuple(WorstLoss(model.symbols, losses, seen[losses]) for losses in undominated(np.array(list(seen))))
+        if seen
+        else ()
+    )
+
+
+def with_acceptances(memory: InformationMemory, acceptances: Sequence[Acceptance]) -> InformationMemory:
+    """The memory after what a person accepted since. Who accepts a shorter history also accepts that its worst loss is
+    forgotten."""
+    for acceptance in acceptances:
+        names = {fact.name for fact in acceptance.facts}
+        memory = replace(
+            memory,
+            accepted=(*(fact for fact in memory.accepted if fact.name not in names), *acceptance.facts),
+            acceptance=acceptance.number,
+            worst_losses=() if any(name.startswith(BARS) for name in names) else memory.worst_losses,
+        )
+    return memory
+
+
+def _lost(known: Knowledge, look: InformedLook) -> dict[str, float]:
+    """By name the present amount of each fact that the look knew better; -inf for one that is gone."""
+    now = {fact.name: fact.amount for fact in known.facts}
+    lost = {
+        fact.name: now.get(fact.name, -math.inf)
+        for fact in look.facts
+        if (not fact.subject or fact.subject in known.subjects)
+        and not (fact.name.startswith(BARS) and fact.name in now)
+        and now.get(fact.name, -math.inf) < fact.amount
+    }
+    # The number of bars alone does not show which are lost: the window moves on, and young histories grow.
+    for symbol, times in known.unknown_bars.items():
+        gaps = [gap for gap in look.gaps if gap.symbol == symbol]
+        never_known = sum(int(((times >= gap.since) & (times <= gap.until)).sum()) for gap in gaps)
+        if symbol in look.symbols and times.size > never_known:
+            lost[BARS + symbol] = float(never_known - times.size)
+    return lost
+
+
+def _underlyings(policy: Policy, snapshot: MarketSnapshot) -> tuple[str, ...]:
+    names = (asset.implied_underlying for asset in policy.assets if asset.symbol in snapshot.risk_symbols)
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def _bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[tuple[Fact, bool]]:
+    """Facts about the price history, and whether each is enough."""
+    spaced = bool((np.diff(bars.times) == bars.bar_seconds).all())
+    newest = bars.times.size > 0 and 0 <= as_of - int(bars.times[-1]) < bars.bar_seconds
+    enough = policy.min_history * (policy.history_s // policy.bar_seconds)
+    for column, symbol in enumerate(bars.symbols):
+        closes = bars.closes[:, column]
+        known = np.isfinite(closes)
+        count = int(known.sum())
+        yield Fact(f"{BARS}{symbol}", float(count)), count >= enough
+        is_known = spaced and newest and bool(known[-1])
+        yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known
+        longest, is_moving = _standstill(closes)
+        yield Fact(f"movement:{symbol}", -float(longest)), is_moving
+
+
+def _standstill(closes: NDArray[np.float64]) -> tuple[int, bool]:
+    """Number of bars of the longest run of equal closes (T,), and whether the last run is as long as runs of this asset
+    are.
+
+    An asset of whose closes the part p equals the one before stands still for k more bars with the probability p^k.
+    """
+    if closes.size < 2:
+        return closes.size, True
+    runs = np.diff(np.concatenate(([0], np.flatnonzero(np.diff(closes) != 0.0) + 1, [closes.size])))
+    repeats = int(runs[-1]) - 1
+    if repeats == 0:
+        return int(runs.max()), True
+    before = closes.size - int(runs[-1])
+    part = (before - (runs.size - 1)) / max(1, before - 1)
+    return int(runs.max()), part**repeats >= UNUSUAL_STANDSTILL
+
+
+def _implied_facts(
+    observation: Observation, underlyings: Sequence[str], policy: EstimatePolicy
+) -> Iterator[tuple[Fact, bool]]:
+    """Whether each option market has a usable, fresh and plausible reading. One without any reading is no shortfall: it
+    did not exist yet."""
+    as_of = observation.snapshot.block.timestamp
+    look = observation.information.look
+    before = {reading.underlying: reading for reading in look.implied} if look is not None else {}
+    readings = {reading.underlying: reading for reading in observation.implied}
+    for underlying in underlyings:
+        reading = readings.get(underlying)
+        is_usable = (
+            reading is not None
+            and _is_current(reading, as_of, policy)
+            and not _fell_too_fast(reading, before.get(underlying), policy)
+        )
+        yield Fact(f"implied:{underlying}", float(is_usable)), is_usable or reading is None
+
+
+def _is_current(reading: ImpliedReading, as_of: int, policy: EstimatePolicy) -> bool:
+    volatility = reading.volatility
+    return (
+        volatility is not None
+        and math.isfinite(volatility)
+        and volatility > 0.0
+        and 0 <= as_of - reading.observed_at <= policy.implied_max_age_s
+    )
+
+
+def _fell_too_fast(reading: ImpliedReading, before: ImpliedReading | None, policy: EstimatePolicy) -> bool:
+    """One source alone could otherwise raise leverage at once. The fall that is believed grows with the root of time,
+    as a random walk does."""
+    if before is None or not before.volatility or not reading.volatility:
+        return False
+    hours = max(1.0, (reading.observed_at - before.observed_at) / SECONDS_PER_HOUR)
+    return math.log(reading.volatility / before.volatility) < math.log1p(
+        -policy.implied_max_fall
+    ) * math.sqrt(hours)
+
+
+def _feed_facts(snapshot: MarketSnapshot) -> Iterator[tuple[Fact, bool]]:
+    for feed in snapshot.feeds:
+        yield Fact(f"feed:{feed.symbol}", TRUST_RANK[feed.trust]), feed.trust is Trust.FRESH
+
+
+def _opinion_facts(observation: Observation) -> Iterator[Fact]:
+    """None where no opinions are kept. How many a purchase needs is a gate's matter."""
+    for symbol, count in (observation.second_opinions or {}).items():
+        yield Fact(f"opinions:{symbol}", float(count))
+
+
+def _market_facts(snapshot: MarketSnapshot, max_gap_bps: int) -> Iterator[Fact]:
+    """What the pools, the lending market and the vault report. A number that turned to 0 was not read."""
+    deep = {pool.symbol for pool in snapshot.depths if pool.liquidity > 0}
+    entries = {entry.symbol for entry in snapshot.vault.assets}
+    for feed, reserve in zip(snapshot.feeds, snapshot.reserves, strict=True):
+        gap = abs(reserve.market_price - feed.price)
+        is_plausible = reserve.market_price > 0 and gap * BPS <= max_gap_bps * feed.price
+        yield Fact(f"market_price:{feed.symbol}", float(is_plausible))
+    for symbol in snapshot.risk_symbols:
+        yield Fact(f"depth:{symbol}", float(symbol in deep))
+        yield Fact(f"supply_cap:{symbol}", float(snapshot.reserve(symbol).supply_cap > 0))
+        yield Fact(f"vault_entry:{symbol}", float(symbol in entries))
+    debt = snapshot.reserves[0]
+    yield Fact("borrow_cap", float(debt.borrow_cap > 0))
+    yield Fact("rate_curve", float(debt.curve.base + debt.curve.slope1 + debt.curve.slope2 > 0.0))
+    yield Fact("liquidity", float(debt.available > 0))
+    yield Fact("account", float(_account_agrees(snapshot, max_gap_bps)))
+    yield Fact("redemption_queue", float(snapshot.redemptions is not None))
+    yield Fact("base_fee", float(snapshot.block.base_fee_wei > 0))
+
+
+def _account_agrees(snapshot: MarketSnapshot, max_gap_bps: int) -> bool:
+    """Whether the lending account's debt is what the vault's debt tokens say."""
+    owed = sum(
+        holding.owed * reserve.market_price / 10**token.decimals
+        for token, reserve, holding in zip(snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True)
+    )
+    tolerance = owed * max_gap_bps / BPS + DEBT_ROUNDING_USD * USD
+    return bool(abs(snapshot.account.debt_base - owed) <= tolerance)

@@ -1,0 +1,122 @@
+"""What a look that misses something may not exceed: what the last fully informed look allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.domain.information import InformedLook
+from keeper.domain.model import AssetRisk, Bound, RiskModel, TargetPortfolio
+from keeper.domain.observation import Observation
+
+NAME = "information"
+"""Of the bound that holds leverage at what the last informed look allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """``missing`` are the names of what is missing. ``leverage`` is the highest that the target may have.
+
+    ``look`` is the last informed look at these assets; without one, ``leverage`` is what the vault holds.
+    """
+
+    missing: tuple[str, ...]
+    leverage: float
+    look: InformedLook | None
+
+    def restrained(self, bounds: tuple[Bound, ...], unqueued: float) -> tuple[Bound, ...]:
+        """The bounds, each not above that of the informed look, and the bound ``information``. Bounds apply to the part
+        ``unqueued`` of NAV, ``leverage`` to the whole."""
+        before = {bound.name: bound.leverage for bound in self.look.bounds} if self.look is not None else {}
+        limit = self.leverage / unqueued if unqueued > 0.0 else math.inf
+        detail = f"{', '.join(self.missing)} missing"
+        return (*(_at_most(bound, before) for bound in bounds), Bound(NAME, limit, detail))
+
+    def tightened(self, model: RiskModel, target: TargetPortfolio) -> InformedLook | None:
+        """The remembered look with this look's estimate and bounds: until the information is back, what is allowed only
+        falls. None without a remembered look."""
+        if self.look is None:
+            return None
+        bounds = tuple(bound for bound in target.bounds if bound.name != NAME)
+        return replace(self.look, covariance=model.covariance, bounds=bounds, leverage=target.leverage)
+
+
+def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint | None:
+    """None where nothing is missing. A remembered look at other assets says nothing about this vault's weights."""
+    if not missing:
+        return None
+    look = observation.information.look
+    if look is not None and look.symbols == observation.snapshot.risk_symbols:
+        return Restraint(missing, look.leverage, look)
+    return Restraint(missing, observation.held.leverage, None)
+
+
+def _at_most(bound: Bound, before: Mapping[str, float]) -> Bound:
+    limit = before.get(bound.name, math.inf)
+    if bound.leverage <= limit:
+        return bound
+    return replace(bound, leverage=limit, detail=f"{bound.detail}; not above the last informed look's")
+
+
+def careful_model(now: RiskModel, look: InformedLook) -> RiskModel:
+    """The riskier of two estimates: of this look, and of the last informed one.
+
+    Each asset has the higher of both volatilities. The correlations are those under which the informed look's portfolio
+    is more volatile. Both have the same assets.
+    """
+    ours, theirs = np.array(now.covariance), np.array(look.covariance)
+    deviations = np.sqrt(np.maximum(ours.diagonal(), theirs.diagonal()))
+    held = deviations * np.array(look.unit_weights)
+    correlation = max(
+        (_correlation(ours), _correlation(theirs)), key=lambda matrix: float(held @ matrix @ held)
+    )
+    covariance = correlation * np.outer(deviations, deviations)
+    return replace(
+        now,
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+        assets=tuple(
+            _raised(asset, deviation)
+            for asset, deviation in zip(now.assets, deviations.tolist(), strict=True)
+        ),
+    )
+
+
+def remembered_model(
+    look: InformedLook, as_of: int, worst_losses: tuple[tuple[float, ...], ...], *, why: str
+) -> RiskModel:
+    """The informed look's estimate, where this look allows none. ``why`` becomes the provenance."""
+    deviations = np.sqrt(np.array(look.covariance).diagonal()).tolist()
+    return RiskModel(
+        as_of=as_of,
+        symbols=look.symbols,
+        covariance=look.covariance,
+        assets=tuple(
+            AssetRisk(
+                symbol=symbol,
+                bars=0,
+                historical=deviation,
+                implied=None,
+                blended=deviation,
+                implied_weight=0.0,
+                provenance=f"last informed look: {why}",
+            )
+            for symbol, deviation in zip(look.symbols, deviations, strict=True)
+        ),
+        worst_losses=worst_losses,
+    )
+
+
+def _correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviations = np.sqrt(covariance.diagonal())
+    return np.asarray(covariance / np.outer(deviations, deviations))
+
+
+def _raised(asset: AssetRisk, deviation: float) -> AssetRisk:
+    if deviation <= asset.blended:
+        return asset
+    note = f"{asset.provenance}; raised to the last informed look's {deviation:.1%}"
+    return replace(asset, blended=deviation, provenance=note)

@@ -1,0 +1,108 @@
+"""A look that misses something is sized by the riskier of two estimates, within the bounds of the informed one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from keeper.domain.information import InformationMemory
+from keeper.domain.model import Bound
+from keeper.domain.observation import Observation
+from keeper.sizing.restraint import careful_model, remembered_model, restraint
+from keeper.sizing.size import size
+from tests.factories import (
+    NOW,
+    VOLATILITIES,
+    a_memory,
+    a_model,
+    a_policy,
+    a_snapshot,
+    an_informed_look,
+    with_redemptions,
+)
+
+LOOK = an_informed_look()
+MISSING = ("depth:WBTC",)
+LOSSES = (0.3, 0.3, 0.4, 0.5)
+OBSERVATION = Observation(a_snapshot(), information=a_memory())
+
+
+def test_each_asset_has_the_higher_of_both_volatilities() -> None:
+    now = a_model(volatilities=(0.9, 0.1, 0.75, 0.2))
+    careful = careful_model(now, LOOK)
+    expected = (0.9, VOLATILITIES[1], 0.75, VOLATILITIES[3])
+    assert np.sqrt(np.diag(careful.covariance)) == pytest.approx(expected)
+    assert tuple(asset.blended for asset in careful.assets) == pytest.approx(expected)
+    assert "last informed look" in careful.assets[1].provenance
+    assert careful.assets[0] == now.assets[0]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.95])
+def test_the_correlations_of_the_riskier_portfolio_count(correlation: float) -> None:
+    matrix = np.full((4, 4), correlation) + (1.0 - correlation) * np.eye(4)
+    now = a_model(correlation=matrix.tolist())
+    careful = careful_model(now, LOOK)
+    assert careful.covariance[0][1] == pytest.approx(
+        max(now.covariance[0][1], LOOK.covariance[0][1]), rel=1e-12
+    )
+
+
+def test_the_target_has_the_weights_of_the_informed_look_and_at_most_its_leverage() -> None:
+    calm = a_model(volatilities=(0.2, 0.2, 0.2, 0.2))
+    target = size(calm, OBSERVATION, a_policy(), restraint=restraint(OBSERVATION, MISSING))
+    assert target.unit_weights == LOOK.unit_weights
+    assert target.leverage <= LOOK.leverage
+    assert target.missing == MISSING
+    assert size(calm, OBSERVATION, a_policy()).leverage > LOOK.leverage
+
+
+def test_no_bound_is_above_that_of_the_informed_look() -> None:
+    look = an_informed_look(bounds=(Bound("policy_cap", 0.7, "then"),), leverage=0.9)
+    observation = Observation(a_snapshot(), information=a_memory(look=look))
+    target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
+    assert (target.binding, target.leverage) == ("policy_cap", 0.7)
+
+
+def test_the_bound_information_names_what_is_missing() -> None:
+    look = an_informed_look(bounds=(), leverage=0.4)
+    observation = Observation(a_snapshot(), information=a_memory(look=look))
+    target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
+    assert target.binding == "information"
+    assert target.leverage == pytest.approx(0.4)
+    assert "depth:WBTC" in target.bounds[-1].detail
+
+
+def test_a_first_start_with_missing_data_allows_what_the_vault_holds() -> None:
+    for leverage in (0.0, 0.6):
+        observation = Observation(
+            a_snapshot(weights=(1.0, 1.0, 1.0, 1.0), leverage=leverage), information=InformationMemory()
+        )
+        target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
+        assert target.leverage == pytest.approx(leverage, abs=1e-9)
+        assert target.binding == "information"
+
+
+def test_a_look_at_other_assets_says_nothing_about_these() -> None:
+    other = an_informed_look(symbols=("WBTC", "WETH"))
+    held_back = restraint(Observation(a_snapshot(), information=a_memory(look=other)), MISSING)
+    assert held_back is not None
+    assert held_back.look is None
+
+
+def test_nothing_missing_restrains_nothing() -> None:
+    assert restraint(OBSERVATION, ()) is None
+
+
+def test_a_queue_that_takes_the_whole_vault_leaves_no_leverage() -> None:
+    observation = Observation(with_redemptions(a_snapshot(), 1.0), information=a_memory())
+    target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
+    assert target.leverage == 0.0
+    assert math.isinf(target.bounds[-1].leverage)
+
+
+def test_the_remembered_estimate_stands_in_for_one_that_cannot_be_made() -> None:
+    model = remembered_model(LOOK, NOW, (LOSSES,), why="no bars")
+    assert (model.covariance, model.symbols, model.worst_losses) == (LOOK.covariance, LOOK.symbols, (LOSSES,))
+    assert all("no bars" in asset.provenance for asset in model.assets)
