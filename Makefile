@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -49,6 +49,9 @@ mutate: .venv/.ready ## change the core in MUTANTS=60 places (0: all), one at a 
 
 faults: .venv/.ready ## list the tests of each fault in docs/faults.md
 	@$(PY) -m tests.tools.faults_page
+
+gates: .venv/.ready ## which gate stops which trade at which trust of a price, in docs/prices.md
+	@$(PY) -m tests.tools.gates_page
 
 tables: $(READY) ## what tests measure and docs/ quotes: gas, trading costs, the price gate, slow feeds, an emergency (TESTS=file for one)
 	@$(PY) -m pytest -q --tables $(if $(TESTS),$(TESTS),tests/chain/test_vault_gas.py tests/chain/test_cost_curve_on_chain.py \

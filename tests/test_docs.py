@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from keeper.decision.gates import LIMITS, TRIGGERS, LimitRule, TriggerRule
+from keeper.decision.gate_rules import LimitRule, TriggerRule
+from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
 from keeper.oracle.rules import RULES, Rule
 from keeper.planning.checks import CHECKS, MUST_HOLD, POST_TRADE_CHECKS
 from keeper.settings.fields import setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
+from tests.tools import gates_page
 
 ROOT = Path(__file__).parents[1]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
@@ -131,3 +133,7 @@ def test_every_fact_that_can_be_missing_is_listed() -> None:
     page = (ROOT / "docs" / "information.md").read_text(encoding="utf-8")
     listed = {name.partition(":")[0] for name in re.findall(r"`([a-z_]+(?::[A-Z]+)?)`", page)}
     assert {fact.name.partition(":")[0] for fact in look.facts} <= listed
+
+
+def test_the_page_of_prices_says_which_gate_stops_which_trade() -> None:
+    assert gates_page.page(PRICES_PAGE) == PRICES_PAGE, "run `make gates`"

@@ -62,7 +62,8 @@ interface IRiskParityVault {
         uint256 turnover;
     }
 
-    /// @notice The vault seen through its own oracle, at the call's block.
+    /// @notice The vault seen through its own feeds, at the call's block. Where one has no price, the lending market's
+    /// counts.
     struct Position {
         uint256 navUsd; //        8 decimals; collateral + idle - debt
         uint256 grossUsd; //      8 decimals; value of all assets but the debt asset
@@ -79,7 +80,8 @@ interface IRiskParityVault {
     function rebalance(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps) external;
 
     /// @notice Keeper or guardian. Runs also while paused, on stale feeds, and inside the minimum interval; must lower
-    /// the debt and raise the health factor. Increments the same epoch.
+    /// the debt and raise the health factor. A held asset without a feed price counts at the lending market's price and
+    /// cannot be sold. Increments the same epoch.
     function deleverage(uint256 expectedEpoch, uint256 deadline, uint256 flashAmount, Step[] calldata steps) external;
 
     /// @notice Anybody, while the health factor is under policy().ripcordHealthFactor: as deleverage, not beyond

@@ -140,10 +140,10 @@ contract RiskParityVault is ERC4626, VaultSteps, ReentrancyGuardTransient {
         returns (uint256 healthAfter)
     {
         Listing[] memory listings = _listings;
-        _checkSteps(listings, steps);
+        bool[] memory touched = _checkSteps(listings, steps);
         _requireLowering(steps);
         uint256[] memory amounts = _holdings(listings);
-        uint256[] memory prices = _lastPrices(listings, amounts);
+        uint256[] memory prices = _lastPrices(listings, amounts, touched);
         Valuation memory before = _value(listings, amounts, prices);
         uint256 healthBefore = _healthFactor();
 

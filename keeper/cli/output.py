@@ -21,6 +21,7 @@ STYLES = {
     "pass": "green",
     "WARN": "yellow",
     "fired": "bold yellow",
+    "no buying": "yellow",
     "STOP": "bold red",
     "STALE": "bold red",
     "SUSPECT": "bold red",

@@ -17,7 +17,7 @@ from keeper.domain.prices import Candle, FeedMemory, Opinion
 from keeper.domain.record import CycleInputs
 from keeper.domain.tx import InFlight
 from keeper.oracle.memory import block_time_streak, updated_memory
-from keeper.oracle.price_gate import judged
+from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.risk.implied import with_last_good
 from keeper.risk.information import with_acceptances
 from keeper.runtime import concurrency, failpoints
@@ -71,6 +71,7 @@ def observe(
         pause_state=ports.pause_store.pause_state(now),
         deleverage_request=deleverage_request,
         opinions=opinions,
+        second_opinions=usable_opinions(snapshot, opinions, policy.oracle),
         memory=memory,
         read_at=read_at,
         candles=references(candles),

@@ -17,7 +17,7 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs
-from keeper.oracle.price_gate import judged
+from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
@@ -88,9 +88,9 @@ def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessm
 
     A look that misses something which the last fully informed one knew takes no more risk than that one allowed; it
     uses that one's estimate where it has none of its own. Otherwise nothing is decided without an estimate (NoEstimate,
-    InvalidCovariance, InvalidBudgets, SolverFailed). The exception is an emergency: to deleverage needs no estimate, so
-    the fallback model takes its place when the health factor is below the act level or a person requests a
-    deleveraging.
+    InvalidCovariance, InvalidBudgets, SolverFailed). The exception is a vault that must be deleveraged: that needs no
+    estimate, so the fallback model takes its place when the health factor is below the alert level or a person requests
+    a deleveraging. The target then misses the estimate, so nothing is bought.
     """
     policy, tightened = tighten(policy, observation.snapshot.vault)
     memory, known = observation.information, knowledge(observation, bars, policy)
@@ -132,7 +132,7 @@ def _without_estimate(
     if held_back is not None and held_back.look is not None:
         losses = tuple(loss.losses for loss in memory.worst_losses if loss.symbols == held_back.look.symbols)
         return remembered_model(held_back.look, snapshot.block.timestamp, losses, why=error.message)
-    unsafe = observation.held.health_factor < policy.decision.act_health_factor
+    unsafe = observation.held.health_factor < policy.decision.alert_health_factor
     if not unsafe and observation.deleverage_request is None:
         raise error
     return fallback_model(snapshot.risk_symbols, snapshot.block.timestamp, error.message)
@@ -156,8 +156,10 @@ def propose(
 
 def reassess(inputs: CycleInputs, bars: PriceBars) -> Assessment:
     """``assess`` on the inputs of a cycle, with every price judged again. A replay thus compares the verdicts too."""
-    snapshot = judged(inputs.snapshot, inputs.opinions, inputs.memory, policy=inputs.policy.oracle)
-    return assess(replace(inputs, snapshot=snapshot), bars, inputs.policy)
+    opinions, oracle = inputs.opinions, inputs.policy.oracle
+    snapshot = judged(inputs.snapshot, opinions, inputs.memory, policy=oracle)
+    counts = usable_opinions(snapshot, opinions, oracle)
+    return assess(replace(inputs, snapshot=snapshot, second_opinions=counts), bars, inputs.policy)
 
 
 def conclude(inputs: CycleInputs, bars: PriceBars) -> Conclusions:

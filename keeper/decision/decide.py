@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from keeper.decision import measures
 from keeper.decision.deleverage import emergency_move, target_health_factor
+from keeper.decision.gate_rules import LEVERING
 from keeper.decision.gates import DELEVERAGE_REQUEST, holds_back, judged_limits, judged_triggers
 from keeper.decision.move import planned_move, remaining
 from keeper.decision.position import VaultPosition, take_position
+from keeper.decision.selling_half import selling_half, sells, why_nothing_is_sold
 from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
@@ -42,33 +45,76 @@ def decide(
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
     urgency = max((gate.urgency for gate in fired), key=BY_PRESSURE.index, default=Urgency.ROUTINE)
-    if urgency is Urgency.EMERGENCY:
-        move = emergency_move(position)
-    else:
-        move = planned_move(position, policy.decision.at(urgency))
-    trade = consider(position, move, urgency)
-    limits = judged_limits(trade)
-    gates = triggers + limits
-    stopping = [gate for gate in limits if holds_back(gate, trade)]
+    judged = _judged_emergency(position) if urgency is Urgency.EMERGENCY else _judged_plan(position, urgency)
+    gates = triggers + judged.limits
 
     if not fired:
-        return _nothing_to_do(trade, gates, stopping)
+        return _nothing_to_do(judged, gates)
     cause = next(gate for gate in fired if gate.urgency is urgency)
-    if stopping:
-        return _hold(
-            trade, gates, f"{cause.detail}, but {stopping[0].detail}", exit_code=stopping[0].exit_code
-        )
+    if judged.stopping:
+        codes = (gate.exit_code for gate in (*judged.stopping, *judged.doubts))
+        why = f"{cause.detail}, but {judged.why_stopped}"
+        return _hold(judged.trade, gates, why, exit_code=next((code for code in codes if code), 0))
     if urgency is Urgency.EMERGENCY:
-        return _ripcord(trade, gates, cause)
-    return _rebalance(trade, gates, cause)
+        return _ripcord(judged.trade, gates, cause)
+    return _rebalance(judged, gates, cause)
 
 
-def _nothing_to_do(trade: TradeContext, gates: Gates, stopping: list[Gate]) -> Decision:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A trade under every limit. ``doubts`` are the levering gates that fail on the whole trade, ``stopping`` are the
+    gates that stop this one, and ``why_stopped`` says why."""
+
+    trade: TradeContext
+    limits: Gates
+    doubts: Gates
+    stopping: Gates
+    why_stopped: str
+
+
+def _judged_emergency(position: VaultPosition) -> _Judged:
+    trade = consider(position, emergency_move(position), Urgency.EMERGENCY)
+    limits = judged_limits(trade)
+    stopping = tuple(gate for gate in limits if holds_back(gate, trade))
+    return _Judged(trade, limits, doubts=(), stopping=stopping, why_stopped=_first_detail(stopping))
+
+
+def _judged_plan(position: VaultPosition, urgency: Urgency) -> _Judged:
+    """The whole trade, or its selling half where a levering gate fails."""
+    row = position.policy.decision.at(urgency)
+    whole = consider(position, planned_move(position, row), urgency)
+    limits = judged_limits(whole)
+    doubts = tuple(gate for gate in limits if gate.kind == LEVERING and not gate.passed)
+    if not doubts:
+        stopping = tuple(gate for gate in limits if not gate.passed)
+        return _Judged(whole, limits, doubts=(), stopping=stopping, why_stopped=_first_detail(stopping))
+    half_move = selling_half(position, whole.move, row)
+    if not sells(position, half_move):
+        stopping = tuple(gate for gate in limits if not gate.passed)
+        kept = why_nothing_is_sold(position, whole.move, urgency)
+        why = "; ".join(text for text in (_first_detail(stopping), kept) if text)
+        return _Judged(whole, limits, doubts=doubts, stopping=stopping, why_stopped=why)
+    half = consider(position, half_move, urgency)
+    of_half = judged_limits(half)
+    stopping = tuple(gate for gate in of_half if holds_back(gate, half))
+    why = f"{doubts[0].detail}, and to sell alone is stopped: {_first_detail(stopping)}"
+    # Levering gates are about the whole trade, limits about the half that may be made.
+    of_whole = {gate.name: gate for gate in limits}
+    shown = tuple(of_whole[gate.name] if gate.kind == LEVERING else gate for gate in of_half)
+    return _Judged(half, shown, doubts=doubts, stopping=stopping, why_stopped=why)
+
+
+def _first_detail(stopping: Gates) -> str:
+    return stopping[0].detail if stopping else ""
+
+
+def _nothing_to_do(judged: _Judged, gates: Gates) -> Decision:
+    trade = judged.trade
     if trade.position.observation.deleverage_request is not None:
         request = next(gate for gate in gates if gate.name == DELEVERAGE_REQUEST)
         return _hold(trade, gates, request.detail, exit_code=0)
     # On data that is not trusted, nobody knows that there is nothing to do.
-    untrusted = [gate for gate in stopping if gate.exit_code == Untrusted.exit_code]
+    untrusted = [gate for gate in judged.doubts if gate.exit_code == Untrusted.exit_code]
     if untrusted:
         why = f"{untrusted[0].detail}; by this data no trade is needed"
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
@@ -109,9 +155,12 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
     return _decision(Action.RIPCORD, trade, gates, why=why)
 
 
-def _rebalance(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
+def _rebalance(judged: _Judged, gates: Gates, cause: Gate) -> Decision:
+    trade = judged.trade
     before, after = trade.position.held.leverage, trade.goal.leverage
     why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}"
+    if judged.doubts:
+        why = f"{why} by sales alone, because {judged.doubts[0].detail}"
     if not trade.move.cut_short:
         return _decision(Action.REBALANCE, trade, gates, why=why)
     later = measures.turnover(trade.goal.weights, trade.move.aim)
@@ -137,4 +186,5 @@ def _decision(action: Action, trade: TradeContext, gates: Gates, *, why: str, ex
         remaining=remaining(trade.position, trade.goal),
         exit_code=exit_code,
         pool_costs=trade.pool_costs,
+        sells_only=action is not Action.HOLD and trade.move.sells_only,
     )

@@ -1,12 +1,12 @@
-"""How far weights are lowered in an emergency."""
+"""How far weights are lowered to bring the health factor back."""
 
 from __future__ import annotations
 
 import math
 
+from keeper.decision.exits import exit_losses_bps, sellable
 from keeper.decision.move import Move, limited_move
 from keeper.decision.position import VaultPosition
-from keeper.domain.market import Trust
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.aave import AaveV3
@@ -14,19 +14,31 @@ from keeper.lending.book import vault_book
 
 
 def emergency_move(position: VaultPosition) -> Move:
-    """Lowers all weights alike until the health factor is at its target. Collateral with a loan to value of 0 goes
+    """To the lowered weights, as far as one trade may go. Sales at prices that are not trusted also go no further than
+    the vault's limit on losses."""
+    limits = position.policy.decision.at(Urgency.EMERGENCY)
+    return limited_move(
+        position,
+        lowered_weights(position, Urgency.EMERGENCY),
+        limits.max_trade,
+        costs_bps=exit_losses_bps(position),
+        max_loss_bps=position.snapshot.vault.policy.max_emergency_loss_bps,
+    )
+
+
+def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, ...]:
+    """All weights lowered alike until the health factor is at its target. Collateral with a loan to value of 0 goes
     first (``LendingVenue.must_leave_first``), because the lending market demands that.
 
-    An asset whose price is DEAD is not sold. The health factor is the lending market's own, after the sales lose all
-    of the emergency slippage. Where the assets do not suffice, the goal is as low as they reach.
+    Only what may be sold at its price's trust is sold. The health factor is the lending market's own, after the sales
+    lose all of the urgency's slippage. Where the assets do not suffice, the weights are as low as they reach.
     """
-    limits = position.policy.decision.at(Urgency.EMERGENCY)
-    kept = _kept_shares(position, limits.max_slippage_bps / BPS)
-    lowered = tuple(
+    slippage = position.policy.decision.at(urgency).max_slippage_bps / BPS
+    kept = _kept_shares(position, sellable(position, urgency), slippage)
+    return tuple(
         weight * kept.get(symbol, 1.0)
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
-    return limited_move(position, lowered, limits.max_trade, max_loss_bps=math.inf)
 
 
 def target_health_factor(position: VaultPosition) -> float:
@@ -40,25 +52,21 @@ def target_health_factor(position: VaultPosition) -> float:
     return request.health_factor
 
 
-def _sellable(position: VaultPosition) -> frozenset[str]:
-    return frozenset(feed.symbol for feed in position.snapshot.feeds[1:] if feed.trust is not Trust.DEAD)
-
-
-def _kept_shares(position: VaultPosition, slippage: float) -> dict[str, float]:
-    """Of every sellable asset the share to keep, in [0, 1].
+def _kept_shares(position: VaultPosition, assets: frozenset[str], slippage: float) -> dict[str, float]:
+    """Of each of the ``assets`` to sell the share to keep, in [0, 1].
 
     With debt D, and collateral V, weighted by thresholds K, at the lending oracle's prices, split into what must leave
     first and has no part in K, sold or not (2), what else can be sold (1) and what cannot (0): of (2) is sold until
     ``K0 + K1 = h (D - (1 - slippage) S2)``; where all of it does not do, the share ``g`` of the others stays for which
     ``K0 + g K1 = h (D - (1 - slippage) (V2 + (1 - g) V1))``.
     """
-    snapshot, sellable = position.snapshot, _sellable(position)
+    snapshot = position.snapshot
     venue, book = AaveV3.of(snapshot), vault_book(snapshot)
     leaving = book.must_leave_first()
     rest = {symbol: amount for symbol, amount in book.supplied.items() if symbol not in leaving}
-    can_go = {symbol: amount for symbol, amount in rest.items() if symbol in sellable}
+    can_go = {symbol: amount for symbol, amount in rest.items() if symbol in assets}
     first_v = venue.collateral_value(
-        {symbol: book.supplied[symbol] for symbol in leaving if symbol in sellable}
+        {symbol: book.supplied[symbol] for symbol in leaving if symbol in assets}
     )
     sold_v, sold_k = venue.collateral_value(can_go), venue.secured_value(can_go) / BPS
     fixed_k = venue.secured_value(rest) / BPS - sold_k
@@ -79,7 +87,7 @@ def _kept_shares(position: VaultPosition, slippage: float) -> dict[str, float]:
     kept = 1.0
     if sold_first >= first_v:
         kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe=safe)
-    return {symbol: kept_of_first if symbol in leaving else kept for symbol in sellable}
+    return {symbol: kept_of_first if symbol in leaving else kept for symbol in assets}
 
 
 def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:

@@ -1,100 +1,37 @@
 """Every gate by name: what it means, when it is judged, and the exit code when it holds back a trade.
 
-A trigger is a reason to trade. A limit must hold for any trade, a levering gate for one that raises leverage.
-What the vault's ``deleverage`` allows anyway does not hold back an EMERGENCY, nor does what only saves money.
+A trigger is a reason to trade. A limit must hold for any trade, a levering gate only for one that buys risk: what is
+doubtful about data must not block the way down. What the vault's ``deleverage`` allows anyway does not hold back an
+EMERGENCY, nor does what only saves money.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from keeper.decision import limits, pause_rules, triggers
 from keeper.decision.gate_result import GateResult
+from keeper.decision.gate_rules import (
+    ALWAYS,
+    EMERGENCY_ONLY,
+    EVERY_URGENCY,
+    LEVERING,
+    PLANNED,
+    ROUTINE_ONLY,
+    WITH_CLOCK,
+    WITH_OPINIONS,
+    WITH_PAUSE_STATE,
+    WITH_QUEUE,
+    WITH_REQUEST,
+    WITHOUT_REQUEST,
+    LimitRule,
+    TriggerRule,
+    enabled,
+)
 from keeper.decision.position import VaultPosition
 from keeper.decision.trade_context import TradeContext
 from keeper.domain.decision import Gate
 from keeper.domain.urgency import Urgency
 
-TRIGGER, LIMIT, LEVERING = "trigger", "limit", "levering"
 DELEVERAGE_REQUEST = "deleverage_request"
-EVERY_URGENCY = frozenset(Urgency)
-PLANNED = frozenset({Urgency.ROUTINE, Urgency.OUT_OF_BAND})
-ROUTINE_ONLY = frozenset({Urgency.ROUTINE})
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """When a gate is judged. ``text`` is the column "judged" of docs/exit-codes.md, empty where it always is."""
-
-    text: str
-    holds: Callable[[VaultPosition], bool]
-
-
-ALWAYS = Condition("", lambda _position: True)
-WITH_REQUEST = Condition(
-    "with a deleverage request", lambda position: position.observation.deleverage_request is not None
-)
-WITHOUT_REQUEST = Condition(
-    "without a deleverage request", lambda position: position.observation.deleverage_request is None
-)
-WITH_QUEUE = Condition(
-    "with a redemption queue, without a deleverage request",
-    lambda position: position.snapshot.redemptions is not None and WITHOUT_REQUEST.holds(position),
-)
-WITH_CLOCK = Condition(
-    "live; on chain 31337 only if `oracle.max_head_age_s` is set",
-    lambda position: position.observation.read_at is not None,
-)
-WITH_PAUSE_STATE = Condition("live", lambda position: position.observation.pause_state is not None)
-
-
-def enabled(name: str) -> Condition:
-    """A person who requests a deleveraging asks for nothing else, so no other reason to trade counts then."""
-    return Condition(
-        "if named in `decision.triggers`, without a deleverage request",
-        lambda position: name in position.policy.decision.triggers and WITHOUT_REQUEST.holds(position),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerRule:
-    """A reason to trade. ``urgency`` is how pressing it is when it fires."""
-
-    name: str
-    judge: Callable[[VaultPosition], GateResult]
-    urgency: Callable[[VaultPosition, GateResult], Urgency]
-    condition: Condition
-    meaning: str
-    kind: str = TRIGGER
-    exit_code: int = 0
-
-    @property
-    def judged(self) -> str:
-        return self.condition.text or "always"
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRule:
-    """A condition on a trade of one of the ``urgencies``."""
-
-    name: str
-    judge: Callable[[TradeContext], GateResult]
-    urgencies: frozenset[Urgency]
-    exit_code: int
-    meaning: str
-    kind: str = LIMIT
-    condition: Condition = ALWAYS
-
-    @property
-    def judged(self) -> str:
-        names = (
-            "always"
-            if self.urgencies == EVERY_URGENCY
-            else ", ".join(urgency.value for urgency in Urgency if urgency in self.urgencies)
-        )
-        return "; ".join(text for text in (names, self.condition.text) if text)
-
 
 TRIGGERS = (
     TriggerRule(
@@ -166,9 +103,17 @@ LIMITS = (
     LimitRule(
         "prices_fresh",
         limits.prices_fresh,
-        EVERY_URGENCY,
+        PLANNED,
         exit_code=4,
-        meaning="every price may be traded on; in an EMERGENCY: at least one asset has a price to sell at",
+        meaning="every price is FRESH",
+        kind=LEVERING,
+    ),
+    LimitRule(
+        "price_to_sell_at",
+        limits.price_to_sell_at,
+        EMERGENCY_ONLY,
+        exit_code=4,
+        meaning="at least one asset has a price to sell at",
     ),
     LimitRule(
         "head_age",
@@ -177,6 +122,7 @@ LIMITS = (
         exit_code=4,
         meaning="the block's time is near this machine's clock: chain and node move on, and the clock is right",
         condition=WITH_CLOCK,
+        kind=LEVERING,
     ),
     LimitRule(
         "sequencer_up",
@@ -184,6 +130,7 @@ LIMITS = (
         PLANNED,
         exit_code=4,
         meaning="the L2 sequencer is up, and has been for longer than its grace period",
+        kind=LEVERING,
     ),
     LimitRule(
         "oracle_gap",
@@ -191,6 +138,32 @@ LIMITS = (
         PLANNED,
         exit_code=4,
         meaning="the vault's feeds and the lending market's oracle agree",
+        kind=LEVERING,
+    ),
+    LimitRule(
+        "information",
+        limits.information,
+        PLANNED,
+        exit_code=4,
+        meaning="nothing is missing that an earlier look at the data had, or that every look should have",
+        kind=LEVERING,
+    ),
+    LimitRule(
+        "second_opinions",
+        limits.second_opinions,
+        PLANNED,
+        exit_code=4,
+        meaning="every asset that is bought has `oracle.min_opinions` usable prices of other sources than its feed",
+        kind=LEVERING,
+        condition=WITH_OPINIONS,
+    ),
+    LimitRule(
+        "vault_accepts",
+        limits.vault_accepts,
+        PLANNED,
+        exit_code=4,
+        meaning="the vault's `rebalance` accepts prices and sequencer; or the trade only sells, and there is a debt "
+        "that `deleverage` lowers",
     ),
     LimitRule(
         "in_flight",
@@ -275,7 +248,7 @@ LIMITS = (
         limits.improves,
         PLANNED,
         exit_code=0,
-        meaning="the trade leads nearer to the target",
+        meaning="the trade leads nearer to the target; one that only sells lowers leverage and raises no volatility",
     ),
     LimitRule(
         "no_overshoot",
@@ -283,6 +256,7 @@ LIMITS = (
         PLANNED,
         exit_code=0,
         meaning="the trade ends where no trigger fires that does not fire already",
+        whole_only=True,
     ),
     LimitRule(
         "not_paused",
@@ -338,17 +312,13 @@ def judged_triggers(position: VaultPosition) -> tuple[Gate, ...]:
 
 
 def judged_limits(trade: TradeContext) -> tuple[Gate, ...]:
-    """Every limit on a trade of this urgency whose condition holds."""
-    return tuple(
-        _gate(rule, rule.judge(trade), trade.urgency)
-        for rule in LIMITS
-        if trade.urgency in rule.urgencies and rule.condition.holds(trade.position)
-    )
+    """Every limit that is judged on this trade."""
+    return tuple(_gate(rule, rule.judge(trade), trade.urgency) for rule in LIMITS if rule.is_judged(trade))
 
 
 def holds_back(gate: Gate, trade: TradeContext) -> bool:
-    """Whether this gate stops this trade. A levering gate stops only a trade that raises leverage."""
-    return not gate.passed and (gate.kind != LEVERING or trade.raises_leverage)
+    """Whether this gate stops this trade. A levering gate stops only a trade that buys risk."""
+    return not gate.passed and (gate.kind != LEVERING or trade.buys_risk)
 
 
 def _gate(rule: TriggerRule | LimitRule, result: GateResult, urgency: Urgency) -> Gate:

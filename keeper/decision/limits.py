@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from keeper.decision import measures
+from keeper.decision import exits, measures
 from keeper.decision.gate_result import GateResult, hours
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.trade_context import TradeContext
@@ -12,6 +12,8 @@ from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_checks import rebalance_refusal, sequencer_is_up
+from keeper.risk.contributions import volatility
 from keeper.sizing.redemptions import missing_usd
 
 GWEI = 10**9
@@ -19,17 +21,37 @@ GWEI = 10**9
 
 def prices_fresh(trade: TradeContext) -> GateResult:
     feeds = trade.position.snapshot.feeds
-    if trade.urgency is Urgency.EMERGENCY:
-        # Selling one asset needs only the price of that asset.
-        sellable = [feed for feed in feeds[1:] if feed.trust is not Trust.DEAD]
-        detail = f"{len(sellable)} of {len(feeds) - 1} assets have a price to sell at"
-        return GateResult(len(sellable), 1, bool(sellable), detail=detail)
     doubtful = [feed for feed in feeds if feed.trust is not Trust.FRESH]
     if not doubtful:
         return GateResult(0, 0, passed=True, detail=f"all {len(feeds)} prices are fresh")
     worst = lowest_trust(feeds)
     detail = f"the price of {worst.symbol} is {worst.trust.value}: {worst.reason}"
     return GateResult(len(doubtful), 0, passed=False, detail=detail)
+
+
+def price_to_sell_at(trade: TradeContext) -> GateResult:
+    """Selling one asset needs only the price of that asset."""
+    symbols = trade.position.snapshot.risk_symbols
+    sellable = exits.sellable(trade.position, trade.urgency)
+    detail = f"{len(sellable)} of {len(symbols)} assets have a price to sell at"
+    return GateResult(len(sellable), 1, bool(sellable), detail=detail)
+
+
+def information(trade: TradeContext) -> GateResult:
+    missing = trade.position.target.missing
+    detail = f"missing: {', '.join(missing)}" if missing else "no information is missing"
+    return GateResult(len(missing), 0, not missing, detail=detail)
+
+
+def second_opinions(trade: TradeContext) -> GateResult:
+    """A feed alone is one source. The asset that is bought with the fewest other sources counts."""
+    required, counts = trade.position.policy.oracle.min_opinions, trade.position.observation.second_opinions
+    assert counts is not None, "judged only where opinions are kept"
+    fewest, symbol = min(
+        ((counts.get(symbol, 0), symbol) for symbol in trade.bought), default=(required, "no asset")
+    )
+    detail = f"bought with the fewest second opinions: {symbol}, {fewest}, at least {required}"
+    return GateResult(fewest, required, fewest >= required, detail=detail)
 
 
 def head_age(trade: TradeContext) -> GateResult:
@@ -47,11 +69,12 @@ def sequencer_up(trade: TradeContext) -> GateResult:
     sequencer = trade.position.snapshot.sequencer
     if sequencer is None:
         return GateResult(0, 0, passed=True, detail="not an L2: there is no sequencer feed")
-    since = trade.position.snapshot.block.timestamp - sequencer.status_since
+    now = trade.position.snapshot.block.timestamp
+    since = now - sequencer.status_since
     if not sequencer.up or sequencer.status_since == 0:
         return GateResult(0, sequencer.grace_s, passed=False, detail="the sequencer is down")
     detail = f"the sequencer is up for {since} s, must be for more than {sequencer.grace_s} s"
-    return GateResult(since, sequencer.grace_s, since > sequencer.grace_s, detail=detail)
+    return GateResult(since, sequencer.grace_s, sequencer_is_up(sequencer, now), detail=detail)
 
 
 def oracle_gap(trade: TradeContext) -> GateResult:
@@ -62,6 +85,25 @@ def oracle_gap(trade: TradeContext) -> GateResult:
     )
     detail = f"{symbol}: feed and lending market's oracle are {gap:.1f} bps apart, at most {limit}"
     return GateResult(gap, limit, gap <= limit, detail=detail)
+
+
+def vault_accepts(trade: TradeContext) -> GateResult:
+    """The vault's own checks of data. Where ``rebalance`` reverts, ``deleverage`` takes a trade that only sells."""
+    position = trade.position
+    refusal = rebalance_refusal(position.snapshot)
+    if not refusal:
+        return GateResult(0, 0, passed=True, detail="the vault's rebalance accepts prices and sequencer")
+    if not trade.move.sells_only:
+        return GateResult(1, 0, passed=False, detail=f"the vault's rebalance reverts: {refusal}")
+    owes = position.snapshot.holdings[0].owed > 0
+    can = (
+        "its deleverage takes sales that repay debt"
+        if owes
+        else "there is no debt for its deleverage to lower"
+    )
+    return GateResult(
+        float(not owes), 0, owes, detail=f"the vault's rebalance reverts ({refusal}), and {can}"
+    )
 
 
 def in_flight(trade: TradeContext) -> GateResult:
@@ -151,17 +193,21 @@ def highest_gas_price_wei(snapshot: MarketSnapshot, urgency: Urgency, policy: Po
 
 
 def daily_loss_budget(trade: TradeContext) -> GateResult:
+    """Of the vault call that takes the trade: ``rebalance`` and ``deleverage`` have budgets of their own."""
     vault, nav = trade.position.snapshot.vault, trade.position.held.nav_usd
     expected = trade.trade_cost_usd / nav if nav > 0.0 else 0.0
-    used, limit = vault.used_daily_loss + expected, vault.policy.max_daily_loss_bps / BPS
-    detail = (
-        f"{vault.used_daily_loss:.3%} of NAV lost today, {expected:.3%} expected now, at most {limit:.3%}"
-    )
+    lost, limit_bps = vault.used_daily_loss, vault.policy.max_daily_loss_bps
+    if _by_deleverage(trade):
+        lost, limit_bps = vault.used_daily_emergency_loss, vault.policy.max_daily_emergency_loss_bps
+    used, limit = lost + expected, limit_bps / BPS
+    detail = f"{lost:.3%} of NAV lost today, {expected:.3%} expected now, at most {limit:.3%}"
     return GateResult(used, limit, used <= limit, detail=detail)
 
 
 def daily_turnover_budget(trade: TradeContext) -> GateResult:
     vault = trade.position.snapshot.vault
+    if _by_deleverage(trade):
+        return GateResult(0.0, 0.0, passed=True, detail="the vault's deleverage has no limit on turnover")
     used, limit = vault.used_daily_turnover + trade.turnover, vault.policy.max_daily_turnover_bps / BPS
     detail = f"{vault.used_daily_turnover:.3f} NAVs traded today, {trade.turnover:.3f} now, limit {limit:.3f}"
     return GateResult(used, limit, used <= limit, detail=detail)
@@ -195,7 +241,12 @@ def benefit_exceeds_cost(trade: TradeContext) -> GateResult:
 
 
 def improves(trade: TradeContext) -> GateResult:
-    """The tracking error falls. A trade that raises cash for redemptions only must not increase it."""
+    """The tracking error falls. A trade that raises cash for redemptions only must not increase it.
+
+    The selling half alone may lead away from the target, whose other half waits. It must lower leverage and must not
+    raise volatility."""
+    if trade.move.sells_only:
+        return _lowers_risk(trade)
     before, after = trade.position.tracking_error, trade.tracking_error
     detail = f"tracking error against the target from {before:.2%} to {after:.2%} a year"
     missing = missing_usd(trade.position.snapshot)
@@ -209,6 +260,21 @@ def no_overshoot(trade: TradeContext) -> GateResult:
     """Judges the aim. A trade that a size limit cuts short ends on the line to it."""
     worst = worst_overshoot(trade.position, trade.move.aim)
     return GateResult(worst.of_band, 1.0, worst.of_band <= 1.0, detail=worst.detail)
+
+
+def _lowers_risk(trade: TradeContext) -> GateResult:
+    position = trade.position
+    before, after = position.current.volatility, volatility(trade.goal.weights, position.model.covariance)
+    detail = (
+        f"leverage from {position.held.leverage:.3f} to {trade.goal.leverage:.3f}, "
+        f"volatility from {before:.2%} to {after:.2%} a year"
+    )
+    falls = trade.goal.leverage < position.held.leverage and after <= before
+    return GateResult(after, before, falls, detail=detail)
+
+
+def _by_deleverage(trade: TradeContext) -> bool:
+    return trade.move.sells_only and bool(rebalance_refusal(trade.position.snapshot))
 
 
 def _gap_bps(ours: int, theirs: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.decision import measures
@@ -18,11 +19,13 @@ from keeper.domain.urgency import Urgency
 @dataclass(frozen=True, slots=True)
 class Move:
     """``goal`` is where this cycle's trade ends. ``aim`` is where it would end without limits on its size, and
-    ``cut_short`` says whether such a limit ended it earlier."""
+    ``cut_short`` says whether such a limit ended it earlier. ``sells_only``: it is the selling half of a trade whose
+    buying half was held back."""
 
     goal: Goal
     aim: tuple[float, ...]
     cut_short: bool
+    sells_only: bool = False
 
 
 def planned_move(position: VaultPosition, limits: UrgencyLimits) -> Move:
@@ -44,7 +47,11 @@ def planned_move(position: VaultPosition, limits: UrgencyLimits) -> Move:
     ):
         aim = target
     return limited_move(
-        position, aim, limits.max_trade, max_loss_bps=position.snapshot.vault.policy.max_loss_bps
+        position,
+        aim,
+        limits.max_trade,
+        costs_bps=cautious_costs_bps(position, aim),
+        max_loss_bps=position.snapshot.vault.policy.max_loss_bps,
     )
 
 
@@ -69,17 +76,27 @@ def within_bounds(position: VaultPosition, aim: tuple[float, ...]) -> tuple[floa
 
 
 def limited_move(
-    position: VaultPosition, aim: tuple[float, ...], max_trade: float, *, max_loss_bps: float
+    position: VaultPosition,
+    aim: tuple[float, ...],
+    max_trade: float,
+    *,
+    costs_bps: Sequence[float],
+    max_loss_bps: float,
 ) -> Move:
-    """The move to ``aim``, cut to ``max_trade`` NAVs of turnover and an expected loss of ``max_loss_bps`` of NAV."""
+    """The move to ``aim``, cut to ``max_trade`` NAVs of turnover and a loss of ``max_loss_bps`` of NAV at these costs
+    of each asset's trade."""
     current = position.current.weights
-    # The vault reverts a rebalance that loses more, which wastes a cycle. So the higher of both estimates counts.
-    costs = tuple(
-        max(bps, cost.cautious_bps) for bps, cost in zip(position.costs_bps(aim), position.costs, strict=True)
-    )
-    part = measures.allowed_part(current, aim, costs, max_trade=max_trade, max_loss_bps=max_loss_bps)
+    part = measures.allowed_part(current, aim, costs_bps, max_trade=max_trade, max_loss_bps=max_loss_bps)
     weights = interpolated(current, aim, part)
     return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short=part < 1.0)
+
+
+def cautious_costs_bps(position: VaultPosition, aim: tuple[float, ...]) -> tuple[float, ...]:
+    """The vault reverts a rebalance that loses more than its limit, which wastes a cycle. So the higher of both
+    estimates of each asset's cost counts."""
+    return tuple(
+        max(bps, cost.cautious_bps) for bps, cost in zip(position.costs_bps(aim), position.costs, strict=True)
+    )
 
 
 def remaining(position: VaultPosition, goal: Goal) -> float:

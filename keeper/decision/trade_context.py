@@ -13,8 +13,8 @@ from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
 
-LEVERAGE_NOISE = 1e-9
-"""A rise of leverage by less than this is float rounding."""
+NOISE = 1e-9
+"""A rise of leverage or of a weight by less than this is float rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,21 @@ class TradeContext:
 
     @property
     def raises_leverage(self) -> bool:
-        return self.goal.leverage > self.position.held.leverage * (1.0 + LEVERAGE_NOISE) + LEVERAGE_NOISE
+        return _rises(self.position.held.leverage, self.goal.leverage)
+
+    @property
+    def bought(self) -> tuple[str, ...]:
+        """The risk assets of which the trade buys more."""
+        pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)
+        return tuple(symbol for symbol, now, goal in pairs if _rises(now, goal))
+
+    @property
+    def buys_risk(self) -> bool:
+        return self.raises_leverage or bool(self.bought)
+
+
+def _rises(before: float, after: float) -> bool:
+    return after > before * (1.0 + NOISE) + NOISE
 
 
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:

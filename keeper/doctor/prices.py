@@ -19,8 +19,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import MemoryRounds, StoredRounds
 from keeper.journal.store import Journal
 from keeper.oracle.memory import updated_memory
-from keeper.oracle.price_gate import judged, usable_prices
-from keeper.oracle.twap import twap_opinions
+from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.risk.coverage import slow_feeds
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
@@ -54,18 +53,15 @@ def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
 
 
 def second_opinions(context: DoctorContext) -> Diagnosis:
-    snapshot, oracle = context.snapshot, context.policy.oracle
-    opinions = (*twap_opinions(snapshot, oracle), *context.opinions)
-    now = snapshot.block.timestamp
-    counts = {
-        feed.symbol: len(usable_prices(opinions, feed.symbol, now, policy=oracle)) for feed in snapshot.feeds
-    }
+    oracle = context.policy.oracle
+    counts = usable_opinions(context.snapshot, context.opinions, oracle)
     detail = ", ".join(f"{symbol} {count}" for symbol, count in counts.items())
-    if 0 in counts.values():
+    if min(counts.values()) < max(1, oracle.min_opinions):
         return warning(
             f"usable sources besides the feed: {detail}",
-            remedy="Without another source only the jump guard limits a feed. "
-            "`keeper rebalance --simulate --verbose` shows why each source is unusable.",
+            remedy=f"An asset with fewer than oracle.min_opinions, {oracle.min_opinions}, is not bought. Without "
+            "another source only the jump guard limits a feed. `keeper rebalance --simulate --verbose` shows why each "
+            "source is unusable.",
         )
     return ok(f"usable sources besides the feed: {detail}")
 

@@ -22,10 +22,10 @@ class Action(StrEnum):
 class Gate:
     """One condition. ``passed`` is False for a trigger that did not fire and for a limit that was exceeded.
 
-    ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must hold to raise
-    risk). ``urgency`` is the urgency at which the gate was judged. ``value`` and ``limit`` are in the unit that
-    ``detail`` names. ``exit_code`` is the command's exit code when this gate stops a trade that a trigger asked for;
-    0 is an ordinary HOLD.
+    ``kind`` is "trigger" (a reason to trade), "limit" (must hold for any trade) or "levering" (must hold for a trade
+    that buys a risk asset or raises leverage). ``urgency`` is the urgency at which the gate was judged. ``value`` and
+    ``limit`` are in the unit that ``detail`` names. ``exit_code`` is the command's exit code when this gate stops a
+    trade that a trigger asked for; 0 is an ordinary HOLD.
     """
 
     name: str
@@ -77,7 +77,8 @@ class Decision:
 
     ``remaining`` is the sum of abs(target - goal) weights that is left for later cycles. ``exit_code`` is 0 unless a
     gate with its own exit code stopped a trade, or the data was too bad to decide. ``pool_costs`` has the assets whose
-    part of ``expected_cost_usd`` comes from the depth of their pools.
+    part of ``expected_cost_usd`` comes from the depth of their pools. ``sells_only``: a levering gate held back the
+    buying half, so the goal only sells, and the proceeds repay debt.
     """
 
     action: Action
@@ -91,3 +92,4 @@ class Decision:
     remaining: float
     exit_code: int
     pool_costs: tuple[PoolCost, ...]
+    sells_only: bool = False

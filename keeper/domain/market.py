@@ -56,7 +56,8 @@ class FeedReading:
     """The last round of a token's feed and what it may be used for.
 
     ``rule`` (an entry of keeper.oracle.rules) and ``reason`` are empty when FRESH. ``min_answer`` and ``max_answer``
-    are the limits of the aggregator's answers, 0 where it has none."""
+    are the limits of the aggregator's answers, 0 where it has none. ``lowest_opinion`` and ``highest_opinion`` are the
+    extremes of the usable prices of other sources, USD with 8 decimals, 0 where there is none."""
 
     symbol: str
     feed: str
@@ -67,6 +68,8 @@ class FeedReading:
     rule: str
     min_answer: int
     max_answer: int
+    lowest_opinion: int = 0
+    highest_opinion: int = 0
 
     @property
     def price(self) -> int:
@@ -278,8 +281,27 @@ class MarketSnapshot:
         return self.tokens[self.index(symbol)]
 
     def price(self, symbol: str) -> int:
-        """Feed price, USD with 8 decimals."""
-        return self.feeds[self.index(symbol)].price
+        """USD with 8 decimals: the feed's, or the lending market's where the feed has none. 0 where neither has one."""
+        place = self.index(symbol)
+        return self.feeds[place].price if self.feeds[place].price > 0 else self.reserves[place].market_price
+
+    def exit_price(self, symbol: str) -> int:
+        """The price at which a sale must be worth it: of a price that is not FRESH the lowest of all sources."""
+        feed = self.feeds[self.index(symbol)]
+        if feed.trust is Trust.FRESH:
+            return feed.price
+        return min(self._sources(symbol, feed.lowest_opinion), default=0)
+
+    def entry_price(self, symbol: str) -> int:
+        """The price at which a sale's proceeds count: of a price that is not FRESH the highest of all sources."""
+        feed = self.feeds[self.index(symbol)]
+        if feed.trust is Trust.FRESH:
+            return feed.price
+        return max(self._sources(symbol, feed.highest_opinion), default=0)
+
+    def _sources(self, symbol: str, opinion: int) -> list[int]:
+        prices = (self.feeds[self.index(symbol)].price, self.reserve(symbol).market_price, opinion)
+        return [price for price in prices if price > 0]
 
     def value_usd(self, symbol: str, raw: int) -> float:
         """Of a raw amount at the feed's price."""

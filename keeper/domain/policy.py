@@ -219,7 +219,8 @@ class OraclePolicy:
     A feed may differ from the median of all opinions by its deviation plus ``disagreement_bps``. Opinions older than
     ``opinion_max_age_s`` are ignored. A pool's mean price over ``twap_window_s`` counts where a trade of at least
     ``twap_min_depth_usd`` is needed to move it by one per cent. The keeper's clock and the block may be
-    ``max_head_age_s`` apart; None does not compare them. ``default_feed`` holds for tokens that ``feeds`` does not
+    ``max_head_age_s`` apart; None does not compare them. An asset is bought only where ``min_opinions`` independent
+    sources have a usable price of it. ``default_feed`` holds for tokens that ``feeds`` does not
     name."""
 
     feeds: tuple[FeedPolicy, ...]
@@ -229,6 +230,7 @@ class OraclePolicy:
     twap_window_s: int
     twap_min_depth_usd: float
     max_head_age_s: int | None
+    min_opinions: int
 
     def feed(self, symbol: str) -> FeedPolicy:
         """The token's entry of ``feeds``, else ``default_feed``."""

@@ -24,17 +24,15 @@ class Portfolio:
 
 
 def portfolio(snapshot: MarketSnapshot) -> Portfolio:
-    """The vault's holdings at the feeds' prices. All weights are 0 where NAV is not positive."""
+    """The vault's holdings at ``MarketSnapshot.price``. All weights are 0 where NAV is not positive."""
     cash_holding = snapshot.holdings[0]
-    cash_price = snapshot.feeds[0].price
+    cash_price = snapshot.price(snapshot.debt_token.symbol)
     cash_decimals = snapshot.debt_token.decimals
     cash = usd(cash_holding.idle + cash_holding.supplied, cash_decimals, cash_price)
     debt = usd(cash_holding.owed, cash_decimals, cash_price)
     values = tuple(
-        usd(holding.idle + holding.supplied, token.decimals, feed.price)
-        for token, holding, feed in zip(
-            snapshot.tokens[1:], snapshot.holdings[1:], snapshot.feeds[1:], strict=True
-        )
+        usd(holding.idle + holding.supplied, token.decimals, snapshot.price(token.symbol))
+        for token, holding in zip(snapshot.tokens[1:], snapshot.holdings[1:], strict=True)
     )
     gross = math.fsum(values)
     nav = gross + cash - debt

@@ -30,7 +30,8 @@ def judged(
     memory: Sequence[FeedMemory],
     policy: OraclePolicy,
 ) -> MarketSnapshot:
-    """The snapshot with each feed's verdict. Its pools give opinions of their own."""
+    """The snapshot with each feed's verdict and the extremes of its second opinions. Its pools give opinions of their
+    own."""
     all_opinions = (*twap_opinions(snapshot, policy), *opinions)
     memory_of = {feed.symbol: feed for feed in memory}
     now = snapshot.block.timestamp
@@ -52,19 +53,31 @@ def judged(
     )
 
 
+def usable_opinions(
+    snapshot: MarketSnapshot, opinions: Sequence[Opinion], policy: OraclePolicy
+) -> dict[str, int]:
+    """By token, how many sources other than its feed have a usable price. A pool is one of them."""
+    now, all_opinions = snapshot.block.timestamp, (*twap_opinions(snapshot, policy), *opinions)
+    return {
+        symbol: len(usable_prices(all_opinions, symbol, now, policy=policy)) for symbol in snapshot.symbols
+    }
+
+
 def usable_prices(
     opinions: Sequence[Opinion], symbol: str, now: int, *, policy: OraclePolicy
 ) -> tuple[float, ...]:
-    """USD prices of the symbol from opinions that have a positive one and are at most ``opinion_max_age_s`` old."""
-    return tuple(
-        opinion.price_usd
+    """USD prices of the symbol, one of each source, from opinions that have a positive one and are at most
+    ``opinion_max_age_s`` from the block's time."""
+    by_source = {
+        opinion.source: opinion.price_usd
         for opinion in opinions
         if opinion.symbol == symbol
         and opinion.price_usd is not None
         and math.isfinite(opinion.price_usd)
         and opinion.price_usd > 0
-        and now - opinion.observed_at <= policy.opinion_max_age_s
-    )
+        and abs(now - opinion.observed_at) <= policy.opinion_max_age_s
+    }
+    return tuple(by_source.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +106,15 @@ class _Agreement:
 
 
 def _judged_feed(case: _Case) -> FeedReading:
-    if case.reading.trust is Trust.DEAD:
-        return case.reading
-    verdicts = [rule.applied_to(case.reading, why) for rule, why in _findings(case)]
-    return lowest_trust([case.reading, *verdicts])
+    reading = replace(
+        case.reading,
+        lowest_opinion=math.floor(min(case.prices, default=0.0) * USD),
+        highest_opinion=math.ceil(max(case.prices, default=0.0) * USD),
+    )
+    if reading.trust is Trust.DEAD:
+        return reading
+    verdicts = [rule.applied_to(reading, why) for rule, why in _findings(case)]
+    return lowest_trust([reading, *verdicts])
 
 
 def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:

@@ -24,7 +24,7 @@ class CandidatePlan:
 
 
 def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
-    """Where all swaps fill at their quotes, at the block's debt and the feeds' prices. The health factor is the
+    """Where all swaps fill at their quotes, at the block's debt and ``MarketSnapshot.price``. The health factor is the
     venue's own."""
     snapshot = context.snapshot
     book = after(LendingBook.at_block(snapshot, context.venue, candidate.flash), candidate.steps)

@@ -9,9 +9,10 @@ CHECKS = {
     "simulation_succeeded": "The exact calldata does not revert on the pinned block.",
     "nav_loss": "The call loses at most as much NAV, in bps, as the vault allows.",
     "health_factor_floor": "The health factor after the call is at least the vault's floor, and at least "
-    "size.min_health_factor less plan.nav_tolerance_bps of it, or what it was before where that is lower.",
-    "health_factor_raised": "RIPCORD only: the health factor is higher after the call than before.",
-    "leverage_cap": "Leverage after the call is at most the vault's cap.",
+    "size.min_health_factor less plan.nav_tolerance_bps of it, or what it was before where that is lower. Not for a "
+    "deleverage.",
+    "health_factor_raised": "A deleverage only: the health factor is higher after the call than before.",
+    "leverage_cap": "Not for a deleverage: leverage after the call is at most the vault's cap.",
     "leverage_on_goal": "The simulated leverage is within plan.leverage_tolerance of the expected.",
     "weights_on_goal": "Every simulated weight is within plan.weight_tolerance of the expected.",
     "nav_as_expected": "The simulated NAV is within plan.nav_tolerance_bps of the expected.",

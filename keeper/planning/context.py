@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import raw_from_usd_ceil, raw_from_usd_floor
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
 from keeper.lending.venue import LendingVenue
+from keeper.oracle.vault_checks import rebalance_refusal
 from keeper.planning import min_health_factor
 from keeper.planning.fills import SwapTerms
 from keeper.planning.gas import swap_costs
@@ -28,6 +30,8 @@ class PlanningContext:
     snapshot: MarketSnapshot
     policy: Policy
     emergency: bool
+    sells_only: bool
+    call: VaultCall
     held: Portfolio
     venue: LendingVenue
     cash: str
@@ -37,21 +41,32 @@ class PlanningContext:
     dust: int
     min_health_factor: MinHealthFactor
 
+    @property
+    def deleverages(self) -> bool:
+        """The vault's ``deleverage`` only withdraws, sells into the debt token and repays."""
+        return self.call is VaultCall.DELEVERAGE
+
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""
         return LendingBook.when_mined(self.snapshot, self.venue, flash)
 
 
-def planning_context(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> PlanningContext:
-    """An emergency keeps no idle buffer: all that it sells repays debt."""
-    emergency = decision.action is Action.RIPCORD
-    price, decimals = snapshot.feeds[0].price, snapshot.debt_token.decimals
+def planning_context(
+    decision: Decision, snapshot: MarketSnapshot, policy: Policy, call: VaultCall | None = None
+) -> PlanningContext:
+    """Of the first of the decision's calls, unless ``call`` names another. A deleverage keeps no idle buffer: all that
+    it sells repays debt."""
+    call = call or calls_of(decision, snapshot)[0]
+    deleverages = call is VaultCall.DELEVERAGE
+    price, decimals = snapshot.price(snapshot.debt_token.symbol), snapshot.debt_token.decimals
     venue = AaveV3.of(snapshot)
     book = LendingBook.when_mined(snapshot, venue)
     return PlanningContext(
         snapshot=snapshot,
         policy=policy,
-        emergency=emergency,
+        emergency=decision.action is Action.RIPCORD,
+        sells_only=decision.sells_only,
+        call=call,
         held=portfolio(snapshot),
         venue=venue,
         cash=venue.debt_symbol,
@@ -60,13 +75,35 @@ def planning_context(decision: Decision, snapshot: MarketSnapshot, policy: Polic
             max_slippage_bps=policy.decision.at(decision.urgency).max_slippage_bps,
             costs=swap_costs(snapshot, policy.plan.gas_usd_price_symbol),
         ),
-        idle_buffer=0 if emergency else buffer_of(snapshot, policy),
+        idle_buffer=_idle_buffer(decision, snapshot, policy, call=call),
         queued=0 if snapshot.redemptions is None else snapshot.redemptions.value,
         dust=raw_from_usd_floor(policy.plan.dust_usd, decimals, price) if price > 0 else 0,
         min_health_factor=min_health_factor.of_emergency(flash_loan=True)
-        if emergency
+        if deleverages
         else min_health_factor.of_rebalance(snapshot.vault.policy.min_health_factor, book),
     )
+
+
+def _idle_buffer(decision: Decision, snapshot: MarketSnapshot, policy: Policy, call: VaultCall) -> int:
+    """Sales alone keep of the buffer what is idle already, because nothing is borrowed for the rest."""
+    if call is VaultCall.DELEVERAGE:
+        return 0
+    whole = buffer_of(snapshot, policy)
+    return min(whole, snapshot.holdings[0].idle) if decision.sells_only else whole
+
+
+def calls_of(decision: Decision, snapshot: MarketSnapshot) -> tuple[VaultCall, ...]:
+    """The vault calls that may carry the decision out, the preferred one first.
+
+    Sales alone go through ``deleverage`` where ``rebalance`` reverts on its prices, or cannot reach the vault's limits
+    on health factor and leverage. It needs a debt to lower."""
+    if decision.action is Action.RIPCORD:
+        return (VaultCall.DELEVERAGE,)
+    if not decision.sells_only or snapshot.holdings[0].owed == 0:
+        return (VaultCall.REBALANCE,)
+    if rebalance_refusal(snapshot):
+        return (VaultCall.DELEVERAGE,)
+    return (VaultCall.REBALANCE, VaultCall.DELEVERAGE)
 
 
 def buffer_of(snapshot: MarketSnapshot, policy: Policy) -> int:
@@ -74,5 +111,7 @@ def buffer_of(snapshot: MarketSnapshot, policy: Policy) -> int:
     nav_usd = portfolio(snapshot).nav_usd
     stays_usd = max(0.0, nav_usd * (1.0 - queued_share(snapshot, nav_usd)))
     return raw_from_usd_ceil(
-        stays_usd * policy.size.idle_buffer, snapshot.debt_token.decimals, snapshot.feeds[0].price
+        stays_usd * policy.size.idle_buffer,
+        snapshot.debt_token.decimals,
+        snapshot.price(snapshot.debt_token.symbol),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import MarketSnapshot, Trust
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
 from keeper.planning.fills import Fill, best_fills, guarded
@@ -21,9 +21,10 @@ from keeper.planning.split import MAX_PARTS, Answers, Hop, ladder
 def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
     """``trades`` in the order of the swaps. A trade is split at most as far as a block has gas for.
 
-    Raises NothingFeasible for the first trade that cannot be made. An emergency makes as much of it as it can, of the
+    Raises NothingFeasible for the first trade that cannot be made. A deleverage makes as much of it as it can, of the
     sizes that were quoted; it raises the first refusal where nothing is left and no idle cash could repay instead. Its
-    minimum outputs are near the quotes, because its transaction is seen in the public mempool.
+    minimum outputs are near the quotes, because its transaction is seen in the public mempool. So are those of sales at
+    prices that are not trusted.
     """
     snapshot, policy = context.snapshot, context.policy
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
@@ -37,11 +38,11 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
         quoted = after_others(alone, passed, shared, answers=answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
-            if context.emergency:
+            if context.deleverages:
                 _require_withdrawable(trade, snapshot)
             fills = best_fills(trade, quoted, context.swap_terms, max_parts=max_parts)
         except NothingFeasible as refusal:
-            if not context.emergency:
+            if not context.deleverages:
                 raise
             refused.append(refusal)
             fills = _largest_part(trade, quoted, context, max_parts=max_parts)
@@ -52,9 +53,18 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
                 passed[hop] = passed.get(hop, 0) + amount
     if refused and not filled and not idle_repays(context):
         raise refused[0]
-    if context.emergency:
-        return tuple(guarded(fill, policy.plan.public_tolerance_bps) for fill in filled)
-    return tuple(filled)
+    return tuple(
+        guarded(fill, policy.plan.public_tolerance_bps)
+        if context.deleverages or not _is_trusted(fill.trade, snapshot)
+        else fill
+        for fill in filled
+    )
+
+
+def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:
+    return all(
+        snapshot.feeds[snapshot.index(symbol)].trust is Trust.FRESH for symbol in (trade.sell, trade.buy)
+    )
 
 
 def idle_repays(context: PlanningContext) -> bool:

@@ -57,14 +57,14 @@ def require_within_limits(expected: PostState, context: PlanningContext) -> None
     """What the vault checks after the steps (RiskParityVault.rebalance and _lower), and the settings' floor of the
     health factor, of the ``expected`` state. Raises NothingFeasible."""
     vault = context.snapshot.vault.policy
-    allowed = vault.max_emergency_loss_bps if context.emergency else vault.max_loss_bps
+    allowed = vault.max_emergency_loss_bps if context.deleverages else vault.max_loss_bps
     loss = loss_bps(context.held.nav_usd, expected.nav_usd)
     if loss > allowed:
         raise NothingFeasible(
             f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
             remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far.",
         )
-    if context.emergency:
+    if context.deleverages:
         return
     floor = at_end(context.held.health_factor, context.snapshot, context.policy)
     if expected.health_factor < floor:

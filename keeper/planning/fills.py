@@ -97,10 +97,11 @@ def _refusal(trade: Trade, returned: Sequence[float]) -> NothingFeasible:
 
 
 def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> MinimumPrice:
-    """The oracle's price of a route after the pools' fees and the allowed slippage."""
+    """The oracle's price of a route after the pools' fees and the allowed slippage. Of prices that are not trusted the
+    most careful source counts: the lowest of what is sold, the highest of what is bought."""
     sold, bought = snapshot.token(route.symbols[0]), snapshot.token(route.symbols[-1])
-    numerator = snapshot.price(sold.symbol) * unit(bought.decimals) * (BPS - max_slippage_bps)
-    denominator = snapshot.price(bought.symbol) * unit(sold.decimals) * BPS
+    numerator = snapshot.exit_price(sold.symbol) * unit(bought.decimals) * (BPS - max_slippage_bps)
+    denominator = snapshot.entry_price(bought.symbol) * unit(sold.decimals) * BPS
     for fee in route.fees:
         numerator *= FEE_UNIT - fee
         denominator *= FEE_UNIT
@@ -111,7 +112,7 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     """The fill with a minimum output of at least the quote less the tolerance.
 
     A deleveraging is visible in the public mempool. Without this, whoever trades just before it could take all that an
-    emergency's wide slippage allows."""
+    emergency's wide slippage allows, or all by which the most careful source is below the others."""
     quoted = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
     return replace(fill, min_out=max(fill.min_out, quoted))
 

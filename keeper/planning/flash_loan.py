@@ -46,9 +46,9 @@ class CashFlow:
     def funded(self, buffer: int) -> Funding:
         """The smallest flash loan that carries the fills, and what the debt does to settle it.
 
-        ``buffer`` stays idle, and is borrowed where it is missing. An emergency never borrows: its flash loan covers
-        at most what the sales certainly return. Up to ``dust`` is taken from the buffer rather than borrowed, or left
-        rather than repaid.
+        ``buffer`` stays idle, and is borrowed where it is missing. Sales alone leave what they return of it. A
+        deleverage never borrows: its flash loan covers at most what the sales certainly return. Up to ``dust`` is taken
+        from the buffer rather than borrowed, or left rather than repaid.
         """
         idle, dust = self.context.snapshot.holdings[0].idle, self.context.dust
         on_hand = idle - buffer
@@ -56,7 +56,9 @@ class CashFlow:
         if 0 < missing <= dust and self.repaid_first + self.spent <= idle:
             on_hand += missing
         funding = self._settled(on_hand, self.repaid_first)
-        if funding.borrow and self.context.emergency:
+        if funding.borrow and self.context.sells_only and buffer:
+            return self.funded(max(0, buffer - funding.borrow))
+        if funding.borrow and (self.context.deleverages or self.context.sells_only):
             funding = self._settled(on_hand, max(0, self.repaid_first - funding.borrow))
         return funding if funding.repay_last > dust else replace(funding, repay_last=0)
 
@@ -91,7 +93,7 @@ def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> Candid
     ):
         draft.swap(swap(fill))
     for symbol in context.snapshot.risk_symbols:
-        if symbol not in withdrawn and not context.emergency:
+        if symbol not in withdrawn and not context.deleverages:
             draft.supply(symbol)
     if funding.borrow:
         draft.borrow(funding.borrow)
@@ -127,7 +129,7 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
     """With what the redemption queue waits for left idle, or as much of it as keeps the health factor at the policy's
     floor. Sales count at their minimum and a trade may be cut short, so the rest can be for the next cycle."""
     context = cash_flow.context
-    if context.emergency:
+    if context.deleverages:
         return cash_flow.funded(0)
     queued, floor = context.queued, context.policy.size.min_health_factor
     funding = cash_flow.funded(context.idle_buffer + queued)

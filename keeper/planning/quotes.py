@@ -42,7 +42,7 @@ def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:
     tiers = snapshot.vault.fee_tiers
     for fee in tiers:
         yield Route((trade.sell, trade.buy), (fee,))
-    priced = {feed.symbol for feed in snapshot.feeds if feed.price > 0}
+    priced = {symbol for symbol in snapshot.symbols if snapshot.price(symbol) > 0}
     for middle in (HUB, snapshot.debt_token.symbol):
         if middle in priced and middle not in (trade.sell, trade.buy):
             for fees in product(tiers, tiers):

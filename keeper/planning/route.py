@@ -12,10 +12,10 @@ from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
-from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind, VaultCall
+from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind
 from keeper.domain.policy import Policy
 from keeper.planning.candidates import CandidatePlan, expected_state
-from keeper.planning.context import PlanningContext, planning_context
+from keeper.planning.context import PlanningContext, calls_of, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
 from keeper.planning.exact_output import with_exact_output
 from keeper.planning.execution_order import fills_of, idle_repays
@@ -25,8 +25,8 @@ from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.gas import gas_limit_for, gas_of, published_wei
 from keeper.planning.generate import candidate_plans
 from keeper.planning.min_health_factor import of_emergency
-from keeper.planning.netting import netting
-from keeper.planning.split import by_route
+from keeper.planning.netting import Netting, netting
+from keeper.planning.split import Answers, by_route
 from keeper.sizing.redemptions import missing_usd
 
 
@@ -36,15 +36,22 @@ def route(
     """The cheapest feasible plan of a decision that has a goal.
 
     What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. A goal with
-    less debt that cannot be reached whole is reached in part. A RIPCORD leaves out the sales that cannot be made now;
-    where nothing can be sold, idle cash repays. Raises NothingFeasible naming the trade or reserve that is in the way.
+    less debt that cannot be reached whole is reached in part. A deleverage leaves out the sales that cannot be made
+    now; where nothing can be sold, idle cash repays. Raises NothingFeasible naming the trade or reserve that is in the
+    way.
     """
-    netted = netting(decision, snapshot, policy)
-    context = planning_context(decision, snapshot, policy)
-    answers = by_route(quotes)
+    netted, answers = netting(decision, snapshot, policy), by_route(quotes)
+    *others, last = calls_of(decision, snapshot)
+    for call in others:
+        with suppress(NothingFeasible):
+            return _by_call(netted, answers, planning_context(decision, snapshot, policy, call=call))
+    return _by_call(netted, answers, planning_context(decision, snapshot, policy, call=last))
+
+
+def _by_call(netted: Netting, answers: Answers, context: PlanningContext) -> RebalancePlan:
     fills = fills_of(netted.trades, answers, context)
-    if context.emergency:
-        candidate = _emergency_plan(fills, context)
+    if context.deleverages:
+        candidate = _deleverage_plan(fills, context)
     else:
         candidate = _cheapest(candidate_plans(fills, netted.trades, answers, context=context), fills, context)
     _require_purpose(candidate, context)
@@ -73,10 +80,12 @@ def _cheapest(
         raise
 
 
-def _emergency_plan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
+def _deleverage_plan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
     """Around a flash loan wherever that is feasible, because it goes all the way. Else in a loop."""
     try:
-        return _accepted(with_exact_output(around_flash_loan(fills, context), context), context)
+        candidate = around_flash_loan(fills, context)
+        # A planned deleverage sells all of its goal. What is left when the debt is repaid stays idle.
+        return _accepted(with_exact_output(candidate, context) if context.emergency else candidate, context)
     except NothingFeasible:
         without_loan = replace(context, min_health_factor=of_emergency(flash_loan=False))
         with suppress(NothingFeasible):
@@ -103,14 +112,14 @@ def _accepted(candidate: CandidatePlan, context: PlanningContext) -> CandidatePl
 
 def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None:
     """A plan trades, borrows what the redemption queue waits for, or repays with idle cash in an emergency."""
-    if context.emergency and context.snapshot.holdings[0].owed == 0:
+    if context.deleverages and context.snapshot.holdings[0].owed == 0:
         raise NothingFeasible(
             "the vault owes nothing, so there is nothing to deleverage",
             remedy="Withdraw the order (keeper deleverage), or lower leverage by a rebalance.",
         )
     borrows = any(step.kind is StepKind.BORROW for step in candidate.steps)
     serves_queue = borrows and missing_usd(context.snapshot) > context.policy.plan.dust_usd
-    if not candidate.fills and not serves_queue and not (context.emergency and idle_repays(context)):
+    if not candidate.fills and not serves_queue and not (context.deleverages and idle_repays(context)):
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
@@ -121,7 +130,7 @@ def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningConte
     snapshot, policy = context.snapshot, context.policy
     gas = gas_of(candidate.steps, candidate.flash)
     return RebalancePlan(
-        call=VaultCall.DELEVERAGE if context.emergency else VaultCall.REBALANCE,
+        call=context.call,
         epoch=snapshot.vault.epoch,
         deadline=snapshot.block.timestamp + policy.plan.deadline_s,
         flash_amount=candidate.flash,

@@ -8,7 +8,7 @@ from operator import itemgetter
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
-from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport
+from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import WAD
@@ -45,19 +45,21 @@ def _checks(
     if not simulation.success:
         return
     before, after, limits = portfolio(snapshot), simulation.post or plan.expected, snapshot.vault.policy
-    if decision.action is Action.RIPCORD:
+    if plan.call is VaultCall.DELEVERAGE:
         yield _nav_loss(before, after, limits.max_emergency_loss_bps)
         yield _health_factor_raised(before, after)
+    else:
+        yield _nav_loss(before, after, limits.max_loss_bps)
+        factor, floor = after.health_factor, at_end(before.health_factor, snapshot, policy)
+        yield within_minimum(
+            "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
+        )
+        cap = limits.max_leverage / WAD
+        yield within_maximum(
+            "leverage_cap", after.leverage, cap, detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}"
+        )
+    if decision.action is Action.RIPCORD:
         return
-    yield _nav_loss(before, after, limits.max_loss_bps)
-    factor, floor = after.health_factor, at_end(before.health_factor, snapshot, policy)
-    yield within_minimum(
-        "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
-    )
-    cap = limits.max_leverage / WAD
-    yield within_maximum(
-        "leverage_cap", after.leverage, cap, detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}"
-    )
     if simulation.post is not None:
         yield from _as_expected(simulation.post, plan.expected, snapshot, policy=policy)
     if decision.urgency is Urgency.ROUTINE:

@@ -20,6 +20,7 @@ from keeper.settings.setting_types import (
 
 MAX_HEAD_AGE_S = 180
 DEVIATION_BPS = 50
+MIN_OPINIONS = 1
 
 
 class PlanTable(Table):
@@ -114,7 +115,7 @@ class OracleTable(Table):
         "binance",
         "deribit",
     )
-    """exchanges that are asked for a second opinion; the keeper works without any"""
+    """exchanges that are asked for a second opinion; without any opinion the keeper only sells"""
     disagreement_bps: Annotated[int, Field(ge=10, le=5_000)] = 150
     """distance from the median of all sources, beyond the feed's deviation, that only lets risk fall"""
     opinion_max_age_s: Seconds = 300
@@ -123,6 +124,12 @@ class OracleTable(Table):
     """time over which a Uniswap pool's mean price is taken"""
     twap_min_depth_usd: Annotated[float, Field(ge=0)] = 50_000.0
     """smallest trade that moves a pool by one per cent if its price is to count"""
+    min_opinions: Annotated[int, Field(ge=0, le=5)] | None = Field(
+        default=None,
+        description="usable prices of other sources than its feed that an asset must have to be bought; default: "
+        f"{MIN_OPINIONS}, or 0 on chain id {DEVELOPMENT_CHAIN_ID}; 0 is refused elsewhere",
+        examples=[MIN_OPINIONS],
+    )
     max_head_age_s: Annotated[int, Field(ge=15, le=86_400)] | None = Field(
         default=None,
         description="largest gap between the newest block and this machine's clock; "

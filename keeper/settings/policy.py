@@ -26,7 +26,14 @@ from keeper.domain.policy import (
 )
 from keeper.domain.urgency import Urgency
 from keeper.settings.endpoints import address_book
-from keeper.settings.execution import DEVIATION_BPS, MAX_HEAD_AGE_S, DailyTable, FeedTable, OracleTable
+from keeper.settings.execution import (
+    DEVIATION_BPS,
+    MAX_HEAD_AGE_S,
+    MIN_OPINIONS,
+    DailyTable,
+    FeedTable,
+    OracleTable,
+)
 from keeper.settings.schema import STRATEGY, Settings
 from keeper.settings.strategy import DecisionTable, SizeTable, UrgencyTable
 
@@ -118,17 +125,24 @@ def _daily(table: DailyTable) -> DailyPolicy:
 
 def _oracle(table: OracleTable, chain_id: int | None, known: Book | None) -> OraclePolicy:
     """With a feed for every token of the settings or of the address book. A development chain has a time of its own,
-    so there the clocks are compared only on request."""
+    so there the clocks are compared only on request, and its assets need no second opinion. Raises InvalidSetting."""
     given = {feed.symbol: feed for feed in table.feeds}
     symbols = dict.fromkeys(
         (*given, *(token.symbol for token in (known.tokens if known is not None else ())))
     )
-    own_time = chain_id in (None, DEVELOPMENT_CHAIN_ID)
+    development = chain_id in (None, DEVELOPMENT_CHAIN_ID)
+    if table.min_opinions == 0 and not development:
+        raise InvalidSetting(
+            f"oracle.min_opinions is 0 on chain {chain_id}: no single source may raise risk",
+            remedy=f"Set it to at least 1. 0 is for chain {DEVELOPMENT_CHAIN_ID} alone.",
+        )
+    default_opinions = 0 if development else MIN_OPINIONS
     return OraclePolicy(
-        **table.model_dump(exclude={"feeds", "venues", "max_head_age_s"}),
+        **table.model_dump(exclude={"feeds", "venues", "max_head_age_s", "min_opinions"}),
         feeds=tuple(_feed(given.get(symbol, FeedTable(symbol=symbol)), known) for symbol in symbols),
         default_feed=_feed(FeedTable(symbol="*"), None),
-        max_head_age_s=table.max_head_age_s or (None if own_time else MAX_HEAD_AGE_S),
+        max_head_age_s=table.max_head_age_s or (None if development else MAX_HEAD_AGE_S),
+        min_opinions=default_opinions if table.min_opinions is None else table.min_opinions,
     )
 
 

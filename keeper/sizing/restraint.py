@@ -13,7 +13,7 @@ from keeper.domain.information import InformedLook
 from keeper.domain.model import AssetRisk, Bound, RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 
-NAME = "information"
+NAME = "informed_look"
 """Of the bound that holds leverage at what the last informed look allowed."""
 
 
@@ -21,16 +21,19 @@ NAME = "information"
 class Restraint:
     """``missing`` are the names of what is missing. ``leverage`` is the highest that the target may have.
 
-    ``look`` is the last informed look at these assets; without one, ``leverage`` is what the vault holds.
+    ``look`` is the last informed look at these assets. Without one, ``leverage`` and ``unit_weights`` are what the
+    vault holds. Towards other weights it would sell at each look, and never buy. ``unit_weights`` (n,) sum to 1; they
+    are None for a vault that holds no risk assets.
     """
 
     missing: tuple[str, ...]
     leverage: float
+    unit_weights: tuple[float, ...] | None
     look: InformedLook | None
 
     def restrained(self, bounds: tuple[Bound, ...], unqueued: float) -> tuple[Bound, ...]:
-        """The bounds, each not above that of the informed look, and the bound ``information``. Bounds apply to the part
-        ``unqueued`` of NAV, ``leverage`` to the whole."""
+        """The bounds, each not above that of the informed look, and the bound ``informed_look``. Bounds apply to the
+        part ``unqueued`` of NAV, ``leverage`` to the whole."""
         before = {bound.name: bound.leverage for bound in self.look.bounds} if self.look is not None else {}
         limit = self.leverage / unqueued if unqueued > 0.0 else math.inf
         detail = f"{', '.join(self.missing)} missing"
@@ -51,8 +54,10 @@ def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint |
         return None
     look = observation.information.look
     if look is not None and look.symbols == observation.snapshot.risk_symbols:
-        return Restraint(missing, look.leverage, look)
-    return Restraint(missing, observation.held.leverage, None)
+        return Restraint(missing, look.leverage, unit_weights=look.unit_weights, look=look)
+    held = observation.held
+    unit_weights = tuple(weight / held.leverage for weight in held.weights) if held.leverage > 0.0 else None
+    return Restraint(missing, held.leverage, unit_weights=unit_weights, look=None)
 
 
 def _at_most(bound: Bound, before: Mapping[str, float]) -> Bound:

@@ -25,8 +25,8 @@ def size(
 
     Above leverage 1 the rest is debt, below it cash. The bounds apply to the NAV that is left after the redemption
     queue; weights, leverage and volatility of the result are parts of the whole NAV. ``policy`` is already tightened
-    by the vault's own. A ``restraint`` keeps weights and bounds at those of the last informed look. Raises
-    InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
+    by the vault's own. A ``restraint`` keeps weights and bounds at those of the last informed look, or at what the
+    vault holds. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
     snapshot, nav_usd = observation.snapshot, observation.held.nav_usd
     covariance = np.array(model.covariance)
@@ -34,9 +34,9 @@ def size(
     assets = tuple(by_symbol[symbol] for symbol in model.symbols)
     total = math.fsum(asset.budget for asset in assets)
     budgets = tuple(asset.budget / total for asset in assets)
-    look = restraint.look if restraint is not None else None
-    if look is not None:
-        unit, binding_caps = np.array(look.unit_weights), look.binding_caps
+    if restraint is not None and restraint.unit_weights is not None:
+        unit = np.array(restraint.unit_weights)
+        binding_caps = restraint.look.binding_caps if restraint.look is not None else ()
     else:
         unit, binding_caps = allocate(
             policy.size.allocation,

@@ -49,7 +49,9 @@ class OpinionRow:
 def _verdict(gate: Gate) -> str:
     if gate.kind == "trigger":
         return f"fired {gate.urgency}" if gate.passed else "quiet"
-    return "pass" if gate.passed else "STOP"
+    if gate.passed:
+        return "pass"
+    return "no buying" if gate.kind == "levering" else "STOP"
 
 
 VOLATILITY = View[AssetRisk](
@@ -92,7 +94,7 @@ GATE = View[Gate](
     limit=Field(unit.NUMBER, "The number that it was compared with."),
     passed=Field(unit.FLAG, "Of a trigger: it fired. Of a limit: it holds."),
     detail=Field(unit.TEXT, "What the numbers are."),
-    verdict=Field(unit.TEXT, "On the screen: fired, quiet, pass or STOP.", _verdict),
+    verdict=Field(unit.TEXT, "On the screen: fired, quiet, pass, no buying or STOP.", _verdict),
 )
 OPINION = View[OpinionRow](
     "opinions",

@@ -218,7 +218,10 @@ def test_an_asset_joins_when_it_has_enough_history() -> None:
     path = a_path()
     closes = path.closes.copy()
     closes[:200, 3] = np.nan
-    result = backtest(replace(path, closes=closes, lows=closes), a_backtest_policy(), a_venue(), "strategy")
+    unquoted = replace(
+        path, closes=closes, lows=closes, implied=()
+    )  # an option market between two quotes stops buying
+    result = backtest(unquoted, a_backtest_policy(), a_venue(), "strategy")
     joined = FIRST + 200 - FIRST
     assert np.all(result.weights[:joined, 3] == 0)
     assert np.all(result.weights[joined + 3 :, 3] > 0)

@@ -56,12 +56,31 @@ def test_it_runs_while_paused_with_the_sequencer_down_and_inside_the_interval(sc
 
 
 @pytest.mark.parametrize("answer", [0, -5])
-def test_a_held_asset_without_a_positive_price_stops_even_a_deleverage(scene: Scene, answer: int) -> None:
-    steps, flash = scene.lowering(10_000 * USDC)
+def test_a_held_asset_without_a_positive_price_is_not_sold(scene: Scene, answer: int) -> None:
+    steps, flash = scene.lowering(10_000 * USDC, "WBTC")
     feed = scene.loose_feed("WBTC")
     scene.set_feed(feed, answer, scene.now())
     refused = scene.refusal(scene.deleverage(steps, flash), scene.people.keeper)
     assert refused == f"InvalidPrice({scene.tokens['WBTC'].address.lower()}, {answer})"
+
+
+@pytest.mark.parametrize("symbol", ["WBTC", "USDC"])
+def test_an_asset_without_a_price_does_not_block_the_sale_of_another(scene: Scene, symbol: str) -> None:
+    steps, flash = scene.lowering(10_000 * USDC)
+    nav, factor = scene.nav(), scene.health_factor()
+    scene.wide_limits()
+    scene.set_feed(scene.loose_feed(symbol), 0, scene.now())
+    assert scene.nav() == pytest.approx(nav, rel=1e-3)  # it counts at the lending market's price
+    assert scene.refusal(scene.rebalance(steps, flash), scene.people.keeper).startswith("InvalidPrice")
+    scene.send(scene.deleverage(steps, flash), scene.people.keeper)
+    assert factor < scene.health_factor()
+
+
+def test_an_asset_without_a_price_leaves_the_limit_on_losses_as_it_is(scene: Scene) -> None:
+    scene.set_feed(scene.loose_feed("WBTC"), 0, scene.now())
+    steps, flash = scene.lowering(50_000 * USDC)
+    scene.set_policy(max_emergency_loss_bps=1)
+    assert scene.refusal(scene.deleverage(steps, flash), scene.people.keeper).startswith("LossAboveLimit")
 
 
 def test_neither_a_keeper_nor_a_guardian_cannot_deleverage(scene: Scene) -> None:

@@ -58,7 +58,7 @@ def test_everything_an_operator_asks_for_is_on_the_screen() -> None:
         "gas $4.20, pool fees $610.00, slippage $320.50, flash loan $0.00",
         "risk_share",
         "fired ROUTINE",
-        "STOP",
+        "no buying",
         "nav_loss",
         "share of risk is 50.0 points off its budget",
     ):

@@ -12,6 +12,7 @@ from keeper.domain.evidence import PriceBars
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
 from keeper.domain.pause_state import DeleverageRequest
+from keeper.domain.urgency import Urgency
 from tests.factories import a_policy, a_snapshot, some_bars, with_market_move
 
 LEVERED = a_snapshot(weights=(0.6, 0.6, 0.4, 0.4))
@@ -34,6 +35,18 @@ def test_without_history_a_low_health_factor_still_pulls_the_ripcord() -> None:
     assert decision.goal is not None
     assert decision.goal.leverage < sum(decision.current.weights)
     assert all(asset.provenance.startswith("fallback model") for asset in assessment.model.assets)
+
+
+def test_without_history_a_vault_below_the_alert_level_sells_and_buys_nothing() -> None:
+    low = with_market_move(a_snapshot(weights=(0.5, 0.5, 0.5, 0.5)), 0.83)
+    assessment = assess(Observation(low), no_history(low), a_policy())
+    decision = assessment.decision
+    assert "estimate" in assessment.target.missing
+    assert decision.urgency is Urgency.OUT_OF_BAND
+    assert decision.sells_only
+    assert decision.goal is not None
+    assert decision.goal.leverage < sum(decision.current.weights)
+    assert "estimate" in decision.reason.partition("missing: ")[2]
 
 
 def test_without_history_a_deleverage_request_is_still_carried_out() -> None:

@@ -21,7 +21,7 @@ from keeper.decision.cost_curve import (
 from keeper.domain.market import MarketSnapshot
 from keeper.planning import quotes
 from keeper.planning.netting import Trade
-from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed
+from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed, with_reserve
 from tests.properties import examples
 
 fees = st.floats(1e-4, 1e-2)
@@ -176,6 +176,7 @@ def test_without_liquidity_price_or_pool_nothing_is_known() -> None:
     assert one_pool(snapshot, mean_liquidity=0) == 0.0
     assert one_pool(snapshot, sqrt_price=0) == 0.0
     nameless = with_feed(with_depths(snapshot), "LINK", round=replace(snapshot.feeds[3].round, answer=0))
+    nameless = with_reserve(nameless, "LINK", market_price=0)
     assert set(cost_curves(nameless)) == {"WBTC", "WETH", "UNI"}
 
 

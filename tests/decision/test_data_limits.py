@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.decision.gates import judged_limits
+from keeper.decision.gates import LIMITS, holds_back, judged_limits
 from keeper.decision.trade_context import consider
-from keeper.domain.market import Trust
+from keeper.domain.market import Round, Trust
 from tests.decision.gate_cases import OUT_OF_BAND, a_trade, limit, passes
 from tests.decision.positions import a_move, a_position
 from tests.factories import (
@@ -18,6 +18,7 @@ from tests.factories import (
     a_snapshot,
     an_oracle_policy,
     with_feed,
+    with_holding,
     with_reserve,
 )
 
@@ -89,3 +90,51 @@ def test_head_age_is_judged_only_where_the_clocks_are_compared() -> None:
 
 def test_oracle_gap_without_a_market_price_is_no_agreement() -> None:
     assert not passes("oracle_gap", with_reserve(a_snapshot(), "LINK", market_price=0))
+
+
+@pytest.mark.parametrize(("missing", "passed"), [((), True), (("implied:ETH", "bars:UNI"), False)])
+def test_information_needs_a_target_that_misses_nothing(missing: tuple[str, ...], passed: bool) -> None:
+    whole = a_position()
+    position = a_position(target=replace(whole.target, missing=missing))
+    gate = limit("information", consider(position, a_move(position.target.weights), OUT_OF_BAND))
+    assert gate.passed is passed
+    assert gate.detail == ("no information is missing" if passed else "missing: implied:ETH, bars:UNI")
+
+
+@pytest.mark.parametrize(("count", "passed"), [(2, True), (1, False), (0, False)])
+def test_second_opinions_are_needed_of_what_is_bought(count: int, passed: bool) -> None:
+    policy = a_policy(oracle=an_oracle_policy(min_opinions=2))
+    held = a_snapshot(weights=(0.2, 0.2, 0.2, 0.2))
+    counts = {"WBTC": 9, "WETH": 9, "LINK": count, "UNI": 9}
+    position = a_position(held, policy, second_opinions=counts)
+    bought = consider(position, a_move((0.2, 0.2, 0.3, 0.1)), OUT_OF_BAND)
+    assert limit("second_opinions", bought).passed is passed
+    assert limit("second_opinions", bought).value == count
+    sold = consider(position, a_move((0.3, 0.3, 0.1, 0.2)), OUT_OF_BAND)
+    assert limit("second_opinions", sold).passed
+
+
+def test_second_opinions_are_not_judged_where_none_are_kept() -> None:
+    assert "second_opinions" not in {gate.name for gate in judged_limits(a_trade())}
+
+
+def test_the_vault_accepts_sales_alone_where_there_is_debt() -> None:
+    stale = with_feed(a_snapshot(weights=(0.4,) * 4), "UNI", round=Round(1, 430_000_000, 0))
+    for snapshot, sells_only, passed in (
+        (a_snapshot(weights=(0.4,) * 4), False, True),
+        (stale, False, False),
+        (stale, True, True),
+        (with_holding(stale, "USDC", owed=0), True, False),
+    ):
+        move = replace(a_move((0.3, 0.4, 0.4, 0.4)), sells_only=sells_only)
+        gate = limit("vault_accepts", consider(a_position(snapshot), move, OUT_OF_BAND))
+        assert gate.passed is passed, gate.detail
+
+
+@pytest.mark.parametrize("name", ["prices_fresh", "oracle_gap", "head_age", "sequencer_up"])
+def test_a_gate_about_data_stops_a_trade_that_buys_anything_and_none_that_only_sells(name: str) -> None:
+    rule = next(rule for rule in LIMITS if rule.name == name)
+    held = a_snapshot(weights=(0.5, 0.5, 0.3, 0.3))
+    failed = replace(limit("keeper_role", a_trade()), name=name, kind=rule.kind, passed=False)
+    for weights, stopped in (((0.4, 0.5, 0.3, 0.3), False), ((0.4, 0.55, 0.3, 0.3), True)):
+        assert holds_back(failed, a_trade(held, weights=weights)) is stopped

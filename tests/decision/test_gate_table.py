@@ -34,9 +34,13 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
     assert {rule.kind for rule in rules} == {"trigger", "limit", "levering"}
     assert {rule.name: rule.exit_code for rule in rules if rule.exit_code} == {
         "prices_fresh": 4,
+        "price_to_sell_at": 4,
         "head_age": 4,
         "sequencer_up": 4,
         "oracle_gap": 4,
+        "information": 4,
+        "second_opinions": 4,
+        "vault_accepts": 4,
         "in_flight": 6,
         "keeper_role": 5,
         "vault_not_paused": 5,
@@ -53,7 +57,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
 def test_each_urgency_respects_its_own_limits() -> None:
     names = {urgency: {gate.name for gate in judged_limits(a_trade(urgency=urgency))} for urgency in Urgency}
     assert names[ROUTINE] - names[OUT_OF_BAND] == {"benefit_exceeds_cost"}
-    assert names[EMERGENCY] == {"prices_fresh", "keeper_role", "gas_balance", "cooldown", "gas_price"}
+    assert names[EMERGENCY] == {"price_to_sell_at", "keeper_role", "gas_balance", "cooldown", "gas_price"}
 
 
 @pytest.mark.parametrize(

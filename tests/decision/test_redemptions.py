@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from keeper.decision.decide import decide
-from keeper.decision.gates import TRIGGERS, WITH_QUEUE, judged_triggers
+from keeper.decision.gate_rules import WITH_QUEUE
+from keeper.decision.gates import TRIGGERS, judged_triggers
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation

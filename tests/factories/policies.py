@@ -143,6 +143,7 @@ def an_oracle_policy(*feeds: FeedPolicy, **changes: Any) -> OraclePolicy:
         twap_window_s=1_800,
         twap_min_depth_usd=50_000.0,
         max_head_age_s=None,
+        min_opinions=0,
     )
     return replace(policy, **changes)
 

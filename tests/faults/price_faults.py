@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.transactions import deployed, send
 from tests.chain.keeper_command import Ended, Run
 
 EXECUTE = ("rebalance", "--execute", "--json")
@@ -53,3 +55,40 @@ def looks_once(keeper: Run, change: pytest.MonkeyPatch) -> Ended:
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No exchange is asked, so the feed is the only one that knows."""
     monkeypatch.setenv("KEEPER_ORACLE__VENUES", "[]")
+
+
+@dataclass
+class Unruly:
+    """The vault's feed of one token, which says what it is told."""
+
+    chain: LocalChain
+    contract: Any
+    answer: int
+
+    def say(self, answer: int, round_number: int = 100, age: int = 0) -> None:
+        at = self.chain.now() - age
+        send(self.chain.w3, self.contract.functions.say(round_number, answer, at), self.chain.owner)
+
+    def bound(self, least: int, most: int) -> None:
+        send(self.chain.w3, self.contract.functions.bound(least, most), self.chain.owner)
+
+    def say_always_now(self) -> None:
+        send(self.chain.w3, self.contract.functions.sayAlwaysNow(100, self.answer), self.chain.owner)
+
+
+@pytest.fixture
+def unruly(chain: LocalChain, keeper: Run, monkeypatch: pytest.MonkeyPatch) -> Unruly:
+    """WETH's, put into the vault's list by its admin once the keeper knows the history of the good one, which the lending
+    market keeps."""
+    looks_once(keeper, monkeypatch)
+    contract = deployed(chain.w3, chain.owner, "UnrulyFeed", "ETH / USD")
+    config = next(
+        one
+        for one in chain.vault.functions.assets().call()
+        if one[0].lower() == chain.tokens["WETH"].address.lower()
+    )
+    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
+    made = Unruly(chain, contract, round(chain.spot("WETH") * 10**8))
+    made.say(made.answer)
+    send(chain.w3, chain.vault.functions.setAsset((config[0], contract.address, *config[2:])), admin)
+    return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,17 +11,12 @@ import pytest
 from keeper.devnet import feeds
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
-from keeper.devnet.transactions import deployed, send
 from tests.chain.keeper_command import Run
 from tests.chain.sequencer import set_sequencer
-from tests.faults.price_faults import (
-    asset,
-    gates,
-    held_by,
-    levers,
-    looks_once,
-)
+from tests.faults.price_faults import Unruly, asset, gates, held_by, levers, looks_once, unruly
 from tests.servers.http_faults import HttpFaults, http_faults
+
+__all__ = ["unruly"]
 
 VENUES = ("COINBASE", "KRAKEN", "BINANCE")
 
@@ -30,43 +24,6 @@ VENUES = ("COINBASE", "KRAKEN", "BINANCE")
 def block_later(chain: LocalChain) -> None:
     rpc(chain.deployment.rpc_url, "evm_increaseTime", 12)
     chain.mine()
-
-
-@dataclass
-class Unruly:
-    """The vault's feed of one token, which says what it is told."""
-
-    chain: LocalChain
-    contract: Any
-    answer: int
-
-    def say(self, answer: int, round_number: int = 100, age: int = 0) -> None:
-        at = self.chain.now() - age
-        send(self.chain.w3, self.contract.functions.say(round_number, answer, at), self.chain.owner)
-
-    def bound(self, least: int, most: int) -> None:
-        send(self.chain.w3, self.contract.functions.bound(least, most), self.chain.owner)
-
-    def say_always_now(self) -> None:
-        send(self.chain.w3, self.contract.functions.sayAlwaysNow(100, self.answer), self.chain.owner)
-
-
-@pytest.fixture
-def unruly(chain: LocalChain, keeper: Run, monkeypatch: pytest.MonkeyPatch) -> Unruly:
-    """WETH's, put into the vault's list by its admin once the keeper knows the history of the good one, which the lending
-    market keeps."""
-    looks_once(keeper, monkeypatch)
-    contract = deployed(chain.w3, chain.owner, "UnrulyFeed", "ETH / USD")
-    config = next(
-        one
-        for one in chain.vault.functions.assets().call()
-        if one[0].lower() == chain.tokens["WETH"].address.lower()
-    )
-    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
-    made = Unruly(chain, contract, round(chain.spot("WETH") * 10**8))
-    made.say(made.answer)
-    send(chain.w3, chain.vault.functions.setAsset((config[0], contract.address, *config[2:])), admin)
-    return made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from keeper.domain.policy import OraclePolicy
 from keeper.domain.prices import FeedMemory, Opinion
 from keeper.domain.units import USD
 from keeper.oracle.memory import updated_memory
-from keeper.oracle.price_gate import judged
+from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.oracle.rules import RULES
 from keeper.oracle.single_feed_rules import single_feed_verdicts
 from tests.factories import NOW, a_block, a_feed, a_feed_policy, a_snapshot, an_oracle_policy
@@ -255,3 +255,23 @@ def test_a_round_from_the_past_does_not_replace_the_newest_one_seen() -> None:
     back = judged(look(weth(round_id=50, updated_at=NOW - 500)), (), (a_memory(),), POLICY)
     (after,) = updated_memory((a_memory(),), back)
     assert (after.last_round_id, after.last_updated_at) == (99, NOW - 120)
+
+
+def test_each_source_counts_once_and_only_with_a_usable_price() -> None:
+    opinions = (
+        *said(1_650.0, None, float("nan"), -5.0),
+        Opinion("WETH", "source 0", 1_651.0, NOW, reason=""),
+        *(replace(one, source="old") for one in said(1_650.0, at=NOW - POLICY.opinion_max_age_s - 1)),
+        *(replace(one, source="future") for one in said(1_650.0, at=NOW + POLICY.opinion_max_age_s + 1)),
+    )
+    counts = usable_opinions(a_snapshot(), opinions, POLICY)
+    assert counts == {"USDC": 0, "WBTC": 0, "WETH": 1, "LINK": 0, "UNI": 0}
+
+
+def test_the_extremes_of_all_opinions_are_kept_with_the_reading() -> None:
+    after = judged(look(weth()), said(1_640.0, 1_660.0, 1_655.0), (), policy=POLICY).feeds[0]
+    assert (after.lowest_opinion, after.highest_opinion) == (1_640 * USD, 1_660 * USD)
+    alone = judged(replace(look(weth()), feeds=(after,)), (), (), policy=POLICY).feeds[0]
+    assert (alone.lowest_opinion, alone.highest_opinion) == (0, 0)
+    dead = judged(look(weth(answer=0)), said(1_640.0), (), policy=POLICY).feeds[0]
+    assert (dead.trust, dead.lowest_opinion) == (Trust.DEAD, 1_640 * USD)

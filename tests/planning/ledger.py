@@ -115,7 +115,7 @@ class Ledger:
         return any(self.supplied[one.symbol] and not one.ltv_bps for one in self.snapshot.reserves)
 
     def _debt_usd(self) -> float:
-        return usd(self.debt, self.snapshot.debt_token.decimals, self.snapshot.feeds[0].price)
+        return usd(self.debt, self.snapshot.debt_token.decimals, self.snapshot.price("USDC"))
 
     def _collateral_usd(self, share: str) -> float:
         return sum(

@@ -189,6 +189,7 @@ def test_a_ripcord_buys_nothing_whatever_its_goal() -> None:
 def test_a_debt_asset_without_a_price_is_named(answer: int) -> None:
     held = unhealthy()
     snapshot = with_feed(held, "USDC", round=replace(held.feeds[0].round, answer=answer))
+    snapshot = with_reserve(snapshot, "USDC", market_price=0)
     with pytest.raises(NothingFeasible, match="USDC has no price"):
         planned(a_ripcord(snapshot, lowered(snapshot)), snapshot, a_policy())
 

@@ -142,3 +142,13 @@ def test_the_tokens_of_the_deployment_file_are_known(tmp_path: Path) -> None:
     path.write_text(json.dumps({"tokens": {"USDC": {}, "WBTC": {}}}), encoding="utf-8")
     assert deployed_symbols(given(deployment=path)) == ("USDC", "WBTC")
     assert deployed_symbols(given()) is None
+
+
+def test_to_buy_without_a_second_opinion_is_for_the_development_chain_alone() -> None:
+    assert policy(given(chain_id=31337)).oracle.min_opinions == 0
+    assert policy(given(chain_id=1)).oracle.min_opinions == 1
+    assert policy(given(chain_id=1, oracle={"min_opinions": 2})).oracle.min_opinions == 2
+    assert policy(given(chain_id=31337, oracle={"min_opinions": 1})).oracle.min_opinions == 1
+    with pytest.raises(InvalidSetting, match=r"oracle\.min_opinions is 0 on chain 1") as caught:
+        policy(given(chain_id=1, oracle={"min_opinions": 0}))
+    assert "at least 1" in caught.value.remedy

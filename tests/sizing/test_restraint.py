@@ -65,11 +65,11 @@ def test_no_bound_is_above_that_of_the_informed_look() -> None:
     assert (target.binding, target.leverage) == ("policy_cap", 0.7)
 
 
-def test_the_bound_information_names_what_is_missing() -> None:
+def test_the_bound_informed_look_names_what_is_missing() -> None:
     look = an_informed_look(bounds=(), leverage=0.4)
     observation = Observation(a_snapshot(), information=a_memory(look=look))
     target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
-    assert target.binding == "information"
+    assert target.binding == "informed_look"
     assert target.leverage == pytest.approx(0.4)
     assert "depth:WBTC" in target.bounds[-1].detail
 
@@ -81,7 +81,7 @@ def test_a_first_start_with_missing_data_allows_what_the_vault_holds() -> None:
         )
         target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
         assert target.leverage == pytest.approx(leverage, abs=1e-9)
-        assert target.binding == "information"
+        assert target.binding == "informed_look"
 
 
 def test_a_look_at_other_assets_says_nothing_about_these() -> None:

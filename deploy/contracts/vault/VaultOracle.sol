@@ -43,7 +43,8 @@ abstract contract VaultOracle is VaultRegistry {
     function position() external view returns (Position memory) {
         Listing[] memory listings = _listings;
         uint256[] memory amounts = _holdings(listings);
-        Valuation memory valuation = _value(listings, amounts, _lastPrices(listings, amounts));
+        bool[] memory sold = new bool[](amounts.length);
+        Valuation memory valuation = _value(listings, amounts, _lastPrices(listings, amounts, sold));
         return Position({
             navUsd: valuation.navUsd,
             grossUsd: valuation.grossUsd,
@@ -125,15 +126,23 @@ abstract contract VaultOracle is VaultRegistry {
 
     // ----------------------------------------------------------------- prices
 
-    /// @dev For repayment and for reading: the last answer however old, but never one that is not positive.
-    function _lastPrices(Listing[] memory listings, uint256[] memory amounts)
+    /// @dev For lowering and for reading: the last answer however old. What has none is not sold. It counts at the lending
+    /// market's price, by which the health factor goes as well, so it cannot block a repayment that does not need it.
+    function _lastPrices(Listing[] memory listings, uint256[] memory amounts, bool[] memory touched)
         internal
         view
         returns (uint256[] memory prices)
     {
         prices = new uint256[](amounts.length);
         for (uint256 i = 0; i < amounts.length; i++) {
-            if (amounts[i] != 0 || i == 0) prices[i] = _lastPrice(listings[i]);
+            if (amounts[i] == 0 && i != 0) continue;
+            (int256 answer,) = _answer(listings[i]);
+            if (answer > 0) {
+                prices[i] = uint256(answer);
+            } else if (i == 0 || !touched[i]) {
+                prices[i] = _market().getAssetPrice(listings[i].token);
+            }
+            if (prices[i] == 0) revert InvalidPrice(listings[i].token, answer);
         }
     }
 
@@ -150,7 +159,7 @@ abstract contract VaultOracle is VaultRegistry {
         bool[] memory touched,
         uint256 maxGapBps
     ) internal view returns (uint256[] memory prices) {
-        IPriceOracleGetter market = IPriceOracleGetter(ADDRESSES_PROVIDER.getPriceOracle());
+        IPriceOracleGetter market = _market();
         prices = new uint256[](amounts.length);
         for (uint256 i = 0; i < amounts.length; i++) {
             if (amounts[i] == 0 && !touched[i]) continue;
@@ -221,6 +230,10 @@ abstract contract VaultOracle is VaultRegistry {
             trouble.fault = Fault.Stale;
             trouble.number = int256(updatedAt);
         }
+    }
+
+    function _market() private view returns (IPriceOracleGetter) {
+        return IPriceOracleGetter(ADDRESSES_PROVIDER.getPriceOracle());
     }
 
     function _requireAgreement(address token, uint256 price, uint256 marketPrice, uint256 maxGapBps) private pure {

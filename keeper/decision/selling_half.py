@@ -1,0 +1,63 @@
+"""The selling half of a trade whose buying half a levering gate holds back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keeper.decision.deleverage import lowered_weights
+from keeper.decision.exits import exit_losses_bps, sellable
+from keeper.decision.move import Move, cautious_costs_bps, limited_move
+from keeper.decision.position import VaultPosition
+from keeper.domain.policy import UrgencyLimits
+from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_checks import rebalance_refusal
+
+
+def selling_half(position: VaultPosition, move: Move, limits: UrgencyLimits) -> Move:
+    """Each weight is the lower of now and the whole move's aim, and the proceeds repay debt. Below the alert level all
+    weights are lowered to the safe level instead, as in an emergency.
+
+    An asset that may not be sold at its price keeps its weight. Sales at prices that are not trusted count at the most
+    careful source. The vault's limit on losses is that of the call that takes them."""
+    if position.held.health_factor < position.policy.decision.alert_health_factor:
+        aim = lowered_weights(position, limits.urgency)
+    else:
+        aim = _lower_of_both(position, move, limits)
+    vault = position.snapshot.vault.policy
+    costs = (
+        cost + loss
+        for cost, loss in zip(cautious_costs_bps(position, aim), exit_losses_bps(position), strict=True)
+    )
+    by_deleverage = bool(rebalance_refusal(position.snapshot))
+    half = limited_move(
+        position,
+        aim,
+        limits.max_trade,
+        costs_bps=tuple(costs),
+        max_loss_bps=vault.max_emergency_loss_bps if by_deleverage else vault.max_loss_bps,
+    )
+    return replace(half, sells_only=True)
+
+
+def sells(position: VaultPosition, half: Move) -> bool:
+    """Whether the selling half sells anything."""
+    return any(goal < now for goal, now in zip(half.goal.weights, position.current.weights, strict=True))
+
+
+def why_nothing_is_sold(position: VaultPosition, move: Move, urgency: Urgency) -> str:
+    """The assets that the whole move sells, and why none of them may be sold. Empty where it sells none."""
+    feeds = {feed.symbol: feed for feed in position.snapshot.feeds}
+    kept = [
+        f"{symbol} may not be sold, because its price is {feeds[symbol].trust.value}"
+        for symbol, now, aim in zip(position.model.symbols, position.current.weights, move.aim, strict=True)
+        if aim < now and symbol not in sellable(position, urgency)
+    ]
+    return "; ".join(kept)
+
+
+def _lower_of_both(position: VaultPosition, move: Move, limits: UrgencyLimits) -> tuple[float, ...]:
+    may_go = sellable(position, limits.urgency)
+    return tuple(
+        min(now, aim) if symbol in may_go else now
+        for symbol, now, aim in zip(position.model.symbols, position.current.weights, move.aim, strict=True)
+    )
