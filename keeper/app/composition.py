@@ -10,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from keeper import __version__
+from keeper.app.exchange_candles import VenueCandles
 from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.chain.chain_reader import ChainReader
@@ -141,6 +142,9 @@ def build(
                 bars=StoredBars(journal),
                 implied=implied,
                 opinions=stack.enter_context(exchange_opinions(settings, held_policy)),
+                exchange_candles=stack.enter_context(
+                    exchange_candles(settings, StoredBars(journal), held_policy, keeps=writes)
+                ),
                 executed_swaps=StoredFills(journal),
                 pause_store=pause_store,
                 records=records if writes else ReadOnlyRecords(records),
@@ -203,6 +207,26 @@ def exchange_opinions(settings: Settings, policy: Policy) -> Iterator[NamedOpini
         return
     with closing(Exchanges(sources, max_age_s=policy.oracle.opinion_max_age_s)) as exchanges:
         yield NamedOpinions(exchanges, references(settings))
+
+
+@contextmanager
+def exchange_candles(
+    settings: Settings, stored: StoredBars, policy: Policy, *, keeps: bool
+) -> Iterator[VenueCandles | None]:
+    """The exchanges of ``oracle.venues`` that have candles of the estimate's length, or None where there are none."""
+    seconds = policy.estimate.bar_seconds
+    with ExitStack() as stack:
+        sources = [
+            stack.enter_context(closing(CANDLE_VENUES[name](url)))
+            for name, url in venues(settings).items()
+            if name in CANDLE_VENUES and seconds in CANDLE_VENUES[name].lengths
+        ]
+        if not sources:
+            yield None
+            return
+        yield VenueCandles(
+            venues=sources, names=references(settings), stored=stored, bar_seconds=seconds, keeps=keeps
+        )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from keeper.app import backfill as filling
+from keeper.app import venue_bars
 from keeper.app.composition import strategy
 from keeper.app.option_market import option_market
 from keeper.cli.data_screen import coverage_object, coverage_page, filled_table, implied_object, implied_page
@@ -117,18 +118,18 @@ def iv(
 
 def _from_venue(
     settings: Settings, name: str, symbols: tuple[str, ...], *, seconds: int, history_s: int
-) -> list[filling.Filled]:
+) -> list[venue_bars.Filled]:
     reference_of, results = references(settings), []
-    until = filling.now(settings, print_progress) - filling.SETTLED_S
+    until = filling.now(settings, print_progress) - venue_bars.SETTLED_S
     with filling.open_for_bars(settings.journal_url) as journal, filling.venue_of(settings, name) as venue:
         stored = StoredBars(journal)
         for symbol in symbols:
             if symbol not in reference_of:
                 results.append(
-                    filling.Filled(
+                    venue_bars.Filled(
                         symbol,
                         name,
-                        filling.NOTHING,
+                        venue_bars.NOTHING,
                         span=None,
                         failure="no exchange trades it (oracle.feeds)",
                     )
@@ -136,16 +137,16 @@ def _from_venue(
                 continue
             print_progress(f"{symbol}: {name}'s bars of {seconds} s")
             with bar(symbol) as progress:
-                request = filling.BarRequest(
+                request = venue_bars.BarRequest(
                     symbol, reference_of[symbol], seconds=seconds, since=until - history_s, until=until
                 )
-                results.append(filling.backfill(venue, stored, request, progress=progress))
+                results.append(venue_bars.backfill(venue, stored, request, progress=progress))
     return results
 
 
 def _from_file(
     settings: Settings, path: Path, symbols: tuple[str, ...], *, seconds: int, since: int, stamped: str | None
-) -> list[filling.Filled]:
+) -> list[venue_bars.Filled]:
     table = read(path, seconds, filling.now(settings, print_progress), stamped=stamped)
     for count, what in (
         (table.without_zone, "rows name no time zone and were read as UTC"),

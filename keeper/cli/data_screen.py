@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from keeper.app.backfill import Filled
 from keeper.app.option_market import OptionMarket
+from keeper.app.venue_bars import Filled
 from keeper.cli.output import plain_table
 from keeper.risk.coverage import Coverage, is_enough
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.cycle.history_references import references
+from keeper.cycle.pipeline import price_bars
 from keeper.cycle.ports import Opinions, Ports, Reading
 from keeper.decision.costs import REMEMBERED, learned_costs
 from keeper.domain.evidence import ImpliedReading
@@ -18,6 +19,7 @@ from keeper.domain.record import CycleInputs
 from keeper.domain.tx import InFlight
 from keeper.oracle.memory import block_time_streak, updated_memory
 from keeper.oracle.price_gate import judged, usable_opinions
+from keeper.risk.exchanges import candle_symbols
 from keeper.risk.implied import with_last_good
 from keeper.risk.information import with_acceptances
 from keeper.runtime import concurrency, failpoints
@@ -42,7 +44,7 @@ def observe(
     in_flight: InFlight | None,
     deleverage_request: DeleverageRequest | None,
 ) -> Observed:
-    """Asks exchanges and option market, judges every price, and stores the new rounds.
+    """Asks exchanges and option market, judges every price, and stores the new rounds and candles.
 
     Raises JournalCorrupt where the stored history is not this chain's, JournalUnwritable.
     """
@@ -60,7 +62,11 @@ def observe(
     since = now - policy.estimate.history_s
     rounds = ports.rounds.since(since)
     young = _young_feeds(rounds, snapshot, policy)
-    candles = ports.bars.closes(young, since) if young else {}
+    candles = dict(ports.bars.closes(young, since)) if young else {}
+    if ports.exchange_candles is not None:
+        bars = price_bars(rounds, snapshot, policy, candles=candles)
+        symbols = candle_symbols(bars, information.look)
+        candles |= ports.exchange_candles.closes(symbols, since, as_of=now) if symbols else {}
     inputs = CycleInputs(
         snapshot=snapshot,
         history=references(rounds),

@@ -21,8 +21,8 @@ from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.risk.bars import sampled_bars, with_earlier_candles
-from keeper.risk.estimate import estimate
+from keeper.risk.bars import sampled_bars, with_earlier_candles, with_exchange_closes
+from keeper.risk.exchanges import candle_symbols, estimate_with_exchanges
 from keeper.risk.fallback_model import fallback_model
 from keeper.risk.information import (
     informed_look,
@@ -32,7 +32,8 @@ from keeper.risk.information import (
     seen_losses,
     unaccepted,
 )
-from keeper.sizing.restraint import Restraint, careful_model, remembered_model, restraint
+from keeper.risk.riskier import riskier
+from keeper.sizing.restraint import Restraint, remembered_model, restraint
 from keeper.sizing.size import size
 from keeper.sizing.tighten import Tightened, tighten
 
@@ -70,7 +71,7 @@ def price_bars(
     candles: Mapping[str, Sequence[Candle]] | None = None,
 ) -> PriceBars:
     """The risk assets' rounds on the policy's grid, up to the snapshot's block. Bars before an asset's first round come
-    from the ``candles`` of other sources."""
+    from the ``candles`` of other sources; those of ``exchange_series`` become the closes of their exchange."""
     estimate_policy = policy.estimate
     bars = sampled_bars(
         rounds,
@@ -80,7 +81,7 @@ def price_bars(
         history_s=estimate_policy.history_s,
         max_gap_s=estimate_policy.max_gap_s,
     )
-    return with_earlier_candles(bars, candles) if candles else bars
+    return with_exchange_closes(with_earlier_candles(bars, candles), candles) if candles else bars
 
 
 def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessment:
@@ -99,11 +100,13 @@ def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessm
     held_back = restraint(observation, names)
     worst = memory.worst_losses
     try:
-        model = estimate(Evidence(known.as_of, bars, observation.implied), policy)
+        evidence = Evidence(known.as_of, bars, observation.implied)
+        model = estimate_with_exchanges(evidence, policy, candle_symbols(bars, memory.look))
         worst = seen_losses(model, memory, window_s=policy.estimate.history_s)
         model = replace(model, worst_losses=tuple(loss.losses for loss in worst))
         if held_back is not None and held_back.look is not None:
-            model = careful_model(model, held_back.look)
+            before = held_back.look
+            model = riskier(model, before.covariance, before.unit_weights, source="the last informed look's")
         target = size(model, observation, policy, restraint=held_back)
     except (NoEstimate, InvalidCovariance, InvalidBudgets, SolverFailed) as error:
         held_back = restraint(observation, (*names, NO_ESTIMATE))

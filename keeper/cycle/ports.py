@@ -105,6 +105,15 @@ class Bars(Protocol):
         ...
 
 
+class ExchangeCandles(Protocol):
+    """The candles of the exchanges that may be asked, kept up to date."""
+
+    def closes(self, symbols: Sequence[str], since: int, as_of: int) -> Mapping[str, tuple[Candle, ...]]:
+        """By ``exchange_series`` the candles closed at or after ``since``, oldest first, also those that are fetched
+        now. A failure gives fewer candles. Raises JournalUnwritable."""
+        ...
+
+
 class ImpliedVolatility(Protocol):
     """The option market."""
 
@@ -189,14 +198,15 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside that a cycle works with. ``opinions`` is None where no exchange is asked, ``sender`` where
-    nothing may be sent."""
+    """Everything outside that a cycle works with. ``opinions`` and ``exchange_candles`` are None where no exchange is
+    asked, ``sender`` where nothing may be sent."""
 
     chain: Chain
     rounds: Rounds
     bars: Bars
     implied: ImpliedVolatility
     opinions: Opinions | None
+    exchange_candles: ExchangeCandles | None
     executed_swaps: ExecutedSwaps
     pause_store: PauseStore
     records: Records

@@ -10,10 +10,13 @@ from keeper.app.composition import exchange_opinions
 from keeper.cycle.pipeline import price_bars
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import FeedUnavailable, Untrusted
+from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Trust
-from keeper.domain.prices import FeedMemory, Opinion
+from keeper.domain.policy import EstimatePolicy
+from keeper.domain.prices import FeedMemory, Opinion, exchange_series
 from keeper.domain.units import BPS
 from keeper.feeds.deribit import Deribit
+from keeper.feeds.opinions import CANDLE_VENUES
 from keeper.journal.bars import StoredBars
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import MemoryRounds, StoredRounds
@@ -21,7 +24,8 @@ from keeper.journal.store import Journal
 from keeper.oracle.memory import updated_memory
 from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.risk.coverage import slow_feeds
-from keeper.settings.endpoints import endpoints
+from keeper.risk.exchanges import ENOUGH_EXCHANGES, exchange_bars
+from keeper.settings.endpoints import endpoints, venues
 from keeper.settings.schema import Settings
 
 
@@ -90,7 +94,14 @@ def history(context: DoctorContext) -> Diagnosis:
         rounds.extend(context.node.read(rounds.last_known(), estimate.history_s).new_rounds)
         since = context.snapshot.block.timestamp - estimate.history_s
         recent = rounds.since(since)
-        candles = StoredBars(journal).closes(context.snapshot.risk_symbols, since)
+        symbols = context.snapshot.risk_symbols
+        series = [
+            exchange_series(symbol, name)
+            for symbol in symbols
+            for name in venues(context.settings)
+            if name in CANDLE_VENUES
+        ]
+        candles = StoredBars(journal).closes([*symbols, *series], since)
     bars = price_bars(recent, context.snapshot, context.policy, candles=candles)
     counts = {
         symbol: int(np.isfinite(bars.closes[:, column]).sum())
@@ -104,14 +115,26 @@ def history(context: DoctorContext) -> Diagnosis:
             Untrusted,
             remedy="Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
         )
+    return ok(detail + slow_feeds_detail(bars, context.policy.estimate))
+
+
+def slow_feeds_detail(bars: PriceBars, policy: EstimatePolicy) -> str:
+    """Which feeds are slow, and whether candles of exchanges help each; empty without any."""
     slow = slow_feeds(bars)
-    if slow:
-        shares = ", ".join(f"{symbol} in {share:.0%}" for symbol, share in slow.items())
-        detail += (
-            f"; new prices of the last 7 days' bars: {shares}. These feeds are slow, so correlations come from "
-            "overlapping moves"
-        )
-    return ok(detail)
+    if not slow:
+        return ""
+    helping = exchange_bars(bars, tuple(slow), policy)
+    listed = []
+    for symbol, share in slow.items():
+        exchanges = [each.exchange for each in helping if symbol in each.symbols]
+        if len(exchanges) >= ENOUGH_EXCHANGES:
+            source = f"its risk comes from candles of {', '.join(exchanges)}"
+        elif exchanges:
+            source = f"candles of {exchanges[0]} can only raise its risk, because no second exchange agrees"
+        else:
+            source = "no exchange's candles help it yet, so correlations come from overlapping moves"
+        listed.append(f"{symbol} in {share:.0%} ({source})")
+    return f"; slow feeds, with new prices in few of the last 7 days' bars: {', '.join(listed)}"
 
 
 def implied_volatility(context: DoctorContext) -> Diagnosis:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,15 @@ class PriceBars:
 
     ``closes`` has shape (T, n), float64 USD. It is NaN before an asset's first round and in a gap longer than
     ``EstimatePolicy.max_gap_s``. ``times`` has shape (T,): the Unix second at which each bar closed, ascending.
+
+    ``exchanges`` are closes (T, n) of the same grid by exchange, NaN where the exchange has none.
     """
 
     symbols: tuple[str, ...]
     bar_seconds: int
     times: NDArray[np.int64]
     closes: NDArray[np.float64]
+    exchanges: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

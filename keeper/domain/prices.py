@@ -17,6 +17,11 @@ class Candle:
     close: float
 
 
+def exchange_series(symbol: str, exchange: str) -> str:
+    """The name under which an exchange's candles of an asset are kept apart from other sources': "WETH@kraken"."""
+    return f"{symbol}@{exchange}"
+
+
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """Another source's price of an asset, USD. ``price_usd`` is None where the source has no usable price; ``reason``

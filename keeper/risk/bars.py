@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Round
-from keeper.domain.prices import Candle
+from keeper.domain.prices import Candle, exchange_series
 from keeper.domain.units import USD
 
 
@@ -61,6 +61,28 @@ def with_earlier_candles(bars: PriceBars, candles: Mapping[str, Sequence[Candle]
                 candle_at[time].close if time in candle_at else np.nan for time in bars.times[before].tolist()
             ]
     return replace(bars, closes=closes)
+
+
+def with_exchange_closes(bars: PriceBars, candles: Mapping[str, Sequence[Candle]]) -> PriceBars:
+    """The bars with the closes of each exchange whose candles are in ``candles`` under ``exchange_series``.
+
+    A candle counts only at exactly a time of the grid. Exchanges are in alphabetical order.
+    """
+    names = sorted({name for _, _, name in (series.partition("@") for series in candles) if name})
+    return replace(bars, exchanges={name: _exchange_closes(bars, candles, name) for name in names})
+
+
+def _exchange_closes(
+    bars: PriceBars, candles: Mapping[str, Sequence[Candle]], exchange: str
+) -> NDArray[np.float64]:
+    closes = np.full_like(bars.closes, np.nan)
+    for column, symbol in enumerate(bars.symbols):
+        candle_at = candles_on_grid(candles.get(exchange_series(symbol, exchange), ()), bars.bar_seconds)
+        if candle_at:
+            closes[:, column] = [
+                candle_at[time].close if time in candle_at else np.nan for time in bars.times.tolist()
+            ]
+    return closes
 
 
 def candles_on_grid(candles: Sequence[Candle], bar_seconds: int) -> dict[int, Candle]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
+from keeper.risk.exchanges import CANDLES, candle_symbols, exchange_bars
 from keeper.risk.worst_losses import undominated
 
 TRUST_RANK = {Trust.DEAD: 0.0, Trust.SUSPECT: 1.0, Trust.STALE: 2.0, Trust.FRESH: 3.0}
@@ -76,6 +78,7 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         as_of=as_of,
         facts=(
             *(fact for fact, _ in judged),
+            *_candle_facts(bars, observation.information.look, policy.estimate),
             *_opinion_facts(observation),
             *_market_facts(snapshot, policy.decision.max_oracle_gap_bps),
         ),
@@ -232,6 +235,14 @@ def _bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[
         yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known
         longest, is_moving = _standstill(closes)
         yield Fact(f"movement:{symbol}", -float(longest)), is_moving
+
+
+def _candle_facts(bars: PriceBars, look: InformedLook | None, policy: EstimatePolicy) -> Iterator[Fact]:
+    """The number of exchanges that help each slow feed. None is no shortfall: an operator may allow no exchange."""
+    symbols = candle_symbols(bars, look)
+    helped = Counter(symbol for each in exchange_bars(bars, symbols, policy) for symbol in each.symbols)
+    for symbol in symbols:
+        yield Fact(f"{CANDLES}{symbol}", float(helped[symbol]))
 
 
 def _standstill(closes: NDArray[np.float64]) -> tuple[int, bool]:

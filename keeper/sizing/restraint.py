@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keeper.domain.information import InformedLook
 from keeper.domain.model import AssetRisk, Bound, RiskModel, TargetPortfolio
@@ -67,29 +66,6 @@ def _at_most(bound: Bound, before: Mapping[str, float]) -> Bound:
     return replace(bound, leverage=limit, detail=f"{bound.detail}; not above the last informed look's")
 
 
-def careful_model(now: RiskModel, look: InformedLook) -> RiskModel:
-    """The riskier of two estimates: of this look, and of the last informed one.
-
-    Each asset has the higher of both volatilities. The correlations are those under which the informed look's portfolio
-    is more volatile. Both have the same assets.
-    """
-    ours, theirs = np.array(now.covariance), np.array(look.covariance)
-    deviations = np.sqrt(np.maximum(ours.diagonal(), theirs.diagonal()))
-    held = deviations * np.array(look.unit_weights)
-    correlation = max(
-        (_correlation(ours), _correlation(theirs)), key=lambda matrix: float(held @ matrix @ held)
-    )
-    covariance = correlation * np.outer(deviations, deviations)
-    return replace(
-        now,
-        covariance=tuple(tuple(row) for row in covariance.tolist()),
-        assets=tuple(
-            _raised(asset, deviation)
-            for asset, deviation in zip(now.assets, deviations.tolist(), strict=True)
-        ),
-    )
-
-
 def remembered_model(
     look: InformedLook, as_of: int, worst_losses: tuple[tuple[float, ...], ...], *, why: str
 ) -> RiskModel:
@@ -113,15 +89,3 @@ def remembered_model(
         ),
         worst_losses=worst_losses,
     )
-
-
-def _correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    deviations = np.sqrt(covariance.diagonal())
-    return np.asarray(covariance / np.outer(deviations, deviations))
-
-
-def _raised(asset: AssetRisk, deviation: float) -> AssetRisk:
-    if deviation <= asset.blended:
-        return asset
-    note = f"{asset.provenance}; raised to the last informed look's {deviation:.1%}"
-    return replace(asset, blended=deviation, provenance=note)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.app.backfill import WINDOW, BarRequest, backfill, from_file, is_file, now, open_for_bars
+from keeper.app.backfill import from_file, is_file, now, open_for_bars
+from keeper.app.venue_bars import WINDOW, BarRequest, backfill
 from keeper.domain.errors import BadInput, FeedUnavailable
 from keeper.domain.prices import Candle
 from keeper.journal.bars import Added, StoredBars

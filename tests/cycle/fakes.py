@@ -197,6 +197,7 @@ def a_keeper(chain: FakeChain, pauses: FakePauses, sender: FakeSender | None, **
             bars=FakeBars(),
             implied=markets,
             opinions=None,
+            exchange_candles=None,
             executed_swaps=markets,
             pause_store=pauses,
             records=FakeRecords(),

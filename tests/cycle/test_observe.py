@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from keeper.cycle.observe import observe, underlyings
 from keeper.cycle.ports import Ports, Reading
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.prices import Opinion
+from keeper.domain.prices import Candle, Opinion, exchange_series
 from tests.cycle.fakes import (
     FREE,
     FakeBars,
@@ -95,6 +96,35 @@ def test_where_every_feed_is_old_enough_no_bars_are_read() -> None:
     bars = FakeBars()
     observed(Reading(snapshot, rounds), ports_of(snapshot, bars=bars))
     assert bars.asked == []
+
+
+class FakeExchangeCandles:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    def closes(self, symbols: Sequence[str], since: int, as_of: int) -> dict[str, tuple[Candle, ...]]:
+        self.asked.append(tuple(symbols))
+        candle = Candle(as_of - as_of % HOUR, HOUR, 1.0, 1.0, 1.0, 1.0)
+        return {exchange_series(symbol, "kraken"): (candle,) for symbol in symbols}
+
+
+def test_exchanges_candles_are_an_input_for_assets_with_a_slow_feed_only() -> None:
+    rounds = some_rounds()
+    rounds["LINK"] = rounds["LINK"][::8]
+    snapshot = with_rounds(a_snapshot(), rounds)
+    candles = FakeExchangeCandles()
+    result = observed(Reading(snapshot, rounds), ports_of(snapshot, exchange_candles=candles))
+    assert candles.asked == [("LINK",)]
+    assert list(result.candles) == ["LINK@kraken"]
+    assert [reference.symbol for reference in result.inputs.candles] == ["LINK@kraken"]
+
+
+def test_where_no_feed_is_slow_no_exchange_is_asked_for_candles() -> None:
+    rounds = some_rounds()
+    snapshot = with_rounds(a_snapshot(), rounds)
+    candles = FakeExchangeCandles()
+    observed(Reading(snapshot, rounds), ports_of(snapshot, exchange_candles=candles))
+    assert candles.asked == []
 
 
 def test_exchanges_are_asked_for_every_token() -> None:

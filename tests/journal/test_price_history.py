@@ -101,6 +101,7 @@ def keeper_of(journal: Journal) -> Keeper:
             bars=StoredBars(journal),
             implied=world,
             opinions=None,
+            exchange_candles=None,
             executed_swaps=StoredFills(journal),
             pause_store=world,
             records=StoredRecords(journal),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from keeper.domain.information import InformationMemory
 from keeper.domain.model import Bound
 from keeper.domain.observation import Observation
-from keeper.sizing.restraint import careful_model, remembered_model, restraint
+from keeper.sizing.restraint import remembered_model, restraint
 from keeper.sizing.size import size
 from tests.factories import (
     NOW,
-    VOLATILITIES,
     a_memory,
     a_model,
     a_policy,
@@ -27,26 +25,6 @@ LOOK = an_informed_look()
 MISSING = ("depth:WBTC",)
 LOSSES = (0.3, 0.3, 0.4, 0.5)
 OBSERVATION = Observation(a_snapshot(), information=a_memory())
-
-
-def test_each_asset_has_the_higher_of_both_volatilities() -> None:
-    now = a_model(volatilities=(0.9, 0.1, 0.75, 0.2))
-    careful = careful_model(now, LOOK)
-    expected = (0.9, VOLATILITIES[1], 0.75, VOLATILITIES[3])
-    assert np.sqrt(np.diag(careful.covariance)) == pytest.approx(expected)
-    assert tuple(asset.blended for asset in careful.assets) == pytest.approx(expected)
-    assert "last informed look" in careful.assets[1].provenance
-    assert careful.assets[0] == now.assets[0]
-
-
-@pytest.mark.parametrize("correlation", [0.0, 0.95])
-def test_the_correlations_of_the_riskier_portfolio_count(correlation: float) -> None:
-    matrix = np.full((4, 4), correlation) + (1.0 - correlation) * np.eye(4)
-    now = a_model(correlation=matrix.tolist())
-    careful = careful_model(now, LOOK)
-    assert careful.covariance[0][1] == pytest.approx(
-        max(now.covariance[0][1], LOOK.covariance[0][1]), rel=1e-12
-    )
 
 
 def test_the_target_has_the_weights_of_the_informed_look_and_at_most_its_leverage() -> None:
