@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keeper.devnet.history import MarketHistory, PriceSeries
 from keeper.devnet.transactions import contract_at, deployed, mined, send
-from keeper.domain.units import USD
+from keeper.domain.units import SECONDS_PER_HOUR, USD
 
 if TYPE_CHECKING:
     from eth_typing import ChecksumAddress
@@ -78,9 +78,21 @@ def publish_now(w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: 
 
 
 def refresh(w3: Web3, owner: ChecksumAddress, feeds: Feeds) -> None:
-    """What a heartbeat does: every feed has a new round with its last price."""
+    """What heartbeats do: every feed has a round per hour since its last one, and a new one, near its last price.
+
+    The last digit changes from round to round, as it does on a live feed. The keeper takes a price that is repeated to
+    the last digit for one that stands still.
+    """
+    now = int(w3.eth.get_block("latest")["timestamp"])
     for feed in feeds.addresses.values():
-        publish_now(w3, owner, feed, price=latest_round(w3, feed)[0])
+        price, updated_at = latest_round(w3, feed)
+        hours = range(updated_at - updated_at % SECONDS_PER_HOUR + SECONDS_PER_HOUR, now, SECONDS_PER_HOUR)
+        wiggles = [answer(price) + place for place in range(1, len(hours) + 2)]
+        push = contract_at(w3, "RoundFeed", feed).get_function_by_signature("push(uint256[])")
+        packed = [(units << 64) | time for units, time in zip(wiggles, hours, strict=False)]
+        for first in range(0, len(packed), ROUNDS_PER_TRANSACTION):
+            send(w3, push(packed[first : first + ROUNDS_PER_TRANSACTION]), owner)
+        publish_now(w3, owner, feed, price=wiggles[-1] / USD)
 
 
 def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:

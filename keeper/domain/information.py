@@ -45,8 +45,8 @@ class InformedLook:
 
     Later looks that miss something raise ``covariance`` and lower ``bounds`` and ``leverage``, never the reverse.
     ``as_of`` is its block's time. ``covariance`` is annualised, row-major (n, n), in the order of ``symbols``;
-    ``unit_weights`` (n,) sum to 1. ``leverage`` is that of its target. ``gaps`` are the bars that it did not have
-    either.
+    ``unit_weights`` (n,) sum to 1. ``leverage`` is its target's, of the whole NAV; ``unqueued_leverage`` is that of the
+    NAV left after the redemption queue. ``gaps`` are the bars that it did not have either.
     """
 
     as_of: int
@@ -59,6 +59,7 @@ class InformedLook:
     binding_caps: tuple[str, ...]
     bounds: tuple[Bound, ...]
     leverage: float
+    unqueued_leverage: float
 
 
 @dataclass(frozen=True, slots=True)

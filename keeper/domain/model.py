@@ -69,3 +69,8 @@ class TargetPortfolio:
     bounds: tuple[Bound, ...]
     binding_caps: tuple[str, ...]
     missing: tuple[str, ...] = ()
+
+    @property
+    def unqueued_leverage(self) -> float:
+        """Leverage of the NAV that is left after the redemption queue, to which the bounds apply."""
+        return min(bound.leverage for bound in self.bounds)

@@ -67,7 +67,17 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
             f"the block gas limit is {snapshot.block.gas_limit:,}: no trade fits into one transaction",
             remedy="The chain is congested or misconfigured: the next cycle tries again.",
         )
-    return Netting(required[:count], math.fsum(trade.value_usd for trade in required[count:]))
+    kept = _most_urgent(required, count, snapshot.debt_token.symbol)
+    return Netting(kept, math.fsum(trade.value_usd for trade in required if trade not in kept))
+
+
+def _most_urgent(trades: tuple[Trade, ...], count: int, cash: str) -> tuple[Trade, ...]:
+    """The trades for which one block has gas, in their order. Sales that lower the debt come first. Otherwise the
+    largest do: small ones, which every cycle has anew, would put off a large purchase for ever."""
+    if trades[0].buy == cash:
+        return trades[:count]
+    largest = sorted(trades, key=lambda trade: -trade.value_usd)[:count]
+    return tuple(trade for trade in trades if trade in largest)
 
 
 def _differences(goal: Goal, snapshot: MarketSnapshot, dust_usd: float) -> tuple[Amounts, Amounts]:

@@ -144,6 +144,7 @@ def informed_look(
         binding_caps=target.binding_caps,
         bounds=target.bounds,
         leverage=target.leverage,
+        unqueued_leverage=target.unqueued_leverage,
     )
 
 

@@ -14,27 +14,39 @@ from keeper.domain.observation import Observation
 
 NAME = "informed_look"
 """Of the bound that holds leverage at what the last informed look allowed."""
+QUEUE = "redemption_queue"
+"""The fact that a redemption queue was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restraint:
-    """``missing`` are the names of what is missing. ``leverage`` is the highest that the target may have.
+    """``missing`` are the names of what is missing. ``held_leverage`` is the vault's own, of the whole NAV.
 
-    ``look`` is the last informed look at these assets. Without one, ``leverage`` and ``unit_weights`` are what the
-    vault holds. Towards other weights it would sell at each look, and never buy. ``unit_weights`` (n,) sum to 1; they
-    are None for a vault that holds no risk assets.
+    ``look`` is the last informed look at these assets. Without one, the target is at most what the vault holds, at the
+    weights it holds: towards other weights it would sell at each look, and never buy. ``unit_weights`` (n,) sum to 1;
+    they are None for a vault without a look and without risk assets.
     """
 
     missing: tuple[str, ...]
-    leverage: float
+    held_leverage: float
     unit_weights: tuple[float, ...] | None
     look: InformedLook | None
 
+    def unqueued(self, now: float) -> float:
+        """The part of NAV that is left after the redemption queue. One that is not read counts as when it was read."""
+        look = self.look
+        if look is None or QUEUE not in self.missing or look.unqueued_leverage <= 0.0:
+            return now
+        return min(now, look.leverage / look.unqueued_leverage)
+
     def restrained(self, bounds: tuple[Bound, ...], unqueued: float) -> tuple[Bound, ...]:
-        """The bounds, each not above that of the informed look, and the bound ``informed_look``. Bounds apply to the
-        part ``unqueued`` of NAV, ``leverage`` to the whole."""
+        """The bounds, each not above that of the informed look, and the bound ``informed_look``. They apply to the part
+        ``unqueued`` of NAV, so that a redemption which is paid in between forces no sale."""
         before = {bound.name: bound.leverage for bound in self.look.bounds} if self.look is not None else {}
-        limit = self.leverage / unqueued if unqueued > 0.0 else math.inf
+        if self.look is not None:
+            limit = self.look.unqueued_leverage
+        else:
+            limit = self.held_leverage / unqueued if unqueued > 0.0 else math.inf
         detail = f"{', '.join(self.missing)} missing"
         return (*(_at_most(bound, before) for bound in bounds), Bound(NAME, limit, detail))
 
@@ -44,7 +56,13 @@ class Restraint:
         if self.look is None:
             return None
         bounds = tuple(bound for bound in target.bounds if bound.name != NAME)
-        return replace(self.look, covariance=model.covariance, bounds=bounds, leverage=target.leverage)
+        return replace(
+            self.look,
+            covariance=model.covariance,
+            bounds=bounds,
+            leverage=target.leverage,
+            unqueued_leverage=target.unqueued_leverage,
+        )
 
 
 def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint | None:
@@ -53,7 +71,7 @@ def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint |
         return None
     look = observation.information.look
     if look is not None and look.symbols == observation.snapshot.risk_symbols:
-        return Restraint(missing, look.leverage, unit_weights=look.unit_weights, look=look)
+        return Restraint(missing, observation.held.leverage, unit_weights=look.unit_weights, look=look)
     held = observation.held
     unit_weights = tuple(weight / held.leverage for weight in held.weights) if held.leverage > 0.0 else None
     return Restraint(missing, held.leverage, unit_weights=unit_weights, look=None)

@@ -50,6 +50,8 @@ def size(
     unit_weights = tuple(unit.tolist())
     unit_volatility = volatility(unit, covariance)
     unqueued = 1.0 - queued_share(snapshot, nav_usd)
+    if restraint is not None:
+        unqueued = restraint.unqueued(unqueued)
     basis = Basis(
         model=model,
         snapshot=snapshot,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,7 +13,6 @@ from keeper.domain.model import RiskModel
 from keeper.domain.portfolio import portfolio
 from keeper.risk.contributions import volatility
 from keeper.sizing import restraint
-from keeper.sizing.redemptions import queued_share
 from tests.cycle.degradations import Degradation, degraded
 from tests.cycle.market_states import MarketState
 
@@ -27,9 +25,8 @@ def violations(state: MarketState, degradations: Sequence[Degradation]) -> tuple
     assert informed.target.missing == (), "the state itself misses something"
     seen = degraded(state, degradations)
     partial = seen.assessed(informed.information)
-    unqueued = 1.0 - queued_share(seen.snapshot, portfolio(seen.snapshot).nav_usd)
     scale = _true_value(state.snapshot, seen.snapshot)
-    return (*_raised_targets(informed, partial, unqueued), *_raised_trade(informed, partial, scale))
+    return (*_raised_targets(informed, partial), *_raised_trade(informed, partial, scale))
 
 
 def _true_value(true: MarketSnapshot, seen: MarketSnapshot) -> NDArray[np.float64]:
@@ -38,15 +35,14 @@ def _true_value(true: MarketSnapshot, seen: MarketSnapshot) -> NDArray[np.float6
     return np.array(prices) * portfolio(seen).nav_usd / portfolio(true).nav_usd
 
 
-def _raised_targets(informed: Assessment, partial: Assessment, unqueued: float) -> Iterator[str]:
-    """``unqueued`` is the part of NAV to which bounds apply."""
+def _raised_targets(informed: Assessment, partial: Assessment) -> Iterator[str]:
     before, now = informed.target, partial.target
     if _above(now.leverage, before.leverage):
         yield f"target leverage {now.leverage:.6f}, informed {before.leverage:.6f}"
     limits = {bound.name: bound.leverage for bound in before.bounds}
     for bound in now.bounds:
         if bound.name == restraint.NAME:
-            limits[bound.name] = before.leverage / unqueued if unqueued > 0.0 else math.inf
+            limits[bound.name] = before.unqueued_leverage
         if _above(bound.leverage, limits[bound.name]):
             yield f"bound {bound.name} {bound.leverage:.6f}, informed {limits[bound.name]}"
     for symbol, weight, allowed in zip(now.symbols, now.weights, before.weights, strict=True):

@@ -76,7 +76,7 @@ def test_a_cycle_with_a_memory_replays_to_the_same_bits() -> None:
     assert replay(stored, ROUNDS).same
     assert stored.inputs is not None
     assert stored.inputs.information.look is not None
-    look = replace(stored.inputs.information.look, leverage=0.1)
+    look = replace(stored.inputs.information.look, unqueued_leverage=0.1)
     forgot = replace(
         stored, inputs=replace(stored.inputs, information=replace(stored.inputs.information, look=look))
     )

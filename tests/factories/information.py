@@ -30,6 +30,7 @@ def an_informed_look(**changes: Any) -> InformedLook:
         binding_caps=(),
         bounds=(Bound("target_volatility", 1.2, "80 %"), Bound("policy_cap", 2.0, "size.max_leverage")),
         leverage=1.2,
+        unqueued_leverage=1.2,
     )
     return replace(look, **changes)
 

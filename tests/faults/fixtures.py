@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import uuid
@@ -34,6 +35,10 @@ COOLDOWN_S = 3_700
 BASE_FEE_WEI = 4 * 10**9
 """At the beginning of a trial. So low that gas settles no choice between two plans: prices fall with each empty block, and a
 keeper that decides some blocks after its twin must decide the same."""
+WITHOUT_OPTION_MARKETS = json.dumps(
+    [{"symbol": symbol, "budget": 0.25} for symbol in ("WBTC", "WETH", "LINK", "UNI")]
+)
+"""No trial asks an option market; one that does not answer is missing information."""
 EXECUTE = ("rebalance", "--execute", "--json")
 
 
@@ -183,9 +188,9 @@ class Trial:
         del self.proxy.arrived[count:]
         self.proxy.mines_on_poll, self.proxy.on_arrival = before, mine
 
-    def lever(self) -> None:
+    def lever(self, more: Mapping[str, str] | None = None) -> None:
         """The first rebalance, final; then time enough for another."""
-        self.run()
+        self.run(more=more or {})
         self.proxy.mine(3)
         self.proxy.pass_time(COOLDOWN_S)
         self.freshen()
@@ -307,7 +312,7 @@ class Stage:
             "KEEPER_DEPLOYMENT": str(folder / "deployment.json"),
             "KEEPER_LOCK_DIRECTORY": str(folder / "locks"),
             "KEEPER_PAUSE_FILE": str(folder / "keeper.pause"),
-            "KEEPER_DERIBIT_URL": "http://127.0.0.1:9",  # nobody answers there: the estimate goes without
+            "KEEPER_ASSETS": WITHOUT_OPTION_MARKETS,
             **QUICK,
         }
         self._prepare()

@@ -133,7 +133,7 @@ def test_row_49_where_feed_and_exchanges_disagree_there_is_only_deleveraging(
 
 
 def test_row_50_a_ratio_that_is_read_as_a_price_is_stopped_by_the_jump(
-    keeper: Run, chain: LocalChain, unruly: Unruly, alone: None, monkeypatch: pytest.MonkeyPatch
+    keeper: Run, chain: LocalChain, alone: None, unruly: Unruly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks_once(keeper, monkeypatch)
     unruly.say(112_000_000, 101)

@@ -17,6 +17,7 @@ from eth_typing import HexStr
 
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
+from tests.faults.fixtures import WITHOUT_OPTION_MARKETS
 from tests.servers.geth_proxy import geth_proxy
 from tests.servers.web3signer import web3signer
 
@@ -115,8 +116,10 @@ def test_a_canary_of_this_test_would_be_found(operator: Operator) -> None:
 
 
 def test_nothing_shows_key_password_or_credentials(operator: Operator) -> None:
-    operator.run("rebalance", "--simulate", code=0)
-    operator.run("rebalance", "--execute", "--json", code=0)
+    operator.run(
+        "rebalance", "--simulate", code=4
+    )  # the option market's address has a secret too; nobody answers there
+    operator.run("rebalance", "--execute", "--json", code=0, KEEPER_ASSETS=WITHOUT_OPTION_MARKETS)
     operator.run("status", code=0)
     operator.run("journal", "list", code=0)
     operator.run("config", "show", code=0)
@@ -150,13 +153,13 @@ def test_a_bug_shows_a_traceback_and_no_secret(operator: Operator) -> None:
     """With the key in a local variable of the frame that fails."""
     operator.program = (
         "import keeper.tx.signer as signer\n"
-        "def broken(self, intent, fees, kind):\n"
+        "def broken(self, intent, fees, kind=None):\n"
         "    key = '0x' + self._account.key.hex()\n"
         "    raise RuntimeError('a bug')\n"
-        "signer.LocalSigner._signed = broken\n"
+        "signer.LocalSigner.sign = broken\n"
         "from keeper.cli.main import main; main()"
     )
-    operator.run("rebalance", "--execute", code=1)
+    operator.run("rebalance", "--execute", code=1, KEEPER_ASSETS=WITHOUT_OPTION_MARKETS)
     assert any("RuntimeError: a bug" in text for text in operator.seen.values())
     assert operator.leaks() == []
 
@@ -168,6 +171,7 @@ def test_a_remote_signers_address_shows_no_credentials(operator: Operator) -> No
             "KEEPER_KEYSTORE": "",
             "KEEPER_SIGNER_URL": url,
             "KEEPER_SENDER": Account.from_key(KEY).address,
+            "KEEPER_ASSETS": WITHOUT_OPTION_MARKETS,
         }
         operator.run("rebalance", "--execute", "--json", code=0, **more)
         signer.error = {"code": -32000, "message": "locked"}

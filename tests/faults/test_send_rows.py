@@ -134,18 +134,22 @@ def test_row_23_a_receipt_that_lags_is_waited_for(trial: Trial) -> None:
 
 
 def test_row_24_low_gas_stops_levering_and_not_deleveraging(trial: Trial) -> None:
-    trial.lever()
+    trial.lever({"KEEPER_SIZE__TARGET_VOLATILITY": "0.65"})
     trial.proxy.rpc("anvil_setBalance", trial.keeper, hex(3 * 10**17))
-    ended = trial.run(more=trial.eager | {"KEEPER_SIZE__TARGET_VOLATILITY": "1.2"})
+    ended = trial.run(more={"KEEPER_SIZE__TARGET_VOLATILITY": "0.9"})
     assert gates(ended)["gas_balance"] is False
     assert trial.run("deleverage", "--execute", "--json").record["outcome"] == "SENT"
     rests_at(trial, 2)
 
 
+def blocks_of(trial: Trial, gas: int) -> None:
+    trial.proxy.rpc("evm_setBlockGasLimit", hex(gas))
+    trial.proxy.mine()
+
+
 def smaller_blocks(trial: Trial) -> None:
     """Room for a few trades in each, not for all."""
-    trial.proxy.rpc("evm_setBlockGasLimit", hex(2_600_000))
-    trial.proxy.mine()
+    blocks_of(trial, 2_600_000)
 
 
 def swaps(ended: Ended) -> int:
@@ -155,17 +159,20 @@ def swaps(ended: Ended) -> int:
 def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
     """Each part within the block and with a health factor above the floor; together they lead to the target."""
     smaller_blocks(trial)
-    for part in (1, 2):
-        ended = trial.run()
-        assert ended.record["outcome"] == "SENT", ended.record["reason"]
-        assert trial.vault().epoch == part
-        assert swaps(ended) < 4 or part == 2
+    ended, parts = trial.run(), 0
+    while ended.record["outcome"] == "SENT" and parts < 4:
+        parts += 1
+        assert trial.vault().epoch == parts
         after = ended.record["realised"]["health_factor"]
         assert after is None or after >= 1.4
         trial.proxy.mine(3)
         trial.proxy.pass_time(COOLDOWN_S)
+        blocks_of(trial, 30_000_000)  # the feeds' own transactions ask for more gas than a small block has
         trial.freshen()
-    held = trial.run().record
+        smaller_blocks(trial)
+        ended = trial.run()
+    assert parts > 1
+    held = ended.record
     assert held["outcome"] == "HELD", held["reason"]
     assert held["leverage"] == pytest.approx(held["target_leverage"], rel=0.05)
 

@@ -123,6 +123,16 @@ def test_row_25_a_small_block_takes_the_sells_first_and_leaves_the_rest(gas_limi
     assert netting(decision, snapshot, POLICY).postponed_usd == pytest.approx(whole - kept)
 
 
+def test_row_25_a_small_block_takes_the_large_purchase_before_the_crumbs() -> None:
+    full = a_snapshot(weights=(0.301, 0.301, 0.3, 0.0))
+    snapshot = replace(full, block=replace(full.block, gas_limit=2_500_000))
+    decision = a_decision(snapshot, (0.3, 0.3, 0.301, 0.3))
+    whole = netting(decision, full, POLICY).trades
+    kept = netting(decision, snapshot, POLICY).trades
+    assert len(kept) == 2 < len(whole)
+    assert max(whole, key=lambda trade: trade.value_usd) in kept
+
+
 def test_row_25_a_block_without_gas_for_one_trade_is_refused_by_name() -> None:
     full = a_snapshot(weights=(0.4, 0.4, 0.1, 0.1))
     snapshot = replace(full, block=replace(full.block, gas_limit=1_000_000))

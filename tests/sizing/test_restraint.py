@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from keeper.domain.information import InformationMemory
@@ -37,14 +35,14 @@ def test_the_target_has_the_weights_of_the_informed_look_and_at_most_its_leverag
 
 
 def test_no_bound_is_above_that_of_the_informed_look() -> None:
-    look = an_informed_look(bounds=(Bound("policy_cap", 0.7, "then"),), leverage=0.9)
+    look = an_informed_look(bounds=(Bound("policy_cap", 0.7, "then"),), leverage=0.9, unqueued_leverage=0.9)
     observation = Observation(a_snapshot(), information=a_memory(look=look))
     target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
     assert (target.binding, target.leverage) == ("policy_cap", 0.7)
 
 
 def test_the_bound_informed_look_names_what_is_missing() -> None:
-    look = an_informed_look(bounds=(), leverage=0.4)
+    look = an_informed_look(bounds=(), leverage=0.4, unqueued_leverage=0.4)
     observation = Observation(a_snapshot(), information=a_memory(look=look))
     target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
     assert target.binding == "informed_look"
@@ -73,11 +71,24 @@ def test_nothing_missing_restrains_nothing() -> None:
     assert restraint(OBSERVATION, ()) is None
 
 
+def test_a_redemption_that_was_paid_in_between_forces_no_sale() -> None:
+    look = an_informed_look(bounds=(), leverage=0.6, unqueued_leverage=1.0)
+    observation = Observation(a_snapshot(), information=a_memory(look=look))
+    target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
+    assert target.leverage == pytest.approx(1.0)
+
+
+def test_a_queue_that_is_not_read_is_the_one_that_was_read() -> None:
+    look = an_informed_look(bounds=(), leverage=0.6, unqueued_leverage=1.0)
+    observation = Observation(a_snapshot(), information=a_memory(look=look))
+    held_back = restraint(observation, ("redemption_queue",))
+    assert size(a_model(), observation, a_policy(), restraint=held_back).leverage == pytest.approx(0.6)
+
+
 def test_a_queue_that_takes_the_whole_vault_leaves_no_leverage() -> None:
     observation = Observation(with_redemptions(a_snapshot(), 1.0), information=a_memory())
     target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))
     assert target.leverage == 0.0
-    assert math.isinf(target.bounds[-1].leverage)
 
 
 def test_the_remembered_estimate_stands_in_for_one_that_cannot_be_made() -> None:
