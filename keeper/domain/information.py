@@ -46,7 +46,8 @@ class InformedLook:
     Later looks that miss something raise ``covariance`` and lower ``bounds`` and ``leverage``, never the reverse.
     ``as_of`` is its block's time. ``covariance`` is annualised, row-major (n, n), in the order of ``symbols``;
     ``unit_weights`` (n,) sum to 1. ``leverage`` is its target's, of the whole NAV; ``unqueued_leverage`` is that of the
-    NAV left after the redemption queue. ``gaps`` are the bars that it did not have either.
+    NAV left after the redemption queue, which held ``pending_shares``, raw. ``gaps`` are the bars that it did not have
+    either.
     """
 
     as_of: int
@@ -60,6 +61,7 @@ class InformedLook:
     bounds: tuple[Bound, ...]
     leverage: float
     unqueued_leverage: float
+    pending_shares: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Knowledge:
     """``facts`` of one look at ``as_of``. ``shortfalls`` names those that are not enough, whatever earlier looks knew.
 
     ``unknown_bars`` are the times of the bars without a close, by asset, for assets that have any. ``subjects`` are the
-    assets and option markets of this look.
+    assets and option markets of this look. ``pending_shares`` wait in the redemption queue, raw.
     """
 
     as_of: int
@@ -49,6 +49,7 @@ class Knowledge:
     unknown_bars: Mapping[str, NDArray[np.int64]]
     subjects: frozenset[str]
     bar_seconds: int
+    pending_shares: int
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -90,6 +91,7 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         },
         subjects=frozenset((*snapshot.symbols, *underlyings)),
         bar_seconds=bars.bar_seconds,
+        pending_shares=snapshot.redemptions.pending_shares if snapshot.redemptions is not None else 0,
     )
 
 
@@ -145,6 +147,7 @@ def informed_look(
         bounds=target.bounds,
         leverage=target.leverage,
         unqueued_leverage=target.unqueued_leverage,
+        pending_shares=known.pending_shares,
     )
 
 

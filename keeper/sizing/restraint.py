@@ -14,8 +14,6 @@ from keeper.domain.observation import Observation
 
 NAME = "informed_look"
 """Of the bound that holds leverage at what the last informed look allowed."""
-QUEUE = "redemption_queue"
-"""The fact that a redemption queue was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +22,23 @@ class Restraint:
 
     ``look`` is the last informed look at these assets. Without one, the target is at most what the vault holds, at the
     weights it holds: towards other weights it would sell at each look, and never buy. ``unit_weights`` (n,) sum to 1;
-    they are None for a vault without a look and without risk assets.
+    they are None for a vault without a look and without risk assets. ``pending_shares`` is None for a queue that was
+    not read.
     """
 
     missing: tuple[str, ...]
     held_leverage: float
     unit_weights: tuple[float, ...] | None
     look: InformedLook | None
+    pending_shares: int | None
 
     def unqueued(self, now: float) -> float:
-        """The part of NAV that is left after the redemption queue. One that is not read counts as when it was read."""
+        """The part of NAV that is left after the redemption queue: not more than at the informed look, unless
+        redemptions were paid since. A false price moves the queue's part of NAV, not the number of its shares."""
         look = self.look
-        if look is None or QUEUE not in self.missing or look.unqueued_leverage <= 0.0:
+        if look is None or look.unqueued_leverage <= 0.0:
+            return now
+        if self.pending_shares is not None and self.pending_shares < look.pending_shares:
             return now
         return min(now, look.leverage / look.unqueued_leverage)
 
@@ -62,6 +65,7 @@ class Restraint:
             bounds=bounds,
             leverage=target.leverage,
             unqueued_leverage=target.unqueued_leverage,
+            pending_shares=self.look.pending_shares if self.pending_shares is None else self.pending_shares,
         )
 
 
@@ -69,12 +73,22 @@ def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint |
     """None where nothing is missing. A remembered look at other assets says nothing about this vault's weights."""
     if not missing:
         return None
-    look = observation.information.look
-    if look is not None and look.symbols == observation.snapshot.risk_symbols:
-        return Restraint(missing, observation.held.leverage, unit_weights=look.unit_weights, look=look)
-    held = observation.held
-    unit_weights = tuple(weight / held.leverage for weight in held.weights) if held.leverage > 0.0 else None
-    return Restraint(missing, held.leverage, unit_weights=unit_weights, look=None)
+    look, held, queue = observation.information.look, observation.held, observation.snapshot.redemptions
+    if look is not None and look.symbols != observation.snapshot.risk_symbols:
+        look = None
+    if look is not None:
+        unit_weights: tuple[float, ...] | None = look.unit_weights
+    else:
+        unit_weights = (
+            tuple(weight / held.leverage for weight in held.weights) if held.leverage > 0.0 else None
+        )
+    return Restraint(
+        missing=missing,
+        held_leverage=held.leverage,
+        unit_weights=unit_weights,
+        look=look,
+        pending_shares=queue.pending_shares if queue is not None else None,
+    )
 
 
 def _at_most(bound: Bound, before: Mapping[str, float]) -> Bound:

@@ -31,6 +31,7 @@ def an_informed_look(**changes: Any) -> InformedLook:
         bounds=(Bound("target_volatility", 1.2, "80 %"), Bound("policy_cap", 2.0, "size.max_leverage")),
         leverage=1.2,
         unqueued_leverage=1.2,
+        pending_shares=0,
     )
     return replace(look, **changes)
 
