@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
+import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Pool.sol";
+import {IUniswapV3SwapCallback} from "@uniswap/v3-core/contracts/interfaces/callback/IUniswapV3SwapCallback.sol";
+import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
+import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
+import {Flash, IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {Amounts, Frames, Holdings, Plan} from "./Frames.sol";
+
+/// @title The vault's money, its accounts and its swaps.
+/// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and listed
+/// pools. There is no allowance: an account and a pool are paid what they are due, when they are due.
+contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+    using Math for uint256;
+    using TransientSlot for bytes32;
+    using TransientSlot for TransientSlot.AddressSlot;
+    using TransientSlot for TransientSlot.Uint256Slot;
+
+    uint256 private constant FEE_UNIT = 1e6;
+    uint256 private constant FEE_PER_BPS = 100;
+    uint160 private constant LOWEST_SQRT_PRICE = 4295128740;
+    uint160 private constant HIGHEST_SQRT_PRICE = 1461446703485210103287273052203988822378723970341;
+    bytes32 private constant EXPECTED_CALLER = keccak256("Portfolio.expectedCaller");
+    bytes32 private constant PAY_TOKEN = keccak256("Portfolio.payToken");
+    bytes32 private constant PAY_AT_MOST = keccak256("Portfolio.payAtMost");
+    bytes32 private constant SOLD_USD = keccak256("Portfolio.soldUsd");
+
+    IPolicyRegistry public immutable REGISTRY;
+    address public immutable ASSET;
+
+    modifier onlyShares() {
+        if (msg.sender != REGISTRY.shares()) revert CallerNotAllowed(msg.sender);
+        _;
+    }
+
+    constructor(IPolicyRegistry registry, address asset) {
+        REGISTRY = registry;
+        ASSET = asset;
+    }
+
+    // ---------------------------------------------------------------- calls
+
+    function run(Flash calldata loan, bytes calldata plan) external nonReentrant returns (uint256 soldUsd) {
+        if (msg.sender != REGISTRY.rebalancer()) revert CallerNotAllowed(msg.sender);
+        SOLD_USD.asUint256().tstore(0);
+        if (loan.amount == 0) {
+            _run(abi.decode(plan, (Plan)), 0);
+        } else {
+            address account = REGISTRY.accounts()[loan.account];
+            EXPECTED_CALLER.asAddress().tstore(account);
+            ILendingAccount(account).flash(loan.token, loan.amount, plan);
+        }
+        return SOLD_USD.asUint256().tload();
+    }
+
+    function onFlash(address token, uint256 amount, uint256 premium, bytes calldata plan) external {
+        _expect();
+        _run(abi.decode(plan, (Plan)), amount);
+        IERC20(token).safeTransfer(msg.sender, amount + premium);
+    }
+
+    /// @notice A listed pool that this contract is swapping with asks for its money.
+    function uniswapV3SwapCallback(int256 delta0, int256 delta1, bytes calldata) external {
+        _expect();
+        uint256 due = uint256(delta0 > 0 ? delta0 : delta1);
+        if (due > PAY_AT_MOST.asUint256().tload()) revert UnexpectedCallback(msg.sender);
+        IERC20(PAY_TOKEN.asAddress().tload()).safeTransfer(msg.sender, due);
+    }
+
+    function take(uint256 amount) external nonReentrant onlyShares {
+        IERC20(ASSET).safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    function pay(address to, uint256 amount) external nonReentrant onlyShares {
+        IERC20(ASSET).safeTransfer(to, amount);
+    }
+
+    /// @dev Whoever leaves a token out gives up their part of it, so that a token that cannot move holds nobody back.
+    function payInKind(address to, uint256 part, uint256 whole, address[] calldata tokens)
+        external
+        nonReentrant
+        onlyShares
+    {
+        if (!closed()) revert NotClosed();
+        address[] memory accounts = REGISTRY.accounts();
+        for (uint256 i = 0; i < tokens.length; i++) {
+            if (i != 0 && tokens[i] <= tokens[i - 1]) revert StepRefused(i, "order");
+            uint256 amount = IERC20(tokens[i]).balanceOf(address(this)).mulDiv(part, whole);
+            for (uint256 k = 0; k < accounts.length; k++) {
+                uint256 share = ILendingAccount(accounts[k]).supplied(tokens[i]).mulDiv(part, whole);
+                if (share != 0) amount += ILendingAccount(accounts[k]).withdraw(tokens[i], share);
+            }
+            if (amount != 0) IERC20(tokens[i]).safeTransfer(to, amount);
+        }
+    }
+
+    function setCategory(uint256 account, uint8 category) external {
+        if (msg.sender != address(REGISTRY)) revert CallerNotAllowed(msg.sender);
+        ILendingAccount(REGISTRY.accounts()[account]).setCategory(category);
+        emit CategorySet(account, category);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    function holdings()
+        external
+        view
+        returns (address[] memory tokens, int256[] memory net, uint256[] memory owed)
+    {
+        Asset[] memory assets = REGISTRY.assets();
+        Holdings memory h = Frames.holdings(assets, REGISTRY.accounts(), address(this));
+        return (Frames.tokens(assets), h.net, h.owed);
+    }
+
+    function idle() external view returns (uint256) {
+        return IERC20(ASSET).balanceOf(address(this));
+    }
+
+    function closed() public view returns (bool) {
+        if (!REGISTRY.paused() && !IRebalancer(REGISTRY.rebalancer()).silent()) return false;
+        Holdings memory h = Frames.holdings(REGISTRY.assets(), REGISTRY.accounts(), address(this));
+        for (uint256 i = 0; i < h.owed.length; i++) {
+            if (h.owed[i] != 0) return false;
+        }
+        return true;
+    }
+
+    function isListed(address token) external view returns (bool) {
+        return REGISTRY.isListed(token);
+    }
+
+    // ---------------------------------------------------------------- steps
+
+    /// @dev Who was asked may call back once.
+    function _expect() private {
+        if (msg.sender != EXPECTED_CALLER.asAddress().tload()) revert UnexpectedCallback(msg.sender);
+        EXPECTED_CALLER.asAddress().tstore(address(0));
+    }
+
+    function _run(Plan memory plan, uint256 previous) private {
+        for (uint256 i = 0; i < plan.steps.length; i++) {
+            Step memory step = plan.steps[i];
+            if (step.amount == Amounts.PREVIOUS) step.amount = previous;
+            (uint256 amountIn, uint256 amountOut) =
+                step.kind >= StepKind.SwapExactIn ? _swap(plan, i) : _lend(plan, step, i);
+            if (amountOut != 0) previous = amountOut;
+            emit StepExecuted(i, amountIn, amountOut);
+        }
+    }
+
+    /// @return amountIn What left this contract.
+    /// @return amountOut What came into it.
+    function _lend(Plan memory plan, Step memory step, uint256 index)
+        private
+        returns (uint256 amountIn, uint256 amountOut)
+    {
+        ILendingAccount account = ILendingAccount(plan.accounts[step.account]);
+        IERC20 token = IERC20(step.token);
+        if (step.kind == StepKind.Withdraw) return (0, account.withdraw(step.token, step.amount));
+        if (step.kind == StepKind.Borrow) {
+            account.borrow(step.token, step.amount);
+            return (0, step.amount);
+        }
+        if (step.kind == StepKind.Supply) {
+            amountIn = step.amount == Amounts.ALL ? token.balanceOf(address(this)) : step.amount;
+            if (amountIn == 0) revert StepRefused(index, "nothing");
+            token.safeTransfer(address(account), amountIn);
+            account.supply(step.token, amountIn);
+            return (amountIn, 0);
+        }
+        amountIn = step.amount == Amounts.ALL
+            ? Math.min(account.owed(step.token), token.balanceOf(address(this)))
+            : step.amount;
+        if (amountIn == 0) revert StepRefused(index, "nothing");
+        token.safeTransfer(address(account), amountIn);
+        return (account.repay(step.token, amountIn), 0);
+    }
+
+    function _swap(Plan memory plan, uint256 index) private returns (uint256 amountIn, uint256 amountOut) {
+        Step memory step = plan.steps[index];
+        IPolicyRegistry.PoolListing memory pool = plan.pools[index];
+        bool exactIn = step.kind == StepKind.SwapExactIn;
+        bool zeroForOne = (step.token == pool.token0) == exactIn;
+        address sold = zeroForOne ? pool.token0 : pool.token1;
+        if (exactIn && step.amount == Amounts.ALL) step.amount = IERC20(sold).balanceOf(address(this));
+        if (step.amount == 0) revert StepRefused(index, "nothing");
+        EXPECTED_CALLER.asAddress().tstore(step.pool);
+        PAY_TOKEN.asAddress().tstore(sold);
+        PAY_AT_MOST.asUint256().tstore(exactIn ? step.amount : step.limit);
+        (int256 delta0, int256 delta1) = IUniswapV3Pool(step.pool).swap(
+            address(this),
+            zeroForOne,
+            exactIn ? int256(step.amount) : -int256(step.amount),
+            zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE,
+            ""
+        );
+        (amountIn, amountOut) =
+            zeroForOne ? (uint256(delta0), uint256(-delta1)) : (uint256(delta1), uint256(-delta0));
+        if (exactIn ? amountOut < step.limit : amountOut < step.amount) revert StepRefused(index, "limit");
+        _checkPrice(plan, index, zeroForOne, amountIn, amountOut);
+    }
+
+    /// @dev Every swap for itself: a good one cannot pay for a bad one within a call.
+    function _checkPrice(Plan memory plan, uint256 index, bool zeroForOne, uint256 amountIn, uint256 amountOut)
+        private
+    {
+        IPolicyRegistry.PoolListing memory pool = plan.pools[index];
+        uint256 sold = Frames.placeOf(plan.assets, zeroForOne ? pool.token0 : pool.token1);
+        uint256 bought = Frames.placeOf(plan.assets, zeroForOne ? pool.token1 : pool.token0);
+        (Asset memory s, Asset memory b) = (plan.assets[sold], plan.assets[bought]);
+        uint256 due = amountIn.mulDiv(
+            uint256(plan.quotes[sold].high) * 10 ** b.decimals,
+            uint256(plan.quotes[bought].low) * 10 ** s.decimals,
+            Math.Rounding.Ceil
+        );
+        uint256 shortfall = pool.fee + Math.max(s.slippageBps, b.slippageBps) * FEE_PER_BPS;
+        uint256 least = due.mulDiv(FEE_UNIT - shortfall, FEE_UNIT, Math.Rounding.Ceil);
+        if (amountOut < least) revert SwapBelowOracle(index, amountOut, least);
+        uint256 soldUsd = amountIn.mulDiv(plan.quotes[sold].high, 10 ** s.decimals, Math.Rounding.Ceil);
+        SOLD_USD.asUint256().tstore(SOLD_USD.asUint256().tload() + soldUsd);
+    }
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
+import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
+import {Flash, IPortfolio, Step} from "./interfaces/IPortfolio.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {IPriceBook} from "./interfaces/IPriceBook.sol";
+import {Frame, Frames, Holdings} from "./Frames.sol";
+import {StepChecks} from "./StepChecks.sol";
+import {Window} from "./Windows.sol";
+
+/// @title What the keeper, the guardian and strangers may do with the vault's money.
+contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
+    using Math for uint256;
+
+    uint256 private constant WAD = 1e18;
+    uint256 private constant BPS = 10_000;
+    /// @dev A window's unit: parts of NAV in 1e-9.
+    uint256 private constant PART = 1e9;
+    uint256 private constant PARTS_PER_BPS = PART / BPS;
+    uint256 private constant KEEPER = 1;
+    uint256 private constant GUARDIAN = 2;
+    /// @dev After an emergency nothing is borrowed for a day, so that the same debt cannot be repaid at a loss again.
+    uint256 private constant LEVERING_PAUSE = 1 days;
+
+    IPolicyRegistry public immutable REGISTRY;
+    IPriceBook public immutable BOOK;
+    IPortfolio public immutable PORTFOLIO;
+
+    uint64 private _epoch;
+    uint64 private _guardianEpoch;
+    uint64 private _lastKeeper;
+    uint64 private _lastRipcord;
+    uint64 private _leveringClosedUntil;
+    uint128 private _reserved;
+    Window private _loss;
+    Window private _turnover;
+    Window private _guardianLoss;
+
+    modifier onlyShares() {
+        if (msg.sender != REGISTRY.shares()) revert IPortfolio.CallerNotAllowed(msg.sender);
+        _;
+    }
+
+    constructor(IPolicyRegistry registry, IPriceBook book, IPortfolio portfolio) {
+        REGISTRY = registry;
+        BOOK = book;
+        PORTFOLIO = portfolio;
+    }
+
+    // ---------------------------------------------------------------- the keeper's
+
+    function rebalance(uint256 expectedEpoch, uint256 deadline, Flash calldata loan, Step[] calldata steps)
+        external
+        nonReentrant
+    {
+        Frame memory f = _frame();
+        if (f.roles & KEEPER == 0) revert IPortfolio.CallerNotAllowed(msg.sender);
+        if (f.paused) revert VaultPaused();
+        _enter(expectedEpoch, deadline);
+        uint256 notBefore = uint256(_lastKeeper) + f.policy.minInterval;
+        if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
+        _lastKeeper = uint64(block.timestamp);
+
+        _look(f, steps, false);
+        if (!f.sequencerUp) revert SequencerDown();
+        if (f.borrows && block.timestamp < _leveringClosedUntil) revert LeveringClosed(_leveringClosedUntil);
+        uint256 soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
+
+        Holdings memory h = _holdings(f);
+        uint256 lossUsd = Frames.loss(f.plan.assets, f.plan.quotes, f.before, h);
+        _spendDaily(f, lossUsd, soldUsd);
+        _checkHealth(f);
+        _checkShape(f, h);
+        _checkReserved(f);
+        emit Rebalanced(_epoch, f.navUsd, lossUsd, soldUsd);
+    }
+
+    function deleverage(uint256 expectedEpoch, uint256 deadline, Flash calldata loan, Step[] calldata steps)
+        external
+        nonReentrant
+    {
+        Frame memory f = _frame();
+        bool guardian = f.roles & GUARDIAN != 0;
+        if (!guardian && f.roles & KEEPER == 0) revert IPortfolio.CallerNotAllowed(msg.sender);
+        if (guardian) {
+            if (expectedEpoch != _guardianEpoch) revert WrongEpoch(expectedEpoch, _guardianEpoch);
+            _guardianEpoch++;
+            _enter(_epoch, deadline);
+        } else {
+            _enter(expectedEpoch, deadline);
+            _lastKeeper = uint64(block.timestamp);
+        }
+        _look(f, steps, true);
+        bool emergency = _allBelow(f, f.policy.emergencyHealth);
+        (uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd) = _lower(f, loan);
+        if (emergency) {
+            _closeEmergency(f, lossUsd, repaidUsd, f.policy.emergencyLossBps);
+        } else {
+            if (guardian) {
+                uint256 limit = uint256(f.policy.guardianLossBps) * PARTS_PER_BPS;
+                _guardianLoss = _guardianLoss.spend(_part(lossUsd, f.navUsd), limit);
+            } else {
+                _spendDaily(f, lossUsd, soldUsd);
+            }
+            _checkReserved(f);
+        }
+        emit Lowered(_epoch, msg.sender, emergency, repaidUsd, lossUsd);
+    }
+
+    // ---------------------------------------------------------------- anybody's
+
+    function ripcord(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
+        Frame memory f = _stranger(deadline, steps);
+        uint256 notBefore = uint256(_lastRipcord) + f.policy.ripcordInterval;
+        if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
+        _lastRipcord = uint64(block.timestamp);
+        if (!_allBelow(f, f.policy.ripcordHealth)) revert NotArmed(f.policy.ripcordHealth);
+        (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
+        _closeEmergency(f, lossUsd, repaidUsd, f.policy.ripcordLossBps);
+        emit Lowered(_epoch, msg.sender, true, repaidUsd, lossUsd);
+    }
+
+    function windDown(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
+        if (!silent()) revert NotSilent(_silentFrom());
+        Frame memory f = _stranger(deadline, steps);
+        (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
+        _requireLoss(lossUsd, repaidUsd.mulDiv(f.policy.ripcordLossBps, BPS));
+        emit Lowered(_epoch, msg.sender, false, repaidUsd, lossUsd);
+    }
+
+    // ---------------------------------------------------------------- the shares'
+
+    function reserve(uint256 amount) external onlyShares {
+        _reserved = uint128(amount);
+        emit Reserved(amount);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    function silent() public view returns (bool) {
+        return block.timestamp > _silentFrom();
+    }
+
+    function state() external view returns (State memory) {
+        return State({
+            epoch: _epoch,
+            guardianEpoch: _guardianEpoch,
+            lastKeeper: _lastKeeper,
+            lastRipcord: _lastRipcord,
+            leveringClosedUntil: _leveringClosedUntil,
+            reserved: _reserved,
+            loss: _loss.used(),
+            turnover: _turnover.used(),
+            guardianLoss: _guardianLoss.used()
+        });
+    }
+
+    // ---------------------------------------------------------------- before a call
+
+    function _enter(uint256 expectedEpoch, uint256 deadline) private {
+        if (expectedEpoch != _epoch) revert WrongEpoch(expectedEpoch, _epoch);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
+        _epoch++;
+    }
+
+    /// @dev On a rollup whose sequencer was down nobody else could act on what the feeds now say.
+    function _stranger(uint256 deadline, Step[] calldata steps) private returns (Frame memory f) {
+        f = _frame();
+        _enter(_epoch, deadline);
+        _look(f, steps, true);
+        if (!f.sequencerUp) revert SequencerDown();
+    }
+
+    function _frame() private view returns (Frame memory f) {
+        (f.roles, f.paused, f.policy, f.plan.assets, f.plan.accounts) = REGISTRY.frame(msg.sender);
+    }
+
+    /// @dev Everything that can be refused before anything moves.
+    function _look(Frame memory f, Step[] memory steps, bool lowering) private view {
+        f.plan.steps = steps;
+        f.before = _holdings(f);
+        f.idle = PORTFOLIO.idle();
+        StepChecks.Findings memory found = StepChecks.check(
+            StepChecks.Question({
+                steps: steps,
+                assets: f.plan.assets,
+                accounts: f.plan.accounts,
+                gross: f.before.gross,
+                owed: f.before.owed,
+                maxGapBps: f.policy.maxGapBps,
+                lowering: lowering,
+                registry: REGISTRY,
+                book: BOOK
+            })
+        );
+        (f.plan.pools, f.plan.quotes) = (found.pools, found.quotes);
+        (f.touched, f.borrows, f.sequencerUp) = (found.touched, found.borrows, found.sequencerUp);
+        (f.navUsd,) = Frames.value(f.plan.assets, f.plan.quotes, f.before);
+        f.healths = new uint256[](f.plan.accounts.length);
+        if (!lowering) return;
+        for (uint256 i = 0; i < f.healths.length; i++) {
+            if (_isTouched(f, i)) f.healths[i] = ILendingAccount(f.plan.accounts[i]).healthFactor();
+        }
+    }
+
+    function _holdings(Frame memory f) private view returns (Holdings memory) {
+        return Frames.holdings(f.plan.assets, f.plan.accounts, address(PORTFOLIO));
+    }
+
+    function _isTouched(Frame memory f, uint256 account) private pure returns (bool) {
+        return (f.touched >> account) & 1 != 0;
+    }
+
+    // ---------------------------------------------------------------- after a call
+
+    function _lower(Frame memory f, Flash calldata loan)
+        private
+        returns (uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd)
+    {
+        soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
+        Holdings memory h = _holdings(f);
+        uint256 raisedUsd;
+        (repaidUsd, raisedUsd) = Frames.repaid(f.plan.assets, f.plan.quotes, f.before.owed, h.owed);
+        if (repaidUsd <= raisedUsd) revert DebtNotLowered(repaidUsd, raisedUsd);
+        lossUsd = Frames.loss(f.plan.assets, f.plan.quotes, f.before, h);
+        for (uint256 i = 0; i < f.healths.length; i++) {
+            if (!_isTouched(f, i)) continue;
+            uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
+            // Without debt, before as after, there is nothing to raise.
+            if (health <= f.healths[i] && health != type(uint256).max) revert HealthNotRaised(i, f.healths[i], health);
+            f.healths[i] = health;
+        }
+    }
+
+    function _allBelow(Frame memory f, uint256 health) private pure returns (bool) {
+        for (uint256 i = 0; i < f.healths.length; i++) {
+            if (_isTouched(f, i) && f.healths[i] >= health) return false;
+        }
+        return f.touched != 0;
+    }
+
+    function _closeEmergency(Frame memory f, uint256 lossUsd, uint256 repaidUsd, uint256 bps) private {
+        _requireLoss(lossUsd, repaidUsd.mulDiv(bps, BPS));
+        for (uint256 i = 0; i < f.healths.length; i++) {
+            if (_isTouched(f, i) && f.healths[i] > f.policy.targetHealth) {
+                revert HealthBeyondTarget(i, f.healths[i], f.policy.targetHealth);
+            }
+        }
+        _leveringClosedUntil = uint64(block.timestamp + LEVERING_PAUSE);
+    }
+
+    function _spendDaily(Frame memory f, uint256 lossUsd, uint256 soldUsd) private {
+        _requireLoss(lossUsd, f.navUsd.mulDiv(f.policy.maxLossBps, BPS));
+        _loss = _loss.spend(_part(lossUsd, f.navUsd), uint256(f.policy.dailyLossBps) * PARTS_PER_BPS);
+        _turnover = _turnover.spend(_part(soldUsd, f.navUsd), uint256(f.policy.dailyTurnoverBps) * PARTS_PER_BPS);
+    }
+
+    function _part(uint256 usd, uint256 navUsd) private pure returns (uint256) {
+        return usd == 0 ? 0 : usd.mulDiv(PART, Math.max(navUsd, 1), Math.Rounding.Ceil);
+    }
+
+    function _requireLoss(uint256 lossUsd, uint256 limitUsd) private pure {
+        if (lossUsd > limitUsd) revert LossAboveLimit(lossUsd, limitUsd);
+    }
+
+    function _checkHealth(Frame memory f) private view {
+        for (uint256 i = 0; i < f.plan.accounts.length; i++) {
+            if (!_isTouched(f, i)) continue;
+            uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
+            if (health < f.policy.minHealth) revert HealthTooLow(i, health, f.policy.minHealth);
+        }
+    }
+
+    /// @dev Only what the call bought is held against its weight: prices and strangers' gifts move the others.
+    function _checkShape(Frame memory f, Holdings memory h) private pure {
+        (uint256 navUsd, uint256 risky) = Frames.value(f.plan.assets, f.plan.quotes, h);
+        uint256 leverage = risky == 0 ? 0 : navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
+        if (leverage > f.policy.maxLeverage) revert LeverageTooHigh(leverage, f.policy.maxLeverage);
+        for (uint256 i = 1; i < h.gross.length; i++) {
+            Asset memory asset = f.plan.assets[i];
+            if (h.gross[i] < f.before.gross[i] + 10 ** asset.dustExponent) continue;
+            uint256 usd = h.gross[i].mulDiv(f.plan.quotes[i].price, 10 ** asset.decimals);
+            uint256 weight = usd.mulDiv(BPS, navUsd, Math.Rounding.Ceil);
+            if (weight > asset.maxWeightBps) revert WeightTooHigh(asset.token, weight, asset.maxWeightBps);
+        }
+    }
+
+    function _checkReserved(Frame memory f) private view {
+        uint256 needed = Math.min(f.idle, _reserved);
+        if (needed != 0 && PORTFOLIO.idle() < needed) revert CashReserved(PORTFOLIO.idle(), needed);
+    }
+
+    function _silentFrom() private view returns (uint256) {
+        return Math.max(_lastKeeper, REGISTRY.lastSeen()) + REGISTRY.silence();
+    }
+}

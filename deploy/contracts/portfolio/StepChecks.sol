@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
+import {IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
+import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
+import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {Amounts, Frames} from "./Frames.sol";
+
+/// @notice Everything about steps that can be refused before anything moves.
+library StepChecks {
+    /// @dev `gross` and `owed` per asset, raw units, before the call. `lowering`: only withdrawals, repayments and
+    /// purchases of what is owed.
+    struct Question {
+        Step[] steps;
+        Asset[] assets;
+        address[] accounts;
+        uint256[] gross;
+        uint256[] owed;
+        uint256 maxGapBps;
+        bool lowering;
+        IPolicyRegistry registry;
+        IPriceBook book;
+    }
+
+    /// @dev `pools` follows the steps, `quotes` the assets. `touched` has one bit per account, `priced` one per asset that
+    /// needs a sound price.
+    struct Findings {
+        IPolicyRegistry.PoolListing[] pools;
+        Quote[] quotes;
+        uint256 touched;
+        uint256 priced;
+        bool borrows;
+        bool sequencerUp;
+    }
+
+    function check(Question memory q) public view returns (Findings memory found) {
+        if (q.steps.length == 0) revert IRebalancer.NoSteps();
+        found.pools = new IPolicyRegistry.PoolListing[](q.steps.length);
+        for (uint256 i = 0; i < q.steps.length; i++) {
+            _checkStep(q, found, i);
+        }
+        _price(q, found);
+    }
+
+    function _checkStep(Question memory q, Findings memory found, uint256 i) private view {
+        Step memory step = q.steps[i];
+        uint256 place = Frames.placeOf(q.assets, step.token);
+        if (place == q.assets.length) revert IPortfolio.StepRefused(i, "token");
+        if (!_amountAllowed(step)) revert IPortfolio.StepRefused(i, "amount");
+        if (step.kind >= StepKind.SwapExactIn) {
+            IPolicyRegistry.PoolListing memory pool = q.registry.pool(step.pool);
+            bool first = step.token == pool.token0;
+            if (!pool.listed || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
+            found.pools[i] = pool;
+            uint256 other = Frames.placeOf(q.assets, first ? pool.token1 : pool.token0);
+            found.priced |= (1 << place) | (1 << other);
+            uint256 bought = step.kind == StepKind.SwapExactIn ? other : place;
+            if (q.lowering && q.owed[bought] == 0) revert IPortfolio.StepRefused(i, "raises");
+            if (!q.lowering && !q.assets[bought].enabled) revert IPortfolio.StepRefused(i, "disabled");
+            return;
+        }
+        if (step.account >= q.accounts.length) revert IPortfolio.StepRefused(i, "account");
+        found.touched |= 1 << step.account;
+        if (step.kind == StepKind.Withdraw) return;
+        if (step.kind != StepKind.Repay) {
+            if (q.lowering) revert IPortfolio.StepRefused(i, "raises");
+            if (!q.assets[place].enabled) revert IPortfolio.StepRefused(i, "disabled");
+            if (step.kind == StepKind.Supply) return;
+            if (!q.assets[place].borrowable) revert IPortfolio.StepRefused(i, "borrowable");
+            found.borrows = true;
+        }
+        found.priced |= 1 << place;
+    }
+
+    /// @dev What trades needs a price that is sound; what is merely held needs any, and dust needs none.
+    function _price(Question memory q, Findings memory found) private view {
+        address[] memory tokens = new address[](q.assets.length);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            bool trades = (found.priced >> i) & 1 != 0;
+            if (trades || Frames.matters(q.assets[i], q.gross[i], q.owed[i])) tokens[i] = q.assets[i].token;
+        }
+        (found.quotes, found.sequencerUp) = q.book.quotes(tokens, ILendingAccount(q.accounts[0]), q.maxGapBps);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            Quote memory quote = found.quotes[i];
+            // Who lowers debt sells at the price by which the venue would liquidate.
+            if (q.lowering && quote.fault == Fault.Gap && quote.venue != 0) {
+                (quote.price, quote.low, quote.high) = (quote.venue, quote.venue, quote.venue);
+            }
+            bool usable = quote.fault == Fault.None || (q.lowering && quote.fault != Fault.Dead && quote.price != 0);
+            if ((found.priced >> i) & 1 != 0 && !usable) {
+                revert IRebalancer.PriceRefused(q.assets[i].token, uint8(quote.fault));
+            }
+        }
+    }
+
+    /// @dev Buying and borrowing "all" means nothing; a withdrawal has nothing before it to follow.
+    function _amountAllowed(Step memory step) private pure returns (bool) {
+        if (step.amount < Amounts.PREVIOUS) return step.amount != 0;
+        if (step.kind == StepKind.SwapExactOut || step.kind == StepKind.Borrow) return false;
+        return step.kind != StepKind.Withdraw || step.amount == Amounts.ALL;
+    }
+}

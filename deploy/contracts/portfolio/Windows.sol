@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+/// @dev From the top: number of the newest slot (32 bits), then what four slots of 8 hours spent (56 bits each), the
+/// newest lowest.
+type Window is uint256;
+
+using Windows for Window global;
+
+/// @notice A budget that gives no more than its limit in any 24 hours.
+/// @dev Any 24 hours, both ends included, touch at most four slots of 8 hours. The sum of the newest four never exceeds
+/// the limit, so no 24 hours do. The whole limit can be spent at once; it is back after 24 to 32 hours.
+library Windows {
+    uint256 private constant SLOT = 8 hours;
+    uint256 private constant BITS = 56;
+    uint256 private constant SLOTS = 4;
+    uint256 private constant SPENT_MASK = (1 << (BITS * SLOTS)) - 1;
+    uint256 private constant ONE_MASK = (1 << BITS) - 1;
+
+    error WindowExhausted(uint256 used, uint256 limit);
+
+    /// @return sum Spent in the slots that may still count, in the window's unit.
+    function used(Window window) internal view returns (uint256 sum) {
+        uint256 spent = _spentNow(window);
+        for (uint256 i = 0; i < SLOTS; i++) {
+            sum += (spent >> (BITS * i)) & ONE_MASK;
+        }
+    }
+
+    /// @dev Spending nothing is never refused, so that an exhausted window does not stop what costs nothing.
+    function spend(Window window, uint256 amount, uint256 limit) internal view returns (Window) {
+        if (amount == 0) return window;
+        uint256 sum = window.used() + amount;
+        if (sum > limit || sum > ONE_MASK) revert WindowExhausted(sum, limit);
+        return Window.wrap(((block.timestamp / SLOT) << (BITS * SLOTS)) | (_spentNow(window) + amount));
+    }
+
+    function _spentNow(Window window) private view returns (uint256) {
+        uint256 passed = block.timestamp / SLOT - (Window.unwrap(window) >> (BITS * SLOTS));
+        if (passed >= SLOTS) return 0;
+        return (Window.unwrap(window) << (BITS * passed)) & SPENT_MASK;
+    }
+}

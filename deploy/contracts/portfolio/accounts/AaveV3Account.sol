@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
+import {IAaveOracle} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IAaveOracle.sol";
+import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol";
+import {IPoolAddressesProvider} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPoolAddressesProvider.sol";
+import {IScaledBalanceToken} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IScaledBalanceToken.sol";
+import {DataTypes} from "@aave-dao/aave-v3-origin/src/contracts/protocol/libraries/types/DataTypes.sol";
+import {ILendingAccount} from "../interfaces/ILendingAccount.sol";
+import {IPortfolio} from "../interfaces/IPortfolio.sol";
+
+interface IRewardedToken {
+    function getIncentivesController() external view returns (address);
+}
+
+interface IRewards {
+    function claimAllRewards(address[] calldata assets, address to)
+        external
+        returns (address[] memory tokens, uint256[] memory amounts);
+}
+
+/// @title An account on Aave V3.6, made to be cloned.
+/// @notice A clone's vault is an immutable argument in its code: there is no initialiser that somebody could call first.
+contract AaveV3Account is ILendingAccount {
+    using SafeERC20 for IERC20;
+    using TransientSlot for bytes32;
+    using TransientSlot for TransientSlot.BooleanSlot;
+
+    uint256 private constant VARIABLE_RATE = 2;
+    uint16 private constant NO_REFERRAL = 0;
+    uint256 private constant THRESHOLD_AT = 16;
+    uint256 private constant BONUS_AT = 32;
+    uint256 private constant FULL = 10_000;
+    bytes32 private constant FLASH_EXPECTED = keccak256("AaveV3Account.flashExpected");
+
+    IPool public immutable POOL;
+    IPoolAddressesProvider public immutable PROVIDER;
+
+    /// @dev Aave never changes these of a reserve; kept because asking the pool costs more than a slot.
+    struct Reserve {
+        address aToken;
+        uint16 id;
+        address debtToken;
+    }
+
+    mapping(address token => Reserve) private _reserves;
+
+    modifier onlyVault() {
+        if (msg.sender != vault()) revert NotVault(msg.sender);
+        _;
+    }
+
+    constructor(IPool pool) {
+        POOL = pool;
+        PROVIDER = pool.ADDRESSES_PROVIDER();
+    }
+
+    function vault() public view returns (address) {
+        return address(bytes20(Clones.fetchCloneArgs(address(this))));
+    }
+
+    // ---------------------------------------------------------------- the vault's
+
+    function supply(address token, uint256 amount) external onlyVault {
+        Reserve memory reserve = _keep(token);
+        IERC20(token).forceApprove(address(POOL), amount);
+        POOL.supply(token, amount, address(this), NO_REFERRAL);
+        // The first supply of a reserve is not always made collateral by the pool itself.
+        if (!_isCollateral(_configuration(), reserve.id)) POOL.setUserUseReserveAsCollateral(token, true);
+    }
+
+    function withdraw(address token, uint256 amount) external onlyVault returns (uint256 got) {
+        return POOL.withdraw(token, amount, msg.sender);
+    }
+
+    function borrow(address token, uint256 amount) external onlyVault {
+        _keep(token);
+        POOL.borrow(token, amount, VARIABLE_RATE, NO_REFERRAL, address(this));
+        IERC20(token).safeTransfer(msg.sender, amount);
+    }
+
+    function repay(address token, uint256 amount) external onlyVault returns (uint256 paid) {
+        IERC20(token).forceApprove(address(POOL), amount);
+        paid = POOL.repay(token, amount, VARIABLE_RATE, address(this));
+        if (paid < amount) {
+            IERC20(token).forceApprove(address(POOL), 0);
+            IERC20(token).safeTransfer(msg.sender, amount - paid);
+        }
+    }
+
+    function setCategory(uint8 category) external onlyVault {
+        POOL.setUserEMode(category);
+        emit CategoryChanged(category);
+    }
+
+    function flash(address token, uint256 amount, bytes calldata data) external onlyVault {
+        FLASH_EXPECTED.asBoolean().tstore(true);
+        POOL.flashLoanSimple(address(this), token, amount, data, NO_REFERRAL);
+        FLASH_EXPECTED.asBoolean().tstore(false);
+    }
+
+    /// @notice Aave's call back inside a flash loan that this account asked for in the same transaction.
+    function executeOperation(
+        address token,
+        uint256 amount,
+        uint256 premium,
+        address initiator,
+        bytes calldata data
+    ) external returns (bool) {
+        if (msg.sender != address(POOL) || initiator != address(this) || !FLASH_EXPECTED.asBoolean().tload()) {
+            revert UnexpectedFlashLoan();
+        }
+        FLASH_EXPECTED.asBoolean().tstore(false);
+        address owner = vault();
+        IERC20(token).safeTransfer(owner, amount);
+        IPortfolio(owner).onFlash(token, amount, premium, data);
+        IERC20(token).forceApprove(msg.sender, amount + premium);
+        return true;
+    }
+
+    // ---------------------------------------------------------------- anybody's
+
+    function dropCollateral(address token) external {
+        if (IPortfolio(vault()).isListed(token)) revert ListedToken(token);
+        uint256 before = IERC20(token).balanceOf(vault());
+        // Either alone is enough to free the rest, and either may be refused: the first by a pause of the reserve,
+        // the second where the reserve is no collateral.
+        try POOL.withdraw(token, type(uint256).max, vault()) {} catch {}
+        try POOL.setUserUseReserveAsCollateral(token, false) {} catch {}
+        emit CollateralDropped(token, IERC20(token).balanceOf(vault()) - before);
+    }
+
+    function sweep(address token) external returns (uint256 amount) {
+        // Aave's own receipts are the position itself.
+        if (_isReceipt(token)) revert ListedToken(token);
+        amount = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransfer(vault(), amount);
+        emit Swept(token, amount);
+    }
+
+    function claimRewards(address[] calldata tokens) external {
+        address[] memory receipts = new address[](tokens.length);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            receipts[i] = POOL.getReserveAToken(tokens[i]);
+        }
+        IRewards(IRewardedToken(receipts[0]).getIncentivesController()).claimAllRewards(receipts, vault());
+    }
+
+    // ---------------------------------------------------------------- views
+
+    function supplied(address token) external view returns (uint256) {
+        Reserve memory reserve = _reserve(token);
+        return reserve.aToken == address(0) ? 0 : IERC20(reserve.aToken).balanceOf(address(this));
+    }
+
+    function owed(address token) external view returns (uint256) {
+        Reserve memory reserve = _reserve(token);
+        return reserve.debtToken == address(0) ? 0 : IERC20(reserve.debtToken).balanceOf(address(this));
+    }
+
+    function positions(address[] calldata tokens)
+        external
+        view
+        returns (uint256[] memory supplies, uint256[] memory debts)
+    {
+        supplies = new uint256[](tokens.length);
+        debts = new uint256[](tokens.length);
+        uint256 configuration = _configuration();
+        for (uint256 i = 0; i < tokens.length; i++) {
+            Reserve memory reserve = _reserve(tokens[i]);
+            if (reserve.aToken == address(0)) continue;
+            // A balance in full costs the index; most of the listed tokens are not held by most accounts.
+            if (
+                _isCollateral(configuration, reserve.id)
+                    || IScaledBalanceToken(reserve.aToken).scaledBalanceOf(address(this)) != 0
+            ) {
+                supplies[i] = IERC20(reserve.aToken).balanceOf(address(this));
+            }
+            if ((configuration >> (uint256(reserve.id) * 2)) & 1 != 0) {
+                debts[i] = IERC20(reserve.debtToken).balanceOf(address(this));
+            }
+        }
+    }
+
+    function healthFactor() external view returns (uint256 health) {
+        (,,,,, health) = POOL.getUserAccountData(address(this));
+    }
+
+    function liquidation(address token) external view returns (uint256 thresholdBps, uint256 bonusBps) {
+        uint256 configuration = POOL.getConfiguration(token).data;
+        thresholdBps = uint16(configuration >> THRESHOLD_AT);
+        uint256 bonus = uint16(configuration >> BONUS_AT);
+        uint8 category = uint8(POOL.getUserEMode(address(this)));
+        if (category != 0) {
+            uint16 id = _reserve(token).id;
+            if ((POOL.getEModeCategoryCollateralBitmap(category) >> id) & 1 != 0) {
+                DataTypes.CollateralConfig memory inCategory = POOL.getEModeCategoryCollateralConfig(category);
+                (thresholdBps, bonus) = (inCategory.liquidationThreshold, inCategory.liquidationBonus);
+            }
+        }
+        bonusBps = bonus > FULL ? bonus - FULL : 0;
+    }
+
+    function venuePrices(address[] calldata tokens)
+        external
+        view
+        returns (uint256[] memory prices, address[] memory sources)
+    {
+        IAaveOracle oracle = IAaveOracle(PROVIDER.getPriceOracle());
+        prices = new uint256[](tokens.length);
+        sources = new address[](tokens.length);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            if (tokens[i] == address(0)) continue;
+            try oracle.getAssetPrice(tokens[i]) returns (uint256 price) {
+                prices[i] = price;
+            } catch {}
+            sources[i] = oracle.getSourceOfAsset(tokens[i]);
+        }
+    }
+
+    // ---------------------------------------------------------------- internal
+
+    function _keep(address token) private returns (Reserve memory reserve) {
+        reserve = _reserves[token];
+        if (reserve.aToken != address(0)) return reserve;
+        reserve = _reserve(token);
+        if (reserve.aToken == address(0)) revert UnknownReserve(token);
+        _reserves[token] = reserve;
+    }
+
+    function _reserve(address token) private view returns (Reserve memory reserve) {
+        reserve = _reserves[token];
+        if (reserve.aToken != address(0)) return reserve;
+        DataTypes.ReserveDataLegacy memory data = POOL.getReserveData(token);
+        return Reserve(data.aTokenAddress, data.id, data.variableDebtTokenAddress);
+    }
+
+    function _configuration() private view returns (uint256) {
+        return POOL.getUserConfiguration(address(this)).data;
+    }
+
+    function _isCollateral(uint256 configuration, uint16 id) private pure returns (bool) {
+        return (configuration >> (uint256(id) * 2 + 1)) & 1 != 0;
+    }
+
+    function _isReceipt(address token) private view returns (bool) {
+        (bool answered, bytes memory answer) =
+            token.staticcall(abi.encodeWithSignature("UNDERLYING_ASSET_ADDRESS()"));
+        return answered && answer.length == 32
+            && POOL.getReserveAToken(abi.decode(answer, (address))) == token;
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+/// @title One position on one venue, owned by one vault.
+/// @notice What a venue's adapter implements. Amounts are raw token units, prices USD with 8 decimals, health factors
+/// 18 decimals. Whatever moves money is the vault's alone, and money comes from the vault and goes to the vault.
+interface ILendingAccount {
+    event CategoryChanged(uint8 category);
+    event CollateralDropped(address indexed token, uint256 amount);
+    event Swept(address indexed token, uint256 amount);
+
+    error NotVault(address caller);
+    error ListedToken(address token);
+    error UnexpectedFlashLoan();
+    error UnknownReserve(address token);
+
+    // ---------------------------------------------------------------- the vault's
+
+    /// @notice Supplies as collateral what the vault has sent here beforehand.
+    function supply(address token, uint256 amount) external;
+
+    /// @param amount type(uint256).max for all of it.
+    /// @return got What the vault received.
+    function withdraw(address token, uint256 amount) external returns (uint256 got);
+
+    function borrow(address token, uint256 amount) external;
+
+    /// @notice Repays with what the vault has sent here beforehand. What the debt did not need goes back.
+    function repay(address token, uint256 amount) external returns (uint256 paid);
+
+    /// @notice The venue's collateral category (Aave: eMode). 0 is none.
+    function setCategory(uint8 category) external;
+
+    /// @notice Sends `amount` to the vault, calls its `onFlash(token, amount, premium, data)`, and pays the venue back
+    /// with what the vault has sent here by then.
+    function flash(address token, uint256 amount, bytes calldata data) external;
+
+    // ---------------------------------------------------------------- anybody's
+
+    /// @notice Takes a token that the vault does not list out of the collateral. Its balance goes to the vault where
+    /// the venue lets it go. Strangers can supply such a token on the account's behalf.
+    function dropCollateral(address token) external;
+
+    /// @notice Sends to the vault what lies here of a token.
+    function sweep(address token) external returns (uint256 amount);
+
+    /// @notice Claims the venue's rewards on these tokens for the vault.
+    function claimRewards(address[] calldata tokens) external;
+
+    // ---------------------------------------------------------------- views
+
+    function vault() external view returns (address);
+    function supplied(address token) external view returns (uint256);
+    function owed(address token) external view returns (uint256);
+
+    /// @notice `supplied` and `owed` of every token, in their order.
+    function positions(address[] calldata tokens)
+        external
+        view
+        returns (uint256[] memory supplies, uint256[] memory debts);
+
+    /// @return type(uint256).max without debt.
+    function healthFactor() external view returns (uint256);
+
+    /// @return thresholdBps Part of the value that counts in the health factor, in this account's category.
+    /// @return bonusBps What a liquidator takes on top, 0 where the token is no collateral.
+    function liquidation(address token) external view returns (uint256 thresholdBps, uint256 bonusBps);
+
+    /// @return prices By the venue's own oracle, 0 where it has none. It never reverts.
+    /// @return sources What the oracle reads; address(0) where it does not say.
+    function venuePrices(address[] calldata tokens)
+        external
+        view
+        returns (uint256[] memory prices, address[] memory sources);
+}

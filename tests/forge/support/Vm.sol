@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.27;
+
+struct VmLog {
+    bytes32[] topics;
+    bytes data;
+    address emitter;
+}
+
+/// @notice The cheat codes that these tests use.
+interface Vm {
+    function warp(uint256 timestamp) external;
+    function roll(uint256 number) external;
+    function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function expectRevert() external;
+    function expectRevert(bytes4 selector) external;
+    function expectPartialRevert(bytes4 selector) external;
+    function assume(bool condition) external pure;
+    function readFile(string calldata path) external view returns (string memory);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
+    function mockCallRevert(address callee, bytes calldata data, bytes calldata reason) external;
+    function clearMockedCalls() external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool);
+    function label(address account, string calldata name) external;
+    function recordLogs() external;
+    function getRecordedLogs() external returns (VmLog[] memory);
+    function startSnapshotGas(string calldata name) external;
+    function stopSnapshotGas() external returns (uint256 gas);
+}
