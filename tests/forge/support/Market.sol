@@ -175,6 +175,21 @@ contract Market {
         where.swap(address(this), zeroForOne, int256(amount), limit, "");
     }
 
+    /// @notice Moves a pool until `a` costs `bps` less of `b` than by the feeds.
+    function skew(IUniswapV3Pool where, string memory a, string memory b, uint256 bps) public {
+        uint256 p0 = price(a) * (10_000 - bps) / 10_000;
+        bool first = where.token0() == at(a);
+        (uint256 n, uint256 d) = (p0 * 10 ** decimalsOf[b], price(b) * 10 ** decimalsOf[a]);
+        uint160 target = uint160(Math.sqrt(first ? Math.mulDiv(n, 1 << 96, d) : Math.mulDiv(d, 1 << 96, n)) << 48);
+        (uint160 now_,,,,,,) = where.slot0();
+        if (target != now_) where.swap(address(this), target < now_, type(int128).max, target, "");
+    }
+
+    /// @notice Moves a pool to the feeds' price.
+    function arbitrage(IUniswapV3Pool where, string memory a, string memory b) external {
+        skew(where, a, b, 0);
+    }
+
     function uniswapV3SwapCallback(int256 delta0, int256 delta1, bytes calldata) external {
         if (delta0 > 0) TestToken(IUniswapV3Pool(msg.sender).token0()).mint(msg.sender, uint256(delta0));
         if (delta1 > 0) TestToken(IUniswapV3Pool(msg.sender).token1()).mint(msg.sender, uint256(delta1));

@@ -18,6 +18,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectPartialRevert(bytes4 selector) external;
     function assume(bool condition) external pure;
+    function deployCode(string calldata what) external returns (address made);
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
