@@ -70,8 +70,7 @@ contract PolicyRegistry is IPolicyRegistry {
     mapping(bytes32 id => uint256 notBefore) public proposals;
 
     modifier onlyAdmin() {
-        if (msg.sender != admin) revert NotAllowed(msg.sender);
-        _requireTimelock(admin);
+        requireAdmin(msg.sender);
         _lastSeen = uint64(block.timestamp);
         _;
     }
@@ -234,6 +233,11 @@ contract PolicyRegistry is IPolicyRegistry {
     {
         roles = (caller == keeper ? KEEPER : 0) | (caller == guardian ? GUARDIAN : 0);
         return (roles, paused, _policy, _assets, _accounts);
+    }
+
+    function requireAdmin(address account) public view {
+        if (account != admin) revert NotAllowed(account);
+        _requireTimelock(account);
     }
 
     function lastSeen() external view returns (uint256) {

@@ -9,6 +9,7 @@ import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
 contract PriceBook is IPriceBook {
     uint256 private constant BPS = 10_000;
     uint8 private constant FEED_DECIMALS = 8;
+    uint256 private constant PHASE_BITS = 64;
 
     struct Feed {
         address feed;
@@ -69,16 +70,26 @@ contract PriceBook is IPriceBook {
         sequencerUp = _sequencerUp();
     }
 
-    function firstPriceAfter(address token, uint256 time, uint80 roundId) external view returns (uint256 price) {
-        IFeed feed = IFeed(_feeds[token].feed);
-        (, int256 answer,, uint256 updatedAt,) = feed.getRoundData(roundId);
-        if (answer <= 0) revert RoundRefused(token, roundId, "answer");
+    function firstAfter(address token, uint256 time, uint80 roundId) external view returns (uint256 updatedAt) {
+        address feed = _feeds[token].feed;
+        (, updatedAt) = _round(feed, roundId);
         if (updatedAt <= time || updatedAt > block.timestamp) revert RoundRefused(token, roundId, "time");
         // The first round of a phase has no predecessor under the proxy; nobody but Chainlink opens phases.
-        if (uint64(roundId) > 1) {
-            (,,, uint256 previous,) = feed.getRoundData(roundId - 1);
-            if (previous > time) revert RoundRefused(token, roundId, "notFirst");
-        }
+        if (uint64(roundId) <= 1) return updatedAt;
+        (, uint256 previous) = _round(feed, roundId - 1);
+        if (previous == 0 || previous > time) revert RoundRefused(token, roundId, "notFirst");
+    }
+
+    function priceAt(address token, uint256 time, uint80 roundId) external view returns (uint256 price) {
+        address feed = _feeds[token].feed;
+        (int256 answer, uint256 updatedAt) = _round(feed, roundId);
+        if (answer <= 0) revert RoundRefused(token, roundId, "answer");
+        if (updatedAt == 0 || updatedAt > time) revert RoundRefused(token, roundId, "time");
+        (, uint256 next) = _round(feed, roundId + 1);
+        if (next != 0 && next <= time) revert RoundRefused(token, roundId, "notLast");
+        // The last round of a phase that has ended has no successor, and says nothing of now.
+        (uint80 latest,,,,) = IFeed(feed).latestRoundData();
+        if (latest >> PHASE_BITS != roundId >> PHASE_BITS) revert RoundRefused(token, roundId, "phase");
         return uint256(answer);
     }
 
@@ -120,6 +131,15 @@ contract PriceBook is IPriceBook {
         (bool sound, int256 answer,, uint256 startedAt) = _latest(_sequencer.feed);
         // A round that was never started says nothing (seen on Arbitrum before the first change of status).
         return sound && answer == 0 && startedAt != 0 && block.timestamp > startedAt + _sequencer.maxAge;
+    }
+
+    /// @dev Feeds answer for a round that is not there with a revert or with zeros.
+    function _round(address feed, uint80 roundId) private view returns (int256 answer, uint256 updatedAt) {
+        try IFeed(feed).getRoundData(roundId) returns (uint80, int256 a, uint256, uint256 u, uint80) {
+            return (a, u);
+        } catch {
+            return (0, 0);
+        }
     }
 
     /// @dev A feed that reverts has no price; it must not be able to stop what does not need it.

@@ -98,6 +98,8 @@ interface IPolicyRegistry {
     function rebalancer() external view returns (address);
     function shares() external view returns (address);
 
+    /// @notice Reverts unless the account is the admin, with a timelock's delay.
+    function requireAdmin(address account) external view;
     function admin() external view returns (address);
     function keeper() external view returns (address);
     function guardian() external view returns (address);

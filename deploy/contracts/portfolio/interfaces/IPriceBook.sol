@@ -39,9 +39,14 @@ interface IPriceBook {
         view
         returns (Quote[] memory list, bool sequencerUp);
 
-    /// @notice The answer of the first round that the token's feed published after `time`.
+    /// @notice When the token's feed published its first round after `time`.
     /// @param roundId The proxy's id of that round, which this checks. Reverts with RoundRefused for any other.
-    function firstPriceAfter(address token, uint256 time, uint80 roundId) external view returns (uint256 price);
+    function firstAfter(address token, uint256 time, uint80 roundId) external view returns (uint256 updatedAt);
+
+    /// @notice What the token's feed said at `time`.
+    /// @param roundId The proxy's id of its last round up to then, which this checks. Reverts with RoundRefused for any
+    /// other.
+    function priceAt(address token, uint256 time, uint80 roundId) external view returns (uint256 price);
 
     function feedOf(address token) external view returns (address feed, uint32 maxAge);
 }
