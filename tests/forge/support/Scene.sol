@@ -15,6 +15,8 @@ import {PriceBook} from "portfolio/PriceBook.sol";
 import {Rebalancer} from "portfolio/Rebalancer.sol";
 import {Checks} from "./Checks.sol";
 import {IMarket} from "./IMarket.sol";
+// Named only so that forge compiles it: `deployCode` finds it by name, and a test does not carry its code.
+import {Market} from "./Market.sol";
 
 /// @notice A vault on the market, with two Aave accounts, five assets and seven pools, and words to drive it.
 abstract contract Scene is Checks {
@@ -227,10 +229,15 @@ abstract contract Scene is Checks {
         registry.setPolicy(p);
     }
 
+    /// @dev Overridden where the money comes through the shares.
+    function _fundPortfolio(uint256 amount) internal virtual {
+        m.fund("USDC", address(portfolio), amount);
+    }
+
     /// @notice 100,000 USDC, levered to 1.8 on account 0: WBTC, WETH and LINK, a fifth of the last in the vault.
     /// @dev Account 1 stays empty. Funded directly: the shares have their own tests.
     function leveredTo18() internal {
-        m.fund("USDC", address(portfolio), 100_000 * USDC);
+        _fundPortfolio(100_000 * USDC);
         for (uint256 i = 0; i < 3; i++) {
             if (i != 0) borrow(0, (i == 1 ? 20_000 : 60_000) * USDC);
             sell("USDC", 20_000 * USDC, m.poolOf("WETH", "USDC", 500));

@@ -9,6 +9,14 @@ struct VmLog {
 
 /// @notice The cheat codes that these tests use.
 interface Vm {
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function prank(address sender) external;
@@ -29,6 +37,5 @@ interface Vm {
     function label(address account, string calldata name) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (VmLog[] memory);
-    function startSnapshotGas(string calldata name) external;
-    function stopSnapshotGas() external returns (uint256 gas);
+    function lastCallGas() external view returns (Gas memory);
 }
