@@ -66,6 +66,23 @@ contract SharesTest is SharesScene {
         atMost(early > late ? early - late : late - early, early / 1e6, "interest is all that differs");
     }
 
+    /// @dev A keeper buys at a price that rose after the moment: by that moment's prices it would be a loss.
+    function test_a_call_after_the_moment_cannot_make_a_batch_cheaper() public {
+        request(A, 900_000 * USDC);
+        closeBatches();
+        wait_(30 minutes);
+        m.publish("WETH", m.price("WETH") * 11 / 10);
+        m.arbitrage(m.poolOf("WETH", "USDC", 500), "WETH", "USDC");
+        borrow(0, 20_000 * USDC);
+        sell("USDC", 20_000 * USDC, m.poolOf("WETH", "USDC", 500));
+        rebalance(0);
+        uint256 price = shares.convertToAssets(1e18);
+        settleDeposits();
+        uint256 got = shares.convertToAssets(claim(A));
+        atMost(got, 900_000 * USDC, "no gain");
+        atLeast(shares.convertToAssets(1e18), price, "nobody is diluted");
+    }
+
     function test_only_the_first_and_the_last_rounds_are_accepted_as_hints() public {
         request(A, 100_000 * USDC);
         closeBatches();

@@ -99,7 +99,7 @@ contract StopsTest is Scene {
         for (uint256 i = 0; i < 5; i++) {
             withdraw(0, "WETH", 1e13);
             sell("WETH", PREVIOUS, m.poolOf("WETH", "USDC", 500));
-            repay(0, 10);
+            repay(0, ALL);
             (bool before,) = tryLower(KEEPER, 0);
             check(before, "the thief was first");
         }
@@ -117,6 +117,23 @@ contract StopsTest is Scene {
         (done, answer) = tryLower(GUARDIAN, 0);
         passed(done, answer);
         eq(rebalancer.state().guardianEpoch, 1, "the guardian's own");
+    }
+
+    function test_whoever_removes_pools_and_assets_does_not_lock_the_exits() public {
+        address pool = m.poolOf("WETH", "USDC", 500);
+        address weth = m.at("WETH");
+        vm.prank(OPERATIONS);
+        registry.removePool(pool);
+        vm.prank(OPERATIONS);
+        registry.disableAsset(weth);
+        _sellSomeWeth();
+        (bool done, bytes memory answer) = tryRebalance(0);
+        check(!done, "no business with it");
+        refusedBy(answer, IPortfolio.StepRefused.selector, "pool");
+        _sellSomeWeth();
+        repay(0, ALL);
+        (done, answer) = tryLower(KEEPER, 0);
+        passed(done, answer);
     }
 
     // ---------------------------------------------------------------- no way out

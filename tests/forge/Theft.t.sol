@@ -167,6 +167,29 @@ contract TheftTest is Scene {
         atMost(lost, uint256(debt) * 100 * 150 / 10_000 + before * 100 / 10_000, "of the debt, and the daily limit");
     }
 
+    /// @dev A vault at its highest leverage falls at once from the floor of a rebalance to the brink of liquidation.
+    function test_a_thief_at_the_brink_of_liquidation_takes_less_than_five_percent() public {
+        _leverMore();
+        _crashTo(1.06e18);
+        uint256 before = nav();
+        uint256 debt = account(0).owed(m.at("USDC"));
+        uint256 lost = _greedy(KEEPER, 24);
+        say("debt in bps of NAV", debt * 100 * 10_000 / before);
+        say("brink, 24 h, lost in bps of NAV", lost * 10_000 / before);
+        atMost(lost, before * 500 / 10_000, "five percent");
+    }
+
+    function _leverMore() private {
+        for (uint256 i = 0; i < 2; i++) {
+            borrow(0, 25_000 * USDC);
+            sell("USDC", PREVIOUS, m.poolOf("WETH", "USDC", 500));
+            supply(0, "WETH", PREVIOUS);
+            (bool done,) = tryRebalance(0);
+            done;
+            wait_(1 days + 8 hours);
+        }
+    }
+
     function test_nothing_is_borrowed_for_a_day_after_an_emergency() public {
         _crashTo(1.22e18);
         withdraw(0, "WETH", units("WETH", 6_000e8));

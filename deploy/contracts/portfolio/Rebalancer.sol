@@ -30,11 +30,13 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     IPriceBook public immutable BOOK;
     IPortfolio public immutable PORTFOLIO;
 
+    // One slot: what every call writes.
     uint64 private _epoch;
-    uint64 private _guardianEpoch;
-    uint64 private _lastKeeper;
-    uint64 private _lastRipcord;
-    uint64 private _leveringClosedUntil;
+    uint32 private _guardianEpoch;
+    uint40 private _lastCall;
+    uint40 private _lastKeeper;
+    uint40 private _lastRipcord;
+    uint40 private _leveringClosedUntil;
     uint128 private _reserved;
     Window private _loss;
     Window private _turnover;
@@ -63,7 +65,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         _enter(expectedEpoch, deadline);
         uint256 notBefore = uint256(_lastKeeper) + f.policy.minInterval;
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
-        _lastKeeper = uint64(block.timestamp);
+        _lastKeeper = uint40(block.timestamp);
 
         _look(f, steps, false);
         if (!f.sequencerUp) revert SequencerDown();
@@ -92,7 +94,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             _enter(_epoch, deadline);
         } else {
             _enter(expectedEpoch, deadline);
-            _lastKeeper = uint64(block.timestamp);
+            _lastKeeper = uint40(block.timestamp);
         }
         _look(f, steps, true);
         bool emergency = _allBelow(f, f.policy.emergencyHealth);
@@ -117,7 +119,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         Frame memory f = _stranger(deadline, steps);
         uint256 notBefore = uint256(_lastRipcord) + f.policy.ripcordInterval;
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
-        _lastRipcord = uint64(block.timestamp);
+        _lastRipcord = uint40(block.timestamp);
         if (!_allBelow(f, f.policy.ripcordHealth)) revert NotArmed(f.policy.ripcordHealth);
         (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
         _closeEmergency(f, lossUsd, repaidUsd, f.policy.ripcordLossBps);
@@ -149,6 +151,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         return State({
             epoch: _epoch,
             guardianEpoch: _guardianEpoch,
+            lastCall: _lastCall,
             lastKeeper: _lastKeeper,
             lastRipcord: _lastRipcord,
             leveringClosedUntil: _leveringClosedUntil,
@@ -165,6 +168,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (expectedEpoch != _epoch) revert WrongEpoch(expectedEpoch, _epoch);
         if (block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
         _epoch++;
+        _lastCall = uint40(block.timestamp);
     }
 
     /// @dev On a rollup whose sequencer was down nobody else could act on what the feeds now say.
@@ -250,7 +254,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
                 revert HealthBeyondTarget(i, f.healths[i], f.policy.targetHealth);
             }
         }
-        _leveringClosedUntil = uint64(block.timestamp + LEVERING_PAUSE);
+        _leveringClosedUntil = uint40(block.timestamp + LEVERING_PAUSE);
     }
 
     function _spendDaily(Frame memory f, uint256 lossUsd, uint256 soldUsd) private {

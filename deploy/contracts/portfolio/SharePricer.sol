@@ -6,6 +6,7 @@ import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
 import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Frames} from "./Frames.sol";
 
 /// @title What the portfolio is worth in the accounting asset, now and at the rounds after a moment.
@@ -64,11 +65,17 @@ contract SharePricer {
 
     /// @notice What a batch of requests is settled at: what is held now, at the prices of the first moment at which every
     /// feed that matters had published after the batch closed. Nobody knows them when it closes, and whenever it is
-    /// settled they are the same.
+    /// settled they are the same. Once a call has moved what is held, the present value counts as well: a keeper could
+    /// otherwise buy dear by those prices, for a depositor of his own.
     /// @param hints Per asset; of those that do not matter any numbers.
+    /// @param higher Whether the higher of both counts then (deposits), or the lower (redemptions).
     /// @return now_ The fair present value, raw units of the accounting asset.
     /// @return due The value that the batch is settled at.
-    function settlement(uint256 closedAt, Hint[] calldata hints) external view returns (uint256 now_, uint256 due) {
+    function settlement(uint256 closedAt, Hint[] calldata hints, bool higher)
+        external
+        view
+        returns (uint256 now_, uint256 due)
+    {
         now_ = fair();
         Held memory h = _held();
         if (!h.risky) return (now_, now_);
@@ -82,6 +89,9 @@ contract SharePricer {
             if (h.mattering[i] != address(0)) prices[i] = BOOK.priceAt(h.mattering[i], moment, hints[i].last);
         }
         due = _sum(h, prices);
+        if (IRebalancer(REGISTRY.rebalancer()).state().lastCall >= moment) {
+            due = higher ? Math.max(due, now_) : Math.min(due, now_);
+        }
     }
 
     function _held() private view returns (Held memory h) {

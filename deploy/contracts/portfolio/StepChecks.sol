@@ -52,7 +52,10 @@ library StepChecks {
         if (step.kind >= StepKind.SwapExactIn) {
             IPolicyRegistry.PoolListing memory pool = q.registry.pool(step.pool);
             bool first = step.token == pool.token0;
-            if (!pool.listed || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
+            // A pool that was removed may still be sold into to lower debt, as a disabled asset may be sold: whoever removes
+            // pools cannot lock the exits.
+            bool usable = pool.listed || (q.lowering && pool.token1 != address(0));
+            if (!usable || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
             found.pools[i] = pool;
             uint256 other = Frames.placeOf(q.assets, first ? pool.token1 : pool.token0);
             found.priced |= (1 << place) | (1 << other);

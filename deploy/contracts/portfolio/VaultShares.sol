@@ -199,7 +199,7 @@ contract VaultShares is
     function settleDeposits(SharePricer.Hint[] calldata hints) external nonReentrant {
         if (REGISTRY.paused()) revert Paused();
         Batch memory b = _deposits.oldest();
-        (uint256 present, uint256 total) = PRICER.settlement(b.closedAt, hints);
+        (uint256 present, uint256 total) = PRICER.settlement(b.closedAt, hints, true);
         _accrue(present);
         if (total == 0 && totalSupply() != 0) revert Ruined();
         uint256 shares = _lessSpread(uint256(b.requested).mulDiv(totalSupply() + VIRTUAL, total + 1));
@@ -214,7 +214,7 @@ contract VaultShares is
     /// first in the line.
     function settleRedemptions(SharePricer.Hint[] calldata hints) external nonReentrant {
         Batch memory b = _redemptions.oldest();
-        (uint256 present, uint256 total) = PRICER.settlement(b.closedAt, hints);
+        (uint256 present, uint256 total) = PRICER.settlement(b.closedAt, hints, false);
         _accrue(present);
         if (total == 0) revert Ruined();
         uint256 filled = b.requested;

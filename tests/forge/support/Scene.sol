@@ -69,6 +69,10 @@ abstract contract Scene is Checks {
         return address(this);
     }
 
+    function accountsByDefault() internal pure virtual returns (uint256) {
+        return 2;
+    }
+
     function policyByDefault() internal pure virtual returns (Policy memory) {
         return Policy({
             minHealth: 1.35e18,
@@ -122,10 +126,11 @@ abstract contract Scene is Checks {
         s.pools[4] = m.poolOf("LINK", "WETH", 3_000);
         if (listed.length == 5) s.pools[5] = m.poolOf("UNI", "USDC", 3_000);
         if (listed.length == 5) s.pools[6] = m.poolOf("UNI", "WETH", 3_000);
-        s.implementations = new address[](2);
-        s.categories = new uint8[](2);
-        s.implementations[0] = address(implementation);
-        s.implementations[1] = address(implementation);
+        s.implementations = new address[](accountsByDefault());
+        s.categories = new uint8[](accountsByDefault());
+        for (uint256 i = 0; i < s.implementations.length; i++) {
+            s.implementations[i] = address(implementation);
+        }
     }
 
     // ---------------------------------------------------------------- steps

@@ -39,10 +39,10 @@ abstract contract SharesScene is Scene {
     function request(address who, uint256 amount) internal returns (uint256 id) {
         m.fund("USDC", who, amount);
         IERC20 usdc = IERC20(m.at("USDC"));
-        vm.startPrank(who);
+        vm.prank(who);
         usdc.approve(address(shares), amount);
+        vm.prank(who);
         id = shares.requestDeposit(amount, who, who);
-        vm.stopPrank();
     }
 
     function requestRedeem(address who, uint256 amount) internal returns (uint256 id) {

@@ -8,7 +8,6 @@ import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {IAaveOracle} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IAaveOracle.sol";
 import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol";
 import {IPoolAddressesProvider} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPoolAddressesProvider.sol";
-import {IScaledBalanceToken} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IScaledBalanceToken.sol";
 import {DataTypes} from "@aave-dao/aave-v3-origin/src/contracts/protocol/libraries/types/DataTypes.sol";
 import {ILendingAccount} from "../interfaces/ILendingAccount.sol";
 import {IPortfolio} from "../interfaces/IPortfolio.sol";
@@ -170,17 +169,15 @@ contract AaveV3Account is ILendingAccount {
         supplies = new uint256[](tokens.length);
         debts = new uint256[](tokens.length);
         uint256 configuration = _configuration();
+        if (configuration == 0) return (supplies, debts);
+        // The vault supplies as collateral only, and remembers a reserve when it first uses it. What strangers supply in
+        // another way is not counted; it can still be withdrawn.
         for (uint256 i = 0; i < tokens.length; i++) {
-            Reserve memory reserve = _reserve(tokens[i]);
-            if (reserve.aToken == address(0)) continue;
-            // A balance in full costs the index; most of the listed tokens are not held by most accounts.
-            if (
-                _isCollateral(configuration, reserve.id)
-                    || IScaledBalanceToken(reserve.aToken).scaledBalanceOf(address(this)) != 0
-            ) {
-                supplies[i] = IERC20(reserve.aToken).balanceOf(address(this));
-            }
-            if ((configuration >> (uint256(reserve.id) * 2)) & 1 != 0) {
+            Reserve storage reserve = _reserves[tokens[i]];
+            (address aToken, uint16 id) = (reserve.aToken, reserve.id);
+            if (aToken == address(0)) continue;
+            if (_isCollateral(configuration, id)) supplies[i] = IERC20(aToken).balanceOf(address(this));
+            if ((configuration >> (uint256(id) * 2)) & 1 != 0) {
                 debts[i] = IERC20(reserve.debtToken).balanceOf(address(this));
             }
         }

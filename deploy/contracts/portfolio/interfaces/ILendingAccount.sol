@@ -53,7 +53,7 @@ interface ILendingAccount {
     function supplied(address token) external view returns (uint256);
     function owed(address token) external view returns (uint256);
 
-    /// @notice `supplied` and `owed` of every token, in their order.
+    /// @notice Of every token what the vault has supplied and owes, in their order.
     function positions(address[] calldata tokens)
         external
         view

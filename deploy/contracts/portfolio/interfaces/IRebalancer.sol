@@ -11,6 +11,7 @@ interface IRebalancer {
     struct State {
         uint64 epoch;
         uint64 guardianEpoch;
+        uint64 lastCall;
         uint64 lastKeeper;
         uint64 lastRipcord;
         uint64 leveringClosedUntil;
