@@ -8,6 +8,7 @@ import {IPriceBook} from "portfolio/interfaces/IPriceBook.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {RequestQueue} from "portfolio/RequestQueue.sol";
 import {SharePricer} from "portfolio/SharePricer.sol";
+import {VaultLens} from "portfolio/VaultLens.sol";
 import {VaultShares} from "portfolio/VaultShares.sol";
 import {SharesScene} from "./support/SharesScene.sol";
 
@@ -429,6 +430,18 @@ contract SharesTest is SharesScene {
         settleDeposits();
         uint256 worthNow = shares.convertToAssets(claim(A));
         atLeast(worthNow, 1_000 * USDC * 9_994 / 10_000, "a depositor loses no more than the spread");
+    }
+
+    function test_the_lens_tells_a_whole_vault_in_one_call() public {
+        requestRedeem(DEPOSITOR, 1e12);
+        VaultLens.VaultView memory v = new VaultLens().look(shares);
+        eq(v.assets.length, 5, "assets");
+        eq(v.quotes[2].price, m.price("WETH"), "prices in the order of assets");
+        eq(v.accounts[0].owed[0], account(0).owed(m.at("USDC")), "debt");
+        eq(v.accounts[0].thresholdsBps[2], 8_300, "threshold");
+        eq(v.netAssets, shares.totalAssets(), "net assets");
+        eq(v.pendingShares, 1e12, "the line");
+        check(v.fairlyPriced && v.sequencerUp && !v.paused && !v.silent && !v.closed, "in business");
     }
 
     // ---------------------------------------------------------------- helpers

@@ -5,18 +5,25 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
+import {Asset, Policy} from "./interfaces/IPolicyRegistry.sol";
 import {Quote} from "./interfaces/IPriceBook.sol";
 import {Step} from "./interfaces/IPortfolio.sol";
 
-/// @notice What running steps needs; it travels through a flash loan and back.
-/// @dev `pools` follows the steps (empty where a step is no swap); `quotes` follows the assets.
+/// @notice What a swap gives at least, by the oracle less the pool's fee and the slippage allowed.
+/// @dev Empty where a step is no swap. `rate`: raw units out per raw unit in, 36 decimals. `usd`: of a raw unit in, at the
+/// higher price, 8 + 27 decimals.
+struct Leg {
+    address sold;
+    bool zeroForOne;
+    uint256 rate;
+    uint256 usd;
+}
+
+/// @notice What running steps needs; it travels through a flash loan and back. `legs` follows the steps.
 struct Plan {
     Step[] steps;
-    IPolicyRegistry.PoolListing[] pools;
-    Asset[] assets;
+    Leg[] legs;
     address[] accounts;
-    Quote[] quotes;
 }
 
 /// @notice Raw units per asset, idle and in all accounts together. `net` is `gross` less `owed`.
@@ -37,13 +44,17 @@ struct Frame {
     uint256 navUsd;
     uint256 idle;
     Policy policy;
+    Asset[] assets;
+    Quote[] quotes;
     Plan plan;
     Holdings before;
     uint256[] healths;
 }
 
-/// @notice Amounts that stand for something.
+/// @notice Amounts that stand for something, and the units of a leg.
 library Amounts {
+    uint256 internal constant RATE = 1e36;
+    uint256 internal constant USD = 1e27;
     uint256 internal constant ALL = type(uint256).max;
     uint256 internal constant PREVIOUS = type(uint256).max - 1;
 }

@@ -12,7 +12,7 @@ import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {Flash, IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
-import {Amounts, Frames, Holdings, Plan} from "./Frames.sol";
+import {Amounts, Frames, Holdings, Leg, Plan} from "./Frames.sol";
 
 /// @title The vault's money, its accounts and its swaps.
 /// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and listed
@@ -24,8 +24,6 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
     using TransientSlot for TransientSlot.AddressSlot;
     using TransientSlot for TransientSlot.Uint256Slot;
 
-    uint256 private constant FEE_UNIT = 1e6;
-    uint256 private constant FEE_PER_BPS = 100;
     uint160 private constant LOWEST_SQRT_PRICE = 4295128740;
     uint160 private constant HIGHEST_SQRT_PRICE = 1461446703485210103287273052203988822378723970341;
     bytes32 private constant EXPECTED_CALLER = keccak256("Portfolio.expectedCaller");
@@ -186,45 +184,26 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
 
     function _swap(Plan memory plan, uint256 index) private returns (uint256 amountIn, uint256 amountOut) {
         Step memory step = plan.steps[index];
-        IPolicyRegistry.PoolListing memory pool = plan.pools[index];
+        Leg memory leg = plan.legs[index];
         bool exactIn = step.kind == StepKind.SwapExactIn;
-        bool zeroForOne = (step.token == pool.token0) == exactIn;
-        address sold = zeroForOne ? pool.token0 : pool.token1;
-        if (exactIn && step.amount == Amounts.ALL) step.amount = IERC20(sold).balanceOf(address(this));
+        if (exactIn && step.amount == Amounts.ALL) step.amount = IERC20(leg.sold).balanceOf(address(this));
         if (step.amount == 0) revert StepRefused(index, "nothing");
         EXPECTED_CALLER.asAddress().tstore(step.pool);
-        PAY_TOKEN.asAddress().tstore(sold);
+        PAY_TOKEN.asAddress().tstore(leg.sold);
         PAY_AT_MOST.asUint256().tstore(exactIn ? step.amount : step.limit);
         (int256 delta0, int256 delta1) = IUniswapV3Pool(step.pool).swap(
             address(this),
-            zeroForOne,
+            leg.zeroForOne,
             exactIn ? int256(step.amount) : -int256(step.amount),
-            zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE,
+            leg.zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE,
             ""
         );
         (amountIn, amountOut) =
-            zeroForOne ? (uint256(delta0), uint256(-delta1)) : (uint256(delta1), uint256(-delta0));
-        if (exactIn ? amountOut < step.limit : amountOut < step.amount) revert StepRefused(index, "limit");
-        _checkPrice(plan, index, zeroForOne, amountIn, amountOut);
-    }
-
-    /// @dev Every swap for itself: a good one cannot pay for a bad one within a call.
-    function _checkPrice(Plan memory plan, uint256 index, bool zeroForOne, uint256 amountIn, uint256 amountOut)
-        private
-    {
-        IPolicyRegistry.PoolListing memory pool = plan.pools[index];
-        uint256 sold = Frames.placeOf(plan.assets, zeroForOne ? pool.token0 : pool.token1);
-        uint256 bought = Frames.placeOf(plan.assets, zeroForOne ? pool.token1 : pool.token0);
-        (Asset memory s, Asset memory b) = (plan.assets[sold], plan.assets[bought]);
-        uint256 due = amountIn.mulDiv(
-            uint256(plan.quotes[sold].high) * 10 ** b.decimals,
-            uint256(plan.quotes[bought].low) * 10 ** s.decimals,
-            Math.Rounding.Ceil
-        );
-        uint256 shortfall = pool.fee + Math.max(s.slippageBps, b.slippageBps) * FEE_PER_BPS;
-        uint256 least = due.mulDiv(FEE_UNIT - shortfall, FEE_UNIT, Math.Rounding.Ceil);
+            leg.zeroForOne ? (uint256(delta0), uint256(-delta1)) : (uint256(delta1), uint256(-delta0));
+        if (amountOut < (exactIn ? step.limit : step.amount)) revert StepRefused(index, "limit");
+        uint256 least = amountIn.mulDiv(leg.rate, Amounts.RATE, Math.Rounding.Ceil);
         if (amountOut < least) revert SwapBelowOracle(index, amountOut, least);
-        uint256 soldUsd = amountIn.mulDiv(plan.quotes[sold].high, 10 ** s.decimals, Math.Rounding.Ceil);
+        uint256 soldUsd = amountIn.mulDiv(leg.usd, Amounts.USD, Math.Rounding.Ceil);
         SOLD_USD.asUint256().tstore(SOLD_USD.asUint256().tload() + soldUsd);
     }
 }

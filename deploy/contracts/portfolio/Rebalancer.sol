@@ -73,7 +73,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         uint256 soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
 
         Holdings memory h = _holdings(f);
-        uint256 lossUsd = Frames.loss(f.plan.assets, f.plan.quotes, f.before, h);
+        uint256 lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
         _spendDaily(f, lossUsd, soldUsd);
         _checkHealth(f);
         _checkShape(f, h);
@@ -180,7 +180,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     function _frame() private view returns (Frame memory f) {
-        (f.roles, f.paused, f.policy, f.plan.assets, f.plan.accounts) = REGISTRY.frame(msg.sender);
+        (f.roles, f.paused, f.policy, f.assets, f.plan.accounts) = REGISTRY.frame(msg.sender);
     }
 
     /// @dev Everything that can be refused before anything moves.
@@ -191,7 +191,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         StepChecks.Findings memory found = StepChecks.check(
             StepChecks.Question({
                 steps: steps,
-                assets: f.plan.assets,
+                assets: f.assets,
                 accounts: f.plan.accounts,
                 gross: f.before.gross,
                 owed: f.before.owed,
@@ -201,9 +201,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
                 book: BOOK
             })
         );
-        (f.plan.pools, f.plan.quotes) = (found.pools, found.quotes);
+        (f.plan.legs, f.quotes) = (found.legs, found.quotes);
         (f.touched, f.borrows, f.sequencerUp) = (found.touched, found.borrows, found.sequencerUp);
-        (f.navUsd,) = Frames.value(f.plan.assets, f.plan.quotes, f.before);
+        (f.navUsd,) = Frames.value(f.assets, f.quotes, f.before);
         f.healths = new uint256[](f.plan.accounts.length);
         if (!lowering) return;
         for (uint256 i = 0; i < f.healths.length; i++) {
@@ -212,7 +212,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     function _holdings(Frame memory f) private view returns (Holdings memory) {
-        return Frames.holdings(f.plan.assets, f.plan.accounts, address(PORTFOLIO));
+        return Frames.holdings(f.assets, f.plan.accounts, address(PORTFOLIO));
     }
 
     function _isTouched(Frame memory f, uint256 account) private pure returns (bool) {
@@ -228,9 +228,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
         Holdings memory h = _holdings(f);
         uint256 raisedUsd;
-        (repaidUsd, raisedUsd) = Frames.repaid(f.plan.assets, f.plan.quotes, f.before.owed, h.owed);
+        (repaidUsd, raisedUsd) = Frames.repaid(f.assets, f.quotes, f.before.owed, h.owed);
         if (repaidUsd <= raisedUsd) revert DebtNotLowered(repaidUsd, raisedUsd);
-        lossUsd = Frames.loss(f.plan.assets, f.plan.quotes, f.before, h);
+        lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
         for (uint256 i = 0; i < f.healths.length; i++) {
             if (!_isTouched(f, i)) continue;
             uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
@@ -281,13 +281,13 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
 
     /// @dev Only what the call bought is held against its weight: prices and strangers' gifts move the others.
     function _checkShape(Frame memory f, Holdings memory h) private pure {
-        (uint256 navUsd, uint256 risky) = Frames.value(f.plan.assets, f.plan.quotes, h);
+        (uint256 navUsd, uint256 risky) = Frames.value(f.assets, f.quotes, h);
         uint256 leverage = risky == 0 ? 0 : navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
         if (leverage > f.policy.maxLeverage) revert LeverageTooHigh(leverage, f.policy.maxLeverage);
         for (uint256 i = 1; i < h.gross.length; i++) {
-            Asset memory asset = f.plan.assets[i];
+            Asset memory asset = f.assets[i];
             if (h.gross[i] < f.before.gross[i] + 10 ** asset.dustExponent) continue;
-            uint256 usd = h.gross[i].mulDiv(f.plan.quotes[i].price, 10 ** asset.decimals);
+            uint256 usd = h.gross[i].mulDiv(f.quotes[i].price, 10 ** asset.decimals);
             uint256 weight = usd.mulDiv(BPS, navUsd, Math.Rounding.Ceil);
             if (weight > asset.maxWeightBps) revert WeightTooHigh(asset.token, weight, asset.maxWeightBps);
         }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
-import {Amounts, Frames} from "./Frames.sol";
+import {Amounts, Frames, Leg} from "./Frames.sol";
 
 /// @notice Everything about steps that can be refused before anything moves.
 library StepChecks {
+    uint256 private constant FEE_UNIT = 1e6;
+    uint256 private constant FEE_PER_BPS = 100;
+
     /// @dev `gross` and `owed` per asset, raw units, before the call. `lowering`: only withdrawals, repayments and
     /// purchases of what is owed.
     struct Question {
@@ -24,10 +28,10 @@ library StepChecks {
         IPriceBook book;
     }
 
-    /// @dev `pools` follows the steps, `quotes` the assets. `touched` has one bit per account, `priced` one per asset that
+    /// @dev `legs` follows the steps, `quotes` the assets. `touched` has one bit per account, `priced` one per asset that
     /// needs a sound price.
     struct Findings {
-        IPolicyRegistry.PoolListing[] pools;
+        Leg[] legs;
         Quote[] quotes;
         uint256 touched;
         uint256 priced;
@@ -37,11 +41,14 @@ library StepChecks {
 
     function check(Question memory q) public view returns (Findings memory found) {
         if (q.steps.length == 0) revert IRebalancer.NoSteps();
-        found.pools = new IPolicyRegistry.PoolListing[](q.steps.length);
+        found.legs = new Leg[](q.steps.length);
         for (uint256 i = 0; i < q.steps.length; i++) {
             _checkStep(q, found, i);
         }
         _price(q, found);
+        for (uint256 i = 0; i < q.steps.length; i++) {
+            if (q.steps[i].kind >= StepKind.SwapExactIn) _rate(q, found, found.legs[i]);
+        }
     }
 
     function _checkStep(Question memory q, Findings memory found, uint256 i) private view {
@@ -56,10 +63,14 @@ library StepChecks {
             // pools cannot lock the exits.
             bool usable = pool.listed || (q.lowering && pool.token1 != address(0));
             if (!usable || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
-            found.pools[i] = pool;
+            bool exactIn = step.kind == StepKind.SwapExactIn;
+            bool zeroForOne = first == exactIn;
+            // Until prices are known the leg keeps the pool's fee and the place of what is bought.
+            found.legs[i] = Leg(zeroForOne ? pool.token0 : pool.token1, zeroForOne, pool.fee, 0);
             uint256 other = Frames.placeOf(q.assets, first ? pool.token1 : pool.token0);
             found.priced |= (1 << place) | (1 << other);
-            uint256 bought = step.kind == StepKind.SwapExactIn ? other : place;
+            uint256 bought = exactIn ? other : place;
+            found.legs[i].usd = bought;
             if (q.lowering && q.owed[bought] == 0) revert IPortfolio.StepRefused(i, "raises");
             if (!q.lowering && !q.assets[bought].enabled) revert IPortfolio.StepRefused(i, "disabled");
             return;
@@ -96,6 +107,23 @@ library StepChecks {
                 revert IRebalancer.PriceRefused(q.assets[i].token, uint8(quote.fault));
             }
         }
+    }
+
+    /// @dev Every swap for itself: a good one cannot pay for a bad one within a call.
+    function _rate(Question memory q, Findings memory found, Leg memory leg) private pure {
+        (uint256 fee, uint256 bought) = (leg.rate, leg.usd);
+        uint256 sold = Frames.placeOf(q.assets, leg.sold);
+        (Asset memory s, Asset memory b) = (q.assets[sold], q.assets[bought]);
+        uint256 high = found.quotes[sold].high;
+        uint256 due = Math.mulDiv(
+            high * 10 ** b.decimals,
+            Amounts.RATE,
+            uint256(found.quotes[bought].low) * 10 ** s.decimals,
+            Math.Rounding.Ceil
+        );
+        uint256 shortfall = fee + Math.max(s.slippageBps, b.slippageBps) * FEE_PER_BPS;
+        leg.rate = Math.mulDiv(due, FEE_UNIT - shortfall, FEE_UNIT, Math.Rounding.Ceil);
+        leg.usd = Math.mulDiv(high, Amounts.USD, 10 ** s.decimals, Math.Rounding.Ceil);
     }
 
     /// @dev Buying and borrowing "all" means nothing; a withdrawal has nothing before it to follow.
