@@ -15,7 +15,8 @@ contract Handler is SharesScene {
     uint256 public lastEpoch;
     uint256 public lastGuardianEpoch;
     uint256 private _closings;
-    /// @dev Shares asked for and not left again, shares redeemed, and how often batches had closed when they were asked for.
+    /// @dev Shares asked for and not left again, shares redeemed, and how often batches had closed when they were asked
+    /// for.
     mapping(address who => uint256) private _asked;
     mapping(address who => uint256) private _redeemed;
     mapping(address who => uint256) private _generation;

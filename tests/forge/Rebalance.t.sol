@@ -3,7 +3,7 @@ pragma solidity 0.8.27;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ILendingAccount} from "portfolio/interfaces/ILendingAccount.sol";
-import {IPortfolio, Flash, Step} from "portfolio/interfaces/IPortfolio.sol";
+import {IPortfolio, Flash} from "portfolio/interfaces/IPortfolio.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
 import {Scene} from "./support/Scene.sol";

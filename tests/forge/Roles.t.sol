@@ -5,7 +5,6 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Factory.sol";
 import {Asset, IPolicyRegistry, Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
 import {PolicyRegistry} from "portfolio/PolicyRegistry.sol";
-import {PriceBook} from "portfolio/PriceBook.sol";
 import {Scene} from "./support/Scene.sol";
 
 contract RolesTest is Scene {

@@ -3,8 +3,6 @@ pragma solidity 0.8.27;
 
 import {IPortfolio} from "portfolio/interfaces/IPortfolio.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
-import {Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
-import {Windows} from "portfolio/Windows.sol";
 import {Scene} from "./support/Scene.sol";
 
 /// @notice What a stolen key takes. Each test is one of the audit's, turned round.

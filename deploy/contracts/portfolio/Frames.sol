@@ -10,8 +10,8 @@ import {Quote} from "./interfaces/IPriceBook.sol";
 import {Step} from "./interfaces/IPortfolio.sol";
 
 /// @notice What a swap gives at least, by the oracle less the pool's fee and the slippage allowed.
-/// @dev Empty where a step is no swap. `rate`: raw units out per raw unit in, 36 decimals. `usd`: of a raw unit in, at the
-/// higher price, 8 + 27 decimals.
+/// @dev Empty where a step is no swap. `rate`: raw units out per raw unit in, 36 decimals. `usd`: of a raw unit in, at
+/// the higher price, 8 + 27 decimals.
 struct Leg {
     address sold;
     bool zeroForOne;

@@ -15,8 +15,8 @@ import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Amounts, Frames, Holdings, Leg, Plan} from "./Frames.sol";
 
 /// @title The vault's money, its accounts and its swaps.
-/// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and listed
-/// pools. There is no allowance: an account and a pool are paid what they are due, when they are due.
+/// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and
+/// listed pools. There is no allowance: an account and a pool are paid what they are due, when they are due.
 contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using Math for uint256;

@@ -4,7 +4,7 @@ pragma solidity 0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
+import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {Flash, IPortfolio, Step} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {IPriceBook} from "./interfaces/IPriceBook.sol";
@@ -282,7 +282,8 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     /// @dev Only what the call bought is held against its weight: prices and strangers' gifts move the others.
     function _checkShape(Frame memory f, Holdings memory h) private pure {
         (uint256 navUsd, uint256 risky) = Frames.value(f.assets, f.quotes, h);
-        uint256 leverage = risky == 0 ? 0 : navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
+        uint256 leverage = 0;
+        if (risky != 0) leverage = navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
         if (leverage > f.policy.maxLeverage) revert LeverageTooHigh(leverage, f.policy.maxLeverage);
         for (uint256 i = 1; i < h.gross.length; i++) {
             Asset memory asset = f.assets[i];

@@ -86,16 +86,16 @@ library RequestQueue {
         return q.batches[q.head];
     }
 
-    /// @param rest Id of the batch that waits on with what is not filled. It stays first in the line, and is priced anew
-    /// by rounds after now, as if it had been closed now.
+    /// @param rest Id of the batch that waits on with what is not filled. It stays first in the line, and is priced
+    /// anew by rounds after now, as if it had been closed now.
     function fill(Queue storage q, uint256 filled, uint256 result, uint32 rest) public {
         Batch storage b = q.batches[q.head];
         (b.filled, b.result, b.settled) = (uint128(filled), uint128(result), true);
         q.pending -= uint128(filled);
         uint128 left = b.requested - uint128(filled);
         if (left != 0) {
-            q.batches[rest] =
-                Batch({requested: left, filled: 0, result: 0, closedAt: uint64(block.timestamp), next: b.next, settled: false});
+            Batch storage waiting = q.batches[rest];
+            (waiting.requested, waiting.closedAt, waiting.next) = (left, uint64(block.timestamp), b.next);
             b.next = rest;
         }
         q.head = b.next;

@@ -63,10 +63,10 @@ contract SharePricer {
         if (!isFair) revert NoFairPrice();
     }
 
-    /// @notice What a batch of requests is settled at: what is held now, at the prices of the first moment at which every
-    /// feed that matters had published after the batch closed. Nobody knows them when it closes, and whenever it is
-    /// settled they are the same. Once a call has moved what is held, the present value counts as well: a keeper could
-    /// otherwise buy dear by those prices, for a depositor of his own.
+    /// @notice What a batch of requests is settled at: what is held now, at the prices of the first moment at which
+    /// every feed that matters had published after the batch closed. Nobody knows them when it closes, and whenever it
+    /// is settled they are the same. Once a call has moved what is held, the present value counts as well: a keeper
+    /// could otherwise buy dear by those prices, for a depositor of his own.
     /// @param hints Per asset; of those that do not matter any numbers.
     /// @param higher Whether the higher of both counts then (deposits), or the lower (redemptions).
     /// @return now_ The fair present value, raw units of the accounting asset.

@@ -28,8 +28,8 @@ library StepChecks {
         IPriceBook book;
     }
 
-    /// @dev `legs` follows the steps, `quotes` the assets. `touched` has one bit per account, `priced` one per asset that
-    /// needs a sound price.
+    /// @dev `legs` follows the steps, `quotes` the assets. `touched` has one bit per account, `priced` one per asset
+    /// that needs a sound price.
     struct Findings {
         Leg[] legs;
         Quote[] quotes;
@@ -59,8 +59,8 @@ library StepChecks {
         if (step.kind >= StepKind.SwapExactIn) {
             IPolicyRegistry.PoolListing memory pool = q.registry.pool(step.pool);
             bool first = step.token == pool.token0;
-            // A pool that was removed may still be sold into to lower debt, as a disabled asset may be sold: whoever removes
-            // pools cannot lock the exits.
+            // A pool that was removed may still be sold into to lower debt, as a disabled asset may be sold: whoever
+            // removes pools cannot lock the exits.
             bool usable = pool.listed || (q.lowering && pool.token1 != address(0));
             if (!usable || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
             bool exactIn = step.kind == StepKind.SwapExactIn;

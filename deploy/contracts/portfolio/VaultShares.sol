@@ -210,8 +210,8 @@ contract VaultShares is
         PORTFOLIO.take(b.requested);
     }
 
-    /// @notice Settles the oldest closed batch of redemptions, of which as much as the vault's cash pays. The rest stays
-    /// first in the line.
+    /// @notice Settles the oldest closed batch of redemptions, of which as much as the vault's cash pays. The rest
+    /// stays first in the line.
     function settleRedemptions(SharePricer.Hint[] calldata hints) external nonReentrant {
         Batch memory b = _redemptions.oldest();
         (uint256 present, uint256 total) = PRICER.settlement(b.closedAt, hints, false);

@@ -7,7 +7,7 @@ import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol
 import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Factory.sol";
 import {AaveV3Account} from "portfolio/accounts/AaveV3Account.sol";
 import {Asset, IPolicyRegistry, Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
-import {IPortfolio, Flash, Step, StepKind} from "portfolio/interfaces/IPortfolio.sol";
+import {Flash, Step, StepKind} from "portfolio/interfaces/IPortfolio.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {PolicyRegistry} from "portfolio/PolicyRegistry.sol";
 import {Portfolio} from "portfolio/Portfolio.sol";

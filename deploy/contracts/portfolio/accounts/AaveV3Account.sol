@@ -23,7 +23,8 @@ interface IRewards {
 }
 
 /// @title An account on Aave V3.6, made to be cloned.
-/// @notice A clone's vault is an immutable argument in its code: there is no initialiser that somebody could call first.
+/// @notice A clone's vault is an immutable argument in its code: there is no initialiser that somebody could call
+/// first.
 contract AaveV3Account is ILendingAccount {
     using SafeERC20 for IERC20;
     using TransientSlot for bytes32;
@@ -170,8 +171,8 @@ contract AaveV3Account is ILendingAccount {
         debts = new uint256[](tokens.length);
         uint256 configuration = _configuration();
         if (configuration == 0) return (supplies, debts);
-        // The vault supplies as collateral only, and remembers a reserve when it first uses it. What strangers supply in
-        // another way is not counted; it can still be withdrawn.
+        // The vault supplies as collateral only, and remembers a reserve when it first uses it. What strangers supply
+        // in another way is not counted; it can still be withdrawn.
         for (uint256 i = 0; i < tokens.length; i++) {
             Reserve storage reserve = _reserves[tokens[i]];
             (address aToken, uint16 id) = (reserve.aToken, reserve.id);

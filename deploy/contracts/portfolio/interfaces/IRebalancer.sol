@@ -4,10 +4,11 @@ pragma solidity 0.8.27;
 import {Flash, Step} from "./IPortfolio.sol";
 
 /// @title Every call that moves the vault's money, and what it may cost at most.
-/// @notice Values in USD carry 8 decimals, ratios 18, windows are parts of NAV in 1e-9. It assumes that the keeper's key
-/// will be stolen: what a call may cost is bounded here.
+/// @notice Values in USD carry 8 decimals, ratios 18, windows are parts of NAV in 1e-9. It assumes that the keeper's
+/// key will be stolen: what a call may cost is bounded here.
 interface IRebalancer {
-    /// @dev Times are the chain's; `reserved` raw units of the accounting asset; the last three are spent of their windows.
+    /// @dev Times are the chain's; `reserved` raw units of the accounting asset; the last three are spent of their
+    /// windows.
     struct State {
         uint64 epoch;
         uint64 guardianEpoch;
