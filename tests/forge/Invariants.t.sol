@@ -254,7 +254,8 @@ contract InvariantsTest is SharesScene {
 
     function afterInvariant() external view {
         string[12] memory names = [
-            "askIn", "askOut", "cancel", "close", "settleIn", "settleOut", "claimIn", "claimOut", "buy", "sell", "prices", "time"
+            "askIn", "askOut", "cancel", "close", "settleIn", "settleOut",
+            "claimIn", "claimOut", "buy", "sell", "prices", "time"
         ];
         for (uint256 i = 0; i < names.length; i++) {
             say(names[i], _handler.done(bytes32(bytes(names[i]))));

@@ -53,6 +53,19 @@ contract RebalanceTest is Scene {
         refusedBy(answer, IRebalancer.HealthTooLow.selector, "health per account");
     }
 
+    function test_no_risk_is_bought_elsewhere_while_an_account_is_under_the_floor() public {
+        m.fund("USDC", address(portfolio), 1_000 * USDC);
+        while (account(0).healthFactor() > 1.34e18) {
+            m.moveAll(0.99e18);
+        }
+        m.arbitrage(m.poolOf("WETH", "USDC", 500), "WETH", "USDC");
+        sell("USDC", 1_000 * USDC, m.poolOf("WETH", "USDC", 500));
+        supply(1, "WETH", PREVIOUS);
+        (bool done, bytes memory answer) = tryRebalance(0);
+        check(!done, "bought for the other account");
+        refusedBy(answer, IRebalancer.HealthTooLow.selector, "health");
+    }
+
     function test_an_emode_belongs_to_one_account() public {
         string[] memory collateral = new string[](1);
         collateral[0] = "WBTC";

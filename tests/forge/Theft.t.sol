@@ -288,7 +288,8 @@ contract TheftTest is Scene {
     /// @dev The most that each hour gives: sizes from large to small, at the largest skew that passes.
     function _greedy(address who, uint256 hours_) private returns (uint256 lost) {
         uint256 before = nav();
-        uint256[9] memory sizes = [uint256(60_000e8), 30_000e8, 15_000e8, 8_000e8, 4_000e8, 2_000e8, 800e8, 300e8, 100e8];
+        uint256[9] memory sizes =
+            [uint256(60_000e8), 30_000e8, 15_000e8, 8_000e8, 4_000e8, 2_000e8, 800e8, 300e8, 100e8];
         for (uint256 hour = 0; hour < hours_; hour++) {
             for (uint256 i = 0; i < sizes.length; i++) {
                 for (uint256 skew = 100; skew >= 40; skew -= 20) {

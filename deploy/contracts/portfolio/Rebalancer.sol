@@ -271,9 +271,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (lossUsd > limitUsd) revert LossAboveLimit(lossUsd, limitUsd);
     }
 
+    /// @dev Also of accounts that the call left alone: while one is in need, cash is for its debt and not for more risk.
     function _checkHealth(Frame memory f) private view {
         for (uint256 i = 0; i < f.plan.accounts.length; i++) {
-            if (!_isTouched(f, i)) continue;
             uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
             if (health < f.policy.minHealth) revert HealthTooLow(i, health, f.policy.minHealth);
         }

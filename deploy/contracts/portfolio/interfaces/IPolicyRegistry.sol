@@ -15,7 +15,7 @@ struct Asset {
 
 /// @notice The numbers that bound a call. Health factors and leverage 1e18, times in seconds. Fits two storage slots.
 struct Policy {
-    uint64 minHealth; //        every account that a rebalance touched ends at or above it
+    uint64 minHealth; //        every account is at or above it after a rebalance
     uint64 emergencyHealth; //  under it the loss of a deleveraging is bounded by the debt repaid
     uint64 targetHealth; //     an emergency call may not go beyond it
     uint64 ripcordHealth; //    under it anybody may deleverage
