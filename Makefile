@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -83,6 +83,9 @@ settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md f
 
 contracts: $(READY) ## compile vault and queue, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile
+
+forge: $(READY) ## the contracts of the next vault: forge's tests and invariants on Aave's and Uniswap's own code (docs/vault.md)
+	@node_modules/.bin/forge test -j 1
 
 setup: $(READY) ## virtual environment and npm packages, from the lock files
 
