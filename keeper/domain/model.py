@@ -22,6 +22,19 @@ class AssetRisk:
     implied_weight: float
     provenance: str
 
+    @classmethod
+    def without_bars(cls, symbol: str, volatility: float, provenance: str) -> AssetRisk:
+        """A volatility that this look's prices did not give."""
+        return cls(
+            symbol=symbol,
+            bars=0,
+            historical=volatility,
+            implied=None,
+            blended=volatility,
+            implied_weight=0.0,
+            provenance=provenance,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RiskModel:

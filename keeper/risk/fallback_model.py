@@ -25,16 +25,7 @@ def fallback_model(symbols: Sequence[str], as_of: int, why: str) -> RiskModel:
             for row in symbols
         ),
         assets=tuple(
-            AssetRisk(
-                symbol=symbol,
-                bars=0,
-                historical=VOLATILITY,
-                implied=None,
-                blended=VOLATILITY,
-                implied_weight=0.0,
-                provenance=f"fallback model: {why}",
-            )
-            for symbol in symbols
+            AssetRisk.without_bars(symbol, VOLATILITY, f"fallback model: {why}") for symbol in symbols
         ),
         worst_losses=((WORST_LOSS,) * len(symbols),),
     )

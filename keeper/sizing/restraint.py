@@ -108,15 +108,7 @@ def remembered_model(
         symbols=look.symbols,
         covariance=look.covariance,
         assets=tuple(
-            AssetRisk(
-                symbol=symbol,
-                bars=0,
-                historical=deviation,
-                implied=None,
-                blended=deviation,
-                implied_weight=0.0,
-                provenance=f"last informed look: {why}",
-            )
+            AssetRisk.without_bars(symbol, deviation, f"last informed look: {why}")
             for symbol, deviation in zip(look.symbols, deviations, strict=True)
         ),
         worst_losses=worst_losses,

@@ -10,7 +10,7 @@ from keeper.views import formats as unit
 from keeper.views.view import Field, View, nested_list
 
 EFFECT = "Until it is back, leverage, weights and every bound stay at or below those of that look."
-EFFECT_ON_A_FIRST_START = "No look was fully informed yet, so the keeper only sells."
+EFFECT_ON_A_FIRST_START = "No look was fully informed yet, so the target is at most what the vault holds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def missing_rows(memory: InformationMemory) -> tuple[MissingRow, ...]:
 def information_line(memory: InformationMemory, missing: Sequence[str]) -> str:
     """What is missing and what that does. ``missing`` are the names that hold risk down."""
     if memory.look is None and not missing:
-        return "no look yet"
+        return "nothing is remembered, because no cycle has read the market yet"
     if not missing:
         return "complete"
     since = {fact.name: fact.since for fact in memory.missing}

@@ -90,13 +90,19 @@ def test_only_the_controller_or_its_operator_takes_what_was_served(levered_queue
     assert levered_queue.claimable(owner) == 0 == levered_queue.owed(owner)
 
 
-def test_nobody_takes_more_than_was_served(levered_queue: QueueScene) -> None:
-    one, two, _ = levered_queue.depositors
+def two_served(queue: QueueScene) -> tuple[str, str]:
+    """Two depositors whose requests of 10,000 shares each were paid for."""
+    one, two, _ = queue.depositors
     for account in (one, two):
-        levered_queue.request(account, 10_000 * SHARE)
-    levered_queue.mature()
-    levered_queue.pour(50_000 * USDC)
-    levered_queue.serve()
+        queue.request(account, 10_000 * SHARE)
+    queue.mature()
+    queue.pour(50_000 * USDC)
+    queue.serve()
+    return one, two
+
+
+def test_nobody_takes_more_than_was_served(levered_queue: QueueScene) -> None:
+    one, _ = two_served(levered_queue)
     more = levered_queue.read.redeem(10_000 * SHARE + 1, one, one)
     assert levered_queue.refusal(more, one) == "MoreThanClaimable"
     assert levered_queue.refusal(levered_queue.read.redeem(0, one, one), one) == "MoreThanClaimable"
@@ -108,12 +114,7 @@ def test_nobody_takes_more_than_was_served(levered_queue: QueueScene) -> None:
 
 
 def test_parts_and_the_whole_pay_the_same(levered_queue: QueueScene) -> None:
-    one, two, _ = levered_queue.depositors
-    for account in (one, two):
-        levered_queue.request(account, 10_000 * SHARE)
-    levered_queue.mature()
-    levered_queue.pour(50_000 * USDC)
-    levered_queue.serve()
+    one, two = two_served(levered_queue)
     due = levered_queue.owed(one)
     assert due == levered_queue.owed(two)
     got = 0

@@ -31,14 +31,19 @@ def test_row_54_a_pool_that_remembers_one_block_has_no_voice(keeper: Run, chain:
     assert all(one["price_usd"] is None and "1 observation" in one["reason"] for one in found.values())
 
 
-def test_row_54_a_pool_that_remembers_long_enough_and_is_deep_speaks_and_a_thin_one_does_not(
-    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def pools_remember(chain: LocalChain) -> None:
+    """WETH's pools keep 50 observations from now on, and have the first of them."""
     for pool in chain.uniswap.pools:
         if "WETH" in pool.symbols and "USDC" in pool.symbols:
             grown = contract_at(chain.w3, "UniswapV3Pool", pool.address)
             send(chain.w3, grown.functions.increaseObservationCardinalityNext(50), chain.owner)
     chain.set_price("WETH", chain.spot("WETH") * 1.001)
+
+
+def test_row_54_a_pool_that_remembers_long_enough_and_is_deep_speaks_and_a_thin_one_does_not(
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools_remember(chain)
     young = weth_pools(keeper("rebalance", "--simulate", "--json"))
     assert any("do not reach back" in one["reason"] for one in young.values())
     chain.pass_time(2_000)
@@ -54,11 +59,7 @@ def test_row_54_a_feed_that_leaves_its_pool_behind_is_not_levered_on(
     keeper: Run, chain: LocalChain, alone: None
 ) -> None:
     """No exchange answers; the pool's mean price is the only other word."""
-    for pool in chain.uniswap.pools:
-        if "WETH" in pool.symbols and "USDC" in pool.symbols:
-            grown = contract_at(chain.w3, "UniswapV3Pool", pool.address)
-            send(chain.w3, grown.functions.increaseObservationCardinalityNext(50), chain.owner)
-    chain.set_price("WETH", chain.spot("WETH") * 1.001)
+    pools_remember(chain)
     chain.pass_time(2_000)
     feeds.publish_now(chain.w3, chain.owner, chain.feeds.addresses["WETH"], chain.spot("WETH") * 1.05)
     ended = held_by(keeper, chain, "prices_fresh")

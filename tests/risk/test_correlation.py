@@ -133,21 +133,23 @@ def test_iterated_weighs_calm_and_wild_days_alike() -> None:
     assert 0.2 < iterated < 0.4
 
 
+ITERATED_DAILY = an_estimate_policy(
+    bar_seconds=86_400,
+    correlation="iterated",
+    volatility_half_life_days=3,
+    correlation_half_life_days=10,
+    shrink=False,
+)
+
+
 def test_iterated_scales_each_return_by_the_volatility_before_it() -> None:
     returns = np.random.default_rng(2).normal(size=(40, 2))
-    policy = an_estimate_policy(
-        bar_seconds=86_400,
-        correlation="iterated",
-        volatility_half_life_days=3,
-        correlation_half_life_days=10,
-        shrink=False,
-    )
     scaled = []
     for t in range(3, 40):
         w = 2.0 ** -(np.arange(t - 1, -1, -1) / 3)
         scaled.append(returns[t] / np.sqrt(w @ returns[:t] ** 2 / w.sum()))
     expected = weighted_correlation(np.array(scaled), ewma.weights(37, 10))
-    np.testing.assert_allclose(expected, correlation(returns, policy), rtol=1e-9)
+    np.testing.assert_allclose(expected, correlation(returns, ITERATED_DAILY), rtol=1e-9)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
@@ -159,20 +161,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 def test_iterated_leaves_out_the_first_move_of_a_price_that_stood_still() -> None:
     returns = np.random.default_rng(3).normal(size=(40, 2))
     returns[:20, 1] = 0.0
-    policy = an_estimate_policy(
-        bar_seconds=86_400,
-        correlation="iterated",
-        volatility_half_life_days=3,
-        correlation_half_life_days=10,
-        shrink=False,
-    )
     scaled = []
     for t in range(3, 40):
         w = 2.0 ** -(np.arange(t - 1, -1, -1) / 3)
         deviations = np.sqrt(w @ returns[:t] ** 2 / w.sum())
         scaled.append(np.where(deviations > 0, returns[t] / np.where(deviations > 0, deviations, 1), 0.0))
     expected = weighted_correlation(np.array(scaled), ewma.weights(37, 10))
-    np.testing.assert_allclose(expected, correlation(returns, policy), rtol=1e-9)
+    np.testing.assert_allclose(expected, correlation(returns, ITERATED_DAILY), rtol=1e-9)
 
 
 def test_the_intensity_counts_effective_bars() -> None:
