@@ -15,6 +15,7 @@ from keeper.cli.options import Simulate
 from keeper.cli.output import console, facts, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.rebalance import chosen_mode
+from keeper.domain.fee_replacement import after_replacements
 from keeper.domain.tx import NonceReport
 from keeper.domain.urgency import Urgency
 from keeper.settings.load import load
@@ -45,7 +46,8 @@ def unblock(
             screen.print(line)
         if not mode.sends:
             return
-        receipts = sender.unblock(policy(settings).decision.at(Urgency.EMERGENCY).max_gas_price_wei)
+        highest = policy(settings).decision.at(Urgency.EMERGENCY).max_gas_price_wei
+        receipts = sender.unblock(after_replacements(highest))
     for receipt in receipts:
         screen.print(f"mined: {receipt.tx_hash} in block {receipt.block_number:,}")
     screen.print("Done. The next cycle settles what was mined." if receipts else "Nothing was stuck.")

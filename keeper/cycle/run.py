@@ -26,6 +26,7 @@ from keeper.decision.pause_rules import forbids
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected, Refused
 from keeper.domain.executed_swaps import ExecutedSwap
+from keeper.domain.fee_replacement import after_replacements
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
@@ -42,6 +43,7 @@ from keeper.domain.record import (
 from keeper.domain.tx import InFlight, Payload, Receipt
 from keeper.domain.urgency import Urgency
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
+from keeper.planning.gas import gas_limit_for
 from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations
 from keeper.planning.verify import verify
 from keeper.runtime import failpoints
@@ -269,14 +271,16 @@ class _Cycle:
 def _payload(simulated: SimulatedPlan, calldata: str, *, relays: bool) -> Payload:
     plan, snapshot, policy = simulated.plan, simulated.snapshot, simulated.policy
     nav_usd = portfolio(snapshot).nav_usd
+    gas_limit = max(plan.gas_limit, gas_limit_for(simulated.simulation.gas, policy.plan.gas_limit_margin))
+    price_wei = highest_gas_price_wei(snapshot, simulated.decision.urgency, policy)
     return Payload(
         chain_id=snapshot.block.chain_id,
         sender=snapshot.keeper_address,
         vault=snapshot.vault.address,
         epoch=plan.epoch,
         calldata=calldata,
-        gas_limit=max(plan.gas_limit, round(simulated.simulation.gas * policy.plan.gas_limit_margin)),
-        max_fee_cap_wei=highest_gas_price_wei(snapshot, simulated.decision.urgency, policy),
+        gas_limit=gas_limit,
+        max_fee_cap_wei=min(after_replacements(price_wei), policy.plan.max_fee_wei // gas_limit),
         deadline=plan.deadline,
         as_of=snapshot.block.timestamp,
         turnover=plan.turnover_usd / nav_usd if nav_usd > 0 else 0.0,

@@ -169,7 +169,8 @@ def gas_price(trade: TradeContext) -> GateResult:
 
 
 def highest_gas_price_wei(snapshot: MarketSnapshot, urgency: Urgency, policy: Policy) -> int:
-    """The most that a trade may pay for gas. It is the transaction's fee cap as well.
+    """The highest price of gas at which a trade begins, and the most that its first bid offers. Replacements may offer
+    more (``domain.fee_replacement``).
 
     ROUTINE waits for its own low limit until the last rebalance is ``max_age_s + patience_s`` old. From then on its
     limit is that of OUT_OF_BAND, the highest that a planned trade ever pays. The delay counts from the last rebalance,

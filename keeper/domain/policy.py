@@ -171,7 +171,7 @@ class PlanPolicy:
     """How ``route`` builds a plan and what ``verify`` accepts of its simulation.
 
     ``public_tolerance_bps`` is how much less than quoted an emergency's sale may return; the limit on slippage against
-    the oracle holds as well."""
+    the oracle holds as well. ``max_fee_wei`` limits a transaction's gas limit times its fee per gas."""
 
     deadline_s: int
     dust_usd: float
@@ -181,6 +181,7 @@ class PlanPolicy:
     leverage_tolerance: float
     weight_tolerance: float
     public_tolerance_bps: int
+    max_fee_wei: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     snapshot, policy = context.snapshot, context.policy
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
     shared = shared_hops(candidates, snapshot)
-    further = max_further_parts(snapshot.block.gas_limit, policy.plan.gas_limit_margin, len(trades))
+    further = max_further_parts(snapshot.block, policy.plan, len(trades))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []

@@ -43,13 +43,14 @@ def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None
 
 def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
     """Raises NothingFeasible where the call needs more gas than a transaction may have."""
-    margin = context.policy.plan.gas_limit_margin
-    needed = gas_limit_for(gas_of(candidate.steps, candidate.flash), margin)
-    available = max_gas(context.snapshot.block.gas_limit)
+    policy, block = context.policy.plan, context.snapshot.block
+    needed = gas_limit_for(gas_of(candidate.steps, candidate.flash), policy.gas_limit_margin)
+    available = max_gas(block, policy)
     if needed > available:
         raise NothingFeasible(
-            f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,.0f}",
-            remedy="Lower max_trade so that less moves at once.",
+            f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,.0f} at "
+            f"{block.base_fee_wei / 1e9:.1f} gwei",
+            remedy="Lower max_trade so that less moves at once, or raise plan.max_fee_eth if your nodes allow it.",
         )
 
 

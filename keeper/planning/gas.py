@@ -11,9 +11,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.fee_replacement import after_replacements, raised
+from keeper.domain.market import Block, MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Route, Step, StepKind
+from keeper.domain.policy import PlanPolicy
 
 CALL = 400_000
 """The vault's own work: it reads every holding twice and every price once, checks, and stores. It includes what the
@@ -40,8 +42,10 @@ PART_OF_BLOCK = 0.9
 """A transaction that needs the whole block waits until no other transaction wants a part of it."""
 _WORD = 32
 _PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MAX_HOPS * HOP
-_PER_TRADE = PER_STEP[StepKind.WITHDRAW] + _PER_PART + PER_STEP[StepKind.SUPPLY]
-_WITHOUT_TRADES = CALL + FLASH_LOAN + PER_STEP[StepKind.BORROW] + 2 * PER_STEP[StepKind.REPAY]
+_PER_SALE = PER_STEP[StepKind.WITHDRAW] + _PER_PART
+_PER_TRADE = _PER_SALE + PER_STEP[StepKind.SUPPLY]
+_WITHOUT_SALES = CALL + FLASH_LOAN + 2 * PER_STEP[StepKind.REPAY]
+_WITHOUT_TRADES = _WITHOUT_SALES + PER_STEP[StepKind.BORROW]
 
 
 def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
@@ -56,25 +60,38 @@ def gas_limit_for(gas: int, margin: float) -> int:
     return min(math.ceil(gas * margin), LARGEST_TRANSACTION)
 
 
-def max_gas(block_gas_limit: int) -> float:
-    """The largest gas limit of a transaction."""
-    return min(LARGEST_TRANSACTION, block_gas_limit * PART_OF_BLOCK)
+def max_gas(block: Block, policy: PlanPolicy) -> float:
+    """The largest gas limit of a transaction: the protocol's, the block's, and the most at which a bid for the block
+    after the next costs at most ``policy.max_fee_wei``."""
+    return min(max_gas_of_block(block), policy.max_fee_wei / max(1, raised(block.base_fee_wei)))
 
 
-def max_trades(block_gas_limit: int, margin: float) -> int:
-    """How many trades certainly fit into one transaction. Each is counted with all that it can need: a withdrawal, two
-    hops, a supply."""
-    return max(0, math.floor(_gas_for_trades(block_gas_limit, margin) / _PER_TRADE))
+def max_gas_of_block(block: Block) -> float:
+    return min(LARGEST_TRANSACTION, block.gas_limit * PART_OF_BLOCK)
 
 
-def max_further_parts(block_gas_limit: int, margin: float, trades: int) -> int:
+def max_trades(block: Block, policy: PlanPolicy, *, only_sales: bool = False) -> int:
+    """How many trades certainly fit into one transaction whose fee can be raised. Each is counted with all that it can
+    need: a withdrawal, two hops, a supply. Where the fee leaves no room for replacements, one trade fits that can be
+    paid for without them. ``only_sales`` are into the debt token, as in a deleverage."""
+    fixed, each = (_WITHOUT_SALES, _PER_SALE) if only_sales else (_WITHOUT_TRADES, _PER_TRADE)
+
+    def fit(gas: float) -> int:
+        return max(0, math.floor((gas / policy.gas_limit_margin - fixed) / each))
+
+    return max(fit(_replaceable_gas(block, policy)), min(1, fit(max_gas(block, policy))))
+
+
+def max_further_parts(block: Block, policy: PlanPolicy, trades: int) -> int:
     """How many more swaps of two hops certainly fit into one transaction with ``trades`` trades of one swap each."""
-    left = _gas_for_trades(block_gas_limit, margin) - trades * _PER_TRADE
+    left = _replaceable_gas(block, policy) / policy.gas_limit_margin - _WITHOUT_TRADES - trades * _PER_TRADE
     return max(0, math.floor(left / _PER_PART))
 
 
-def _gas_for_trades(block_gas_limit: int, margin: float) -> float:
-    return max_gas(block_gas_limit) / margin - _WITHOUT_TRADES
+def _replaceable_gas(block: Block, policy: PlanPolicy) -> float:
+    """``max_gas`` of a bid that can still be replaced."""
+    price = after_replacements(raised(block.base_fee_wei))
+    return min(max_gas_of_block(block), policy.max_fee_wei / max(1, price))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Trade:
 @dataclass(frozen=True, slots=True)
 class Netting:
     """The swaps of one plan, sales into the debt asset first. ``postponed_usd`` is the value of the swaps for which one
-    block has no gas; later cycles make them."""
+    transaction has no gas; later cycles make them."""
 
     trades: tuple[Trade, ...]
     postponed_usd: float
@@ -61,11 +61,12 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
     if not required:
         return Netting((), 0.0)
-    count = max_trades(snapshot.block.gas_limit, policy.plan.gas_limit_margin)
+    count = max_trades(snapshot.block, policy.plan, only_sales=decision.action is Action.RIPCORD)
     if count == 0:
         raise NothingFeasible(
-            f"the block gas limit is {snapshot.block.gas_limit:,}: no trade fits into one transaction",
-            remedy="The chain is congested or misconfigured: the next cycle tries again.",
+            f"the block gas limit is {snapshot.block.gas_limit:,}, the base fee "
+            f"{snapshot.block.base_fee_wei / 1e9:.1f} gwei: no trade fits into one transaction",
+            remedy="The next cycle tries again. Raise plan.max_fee_eth if your nodes allow it.",
         )
     kept = _most_urgent(required, count, snapshot.debt_token.symbol)
     return Netting(kept, math.fsum(trade.value_usd for trade in required if trade not in kept))

@@ -42,6 +42,8 @@ class PlanTable(Table):
     """largest difference between expected and simulated weight of an asset"""
     public_tolerance_bps: Bps = 150
     """how much less than quoted a sale may return in an emergency, which is sent publicly"""
+    max_fee_eth: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """most native coin that a transaction may offer for gas; geth, Erigon and Besu refuse more than 1 by default"""
 
 
 class SendTable(Table):

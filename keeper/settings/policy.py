@@ -33,6 +33,7 @@ from keeper.settings.execution import (
     DailyTable,
     FeedTable,
     OracleTable,
+    PlanTable,
 )
 from keeper.settings.schema import STRATEGY, Settings
 from keeper.settings.strategy import DecisionTable, SizeTable, UrgencyTable
@@ -48,7 +49,7 @@ def policy(settings: Settings) -> Policy:
         estimate=EstimatePolicy(**settings.estimate.model_dump()),
         size=_size(settings.size),
         decision=_decision(settings.decision),
-        plan=PlanPolicy(**settings.plan.model_dump()),
+        plan=_plan(settings.plan),
         daily=_daily(settings.daily),
         oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
     )
@@ -114,6 +115,12 @@ def _limits(urgency: Urgency, table: UrgencyTable) -> UrgencyLimits:
         **table.model_dump(exclude={"max_gas_price_gwei"}),
         urgency=urgency,
         max_gas_price_wei=round(table.max_gas_price_gwei * WEI_PER_GWEI),
+    )
+
+
+def _plan(table: PlanTable) -> PlanPolicy:
+    return PlanPolicy(
+        **table.model_dump(exclude={"max_fee_eth"}), max_fee_wei=round(table.max_fee_eth * WEI_PER_ETH)
     )
 
 

@@ -176,7 +176,7 @@ class UrgencyTable(Table):
     """What one urgency may cost. A more urgent one may cost more."""
 
     max_gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)]
-    """highest gas price"""
+    """highest gas price at which a trade begins; three replacements may offer up to 42.4 % more"""
     max_slippage_bps: Annotated[int, Field(ge=1, le=2_000)]
     """highest loss of a swap against the oracle price, fees included"""
     max_trade: Annotated[float, Field(gt=0, le=20)]

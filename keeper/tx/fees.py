@@ -1,15 +1,20 @@
-"""EIP-1559 fees: the first offer and how to raise it. Pure; all amounts in wei per gas."""
+"""EIP-1559 fees: the first bid and how to raise it. Pure; all amounts in wei per gas.
+
+With base fee ``b``, tip ``t`` and cap ``c`` the first bid is ``min(2b + t, c (8/9)^3)``: it lasts for six full blocks,
+or leaves room for three replacements. Being mined in the next block comes before room.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from keeper.domain.fee_replacement import REPLACEMENTS, before_replacements, raised
 
 MIN_TIP_WEI = 10_000_000
 """0.01 gwei: builders and private relays drop transactions that pay no tip."""
 BASE_FEE_HEADROOM = 2
 """The base fee rises by at most 12.5 % a block, so twice the base fee lasts for six full blocks."""
-BUMP_NUMERATOR, BUMP_DENOMINATOR = 9, 8
-"""A replacement must pay more on both fields: 10 % at geth, 12.5 % at some other nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +33,33 @@ class Fees:
 
 def first_fees(market: FeeMarket, cap_wei: int) -> Fees | None:
     """None if the next block's base fee plus the minimum tip is above the cap."""
-    if market.base_fee_wei + MIN_TIP_WEI > cap_wei:
-        return None
-    tip = max(MIN_TIP_WEI, min(market.tip_wei, cap_wei - market.base_fee_wei))
-    return Fees(min(cap_wei, BASE_FEE_HEADROOM * market.base_fee_wei + tip), tip)
+    return _bid(market, cap_wei, REPLACEMENTS)
 
 
-def replacement_fees(replaced: Fees, market: FeeMarket, cap_wei: int) -> Fees | None:
-    """Both fields at least 12.5 % above ``replaced``, rounded up, and at least what the market asks now. None if the
-    cap does not allow the 12.5 %."""
-    minimum = Fees(_raised(replaced.max_fee_wei), _raised(replaced.tip_wei))
+def next_fees(earlier: Sequence[Fees], market: FeeMarket, cap_wei: int) -> Fees | None:
+    """The bid that replaces all ``earlier`` bids for one nonce; the first one where there is none.
+
+    Both fields are an eighth above the highest earlier ones, rounded up, and at least what the market asks now. The
+    bid leaves room for the rest of REPLACEMENTS. None if the cap does not allow the eighth.
+    """
+    if not earlier:
+        return first_fees(market, cap_wei)
+    minimum = Fees(
+        raised(max(fees.max_fee_wei for fees in earlier)), raised(max(fees.tip_wei for fees in earlier))
+    )
     if minimum.max_fee_wei > cap_wei:
         return None
-    target = first_fees(market, cap_wei) or Fees(cap_wei, minimum.tip_wei)
+    # With a base fee above the cap the whole cap waits for a lower one.
+    target = _bid(market, cap_wei, REPLACEMENTS - len(earlier)) or Fees(cap_wei, minimum.tip_wei)
     return Fees(max(minimum.max_fee_wei, target.max_fee_wei), max(minimum.tip_wei, target.tip_wei))
 
 
-def _raised(wei: int) -> int:
-    return -(-wei * BUMP_NUMERATOR // BUMP_DENOMINATOR)
+def _bid(market: FeeMarket, cap_wei: int, replacements: int) -> Fees | None:
+    """Within the cap, with room for as many of the replacements as the market allows."""
+    needed = market.base_fee_wei + MIN_TIP_WEI
+    limits = (before_replacements(cap_wei, count) for count in range(max(replacements, 0), -1, -1))
+    limit = next((limit for limit in limits if limit >= needed), None)
+    if limit is None:
+        return None
+    tip = max(MIN_TIP_WEI, min(market.tip_wei, limit - market.base_fee_wei))
+    return Fees(min(limit, BASE_FEE_HEADROOM * market.base_fee_wei + tip), tip)

@@ -28,14 +28,20 @@ from keeper.runtime.failpoints import Failpoint
 from keeper.tx import unblock
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
-from keeper.tx.fees import FeeMarket, Fees, first_fees
+from keeper.tx.fees import FeeMarket, first_fees
 from keeper.tx.nonce_selection import NonceSelection
 from keeper.tx.recovery import Recovery
-from keeper.tx.refusals import Refusal
-from keeper.tx.send_state import NextStep, SendState, next_step
+from keeper.tx.refusals import Refusal, RefusalKind
+from keeper.tx.send_state import NextStep, SendState, Waited, next_step
 
-HOPELESS = (Refusal.INVALID, Refusal.INSUFFICIENT_FUNDS)
-"""Refusals that waiting does not change. The signed bytes exist all the same, so the outcome counts as unknown."""
+HOPELESS = (
+    RefusalKind.INVALID,
+    RefusalKind.INSUFFICIENT_FUNDS,
+    RefusalKind.FEE_TOO_HIGH,
+    RefusalKind.NOT_SUPPORTED,
+)
+"""Refusals that waiting does not change; no lower fee that can be mined passes FEE_TOO_HIGH. The signed bytes exist all
+the same, so the outcome counts as unknown."""
 
 
 class TransactionSender:
@@ -51,6 +57,7 @@ class TransactionSender:
         self._dispatcher = Dispatcher(config)
         self._recovery = Recovery(config, self._dispatcher)
         self._nonce_selection = NonceSelection(config, self._dispatcher, self._recovery)
+        self._refused: Refusal | None = None
 
     def settle(self) -> InFlight | None:
         """ports.Sender. Takes one step for each transaction that was started earlier, and never waits."""
@@ -80,19 +87,8 @@ class TransactionSender:
         self._require_gas(payload, market)
         failpoints.reach(Failpoint.INTENT_BEGINS)
         intent = self._nonce_selection.open_intent(payload, supersede=supersede)
-        fees = self._initial_fees(intent, market)
-        failpoints.reach(
-            Failpoint.INTENT_COMMITTED if intent.supersedes is None else Failpoint.SUPERSESSION_COMMITTED
-        )
-        attempt = self._dispatcher.sign_first(intent, fees)
-        refused = self._dispatcher.send(intent, attempt)
-        if refused in HOPELESS:
-            raise self._unknown(intent, f"the node refuses nonce {intent.nonce} as {refused}")
-        if refused is Refusal.REPLACEMENT_UNDERPRICED:
-            # Another transaction already occupies this nonce in the mempool, so raise the fee immediately.
-            state = self._state(intent)
-            if state is not None:
-                self._carry_out(NextStep.BUMP, state)
+        if not self._log.attempts(intent.intent_id):
+            self._offer_first(intent)
         receipt = self._await(intent)
         if receipt.intent_id != intent.intent_id or self._kind(receipt) is AttemptKind.CANCEL:
             raise Overtaken(
@@ -105,6 +101,17 @@ class TransactionSender:
                 remedy="The chain changed between simulation and block; the next cycle makes a new decision.",
             )
         return receipt
+
+    def _offer_first(self, intent: Intent) -> None:
+        fees = self._dispatcher.initial_fees(intent)
+        if fees is None:
+            raise self._unaffordable(intent.payload, self._node.fee_market())
+        failpoints.reach(
+            Failpoint.INTENT_COMMITTED if intent.supersedes is None else Failpoint.SUPERSESSION_COMMITTED
+        )
+        self._offer(intent, self._dispatcher.sign_first(intent, fees))
+        if self._refused is not None and self._refused.kind in HOPELESS:
+            raise self._unknown(intent, f"nonce {intent.nonce} is refused as {self._refused.kind}")
 
     # ------------------------------------------------------------- stuck nonces
 
@@ -139,7 +146,7 @@ class TransactionSender:
         state = self._state(intent)
         attempt = self._dispatcher.sign_cancel(state) if state is not None else None
         if attempt is not None:
-            self._dispatcher.send(intent, attempt)
+            self._offer(intent, attempt)
         return attempt is not None
 
     # ------------------------------------------------------------ before signing
@@ -152,10 +159,7 @@ class TransactionSender:
     def _require_gas(self, payload: Payload, market: FeeMarket) -> None:
         fees = first_fees(market, payload.max_fee_cap_wei)
         if fees is None:
-            raise GasUnaffordable(
-                f"the base fee is {market.base_fee_wei / 1e9:.1f} gwei, the cap {payload.max_fee_cap_wei / 1e9:.1f}",
-                remedy="Wait for cheaper gas, or raise max_gas_price_gwei of that urgency.",
-            )
+            raise self._unaffordable(payload, market)
         worst, balance = fees.max_fee_wei * payload.gas_limit, self._node.balance(payload.sender)
         if balance < worst:
             raise GasUnaffordable(
@@ -163,54 +167,56 @@ class TransactionSender:
                 remedy=f"Send ETH to {payload.sender}.",
             )
 
-    def _initial_fees(self, intent: Intent, market: FeeMarket) -> Fees:
-        """What the market asks, and enough to replace the superseded transaction. If the cap is too low for that, the
-        cap: then either of the two may be mined."""
-        cap = intent.payload.max_fee_cap_wei
-        rivals = self._dispatcher.rivals(intent)
-        fees = self._dispatcher.outbidding_fees(rivals, cap) or first_fees(market, cap)
-        return fees if fees is not None else Fees(cap, cap)
+    def _unaffordable(self, payload: Payload, market: FeeMarket) -> GasUnaffordable:
+        return GasUnaffordable(
+            f"the base fee is {market.base_fee_wei / 1e9:.1f} gwei, and {payload.gas_limit:,} gas may be offered at "
+            f"most {payload.max_fee_cap_wei / 1e9:.1f}",
+            remedy="Wait for cheaper gas, or raise max_gas_price_gwei of that urgency or plan.max_fee_eth.",
+        )
 
     # ------------------------------------------------------------------ waiting
 
     def _await(self, intent: Intent) -> Receipt:
-        started = newest = self._timer.monotonic()
+        wait = _Wait(self._timer.monotonic(), self._log.attempts(intent.intent_id))
         while True:
-            now = self._timer.monotonic()
-            if now - started >= self._timing.give_up_after_s:
+            waited = wait.until(self._timer.monotonic())
+            if waited.total_s >= self._timing.give_up_after_s:
                 raise self._unknown(intent, self._no_receipt(intent))
             state = self._state(intent)
             step = NextStep.WAIT
             if state is not None:
-                step = next_step(state, self._timing, now - newest, total_s=now - started)
+                wait.seen(state)
+                step = next_step(state, self._timing, wait.until(self._timer.monotonic()))
             if step is NextStep.ADOPT and state is not None and state.receipt is not None:
                 self._recovery.record(state.receipt, state.view)
                 if state.view.head - state.receipt.block_number + 1 >= self._timing.confirmations:
                     return state.receipt
             elif step is NextStep.GIVE_UP:
                 raise self._unknown(intent, self._no_receipt(intent))
-            elif state is not None and self._carry_out(step, state):
-                newest = now
+            elif state is not None and step is not NextStep.WAIT:
+                self._carry_out(step, state)
+                wait.acted(step, self._timer.monotonic(), self._log.attempts(intent.intent_id))
             self._timer.wait(self._timing.poll_s)
 
-    def _carry_out(self, step: NextStep, state: SendState) -> bool:
-        """Of an intent that is not mined. Returns whether the wait for the newest attempt starts again."""
+    def _carry_out(self, step: NextStep, state: SendState) -> None:
+        """Of an intent that is not mined."""
         attempt: Attempt | None = None
         if step is NextStep.UNMINE:
             self._log.move(state.intent.intent_id, IntentStatus.UNMINED)
         if step in (NextStep.UNMINE, NextStep.SEND_AGAIN):
-            refused = self._dispatcher.send(state.intent, state.attempts[-1])
-            if refused is Refusal.REPLACEMENT_UNDERPRICED:
-                attempt = self._dispatcher.sign_bump(state)
+            attempt = state.attempts[-1]
         elif step is NextStep.BUMP:
-            attempt = self._dispatcher.sign_bump(state)
+            attempt = self._dispatcher.sign_bump(state.intent)
         elif step is NextStep.CANCEL:
             attempt = self._dispatcher.sign_cancel(state)
         if attempt is None:
-            return step is NextStep.BUMP
-        self._dispatcher.send(state.intent, attempt)
-        failpoints.reach(Failpoint.BUMP_BROADCAST)
-        return True
+            return
+        self._offer(state.intent, attempt)
+        if step in (NextStep.BUMP, NextStep.CANCEL):
+            failpoints.reach(Failpoint.BUMP_BROADCAST)
+
+    def _offer(self, intent: Intent, attempt: Attempt) -> None:
+        self._refused = self._dispatcher.offer(intent, attempt)
 
     def _state(self, intent: Intent) -> SendState | None:
         """None if the node does not answer."""
@@ -235,10 +241,44 @@ class TransactionSender:
             self._log.move(intent.intent_id, IntentStatus.UNKNOWN)
         failpoints.reach(Failpoint.UNKNOWN_COMMITTED)
         hashes = ", ".join(attempt.tx_hash for attempt in self._log.attempts(intent.intent_id))
+        words = f"; the node says: {self._refused.words}" if self._refused is not None else ""
         return OutcomeUnknown(
-            f"{why}: {hashes}",
+            f"{why}{words} ({hashes})",
             remedy="Nothing else is sent until one of these is mined. Each cycle looks again and sends the same bytes.",
         )
+
+
+class _Wait:
+    """When an attempt was begun and sent last, for ``next_step``."""
+
+    def __init__(self, now: float, attempts: tuple[Attempt, ...]) -> None:
+        self._started = self._newest = self._sent = now
+        self._tx_hash = attempts[-1].tx_hash
+        self._sends = 1
+
+    def until(self, now: float) -> Waited:
+        return Waited(
+            total_s=now - self._started,
+            newest_s=now - self._newest,
+            sent_s=now - self._sent,
+            sends=self._sends,
+        )
+
+    def seen(self, state: SendState) -> None:
+        """A node that knew the bytes and forgets them is sent them at once."""
+        if state.known_to_node:
+            self._sends = 0
+
+    def acted(self, step: NextStep, now: float, attempts: tuple[Attempt, ...]) -> None:
+        """After a step. One that the cap did not allow sent nothing, and is tried again later."""
+        if attempts[-1].tx_hash != self._tx_hash:
+            self._tx_hash = attempts[-1].tx_hash
+            self._newest, self._sends = now, 0
+        elif step in (NextStep.BUMP, NextStep.CANCEL):
+            self._newest = now
+            return
+        self._sent = now
+        self._sends += 1
 
 
 def _wrong_chain(actual: int, required: int) -> WrongChain:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from keeper.domain.errors import RpcError
+from keeper.domain.errors import NodeUnavailable, RpcError
 from keeper.domain.tx import Receipt
 from keeper.tx.fees import FeeMarket
 from keeper.tx.ports import NodeView
-from keeper.tx.refusals import Refusal, refusal
+from keeper.tx.refusals import PERHAPS_METHOD, refusal
 
 Call = Callable[[str, Sequence[Any]], Any]
 Batch = Callable[[Sequence[tuple[str, Sequence[Any]]]], list[Any]]
@@ -125,7 +125,9 @@ class RpcNode:
 
 
 class PrivateRelay:
-    """A relay with Flashbots' ``eth_sendPrivateTransaction``, or a protected RPC that takes ordinary sends."""
+    """A relay with Flashbots' ``eth_sendPrivateTransaction``, or a protected RPC that takes ordinary sends. Whatever a
+    relay says that may be about the method, it is asked for the ordinary method too. Two takings of the same bytes
+    are one transaction."""
 
     def __init__(self, send: Call) -> None:
         self._send = send
@@ -133,8 +135,8 @@ class PrivateRelay:
     def send_raw(self, raw: str) -> None:
         try:
             self._send("eth_sendPrivateTransaction", ({"tx": raw},))
-        except RpcError as error:
-            if refusal(error.code, error.text) is not Refusal.NOT_SUPPORTED:
+        except NodeUnavailable as error:
+            if refusal(error).kind not in PERHAPS_METHOD:
                 raise
             self._send("eth_sendRawTransaction", (raw,))
 

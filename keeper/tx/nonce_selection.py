@@ -29,7 +29,9 @@ class NonceSelection:
         self._recovery = recovery
 
     def open_intent(self, payload: Payload, *, supersede: bool) -> Intent:
-        """The new intent, stored as OPEN. Raises StillInFlight, NodeUntrusted, JournalUnwritable."""
+        """The new intent, stored as OPEN; or the waiting one, if it carries the same call already.
+
+        Raises StillInFlight, NodeUntrusted, JournalUnwritable."""
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
         if unfinished and not supersede:
             first = unfinished[0]
@@ -40,6 +42,8 @@ class NonceSelection:
         view = self._await_late_receipts(unfinished, payload)
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
         rival = next((intent for intent in unfinished if self._replaceable(intent, view)), None)
+        if rival is not None and self._log.attempts(rival.intent_id) and _same_call(rival.payload, payload):
+            return rival
         intent = Intent(uuid.uuid4().hex, 0, payload)
         if rival is None:
             nonce = self._next_nonce(payload, view, unfinished, supersede=supersede)
@@ -96,3 +100,9 @@ class NonceSelection:
                 remedy="The node lags behind or is on another chain: use one that is in sync.",
             )
         return expected
+
+
+def _same_call(waiting: Payload, new: Payload) -> bool:
+    """Signing ``new`` would give the bytes that are out already, or bytes with lower fees."""
+    same = (waiting.vault, waiting.calldata, waiting.gas_limit) == (new.vault, new.calldata, new.gas_limit)
+    return same and waiting.max_fee_cap_wei >= new.max_fee_cap_wei

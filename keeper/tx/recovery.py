@@ -118,13 +118,13 @@ class Recovery:
         elif step is NextStep.CANCEL:
             attempt = self._dispatcher.sign_cancel(state)
         else:
-            attempt = self._dispatcher.sign_bump(state)
+            attempt = self._dispatcher.sign_bump(state.intent)
         if attempt is not None:
-            self._dispatcher.send(state.intent, attempt)
+            self._dispatcher.offer(state.intent, attempt)
             failpoints.reach(Failpoint.SETTLE_REBROADCAST)
 
     def _send_again(self, state: SendState) -> None:
-        self._dispatcher.send(state.intent, state.attempts[-1])
+        self._dispatcher.offer(state.intent, state.attempts[-1])
         failpoints.reach(Failpoint.SETTLE_REBROADCAST)
 
     def _settled_status(self, receipt: Receipt) -> IntentStatus:

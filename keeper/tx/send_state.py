@@ -10,6 +10,9 @@ from keeper.tx.ports import NodeView
 
 POLL_S = 0.25
 """Seconds between two views of a transaction that is waited for."""
+RESEND_AFTER_S = (3.0, 15.0)
+"""Seconds after each sending until the same bytes are sent again to a node that does not know them. Afterwards the fee
+is raised, and where the cap does not allow it, the bytes go out again as often as it would be."""
 
 
 class NextStep(StrEnum):
@@ -91,9 +94,25 @@ class SendTiming:
     confirmations: int
 
 
-def next_step(state: SendState, timing: SendTiming, newest_s: float, total_s: float) -> NextStep:
-    """For a transaction that was just sent and is waited for: since ``total_s``, and for its newest attempt since
-    ``newest_s`` seconds. The first rule that applies decides.
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Seconds since the first sending, since the newest attempt, and since bytes were last sent. ``sends`` counts how
+    often the newest attempt was sent since the node last knew it."""
+
+    total_s: float
+    newest_s: float
+    sent_s: float
+    sends: int
+
+    def resend_is_due(self, bump_after_s: float) -> bool:
+        if self.sends == 0:
+            return True
+        pauses = (*RESEND_AFTER_S, bump_after_s)
+        return self.sent_s >= pauses[min(self.sends, len(pauses)) - 1]
+
+
+def next_step(state: SendState, timing: SendTiming, waited: Waited) -> NextStep:
+    """For a transaction that was just sent and is waited for. The first rule that applies decides.
 
     1. One of our attempts has a receipt: adopt it.
     2. It had a receipt and has none now: a reorganisation removed it.
@@ -101,23 +120,24 @@ def next_step(state: SendState, timing: SendTiming, newest_s: float, total_s: fl
     4. The nonce is used but no receipt shows: the node lags, or another transaction took the nonce. Sending helps in
        neither case, so wait; the next cycle judges.
     5. A relay has had its time: use the nonce up in public with a no-op.
-    6. The node has forgotten the newest attempt: send the same bytes again. (No public node knows a private one.)
+    6. The node does not know the newest attempt, and the pause after the last sending is over: send the same bytes
+       again. (No public node knows a private one.)
     7. The newest attempt has waited long: raise the fees.
     """
     if state.receipt is not None:
         return NextStep.ADOPT
     if state.status is IntentStatus.MINED and not state.nonce_used:
         return NextStep.UNMINE
-    if total_s >= timing.give_up_after_s:
+    if waited.total_s >= timing.give_up_after_s:
         return NextStep.GIVE_UP
     if state.nonce_used:
         return NextStep.WAIT
     private = state.intent.payload.private and not state.cancelling
-    if private and total_s >= timing.private_s:
+    if private and waited.total_s >= timing.private_s:
         return NextStep.CANCEL
-    if not private and not state.known_to_node:
+    if not private and not state.known_to_node and waited.resend_is_due(timing.bump_after_s):
         return NextStep.SEND_AGAIN
-    return NextStep.BUMP if newest_s >= timing.bump_after_s else NextStep.WAIT
+    return NextStep.BUMP if waited.newest_s >= timing.bump_after_s else NextStep.WAIT
 
 
 def recovery_step(state: SendState) -> NextStep:

@@ -119,6 +119,7 @@ def a_plan_policy(**changes: Any) -> PlanPolicy:
         leverage_tolerance=0.02,
         weight_tolerance=0.02,
         public_tolerance_bps=BPS,
+        max_fee_wei=10**27,
     )
     return replace(policy, **changes)
 

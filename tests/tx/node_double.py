@@ -55,6 +55,7 @@ class Sent:
     sender: str
     nonce: int
     data: str
+    gas: int
     max_fee: int
     tip: int
 
@@ -67,6 +68,7 @@ def read(raw: str) -> Sent:
         sender=str(Account.recover_transaction(raw)),
         nonce=int(fields["nonce"]),
         data=HexBytes(fields["data"]).to_0x_hex(),
+        gas=int(fields["gas"]),
         max_fee=int(fields["maxFeePerGas"]),
         tip=int(fields["maxPriorityFeePerGas"]),
     )
@@ -86,6 +88,9 @@ class NodeDouble:
     down: bool = False
     hides_receipts: bool = False
     refuses_with: str = ""
+    fee_cap: int = 10**18
+    states_cap: bool = True
+    needs_percent: int = 110
     first_nonce: int = 0
     foreign_nonces: int = 0
     head: int = 100
@@ -194,8 +199,18 @@ class NodeDouble:
             raise _error("already known")
         if sent.nonce < self._next():
             raise _error("nonce too low")
-        rival = self.waiting.get(sent.nonce)
-        if rival is not None and (sent.max_fee * 10 < rival.max_fee * 11 or sent.tip * 10 < rival.tip * 11):
+        if sent.gas * sent.max_fee > self.fee_cap:
+            told = f"tx fee ({sent.gas * sent.max_fee / 1e18:.4f} ether) exceeds the configured cap ("
+            raise _error(
+                f"{told}{self.fee_cap / 1e18:.4f} ether)"
+                if self.states_cap
+                else "Transaction fee cap exceeded"
+            )
+        rival, needs = self.waiting.get(sent.nonce), self.needs_percent
+        if (
+            rival is not None
+            and min(sent.max_fee * 100 - rival.max_fee * needs, sent.tip * 100 - rival.tip * needs) < 0
+        ):
             raise _error("replacement transaction underpriced")
         self.waiting[sent.nonce] = sent
 

@@ -13,6 +13,7 @@ from keeper.journal.store import Journal
 from keeper.tx.config import SenderConfig
 from keeper.tx.fees import Fees
 from keeper.tx.manager import TransactionSender
+from keeper.tx.ports import Relay
 from keeper.tx.send_state import SendTiming
 from tests.tx.node_double import (
     CHAIN_ID,
@@ -34,7 +35,7 @@ class SenderSetup:
     def __init__(self, log: StoredAttempts, clock: FakeClock) -> None:
         self.node = NodeDouble()
         self.alarm = AlarmBell()
-        self.relay: NodeDouble | None = None
+        self.relay: Relay | None = None
         self.log = log
         self.clock = clock
         self.each_wait: Callable[[], None] = lambda: None

@@ -8,12 +8,17 @@ from hypothesis import strategies as st
 
 from keeper.domain.tx import UNFINISHED, Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.tx.ports import NodeView
-from keeper.tx.send_state import NextStep, SendState, SendTiming, next_step, recovery_step
+from keeper.tx.send_state import NextStep, SendState, SendTiming, Waited, next_step, recovery_step
 from tests.tx.node_double import GWEI, a_payload
 
 TIMING = SendTiming(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0, private_s=60.0, confirmations=1)
-NOW, LONG = (0.0, 0.0), (30.0, 30.0)
-"""Seconds since the newest attempt was sent, and since waiting began."""
+
+
+def waited(total_s: float, newest_s: float = 0.0, sent_s: float = 0.0, sends: int = 1) -> Waited:
+    return Waited(total_s=total_s, newest_s=newest_s, sent_s=sent_s, sends=sends)
+
+
+NOW, LONG = waited(0.0, sends=0), waited(30.0, 30.0, 30.0)
 CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI, kind=AttemptKind.CALL)
 CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
 RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI, kind=AttemptKind.CALL)
@@ -47,19 +52,24 @@ LATE = replace(PENDING, view=replace(VIEW, head_time=a_payload().deadline + 1))
         (FORGOTTEN, NOW, NextStep.SEND_AGAIN),
         (PENDING, LONG, NextStep.BUMP),
         (USED, LONG, NextStep.WAIT),
-        (PENDING, (0.0, 120.0), NextStep.GIVE_UP),
-        (MINED, (0.0, 120.0), NextStep.ADOPT),
+        (FORGOTTEN, waited(2.0, 2.0, 2.0), NextStep.WAIT),
+        (FORGOTTEN, waited(3.0, 3.0, 3.0), NextStep.SEND_AGAIN),
+        (FORGOTTEN, waited(17.0, 17.0, 14.0, sends=2), NextStep.WAIT),
+        (FORGOTTEN, waited(18.0, 18.0, 15.0, sends=2), NextStep.SEND_AGAIN),
+        (FORGOTTEN, waited(47.0, 29.0, 29.0, sends=3), NextStep.WAIT),
+        (FORGOTTEN, waited(48.0, 30.0, 29.0, sends=3), NextStep.BUMP),
+        (FORGOTTEN, waited(48.0, 0.0, 30.0, sends=9), NextStep.SEND_AGAIN),
+        (PENDING, waited(120.0), NextStep.GIVE_UP),
+        (MINED, waited(120.0), NextStep.ADOPT),
         (replace(FORGOTTEN, status=IntentStatus.MINED), NOW, NextStep.UNMINE),
         (PRIVATE, NOW, NextStep.WAIT),
-        (PRIVATE, (0.0, 60.0), NextStep.CANCEL),
+        (PRIVATE, waited(60.0), NextStep.CANCEL),
         (replace(PRIVATE, attempts=(CALL, CANCEL)), NOW, NextStep.SEND_AGAIN),
         (replace(MINED, attempts=(), rivals=(CALL,)), NOW, NextStep.ADOPT),
     ],
 )
-def test_a_transaction_just_sent_has_one_next_step(
-    state: SendState, elapsed: tuple[float, float], step: NextStep
-) -> None:
-    assert next_step(state, TIMING, *elapsed) is step
+def test_a_transaction_just_sent_has_one_next_step(state: SendState, elapsed: Waited, step: NextStep) -> None:
+    assert next_step(state, TIMING, elapsed) is step
 
 
 @pytest.mark.parametrize(
@@ -121,7 +131,7 @@ def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(
     state: SendState, newest: float, total: float
 ) -> None:
     if state.nonce_used or state.receipt is not None:
-        assert next_step(state, TIMING, newest, total) not in SPENDING
+        assert next_step(state, TIMING, waited(total, newest, newest)) not in SPENDING
         assert recovery_step(state) not in SPENDING
 
 
@@ -134,7 +144,7 @@ def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(state: SendS
 @given(anything)
 def test_a_receipt_is_always_adopted(state: SendState) -> None:
     assert (recovery_step(state) is NextStep.ADOPT) == (state.receipt is not None)
-    assert (next_step(state, TIMING, *NOW) is NextStep.ADOPT) == (state.receipt is not None)
+    assert (next_step(state, TIMING, NOW) is NextStep.ADOPT) == (state.receipt is not None)
 
 
 @given(anything)
