@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from pathlib import Path
 
@@ -13,10 +12,16 @@ from keeper.decision.gate_rules import LimitRule, TriggerRule
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
+from keeper.domain.exit_codes import EXIT_CODES, ExitCode
+from keeper.domain.pause_causes import PAUSE_CAUSES, PauseCause
 from keeper.oracle.rules import RULES, Rule
 from keeper.planning.checks import CHECKS, MUST_HOLD, POST_TRADE_CHECKS
 from keeper.settings.fields import setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
+from keeper.sizing import restraint
+from keeper.sizing.bounds import BOUNDS
+from keeper.views.reference import meaning_of
+from tests.cycle.market_states import a_market_state
 from tests.tools import gates_page
 
 ROOT = Path(__file__).parents[1]
@@ -106,28 +111,38 @@ def test_what_must_hold_after_a_plan_is_checked_after_it() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))
-def test_every_error_has_a_row_with_its_exit_code(name: str) -> None:
-    assert f"| {ERRORS[name]} |" in row(CODES_PAGE, name)
+def test_every_error_has_a_row_with_its_exit_code_and_meaning(name: str) -> None:
+    meaning = meaning_of(getattr(errors, name))
+    assert row(CODES_PAGE, name) == f"| `{name}` | {ERRORS[name]} | {meaning} |"
 
 
 @pytest.mark.parametrize("code", sorted({*ERRORS.values(), 0, 1, 130}))
 def test_every_exit_code_has_a_meaning(code: int) -> None:
-    assert re.search(rf"^\| {code} \| .+ \| .+ \|$", CODES_PAGE, flags=re.MULTILINE)
+    assert code in {entry.code for entry in EXIT_CODES}
 
 
-def test_every_bound_on_leverage_is_listed() -> None:
-    from keeper.sizing import bounds, restraint
+@pytest.mark.parametrize("entry", EXIT_CODES, ids=lambda entry: entry.code)
+def test_every_exit_code_has_a_row_with_its_meaning_and_remedy(entry: ExitCode) -> None:
+    meaning, remedy = (text.replace("|", "\\|") for text in (entry.meaning, entry.remedy))
+    assert f"| {entry.code} | {meaning} | {remedy} |" in CODES_PAGE.splitlines()
 
-    source = inspect.getsource(bounds)
-    names = set(re.findall(r"(?:Bound|_debt_bound)\((?:\s*basis,)?\s*f?\"([a-z_]+)", source))
-    assert {"target_volatility", "stress", "carry"} <= names
-    for name in names | {"supply_cap", restraint.NAME}:
-        assert f"`{name}" in CODES_PAGE, name
+
+@pytest.mark.parametrize("cause", PAUSE_CAUSES, ids=lambda cause: cause.name)
+def test_every_cause_of_a_pause_has_a_row_with_its_meaning_and_remedy(cause: PauseCause) -> None:
+    assert f"| by `{cause.name}` | {cause.meaning} | {cause.remedy} |" in CODES_PAGE.splitlines()
+
+
+def test_every_bound_on_leverage_has_a_meaning_and_a_row_with_it() -> None:
+    state = a_market_state(0)
+    names = {bound.name.partition(":")[0] for bound in state.assessed().target.bounds}
+    assert names == set(BOUNDS)
+    for name, meaning in (*BOUNDS.items(), (restraint.NAME, restraint.MEANING)):
+        assert re.search(rf"^\| `{name}(:SYMBOL)?` \| {re.escape(meaning)} \|$", CODES_PAGE, re.MULTILINE), (
+            name
+        )
 
 
 def test_every_fact_that_can_be_missing_is_listed() -> None:
-    from tests.cycle.market_states import a_market_state
-
     look = a_market_state(0).assessed().information.look
     assert look is not None
     page = (ROOT / "docs" / "information.md").read_text(encoding="utf-8")

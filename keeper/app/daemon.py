@@ -34,7 +34,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Cycles(Protocol):
     """The part of a keeper that the daemon uses."""
 
-    def cycle(self, mode: Mode) -> DecisionRecord: ...
+    def cycle(self, mode: Mode, *, next_look_at: float | None) -> DecisionRecord: ...
 
 
 def trigger_from(every: str) -> BaseTrigger:
@@ -120,7 +120,7 @@ class Daemon:
             return
         self._in_cycle = True
         try:
-            record = self._keeper.cycle(self._mode)
+            record = self._keeper.cycle(self._mode, next_look_at=self._next_look_at())
         except KeyboardInterrupt:
             self._exit_code = INTERRUPTED
             self._log.warning(
@@ -143,6 +143,12 @@ class Daemon:
         """Begins no further cycle; ``run`` returns when the present one ends."""
         self._stopping = True
         self._due.put(None)
+
+    def _next_look_at(self) -> float | None:
+        """Unix seconds of the schedule's next cycle after the present one; None if the schedule ends."""
+        job = self._scheduler.get_job(JOB)
+        following = job.next_run_time if job is not None else None
+        return following.timestamp() if following is not None else None
 
     def _wait(self) -> None:
         self._due.get()

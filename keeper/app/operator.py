@@ -12,12 +12,13 @@ from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
 from keeper.domain.errors import Halted, JournalUnwritable
 from keeper.domain.information import Acceptance, Fact
+from keeper.domain.pause_causes import OPERATOR
 from keeper.domain.pause_state import Pause
 from keeper.domain.tx import SendingKey
 from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.files import locked_key
-from keeper.journal.pause_store import OPERATOR, StoredPauses, paused_by_file
+from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches

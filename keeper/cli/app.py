@@ -15,6 +15,7 @@ COMMANDS = {
     "rebalance": "Run one cycle by hand.",
     "run": "Run cycles on a schedule: the daemon.",
     "status": "Show the vault as it is now, and the last record.",
+    "explain": "Say why a cycle traded or held, or what a name means.",
     "doctor": "Check everything that can be wrong before the keeper runs.",
     "pause": "Stop levering and routine rebalancing.",
     "resume": "Lift every pause.",

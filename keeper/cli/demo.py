@@ -24,7 +24,7 @@ from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.decision import Action
-from keeper.domain.errors import Refused
+from keeper.domain.errors import DemoFailed
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.recorded.prices import PRICE_FILE
 from keeper.risk.contributions import risk_shares
@@ -36,10 +36,6 @@ MOVE = 1.40
 BETWEEN_RUNS_S = 3_700
 RISK_SHARE_TOLERANCE = 0.02
 LEVERAGE_TOLERANCE = 0.02
-
-
-class DemoFailed(Refused):
-    """The chain does not show what the demo promises. The message names the promise."""
 
 
 @dataclass(frozen=True, slots=True)

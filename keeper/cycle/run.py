@@ -39,6 +39,7 @@ from keeper.domain.record import (
     Failure,
     Mode,
     NodeUse,
+    StageTime,
 )
 from keeper.domain.tx import InFlight, Payload, Receipt
 from keeper.domain.urgency import Urgency
@@ -65,13 +66,20 @@ class Keeper:
     relays: bool
     compares_clocks: bool
 
-    def cycle(self, mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
+    def cycle(
+        self,
+        mode: Mode,
+        deleverage_request: DeleverageRequest | None = None,
+        *,
+        next_look_at: float | None = None,
+    ) -> DecisionRecord:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
 
-        ``deleverage_request`` is an operator's order to deleverage. Raises JournalUnwritable when the record itself
+        ``deleverage_request`` is an operator's order to deleverage. ``next_look_at`` is when the schedule looks next;
+        it is only recorded. Raises JournalUnwritable when the record itself
         cannot be kept; any other error that escapes is a bug.
         """
-        cycle = _Cycle(self, mode, deleverage_request)
+        cycle = _Cycle(self, mode, deleverage_request, next_look_at=next_look_at)
         try:
             record = cycle.run()
         except KeeperError as error:
@@ -85,11 +93,20 @@ class Keeper:
 class _Cycle:
     """What one cycle knows so far, so that a failure can record it."""
 
-    def __init__(self, keeper: Keeper, mode: Mode, deleverage_request: DeleverageRequest | None) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        mode: Mode,
+        deleverage_request: DeleverageRequest | None,
+        *,
+        next_look_at: float | None,
+    ) -> None:
         self._keeper = keeper
         self._ports = keeper.ports
         self._mode = mode
         self._deleverage_request = deleverage_request
+        self._next_look_at = next_look_at
+        self._stages: list[StageTime] = []
         self._started_at = keeper.ports.clock.now()
         self._round_trips_before = keeper.ports.chain.round_trips
         self._nodes_before = keeper.ports.chain.nodes
@@ -107,16 +124,22 @@ class _Cycle:
 
     def run(self) -> DecisionRecord:
         sender = self._ports.sender
-        in_flight = sender.settle() if sender is not None else None
-        observed = self._observe(in_flight)
-        assessment = self._assess(observed)
+        with self._stage("settle"):
+            in_flight = sender.settle() if sender is not None else None
+        with self._stage("read"):
+            observed = self._observe(in_flight)
+        with self._stage("assess"):
+            assessment = self._assess(observed)
         decision = assessment.decision
         if decision.action is Action.HOLD:
             return self._record(CycleOutcome.HELD, decision.reason, _hold_exit_code(decision))
 
-        plan = self._plan(observed.inputs, assessment)
-        simulated = self._simulate(plan, observed.inputs, assessment)
-        verdict = self._verify(simulated)
+        with self._stage("plan"):
+            plan = self._plan(observed.inputs, assessment)
+        with self._stage("simulate"):
+            simulated = self._simulate(plan, observed.inputs, assessment)
+        with self._stage("verify"):
+            verdict = self._verify(simulated)
         if not verdict.passed:
             return self._record(CycleOutcome.DECLINED, *_why_declined(verdict, simulated.simulation))
         if not self._mode.sends or sender is None:
@@ -126,8 +149,10 @@ class _Cycle:
         if paused is not None:
             return self._record(CycleOutcome.HELD, f"HOLD: {paused}", Halted.exit_code)
 
-        receipt = self._send(simulated, sender)
-        self._read_back(simulated, receipt)
+        with self._stage("send"):
+            receipt = self._send(simulated, sender)
+        with self._stage("read_back"):
+            self._read_back(simulated, receipt)
         return self._record(CycleOutcome.SENT, decision.reason, 0)
 
     def failed(self, error: KeeperError) -> DecisionRecord:
@@ -232,6 +257,15 @@ class _Cycle:
         failpoints.reach(Failpoint.READ_BACK)
 
     @contextmanager
+    def _stage(self, stage: str) -> Iterator[None]:
+        """Keeps how long a stage took, also one that raises."""
+        started = self._ports.clock.monotonic()
+        try:
+            yield
+        finally:
+            self._stages.append(StageTime(stage, self._ports.clock.monotonic() - started))
+
+    @contextmanager
     def _computing(self) -> Iterator[None]:
         """Counts the time in the pure functions, also when they raise."""
         started = self._ports.clock.monotonic()
@@ -265,6 +299,8 @@ class _Cycle:
             quorum=chain.quorum,
             executed_swaps=self._executed_swaps,
             post_trade=self._post_trade,
+            next_look_at=self._next_look_at,
+            stages=tuple(self._stages),
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from keeper.decision.gate_result import GateResult
 from keeper.decision.trade_context import TradeContext
+from keeper.domain.pause_causes import DAY_FAILURES, DAY_LOSS
 from keeper.domain.pause_state import DailyUsage, Pause, PauseState
 from keeper.domain.policy import DailyPolicy
 from keeper.domain.units import WAD
@@ -29,10 +30,10 @@ def overdrawn(spent: DailyUsage, daily: DailyPolicy) -> tuple[str, str] | None:
     """Cause and reason of a pause that the keeper orders itself, or None. Too many losses or failures mean that
     something is wrong."""
     if spent.loss > daily.max_loss:
-        return "day_loss", f"{spent.loss:.2%} of NAV lost in 24 hours, at most {daily.max_loss:.2%}"
+        return DAY_LOSS, f"{spent.loss:.2%} of NAV lost in 24 hours, at most {daily.max_loss:.2%}"
     if spent.failures >= daily.max_failures:
         return (
-            "day_failures",
+            DAY_FAILURES,
             f"{spent.failures} calls reverted in 24 hours, at most {daily.max_failures - 1}",
         )
     return None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
-from keeper.domain.errors import BadInput, Refused
+from keeper.domain.errors import BadInput, CompilationFailed
 
 VAULT_JSON = ROOT / "contracts_abi" / "RiskParityVault.json"
 QUEUE_JSON = ROOT / "contracts_abi" / "RedemptionQueue.json"
@@ -43,10 +43,6 @@ _SHIPPED = {
     "WETH9": "canonical-weth/build/contracts/WETH9.json",
     "ERC20": "@openzeppelin/contracts/build/contracts/ERC20.json",
 }
-
-
-class CompilationFailed(Refused):
-    """solc rejected a source."""
 
 
 @dataclass(frozen=True, slots=True)

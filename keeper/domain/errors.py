@@ -32,37 +32,37 @@ class KeeperError(Exception):
 
 
 class BadInput(KeeperError):
-    """A setting, argument or number is wrong. The message names the field and the value."""
+    """A setting, an argument or a number is wrong. The message names the field, the value and the remedy."""
 
     exit_code = 2
 
 
 class Unavailable(KeeperError):
-    """An outside service did not answer."""
+    """Something outside the keeper did not answer."""
 
     exit_code = 3
 
 
 class Untrusted(KeeperError):
-    """An answer is stale, impossible or contradicts another."""
+    """An answer is stale, impossible, or contradicts another answer."""
 
     exit_code = 4
 
 
 class Refused(KeeperError):
-    """The keeper or the chain refused the action; nothing changed."""
+    """The keeper or the chain refused. Nothing changed."""
 
     exit_code = 5
 
 
 class OutcomeUnknown(KeeperError):
-    """A transaction may or may not have been accepted."""
+    """A node may or may not have accepted a transaction."""
 
     exit_code = 6
 
 
 class Halted(KeeperError):
-    """The keeper stops until a person acts."""
+    """Only a person can let the keeper continue."""
 
     exit_code = 7
 
@@ -81,42 +81,45 @@ class InvalidSetting(BadInput):
 
 
 class WrongChain(BadInput):
-    """The node's chain id is not the configured one."""
+    """The chain id of the node is not the configured one."""
 
 
 class WrongContract(BadInput):
-    """A configured address has no code, or another contract's code."""
+    """A configured address has no code, or the code of another contract."""
 
 
 class InvalidCovariance(BadInput):
-    """A covariance is not finite, not symmetric, not positive definite, or of the wrong shape."""
+    """The covariance is not finite, not symmetric, not positive definite, or has the wrong shape."""
 
 
 class InvalidBudgets(BadInput):
-    """Risk budgets are not positive, do not match the assets, or one is too small to be told from rounding."""
+    """The risk budgets are not positive, do not match the assets, or one is too small to be told from rounding."""
 
 
 class RecordNotFound(BadInput):
-    """No record, or more than one, has an id with this beginning."""
+    """No record, or more than one, has an id that begins like this."""
 
 
 class NothingToReplay(BadInput):
-    """The record's cycle ended before it had all its inputs."""
+    """The cycle of this record ended before it had inputs to conclude from."""
 
 
 class NoEstimate(Untrusted):
-    """An asset has too little history to estimate its volatility."""
+    """An asset has too little history for a volatility."""
 
 
 # ----------------------------------------------------------------- unavailable
 
 
 class NodeUnavailable(Unavailable):
-    """The node gave no answer, or one that cannot be read."""
+    """The node did not answer, or its answer cannot be read."""
 
 
 class RpcError(NodeUnavailable):
-    """The node answered with a JSON-RPC error. ``text`` is the node's message."""
+    """The node answered with a JSON-RPC error. The message has its code, text and data.
+
+    ``text`` is the node's message.
+    """
 
     def __init__(self, method: str, code: int, text: str, data: object) -> None:
         super().__init__(
@@ -138,18 +141,41 @@ class SignerUnavailable(Unavailable):
 
 
 class FeedUnavailable(Unavailable):
-    """An HTTP price or volatility source did not answer."""
+    """An HTTP source of prices or volatilities did not answer."""
+
+
+class RateLimited(FeedUnavailable):
+    """An HTTP source refused because of too many requests (Deribit's 10028, HTTP 429).
+
+    ``retry_after_s`` is the wait that it asks for, at most 60.
+    """
+
+    def __init__(self, message: str, *, remedy: str, retry_after_s: float) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class HttpRefusal(FeedUnavailable):
+    """An HTTP source answered with an error. The message has it.
+
+    ``answer`` is the JSON that came with it.
+    """
+
+    def __init__(self, message: str, *, remedy: str, status: int, answer: object) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.answer = answer
 
 
 # ------------------------------------------------------------------- untrusted
 
 
 class NodeUntrusted(Untrusted):
-    """The node's answers contradict each other or the protocol."""
+    """The answers of the node contradict each other or the protocol."""
 
 
 class SignerUntrusted(Untrusted):
-    """The remote signer returned another transaction than the requested one."""
+    """The remote signer returned something else than was requested. The keeper neither stored nor sent it."""
 
 
 # --------------------------------------------------------------------- refused
@@ -164,58 +190,68 @@ class NothingFeasible(Refused):
 
 
 class SolverFailed(Refused):
-    """The solver did not reach the required precision."""
+    """The risk budgets could not be solved to the required precision."""
 
 
 class Reverted(Refused):
-    """The transaction was mined and reverted."""
+    """The transaction was mined and reverted. Only its gas is spent."""
 
 
 class Overtaken(Refused):
-    """Another transaction of this key used the nonce: one that an emergency superseded, or a no-op that cancels."""
+    """Another transaction of this key took the nonce: an emergency replaced it, or `keeper unblock` cancelled it."""
 
 
 class GasUnaffordable(Refused):
-    """The base fee is above the cap of this urgency, or the key cannot pay for the gas."""
+    """The base fee is above the limit of this urgency, or the key cannot pay for the gas."""
 
 
 class NotAuthorised(Refused):
-    """The key lacks the role, or the payload is outside the allowlist."""
+    """The key does not have the role, or the payload is outside the allowlist."""
+
+
+class DemoFailed(Refused):
+    """The chain does not show what the demo promises."""
+
+
+class CompilationFailed(Refused):
+    """The contracts of the local chain cannot be compiled."""
 
 
 # -------------------------------------------------------------- outcome unknown
 
 
 class StillInFlight(OutcomeUnknown):
-    """A transaction of this key has no final outcome yet; nothing else is sent."""
+    """A transaction of this key has no final outcome yet, so nothing else is sent."""
 
 
 # ---------------------------------------------------------------------- halted
 
 
 class JournalCorrupt(Halted):
-    """The journal's rows contradict each other or the chain."""
+    """The rows of the journal contradict each other or the chain."""
 
 
 class JournalUnwritable(Halted):
-    """The journal cannot be written. Nothing is sent without a row."""
+    """The journal cannot be written. Nothing is sent without a row in it: free disk space, or repair the database."""
 
 
 class JournalTooNew(Halted):
-    """A newer version wrote the journal, and this version does not know the meaning of its rows."""
+    """A newer version of the keeper wrote the journal. Install that version again."""
 
 
 class JournalTooOld(Halted):
-    """The journal has an older schema. `keeper run` migrates that of a release; one from before 0.1.0 is refused."""
+    """An older version wrote the journal. `keeper run` migrates the journal of a release; move away one from before
+    0.1.0."""
 
 
 class AlreadyRunning(Halted):
-    """Another process holds this key or journal."""
+    """Another process uses this key or this journal. Stop it first, for example with `systemctl stop keeper`."""
 
 
 class Tampered(Halted):
-    """The program, the ABIs or the settings differ from those that were sealed."""
+    """Program, ABIs or settings are not the sealed ones. If you changed them, run `keeper seal`; if not, find out who
+    did."""
 
 
 class PostStateUnexpected(Halted):
-    """The mined rebalance left the vault in another state than the one verified before sending."""
+    """The mined rebalance left the vault in another state than was verified before sending."""

@@ -77,6 +77,18 @@ class NodeUse:
     note: str
 
 
+STAGES = ("settle", "read", "assess", "plan", "simulate", "verify", "send", "read_back")
+"""Of a cycle, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """Time that one stage of a cycle took, by the keeper's monotonic clock. ``stage`` is one of ``STAGES``."""
+
+    stage: str
+    seconds: float
+
+
 class Mode(StrEnum):
     """SIMULATE writes nothing anywhere; DRY_RUN only journals; EXECUTE and LIVE may send."""
 
@@ -108,7 +120,8 @@ class DecisionRecord:
 
     ``read_round_trips`` counts the requests of the consistent read, ``rpc_round_trips`` those of the whole cycle;
     ``nodes`` has the traffic by node, of which ``quorum`` had to agree. ``compute_ms`` is the time in the pure
-    functions. ``executed_swaps`` are the swaps of a mined plan, ``post_trade`` the checks on it.
+    functions. ``executed_swaps`` are the swaps of a mined plan, ``post_trade`` the checks on it. ``next_look_at`` (Unix
+    seconds) is when the schedule looks next, None for a cycle by hand. ``stages`` are those that the cycle reached.
     """
 
     record_id: str
@@ -133,6 +146,8 @@ class DecisionRecord:
     quorum: int
     executed_swaps: tuple[ExecutedSwap, ...]
     post_trade: tuple[Check, ...]
+    next_look_at: float | None = None
+    stages: tuple[StageTime, ...] = ()
 
     @property
     def information(self) -> InformationMemory:

@@ -11,13 +11,11 @@ from typing import Any, ClassVar
 
 import httpx
 
-from keeper.domain.errors import FeedUnavailable
+from keeper.domain.errors import FeedUnavailable, HttpRefusal, RateLimited
 from keeper.domain.prices import Candle
 from keeper.feeds.http import (
     TIMEOUT_S,
-    HttpRefusal,
     JsonSource,
-    RateLimited,
     decimal,
     number,
 )

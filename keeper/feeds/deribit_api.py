@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, HttpRefusal, JsonSource
+from keeper.domain.errors import HttpRefusal
+from keeper.feeds.http import MAX_RESPONSE_BYTES, TIMEOUT_S, JsonSource
 
 API = "/api/v2"
 RATE_LIMIT = 10028

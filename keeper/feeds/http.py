@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from keeper.domain.errors import FeedUnavailable
+from keeper.domain.errors import FeedUnavailable, HttpRefusal, RateLimited
 from keeper.runtime.deadline import DeadlineTransport, passed, within
 
 TIMEOUT_S = 8.0
@@ -21,23 +21,6 @@ RETRY_AFTER_S = 1.0
 MAX_RETRY_AFTER_S = 60.0
 MIN_ERROR_STATUS = 300  # redirections are not followed
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?")
-
-
-class RateLimited(FeedUnavailable):
-    """The source wants fewer requests. ``retry_after_s`` is the wait that it asks for, at most 60."""
-
-    def __init__(self, message: str, *, remedy: str, retry_after_s: float = RETRY_AFTER_S) -> None:
-        super().__init__(message, remedy=remedy)
-        self.retry_after_s = retry_after_s
-
-
-class HttpRefusal(FeedUnavailable):
-    """An HTTP status of 300 or more. ``answer`` is the JSON that came with it."""
-
-    def __init__(self, message: str, *, remedy: str, status: int, answer: object) -> None:
-        super().__init__(message, remedy=remedy)
-        self.status = status
-        self.answer = answer
 
 
 class JsonSource:

@@ -2,7 +2,7 @@
 
 Integers of any size stay integers, floats come back to the same bits (infinite and NaN as words), enums as
 their values, tuples as arrays, dataclasses as objects in field order, without the fields that they derive. Equal values
-have equal text, so hashes can be compared.
+have equal text, so hashes can be compared. A field that an earlier version did not write gets its default.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -80,9 +80,11 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decode:
 def _dataclass_decoder(kind: type[Any]) -> Decode:
     hints = get_type_hints(kind)
     decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init}
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
 
     def decode_object(raw: dict[str, Any]) -> Any:
-        return kind(**{name: decode_field(raw[name]) for name, decode_field in decoders.items()})
+        present = {name: it for name, it in decoders.items() if name in raw or name not in optional}
+        return kind(**{name: decode_field(raw[name]) for name, decode_field in present.items()})
 
     return decode_object
 

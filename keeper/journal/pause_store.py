@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from keeper.decision.pause_rules import overdrawn
+from keeper.domain.pause_causes import OPERATOR
 from keeper.domain.pause_state import DAY_S, Pause, PausedBy, PauseState
 from keeper.domain.policy import DailyPolicy
 from keeper.domain.tx import SendingKey
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.switches import Switches
 
-OPERATOR = "operator"
 MAX_REASON_CHARS = 500
 
 

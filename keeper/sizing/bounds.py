@@ -16,6 +16,28 @@ from keeper.domain.policy import Policy, SizePolicy
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, WAD, to_float, usd
 from keeper.lending import aave
 
+BOUNDS = {
+    "target_volatility": "the portfolio's volatility is `size.target_volatility`",
+    "policy_cap": "`size.max_leverage` is reached",
+    "health_factor": "the health factor is at the floor",
+    "stress": "after the worst stress loss of the target portfolio the health factor is still "
+    "`size.stress_health_factor`",
+    "borrowing_power": "the lending market's loan-to-value is used up",
+    "vault_leverage": "the vault's own limit on leverage is reached after the largest loss that it allows a "
+    "rebalance",
+    "vault_health_factor": "the vault's own floor of the health factor is reached after the largest loss that it "
+    "allows a rebalance",
+    "weight_cap": "an asset's weight is at its cap",
+    "supply_cap": "the vault supplies its share of what is free under an asset's supply cap",
+    "borrow_cap": "the vault borrows its share of what is free under the debt asset's borrow cap",
+    "liquidity": "the vault borrows its share of the debt reserve's free liquidity",
+    "utilisation": "the debt reserve's utilisation is `size.max_utilisation`, after our own borrowing",
+    "carry": "the borrow rate is `size.max_borrow_rate`, after our own borrowing",
+    "carry_worth": "one more unit of debt costs as much as it earns: `size.reward_per_risk` times the volatility "
+    "that it buys, and the supply yields; its cost includes that all debt becomes more expensive",
+}
+"""The leverage that each bound stands for. Bounds of one asset carry its symbol: ``weight_cap:WETH``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:

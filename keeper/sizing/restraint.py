@@ -14,6 +14,7 @@ from keeper.domain.observation import Observation
 
 NAME = "informed_look"
 """Of the bound that holds leverage at what the last informed look allowed."""
+MEANING = "it is that of the last fully informed look; only while something is missing (docs/information.md)"
 
 
 @dataclass(frozen=True, slots=True)

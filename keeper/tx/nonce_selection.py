@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.domain.errors import NodeUntrusted, StillInFlight
+from keeper.domain.pause_causes import FOREIGN_TRANSACTION
 from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
 from keeper.tx.ports import NodeView
-from keeper.tx.recovery import FOREIGN_TRANSACTION, Recovery
+from keeper.tx.recovery import Recovery
 
 RECEIPT_LAG_S = 15.0
 """How long an emergency waits for a receipt that a lagging node may still show."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keeper.domain.pause_causes import FINALITY_BROKEN, FOREIGN_TRANSACTION
 from keeper.domain.tx import SETTLED, TERMINAL, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
@@ -11,9 +12,6 @@ from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
 from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
-
-FOREIGN_TRANSACTION = "foreign_transaction"
-FINALITY_BROKEN = "finality_broken"
 
 
 class Recovery:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keeper.domain.errors import KeeperError
-from keeper.domain.record import DecisionRecord, Failure, Mode
+from keeper.domain.record import DecisionRecord, Failure, Mode, StageTime
 from keeper.domain.units import WAD
 from keeper.views import formats as unit
 from keeper.views.costs import COUNTED_COST, CountedCost, counted_costs
@@ -78,6 +78,11 @@ ERROR = View[KeeperError | Failure](
     remedy=Field(unit.TEXT, "What to do."),
     exit_code=Field(unit.COUNT, "Exit code of the command."),
 )
+STAGE = View[StageTime](
+    "stages",
+    stage=Field(unit.TEXT, "settle, read, assess, plan, simulate, verify, send or read_back."),
+    seconds=Field(unit.SECONDS, "How long it took."),
+)
 RECORD = View[DecisionRecord](
     "record",
     record_id=Field(
@@ -121,6 +126,8 @@ RECORD = View[DecisionRecord](
     bytes_received=Field(
         unit.BYTES, "Bytes of all answers.", lambda record: sum(node.bytes_received for node in record.nodes)
     ),
+    stages=Field(nested_list(STAGE), "How long each stage took."),
+    next_look_at=Field(unit.TIME, "When the schedule looks next; null for a cycle by hand."),
     compute_ms=Field(unit.MILLISECONDS, "Time spent in the pure functions."),
     code_version=Field(unit.TEXT, "Version of the keeper."),
     settings_hash=Field(unit.TEXT, "Hash of the settings."),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -52,10 +53,12 @@ class Keeper:
     def __init__(self, *outcomes: DecisionRecord | Exception | Callable[[], DecisionRecord]) -> None:
         self.outcomes = list(outcomes)
         self.modes: list[Mode] = []
+        self.next_looks: list[float | None] = []
         self.daemon: Daemon | None = None
 
-    def cycle(self, mode: Mode) -> DecisionRecord:
+    def cycle(self, mode: Mode, *, next_look_at: float | None = None) -> DecisionRecord:
         self.modes.append(mode)
+        self.next_looks.append(next_look_at)
         outcome = self.outcomes.pop(0)
         if self.daemon is not None:
             self.daemon.request_cycle()
@@ -249,3 +252,14 @@ def test_with_the_real_scheduler_the_first_cycle_comes_at_once() -> None:
     keeper.daemon = daemon
     assert daemon.run() == 0
     assert keeper.modes == [Mode.DRY_RUN]
+
+
+def test_a_cycle_is_told_when_the_schedule_looks_next() -> None:
+    keeper = Keeper(a_record())
+    daemon = Daemon(keeper, Mode.DRY_RUN, TRIGGER)
+    keeper.daemon = daemon
+    before = time.time()
+    daemon.run()
+    (following,) = keeper.next_looks
+    assert following is not None
+    assert before + 3_590 <= following <= time.time() + 3_600

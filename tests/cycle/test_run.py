@@ -11,7 +11,7 @@ from keeper.domain.errors import NodeUnavailable
 from keeper.domain.market import Round
 from keeper.domain.pause_state import DeleverageRequest, Pause, PausedBy, PauseState
 from keeper.domain.plan import PostState
-from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
+from keeper.domain.record import STAGES, CycleOutcome, DecisionRecord, Mode
 from keeper.domain.urgency import Urgency
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
@@ -68,6 +68,16 @@ def test_a_dry_run_stops_before_it_sends(chain: FakeChain) -> None:
     assert record.verdict is not None
     assert record.verdict.passed
     assert record.receipt is None
+
+
+def test_a_record_has_the_time_of_each_stage_and_the_next_look(chain: FakeChain) -> None:
+    keeper = a_keeper(chain, FakePauses([FREE]), None)
+    record = keeper.cycle(Mode.DRY_RUN, next_look_at=NOW + 3_600.0)
+    assert [time.stage for time in record.stages] == [
+        stage for stage in STAGES if stage not in ("send", "read_back")
+    ]
+    assert all(time.seconds >= 0.0 for time in record.stages)
+    assert record.next_look_at == NOW + 3_600.0
 
 
 def test_a_mode_that_does_not_send_leaves_its_sender_alone(chain: FakeChain) -> None:

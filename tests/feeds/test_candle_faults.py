@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.errors import FeedUnavailable
+from keeper.domain.errors import FeedUnavailable, RateLimited
 from keeper.domain.prices import Candle
 from keeper.feeds.binance import Binance
 from keeper.feeds.candle_venue import CandleVenue
 from keeper.feeds.coinbase import Coinbase
-from keeper.feeds.http import RateLimited
 from keeper.feeds.kraken import Kraken
 from tests.feeds.venues import (
     EVERY,

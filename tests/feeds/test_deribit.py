@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.history import load
-from keeper.domain.errors import FeedUnavailable
+from keeper.domain.errors import FeedUnavailable, RateLimited
 from keeper.domain.evidence import ImpliedReading
 from keeper.feeds.deribit import Deribit
-from keeper.feeds.http import RateLimited
 from tests.servers.http_faults import http_faults
 
 AS_OF = 1_667_952_000  # 2022-11-09 00:00 UTC

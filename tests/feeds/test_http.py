@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.history import load
-from keeper.domain.errors import FeedUnavailable
-from keeper.feeds.http import HttpRefusal, JsonSource, RateLimited, decimal, number
+from keeper.domain.errors import FeedUnavailable, HttpRefusal, RateLimited
+from keeper.feeds.http import JsonSource, decimal, number
 from tests.servers.http_faults import HttpFaults, http_faults
 
 pytestmark = pytest.mark.faults  # a proxy on this machine spoils the answers

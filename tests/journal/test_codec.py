@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pytest
@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from keeper.domain.market import MarketSnapshot, Round
 from keeper.domain.policy import Policy
+from keeper.domain.record import DecisionRecord, StageTime
 from keeper.journal.codec import decode, encode
 from tests.factories import a_policy, a_snapshot, with_redemptions
+from tests.views.records import a_record
 
 
 class Colour(StrEnum):
@@ -105,6 +107,14 @@ def test_a_value_without_one_of_its_fields_is_refused() -> None:
     del content["redemptions"]
     with pytest.raises(KeyError, match="redemptions"):
         decode(json.dumps(content).encode(), MarketSnapshot)
+
+
+def test_a_field_that_an_earlier_version_did_not_write_gets_its_default() -> None:
+    record = replace(a_record(), next_look_at=1.0, stages=(StageTime("read", 0.5),))
+    content = json.loads(encode(record, DecisionRecord))
+    del content["next_look_at"], content["stages"]
+    earlier = decode(json.dumps(content).encode(), DecisionRecord)
+    assert earlier == replace(record, next_look_at=None, stages=())
 
 
 def test_a_redemption_queue_comes_back_equal() -> None:

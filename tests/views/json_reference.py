@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from keeper.views.costs import TRADED_COSTS
+from keeper.views.explanation import EXPLANATION
 from keeper.views.record import LOGGED, RECORD
+from keeper.views.reference import MEANING
 from keeper.views.status import RECORD_SUMMARY, STATUS
 from keeper.views.view import Nested, View
 
@@ -22,6 +24,7 @@ Raw token amounts are texts, because JSON readers round large numbers. A later v
 |---|---|
 | `keeper rebalance`, `keeper deleverage`, `keeper journal show` | [record](#record) |
 | `keeper status` | [status](#status) |
+| `keeper explain` | [explanation](#explanation); of a name `meanings`: list of [meaning](#meaning) |
 | `keeper journal list` | `records`: list of [record summary](#record-summary) |
 | `keeper journal costs` | `assets`: list of [traded_costs](#traded_costs) |
 | any command that fails before its own object | `error`: [error](#error) |
@@ -35,7 +38,9 @@ field without a value is left out: {logged}.
 def page() -> str:
     logged = ", ".join(f"`{path.replace('.', '_')}`" for path in LOGGED)
     head = HEAD.replace("{logged}", logged)
-    sections = [_section(view) for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS)]
+    sections = [
+        _section(view) for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS, EXPLANATION, MEANING)
+    ]
     return "\n\n".join([_wrapped(head), *sections]) + "\n"
 
 

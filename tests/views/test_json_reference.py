@@ -8,7 +8,7 @@ from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
 from keeper.domain.pause_state import DailyUsage, Pause, PausedBy, PauseState
 from keeper.domain.plan import Route
 from keeper.domain.prices import Opinion
-from keeper.domain.record import DecisionRecord, Mode, NodeUse
+from keeper.domain.record import DecisionRecord, Mode, NodeUse, StageTime
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.tx import InFlight, IntentStatus, Receipt
 from keeper.views.costs import TRADED_COSTS, traded_costs
@@ -47,6 +47,8 @@ def a_full_record() -> DecisionRecord:
     )
     return replace(
         record,
+        next_look_at=1_686_833_600.0,
+        stages=(StageTime("read", 0.4),),
         inputs=replace(
             record.inputs,
             snapshot=snapshot,
