@@ -180,11 +180,9 @@ def seen_losses(model: RiskModel, memory: InformationMemory, *, window_s: int) -
     for before in memory.worst_losses:
         if before.symbols == model.symbols and model.as_of - before.seen_at <= window_s:
             seen.setdefault(before.losses, before.seen_at)
-    return (
-        tuple(WorstLoss(model.symbols, losses, seen[losses]) for losses in undominated(np.array(list(seen))))
-        if seen
-        else ()
-    )
+    # The model's own are undominated among themselves already, and most looks remember no others.
+    worst = undominated(np.array(list(seen))) if len(seen) > len(model.worst_losses) else model.worst_losses
+    return tuple(WorstLoss(model.symbols, losses, seen[losses]) for losses in worst)
 
 
 def with_acceptances(memory: InformationMemory, acceptances: Sequence[Acceptance]) -> InformationMemory:

@@ -36,12 +36,13 @@ def worst_losses(bars: PriceBars, hold_s: int) -> tuple[Losses, ...]:
 def undominated(losses: NDArray[np.float64]) -> tuple[Losses, ...]:
     """The rows of (T, n) in which somebody lost, without those that another row is at least as bad as for every
     asset."""
-    # A row per asset: a column per time is the order in which the comparisons are fast.
-    remaining = np.ascontiguousarray(losses.T)
+    # A row per asset: a column per time is the order in which the comparisons are fast. The first column is always
+    # undominated: whatever is at least as bad for every asset has a larger sum.
+    remaining = np.ascontiguousarray(losses[np.argsort(-losses.sum(axis=1), kind="stable")].T)
     remaining = remaining[:, (remaining > 0.0).any(axis=0)]
     kept = []
     while remaining.size:
-        worst = remaining[:, remaining.sum(axis=0).argmax()]
-        kept.append(tuple(worst.tolist()))
-        remaining = remaining[:, (remaining > worst[:, None]).any(axis=0)]
+        worst = remaining[:, :1]
+        kept.append(tuple(worst[:, 0].tolist()))
+        remaining = remaining[:, (remaining > worst).any(axis=0)]
     return tuple(kept)

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
 from keeper.domain.model import Bound, RiskModel
 from keeper.domain.policy import Policy, SizePolicy
@@ -178,9 +180,9 @@ def stress(basis: Basis) -> Bound:
         *((losses, "worst in the history") for losses in basis.model.worst_losses),
         *((scenario.of(symbols), scenario.name) for scenario in size.scenarios),
     ]
-    threshold, losses, name = min(
-        ((basis.threshold_after(losses), losses, name) for losses, name in cases), key=lambda case: case[0]
-    )
+    counted = np.array(basis.unit_weights) * np.array(basis.liquidation_thresholds)
+    losses, name = cases[int(((1.0 - np.minimum([losses for losses, _ in cases], 1.0)) @ counted).argmin())]
+    threshold = basis.threshold_after(losses)
     lost = math.fsum(weight * min(loss, 1.0) for weight, loss in zip(basis.unit_weights, losses, strict=True))
     return Bound(
         "stress",
