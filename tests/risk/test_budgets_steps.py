@@ -31,13 +31,15 @@ def test_a_variance_that_rounds_to_nothing_has_an_infinite_gap() -> None:
     assert hedge.gap(np.array([1.0, 1.0])) == np.inf
 
 
-@given(covariances(), st.integers(0, 2**32 - 1))
-def test_a_damped_step_stays_positive_and_descends(sigma: np.ndarray, seed: int) -> None:
+@given(covariances(), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 4.0, 30.0]))
+def test_a_damped_step_stays_positive_and_descends(sigma: np.ndarray, seed: int, too_far: float) -> None:
+    """Also one that is so much longer than Newton's that the quadratic rises again."""
     generator, n = np.random.default_rng(seed), len(sigma)
     b = generator.dirichlet(np.ones(n)) + 1e-3
     objective = RiskBudgetObjective(sigma / np.sqrt(np.outer(np.diag(sigma), np.diag(sigma))), b)
     x = 10.0 ** generator.uniform(-3, 3, n)
-    gradient, step = objective.newton_step(x)
+    gradient, newton_step = objective.newton_step(x)
+    step = too_far * newton_step
     length = objective.step_length(x, gradient, step)
     moved = x + length * step
 

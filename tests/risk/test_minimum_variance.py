@@ -67,6 +67,15 @@ def test_the_optimality_conditions_hold_to_1e_12_or_rounding(n: int, seed: int) 
     np.testing.assert_allclose(minimum_variance(1e4 * sigma, np.ones(n)), weights, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("distance", [2e-16, 4e-16, 1e-15, 4e-15])
+def test_assets_that_differ_by_rounding_alone_share_their_part(distance: float) -> None:
+    # Five twins and an asset of its own. The Cholesky factor exists, but its last pivots are rounding.
+    sigma = np.eye(6)
+    sigma[:5, :5] = 1 - distance
+    np.fill_diagonal(sigma, 1.0)
+    np.testing.assert_allclose(minimum_variance(sigma, np.ones(6)), [0.1] * 5 + [0.5], atol=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_ill_conditioned_covariances_are_solved(seed: int) -> None:
     generator = np.random.default_rng(seed)
