@@ -186,6 +186,12 @@ def test_the_first_failed_gate_gives_the_exit_code() -> None:
     assert "the price of UNI is STALE: 9,000 s old" in decision.reason
 
 
+def test_the_gate_counts_the_transaction_in_flight() -> None:
+    gates = {gate.name: gate for gate in decided(a_snapshot(), in_flight=an_in_flight()).gates}
+    gate = gates["in_flight"]
+    assert (gate.value, gate.limit, gate.passed) == (1, 0, False)
+
+
 def test_without_a_trigger_nothing_in_flight_or_paused_matters() -> None:
     assert decided(with_vault(on_target(), paused=True), in_flight=an_in_flight()).exit_code == 0
 
