@@ -140,6 +140,8 @@ def test_a_reader_that_closes_the_pipe_ends_the_command_quietly() -> None:
 def test_an_interrupt_during_imports_shows_no_traceback(module: str) -> None:
     program = (
         "import signal, sys\n"
+        # A process that a shell starts in the background ignores the signal.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, *_):\n"
         f"        if name == {module!r}:\n"
