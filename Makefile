@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data states backtest evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -14,6 +14,7 @@ KILLS ?= 1000
 REORGS ?= 500
 CALLS ?= 20000
 STATES ?= 1000
+LOOKS ?= 568
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -37,6 +38,9 @@ fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 
 fuzz-data: .venv/.ready ## random vaults (STATES=5000) whose inputs are degraded in every way: what is missing never raises risk
 	@$(PY) -m tests.tools.missing_data --states $(STATES) --seed $(SEED)
+
+recorded-looks: .venv/.ready ## LOOKS=568 looks at recorded history with one part missing, and LUNA's week without data
+	@$(PY) -m tests.tools.recorded_looks --looks $(LOOKS)
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py

@@ -52,6 +52,12 @@ class MarketReplay:
         self._times = np.concatenate(
             [first + path.bar_seconds * np.arange(-self._window, 0, dtype=np.int64), path.times]
         )
+        known = np.isfinite(path.closes)
+        self._begun = {
+            symbol: int(path.times[np.argmax(known[:, column])])
+            for column, symbol in enumerate(path.symbols)
+            if known[:, column].any()
+        }
         self._terms = {symbol: venue.terms(symbol) for symbol in (path.stable_symbol, *path.symbols)}
         self._tokens = {
             symbol: Token(symbol, _address(0xA0, number), terms.decimals)
@@ -64,7 +70,11 @@ class MarketReplay:
         rows = slice(t + 1, t + 1 + self._window)
         symbols = tuple(self.path.symbols[column] for column in columns)
         return PriceBars(
-            symbols, self.path.bar_seconds, self._times[rows], closes=self._closes[rows][:, columns]
+            symbols,
+            self.path.bar_seconds,
+            self._times[rows],
+            closes=self._closes[rows][:, columns],
+            begun={symbol: self._begun[symbol] for symbol in symbols if symbol in self._begun},
         )
 
     def implied(self, t: int) -> tuple[ImpliedReading, ...]:

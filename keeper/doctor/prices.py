@@ -12,7 +12,7 @@ from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warnin
 from keeper.domain.errors import FeedUnavailable, Untrusted
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Trust
-from keeper.domain.policy import EstimatePolicy
+from keeper.domain.policy import Policy
 from keeper.domain.prices import FeedMemory, Opinion, exchange_series
 from keeper.domain.units import BPS
 from keeper.feeds.deribit import Deribit
@@ -115,10 +115,10 @@ def history(context: DoctorContext) -> Diagnosis:
             Untrusted,
             remedy="Run `keeper data backfill`, wait, or lower estimate.min_bars if you accept a worse estimate.",
         )
-    return ok(detail + slow_feeds_detail(bars, context.policy.estimate))
+    return ok(detail + slow_feeds_detail(bars, context.policy))
 
 
-def slow_feeds_detail(bars: PriceBars, policy: EstimatePolicy) -> str:
+def slow_feeds_detail(bars: PriceBars, policy: Policy) -> str:
     """Which feeds are slow, and whether candles of exchanges help each; empty without any."""
     slow = slow_feeds(bars)
     if not slow:

@@ -16,7 +16,8 @@ class PriceBars:
     ``closes`` has shape (T, n), float64 USD. It is NaN before an asset's first round and in a gap longer than
     ``EstimatePolicy.max_gap_s``. ``times`` has shape (T,): the Unix second at which each bar closed, ascending.
 
-    ``exchanges`` are closes (T, n) of the same grid by exchange, NaN where the exchange has none.
+    ``exchanges`` are closes (T, n) of the same grid by exchange, NaN where the exchange has none. ``begun`` has, by
+    symbol, the Unix second of an asset's first price ever, where that is known: before it there is no history to miss.
     """
 
     symbols: tuple[str, ...]
@@ -24,6 +25,7 @@ class PriceBars:
     times: NDArray[np.int64]
     closes: NDArray[np.float64]
     exchanges: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    begun: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

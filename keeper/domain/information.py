@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.model import Bound
+from keeper.domain.prices import asset_of_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Fact:
     @property
     def subject(self) -> str:
         """The asset or option market that it is about; empty for a fact about the vault or its market."""
-        return self.name.partition(":")[2]
+        return asset_of_series(self.name.partition(":")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class MissingFact:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bars of an asset without a close: they ended from ``since`` to ``until``, Unix seconds."""
+    """Bars of an asset without a close: they ended from ``since`` to ``until``, Unix seconds. ``symbol`` is an
+    ``exchange_series`` where they are an exchange's."""
 
     symbol: str
     since: int

@@ -42,6 +42,10 @@ class Trust(StrEnum):
     DEAD = "DEAD"
 
 
+FIRST_ROUND = (1 << 64) | 1
+"""The proxy's number of a feed's first round. A feed without a proxy counts from 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """One answer of a Chainlink feed. ``answer`` has 8 decimals; ``round_id`` is the proxy's (phase << 64 | n)."""
@@ -49,6 +53,11 @@ class Round:
     round_id: int
     answer: int
     updated_at: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the feed gave no answer before it."""
+        return self.round_id in (1, FIRST_ROUND)
 
 
 @dataclass(frozen=True, slots=True)

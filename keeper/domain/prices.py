@@ -22,6 +22,11 @@ def exchange_series(symbol: str, exchange: str) -> str:
     return f"{symbol}@{exchange}"
 
 
+def asset_of_series(name: str) -> str:
+    """The asset of an ``exchange_series``."""
+    return name.partition("@")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """Another source's price of an asset, USD. ``price_usd`` is None where the source has no usable price; ``reason``

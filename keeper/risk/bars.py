@@ -28,7 +28,8 @@ def sampled_bars(
 
     A close is the last answer updated at or before it, if that is not older than ``max_gap_s``; otherwise
     NaN. An answer that is not positive is no price. The grid does not move with ``as_of``, so every cycle
-    within a bar sees the same closes. Raises InvalidSetting for a grid without a bar.
+    within a bar sees the same closes. A history begins with a feed's first round, if that is the first of ``rounds``.
+    Raises InvalidSetting for a grid without a bar.
     """
     if bar_seconds <= 0 or history_s < bar_seconds:
         raise InvalidSetting(
@@ -41,7 +42,12 @@ def sampled_bars(
     closes = np.full((times.size, len(symbols)), np.nan)
     for column, symbol in enumerate(symbols):
         closes[:, column] = _closes(rounds.get(symbol, ()), times, max_gap_s)
-    return PriceBars(symbols=tuple(symbols), bar_seconds=bar_seconds, times=times, closes=closes)
+    begun = {
+        symbol: rounds[symbol][0].updated_at
+        for symbol in symbols
+        if rounds.get(symbol) and rounds[symbol][0].is_first
+    }
+    return PriceBars(tuple(symbols), bar_seconds, times, closes=closes, begun=begun)
 
 
 def with_earlier_candles(bars: PriceBars, candles: Mapping[str, Sequence[Candle]]) -> PriceBars:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,22 +24,21 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
-from keeper.risk.exchanges import CANDLES, candle_symbols, exchange_bars
+from keeper.risk.exchanges import CANDLES, agreeing_closes, candle_symbols, exchange_bars
+from keeper.risk.history_facts import BARS, CANDLE_MOVEMENT, bar_facts, candle_facts
 from keeper.risk.worst_losses import undominated
 
 TRUST_RANK = {Trust.DEAD: 0.0, Trust.SUSPECT: 1.0, Trust.STALE: 2.0, Trust.FRESH: 3.0}
-UNUSUAL_STANDSTILL = 0.05
-"""By chance, a price stands still for this long in fewer than this part of its bars: it is carried, not quiet."""
 DEBT_ROUNDING_USD = 1.0
-BARS = "bars:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Knowledge:
     """``facts`` of one look at ``as_of``. ``shortfalls`` names those that are not enough, whatever earlier looks knew.
 
-    ``unknown_bars`` are the times of the bars without a close, by asset, for assets that have any. ``subjects`` are the
-    assets and option markets of this look. ``pending_shares`` wait in the redemption queue, raw.
+    ``unknown_bars`` are the times of the bars without a close, by asset or ``exchange_series``, for those that have
+    any. ``subjects`` are the assets and option markets of this look. ``pending_shares`` wait in the redemption queue,
+    raw.
     """
 
     as_of: int
@@ -69,25 +67,28 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
     snapshot = observation.snapshot
     as_of = snapshot.block.timestamp
     underlyings = _underlyings(policy, snapshot)
+    symbols = candle_symbols(bars, observation.information.look)
+    helping = exchange_bars(bars, symbols, policy)
+    candles = agreeing_closes(bars, helping)
     judged = (
-        *_bar_facts(bars, as_of, policy.estimate),
+        *bar_facts(bars, as_of, policy.estimate),
         *_implied_facts(observation, underlyings, policy.estimate),
         *_feed_facts(snapshot),
+        *candle_facts(symbols, helping, candles),
     )
-    known = np.isfinite(bars.closes)
+    series = {**dict(zip(bars.symbols, bars.closes.T, strict=True)), **candles}
     return Knowledge(
         as_of=as_of,
         facts=(
             *(fact for fact, _ in judged),
-            *_candle_facts(bars, observation.information.look, policy.estimate),
             *_opinion_facts(observation),
             *_market_facts(snapshot, policy.decision.max_oracle_gap_bps),
         ),
         shortfalls=frozenset(fact.name for fact, is_enough in judged if not is_enough),
         unknown_bars={
-            symbol: bars.times[~known[:, column]]
-            for column, symbol in enumerate(bars.symbols)
-            if not known[:, column].all()
+            name: bars.times[~np.isfinite(closes)]
+            for name, closes in series.items()
+            if not np.isfinite(closes).all()
         },
         subjects=frozenset((*snapshot.symbols, *underlyings)),
         bar_seconds=bars.bar_seconds,
@@ -202,66 +203,41 @@ def with_acceptances(memory: InformationMemory, acceptances: Sequence[Acceptance
 def _lost(known: Knowledge, look: InformedLook) -> dict[str, float]:
     """By name the present amount of each fact that the look knew better; -inf for one that is gone."""
     now = {fact.name: fact.amount for fact in known.facts}
+    asked = [fact for fact in look.facts if not fact.subject or fact.subject in known.subjects]
     lost = {
         fact.name: now.get(fact.name, -math.inf)
-        for fact in look.facts
-        if (not fact.subject or fact.subject in known.subjects)
-        and not (fact.name.startswith(BARS) and fact.name in now)
+        for fact in asked
+        if not (fact.name.startswith(BARS) and fact.name in now)
+        and not (fact.name.startswith(CANDLE_MOVEMENT) and fact.name not in now)
         and now.get(fact.name, -math.inf) < fact.amount
     }
     # The number of bars alone does not show which are lost: the window moves on, and young histories grow.
-    for symbol, times in known.unknown_bars.items():
-        gaps = [gap for gap in look.gaps if gap.symbol == symbol]
-        never_known = sum(int(((times >= gap.since) & (times <= gap.until)).sum()) for gap in gaps)
-        if symbol in look.symbols and times.size > never_known:
-            lost[BARS + symbol] = float(never_known - times.size)
+    for symbol in look.symbols:
+        bars = _lost_bars(symbol, known, look, until=known.as_of)
+        if bars:
+            lost[BARS + symbol] = -float(bars)
+    # Nor does the number of exchanges: one may come while another goes.
+    for fact in asked:
+        name = CANDLES + fact.subject
+        # An exchange's newest candle comes late, so one that the look could not have is not lost.
+        series = fact.name.removeprefix(CANDLE_MOVEMENT)
+        closes = _lost_bars(series, known, look, until=look.as_of)
+        if series != fact.name and (closes or fact.name not in now):
+            lost[name] = lost.get(name, now.get(name, 0.0)) - (closes or 1)
     return lost
+
+
+def _lost_bars(name: str, known: Knowledge, look: InformedLook, until: int) -> int:
+    """Number of bars of an asset or an exchange's series up to ``until`` that the look had and this one has not."""
+    times = known.unknown_bars.get(name, np.zeros(0, dtype=np.int64))
+    times = times[times <= until]
+    gaps = [gap for gap in look.gaps if gap.symbol == name]
+    return int(times.size) - sum(int(((times >= gap.since) & (times <= gap.until)).sum()) for gap in gaps)
 
 
 def _underlyings(policy: Policy, snapshot: MarketSnapshot) -> tuple[str, ...]:
     names = (asset.implied_underlying for asset in policy.assets if asset.symbol in snapshot.risk_symbols)
     return tuple(dict.fromkeys(name for name in names if name is not None))
-
-
-def _bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[tuple[Fact, bool]]:
-    """Facts about the price history, and whether each is enough."""
-    spaced = bool((np.diff(bars.times) == bars.bar_seconds).all())
-    newest = bars.times.size > 0 and 0 <= as_of - int(bars.times[-1]) < bars.bar_seconds
-    enough = policy.min_history * (policy.history_s // policy.bar_seconds)
-    for column, symbol in enumerate(bars.symbols):
-        closes = bars.closes[:, column]
-        known = np.isfinite(closes)
-        count = int(known.sum())
-        yield Fact(f"{BARS}{symbol}", float(count)), count >= enough
-        is_known = spaced and newest and bool(known[-1])
-        yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known
-        longest, is_moving = _standstill(closes)
-        yield Fact(f"movement:{symbol}", -float(longest)), is_moving
-
-
-def _candle_facts(bars: PriceBars, look: InformedLook | None, policy: EstimatePolicy) -> Iterator[Fact]:
-    """The number of exchanges that help each slow feed. None is no shortfall: an operator may allow no exchange."""
-    symbols = candle_symbols(bars, look)
-    helped = Counter(symbol for each in exchange_bars(bars, symbols, policy) for symbol in each.symbols)
-    for symbol in symbols:
-        yield Fact(f"{CANDLES}{symbol}", float(helped[symbol]))
-
-
-def _standstill(closes: NDArray[np.float64]) -> tuple[int, bool]:
-    """Number of bars of the longest run of equal closes (T,), and whether the last run is as long as runs of this asset
-    are.
-
-    An asset of whose closes the part p equals the one before stands still for k more bars with the probability p^k.
-    """
-    if closes.size < 2:
-        return closes.size, True
-    runs = np.diff(np.concatenate(([0], np.flatnonzero(np.diff(closes) != 0.0) + 1, [closes.size])))
-    repeats = int(runs[-1]) - 1
-    if repeats == 0:
-        return int(runs.max()), True
-    before = closes.size - int(runs[-1])
-    part = (before - (runs.size - 1)) / max(1, before - 1)
-    return int(runs.max()), part**repeats >= UNUSUAL_STANDSTILL
 
 
 def _implied_facts(

@@ -93,9 +93,10 @@ class EstimateTable(Table):
         description="largest believed fall within an hour, as a fraction; it grows with the square root of the time",
     )
     min_history: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.175,
+        default=0.9,
         title="Missing information: docs/information.md",
-        description="part of history_s that must have prices before risk may rise",
+        description="part of history_s, or of the time since a younger feed began, that must have prices before risk "
+        "may rise",
     )
     accept_after_s: Seconds = Field(
         default=7 * 86400,

@@ -172,12 +172,21 @@ def scaled(factor: Callable[[int], float]) -> Any:
     return change
 
 
-def test_an_exchange_that_lies_does_not_raise_leverage(world: SlowWorld) -> None:
+def test_an_exchange_far_from_the_feed_is_left_out(world: SlowWorld) -> None:
     world.proxies["coinbase"].lie(scaled(lambda n: 1.5 if n % 2 else 1.0))
     lied = world.cycle()
+    assert {fact.amount for fact in facts(lied)} == {2.0}
     assert lied.conclusions is not None
-    assert lied.conclusions.model.assets[0].blended > 3.0
-    assert lied.conclusions.target.leverage < 0.3
+    assert lied.conclusions.model.assets[0].blended < 0.5
+
+
+def test_exchanges_that_contradict_each_other_hold_risk_down(world: SlowWorld) -> None:
+    world.proxies["coinbase"].lie(scaled(lambda n: 1.01 if n % 2 else 1.0))
+    lied = world.cycle()
+    assert {f"candles:{symbol}" for symbol in RISK_SYMBOLS} <= missing(lied)
+    assert lied.conclusions is not None
+    assert lied.conclusions.model.assets[0].blended > 1.0
+    assert lied.information.look is None
 
 
 def test_a_keeper_that_only_reads_the_journal_uses_the_new_candles_and_stores_none(world: SlowWorld) -> None:

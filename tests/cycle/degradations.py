@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from keeper.domain.market import RateCurve, Trust
 from keeper.domain.units import UINT256_MAX
+from keeper.risk.exchanges import NOISE
+from keeper.risk.standstill import longest_standstill
 from tests.cycle.market_states import MarketState
-from tests.factories import HOUR, NOW, RISK_SYMBOLS, with_block, with_feed, with_reserve, with_vault
+from tests.factories import HOUR, with_block, with_feed, with_reserve, with_vault
 
 MINUTE: Final = 60
 SHORTEST_S, LONGEST_S = MINUTE, 3 * 24 * HOUR
@@ -36,9 +38,8 @@ class Degradation:
     def applied(self, state: MarketState) -> MarketState:
         return DEGRADATIONS[self.name](state, self)
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return RISK_SYMBOLS if self.symbol == ALL_ASSETS else (self.symbol,)
+    def concerns(self, symbol: str) -> bool:
+        return self.symbol in (ALL_ASSETS, symbol)
 
     @property
     def bars(self) -> int:
@@ -48,6 +49,7 @@ class Degradation:
 
 Degrade = Callable[[MarketState, Degradation], MarketState]
 ChangeCloses = Callable[[NDArray[np.float64], Degradation], None]
+"""Changes the closes (T,) of one asset in place."""
 DEGRADATIONS: Final[dict[str, Degrade]] = {}
 
 
@@ -56,6 +58,10 @@ def degraded(state: MarketState, degradations: Sequence[Degradation]) -> MarketS
     for degradation in degradations:
         state = degradation.applied(state)
     return state
+
+
+def _concerned(state: MarketState, how: Degradation) -> tuple[str, ...]:
+    return tuple(symbol for symbol in state.snapshot.risk_symbols if how.concerns(symbol))
 
 
 def _way(name: str) -> Callable[[Degrade], Degrade]:
@@ -67,20 +73,51 @@ def _way(name: str) -> Callable[[Degrade], Degrade]:
 
 
 def _of_closes(name: str) -> Callable[[ChangeCloses], ChangeCloses]:
-    """Registers a change of the closes (T,) of one asset, applied to each asset that the degradation is about."""
+    """Registers a change of closes twice: of the feeds' bars, and of the candles of exchanges."""
 
     def registered(change: ChangeCloses) -> ChangeCloses:
-        def degrade(state: MarketState, degradation: Degradation) -> MarketState:
-            closes = state.bars.closes.copy()
-            for column, symbol in enumerate(state.bars.symbols):
-                if symbol in degradation.symbols:
-                    change(closes[:, column], degradation)
-            return replace(state, bars=replace(state.bars, closes=closes))
+        def degrade(state: MarketState, how: Degradation) -> MarketState:
+            return replace(
+                state, bars=replace(state.bars, closes=_changed(state, state.bars.closes, change, how))
+            )
+
+        DEGRADATIONS[name] = degrade
+        _of_candles(f"candles: {name}")(change)
+        return change
+
+    return registered
+
+
+def _of_candles(name: str, *, of_one_alone: bool = False) -> Callable[[ChangeCloses], ChangeCloses]:
+    """Registers a change of the candles of one exchange, or of all: ``seconds`` chooses. Several exchanges that lie alike
+    are believed, so a lie is ``of_one_alone``."""
+
+    def registered(change: ChangeCloses) -> ChangeCloses:
+        def degrade(state: MarketState, how: Degradation) -> MarketState:
+            names = sorted(state.bars.exchanges)
+            chosen = how.seconds % (len(names) + (not of_one_alone)) if names else 0
+            exchanges = {
+                each: _changed(state, closes, change, how)
+                if chosen in (names.index(each), len(names))
+                else closes
+                for each, closes in state.bars.exchanges.items()
+            }
+            return replace(state, bars=replace(state.bars, exchanges=exchanges))
 
         DEGRADATIONS[name] = degrade
         return change
 
     return registered
+
+
+def _changed(
+    state: MarketState, closes: NDArray[np.float64], change: ChangeCloses, how: Degradation
+) -> NDArray[np.float64]:
+    changed = closes.copy()
+    for column, symbol in enumerate(state.bars.symbols):
+        if how.concerns(symbol):
+            change(changed[:, column], how)
+    return changed
 
 
 # ------------------------------------------------------------------ history
@@ -91,9 +128,16 @@ def _drop_newest(closes: NDArray[np.float64], how: Degradation) -> None:
     closes[-how.bars :] = np.nan
 
 
+def _unusual(closes: NDArray[np.float64], how: Degradation) -> int:
+    """Bars for which a price that is carried on stands still longer than it ever does by itself. A slow feed that is
+    late by less is as slow as always."""
+    return max(how.bars, longest_standstill(closes))
+
+
 @_of_closes("newest bars frozen")
 def _freeze(closes: NDArray[np.float64], how: Degradation) -> None:
-    closes[-how.bars :] = closes[-how.bars - 1]
+    bars = _unusual(closes, how)
+    closes[-bars:] = closes[-bars - 1]
 
 
 @_of_closes("hole in the history")
@@ -104,8 +148,9 @@ def _hole(closes: NDArray[np.float64], how: Degradation) -> None:
 
 @_of_closes("hole, price carried")
 def _carried_hole(closes: NDArray[np.float64], how: Degradation) -> None:
-    begin = 1 + round(how.place * (closes.size - how.bars - 1))
-    closes[begin : begin + how.bars] = closes[begin - 1]
+    bars = _unusual(closes, how)
+    begin = 1 + round(how.place * (closes.size - bars - 1))
+    closes[begin : begin + bars] = closes[begin - 1]
 
 
 @_of_closes("wildest bars dropped")
@@ -128,10 +173,46 @@ def _drop_random(closes: NDArray[np.float64], how: Degradation) -> None:
 
 @_of_closes("bars duplicated")
 def _duplicate(closes: NDArray[np.float64], how: Degradation) -> None:
-    """Bars are there twice, and push the oldest out."""
+    """Bars are there twice, and push the oldest out. Nobody can tell the bars of a slow feed from those of one that is
+    slower, as its prices stand still anyway."""
+    if longest_standstill(closes) > 1:
+        return
     begin = round(how.place * (closes.size - 2 * how.bars))
     twice = np.repeat(closes[begin + how.bars : begin + 2 * how.bars], 2)
     closes[: begin + 2 * how.bars] = np.concatenate([closes[how.bars : begin + how.bars], twice])
+
+
+@_of_candles("candles: from the future")
+def _shift(closes: NDArray[np.float64], how: Degradation) -> None:
+    """What is stamped later than the block does not count; the rest is stamped too late."""
+    closes[how.bars :] = closes[: -how.bars].copy()
+    closes[: how.bars] = np.nan
+
+
+@_of_candles("candles: calmer than the market", of_one_alone=True)
+def _calm(closes: NDArray[np.float64], how: Degradation) -> None:
+    known = np.flatnonzero(np.isfinite(closes))
+    if _shows(closes):
+        closes[:] = closes[known[-1]] * (closes / closes[known[-1]]) ** (0.5 * how.place)
+
+
+@_of_candles("candles: of another time", of_one_alone=True)
+def _backwards(closes: NDArray[np.float64], how: Degradation) -> None:
+    """Moves as large as the market's, without its correlations."""
+    if _shows(closes):
+        closes[:] = closes[::-1].copy()
+
+
+def _shows(closes: NDArray[np.float64]) -> bool:
+    """Whether the market moved so much in the last days that a lie about its moves is more than noise between exchanges."""
+    returns = np.diff(np.log(closes[-7 * 24 :]))
+    known = returns[np.isfinite(returns)]
+    return bool(known.size and np.sqrt(np.square(known).mean()) > 2.0 * NOISE)
+
+
+@_of_candles("candles: in another unit", of_one_alone=True)
+def _rescaled(closes: NDArray[np.float64], how: Degradation) -> None:
+    closes *= 10.0 ** (1 + how.seconds % 8)
 
 
 @_way("history late")
@@ -139,7 +220,7 @@ def _late(state: MarketState, how: Degradation) -> MarketState:
     """The whole history ends before the block does."""
     return replace(
         state,
-        bars=replace(state.bars, times=state.bars.times[: -how.bars], closes=state.bars.closes[: -how.bars]),
+        bars=state.bars_until(-how.bars),
     )
 
 
@@ -152,13 +233,14 @@ def _early(state: MarketState, how: Degradation) -> MarketState:
 
 
 def _of_implied(name: str, change: Callable[[float, Degradation], tuple[float | None, int]]) -> None:
-    """Registers a change of volatility and time of an option market's reading; both markets for ``ALL_ASSETS``."""
+    """Registers a change of volatility and age of an option market's reading; both markets for ``ALL_ASSETS``."""
 
     def degrade(state: MarketState, how: Degradation) -> MarketState:
         readings = []
         for reading in state.implied:
-            if how.symbol in (ALL_ASSETS, f"W{reading.underlying}") and reading.volatility is not None:
-                volatility, at = change(reading.volatility, how)
+            if how.concerns(f"W{reading.underlying}") and reading.volatility is not None:
+                volatility, age_s = change(reading.volatility, how)
+                at = state.snapshot.block.timestamp - age_s
                 reading = replace(reading, volatility=volatility, observed_at=at)
             readings.append(reading)
         return replace(state, implied=tuple(readings))
@@ -166,20 +248,18 @@ def _of_implied(name: str, change: Callable[[float, Degradation], tuple[float | 
     DEGRADATIONS[name] = degrade
 
 
-_of_implied("implied without a number", lambda _, how: (None, NOW))
-_of_implied("implied NaN", lambda _, how: (math.nan, NOW))
-_of_implied("implied infinite", lambda _, how: (math.inf, NOW))
-_of_implied("implied negative", lambda volatility, how: (-volatility, NOW))
-_of_implied("implied late", lambda volatility, how: (volatility, NOW - 3 * HOUR - how.seconds))
-_of_implied("implied from the future", lambda volatility, how: (volatility, NOW + how.seconds))
-_of_implied("implied lies", lambda volatility, how: (volatility * 0.89 * how.place, NOW))
+_of_implied("implied without a number", lambda _, how: (None, 0))
+_of_implied("implied NaN", lambda _, how: (math.nan, 0))
+_of_implied("implied infinite", lambda _, how: (math.inf, 0))
+_of_implied("implied negative", lambda volatility, how: (-volatility, 0))
+_of_implied("implied late", lambda volatility, how: (volatility, 3 * HOUR + how.seconds))
+_of_implied("implied from the future", lambda volatility, how: (volatility, -how.seconds))
+_of_implied("implied lies", lambda volatility, how: (volatility * 0.89 * how.place, 0))
 
 
 @_way("implied dropped")
 def _without_implied(state: MarketState, how: Degradation) -> MarketState:
-    remaining = (
-        reading for reading in state.implied if how.symbol not in (ALL_ASSETS, f"W{reading.underlying}")
-    )
+    remaining = (reading for reading in state.implied if not how.concerns(f"W{reading.underlying}"))
     return replace(state, implied=tuple(remaining))
 
 
@@ -189,7 +269,7 @@ def _without_implied(state: MarketState, how: Degradation) -> MarketState:
 def _of_trust(trust: Trust) -> None:
     def degrade(state: MarketState, how: Degradation) -> MarketState:
         snapshot = state.snapshot
-        for symbol in how.symbols:
+        for symbol in _concerned(state, how):
             snapshot = with_feed(snapshot, symbol, trust=trust, reason="degraded")
         return replace(state, snapshot=snapshot)
 
@@ -204,7 +284,7 @@ for _trust in (Trust.STALE, Trust.SUSPECT, Trust.DEAD):
 def _lying_feed(state: MarketState, how: Degradation) -> MarketState:
     """Far enough from the other sources that the price gate suspects it."""
     snapshot = state.snapshot
-    for symbol in how.symbols:
+    for symbol in _concerned(state, how):
         latest = snapshot.feeds[snapshot.index(symbol)].round
         answer = round(latest.answer * (0.5 + 0.4 * how.place if how.seconds % 2 else 1.2 + how.place))
         snapshot = with_feed(
@@ -216,7 +296,7 @@ def _lying_feed(state: MarketState, how: Degradation) -> MarketState:
 @_way("second opinions dropped")
 def _without_opinions(state: MarketState, how: Degradation) -> MarketState:
     fewer = {
-        symbol: max(0, count - 1 - how.seconds % 4) if symbol in how.symbols else count
+        symbol: max(0, count - 1 - how.seconds % 4) if how.concerns(symbol) else count
         for symbol, count in state.opinions.items()
     }
     return replace(state, opinions=fewer)
@@ -227,7 +307,7 @@ def _without_opinions(state: MarketState, how: Degradation) -> MarketState:
 
 @_way("pools not read")
 def _without_pools(state: MarketState, how: Degradation) -> MarketState:
-    remaining = tuple(pool for pool in state.snapshot.depths if pool.symbol not in how.symbols)
+    remaining = tuple(pool for pool in state.snapshot.depths if not how.concerns(pool.symbol))
     return replace(state, snapshot=replace(state.snapshot, depths=remaining))
 
 
@@ -236,7 +316,7 @@ def _of_reserve(name: str, changes: Callable[[MarketState, str, Degradation], Ma
 
     def degrade(state: MarketState, how: Degradation) -> MarketState:
         snapshot = state.snapshot
-        for symbol in how.symbols:
+        for symbol in _concerned(state, how):
             snapshot = with_reserve(snapshot, symbol, **changes(state, symbol, how))
         return replace(state, snapshot=snapshot)
 
@@ -272,7 +352,7 @@ def _without_debt(state: MarketState, how: Degradation) -> MarketState:
 
 @_way("vault's entry not read")
 def _without_entry(state: MarketState, how: Degradation) -> MarketState:
-    entries = tuple(entry for entry in state.snapshot.vault.assets if entry.symbol not in how.symbols)
+    entries = tuple(entry for entry in state.snapshot.vault.assets if not how.concerns(entry.symbol))
     return replace(state, snapshot=with_vault(state.snapshot, assets=entries))
 
 

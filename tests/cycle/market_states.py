@@ -33,7 +33,10 @@ from tests.factories import (
     with_vault,
     with_vault_policy,
 )
+from tests.risk.slow_rules import Rule, another_exchange, published_bars
 
+SLOW_RULES: Final[tuple[Rule, ...]] = ((0.02, DAY), (0.01, DAY))
+EXCHANGES: Final = ("binance", "coinbase", "kraken")
 STRATEGY: Final = Path(__file__).parents[2] / "keeper.toml"
 
 
@@ -52,10 +55,20 @@ class MarketState:
         return replace(
             self,
             snapshot=with_block(self.snapshot, timestamp=block.timestamp - hours * HOUR),
-            bars=replace(self.bars, times=self.bars.times[:-hours], closes=self.bars.closes[:-hours]),
+            bars=self.bars_until(-hours),
             implied=tuple(
                 replace(reading, observed_at=reading.observed_at - hours * HOUR) for reading in self.implied
             ),
+        )
+
+    def bars_until(self, stop: int) -> PriceBars:
+        """The bars before the row ``stop``, which counts from the end where it is negative."""
+        bars = self.bars
+        return replace(
+            bars,
+            times=bars.times[:stop],
+            closes=bars.closes[:stop],
+            exchanges={name: closes[:stop] for name, closes in bars.exchanges.items()},
         )
 
     def assessed(self, memory: InformationMemory = NOTHING_REMEMBERED) -> Assessment:
@@ -71,8 +84,12 @@ def shipped_policy() -> Policy:
 
 
 def a_market_state(seed: int) -> MarketState:
-    """A vault of any size and leverage, after a history with regimes and common crashes, with everything known."""
+    """A vault of any size and leverage, after a history with regimes and common crashes, with everything known.
+
+    The feeds of every third one publish slowly; up to three exchanges help them.
+    """
     generator = np.random.default_rng(seed)
+    is_fast = seed % 3 > 0
     leverage = generator.choice(
         [0.0, generator.uniform(0.2, 1.0), generator.uniform(1.0, 1.6), generator.uniform(1.5, 2.2)]
     )
@@ -87,9 +104,10 @@ def a_market_state(seed: int) -> MarketState:
     snapshot = with_vault(snapshot, last_rebalance=NOW - since)
     if generator.random() < 0.3:
         snapshot = with_redemptions(snapshot, float(generator.uniform(0.0, 0.4)))
+    bars = _history(generator)
     return MarketState(
         snapshot=snapshot,
-        bars=_history(generator),
+        bars=bars if is_fast else _published_slowly(bars, generator),
         implied=(
             a_reading("BTC", float(generator.uniform(0.3, 1.5))),
             a_reading("ETH", float(generator.uniform(0.4, 1.8))),
@@ -108,6 +126,22 @@ def _history(generator: np.random.Generator) -> PriceBars:
         _crash(returns, generator)
     path = np.vstack([np.zeros(returns.shape[1]), np.cumsum(returns, axis=0)])
     return replace(bars, closes=np.exp(path - path[-1]) * bars.closes[-1])
+
+
+def _published_slowly(bars: PriceBars, generator: np.random.Generator) -> PriceBars:
+    """The bars of feeds of which two or all publish slowly, last at the newest bar. Up to three exchanges have the
+    closes, but for noise and for a few hours."""
+    columns = generator.permutation(len(bars.symbols))[: generator.choice([2, len(bars.symbols)])]
+    rule = SLOW_RULES[generator.integers(len(SLOW_RULES))]
+    estimate = shipped_policy().estimate
+    closes = bars.closes.copy()
+    slow = published_bars(bars, (rule,) * len(bars.symbols), estimate.max_gap_s).closes
+    closes[:-1, columns] = slow[:-1, columns]
+    exchanges = {}
+    for name in EXCHANGES[: generator.integers(len(EXCHANGES) + 1)]:
+        exchanges[name] = another_exchange(bars.closes, generator)
+        exchanges[name][: generator.choice([0, len(closes) - 720])] = np.nan
+    return replace(bars, closes=closes, exchanges=exchanges)
 
 
 def _crash(returns: NDArray[np.float64], generator: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.journal.codec import decode, encode
 from tests.cycle.fakes import FREE, FakeAcceptances, FakeChain, FakePauses, FakeRecords, a_keeper
+from tests.cycle.market_states import a_market_state
 from tests.cycle.rounds import some_rounds
 from tests.factories import (
     DAY,
@@ -111,6 +112,16 @@ def test_a_first_start_with_missing_data_remembers_nothing_and_only_sells() -> N
     assert first.information.look is None
     assert first.target.missing == ("feed:LINK",)
     assert first.target.leverage == pytest.approx(0.0)
+
+
+def test_a_first_start_with_half_a_history_is_careful() -> None:
+    half = replace(some_bars(), closes=some_bars().closes.copy())
+    half.closes[:1_440] = np.nan
+    state = replace(a_market_state(1), bars=half)
+    assert state.assessed().target.missing == tuple(f"bars:{symbol}" for symbol in half.symbols)
+    assert state.assessed().information.look is None
+    begun = dict.fromkeys(half.symbols, int(half.times[1_440]))
+    assert replace(state, bars=replace(half, begun=begun)).assessed().target.missing == ()
 
 
 def test_without_an_estimate_the_informed_one_takes_its_place() -> None:

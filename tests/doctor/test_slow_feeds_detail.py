@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from keeper.doctor.prices import slow_feeds_detail
-from tests.factories import an_estimate_policy, some_bars
+from tests.factories import a_policy, some_bars
 
 BARS = some_bars()
-POLICY = an_estimate_policy()
+POLICY = a_policy()
 
 
 def test_fast_feeds_are_not_worth_a_word() -> None:

@@ -60,6 +60,12 @@ def test_before_its_first_round_an_asset_has_no_price() -> None:
     np.testing.assert_array_equal([np.nan, np.nan, 10, 10], closes(rounds((2 * HOUR + 1, 10)), 4 * HOUR))
 
 
+@pytest.mark.parametrize(("number", "begun"), [(1, {"LINK": HOUR}), ((1 << 64) | 1, {"LINK": HOUR}), (2, {})])
+def test_a_history_begins_with_the_first_round_of_a_feed(number: int, begun: dict[str, int]) -> None:
+    given_rounds = (Round(number, 10**9, HOUR), Round(number + 1, 10**9, 2 * HOUR))
+    assert hourly({"LINK": given_rounds}, 4 * HOUR, 4).begun == begun
+
+
 def test_an_asset_without_rounds_has_no_price_and_the_others_have_theirs() -> None:
     bars = hourly({"LINK": rounds((HOUR, 10))}, 2 * HOUR, 2, 2 * HOUR, ("UNI", "LINK"))
     np.testing.assert_array_equal([[np.nan, 10], [np.nan, 10]], bars.closes)

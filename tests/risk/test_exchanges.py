@@ -21,17 +21,16 @@ from tests.factories import (
     HOUR,
     RISK_SYMBOLS,
     a_policy,
-    an_estimate_policy,
     an_evidence,
     an_informed_look,
     some_bars,
 )
 
-POLICY = an_estimate_policy()
 TRUE = some_bars()
 CALM = np.exp(0.3 * np.log(TRUE.closes / TRUE.closes[-1])) * TRUE.closes[-1]
 """The same path with 0.3 of every return."""
-WILD = np.exp(2.0 * np.log(TRUE.closes / TRUE.closes[-1])) * TRUE.closes[-1]
+WILD = TRUE.closes * np.exp(0.008 * np.random.default_rng(3).standard_normal(TRUE.closes.shape))
+"""Hourly moves twice as large, around the same path."""
 
 
 def slow(symbols: tuple[str, ...] = RISK_SYMBOLS) -> PriceBars:
@@ -145,13 +144,69 @@ def closes_of(rows: slice) -> NDArray[np.float64]:
 )
 def test_an_exchange_counts_when_its_candles_are_enough_and_up_to_now(rows: slice, helps: bool) -> None:
     bars = replace(slow(), exchanges={"kraken": closes_of(rows)})
-    assert bool(exchange_bars(bars, RISK_SYMBOLS, POLICY)) == helps
+    assert bool(exchange_bars(bars, RISK_SYMBOLS, a_policy())) == helps
+
+
+def usable(closes: NDArray[np.float64]) -> bool:
+    return bool(exchange_bars(replace(slow(), exchanges={"kraken": closes}), RISK_SYMBOLS, a_policy()))
+
+
+@pytest.mark.parametrize(("factor", "near"), [(1.015, True), (0.985, True), (1.05, False), (10.0, False)])
+def test_an_exchange_counts_when_its_prices_are_near_the_feeds(factor: float, near: bool) -> None:
+    assert usable(TRUE.closes * factor) == near
+
+
+def test_an_exchange_whose_last_price_is_carried_on_does_not_count() -> None:
+    carried = TRUE.closes.copy()
+    carried[-1] = carried[-2]
+    assert not usable(carried)
+
+
+def test_an_exchange_without_a_price_beside_the_feeds_does_not_count() -> None:
+    bars = slow()
+    silent = bars.closes.copy()
+    silent[-200:] = np.nan
+    bars = replace(bars, closes=silent, exchanges={"kraken": TRUE.closes})
+    assert exchange_bars(bars, RISK_SYMBOLS, a_policy()) == ()
+
+
+ALTERNATING = np.where(np.arange(len(TRUE.times)) % 2, 1.01, 1.0)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("other", "contradicted"),
+    [
+        (TRUE.closes * np.exp(0.0005 * np.random.default_rng(2).standard_normal(TRUE.closes.shape)), False),
+        (np.vstack([TRUE.closes[:1], TRUE.closes[:-1]]), True),
+        (np.vstack([TRUE.closes[:-100], TRUE.closes[-101:-1]]), True),
+        (TRUE.closes * ALTERNATING, True),
+    ],
+    ids=["noise", "an hour late", "late at the end", "other moves"],
+)
+def test_exchanges_that_show_different_moves_contradict_each_other(
+    other: NDArray[np.float64], contradicted: bool
+) -> None:
+    bars = replace(slow(), exchanges={"coinbase": TRUE.closes, "kraken": other})
+    for each in exchange_bars(bars, RISK_SYMBOLS, a_policy()):
+        assert each.contradicted == (frozenset(RISK_SYMBOLS) if contradicted else frozenset())
+
+
+def test_where_exchanges_contradict_each_other_the_feeds_estimate_counts_too() -> None:
+    feeds = slow()
+    jumpy = np.where(np.arange(len(TRUE.times)) // 8 % 2, 1.04, 1.0)[:, None]
+    jumping = replace(feeds, closes=feeds.closes * jumpy)
+    of_feeds = deviations(estimate(an_evidence(bars=jumping, implied=()), a_policy()))
+    for other, counts in ((TRUE.closes * ALTERNATING * 1.02, True), (TRUE.closes * 1.02, False)):
+        bars = replace(jumping, exchanges={"coinbase": TRUE.closes * 1.02, "kraken": other})
+        assert len(exchange_bars(bars, RISK_SYMBOLS, a_policy())) == 2
+        together = estimate_with_exchanges(an_evidence(bars=bars, implied=()), a_policy(), RISK_SYMBOLS)
+        assert (deviations(together) >= of_feeds).all() == counts
 
 
 def test_before_an_exchange_begins_its_bars_are_those_of_the_feed() -> None:
     feeds = slow()
     (month,) = exchange_bars(
-        replace(feeds, exchanges={"kraken": closes_of(slice(-720, None))}), RISK_SYMBOLS, POLICY
+        replace(feeds, exchanges={"kraken": closes_of(slice(-720, None))}), RISK_SYMBOLS, a_policy()
     )
     np.testing.assert_array_equal(month.bars.closes[:-720], feeds.closes[:-720])
     np.testing.assert_array_equal(month.bars.closes[-720:], TRUE.closes[-720:])
@@ -163,5 +218,5 @@ def test_an_exchange_with_too_few_returns_in_common_with_the_others_is_left_out(
     odd[:-3][blocks == 1, 0] = np.nan
     odd[:-3][blocks == 0, 1] = np.nan
     bars = replace(slow(), exchanges={"kraken": odd})
-    assert exchange_bars(bars, ("WBTC",), POLICY)
-    assert exchange_bars(bars, ("WBTC", "WETH"), POLICY) == ()
+    assert exchange_bars(bars, ("WBTC",), a_policy())
+    assert exchange_bars(bars, ("WBTC", "WETH"), a_policy()) == ()

@@ -115,6 +115,23 @@ def test_a_history_shorter_than_its_part_of_the_window_is_a_shortfall() -> None:
     assert missing(known(bars=with_closes(slice(0, 1_440)), policy=policy)) == set()
 
 
+def test_a_feed_that_began_within_the_window_has_no_earlier_history_to_miss() -> None:
+    policy = a_policy(estimate=an_estimate_policy(min_history=0.9))
+    young = with_closes(slice(0, 1_441))
+    began = replace(young, begun={"WETH": int(young.times[1_441])})
+    assert missing(known(bars=young, policy=policy)) == {"bars:WETH"}
+    assert missing(known(bars=began, policy=policy)) == set()
+
+
+@pytest.mark.parametrize(("hours", "is_enough"), [(12, True), (13, False)])
+def test_a_feed_may_be_silent_for_a_heartbeat(hours: int, is_enough: bool) -> None:
+    """A close counts for 12 hours, and a heartbeat has 24."""
+    policy = a_policy(estimate=an_estimate_policy(min_history=0.9))
+    silent = np.arange(2_700) % 24 < hours
+    look = known(bars=with_closes(np.flatnonzero(silent)), policy=policy)
+    assert (missing(look) == set()) == is_enough
+
+
 def test_a_price_that_stands_still_at_the_end_is_a_shortfall() -> None:
     bars = some_bars()
     assert missing(known(bars=with_closes(-1, bars.closes[-2, 1]))) == {"movement:WETH"}
@@ -278,3 +295,60 @@ def test_facts_of_an_asset_that_the_vault_no_longer_holds_are_not_missed() -> No
     gone = (*look.facts, Fact("depth:AAVE", 1.0))
     memory = a_memory(look=an_informed_look(facts=gone), missing=())
     assert missing(look, memory) == set()
+
+
+TRUE = some_bars().closes
+SLOW = replace(some_bars(), closes=TRUE[np.arange(len(TRUE)) // 8 * 8])
+"""Feeds that publish every eighth hour."""
+
+
+def with_candles(**exchanges: Any) -> Knowledge:
+    return known(bars=replace(SLOW, exchanges=exchanges))
+
+
+def hole(rows: Any, closes: Any = TRUE) -> Any:
+    holed = closes.copy()
+    holed[rows, 1] = np.nan
+    return holed
+
+
+BOTH = with_candles(coinbase=TRUE, kraken=TRUE)
+
+
+def test_candles_that_were_there_are_missed_by_asset() -> None:
+    memory = memory_of(BOTH)
+    assert missing(with_candles(coinbase=TRUE, kraken=TRUE), memory) == set()
+    assert missing(with_candles(coinbase=TRUE, kraken=hole(100)), memory) == {"candles:WETH"}
+    assert missing(with_candles(coinbase=TRUE), memory) == {f"candles:{symbol}" for symbol in RISK_SYMBOLS}
+
+
+def test_an_exchange_that_comes_does_not_replace_one_that_goes() -> None:
+    assert missing(with_candles(coinbase=TRUE, binance=TRUE), memory_of(BOTH)) == {
+        f"candles:{symbol}" for symbol in RISK_SYMBOLS
+    }
+
+
+def test_a_hole_in_candles_that_the_look_had_too_is_not_missed() -> None:
+    holed = with_candles(coinbase=TRUE, kraken=hole(100))
+    assert missing(holed, memory_of(holed)) == set()
+
+
+def test_the_newest_candle_may_come_late() -> None:
+    earlier = known(bars=replace(SLOW, exchanges={"coinbase": TRUE, "kraken": TRUE}))
+    memory = memory_of(replace(earlier, as_of=int(SLOW.times[-1]) - 1))
+    assert missing(with_candles(coinbase=TRUE, kraken=hole(-1)), memory) == set()
+
+
+def test_candles_that_were_carried_over_a_hole_are_missed() -> None:
+    carried = TRUE.copy()
+    carried[100:110, 1] = carried[99, 1]
+    assert missing(with_candles(coinbase=TRUE, kraken=carried), memory_of(BOTH)) == {
+        "candle_movement:WETH@kraken"
+    }
+
+
+def test_exchanges_that_contradict_each_other_are_a_shortfall() -> None:
+    noise = np.exp(0.008 * np.random.default_rng(1).standard_normal(len(TRUE)))
+    other = TRUE.copy()
+    other[:, 1] *= noise
+    assert missing(with_candles(coinbase=TRUE, kraken=other)) == {"candles:WETH"}

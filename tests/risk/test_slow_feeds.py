@@ -16,13 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from keeper.domain.evidence import Evidence, PriceBars
-from keeper.domain.market import Round
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
-from keeper.domain.units import USD
 from keeper.recorded.path import recorded_path
 from keeper.recorded.prices import PRICE_FILE
-from keeper.risk.bars import sampled_bars
 from keeper.risk.budgets import risk_parity
 from keeper.risk.contributions import volatility
 from keeper.risk.coverage import slow_feeds
@@ -30,21 +27,14 @@ from keeper.risk.estimate import estimate
 from keeper.risk.exchanges import estimate_with_exchanges
 from keeper.settings.load import load_strategy
 from keeper.settings.policy import policy
-from tests.factories import DAY, HOUR
+from tests.factories import HOUR
 from tests.risk.definitions import same_bar_covariance
+from tests.risk.slow_rules import RULES, Rule, another_exchange, published_bars
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 SYMBOLS = ("WBTC", "WETH", "LINK", "UNI")
 FEW = 7
 """Days between two looks. ``--tables`` looks every day."""
-
-Rule = tuple[float, int]
-"""Deviation threshold and heartbeat."""
-RULES: dict[str, tuple[Rule, ...]] = {
-    "2 %, 24 h": ((0.02, DAY),) * 4,
-    "1 %, 24 h": ((0.01, DAY),) * 4,
-    "BTC, ETH 0.5 %, 1 h; LINK, UNI 2 %, 24 h": ((0.005, HOUR),) * 2 + ((0.02, DAY),) * 2,
-}
 
 ONE, TWO, MONTH = "one exchange", "two exchanges", "two exchanges of 30 days"
 
@@ -70,33 +60,8 @@ class Recorded:
 
     def published(self, rules: tuple[Rule, ...]) -> NDArray[np.float64]:
         """The bars (T, n) of feeds that publish hourly closes by their rules."""
-        times = self.path.times
-        rounds = {
-            symbol: list(answers(times.tolist(), self.path.closes[:, column].tolist(), rule))
-            for column, (symbol, rule) in enumerate(zip(SYMBOLS, rules, strict=True))
-        }
-        span = int(times[-1] - times[0]) + HOUR
-        found = sampled_bars(
-            rounds,
-            SYMBOLS,
-            int(times[-1]),
-            bar_seconds=HOUR,
-            history_s=span,
-            max_gap_s=self.policy.estimate.max_gap_s,
-        )
-        np.testing.assert_array_equal(times, found.times)
-        return found.closes
-
-
-def answers(times: list[int], closes: list[float], rule: Rule) -> list[Round]:
-    deviation, heartbeat_s = rule
-    found: list[Round] = []
-    last, at = np.inf, -heartbeat_s
-    for time, close in zip(times, closes, strict=True):
-        if abs(close / last - 1.0) >= deviation or (time - at >= heartbeat_s and np.isfinite(close)):
-            last, at = close, time
-            found.append(Round(len(found) + 1, round(close * USD), time))
-    return found
+        bars = PriceBars(SYMBOLS, HOUR, self.path.times, self.path.closes)
+        return published_bars(bars, rules, self.policy.estimate.max_gap_s).closes
 
 
 @pytest.fixture(scope="module")
@@ -134,18 +99,10 @@ def errors(
     return np.array(found), np.array(naive), np.array(of_closes)
 
 
-def another_exchange(closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The closes, each up to about 10 bps off, without one hour in 200."""
-    generator = np.random.default_rng(5)
-    elsewhere = closes * np.exp(0.0005 * generator.standard_normal(closes.shape))
-    elsewhere[generator.random(closes.shape) < 0.005] = np.nan
-    return elsewhere
-
-
 def errors_with_candles(recorded: Recorded, name: str, every_days: int) -> dict[str, NDArray[np.float64]]:
     """Relative errors of the same volatility with candles, by which exchanges have them."""
     closes, published = recorded.path.closes, recorded.published(RULES[name])
-    elsewhere = another_exchange(closes)
+    elsewhere = another_exchange(closes, np.random.default_rng(5))
     found: dict[str, list[float]] = {ONE: [], TWO: [], MONTH: []}
     for t in days(recorded, every_days):
         true = recorded.covariance(recorded.bars(closes, t))

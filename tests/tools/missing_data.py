@@ -18,10 +18,13 @@ from tests.cycle.degradations import (
 )
 from tests.cycle.information_properties import violations
 from tests.cycle.market_states import a_market_state
+from tests.cycle.rises import Rises
 from tests.factories import RISK_SYMBOLS
 
 LARGEST_SUBSET = 6
 SHOWN = 20
+TABLE_EVERY = 10
+"""States between two at which every row of the table is tried."""
 
 
 def subsets(generator: np.random.Generator) -> Iterator[tuple[Degradation, ...]]:
@@ -45,9 +48,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     generator = np.random.default_rng(chosen.seed)
-    degraded_looks, counterexamples, kinds = 0, 0, Counter[str]()
+    degraded_looks, counterexamples, kinds, rises = 0, 0, Counter[str](), Rises()
     for number in range(chosen.states):
         seed = int(generator.integers(2**31))
+        if number % TABLE_EVERY == 0:
+            for row, comparison in rises.look_at(a_market_state(seed)):
+                print(f"state {number}, a_market_state({seed}), {row}: {'; '.join(comparison.violations)}")
         for degradations in subsets(generator):
             degraded_looks += 1
             raised = violations(a_market_state(seed), degradations)
@@ -59,7 +65,8 @@ def main() -> int:
     print(f"{chosen.states} states, {degraded_looks} degraded looks, {counterexamples} counterexamples")
     for kind, count in kinds.most_common():
         print(f"  {kind}: {count}")
-    return int(counterexamples > 0)
+    print("\n".join(rises.lines()))
+    return int(counterexamples + rises.counterexamples > 0)
 
 
 if __name__ == "__main__":
