@@ -85,7 +85,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
 settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md from keeper/settings
 	@$(PY) -m tests.tools.settings_files
 
-contracts: $(READY) ## compile vault and queue, and renew their JSON in contracts_abi/
+contracts: $(READY) ## compile the vault's contracts, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile
 
 forge: $(READY) ## the contracts of the next vault: forge's tests and invariants on Aave's and Uniswap's own code (docs/vault.md)

@@ -1,4 +1,4 @@
-"""Write the ABIs of this folder from the npm packages they come from (RiskParityVault.json: its own build).
+"""Write the ABIs of this folder from the npm packages they come from (of our own contracts: `make contracts`).
 
     python contracts_abi/extract.py        after `npm ci`, from the repository's root
 

@@ -76,9 +76,22 @@ def decode_values(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
 
 
 @cache
+def artifact_of(name: str) -> Mapping[str, Any]:
+    """contracts_abi/<name>.json: ``abi``, ``source``; of what we deploy ``bytecode``, ``links``, ``runtime_bytes``."""
+    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def constructor_types(name: str) -> tuple[str, ...]:
+    """Of the constructor's arguments, in their order; empty where the contract declares none."""
+    declared = [entry for entry in artifact_of(name)["abi"] if entry["type"] == "constructor"]
+    return tuple(get_abi_input_types(declared[0])) if declared else ()
+
+
+@cache
 def load(name: str) -> Abi:
     """contracts_abi/<name>.json."""
-    entries = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["abi"]
+    entries = artifact_of(name)["abi"]
     functions = [_function(entry) for entry in entries if entry["type"] == "function"]
     errors = [_error(entry) for entry in entries if entry["type"] == "error"]
     return Abi(

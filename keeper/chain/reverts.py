@@ -75,10 +75,27 @@ def explain(data: bytes, names: Mapping[str, str] | None = None) -> str:
     return f"unknown error 0x{selector.hex()} ({len(data)} bytes)"
 
 
+_PORTFOLIO = (
+    "TimelockController",
+    "AaveV3Account",
+    "ListingChecks",
+    "PolicyBounds",
+    "PriceBook",
+    "PolicyRegistry",
+    "Fees",
+    "RequestQueue",
+    "SharePricer",
+    "StepChecks",
+    "Portfolio",
+    "Rebalancer",
+    "VaultShares",
+)
+
+
 @cache
 def _errors() -> Mapping[bytes, Error]:
     """By selector; the vault's own win over Aave's."""
-    sources = ("aave_errors", "RedemptionQueue", "RiskParityVault")
+    sources = ("aave_errors", *_PORTFOLIO, "RedemptionQueue", "RiskParityVault")
     return {error.selector: error for source in sources for error in load(source).errors.values()}
 
 

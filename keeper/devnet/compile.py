@@ -1,7 +1,6 @@
 """Compiled contracts: ours and Aave's through solc, Uniswap's and WETH9's as their packages ship them.
 
-``python -m keeper.devnet.compile`` renews contracts_abi/RiskParityVault.json and RedemptionQueue.json, which deploying
-them uses.
+``python -m keeper.devnet.compile`` renews the files in contracts_abi/ that deploying uses.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eth_utils.crypto import keccak
+
 from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
 from keeper.domain.errors import BadInput, CompilationFailed
 
-VAULT_JSON = ROOT / "contracts_abi" / "RiskParityVault.json"
-QUEUE_JSON = ROOT / "contracts_abi" / "RedemptionQueue.json"
 SOLC_VERSION = "0.8.27"
 _AAVE = "@aave-dao/aave-v3-origin/src/contracts/"
 _IMPORTED = (
@@ -42,7 +41,26 @@ _SHIPPED = {
     "SwapRouter02": "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json",
     "WETH9": "canonical-weth/build/contracts/WETH9.json",
     "ERC20": "@openzeppelin/contracts/build/contracts/ERC20.json",
+    "TimelockController": "@openzeppelin/contracts/build/contracts/TimelockController.json",
 }
+OWN = {
+    "AaveV3Account": "portfolio",
+    "Fees": "portfolio",
+    "ListingChecks": "portfolio",
+    "PolicyBounds": "portfolio",
+    "PolicyRegistry": "portfolio",
+    "Portfolio": "portfolio",
+    "PriceBook": "portfolio",
+    "Rebalancer": "portfolio",
+    "RequestQueue": "portfolio",
+    "SharePricer": "portfolio",
+    "StepChecks": "portfolio",
+    "VaultLens": "portfolio",
+    "VaultShares": "portfolio",
+    "RiskParityVault": "vault",
+    "RedemptionQueue": "queue",
+}
+"""Our contracts that are deployed, and their group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,7 @@ def groups() -> tuple[SourceGroup, ...]:
             (CONTRACTS / "RedemptionQueue.sol", CONTRACTS / "IRedemptionQueue.sol"),
             settings={**plain, "metadata": {"bytecodeHash": "none"}},
         ),
+        _folder("portfolio", {**plain, "metadata": {"bytecodeHash": "none"}}),
         _folder("devnet", plain),
         _folder("test", plain),
     )
@@ -152,7 +171,7 @@ def compiled_group(group: SourceGroup) -> Mapping[str, Artifact]:
 
 def fingerprint() -> str:
     """Changes whenever any contract of the local chain would, or the node it runs on."""
-    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:4]).encode())
+    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:5]).encode())
     for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
         digest.update(_installed(package).read_bytes())
     return digest.hexdigest()[:16]
@@ -162,7 +181,7 @@ def _folder(name: str, settings: Mapping[str, Any]) -> SourceGroup:
     folder = CONTRACTS / name
     return SourceGroup(
         name,
-        tuple(f"{name}/{file.name}" for file in sorted(folder.glob("*.sol"))),
+        tuple(str(file.relative_to(CONTRACTS)) for file in sorted(folder.rglob("*.sol"))),
         (folder,),
         settings=settings,
     )
@@ -239,21 +258,42 @@ def multicall3_bytecode() -> str:
     return compiled.group(1)
 
 
-def renew_json(path: Path, group_name: str) -> None:
-    """Writes the artifact of one of our own contracts, named as its file, from a fresh compile."""
-    group = next(group for group in groups() if group.name == group_name)
-    compiled = compiled_group(group)[path.stem]
-    content = {
-        "contract": path.stem,
-        "source": f"deploy/contracts/{path.stem}.sol",
-        "compiler": {"version": SOLC_VERSION, "settings": group.settings},
-        "abi": compiled.abi,
+def described(name: str) -> dict[str, Any]:
+    """What contracts_abi/ says of a contract that is deployed. ``links``: library to the bytes where its address
+    belongs. ``runtime_hash``: keccak256 of the code on the chain, where no address is written into it."""
+    compiled = artifact(name)
+    places = {
+        library: [spot["start"] for spot in spots]
+        for libraries in compiled.links.values()
+        for library, spots in libraries.items()
+    }
+    content: dict[str, Any] = {"contract": name, "source": _SHIPPED.get(name, ""), "abi": compiled.abi}
+    if name in OWN:
+        group = next(group for group in groups() if group.name == OWN[name])
+        content["source"] = next(
+            str(file.relative_to(ROOT)) for file in sorted(CONTRACTS.rglob("*.sol")) if file.stem == name
+        )
+        content["compiler"] = {"version": SOLC_VERSION, "settings": group.settings}
+    else:
+        content["runtime_hash"] = keccak(hexstr=compiled.deployed_bytecode).hex()
+    return {
+        **content,
         "bytecode": compiled.bytecode,
+        "links": places,
         "runtime_bytes": len(compiled.deployed_bytecode) // 2 - 1,
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def deployable() -> Mapping[str, Path]:
+    """Everything that is deployed, and its file in contracts_abi/."""
+    return {name: ROOT / "contracts_abi" / f"{name}.json" for name in (*OWN, "TimelockController")}
+
+
+def renew_json() -> None:
+    """Writes these files from a fresh compile."""
+    for name, path in deployable().items():
+        path.write_text(json.dumps(described(name), indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    renew_json(VAULT_JSON, "vault")
-    renew_json(QUEUE_JSON, "queue")
+    renew_json()

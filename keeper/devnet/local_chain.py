@@ -18,7 +18,7 @@ from keeper.chain.admin.vault_deployment import deploy_vault
 from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil
-from keeper.devnet.compile import QUEUE_JSON, VAULT_JSON, compile_all, fingerprint
+from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
@@ -280,7 +280,8 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
     for folder in (Path(__file__).parent, Path(__file__).parents[1] / "chain" / "admin"):
         for source in sorted(folder.glob("*.py")):
             digest.update(source.read_bytes())
-    digest.update(VAULT_JSON.read_bytes() + QUEUE_JSON.read_bytes())
+    for path in deployable().values():
+        digest.update(path.read_bytes())
     digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
     for series in market.prices:
         digest.update(series.times.tobytes() + series.prices.tobytes())

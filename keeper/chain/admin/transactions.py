@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from keeper.chain.abi import FOLDER
 from keeper.chain.reverts import explain
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
     from web3.contract import Contract
-    from web3.types import TxReceipt
+    from web3.exceptions import ContractLogicError
+    from web3.types import TxParams, TxReceipt
 
 RECEIPT_TIMEOUT_S = 300
+GAS_MARGIN = 1.2
+"""On estimated gas: the block that mines a transaction is not the one that estimated it."""
+_KEPT = ("data", "gas", "to", "value")
 Kind = Literal["vault", "queue"]
 _FILES: dict[Kind, str] = {"vault": "RiskParityVault.json", "queue": "RedemptionQueue.json"}
 
@@ -68,32 +73,43 @@ def deploy(w3: Web3, sender: LocalAccount | str, kind: Kind, argument: object) -
 
 
 def mined(w3: Web3, sender: LocalAccount | str, call: Any, what: str) -> TxReceipt:
-    """Sends a contract's constructor or function and waits for its receipt.
+    """Sends a contract's constructor or function and waits for its receipt. ``sender`` and errors are those of
+    ``mined_transaction``."""
+    from web3.exceptions import ContractLogicError
+
+    account = sender if isinstance(sender, str) else sender.address
+    try:
+        fields = call.build_transaction({"from": w3.to_checksum_address(account)})
+    except ContractLogicError as error:
+        raise _refused(what, error) from error
+    return mined_transaction(
+        w3, sender, {name: fields[name] for name in _KEPT if fields.get(name)}, what=what
+    )
+
+
+def mined_transaction(
+    w3: Web3, sender: LocalAccount | str, fields: Mapping[str, Any], what: str
+) -> TxReceipt:
+    """Sends a transaction and waits for its receipt. ``fields`` may leave out gas, fees and nonce.
 
     ``sender`` is a local account that signs, or the address of an account that the node has unlocked. ``what`` names
     the transaction in messages. Raises Refused if it reverts, NodeUnavailable if no receipt comes.
     """
-    from eth_utils.address import to_checksum_address
     from web3.exceptions import ContractLogicError, TimeExhausted
 
+    account = w3.to_checksum_address(sender if isinstance(sender, str) else sender.address)
+    complete = {**fields, "from": account}
     try:
+        complete.setdefault("gas", int(w3.eth.estimate_gas(cast("TxParams", complete)) * GAS_MARGIN))
         if isinstance(sender, str):
-            transaction_hash = call.transact({"from": to_checksum_address(sender)})
+            transaction_hash = w3.eth.send_transaction(cast("TxParams", complete))
         else:
-            transaction = call.build_transaction(
-                {
-                    "from": sender.address,
-                    "nonce": w3.eth.get_transaction_count(sender.address),
-                    "chainId": w3.eth.chain_id,
-                }
-            )
-            signed = sender.sign_transaction(transaction)
+            complete.setdefault("nonce", w3.eth.get_transaction_count(account))
+            signed = sender.sign_transaction({**complete, **_fees(w3), "chainId": w3.eth.chain_id})
             transaction_hash = w3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = w3.eth.wait_for_transaction_receipt(transaction_hash, RECEIPT_TIMEOUT_S)
     except ContractLogicError as error:
-        data = str(error.data)
-        reason = explain(bytes.fromhex(data[2:])) if data.startswith("0x") else data
-        raise Refused(f"{what} reverts: {reason}", remedy="Compare its arguments with the chain.") from error
+        raise _refused(what, error) from error
     except TimeExhausted as error:
         raise NodeUnavailable(
             f"no receipt for {what}, {transaction_hash.to_0x_hex()}, after {RECEIPT_TIMEOUT_S} s",
@@ -105,3 +121,15 @@ def mined(w3: Web3, sender: LocalAccount | str, call: Any, what: str) -> TxRecei
             remedy="Compare its arguments with the chain before you send it again.",
         )
     return receipt
+
+
+def _fees(w3: Web3) -> dict[str, int]:
+    """What a wallet offers: the node's tip, and twice the present base fee."""
+    tip, base = w3.eth.max_priority_fee, w3.eth.get_block("latest").get("baseFeePerGas", 0)
+    return {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * base + tip, "type": 2}
+
+
+def _refused(what: str, error: ContractLogicError) -> Refused:
+    data = str(error.data)
+    reason = explain(bytes.fromhex(data[2:])) if data.startswith("0x") else data
+    return Refused(f"{what} reverts: {reason}", remedy="Compare its arguments with the chain.")

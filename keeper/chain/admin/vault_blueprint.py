@@ -1,0 +1,256 @@
+"""What a new vault is told: roles, numbers, lists, terms of the shares."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from keeper.domain.errors import InvalidSetting
+from keeper.domain.units import WAD
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+NOBODY = "0x" + "00" * 20
+MIN_TIMELOCK_S = 86_400
+"""PolicyRegistry.MIN_TIMELOCK."""
+UINT128_MAX = 2**128 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class VaultRoles:
+    """Accounts with power. ``admin`` is a timelock that exists, or None where one is deployed with the vault."""
+
+    keeper: str
+    guardian: str
+    operations: str
+    admin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelockTerms:
+    """OpenZeppelin's TimelockController. ``proposers`` may cancel as well; nobody is above the timelock."""
+
+    delay_s: int
+    proposers: tuple[str, ...]
+    executors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyNumbers:
+    """IPolicyRegistry.Policy, field for field and in its order. Ratios have 18 decimals, intervals are seconds."""
+
+    min_health: int = 135 * WAD // 100
+    emergency_health: int = 125 * WAD // 100
+    target_health: int = 135 * WAD // 100
+    ripcord_health: int = 115 * WAD // 100
+    max_leverage: int = 25 * WAD // 10
+    min_interval: int = 600
+    ripcord_interval: int = 900
+    max_loss_bps: int = 100
+    daily_loss_bps: int = 100
+    daily_turnover_bps: int = 10_000
+    max_gap_bps: int = 100
+    guardian_loss_bps: int = 10
+    emergency_loss_bps: int = 150
+    ripcord_loss_bps: int = 150
+
+
+@dataclass(frozen=True, slots=True)
+class AssetListing:
+    """IPolicyRegistry's Asset and FeedListing. Less than 10^``dust_exponent`` raw units counts for nothing."""
+
+    token: str
+    decimals: int
+    feed: str
+    max_age_s: int
+    dust_exponent: int
+    max_weight_bps: int = 15_000
+    slippage_bps: int = 100
+    lag_bps: int = 50
+    enabled: bool = True
+    borrowable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShareTerms:
+    """Fees.Terms, field for field and in its order. ``cap`` is raw units of the accounting asset."""
+
+    cap: int = UINT128_MAX
+    allowed_only: bool = False
+    management_bps: int = 0
+    performance_bps: int = 0
+    spread_bps: int = 5
+    fee_receiver: str = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class VaultBlueprint:
+    """Everything that a new vault is told.
+
+    ``assets`` starts with the accounting asset. ``accounts`` has one Aave eMode category per account, 0 for none.
+    ``silence_s`` without a sign of keeper and admin let anybody wind the vault down. ``batch_interval_s`` are between
+    two closings of batches.
+    """
+
+    lending_pool: str
+    swap_factory: str
+    roles: VaultRoles
+    assets: tuple[AssetListing, ...]
+    pools: tuple[str, ...]
+    timelock: TimelockTerms | None = None
+    policy: PolicyNumbers = field(default_factory=PolicyNumbers)
+    terms: ShareTerms = field(default_factory=ShareTerms)
+    accounts: tuple[int, ...] = (0,)
+    sequencer_feed: str = NOBODY
+    sequencer_grace_s: int = 0
+    silence_s: int = 30 * 86_400
+    batch_interval_s: int = 3_600
+    name: str = "Risk Parity Vault"
+    symbol: str = "RPV"
+
+
+def blueprint_from_toml(text: str, timelock_s: int | None = None) -> VaultBlueprint:
+    """Reads a VaultBlueprint: its fields at the top level, tables [roles], [policy], [terms], one [[assets]] a token.
+
+    ``timelock_s`` deploys a timelock with this delay, for the proposers and executors of [timelock]. Raises
+    InvalidSetting.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSetting(
+            f"the blueprint of the vault is not TOML: {error}", remedy="Correct that line."
+        ) from None
+    timelock = content.pop("timelock", None)
+    values = {
+        **content,
+        "roles": _built(VaultRoles, "roles", content.pop("roles", {})),
+        "policy": _built(PolicyNumbers, "policy", content.pop("policy", {})),
+        "terms": _built(ShareTerms, "terms", content.pop("terms", {})),
+        "timelock": None if timelock_s is None else _timelock(timelock_s, timelock),
+        "assets": tuple(
+            _built(AssetListing, f"assets[{number}]", entry)
+            for number, entry in enumerate(content.pop("assets", []))
+        ),
+    }
+    for table in ("roles", "policy", "terms", "assets"):
+        content.pop(table, None)
+    blueprint = _built(VaultBlueprint, "the vault", values)
+    check(blueprint)
+    return blueprint
+
+
+def check(blueprint: VaultBlueprint) -> None:
+    """Raises InvalidSetting for values that are wrong on every chain. It names the field."""
+    _check_roles(blueprint)
+    for place in ("lending_pool", "swap_factory"):
+        _require_address(place, getattr(blueprint, place))
+    if not blueprint.assets:
+        raise InvalidSetting("assets is empty", remedy="List the accounting asset first, then the others.")
+    if not blueprint.accounts:
+        raise InvalidSetting("accounts is empty", remedy="Open at least one account: accounts = [0].")
+    for number, listing in enumerate(blueprint.assets):
+        _require_address(f"assets[{number}].token", listing.token)
+        _require_address(f"assets[{number}].feed", listing.feed)
+    for number, pool in enumerate(blueprint.pools):
+        _require_address(f"pools[{number}]", pool)
+    _require_once("assets", [listing.token for listing in blueprint.assets])
+    _require_once("pools", list(blueprint.pools))
+    for part, values in (("policy", blueprint.policy), ("terms", blueprint.terms), ("the vault", blueprint)):
+        _require_whole_numbers(part, values)
+    for number, listing in enumerate(blueprint.assets):
+        _require_whole_numbers(f"assets[{number}]", listing)
+
+
+def _check_roles(blueprint: VaultBlueprint) -> None:
+    """Whoever has two roles has the power of both, and a stolen key as well."""
+    roles, timelock = blueprint.roles, blueprint.timelock
+    holders = {name: getattr(roles, name) for name in ("keeper", "guardian", "operations")}
+    if (roles.admin is None) == (timelock is None):
+        raise InvalidSetting(
+            "roles.admin and a new timelock are both given or both missing",
+            remedy="Name a timelock that exists as roles.admin, or deploy one with --timelock SECONDS.",
+        )
+    if roles.admin is not None:
+        holders["admin"] = roles.admin
+    if timelock is not None:
+        if timelock.delay_s < MIN_TIMELOCK_S:
+            raise InvalidSetting(
+                f"the timelock's delay of {timelock.delay_s} s is under {MIN_TIMELOCK_S} s",
+                remedy="The registry takes no admin with a shorter delay. Give a day or more.",
+            )
+        if not timelock.proposers or not timelock.executors:
+            raise InvalidSetting(
+                "timelock.proposers or timelock.executors is empty",
+                remedy="Name who may propose: without them nobody could change the vault's limits.",
+            )
+        holders |= {f"timelock.proposers[{n}]": at for n, at in enumerate(timelock.proposers)}
+        for number, executor in enumerate(timelock.executors):
+            _require_address(f"timelock.executors[{number}]", executor)
+    for name, holder in holders.items():
+        _require_address(f"roles.{name}", holder)
+    for (role, first), (other, second) in combinations(holders.items(), 2):
+        if first.lower() == second.lower() and not role.startswith("timelock."):
+            raise InvalidSetting(
+                f"{role} and {other} are both {first}",
+                remedy="Give each role an account of its own: a stolen key must not have two powers.",
+            )
+
+
+def _timelock(delay_s: int, table: Mapping[str, Any] | None) -> TimelockTerms:
+    people = dict(table or {})
+    proposers = tuple(people.pop("proposers", ()))
+    executors = tuple(people.pop("executors", proposers))
+    return _built(
+        TimelockTerms,
+        "timelock",
+        {**people, "delay_s": delay_s, "proposers": proposers, "executors": executors},
+    )
+
+
+def _require_once(place: str, addresses: list[str]) -> None:
+    seen = [address.lower() for address in addresses]
+    for address in seen:
+        if seen.count(address) > 1:
+            raise InvalidSetting(f"{place} names {address} twice", remedy="Name it once.")
+
+
+def _require_address(place: str, value: object) -> None:
+    from eth_utils.address import is_hex_address
+
+    if not isinstance(value, str) or not is_hex_address(value) or int(value, 16) == 0:
+        raise InvalidSetting(
+            f"{place} = {value!r} is not the address of a contract or an account",
+            remedy="Use 0x and 40 hexadecimal digits.",
+        )
+
+
+def _require_whole_numbers(part: str, values: DataclassInstance) -> None:
+    for entry in fields(values):
+        number = getattr(values, entry.name)
+        if entry.type == "int" and (type(number) is not int or number < 0):
+            raise InvalidSetting(
+                f"{part}: {entry.name} = {number!r} is not a whole number",
+                remedy="Ratios have 18 decimals, times are seconds, costs bps, amounts raw units.",
+            )
+        if entry.type == "bool" and type(number) is not bool:
+            raise InvalidSetting(f"{part}: {entry.name} = {number!r}", remedy="Write true or false.")
+
+
+def _built(kind: type[T], place: str, values: Mapping[str, Any]) -> T:
+    known = {entry.name: entry.type for entry in fields(kind)}
+    foreign = sorted(set(values) - set(known))
+    if foreign:
+        raise InvalidSetting(
+            f"{place}: unknown {', '.join(foreign)}", remedy=f"Known are {', '.join(sorted(known))}."
+        )
+    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    try:
+        return kind(**listed)
+    except TypeError as error:
+        raise InvalidSetting(f"{place}: {error}", remedy="Give every value that has no default.") from None

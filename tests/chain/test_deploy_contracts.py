@@ -1,0 +1,170 @@
+"""Putting the vault's contracts on a chain: one after another, started again, and refused before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.contract import Contract
+from web3.types import RPCEndpoint
+
+from keeper.chain.abi import artifact_of
+from keeper.chain.admin.deployment import check_timelock, deploy_vault, prepared
+from keeper.chain.admin.vault_blueprint import PolicyNumbers, VaultBlueprint, VaultRoles
+from keeper.devnet.anvil import rpc
+from keeper.devnet.compile import deployable, described
+from keeper.devnet.local_chain import LocalChain
+from keeper.domain.errors import InvalidSetting, Refused, WrongContract
+from tests.chain.blueprints import blueprint, let_pools_age
+
+LARGEST = 16_000
+
+
+class PowerCut(Exception):
+    """What stops a deployment half way."""
+
+
+@pytest.fixture(scope="module")
+def aged(fork: LocalChain) -> LocalChain:
+    let_pools_age(fork)
+    return fork
+
+
+@pytest.fixture
+def there(aged: LocalChain) -> Iterator[LocalChain]:
+    """A chain whose pools can be listed, put back as it was after the test."""
+    snapshot = rpc(aged.deployment.rpc_url, "evm_snapshot")
+    yield aged
+    rpc(aged.deployment.rpc_url, "evm_revert", snapshot)
+
+
+@pytest.fixture
+def wanted(there: LocalChain) -> VaultBlueprint:
+    return blueprint(there)
+
+
+def deployer(chain: LocalChain) -> LocalAccount:
+    signer: LocalAccount = Account.create()
+    chain.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
+    return signer
+
+
+def at(chain: LocalChain, name: str, address: str) -> Contract:
+    return chain.w3.eth.contract(address=Web3.to_checksum_address(address), abi=artifact_of(name)["abi"])
+
+
+@pytest.mark.parametrize("name", deployable())
+def test_the_committed_contract_is_a_fresh_compile_of_its_source(name: str) -> None:
+    assert described(name) == artifact_of(name)
+
+
+def test_every_contract_of_the_vault_is_small_enough_to_audit() -> None:
+    sizes = {name: artifact_of(name)["runtime_bytes"] for name in deployable() if name != "RiskParityVault"}
+    assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
+
+
+def test_a_vault_is_deployed_whole_and_is_what_its_blueprint_says(
+    there: LocalChain, wanted: VaultBlueprint
+) -> None:
+    made = deploy_vault(there.w3, deployer(there), wanted).contracts
+    registry = at(there, "PolicyRegistry", made.registry).functions
+    assert (
+        VaultRoles(registry.keeper().call(), registry.guardian().call(), registry.operations().call())
+        == wanted.roles
+    )
+    assert registry.policy().call() == tuple(
+        getattr(wanted.policy, name) for name in PolicyNumbers.__dataclass_fields__
+    )
+    assert [entry[0] for entry in registry.assets().call()] == [one.token for one in wanted.assets]
+    assert all(registry.pool(pool).call()[2] for pool in wanted.pools)
+    (account,) = registry.accounts().call()
+    assert at(there, "AaveV3Account", account).functions.vault().call() == made.portfolio
+    shares = at(there, "VaultShares", made.shares).functions
+    assert (shares.REGISTRY().call(), shares.PORTFOLIO().call(), shares.PRICER().call()) == (
+        made.registry,
+        made.portfolio,
+        made.pricer,
+    )
+    assert (registry.rebalancer().call(), registry.shares().call()) == (made.rebalancer, made.shares)
+    assert shares.totalAssets().call() == 0
+    assert shares.terms().call()[0] == wanted.terms.cap
+    seen = at(there, "VaultLens", made.lens).functions.look(made.shares).call()
+    assert len(seen[1]) == len(wanted.assets)
+
+
+def test_the_timelock_belongs_to_its_proposers_alone(there: LocalChain, wanted: VaultBlueprint) -> None:
+    signer = deployer(there)
+    made = deploy_vault(there.w3, signer, wanted).contracts
+    timelock = at(there, "TimelockController", made.admin).functions
+    proposers, executors, admins = (
+        timelock[f"{role}_ROLE"]().call() for role in ("PROPOSER", "EXECUTOR", "DEFAULT_ADMIN")
+    )
+    person = there.deployment.accounts["admin"]
+    assert timelock.hasRole(proposers, person).call()
+    assert timelock.hasRole(executors, person).call()
+    for role in (proposers, executors, admins):
+        assert not timelock.hasRole(role, signer.address).call()
+    assert check_timelock(there.w3, made.admin) == 86_400
+
+
+def test_a_timelock_that_exists_can_be_the_admin(there: LocalChain, wanted: VaultBlueprint) -> None:
+    first = deploy_vault(there.w3, deployer(there), wanted).contracts
+    another = replace(wanted, roles=replace(wanted.roles, admin=first.admin), timelock=None)
+    second = deploy_vault(there.w3, deployer(there), another).contracts
+    assert at(there, "PolicyRegistry", second.registry).functions.admin().call() == first.admin
+
+
+@pytest.mark.parametrize("place", ["person", "other code"])
+def test_an_admin_without_openzeppelins_timelock_is_refused_before_anything_is_sent(
+    there: LocalChain, wanted: VaultBlueprint, place: str
+) -> None:
+    admin = (
+        there.deployment.accounts["admin"] if place == "person" else there.deployment.contracts["aave_pool"]
+    )
+    loose = replace(wanted, roles=replace(wanted.roles, admin=admin), timelock=None)
+    block = there.w3.eth.block_number
+    with pytest.raises(WrongContract, match=admin):
+        deploy_vault(there.w3, deployer(there), loose)
+    assert there.w3.eth.block_number == block
+
+
+def test_a_deployment_that_stops_half_way_goes_on_where_it_stopped(
+    there: LocalChain, wanted: VaultBlueprint
+) -> None:
+    whole = len(prepared(there.w3, deployer(there).address, wanted).transactions)
+    for stop in (1, 7, whole - 1):
+        signer, lines = deployer(there), list[str]()
+
+        def until_the_power_goes(line: str, sent: list[str] = lines, stop: int = stop) -> None:
+            if len(sent) == stop:
+                raise PowerCut
+            sent.append(line)
+
+        with pytest.raises(PowerCut):
+            deploy_vault(there.w3, signer, wanted, progress=until_the_power_goes)
+        done = deploy_vault(there.w3, signer, wanted, first_nonce=0)
+        assert len(done.transactions) == whole - stop
+        assert at(there, "PolicyRegistry", done.contracts.registry).functions.shares().call() == (
+            done.contracts.shares
+        )
+        assert deploy_vault(there.w3, signer, wanted, first_nonce=0).transactions == ()
+
+
+def test_nonces_that_went_elsewhere_are_named(there: LocalChain, wanted: VaultBlueprint) -> None:
+    signer = deployer(there)
+    there.w3.provider.make_request(RPCEndpoint("anvil_setNonce"), [signer.address, hex(3)])
+    with pytest.raises(Refused, match="made no PolicyBounds"):
+        deploy_vault(there.w3, signer, wanted, first_nonce=0)
+    with pytest.raises(Refused, match="not within a deployment that began at 4"):
+        deploy_vault(there.w3, signer, wanted, first_nonce=4)
+
+
+@pytest.mark.parametrize("other", ["guardian", "operations"])
+def test_roles_of_one_account_are_refused(there: LocalChain, wanted: VaultBlueprint, other: str) -> None:
+    twice = replace(wanted, roles=replace(wanted.roles, **{other: wanted.roles.keeper}))
+    with pytest.raises(InvalidSetting, match=f"keeper and {other} are both"):
+        deploy_vault(there.w3, deployer(there), twice)
