@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keeper import __version__
 from keeper.app.exchange_candles import VenueCandles
@@ -15,8 +15,9 @@ from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses, ReadingScope
-from keeper.chain.rpc.client import Member, Reads, Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.chain.rpc.connect import connected
+from keeper.chain.rpc.reads import Reads
 from keeper.cycle.ports import Ports
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable
@@ -250,7 +251,7 @@ def transaction_sender(
     with ExitStack() as stack:
         relay = None
         if where.private_rpc_url is not None:
-            relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)).send)
+            relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)))
         config = SenderConfig(
             node=_sending_node(reads, send.finality_blocks),
             relay=relay,
@@ -269,13 +270,7 @@ def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
     from keeper.tx.node import RpcNode
     from keeper.tx.node_pool import NodePool
 
-    def rpc_node(member: Member) -> RpcNode:
-        def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-            return member.batch([Request(method, params) for method, params in calls])
-
-        return RpcNode(member.request, batch, member.send, finality_blocks=finality_blocks)
-
-    nodes = [rpc_node(member) for member in reads.members]
+    nodes = [RpcNode(member, finality_blocks) for member in reads.members]
     return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)
 
 

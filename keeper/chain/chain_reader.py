@@ -13,8 +13,8 @@ from keeper.chain.deployed import Deployment, ReadingScope
 from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
 from keeper.chain.rpc.blocks import latest_block
-from keeper.chain.rpc.client import Reads
 from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.rpc.reads import Reads
 from keeper.chain.simulate import Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import step_amounts
@@ -23,6 +23,7 @@ from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
 from keeper.domain.record import NodeUse
+from keeper.jsonrpc import requests as ask
 from keeper.sizing.categories import EModeCategories
 
 
@@ -95,9 +96,8 @@ class ChainReader:
         answers = self._multicall.read([*reader.calls(), *allowance_calls], block.hash)
         if not reader.still_valid(answers):
             self._deployment = None
-        mined = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
-        logs = mined.get("logs") if isinstance(mined, dict) else None
-        outs, ins = step_amounts(deployment.vault, len(plan.steps), logs)
+        mined = self._rpc.request(ask.receipt(tx_hash))
+        outs, ins = step_amounts(deployment.vault, len(plan.steps), mined.logs if mined is not None else ())
         return ReadBack(
             snapshot=reader.snapshot(block, answers),
             allowances=_nonzero(calls, answers),

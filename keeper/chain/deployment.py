@@ -16,11 +16,12 @@ from keeper.chain.deployed import Addresses, Deployment, Listing, ReadingScope
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS
 from keeper.chain.rpc.blocks import latest_block
-from keeper.chain.rpc.client import Reads, Request
-from keeper.chain.rpc.multicall import Multicall, decode_answers
-from keeper.domain.errors import InvalidSetting, NodeUntrusted, RpcError, WrongContract
+from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.rpc.reads import Reads
+from keeper.domain.errors import InvalidSetting, WrongContract
 from keeper.domain.market import Block, Token
 from keeper.domain.units import USD_DECIMALS
+from keeper.jsonrpc import requests as ask
 
 
 def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -> tuple[Block, Deployment]:
@@ -31,7 +32,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     multicall = Multicall(rpc, addresses.multicall)
     kind: Rollup = "" if book is None else book.rollup
 
-    about_vault = _vault_answers(rpc, multicall, addresses, block=block)
+    about_vault = _vault_answers(multicall, addresses.vault, block.hash)
     pool = to_checksum_address(about_vault.first(vault.lending_pool(addresses.vault)))
     sequencer_feed, _ = about_vault.first(vault.sequencer(addresses.vault))
     configs = about_vault.first(vault.assets(addresses.vault))
@@ -137,20 +138,17 @@ def _anchored(rpc: Reads, addresses: Addresses, chain_id: int) -> tuple[Block, s
     """Returns the latest block, after it has checked that every address in the settings holds code."""
     named = {"vault": addresses.vault, "multicall": addresses.multicall, "quoter": addresses.quoter}
     block = latest_block(rpc, chain_id)
-    codes = rpc.batch(
-        [Request("eth_getCode", [address, {"blockHash": block.hash}]) for address in named.values()]
-    )
+    codes = rpc.batch([ask.code(address, {"blockHash": block.hash}) for address in named.values()])
     for (name, address), code in zip(named.items(), codes, strict=True):
-        if code in ("0x", None):
+        if not code:
             raise WrongContract(
                 f"{name}: there is no contract at {address} on chain {chain_id}",
                 remedy=f"Correct the {name} address in the settings, or the node's chain.",
             )
-    return block, str(codes[1])
+    return block, f"0x{codes[1].hex()}"
 
 
-def _vault_answers(rpc: Reads, multicall: Multicall, addresses: Addresses, block: Block) -> Answers:
-    address = addresses.vault
+def _vault_answers(multicall: Multicall, address: str, block_hash: str) -> Answers:
     calls: list[Call[Any]] = [
         vault.asset(address),
         vault.assets(address),
@@ -158,24 +156,7 @@ def _vault_answers(rpc: Reads, multicall: Multicall, addresses: Addresses, block
         vault.swap_router(address),
         vault.sequencer(address),
     ]
-    asked = multicall.request(calls, block.hash)
-    try:
-        answer = rpc.request(asked.method, asked.params)
-    except RpcError as error:
-        if "revert" not in error.text.lower():
-            raise
-        raise _not_multicall(addresses.multicall) from error
-    try:
-        return decode_answers(calls, answer)
-    except NodeUntrusted as error:
-        raise _not_multicall(addresses.multicall) from error
-
-
-def _not_multicall(address: str) -> WrongContract:
-    return WrongContract(
-        f"multicall: the contract at {address} is not Multicall3",
-        remedy="Correct the multicall address in the settings.",
-    )
+    return multicall.first_read(calls, block_hash)
 
 
 def _aggregator(config: vault.AssetConfig, answers: Answers) -> str | None:

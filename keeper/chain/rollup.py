@@ -13,10 +13,11 @@ from typing import Any
 from keeper.address_book.book import Rollup
 from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Answers, Call, call
-from keeper.chain.rpc.client import Reads
-from keeper.chain.rpc.multicall import Multicall, hex_bytes
+from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.rpc.reads import Reads
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import Block
+from keeper.jsonrpc import requests as ask
 from keeper.planning.gas import TYPICAL_BYTES
 
 TYPICAL_GAS = 2_500_000
@@ -115,10 +116,9 @@ def _components(rpc: Reads, block: Block, sent: UnsignedCall) -> Publishing:
     """``gasEstimate`` includes ``gasEstimateForL1``. The first sets the gas limit, the second the cost."""
     function = _NODE["gasEstimateComponents"]
     data = "0x" + function.encode(sent.to, False, sent.calldata).hex()  # noqa: FBT003
-    request = {"from": sent.sender, "to": NODE_INTERFACE, "data": data}
+    request = ask.call({"from": sent.sender, "to": NODE_INTERFACE, "data": data}, {"blockHash": block.hash})
     try:
-        answer = rpc.request("eth_call", [request, {"blockHash": block.hash}])
-        gas, for_l1, base_fee, _ = function.decode(hex_bytes(answer))
+        gas, for_l1, base_fee, _ = function.decode(rpc.request(request))
     except RpcError as error:
         raise _no_estimate(error.text) from error
     except DecodeError as error:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from keeper.chain.abi import DecodeError
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import erc20, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import UnsignedCall, publishing
-from keeper.chain.rpc.blocks import quantity
-from keeper.chain.rpc.client import Reads, Request
-from keeper.chain.rpc.multicall import decode_answers, encode_calls, hex_bytes
+from keeper.chain.rpc.multicall import decode_outcomes, encode_calls, outcomes
+from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import step_amounts
 from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.units import UINT256_MAX, USD, WAD, usd
+from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.answers import SimulatedCall
+from keeper.jsonrpc.requests import Request
 
 NEXT_BLOCK_S = 12
 """Ethereum's slot time. A faster chain's next block comes earlier, so a price about to expire counts as expired."""
 
 NO_SUCH_METHOD = (-32601, -32004)  # JSON-RPC 2.0; EIP-1474
 INVALID_PARAMS = -32602
-_SUCCEEDED = "0x1"
+CALLS = 2
+"""The vault's call, and the reads after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +90,22 @@ class Simulator:
             ],
             "validation": False,
         }
-        block = self._simulated_block(payload, snapshot)
-        sent, read = self._two_calls(block)
-        gas = quantity(sent.get("gasUsed"), "gasUsed of the simulation")
-        if sent.get("status") != _SUCCEEDED:
-            return self._reverted(_revert_data(sent), gas, "eth_simulateV1")
-        post = self._post(decode_answers(reads, read.get("returnData")), snapshot)
-        outs, ins = step_amounts(self.deployment.vault, steps, sent.get("logs"))
+        sent, read = self._two_calls(payload, snapshot)
+        if not sent.succeeded:
+            return self._reverted(sent.data, sent.gas_used, "eth_simulateV1")
+        try:
+            answers = Answers(reads, decode_outcomes(len(reads), read.data))
+        except DecodeError as error:
+            raise NodeUntrusted(
+                f"eth_simulateV1: the vault cannot be read after the simulated call: {error}",
+                remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
+            ) from error
+        post = self._post(answers, snapshot)
+        outs, ins = step_amounts(self.deployment.vault, steps, sent.logs)
         return SimulationReport(
             success=True,
             revert=None,
-            gas=gas,
+            gas=sent.gas_used,
             post=post,
             method="eth_simulateV1",
             l1_fee_wei=0,  # `simulate` adds it on a rollup
@@ -103,38 +113,24 @@ class Simulator:
             step_ins=ins,
         )
 
-    def _simulated_block(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> dict[str, Any]:
+    def _two_calls(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> tuple[SimulatedCall, ...]:
         """Pinned by hash. If the node takes no hash: by number, with the hash checked in the same request."""
         try:
-            blocks = self.rpc.request("eth_simulateV1", [payload, {"blockHash": snapshot.block.hash}])
+            return self.rpc.request(ask.simulation(payload, {"blockHash": snapshot.block.hash}, CALLS))
         except RpcError as error:
             if error.code != INVALID_PARAMS:
                 raise
-            number = hex(snapshot.block.number)
-            blocks, pinned = self.rpc.batch(
-                [
-                    Request("eth_simulateV1", [payload, number]),
-                    Request("eth_getBlockByNumber", [number, False]),
-                ]
+            number = snapshot.block.number
+            calls, pinned = self.rpc.batch(
+                [ask.simulation(payload, hex(number), CALLS), ask.numbered_block(number)]
             )
-            if not isinstance(pinned, dict) or pinned.get("hash") != snapshot.block.hash:
+            if pinned is None or pinned.hash != snapshot.block.hash:
                 raise NodeUntrusted(
-                    f"block {snapshot.block.number} is no longer {snapshot.block.hash}",
+                    f"block {number} is no longer {snapshot.block.hash}",
                     remedy="The chain reorganised during the cycle. The next cycle starts from the new block.",
                 ) from error
-        if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], dict):
-            raise _senseless("not one simulated block")
-        return blocks[0]
-
-    def _two_calls(self, block: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        calls = block.get("calls")
-        if (
-            not isinstance(calls, list)
-            or len(calls) != 2
-            or not all(isinstance(call, dict) for call in calls)
-        ):
-            raise _senseless("not two simulated calls")
-        return calls[0], calls[1]
+            simulated: tuple[SimulatedCall, ...] = calls
+            return simulated
 
     # --------------------------------------------------------------- eth_call
 
@@ -143,25 +139,29 @@ class Simulator:
         pinned = {"blockHash": snapshot.block.hash}
         rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, decode=bytes)
         reads = self._reads()
+        calls = [rebalance, *reads]
         answer = self.rpc.request(
-            "eth_call",
-            [
-                {"to": keeper, "input": "0x" + encode_calls([rebalance, *reads]).hex()},
-                pinned,
-                {keeper: {"code": self.deployment.multicall_code}},
-            ],
+            Request(
+                "eth_call",
+                (
+                    {"to": keeper, "input": "0x" + encode_calls(calls).hex()},
+                    pinned,
+                    {keeper: {"code": self.deployment.multicall_code}},
+                ),
+                partial(outcomes, len(calls)),
+            )
         )
-        answers = decode_answers([rebalance, *reads], answer)
+        answers = Answers(calls, answer)
         outcome = answers.outcome(rebalance)
         if not outcome.success:
             return self._reverted(outcome.data, 0, "eth_call")
         estimate = self.rpc.request(
-            "eth_estimateGas", [_transaction(keeper, self.deployment.vault, calldata), pinned]
+            ask.gas_estimate(_transaction(keeper, self.deployment.vault, calldata), pinned)
         )
         return SimulationReport(
             success=True,
             revert=None,
-            gas=quantity(estimate, "eth_estimateGas"),
+            gas=estimate,
             post=self._post(answers, snapshot),
             method="eth_call",
             l1_fee_wei=0,
@@ -217,19 +217,5 @@ def _transaction(sender: str, to: str, calldata: bytes) -> dict[str, str]:
     return {"from": sender, "to": to, "input": "0x" + calldata.hex()}
 
 
-def _revert_data(call: dict[str, Any]) -> bytes:
-    """In ``error.data`` or in ``returnData``, depending on the node."""
-    error = call.get("error")
-    data = error.get("data") if isinstance(error, dict) else None
-    return hex_bytes(data if isinstance(data, str) and data != "0x" else call.get("returnData", "0x"))
-
-
 def _ratio(wad: int) -> float:
     return math.inf if wad == UINT256_MAX else wad / WAD
-
-
-def _senseless(what: str) -> NodeUntrusted:
-    return NodeUntrusted(
-        f"the answer to eth_simulateV1 makes no sense: {what}",
-        remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
-    )

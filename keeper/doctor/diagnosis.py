@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.chain.chain_reader import ChainReader
-from keeper.chain.rpc.client import Reads
+from keeper.chain.rpc.reads import Reads
 from keeper.domain.errors import KeeperError
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy

@@ -11,6 +11,7 @@ from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok, warning
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, WrongChain
+from keeper.jsonrpc import requests as ask
 from keeper.settings.endpoints import endpoints
 
 MAX_CLOCK_SKEW_S = 120
@@ -23,7 +24,7 @@ def node(context: DoctorContext) -> Diagnosis:
     for member in context.reads.members:
         began = time.monotonic()
         try:
-            client = str(member.request("web3_clientVersion"))
+            client = member.request(ask.client_version())
         except KeeperError as error:
             errors.append(error)
             lines.append(error.message)
@@ -51,7 +52,7 @@ def chain_id(context: DoctorContext) -> Diagnosis:
     other_chains = {}
     for member in context.reads.members:
         with suppress(NodeUnavailable):
-            reported = int(str(member.request("eth_chainId")), 16)
+            reported = member.request(ask.chain_id())
             if reported != where.chain_id:
                 other_chains[member.use.endpoint] = reported
     if other_chains:

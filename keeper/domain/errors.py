@@ -115,15 +115,20 @@ class NodeUnavailable(Unavailable):
     """The node did not answer, or its answer cannot be read."""
 
 
+class NodeRefused(NodeUnavailable):
+    """The node's HTTP server refuses the request: a wrong key, or a method that this address does not serve."""
+
+
 class RpcError(NodeUnavailable):
     """The node answered with a JSON-RPC error. The message has its code, text and data.
 
-    ``text`` is the node's message.
+    ``text`` is the node's message; ``node`` its address without secrets.
     """
 
-    def __init__(self, method: str, code: int, text: str, data: object) -> None:
+    def __init__(self, method: str, code: int, text: str, data: object, node: str = "") -> None:
+        at = f" at {node}" if node else ""
         super().__init__(
-            f"{method}: the node answers with error {code}: {text}",
+            f"{method}: the node{at} answers with error {code}: {text}",
             remedy="The keeper tries again next cycle; if it lasts, check the node and KEEPER_RPC_URL.",
         )
         self.method = method

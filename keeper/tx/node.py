@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
-from keeper.domain.errors import NodeUnavailable, RpcError
+from keeper.domain.errors import NodeRefused, NodeUnavailable
 from keeper.domain.tx import Receipt
+from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.answers import Header, MinedReceipt
+from keeper.jsonrpc.requests import Connection, Request
 from keeper.tx.fees import FeeMarket
 from keeper.tx.ports import NodeView
 from keeper.tx.refusals import PERHAPS_METHOD, refusal
 
-Call = Callable[[str, Sequence[Any]], Any]
-Batch = Callable[[Sequence[tuple[str, Sequence[Any]]]], list[Any]]
 FEE_BLOCKS = 5
 MEDIAN_PERCENTILE = 50
 SETTLED_DEPTH = 3
@@ -25,103 +25,92 @@ NAV_EVENTS = {
     "0xc219c3e20b7a2ad9721c518ebb6de77af1c006a7f81c9cdf780e888e3d13237a": "Deleveraged",
 }
 """The vault's events whose data begins with NAV before and after, by their first topic."""
-WORD = 64
+WORD = 32
 
 
 class RpcNode:
-    """``request`` and ``batch`` may retry, ``send`` must not. ``finality_blocks``: the depth at which a block is final;
-    if it is None, the node's tag ``finalized`` decides."""
+    """``finality_blocks``: the depth at which a block is final; if it is None, the node's tag ``finalized`` decides."""
 
-    def __init__(self, request: Call, batch: Batch, send: Call, finality_blocks: int | None = None) -> None:
-        self._request = request
-        self._batch = batch
-        self._send = send
+    def __init__(self, node: Connection, finality_blocks: int | None = None) -> None:
+        self._node = node
         self._finality_blocks = finality_blocks
         self._reports_pool = True
 
     def chain_id(self) -> int:
-        return int(self._request("eth_chainId", ()), 16)
+        return self._node.request(ask.chain_id())
 
     def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
         """ports.SendingNode. One batch; one more request if the node reports its mempool by account."""
-        calls: list[tuple[str, Sequence[Any]]] = [
-            ("eth_getBlockByNumber", ("latest", False)),
-            ("eth_getBlockByNumber", ("latest" if self._finality_blocks is not None else "finalized", False)),
-            ("eth_getTransactionCount", (account, "latest")),
-            ("eth_getTransactionCount", (account, "pending")),
-            ("eth_call", ({"to": vault, "data": EPOCH_SELECTOR}, "latest")),
+        calls: list[Request[Any]] = [
+            ask.block("latest"),
+            ask.block("latest")
+            if self._finality_blocks is not None
+            else ask.if_supported(ask.tagged_block("finalized")),
+            ask.transaction_count(account, "latest"),
+            ask.transaction_count(account, "pending"),
+            ask.call({"to": vault, "data": EPOCH_SELECTOR}, "latest"),
         ]
         for tx_hash in hashes:
-            calls += [("eth_getTransactionReceipt", (tx_hash,)), ("eth_getTransactionByHash", (tx_hash,))]
-        latest, final, mined, pending, epoch, *answers = self._batch(calls)
-        head = int(latest["number"], 16)
-        mined_nonce = int(mined, 16)
-        by_hash = zip(hashes, answers[0::2], answers[1::2], strict=True)
+            calls += [ask.receipt(tx_hash), ask.is_known(tx_hash)]
+        latest, final, mined_nonce, pending_nonce, epoch, *answers = self._node.batch(calls)
         receipts: dict[str, Receipt] = {}
         known: set[str] = set()
-        for tx_hash, receipt, transaction in by_hash:
+        for tx_hash, receipt, is_known in zip(hashes, answers[0::2], answers[1::2], strict=True):
             if receipt is not None:
                 receipts[tx_hash] = _receipt(hashes[tx_hash], tx_hash, receipt)
-            if receipt is not None or transaction is not None:
+            if receipt is not None or is_known:
                 known.add(tx_hash)
         return NodeView(
-            head=head,
-            head_time=int(latest["timestamp"], 16),
-            base_fee_wei=int(latest.get("baseFeePerGas", "0x0"), 16),
-            final_block=self._final(head, final),
+            head=latest.number,
+            head_time=latest.timestamp,
+            base_fee_wei=latest.base_fee_wei,
+            final_block=self._final(latest.number, final),
             mined_nonce=mined_nonce,
             # Without a missing receipt nothing depends on it, and a request is saved.
-            settled_nonce=mined_nonce if len(receipts) == len(hashes) else self._settled_nonce(account, head),
-            pending_nonce=int(pending, 16),
-            epoch=int(epoch, 16) if len(epoch) == 2 + WORD else None,
+            settled_nonce=mined_nonce
+            if len(receipts) == len(hashes)
+            else self._settled_nonce(account, latest.number),
+            pending_nonce=pending_nonce,
+            epoch=int.from_bytes(epoch, "big") if len(epoch) == WORD else None,
             receipts=receipts,
             known=frozenset(known),
             pool=self._pool(account),
         )
 
     def balance(self, account: str) -> int:
-        return int(self._request("eth_getBalance", (account, "latest")), 16)
+        return self._node.request(ask.balance(account))
 
     def fee_market(self) -> FeeMarket:
-        history = self._request("eth_feeHistory", (hex(FEE_BLOCKS), "latest", [MEDIAN_PERCENTILE]))
-        tips = sorted(int(rewards[0], 16) for rewards in history.get("reward") or () if rewards)
-        paid = [tip for tip in tips if tip > 0]
-        return FeeMarket(
-            base_fee_wei=int(history["baseFeePerGas"][-1], 16), tip_wei=paid[len(paid) // 2] if paid else 0
-        )
+        history = self._node.request(ask.fee_history(FEE_BLOCKS, MEDIAN_PERCENTILE))
+        paid = [tip for tip in sorted(history.tips_wei) if tip > 0]
+        return FeeMarket(base_fee_wei=history.next_base_fee_wei, tip_wei=paid[len(paid) // 2] if paid else 0)
 
     def send_raw(self, raw: str) -> None:
-        self._send("eth_sendRawTransaction", (raw,))
+        self._node.send(ask.raw_transaction(raw))
 
     # ------------------------------------------------------------------ inside
 
-    def _final(self, head: int, tagged: Mapping[str, Any] | None) -> int:
+    def _final(self, head: int, tagged: Header | None) -> int:
+        """0 if the node does not know: then nothing counts as final."""
         if self._finality_blocks is not None:
             return head - self._finality_blocks
-        return int(tagged["number"], 16) if tagged is not None else 0
+        return tagged.number if tagged is not None else 0
 
     def _settled_nonce(self, account: str, head: int) -> int:
         """The account's nonce ``SETTLED_DEPTH`` blocks ago. It is 0, which decides nothing, if the node has no such
         state."""
-        block = hex(max(0, head - SETTLED_DEPTH))
-        try:
-            return int(self._request("eth_getTransactionCount", (account, block)), 16)
-        except RpcError:
-            return 0
+        past = ask.transaction_count(account, hex(max(0, head - SETTLED_DEPTH)))
+        return self._node.request(ask.if_supported(past)) or 0
 
     def _pool(self, account: str) -> Mapping[int, str] | None:
         if not self._reports_pool:
             return None
         try:
-            content = self._request("txpool_contentFrom", (account,))
-        except RpcError:
-            self._reports_pool = False
-            return None
-        return {
-            int(nonce): transaction["hash"]
-            for part in ("pending", "queued")
-            for nonce, transaction in (content.get(part) or {}).items()
-        }
+            pool = self._node.request(ask.waiting_transactions(account))
+        except NodeRefused:
+            pool = None
+        self._reports_pool = pool is not None
+        return pool
 
 
 class PrivateRelay:
@@ -129,37 +118,36 @@ class PrivateRelay:
     relay says that may be about the method, it is asked for the ordinary method too. Two takings of the same bytes
     are one transaction."""
 
-    def __init__(self, send: Call) -> None:
-        self._send = send
+    def __init__(self, relay: Connection) -> None:
+        self._relay = relay
 
     def send_raw(self, raw: str) -> None:
         try:
-            self._send("eth_sendPrivateTransaction", ({"tx": raw},))
+            self._relay.send(ask.private_transaction(raw))
         except NodeUnavailable as error:
             if refusal(error).kind not in PERHAPS_METHOD:
                 raise
-            self._send("eth_sendRawTransaction", (raw,))
+            self._relay.send(ask.raw_transaction(raw))
 
 
-def _receipt(intent_id: str, tx_hash: str, answer: Mapping[str, Any]) -> Receipt:
-    before, after = _nav(answer)
+def _receipt(intent_id: str, tx_hash: str, mined: MinedReceipt) -> Receipt:
+    before, after = _nav(mined)
     return Receipt(
         intent_id=intent_id,
         tx_hash=tx_hash,
-        block_number=int(answer["blockNumber"], 16),
-        block_hash=answer["blockHash"],
-        succeeded=int(answer["status"], 16) == 1,
-        gas_used=int(answer["gasUsed"], 16),
-        effective_gas_price_wei=int(answer["effectiveGasPrice"], 16),
+        block_number=mined.block_number,
+        block_hash=mined.block_hash,
+        succeeded=mined.succeeded,
+        gas_used=mined.gas_used,
+        effective_gas_price_wei=mined.effective_gas_price_wei,
         nav_before=before,
         nav_after=after,
     )
 
 
-def _nav(receipt: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    for log in receipt.get("logs") or ():
-        if log.get("topics") and log["topics"][0] in NAV_EVENTS and log.get("address") == receipt.get("to"):
-            data = log["data"].removeprefix("0x")
-            with suppress(ValueError):
-                return int(data[:WORD], 16), int(data[WORD : 2 * WORD], 16)
+def _nav(mined: MinedReceipt) -> tuple[int | None, int | None]:
+    for log in mined.logs:
+        of_vault = log.address == mined.to and log.topics[:1] and log.topics[0] in NAV_EVENTS
+        if of_vault and len(log.data) >= 2 * WORD:
+            return int.from_bytes(log.data[:WORD], "big"), int.from_bytes(log.data[WORD : 2 * WORD], "big")
     return None, None

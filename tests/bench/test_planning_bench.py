@@ -29,6 +29,7 @@ from tests.chain.state_table import table
 from tests.chain.vault_setup import vault_scene
 from tests.factories import a_policy, a_snapshot
 from tests.planning.ledger import a_decision
+from tests.servers.raw_request import raw_request
 
 STATES = int(os.environ.get("KEEPER_STATES", "60"))
 FEW = 3
@@ -99,10 +100,10 @@ def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, cop
     def all_of_them() -> tuple[Outcome, ...]:
         with Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
             stage = Stage(copy, node_in(copy, rpc), rpc)
-            before = rpc.send("evm_snapshot", [])
+            before = rpc.send(raw_request("evm_snapshot", []))
             stage.open()
             found = tuple(run(stage, SEED, range(number), a_plan, measured=True))
-            rpc.send("evm_revert", [before])
+            rpc.send(raw_request("evm_revert", [before]))
         return found
 
     found = benchmark.pedantic(all_of_them, rounds=1)

@@ -6,17 +6,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
 
-from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.deployment import PoolEntry
 from keeper.devnet.uniswap_math import Q96
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import StepKind
 from keeper.domain.units import raw_from_usd_floor, usd
+from keeper.jsonrpc.requests import Request
 from keeper.planning.gas import CALL, HOP, PER_STEP
+from tests.servers.raw_request import raw_request
 
 DUST_USD = 1.0
 PARTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
@@ -143,11 +146,11 @@ def _slope(pool: PoolEntry, sell: str, buy: str, sqrt_price: int, snapshot: Mark
 
 def _quote_single(
     quoter: str, snapshot: MarketSnapshot, sell: str, buy: str, pool: PoolEntry, amount: int
-) -> Request:
+) -> Request[Any]:
     """QuoterV2.quoteExactInputSingle((tokenIn, tokenOut, amountIn, fee, 0))."""
     words = (int(snapshot.token(sell).address, 16), int(snapshot.token(buy).address, 16), amount, pool.fee, 0)
     return _call(quoter, "c6a5026a" + "".join(f"{word:064x}" for word in words))
 
 
-def _call(to: str, data: str) -> Request:
-    return Request("eth_call", [{"to": to, "input": "0x" + data}, "latest"])
+def _call(to: str, data: str) -> Request[Any]:
+    return raw_request("eth_call", [{"to": to, "input": "0x" + data}, "latest"])

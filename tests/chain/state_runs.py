@@ -29,6 +29,7 @@ from tests.chain.naive import Ask, Naive, naive
 from tests.chain.random_states import State, draw
 from tests.chain.state_scene import MINED_AFTER_S, Execution, Stage
 from tests.factories import a_decision_policy, a_policy, a_size_policy
+from tests.servers.raw_request import raw_request
 
 POLICY = a_policy(size=a_size_policy(max_leverage=2.5), decision=a_decision_policy(trade_cost_bps=60))
 INTEREST = 5e-6
@@ -83,17 +84,17 @@ def run(
     stage: Stage, seed: int, numbers: Iterable[int], planner: Planner, *, measured: bool
 ) -> Iterator[Outcome]:
     """The states with these numbers, each put on the chain as it was before."""
-    untouched, moves = stage.rpc.send("evm_snapshot", []), None
+    untouched, moves = stage.rpc.send(raw_request("evm_snapshot", [])), None
     for number in numbers:
         state = draw(seed, number)
         if state.price_moves != moves:
-            stage.rpc.send("evm_revert", [untouched])
-            untouched, moves = stage.rpc.send("evm_snapshot", []), state.price_moves
+            stage.rpc.send(raw_request("evm_revert", [untouched]))
+            untouched, moves = stage.rpc.send(raw_request("evm_snapshot", [])), state.price_moves
             stage.move_prices(state.price_moves)
-        before = stage.rpc.send("evm_snapshot", [])
+        before = stage.rpc.send(raw_request("evm_snapshot", []))
         yield outcome(stage, state, planner, measured=measured)
-        stage.rpc.send("evm_revert", [before])
-    stage.rpc.send("evm_revert", [untouched])
+        stage.rpc.send(raw_request("evm_revert", [before]))
+    stage.rpc.send(raw_request("evm_revert", [untouched]))
 
 
 def outcome(stage: Stage, state: State, planner: Planner, *, measured: bool) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 from web3.contract import Contract
 
 from keeper.chain.chain_reader import ChainReader
-from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import BASE_FEE_WEI, LocalChain
 from keeper.devnet.transactions import GAS, contract_at
 from keeper.domain.decision import Action, Decision
@@ -23,6 +23,7 @@ from tests.chain.health_on_the_way import health_factors
 from tests.chain.random_states import State, Trouble, borrowable, goal_within_limits
 from tests.chain.vault_scene import POLL_S, RISKY
 from tests.planning.ledger import a_decision
+from tests.servers.raw_request import raw_request
 
 VARIABLE_RATE = 2
 STRANGERS_USD = 2e9
@@ -57,8 +58,8 @@ class Stage:
         """The vault can be acted for, and the market's owner has every token."""
         world = self.world
         for account in (world.vault.address, world.owner, self._account("stranger"), self._account("keeper")):
-            self.rpc.request("anvil_setBalance", [account, hex(10**28)])
-        self.rpc.request("anvil_impersonateAccount", [world.vault.address])
+            self.rpc.request(raw_request("anvil_setBalance", [account, hex(10**28)]))
+        self.rpc.request(raw_request("anvil_impersonateAccount", [world.vault.address]))
         world.fund("WETH", world.owner, 10**25)
         world.refresh_feeds()
 
@@ -87,7 +88,7 @@ class Stage:
 
     def execute(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> Execution:
         """Sends it as the keeper; it is mined ``MINED_AFTER_S`` after what was seen, and interest runs on until then."""
-        self.rpc.send("evm_setNextBlockTimestamp", [snapshot.block.timestamp + MINED_AFTER_S])
+        self.rpc.send(raw_request("evm_setNextBlockTimestamp", [snapshot.block.timestamp + MINED_AFTER_S]))
         sent = {
             "from": snapshot.keeper_address,
             "to": self.world.vault.address,
@@ -205,9 +206,9 @@ class Stage:
     def _receipts(self, transactions: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
         if not transactions:
             return []
-        hashes = [self.rpc.send("eth_sendTransaction", [one]) for one in transactions]
+        hashes = [self.rpc.send(raw_request("eth_sendTransaction", [one])) for one in transactions]
         self.world.w3.eth.wait_for_transaction_receipt(hashes[-1], poll_latency=POLL_S)
-        return self.rpc.batch([Request("eth_getTransactionReceipt", [one]) for one in hashes])
+        return self.rpc.batch([raw_request("eth_getTransactionReceipt", [one]) for one in hashes])
 
     # --------------------------------------------------------------- contracts
 

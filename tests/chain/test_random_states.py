@@ -20,6 +20,7 @@ from tests.chain.random_states import State, Trouble
 from tests.chain.state_runs import Outcome, a_plan, outcome, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
+from tests.servers.raw_request import raw_request
 
 pytestmark = pytest.mark.slow
 
@@ -134,8 +135,8 @@ def a_state(**changes: object) -> State:
     ],
 )
 def test_once_found(stage: Stage, state: State) -> None:
-    before = stage.rpc.send("evm_snapshot", [])
+    before = stage.rpc.send(raw_request("evm_snapshot", []))
     found = outcome(stage, state, a_plan, measured=False)
-    stage.rpc.send("evm_revert", [before])
+    stage.rpc.send(raw_request("evm_revert", [before]))
     assert found.plan is not None, found.refusal
     assert not found.wrong, found.wrong

@@ -29,6 +29,7 @@ from tests.chain.vault_scene import Scene
 from tests.chain.vault_setup import vault_scene
 from tests.decision.positions import a_move
 from tests.factories import a_book, a_policy, a_size_policy
+from tests.servers.raw_request import raw_request
 
 USDC = 10**6
 WEI_PER_BYTE = 10**9
@@ -47,8 +48,10 @@ class Desk:
 
     def put(self, name: str, address: str, first_slot: int = 0) -> None:
         """The compiled stand-in at the address, its only number in its first slot."""
-        self.rpc.request("anvil_setCode", [address, artifact(name).deployed_bytecode])
-        self.rpc.request("anvil_setStorageAt", [address, "0x" + "00" * 32, f"0x{first_slot:064x}"])
+        self.rpc.request(raw_request("anvil_setCode", [address, artifact(name).deployed_bytecode]))
+        self.rpc.request(
+            raw_request("anvil_setStorageAt", [address, "0x" + "00" * 32, f"0x{first_slot:064x}"])
+        )
 
     def node(self, kind: Rollup) -> ChainReader:
         """A book without tokens: nothing is compared, the kind of chain is known."""
@@ -189,7 +192,7 @@ def test_a_trade_is_held_back_when_publishing_costs_more_than_it_is_worth(desk: 
 
 def test_the_key_must_be_able_to_pay_for_publishing_too(desk: Desk) -> None:
     desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, 10**14)
-    desk.rpc.request("anvil_setBalance", [desk.scene.people.keeper, hex(16 * 10**17)])
+    desk.rpc.request(raw_request("anvil_setBalance", [desk.scene.people.keeper, hex(16 * 10**17)]))
     snapshot, assessment = desk.assessed(desk.node("op-stack"))
     assert snapshot.l1_fee_wei == 6136 * 10**14  # 0.61 ETH, of 1.6 of which 1 is to stay
     gates = {gate.name: gate for gate in assessment.decision.gates}

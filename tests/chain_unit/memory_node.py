@@ -26,12 +26,17 @@ ROUND = ("uint80", "int256", "uint256", "uint256", "uint80")
 
 
 class MemoryNode:
-    """``rounds`` by feed and round id. ``reverts``: how an unknown id is answered, else with zeros."""
+    """``rounds`` by feed and round id. ``reverts``: how an unknown id is answered, else with zeros. ``max_calls``: what
+    one eth_call has gas for."""
 
-    def __init__(self, rounds: dict[str, dict[int, Round]], *, reverts: bool = True) -> None:
+    def __init__(
+        self, rounds: dict[str, dict[int, Round]], *, reverts: bool = True, max_calls: int = 10_000
+    ) -> None:
         self.rounds = {feed.lower(): known for feed, known in rounds.items()}
         self.reverts = reverts
+        self.max_calls = max_calls
         self.asked = 0
+        self.sizes: list[int] = []
         self.rpc = Rpc("http://memory", transport=httpx.MockTransport(self._answer))
         self.multicall = Multicall(self.rpc, MULTICALL)
 
@@ -49,6 +54,10 @@ class MemoryNode:
         aggregate = load("Multicall3")["aggregate3"]
         data = bytes.fromhex(transaction["data"][2:])
         (calls,) = decode(aggregate.inputs, data[4:])
+        self.sizes.append(len(calls))
+        if len(calls) > self.max_calls:
+            error = {"code": -32000, "message": "out of gas"}
+            return {"jsonrpc": "2.0", "id": call["id"], "error": error}
         outcomes = [self._round(target, call_data) for target, _, call_data in calls]
         self.asked += len(outcomes)
         return {

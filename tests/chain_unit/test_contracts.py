@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.chain.contracts.erc20 import decimals
 from keeper.chain.contracts.lending import configuration
 from keeper.chain.contracts.pools import path, reversed_path
 from keeper.chain.contracts.vault import RawStep, calldata
-from keeper.chain.rpc.blocks import block_of, next_base_fee
-from keeper.chain.rpc.multicall import decode_answers, hex_bytes
-from keeper.domain.errors import NodeUntrusted, WrongChain
+from keeper.chain.rpc.blocks import block_of
+from keeper.domain.errors import WrongChain
 from keeper.domain.plan import Route, StepKind, VaultCall
+from keeper.jsonrpc.answers import Header, next_base_fee
 
 NOW = 1_700_000_000
 TOKENS = {
@@ -76,30 +75,7 @@ def test_the_next_base_fee_follows_eip_1559() -> None:
     assert 8 == next_base_fee(7, 15_000_001, 30_000_000)
 
 
-def a_head(**changes: object) -> dict[str, object]:
-    head = {"number": "0x10", "hash": "0xab", "timestamp": "0x62a28980", "gasUsed": "0x0", "gasLimit": "0x2"}
-    return head | changes
-
-
 def test_a_node_on_another_chain_is_refused_by_both_ids() -> None:
+    head = Header(16, "0x" + "ab" * 32, NOW, base_fee_wei=7, gas_used=0, gas_limit=30_000_000)
     with pytest.raises(WrongChain, match=r"KEEPER_CHAIN_ID is 1, but the node is on chain 31337"):
-        block_of(1, "0x7a69", a_head())
-
-
-@pytest.mark.parametrize(
-    "head",
-    [None, "0x", {}, a_head(number=None), a_head(timestamp=5), a_head(hash=None), a_head(number="0xzz")],
-)
-def test_a_head_that_is_not_a_block_is_not_believed(head: object) -> None:
-    with pytest.raises(NodeUntrusted):
-        block_of(1, "0x1", head)
-
-
-@pytest.mark.parametrize("answer", [None, 5, "hello", "0xzz", "0x", "0x1234", "0x" + "00" * 64])
-def test_a_multicall_answer_that_is_none_is_not_believed(answer: object) -> None:
-    with pytest.raises(NodeUntrusted):
-        decode_answers([decimals(TOKENS["WETH"])], answer)
-
-
-def test_hex_is_read_as_bytes() -> None:
-    assert b"\x01\xff" == hex_bytes("0x01ff")
+        block_of(1, 31_337, head)

@@ -15,14 +15,23 @@ from hypothesis import strategies as st
 
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
-from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.chain.rpc.quorum import NodeQuorum
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongChain
+from keeper.jsonrpc import requests as ask
 from tests.properties import examples
 
 CHAIN = 1
-READ = [Request("eth_call", [{"to": "0xvault"}, {"blockHash": "0xb100"}])]
+READ = [ask.call({"to": "0xvault"}, {"blockHash": "0xb100"})]
+ANSWERED = [b"\x01"]
+
+
+def hash_of(branch: str, number: int) -> str:
+    return f"0x{branch}{number:063d}"
+
+
+TX_HASH = hash_of("a", 1)
 
 
 @dataclass
@@ -37,6 +46,8 @@ class Told:
     error: tuple[int, str] | None = None
     silent: threading.Event | None = None
     gas: int = 100_000
+    head: Any = "honest"
+    padding: str = ""
     asked: list[str] = field(default_factory=list)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -56,6 +67,8 @@ class Told:
             return told | {"result": hex(self.chain)}
         if method == "eth_getBlockByNumber":
             asked = call["params"][0]
+            if self.head != "honest":
+                return told | {"result": self.head}
             number = self.number if asked == "latest" else int(asked, 16)
             return told | {"result": self._block(number) if number <= self.number else None}
         if method == "eth_estimateGas":
@@ -66,10 +79,10 @@ class Told:
 
     def _block(self, number: int) -> dict[str, str]:
         return {
-            "hash": f"0x{self.branch}{number}",
+            "hash": hash_of(self.branch, number),
             "number": hex(number),
             "timestamp": hex(12 * number),
-            "baseFeePerGas": "0x7",
+            "baseFeePerGas": f"0x{self.padding}7",
             "gasUsed": "0x0",
             "gasLimit": "0x1c9c380",
         }
@@ -113,8 +126,8 @@ def test_three_that_agree_are_one() -> None:
     told = [Told(), Told(), Told()]
     nodes = nodes_of(told)
     block = latest_block(nodes, CHAIN)
-    assert (100, "0xb100") == (block.number, block.hash)
-    assert nodes.batch(READ) == ["0x01"]
+    assert (100, hash_of("b", 100)) == (block.number, block.hash)
+    assert nodes.batch(READ) == ANSWERED
     assert sum("eth_call" in one.asked for one in told) == 2  # a quorum suffices
 
 
@@ -130,28 +143,28 @@ def test_the_block_is_the_newest_that_a_quorum_has() -> None:
 def test_a_node_on_another_branch_is_left_out() -> None:
     told = [Told(branch="f"), Told(), Told()]
     nodes = nodes_of(told)
-    assert latest_block(nodes, CHAIN).hash == "0xb100"
+    assert latest_block(nodes, CHAIN).hash == hash_of("b", 100)
     nodes.batch(READ)
     assert "eth_call" not in told[0].asked
     assert "another block 100" in nodes.uses[0].note
 
 
 def test_a_liar_among_the_first_asked_is_outvoted_and_left_alone() -> None:
-    told = [Told(answer="0xbad"), Told(), Told()]
+    told = [Told(answer="0x0bad"), Told(), Told()]
     nodes = nodes_of(told)
     latest_block(nodes, CHAIN)
-    assert nodes.batch(READ) == ["0x01"]
+    assert nodes.batch(READ) == ANSWERED
     assert "another answer" in nodes.uses[0].note
     asked = len(told[0].asked)
-    assert nodes.batch(READ) == ["0x01"]
+    assert nodes.batch(READ) == ANSWERED
     assert len(told[0].asked) == asked
 
 
 @pytest.mark.parametrize(
     ("told", "error"),
     [
-        ([Told(answer="0xbad"), Told(answer="0xworse"), Told()], NodeUntrusted),
-        ([Told(), Told(answer="0xbad")], NodeUntrusted),
+        ([Told(answer="0x0bad"), Told(answer="0x0b0b"), Told()], NodeUntrusted),
+        ([Told(), Told(answer="0x0bad")], NodeUntrusted),
     ],
 )
 def test_without_a_quorum_there_is_no_answer(told: list[Told], error: type[Exception]) -> None:
@@ -181,7 +194,7 @@ def test_one_that_dies_after_the_head_is_replaced() -> None:
     nodes = nodes_of(told)
     nodes.head()
     told[0].down = True
-    assert nodes.batch(READ) == ["0x01"]
+    assert nodes.batch(READ) == ANSWERED
 
 
 def test_one_that_never_answers_is_not_waited_for(released: threading.Event) -> None:
@@ -189,7 +202,45 @@ def test_one_that_never_answers_is_not_waited_for(released: threading.Event) -> 
     nodes = nodes_of(told)
     nodes.head()
     told[0].silent = released
-    assert nodes.batch(READ) == ["0x01"]
+    assert nodes.batch(READ) == ANSWERED
+
+
+@pytest.mark.parametrize("odd", [None, {}, "0x", {"number": "0x64"}, 5], ids=repr)
+def test_one_odd_head_of_three_is_left_out_by_name(odd: Any) -> None:
+    nodes = nodes_of([Told(), Told(head=odd), Told()])
+    assert latest_block(nodes, CHAIN).number == 100
+    assert nodes.batch(READ) == ANSWERED
+    assert nodes.uses[1].note.startswith("eth_getBlockByNumber: ")
+    assert "node1" in nodes.uses[1].note
+
+
+@pytest.mark.parametrize("odd", [None, "1", "0x1", {"0x": 1}], ids=repr)
+def test_one_odd_answer_of_three_is_left_out_by_name(odd: Any) -> None:
+    nodes = nodes_of([Told(answer=odd), Told(), Told()])
+    nodes.head()
+    assert nodes.batch(READ) == ANSWERED
+    assert nodes.uses[0].note.startswith("eth_call: the result is ")
+
+
+def test_another_spelling_of_the_same_block_and_answer_is_no_lie() -> None:
+    told = [Told(answer="0X0aBc", branch="B"), Told(answer="0x0abc", branch="b", padding="000")]
+    nodes = nodes_of(told)
+    assert latest_block(nodes, CHAIN).hash == hash_of("b", 100)
+    assert nodes.batch(READ) == [b"\x0a\xbc"]
+
+
+def test_a_limit_that_does_not_pass_is_no_answer_and_the_others_decide() -> None:
+    nodes = nodes_of([Told(error=(-32007, "50/second request limit reached")), Told(), Told()])
+    nodes.head()
+    assert nodes.batch(READ) == ANSWERED
+    assert "request limit reached" in nodes.uses[0].note
+
+
+def test_nodes_that_disagree_are_named_with_the_method() -> None:
+    nodes = nodes_of([Told(), Told(answer="0x0bad")])
+    nodes.head()
+    with pytest.raises(NodeUntrusted, match=r"eth_call of http://node\d.*, http://node\d"):
+        nodes.batch(READ)
 
 
 def test_an_error_that_a_quorum_gives_is_the_answer() -> None:
@@ -202,18 +253,29 @@ def test_an_error_that_a_quorum_gives_is_the_answer() -> None:
 
 
 def a_receipt(data: str = "0x05", **made_up: Any) -> dict[str, Any]:
-    log = {"address": "0xAb", "topics": ["0x01"], "data": data, **made_up}
-    return {"blockHash": "0xb100", "status": "0x1", "logs": [log], **made_up}
+    log = {"address": "0x" + "Ab" * 20, "topics": [hash_of("e", 1)], "data": data, **made_up}
+    return {
+        "transactionHash": TX_HASH,
+        "blockHash": hash_of("b", 100),
+        "blockNumber": "0x64",
+        "status": "0x1",
+        "gasUsed": "0x5208",
+        "effectiveGasPrice": "0x7",
+        "logs": [log],
+        **made_up,
+    }
 
 
 def test_of_a_receipt_it_counts_what_contracts_said_and_not_what_a_node_adds() -> None:
     nodes = nodes_of([Told(answer=a_receipt(removed=False)), Told(answer=a_receipt(blockTimestamp="0x1"))])
     nodes.head()
-    assert nodes.request("eth_getTransactionReceipt", ["0x"])["logs"][0]["data"] == "0x05"
+    mined = nodes.request(ask.receipt(TX_HASH))
+    assert mined is not None
+    assert mined.logs[0].data == b"\x05"
     nodes = nodes_of([Told(answer=a_receipt()), Told(answer=a_receipt("0x06"))])
     nodes.head()
     with pytest.raises(NodeUntrusted):
-        nodes.request("eth_getTransactionReceipt", ["0x"])
+        nodes.request(ask.receipt(TX_HASH))
 
 
 def test_a_simulation_with_other_events_is_another_answer() -> None:
@@ -224,13 +286,13 @@ def test_a_simulation_with_other_events_is_another_answer() -> None:
     nodes = nodes_of([Told(answer=simulated("0x05")), Told(answer=simulated("0x06"))])
     nodes.head()
     with pytest.raises(NodeUntrusted):
-        nodes.request("eth_simulateV1", [{}])
+        nodes.request(ask.simulation({}, "latest", 1))
 
 
 def test_of_gas_estimates_the_highest_counts() -> None:
     nodes = nodes_of([Told(gas=100_000), Told(gas=120_000)])
     nodes.head()
-    assert nodes.request("eth_estimateGas", [{}]) == hex(120_000)
+    assert nodes.request(ask.gas_estimate({}, "latest")) == 120_000
 
 
 def test_a_node_of_another_chain_is_left_out_and_named_where_it_is_needed() -> None:
@@ -299,7 +361,7 @@ behaviour = st.builds(
     Told,
     number=st.integers(98, 102),
     branch=st.sampled_from(("b", "b", "b", "f")),
-    answer=st.sampled_from(("0x01", "0x01", "0xbad")),
+    answer=st.sampled_from(("0x01", "0x01", "0x0bad")),
     chain=st.sampled_from((CHAIN, CHAIN, CHAIN, 5)),
     down=st.sampled_from((False, False, False, True)),
 )
@@ -321,7 +383,7 @@ def test_what_is_answered_was_said_by_a_quorum_at_one_block(told: list[Told], qu
         if not one.down
         and one.chain == CHAIN
         and one.number >= block.number
-        and block.hash == f"0x{one.branch}{block.number}"
-        and one.answer == answer
+        and block.hash == hash_of(one.branch, block.number)
+        and one.answer == f"0x{answer.hex()}"
     ]
     assert len(supporters) >= quorum

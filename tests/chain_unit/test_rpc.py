@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.domain.addresses import masked
-from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.errors import NodeRefused, NodeUnavailable, NodeUntrusted, RpcError
+from keeper.jsonrpc.requests import if_supported
+from tests.servers.raw_request import raw_request
 
 URL = "https://user:password@node.example/v2/api-key"
 Handler = Callable[[Any], httpx.Response]
@@ -61,26 +63,107 @@ def methods_reversed(asked: list[dict[str, Any]]) -> httpx.Response:
 
 def test_a_request_returns_the_result_and_is_one_round_trip() -> None:
     rpc, _ = client(result_of("0x1"))
-    assert "0x1" == rpc.request("eth_chainId")
+    assert "0x1" == rpc.request(raw_request("eth_chainId"))
     assert 1 == rpc.round_trips
     assert rpc.bytes_received > 0
 
 
 def test_a_batch_is_one_round_trip_and_its_answers_may_come_in_any_order() -> None:
     rpc, _ = client(methods_reversed)
-    assert ["a", "b", "c"] == rpc.batch([Request("a"), Request("b"), Request("c")])
+    assert ["a", "b", "c"] == rpc.batch([raw_request("a"), raw_request("b"), raw_request("c")])
     assert 1 == rpc.round_trips
 
 
-def test_a_node_that_refuses_batches_is_asked_singly_from_then_on() -> None:
-    def refusal(_: Any) -> httpx.Response:
-        error = {"code": -32600, "message": "batch not allowed"}
-        return httpx.Response(200, json={"jsonrpc": "2.0", "id": None, "error": error})
+def refusal(code: int, message: str, *, as_list: bool = False, own_id: bool = False) -> Handler:
+    """One error for a whole batch."""
 
-    rpc, server = client(refusal, lambda asked: result_of(asked["method"])(asked))
-    assert ["a", "b"] == rpc.batch([Request("a"), Request("b")])
-    assert ["c", "d"] == rpc.batch([Request("c"), Request("d")])
-    assert [True, False, False, False, False] == [isinstance(asked, list) for asked in server.asked]
+    def handler(asked: Any) -> httpx.Response:
+        one = {
+            "jsonrpc": "2.0",
+            "id": asked[0]["id"] if own_id else None,
+            "error": {"code": code, "message": message},
+        }
+        return httpx.Response(200, json=[one] if as_list else one)
+
+    return handler
+
+
+def sizes(server: Server) -> list[int]:
+    """How many requests each HTTP request had; 0 for a single one outside a batch."""
+    return [len(asked) if isinstance(asked, list) else 0 for asked in server.asked]
+
+
+def limited(limit: int, refused: Handler) -> Handler:
+    """A node that takes batches of so many."""
+
+    def handler(asked: Any) -> httpx.Response:
+        if not isinstance(asked, list):
+            return result_of(asked["method"])(asked)
+        return refused(asked) if len(asked) > limit else methods_reversed(asked)
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        refusal(-32600, "batch not allowed"),
+        refusal(-32600, "batch too large", as_list=True, own_id=True),
+        refusal(-32000, "batch limit 2 exceeded", as_list=True),
+        refusal(-32005, "Batched requests are not supported by this server"),
+        lambda _: httpx.Response(413, text="request entity too large"),
+        lambda asked: httpx.Response(
+            200,
+            json=[{"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no"}} for _ in asked],
+        ),
+    ],
+    ids=[
+        "object",
+        "list with an id",
+        "list without an id",
+        "jsonrpsee",
+        "413",
+        "an error for each without ids",
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_batch_that_is_too_large_is_halved_and_the_size_remembered(refused: Handler, limit: int) -> None:
+    rpc, server = client(limited(limit, refused))
+    letters = "abcd"
+    assert [*letters] == rpc.batch([raw_request(letter) for letter in letters])
+    before = len(server.asked)
+    assert [*letters] == rpc.batch([raw_request(letter) for letter in letters])
+    assert sizes(server)[before:] == ([2, 2] if limit == 2 else [0, 0, 0, 0])
+
+
+def test_a_rate_limit_for_a_whole_batch_does_not_make_batches_smaller() -> None:
+    rpc, server = client(refusal(-32007, "50/second request limit reached"), methods_reversed)
+    for _ in range(2):
+        assert ["a", "b"] == rpc.batch([raw_request("a"), raw_request("b")])
+    assert sizes(server) == [2, 2, 2]
+
+
+def test_one_answer_of_a_batch_that_is_too_large_is_asked_for_alone() -> None:
+    def crowded(asked: list[dict[str, Any]]) -> httpx.Response:
+        first = {"jsonrpc": "2.0", "id": asked[0]["id"], "result": "a"}
+        error = {"code": -32003, "message": "response too large"}
+        return httpx.Response(200, json=[first, {"jsonrpc": "2.0", "id": asked[1]["id"], "error": error}])
+
+    rpc, server = client(crowded, result_of("b"))
+    assert ["a", "b"] == rpc.batch([raw_request("a"), raw_request("b")])
+    assert sizes(server) == [2, 0]
+
+
+def test_an_optional_request_that_is_refused_has_no_result() -> None:
+    def half(asked: list[dict[str, Any]]) -> httpx.Response:
+        error = {"code": -32601, "message": "the method does not exist"}
+        answers = [{"id": asked[0]["id"], "error": error}, {"id": asked[1]["id"], "result": "b"}]
+        return httpx.Response(200, json=answers)
+
+    rpc, _ = client(half)
+    assert rpc.batch([if_supported(raw_request("a")), raw_request("b")]) == [None, "b"]
+    with pytest.raises(RpcError, match="a: the node at https://node.example"):
+        rpc.batch([raw_request("a"), raw_request("b")])
 
 
 @pytest.mark.parametrize(
@@ -91,34 +174,45 @@ def test_a_node_that_refuses_batches_is_asked_singly_from_then_on() -> None:
         status(503),
         error_of(-32005, "limit exceeded"),
         error_of(-32000, "header not found"),
+        error_of(-32000, "header for hash not found"),
+        error_of(429, "exceeded its compute units per second"),
     ],
 )
 def test_a_read_is_tried_again_when_the_trouble_may_pass(passing: Handler) -> None:
     rpc, _ = client(passing, passing, result_of("0x1"))
-    assert "0x1" == rpc.request("eth_chainId")
+    assert "0x1" == rpc.request(raw_request("eth_chainId"))
     assert 3 == rpc.round_trips
 
 
-@pytest.mark.parametrize("passing", [broken, status(429), status(503)])
-def test_a_read_gives_up_after_the_last_attempt(passing: Handler) -> None:
+@pytest.mark.parametrize("passing", [broken, status(429), status(503), error_of(-32005, "limit exceeded")])
+def test_a_read_gives_up_after_the_last_attempt_and_has_no_answer(passing: Handler) -> None:
     rpc, _ = client(passing)
-    with pytest.raises(NodeUnavailable):
-        rpc.request("eth_chainId")
+    with pytest.raises(NodeUnavailable, match="eth_chainId: .*node.example") as caught:
+        rpc.request(raw_request("eth_chainId"))
+    assert not isinstance(caught.value, RpcError)
     assert 3 == rpc.round_trips
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_an_http_refusal_is_no_failure_that_passes(code: int) -> None:
+    rpc, _ = client(status(code))
+    with pytest.raises(NodeRefused, match=f"eth_chainId: .*HTTP {code}"):
+        rpc.request(raw_request("eth_chainId"))
+    assert 1 == rpc.round_trips
 
 
 @pytest.mark.parametrize("passing", [broken, status(429), status(503), error_of(-32005, "limit exceeded")])
 def test_a_send_is_never_tried_again(passing: Handler) -> None:
     rpc, _ = client(passing, result_of("0xabc"))
     with pytest.raises(NodeUnavailable):
-        rpc.send("eth_sendRawTransaction", ["0x02"])
+        rpc.send(raw_request("eth_sendRawTransaction", ["0x02"]))
     assert 1 == rpc.round_trips
 
 
 def test_an_error_of_the_node_keeps_its_code_text_and_data() -> None:
     rpc, _ = client(error_of(3, "execution reverted", "0xdeadbeef"))
     with pytest.raises(RpcError) as caught:
-        rpc.request("eth_call")
+        rpc.request(raw_request("eth_call"))
     assert (3, "execution reverted", "0xdeadbeef") == (
         caught.value.code,
         caught.value.text,
@@ -143,7 +237,7 @@ def test_an_error_of_the_node_keeps_its_code_text_and_data() -> None:
 def test_garbage_is_not_believed(body: str) -> None:
     rpc, _ = client(lambda _: httpx.Response(200, text=body))
     with pytest.raises(NodeUntrusted):
-        rpc.request("eth_chainId")
+        rpc.request(raw_request("eth_chainId"))
 
 
 @pytest.mark.parametrize(
@@ -164,13 +258,13 @@ def test_a_batch_must_answer_every_id_once(change: Callable[[list[Any]], Any]) -
 
     rpc, _ = client(handler)
     with pytest.raises(NodeUntrusted):
-        rpc.batch([Request("a"), Request("b")])
+        rpc.batch([raw_request("a"), raw_request("b")])
 
 
 def test_an_answer_over_the_size_limit_is_refused() -> None:
     rpc, _ = client(result_of("0x" + "0" * 2_000), max_response_bytes=1_000)
     with pytest.raises(NodeUntrusted, match="1000 bytes"):
-        rpc.request("eth_call")
+        rpc.request(raw_request("eth_call"))
 
 
 def test_an_answer_that_drips_is_cut_off_after_the_timeout() -> None:
@@ -180,7 +274,7 @@ def test_an_answer_that_drips_is_cut_off_after_the_timeout() -> None:
 
     rpc, _ = client(lambda _: httpx.Response(200, content=drip()), timeout_s=0.05, attempts=1)
     with pytest.raises(NodeUnavailable, match="timed out"):
-        rpc.request("eth_chainId")
+        rpc.request(raw_request("eth_chainId"))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +283,7 @@ def test_an_answer_that_drips_is_cut_off_after_the_timeout() -> None:
 def test_no_message_carries_the_key_in_the_address(handler: Handler) -> None:
     rpc, _ = client(handler)
     with pytest.raises((NodeUnavailable, NodeUntrusted)) as caught:
-        rpc.request("eth_chainId")
+        rpc.request(raw_request("eth_chainId"))
     told = caught.value.message + caught.value.remedy
     assert "node.example" in told
     assert "api-key" not in told
@@ -216,9 +310,9 @@ def test_deep_nesting_is_refused_even_where_the_recursion_limit_would_not_catch_
     try:
         rpc, _ = client(lambda _: httpx.Response(200, text="[" * 1_000_000))
         with pytest.raises(NodeUntrusted):
-            rpc.request("eth_chainId")
+            rpc.request(raw_request("eth_chainId"))
         rpc, _ = client(lambda _: httpx.Response(200, text="[" * 10_000))
         with pytest.raises(NodeUntrusted):
-            rpc.request("eth_chainId")
+            rpc.request(raw_request("eth_chainId"))
     finally:
         sys.setrecursionlimit(limit)

@@ -1,25 +1,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
 
-from keeper.domain.errors import RpcError
+from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError
 from keeper.domain.tx import Receipt
+from keeper.jsonrpc.requests import Request
 from keeper.tx.fees import FeeMarket
 from keeper.tx.node import EPOCH_SELECTOR, NAV_EVENTS, PrivateRelay, RpcNode
+from tests.tx.connection_double import ConnectionDouble
 
+EPOCH = "0x" + f"{7:064x}"
+TX_HASH, OTHER_HASH, BLOCK_HASH = ("0x" + digits * 32 for digits in ("ab", "cd", "bb"))
+ACCOUNT = "0x" + "11" * 20
 ANSWERS: dict[str, Any] = {
     "eth_chainId": "0x7a69",
     "eth_getBalance": "0xde0b6b3a7640000",
     "eth_getTransactionByHash": None,
     "eth_getTransactionReceipt": None,
-    "eth_call": "0x" + f"{7:064x}",
-    "txpool_contentFrom": {"pending": {"4": {"hash": "0xab"}}, "queued": {"9": {"hash": "0xcd"}}},
+    "eth_call": EPOCH,
+    "eth_sendRawTransaction": TX_HASH,
+    "txpool_contentFrom": {"pending": {"4": {"hash": TX_HASH}}, "queued": {"9": {"hash": OTHER_HASH}}},
     "eth_feeHistory": {
         "baseFeePerGas": ["0x1", "0x2", "0x3b9aca00"],
         "reward": [["0x0"], ["0x5"], ["0x9"], ["0x7"]],
@@ -29,22 +35,27 @@ HEADS = {"latest": "0x10", "finalized": "0xa"}
 VAULT = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
 
 
+def answering(answers: Mapping[str, Any]) -> ConnectionDouble:
+    """Answers by method, and of blocks by tag."""
+
+    def answer(request: Request[Any]) -> Any:
+        if request.method == "eth_getTransactionCount":
+            return {"latest": "0x4", "pending": "0x6", hex(13): "0x3"}[request.params[1]]
+        if request.method == "eth_getBlockByNumber":
+            tag = request.params[0]
+            return answers.get(tag, a_block(HEADS[tag]))
+        return answers[request.method]
+
+    return ConnectionDouble(answer)
+
+
+def a_block(number: str) -> dict[str, str]:
+    fees = {"baseFeePerGas": "0x9", "gasUsed": "0x0", "gasLimit": "0x1c9c380"}
+    return {"number": number, "hash": BLOCK_HASH, "timestamp": "0x64", **fees}
+
+
 def a_node(finality_blocks: int | None = None, **changes: Any) -> RpcNode:
-    answers = ANSWERS | changes
-
-    def request(method: str, params: Sequence[Any]) -> Any:
-        if method == "eth_getTransactionCount":
-            return {"latest": "0x4", "pending": "0x6", hex(13): "0x3"}[params[1]]
-        if method == "eth_getBlockByNumber":
-            return {"number": HEADS[params[0]], "timestamp": "0x64", "baseFeePerGas": "0x9"}
-        if isinstance(answers[method], Exception):
-            raise answers[method]
-        return answers[method]
-
-    def batch(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        return [request(method, params) for method, params in calls]
-
-    return RpcNode(request, batch, request, finality_blocks)
+    return RpcNode(answering(ANSWERS | changes), finality_blocks)
 
 
 def test_numbers_are_read_from_hex() -> None:
@@ -60,30 +71,96 @@ def test_a_chain_without_transactions_has_no_tips() -> None:
 
 
 def test_one_look_shows_head_finality_nonces_epoch_and_what_waits() -> None:
-    seen = a_node().view("0x1", VAULT, {"0xab": "one"})
+    seen = a_node().view(ACCOUNT, VAULT, {TX_HASH: "one"})
     assert (seen.head, seen.head_time, seen.base_fee_wei, seen.final_block) == (16, 100, 9, 10)
     assert (seen.mined_nonce, seen.settled_nonce, seen.pending_nonce, seen.epoch) == (4, 3, 6, 7)
-    assert seen.pool == {4: "0xab", 9: "0xcd"}
+    assert seen.pool == {4: TX_HASH, 9: OTHER_HASH}
     assert (seen.receipts, seen.known) == ({}, frozenset())
 
 
 def test_a_number_of_blocks_takes_the_place_of_the_nodes_own_finality() -> None:
-    assert a_node(finality_blocks=5).view("0x1", VAULT, {}).final_block == 11
+    assert a_node(finality_blocks=5).view(ACCOUNT, VAULT, {}).final_block == 11
 
 
 def test_an_account_in_place_of_a_vault_has_no_epoch() -> None:
-    assert a_node(eth_call="0x").view("0x1", VAULT, {}).epoch is None
+    assert a_node(eth_call="0x").view(ACCOUNT, VAULT, {}).epoch is None
 
 
-def test_a_node_that_does_not_tell_its_mempool_is_asked_once() -> None:
-    node = a_node(txpool_contentFrom=RpcError("txpool_contentFrom", -32601, "Method not found", None))
-    assert node.view("0x1", VAULT, {}).pool is None
-    assert node.view("0x1", VAULT, {}).pool is None
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RpcError("txpool_contentFrom", -32601, "Method not found", None),
+        NodeRefused("txpool_contentFrom: HTTP 403", remedy=""),
+        None,
+    ],
+)
+def test_a_node_that_does_not_tell_its_mempool_is_asked_once(refusal: Exception | None) -> None:
+    connection = answering(ANSWERS | {"txpool_contentFrom": refusal})
+    node = RpcNode(connection)
+    assert node.view(ACCOUNT, VAULT, {}).pool is None
+    assert node.view(ACCOUNT, VAULT, {}).pool is None
+    assert connection.asked.count("txpool_contentFrom") == 1
+
+
+@pytest.mark.parametrize("answer", [None, RpcError("eth_getBlockByNumber", -32602, "invalid tag", None)])
+def test_a_node_without_finality_says_nothing_about_it(answer: Any) -> None:
+    assert a_node(finalized=answer).view(ACCOUNT, VAULT, {}).final_block == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "field"),
+    [
+        ("eth_feeHistory", None, "the result"),
+        ("eth_feeHistory", {"reward": [["0x1"]]}, "baseFeePerGas"),
+        ("eth_feeHistory", {"baseFeePerGas": []}, "baseFeePerGas"),
+        ("eth_feeHistory", {"baseFeePerGas": ["0x1", None]}, r"baseFeePerGas\[1\]"),
+        ("eth_feeHistory", {"baseFeePerGas": ["0x1"], "reward": [["a tip"]]}, r"reward\[0\]\[0\]"),
+        ("eth_getBalance", "12", "the result"),
+        ("eth_chainId", 31_337, "the result"),
+    ],
+)
+def test_an_answer_that_is_none_is_named_by_method_and_field(method: str, answer: Any, field: str) -> None:
+    node = a_node(**{method: answer})
+    ask = {"eth_feeHistory": node.fee_market, "eth_chainId": node.chain_id}
+    with pytest.raises(NodeUntrusted, match=f"^{method}: {field} is .*http://node"):
+        ask.get(method, lambda: node.balance(ACCOUNT))()
+
+
+def test_blocks_that_report_no_tip_are_left_out() -> None:
+    history = {"baseFeePerGas": ["0x7"], "reward": [None, [], [None], ["0x3"]]}
+    assert a_node(eth_feeHistory=history).fee_market() == FeeMarket(7, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"latest": None}, "eth_getBlockByNumber: the result"),
+        ({"latest": a_block("0x10") | {"timestamp": None}}, "eth_getBlockByNumber: timestamp"),
+        ({"finalized": {}}, "eth_getBlockByNumber: number"),
+        ({"eth_call": "7"}, "eth_call: the result"),
+        ({"txpool_contentFrom": {"pending": {"four": {}}}}, "txpool_contentFrom: pending.four"),
+        ({"txpool_contentFrom": {"pending": {"4": {}}}}, "txpool_contentFrom: pending.4.hash"),
+        ({"eth_getTransactionByHash": {"hash": OTHER_HASH}}, "eth_getTransactionByHash: hash"),
+        ({"eth_getTransactionReceipt": {}}, "eth_getTransactionReceipt: transactionHash"),
+    ],
+)
+def test_a_look_at_nonsense_is_refused_by_method_and_field(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(NodeUntrusted, match=f"^{field} is "):
+        a_node(**changes).view(ACCOUNT, VAULT, {TX_HASH: "one"})
+
+
+def test_the_same_value_in_another_spelling_is_the_same_value() -> None:
+    padded = a_node(
+        eth_chainId="0x00007A69", eth_getTransactionByHash={"hash": TX_HASH.upper().replace("X", "x")}
+    )
+    assert padded.chain_id() == 31_337
+    assert padded.view(ACCOUNT, VAULT, {TX_HASH: "one"}).known == {TX_HASH}
 
 
 RECEIPT = {
+    "transactionHash": TX_HASH,
     "blockNumber": "0x9",
-    "blockHash": "0xbb",
+    "blockHash": BLOCK_HASH,
     "status": "0x1",
     "gasUsed": "0x5208",
     "effectiveGasPrice": "0x3b9aca00",
@@ -94,19 +171,25 @@ RECEIPT = {
 
 @pytest.mark.parametrize("topic", NAV_EVENTS)
 def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
-    log = {"address": VAULT, "topics": [topic, "0x0"], "data": "0x" + f"{100:064x}{99:064x}{1:064x}{1:064x}"}
+    log = {
+        "address": VAULT,
+        "topics": [topic, "0x" + "00" * 32],
+        "data": "0x" + f"{100:064x}{99:064x}{1:064x}{1:064x}",
+    }
     elsewhere = log | {"address": "0x" + "66" * 20, "data": "0x" + "00" * 64}
     seen = a_node(eth_getTransactionReceipt=RECEIPT | {"logs": [elsewhere, log]}).view(
-        "0x1", VAULT, {"0xab": "one"}
+        ACCOUNT, VAULT, {TX_HASH: "one"}
     )
-    assert seen.receipts == {"0xab": Receipt("one", "0xab", 9, "0xbb", True, 21_000, 10**9, 100, 99)}
-    assert seen.known == {"0xab"}
+    assert seen.receipts == {TX_HASH: Receipt("one", TX_HASH, 9, BLOCK_HASH, True, 21_000, 10**9, 100, 99)}
+    assert seen.known == {TX_HASH}
 
 
 def test_a_revert_has_no_event() -> None:
-    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"status": "0x0"}).view("0x1", VAULT, {"0xab": "one"})
-    assert seen.receipts["0xab"] == Receipt(
-        "one", "0xab", 9, "0xbb", False, 21_000, 10**9, nav_before=None, nav_after=None
+    seen = a_node(eth_getTransactionReceipt=RECEIPT | {"status": "0x0"}).view(
+        ACCOUNT, VAULT, {TX_HASH: "one"}
+    )
+    assert seen.receipts[TX_HASH] == Receipt(
+        "one", TX_HASH, 9, BLOCK_HASH, False, 21_000, 10**9, nav_before=None, nav_after=None
     )
 
 
@@ -127,13 +210,7 @@ def abi_events() -> list[dict[str, Any]]:
 
 
 def test_a_relay_without_the_private_method_gets_an_ordinary_send() -> None:
-    sent: list[tuple[str, Sequence[Any]]] = []
-
-    def send(method: str, params: Sequence[Any]) -> Any:
-        sent.append((method, params))
-        if method == "eth_sendPrivateTransaction":
-            raise RpcError(method, -32601, "the method does not exist", None)
-        return "0xab"
-
-    PrivateRelay(send).send_raw("0x02")
-    assert sent == [("eth_sendPrivateTransaction", ({"tx": "0x02"},)), ("eth_sendRawTransaction", ("0x02",))]
+    unknown = RpcError("eth_sendPrivateTransaction", -32601, "the method does not exist", None)
+    relay = answering(ANSWERS | {"eth_sendPrivateTransaction": unknown})
+    PrivateRelay(relay).send_raw("0x02")
+    assert relay.asked == ["eth_sendPrivateTransaction", "eth_sendRawTransaction"]

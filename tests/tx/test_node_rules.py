@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from keeper.domain.errors import GasUnaffordable, NodeUnavailable, OutcomeUnknown
+from keeper.domain.errors import GasUnaffordable, NodeUnavailable, OutcomeUnknown, RpcError
 from keeper.domain.tx import AttemptKind, IntentStatus
+from keeper.jsonrpc.requests import Request
+from keeper.tx.node import PrivateRelay
+from tests.tx.connection_double import ConnectionDouble
 from tests.tx.node_double import CHAIN_ID, GWEI, SENDER, a_payload, read
 from tests.tx.sender_setup import SenderSetup, setup
 
@@ -147,37 +151,28 @@ def test_a_fee_that_the_cap_forbids_is_refused_with_both_numbers(setup: SenderSe
 def test_a_relay_without_the_private_method_takes_the_ordinary_one_and_no_no_op_is_paid(
     setup: SenderSetup, words: str
 ) -> None:
-    from keeper.domain.errors import RpcError
-    from keeper.tx.node import PrivateRelay
+    def answer(request: Request[Any]) -> Any:
+        if request.method == "eth_sendPrivateTransaction":
+            return RpcError(request.method, -32_600, words, None)
+        (raw,) = request.params
+        setup.node.send_raw(raw)
+        return read(raw).tx_hash
 
-    asked: list[str] = []
-
-    def send(method: str, params: object) -> None:
-        asked.append(method)
-        if method == "eth_sendPrivateTransaction":
-            raise RpcError(method, -32_600, words, None)
-        assert isinstance(params, tuple)
-        setup.node.send_raw(params[0])
-
-    setup.relay = PrivateRelay(send)
+    relay = ConnectionDouble(answer)
+    setup.relay = PrivateRelay(relay)
     setup.restart()
     assert setup.sender.send(replace(a_payload(), private=True)).succeeded
-    assert asked == ["eth_sendPrivateTransaction", "eth_sendRawTransaction"]
+    assert relay.asked == ["eth_sendPrivateTransaction", "eth_sendRawTransaction"]
     (attempt,) = setup.log.attempts(setup.sender.send(replace(a_payload(4), private=True)).intent_id)
     assert attempt.kind is AttemptKind.CALL
 
 
-def test_a_relay_that_answers_with_http_errors_to_the_private_method_is_asked_for_the_other(
-    setup: SenderSetup,
-) -> None:
-    from keeper.tx.node import PrivateRelay
+def test_a_relay_that_answers_with_http_errors_to_the_private_method_is_asked_for_the_other() -> None:
+    def answer(request: Request[Any]) -> Any:
+        if request.method == "eth_sendPrivateTransaction":
+            return NodeUnavailable("the node answers HTTP 400", remedy="")
+        return "0x" + "ab" * 32
 
-    asked: list[str] = []
-
-    def send(method: str, params: object) -> None:
-        asked.append(method)
-        if method == "eth_sendPrivateTransaction":
-            raise NodeUnavailable("the node answers HTTP 400", remedy="")
-
-    PrivateRelay(send).send_raw("0x02")
-    assert asked[-1] == "eth_sendRawTransaction"
+    relay = ConnectionDouble(answer)
+    PrivateRelay(relay).send_raw("0x02")
+    assert relay.asked[-1] == "eth_sendRawTransaction"

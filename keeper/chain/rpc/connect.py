@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
-from keeper.chain.rpc.client import Reads, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.chain.rpc.quorum import NodeQuorum
+from keeper.chain.rpc.reads import Reads
 
 TIMEOUT_S = 8.0
 ATTEMPTS = 2

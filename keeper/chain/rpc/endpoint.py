@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
-from keeper.chain.rpc.client import Request, Rpc
+from keeper.chain.rpc.client import Rpc
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.record import NodeUse
+from keeper.jsonrpc.requests import Request
 
 T = TypeVar("T")
 
@@ -26,17 +27,17 @@ class Endpoint:
     def use(self) -> NodeUse:
         return NodeUse(self.rpc.endpoint, self.rpc.round_trips, self.rpc.bytes_received, note=self.note)
 
-    def request(self, method: str, params: Sequence[Any] = ()) -> Any:
+    def request(self, request: Request[T]) -> T:
         """As Rpc.request."""
-        return self.guarded(lambda: self.rpc.request(method, params))
+        return self.guarded(lambda: self.rpc.request(request))
 
-    def batch(self, requests: Sequence[Request]) -> list[Any]:
+    def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
         """As Rpc.batch."""
         return self.guarded(lambda: self.rpc.batch(requests))
 
-    def send(self, method: str, params: Sequence[Any]) -> Any:
+    def send(self, request: Request[T]) -> T:
         """As Rpc.send, also while the breaker is open: this send may be the one that saves the vault."""
-        return self.rpc.send(method, params)
+        return self.rpc.send(request)
 
     def guarded(self, ask: Callable[[], T]) -> T:
         """Raises NodeUnavailable without asking while the breaker is open."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
-from keeper.chain.abi import load
+from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Answers, Call, CallResult, mapped
 from keeper.chain.calls import call as plain
-from keeper.chain.rpc.client import Reads, Request
-from keeper.domain.errors import NodeUntrusted
+from keeper.chain.rpc.reads import Reads
+from keeper.domain.errors import RpcError, WrongContract
+from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.field import AnswerField
+from keeper.jsonrpc.requests import Request
 
 MAX_CALLS = 1_000
 """Per eth_call: about 10 M gas of getRoundData, under every provider's cap."""
@@ -32,13 +36,34 @@ class Multicall:
 
     def read_many(self, groups: Sequence[Sequence[Call[Any]]], block_hash: str) -> list[Answers]:
         """One eth_call per group of at most MAX_CALLS, in one HTTP request if the node takes batches."""
-        raw = self._rpc.batch([self.request(group, block_hash) for group in groups])
-        return [decode_answers(group, answer) for group, answer in zip(groups, raw, strict=True)]
+        results = self._rpc.batch([self.request(group, block_hash) for group in groups])
+        return [Answers(group, outcomes) for group, outcomes in zip(groups, results, strict=True)]
 
-    def request(self, calls: Sequence[Call[Any]], block_hash: str) -> Request:
-        """The eth_call itself, pinned by EIP-1898."""
-        call = {"to": self.address, "data": "0x" + encode_calls(calls).hex()}
-        return Request("eth_call", [call, {"blockHash": block_hash, "requireCanonical": True}])
+    def first_read(self, calls: Sequence[Call[Any]], block_hash: str) -> Answers:
+        """As ``read``, of an address that may hold another contract. Raises WrongContract if it does."""
+        try:
+            data = self._rpc.request(ask.call(self._transaction(calls), _pinned(block_hash)))
+            return Answers(calls, decode_outcomes(len(calls), data))
+        except RpcError as error:
+            if "revert" not in error.text.lower():
+                raise
+            raise self._not_multicall() from error
+        except DecodeError as error:
+            raise self._not_multicall() from error
+
+    def request(self, calls: Sequence[Call[Any]], block_hash: str) -> Request[tuple[CallResult, ...]]:
+        """The eth_call itself, pinned by EIP-1898. A node that cannot run it whole is asked for parts of it."""
+
+        def part(start: int, stop: int) -> Request[tuple[CallResult, ...]]:
+            return self.request(calls[start:stop], block_hash)
+
+        return Request(
+            "eth_call",
+            (self._transaction(calls), _pinned(block_hash)),
+            partial(outcomes, len(calls)),
+            items=len(calls),
+            part=part,
+        )
 
     def block_timestamp(self) -> Call[int]:
         """The timestamp that contracts see."""
@@ -51,6 +76,19 @@ class Multicall:
     def native_balance(self, account: str) -> Call[int]:
         """Wei of an account."""
         return mapped("multicall", self.address, _ABI["getEthBalance"], int, account)
+
+    def _transaction(self, calls: Sequence[Call[Any]]) -> dict[str, str]:
+        return {"to": self.address, "data": "0x" + encode_calls(calls).hex()}
+
+    def _not_multicall(self) -> WrongContract:
+        return WrongContract(
+            f"multicall: the contract at {self.address} is not Multicall3",
+            remedy="Correct the multicall address in the settings.",
+        )
+
+
+def _pinned(block_hash: str) -> dict[str, Any]:
+    return {"blockHash": block_hash, "requireCanonical": True}
 
 
 def encode_calls(calls: Sequence[Call[Any]]) -> bytes:
@@ -71,15 +109,22 @@ def _entry(call: Call[Any]) -> bytes:
     return head + _word(len(call.data)) + call.data + padding
 
 
-def decode_answers(calls: Sequence[Call[Any]], answer: object) -> Answers:
-    """aggregate3's return data (0x-hex). Raises NodeUntrusted when it is not one outcome per call."""
-    data = hex_bytes(answer)
+def outcomes(count: int, answer: AnswerField) -> tuple[CallResult, ...]:
+    """The answer to aggregate3. Raises NodeUntrusted when it is not one outcome for each of ``count`` calls."""
+    try:
+        return decode_outcomes(count, answer.data())
+    except DecodeError as error:
+        raise answer.wrong(f"{count} outcomes of a multicall ({error})") from error
+
+
+def decode_outcomes(count: int, data: bytes) -> tuple[CallResult, ...]:
+    """aggregate3's return data. Raises DecodeError."""
     start = _word_at(data, 0)
-    count, first = _word_at(data, start), start + _WORD
-    if count != len(calls):
-        raise _untrusted(f"{count} outcomes for {len(calls)} calls")
+    given, first = _word_at(data, start), start + _WORD
+    if given != count:
+        raise DecodeError(f"{given} outcomes for {count} calls")
     entries = range(first, first + _WORD * count, _WORD)
-    return Answers(calls, [_result(data, first + _word_at(data, entry)) for entry in entries])
+    return tuple(_result(data, first + _word_at(data, entry)) for entry in entries)
 
 
 def _result(data: bytes, at: int) -> CallResult:
@@ -88,7 +133,7 @@ def _result(data: bytes, at: int) -> CallResult:
     size = _word_at(data, begin)
     returned = data[begin + _WORD : begin + _WORD + size]
     if success > 1 or len(returned) != size:
-        raise _untrusted(f"no outcome at byte {at} of {len(data)}")
+        raise DecodeError(f"no outcome at byte {at} of {len(data)}")
     return CallResult(success == 1, returned)
 
 
@@ -98,22 +143,5 @@ def _word(value: int) -> bytes:
 
 def _word_at(data: bytes, at: int) -> int:
     if at + _WORD > len(data):
-        raise _untrusted(f"{len(data)} bytes end before byte {at + _WORD}")
+        raise DecodeError(f"{len(data)} bytes end before byte {at + _WORD}")
     return int.from_bytes(data[at : at + _WORD], "big")
-
-
-def hex_bytes(answer: object) -> bytes:
-    """Bytes of 0x-hex. Raises NodeUntrusted for anything else."""
-    if not isinstance(answer, str) or not answer.startswith("0x"):
-        raise _untrusted(f"{answer!r:.60} is not 0x-hex")
-    try:
-        return bytes.fromhex(answer[2:])
-    except ValueError as error:
-        raise _untrusted(f"{answer:.60} is not 0x-hex") from error
-
-
-def _untrusted(what: str) -> NodeUntrusted:
-    return NodeUntrusted(
-        f"the answer to a multicall cannot be decoded: {what}",
-        remedy="Check KEEPER_MULTICALL and the node. Nothing was sent.",
-    )

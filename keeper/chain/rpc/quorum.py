@@ -9,26 +9,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from keeper.chain.rpc.client import Request
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError, WrongChain
 from keeper.domain.record import NodeUse
+from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.answers import Header
+from keeper.jsonrpc.requests import GAS_ESTIMATE, Request
 from keeper.runtime.concurrency import results_in_time, run_in_background
 
 HEDGE_S = 2.0
 """If a node takes longer than this, another node is asked as well."""
-HEADER = ("hash", "number", "timestamp", "baseFeePerGas", "gasUsed", "gasLimit")
-ESTIMATES = ("eth_estimateGas",)
-"""Honest clients give different answers to these methods. The highest answer of a quorum counts."""
 
-Outcome = tuple[Endpoint, list[Any] | KeeperError]
+T = TypeVar("T")
+Outcome = tuple[Endpoint, Sequence[Any] | KeeperError]
+Votes = dict[Hashable, list[Outcome]]
 
 
 class NodeQuorum:
@@ -65,35 +65,41 @@ class NodeQuorum:
     def members(self) -> tuple[Endpoint, ...]:
         return self.endpoints
 
-    def head(self) -> tuple[Any, Any]:
-        """eth_chainId and the newest block that a quorum has; from now on reads go to the nodes that have it. Raises
+    def head(self) -> tuple[int, Header]:
+        """The chain id and the newest block that a quorum has; from now on reads go to the nodes that have it. Raises
         WrongChain, NodeUnavailable, NodeUntrusted."""
         for endpoint in self.endpoints:
             endpoint.note = ""
         heads = self._heads()
-        number = sorted((_number(head) for _, head in heads), reverse=True)[self.quorum - 1]
-        alike: dict[str, list[tuple[Endpoint, Any]]] = {}
+        number = sorted((head.number for _, head in heads), reverse=True)[self.quorum - 1]
+        alike: dict[Header, list[Endpoint]] = {}
         for endpoint, head in self._at(number, heads):
-            alike.setdefault(_header(head), []).append((endpoint, head))
+            alike.setdefault(head, []).append(endpoint)
         winners = max(alike.values(), key=len, default=[])
         if len(winners) < self.quorum:
+            voters = ", ".join(
+                endpoint.rpc.endpoint for endpoints in alike.values() for endpoint in endpoints
+            )
             raise NodeUntrusted(
-                f"the nodes disagree about block {number}: {len(alike)} versions, {self.quorum} must say the same",
+                f"the nodes disagree about block {number}: {len(alike)} versions, {self.quorum} must say the same "
+                f"(eth_getBlockByNumber of {voters or 'none'})",
                 remedy="One of them follows another branch or lies. Nothing is traded until they agree.",
             )
-        self._here = tuple(endpoint for endpoint, _ in winners)
-        losers = [vote for votes in alike.values() if votes is not winners for vote in votes]
-        for endpoint, _ in losers:
+        self._here = tuple(winners)
+        header = next(header for header, endpoints in alike.items() if endpoints is winners)
+        others = [endpoint for group in alike.values() if group is not winners for endpoint in group]
+        for endpoint in others:
             endpoint.note = f"has another block {number} than {len(winners)} other nodes"
-        return hex(self._chain_id), winners[0][1]
+        return self._chain_id, header
 
-    def request(self, method: str, params: Sequence[Any] = ()) -> Any:
+    def request(self, request: Request[T]) -> T:
         """As ``batch``, of one."""
-        return self.batch([Request(method, params)])[0]
+        result: T = self.batch([request])[0]
+        return result
 
-    def batch(self, requests: Sequence[Request]) -> list[Any]:
+    def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
         """What a quorum answers alike; an error is an answer too. Raises RpcError, NodeUnavailable, NodeUntrusted."""
-        votes: dict[str, list[Outcome]] = {}
+        votes: Votes = {}
         failed: list[KeeperError] = []
         for endpoint, answer in self._asked(lambda endpoint: endpoint.batch(requests)):
             if isinstance(answer, KeeperError) and not isinstance(answer, RpcError):
@@ -104,13 +110,14 @@ class NodeQuorum:
             if len(won) >= self.quorum:
                 self._distrust(votes, won)
                 return _elected(requests, [answer for _, answer in won])
-        raise self._no_quorum(votes, failed)
+        raise self._no_quorum(requests, votes, failed)
 
     # ------------------------------------------------------------------ inside
 
-    def _heads(self) -> list[tuple[Endpoint, Any]]:
+    def _heads(self) -> list[tuple[Endpoint, Header]]:
         """Of the nodes that are on the right chain. Raises WrongChain, NodeUnavailable where they are too few."""
-        heads, failed = [], []
+        heads: list[tuple[Endpoint, Header]] = []
+        failed: list[KeeperError] = []
         for endpoint, answer in results_in_time(
             [partial(_tried, endpoint, _own_head) for endpoint in self.endpoints],
             _usable,
@@ -118,11 +125,12 @@ class NodeQuorum:
             patience_s=HEDGE_S,
         ):
             if isinstance(answer, KeeperError):
+                endpoint.note = endpoint.note or answer.message
                 failed.append(answer)
                 continue
             reported, head = answer
-            if reported != hex(self._chain_id) or not isinstance(head, dict):
-                endpoint.note = f"is on chain {reported!r:.20}, not on {self._chain_id}"
+            if reported != self._chain_id:
+                endpoint.note = f"is on chain {reported}, not on {self._chain_id}"
                 failed.append(
                     WrongChain(
                         f"the node at {endpoint.rpc.endpoint} {endpoint.note}",
@@ -136,10 +144,10 @@ class NodeQuorum:
         wrong = next((error for error in failed if isinstance(error, WrongChain)), None)
         raise wrong if wrong is not None else self._too_few(len(heads), failed)
 
-    def _at(self, number: int, heads: Iterable[tuple[Endpoint, Any]]) -> Iterator[tuple[Endpoint, Any]]:
+    def _at(self, number: int, heads: Iterable[tuple[Endpoint, Header]]) -> Iterator[tuple[Endpoint, Header]]:
         """The block of that number from each node that has it."""
         for endpoint, head in heads:
-            ahead = _number(head) - number
+            ahead = head.number - number
             if ahead < 0:
                 endpoint.note = f"is {-ahead} block(s) behind"
                 continue
@@ -147,39 +155,47 @@ class NodeQuorum:
                 yield endpoint, head
                 continue
             try:
-                block = endpoint.request("eth_getBlockByNumber", [hex(number), False])
+                block = endpoint.request(ask.numbered_block(number))
             except KeeperError as error:
                 endpoint.note = error.message
                 continue
-            if isinstance(block, dict):
+            if block is not None:
                 yield endpoint, block
+            else:
+                endpoint.note = f"reports block {head.number} and does not have block {number}"
 
-    def _asked(self, ask: Callable[[Endpoint], list[Any]]) -> Iterator[Outcome]:
+    def _asked(self, question: Callable[[Endpoint], list[Any]]) -> Iterator[Outcome]:
         """Outcomes as they come: from a quorum of the nodes that have the block, then from the others too, when the
         first ones are slow or leave the question open."""
         available = [endpoint for endpoint in self._here if endpoint.breaker.allows]
         now, later = available[: self.quorum], available[self.quorum :]
-        pending = {run_in_background(partial(_tried, endpoint, ask)) for endpoint in now}
+        pending = {run_in_background(partial(_tried, endpoint, question)) for endpoint in now}
         while pending:
             done, pending = wait(pending, timeout=HEDGE_S if later else None, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in done]
             yield from outcomes
             missing = not all(map(_usable, outcomes))
             if later and (missing or not done or not pending):
-                pending |= {run_in_background(partial(_tried, endpoint, ask)) for endpoint in later}
+                pending |= {run_in_background(partial(_tried, endpoint, question)) for endpoint in later}
                 later = []
 
-    def _distrust(self, votes: dict[str, list[Outcome]], won: list[Outcome]) -> None:
-        losers = [vote for others in votes.values() if others is not won for vote in others]
-        for endpoint, _ in losers:
-            endpoint.distrust(f"gave another answer than {len(won)} other nodes at the same block")
+    def _distrust(self, votes: Votes, won: list[Outcome]) -> None:
+        for endpoint, answer in (vote for others in votes.values() if others is not won for vote in others):
+            endpoint.distrust(
+                answer.message
+                if isinstance(answer, KeeperError)
+                else f"gave another answer than {len(won)} other nodes at the same block"
+            )
 
-    def _no_quorum(self, votes: dict[str, list[Outcome]], failed: Sequence[KeeperError]) -> KeeperError:
+    def _no_quorum(
+        self, requests: Sequence[Request[Any]], votes: Votes, failed: Sequence[KeeperError]
+    ) -> KeeperError:
         if len(votes) < 2:
             return self._too_few(sum(map(len, votes.values())), failed)
+        voters = [endpoint.rpc.endpoint for outcomes in votes.values() for endpoint, _ in outcomes]
         return NodeUntrusted(
-            f"{sum(map(len, votes.values()))} nodes give {len(votes)} different answers at the same block, "
-            f"but {self.quorum} must agree",
+            f"{len(voters)} nodes give {len(votes)} different answers at the same block, but {self.quorum} must agree "
+            f"({', '.join(dict.fromkeys(request.method for request in requests))} of {', '.join(voters)})",
             remedy="At least one node is wrong. The keeper does not trade until they agree.",
         )
 
@@ -191,9 +207,9 @@ class NodeQuorum:
         )
 
 
-def _tried(endpoint: Endpoint, ask: Callable[[Endpoint], list[Any]]) -> Outcome:
+def _tried(endpoint: Endpoint, question: Callable[[Endpoint], list[Any]]) -> Outcome:
     try:
-        return endpoint, ask(endpoint)
+        return endpoint, question(endpoint)
     except KeeperError as error:
         return endpoint, error
 
@@ -206,61 +222,24 @@ def _usable(outcome: Outcome) -> bool:
     return not isinstance(outcome[1], KeeperError)
 
 
-def _number(head: dict[str, Any]) -> int:
-    try:
-        return int(str(head.get("number")), 16)
-    except ValueError:
-        return -1
-
-
-def _header(head: dict[str, Any]) -> str:
-    return json.dumps([head.get(field) for field in HEADER])
-
-
-def _ballot(requests: Sequence[Request], answer: list[Any] | KeeperError) -> str:
-    """The part of the answers that must be equal. Of a simulation these are the results of the calls, of a receipt the
-    status and the logs: clients differ in the other fields."""
+def _ballot(requests: Sequence[Request[Any]], answer: Sequence[Any] | KeeperError) -> Hashable:
+    """What must be equal: the values, not their spelling. The answers say themselves in which fields clients differ."""
     if isinstance(answer, KeeperError):
-        return f"error {answer.code}" if isinstance(answer, RpcError) else answer.name
-    return json.dumps(
-        [_essence(request.method, result) for request, result in zip(requests, answer, strict=True)],
-        sort_keys=True,
+        return ("error", answer.code) if isinstance(answer, RpcError) else answer.name
+    # Honest clients give different estimates of gas.
+    return tuple(
+        None if request.method == GAS_ESTIMATE else result
+        for request, result in zip(requests, answer, strict=True)
     )
 
 
-def _essence(method: str, answer: Any) -> Any:
-    if method in ESTIMATES:
-        return None
-    if method == "eth_simulateV1" and isinstance(answer, list):
-        return [
-            [
-                (call.get("status"), call.get("returnData"), call.get("gasUsed"), _logs(call))
-                for call in block.get("calls", ())
-            ]
-            for block in answer
-            if isinstance(block, dict)
-        ]
-    if method == "eth_getTransactionReceipt" and isinstance(answer, dict):
-        return answer.get("blockHash"), answer.get("status"), _logs(answer)
-    return answer
-
-
-def _logs(answer: dict[str, Any]) -> list[Any]:
-    """Address, topics and data of each log. Clients differ in the other fields."""
-    logs = answer.get("logs")
-    return [
-        (str(log.get("address")).lower(), log.get("topics"), log.get("data"))
-        for log in (logs if isinstance(logs, list) else ())
-        if isinstance(log, dict)
-    ]
-
-
-def _elected(requests: Sequence[Request], answers: Sequence[list[Any] | KeeperError]) -> list[Any]:
+def _elected(requests: Sequence[Request[Any]], answers: Sequence[Sequence[Any] | KeeperError]) -> list[Any]:
+    """The answer that won; of estimates of gas the highest."""
     first = answers[0]
     if isinstance(first, KeeperError):
         raise first
     chosen = list(first)
     for place, request in enumerate(requests):
-        if request.method in ESTIMATES:
-            chosen[place] = hex(max(int(answer[place], 16) for answer in answers if isinstance(answer, list)))
+        if request.method == GAS_ESTIMATE:
+            chosen[place] = max(answer[place] for answer in answers if not isinstance(answer, KeeperError))
     return chosen
