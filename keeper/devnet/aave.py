@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 VARIABLE_RATE = 2
+RESERVES_PER_TRANSACTION = 5
+"""Each takes some 1.5 M gas; EIP-7825 lets one transaction use 16.8 M."""
 
 
 def deploy_aave(
@@ -129,7 +131,9 @@ def _list_reserves(
         )
         for reserve in listed
     ]
-    send(w3, configurator.functions.initReserves(inputs), deployer)
+    for first in range(0, len(inputs), RESERVES_PER_TRANSACTION):
+        chunk = inputs[first : first + RESERVES_PER_TRANSACTION]
+        send(w3, configurator.functions.initReserves(chunk), deployer)
     for reserve in listed:
         token = tokens[reserve.symbol].address
         functions = configurator.functions

@@ -50,18 +50,21 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     """The swaps from the vault's holdings to the decision's goal.
 
     Differences below ``policy.plan.dust_usd`` are ignored. No swap sells more than the vault has. A RIPCORD only sells,
-    into the debt asset. Raises NothingFeasible for a token without a price, and for a block without gas for one trade.
+    into the debt asset; where not all of its sales fit into one transaction, it sells more of those that do.
+
+    Raises NothingFeasible for a token without a price, and for a block without gas for one trade.
     """
     if decision.goal is None:
         return Netting((), 0.0)
     sales, purchases = _differences(decision.goal, snapshot, policy.plan.dust_usd)
-    if decision.action is Action.RIPCORD:
-        sales, purchases = _must_leave_first(sales, snapshot), {}
+    ripcord = decision.action is Action.RIPCORD
+    count = max_trades(snapshot.block, policy.plan, only_sales=ripcord)
+    if ripcord:
+        sales, purchases = _of_few_assets(_must_leave_first(sales, snapshot), count, snapshot=snapshot), {}
     swaps = _netted(sales, purchases, snapshot.debt_token.symbol)
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
     if not required:
         return Netting((), 0.0)
-    count = max_trades(snapshot.block, policy.plan, only_sales=decision.action is Action.RIPCORD)
     if count == 0:
         raise NothingFeasible(
             f"the block gas limit is {snapshot.block.gas_limit:,}, the base fee "
@@ -111,6 +114,30 @@ def _must_leave_first(sales: Amounts, snapshot: MarketSnapshot) -> Amounts:
     others = {symbol: value for symbol, value in sales.items() if symbol not in blocking}
     scale = left / math.fsum(others.values()) if others and left > NEGLIGIBLE * total else 0.0
     return reordered | {symbol: scale * value for symbol, value in others.items()}
+
+
+def _of_few_assets(sales: Amounts, count: int, *, snapshot: MarketSnapshot) -> Amounts:
+    """The same sum of sales, of ``count`` assets where that is fewer: first of what must leave first, then of what most
+    can leave. Else each call would repay only its assets' shares of the debt."""
+    if not 0 < count < len(sales):
+        return sales
+    first = vault_book(snapshot).must_leave_first()
+    can_leave = {symbol: _can_leave_usd(symbol, snapshot) for symbol in sales}
+    chosen = sorted(sales, key=lambda symbol: (symbol not in first, -can_leave[symbol]))[:count]
+    left, kept = math.fsum(sales.values()), {}
+    for symbol in chosen:
+        kept[symbol] = min(can_leave[symbol], left)
+        left -= kept[symbol]
+    return _largest_first(kept)
+
+
+def _can_leave_usd(symbol: str, snapshot: MarketSnapshot) -> float:
+    """What is idle, and what the lending market can give back."""
+    holding, reserve = snapshot.holding(symbol), snapshot.reserve(symbol)
+    open_ = reserve.active and not reserve.paused
+    return snapshot.value_usd(
+        symbol, holding.idle + (min(holding.supplied, reserve.available) if open_ else 0)
+    )
 
 
 def _netted(sales: Amounts, purchases: Amounts, cash: str) -> list[tuple[str, str, float]]:

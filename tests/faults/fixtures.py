@@ -299,7 +299,13 @@ class Stage:
     """A chain, a proxy and a journal that are reset for each trial."""
 
     def __init__(
-        self, world: LocalChain, proxy: GethProxy, fork_server: ForkServer, folder: Path, base_url: str
+        self,
+        world: LocalChain,
+        proxy: GethProxy,
+        fork_server: ForkServer,
+        folder: Path,
+        base_url: str,
+        assets: str = WITHOUT_OPTION_MARKETS,
     ) -> None:
         self.world = world
         self.proxy = proxy
@@ -312,7 +318,7 @@ class Stage:
             "KEEPER_DEPLOYMENT": str(folder / "deployment.json"),
             "KEEPER_LOCK_DIRECTORY": str(folder / "locks"),
             "KEEPER_PAUSE_FILE": str(folder / "keeper.pause"),
-            "KEEPER_ASSETS": WITHOUT_OPTION_MARKETS,
+            "KEEPER_ASSETS": assets,
             **QUICK,
         }
         self._prepare()

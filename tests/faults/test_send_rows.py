@@ -178,17 +178,18 @@ def test_row_25_a_smaller_block_splits_the_plan(trial: Trial) -> None:
 
 
 def test_row_25_an_emergency_in_smaller_blocks_repays_what_fits_each_time(trial: Trial) -> None:
-    """The part of each asset that would repay all is sold for as many assets as the block has room for."""
+    """More is sold of as many assets as the block has gas for."""
     trial.lever()
-    smaller_blocks(trial)
-    owed, epoch = trial.vault().position[2], trial.vault().epoch
-    for part in (1, 2, 3):
-        ended = trial.run("deleverage", "--execute", "--json")
+    blocks_of(trial, 1_500_000)
+    owed, epoch, part = trial.vault().position[2], trial.vault().epoch, 0
+    while owed:
+        ended, part = trial.run("deleverage", "--execute", "--json"), part + 1
         assert ended.record["outcome"] == "SENT", ended.record["reason"]
         assert 0 < swaps(ended) < 4
         before, owed = owed, trial.vault().position[2]
         assert owed < 0.6 * before
         assert trial.vault().epoch == epoch + part
+    assert part <= 4
 
 
 def _one_more_arrived(trial: Trial) -> Callable[[], bool]:

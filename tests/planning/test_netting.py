@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.domain.decision import Action
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import usd
 from keeper.planning.fills import best_fills
+from keeper.planning.gas import max_trades
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests, routes
 from keeper.planning.split import Answers, by_route
@@ -21,6 +23,7 @@ from tests.planning.plans import shares, some_terms, weights_of
 from tests.properties import examples
 
 POLICY = a_policy()
+ONE_ETHER = a_policy(plan=a_plan_policy(max_fee_wei=10**18))
 leverages = st.floats(0.0, 2.2)
 
 
@@ -138,3 +141,36 @@ def test_row_25_a_block_without_gas_for_one_trade_is_refused_by_name() -> None:
     snapshot = replace(full, block=replace(full.block, gas_limit=1_000_000))
     with pytest.raises(NothingFeasible, match="block gas limit is 1,000,000"):
         netting(a_decision(snapshot, (0.1, 0.1, 0.05, 0.05)), snapshot, POLICY)
+
+
+WEIGHTS = (0.5, 0.6, 0.2, 0.3)
+"""WBTC, WETH, LINK, UNI. The vault owes 0.6 NAVs, which the emergency repays."""
+FEW = {1: {"WETH"}, 2: {"WETH", "WBTC"}, 3: {"WETH", "WBTC", "UNI"}}
+
+
+def expensive(count: int, snapshot: MarketSnapshot) -> MarketSnapshot:
+    """At the lowest base fee at which no more than ``count`` sales fit into one transaction of 1 ETH."""
+    blocks = (replace(snapshot.block, base_fee_wei=gwei * 10**9) for gwei in range(1, 1_000))
+    block = next(block for block in blocks if max_trades(block, ONE_ETHER.plan, only_sales=True) == count)
+    return replace(snapshot, block=block)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_emergency_of_which_few_sales_fit_sells_more_of_the_largest_assets(count: int) -> None:
+    full = a_snapshot(weights=WEIGHTS)
+    decision = a_decision(full, (0.3125, 0.375, 0.125, 0.1875), action=Action.RIPCORD)
+    snapshot = expensive(count, full)
+    whole, few = (netting(decision, shown, ONE_ETHER).trades for shown in (full, snapshot))
+    assert {trade.sell for trade in few} <= FEW[count]
+    repaid = sum(trade.value_usd for trade in whole)
+    assert sum(trade.value_usd for trade in few) == pytest.approx(repaid, rel=1e-6)
+
+
+def test_what_cannot_leave_the_lending_market_is_not_among_the_few_that_are_sold() -> None:
+    full = a_snapshot(weights=WEIGHTS)
+    decision = a_decision(full, (0.3125, 0.375, 0.125, 0.1875), action=Action.RIPCORD)
+    lent_out = tuple(
+        replace(reserve, available=0) if reserve.symbol == "WETH" else reserve for reserve in full.reserves
+    )
+    (trade,) = netting(decision, expensive(1, replace(full, reserves=lent_out)), ONE_ETHER).trades
+    assert trade.sell == "WBTC"

@@ -23,6 +23,10 @@ from tests.servers.json_rpc import Answered, Fault, RpcFault, due, serving, spoi
 
 BLOCK_TIME_S = 12
 NO_OP_GAS = 21_000
+FEE_CAP_WEI = 10**18
+"""geth's --rpc.txfeecap."""
+MAX_BATCH = 1_000
+"""geth's --rpc.batch-request-limit."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,17 @@ def decoded(raw: str) -> Pooled:
 class GethProxy:
     """``mines_on_poll``: a block is mined when so many receipts were asked for in vain; 1: with the first look; None: only
     by ``mine``. ``arrived``: every transaction that was sent, in order, taken or not. ``on_arrival`` is called with each
-    before anything else."""
+    before anything else. ``fee_cap_wei``: what a transaction may cost. ``max_batch``: calls in one request.
+    ``refuses_with``: the answer to every transaction, if there is one."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.url = ""
         self.mines_on_poll: int | None = 1
         self.keeps_unmined = True
+        self.fee_cap_wei = FEE_CAP_WEI
+        self.max_batch = MAX_BATCH
+        self.refuses_with = ""
         self.arrived: list[Pooled] = []
         self.pool: dict[tuple[str, int], Pooled] = {}
         self.faults: list[Fault] = []
@@ -96,6 +104,7 @@ class GethProxy:
             self._polls = 0
             self.mines_on_poll = 1
             self.keeps_unmined = True
+            self.fee_cap_wei, self.max_batch, self.refuses_with = FEE_CAP_WEI, MAX_BATCH, ""
             self.rpc("evm_setAutomine", False)
 
     def mine(self, blocks: int = 1) -> None:
@@ -108,6 +117,11 @@ class GethProxy:
         """A block so much later."""
         with self._lock:
             self._mine_one(seconds)
+
+    def next_base_fee(self, wei: int) -> None:
+        """A block after which an empty block's base fee is ``wei``."""
+        self.rpc("anvil_setNextBlockBaseFeePerGas", hex(-(-wei * 8 // 7)))
+        self.mine()
 
     def evict(self) -> None:
         with self._lock:
@@ -141,6 +155,10 @@ class GethProxy:
 
     def handle(self, body: Any) -> Answered:
         calls = body if isinstance(body, list) else [body]
+        if len(calls) > self.max_batch:
+            # geth's rpc/handler.go: one error, with the id of the first call, in a list.
+            error = {"code": -32600, "message": "batch too large"}
+            return Answered(json.dumps([{"jsonrpc": "2.0", "id": calls[0]["id"], "error": error}]).encode())
         fault = self._fault_for(calls)
         if fault is not None and fault.how == "hold":
             fault.released.wait(60)
@@ -193,7 +211,12 @@ class GethProxy:
         return one.tx_hash
 
     def _require_acceptable(self, one: Pooled) -> None:
-        """geth's core/txpool: validation and legacypool, in its words."""
+        """geth's internal/ethapi (the fee cap) and core/txpool (validation, legacypool), in their words."""
+        if self.refuses_with:
+            raise RpcFault(self.refuses_with)
+        if one.gas * one.max_fee > self.fee_cap_wei:
+            cost, cap = one.gas * one.max_fee / 1e18, self.fee_cap_wei / 1e18
+            raise RpcFault(f"tx fee ({cost:.2f} ether) exceeds the configured cap ({cap:.2f} ether)")
         if one.tx_hash in self._mined or any(one.tx_hash == other.tx_hash for other in self.pool.values()):
             raise RpcFault("already known")
         if one.tip > one.max_fee:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_keys.backends import get_backend
+from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_typing import HexStr
 from eth_utils.abi import function_abi_to_4byte_selector
 from hexbytes import HexBytes
@@ -142,3 +144,8 @@ def test_a_no_op_goes_to_the_key_itself_and_carries_nothing() -> None:
         21_000,
         7,
     )
+
+
+def test_signatures_are_made_by_libsecp256k1() -> None:
+    """In C and in constant time. Without coincurve eth-keys would sign in pure Python: run ``make setup``."""
+    assert isinstance(get_backend(), CoinCurveECCBackend)
