@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import USD_DECIMALS
+from keeper.runtime.text_files import toml_table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -79,7 +80,7 @@ def book(chain_id: int, overrides: Path | None = None) -> Book | None:
     if overrides is None:
         return None if entry is None else _book(entry, "built in")
     place = f"{VARIABLE} = {overrides}"
-    above = _content(overrides, place)
+    above = toml_table(overrides, VARIABLE)
     if above.setdefault("chain_id", chain_id) != chain_id:
         raise InvalidSetting(
             f"{place}: it is for chain {above['chain_id']}, but KEEPER_CHAIN_ID is {chain_id}",
@@ -167,15 +168,6 @@ def _address(value: object, name: str, place: str) -> str:
     if value != checksummed and value != value.lower():
         raise _wrong(place, f"{name} = {value} has a wrong checksum (EIP-55), so a digit is mistyped")
     return checksummed
-
-
-def _content(path: Path, place: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(place, "it cannot be read", "Name a readable TOML file, or unset it.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise _wrong(place, f"not TOML: {error}") from error
 
 
 def _wrong(place: str, what: str, remedy: str = "Correct that line. Nothing was started.") -> InvalidSetting:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keeper.domain.errors import InvalidSetting
+from keeper.runtime.text_files import first_line
 from keeper.settings.endpoints import endpoints, key_source
 from keeper.settings.schema import Settings
 
@@ -22,13 +21,19 @@ AskPassword = Callable[[], str]
 def acting_account(settings: Settings) -> str:
     """The account whose calls are simulated, without opening a key: the key's own, else KEEPER_SENDER. Raises
     InvalidSetting."""
+    from keeper.tx.keystore import stated_address
     from keeper.tx.signer import from_development_key
 
     source = key_source(settings)
     if source.private_key is not None:
         return from_development_key(source.private_key, _allowed_target(settings)).address
-    address = _keystore_address(source.keystore) if source.keystore is not None else None
+    address = stated_address(source.keystore, "KEEPER_KEYSTORE") if source.keystore is not None else None
     account = address or settings.sender
+    if account is None and source.keystore is not None:
+        raise InvalidSetting(
+            f"KEEPER_KEYSTORE = {source.keystore}: it does not state its address",
+            remedy="Set KEEPER_SENDER to the address of its key. With --execute the key itself says it.",
+        )
     if account is None:
         raise InvalidSetting(
             "no key is set, so the keeper's account is not known",
@@ -51,7 +56,9 @@ def signer(settings: Settings, ask_password: AskPassword) -> Iterator[Signer]:
     elif source.keystore is not None:
         file = source.password_file
         yield from_keystore(
-            source.keystore, ask_password if file is None else lambda: _first_line(file), allowed
+            source.keystore,
+            ask_password if file is None else lambda: first_line(file, "KEEPER_KEYSTORE_PASSWORD_FILE"),
+            allowed,
         )
     elif source.private_key is not None:
         yield from_development_key(source.private_key, allowed)
@@ -67,25 +74,3 @@ def _allowed_target(settings: Settings) -> AllowedTarget:
 
     where = endpoints(settings)
     return AllowedTarget(chain_id=where.chain_id, vault=where.vault)
-
-
-def _keystore_address(path: Path) -> str | None:
-    """The address that a keystore may state in clear text."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InvalidSetting(
-            f"KEEPER_KEYSTORE = {path}: cannot be read", remedy="Set it to an encrypted keystore (V3) file."
-        ) from None
-    address = content.get("address") if isinstance(content, dict) else None
-    return f"0x{address.removeprefix('0x')}" if isinstance(address, str) else None
-
-
-def _first_line(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError):
-        raise InvalidSetting(
-            f"KEEPER_KEYSTORE_PASSWORD_FILE = {path}: cannot be read",
-            remedy="Set it to a readable file whose first line is the password.",
-        ) from None

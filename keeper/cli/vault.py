@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,9 @@ from keeper.cli.blueprint_screen import blueprint_screen, cost_lines, plan_scree
 from keeper.cli.output import console, facts
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
+from keeper.runtime.text_files import first_line, text_of
 from keeper.settings.load import load
+from keeper.tx.keystore import decrypted_key, stated_address
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
@@ -67,7 +68,7 @@ def deploy(
     execute: Execute = False,
 ) -> None:
     """Deploy a vault. Every transaction is run first in one call on the newest block, which sends nothing."""
-    requested = blueprint_from_toml(_text(blueprint), timelock)
+    requested = blueprint_from_toml(text_of(blueprint, "BLUEPRINT"), timelock)
     w3 = _node(rpc_url, chain_id)
     signer = _deployer(keystore, password_file) if execute else None
     plan = prepared(
@@ -226,31 +227,16 @@ def _setting(name: str) -> str:
 
 
 def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
-    password = (
-        typer.prompt("password of the keystore", hide_input=True)
-        if password_file is None
-        else _text(password_file).split("\n", 1)[0].rstrip("\r")
-    )
-    try:
-        account: LocalAccount = Account.from_key(Account.decrypt(_text(keystore), password))
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidSetting(
-            f"{keystore} cannot be opened", remedy="Check that it is a keystore (V3), and check the password."
-        ) from error
+    def password() -> str:
+        if password_file is None:
+            return str(typer.prompt("password of the keystore", hide_input=True))
+        return first_line(password_file, "--password-file")
+
+    account: LocalAccount = Account.from_key(decrypted_key(keystore, "--keystore", password))
     return account
 
 
 def _address_of(keystore: Path, password_file: Path | None) -> str:
     """The file mostly names it, so that a look needs no password."""
-    try:
-        content = json.loads(_text(keystore))
-        return str(to_checksum_address(content["address"]))
-    except (ValueError, TypeError, KeyError):
-        return str(_deployer(keystore, password_file).address)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{path} cannot be read", remedy="Name a readable text file.") from error
+    stated = stated_address(keystore, "--keystore")
+    return str(to_checksum_address(stated)) if stated else str(_deployer(keystore, password_file).address)

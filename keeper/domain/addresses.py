@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 
 def masked(url: str) -> str:
     """Scheme, host and port. User, path and query become an ellipsis, because providers put API keys there."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"
     host = parts.netloc.rpartition("@")[2]
     if not parts.scheme or not host:
         return "…"

@@ -6,13 +6,16 @@ The recorded exchange series is not used: outside the depeg of March 2023 it sca
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.errors import BadInput
 from keeper.domain.units import USD
 from keeper.recorded.table import HOUR, last_known, read_columns
+from keeper.runtime.text_files import text_of
 
 STABLE = "USDC"
 ROUNDS_FILE = "chainlink_rounds_usdc_usd.csv"
@@ -40,9 +43,14 @@ def stable_at(data_dir: Path, at: NDArray[np.int64]) -> tuple[NDArray[np.float64
 def _rounds(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if not path.is_file():
         return _nothing()
-    with path.open(newline="") as file:
+    rows = csv.DictReader(StringIO(text_of(path, "KEEPER_DATA_DIR"), newline=""))
+    try:
         # A phase change of the feed steps back once, so the file's order is not the order of time.
-        rounds = sorted((int(row["updated_at"]), int(row["answer"]) / USD) for row in csv.DictReader(file))
+        rounds = sorted((int(row["updated_at"]), int(row["answer"]) / USD) for row in rows)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadInput(
+            f"{path.name}, line {rows.line_num}: no round ({error!r})", remedy="Restore the recorded file."
+        ) from error
     times = np.array([time for time, _ in rounds], dtype=np.int64)
     return times, np.array([answer for _, answer in rounds], dtype=np.float64)
 

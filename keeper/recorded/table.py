@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.errors import BadInput
+from keeper.runtime.text_files import text_of
 
 HOUR = 3_600
 DAY = 86_400
@@ -38,22 +40,21 @@ def read_columns(
             f"{path.name} is not in {path.parent}",
             remedy="Point KEEPER_DATA_DIR at the folder of recorded market history.",
         )
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        at = _position(header, stamp, path)
-        columns = [_position(header, name, path) for name in names]
-        for row in rows:
-            if len(row) != len(header):
-                raise BadInput(
-                    f"{path.name}, line {rows.line_num}: {len(row)} cells, the header has {len(header)}",
-                    remedy="Restore the recorded file.",
-                )
-            if row[at] > last:
-                break
-            if row[at] > first:
-                stamps.append(row[at])
-                cells.append([row[column] or "nan" for column in columns])
+    rows = csv.reader(StringIO(text_of(path, "KEEPER_DATA_DIR"), newline=""))
+    header = next(rows, [])
+    at = _position(header, stamp, path)
+    columns = [_position(header, name, path) for name in names]
+    for row in rows:
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path.name}, line {rows.line_num}: {len(row)} cells, the header has {len(header)}",
+                remedy="Restore the recorded file.",
+            )
+        if row[at] > last:
+            break
+        if row[at] > first:
+            stamps.append(row[at])
+            cells.append([row[column] or "nan" for column in columns])
     try:
         times = np.array([text.removesuffix("Z") for text in stamps], dtype="datetime64[s]").astype(np.int64)
         values = np.array(cells, dtype=np.float64).reshape(len(stamps), len(names))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsError
 
 from keeper.domain.errors import InvalidSetting
+from keeper.runtime.text_files import json_object, text_of, toml_table
 from keeper.settings.fields import flattened, variable
 from keeper.settings.mistakes import listed, misspelt, mistakes
 from keeper.settings.schema import STRATEGY, Settings
@@ -79,7 +79,11 @@ def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
 def layers() -> tuple[Layer, ...]:
     """The values of every source, the strongest first: environment, ``.env``, deployment file, strategy file."""
     environment = Layer("environment", _read(EnvSettingsSource(Settings)))
-    dotenv = Layer(str(ENV_FILE), _read(DotEnvSettingsSource(Settings, env_file=ENV_FILE)))
+    _dotenv_text()
+    dotenv = Layer(
+        str(ENV_FILE),
+        _read(DotEnvSettingsSource(Settings, env_file=ENV_FILE, env_file_encoding="utf-8-sig")),
+    )
     sources = [environment, dotenv]
     deployment = _path("deployment", environment, dotenv)
     if deployment is not None:
@@ -101,7 +105,7 @@ def deployed_symbols(settings: Settings) -> tuple[str, ...] | None:
     """The tokens of the deployment file. None without a file, or if it lists none."""
     if settings.deployment is None:
         return None
-    tokens = _deployment(settings.deployment.expanduser()).get("tokens")
+    tokens = _deployment(_expanded(settings.deployment, variable("deployment"))).get("tokens")
     return tuple(tokens) if isinstance(tokens, dict) and tokens else None
 
 
@@ -119,7 +123,12 @@ def _nested(name: str, value: Any) -> dict[str, Any]:
 
 
 def _dotenv_names() -> frozenset[str]:
-    return frozenset(dotenv_values(ENV_FILE)) if ENV_FILE.is_file() else frozenset()
+    return frozenset(dotenv_values(stream=StringIO(_dotenv_text())))
+
+
+def _dotenv_text() -> str:
+    """Of ``.env``, empty if there is none. Read before the settings' own parser, which stops at any other encoding."""
+    return text_of(ENV_FILE, str(ENV_FILE)) if ENV_FILE.is_file() else ""
 
 
 def _read(source: EnvSettingsSource) -> dict[str, Any]:
@@ -153,7 +162,15 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def _path(field: str, *sources: Layer) -> Path | None:
     value = next((layer.values[field] for layer in sources if field in layer.values), None)
-    return None if value is None else Path(str(value)).expanduser()
+    return None if value is None else _expanded(Path(str(value)), variable(field))
+
+
+def _expanded(path: Path, name: str) -> Path:
+    """With the home directory in place of ~. Raises InvalidSetting if there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InvalidSetting(f"{name} = {path}: {error}", remedy="Name the whole path.") from None
 
 
 def _deployment_values(path: Path) -> dict[str, Any]:
@@ -165,25 +182,11 @@ def _deployment_values(path: Path) -> dict[str, Any]:
 
 
 def _deployment(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(_text(path, variable("deployment")))
-    except json.JSONDecodeError:
-        content = None
-    if not isinstance(content, dict):
-        raise InvalidSetting(
-            f"{variable('deployment')} = {path}: not a JSON object",
-            remedy="Set it to the file that `keeper devnet` wrote, or unset it.",
-        )
-    return content
+    return json_object(path, variable("deployment"))
 
 
 def _strategy_values(path: Path, name: str) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(_text(path, name))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSetting(
-            f"{name} = {path}: not TOML ({error})", remedy="Correct that line. Nothing was started."
-        ) from None
+    content = toml_table(path, name)
     misplaced = [key for key in content if key in Settings.model_fields and key not in STRATEGY]
     if misplaced:
         raise InvalidSetting(
@@ -191,14 +194,3 @@ def _strategy_values(path: Path, name: str) -> dict[str, Any]:
             remedy=f"Set {', '.join(map(variable, misplaced))} in the environment or in .env.",
         )
     return content
-
-
-def _text(path: Path, name: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InvalidSetting(
-            f"{name} = {path}: cannot be read ({reason})",
-            remedy=f"Set {name} to a readable file, or unset it.",
-        ) from None

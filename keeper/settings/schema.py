@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -37,7 +38,13 @@ def _address(value: str) -> str:
 
 
 def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or len(value.split("://", 1)[1]) == 0:
+    try:
+        parts = urlsplit(value)
+        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is no number, or an IPv6 address that does not end
+        well_formed = False
+    # A letter outside ASCII may look like another one, so a host is written as the network knows it (xn--).
+    if not well_formed or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("not an http:// or https:// address")
     return value.rstrip("/")
 

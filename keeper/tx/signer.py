@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +11,10 @@ from keeper.domain.errors import InvalidSetting
 from keeper.domain.tx import Attempt, AttemptKind, Intent
 from keeper.tx.allowlist import AllowedTarget, Allowlist
 from keeper.tx.fees import Fees
+from keeper.tx.keystore import decrypted_key
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-
-KEYSTORE_VERSION = 3
 
 
 class LocalSigner:
@@ -71,27 +69,7 @@ def from_keystore(path: Path, password: Callable[[], str], allowed: AllowedTarge
     """Opens an encrypted keystore (V3). Raises InvalidSetting; its message never shows the content."""
     from eth_account import Account
 
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise InvalidSetting(
-            f"KEEPER_KEYSTORE = {path}: cannot be read ({reason})",
-            remedy="Point it to an encrypted keystore (V3) file.",
-        ) from None
-    if not isinstance(content, dict) or content.get("version") != KEYSTORE_VERSION:
-        raise InvalidSetting(
-            f"KEEPER_KEYSTORE = {path}: not an encrypted keystore of version {KEYSTORE_VERSION}",
-            remedy="Make one with `cast wallet import`, geth or eth_account.",
-        )
-    try:
-        key = Account.decrypt(content, password())
-    except (ValueError, KeyError, TypeError):
-        raise InvalidSetting(
-            f"KEEPER_KEYSTORE = {path}: the password does not open it",
-            remedy="Check KEEPER_KEYSTORE_PASSWORD_FILE, or type the password again.",
-        ) from None
-    return LocalSigner(Account.from_key(key), allowed)
+    return LocalSigner(Account.from_key(decrypted_key(path, "KEEPER_KEYSTORE", password)), allowed)
 
 
 def from_development_key(key: str, allowed: AllowedTarget) -> LocalSigner:

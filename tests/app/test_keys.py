@@ -76,3 +76,15 @@ def test_without_any_key_the_settings_to_set_are_named(what: object) -> None:
     with pytest.raises(InvalidSetting) as caught:
         what(settings())  # type: ignore[operator]
     assert "KEEPER_KEYSTORE" in caught.value.remedy
+
+
+def test_a_keystore_without_its_address_asks_for_the_sender_and_not_for_a_keystore(keystore: Path) -> None:
+    content = json.loads(keystore.read_text(encoding="utf-8"))
+    del content["address"]
+    keystore.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InvalidSetting, match="does not state its address") as caught:
+        acting_account(settings(keystore=keystore))
+    assert "KEEPER_SENDER" in caught.value.remedy
+    assert acting_account(settings(keystore=keystore, sender=ADDRESS)) == ADDRESS
+    with signer(settings(keystore=keystore), lambda: "correct horse") as opened:
+        assert opened.address == DEVELOPMENT_ADDRESS
