@@ -15,7 +15,7 @@ from keeper.chain.emode_options import categories
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
-from keeper.chain.simulate import Simulator
+from keeper.chain.simulate import SimulationOrder, Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import step_amounts
 from keeper.cycle.ports import ReadBack, Reading
@@ -43,6 +43,7 @@ class ChainReader:
         self._progress = progress if progress is not None else _silently
         self._multicall = Multicall(rpc, scope.addresses.multicall)
         self._deployment: Deployment | None = None
+        self._simulation_order = SimulationOrder()
 
     @property
     def round_trips(self) -> int:
@@ -117,7 +118,13 @@ class ChainReader:
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """ports.Chain.simulate."""
-        simulator = Simulator(self._rpc, self._scope.addresses.multicall, self._known_deployment())
+        simulator = Simulator(
+            self._rpc,
+            self._scope.addresses.multicall,
+            self._known_deployment(),
+            order=self._simulation_order,
+            progress=self._progress,
+        )
         return simulator.run(encoded_call(plan, snapshot), snapshot, len(plan.steps))
 
     # ------------------------------------------------------------------ inside

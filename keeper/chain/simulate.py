@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from keeper.chain.abi import DecodeError
 from keeper.chain.calls import Answers, Call
@@ -13,43 +14,57 @@ from keeper.chain.contracts import erc20, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import UnsignedCall, publishing
-from keeper.chain.rpc.multicall import decode_outcomes, encode_calls, outcomes
+from keeper.chain.rpc.multicall import decode_outcomes, encode_calls
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import step_amounts
-from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.units import UINT256_MAX, USD, WAD, usd
 from keeper.jsonrpc import requests as ask
-from keeper.jsonrpc.answers import SimulatedCall
-from keeper.jsonrpc.requests import Request
+from keeper.jsonrpc.requests import BlockTag, Request
+from keeper.planning.gas import LARGEST_TRANSACTION
+
+T = TypeVar("T")
 
 NEXT_BLOCK_S = 12
 """Ethereum's slot time. A faster chain's next block comes earlier, so a price about to expire counts as expired."""
 
-NO_SUCH_METHOD = (-32601, -32004)  # JSON-RPC 2.0; EIP-1474
 INVALID_PARAMS = -32602
 CALLS = 2
 """The vault's call, and the reads after it."""
+
+
+class SimulationOrder:
+    """The two methods that simulate, in the order in which they are tried: the one that was answered last is first."""
+
+    def __init__(self) -> None:
+        self.methods = ["eth_simulateV1", "eth_call"]
+
+    def put_first(self, method: str) -> None:
+        self.methods.sort(key=lambda other: other != method)
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
     """Runs a vault call from the keeper's address without signing it.
 
-    It uses ``eth_simulateV1`` (Ethereum execution APIs) if the node has it. Otherwise it uses ``eth_call`` and puts the
-    code of Multicall3 at the keeper's address for this call, so that the vault sees the keeper as its caller and the
-    reads follow in the same call. The block time is then the snapshot's, and gas comes from ``eth_estimateGas``.
+    ``eth_simulateV1`` (Ethereum execution APIs) is tried first. ``eth_call`` is second: it puts the code of Multicall3
+    at the keeper's address for this call, so that the vault sees the keeper as its caller and the reads follow in the
+    same call. The block time is then the snapshot's, and gas comes from ``eth_estimateGas``. Any answer that is not the
+    result of the execution leads to the other method; ``progress`` receives a line about it.
     """
 
     rpc: Reads
     multicall: str
     deployment: Deployment
+    order: SimulationOrder
+    progress: Callable[[str], None]
 
     def run(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
         """``steps`` is the number of steps of the call. A rollup takes one more round trip for the publishing fee.
 
-        Raises SimulationFailed if the node supports neither method, NodeUnavailable, NodeUntrusted.
+        Raises SimulationFailed if the node refuses both methods, NodeUnavailable, NodeUntrusted.
         """
         report = self._executed(calldata, snapshot, steps)
         if not report.success:
@@ -61,45 +76,54 @@ class Simulator:
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
     def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
-        try:
-            return self._simulated(calldata, snapshot, steps)
-        except RpcError as error:
-            if error.code not in NO_SUCH_METHOD and "unsupported method" not in error.text.lower():
-                raise
-        try:
-            return self._called(calldata, snapshot)
-        except RpcError as error:
-            raise SimulationFailed(
-                f"the node has no eth_simulateV1, and eth_call with replaced code fails: {error.text}",
-                remedy="Use a node that has eth_simulateV1 (geth since 1.14.9, Nethermind, Erigon 3, Anvil).",
-            ) from error
+        refusals = []
+        for method in tuple(self.order.methods):
+            try:
+                if method == "eth_simulateV1":
+                    report = self._simulated(calldata, snapshot, steps)
+                else:
+                    report = self._called(calldata, snapshot)
+            except (RpcError, NodeRefused) as error:
+                refusals.append(error.message)
+                self.progress(f"{method} does not simulate: {error.message}")
+                continue
+            if refusals:
+                self.progress(f"simulated by {method} instead")
+            self.order.put_first(method)
+            return report
+        raise SimulationFailed(
+            f"the node refuses both methods that simulate: {'; '.join(refusals)}",
+            remedy="Use a node that has eth_simulateV1, or eth_call with state overrides. `keeper doctor` shows what "
+            "each node can do.",
+        )
 
     # --------------------------------------------------------- eth_simulateV1
 
     def _simulated(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
-        reads = self._reads()
+        keeper, reads = snapshot.keeper_address, self._reads()
         payload = {
             "blockStateCalls": [
                 {
-                    "blockOverrides": {"time": hex(snapshot.block.timestamp + NEXT_BLOCK_S)},
+                    "blockOverrides": {
+                        "time": hex(snapshot.block.timestamp + NEXT_BLOCK_S),
+                        # Room for the reads after a call that takes the whole block.
+                        "gasLimit": hex(snapshot.block.gas_limit + LARGEST_TRANSACTION),
+                    },
                     "calls": [
-                        _transaction(snapshot.keeper_address, self.deployment.vault, calldata),
-                        _transaction(snapshot.keeper_address, self.multicall, encode_calls(reads)),
+                        _transaction(keeper, self.deployment.vault, calldata, gas=_most_gas(snapshot)),
+                        _transaction(keeper, self.multicall, encode_calls(reads), gas=LARGEST_TRANSACTION),
                     ],
                 }
             ],
             "validation": False,
         }
-        sent, read = self._two_calls(payload, snapshot)
+        sent, read = self._pinned(partial(ask.simulation, payload, count=CALLS), snapshot)
         if not sent.succeeded:
             return self._reverted(sent.data, sent.gas_used, "eth_simulateV1")
         try:
             answers = Answers(reads, decode_outcomes(len(reads), read.data))
         except DecodeError as error:
-            raise NodeUntrusted(
-                f"eth_simulateV1: the vault cannot be read after the simulated call: {error}",
-                remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
-            ) from error
+            raise _unreadable("eth_simulateV1", error) from error
         post = self._post(answers, snapshot)
         outs, ins = step_amounts(self.deployment.vault, steps, sent.logs)
         return SimulationReport(
@@ -108,56 +132,53 @@ class Simulator:
             gas=sent.gas_used,
             post=post,
             method="eth_simulateV1",
-            l1_fee_wei=0,  # `simulate` adds it on a rollup
+            l1_fee_wei=0,  # `run` adds it on a rollup
             step_outs=outs,
             step_ins=ins,
         )
 
-    def _two_calls(self, payload: dict[str, Any], snapshot: MarketSnapshot) -> tuple[SimulatedCall, ...]:
+    def _pinned(self, request_at: Callable[[BlockTag], Request[T]], snapshot: MarketSnapshot) -> T:
         """Pinned by hash. If the node takes no hash: by number, with the hash checked in the same request."""
         try:
-            return self.rpc.request(ask.simulation(payload, {"blockHash": snapshot.block.hash}, CALLS))
+            return self.rpc.request(request_at({"blockHash": snapshot.block.hash}))
         except RpcError as error:
             if error.code != INVALID_PARAMS:
                 raise
             number = snapshot.block.number
-            calls, pinned = self.rpc.batch(
-                [ask.simulation(payload, hex(number), CALLS), ask.numbered_block(number)]
-            )
+            batch: list[Any] = self.rpc.batch([request_at(hex(number)), ask.numbered_block(number)])
+            answer: T = batch[0]
+            pinned = batch[1]
             if pinned is None or pinned.hash != snapshot.block.hash:
                 raise NodeUntrusted(
                     f"block {number} is no longer {snapshot.block.hash}",
                     remedy="The chain reorganised during the cycle. The next cycle starts from the new block.",
                 ) from error
-            simulated: tuple[SimulatedCall, ...] = calls
-            return simulated
+            return answer
 
     # --------------------------------------------------------------- eth_call
 
     def _called(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
-        keeper = snapshot.keeper_address
-        pinned = {"blockHash": snapshot.block.hash}
+        keeper, gas = snapshot.keeper_address, _most_gas(snapshot)
         rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, decode=bytes)
-        reads = self._reads()
-        calls = [rebalance, *reads]
-        answer = self.rpc.request(
-            Request(
-                "eth_call",
-                (
-                    {"to": keeper, "input": "0x" + encode_calls(calls).hex()},
-                    pinned,
-                    {keeper: {"code": self.deployment.multicall_code}},
-                ),
-                partial(outcomes, len(calls)),
+        calls = [rebalance, *self._reads()]
+        returned = self.rpc.request(
+            ask.call(
+                {"to": keeper, "input": "0x" + encode_calls(calls).hex(), "gas": hex(gas)},
+                {"blockHash": snapshot.block.hash},
+                {keeper: {"code": self.deployment.multicall_code}},
             )
         )
-        answers = Answers(calls, answer)
+        if not returned:
+            raise RpcError("eth_call", 0, "the node ignores the state override", data=None)
+        try:
+            answers = Answers(calls, decode_outcomes(len(calls), returned))
+        except DecodeError as error:
+            raise _unreadable("eth_call", error) from error
         outcome = answers.outcome(rebalance)
         if not outcome.success:
             return self._reverted(outcome.data, 0, "eth_call")
-        estimate = self.rpc.request(
-            ask.gas_estimate(_transaction(keeper, self.deployment.vault, calldata), pinned)
-        )
+        transaction = _transaction(keeper, self.deployment.vault, calldata, gas=gas)
+        estimate = self._pinned(partial(ask.gas_estimate, transaction), snapshot)
         return SimulationReport(
             success=True,
             revert=None,
@@ -213,8 +234,21 @@ class Simulator:
         )
 
 
-def _transaction(sender: str, to: str, calldata: bytes) -> dict[str, str]:
-    return {"from": sender, "to": to, "input": "0x" + calldata.hex()}
+def _most_gas(snapshot: MarketSnapshot) -> int:
+    """What a transaction of the next block may have at most. Without it clients take limits of their own, from 2^24 to
+    no limit at all."""
+    return min(LARGEST_TRANSACTION, snapshot.block.gas_limit)
+
+
+def _transaction(sender: str, to: str, calldata: bytes, *, gas: int) -> dict[str, str]:
+    return {"from": sender, "to": to, "input": "0x" + calldata.hex(), "gas": hex(gas)}
+
+
+def _unreadable(method: str, error: DecodeError) -> NodeUntrusted:
+    return NodeUntrusted(
+        f"{method}: the vault cannot be read after the simulated call: {error}",
+        remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
+    )
 
 
 def _ratio(wad: int) -> float:

@@ -118,7 +118,8 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
         yield table_of(GATE, gates, GATES, title=f"Gates{judged}")
         yield Text(RECORD.text(record, WORTH))
         if record.verdict is not None:
-            yield table_of(CHECK, record.verdict.checks, CHECKS, title="Checks of the simulation")
+            by = f" by {record.simulation.method}" if record.simulation is not None else ""
+            yield table_of(CHECK, record.verdict.checks, CHECKS, title=f"Checks of the simulation{by}")
         if record.post_trade:
             yield table_of(CHECK, record.post_trade, CHECKS, title="Checks after the transaction was mined")
         if inputs.learned_costs or conclusions.decision.pool_costs:

@@ -34,10 +34,12 @@ def addresses_of(scene: Scene, **changes: Any) -> Addresses:
     return replace(found, **changes)
 
 
-def node_of(scene: Scene, rpc: Rpc, **changes: Any) -> ChainReader:
+def node_of(
+    scene: Scene, rpc: Rpc, progress: Callable[[str], None] | None = None, **changes: Any
+) -> ChainReader:
     """``changes``: fields of ReadingScope."""
     scope = ReadingScope(CHAIN_ID, addresses_of(scene), RISKY, scene.people.keeper, TWAP_WINDOW_S)
-    return ChainReader(rpc, replace(scope, **changes))
+    return ChainReader(rpc, replace(scope, **changes), progress)
 
 
 def node_in(world: LocalChain, rpc: Rpc) -> ChainReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from web3.types import TxParams
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
-from keeper.domain.errors import NodeUntrusted
+from keeper.domain.errors import NodeUntrusted, SimulationFailed
 from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
@@ -39,15 +40,30 @@ def node(scene: Scene) -> Iterator[ChainReader]:
         yield node_of(scene, rpc)
 
 
-class WithoutSimulate(httpx.HTTPTransport):
-    """The same node, were it without eth_simulateV1."""
+class Refusing(httpx.HTTPTransport):
+    """The same node, were it to refuse ``methods``: with ``error``, or with the HTTP ``status`` and no JSON."""
+
+    def __init__(self, *methods: str, error: dict[str, Any] | None = None, status: int | None = None) -> None:
+        super().__init__()
+        self.methods = methods
+        self.error = error or {"code": -32601, "message": "Method not found"}
+        self.status = status
+        self.asked: list[str] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        asked = json.loads(request.read())
-        if isinstance(asked, dict) and asked["method"] == "eth_simulateV1":
-            error = {"code": -32601, "message": "Method not found"}
-            return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "error": error})
-        return super().handle_request(request)
+        body = json.loads(request.read())
+        asked = body if isinstance(body, list) else [body]
+        self.asked += [call["method"] for call in asked]
+        if not any(call["method"] in self.methods for call in asked):
+            return super().handle_request(request)
+        if self.status is not None:
+            return httpx.Response(self.status, text="<html>Forbidden</html>")
+        refused = [{"jsonrpc": "2.0", "id": call["id"], "error": self.error} for call in asked]
+        return httpx.Response(200, json=refused if isinstance(body, list) else refused[0])
+
+
+def without_simulate() -> Refusing:
+    return Refusing("eth_simulateV1")
 
 
 class WithoutHashes(httpx.HTTPTransport):
@@ -98,7 +114,7 @@ def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Cha
     snapshot = node.read({}, 0).snapshot
     plan = levering(snapshot, scene)
     expected = node.simulate(plan, snapshot)
-    with Rpc(url_of(scene), transport=WithoutSimulate()) as rpc:
+    with Rpc(url_of(scene), transport=without_simulate()) as rpc:
         report = node_of(scene, rpc).simulate(plan, snapshot)
     assert (True, None, "eth_call") == (report.success, report.revert, report.method)
     assert report.post is not None
@@ -107,6 +123,73 @@ def test_a_node_without_the_method_gives_the_same_answer(scene: Scene, node: Cha
     assert report.post.health_factor == pytest.approx(expected.post.health_factor, rel=1e-6)
     assert report.post.weights == pytest.approx(expected.post.weights, rel=1e-7)
     assert report.gas >= expected.gas  # an estimate is the limit to set, not what will be used
+
+
+UNUSABLE = {
+    "geth: method not found": {"code": -32601, "message": "the method eth_simulateV1 does not exist"},
+    "EIP-1474: not supported": {"code": -32004, "message": "Method not supported"},
+    "a gateway's own code": {"code": -32604, "message": "method eth_simulateV1 not supported"},
+    "a relay": {"code": -32600, "message": "Unsupported method: eth_simulateV1"},
+    "a gateway without archive": {"code": -32001, "message": "resource not found"},
+    "Nethermind: invalid params": {"code": -32602, "message": "Invalid params"},
+    "Reth: client limit": {"code": -38026, "message": "Client adjustable limit reached"},
+    "a bug": {"code": -32603, "message": "Internal error"},
+}
+
+
+@pytest.mark.parametrize("error", UNUSABLE.values(), ids=list(UNUSABLE))
+def test_whatever_a_node_says_instead_of_a_result_the_other_method_is_used(
+    scene: Scene, error: dict[str, Any]
+) -> None:
+    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", error=error)) as rpc:
+        lines: list[str] = []
+        node = node_of(scene, rpc, progress=lines.append)
+        snapshot = node.read({}, 0).snapshot
+        report = node.simulate(levering(snapshot, scene), snapshot)
+    assert (True, "eth_call") == (report.success, report.method)
+    refused, instead = lines[-2:]
+    assert refused.startswith("eth_simulateV1 does not simulate: eth_simulateV1: ")
+    assert refused.endswith(f"error {error['code']}: {error['message']}")
+    assert instead == "simulated by eth_call instead"
+
+
+def test_a_node_that_forbids_the_method_by_http_is_asked_the_other_way(scene: Scene) -> None:
+    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", status=403)) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        assert "eth_call" == node.simulate(levering(snapshot, scene), snapshot).method
+
+
+def test_the_way_that_a_node_answers_comes_first_the_next_time(scene: Scene) -> None:
+    refusing = without_simulate()
+    with Rpc(url_of(scene), transport=refusing) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        node.simulate(levering(snapshot, scene), snapshot)
+        refusing.asked.clear()
+        node.simulate(levering(snapshot, scene), snapshot)
+    assert ["eth_call", "eth_estimateGas"] == refusing.asked
+
+
+def test_a_node_that_refuses_both_ways_is_told_what_it_said_to_each(scene: Scene) -> None:
+    refusing = Refusing("eth_simulateV1", "eth_estimateGas")
+    with Rpc(url_of(scene), transport=refusing) as rpc:
+        node = node_of(scene, rpc)
+        snapshot = node.read({}, 0).snapshot
+        with pytest.raises(SimulationFailed, match=r"eth_simulateV1: .*; eth_estimateGas: .*"):
+            node.simulate(levering(snapshot, scene), snapshot)
+
+
+def test_the_vault_call_gets_the_gas_of_a_transaction_and_no_more(scene: Scene, node: ChainReader) -> None:
+    """A client's own default may be lower, or so high that a call passes which no block takes."""
+    snapshot = node.read({}, 0).snapshot
+    plan = levering(snapshot, scene)
+    small_blocks = replace(snapshot, block=replace(snapshot.block, gas_limit=500_000))
+    assert not node.simulate(plan, small_blocks).success
+    with Rpc(url_of(scene), transport=without_simulate()) as rpc:
+        reader = node_of(scene, rpc)
+        with pytest.raises(SimulationFailed, match="OutOfGas"):
+            reader.simulate(plan, small_blocks)
 
 
 def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: ChainReader) -> None:
@@ -122,7 +205,7 @@ def test_a_simulation_is_one_round_trip_and_changes_nothing(scene: Scene, node: 
 
 @pytest.mark.parametrize("simulate", [True, False], ids=["eth_simulateV1", "eth_call"])
 def test_it_runs_on_the_snapshots_block_though_the_chain_has_moved_on(scene: Scene, simulate: bool) -> None:
-    transport = None if simulate else WithoutSimulate()
+    transport = None if simulate else without_simulate()
     with Rpc(url_of(scene), transport=transport) as rpc:
         node = node_of(scene, rpc)
         snapshot = node.read({}, 0).snapshot
@@ -173,7 +256,7 @@ def test_aaves_refusals_are_told_by_name(scene: Scene, node: ChainReader) -> Non
 @pytest.mark.parametrize("simulate", [True, False], ids=["eth_simulateV1", "eth_call"])
 def test_a_token_is_called_by_its_symbol_in_a_refusal(scene: Scene, simulate: bool) -> None:
     scene.set_asset("WETH", enabled=False)
-    with Rpc(url_of(scene), transport=None if simulate else WithoutSimulate()) as rpc:
+    with Rpc(url_of(scene), transport=None if simulate else without_simulate()) as rpc:
         node = node_of(scene, rpc)
         snapshot = node.read({}, 0).snapshot
         route = Route(("USDC", "WETH"), (500,))

@@ -60,6 +60,7 @@ def test_everything_an_operator_asks_for_is_on_the_screen() -> None:
         "fired ROUTINE",
         "no buying",
         "nav_loss",
+        "Checks of the simulation by eth_simulateV1",
         "share of risk is 50.0 points off its budget",
     ):
         assert expected in text, expected

@@ -5,6 +5,8 @@
 2. A read at that block goes to as many nodes as a quorum needs, in parallel. If a node is slow, fails or differs, the
    other nodes are asked too. The answer of a quorum counts. A node that differs from it is not asked for a while.
 3. Without a quorum there is no answer. The quorum is never lowered.
+4. A node that refuses a request contradicts nobody: it is not distrusted, and the others are asked. When too few are
+   left for a quorum, the refusal is the answer, so that the caller can ask for the same by another method.
 """
 
 from __future__ import annotations
@@ -16,13 +18,21 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from keeper.chain.rpc.endpoint import Endpoint
-from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError, WrongChain
+from keeper.domain.errors import (
+    KeeperError,
+    NodeRefused,
+    NodeUnavailable,
+    NodeUntrusted,
+    RpcError,
+    WrongChain,
+)
 from keeper.domain.record import NodeUse
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import Header
 from keeper.jsonrpc.requests import GAS_ESTIMATE, Request
 from keeper.runtime.concurrency import results_in_time, run_in_background
 
+REVERTED = 3
 HEDGE_S = 2.0
 """If a node takes longer than this, another node is asked as well."""
 
@@ -98,12 +108,17 @@ class NodeQuorum:
         return result
 
     def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
-        """What a quorum answers alike; an error is an answer too. Raises RpcError, NodeUnavailable, NodeUntrusted."""
+        """What a quorum answers alike; a revert is an answer too. Raises RpcError, NodeRefused, NodeUnavailable,
+        NodeUntrusted."""
         votes: Votes = {}
         failed: list[KeeperError] = []
+        refusals = 0
         for endpoint, answer in self._asked(lambda endpoint: endpoint.batch(requests)):
-            if isinstance(answer, KeeperError) and not isinstance(answer, RpcError):
+            if isinstance(answer, KeeperError) and not _is_revert(answer):
                 failed.append(answer)
+                refusals += isinstance(answer, RpcError | NodeRefused)
+                if refusals > len(self._here) - self.quorum:
+                    raise answer
                 continue
             votes.setdefault(_ballot(requests, answer), []).append((endpoint, answer))
             won = max(votes.values(), key=len)
@@ -218,6 +233,11 @@ def _own_head(endpoint: Endpoint) -> list[Any]:
     return list(endpoint.guarded(endpoint.rpc.head))
 
 
+def _is_revert(error: KeeperError) -> bool:
+    """Whether the error is the result of an execution: geth's code 3, or a text that says so."""
+    return isinstance(error, RpcError) and (error.code == REVERTED or "revert" in error.text.lower())
+
+
 def _usable(outcome: Outcome) -> bool:
     return not isinstance(outcome[1], KeeperError)
 
@@ -225,7 +245,7 @@ def _usable(outcome: Outcome) -> bool:
 def _ballot(requests: Sequence[Request[Any]], answer: Sequence[Any] | KeeperError) -> Hashable:
     """What must be equal: the values, not their spelling. The answers say themselves in which fields clients differ."""
     if isinstance(answer, KeeperError):
-        return ("error", answer.code) if isinstance(answer, RpcError) else answer.name
+        return "revert"
     # Honest clients give different estimates of gas.
     return tuple(
         None if request.method == GAS_ESTIMATE else result
