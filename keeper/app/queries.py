@@ -24,9 +24,13 @@ from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.risk.information import with_acceptances
+from keeper.runtime.deadline import work_within
 from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
 from keeper.views.status import VaultStatus
+
+LONGEST_READING_S = 30.0
+"""All waits of `keeper status` for nodes."""
 
 
 @contextmanager
@@ -64,6 +68,7 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
     """Reads the chain without price history, and the journal. Raises what ``ChainReader.read`` raises."""
     where, policy, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
     with (
+        work_within(LONGEST_READING_S),
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
         Journal.open_for_reading(where.journal_url) as journal,
     ):

@@ -5,20 +5,37 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
 
 INTERRUPTED = 130
 BROKEN_PIPE = 128 + signal.SIGPIPE
 """As a shell reports it: whoever read standard output, such as ``head``, has closed it."""
+PATIENCE_S = 0.7
+"""An interrupted command has this long to end by itself."""
+_interruption = threading.Event()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Always ends with SystemExit. Exit codes: docs/exit-codes.md."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Always ends with SystemExit. Exit codes: docs/exit-codes.md.
+
+    Without ``arguments`` it is the command of this process, and Ctrl-C ends the process within a second.
+    """
     try:
-        sys.exit(_exit_code(given))
+        if arguments is None:
+            signal.signal(signal.SIGINT, _on_interrupt)
+        code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
-        sys.exit(_interrupted())
+        code = _interrupted()
+    except BaseException:
+        # A library may turn an interrupt during its import into an error of its own.
+        if not _interruption.is_set():
+            raise
+        code = INTERRUPTED
+    if arguments is None and _interruption.is_set():
+        os._exit(INTERRUPTED)  # to take down the imported libraries can take longer than the second
+    sys.exit(code)
 
 
 def _exit_code(arguments: list[str]) -> int | str | None:
@@ -39,7 +56,24 @@ def _exit_code(arguments: list[str]) -> int | str | None:
     return 0
 
 
-def _interrupted() -> int:
+def _on_interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt. If that is swallowed, or something goes on waiting, the process ends all the same. That
+    is safe anywhere, because the journal knows what was begun."""
+    del number, frame
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.stderr.write("Interrupted. The journal has what was begun; the next start goes on from there.\n")
+    _interrupted()
+    threading.Thread(target=_end, name="interrupt", daemon=True).start()
+    raise KeyboardInterrupt
+
+
+def _end() -> None:
+    threading.Event().wait(PATIENCE_S)
+    os._exit(INTERRUPTED)
+
+
+def _interrupted() -> int:
+    """Says so, once."""
+    if not _interruption.is_set():
+        _interruption.set()
+        os.write(2, b"Interrupted. The journal has what was begun; the next start goes on from there.\n")
     return INTERRUPTED

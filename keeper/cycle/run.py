@@ -48,7 +48,11 @@ from keeper.planning.gas import gas_limit_for
 from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations
 from keeper.planning.verify import verify
 from keeper.runtime import failpoints
+from keeper.runtime.deadline import work_within
 from keeper.runtime.failpoints import Failpoint
+
+LONGEST_LOOK_S = 120.0
+"""All waits from reading to simulating. What was read earlier is too old to act on; the next cycle reads again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +130,19 @@ class _Cycle:
         sender = self._ports.sender
         with self._stage("settle"):
             in_flight = sender.settle() if sender is not None else None
-        with self._stage("read"):
-            observed = self._observe(in_flight)
-        with self._stage("assess"):
-            assessment = self._assess(observed)
-        decision = assessment.decision
-        if decision.action is Action.HOLD:
-            return self._record(CycleOutcome.HELD, decision.reason, _hold_exit_code(decision))
+        with work_within(LONGEST_LOOK_S):
+            with self._stage("read"):
+                observed = self._observe(in_flight)
+            with self._stage("assess"):
+                assessment = self._assess(observed)
+            decision = assessment.decision
+            if decision.action is Action.HOLD:
+                return self._record(CycleOutcome.HELD, decision.reason, _hold_exit_code(decision))
 
-        with self._stage("plan"):
-            plan = self._plan(observed.inputs, assessment)
-        with self._stage("simulate"):
-            simulated = self._simulate(plan, observed.inputs, assessment)
+            with self._stage("plan"):
+                plan = self._plan(observed.inputs, assessment)
+            with self._stage("simulate"):
+                simulated = self._simulate(plan, observed.inputs, assessment)
         with self._stage("verify"):
             verdict = self._verify(simulated)
         if not verdict.passed:

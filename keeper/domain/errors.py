@@ -115,6 +115,10 @@ class NodeUnavailable(Unavailable):
     """The node did not answer, or its answer cannot be read."""
 
 
+class NodeHangs(NodeUnavailable):
+    """The node takes connections and answers nothing, not even its chain id."""
+
+
 class NodeRefused(NodeUnavailable):
     """The node's HTTP server refuses the request: a wrong key, or a method that this address does not serve."""
 

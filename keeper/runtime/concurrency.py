@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -12,12 +13,13 @@ T = TypeVar("T")
 
 def run_in_background(work: Callable[[], T]) -> Future[T]:
     """Starts ``work`` at once and returns its future. The thread is a daemon, so that an answer that never comes does
-    not keep the process from ending, as the threads of a pool would."""
+    not keep the process from ending, as the threads of a pool would. The caller's deadlines hold in it too."""
     future: Future[T] = Future()
+    context = copy_context()
 
     def run() -> None:
         try:
-            future.set_result(work())
+            future.set_result(context.run(work))
         except BaseException as error:  # noqa: BLE001 (the future raises it again)
             future.set_exception(error)
 

@@ -1,13 +1,16 @@
-"""A deadline for a whole HTTP exchange. A client's timeouts bound only each wait for a byte, so a server that sends
-byte by byte could keep it for ever."""
+"""Deadlines for HTTP exchanges and for all that a command or cycle waits for, and a watch for servers that hang.
+
+A client's timeouts bound only each wait for a byte, so a server that sends byte by byte could keep it for ever.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from ssl import SSLContext
 from typing import Any
@@ -15,7 +18,20 @@ from typing import Any
 import httpcore
 import httpx
 
+
+class ServerHangsError(Exception):
+    """The server is silent and shows no sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    patience_s: float
+    alive: Callable[[], bool]
+
+
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+_work_ends_at: ContextVar[float] = ContextVar("work_ends_at", default=math.inf)
+_watch: ContextVar[_Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
@@ -28,8 +44,44 @@ def within(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+@contextmanager
+def work_within(seconds: float) -> Iterator[None]:
+    """Bounds all waits of a command or cycle, also those in threads that it starts by ``run_in_background``."""
+    token = _work_ends_at.set(min(_work_ends_at.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _work_ends_at.reset(token)
+
+
+@contextmanager
+def watching(patience_s: float, alive: Callable[[], bool]) -> Iterator[None]:
+    """After ``patience_s`` without a byte, ``alive`` is asked whether the server still answers at all. If it says no,
+    the wait ends with ServerHangsError. If it says yes, the server is slow and is waited for."""
+    token = _watch.set(_Watch(patience_s, alive))
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """For the question whether a server is alive."""
+    token = _watch.set(None)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
 def passed() -> bool:
-    return time.monotonic() > _ends_at.get()
+    return time.monotonic() > min(_ends_at.get(), _work_ends_at.get())
+
+
+def work_is_late() -> bool:
+    """Whether the deadline of the whole command or cycle has passed."""
+    return time.monotonic() > _work_ends_at.get()
 
 
 @cache
@@ -74,6 +126,18 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        watch = _watch.get()
+        if watch is not None:
+            left = _left(timeout, httpcore.ReadTimeout)
+            try:
+                return self._stream.read(
+                    max_bytes, watch.patience_s if left is None else min(left, watch.patience_s)
+                )
+            except httpcore.ReadTimeout:
+                if passed():
+                    raise
+                if not watch.alive():
+                    raise ServerHangsError from None
         return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -94,7 +158,7 @@ class _Stream(httpcore.NetworkStream):
 
 def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
     """Seconds that this wait may take. Raises ``late`` after the deadline."""
-    ends_at = _ends_at.get()
+    ends_at = min(_ends_at.get(), _work_ends_at.get())
     if ends_at == math.inf:
         return timeout
     left = ends_at - time.monotonic()

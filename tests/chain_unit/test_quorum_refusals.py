@@ -29,4 +29,4 @@ def test_a_revert_against_results_is_a_lie_and_not_a_refusal() -> None:
     nodes = nodes_of([Told(error=(3, "execution reverted")), Told(), Told()])
     nodes.head()
     assert nodes.batch(READ) == ANSWERED
-    assert "another answer" in nodes.uses[0].note
+    assert "execution reverted" in nodes.uses[0].note

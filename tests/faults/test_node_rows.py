@@ -146,3 +146,22 @@ def test_row_38_nonsense_is_rejected_alone_and_outvoted_among_three(
     three[0].fault(READS, how)
     nothing_sent(trial, run(trial, three[:1]), 4)
     sent(run(trial, three))
+
+
+def test_row_77_a_node_that_refuses_eth_simulatev1_rebalances_by_eth_call(
+    trial: Trial, three: list[FaultyNode]
+) -> None:
+    three[0].fault("eth_simulateV1", "error", code=-38026, text="Client adjustable limit reached")
+    ended = run(trial, three[:1])
+    sent(ended)
+    assert ended.record["simulation"]["method"] == "eth_call"
+    assert "simulated by eth_call instead" in ended.err
+
+
+def test_row_77_of_two_that_must_agree_one_refuses_and_both_are_asked_by_eth_call(
+    trial: Trial, three: list[FaultyNode]
+) -> None:
+    three[0].fault("eth_simulateV1", "status", status=403)
+    ended = run(trial, three[:2])
+    sent(ended)
+    assert ended.record["simulation"]["method"] == "eth_call"

@@ -113,7 +113,7 @@ class Rpc:
     def send(self, request: Request[T]) -> T:
         """Sends once, without a second try. After NodeUnavailable the request may still have arrived."""
         try:
-            (outcome,) = self._exchanged([request])
+            (outcome,) = self._exchanged([request], is_send=True)
         except (TransientError, RequestTooLargeError) as failure:
             raise failure.error from failure.__cause__
         if isinstance(outcome, RequestTooLargeError):
@@ -181,11 +181,11 @@ class Rpc:
 
     # ------------------------------------------------------------ one exchange
 
-    def _exchanged(self, requests: Sequence[Request[Any]]) -> list[Any]:
+    def _exchanged(self, requests: Sequence[Request[Any]], *, is_send: bool = False) -> list[Any]:
         """A result, RpcError or RequestTooLargeError for each. Raises as HttpNode.post."""
         envelopes = [self._envelope(request) for request in requests]
         what = _methods(requests)
-        answer = self._http.post(envelopes if len(requests) > 1 else envelopes[0], what)
+        answer = self._http.post(envelopes, what, is_send=is_send)
         replies = [answer] if len(requests) == 1 else self._in_order(envelopes, answer, what)
         return [
             self._outcome(request, envelope["id"], reply)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
 from keeper.chain.rpc.client import Rpc
-from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.errors import NodeHangs, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.record import NodeUse
 from keeper.jsonrpc.requests import Request
 
@@ -54,7 +54,10 @@ class Endpoint:
             raise
         except (NodeUnavailable, NodeUntrusted) as error:
             self.note = self._trouble = error.message
-            self.breaker.failed()
+            if isinstance(error, NodeHangs):
+                self.breaker.trip()
+            else:
+                self.breaker.failed()
             raise
         self.breaker.succeeded()
         return answer

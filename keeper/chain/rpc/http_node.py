@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
 
 from keeper.domain.addresses import masked
-from keeper.domain.errors import KeeperError, NodeRefused, NodeUnavailable, NodeUntrusted
+from keeper.domain.errors import KeeperError, NodeHangs, NodeRefused, NodeUnavailable, NodeUntrusted
 from keeper.jsonrpc.dialects import ReadRefusal, read_refusal
-from keeper.runtime.deadline import DeadlineTransport, passed, within
+from keeper.runtime.deadline import (
+    DeadlineTransport,
+    ServerHangsError,
+    passed,
+    unwatched,
+    watching,
+    within,
+    work_is_late,
+)
 
 MAX_BRACKETS = 10_000  # This bounds the nesting. The largest honest answers have some hundreds.
+CONNECT_S = 5.0
+SILENCE_S = 2.0
+WORK_S = 8.0
+"""After so long without a byte the node is asked for its chain id, and has SILENCE_S to answer that: SILENCE_S after
+small questions, and WORK_S after those for which it has to work. Some nodes do one thing at a time."""
+SMALL = frozenset(("eth_chainId", "eth_getBlockByNumber", "web3_clientVersion"))
+REST_S = 5.0
+"""After a node was found to hang, reads fail at once for so long. A send is tried all the same."""
 TOO_MANY_REQUESTS = 429
 CONTENT_TOO_LARGE = 413
 
@@ -53,9 +70,10 @@ class HttpNode:
         self._max_response_bytes = max_response_bytes
         self.round_trips = 0
         self.bytes_received = 0
+        self._rests_until = 0.0
         # trust_env: a proxy or netrc of this machine must not redirect requests.
         self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout_s),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S)),
             trust_env=False,
             headers={"content-type": "application/json"},
             transport=transport or DeadlineTransport(),
@@ -64,25 +82,32 @@ class HttpNode:
     def close(self) -> None:
         self._http.close()
 
-    def post(self, payload: object, what: str) -> Any:
-        """One HTTP request; its JSON. ``what`` names the methods in errors.
+    def post(self, payload: list[dict[str, Any]], what: str, *, is_send: bool = False) -> Any:
+        """One HTTP request with one call, or a batch of several; its JSON. ``what`` names the methods in errors.
 
-        Raises TransientError, RequestTooLargeError, NodeUnavailable, NodeRefused, NodeUntrusted.
+        Raises NodeHangs, TransientError, RequestTooLargeError, NodeUnavailable, NodeRefused, NodeUntrusted.
         """
+        if time.monotonic() < self._rests_until and not is_send:
+            raise self._hangs(what, SILENCE_S)
         self.round_trips += 1
+        patience_s = SILENCE_S if SMALL.issuperset(call["method"] for call in payload) else WORK_S
+        content = json.dumps(payload if len(payload) > 1 else payload[0])
         try:
             with (
                 within(self._timeout_s),
-                self._http.stream("POST", self._url, content=json.dumps(payload)) as response,
+                watching(patience_s, self._alive),
+                self._http.stream("POST", self._url, content=content) as response,
             ):
                 body = self._read(response, what)
+        except ServerHangsError as error:
+            self._rests_until = time.monotonic() + REST_S
+            raise self._hangs(what, patience_s) from error
+        except httpx.TimeoutException as error:
+            # Whoever was silent for so long is not asked at once for the same again.
+            late = "the deadline of the whole work passed" if work_is_late() else "timed out"
+            raise self._no_answer(what, late) from error
         except httpx.HTTPError as error:
-            raise TransientError(
-                NodeUnavailable(
-                    f"{what}: no answer from the node at {self.endpoint} ({_reason(error)})",
-                    remedy=_TRY_LATER,
-                )
-            ) from error
+            raise TransientError(self._no_answer(what, _reason(error))) from error
         except httpx.InvalidURL as error:
             raise NodeUnavailable(
                 f"the node's address {self.endpoint} is not a URL", remedy="Correct KEEPER_RPC_URL."
@@ -93,6 +118,28 @@ class HttpNode:
         return NodeUntrusted(f"{what} (node {self.endpoint})", remedy=_DISTRUST)
 
     # ------------------------------------------------------------------ inside
+
+    def _alive(self) -> bool:
+        """Whether the node says anything to the smallest question, on a connection of its own."""
+        asked = {"jsonrpc": "2.0", "id": 0, "method": "eth_chainId", "params": []}
+        try:
+            with unwatched(), within(SILENCE_S):
+                self._http.post(self._url, content=json.dumps(asked))
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def _hangs(self, what: str, patience_s: float) -> NodeHangs:
+        return NodeHangs(
+            f"{what}: the node at {self.endpoint} hangs. It takes connections, was silent for {patience_s:g} s, and "
+            f"did not even tell its chain id in another {SILENCE_S:g} s",
+            remedy="Restart the node, or set KEEPER_RPC_URL to another one.",
+        )
+
+    def _no_answer(self, what: str, why: str) -> NodeUnavailable:
+        return NodeUnavailable(
+            f"{what}: no answer from the node at {self.endpoint} ({why})", remedy=_TRY_LATER
+        )
 
     def _read(self, response: httpx.Response, what: str) -> bytes:
         chunks: list[bytes] = []
@@ -148,8 +195,6 @@ def _error_text(answer: Any) -> str:
 
 
 def _reason(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "timed out"
     if isinstance(error, httpx.ConnectError):
         return "cannot connect"
     return type(error).__name__
