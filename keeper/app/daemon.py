@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from types import FrameType
@@ -15,9 +16,11 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from keeper import __version__
 from keeper.domain.errors import BadInput, Halted, KeeperError
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
+from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started, Stopped
 from keeper.planning.post_trade import warnings
 from keeper.runtime.logs import logger
 from keeper.views.plan import CHECK
@@ -29,6 +32,10 @@ JOB = "cycle"
 INTERRUPTED = 130
 NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+Observer = Callable[[Event], None]
+"""Is told what the daemon does. It must not wait."""
 
 
 class Cycles(Protocol):
@@ -75,6 +82,7 @@ class Daemon:
         trigger: BaseTrigger,
         *,
         scheduler: BaseScheduler | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._keeper = keeper
         self._mode = mode
@@ -84,6 +92,7 @@ class Daemon:
         self._due: SimpleQueue[None] = SimpleQueue()
         self._in_cycle = False
         self._stopping = False
+        self._observers = observers
         self._cycles = 0
         self._exit_code = 0
         self._stop_signal: str | None = None
@@ -102,6 +111,7 @@ class Daemon:
             misfire_grace_time=None,
         )
         self._log.info("started", schedule=str(self._trigger))
+        self._tell(Started(time.time(), self._mode, schedule=str(self._trigger), code_version=__version__))
         self._scheduler.start()
         try:
             while not self._stopping:
@@ -112,6 +122,7 @@ class Daemon:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         self._log.info("stopped", signal=self._stop_signal, cycles=self._cycles, exit_code=self._exit_code)
+        self._tell(Stopped(time.time(), self._exit_code, self._stop_signal))
         return self._exit_code
 
     def once(self) -> None:
@@ -119,8 +130,10 @@ class Daemon:
         if self._stopping:
             return
         self._in_cycle = True
+        next_look_at = self._next_look_at()
+        self._tell(CycleBegan(time.time(), next_look_at))
         try:
-            record = self._keeper.cycle(self._mode, next_look_at=self._next_look_at())
+            record = self._keeper.cycle(self._mode, next_look_at=next_look_at)
         except KeyboardInterrupt:
             self._exit_code = INTERRUPTED
             self._log.warning(
@@ -129,8 +142,11 @@ class Daemon:
             )
         except KeeperError as error:
             self._failed(error)
+            failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
+            self._tell(CycleLost(time.time(), failure))
         else:
             self._report(record)
+            self._tell(CycleEnded(time.time(), record))
         finally:
             self._in_cycle = False
             self._cycles += 1
@@ -143,6 +159,14 @@ class Daemon:
         """Begins no further cycle; ``run`` returns when the present one ends."""
         self._stopping = True
         self._due.put(None)
+
+    def _tell(self, event: Event) -> None:
+        """An observer's bug is its own: it is logged, and the cycles go on."""
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # noqa: BLE001 -- whatever it is, it must not end the daemon
+                self._log.exception("observer_failed", watched=type(event).__name__)
 
     def _next_look_at(self) -> float | None:
         """Unix seconds of the schedule's next cycle after the present one; None if the schedule ends."""

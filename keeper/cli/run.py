@@ -8,6 +8,7 @@ import typer
 
 from keeper.app.composition import build
 from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
 from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
@@ -36,6 +37,9 @@ def run(
     word, meaning = BANNERS[mode]
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
-    with build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper:
-        code = Daemon(keeper, mode, trigger).run()
+    with (
+        monitors(settings) as observers,
+        build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper,
+    ):
+        code = Daemon(keeper, mode, trigger, observers=observers).run()
     raise typer.Exit(code)

@@ -86,6 +86,29 @@ def endpoints(settings: Settings) -> Endpoints:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MonitoringEndpoints:
+    """Where the daemon serves metrics, and whom it tells. ``alert_urls`` and ``dead_man_url`` are secrets."""
+
+    metrics_address: str
+    metrics_port: int | None
+    alert_urls: tuple[str, ...] = field(repr=False)
+    dead_man_url: str | None = field(repr=False)
+    summary_hour: int
+
+
+def monitoring_endpoints(settings: Settings) -> MonitoringEndpoints:
+    """Off where nothing is set."""
+    urls, dead_man = settings.alert_urls, settings.dead_man_url
+    return MonitoringEndpoints(
+        metrics_address=settings.metrics_address,
+        metrics_port=settings.metrics_port,
+        alert_urls=tuple(urls.get_secret_value().split()) if urls is not None else (),
+        dead_man_url=dead_man.get_secret_value() if dead_man is not None else None,
+        summary_hour=settings.alert_summary_hour,
+    )
+
+
 def address_book(settings: Settings) -> Book | None:
     """The chain's address book with the entries of KEEPER_ADDRESS_BOOK. Raises InvalidSetting."""
     return None if settings.chain_id is None else book(settings.chain_id, settings.address_book)

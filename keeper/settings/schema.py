@@ -136,6 +136,16 @@ class Settings(BaseSettings):
     """while this file exists, the keeper only deleverages"""
     lock_directory: Path | None = None
     """directory of the locks that keep a second keeper from using the same key; default: ~/.local/state/keeper"""
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """port of Prometheus' metrics and of the health pages; default: none are served"""
+    metrics_address: str = "127.0.0.1"
+    """address of this machine on which they are served; other machines see them on any but the loopback"""
+    alert_urls: SecretStr | None = None
+    """channels of alerts as apprise writes them, separated by blanks (Slack, Telegram, e-mail …); secret"""
+    dead_man_url: SecretStr | None = None
+    """address that each good cycle asks for, such as a check of healthchecks.io, which alarms on silence; secret"""
+    alert_summary_hour: Annotated[int, Field(ge=0, le=23)] = 7
+    """hour of the daily summary, UTC"""
     log_format: Literal["auto", "console", "json"] = "auto"
     """format of log lines; auto is console on a terminal, else json"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -59,7 +59,8 @@ def log_line(record: DecisionRecord) -> dict[str, Any]:
     return RECORD.selected(record, LOGGED)
 
 
-def _health_factor_floor(record: DecisionRecord) -> float | None:
+def health_factor_floor(record: DecisionRecord) -> float | None:
+    """The higher of settings' and vault's; None if the cycle ended before it read the vault."""
     if record.inputs is None:
         return None
     of_vault = record.inputs.snapshot.vault.policy.min_health_factor / WAD
@@ -96,7 +97,7 @@ RECORD = View[DecisionRecord](
     reason=Field(unit.TEXT, "The outcome in one sentence.", "summary"),
     exit_code=Field(unit.COUNT, "Exit code of the command."),
     **lifted(VAULT, "inputs.snapshot"),
-    health_factor_floor=Field(unit.RATIO, "Floor of settings and vault.", _health_factor_floor),
+    health_factor_floor=Field(unit.RATIO, "Floor of settings and vault.", health_factor_floor),
     assets=Field(nested_list(ASSET), "Every risk asset.", asset_rows),
     covariance=Field(nested(COVARIANCE), "The covariance forecast.", "conclusions.model"),
     **lifted(TARGET, "conclusions.target"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from keeper.settings.endpoints import monitoring_endpoints
 from keeper.settings.redact import HIDDEN, redacted_url
 from keeper.settings.show import settings_with_rows
 
@@ -49,3 +50,13 @@ def test_every_value_says_where_it_is_from_and_secrets_are_hidden(
 )
 def test_an_address_is_shown_without_its_credentials(url: str, safe: str) -> None:
     assert safe == redacted_url(url)
+
+
+@pytest.mark.parametrize("name", ["alert_urls", "dead_man_url"])
+def test_the_addresses_of_channels_are_secrets(
+    name: str, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"KEEPER_{name.upper()}", "tgram://123:canary/chat")
+    settings, rows = settings_with_rows()
+    assert {row.field: row.value for row in rows}[name] == HIDDEN
+    assert "canary" not in f"{settings!r} {monitoring_endpoints(settings)!r} {rows!r}"

@@ -1,0 +1,76 @@
+"""Who watches the daemon, by the settings: the metrics, the alerts, the dead man's switch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from threading import Event as Signal
+
+from keeper.app.daemon import Observer
+from keeper.monitoring.channels import AppriseChannels, ping
+from keeper.monitoring.daemon_state import DaemonState, Deliveries, after
+from keeper.monitoring.events import Event
+from keeper.monitoring.notifier import AlertSender, DeadManSwitch
+from keeper.settings.endpoints import monitoring_endpoints
+from keeper.settings.schema import Settings
+
+LAST_WORDS_S = 10.0
+"""How long the end of the daemon waits for its last alert."""
+
+
+class StateKeeper:
+    """The daemon's state for the metrics: an event costs a few small copies, a scrape reads the newest."""
+
+    def __init__(self) -> None:
+        self._state = DaemonState()
+
+    def __call__(self, event: Event) -> None:
+        self._state = after(self._state, event)
+
+    @property
+    def state(self) -> DaemonState:
+        return self._state
+
+
+@contextmanager
+def monitors(settings: Settings) -> Iterator[Sequence[Observer]]:
+    """The observers of the daemon; none where nothing is set. Raises InvalidSetting.
+
+    They end with the block: metrics at once, alerts when the last is sent or after ``LAST_WORDS_S``.
+    """
+    where = monitoring_endpoints(settings)
+    observers: list[Observer] = []
+    with ExitStack() as stack:
+        sender, switch = None, None
+        if where.alert_urls:
+            channels = AppriseChannels(where.alert_urls, settings.vault or "")
+            sender = AlertSender(channels, summary_hour=where.summary_hour, wait=Signal().wait)
+            stack.callback(sender.close, LAST_WORDS_S)
+            observers.append(sender)
+        if where.dead_man_url is not None:
+            switch = DeadManSwitch(partial(ping, where.dead_man_url))
+            stack.callback(switch.close, LAST_WORDS_S)
+            observers.append(switch)
+        if where.metrics_port is not None:
+            from keeper.monitoring.exporter import Pages, serving
+
+            kept = StateKeeper()
+            observers.append(kept)
+            pages = Pages(lambda: replace(kept.state, deliveries=deliveries(sender, switch)), time.time)
+            stack.enter_context(serving(pages, where.metrics_address, where.metrics_port))
+        yield observers
+
+
+def deliveries(sender: AlertSender | None, switch: DeadManSwitch | None) -> Deliveries:
+    """What became of alerts and pings so far."""
+    alerts = sender.deliveries if sender is not None else Deliveries()
+    pings = switch.deliveries if switch is not None else Deliveries()
+    return replace(
+        alerts,
+        dropped=sender.dropped if sender is not None else 0,
+        pings=pings.pings,
+        failed_pings=pings.failed_pings,
+    )

@@ -1,0 +1,153 @@
+"""What the events add up to, and whether the daemon is alive and ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from keeper.domain.errors import JournalUnwritable
+from keeper.domain.record import CycleOutcome, DecisionRecord, Failure
+from keeper.domain.units import WAD
+from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started
+
+LONGEST_CYCLE_S = 1_800.0
+"""A cycle that sends may wait for its outcome and for finality; no cycle takes longer than this."""
+OVERDUE_S = 300.0
+"""How late the schedule's next look may begin."""
+NO_TRIGGER = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a cycle decided: action, urgency, and the trigger that gave the urgency, or ``NO_TRIGGER``."""
+
+    action: str
+    urgency: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason`` is one sentence."""
+
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What became of alerts and of pings since the start. ``dropped``: too many waited."""
+
+    sent: int = 0
+    failed: int = 0
+    dropped: int = 0
+    pings: int = 0
+    failed_pings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault.
+
+    ``outcomes`` and ``decisions`` count cycles since the start; ``lost`` those without a record. ``failure`` is the
+    error of the newest cycle. ``gas_eth`` and ``traded_usd`` are sums of the mined transactions since the start.
+    """
+
+    started: Started | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
+    next_look_at: float | None = None
+    last: DecisionRecord | None = None
+    last_read: DecisionRecord | None = None
+    failure: Failure | None = None
+    journal_writable: bool = True
+    lost: int = 0
+    outcomes: dict[CycleOutcome, int] = field(default_factory=dict)
+    decisions: dict[Decided, int] = field(default_factory=dict)
+    gas_eth: float = 0.0
+    traded_usd: float = 0.0
+    deliveries: Deliveries = Deliveries()
+
+    @property
+    def in_cycle(self) -> bool:
+        return self.began_at is not None and (self.ended_at is None or self.ended_at < self.began_at)
+
+
+def after(state: DaemonState, event: Event) -> DaemonState:
+    """The state after an event."""
+    match event:
+        case Started():
+            return replace(state, started=event)
+        case CycleBegan(at=at, next_look_at=next_look_at):
+            return replace(state, began_at=at, next_look_at=next_look_at)
+        case CycleEnded(at=at, record=record):
+            return _after_record(replace(state, ended_at=at, journal_writable=True), record)
+        case CycleLost(at=at, failure=failure):
+            writable = failure.name != JournalUnwritable.__name__
+            return replace(
+                state, ended_at=at, failure=failure, journal_writable=writable, lost=state.lost + 1
+            )
+        case _:
+            return state
+
+
+def alive(state: DaemonState, now: float) -> Verdict:
+    """Whether the daemon moves: no cycle lasts too long, and none is overdue."""
+    if state.in_cycle and state.began_at is not None:
+        lasts = now - state.began_at
+        return Verdict(lasts <= LONGEST_CYCLE_S, f"a cycle runs for {lasts:.0f} s")
+    if state.ended_at is None:
+        return Verdict(passed=True, reason="no cycle began yet")
+    if state.next_look_at is None:
+        return Verdict(passed=True, reason="the schedule has no further cycle")
+    overdue = now - max(state.next_look_at, state.ended_at)
+    return Verdict(
+        overdue <= OVERDUE_S, f"the next look is {'due' if overdue >= 0 else 'in'} {abs(overdue):.0f} s"
+    )
+
+
+def ready(state: DaemonState, now: float) -> Verdict:
+    """Whether the keeper could act now: it is alive, and its newest cycle read the vault and kept its record. A paused
+    keeper is ready, because it still deleverages."""
+    living = alive(state, now)
+    if not living.passed:
+        return living
+    if not state.journal_writable:
+        return Verdict(passed=False, reason="the journal cannot be written")
+    if state.failure is not None:
+        return Verdict(passed=False, reason=f"the newest cycle failed: {state.failure.name}")
+    if state.last is None:
+        return Verdict(passed=False, reason="no cycle ended yet")
+    return Verdict(passed=True, reason=f"the newest cycle {state.last.outcome.value}")
+
+
+def decided(record: DecisionRecord) -> Decided | None:
+    """None for a cycle that ended before its decision."""
+    if record.conclusions is None:
+        return None
+    decision = record.conclusions.decision
+    causes = (
+        gate.name
+        for gate in decision.gates
+        if gate.kind == "trigger" and gate.passed and gate.urgency is decision.urgency
+    )
+    return Decided(decision.action.value, decision.urgency.value, next(causes, NO_TRIGGER))
+
+
+def _after_record(state: DaemonState, record: DecisionRecord) -> DaemonState:
+    outcomes = state.outcomes | {record.outcome: state.outcomes.get(record.outcome, 0) + 1}
+    decision = decided(record)
+    decisions = state.decisions
+    if decision is not None:
+        decisions = decisions | {decision: decisions.get(decision, 0) + 1}
+    receipt = record.receipt
+    paid = receipt.gas_used * receipt.effective_gas_price_wei / WAD if receipt is not None else 0.0
+    return replace(
+        state,
+        last=record,
+        last_read=record if record.inputs is not None else state.last_read,
+        failure=record.failure,
+        outcomes=outcomes,
+        decisions=decisions,
+        gas_eth=state.gas_eth + paid,
+        traded_usd=state.traded_usd + sum(swap.value_usd for swap in record.executed_swaps),
+    )

@@ -1,0 +1,53 @@
+"""What a daemon reports to those that watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.record import DecisionRecord, Failure, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The daemon runs. ``at`` is Unix seconds, here and below; ``schedule`` is a text for people."""
+
+    at: float
+    mode: Mode
+    schedule: str
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleBegan:
+    """``next_look_at`` is when the schedule looks after this cycle, None if it ends."""
+
+    at: float
+    next_look_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEnded:
+    """The cycle's record is in the journal."""
+
+    at: float
+    record: DecisionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CycleLost:
+    """The cycle ended without a record, for example because the journal cannot be written."""
+
+    at: float
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The daemon ends."""
+
+    at: float
+    exit_code: int
+    signal: str | None
+
+
+Event = Started | CycleBegan | CycleEnded | CycleLost | Stopped

@@ -1,0 +1,83 @@
+"""Tells people and the dead man's switch what the daemon reports. Two threads, so that neither waits for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from keeper.domain.record import CycleOutcome
+from keeper.monitoring.alert_kinds import Alert
+from keeper.monitoring.alerts import AlertMemory, alerts_after
+from keeper.monitoring.channels import Channels
+from keeper.monitoring.daemon_state import Deliveries
+from keeper.monitoring.events import CycleEnded, Event
+from keeper.monitoring.worker import Worker
+from keeper.runtime.logs import logger
+
+QUEUED_EVENTS = 200
+QUEUED_PINGS = 1
+ATTEMPTS = 3
+RETRY_S = 5.0
+
+Wait = Callable[[float], object]
+
+
+class AlertSender:
+    """Sends the alerts of each event, each up to ``ATTEMPTS`` times, ``RETRY_S`` apart."""
+
+    def __init__(self, channels: Channels, *, summary_hour: int, wait: Wait) -> None:
+        self.deliveries = Deliveries()
+        self._channels = channels
+        self._summary_hour = summary_hour
+        self._wait = wait
+        self._memory = AlertMemory()
+        self._worker: Worker[Event] = Worker("alerts", self._tell, capacity=QUEUED_EVENTS)
+
+    def __call__(self, event: Event) -> None:
+        """Never waits. What does not fit into the queue is dropped and counted."""
+        self._worker.put(event)
+
+    @property
+    def dropped(self) -> int:
+        return self._worker.dropped
+
+    def close(self, wait_s: float) -> None:
+        self._worker.close(wait_s)
+
+    def _tell(self, event: Event) -> None:
+        self._memory, alerts = alerts_after(self._memory, event, summary_hour=self._summary_hour)
+        for alert in alerts:
+            self._send(alert)
+
+    def _send(self, alert: Alert) -> None:
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._wait(RETRY_S)
+            if self._channels.send(alert):
+                self.deliveries = replace(self.deliveries, sent=self.deliveries.sent + 1)
+                return
+        self.deliveries = replace(self.deliveries, failed=self.deliveries.failed + 1)
+        logger().error("alert_not_sent", alert=alert.key, title=alert.title)
+
+
+class DeadManSwitch:
+    """Pings after each cycle that read the vault and kept its record. Silence is the alarm."""
+
+    def __init__(self, ping: Callable[[], bool]) -> None:
+        self.deliveries = Deliveries()
+        self._ping = ping
+        self._worker: Worker[None] = Worker("dead man's switch", self._send, capacity=QUEUED_PINGS)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CycleEnded) and event.record.outcome is not CycleOutcome.FAILED:
+            self._worker.put(None)
+
+    def close(self, wait_s: float) -> None:
+        self._worker.close(wait_s)
+
+    def _send(self, _: None) -> None:
+        if self._ping():
+            self.deliveries = replace(self.deliveries, pings=self.deliveries.pings + 1)
+        else:
+            self.deliveries = replace(self.deliveries, failed_pings=self.deliveries.failed_pings + 1)
+            logger().warning("dead_man_ping_failed")
