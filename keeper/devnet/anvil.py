@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -73,20 +73,39 @@ def anvil(
     with tempfile.TemporaryDirectory(prefix="keeper-anvil-", ignore_cleanup_errors=True) as states:
         # Its own place is the home directory, where what a killed node left would stay for ever.
         command += ["--cache-path", states, "--max-persisted-states", str(STATES_ON_DISK)]
-        process = subprocess.Popen(  # noqa: S603 -- the binary found above
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_until_ready(url, process)
-            yield AnvilNode(url, process)
-        finally:
-            stop(process)
+        with serving_process(command, port, "anvil") as process:
+            yield AnvilNode(f"http://127.0.0.1:{port}", process)
+
+
+@contextmanager
+def serving_process(
+    command: Sequence[str],
+    port: int,
+    name: str,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A node's process that answers JSON-RPC at ``port`` of loopback. It is stopped when the block is left, and ends
+    with this process. ``folder`` and ``environment``: None for those of this process.
+
+    Raises BadInput when it ends at once, NodeUnavailable when it does not answer in time.
+    """
+    process = subprocess.Popen(  # noqa: S603 -- a binary that the caller looked for
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process, name)
+        yield process
+    finally:
+        stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -175,13 +194,13 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], name: str) -> None:
     pause = threading.Event()
     for _ in range(int(START_TIMEOUT_S / 0.02)):
         if process.poll() is not None:
             output = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
             raise BadInput(
-                f"anvil ended with {process.returncode}: {output[-300:]}",
+                f"{name} ended with {process.returncode}: {output[-300:]}",
                 remedy="Run `make setup` again if its binary is damaged.",
             )
         try:
@@ -191,5 +210,5 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise NodeUnavailable(
-        f"anvil did not answer within {START_TIMEOUT_S:.0f} s", remedy="Is the machine overloaded?"
+        f"{name} did not answer within {START_TIMEOUT_S:.0f} s", remedy="Is the machine overloaded?"
     )
