@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-nodes fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -13,6 +13,7 @@ UNIT_FOLDERS := $(addprefix --ignore=tests/,chain faults bench peers)
 KILLS ?= 1000
 REORGS ?= 500
 CALLS ?= 20000
+N ?= 20000
 STATES ?= 1000
 LOOKS ?= 568
 help: ## this list
@@ -35,6 +36,9 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 
 fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
 	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
+
+fuzz-nodes: $(READY) ## change one field of one answer of a node (N=20000 times), in the only node and in one of three: no traceback, no wrong action
+	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) $(PY) -m pytest -q -s tests/faults/test_node_fuzz.py
 
 fuzz-data: .venv/.ready ## random vaults (STATES=5000) whose inputs are degraded in every way: what is missing never raises risk
 	@$(PY) -m tests.tools.missing_data --states $(STATES) --seed $(SEED)

@@ -20,7 +20,7 @@ from keeper.chain.rpc.connect import connected
 from keeper.chain.rpc.reads import Reads
 from keeper.cycle.ports import Ports
 from keeper.cycle.run import Keeper
-from keeper.domain.errors import NodeUnavailable
+from keeper.domain.errors import NodeUnavailable, NodeUntrusted
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.domain.record import DecisionRecord, Mode
@@ -132,8 +132,8 @@ def build(
                 transaction_sender(settings, reads=reads, log=log, key=key, alarm=pause_store, clock=clock)
             )
         chain = chain_reader(reads, where, held_policy, account=account, progress=progress)
-        # A node that does not answer now fails the next cycle. It must not end the daemon.
-        with suppress(NodeUnavailable):
+        # A node that does not answer now, or not sensibly, fails the next cycle. It must not end the daemon.
+        with suppress(NodeUnavailable, NodeUntrusted):
             chain.discover()
         yield Keeper(
             policy=held_policy,

@@ -57,6 +57,10 @@ class ChainReader:
     def quorum(self) -> int:
         return self._rpc.quorum
 
+    def forget_notes(self) -> None:
+        """ports.Chain.forget_notes."""
+        self._rpc.forget_notes()
+
     def discover(self) -> Deployment:
         """Reads the addresses of all contracts again.
 

@@ -56,6 +56,10 @@ class Chain(Protocol):
         """The number of nodes that must agree."""
         ...
 
+    def forget_notes(self) -> None:
+        """The record has what was noted about the nodes. The next cycle begins without it."""
+        ...
+
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
         """Everything at the latest block's hash. ``known`` is the last stored round id by symbol.
 

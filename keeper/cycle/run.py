@@ -91,6 +91,7 @@ class Keeper:
         failpoints.reach(Failpoint.RECORD_BEGINS)
         self.ports.records.append(record)
         failpoints.reach(Failpoint.RECORD_COMMITTED)
+        self.ports.chain.forget_notes()
         return record
 
 

@@ -69,7 +69,7 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class NodeUse:
     """Traffic with one node: HTTP requests and bytes of the answers. ``endpoint`` is masked. ``note`` says why the node
-    was left out of the last read; it is empty where it was not."""
+    was left out of a read of this cycle; it is empty where it was not."""
 
     endpoint: str
     round_trips: int

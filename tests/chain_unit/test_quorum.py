@@ -108,44 +108,6 @@ def test_one_that_never_answers_is_not_waited_for(released: threading.Event) -> 
     assert nodes.batch(READ) == ANSWERED
 
 
-@pytest.mark.parametrize("odd", [None, {}, "0x", {"number": "0x64"}, 5], ids=repr)
-def test_one_odd_head_of_three_is_left_out_by_name(odd: Any) -> None:
-    nodes = nodes_of([Told(), Told(head=odd), Told()])
-    assert latest_block(nodes, CHAIN).number == 100
-    assert nodes.batch(READ) == ANSWERED
-    assert nodes.uses[1].note.startswith("eth_getBlockByNumber: ")
-    assert "node1" in nodes.uses[1].note
-
-
-@pytest.mark.parametrize("odd", [None, "1", "0x1", {"0x": 1}], ids=repr)
-def test_one_odd_answer_of_three_is_left_out_by_name(odd: Any) -> None:
-    nodes = nodes_of([Told(answer=odd), Told(), Told()])
-    nodes.head()
-    assert nodes.batch(READ) == ANSWERED
-    assert nodes.uses[0].note.startswith("eth_call: the result is ")
-
-
-def test_another_spelling_of_the_same_block_and_answer_is_no_lie() -> None:
-    told = [Told(answer="0X0aBc", branch="B"), Told(answer="0x0abc", branch="b", padding="000")]
-    nodes = nodes_of(told)
-    assert latest_block(nodes, CHAIN).hash == hash_of("b", 100)
-    assert nodes.batch(READ) == [b"\x0a\xbc"]
-
-
-def test_a_limit_that_does_not_pass_is_no_answer_and_the_others_decide() -> None:
-    nodes = nodes_of([Told(error=(-32007, "50/second request limit reached")), Told(), Told()])
-    nodes.head()
-    assert nodes.batch(READ) == ANSWERED
-    assert "request limit reached" in nodes.uses[0].note
-
-
-def test_nodes_that_disagree_are_named_with_the_method() -> None:
-    nodes = nodes_of([Told(), Told(answer="0x0bad")])
-    nodes.head()
-    with pytest.raises(NodeUntrusted, match=r"eth_call of http://node\d.*, http://node\d"):
-        nodes.batch(READ)
-
-
 def test_an_error_that_a_quorum_gives_is_the_answer() -> None:
     refusing = (-32601, "the method eth_simulateV1 does not exist")
     nodes = nodes_of([Told(error=refusing), Told(), Told(error=(-32601, "Method not found"))])
@@ -254,6 +216,7 @@ def test_a_node_that_keeps_failing_is_asked_again_only_after_its_wait() -> None:
     assert len(told[0].asked) == 2 * 3  # three tries of a batch of two
     told[0].down = False
     clock.now += 7
+    nodes.forget_notes()
     nodes.head()
     assert nodes.uses[0].note == ""
 

@@ -59,6 +59,9 @@ class FakeChain:
     round_trips: int = 0
     quorum: int = 1
 
+    def forget_notes(self) -> None:
+        """Nothing is noted."""
+
     @property
     def nodes(self) -> tuple[NodeUse, ...]:
         return (NodeUse("http://node", self.round_trips, 1_000 * self.round_trips, ""),)

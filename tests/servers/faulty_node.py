@@ -10,17 +10,19 @@ from typing import Any
 
 import httpx
 
+from tests.servers.dialects import Dialect
 from tests.servers.json_rpc import Answered, Fault, due, serving, spoiled
 
 
 class FaultyNode:
-    """``asked``: every method, in order. ``freeze`` makes it go on telling the head that it has now."""
+    """``asked``: every method, in order. ``dialect``: how it refuses and spells. ``freeze`` makes it go on telling the head that it has now."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.url = ""
         self.asked: list[str] = []
         self.faults: list[Fault] = []
+        self.dialect = Dialect()
         self._frozen: Any = None
         self._lock = threading.Lock()
         self._http = httpx.Client(timeout=120.0, trust_env=False)
@@ -42,6 +44,7 @@ class FaultyNode:
             self.faults.clear()
             self.asked.clear()
         self._frozen = None
+        self.dialect = Dialect()
 
     def handle(self, body: Any) -> Answered:
         calls = body if isinstance(body, list) else [body]
@@ -53,8 +56,11 @@ class FaultyNode:
             fault = None
         if fault is not None and fault.how in ("drop", "status"):
             return Answered(None if fault.how == "drop" else b"busy", fault.status)
+        refused = self.dialect.refuses(calls, isinstance(body, list))
+        if refused is not None:
+            return refused
         replies = {reply["id"]: reply for reply in self._http.post(self.upstream, json=calls).json()}
-        answers = [replies[call["id"]] for call in calls]
+        answers = [self.dialect.answers(call, replies[call["id"]]) for call in calls]
         for call, answer in zip(calls, answers, strict=True):
             if self._frozen is not None and call["method"] == "eth_getBlockByNumber":
                 answer["result"] = self._frozen

@@ -165,8 +165,7 @@ class GethProxy:
             fault = None
         if fault is not None and fault.how in ("drop", "status"):
             return Answered(None if fault.how == "drop" else b"busy", fault.status)
-        with self._lock:
-            answers = self._answers(calls)
+        answers = self.answers(calls)
         if fault is not None:
             return spoiled(fault, calls, answers)
         return Answered(json.dumps(answers if isinstance(body, list) else answers[0]).encode())
@@ -174,6 +173,11 @@ class GethProxy:
     def _fault_for(self, calls: Sequence[dict[str, Any]]) -> Fault | None:
         with self._lock:
             return due(self.faults, calls)
+
+    def answers(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The whole answer to each call, in order."""
+        with self._lock:
+            return self._answers(calls)
 
     def _answers(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         answers: dict[int, dict[str, Any]] = {}

@@ -122,7 +122,7 @@ def blueprint_from_toml(text: str, timelock_s: int | None = None) -> VaultBluepr
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidSetting(
             f"the blueprint of the vault is not TOML: {error}", remedy="Correct that line."
         ) from None

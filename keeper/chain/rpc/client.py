@@ -92,6 +92,9 @@ class Rpc:
     def members(self) -> tuple[Rpc]:
         return (self,)
 
+    def forget_notes(self) -> None:
+        """Reads.forget_notes. Nothing is noted about the only node."""
+
     def head(self) -> tuple[int, Header]:
         """Reads.head, one round trip."""
         chain_id, head = self.batch([ask.chain_id(), ask.block("latest")])

@@ -75,11 +75,14 @@ class NodeQuorum:
     def members(self) -> tuple[Endpoint, ...]:
         return self.endpoints
 
+    def forget_notes(self) -> None:
+        """Reads.forget_notes."""
+        for endpoint in self.endpoints:
+            endpoint.note = ""
+
     def head(self) -> tuple[int, Header]:
         """The chain id and the newest block that a quorum has; from now on reads go to the nodes that have it. Raises
         WrongChain, NodeUnavailable, NodeUntrusted."""
-        for endpoint in self.endpoints:
-            endpoint.note = ""
         heads = self._heads()
         number = sorted((head.number for _, head in heads), reverse=True)[self.quorum - 1]
         alike: dict[Header, list[Endpoint]] = {}

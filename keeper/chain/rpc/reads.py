@@ -49,6 +49,10 @@ class Reads(Protocol):
         """The nodes, to be asked one by one."""
         ...
 
+    def forget_notes(self) -> None:
+        """What was noted about the nodes so far is left out of ``uses`` from now on."""
+        ...
+
     def head(self) -> tuple[int, Header]:
         """The chain id, and the newest block."""
         ...

@@ -1,0 +1,209 @@
+"""Single-field mutations of every answer of a whole cycle with --execute, in the only node and in one of three.
+
+The keeper runs in this process, with its own journal and real sockets. Its clock only counts, so no wait takes time. After
+each cycle the chain and the journal are put back.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import tenacity.nap
+from rich.console import Console
+
+from keeper.app import composition
+from keeper.cli.render import page
+from keeper.domain.errors import KeeperError
+from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
+from keeper.settings.load import load
+from keeper.views.record import ERROR, RECORD
+from tests.faults.fixtures import Stage, Trial
+from tests.servers.mutating_node import MutatingNode, Mutation
+from tests.servers.mutations import KINDS, WRONG_TYPES, places
+
+NODE_ERRORS = ("NodeUnavailable", "NodeRefused", "NodeUntrusted", "RpcError")
+REST_CYCLES = 4
+
+
+@dataclass(frozen=True)
+class CycleEnd:
+    """How one cycle ended. ``crash`` is a traceback. ``message`` and ``error`` are empty if it had no error."""
+
+    sent: bool
+    error: str
+    message: str
+    notes: tuple[str, ...]
+    crash: str = ""
+
+
+@dataclass
+class FuzzResult:
+    """``broken`` has a sentence for each mutation that was not survived."""
+
+    mutations: int = 0
+    applied: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+
+
+class CountingClock(composition.SystemClock):
+    """Time passes at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waited = 0.0
+
+    def now(self) -> float:
+        return super().now() + self._waited
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._waited
+
+    def wait(self, seconds: float) -> None:
+        self._waited += seconds
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """No wait of the keeper takes time."""
+    with (
+        mock.patch.object(composition, "SystemClock", CountingClock),
+        mock.patch.object(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None)),
+    ):
+        yield
+
+
+def cycle(environment: Mapping[str, str]) -> CycleEnd:
+    """One cycle with --execute, and what the command prints about it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KEEPER_")}
+    try:
+        with mock.patch.dict(os.environ, {**kept, **environment}, clear=True):
+            settings = load()
+            with composition.build(settings, Mode.EXECUTE, ask_password=_no_password) as keeper:
+                record = keeper.cycle(Mode.EXECUTE)
+        return _end(record)
+    except KeeperError as error:
+        ERROR.json(error)
+        return CycleEnd(sent=False, error=error.name, message=error.message, notes=())
+    except Exception:  # noqa: BLE001 -- whatever it is, it is what the fuzzer looks for
+        return CycleEnd(sent=False, error="", message="", notes=(), crash=traceback.format_exc()[-1_500:])
+
+
+def _end(record: DecisionRecord) -> CycleEnd:
+    """Also shows a record that differs from the honest one, because the screen must survive what the cycle survived."""
+    sent = record.outcome is CycleOutcome.SENT
+    if not sent:
+        RECORD.json(record)
+        Console(file=io.StringIO(), width=120).print(page(record, verbose=True))
+    failure = record.failure
+    return CycleEnd(
+        sent=sent,
+        error=failure.name if failure is not None else "",
+        message=failure.message if failure is not None else "",
+        notes=tuple(node.note for node in record.nodes),
+    )
+
+
+def _no_password() -> str:
+    raise AssertionError("the password was asked for")
+
+
+class NodeFuzzer:
+    """``nodes``: those that the keeper asks; the first one is mutated."""
+
+    def __init__(self, stage: Stage, nodes: list[MutatingNode]) -> None:
+        self._stage = stage
+        self._nodes = nodes
+        self._honest, self._calldata = self._honest_cycle()
+
+    def run(self, count: int, seed: int) -> FuzzResult:
+        """``count`` mutations, the same ones for the same seed."""
+        result = FuzzResult()
+        for mutation in self._mutations(count, np.random.default_rng(seed)):
+            self.play(mutation, result)
+        return result
+
+    def play(self, mutation: Mutation, result: FuzzResult) -> None:
+        with self._stage.trial() as trial:
+            self._nodes[0].reset(mutation)
+            for node in self._nodes[1:]:
+                node.reset(None)
+            end = cycle(self._environment(trial))
+            applied = self._nodes[0].applied
+            problems = [*self._problems(end, mutation), *self._on_chain(trial, end)]
+            result.mutations += 1
+            result.applied += applied
+            result.ends["sent" if end.sent else end.error or "held"] += 1
+            result.broken += [f"{mutation}: {problem}" for problem in problems]
+
+    # ------------------------------------------------------------------ inside
+
+    def _environment(self, trial: Trial) -> dict[str, str]:
+        return {**trial.environment, "KEEPER_RPC_URL": ",".join(node.url for node in self._nodes)}
+
+    def _honest_cycle(self) -> tuple[list[tuple[str, object]], str]:
+        with self._stage.trial() as trial:
+            for node in self._nodes:
+                node.reset(None)
+            end = cycle(self._environment(trial))
+            assert end.sent, end
+            (sent,) = {one.data for one in trial.proxy.arrived}
+            return list(self._nodes[0].answered), sent
+
+    def _mutations(self, count: int, generator: np.random.Generator) -> Iterator[Mutation]:
+        """Every method is as likely as any other, then every occurrence, then every field."""
+        occurrences: dict[str, list[object]] = {}
+        for method, answer in self._honest:
+            occurrences.setdefault(method, []).append(answer)
+        methods = sorted(occurrences)
+        for _ in range(count):
+            method = methods[generator.integers(len(methods))]
+            occurrence = int(generator.integers(len(occurrences[method])))
+            fields = list(places(occurrences[method][occurrence]))
+            yield Mutation(
+                method=method,
+                occurrence=occurrence,
+                place=fields[generator.integers(len(fields))],
+                kind=KINDS[generator.integers(len(KINDS))],
+                variant=int(generator.integers(len(WRONG_TYPES))),
+            )
+
+    def _problems(self, end: CycleEnd, mutation: Mutation) -> Iterator[str]:
+        if end.crash:
+            yield f"a traceback: {end.crash}"
+        if end.error in NODE_ERRORS and not (mutation.method in end.message and "127.0.0.1" in end.message):
+            yield f"the message names not method and node: {end.message}"
+        if len(self._nodes) > 1 and not end.sent:
+            yield f"one odd node of {len(self._nodes)} stopped the cycle: {end.error} {end.message}"
+        if len(self._nodes) > 1 and any(end.notes[1:]):
+            yield f"an honest node was left out: {end.notes}"
+
+    def _on_chain(self, trial: Trial, end: CycleEnd) -> Iterator[str]:
+        """The honest call or none, under one nonce. After a cycle that left something unfinished, later cycles with
+        honest nodes finish it and add nothing to it."""
+        calls = {one.data for one in trial.proxy.arrived if one.data != "0x"}
+        if not calls <= {self._calldata}:
+            yield "another call than that of an honest node was sent"
+        if len({one.nonce for one in trial.proxy.arrived}) > 1:
+            yield "two nonces were used"
+        self._nodes[0].reset(None)
+        for _ in range(REST_CYCLES if not end.sent and trial.unfinished() else 0):
+            trial.proxy.mine(3)
+            later = cycle(self._environment(trial))
+            if later.crash:
+                yield f"a traceback in the next cycle: {later.crash}"
+            if not trial.unfinished():
+                break
+        vault = trial.vault()
+        if vault.epoch > 1 or vault.rebalanced > 1:
+            yield f"the vault was rebalanced {vault.rebalanced} times"
+        yield from trial.check(whole_journal=False)

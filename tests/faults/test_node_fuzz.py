@@ -1,0 +1,55 @@
+"""Any single field of any answer of a node may be anything: no traceback, no wrong action, no second send.
+
+``make fuzz-nodes N=20000`` plays more of them; KEEPER_SEED chooses others.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults.fixtures import Stage
+from tests.faults.node_fuzzer import FuzzResult, NodeFuzzer, hurried
+from tests.servers.mutating_node import mutating_node
+
+MUTATIONS = int(os.environ.get("KEEPER_MUTATIONS", "60"))
+SEED = int(os.environ.get("KEEPER_SEED", "1"))
+QUIET = 100
+CHUNK = 50
+
+
+@pytest.fixture
+def fuzzer(stage: Stage, request: pytest.FixtureRequest) -> Iterator[NodeFuzzer]:
+    known: dict[str, object] = {}
+    with ExitStack() as stack:
+        stack.enter_context(hurried())
+        nodes = [stack.enter_context(mutating_node(stage.proxy, known)) for _ in range(request.param)]
+        yield NodeFuzzer(stage, nodes)
+
+
+@pytest.mark.parametrize("fuzzer", [1, 3], ids=["the only node", "one of three"], indirect=True)
+def test_row_78_any_field_of_any_answer_may_be_anything(
+    fuzzer: NodeFuzzer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = FuzzResult()
+    began = time.monotonic()
+    for first in range(0, MUTATIONS // 2, CHUNK):
+        some = fuzzer.run(min(CHUNK, MUTATIONS // 2 - first), SEED + first)
+        result.mutations += some.mutations
+        result.applied += some.applied
+        result.ends += some.ends
+        result.broken += some.broken
+        if MUTATIONS > QUIET:
+            minutes = (time.monotonic() - began) / 60
+            with capsys.disabled():
+                sys.stderr.write(
+                    f"\r{result.mutations} mutations, {result.applied} applied, {len(result.broken)} broken, "
+                    f"{result.mutations / minutes:.0f} a minute; {dict(result.ends)}"
+                )
+    assert result.broken == [], "\n".join(result.broken[:20])
+    assert result.applied >= 0.8 * result.mutations
