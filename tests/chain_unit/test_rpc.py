@@ -257,7 +257,7 @@ def test_a_batch_must_answer_every_id_once(change: Callable[[list[Any]], Any]) -
         return httpx.Response(200, json=change(answers))
 
     rpc, _ = client(handler)
-    with pytest.raises(NodeUntrusted):
+    with pytest.raises(NodeUntrusted, match="^a, b: .*node.example"):
         rpc.batch([raw_request("a"), raw_request("b")])
 
 

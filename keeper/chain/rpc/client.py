@@ -263,7 +263,5 @@ def _joined(outcomes: Sequence[Any]) -> Any:
 
 
 def _methods(requests: Sequence[Request[Any]]) -> str:
-    """For messages: "eth_call", or "eth_call, eth_getCode and 5 more"."""
-    names = list(dict.fromkeys(request.method for request in requests))
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return ", ".join(names[:2]) + more
+    """For messages: each method of the requests once."""
+    return ", ".join(dict.fromkeys(request.method for request in requests))
