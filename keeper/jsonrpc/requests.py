@@ -100,11 +100,7 @@ def call(transaction: Mapping[str, str], tag: BlockTag, *overrides: Mapping[str,
 
 def code(address: str, tag: BlockTag) -> Request[bytes]:
     """The contract at an address; empty if there is none."""
-
-    def parse(answer: AnswerField) -> bytes:
-        return b"" if answer.is_null else answer.data()
-
-    return Request("eth_getCode", (address, tag), parse)
+    return Request("eth_getCode", (address, tag), AnswerField.data)
 
 
 def gas_estimate(transaction: Mapping[str, str], tag: BlockTag) -> Request[int]:
