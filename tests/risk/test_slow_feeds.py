@@ -133,7 +133,8 @@ def test_a_slow_feed_shows_the_volatility_of_the_portfolio(
     show(
         f"{name}, {len(found)} days: same bar mean {naive.mean():+.1%}, worst {naive.min():+.1%}; "
         f"estimate mean {found.mean():+.1%}, lowest {found.min():+.1%}, highest {found.max():+.1%}, "
-        f"below -8 % on {(found < -0.08).mean():.1%} of days; "
+        f"one standard deviation {found.std():.1%}, below -8 % on {(found < -0.08).mean():.1%} of days; "
+        f"mean of the higher of it and that of the closes {np.maximum(found, 0.0).mean():+.1%}; "
         f"at a volatility of 50 % or more ({wild.sum()} days) lowest {found[wild].min():+.1%}"
     )
     assert naive.mean() < -0.07
