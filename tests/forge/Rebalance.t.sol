@@ -128,6 +128,22 @@ contract RebalanceTest is Scene {
         refusedBy(answer, IRebalancer.LeverageTooHigh.selector, "leverage");
     }
 
+    function test_a_way_down_may_pass_through_a_token_and_not_end_in_it() public {
+        withdraw(0, "LINK", 100e18);
+        sell("LINK", PREVIOUS, m.poolOf("LINK", "WETH", 3_000));
+        sell("WETH", PREVIOUS, m.poolOf("WETH", "USDC", 500));
+        repay(0, PREVIOUS);
+        (bool done, bytes memory answer) = tryLower(KEEPER, 0);
+        passed(done, answer);
+        withdraw(0, "LINK", 100e18);
+        sell("LINK", PREVIOUS, m.poolOf("LINK", "WETH", 3_000));
+        sell("WETH", 1e15, m.poolOf("WETH", "USDC", 500));
+        repay(0, PREVIOUS);
+        (done, answer) = tryLower(KEEPER, 0);
+        check(!done, "kept some of it");
+        refusedBy(answer, IPortfolio.StepRefused.selector, "raises");
+    }
+
     function test_exact_output_buys_what_is_owed_and_no_more() public {
         address pool = m.poolOf("WETH", "USDC", 500);
         withdraw(0, "WETH", 3e18);

@@ -193,6 +193,8 @@ contract StopsTest is Scene {
         SequencerStub sequencer = new SequencerStub();
         vm.prank(address(registry));
         book.setSequencer(address(sequencer), 1 hours);
+        (address feed, uint32 grace) = book.sequencer();
+        check(feed == address(sequencer) && grace == 1 hours, "read back");
         sequencer.set(1, block.timestamp - 10);
         _sellSomeWeth();
         (bool done, bytes memory answer) = tryRebalance(0);

@@ -56,6 +56,10 @@ contract PriceBook is IPriceBook {
         return (_feeds[token].feed, _feeds[token].maxAge);
     }
 
+    function sequencer() external view returns (address feed, uint32 grace) {
+        return (_sequencer.feed, _sequencer.maxAge);
+    }
+
     /// @dev A token of address(0) asks for nothing and gets an empty quote: what is not held costs no gas.
     function quotes(address[] calldata tokens, ILendingAccount venue, uint256 maxGapBps)
         external

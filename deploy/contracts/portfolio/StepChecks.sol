@@ -71,7 +71,9 @@ library StepChecks {
             found.priced |= (1 << place) | (1 << other);
             uint256 bought = exactIn ? other : place;
             found.legs[i].usd = bought;
-            if (q.lowering && q.owed[bought] == 0) revert IPortfolio.StepRefused(i, "raises");
+            if (q.lowering && q.owed[bought] == 0 && !_isSoldNext(q, i, bought)) {
+                revert IPortfolio.StepRefused(i, "raises");
+            }
             if (!q.lowering && !q.assets[bought].enabled) revert IPortfolio.StepRefused(i, "disabled");
             return;
         }
@@ -124,6 +126,14 @@ library StepChecks {
         uint256 shortfall = fee + Math.max(s.slippageBps, b.slippageBps) * FEE_PER_BPS;
         leg.rate = Math.mulDiv(due, FEE_UNIT - shortfall, FEE_UNIT, Math.Rounding.Ceil);
         leg.usd = Math.mulDiv(high, Amounts.USD, 10 ** s.decimals, Math.Rounding.Ceil);
+    }
+
+    /// @dev A swap may pass through a token that is not owed: all that it brings goes on at once.
+    function _isSoldNext(Question memory q, uint256 i, uint256 bought) private pure returns (bool) {
+        if (i + 1 == q.steps.length) return false;
+        Step memory next = q.steps[i + 1];
+        return next.kind == StepKind.SwapExactIn && next.token == q.assets[bought].token
+            && next.amount == Amounts.PREVIOUS;
     }
 
     /// @dev Buying and borrowing "all" means nothing; a withdrawal has nothing before it to follow.

@@ -49,4 +49,7 @@ interface IPriceBook {
     function priceAt(address token, uint256 time, uint80 roundId) external view returns (uint256 price);
 
     function feedOf(address token) external view returns (address feed, uint32 maxAge);
+
+    /// @return feed address(0) on a chain without sequencer.
+    function sequencer() external view returns (address feed, uint32 grace);
 }
