@@ -95,6 +95,9 @@ contracts: $(READY) ## compile the vault's contracts, and renew their JSON in co
 forge: $(READY) ## the contracts of the next vault: forge's tests and invariants on Aave's and Uniswap's own code (docs/vault.md)
 	@node_modules/.bin/forge test -j 1
 
+thief: $(READY) ## the thief's two searches against the vault: random plans, and climbing from the audit's (CALLS=20000 SEED=1)
+	@CALLS=$(CALLS) SEED=$(SEED) node_modules/.bin/forge test -j 2 --match-contract 'Thief' --match-test 'random|climbing' -vv
+
 setup: $(READY) ## virtual environment and npm packages, from the lock files
 
 clean: ## remove everything that can be made again

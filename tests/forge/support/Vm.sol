@@ -38,4 +38,10 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (VmLog[] memory);
     function lastCallGas() external view returns (Gas memory);
+    function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
+    function createDir(string calldata path, bool recursive) external;
+    function writeFile(string calldata path, string calldata data) external;
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function toString(uint256 value) external pure returns (string memory);
+    function toString(bytes calldata value) external pure returns (string memory);
 }
