@@ -8,7 +8,6 @@ import {IPriceBook} from "portfolio/interfaces/IPriceBook.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {RequestQueue} from "portfolio/RequestQueue.sol";
 import {SharePricer} from "portfolio/SharePricer.sol";
-import {VaultLens} from "portfolio/VaultLens.sol";
 import {VaultShares} from "portfolio/VaultShares.sol";
 import {SharesScene} from "./support/SharesScene.sol";
 
@@ -19,10 +18,6 @@ contract SharesTest is SharesScene {
     function setUp() public {
         setScene(true);
         leveredTo18();
-    }
-
-    function _usdc(address who) private view returns (uint256) {
-        return IERC20(m.at("USDC")).balanceOf(who);
     }
 
     // ---------------------------------------------------------------- timing the oracle
@@ -135,8 +130,8 @@ contract SharesTest is SharesScene {
     // ---------------------------------------------------------------- the line
 
     function test_cash_raised_for_the_line_goes_to_the_line_pro_rata() public {
-        _depositsOf(A, 50_000 * USDC);
-        _depositsOf(B, 25_000 * USDC);
+        depositsOf(A, 50_000 * USDC);
+        depositsOf(B, 25_000 * USDC);
         _spendIdle();
         requestRedeem(A, shares.balanceOf(A));
         requestRedeem(B, shares.balanceOf(B));
@@ -152,14 +147,14 @@ contract SharesTest is SharesScene {
         atLeast(a + b, 29_000 * USDC, "all the cash");
         atMost(a > 2 * b ? a - 2 * b : 2 * b - a, a / 1_000, "two to one");
         claimRedeemed(A);
-        eq(_usdc(A), a, "paid");
+        eq(usdcOf(A), a, "paid");
         (, uint256 closedAt,, uint256 pending) = shares.line();
         check(closedAt != 0 && pending != 0, "the rest is still first in the line");
     }
 
     function test_an_older_batch_is_paid_before_a_younger() public {
-        _depositsOf(A, 40_000 * USDC);
-        _depositsOf(B, 40_000 * USDC);
+        depositsOf(A, 40_000 * USDC);
+        depositsOf(B, 40_000 * USDC);
         _spendIdle();
         requestRedeem(A, shares.balanceOf(A));
         closeBatches();
@@ -180,7 +175,7 @@ contract SharesTest is SharesScene {
     }
 
     function test_the_keeper_cannot_spend_what_the_line_needs() public {
-        _depositsOf(A, 40_000 * USDC);
+        depositsOf(A, 40_000 * USDC);
         requestRedeem(A, shares.balanceOf(A));
         closeBatches();
         sell("USDC", 20_000 * USDC, m.poolOf("WETH", "USDC", 500));
@@ -206,7 +201,7 @@ contract SharesTest is SharesScene {
         request(A, 10_000 * USDC);
         vm.prank(A);
         shares.cancelDeposit(A);
-        eq(_usdc(A), 10_000 * USDC, "back");
+        eq(usdcOf(A), 10_000 * USDC, "back");
         request(A, 10_000 * USDC);
         closeBatches();
         vm.prank(A);
@@ -220,13 +215,13 @@ contract SharesTest is SharesScene {
         registry.pause();
         vm.prank(A);
         shares.cancelDeposit(A);
-        eq(_usdc(A), 20_000 * USDC, "back: nobody can settle it");
+        eq(usdcOf(A), 20_000 * USDC, "back: nobody can settle it");
     }
 
     // ---------------------------------------------------------------- no way out
 
     function test_paused_and_repaid_holders_leave_in_kind_with_their_part_of_everything() public {
-        _depositsOf(A, 50_000 * USDC);
+        depositsOf(A, 50_000 * USDC);
         requestRedeem(A, shares.balanceOf(A) / 2);
         vm.prank(GUARDIAN);
         registry.pause();
@@ -238,7 +233,7 @@ contract SharesTest is SharesScene {
         vm.prank(A);
         shares.cancelRedeem(A);
         uint256 part = shares.balanceOf(A) * 1e18 / shares.totalSupply();
-        address[] memory tokens = _sorted();
+        address[] memory tokens = sortedTokens();
         uint256 all = shares.balanceOf(A);
         vm.prank(A);
         shares.exitInKind(all, A, A, tokens);
@@ -253,7 +248,7 @@ contract SharesTest is SharesScene {
     }
 
     function test_nobody_leaves_in_kind_while_there_is_debt_or_business() public {
-        address[] memory tokens = _sorted();
+        address[] memory tokens = sortedTokens();
         vm.prank(DEPOSITOR);
         vm.expectPartialRevert(IPortfolio.NotClosed.selector);
         shares.exitInKind(1, DEPOSITOR, DEPOSITOR, tokens);
@@ -315,143 +310,7 @@ contract SharesTest is SharesScene {
         atLeast(more, 190, "two percent a year");
     }
 
-    // ---------------------------------------------------------------- the standards
-
-    function test_interface_ids_are_the_standards() public view {
-        bytes4[6] memory ids =
-            [bytes4(0x01ffc9a7), 0xe3bc4e65, 0xce3bbe50, 0x620ee8e4, 0x2f0a18c5, 0xf815c03d];
-        for (uint256 i = 0; i < 6; i++) {
-            check(shares.supportsInterface(ids[i]), "id");
-        }
-        check(!shares.supportsInterface(0xffffffff), "not this one");
-        eq(shares.share(), address(shares), "share");
-        eq(shares.vault(m.at("USDC")), address(shares), "vault");
-    }
-
-    function test_previews_revert_and_everything_else_that_is_read_does_not() public {
-        for (uint256 i = 0; i < 4; i++) {
-            bytes4[4] memory names = [
-                shares.previewDeposit.selector,
-                shares.previewMint.selector,
-                shares.previewWithdraw.selector,
-                shares.previewRedeem.selector
-            ];
-            (bool done,) = address(shares).staticcall(abi.encodeWithSelector(names[i], 1));
-            check(!done, "a preview");
-        }
-        address feed = m.feed("WETH");
-        for (uint256 i = 0; i < 4; i++) {
-            bytes memory call = abi.encodeWithSignature("latestRoundData()");
-            if (i == 0) vm.mockCallRevert(feed, call, "dead");
-            if (i == 1) vm.mockCall(feed, call, abi.encode(1, 0, block.timestamp, block.timestamp, 1));
-            if (i == 2) vm.mockCall(feed, call, abi.encode(1, -1, block.timestamp, block.timestamp, 1));
-            if (i == 3) vm.mockCall(feed, call, abi.encode(1, 2e11, 1, 1, 1));
-            shares.totalAssets();
-            shares.convertToShares(1);
-            shares.convertToAssets(1);
-            shares.maxDeposit(A);
-            shares.maxMint(A);
-            shares.maxWithdraw(A);
-            shares.maxRedeem(A);
-            shares.pendingDepositRequest(1, A);
-            shares.claimableRedeemRequest(2, A);
-            vm.clearMockedCalls();
-        }
-    }
-
-    function test_operators_and_allowances_act_for_an_owner_and_nobody_else_does() public {
-        uint256 some = shares.balanceOf(DEPOSITOR) / 10;
-        vm.prank(A);
-        vm.expectRevert();
-        shares.requestRedeem(some, A, DEPOSITOR);
-        vm.prank(DEPOSITOR);
-        shares.setOperator(A, true);
-        vm.prank(A);
-        shares.requestRedeem(some, DEPOSITOR, DEPOSITOR);
-        vm.prank(DEPOSITOR);
-        shares.approve(B, some);
-        vm.prank(B);
-        shares.requestRedeem(some, B, DEPOSITOR);
-        eq(shares.allowance(DEPOSITOR, B), 0, "used");
-        request(A, 5 * USDC);
-        closeBatches();
-        settleDeposits();
-        vm.prank(STRANGER);
-        vm.expectPartialRevert(VaultShares.NotOperator.selector);
-        shares.deposit(1, STRANGER, A);
-        // A request in another's name needs their word.
-        m.fund("USDC", STRANGER, 1);
-        vm.prank(STRANGER);
-        vm.expectPartialRevert(VaultShares.NotOperator.selector);
-        shares.requestDeposit(1, A, STRANGER);
-    }
-
-    function test_a_request_goes_from_pending_to_claimable_and_claims_add_up() public {
-        uint256 id = request(A, 10_000 * USDC);
-        eq(shares.pendingDepositRequest(id, A), 10_000 * USDC, "pending");
-        eq(shares.claimableDepositRequest(id, A), 0, "not yet");
-        closeBatches();
-        settleDeposits();
-        eq(shares.pendingDepositRequest(id, A), 0, "no more");
-        eq(shares.claimableDepositRequest(id, A), 10_000 * USDC, "claimable");
-        uint256 all = shares.maxMint(A);
-        vm.startPrank(A);
-        uint256 first = shares.deposit(3_333 * USDC, A, A);
-        shares.mint(all / 3, A, A);
-        uint256 rest = shares.maxDeposit(A);
-        uint256 last = shares.deposit(rest, A, A);
-        vm.stopPrank();
-        eq(first + all / 3 + last, shares.balanceOf(A), "all of it");
-        eq(shares.balanceOf(A), all, "and no more");
-        eq(shares.maxMint(A), 0, "nothing left");
-    }
-
-    /// @dev ERC-4626's round trips, through the queue: nobody gets out more than they brought.
-    function testFuzz_a_round_trip_gains_nothing(uint256 amount) public {
-        amount = within(amount, 1, 1_000_000 * USDC);
-        request(A, amount);
-        closeBatches();
-        settleDeposits();
-        uint256 got = claim(A);
-        if (got == 0) return;
-        requestRedeem(A, got);
-        closeBatches();
-        settleRedemptions();
-        claimRedeemed(A);
-        // Interest of an hour on the debt makes others' shares cheaper, never dearer.
-        atMost(_usdc(A), amount, "gained");
-    }
-
-    function testFuzz_inflating_the_share_price_costs_more_than_it_takes(uint256 gift) public {
-        gift = within(gift, 1, 100_000 * USDC);
-        m.fund("USDC", address(portfolio), gift);
-        request(A, 1_000 * USDC);
-        closeBatches();
-        settleDeposits();
-        uint256 worthNow = shares.convertToAssets(claim(A));
-        atLeast(worthNow, 1_000 * USDC * 9_994 / 10_000, "a depositor loses no more than the spread");
-    }
-
-    function test_the_lens_tells_a_whole_vault_in_one_call() public {
-        requestRedeem(DEPOSITOR, 1e12);
-        VaultLens.VaultView memory v = new VaultLens().look(shares);
-        eq(v.assets.length, 5, "assets");
-        eq(v.quotes[2].price, m.price("WETH"), "prices in the order of assets");
-        eq(v.accounts[0].owed[0], account(0).owed(m.at("USDC")), "debt");
-        eq(v.accounts[0].thresholdsBps[2], 8_300, "threshold");
-        eq(v.netAssets, shares.totalAssets(), "net assets");
-        eq(v.pendingShares, 1e12, "the line");
-        check(v.fairlyPriced && v.sequencerUp && !v.paused && !v.silent && !v.closed, "in business");
-    }
-
     // ---------------------------------------------------------------- helpers
-
-    function _depositsOf(address who, uint256 amount) private {
-        request(who, amount);
-        closeBatches();
-        settleDeposits();
-        claim(who);
-    }
 
     /// @dev The keeper repays with all that is idle, so that the line has to wait for cash.
     function _spendIdle() private {
@@ -463,16 +322,6 @@ contract SharesTest is SharesScene {
     function _setTerms(Terms memory t) private {
         vm.prank(address(timelock));
         shares.setTerms(t);
-    }
-
-    function _sorted() private view returns (address[] memory tokens) {
-        tokens = new address[](listed.length);
-        for (uint256 i = 0; i < tokens.length; i++) {
-            address token = m.at(listed[i]);
-            uint256 k = i;
-            for (; k > 0 && tokens[k - 1] > token; k--) tokens[k] = tokens[k - 1];
-            tokens[k] = token;
-        }
     }
 }
 

@@ -144,7 +144,7 @@ contract StopsTest is Scene {
         check(!portfolio.closed(), "there is debt");
         _repayAllByPieces();
         check(portfolio.closed(), "no debt, paused");
-        address[] memory tokens = _sorted();
+        address[] memory tokens = sortedTokens();
         uint256 held = account(0).supplied(m.at("WETH"));
         portfolio.payInKind(DEPOSITOR, 1, 2, tokens);
         uint256 got = IERC20(m.at("WETH")).balanceOf(DEPOSITOR);
@@ -222,16 +222,6 @@ contract StopsTest is Scene {
             repay(0, ALL);
             (bool done, bytes memory answer) = tryLower(KEEPER, 0);
             passed(done, answer);
-        }
-    }
-
-    function _sorted() private view returns (address[] memory tokens) {
-        tokens = new address[](listed.length);
-        for (uint256 i = 0; i < tokens.length; i++) {
-            address token = m.at(listed[i]);
-            uint256 k = i;
-            for (; k > 0 && tokens[k - 1] > token; k--) tokens[k] = tokens[k - 1];
-            tokens[k] = token;
         }
     }
 }

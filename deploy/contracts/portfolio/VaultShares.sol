@@ -1,40 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
-import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {
-    IERC7540Deposit,
-    IERC7540Operator,
-    IERC7540Redeem,
-    IERC7575,
-    IERC7575Share
-} from "./interfaces/IERC7540.sol";
 import {IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {AsyncShares} from "./AsyncShares.sol";
 import {Fees, Terms} from "./Fees.sol";
-import {Batch, Claim, Queue, Request, RequestQueue} from "./RequestQueue.sol";
+import {Batch, Queue, Request, RequestQueue} from "./RequestQueue.sol";
 import {SharePricer} from "./SharePricer.sol";
 
 /// @title Shares of the vault: ERC-20, and ERC-7540 with asynchronous deposits and redemptions.
 /// @notice Requests are collected in batches. A batch is priced at the first moment when every feed that matters has
 /// published after the batch closed: see SharePricer. Money of requests is kept here, apart from the vault's.
-contract VaultShares is
-    ERC20,
-    IERC7540Deposit,
-    IERC7540Redeem,
-    IERC7540Operator,
-    IERC7575,
-    IERC7575Share,
-    IERC165,
-    ReentrancyGuardTransient
-{
+contract VaultShares is AsyncShares, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using Math for uint256;
     using RequestQueue for Queue;
@@ -46,7 +28,6 @@ contract VaultShares is
     uint256 private constant LEAST_FILL_BPS = 1_000;
     /// @dev Virtual shares per unit of the asset: who inflates the price gives a millionfold of what they can take.
     uint256 private constant VIRTUAL = 1e6;
-    uint8 private constant SHARE_DECIMALS_MORE = 6;
 
     event TermsChanged(Terms terms);
     event DepositorAllowed(address indexed depositor, bool allowed);
@@ -57,8 +38,6 @@ contract VaultShares is
     event FeesAccrued(uint256 shares);
     event LeftInKind(address indexed owner, address indexed receiver, uint256 shares);
 
-    error NotOperator(address caller, address controller);
-    error AsyncPreview();
     error NotAllowed(address caller);
     error DepositCapReached(uint256 wanted, uint256 cap);
     error TooEarly(uint256 notBefore);
@@ -72,14 +51,9 @@ contract VaultShares is
     SharePricer public immutable PRICER;
     /// @notice Seconds between two closings.
     uint256 public immutable INTERVAL;
-    address public immutable asset;
-    uint8 private immutable DECIMALS;
 
     Terms public terms;
     mapping(address depositor => bool) public allowed;
-    mapping(address controller => mapping(address operator => bool)) public isOperator;
-    Queue private _deposits;
-    Queue private _redemptions;
     uint32 private _lastBatch;
     uint64 private _lastClose;
     uint64 private _accruedAt;
@@ -95,9 +69,8 @@ contract VaultShares is
         SharePricer pricer,
         uint256 interval,
         Terms memory terms_
-    ) ERC20(name_, symbol_) {
-        (asset, REGISTRY, PORTFOLIO, PRICER, INTERVAL) = (asset_, registry, portfolio, pricer, interval);
-        DECIMALS = IERC20Metadata(asset_).decimals() + SHARE_DECIMALS_MORE;
+    ) AsyncShares(name_, symbol_, asset_) {
+        (REGISTRY, PORTFOLIO, PRICER, INTERVAL) = (registry, portfolio, pricer, interval);
         _deposits.start(1);
         _redemptions.start(2);
         _lastBatch = 2;
@@ -128,12 +101,6 @@ contract VaultShares is
     }
 
     // ---------------------------------------------------------------- requests
-
-    function setOperator(address operator, bool approved) external returns (bool) {
-        isOperator[msg.sender][operator] = approved;
-        emit OperatorSet(msg.sender, operator, approved);
-        return true;
-    }
 
     function requestDeposit(uint256 assets, address controller, address owner)
         external
@@ -233,51 +200,7 @@ contract VaultShares is
         _reserve();
     }
 
-    // ---------------------------------------------------------------- claims
-
-    function deposit(uint256 assets, address receiver) external returns (uint256 shares) {
-        return deposit(assets, receiver, msg.sender);
-    }
-
-    function deposit(uint256 assets, address receiver, address controller)
-        public
-        returns (uint256 shares)
-    {
-        _requireOperator(controller);
-        shares = _deposits.claimInput(controller, assets);
-        _claimShares(assets, shares, receiver, controller);
-    }
-
-    function mint(uint256 shares, address receiver) external returns (uint256 assets) {
-        return mint(shares, receiver, msg.sender);
-    }
-
-    function mint(uint256 shares, address receiver, address controller)
-        public
-        returns (uint256 assets)
-    {
-        _requireOperator(controller);
-        assets = _deposits.claimOutput(controller, shares);
-        _claimShares(assets, shares, receiver, controller);
-    }
-
-    function redeem(uint256 shares, address receiver, address controller)
-        external
-        returns (uint256 assets)
-    {
-        _requireOperator(controller);
-        assets = _redemptions.claimInput(controller, shares);
-        _claimAssets(assets, shares, receiver, controller);
-    }
-
-    function withdraw(uint256 assets, address receiver, address controller)
-        external
-        returns (uint256 shares)
-    {
-        _requireOperator(controller);
-        shares = _redemptions.claimOutput(controller, assets);
-        _claimAssets(assets, shares, receiver, controller);
-    }
+    // ---------------------------------------------------------------- leaving in kind
 
     /// @notice Leaves with the owner's part of everything that is held of `tokens`, without prices, once the vault is
     /// closed: no debt, and paused or without a sign of keeper and admin.
@@ -294,18 +217,6 @@ contract VaultShares is
 
     // ---------------------------------------------------------------- views
 
-    function share() external view returns (address) {
-        return address(this);
-    }
-
-    function vault(address asset_) external view returns (address) {
-        return asset_ == asset ? address(this) : address(0);
-    }
-
-    function decimals() public view override returns (uint8) {
-        return DECIMALS;
-    }
-
     /// @notice At the present prices, fair or not. It never reverts.
     function totalAssets() public view returns (uint256 assets) {
         (assets,) = PRICER.present();
@@ -317,60 +228,6 @@ contract VaultShares is
 
     function convertToAssets(uint256 shares) public view returns (uint256) {
         return shares.mulDiv(totalAssets() + 1, totalSupply() + VIRTUAL);
-    }
-
-    function pendingDepositRequest(uint256 requestId, address controller) external view returns (uint256) {
-        return _pending(_deposits, requestId, controller);
-    }
-
-    function pendingRedeemRequest(uint256 requestId, address controller) external view returns (uint256) {
-        return _pending(_redemptions, requestId, controller);
-    }
-
-    /// @dev Claims of settled batches are fungible for their controller: the same answer for each id that was settled.
-    function claimableDepositRequest(uint256 requestId, address controller) external view returns (uint256) {
-        return _deposits.batches[requestId].settled ? maxDeposit(controller) : 0;
-    }
-
-    function claimableRedeemRequest(uint256 requestId, address controller) external view returns (uint256) {
-        return _redemptions.batches[requestId].settled ? maxRedeem(controller) : 0;
-    }
-
-    function maxDeposit(address controller) public view returns (uint256) {
-        (, Claim memory c) = _deposits.rolled(controller);
-        return c.input;
-    }
-
-    function maxMint(address controller) external view returns (uint256) {
-        (, Claim memory c) = _deposits.rolled(controller);
-        return c.output;
-    }
-
-    function maxRedeem(address controller) public view returns (uint256) {
-        (, Claim memory c) = _redemptions.rolled(controller);
-        return c.input;
-    }
-
-    function maxWithdraw(address controller) external view returns (uint256) {
-        (, Claim memory c) = _redemptions.rolled(controller);
-        return c.output;
-    }
-
-    /// @dev ERC-7540: the price of a request is not known when it is made.
-    function previewDeposit(uint256) external pure returns (uint256) {
-        revert AsyncPreview();
-    }
-
-    function previewMint(uint256) external pure returns (uint256) {
-        revert AsyncPreview();
-    }
-
-    function previewWithdraw(uint256) external pure returns (uint256) {
-        revert AsyncPreview();
-    }
-
-    function previewRedeem(uint256) external pure returns (uint256) {
-        revert AsyncPreview();
     }
 
     /// @dev Of deposits and of redemptions: when the oldest batch that waits for settlement closed, 0 where none waits;
@@ -387,12 +244,6 @@ contract VaultShares is
             _deposits.pending,
             _redemptions.pending
         );
-    }
-
-    function supportsInterface(bytes4 id) external pure returns (bool) {
-        return id == type(IERC165).interfaceId || id == type(IERC7540Operator).interfaceId
-            || id == type(IERC7540Deposit).interfaceId || id == type(IERC7540Redeem).interfaceId
-            || id == type(IERC7575).interfaceId || id == type(IERC7575Share).interfaceId;
     }
 
     // ---------------------------------------------------------------- internal
@@ -422,21 +273,6 @@ contract VaultShares is
         return amount.mulDiv(BPS - terms.spreadBps, BPS);
     }
 
-    function _claimShares(uint256 assets, uint256 shares, address receiver, address controller) private {
-        _transfer(address(this), receiver, shares);
-        emit Deposit(controller, receiver, assets, shares);
-    }
-
-    function _claimAssets(uint256 assets, uint256 shares, address receiver, address controller) private {
-        IERC20(asset).safeTransfer(receiver, assets);
-        emit Withdraw(msg.sender, receiver, controller, assets, shares);
-    }
-
-    function _pending(Queue storage q, uint256 id, address controller) private view returns (uint256) {
-        (Request memory r,) = q.rolled(controller);
-        return r.batch == id ? r.amount : 0;
-    }
-
     /// @dev A closed request binds both sides, or it would be an option on the price. It may be left where nobody can
     /// settle it for days, which no depositor can bring about.
     function _mayLeave(Queue storage q, address controller) private view returns (bool) {
@@ -445,12 +281,6 @@ contract VaultShares is
         if (closedAt == 0 || block.timestamp < closedAt + STUCK) return PORTFOLIO.closed();
         (, bool fair) = PRICER.present();
         return !fair || REGISTRY.paused() || PORTFOLIO.closed();
-    }
-
-    function _requireOperator(address controller) private view {
-        if (msg.sender != controller && !isOperator[controller][msg.sender]) {
-            revert NotOperator(msg.sender, controller);
-        }
     }
 
     /// @dev A stranger's request in somebody's name would stand in the way of their own.

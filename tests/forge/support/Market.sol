@@ -204,6 +204,12 @@ contract Market {
         oracle.setAssetSources(assets, sources);
     }
 
+    function upgradeReceipt(string memory symbol, address implementation) external {
+        configurator.updateAToken(
+            ConfiguratorInputTypes.UpdateATokenInput(at(symbol), symbol, symbol, implementation, "")
+        );
+    }
+
     /// @notice An eMode category that takes these as collateral and lends USDC.
     function openCategory(uint8 id, string[] memory collateral, uint16 ltv, uint16 threshold) external {
         configurator.setEModeCategory(id, ltv, threshold, 10_200, "category");

@@ -277,6 +277,17 @@ abstract contract Scene is Checks {
         return usd * 10 ** m.decimalsOf(symbol) / m.price(symbol);
     }
 
+    /// @notice The listed tokens as leaving in kind wants them.
+    function sortedTokens() internal view returns (address[] memory tokens) {
+        tokens = new address[](listed.length);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            address token = m.at(listed[i]);
+            uint256 k = i;
+            for (; k > 0 && tokens[k - 1] > token; k--) tokens[k] = tokens[k - 1];
+            tokens[k] = token;
+        }
+    }
+
     function poolUsd(address pool, string memory a, string memory b) internal view returns (uint256) {
         return IERC20(m.at(a)).balanceOf(pool) * m.price(a) / 10 ** m.decimalsOf(a)
             + IERC20(m.at(b)).balanceOf(pool) * m.price(b) / 10 ** m.decimalsOf(b);

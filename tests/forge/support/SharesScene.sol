@@ -82,6 +82,18 @@ abstract contract SharesScene is Scene {
         return shares.redeem(all, who, who);
     }
 
+    /// @notice A deposit that is settled and claimed.
+    function depositsOf(address who, uint256 amount) internal {
+        request(who, amount);
+        closeBatches();
+        settleDeposits();
+        claim(who);
+    }
+
+    function usdcOf(address who) internal view returns (uint256) {
+        return IERC20(m.at("USDC")).balanceOf(who);
+    }
+
     /// @notice What anybody finds by reading the feeds' rounds. Zeros where there is no such round yet.
     function hints(uint256 closedAt) internal view returns (SharePricer.Hint[] memory found) {
         found = new SharePricer.Hint[](listed.length);
