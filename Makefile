@@ -85,6 +85,8 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
 	  --python-version 3.11 --universal -q -o requirements.lock
 	@.venv/bin/uv pip compile --group peers -c requirements.lock --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-peers.lock
+	@.venv/bin/uv pip compile --group slither --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --universal -q -o requirements-slither.lock
 
 settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md from keeper/settings
 	@$(PY) -m tests.tools.settings_files
@@ -92,11 +94,23 @@ settings: .venv/.ready ## write keeper.toml and the tables of docs/settings.md f
 contracts: $(READY) ## compile the vault's contracts, and renew their JSON in contracts_abi/
 	@$(PY) -m keeper.devnet.compile
 
-forge: $(READY) ## the contracts of the next vault: forge's tests and invariants on Aave's and Uniswap's own code (docs/vault.md)
-	@node_modules/.bin/forge test -j 1
+RUNS ?= 256
+.PHONY: thief slither policy
+forge: $(READY) ## the vault's contracts: forge's tests, and invariants over RUNS=256 times 500 calls (docs/vault.md)
+	@FOUNDRY_INVARIANT_RUNS=$(RUNS) node_modules/.bin/forge test -j 2
 
 thief: $(READY) ## the thief's two searches against the vault: random plans, and climbing from the audit's (CALLS=20000 SEED=1)
 	@CALLS=$(CALLS) SEED=$(SEED) node_modules/.bin/forge test -j 2 --match-contract 'Thief' --match-test 'random|climbing' -vv
+
+policy: .venv/.ready ## what the shipped strategy asks of the vault's limits, from the decisions that make backtest wrote
+	@$(PY) -m tests.tools.policy_figures backtest
+
+slither: $(READY) .cache/slither/.ready ## Slither over the vault's contracts; fails where a finding has no answer in docs/slither.md
+	@rm -rf .cache/slither/out .cache/slither/cache .cache/slither/findings.json
+	@node_modules/.bin/forge build deploy/contracts/portfolio --build-info --out .cache/slither/out --cache-path .cache/slither/cache
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" .cache/slither/venv/bin/slither . --ignore-compile --foundry-out-directory .cache/slither/out \
+	  --filter-paths 'node_modules|tests|devnet' --json .cache/slither/findings.json >.cache/slither/findings.txt 2>&1 || test -s .cache/slither/findings.json
+	@$(PY) -m tests.tools.slither_page .cache/slither/findings.json
 
 setup: $(READY) ## virtual environment and npm packages, from the lock files
 
@@ -115,6 +129,13 @@ clean: ## remove everything that can be made again
 .venv/.peers: .venv/.ready requirements-peers.lock
 	@echo "Installing the libraries compared with from requirements-peers.lock …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+.cache/slither/.ready: .venv/.ready requirements-slither.lock
+	@echo "Installing Slither from requirements-slither.lock into an environment of its own …"
+	@mkdir -p .cache/slither
+	@test -x .cache/slither/venv/bin/python || $(PYTHON) -m venv .cache/slither/venv
+	@.cache/slither/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slither.lock
 	@touch $@
 
 node_modules/.ready: package-lock.json

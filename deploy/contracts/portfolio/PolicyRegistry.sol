@@ -51,8 +51,8 @@ contract PolicyRegistry is IPolicyRegistry {
     IUniswapV3Factory public immutable FACTORY;
     address private immutable DEPLOYER;
     uint256 public immutable silence;
+    address public immutable admin;
 
-    address public admin;
     address public keeper;
     bool public paused;
     address public guardian;
@@ -288,10 +288,10 @@ contract PolicyRegistry is IPolicyRegistry {
         uint256 place = _placeOf(asset.token);
         ListingChecks.asset(asset, place);
         if (_accounts.length == 0) revert AssetRefused(asset.token, "account");
-        book.setFeed(asset.token, feed.feed, feed.maxAge);
-        ListingChecks.agreement(asset.token, book, _accounts[0], _policy.maxGapBps);
         if (place == _assets.length) _assets.push();
         _assets[place] = asset;
+        book.setFeed(asset.token, feed.feed, feed.maxAge);
+        ListingChecks.agreement(asset.token, book, _accounts[0], _policy.maxGapBps);
         emit AssetListed(asset, feed.feed, feed.maxAge);
     }
 

@@ -110,7 +110,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             }
             _checkReserved(f);
         }
-        emit Lowered(_epoch, msg.sender, emergency, repaidUsd, lossUsd);
+        emit Lowered(_epoch, msg.sender, emergency, f.navUsd, repaidUsd, lossUsd);
     }
 
     // ---------------------------------------------------------------- anybody's
@@ -123,7 +123,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (!_allBelow(f, f.policy.ripcordHealth)) revert NotArmed(f.policy.ripcordHealth);
         (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
         _closeEmergency(f, lossUsd, repaidUsd, f.policy.ripcordLossBps);
-        emit Lowered(_epoch, msg.sender, true, repaidUsd, lossUsd);
+        emit Lowered(_epoch, msg.sender, true, f.navUsd, repaidUsd, lossUsd);
     }
 
     function windDown(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
@@ -131,7 +131,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         Frame memory f = _stranger(deadline, steps);
         (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
         _requireLoss(lossUsd, repaidUsd.mulDiv(f.policy.ripcordLossBps, BPS));
-        emit Lowered(_epoch, msg.sender, false, repaidUsd, lossUsd);
+        emit Lowered(_epoch, msg.sender, false, f.navUsd, repaidUsd, lossUsd);
     }
 
     // ---------------------------------------------------------------- the shares'

@@ -56,27 +56,7 @@ library StepChecks {
         uint256 place = Frames.placeOf(q.assets, step.token);
         if (place == q.assets.length) revert IPortfolio.StepRefused(i, "token");
         if (!_amountAllowed(step)) revert IPortfolio.StepRefused(i, "amount");
-        if (step.kind >= StepKind.SwapExactIn) {
-            IPolicyRegistry.PoolListing memory pool = q.registry.pool(step.pool);
-            bool first = step.token == pool.token0;
-            // A pool that was removed may still be sold into to lower debt, as a disabled asset may be sold: whoever
-            // removes pools cannot lock the exits.
-            bool usable = pool.listed || (q.lowering && pool.token1 != address(0));
-            if (!usable || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
-            bool exactIn = step.kind == StepKind.SwapExactIn;
-            bool zeroForOne = first == exactIn;
-            // Until prices are known the leg keeps the pool's fee and the place of what is bought.
-            found.legs[i] = Leg(zeroForOne ? pool.token0 : pool.token1, zeroForOne, pool.fee, 0);
-            uint256 other = Frames.placeOf(q.assets, first ? pool.token1 : pool.token0);
-            found.priced |= (1 << place) | (1 << other);
-            uint256 bought = exactIn ? other : place;
-            found.legs[i].usd = bought;
-            if (q.lowering && q.owed[bought] == 0 && !_isSoldNext(q, i, bought)) {
-                revert IPortfolio.StepRefused(i, "raises");
-            }
-            if (!q.lowering && !q.assets[bought].enabled) revert IPortfolio.StepRefused(i, "disabled");
-            return;
-        }
+        if (step.kind >= StepKind.SwapExactIn) return _checkSwap(q, found, i, place);
         if (step.account >= q.accounts.length) revert IPortfolio.StepRefused(i, "account");
         found.touched |= 1 << step.account;
         if (step.kind == StepKind.Withdraw) return;
@@ -126,6 +106,28 @@ library StepChecks {
         uint256 shortfall = fee + Math.max(s.slippageBps, b.slippageBps) * FEE_PER_BPS;
         leg.rate = Math.mulDiv(due, FEE_UNIT - shortfall, FEE_UNIT, Math.Rounding.Ceil);
         leg.usd = Math.mulDiv(high, Amounts.USD, 10 ** s.decimals, Math.Rounding.Ceil);
+    }
+
+    /// @param place Of the step's token in the assets.
+    function _checkSwap(Question memory q, Findings memory found, uint256 i, uint256 place) private view {
+        Step memory step = q.steps[i];
+        IPolicyRegistry.PoolListing memory pool = q.registry.pool(step.pool);
+        bool first = step.token == pool.token0;
+        // A pool that was removed may still be sold into to lower debt, as a disabled asset may be sold: whoever
+        // removes pools cannot lock the exits.
+        bool usable = pool.listed || (q.lowering && pool.token1 != address(0));
+        if (!usable || (!first && step.token != pool.token1)) revert IPortfolio.StepRefused(i, "pool");
+        bool exactIn = step.kind == StepKind.SwapExactIn;
+        bool zeroForOne = first == exactIn;
+        uint256 other = Frames.placeOf(q.assets, first ? pool.token1 : pool.token0);
+        found.priced |= (1 << place) | (1 << other);
+        uint256 bought = exactIn ? other : place;
+        // Until prices are known the leg keeps the pool's fee and the place of what is bought.
+        found.legs[i] = Leg(zeroForOne ? pool.token0 : pool.token1, zeroForOne, pool.fee, bought);
+        if (q.lowering && q.owed[bought] == 0 && !_isSoldNext(q, i, bought)) {
+            revert IPortfolio.StepRefused(i, "raises");
+        }
+        if (!q.lowering && !q.assets[bought].enabled) revert IPortfolio.StepRefused(i, "disabled");
     }
 
     /// @dev A swap may pass through a token that is not owed: all that it brings goes on at once.

@@ -87,10 +87,10 @@ interface IPolicyRegistry {
         view
         returns (
             uint256 roles,
-            bool paused,
-            Policy memory policy,
-            Asset[] memory assets,
-            address[] memory accounts
+            bool isPaused,
+            Policy memory numbers,
+            Asset[] memory listedAssets,
+            address[] memory openAccounts
         );
 
     /// @notice The contracts of this vault.

@@ -24,7 +24,12 @@ interface IRebalancer {
 
     event Rebalanced(uint256 indexed epoch, uint256 navUsd, uint256 lossUsd, uint256 soldUsd);
     event Lowered(
-        uint256 indexed epoch, address indexed caller, bool emergency, uint256 repaidUsd, uint256 lossUsd
+        uint256 indexed epoch,
+        address indexed caller,
+        bool emergency,
+        uint256 navUsd,
+        uint256 repaidUsd,
+        uint256 lossUsd
     );
     event Reserved(uint256 amount);
 
