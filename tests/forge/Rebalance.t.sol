@@ -23,9 +23,9 @@ contract RebalanceTest is Scene {
     function test_a_flash_loan_levers_in_one_call_and_nothing_is_left_approved() public {
         sell("USDC", PREVIOUS, m.poolOf("WETH", "USDC", 500));
         supply(0, "WETH", PREVIOUS);
-        borrow(0, 20_010 * USDC);
-        rebalance(20_000 * USDC);
-        atLeast(account(0).owed(m.at("USDC")), 100_000 * USDC, "debt");
+        borrow(0, 10_010 * USDC);
+        rebalance(10_000 * USDC);
+        atLeast(account(0).owed(m.at("USDC")), 90_000 * USDC, "debt");
         for (uint256 i = 0; i < listed.length; i++) {
             address token = m.at(listed[i]);
             eq(IERC20(token).allowance(address(account(0)), m.pool()), 0, "an account's allowance");

@@ -122,7 +122,7 @@ contract RolesTest is Scene {
             bad[i] = policyByDefault();
         }
         bad[0].dailyLossBps = 151;
-        bad[1].maxLossBps = 101;
+        bad[1].maxLossBps = 131;
         bad[2].guardianLossBps = 11;
         bad[3].emergencyLossBps = 201;
         bad[4].ripcordLossBps = 151;

@@ -104,7 +104,7 @@ contract TheftTest is Scene {
         uint256 missed = sold * 50 / 10_000 + before - nav();
         say("sold at the lag, in bps of NAV", sold * 10_000 / before);
         say("true loss of it in bps", missed * 10_000 / before);
-        atMost(missed, before * 100 / 10_000, "lag and loss together are within the daily limit");
+        atMost(missed, before * 130 / 10_000, "lag and loss together are within the daily limit");
         atMost(missed, rebalancer.state().loss * before / 1e9, "and the window has counted all of it");
     }
 
@@ -163,7 +163,7 @@ contract TheftTest is Scene {
         uint256 lost = _greedy(KEEPER, 24);
         say("emergency, 24 h, lost in bps of NAV", lost * 10_000 / before);
         atMost(lost, before * 500 / 10_000, "five percent");
-        atMost(lost, uint256(debt) * 100 * 150 / 10_000 + before * 100 / 10_000, "of the debt, and the daily limit");
+        atMost(lost, uint256(debt) * 100 * 150 / 10_000 + before * 130 / 10_000, "of the debt, and the daily limit");
     }
 
     /// @dev A vault at its highest leverage falls at once from the floor of a rebalance to the brink of liquidation.
@@ -180,7 +180,7 @@ contract TheftTest is Scene {
 
     function _leverMore() private {
         for (uint256 i = 0; i < 2; i++) {
-            borrow(0, 25_000 * USDC);
+            borrow(0, 12_000 * USDC);
             sell("USDC", PREVIOUS, m.poolOf("WETH", "USDC", 500));
             supply(0, "WETH", PREVIOUS);
             (bool done,) = tryRebalance(0);

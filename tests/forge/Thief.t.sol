@@ -19,7 +19,7 @@ contract ThiefWithTheKeyTest is ThiefSearch {
     }
 
     function limit() internal pure override returns (uint256) {
-        return 10_000_000;
+        return uint256(policyByDefault().dailyLossBps) * 1e5;
     }
 
     /// @dev Own pools and dumps at once, then washes by the hour; selling at the feeds' lag; the emergency's dumps.
@@ -51,7 +51,7 @@ contract ThiefInAPauseTest is ThiefSearch {
     }
 
     function limit() internal pure override returns (uint256) {
-        return 10_000_000;
+        return uint256(policyByDefault().dailyLossBps) * 1e5;
     }
 
     function audits() internal pure override returns (bytes[] memory plans) {
@@ -73,7 +73,7 @@ contract ThiefWithTheGuardiansKeyTest is ThiefSearch {
     }
 
     function limit() internal pure override returns (uint256) {
-        return 1_000_000;
+        return uint256(policyByDefault().guardianLossBps) * 1e5;
     }
 
     function audits() internal pure override returns (bytes[] memory plans) {
@@ -117,7 +117,7 @@ contract ThiefAtTheBrinkTest is ThiefInAnEmergencyTest {
 
     function open() internal override {
         for (uint256 i = 0; i < 2; i++) {
-            borrow(0, 25_000 * USDC);
+            borrow(0, 12_000 * USDC);
             sell("USDC", PREVIOUS, m.poolOf("WETH", "USDC", 500));
             supply(0, "WETH", PREVIOUS);
             tryRebalance(0);
@@ -191,7 +191,7 @@ contract ThiefWithADeadFeedTest is ThiefSearch {
     }
 
     function limit() internal pure override returns (uint256) {
-        return 10_000_000;
+        return uint256(policyByDefault().dailyLossBps) * 1e5;
     }
 
     function audits() internal pure override returns (bytes[] memory plans) {

@@ -73,18 +73,19 @@ abstract contract Scene is Checks {
         return 2;
     }
 
+    /// @dev The shipped policy: the tightest that the backtest never meets, the first purchase among it. See docs/vault.md.
     function policyByDefault() internal pure virtual returns (Policy memory) {
         return Policy({
             minHealth: 1.35e18,
             emergencyHealth: 1.25e18,
             targetHealth: 1.35e18,
             ripcordHealth: 1.15e18,
-            maxLeverage: 2.5e18,
+            maxLeverage: 2.1e18,
             minInterval: 600,
             ripcordInterval: 900,
-            maxLossBps: 100,
-            dailyLossBps: 100,
-            dailyTurnoverBps: 10_000,
+            maxLossBps: 130,
+            dailyLossBps: 130,
+            dailyTurnoverBps: 14_000,
             maxGapBps: 100,
             guardianLossBps: 10,
             emergencyLossBps: 150,
@@ -99,7 +100,7 @@ abstract contract Scene is Checks {
             token: m.at(symbol),
             decimals: decimals,
             dustExponent: decimals - (_same(symbol, "WBTC") ? 5 : _same(symbol, "WETH") ? 4 : 1),
-            maxWeightBps: 15_000,
+            maxWeightBps: 11_000,
             slippageBps: 100,
             lagBps: cash ? 25 : 50,
             enabled: true,
