@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +78,7 @@ def figures(made: Sequence[Call]) -> Iterable[tuple[str, str]]:
     )
     yield "most loss of a call", f"{max(call.loss for call in made) * 1e4:.0f} bps"
     yield "most loss of a window", f"{most_in_a_window(times, [call.loss for call in made]) * 1e4:.0f} bps"
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     yield "shortest time between two calls", f"{min(gaps) // 3600} h"
     yield "highest leverage after a call", f"{max(call.leverage for call in made):.2f}"
     yield "heaviest weight after a call", f"{max(call.heaviest for call in made):.2f} NAV"
