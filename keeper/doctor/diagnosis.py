@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.reads import Reads
@@ -14,6 +15,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from keeper.doctor.capabilities import NodeCapabilities
 
 
 class LineStatus(StrEnum):
@@ -27,13 +31,15 @@ class LineStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One line. ``exit_code`` is 0 unless the status is FAILED. ``examine`` fills in the ``name`` of the check."""
+    """One line. ``exit_code`` is 0 unless the status is FAILED. ``examine`` fills in the ``name`` of the check.
+    ``nodes``: what each node can do, of the check that asks them."""
 
     status: LineStatus
     detail: str
     remedy: str = ""
     exit_code: int = 0
     name: str = ""
+    nodes: tuple[NodeCapabilities, ...] = ()
 
 
 def ok(detail: str) -> Diagnosis:

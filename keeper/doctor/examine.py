@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
-from keeper.doctor import local, market, nodes, prices, vault
+from keeper.doctor import capabilities, local, market, nodes, prices, vault
 from keeper.doctor.diagnosis import Diagnosis, DoctorCheck, DoctorContext, LineStatus, failed
 from keeper.domain.errors import KeeperError
 
@@ -42,6 +42,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("seal", ("settings", "journal"), local.seal),
     ("node", ("settings",), nodes.node),
     ("chain id", ("node", "key"), nodes.chain_id),
+    ("node methods", ("chain id",), capabilities.capabilities),
     ("contracts", ("chain id",), nodes.contracts),
     ("clock", ("contracts",), nodes.clock),
     ("vault", ("contracts",), vault.vault),
