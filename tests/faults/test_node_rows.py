@@ -12,6 +12,7 @@ import pytest
 from keeper.devnet.anvil import anvil
 from tests.faults.fixtures import Trial
 from tests.faults.processes import Ended
+from tests.servers.dialects import UNUSABLE_SIMULATION, without_simulation
 from tests.servers.faulty_node import FaultyNode, faulty_node
 
 READS = "eth_call"
@@ -148,10 +149,11 @@ def test_row_38_nonsense_is_rejected_alone_and_outvoted_among_three(
     sent(run(trial, three))
 
 
+@pytest.mark.parametrize("client", UNUSABLE_SIMULATION)
 def test_row_77_a_node_that_refuses_eth_simulatev1_rebalances_by_eth_call(
-    trial: Trial, three: list[FaultyNode]
+    trial: Trial, three: list[FaultyNode], client: str
 ) -> None:
-    three[0].fault("eth_simulateV1", "error", code=-38026, text="Client adjustable limit reached")
+    three[0].dialect = without_simulation(client)
     ended = run(trial, three[:1])
     sent(ended)
     assert ended.record["simulation"]["method"] == "eth_call"

@@ -137,6 +137,27 @@ def without_mempool() -> Dialect:
     return Dialect(refuses)
 
 
+UNUSABLE_SIMULATION = {
+    "geth before 1.14.9": (-32_601, "the method eth_simulateV1 does not exist/is not available"),
+    "Hardhat": (-32_004, "Method eth_simulateV1 is not supported"),
+    "Nethermind": (-32_602, "Invalid params"),
+    "Reth": (-38_026, "Client adjustable limit reached"),
+    "a relay": (-32_600, "Unsupported method: eth_simulateV1"),
+    "a gateway": (-32_604, "method eth_simulateV1 not supported"),
+    "a gateway without old state": (-32_001, "resource not found"),
+}
+
+
+def without_simulation(client: str) -> Dialect:
+    """One that has no eth_simulateV1, or refuses every use of it."""
+    code, text = UNUSABLE_SIMULATION[client]
+
+    def answers(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        return error(call["id"], code, text) if call["method"] == "eth_simulateV1" else answer
+
+    return Dialect(answers=answers)
+
+
 def null(method: str) -> Dialect:
     """A broken node: its answer to one method is null."""
 
