@@ -15,6 +15,7 @@ from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses, ReadingScope
+from keeper.chain.reverts import explain
 from keeper.chain.rpc.client import Rpc
 from keeper.chain.rpc.connect import connected
 from keeper.chain.rpc.reads import Reads
@@ -262,6 +263,7 @@ def transaction_sender(
             timing=timing,
             chain_id=where.chain_id,
             vault=where.vault,
+            explain=explain,
         )
         yield TransactionSender(config)
 

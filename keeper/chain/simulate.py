@@ -22,6 +22,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, SimulationReport
 from keeper.domain.units import UINT256_MAX, USD, WAD, usd
 from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.answers import SimulatedCall
 from keeper.jsonrpc.requests import BlockTag, Request
 from keeper.planning.gas import LARGEST_TRANSACTION
 
@@ -33,6 +34,8 @@ NEXT_BLOCK_S = 12
 INVALID_PARAMS = -32602
 CALLS = 2
 """The vault's call, and the reads after it."""
+MAX_REFUND_DENOMINATOR = 5
+"""EIP-3529: refunds give back at most a fifth of the gas."""
 
 
 class SimulationOrder:
@@ -129,13 +132,24 @@ class Simulator:
         return SimulationReport(
             success=True,
             revert=None,
-            gas=sent.gas_used,
+            gas=self._needed_gas(sent, calldata, snapshot),
             post=post,
             method="eth_simulateV1",
             l1_fee_wei=0,  # `run` adds it on a rollup
             step_outs=outs,
             step_ins=ins,
         )
+
+    def _needed_gas(self, sent: SimulatedCall, calldata: bytes, snapshot: MarketSnapshot) -> int:
+        """A limit must hold before refunds, which are at most a fifth (EIP-3529). A client that does not report that
+        gas estimates the exact call; if it cannot, the whole fifth counts."""
+        if sent.max_gas_used is not None:
+            return max(sent.gas_used, sent.max_gas_used)
+        try:
+            estimate = self._estimate(calldata, snapshot)
+        except (RpcError, NodeRefused):
+            return -(-sent.gas_used * MAX_REFUND_DENOMINATOR // (MAX_REFUND_DENOMINATOR - 1))
+        return max(sent.gas_used, estimate)
 
     def _pinned(self, request_at: Callable[[BlockTag], Request[T]], snapshot: MarketSnapshot) -> T:
         """Pinned by hash. If the node takes no hash: by number, with the hash checked in the same request."""
@@ -177,12 +191,10 @@ class Simulator:
         outcome = answers.outcome(rebalance)
         if not outcome.success:
             return self._reverted(outcome.data, 0, "eth_call")
-        transaction = _transaction(keeper, self.deployment.vault, calldata, gas=gas)
-        estimate = self._pinned(partial(ask.gas_estimate, transaction), snapshot)
         return SimulationReport(
             success=True,
             revert=None,
-            gas=estimate,
+            gas=self._estimate(calldata, snapshot),
             post=self._post(answers, snapshot),
             method="eth_call",
             l1_fee_wei=0,
@@ -191,6 +203,12 @@ class Simulator:
         )
 
     # ----------------------------------------------------------------- shared
+
+    def _estimate(self, calldata: bytes, snapshot: MarketSnapshot) -> int:
+        transaction = _transaction(
+            snapshot.keeper_address, self.deployment.vault, calldata, gas=_most_gas(snapshot)
+        )
+        return self._pinned(partial(ask.gas_estimate, transaction), snapshot)
 
     def _reads(self) -> list[Call[Any]]:
         here = self.deployment.vault

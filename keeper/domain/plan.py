@@ -114,9 +114,10 @@ class RebalancePlan:
 class SimulationReport:
     """Result of the exact calldata on the pinned block.
 
-    ``revert`` is the decoded reason, None on success. ``post`` is None after a revert, and where the node cannot read
-    it. ``l1_fee_wei`` is the rollup's fee for publishing, 0 on other chains. ``step_outs`` and ``step_ins`` are what
-    each step brought into the vault and took out of it, raw; empty where the node does not report logs."""
+    ``revert`` is the decoded reason, None on success. ``gas`` is what the call needs before refunds. ``post`` is None
+    after a revert, and where the node cannot read it. ``l1_fee_wei`` is the rollup's fee for publishing, 0 on other
+    chains. ``step_outs`` and ``step_ins`` are what each step brought into the vault and took out of it, raw; empty
+    where the node does not report logs."""
 
     success: bool
     revert: str | None

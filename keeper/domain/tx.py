@@ -125,8 +125,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``succeeded`` is False for a transaction that was mined and reverted. ``nav_before`` and ``nav_after`` are from
-    the vault's event, USD with 8 decimals; None where there is no event."""
+    """``succeeded`` is False for a transaction that was mined and reverted. ``rollup_fee_wei`` is what a rollup charged
+    besides the gas. ``nav_before`` and ``nav_after`` are from the vault's event, USD with 8 decimals; None where there
+    is no event."""
 
     intent_id: str
     tx_hash: str
@@ -135,8 +136,14 @@ class Receipt:
     succeeded: bool
     gas_used: int
     effective_gas_price_wei: int
+    rollup_fee_wei: int
     nav_before: int | None
     nav_after: int | None
+
+    @property
+    def cost_wei(self) -> int:
+        """What the sender paid."""
+        return self.gas_used * self.effective_gas_price_wei + self.rollup_fee_wei
 
 
 @dataclass(frozen=True, slots=True)

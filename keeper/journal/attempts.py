@@ -135,7 +135,7 @@ class StoredAttempts:
                 turnover += intent.payload.turnover
             latest = {receipt.tx_hash: receipt for receipt in self.receipts(intent.intent_id)}
             for receipt in latest.values():
-                gas += receipt.gas_used * receipt.effective_gas_price_wei
+                gas += receipt.cost_wei
                 failures += not receipt.succeeded
                 if receipt.nav_before and receipt.nav_after is not None:
                     loss += max(0.0, 1.0 - receipt.nav_after / receipt.nav_before)
@@ -308,6 +308,7 @@ def _receipt_columns() -> Any:
         table.c.succeeded,
         table.c.gas_used,
         table.c.gas_price,
+        table.c.rollup_fee,
         table.c.nav_before,
         table.c.nav_after,
     ).join(schema.attempts, schema.attempts.c.tx_hash == table.c.tx_hash)
@@ -322,8 +323,9 @@ def _receipt(row: Sequence[Any]) -> Receipt:
         succeeded=bool(row[4]),
         gas_used=row[5],
         effective_gas_price_wei=int(row[6]),
-        nav_before=None if row[7] is None else int(row[7]),
-        nav_after=None if row[8] is None else int(row[8]),
+        rollup_fee_wei=int(row[7]),
+        nav_before=None if row[8] is None else int(row[8]),
+        nav_after=None if row[9] is None else int(row[9]),
     )
 
 
@@ -335,6 +337,7 @@ def _receipt_row(receipt: Receipt) -> dict[str, Any]:
         "succeeded": int(receipt.succeeded),
         "gas_used": receipt.gas_used,
         "gas_price": str(receipt.effective_gas_price_wei),
+        "rollup_fee": str(receipt.rollup_fee_wei),
         "nav_before": None if receipt.nav_before is None else str(receipt.nav_before),
         "nav_after": None if receipt.nav_after is None else str(receipt.nav_after),
     }

@@ -163,6 +163,7 @@ receipts = Table(
     Column("succeeded", Integer, nullable=False),
     Column("gas_used", BigInteger, nullable=False),
     Column("gas_price", String(80), nullable=False),
+    Column("rollup_fee", String(80), nullable=False),
     Column("nav_before", String(80)),
     Column("nav_after", String(80)),
     _entry(),

@@ -38,7 +38,8 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class MinedReceipt:
-    """A transaction's receipt. Addresses are lower-case; ``to`` is None for a creation."""
+    """A transaction's receipt. Addresses are lower-case; ``to`` is None for a creation. ``rollup_fee_wei`` is what a
+    rollup charges besides the gas."""
 
     block_hash: str
     succeeded: bool
@@ -47,6 +48,7 @@ class MinedReceipt:
     to: str | None = field(compare=False)
     gas_used: int = field(compare=False)
     effective_gas_price_wei: int = field(compare=False)
+    rollup_fee_wei: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,22 @@ def receipt(answer: AnswerField) -> MinedReceipt:
         to=None if to.is_null else to.address(),
         gas_used=answer.field("gasUsed").integer(),
         effective_gas_price_wei=answer.field("effectiveGasPrice").wei(),
+        rollup_fee_wei=_rollup_fee(answer),
     )
+
+
+def _rollup_fee(answer: AnswerField) -> int:
+    """The OP stack's L1 fee (also Scroll's and Mantle's), and its operator fee since Isthmus; wei, rounded up.
+    Arbitrum's gas used contains what it charges for publishing. Null and missing fields are 0.
+
+    Isthmus: gas * scalar / 10^6 + constant. Jovian, whose receipts have a daFootprintGasScalar: gas * scalar * 100 +
+    constant (OP specs, exec-engine)."""
+    l1_fee, scalar, constant = (
+        0 if value.is_null else value.wei()
+        for value in map(answer.field, ("l1Fee", "operatorFeeScalar", "operatorFeeConstant"))
+    )
+    gas_used, isthmus = answer.field("gasUsed").integer(), answer.field("daFootprintGasScalar").is_null
+    return l1_fee + constant + (-(-gas_used * scalar // 10**6) if isthmus else gas_used * scalar * 100)
 
 
 def logs(answer: AnswerField) -> tuple[Log, ...]:

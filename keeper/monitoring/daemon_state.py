@@ -140,7 +140,7 @@ def _after_record(state: DaemonState, record: DecisionRecord) -> DaemonState:
     if decision is not None:
         decisions = decisions | {decision: decisions.get(decision, 0) + 1}
     receipt = record.receipt
-    paid = receipt.gas_used * receipt.effective_gas_price_wei / WAD if receipt is not None else 0.0
+    paid = receipt.cost_wei / WAD if receipt is not None else 0.0
     return replace(
         state,
         last=record,

@@ -29,7 +29,7 @@ NO_DAY = Day()
 def counted(day: Day, record: DecisionRecord) -> Day:
     """The day with one more cycle."""
     receipt = record.receipt
-    paid = receipt.gas_used * receipt.effective_gas_price_wei / WAD if receipt is not None else 0.0
+    paid = receipt.cost_wei / WAD if receipt is not None else 0.0
     day = replace(
         day,
         cycles=day.cycles + 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from keeper.tx.ports import Alarm, AttemptLog, Relay, SendingNode, Signer, Timer
@@ -10,7 +11,8 @@ from keeper.tx.send_state import SendTiming
 
 @dataclass(frozen=True, slots=True)
 class SenderConfig:
-    """For one key, one vault and one chain. Without a ``relay`` every transaction is public."""
+    """For one key, one vault and one chain. Without a ``relay`` every transaction is public. ``explain`` puts revert
+    data into words."""
 
     node: SendingNode
     relay: Relay | None
@@ -21,6 +23,7 @@ class SenderConfig:
     timing: SendTiming
     chain_id: int
     vault: str
+    explain: Callable[[bytes], str]
 
     @property
     def account(self) -> str:

@@ -54,6 +54,7 @@ class TransactionSender:
         self._timer = config.timer
         self._timing = config.timing
         self._chain_id = config.chain_id
+        self._explain = config.explain
         self._dispatcher = Dispatcher(config)
         self._recovery = Recovery(config, self._dispatcher)
         self._nonce_selection = NonceSelection(config, self._dispatcher, self._recovery)
@@ -97,10 +98,22 @@ class TransactionSender:
             )
         if not receipt.succeeded:
             raise Reverted(
-                f"transaction {receipt.tx_hash} was mined in block {receipt.block_number} and reverted",
-                remedy="The chain changed between simulation and block; the next cycle makes a new decision.",
+                f"transaction {receipt.tx_hash} was mined in block {receipt.block_number} and reverted: "
+                f"{self._revert_reason(intent.payload, receipt)}",
+                remedy="Only its gas is spent. The next cycle makes a new decision.",
             )
         return receipt
+
+    def _revert_reason(self, payload: Payload, receipt: Receipt) -> str:
+        if receipt.gas_used >= payload.gas_limit:
+            return f"it used all of its {payload.gas_limit:,} gas"
+        try:
+            data = self._node.revert_data(payload, receipt.block_number)
+        except (NodeUnavailable, NodeUntrusted):
+            return "the node does not say why"
+        if data is None:
+            return "at the end of that block the call does not revert, so the chain changed within the block"
+        return self._explain(data)
 
     def _offer_first(self, intent: Intent) -> None:
         fees = self._dispatcher.initial_fees(intent)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from keeper.domain.errors import NodeRefused, NodeUnavailable
-from keeper.domain.tx import Receipt
+from keeper.domain.errors import NodeRefused, NodeUnavailable, RpcError
+from keeper.domain.tx import Payload, Receipt
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import Header, MinedReceipt
 from keeper.jsonrpc.requests import Connection, Request
@@ -85,6 +86,20 @@ class RpcNode:
         paid = [tip for tip in sorted(history.tips_wei) if tip > 0]
         return FeeMarket(base_fee_wei=history.next_base_fee_wei, tip_wei=paid[len(paid) // 2] if paid else 0)
 
+    def revert_data(self, payload: Payload, block: int) -> bytes | None:
+        """At the end of its block a reverted call meets the same time and nearly the same state."""
+        call = {
+            "from": payload.sender,
+            "to": payload.vault,
+            "data": payload.calldata,
+            "gas": hex(payload.gas_limit),
+        }
+        try:
+            self._node.request(ask.call(call, hex(block)))
+        except RpcError as error:
+            return _revert_data(error.data)
+        return None
+
     def send_raw(self, raw: str) -> None:
         self._node.send(ask.raw_transaction(raw))
 
@@ -130,6 +145,15 @@ class PrivateRelay:
             self._relay.send(ask.raw_transaction(raw))
 
 
+def _revert_data(data: object) -> bytes:
+    """Of an error to eth_call: 0x-hex, below "data" at some clients; empty where there is none."""
+    inner = data.get("data") if isinstance(data, dict) else data
+    start = inner.find("0x") if isinstance(inner, str) else -1
+    with suppress(ValueError):
+        return bytes.fromhex(str(inner)[start + 2 :]) if start >= 0 else b""
+    return b""
+
+
 def _receipt(intent_id: str, tx_hash: str, mined: MinedReceipt) -> Receipt:
     before, after = _nav(mined)
     return Receipt(
@@ -140,6 +164,7 @@ def _receipt(intent_id: str, tx_hash: str, mined: MinedReceipt) -> Receipt:
         succeeded=mined.succeeded,
         gas_used=mined.gas_used,
         effective_gas_price_wei=mined.effective_gas_price_wei,
+        rollup_fee_wei=mined.rollup_fee_wei,
         nav_before=before,
         nav_after=after,
     )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.tx import Payload
 from keeper.runtime.concurrency import results_in_time
 from keeper.tx.fees import FeeMarket
 from keeper.tx.ports import NodeView, SendingNode
@@ -45,6 +46,11 @@ class NodePool:
 
     def fee_market(self) -> FeeMarket:
         return merge_fee_markets(self._answers(lambda node: node.fee_market()))
+
+    def revert_data(self, payload: Payload, block: int) -> bytes | None:
+        """What most nodes report."""
+        reported = Counter(self._answers(lambda node: node.revert_data(payload, block)))
+        return reported.most_common(1)[0][0]
 
     def send_raw(self, raw: str) -> None:
         """Sends to every node, and returns as soon as one accepts. If none accepts, raises a refusal if a node gave

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
 from keeper.tx.fees import FeeMarket, Fees
 
 
@@ -47,6 +47,10 @@ class SendingNode(Protocol):
     def balance(self, account: str) -> int: ...
 
     def fee_market(self) -> FeeMarket: ...
+
+    def revert_data(self, payload: Payload, block: int) -> bytes | None:
+        """Of the payload's call at the end of a block. None if it does not revert there."""
+        ...
 
     def send_raw(self, raw: str) -> None:
         """Never retried: a request that failed on the way may have arrived."""

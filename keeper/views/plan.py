@@ -74,7 +74,7 @@ SIMULATION = View[SimulationReport](
     "simulation",
     success=Field(unit.FLAG, "Whether the call succeeds."),
     revert=Field(unit.TEXT, "The decoded revert; null on success."),
-    gas=Field(unit.COUNT, "Gas used."),
+    gas=Field(unit.COUNT, "Gas that the call needs, before refunds."),
     **lifted(POST_STATE, "post"),
     method=Field(unit.TEXT, "The RPC method that simulated it."),
 )
@@ -86,6 +86,7 @@ RECEIPT = View[Receipt](
     succeeded=Field(unit.FLAG, "Whether it succeeded."),
     gas_used=Field(unit.COUNT, "Gas used."),
     effective_gas_price_wei=Field(unit.COUNT, "Price of the gas, wei."),
+    rollup_fee_wei=Field(unit.COUNT, "What a rollup charged besides the gas, wei; 0 elsewhere."),
 )
 SWAP = View[ExecutedSwap](
     "executed_swaps",

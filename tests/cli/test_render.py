@@ -122,6 +122,7 @@ def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
             True,
             1_888_000,
             10**9,
+            rollup_fee_wei=0,
             nav_before=None,
             nav_after=None,
         ),

@@ -151,6 +151,7 @@ class FakeSender:
             succeeded=True,
             gas_used=1_000_000,
             effective_gas_price_wei=10**9,
+            rollup_fee_wei=0,
             nav_before=None,
             nav_after=None,
         )

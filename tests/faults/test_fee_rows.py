@@ -63,6 +63,16 @@ def test_row_74_a_relay_without_the_private_method_takes_the_ordinary_one(
     assert call.data.startswith("0x7df868c7")
 
 
+def test_a_call_that_is_mined_after_its_deadline_says_so(trial: Trial) -> None:
+    trial.proxy.mines_on_poll = None
+    running = trial.start()
+    trial.until(lambda: len(trial.proxy.arrived) == 1)
+    trial.proxy.pass_time(700)
+    ended = trial.ended(running)
+    assert ended.exit_code == 5
+    assert "reverted: DeadlinePassed(" in ended.record["error"]["message"]
+
+
 def test_row_75_the_same_emergency_in_one_block_follows_the_attempt_that_is_out(trial: Trial) -> None:
     trial.lever()
     trial.proxy.arrived.clear()

@@ -205,7 +205,9 @@ def test_row_26_three_reverts_halt_the_keeper(trial: Trial) -> None:
         trial.until(_one_more_arrived(trial))
         trial.vault_paused(True)
         trial.proxy.mine()
-        assert trial.ended(running).exit_code == 5
+        ended = trial.ended(running)
+        assert ended.exit_code == 5
+        assert ended.record["error"]["message"].endswith("and reverted: EnforcedPause()")
         trial.vault_paused(False)
         trial.proxy.mine(3)
         trial.freshen()

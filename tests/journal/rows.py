@@ -37,6 +37,7 @@ def a_receipt(attempt: Attempt) -> Receipt:
         True,
         500_000,
         2**65,
+        rollup_fee_wei=0,
         nav_before=None,
         nav_after=None,
     )

@@ -202,6 +202,7 @@ def test_what_a_day_used_up(log: StoredAttempts) -> None:
         log.mark_broadcast(attempt.tx_hash)
         navs: dict[str, Any] = {"nav_before": 1_000, "nav_after": 990} if ok else {}
         receipt = replace(a_receipt(attempt), succeeded=ok, gas_used=100, effective_gas_price_wei=7, **navs)
+        receipt = replace(receipt, rollup_fee_wei=50)
         log.add_receipt(receipt)
         log.move(name, IntentStatus.UNMINED)
         log.add_receipt(replace(receipt, block_hash="0x" + "cd" * 32))
@@ -209,7 +210,7 @@ def test_what_a_day_used_up(log: StoredAttempts) -> None:
     log.create(Intent("waiting", 3, replace(PAYLOAD, as_of=4_000, turnover=0.25)))
     spent = log.spent(31_337, SENDER, 1_000)
     assert spent.loss == pytest.approx(0.01)
-    assert (spent.turnover, spent.gas_wei, spent.failures) == (0.75, 2 * 700, 1)
+    assert (spent.turnover, spent.gas_wei, spent.failures) == (0.75, 2 * 750, 1)
 
 
 def test_an_error_shows_no_signed_bytes(log: StoredAttempts) -> None:

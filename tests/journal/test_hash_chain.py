@@ -47,7 +47,7 @@ def journal(journal_url: str) -> Iterator[Journal]:
         log.move("new", IntentStatus.SIGNING)
         log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2, kind=AttemptKind.CALL))
         log.mark_broadcast("0x02")
-        log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 10, 9))
+        log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 0, 10, 9))
         Switches(opened, lambda: 6.0).pause("operator", "because")
         Switches(opened, lambda: 6.0).seal("code", "ab")
         StoredAcceptances(opened, lambda: 6.0).accept((Fact("depth:WETH", 0.0),), "the pool is gone")

@@ -15,7 +15,7 @@ from tests.factories import NOW
 from tests.views.records import a_failure, a_record
 
 UNWRITABLE = Failure("JournalUnwritable", 7, "disk full", "Free disk space.")
-RECEIPT = Receipt("1" * 32, "0xfeed", 17_500_003, "0xb10c", True, 1_000_000, 20 * 10**9, None, None)
+RECEIPT = Receipt("1" * 32, "0xfeed", 17_500_003, "0xb10c", True, 1_000_000, 20 * 10**9, 0, None, None)
 
 
 def started(at: float = NOW) -> Started:

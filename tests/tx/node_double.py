@@ -84,6 +84,7 @@ class NodeDouble:
     wei: int = 10**20
     chain: int = CHAIN_ID
     reverts: bool = False
+    revert_reason: bytes | None = None
     loses_replies: bool = False
     down: bool = False
     hides_receipts: bool = False
@@ -130,6 +131,7 @@ class NodeDouble:
                     mined[one][1],
                     500_000,
                     mined[one][2].max_fee,
+                    rollup_fee_wei=0,
                     nav_before=None,
                     nav_after=None,
                 )
@@ -147,6 +149,10 @@ class NodeDouble:
     def fee_market(self) -> FeeMarket:
         self._answer()
         return FeeMarket(self.base_fee, self.tip)
+
+    def revert_data(self, payload: Payload, block: int) -> bytes | None:
+        self._answer()
+        return self.revert_reason
 
     def send_raw(self, raw: str) -> None:
         self._answer()

@@ -52,6 +52,7 @@ class SenderSetup:
             timing=timing,
             chain_id=CHAIN_ID,
             vault=VAULT,
+            explain=bytes.hex,
         )
         self.sender = TransactionSender(config)
         return self.sender

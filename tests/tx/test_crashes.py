@@ -86,6 +86,7 @@ class Keepers(RuleBasedStateMachine):
             timing=TIMING,
             chain_id=CHAIN_ID,
             vault=VAULT,
+            explain=bytes.hex,
         )
         self.sender = TransactionSender(config)
 

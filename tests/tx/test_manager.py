@@ -65,6 +65,25 @@ def test_a_mined_revert_is_an_error_and_the_nonce_is_done_with(setup: SenderSetu
     assert setup.sender.send(a_payload(4)).succeeded
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x70\xf6\x5c\xaa", "reverted: 70f65caa"),
+        (None, "does not revert, so the chain changed within the block"),
+    ],
+)
+def test_a_mined_revert_is_explained(setup: SenderSetup, data: bytes | None, words: str) -> None:
+    setup.node.reverts, setup.node.revert_reason = True, data
+    with pytest.raises(Reverted, match=words):
+        setup.sender.send(a_payload())
+
+
+def test_a_call_that_used_all_of_its_gas_is_said_to_have(setup: SenderSetup) -> None:
+    setup.node.reverts = True
+    with pytest.raises(Reverted, match=r"it used all of its 500,000 gas"):
+        setup.sender.send(replace(a_payload(), gas_limit=500_000))
+
+
 def test_a_lost_reply_is_found_by_its_hash_and_not_sent_anew(setup: SenderSetup) -> None:
     setup.node.loses_replies = True
     assert setup.sender.send(a_payload()).succeeded

@@ -14,6 +14,7 @@ from keeper.jsonrpc.requests import Request
 from keeper.tx.fees import FeeMarket
 from keeper.tx.node import EPOCH_SELECTOR, NAV_EVENTS, PrivateRelay, RpcNode
 from tests.tx.connection_double import ConnectionDouble
+from tests.tx.node_double import a_payload
 
 EPOCH = "0x" + f"{7:064x}"
 TX_HASH, OTHER_HASH, BLOCK_HASH = ("0x" + digits * 32 for digits in ("ab", "cd", "bb"))
@@ -180,7 +181,7 @@ def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
     seen = a_node(eth_getTransactionReceipt=RECEIPT | {"logs": [elsewhere, log]}).view(
         ACCOUNT, VAULT, {TX_HASH: "one"}
     )
-    assert seen.receipts == {TX_HASH: Receipt("one", TX_HASH, 9, BLOCK_HASH, True, 21_000, 10**9, 100, 99)}
+    assert seen.receipts == {TX_HASH: Receipt("one", TX_HASH, 9, BLOCK_HASH, True, 21_000, 10**9, 0, 100, 99)}
     assert seen.known == {TX_HASH}
 
 
@@ -189,7 +190,7 @@ def test_a_revert_has_no_event() -> None:
         ACCOUNT, VAULT, {TX_HASH: "one"}
     )
     assert seen.receipts[TX_HASH] == Receipt(
-        "one", TX_HASH, 9, BLOCK_HASH, False, 21_000, 10**9, nav_before=None, nav_after=None
+        "one", TX_HASH, 9, BLOCK_HASH, False, 21_000, 10**9, rollup_fee_wei=0, nav_before=None, nav_after=None
     )
 
 
@@ -214,3 +215,18 @@ def test_a_relay_without_the_private_method_gets_an_ordinary_send() -> None:
     relay = answering(ANSWERS | {"eth_sendPrivateTransaction": unknown})
     PrivateRelay(relay).send_raw("0x02")
     assert relay.asked == ["eth_sendPrivateTransaction", "eth_sendRawTransaction"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "data"),
+    [
+        ("0x", None),
+        (RpcError("eth_call", 3, "execution reverted", "0xc0ffee"), b"\xc0\xff\xee"),
+        (RpcError("eth_call", -32015, "VM execution error.", "Reverted 0xc0ffee"), b"\xc0\xff\xee"),
+        (RpcError("eth_call", -32000, "execution reverted", {"data": "0xc0ffee"}), b"\xc0\xff\xee"),
+        (RpcError("eth_call", -32000, "out of gas", None), b""),
+        (RpcError("eth_call", -32000, "execution reverted", "0xnonsense"), b""),
+    ],
+)
+def test_why_a_call_reverts_is_read_where_the_client_puts_it(answer: Any, data: bytes | None) -> None:
+    assert a_node(eth_call=answer).revert_data(a_payload(), 9) == data

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, RpcError
-from keeper.domain.tx import Receipt
+from keeper.domain.tx import Payload, Receipt
 from keeper.tx.fees import FeeMarket
 from keeper.tx.node_pool import NodePool
 from keeper.tx.ports import NodeView
 from keeper.tx.quorum_merge import merge_fee_markets, merge_views
+from tests.tx.node_double import a_payload
 
 HASH = "0x" + "11" * 32
 
@@ -28,6 +29,7 @@ def a_receipt(**changes: Any) -> Receipt:
         succeeded=True,
         gas_used=1,
         effective_gas_price_wei=1,
+        rollup_fee_wei=0,
         nav_before=None,
         nav_after=None,
     )
@@ -118,6 +120,7 @@ class Scripted:
     def __init__(self, error: KeeperError | None = None, chain_id: int = 1) -> None:
         self.error = error
         self._chain_id = chain_id
+        self.revert: bytes | None = None
         self.sent: list[str] = []
 
     def _or_raise(self) -> None:
@@ -139,6 +142,10 @@ class Scripted:
     def fee_market(self) -> FeeMarket:
         self._or_raise()
         return FeeMarket(1, 1)
+
+    def revert_data(self, payload: Payload, block: int) -> bytes | None:
+        self._or_raise()
+        return self.revert
 
     def send_raw(self, raw: str) -> None:
         self.sent.append(raw)
@@ -164,6 +171,12 @@ def test_where_none_takes_them_a_nodes_words_count_before_silence() -> None:
         NodePool([Scripted(gone()), Scripted(refused()), Scripted(gone())], 2).send_raw("0xraw")
     with pytest.raises(NodeUnavailable, match="timed out"):
         NodePool([Scripted(gone()), Scripted(gone())], 2).send_raw("0xraw")
+
+
+def test_why_a_call_reverted_is_what_most_nodes_say() -> None:
+    nodes = [Scripted(), Scripted(), Scripted()]
+    nodes[0].revert, nodes[2].revert = b"late", b"late"
+    assert NodePool(nodes, 2).revert_data(a_payload(), 9) == b"late"
 
 
 def test_one_of_three_is_not_enough_to_look_at_a_key() -> None:

@@ -22,7 +22,9 @@ NOW, LONG = waited(0.0, sends=0), waited(30.0, 30.0, 30.0)
 CALL = Attempt("one", "0xab", "0x02", 20 * GWEI, GWEI, kind=AttemptKind.CALL)
 CANCEL = Attempt("one", "0xac", "0x02", 23 * GWEI, 2 * GWEI, AttemptKind.CANCEL)
 RIVAL = Attempt("zero", "0xad", "0x02", 10 * GWEI, GWEI, kind=AttemptKind.CALL)
-RECEIPT = Receipt("one", "0xab", 9, "0xbb", True, 21_000, 1, nav_before=None, nav_after=None)
+RECEIPT = Receipt(
+    "one", "0xab", 9, "0xbb", True, 21_000, 1, rollup_fee_wei=0, nav_before=None, nav_after=None
+)
 VIEW = NodeView(
     head=10,
     head_time=1_000,

@@ -80,7 +80,7 @@ def test_a_declined_plan_names_the_check_that_failed() -> None:
 
 
 def test_a_trade_says_what_it_was_worth_and_its_transaction() -> None:
-    receipt = Receipt("1" * 32, "0xfeed", 17_500_003, "0xb10c", True, 1, 1, None, None)
+    receipt = Receipt("1" * 32, "0xfeed", 17_500_003, "0xb10c", True, 1, 1, 0, None, None)
     shown = text_of(a_record(outcome=CycleOutcome.SENT, receipt=receipt))
     assert "The keeper traded." in shown
     assert "The trade was worth $4,000 and was planned to cost $934.70." in shown

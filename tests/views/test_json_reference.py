@@ -71,6 +71,7 @@ def a_full_record() -> DecisionRecord:
             True,
             1_888_000,
             10**9,
+            rollup_fee_wei=0,
             nav_before=None,
             nav_after=None,
         ),
