@@ -48,6 +48,9 @@ class FakeChain:
     def quote(self, *_: Any) -> Any:
         raise NodeUnavailable("no quotes here", remedy="")
 
+    def forget_notes(self) -> None:
+        """There are none."""
+
 
 class FakeWorld:
     """Implied volatility, brakes and clock."""
