@@ -27,7 +27,7 @@ COMMANDS = {
     "backtest": "Show what the strategy would have done.",
     "sweep": "Judge many variants of the strategy out of sample.",
     "evaluate": "Compare risk estimators out of sample.",
-    "journal": "List, show and verify the decision records.",
+    "journal": "List, show, export and verify the decision records.",
     "config": "Show the settings in force.",
     "data": "Fill, check and export the price history.",
     "vault": "Deploy, serve and show vaults and redemption queues.",

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from threading import Event
+from typing import Annotated, Any
 
-from rich.console import Group
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 from keeper.app.queries import vault_status
 from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, pause_text, print_json, table_of
+from keeper.domain.errors import BadInput, KeeperError
 from keeper.settings.load import load
-from keeper.views.formats import age
+from keeper.settings.schema import Settings
+from keeper.views.formats import age, moment
 from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
 from keeper.views.record import record_information_line
 from keeper.views.status import IN_FLIGHT, RECORD_SUMMARY, STATUS, VaultStatus
@@ -26,13 +34,47 @@ ASSETS = (
 )
 
 
-def status(as_json: AsJson = False) -> None:
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again until Ctrl-C.")] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=1.0, help="Seconds between two looks of --watch.")
+    ] = 15.0,
+) -> None:
     """Show the vault as it is on chain, and the last record of the journal. Changes nothing."""
-    now = vault_status(load())
+    settings = load()
+    if watch:
+        if as_json:
+            raise BadInput(
+                "--watch and --json exclude each other", remedy="Call `keeper status --json` again."
+            )
+        _watch(settings, every)
+        return
+    now = vault_status(settings)
     if as_json:
         print_json(STATUS.json(now))
     else:
         console().print(_page(now))
+
+
+def _watch(settings: Settings, every_s: float) -> None:
+    """Redraws the screen, or prints one look after another where it is no terminal. A look that fails says so above the
+    last one that did not."""
+    screen, interval = console(), Event()
+    last: RenderableType = ""
+    with suppress(KeyboardInterrupt), Live(console=screen, auto_refresh=False, transient=True) as live:
+        while True:
+            try:
+                last, trouble = _page(vault_status(settings)), ""
+            except KeeperError as error:
+                trouble = f"{error.name}: {error.message}\n{error.remedy}\nThe last good look:\n"
+            heading = f"{moment(time.time())}, again every {every_s:g} s, Ctrl-C ends it\n"
+            page = Group(heading, Text(trouble, style="bold red"), last)
+            if screen.is_terminal:
+                live.update(page, refresh=True)
+            else:
+                screen.print(page)
+            interval.wait(every_s)
 
 
 def _page(now: VaultStatus) -> Any:

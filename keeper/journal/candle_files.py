@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from keeper.domain.errors import BadInput, install_extra
+from keeper.domain.errors import BadInput
 from keeper.domain.prices import Candle
+from keeper.journal.table_files import is_parquet, write_table
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 STAMPS = {"closed_at": "close", "ts_close_utc": "close", "open_time": "open", "time": None}
 """Columns with the time, and which end of the bar it is; None if ``--time`` must say so. The first column of these
@@ -95,17 +95,7 @@ def read(path: Path, seconds: int, now: int, stamped: str | None = None) -> File
 def write(path: Path, rows: Sequence[ExportedClose]) -> None:
     """Columns symbol, closed_at (ISO 8601, UTC), close, source, in the order given; the ending says the format. Raises
     BadInput."""
-    table = [(row.symbol, _shown(row.closed_at), row.close, row.source) for row in rows]
-    try:
-        if _is_parquet(path):
-            _frame(table).to_parquet(path, engine="pyarrow", index=False)
-            return
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(table)
-    except OSError as error:
-        _refuse(f"{path}: cannot be written ({error.strerror})", "Name a file in a folder that is there.")
+    write_table(path, COLUMNS, [(row.symbol, _shown(row.closed_at), row.close, row.source) for row in rows])
 
 
 # ------------------------------------------------------------------------- rows
@@ -114,7 +104,7 @@ def write(path: Path, rows: Sequence[ExportedClose]) -> None:
 def _rows(path: Path) -> Iterator[Row]:
     if not path.is_file():
         _refuse(f"{path}: there is no such file", "Name a CSV or Parquet file.")
-    yield from _parquet_rows(path) if _is_parquet(path) else _csv_rows(path)
+    yield from _parquet_rows(path) if is_parquet(path) else _csv_rows(path)
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
@@ -158,22 +148,6 @@ def _header(path: Path, names: Sequence[str]) -> list[str]:
             "symbol.",
         )
     return header
-
-
-def _is_parquet(path: Path) -> bool:
-    if path.suffix not in (".csv", ".parquet"):
-        _refuse(f"{path.name}: neither .csv nor .parquet", "The ending says the format.")
-    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-        _refuse(
-            f"{path.name}: Parquet needs the package pyarrow", f"Use CSV, or: {install_extra('research')}"
-        )
-    return path.suffix == ".parquet"
-
-
-def _frame(table: Sequence[tuple[str, str, float, str]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(table, columns=list(COLUMNS))
 
 
 # ------------------------------------------------------------------------ cells

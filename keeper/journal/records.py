@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from sqlalchemy import select
 
@@ -41,6 +42,19 @@ class StoredRecords:
         table = schema.records
         query = select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
         return tuple(_record(body) for (body,) in self._journal.rows(query))
+
+    def between(self, since: float, until: float) -> Iterator[DecisionRecord]:
+        """The records of cycles that began in [since, until), Unix seconds, oldest first, a few at a time."""
+        table = schema.records
+        query = (
+            select(table.c.body)
+            .where(table.c.started_at >= since, table.c.started_at < until)
+            .order_by(table.c.entry)
+            .execution_options(yield_per=_READ_AT_ONCE)
+        )
+        with self._journal.reading() as connection:
+            for body in connection.execute(query).scalars():
+                yield _record(body)
 
     def last_informed(self) -> DecisionRecord | None:
         """ports.Records. Skips cycles that failed before they had inputs, however many there are: what the keeper

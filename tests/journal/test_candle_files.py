@@ -219,7 +219,7 @@ def test_where_nothing_can_be_written_the_folder_is_named(tmp_path: Path) -> Non
 
 
 def test_parquet_without_pyarrow_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keeper.journal.candle_files.find_spec", lambda _: None)
+    monkeypatch.setattr("keeper.journal.table_files.find_spec", lambda _: None)
     with pytest.raises(BadInput, match="pyarrow") as caught:
         write(tmp_path / "prices.parquet", ROWS)
     assert "pip install -e '.[research]'" in caught.value.remedy

@@ -8,6 +8,7 @@ from typing import Any
 
 from keeper.views.costs import TRADED_COSTS
 from keeper.views.explanation import EXPLANATION
+from keeper.views.exported import ASSET_COLUMNS, SWAP_COLUMNS
 from keeper.views.record import LOGGED, RECORD
 from keeper.views.reference import MEANING
 from keeper.views.status import RECORD_SUMMARY, STATUS
@@ -27,6 +28,7 @@ Raw token amounts are texts, because JSON readers round large numbers. A later v
 | `keeper explain` | [explanation](#explanation); of a name `meanings`: list of [meaning](#meaning) |
 | `keeper journal list` | `records`: list of [record summary](#record-summary) |
 | `keeper journal costs` | `assets`: list of [traded_costs](#traded_costs) |
+| `keeper journal export` | a table, not JSON: fields of [record](#record) with `_` for each dot, then for each asset {asset_columns} as in `weight_WETH`; with `--swaps` {swap_columns} |
 | any command that fails before its own object | `error`: [error](#error) |
 
 The daemon writes one line for each cycle. Its event is the outcome in lower case. Its fields are these of the record; a
@@ -38,6 +40,8 @@ field without a value is left out: {logged}.
 def page() -> str:
     logged = ", ".join(f"`{path.replace('.', '_')}`" for path in LOGGED)
     head = HEAD.replace("{logged}", logged)
+    for name, columns in (("asset", ASSET_COLUMNS), ("swap", SWAP_COLUMNS)):
+        head = head.replace(f"{{{name}_columns}}", ", ".join(f"`{column}`" for column in columns))
     sections = [
         _section(view) for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS, EXPLANATION, MEANING)
     ]
