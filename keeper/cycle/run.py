@@ -80,8 +80,8 @@ class Keeper:
         """Runs one cycle and keeps its record. An expected failure ends the cycle and is part of the record.
 
         ``deleverage_request`` is an operator's order to deleverage. ``next_look_at`` is when the schedule looks next;
-        it is only recorded. Raises JournalUnwritable when the record itself
-        cannot be kept; any other error that escapes is a bug.
+        it is only recorded. Raises JournalUnwritable when the record itself cannot be kept; any other error that
+        escapes is a bug.
         """
         cycle = _Cycle(self, mode, deleverage_request, next_look_at=next_look_at)
         try:

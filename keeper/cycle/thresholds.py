@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Action, Decision
@@ -45,9 +46,13 @@ class PriceThreshold:
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """``trades`` are the places where the HOLD ends, the nearest first; empty for a record that holds nothing back.
-    ``ripcord`` is the joint fall of all risk assets at which the keeper deleverages at once, None if no fall does."""
+
+    ``stopped`` are the nearest places, in directions in which nothing is traded, where a trigger asks for a trade and a
+    gate stops it; empty where a trigger asks already. ``ripcord`` is the joint fall of all risk assets at which the
+    keeper deleverages at once, None if no fall does."""
 
     trades: tuple[PriceThreshold, ...]
+    stopped: tuple[PriceThreshold, ...]
     ripcord: PriceThreshold | None
 
 
@@ -75,24 +80,38 @@ def what_if(record: DecisionRecord) -> WhatIf:
     """
     inputs, conclusions = record.inputs, record.conclusions
     if inputs is None or conclusions is None:
-        return WhatIf((), None)
+        return WhatIf((), (), None)
     snapshot = inputs.snapshot
     counts = usable_opinions(snapshot, inputs.opinions, inputs.policy.oracle)
     decided = partial(_decided, replace(inputs, second_opinions=counts), conclusions)
     together = _joint(snapshot)
     lines = [*([together] if together is not None else []), *_single(snapshot)]
     trades: list[PriceThreshold] = []
+    stopped: list[PriceThreshold] = []
     if conclusions.decision.action is Action.HOLD:
-        ends = (_first(line, sign, decided=decided, acts=_trades) for line in lines for sign in (-1, 1))
-        trades = sorted((end for end in ends if end is not None), key=lambda end: abs(end.change))
+        asked = _asks(conclusions.decision)
+        for line, sign in product(lines, (-1, 1)):
+            trade = _first(line, sign, decided=decided, acts=_trades)
+            if trade is not None:
+                trades.append(trade)
+            elif not asked and (asks := _first(line, sign, decided=decided, acts=_asks)) is not None:
+                stopped.append(asks)
     ripcord = None
     if together is not None and conclusions.decision.action is not Action.RIPCORD:
         ripcord = _first(together, -1, decided=decided, acts=_pulls_ripcord)
-    return WhatIf(tuple(trades), ripcord)
+    return WhatIf(_nearest_first(trades), _nearest_first(stopped), ripcord)
 
 
 def _trades(decision: Decision) -> bool:
     return decision.action is not Action.HOLD
+
+
+def _asks(decision: Decision) -> bool:
+    return any(gate.kind == "trigger" and gate.passed for gate in decision.gates)
+
+
+def _nearest_first(places: list[PriceThreshold]) -> tuple[PriceThreshold, ...]:
+    return tuple(sorted(places, key=lambda place: abs(place.change)))
 
 
 def _pulls_ripcord(decision: Decision) -> bool:

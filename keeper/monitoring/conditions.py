@@ -16,7 +16,7 @@ from keeper.monitoring.events import CycleEnded, CycleLost, Event, Started, Stop
 from keeper.monitoring.trade_table import trade_table
 from keeper.planning.post_trade import warnings
 from keeper.views.decision import asset_rows
-from keeper.views.formats import age, money
+from keeper.views.formats import age, money, ratio
 
 STUCK_S = 600.0
 HEALTH_FACTOR_TRIGGERS = ("health_factor_act", "health_factor_alert")
@@ -163,7 +163,10 @@ def _traded(kind: AlertKind, record: DecisionRecord) -> Alert:
     assert record.inputs is not None, "a decision has inputs"
     table = trade_table(record.inputs.held, record.realised, asset_rows(record))
     body = "\n".join(part for part in (record.summary, table, cost, sent) if part)
-    return Alert(kind, record.record_id, kind.name, body=body)
+    held, decision = record.inputs.held, _decision(record)
+    goal = decision.goal if decision is not None else None
+    title = f"leverage {ratio(held.leverage)}" + (f" to {ratio(goal.leverage)}" if goal is not None else "")
+    return Alert(kind, record.record_id, title, body=body)
 
 
 def _decision(record: DecisionRecord) -> Decision | None:

@@ -68,6 +68,11 @@ EXPLANATION = View[Explanation](
     changes=Field(unit.TEXTS, "What would have to change for it to act otherwise."),
     next_look=Field(unit.TEXT, "When the keeper looks again."),
     thresholds=Field(nested_list(THRESHOLD), "Where a HOLD ends, the nearest first.", "what_if.trades"),
+    stopped=Field(
+        nested_list(THRESHOLD),
+        "Where a trigger asks for a trade and a gate stops it, in directions without a trade.",
+        "what_if.stopped",
+    ),
     ripcord=Field(
         nested_list(THRESHOLD),
         "The joint fall at which it deleverages at once; empty if no fall does.",
@@ -154,12 +159,20 @@ def _changes(record: DecisionRecord, places: WhatIf) -> tuple[str, ...]:
         shown = places.trades[:MAX_THRESHOLDS]
         lines += [f"It acts if {threshold_line(place)}: {_reason(place)}" for place in shown]
         if not shown:
-            lines.append("No price within 80 % of the present ones makes it act, all else being equal.")
+            lines.append(
+                "No price within 80 % of the present ones makes it act as long as all else is equal."
+            )
+        lines += [_stopped_line(place) for place in places.stopped[: MAX_THRESHOLDS - len(shown)]]
         lines += [f"Gate {gate.name} must hold first: {gate.detail}." for gate in _stopping(decision)]
         lines += _by_age(decision, record.inputs.snapshot.block.timestamp)
     if places.ripcord is not None:
         lines.append(f"It deleverages at once if {threshold_line(places.ripcord)}.")
     return tuple(lines)
+
+
+def _stopped_line(place: PriceThreshold) -> str:
+    why = place.decision.reason.removeprefix("HOLD: ")
+    return f"If {threshold_line(place)}, a trigger asks for a trade, which is stopped: {why}"
 
 
 def _stopping(decision: Decision) -> list[Gate]:
@@ -191,6 +204,5 @@ def _next_look(record: DecisionRecord) -> str:
         return "A person ran this cycle. `keeper run` looks on a schedule."
     return (
         f"The schedule's next look after this one: {moment(record.next_look_at)}, "
-        f"{age(max(0.0, record.next_look_at - record.started_at))} later. A request of redemptions or a person's "
-        "command does not wait for it."
+        f"{age(max(0.0, record.next_look_at - record.started_at))} later."
     )

@@ -36,14 +36,15 @@ class DecidedRecord:
         )
 
 
-def a_decided_record(seed: int, *, jitter: float = 0.04) -> DecidedRecord:
-    """Of a random market. The vault holds its target weights, each off by about ``jitter``."""
+def a_decided_record(seed: int, *, jitter: float = 0.04, since_s: int | None = None) -> DecidedRecord:
+    """Of a random market. The vault holds its target weights, each off by about ``jitter``. ``since_s`` is the time
+    since its last rebalance, random where it is None."""
     state, generator = a_market_state(seed), np.random.default_rng(seed)
     target = state.assessed().target.weights
     weights = tuple(weight * float(np.exp(jitter * generator.standard_normal())) for weight in target)
     snapshot = a_snapshot(weights=weights, idle=0.01, nav_usd=float(10 ** generator.uniform(4.7, 6.5)))
     snapshot = with_vault_policy(with_depths(snapshot), max_loss_bps=100)
-    since = HOUR * int(generator.choice([2, 48, 240]))
+    since = HOUR * int(generator.choice([2, 48, 240])) if since_s is None else since_s
     snapshot = with_vault(snapshot, last_rebalance=NOW - since)
     inputs = CycleInputs(
         snapshot=snapshot,

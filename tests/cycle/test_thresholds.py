@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.cycle.thresholds import PriceThreshold, what_if
-from keeper.domain.decision import Action
+from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.other_prices import at_prices
 from keeper.domain.urgency import Urgency
@@ -26,6 +26,10 @@ def at(decided: DecidedRecord, threshold: PriceThreshold, change: float | None =
     return at_prices(snapshot, prices)
 
 
+def asks(decision: Decision) -> bool:
+    return any(gate.kind == "trigger" and gate.passed for gate in decision.gates)
+
+
 @given(seed=st.integers(0, 10_000))
 @examples(10)
 def test_each_named_price_flips_the_decision_of_the_whole_pipeline(seed: int) -> None:
@@ -43,6 +47,12 @@ def test_each_named_price_flips_the_decision_of_the_whole_pipeline(seed: int) ->
         if place.held_change != 0.0:
             before = decided.again(at(decided, place, place.held_change)).decision
             assert before.action is Action.HOLD, (place.symbols, place.change)
+    for place in places.stopped:
+        beyond = decided.again(at(decided, place)).decision
+        assert beyond.action is Action.HOLD
+        assert asks(beyond)
+        if place.held_change != 0.0:
+            assert not asks(decided.again(at(decided, place, place.held_change)).decision)
     if places.ripcord is not None:
         assert decided.again(at(decided, places.ripcord)).decision.action is Action.RIPCORD
         before = decided.again(at(decided, places.ripcord, places.ripcord.held_change)).decision
@@ -69,15 +79,25 @@ def test_the_ripcord_of_a_levered_vault_is_a_joint_fall_of_all_assets() -> None:
     assert place.decision.urgency is Urgency.EMERGENCY
 
 
+def test_after_a_rebalance_the_cool_down_stops_what_prices_ask_for() -> None:
+    just_now = a_decided_record(1, since_s=20)
+    places = what_if(just_now.record)
+    routine = [place for place in places.stopped if place.decision.urgency is Urgency.ROUTINE]
+    assert routine
+    for place in routine:
+        failed = [gate.name for gate in place.decision.gates if gate.kind == "limit" and not gate.passed]
+        assert failed[0] == "cooldown"
+
+
 def test_a_trade_holds_nothing_back_so_no_price_is_named() -> None:
     far = a_decided_record(1, jitter=0.8)
     assert far.record.conclusions is not None
     assert far.record.conclusions.decision.action is not Action.HOLD
-    assert what_if(far.record).trades == ()
+    assert (what_if(far.record).trades, what_if(far.record).stopped) == ((), ())
 
 
 def test_a_cycle_without_a_decision_has_no_thresholds() -> None:
     record = a_decided_record(1).record
     for undecided in (replace(record, conclusions=None), replace(record, inputs=None, conclusions=None)):
         places = what_if(undecided)
-        assert (places.trades, places.ripcord) == ((), None)
+        assert (places.trades, places.stopped, places.ripcord) == ((), (), None)

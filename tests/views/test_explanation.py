@@ -43,6 +43,18 @@ def test_a_hold_names_the_prices_at_which_it_would_act() -> None:
     )
 
 
+def test_where_a_gate_stops_the_trade_the_gate_is_named() -> None:
+    named = [
+        line for line in explain(a_decided_record(1, since_s=20).record).changes if "which is stopped" in line
+    ]
+    assert named
+    assert all(
+        re.match(r"If .+, a trigger asks for a trade, which is stopped: .+, but .+\.$", line)
+        for line in named
+    )
+    assert any("cool-down" in line or "last rebalance" in line for line in named)
+
+
 def test_a_price_in_the_text_is_the_price_that_was_tried() -> None:
     explanation = explain(HELD)
     for place, line in zip(explanation.what_if.trades[:6], explanation.changes, strict=False):
