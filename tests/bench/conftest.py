@@ -53,6 +53,7 @@ def _bars_a_second(rows: dict[str, Row]) -> float:
     return 1.0 / next(row.seconds for who, row in rows.items() if who.startswith("keeper, n = 10"))
 
 
+SLOW_UNMEASURED = ("test_keeper[20-2000]", "test_keeper[10-2000]", "test_keeper[10-1000]")
 _N10 = "equal risk, n = 10"
 _BACKTEST = "backtest, n = 10, hourly, for each bar"
 _PLANNING = "planning, no I/O"
@@ -68,10 +69,14 @@ TARGETS = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where nothing is measured, the peers need not spend seconds on a thousand assets."""
+    """Where nothing is measured, a thousand assets and the longest backtests need not cost their seconds."""
     if config.getoption("benchmark_enable") or not config.getoption("benchmark_disable"):
         return
-    slow = [item for item in items if item.name.startswith("test_peer[") and item.name.endswith("-1000]")]
+    slow = [
+        item
+        for item in items
+        if item.name in SLOW_UNMEASURED or (item.name.startswith("test_peer[") and "-1000]" in item.name)
+    ]
     items[:] = [item for item in items if item not in slow]
     config.hook.pytest_deselected(items=slow)
 

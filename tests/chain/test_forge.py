@@ -11,9 +11,9 @@ from keeper.devnet.paths import NODE_MODULES, ROOT
 
 FORGE = NODE_MODULES / ".bin" / "forge"
 SIZE_IN_THE_SUITE = {
-    "FOUNDRY_FUZZ_RUNS": "24",
-    "FOUNDRY_INVARIANT_RUNS": "16",
-    "FOUNDRY_INVARIANT_DEPTH": "250",
+    "FOUNDRY_FUZZ_RUNS": "16",
+    "FOUNDRY_INVARIANT_RUNS": "8",
+    "FOUNDRY_INVARIANT_DEPTH": "200",
 }
 """A minute of one core, unless the environment says more. ``make forge`` runs 256 examples of each property, and 256 × 500 calls
 between which the invariants must hold."""

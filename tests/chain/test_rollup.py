@@ -99,7 +99,8 @@ def test_the_op_stacks_bound_beforehand_and_its_exact_fee_after(
     plan = levering(snapshot, desk.scene)
     before = node.round_trips
     report = node.simulate(plan, snapshot)
-    assert 2 == node.round_trips - before
+    # The call, the fee, and the gas limit, because Anvil does not tell the gas before refunds.
+    assert node.round_trips - before == 3
     calldata = bytes.fromhex(node.calldata(plan, snapshot)[2:])
     size = len(rollup.unsigned_transaction(CHAIN_ID, desk.scene.vault.address, calldata))
     assert report.success
