@@ -23,7 +23,7 @@ demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local cha
 	@.venv/bin/keeper demo $(DEMO)
 
 test: $(READY) .venv/.peers ## the whole default suite
-	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 2 --dist worksteal)
+	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 3 --dist worksteal)
 
 test-fast: $(READY) ## the unit tests, with few examples of each property and no network: under a minute
 	@$(PY) -m pytest -q -n 2 --dist worksteal -m unit --hypothesis-profile=fast $(UNIT_FOLDERS)

@@ -17,7 +17,7 @@ from tests.faults.fixtures import Stage
 from tests.faults.node_fuzzer import FuzzResult, NodeFuzzer, hurried
 from tests.servers.mutating_node import mutating_node
 
-MUTATIONS = int(os.environ.get("KEEPER_MUTATIONS", "24"))
+MUTATIONS = int(os.environ.get("KEEPER_MUTATIONS", "16"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
 QUIET = 100
 CHUNK = 50
