@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.backtest.silence import LUNA_WEEK, a_silent_week
 from tests.cycle.recorded_looks import needs_recorded_history
 
 
+@pytest.mark.slow
 @needs_recorded_history
 def test_in_lunas_week_without_data_leverage_only_falls() -> None:
     week = a_silent_week(LUNA_WEEK)

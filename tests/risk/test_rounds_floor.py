@@ -18,6 +18,7 @@ SLOWEST = "2 %, 24 h"
 FEW, MANY = 16, 100
 
 
+@pytest.mark.slow
 def test_even_the_best_estimate_from_rounds_errs_by_several_per_cent(
     request: pytest.FixtureRequest, show: Callable[[str], None]
 ) -> None:
