@@ -75,5 +75,5 @@ def _interrupted() -> int:
     """Says so, once."""
     if not _interruption.is_set():
         _interruption.set()
-        os.write(2, b"Interrupted. The journal has what was begun; the next start goes on from there.\n")
+        os.write(2, b"Interrupted. If a transaction was begun, the journal has it. The next start goes on.\n")
     return INTERRUPTED

@@ -31,6 +31,13 @@ def test_a_variance_that_rounds_to_nothing_has_an_infinite_gap() -> None:
     assert hedge.gap(np.array([1.0, 1.0])) == np.inf
 
 
+def test_the_gap_is_the_largest_distance_of_a_share_from_its_budget_at_any_scale() -> None:
+    # Uncorrelated and equally large: shares of one half each, budgets of a quarter and three quarters.
+    objective = RiskBudgetObjective(np.eye(2), np.array([0.25, 0.75]))
+    for scale in (0.1, 1.0, 30.0):
+        assert objective.gap(np.array([scale, scale])) == pytest.approx(1.0)
+
+
 @given(covariances(), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 4.0, 30.0]))
 def test_a_damped_step_stays_positive_and_descends(sigma: np.ndarray, seed: int, too_far: float) -> None:
     """Also one that is so much longer than Newton's that the quadratic rises again."""
