@@ -65,7 +65,7 @@ UNISWAP = {
     ),
     "UniswapV3Pool": (
         "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
-        ("liquidity", "observe", "slot0"),
+        ("fee", "liquidity", "observe", "slot0", "token0", "token1"),
     ),
 }
 ROUND = "uint80 roundId,int256 answer,uint256 startedAt,uint256 updatedAt,uint80 answeredInRound"

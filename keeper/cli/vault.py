@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 from requests import RequestException
 from web3 import HTTPProvider, Web3
 
 from keeper.chain.admin import queue_deployment
+from keeper.chain.admin.blueprint_on_chain import named
+from keeper.chain.admin.deployment import cost, prepared, rehearsed, send_plan
 from keeper.chain.admin.transactions import VaultDeployment, contract_at
-from keeper.chain.admin.vault_deployment import deploy_vault
-from keeper.chain.admin.vault_parameters import VaultParameters, parameters_from_toml
+from keeper.chain.admin.vault_blueprint import blueprint_from_toml
 from keeper.chain.admin.vault_state import VaultState, read_vault_state
+from keeper.cli.blueprint_screen import blueprint_screen, cost_lines, plan_screen
+from keeper.cli.output import console, facts
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
 from keeper.runtime.text_files import first_line, text_of
 from keeper.settings.load import load
-from keeper.tx.keystore import decrypted_key
+from keeper.tx.keystore import decrypted_key, stated_address
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
@@ -42,23 +46,50 @@ RpcUrl = Annotated[
 
 @app.command()
 def deploy(
-    parameters: Annotated[Path, typer.Argument(help="TOML file like deploy/vault.example.toml.")],
+    blueprint: Annotated[Path, typer.Argument(help="TOML file like deploy/vault.example.toml.")],
     keystore: DeployerKeystore,
     chain_id: ChainId,
+    timelock: Annotated[
+        int | None,
+        typer.Option(
+            help="Deploy OpenZeppelin's TimelockController with this delay in seconds as the admin. "
+            "Default: the timelock that the file names as roles.admin.",
+            show_default=False,
+        ),
+    ] = None,
+    first_nonce: Annotated[
+        int | None,
+        typer.Option(
+            help="Go on with a deployment that stopped: the nonce it began with.", show_default=False
+        ),
+    ] = None,
     rpc_url: RpcUrl = None,
     password_file: PasswordFile = None,
     execute: Execute = False,
 ) -> None:
-    """Deploy a vault with the parameters of a file. The accounts named there get the roles, not the deployer."""
-    requested = parameters_from_toml(text_of(parameters, "PARAMETERS"))
+    """Deploy a vault. Every transaction is run first in one call on the newest block, which sends nothing."""
+    requested = blueprint_from_toml(text_of(blueprint, "BLUEPRINT"), timelock)
     w3 = _node(rpc_url, chain_id)
-    for name, value in _rows_of_parameters(requested):
-        typer.echo(f"{name:<40}{value}")
-    if not execute:
+    signer = _deployer(keystore, password_file) if execute else None
+    plan = prepared(
+        w3,
+        signer.address if signer else _address_of(keystore, password_file),
+        requested,
+        first_nonce=first_nonce,
+    )
+    screen = console()
+    screen.print(blueprint_screen(named(w3, requested)))
+    gas = rehearsed(w3, plan)
+    screen.print(plan_screen(plan, gas))
+    screen.print(facts(cost_lines(plan, cost(w3, plan, gas))))
+    if signer is None:
         typer.echo("Nothing was sent. Repeat with --execute to deploy.")
         return
-    deployment = deploy_vault(w3, _deployer(keystore, password_file), requested)
-    _print_deployment("vault", deployment)
+    typer.echo(f"If this stops, repeat it with --first-nonce {plan.transactions[0].nonce}.")
+    deployed = send_plan(w3, signer, plan, progress=typer.echo)
+    screen.print(facts((name.replace("_", " "), at) for name, at in asdict(deployed.contracts).items()))
+    typer.echo(f"gas {deployed.gas:,} in {len(deployed.transactions)} transactions, block {deployed.block}")
+    typer.echo(f"KEEPER_VAULT={deployed.contracts.shares}")
 
 
 @app.command()
@@ -170,16 +201,6 @@ def _bps(fraction: int) -> str:
     return f"{fraction * BPS / WAD:.1f}"
 
 
-def _rows_of_parameters(parameters: VaultParameters) -> Iterator[tuple[str, str]]:
-    for name in ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian"):
-        yield name, getattr(parameters, name)
-    for field in fields(parameters.policy):
-        yield f"policy.{field.name}", str(getattr(parameters.policy, field.name))
-    for asset in parameters.assets:
-        yield "asset", f"{asset.token} feed {asset.feed} max age {asset.max_age_s} s"
-    yield "fee_tiers", ", ".join(map(str, parameters.fee_tiers))
-
-
 def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
     url = rpc_url or _setting("rpc_url")
     w3 = Web3(HTTPProvider(url))
@@ -213,3 +234,9 @@ def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
 
     account: LocalAccount = Account.from_key(decrypted_key(keystore, "--keystore", password))
     return account
+
+
+def _address_of(keystore: Path, password_file: Path | None) -> str:
+    """The file mostly names it, so that a look needs no password."""
+    stated = stated_address(keystore, "--keystore")
+    return str(to_checksum_address(stated)) if stated else str(_deployer(keystore, password_file).address)

@@ -17,8 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
 from keeper.domain.errors import BadInput, CompilationFailed
 
@@ -59,8 +57,11 @@ OWN = {
     "VaultShares": "portfolio",
     "RiskParityVault": "vault",
     "RedemptionQueue": "queue",
+    "Rehearsal": "rehearsal",
 }
-"""Our contracts that are deployed, and their group."""
+"""Our contracts that deploying needs, and their group."""
+WITH_RUNTIME = ("TimelockController", "Rehearsal")
+"""Their code as it runs is needed as well: one is compared with the chain's, one is put into a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def groups() -> tuple[SourceGroup, ...]:
             settings={**plain, "metadata": {"bytecodeHash": "none"}},
         ),
         _folder("portfolio", {**plain, "metadata": {"bytecodeHash": "none"}}),
+        _folder("rehearsal", plain),
         _folder("devnet", plain),
         _folder("test", plain),
     )
@@ -171,7 +173,7 @@ def compiled_group(group: SourceGroup) -> Mapping[str, Artifact]:
 
 def fingerprint() -> str:
     """Changes whenever any contract of the local chain would, or the node it runs on."""
-    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:5]).encode())
+    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:6]).encode())
     for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
         digest.update(_installed(package).read_bytes())
     return digest.hexdigest()[:16]
@@ -259,8 +261,8 @@ def multicall3_bytecode() -> str:
 
 
 def described(name: str) -> dict[str, Any]:
-    """What contracts_abi/ says of a contract that is deployed. ``links``: library to the bytes where its address
-    belongs. ``runtime_hash``: keccak256 of the code on the chain, where no address is written into it."""
+    """What contracts_abi/ says of a contract that deploying needs. ``links``: library to the bytes where its address
+    belongs."""
     compiled = artifact(name)
     places = {
         library: [spot["start"] for spot in spots]
@@ -274,8 +276,8 @@ def described(name: str) -> dict[str, Any]:
             str(file.relative_to(ROOT)) for file in sorted(CONTRACTS.rglob("*.sol")) if file.stem == name
         )
         content["compiler"] = {"version": SOLC_VERSION, "settings": group.settings}
-    else:
-        content["runtime_hash"] = keccak(hexstr=compiled.deployed_bytecode).hex()
+    if name in WITH_RUNTIME:
+        content["runtime"] = compiled.deployed_bytecode
     return {
         **content,
         "bytecode": compiled.bytecode,
@@ -285,7 +287,7 @@ def described(name: str) -> dict[str, Any]:
 
 
 def deployable() -> Mapping[str, Path]:
-    """Everything that is deployed, and its file in contracts_abi/."""
+    """Everything that deploying needs, and its file in contracts_abi/."""
     return {name: ROOT / "contracts_abi" / f"{name}.json" for name in (*OWN, "TimelockController")}
 
 

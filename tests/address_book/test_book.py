@@ -90,7 +90,7 @@ def test_a_rollup_has_a_sequencer_feed_and_ethereum_has_none(chain_id: int) -> N
 def test_the_vaults_example_names_the_books_addresses() -> None:
     example = (FOLDER.parents[1] / "deploy" / "vault.example.toml").read_text(encoding="utf-8")
     one = shipped(1)
-    assert f'"{one.router}"' in example
+    assert f'"{one.factory}"' in example
     for symbol in ("USDC", "WBTC", "WETH", "LINK"):
         token = one.token(symbol)
         assert token is not None

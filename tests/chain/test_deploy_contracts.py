@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -13,7 +14,15 @@ from web3.contract import Contract
 from web3.types import RPCEndpoint
 
 from keeper.chain.abi import artifact_of
-from keeper.chain.admin.deployment import check_timelock, deploy_vault, prepared
+from keeper.chain.admin.deployment import (
+    DeployedVault,
+    deploy_vault,
+    prepared,
+    rehearsed,
+    send_plan,
+    timelock_delay,
+    unsent,
+)
 from keeper.chain.admin.vault_blueprint import PolicyNumbers, VaultBlueprint, VaultRoles
 from keeper.devnet.anvil import rpc
 from keeper.devnet.compile import deployable, described
@@ -63,7 +72,11 @@ def test_the_committed_contract_is_a_fresh_compile_of_its_source(name: str) -> N
 
 
 def test_every_contract_of_the_vault_is_small_enough_to_audit() -> None:
-    sizes = {name: artifact_of(name)["runtime_bytes"] for name in deployable() if name != "RiskParityVault"}
+    sizes = {
+        name: artifact_of(name)["runtime_bytes"]
+        for name in deployable()
+        if artifact_of(name)["source"].startswith("deploy/contracts/portfolio")
+    }
     assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
 
 
@@ -108,7 +121,7 @@ def test_the_timelock_belongs_to_its_proposers_alone(there: LocalChain, wanted: 
     assert timelock.hasRole(executors, person).call()
     for role in (proposers, executors, admins):
         assert not timelock.hasRole(role, signer.address).call()
-    assert check_timelock(there.w3, made.admin) == 86_400
+    assert timelock_delay(there.w3, made.admin) == 86_400
 
 
 def test_a_timelock_that_exists_can_be_the_admin(there: LocalChain, wanted: VaultBlueprint) -> None:
@@ -138,6 +151,7 @@ def test_a_deployment_that_stops_half_way_goes_on_where_it_stopped(
     whole = len(prepared(there.w3, deployer(there).address, wanted).transactions)
     for stop in (1, 7, whole - 1):
         signer, lines = deployer(there), list[str]()
+        plan = prepared(there.w3, signer.address, wanted)
 
         def until_the_power_goes(line: str, sent: list[str] = lines, stop: int = stop) -> None:
             if len(sent) == stop:
@@ -145,22 +159,74 @@ def test_a_deployment_that_stops_half_way_goes_on_where_it_stopped(
             sent.append(line)
 
         with pytest.raises(PowerCut):
-            deploy_vault(there.w3, signer, wanted, progress=until_the_power_goes)
-        done = deploy_vault(there.w3, signer, wanted, first_nonce=0)
+            send_plan(there.w3, signer, plan, progress=until_the_power_goes)
+        again = prepared(there.w3, signer.address, wanted, first_nonce=0)
+        assert again == plan
+        done = send_plan(there.w3, signer, again)
         assert len(done.transactions) == whole - stop
-        assert at(there, "PolicyRegistry", done.contracts.registry).functions.shares().call() == (
-            done.contracts.shares
-        )
-        assert deploy_vault(there.w3, signer, wanted, first_nonce=0).transactions == ()
+        assert shares_of(there, done) == done.contracts.shares
+        assert send_plan(there.w3, signer, plan).transactions == ()
+
+
+def test_a_set_up_that_was_refused_can_be_repeated(there: LocalChain, wanted: VaultBlueprint) -> None:
+    signer = deployer(there)
+    plan = prepared(there.w3, signer.address, wanted)
+    feeds = {address: there.w3.eth.get_code(address) for address in there.feeds.addresses.values()}
+    for address in feeds:
+        there.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [address, "0x"])
+    with pytest.raises(Refused, match="setUp reverts: FeedRefused"):
+        send_plan(there.w3, signer, plan)
+    for address, code in feeds.items():
+        there.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [address, code.to_0x_hex()])
+    there.w3.provider.make_request(
+        RPCEndpoint("anvil_setNonce"), [signer.address, hex(len(plan.transactions) + 2)]
+    )
+    done = send_plan(there.w3, signer, plan)
+    assert len(done.transactions) == 1
+    assert shares_of(there, done) == done.contracts.shares
+
+
+def shares_of(chain: LocalChain, deployed: DeployedVault) -> str:
+    return str(at(chain, "PolicyRegistry", deployed.contracts.registry).functions.shares().call())
 
 
 def test_nonces_that_went_elsewhere_are_named(there: LocalChain, wanted: VaultBlueprint) -> None:
     signer = deployer(there)
     there.w3.provider.make_request(RPCEndpoint("anvil_setNonce"), [signer.address, hex(3)])
-    with pytest.raises(Refused, match="made no PolicyBounds"):
-        deploy_vault(there.w3, signer, wanted, first_nonce=0)
-    with pytest.raises(Refused, match="not within a deployment that began at 4"):
-        deploy_vault(there.w3, signer, wanted, first_nonce=4)
+    for first, reason in ((0, "nonce 0 of .* made no PolicyBounds"), (4, "is at nonce 3, before 4")):
+        plan = prepared(there.w3, signer.address, wanted, first_nonce=first)
+        with pytest.raises(Refused, match=reason):
+            send_plan(there.w3, signer, plan)
+
+
+def test_the_rehearsal_runs_all_of_it_and_changes_nothing(there: LocalChain, wanted: VaultBlueprint) -> None:
+    signer = deployer(there)
+    plan = prepared(there.w3, signer.address, wanted)
+    block = there.w3.eth.block_number
+    gas = rehearsed(there.w3, plan)
+    assert len(gas) == len(plan.transactions)
+    assert there.w3.eth.block_number == block
+    assert unsent(there.w3, plan) == plan.transactions
+    spent = deploy_vault(there.w3, signer, wanted).gas
+    assert sum(gas) == pytest.approx(spent, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"policy": PolicyNumbers(daily_loss_bps=200)}, r"PolicyOutOfBounds\(field=dailyLossBps\)"),
+        ({"silence_s": 60}, r"PolicyOutOfBounds\(field=silence\)"),
+        ({"batch_interval_s": 0, "pools": ("USDC",)}, r"setUp would revert"),
+    ],
+)
+def test_what_a_contract_would_refuse_is_known_before_anything_is_sent(
+    there: LocalChain, wanted: VaultBlueprint, changes: dict[str, Any], reason: str
+) -> None:
+    if "pools" in changes:
+        changes = {"pools": (there.deployment.contracts["aave_pool"],)}
+    plan = prepared(there.w3, deployer(there).address, replace(wanted, **changes))
+    with pytest.raises(Refused, match=reason):
+        rehearsed(there.w3, plan)
 
 
 @pytest.mark.parametrize("other", ["guardian", "operations"])

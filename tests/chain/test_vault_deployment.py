@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +12,11 @@ from web3.types import RPCEndpoint
 
 from keeper.chain.admin.transactions import artifact_of, contract_at
 from keeper.chain.admin.vault_deployment import deploy_vault
-from keeper.chain.admin.vault_parameters import PolicyParameters, VaultParameters, parameters_from_toml
+from keeper.chain.admin.vault_parameters import PolicyParameters, VaultParameters
 from keeper.chain.admin.vault_state import read_vault_state
 from keeper.cli.vault import app
 from keeper.devnet.local_chain import LocalChain
-from keeper.domain.errors import InvalidSetting, Refused, WrongChain, WrongContract
+from keeper.domain.errors import InvalidSetting, Refused, WrongContract
 from tests.chain.node_scene import url_of
 from tests.chain.vault_scene import RISKY, Scene
 from tests.chain.vault_setup import vault_parameters, vault_scene
@@ -122,64 +120,6 @@ def test_the_artifact_names_source_and_compiler() -> None:
     artifact = artifact_of("vault")
     assert "deploy/contracts/RiskParityVault.sol" == artifact["source"]
     assert "0.8.27" == artifact["compiler"]["version"]
-
-
-# ------------------------------------------------------------- command line
-
-
-@pytest.fixture
-def toml(tmp_path: Path, parameters: VaultParameters) -> Path:
-    fixed = ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian")
-    lines = [f'{name} = "{getattr(parameters, name)}"' for name in fixed]
-    lines += ["fee_tiers = [500, 3000]", "[policy]", "max_loss_bps = 50"]
-    for asset in parameters.assets:
-        lines += ["[[assets]]", f'token = "{asset.token}"', f'feed = "{asset.feed}"', "max_age_s = 86400"]
-    path = tmp_path / "vault.toml"
-    path.write_text("\n".join(lines))
-    return path
-
-
-@pytest.fixture
-def keystore(scene: Scene, tmp_path: Path) -> list[str]:
-    signer = Account.create()
-    scene.w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [signer.address, hex(10**20)])
-    path, password = tmp_path / "key.json", tmp_path / "password"
-    path.write_text(json.dumps(Account.encrypt(signer.key, "correct horse", iterations=2)))
-    password.write_text("correct horse\n")
-    return ["--keystore", str(path), "--password-file", str(password)]
-
-
-def test_parameters_come_from_toml(toml: Path, parameters: VaultParameters) -> None:
-    expected = replace(parameters, policy=replace(PolicyParameters(), max_loss_bps=50))
-    assert expected == parameters_from_toml(toml.read_text())
-    with pytest.raises(InvalidSetting, match="unknown max_los_bps"):
-        parameters_from_toml(toml.read_text().replace("max_loss_bps", "max_los_bps"))
-
-
-def test_deploy_sends_only_with_the_word_execute(scene: Scene, toml: Path, keystore: list[str]) -> None:
-    node = ["--rpc-url", url_of(scene), "--chain-id", str(scene.w3.eth.chain_id)]
-    arguments = ["deploy", str(toml), *keystore, *node]
-    block = scene.w3.eth.block_number
-    explained = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert "Nothing was sent" in explained.stdout
-    assert block == scene.w3.eth.block_number
-    done = CliRunner().invoke(app, [*arguments, "--execute"], catch_exceptions=False)
-    address = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("vault "))
-    assert 50 == read_vault_state(scene.w3, address).policy.max_loss_bps
-
-
-def test_deploy_refuses_another_chain(scene: Scene, toml: Path, keystore: list[str]) -> None:
-    arguments = [
-        "deploy",
-        str(toml),
-        *keystore,
-        "--rpc-url",
-        url_of(scene),
-        "--chain-id",
-        "1",
-    ]
-    with pytest.raises(WrongChain):
-        CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
 def test_show_prints_position_limits_and_roles(scene: Scene) -> None:

@@ -47,6 +47,13 @@ class DeploymentPlan:
     contracts: VaultContracts
 
 
+def transaction_gas(transaction: DeploymentTransaction) -> int:
+    """What it costs before anything runs: EIP-2028's price of its bytes, EIP-2's of a creation."""
+    zeros = transaction.data.count(0)
+    data = 4 * zeros + 16 * (len(transaction.data) - zeros)
+    return 21_000 + data if transaction.creates is None else 53_000 + data
+
+
 def planned(blueprint: VaultBlueprint, deployer: str, first_nonce: int) -> DeploymentPlan:
     """The same for the same three arguments: whoever starts again where a deployment stopped gets the same vault."""
     plan = _PlanInMaking(deployer, first_nonce)

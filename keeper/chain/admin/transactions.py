@@ -105,7 +105,7 @@ def mined_transaction(
             transaction_hash = w3.eth.send_transaction(cast("TxParams", complete))
         else:
             complete.setdefault("nonce", w3.eth.get_transaction_count(account))
-            signed = sender.sign_transaction({**complete, **_fees(w3), "chainId": w3.eth.chain_id})
+            signed = sender.sign_transaction({**complete, **fees(w3), "chainId": w3.eth.chain_id})
             transaction_hash = w3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = w3.eth.wait_for_transaction_receipt(transaction_hash, RECEIPT_TIMEOUT_S)
     except ContractLogicError as error:
@@ -123,7 +123,7 @@ def mined_transaction(
     return receipt
 
 
-def _fees(w3: Web3) -> dict[str, int]:
+def fees(w3: Web3) -> dict[str, int]:
     """What a wallet offers: the node's tip, and twice the present base fee."""
     tip, base = w3.eth.max_priority_fee, w3.eth.get_block("latest").get("baseFeePerGas", 0)
     return {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * base + tip, "type": 2}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
+V = TypeVar("V", dict[str, Any], list[Any], tuple[Any, ...])
 NOBODY = "0x" + "00" * 20
 MIN_TIMELOCK_S = 86_400
 """PolicyRegistry.MIN_TIMELOCK."""
@@ -126,20 +126,18 @@ def blueprint_from_toml(text: str, timelock_s: int | None = None) -> VaultBluepr
         raise InvalidSetting(
             f"the blueprint of the vault is not TOML: {error}", remedy="Correct that line."
         ) from None
-    timelock = content.pop("timelock", None)
+    timelock, listings = content.pop("timelock", {}), content.pop("assets", [])
     values = {
-        **content,
         "roles": _built(VaultRoles, "roles", content.pop("roles", {})),
         "policy": _built(PolicyNumbers, "policy", content.pop("policy", {})),
         "terms": _built(ShareTerms, "terms", content.pop("terms", {})),
         "timelock": None if timelock_s is None else _timelock(timelock_s, timelock),
         "assets": tuple(
             _built(AssetListing, f"assets[{number}]", entry)
-            for number, entry in enumerate(content.pop("assets", []))
+            for number, entry in enumerate(_of_type(list, "assets", listings))
         ),
+        **content,
     }
-    for table in ("roles", "policy", "terms", "assets"):
-        content.pop(table, None)
     blueprint = _built(VaultBlueprint, "the vault", values)
     check(blueprint)
     return blueprint
@@ -157,7 +155,7 @@ def check(blueprint: VaultBlueprint) -> None:
     for number, listing in enumerate(blueprint.assets):
         _require_address(f"assets[{number}].token", listing.token)
         _require_address(f"assets[{number}].feed", listing.feed)
-    for number, pool in enumerate(blueprint.pools):
+    for number, pool in enumerate(_of_type(tuple, "pools", blueprint.pools)):
         _require_address(f"pools[{number}]", pool)
     _require_once("assets", [listing.token for listing in blueprint.assets])
     _require_once("pools", list(blueprint.pools))
@@ -178,22 +176,11 @@ def _check_roles(blueprint: VaultBlueprint) -> None:
         )
     if roles.admin is not None:
         holders["admin"] = roles.admin
-    if timelock is not None:
-        if timelock.delay_s < MIN_TIMELOCK_S:
-            raise InvalidSetting(
-                f"the timelock's delay of {timelock.delay_s} s is under {MIN_TIMELOCK_S} s",
-                remedy="The registry takes no admin with a shorter delay. Give a day or more.",
-            )
-        if not timelock.proposers or not timelock.executors:
-            raise InvalidSetting(
-                "timelock.proposers or timelock.executors is empty",
-                remedy="Name who may propose: without them nobody could change the vault's limits.",
-            )
-        holders |= {f"timelock.proposers[{n}]": at for n, at in enumerate(timelock.proposers)}
-        for number, executor in enumerate(timelock.executors):
-            _require_address(f"timelock.executors[{number}]", executor)
     for name, holder in holders.items():
         _require_address(f"roles.{name}", holder)
+    if timelock is not None:
+        _check_timelock(timelock)
+        holders |= {f"timelock.proposers[{n}]": at for n, at in enumerate(timelock.proposers)}
     for (role, first), (other, second) in combinations(holders.items(), 2):
         if first.lower() == second.lower() and not role.startswith("timelock."):
             raise InvalidSetting(
@@ -202,15 +189,37 @@ def _check_roles(blueprint: VaultBlueprint) -> None:
             )
 
 
-def _timelock(delay_s: int, table: Mapping[str, Any] | None) -> TimelockTerms:
-    people = dict(table or {})
-    proposers = tuple(people.pop("proposers", ()))
-    executors = tuple(people.pop("executors", proposers))
+def _check_timelock(timelock: TimelockTerms) -> None:
+    if timelock.delay_s < MIN_TIMELOCK_S:
+        raise InvalidSetting(
+            f"the timelock's delay of {timelock.delay_s} s is under {MIN_TIMELOCK_S} s",
+            remedy="The registry takes no admin with a shorter delay. Give a day or more.",
+        )
+    for name in ("proposers", "executors"):
+        if not isinstance(getattr(timelock, name), tuple) or not getattr(timelock, name):
+            raise InvalidSetting(
+                f"timelock.{name} names nobody", remedy="Without them nobody could change the vault's limits."
+            )
+        for number, account in enumerate(getattr(timelock, name)):
+            _require_address(f"timelock.{name}[{number}]", account)
+
+
+def _timelock(delay_s: int, table: Any) -> TimelockTerms:
+    people = dict(_of_type(dict, "timelock", table))
+    proposers = people.pop("proposers", [])
+    executors = people.pop("executors", proposers)
     return _built(
         TimelockTerms,
         "timelock",
         {**people, "delay_s": delay_s, "proposers": proposers, "executors": executors},
     )
+
+
+def _of_type(kind: type[V], place: str, value: Any) -> V:
+    if not isinstance(value, kind):
+        written = "a table" if kind is dict else "a list"
+        raise InvalidSetting(f"{place} = {value!r} is not {written}", remedy="Write it as in the example.")
+    return value
 
 
 def _require_once(place: str, addresses: list[str]) -> None:
@@ -242,7 +251,8 @@ def _require_whole_numbers(part: str, values: DataclassInstance) -> None:
             raise InvalidSetting(f"{part}: {entry.name} = {number!r}", remedy="Write true or false.")
 
 
-def _built(kind: type[T], place: str, values: Mapping[str, Any]) -> T:
+def _built(kind: type[T], place: str, table: Any) -> T:
+    values = _of_type(dict, place, table)
     known = {entry.name: entry.type for entry in fields(kind)}
     foreign = sorted(set(values) - set(known))
     if foreign:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import BPS, WAD
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
 NO_ADDRESS = "0x" + "00" * 20
 DEFAULT_FEE_TIERS = (500, 3_000)
 DEFAULT_MAX_WEIGHT_BPS = 15_000
@@ -73,29 +66,6 @@ class VaultParameters:
     symbol: str = "RPV"
 
 
-def parameters_from_toml(text: str) -> VaultParameters:
-    """Reads VaultParameters from TOML: its fields at the top level, [policy], one [[assets]] per token.
-
-    Raises InvalidSetting.
-    """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSetting(
-            f"the vault's parameters are not TOML: {error}", remedy="Correct that line."
-        ) from None
-    policy = _built(PolicyParameters, "policy", content.pop("policy", {}))
-    assets = tuple(
-        _built(AssetParameters, f"assets[{number}]", entry)
-        for number, entry in enumerate(content.pop("assets", []))
-    )
-    if "fee_tiers" in content:
-        content["fee_tiers"] = tuple(content["fee_tiers"])
-    parameters = _built(VaultParameters, "vault", {**content, "policy": policy, "assets": assets})
-    check(parameters)
-    return parameters
-
-
 def check(parameters: VaultParameters) -> None:
     """Raises InvalidSetting for values that are wrong on every chain. It names the field."""
     required = ("asset", "lending_pool", "swap_router", "swap_factory", "admin", "keeper", "guardian")
@@ -141,16 +111,3 @@ def _require_address(field: str, value: str) -> None:
             f"{field} = {value!r} is not the address of a contract or an account",
             remedy="Use 0x and 40 hexadecimal digits.",
         )
-
-
-def _built(kind: type[T], place: str, values: Mapping[str, Any]) -> T:
-    known = {field.name for field in fields(kind)}
-    foreign = sorted(set(values) - known)
-    if foreign:
-        raise InvalidSetting(
-            f"{place}: unknown {', '.join(foreign)}", remedy=f"Known are {', '.join(sorted(known))}."
-        )
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InvalidSetting(f"{place}: {error}", remedy="Give every value that has no default.") from None
