@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz fuzz-nodes fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -34,9 +34,6 @@ explore: $(READY) ## the property tests with random examples for an hour (MINUTE
 chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
 	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py
 
-fuzz: $(READY) ## what a stolen key can take in a day: docs/stolen-key.md
-	@KEEPER_FUZZ_CALLS=$(CALLS) $(PY) -m pytest -q tests/faults/test_stolen_key.py
-
 fuzz-nodes: $(READY) ## change one field of one answer of a node (N=20000 times), in the only node and in one of three: no traceback, no wrong action
 	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) $(PY) -m pytest -q -s tests/faults/test_node_fuzz.py
 
@@ -61,8 +58,8 @@ faults: .venv/.ready ## list the tests of each fault in docs/faults.md
 gates: .venv/.ready ## which gate stops which trade at which trust of a price, in docs/prices.md
 	@$(PY) -m tests.tools.gates_page
 
-tables: $(READY) ## what tests measure and docs/ quotes: gas, trading costs, the price gate, slow feeds, an emergency (TESTS=file for one)
-	@$(PY) -m pytest -q --tables $(if $(TESTS),$(TESTS),tests/chain/test_vault_gas.py tests/chain/test_cost_curve_on_chain.py \
+tables: $(READY) ## what tests measure and docs/ quotes: trading costs, the price gate, slow feeds, an emergency (TESTS=file for one)
+	@$(PY) -m pytest -q --tables $(if $(TESTS),$(TESTS),tests/chain/test_cost_curve_on_chain.py \
 	  tests/oracle/test_real_rounds.py tests/risk/test_slow_feeds.py tests/faults/test_emergency.py)
 
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine

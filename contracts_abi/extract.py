@@ -41,7 +41,11 @@ SOLIDITY = {
         "IPoolAddressesProvider",
         ("getPriceOracle",),
     ),
-    "AaveOracle": (f"{AAVE}/interfaces/IAaveOracle.sol", "IAaveOracle", ("getAssetsPrices",)),
+    "AaveOracle": (
+        f"{AAVE}/interfaces/IAaveOracle.sol",
+        "IAaveOracle",
+        ("getAssetsPrices", "getSourceOfAsset"),
+    ),
     "InterestRateStrategy": (
         f"{AAVE}/interfaces/IDefaultInterestRateStrategyV2.sol",
         "IDefaultInterestRateStrategyV2",

@@ -47,6 +47,7 @@ from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from keeper.tx.allowlist import Targets, VaultTargets
     from keeper.tx.manager import TransactionSender
     from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer
 
@@ -82,6 +83,21 @@ class ReadOnlyRecords:
         return self._stored.last_informed()
 
 
+@dataclass(slots=True)
+class KnownTargets:
+    """The contracts that a key may call, as the chain names them. The key is opened before the nodes are asked."""
+
+    chain: ChainReader | None = None
+
+    def targets(self) -> VaultTargets:
+        """Raises as ``ChainReader.discover``."""
+        from keeper.tx.allowlist import VaultTargets
+
+        assert self.chain is not None, "a key signs nothing before the chain is connected"
+        deployment = self.chain.deployment()
+        return VaultTargets(rebalancer=deployment.rebalancer, shares=deployment.vault)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedOpinions:
     """cycle.ports.Opinions: asks exchanges for tokens by the exchanges' names."""
@@ -106,7 +122,8 @@ def build(
     where, held_policy, clock = endpoints(settings), strategy(settings, progress), SystemClock()
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
-        key = stack.enter_context(signer(settings, ask_password)) if mode.sends else None
+        known = KnownTargets()
+        key = stack.enter_context(signer(settings, ask_password, known.targets)) if mode.sends else None
         account = key.address if key is not None else acting_account(settings)
         if key is not None:
             stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
@@ -127,12 +144,14 @@ def build(
             daily=held_policy.daily,
             keeps=writes,
         )
+        chain = known.chain = chain_reader(reads, where, held_policy, account=account, progress=progress)
         sender = None
         if key is not None:
             sender = stack.enter_context(
-                transaction_sender(settings, reads=reads, log=log, key=key, alarm=pause_store, clock=clock)
+                transaction_sender(
+                    settings, reads=reads, log=log, key=key, alarm=pause_store, targets=known.targets
+                )
             )
-        chain = chain_reader(reads, where, held_policy, account=account, progress=progress)
         # A node that does not answer now, or not sensibly, fails the next cycle. It must not end the daemon.
         with suppress(NodeUnavailable, NodeUntrusted):
             chain.discover()
@@ -184,7 +203,6 @@ def chain_reader(
         multicall=where.multicall,
         quoter=where.quoter,
         descriptions=where.descriptions,
-        redemption_queue=where.redemption_queue,
     )
     scope = ReadingScope(
         chain_id=where.chain_id,
@@ -233,7 +251,7 @@ def exchange_candles(
 
 @contextmanager
 def transaction_sender(
-    settings: Settings, *, reads: Reads, log: AttemptLog, key: Signer, alarm: Alarm, clock: SystemClock
+    settings: Settings, *, reads: Reads, log: AttemptLog, key: Signer, alarm: Alarm, targets: Targets
 ) -> Iterator[TransactionSender]:
     """The only part that spends."""
     from keeper.tx.config import SenderConfig
@@ -259,10 +277,10 @@ def transaction_sender(
             log=log,
             signer=key,
             alarm=alarm,
-            timer=clock,
+            timer=SystemClock(),
             timing=timing,
             chain_id=where.chain_id,
-            vault=where.vault,
+            targets=targets,
             explain=explain,
         )
         yield TransactionSender(config)

@@ -12,7 +12,7 @@ from keeper.settings.endpoints import endpoints, key_source
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from keeper.tx.allowlist import AllowedTarget
+    from keeper.tx.allowlist import AllowedTarget, Targets, VaultTargets
     from keeper.tx.ports import Signer
 
 AskPassword = Callable[[], str]
@@ -26,7 +26,7 @@ def acting_account(settings: Settings) -> str:
 
     source = key_source(settings)
     if source.private_key is not None:
-        return from_development_key(source.private_key, _allowed_target(settings)).address
+        return from_development_key(source.private_key, _allowed_target(settings, _unknown)).address
     address = stated_address(source.keystore, "KEEPER_KEYSTORE") if source.keystore is not None else None
     account = address or settings.sender
     if account is None and source.keystore is not None:
@@ -43,12 +43,13 @@ def acting_account(settings: Settings) -> str:
 
 
 @contextmanager
-def signer(settings: Settings, ask_password: AskPassword) -> Iterator[Signer]:
-    """The opened key. Raises InvalidSetting when there is none or its password is wrong; SignerUnavailable."""
+def signer(settings: Settings, ask_password: AskPassword, targets: Targets) -> Iterator[Signer]:
+    """The opened key, which signs calls of these contracts. Raises InvalidSetting when there is none or its password is
+    wrong; SignerUnavailable."""
     from keeper.tx.remote_signer import RemoteSigner
     from keeper.tx.signer import from_development_key, from_keystore
 
-    source, allowed = key_source(settings), _allowed_target(settings)
+    source, allowed = key_source(settings), _allowed_target(settings, targets)
     if source.signer_url is not None and settings.sender is not None:
         with RemoteSigner(source.signer_url, settings.sender, allowed) as remote:
             remote.require_account()
@@ -69,8 +70,11 @@ def signer(settings: Settings, ask_password: AskPassword) -> Iterator[Signer]:
         )
 
 
-def _allowed_target(settings: Settings) -> AllowedTarget:
+def _allowed_target(settings: Settings, targets: Targets) -> AllowedTarget:
     from keeper.tx.allowlist import AllowedTarget
 
-    where = endpoints(settings)
-    return AllowedTarget(chain_id=where.chain_id, vault=where.vault)
+    return AllowedTarget(chain_id=endpoints(settings).chain_id, targets=targets)
+
+
+def _unknown() -> VaultTargets:
+    raise AssertionError("a key that is only asked for its address signs nothing")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import SystemClock, transaction_sender
+from keeper.app.composition import KnownTargets, SystemClock, chain_reader, strategy, transaction_sender
 from keeper.app.keys import AskPassword, signer
 from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
@@ -93,7 +93,8 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
     where, clock = endpoints(settings), SystemClock()
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
-        key = stack.enter_context(signer(settings, ask_password))
+        known = KnownTargets()
+        key = stack.enter_context(signer(settings, ask_password, known.targets))
         stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
         journal = stack.enter_context(Journal.open(where.journal_url))
         switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
@@ -106,6 +107,11 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
             keeps=True,
         )
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
+        known.chain = chain_reader(
+            reads, where, strategy(settings, lambda _: None), account=key.address, progress=lambda _: None
+        )
         yield stack.enter_context(
-            transaction_sender(settings, reads=reads, log=log, key=key, alarm=pause_store, clock=clock)
+            transaction_sender(
+                settings, reads=reads, log=log, key=key, alarm=pause_store, targets=known.targets
+            )
         )

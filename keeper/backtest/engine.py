@@ -22,14 +22,17 @@ from keeper.domain.information import NOTHING_REMEMBERED
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
 from keeper.domain.path import MarketPath
-from keeper.domain.plan import RebalancePlan, SimulationReport
+from keeper.domain.plan import RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.verify import verify
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 200
+LEVERING_PAUSE_S = 86_400
+"""Rebalancer.LEVERING_PAUSE: nothing is borrowed for so long after an emergency."""
 
 
 def backtest(
@@ -73,7 +76,6 @@ class _BacktestRun:
             debt=0.0,
             spent=np.zeros(len(COST_FIELDS)),
         )
-        self._ledger.used_at = int(path.times[0])
         self._thresholds = np.array(
             [venue.terms(symbol).liquidation_threshold_bps / BPS for symbol in path.symbols]
         )
@@ -121,7 +123,6 @@ class _BacktestRun:
         path, ledger = self._path, self._ledger
         if t > self._universes[0].start:
             ledger.accrue(path.bar_seconds, path.closes[t], path.stable[t])
-        ledger.drain(int(path.times[t]))
         lowest = ledger.health_factor(path.lows[t], path.stable[t], self._thresholds)
         self._recorder.lowest(t, lowest)
         if lowest < 1.0:
@@ -151,9 +152,14 @@ class _BacktestRun:
             return
         path, ledger = self._path, self._ledger
         stable = float(path.stable[t])
-        before, costs = self._weights(t), ledger.costs()
-        nav = ledger.nav(path.closes[t], stable)
-        ledger.apply(plan, int(path.times[t]), nav, stable, counts=decision.urgency is not Urgency.EMERGENCY)
+        before, costs, now = self._weights(t), ledger.costs(), int(path.times[t])
+        nav, net = ledger.nav(path.closes[t], stable), ledger.net(path.closes[t], stable)
+        ledger.apply(plan, now, stable)
+        if plan.call is VaultCall.DELEVERAGE and in_emergency(snapshot):
+            ledger.levering_closed_until = now + LEVERING_PAUSE_S
+        else:
+            loss = ledger.counted_loss(ledger.net(path.closes[t], stable) - net)
+            ledger.spend(loss / nav, plan.turnover_usd / nav, now)
         ledger.charge_gas(plan.cost.gas, stable)
         self._held_by = ""
         self._recorder.event(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import numpy as np
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from keeper.backtest.result import Costs
 from keeper.backtest.venue import SimulatedVenue, VaultSize
+from keeper.backtest.windows import Window
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX
 from keeper.lending import aave
 from keeper.sizing.bounds import borrow_rate
 
 COST_FIELDS = tuple(field.name for field in fields(Costs))
-DAY_S = 86_400
 CLOSE_FACTOR_HEALTH_FACTOR = 0.95
 """Aave LiquidationLogic: below it all debt may be repaid by a liquidator, above it half."""
 
@@ -24,7 +24,7 @@ CLOSE_FACTOR_HEALTH_FACTOR = 0.95
 @dataclass(slots=True)
 class Ledger:
     """``amounts`` (n,) of the risk assets, all supplied as collateral; ``cash`` lies idle, ``debt`` is owed: both in
-    the debt asset. ``used_loss`` and ``used_turnover`` are the vault's leaky buckets, fractions of NAV."""
+    the debt asset. ``loss`` and ``turnover`` are the vault's windows of 24 hours, fractions of NAV."""
 
     venue: SimulatedVenue
     symbols: tuple[str, ...]
@@ -34,9 +34,9 @@ class Ledger:
     spent: NDArray[np.float64]
     epoch: int = 0
     last_rebalance: int = 0
-    used_loss: float = 0.0
-    used_turnover: float = 0.0
-    used_at: int = 0
+    loss: Window = field(default_factory=Window)
+    turnover: Window = field(default_factory=Window)
+    levering_closed_until: int = 0
     on_paper: float = 1.0
     """Dollars of the compounded curve per dollar of the vault. ``spent`` counts in dollars of the curve."""
     borrow_rate: float = 0.0
@@ -73,18 +73,29 @@ class Ledger:
         self.amounts = self.amounts + earned
         self.pay("interest_earned", float(np.where(earned > 0.0, earned * prices, 0.0).sum()))
 
-    def drain(self, now: int) -> None:
-        """Refills the vault's daily budgets evenly over a day."""
-        share = (now - self.used_at) / DAY_S
-        policy = self.venue.vault
-        self.used_loss = max(0.0, self.used_loss - share * policy.max_daily_loss_bps / BPS)
-        self.used_turnover = max(0.0, self.used_turnover - share * policy.max_daily_turnover_bps / BPS)
-        self.used_at = now
-
     # ---------------------------------------------------------------- trades
 
-    def apply(self, plan: RebalancePlan, now: int, nav: float, stable: float, *, counts: bool) -> None:
-        """Applies the plan's steps at their expected amounts. ``counts``: they use the vault's daily budgets."""
+    def net(self, prices: NDArray[np.float64], stable: float) -> NDArray[np.float64]:
+        """USD of each asset and, last, of cash less debt (n + 1,)."""
+        return np.append(
+            np.where(self.amounts > 0.0, self.amounts * prices, 0.0), (self.cash - self.debt) * stable
+        )
+
+    def counted_loss(self, changes: NDArray[np.float64]) -> float:
+        """What the vault counts as lost by these changes of ``net`` (Frames.loss), USD."""
+        lags = np.full(len(changes), self.venue.lag_bps / BPS)
+        lags[-1] = self.venue.cash_lag_bps / BPS
+        came = np.where(changes > 0.0, changes * (1.0 - lags), 0.0).sum()
+        left = np.where(changes < 0.0, -changes * (1.0 + lags), 0.0).sum()
+        return max(0.0, float(left - came))
+
+    def spend(self, loss: float, turnover: float, now: int) -> None:
+        """Of the vault's windows."""
+        self.loss.spend(loss, now)
+        self.turnover.spend(turnover, now)
+
+    def apply(self, plan: RebalancePlan, now: int, stable: float) -> None:
+        """Applies the plan's steps at their expected amounts."""
         for step in plan.steps:
             decimals = self.venue.terms(step.symbol).decimals
             if step.route is not None:
@@ -108,9 +119,6 @@ class Ledger:
             self.pay(kind, usd)
         self.epoch += 1
         self.last_rebalance = now
-        if counts:
-            self.used_loss += max(0.0, (plan.cost.total - plan.cost.gas) / nav)
-            self.used_turnover += plan.turnover_usd / nav
 
     def resize(self, nav: float) -> None:
         """Scales the vault back to its initial size. ``nav`` is its present value."""

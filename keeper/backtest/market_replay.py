@@ -17,6 +17,7 @@ from keeper.domain.market import (
     MarketSnapshot,
     Reserve,
     Round,
+    SwapPool,
     Token,
     Trust,
     Vault,
@@ -24,6 +25,7 @@ from keeper.domain.market import (
 )
 from keeper.domain.path import MarketPath
 from keeper.domain.plan import Quote, QuoteRequest
+from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD, WAD
 from keeper.lending.aave import AaveV3
 from keeper.sizing.bounds import borrow_rate
@@ -140,7 +142,7 @@ class MarketReplay:
             reserves=reserves,
             holdings=holdings,
             account=aave.account({holding.symbol: holding.supplied for holding in holdings}, owed),
-            vault=self._vault(symbols, ledger),
+            vault=self._vault(symbols, ledger, now),
             sequencer=None,
             flash_premium_bps=venue.flash_premium_bps,
             keeper_address=_address(0xCA, 0),
@@ -148,7 +150,7 @@ class MarketReplay:
             keeper_has_role=True,
             pools=(),
             l1_fee_wei=0,
-            redemptions=None,
+            redemptions=Redemptions(0, 0, 0),
             depths=(),
         )
 
@@ -189,34 +191,48 @@ class MarketReplay:
             borrowed=borrowed,
             available=supplied - borrowed,
             market_price=answer,
+            price_source="",
             supply_rate=float(self._supply_rate.get(terms.symbol, 0.0)),
             borrow_rate=rate,
             curve=terms.curve,
         )
 
-    def _vault(self, symbols: tuple[str, ...], ledger: Ledger) -> Vault:
+    def _vault(self, symbols: tuple[str, ...], ledger: Ledger, now: int) -> Vault:
+        venue = self.venue
         return Vault(
             address=_address(0xBE, 0),
+            rebalancer=_address(0xBE, 1),
+            account=_address(0xBE, 2),
             epoch=ledger.epoch,
             last_rebalance=ledger.last_rebalance,
             paused=False,
-            policy=self.venue.vault,
+            policy=venue.vault,
             assets=tuple(
                 VaultAsset(
                     symbol,
                     self._tokens[symbol].address,
                     HEARTBEAT_S,
-                    max_weight_bps=self.venue.max_weight_bps,
+                    max_weight_bps=venue.max_weight_bps,
                     enabled=True,
+                    slippage_bps=venue.slippage_bps,
+                    lag_bps=venue.cash_lag_bps if symbol == symbols[0] else venue.lag_bps,
+                    dust=0,
+                    borrowable=symbol == symbols[0],
                 )
                 for symbol in symbols
             ),
-            fee_tiers=self.venue.fee_tiers,
-            used_daily_loss=ledger.used_loss,
-            used_daily_emergency_loss=0.0,
-            used_daily_turnover=ledger.used_turnover,
+            pools=tuple(
+                SwapPool(_address(0xB0, place), pool.symbols, pool.fee)
+                for place, pool in enumerate(venue.pools)
+                if pool.fee in venue.fee_tiers
+            ),
+            used_daily_loss=ledger.loss.used(now),
+            used_daily_turnover=ledger.turnover.used(now),
+            levering_closed_until=ledger.levering_closed_until,
+            reserved=0,
             total_assets=0,
             total_shares=0,
+            pending_deposits=0,
         )
 
 

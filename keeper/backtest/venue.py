@@ -53,13 +53,17 @@ class LendingTerms:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedVenue:
-    """``lending[0]`` is the debt asset."""
+    """``lending[0]`` is the debt asset. The vault lists the pools of ``fee_tiers``. ``slippage_bps`` and the lags are
+    those of ``VaultAsset``, of every risk asset and of cash."""
 
     lending: tuple[LendingTerms, ...]
     pools: tuple[SimulatedPool, ...]
     fee_tiers: tuple[int, ...]
     vault: VaultPolicy
     max_weight_bps: int
+    slippage_bps: int
+    lag_bps: int
+    cash_lag_bps: int
     flash_premium_bps: int
     initial_nav_usd: float
     vault_size: VaultSize = VaultSize.CONSTANT

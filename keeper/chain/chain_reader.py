@@ -8,7 +8,7 @@ from eth_utils.address import to_checksum_address
 
 from keeper.chain import feed_rounds, quote
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import pools, vault
+from keeper.chain.contracts import vault
 from keeper.chain.deployed import Deployment, ReadingScope
 from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
@@ -17,11 +17,11 @@ from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.simulate import SimulationOrder, Simulator
 from keeper.chain.snapshot import SnapshotReader
-from keeper.chain.steps import step_amounts
+from keeper.chain.steps import encoded_call, step_amounts
 from keeper.cycle.ports import ReadBack, Reading
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import Block, MarketSnapshot, Round
-from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport, Step, StepKind
+from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.record import NodeUse
 from keeper.jsonrpc import requests as ask
 from keeper.sizing.categories import EModeCategories
@@ -69,9 +69,13 @@ class ChainReader:
         _, self._deployment = discover(self._rpc, self._scope, self._progress)
         return self._deployment
 
+    def deployment(self) -> Deployment:
+        """As it was discovered last. Raises as ``discover``."""
+        return self._deployment if self._deployment is not None else self.discover()
+
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
         """ports.Chain.read; rounds of the risk assets only. The first read also discovers the deployment."""
-        reader = self._reader(self._known_deployment())
+        reader = self._reader(self.deployment())
         block = latest_block(self._rpc, self._scope.chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
@@ -81,28 +85,24 @@ class ChainReader:
         return Reading(snapshot=snapshot, new_rounds=new_rounds)
 
     def allowances(self, snapshot: MarketSnapshot) -> dict[str, int]:
-        """Approvals of the vault for router and lending pool, raw by symbol, without zeros."""
-        calls = _allowances(self._known_deployment())
-        return _nonzero(
-            calls,
-            self._multicall.read([call for pair in calls.values() for call in pair], snapshot.block.hash),
-        )
+        """Approvals of the account for the lending pool, raw by symbol, without zeros."""
+        calls = _allowances(self.deployment())
+        return _nonzero(calls, self._multicall.read(list(calls.values()), snapshot.block.hash))
 
     def categories(self, snapshot: MarketSnapshot) -> EModeCategories:
         """The lending market's categories of collateral. Raises NodeUnavailable, NodeUntrusted."""
-        return categories(self._multicall, self._known_deployment(), snapshot.block.hash)
+        return categories(self._multicall, self.deployment(), snapshot.block.hash)
 
     def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
         """ports.Chain.read_back."""
-        deployment = self._known_deployment()
+        deployment = self.deployment()
         reader, calls = self._reader(deployment), _allowances(deployment)
         block = latest_block(self._rpc, self._scope.chain_id)
-        allowance_calls = [call for pair in calls.values() for call in pair]
-        answers = self._multicall.read([*reader.calls(), *allowance_calls], block.hash)
+        answers = self._multicall.read([*reader.calls(), *calls.values()], block.hash)
         if not reader.still_valid(answers):
             self._deployment = None
         mined = self._rpc.request(ask.receipt(tx_hash))
-        outs, ins = step_amounts(deployment.vault, len(plan.steps), mined.logs if mined is not None else ())
+        outs, ins = step_amounts(deployment.portfolio, plan.steps, mined.logs if mined is not None else ())
         return ReadBack(
             snapshot=reader.snapshot(block, answers),
             allowances=_nonzero(calls, answers),
@@ -113,7 +113,7 @@ class ChainReader:
     def quote(self, requests: Sequence[QuoteRequest], snapshot: MarketSnapshot) -> tuple[Quote, ...]:
         """ports.Chain.quote."""
         return quote.quotes(
-            self._multicall, self._scope.addresses.quoter, self._known_deployment(), requests, snapshot.block
+            self._multicall, self._scope.addresses.quoter, self.deployment(), requests, snapshot.block
         )
 
     def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
@@ -125,16 +125,13 @@ class ChainReader:
         simulator = Simulator(
             self._rpc,
             self._scope.addresses.multicall,
-            self._known_deployment(),
+            self.deployment(),
             order=self._simulation_order,
             progress=self._progress,
         )
-        return simulator.run(encoded_call(plan, snapshot), snapshot, len(plan.steps))
+        return simulator.run(plan, snapshot)
 
     # ------------------------------------------------------------------ inside
-
-    def _known_deployment(self) -> Deployment:
-        return self._deployment if self._deployment is not None else self.discover()
 
     def _reader(self, deployment: Deployment) -> SnapshotReader:
         return SnapshotReader(
@@ -167,39 +164,17 @@ class ChainReader:
         return {symbol: rounds_by_symbol.get(symbol, ()) for symbol in snapshot.risk_symbols}
 
 
-def encoded_call(plan: RebalancePlan, snapshot: MarketSnapshot) -> bytes:
-    """The vault's rebalance or deleverage with the plan's steps."""
-    steps = [_raw_step(step, snapshot) for step in plan.steps]
-    return vault.calldata(plan.call, plan.epoch, plan.deadline, plan.flash_amount, steps)
-
-
-def _allowances(deployment: Deployment) -> dict[str, list[Call[int]]]:
-    """Per symbol the calls that read the vault's approvals for router and lending pool."""
+def _allowances(deployment: Deployment) -> dict[str, Call[int]]:
+    """Per symbol the call that reads what the account has approved for the lending pool. Nothing else is ever
+    approved."""
     return {
-        listing.token.symbol: [
-            vault.allowance(listing.token.address, deployment.vault, spender)
-            for spender in (deployment.router, deployment.pool)
-        ]
+        listing.token.symbol: vault.allowance(listing.token.address, deployment.account, deployment.pool)
         for listing in deployment.listings
     }
 
 
-def _nonzero(calls: Mapping[str, Sequence[Call[int]]], answers: Answers) -> dict[str, int]:
-    allowances = {symbol: sum(answers.of(call) for call in pair) for symbol, pair in calls.items()}
-    return {symbol: amount for symbol, amount in allowances.items() if amount}
-
-
-def _raw_step(step: Step, snapshot: MarketSnapshot) -> vault.RawStep:
-    def address(symbol: str) -> str:
-        return snapshot.token(symbol).address
-
-    if step.route is None:
-        path = b""
-    elif step.kind is StepKind.SWAP_EXACT_OUT:
-        path = pools.reversed_path(step.route, address)
-    else:
-        path = pools.path(step.route, address)
-    return vault.RawStep(step.kind, address(step.symbol), step.amount, step.limit, path)
+def _nonzero(calls: Mapping[str, Call[int]], answers: Answers) -> dict[str, int]:
+    return {symbol: amount for symbol, call in calls.items() if (amount := answers.of(call))}
 
 
 def _silently(_: str) -> None:

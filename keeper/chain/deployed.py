@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from keeper.address_book.book import Book, Rollup
 from keeper.chain.listed_pools import ListedPool
 from keeper.domain.market import Token
+from keeper.domain.plan import MANAGED_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The addresses in the settings. All others follow from the vault. ``descriptions``: the required descriptions of
-    some tokens' feeds."""
+    """The addresses in the settings. ``vault`` is that of its shares; all others follow from it. ``descriptions``: the
+    required descriptions of some tokens' feeds."""
 
     vault: str
     multicall: str
     quoter: str
     descriptions: Mapping[str, str] = field(default_factory=dict)
-    redemption_queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ReadingScope:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One token of the vault's allowlist: its price feed and its tokens on the lending market.
+    """One token that the vault lists: its price feed and its tokens on the lending market.
 
     ``aggregator`` is behind the feed, None if it has none. ``bounds`` are its lowest and highest possible answers, 0 if
     they are not known.
@@ -55,9 +55,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``listings[0]`` is the accounting asset, then the settings' symbols. Addresses are checksummed."""
+    """``listings[0]`` is the accounting asset, then the settings' symbols. ``pools`` exist between the
+    tokens; the vault may swap in some of them. Addresses are checksummed."""
 
     vault: str
+    registry: str
+    portfolio: str
+    rebalancer: str
+    book: str
+    pricer: str
+    accounts: tuple[str, ...]
     pool: str
     provider: str
     oracle: str
@@ -67,11 +74,13 @@ class Deployment:
     listings: tuple[Listing, ...]
     pools: tuple[ListedPool, ...]
     multicall_code: str
-    router: str
     rollup: Rollup = ""
     notes: tuple[str, ...] = ()
     """What differs from the chain's address book, and may well be meant so."""
-    redemption_queue: str | None = None
+
+    @property
+    def account(self) -> str:
+        return self.accounts[MANAGED_ACCOUNT]
 
     def token(self, symbol: str) -> Token:
         return next(listing.token for listing in self.listings if listing.token.symbol == symbol)

@@ -1,9 +1,9 @@
-"""Discovers every contract from the vault's address, and again when vault or market are configured anew."""
+"""Discovers every contract from the address of the vault's shares, and again when vault or market change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -11,97 +11,115 @@ from eth_utils.address import to_checksum_address
 from keeper.address_book.book import Rollup
 from keeper.chain import listed_pools, rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
+from keeper.chain.contracts import emode, erc20, feed, lending, vault
 from keeper.chain.deployed import Addresses, Deployment, Listing, ReadingScope
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
-from keeper.domain.errors import InvalidSetting, WrongContract
+from keeper.domain.errors import AccountNotManaged, InvalidSetting, WrongContract
 from keeper.domain.market import Block, Token
+from keeper.domain.plan import MANAGED_ACCOUNT
 from keeper.domain.units import USD_DECIMALS
 from keeper.jsonrpc import requests as ask
 
 
 def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -> tuple[Block, Deployment]:
-    """Five round trips. Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted."""
+    """Seven round trips. Raises WrongChain, WrongContract, InvalidSetting, AccountNotManaged, NodeUnavailable,
+    NodeUntrusted."""
     addresses, book = scope.addresses, scope.book
     block, multicall_code = _anchored(rpc, addresses, scope.chain_id)
     progress("reading the vault and its contracts")
     multicall = Multicall(rpc, addresses.multicall)
     kind: Rollup = "" if book is None else book.rollup
 
-    about_vault = _vault_answers(multicall, addresses.vault, block.hash)
-    pool = to_checksum_address(about_vault.first(vault.lending_pool(addresses.vault)))
-    sequencer_feed, _ = about_vault.first(vault.sequencer(addresses.vault))
-    configs = about_vault.first(vault.assets(addresses.vault))
-    accounting = about_vault.first(vault.asset(addresses.vault))
+    contracts = _contracts(multicall, addresses.vault, block)
+    about_prices = multicall.read(
+        [
+            vault.lending_pool(contracts.accounts[0]),
+            vault.sequencer(contracts.book),
+            *(vault.feed_of(contracts.book, entry.token) for entry in contracts.assets),
+            *(vault.position(account, contracts.tokens) for account in contracts.accounts),
+        ],
+        block.hash,
+    )
+    require_managed(contracts.accounts, contracts.tokens, about_prices)
+    pool = to_checksum_address(about_prices.first(vault.lending_pool(contracts.accounts[0])))
+    sequencer_feed, _ = about_prices.first(vault.sequencer(contracts.book))
+    feeds = {
+        entry.token: about_prices.first(vault.feed_of(contracts.book, entry.token))[0]
+        for entry in contracts.assets
+    }
 
     answers = multicall.read(
         [
             lending.addresses_provider(pool),
             lending.interest_rate_strategy(pool),
-            emode.chosen(pool, addresses.vault),
+            emode.chosen(pool, contracts.accounts[0]),
+            *(erc20.symbol(token) for token in contracts.tokens),
+            *(lending.reserve(pool, token) for token in contracts.tokens),
             *(
-                call
-                for config in configs
-                for call in (erc20.symbol(config.token), erc20.decimals(config.token))
-            ),
-            *(lending.reserve(pool, config.token) for config in configs),
-            *(
-                ask(config.feed)
-                for config in configs
+                ask(price_feed)
+                for price_feed in feeds.values()
                 for ask in (feed.decimals, feed.description, feed.aggregator)
             ),
-            pools.factory(addresses.quoter),
-            *([queue.vault(addresses.redemption_queue)] if addresses.redemption_queue else []),
             *rollup.calls(kind),
         ],
         block.hash,
     )
     rollup.require_priced(kind, answers)
     provider = to_checksum_address(answers.first(lending.addresses_provider(pool)))
-    factory = answers.first(pools.factory(addresses.quoter))
-    behind = {config.feed: _aggregator(config, answers) for config in configs}
-    named = {answers.first(erc20.symbol(config.token)): config.token for config in configs}
-    cash = answers.first(erc20.symbol(accounting))
+    named = {answers.first(erc20.symbol(token)): token for token in contracts.tokens}
+    cash = answers.first(erc20.symbol(contracts.asset))
     # Keep the vault's spelling of an address, because answers are looked up by it.
     tradable = {symbol: named[symbol] for symbol in (cash, *scope.symbols) if symbol in named}
-    oracle_call = lending.price_oracle(provider)
+    behind = {price_feed: _aggregator(price_feed, answers) for price_feed in feeds.values()}
     further = multicall.read(
         [
-            oracle_call,
+            lending.price_oracle(provider),
             *(
                 ask(aggregator)
                 for aggregator in behind.values()
                 if aggregator
                 for ask in (feed.min_answer, feed.max_answer)
             ),
-            *listed_pools.pool_calls(factory, tradable, cash),
+            *listed_pools.pool_calls(contracts.factory, tradable, cash),
         ],
         block.hash,
     )
-    oracle = further.first(oracle_call)
+    oracle = further.first(lending.price_oracle(provider))
     listed = [
-        _listing(config, pool, behind[config.feed], answers=answers, further=further) for config in configs
+        _listing(
+            entry,
+            feeds[entry.token],
+            pool,
+            aggregator=behind[feeds[entry.token]],
+            answers=answers,
+            further=further,
+        )
+        for entry in contracts.assets
     ]
-    listings = _ordered(listed, to_checksum_address(accounting), scope.symbols)
+    listings = _ordered(listed, to_checksum_address(contracts.asset), scope.symbols)
 
     deployment = Deployment(
         vault=to_checksum_address(addresses.vault),
+        registry=to_checksum_address(contracts.registry),
+        portfolio=to_checksum_address(contracts.portfolio),
+        rebalancer=to_checksum_address(contracts.rebalancer),
+        book=to_checksum_address(contracts.book),
+        pricer=to_checksum_address(contracts.pricer),
+        accounts=tuple(to_checksum_address(account) for account in contracts.accounts),
         pool=pool,
         provider=provider,
         oracle=to_checksum_address(oracle),
         strategy=to_checksum_address(answers.first(lending.interest_rate_strategy(pool))),
         sequencer_feed=None if sequencer_feed == ZERO_ADDRESS else to_checksum_address(sequencer_feed),
-        category=answers.first(emode.chosen(pool, addresses.vault)),
+        category=answers.first(emode.chosen(pool, contracts.accounts[0])),
         listings=listings,
-        pools=listed_pools.listed_pools(factory, tradable, cash, further),
+        pools=listed_pools.listed_pools(contracts.factory, tradable, cash, further),
         multicall_code=multicall_code,
-        router=to_checksum_address(about_vault.first(vault.swap_router(addresses.vault))),
         rollup=kind,
-        redemption_queue=_queue_of_vault(addresses, answers),
     )
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
@@ -111,16 +129,62 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     return block, deployment
 
 
-def _queue_of_vault(addresses: Addresses, answers: Answers) -> str | None:
-    if addresses.redemption_queue is None:
-        return None
-    served = answers.first(queue.vault(addresses.redemption_queue))
-    if served != addresses.vault.lower():
-        raise WrongContract(
-            f"the redemption queue {addresses.redemption_queue} is that of the vault {served}",
-            remedy="Correct KEEPER_REDEMPTION_QUEUE, or leave it empty.",
-        )
-    return to_checksum_address(addresses.redemption_queue)
+@dataclass(frozen=True, slots=True)
+class _Contracts:
+    """What the shares and the registry name, as they spell it."""
+
+    registry: str
+    portfolio: str
+    pricer: str
+    asset: str
+    rebalancer: str
+    book: str
+    factory: str
+    accounts: tuple[str, ...]
+    assets: tuple[vault.AssetEntry, ...]
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        return tuple(entry.token for entry in self.assets)
+
+
+def _contracts(multicall: Multicall, shares: str, block: Block) -> _Contracts:
+    """Two round trips."""
+    about = _shares_answers(multicall, shares, block)
+    registry = about.first(vault.registry(shares))
+    answers = multicall.read(
+        [
+            vault.rebalancer(registry),
+            vault.book(registry),
+            vault.swap_factory(registry),
+            vault.accounts(registry),
+            vault.assets(registry),
+        ],
+        block.hash,
+    )
+    return _Contracts(
+        registry=registry,
+        portfolio=about.first(vault.portfolio(shares)),
+        pricer=about.first(vault.pricer(shares)),
+        asset=about.first(vault.asset(shares)),
+        rebalancer=answers.first(vault.rebalancer(registry)),
+        book=answers.first(vault.book(registry)),
+        factory=answers.first(vault.swap_factory(registry)),
+        accounts=answers.first(vault.accounts(registry)),
+        assets=answers.first(vault.assets(registry)),
+    )
+
+
+def require_managed(accounts: Sequence[str], tokens: Sequence[str], answers: Answers) -> None:
+    """Raises AccountNotManaged where another account than the managed one holds or owes anything."""
+    for place, account in enumerate(accounts):
+        position = answers.first(vault.position(account, tokens))
+        if place != MANAGED_ACCOUNT and any((*position.supplied, *position.owed)):
+            raise AccountNotManaged(
+                f"the vault's account {place} ({account}) has a position, and this keeper manages account "
+                f"{MANAGED_ACCOUNT} alone",
+                remedy="Close that position (deleverage, then withdraw), or use a keeper that manages it.",
+            )
 
 
 def _require_descriptions(listings: Sequence[Listing], descriptions: Mapping[str, str]) -> None:
@@ -148,42 +212,47 @@ def _anchored(rpc: Reads, addresses: Addresses, chain_id: int) -> tuple[Block, s
     return block, f"0x{codes[1].hex()}"
 
 
-def _vault_answers(multicall: Multicall, address: str, block_hash: str) -> Answers:
+def _shares_answers(multicall: Multicall, shares: str, block: Block) -> Answers:
     calls: list[Call[Any]] = [
-        vault.asset(address),
-        vault.assets(address),
-        vault.lending_pool(address),
-        vault.swap_router(address),
-        vault.sequencer(address),
+        vault.asset(shares),
+        vault.registry(shares),
+        vault.portfolio(shares),
+        vault.pricer(shares),
     ]
-    return multicall.first_read(calls, block_hash)
+    return multicall.first_read(calls, block.hash)
 
 
-def _aggregator(config: vault.AssetConfig, answers: Answers) -> str | None:
-    aggregator = answers.maybe(feed.aggregator(config.feed))
+def _aggregator(price_feed: str, answers: Answers) -> str | None:
+    aggregator = answers.maybe(feed.aggregator(price_feed))
     return None if aggregator in (None, ZERO_ADDRESS) else to_checksum_address(aggregator)
 
 
 def _listing(
-    config: vault.AssetConfig, pool: str, aggregator: str | None, answers: Answers, further: Answers
+    entry: vault.AssetEntry,
+    price_feed: str,
+    pool: str,
+    *,
+    aggregator: str | None,
+    answers: Answers,
+    further: Answers,
 ) -> Listing:
-    symbol = answers.first(erc20.symbol(config.token))
-    reserve = answers.first(lending.reserve(pool, config.token))
+    symbol = answers.first(erc20.symbol(entry.token))
+    reserve = answers.first(lending.reserve(pool, entry.token))
     if reserve.a_token == ZERO_ADDRESS:
         raise WrongContract(
-            f"the vault's asset {symbol} ({config.token}) is not a reserve of the lending pool {pool}",
+            f"the vault's asset {symbol} ({entry.token}) is not a reserve of the lending pool {pool}",
             remedy="The admin must take it off the vault's list.",
         )
-    feed_decimals = answers.first(feed.decimals(config.feed))
+    feed_decimals = answers.first(feed.decimals(price_feed))
     if feed_decimals != USD_DECIMALS:
         raise WrongContract(
-            f"the price feed {config.feed} of {symbol} has {feed_decimals} decimals, not {USD_DECIMALS}",
+            f"the price feed {price_feed} of {symbol} has {feed_decimals} decimals, not {USD_DECIMALS}",
             remedy="The admin must set a USD price feed for this asset.",
         )
     return Listing(
-        token=Token(symbol, to_checksum_address(config.token), answers.first(erc20.decimals(config.token))),
-        feed=to_checksum_address(config.feed),
-        description=answers.maybe(feed.description(config.feed)) or "",
+        token=Token(symbol, to_checksum_address(entry.token), entry.decimals),
+        feed=to_checksum_address(price_feed),
+        description=answers.maybe(feed.description(price_feed)) or "",
         aggregator=aggregator,
         bounds=_bounds(aggregator, further),
         a_token=to_checksum_address(reserve.a_token),

@@ -14,8 +14,8 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCa
     tokens = [listing.token.address for listing in at.listings]
     answers = multicall.read(
         [
-            emode.chosen(at.pool, at.vault),
-            lending.used_as_collateral(at.pool, at.vault),
+            emode.chosen(at.pool, at.account),
+            lending.used_as_collateral(at.pool, at.account),
             *(lending.reserve(at.pool, token) for token in tokens),
             *(emode.limits(at.pool, number) for number in numbers),
         ],
@@ -23,8 +23,8 @@ def categories(multicall: Multicall, at: Deployment, block_hash: str) -> EModeCa
     )
     ids = [listing.reserve_id for listing in at.listings]
     plain = [answers.of(lending.reserve(at.pool, token)).configuration for token in tokens]
-    used = answers.of(lending.used_as_collateral(at.pool, at.vault))
-    chosen = answers.of(emode.chosen(at.pool, at.vault))
+    used = answers.of(lending.used_as_collateral(at.pool, at.account))
+    chosen = answers.of(emode.chosen(at.pool, at.account))
     configured = [
         number
         for number in numbers

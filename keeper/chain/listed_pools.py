@@ -1,4 +1,4 @@
-"""The Uniswap V3 pools through which the vault's tokens can be traded. The factory is asked once."""
+"""The Uniswap V3 pools of the vault's tokens. The factory is asked once; the vault says which it may swap in."""
 
 from __future__ import annotations
 

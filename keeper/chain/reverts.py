@@ -95,7 +95,7 @@ _PORTFOLIO = (
 @cache
 def _errors() -> Mapping[bytes, Error]:
     """By selector; the vault's own win over Aave's."""
-    sources = ("aave_errors", *_PORTFOLIO, "RedemptionQueue", "RiskParityVault")
+    sources = ("aave_errors", *_PORTFOLIO)
     return {error.selector: error for source in sources for error in load(source).errors.values()}
 
 

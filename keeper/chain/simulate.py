@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from keeper.chain.abi import DecodeError
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import erc20, vault
+from keeper.chain.contracts import erc20, lending, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import UnsignedCall, publishing
 from keeper.chain.rpc.multicall import decode_outcomes, encode_calls
 from keeper.chain.rpc.reads import Reads
-from keeper.chain.steps import step_amounts
+from keeper.chain.steps import encoded_call, step_amounts
 from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError, SimulationFailed
-from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import PostState, SimulationReport
-from keeper.domain.units import UINT256_MAX, USD, WAD, usd
+from keeper.domain.market import Holding, MarketSnapshot
+from keeper.domain.plan import PostState, RebalancePlan, SimulationReport, Step
+from keeper.domain.portfolio import portfolio
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import SimulatedCall
 from keeper.jsonrpc.requests import BlockTag, Request
@@ -64,21 +63,22 @@ class Simulator:
     order: SimulationOrder
     progress: Callable[[str], None]
 
-    def run(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
-        """``steps`` is the number of steps of the call. A rollup takes one more round trip for the publishing fee.
+    def run(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
+        """A rollup takes one more round trip for the publishing fee.
 
         Raises SimulationFailed if the node refuses both methods, NodeUnavailable, NodeUntrusted.
         """
-        report = self._executed(calldata, snapshot, steps)
+        calldata = encoded_call(plan, snapshot)
+        report = self._executed(calldata, snapshot, plan.steps)
         if not report.success:
             return report
-        sent = UnsignedCall(snapshot.keeper_address, self.deployment.vault, calldata, gas=report.gas)
+        sent = UnsignedCall(snapshot.keeper_address, self.deployment.rebalancer, calldata, gas=report.gas)
         charged = publishing(
             self.deployment.rollup, self.rpc, self.multicall, block=snapshot.block, sent=sent
         )
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
-    def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
+    def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: Sequence[Step]) -> SimulationReport:
         refusals = []
         for method in tuple(self.order.methods):
             try:
@@ -102,7 +102,9 @@ class Simulator:
 
     # --------------------------------------------------------- eth_simulateV1
 
-    def _simulated(self, calldata: bytes, snapshot: MarketSnapshot, steps: int) -> SimulationReport:
+    def _simulated(
+        self, calldata: bytes, snapshot: MarketSnapshot, steps: Sequence[Step]
+    ) -> SimulationReport:
         keeper, reads = snapshot.keeper_address, self._reads()
         payload = {
             "blockStateCalls": [
@@ -113,7 +115,7 @@ class Simulator:
                         "gasLimit": hex(snapshot.block.gas_limit + LARGEST_TRANSACTION),
                     },
                     "calls": [
-                        _transaction(keeper, self.deployment.vault, calldata, gas=_most_gas(snapshot)),
+                        _transaction(keeper, self.deployment.rebalancer, calldata, gas=_most_gas(snapshot)),
                         _transaction(keeper, self.multicall, encode_calls(reads), gas=LARGEST_TRANSACTION),
                     ],
                 }
@@ -128,7 +130,7 @@ class Simulator:
         except DecodeError as error:
             raise _unreadable("eth_simulateV1", error) from error
         post = self._post(answers, snapshot)
-        outs, ins = step_amounts(self.deployment.vault, steps, sent.logs)
+        outs, ins = step_amounts(self.deployment.portfolio, steps, sent.logs)
         return SimulationReport(
             success=True,
             revert=None,
@@ -173,7 +175,7 @@ class Simulator:
 
     def _called(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
         keeper, gas = snapshot.keeper_address, _most_gas(snapshot)
-        rebalance: Call[bytes] = Call("the vault call", self.deployment.vault, calldata, decode=bytes)
+        rebalance: Call[bytes] = Call("the vault call", self.deployment.rebalancer, calldata, decode=bytes)
         calls = [rebalance, *self._reads()]
         returned = self.rpc.request(
             ask.call(
@@ -206,37 +208,37 @@ class Simulator:
 
     def _estimate(self, calldata: bytes, snapshot: MarketSnapshot) -> int:
         transaction = _transaction(
-            snapshot.keeper_address, self.deployment.vault, calldata, gas=_most_gas(snapshot)
+            snapshot.keeper_address, self.deployment.rebalancer, calldata, gas=_most_gas(snapshot)
         )
         return self._pinned(partial(ask.gas_estimate, transaction), snapshot)
 
     def _reads(self) -> list[Call[Any]]:
-        here = self.deployment.vault
-        reads: list[Call[Any]] = [vault.position(here)]
-        for listing in self.deployment.listings[1:]:
-            reads += [erc20.balance(listing.token.address, here), erc20.balance(listing.a_token, here)]
-        return reads
+        at = self.deployment
+        return [
+            lending.account(at.pool, at.account),
+            vault.position(at.account, self._tokens()),
+            *(erc20.balance(token, at.portfolio) for token in self._tokens()),
+        ]
+
+    def _tokens(self) -> list[str]:
+        return [listing.token.address for listing in self.deployment.listings]
 
     def _post(self, answers: Answers, snapshot: MarketSnapshot) -> PostState:
         """At the snapshot's prices: no feed moves inside a simulated block."""
-        here = self.deployment.vault
-        position = answers.of(vault.position(here))
-        nav = position.nav_usd / USD
-        values = [
-            usd(
-                answers.of(erc20.balance(listing.token.address, here))
-                + answers.of(erc20.balance(listing.a_token, here)),
-                listing.token.decimals,
-                snapshot.price(listing.token.symbol),
+        at = self.deployment
+        position = answers.of(vault.position(at.account, self._tokens()))
+        holdings = tuple(
+            Holding(
+                listing.token.symbol,
+                idle=answers.of(erc20.balance(listing.token.address, at.portfolio)),
+                supplied=supplied,
+                owed=owed,
             )
-            for listing in self.deployment.listings[1:]
-        ]
-        return PostState(
-            nav_usd=nav,
-            leverage=_ratio(position.leverage),
-            health_factor=_ratio(position.health_factor),
-            weights=tuple(value / nav if nav > 0 else 0.0 for value in values),
+            for listing, supplied, owed in zip(at.listings, position.supplied, position.owed, strict=True)
         )
+        account = answers.of(lending.account(at.pool, at.account))
+        held = portfolio(replace(snapshot, holdings=holdings, account=account))
+        return PostState(held.nav_usd, held.leverage, held.health_factor, weights=held.weights)
 
     def _reverted(self, data: bytes, gas: int, method: str) -> SimulationReport:
         names = {listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings}
@@ -267,7 +269,3 @@ def _unreadable(method: str, error: DecodeError) -> NodeUntrusted:
         f"{method}: the vault cannot be read after the simulated call: {error}",
         remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
     )
-
-
-def _ratio(wad: int) -> float:
-    return math.inf if wad == UINT256_MAX else wad / WAD

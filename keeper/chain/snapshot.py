@@ -7,9 +7,10 @@ from typing import Any
 
 from keeper.chain import rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import emode, erc20, feed, lending, pools, queue, vault
+from keeper.chain.contracts import emode, erc20, feed, lending, pools, vault
 from keeper.chain.deployed import Deployment, Listing
-from keeper.chain.listed_pools import FEE_TIERS, ZERO_ADDRESS, ListedPool
+from keeper.chain.deployment import require_managed
+from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.rpc.multicall import Multicall
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
@@ -21,11 +22,14 @@ from keeper.domain.market import (
     PoolLiquidity,
     Reserve,
     Sequencer,
+    SwapPool,
     Vault,
     VaultAsset,
 )
 from keeper.domain.redemptions import Redemptions
-from keeper.domain.units import WAD
+
+PART_OF_NAV = 10**9
+"""Unit of the rebalancer's windows: parts of NAV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +42,27 @@ class SnapshotReader:
     twap_window_s: int
 
     def calls(self) -> list[Call[Any]]:
-        at, here = self.deployment, self.deployment.vault
+        at = self.deployment
         calls: list[Call[Any]] = [
             self.multicall.block_timestamp(),
             self.multicall.chain_id(),
             self.multicall.native_balance(self.keeper),
-            vault.is_keeper(here, self.keeper),
-            vault.epoch(here),
-            vault.last_rebalance(here),
-            vault.paused(here),
-            vault.policy(here),
-            vault.assets(here),
-            vault.budgets(here),
-            vault.total_assets(here),
-            vault.total_shares(here),
-            vault.sequencer(here),
-            *(vault.fee_tier_allowed(here, fee) for fee in FEE_TIERS),
+            vault.rebalancer(at.registry),
+            vault.book(at.registry),
+            vault.keeper(at.registry),
+            vault.paused(at.registry),
+            vault.policy(at.registry),
+            vault.assets(at.registry),
+            vault.accounts(at.registry),
+            vault.sequencer(at.book),
+            vault.state(at.rebalancer),
+            vault.net_assets(at.pricer),
+            vault.total_shares(at.vault),
+            vault.line(at.vault),
+            *(vault.position(account, self._tokens()) for account in at.accounts),
             lending.price_oracle(at.provider),
-            lending.account(at.pool, here),
-            emode.chosen(at.pool, here),
+            lending.account(at.pool, at.account),
+            emode.chosen(at.pool, at.account),
             lending.flash_loan_premium(at.pool),
             lending.prices(at.oracle, self._tokens()),
         ]
@@ -64,16 +70,11 @@ class SnapshotReader:
             calls += emode.calls(at.pool, at.category)
         if at.sequencer_feed is not None:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
-        if at.redemption_queue is not None:
-            calls += [
-                queue.pending_shares(at.redemption_queue),
-                queue.pending_since(at.redemption_queue),
-                erc20.balance(here, at.redemption_queue),
-            ]
         for listing in at.listings:
             calls += self._listing_calls(listing)
         for pool in at.pools:
             calls += [
+                vault.is_listed(at.registry, pool.address),
                 pools.observations(pool.address),
                 pools.means(pool.address, self.twap_window_s),
                 pools.liquidity(pool.address),
@@ -83,14 +84,19 @@ class SnapshotReader:
     def still_valid(self, answers: Answers) -> bool:
         """False when the vault or the market has been re-configured since the deployment was discovered."""
         at = self.deployment
-        sequencer_feed, _ = answers.of(vault.sequencer(at.vault))
-        feeds = {config.token: config.feed for config in answers.of(vault.assets(at.vault))}
+        sequencer_feed, _ = answers.of(vault.sequencer(at.book))
+        listed = {entry.token for entry in answers.of(vault.assets(at.registry))}
         return (
-            answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
-            and answers.of(emode.chosen(at.pool, at.vault)) == at.category
+            answers.of(vault.rebalancer(at.registry)) == at.rebalancer.lower()
+            and answers.of(vault.book(at.registry)) == at.book.lower()
+            and answers.of(vault.accounts(at.registry)) == tuple(account.lower() for account in at.accounts)
+            and answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
+            and answers.of(emode.chosen(at.pool, at.account)) == at.category
             and sequencer_feed == (at.sequencer_feed or ZERO_ADDRESS).lower()
             and all(
-                feeds.get(listing.token.address.lower()) == listing.feed.lower() for listing in at.listings
+                listing.token.address.lower() in listed
+                and self._feed_of(listing, answers)[0] == listing.feed.lower()
+                for listing in at.listings
             )
             and all(
                 answers.maybe(feed.aggregator(listing.feed)) == listing.aggregator.lower()
@@ -100,7 +106,7 @@ class SnapshotReader:
         )
 
     def snapshot(self, block: Block, answers: Answers) -> MarketSnapshot:
-        """Raises NodeUntrusted when the multicall did not see the block that it was pinned to."""
+        """Raises NodeUntrusted when the multicall did not see the block that it was pinned to, AccountNotManaged."""
         seen = answers.of(self.multicall.block_timestamp()), answers.of(self.multicall.chain_id())
         if seen != (block.timestamp, block.chain_id):
             raise NodeUntrusted(
@@ -109,6 +115,7 @@ class SnapshotReader:
                 remedy="The node does not read at the block it is asked for: use another.",
             )
         at = self.deployment
+        require_managed(at.accounts, self._tokens(), answers)
         market_prices = answers.of(lending.prices(at.oracle, self._tokens()))
         return MarketSnapshot(
             block=block,
@@ -118,14 +125,14 @@ class SnapshotReader:
                 self._reserve(listing, price, answers)
                 for listing, price in zip(at.listings, market_prices, strict=True)
             ),
-            holdings=tuple(self._holding(listing, answers) for listing in at.listings),
-            account=answers.of(lending.account(at.pool, at.vault)),
+            holdings=self._holdings(answers),
+            account=answers.of(lending.account(at.pool, at.account)),
             vault=self._vault(answers),
             sequencer=self._sequencer(answers),
             flash_premium_bps=answers.of(lending.flash_loan_premium(at.pool)),
             keeper_address=self.keeper,
             keeper_balance_wei=answers.of(self.multicall.native_balance(self.keeper)),
-            keeper_has_role=answers.of(vault.is_keeper(at.vault, self.keeper)),
+            keeper_has_role=answers.of(vault.keeper(at.registry)) == self.keeper.lower(),
             pools=tuple(
                 self._pool(pool, answers) for pool in at.pools if pool.quote == at.listings[0].token.symbol
             ),
@@ -149,20 +156,22 @@ class SnapshotReader:
             lending.curve(at.strategy, token),
             erc20.total_supply(listing.a_token),
             erc20.total_supply(listing.debt_token),
-            erc20.balance(token, at.vault),
-            erc20.balance(listing.a_token, at.vault),
-            erc20.balance(listing.debt_token, at.vault),
+            erc20.balance(token, at.portfolio),
+            vault.feed_of(at.book, token),
+            lending.price_source(at.oracle, token),
         ]
 
+    def _feed_of(self, listing: Listing, answers: Answers) -> tuple[str, int]:
+        return answers.of(vault.feed_of(self.deployment.book, listing.token.address))
+
     def _feeds(self, block: Block, answers: Answers) -> tuple[FeedReading, ...]:
-        configs = {config.token: config for config in answers.of(vault.assets(self.deployment.vault))}
         return tuple(
             feed.reading(
                 symbol=listing.token.symbol,
                 feed=listing.feed,
                 latest=answers.maybe(feed.latest_round(listing.feed)),
                 bounds=listing.bounds,
-                max_age_s=configs[listing.token.address.lower()].max_age_s,
+                max_age_s=self._feed_of(listing, answers)[1],
                 now=block.timestamp,
             )
             for listing in self.deployment.listings
@@ -216,6 +225,7 @@ class SnapshotReader:
             borrowed=answers.of(erc20.total_supply(listing.debt_token)),
             available=answers.of(lending.available_liquidity(at.pool, token)),
             market_price=market_price,
+            price_source=answers.maybe(lending.price_source(at.oracle, token)) or "",
             supply_rate=state.supply_rate,
             borrow_rate=state.borrow_rate,
             curve=answers.of(lending.curve(at.strategy, token)),
@@ -230,59 +240,73 @@ class SnapshotReader:
             return configuration
         return emode.category(pool, category, answers).applied(configuration, listing.reserve_id)
 
-    def _holding(self, listing: Listing, answers: Answers) -> Holding:
-        here = self.deployment.vault
-        return Holding(
-            symbol=listing.token.symbol,
-            idle=answers.of(erc20.balance(listing.token.address, here)),
-            supplied=answers.of(erc20.balance(listing.a_token, here)),
-            owed=answers.of(erc20.balance(listing.debt_token, here)),
+    def _holdings(self, answers: Answers) -> tuple[Holding, ...]:
+        at = self.deployment
+        position = answers.of(vault.position(at.account, self._tokens()))
+        return tuple(
+            Holding(
+                symbol=listing.token.symbol,
+                idle=answers.of(erc20.balance(listing.token.address, at.portfolio)),
+                supplied=supplied,
+                owed=owed,
+            )
+            for listing, supplied, owed in zip(at.listings, position.supplied, position.owed, strict=True)
         )
 
     def _vault(self, answers: Answers) -> Vault:
-        here = self.deployment.vault
-        used = answers.of(vault.budgets(here))
-        configs = {config.token: config for config in answers.of(vault.assets(here))}
+        at = self.deployment
+        state, line = answers.of(vault.state(at.rebalancer)), answers.of(vault.line(at.vault))
+        entries = {entry.token: entry for entry in answers.of(vault.assets(at.registry))}
         return Vault(
-            address=here,
-            epoch=answers.of(vault.epoch(here)),
-            last_rebalance=answers.of(vault.last_rebalance(here)),
-            paused=answers.of(vault.paused(here)),
-            policy=answers.of(vault.policy(here)),
+            address=at.vault,
+            rebalancer=at.rebalancer,
+            account=at.account,
+            epoch=state.epoch,
+            last_rebalance=state.last_keeper,
+            paused=answers.of(vault.paused(at.registry)),
+            policy=answers.of(vault.policy(at.registry)),
             assets=tuple(
-                VaultAsset(
-                    symbol=listing.token.symbol,
-                    feed=listing.feed,
-                    max_age_s=configs[listing.token.address.lower()].max_age_s,
-                    max_weight_bps=configs[listing.token.address.lower()].max_weight_bps,
-                    enabled=configs[listing.token.address.lower()].enabled,
-                )
-                for listing in self.deployment.listings
+                self._asset(listing, entries[listing.token.address.lower()], answers)
+                for listing in at.listings
             ),
-            fee_tiers=tuple(fee for fee in FEE_TIERS if answers.of(vault.fee_tier_allowed(here, fee))),
-            used_daily_loss=used.loss / WAD,
-            used_daily_emergency_loss=used.emergency_loss / WAD,
-            used_daily_turnover=used.turnover / WAD,
-            # The vault has no value to tell while a held asset's feed is dead; the feed's reading says so.
-            total_assets=answers.maybe(vault.total_assets(here)) or 0,
-            total_shares=answers.of(vault.total_shares(here)),
+            pools=tuple(
+                SwapPool(pool.address, (pool.symbol, pool.quote), pool.fee)
+                for pool in at.pools
+                if answers.of(vault.is_listed(at.registry, pool.address))
+            ),
+            used_daily_loss=state.loss / PART_OF_NAV,
+            used_daily_turnover=state.turnover / PART_OF_NAV,
+            levering_closed_until=state.levering_closed_until,
+            reserved=state.reserved,
+            total_assets=answers.of(vault.net_assets(at.pricer)),
+            total_shares=answers.of(vault.total_shares(at.vault)),
+            pending_deposits=line.pending_assets,
         )
 
-    def _redemptions(self, answers: Answers) -> Redemptions | None:
-        here, at = self.deployment.vault, self.deployment.redemption_queue
-        if at is None:
-            return None
-        # However much it says, it cannot redeem more than it has.
-        shares = min(answers.of(queue.pending_shares(at)), answers.of(erc20.balance(here, at)))
-        total = answers.of(vault.total_shares(here))
-        assets = answers.maybe(vault.total_assets(here))
+    def _asset(self, listing: Listing, entry: vault.AssetEntry, answers: Answers) -> VaultAsset:
+        return VaultAsset(
+            symbol=listing.token.symbol,
+            feed=listing.feed,
+            max_age_s=self._feed_of(listing, answers)[1],
+            max_weight_bps=entry.max_weight_bps,
+            enabled=entry.enabled,
+            slippage_bps=entry.slippage_bps,
+            lag_bps=entry.lag_bps,
+            dust=10**entry.dust_exponent,
+            borrowable=entry.borrowable,
+        )
+
+    def _redemptions(self, answers: Answers) -> Redemptions:
+        at = self.deployment
+        line = answers.of(vault.line(at.vault))
+        total, assets = answers.of(vault.total_shares(at.vault)), answers.of(vault.net_assets(at.pricer))
         # As ERC-4626 converts, rounded up, and without the virtual shares, which would make it less.
-        value = 0 if assets is None or shares == 0 else -(-shares * (assets + 1) // total)
-        return Redemptions(shares, value, answers.of(queue.pending_since(at)))
+        value = -(-line.pending_shares * (assets + 1) // total) if line.pending_shares and total else 0
+        return Redemptions(line.pending_shares, value, line.redemptions_closed_at)
 
     def _sequencer(self, answers: Answers) -> Sequencer | None:
         at = self.deployment
         if at.sequencer_feed is None:
             return None
-        _, grace_s = answers.of(vault.sequencer(at.vault))
+        _, grace_s = answers.of(vault.sequencer(at.book))
         return replace(answers.of(feed.sequencer_status(at.sequencer_feed, 0)), grace_s=grace_s)

@@ -30,7 +30,7 @@ COMMANDS = {
     "journal": "List, show, export and verify the decision records.",
     "config": "Show the settings in force.",
     "data": "Fill, check and export the price history.",
-    "vault": "Deploy, serve and show vaults and redemption queues.",
+    "vault": "Deploy a vault.",
     "devnet": "Run a local chain with the real protocols.",
     "demo": "Rebalance a vault on a local chain.",
 }

@@ -156,7 +156,7 @@ def _off_target(stage: Stage) -> list[str]:
             )
     if abs(stage.after.leverage / target.leverage - 1) > LEVERAGE_TOLERANCE:
         broken.append(f"{stage.name}: leverage {stage.after.leverage:.3f}, target {target.leverage:.3f}")
-    floor = vault.policy.min_health_factor / 1e18
+    floor = vault.policy.min_health / 1e18
     if stage.after.health_factor < floor:
         broken.append(
             f"{stage.name}: health factor {stage.after.health_factor:.3f} under its floor {floor:.3f}"

@@ -166,7 +166,7 @@ def _vault(record: DecisionRecord, snapshot: MarketSnapshot) -> Table:
         ),
         ("volatility", "{volatility}", "{target_volatility}", "", "at leverage 1: {unit_volatility}"),
     ]
-    if snapshot.redemptions is not None and snapshot.redemptions.pending_shares:
+    if snapshot.redemptions.pending_shares:
         rows.insert(2, ("redemptions", "{redemptions.value_usd}", "", "", redemptions_line(snapshot)))
     table = plain_table("", ">now", ">target", f">after, {read}", "", title="Vault")
     for row in rows:

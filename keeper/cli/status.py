@@ -102,8 +102,7 @@ def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
     for name, template in rows:
         yield name, STATUS.text(now, template)
     yield "nodes", nodes_line(now.nodes, now.quorum)
-    if snapshot.redemptions is not None:
-        yield "redemptions", redemptions_line(snapshot)
+    yield "redemptions", redemptions_line(snapshot)
     for intent in now.in_flight:
         yield "in flight", IN_FLIGHT.text(intent, "{status}, decided at epoch {epoch}, since {since}")
     yield "budgets", daily_budgets_line(now.pause_report)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 
 from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue, VaultSize
-from keeper.chain.admin.vault_parameters import DEFAULT_FEE_TIERS, DEFAULT_MAX_WEIGHT_BPS, PolicyParameters
+from keeper.chain.admin.vault_blueprint import AssetListing, PolicyNumbers
 from keeper.cli.options import DEFAULT_NAV_USD
 from keeper.domain.market import RateCurve, VaultPolicy
 from keeper.domain.units import BPS
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 from keeper.recorded.pools import POOL_DEPTHS
 
+FEE_TIERS = (500, 3_000)
+"""Of the pools that the vault lists, in hundredths of a bp."""
+CASH_LAG_BPS = 25
+"""Of USDC's feed, which publishes at a move of a quarter of a per cent."""
 DECIMALS = {"USDC": 6, "WBTC": 8}
 DEFAULT_DECIMALS = 18
 
@@ -20,15 +24,19 @@ def recorded_venue(
     initial_nav_usd: float = DEFAULT_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
 ) -> SimulatedVenue:
     """Mainnet's terms on the days that ``keeper.recorded`` names. They are constant over the whole backtest."""
-    limits = PolicyParameters()
+    limits = PolicyNumbers()
+    listing = AssetListing(token="", decimals=0, feed="", max_age_s=0, dust_exponent=0)
     return SimulatedVenue(
         lending=tuple(_terms(reserve) for reserve in RESERVES),
         pools=tuple(
             SimulatedPool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS
         ),
-        fee_tiers=DEFAULT_FEE_TIERS,
+        fee_tiers=FEE_TIERS,
         vault=VaultPolicy(**{field.name: getattr(limits, field.name) for field in fields(VaultPolicy)}),
-        max_weight_bps=DEFAULT_MAX_WEIGHT_BPS,
+        max_weight_bps=listing.max_weight_bps,
+        slippage_bps=listing.slippage_bps,
+        lag_bps=listing.lag_bps,
+        cash_lag_bps=CASH_LAG_BPS,
         flash_premium_bps=FLASH_LOAN_PREMIUM_BPS,
         initial_nav_usd=initial_nav_usd,
         vault_size=vault_size,

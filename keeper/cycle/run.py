@@ -249,7 +249,7 @@ class _Cycle:
         if epoch != expected:
             raise PostStateUnexpected(
                 f"transaction {receipt.tx_hash} is mined, but the vault's epoch is {epoch}, not {expected}",
-                remedy="Look at the vault's Rebalanced and Deleveraged events: another key may be acting for it.",
+                remedy="Look at the rebalancer's Rebalanced and Lowered events: another key may be acting for it.",
             )
         self._post_trade = post_trade_checks(
             simulated, after.snapshot, after.allowances, executed_swaps=self._executed_swaps
@@ -318,7 +318,7 @@ def _payload(simulated: SimulatedPlan, calldata: str, *, relays: bool) -> Payloa
     return Payload(
         chain_id=snapshot.block.chain_id,
         sender=snapshot.keeper_address,
-        vault=snapshot.vault.address,
+        to=snapshot.vault.rebalancer,
         epoch=plan.epoch,
         calldata=calldata,
         gas_limit=gas_limit,

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from keeper.domain.market import HUB, MarketSnapshot, PoolLiquidity
-from keeper.domain.units import USD
+from keeper.domain.units import BPS, USD
 
 FEE_UNIT = 1_000_000
 """Uniswap counts fees in hundredths of a bp."""
@@ -102,6 +102,23 @@ def cost_curves(snapshot: MarketSnapshot) -> Mapping[str, CostCurve]:
     return curves
 
 
+def pools_passed(snapshot: MarketSnapshot, symbol: str, size_usd: float, slippage_bps: int) -> int:
+    """Through how many pools a trade of the asset against the accounting asset goes: one, if one pool carries it within
+    the slippage; else two, through the hub. Where no depth is known a listed pool counts as deep enough."""
+    cash = snapshot.debt_token.symbol
+    direct = snapshot.vault.fees(symbol, cash)
+    if symbol == HUB or not snapshot.vault.fees(symbol, HUB):
+        return 1
+    depths = [
+        depth_usd(pool, snapshot)
+        for pool in snapshot.depths
+        if (pool.symbol, pool.quote) == (symbol, cash) and pool.fee in direct
+    ]
+    if direct and not snapshot.depths:
+        return 1
+    return 1 if size_usd * BPS <= slippage_bps * max(depths, default=0.0) else 2
+
+
 def pool_curve(fee: float, depth_usd: float) -> CostCurve:
     """``fee`` a fraction, ``depth_usd`` V, above 0."""
     return CostCurve((0.0,), (fee,), 2.0 / depth_usd)
@@ -143,7 +160,7 @@ def _pairs(snapshot: MarketSnapshot) -> Mapping[tuple[str, str], CostCurve]:
     """The parallel curve of each pair's pools."""
     pools: dict[tuple[str, str], list[CostCurve]] = {}
     for pool in snapshot.depths:
-        if pool.fee in snapshot.vault.fee_tiers:
+        if pool.fee in snapshot.vault.fees(pool.symbol, pool.quote):
             depth = depth_usd(pool, snapshot)
             if depth > 0.0:
                 curve = pool_curve(pool.fee / FEE_UNIT, depth)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 
-from keeper.decision.exits import exit_losses_bps, sellable
-from keeper.decision.move import Move, limited_move
+from keeper.decision.exits import sellable
+from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import vault_book
+from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency
 
 
 def emergency_move(position: VaultPosition) -> Move:
-    """To the lowered weights, as far as one trade may go. Sales at prices that are not trusted also go no further than
-    the vault's limit on losses."""
-    limits = position.policy.decision.at(Urgency.EMERGENCY)
+    """To the lowered weights, as far as one trade and the vault's ``deleverage`` may go."""
+    limits, aim = position.policy.decision.at(Urgency.EMERGENCY), lowered_weights(position, Urgency.EMERGENCY)
     return limited_move(
         position,
-        lowered_weights(position, Urgency.EMERGENCY),
+        aim,
         limits.max_trade,
-        costs_bps=exit_losses_bps(position),
-        max_loss_bps=position.snapshot.vault.policy.max_emergency_loss_bps,
+        costs_bps=sale_costs_bps(position, aim),
+        call_limits=call_limits(position.snapshot, lowering=True),
     )
 
 
@@ -31,34 +31,50 @@ def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, .
     first (``LendingVenue.must_leave_first``), because the lending market demands that.
 
     Only what may be sold at its price's trust is sold. The health factor is the lending market's own, after the sales
-    lose all of the urgency's slippage. Where the assets do not suffice, the weights are as low as they reach.
+    lose the pools' fees and all of the urgency's slippage. Where the assets do not suffice, the weights are as low as
+    they reach.
     """
-    slippage = position.policy.decision.at(urgency).max_slippage_bps / BPS
-    kept = _kept_shares(position, sellable(position, urgency), slippage)
+    assets, limits = sellable(position, urgency), position.policy.decision.at(urgency)
+    lost_bps = limits.max_slippage_bps + _fees_bps(position, assets)
+    # An emergency call of the vault may not end too high: not even if the sales lose nothing, and idle cash repays.
+    kept = _kept_shares(position, assets, 0.0 if in_emergency(position.snapshot) else lost_bps / BPS)
     return tuple(
         weight * kept.get(symbol, 1.0)
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
 
 
+def _fees_bps(position: VaultPosition, assets: frozenset[str]) -> float:
+    """Of all that may be sold together."""
+    held = {
+        symbol: (weight, cost.linear_bps)
+        for symbol, weight, cost in zip(
+            position.model.symbols, position.current.weights, position.costs, strict=True
+        )
+        if symbol in assets
+    }
+    whole = math.fsum(weight for weight, _ in held.values())
+    return math.fsum(weight * bps for weight, bps in held.values()) / whole if whole > 0.0 else 0.0
+
+
 def target_health_factor(position: VaultPosition) -> float:
     """Where a deleveraging ends: the requested health factor, or the safe level without a request. Infinite means that
-    all debt is repaid. Below the act level, a request does not end lower than the safe level."""
+    all debt is repaid. Below the act level, a request does not end lower than the safe level. An emergency call of the
+    vault ends under the vault's own target; what is left is an ordinary deleveraging."""
     decision, request = position.policy.decision, position.observation.deleverage_request
-    if request is None:
-        return decision.safe_health_factor
+    aim = decision.safe_health_factor if request is None else request.health_factor
     if position.held.health_factor < decision.act_health_factor:
-        return max(request.health_factor, decision.safe_health_factor)
-    return request.health_factor
+        aim = max(aim, decision.safe_health_factor)
+    return min(aim, emergency_aim(position.snapshot)) if in_emergency(position.snapshot) else aim
 
 
-def _kept_shares(position: VaultPosition, assets: frozenset[str], slippage: float) -> dict[str, float]:
+def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -> dict[str, float]:
     """Of each of the ``assets`` to sell the share to keep, in [0, 1].
 
     With debt D, and collateral V, weighted by thresholds K, at the lending oracle's prices, split into what must leave
     first and has no part in K, sold or not (2), what else can be sold (1) and what cannot (0): of (2) is sold until
-    ``K0 + K1 = h (D - (1 - slippage) S2)``; where all of it does not do, the share ``g`` of the others stays for which
-    ``K0 + g K1 = h (D - (1 - slippage) (V2 + (1 - g) V1))``.
+    ``K0 + K1 = h (D - (1 - lost) S2)``; where all of it does not do, the share ``g`` of the others stays for which
+    ``K0 + g K1 = h (D - (1 - lost) (V2 + (1 - g) V1))``.
     """
     snapshot = position.snapshot
     venue, book = AaveV3.of(snapshot), vault_book(snapshot)
@@ -77,17 +93,26 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], slippage: floa
         # The account's own health factor knows of eMode and other collateral.
         scale = account.health_factor / WAD * debt / total_k
         fixed_k, sold_k = scale * fixed_k, scale * sold_k
-    safe, returned = target_health_factor(position), 1.0 - slippage
+    safe, returned = target_health_factor(position), 1.0 - lost
     if math.isinf(safe):
         to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
     else:
-        to_repay = debt - (fixed_k + sold_k) / safe
+        to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k) / safe
     sold_first = min(float(first_v), max(0.0, to_repay / returned))
     kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
     kept = 1.0
     if sold_first >= first_v:
         kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe=safe)
     return {symbol: kept_of_first if symbol in leaving else kept for symbol in assets}
+
+
+def _repaid_by_cash(position: VaultPosition) -> float:
+    """In the vault's emergency, the idle cash at the lending market's price: all of it repays."""
+    snapshot = position.snapshot
+    if not in_emergency(snapshot):
+        return 0.0
+    idle = {snapshot.debt_token.symbol: snapshot.holdings[0].idle}
+    return float(AaveV3.of(snapshot).collateral_value(idle))
 
 
 def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:

@@ -6,6 +6,7 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.market import FeedReading, Trust
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_rules import is_tradable
 
 
 def may_be_sold(feed: FeedReading, urgency: Urgency) -> bool:
@@ -17,11 +18,16 @@ def may_be_sold(feed: FeedReading, urgency: Urgency) -> bool:
 
 
 def sellable(position: VaultPosition, urgency: Urgency) -> frozenset[str]:
-    """The risk assets that may be sold. Without any price of the accounting asset no proceeds can be counted."""
+    """The risk assets that may be sold: those with a price for it that the vault's ``deleverage`` takes. Without any
+    price of the accounting asset no proceeds can be counted."""
     snapshot = position.snapshot
-    if snapshot.price(snapshot.debt_token.symbol) <= 0:
+    if not is_tradable(snapshot, snapshot.debt_token.symbol, lowering=True):
         return frozenset()
-    return frozenset(feed.symbol for feed in snapshot.feeds[1:] if may_be_sold(feed, urgency))
+    return frozenset(
+        feed.symbol
+        for feed in snapshot.feeds[1:]
+        if may_be_sold(feed, urgency) and is_tradable(snapshot, feed.symbol, lowering=True)
+    )
 
 
 def exit_losses_bps(position: VaultPosition) -> tuple[float, ...]:

@@ -33,10 +33,6 @@ WITH_REQUEST = Condition(
 WITHOUT_REQUEST = Condition(
     "without a deleverage request", lambda position: position.observation.deleverage_request is None
 )
-WITH_QUEUE = Condition(
-    "with a redemption queue, without a deleverage request",
-    lambda position: position.snapshot.redemptions is not None and WITHOUT_REQUEST.holds(position),
-)
 WITH_CLOCK = Condition(
     "live; on chain 31337 only if `oracle.max_head_age_s` is set",
     lambda position: position.observation.read_at is not None,

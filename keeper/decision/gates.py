@@ -19,7 +19,6 @@ from keeper.decision.gate_rules import (
     WITH_CLOCK,
     WITH_OPINIONS,
     WITH_PAUSE_STATE,
-    WITH_QUEUE,
     WITH_REQUEST,
     WITHOUT_REQUEST,
     LimitRule,
@@ -59,8 +58,8 @@ TRIGGERS = (
         "redemptions",
         triggers.redemptions,
         triggers.by_wait,
-        condition=WITH_QUEUE,
-        meaning="more waits in the redemption queue than lies idle, by more than dust",
+        condition=WITHOUT_REQUEST,
+        meaning="more is asked for in redemptions than lies idle, by more than dust",
     ),
     TriggerRule(
         "risk_share",
@@ -162,8 +161,16 @@ LIMITS = (
         limits.vault_accepts,
         PLANNED,
         exit_code=4,
-        meaning="the vault's `rebalance` accepts prices and sequencer; or the trade only sells, and there is a debt "
-        "that `deleverage` lowers",
+        meaning="the vault's `rebalance` accepts the sequencer and the prices of what is traded; or the trade only "
+        "sells, and there is a debt that `deleverage` lowers",
+    ),
+    LimitRule(
+        "levering_open",
+        limits.levering_open,
+        PLANNED,
+        exit_code=0,
+        meaning="the last emergency is a day ago, so that the vault may borrow",
+        kind=LEVERING,
     ),
     LimitRule(
         "in_flight",
@@ -218,16 +225,16 @@ LIMITS = (
     LimitRule(
         "daily_loss_budget",
         limits.daily_loss_budget,
-        PLANNED,
+        EVERY_URGENCY,
         exit_code=0,
-        meaning="this trade's expected loss fits the vault's daily budget for losses",
+        meaning="what the vault counts as lost fits its limit for any 24 hours; not for the vault's emergency",
     ),
     LimitRule(
         "daily_turnover_budget",
         limits.daily_turnover_budget,
-        PLANNED,
+        EVERY_URGENCY,
         exit_code=0,
-        meaning="this trade fits the vault's daily budget for turnover",
+        meaning="what is sold fits the vault's limit for any 24 hours; not for the vault's emergency",
     ),
     LimitRule(
         "min_trade",

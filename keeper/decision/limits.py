@@ -7,12 +7,12 @@ import math
 from keeper.decision import exits, measures
 from keeper.decision.gate_result import GateResult, hours
 from keeper.decision.overshoot import worst_overshoot
-from keeper.decision.trade_context import TradeContext
+from keeper.decision.trade_context import NOISE, TradeContext
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
-from keeper.oracle.vault_checks import rebalance_refusal, sequencer_is_up
+from keeper.oracle.vault_rules import in_emergency, levering_closed_s, rebalance_refusal, sequencer_is_up
 from keeper.risk.contributions import volatility
 from keeper.sizing.redemptions import missing_usd
 
@@ -89,13 +89,13 @@ def oracle_gap(trade: TradeContext) -> GateResult:
 
 def vault_accepts(trade: TradeContext) -> GateResult:
     """The vault's own checks of data. Where ``rebalance`` reverts, ``deleverage`` takes a trade that only sells."""
-    position = trade.position
-    refusal = rebalance_refusal(position.snapshot)
+    snapshot = trade.position.snapshot
+    refusal = rebalance_refusal(snapshot, (*trade.bought, *trade.sold))
     if not refusal:
         return GateResult(0, 0, passed=True, detail="the vault's rebalance accepts prices and sequencer")
     if not trade.move.sells_only:
         return GateResult(1, 0, passed=False, detail=f"the vault's rebalance reverts: {refusal}")
-    owes = position.snapshot.holdings[0].owed > 0
+    owes = snapshot.holdings[0].owed > 0
     can = (
         "its deleverage takes sales that repay debt"
         if owes
@@ -104,6 +104,17 @@ def vault_accepts(trade: TradeContext) -> GateResult:
     return GateResult(
         float(not owes), 0, owes, detail=f"the vault's rebalance reverts ({refusal}), and {can}"
     )
+
+
+def levering_open(trade: TradeContext) -> GateResult:
+    """After an emergency the vault lends nothing for a day, so that the same debt is not repaid at a loss again."""
+    closed = levering_closed_s(trade.position.snapshot)
+    detail = (
+        f"after an emergency the vault borrows nothing for {hours(closed)} more"
+        if closed
+        else "the vault may borrow"
+    )
+    return GateResult(closed, 0, not closed, detail=detail)
 
 
 def in_flight(trade: TradeContext) -> GateResult:
@@ -194,24 +205,25 @@ def highest_gas_price_wei(snapshot: MarketSnapshot, urgency: Urgency, policy: Po
 
 
 def daily_loss_budget(trade: TradeContext) -> GateResult:
-    """Of the vault call that takes the trade: ``rebalance`` and ``deleverage`` have budgets of their own."""
-    vault, nav = trade.position.snapshot.vault, trade.position.held.nav_usd
-    expected = trade.trade_cost_usd / nav if nav > 0.0 else 0.0
-    lost, limit_bps = vault.used_daily_loss, vault.policy.max_daily_loss_bps
-    if _by_deleverage(trade):
-        lost, limit_bps = vault.used_daily_emergency_loss, vault.policy.max_daily_emergency_loss_bps
-    used, limit = lost + expected, limit_bps / BPS
-    detail = f"{lost:.3%} of NAV lost today, {expected:.3%} expected now, at most {limit:.3%}"
-    return GateResult(used, limit, used <= limit, detail=detail)
+    """A move is cut to what is left, so this holds back where nothing is left."""
+    snapshot, expected = trade.position.snapshot, trade.counted_loss
+    lost, limit = snapshot.vault.used_daily_loss, snapshot.vault.policy.daily_loss_bps / BPS
+    used = lost + expected
+    detail = f"{lost:.3%} of NAV lost in 24 hours, {expected:.3%} counted now, at most {limit:.3%}"
+    if trade.urgency is Urgency.EMERGENCY and in_emergency(snapshot):
+        return GateResult(used, limit, passed=True, detail=f"{detail}: not for an emergency")
+    return GateResult(used, limit, lost < limit and used <= limit * (1.0 + NOISE), detail=detail)
 
 
 def daily_turnover_budget(trade: TradeContext) -> GateResult:
-    vault = trade.position.snapshot.vault
-    if _by_deleverage(trade):
-        return GateResult(0.0, 0.0, passed=True, detail="the vault's deleverage has no limit on turnover")
-    used, limit = vault.used_daily_turnover + trade.turnover, vault.policy.max_daily_turnover_bps / BPS
-    detail = f"{vault.used_daily_turnover:.3f} NAVs traded today, {trade.turnover:.3f} now, limit {limit:.3f}"
-    return GateResult(used, limit, used <= limit, detail=detail)
+    """As ``daily_loss_budget``."""
+    snapshot = trade.position.snapshot
+    sold, limit = snapshot.vault.used_daily_turnover, snapshot.vault.policy.daily_turnover_bps / BPS
+    used = sold + trade.turnover
+    detail = f"{sold:.3f} NAVs sold in 24 hours, {trade.turnover:.3f} now, limit {limit:.3f}"
+    if trade.urgency is Urgency.EMERGENCY and in_emergency(snapshot):
+        return GateResult(used, limit, passed=True, detail=f"{detail}: not for an emergency")
+    return GateResult(used, limit, sold < limit and used <= limit * (1.0 + NOISE), detail=detail)
 
 
 def min_trade(trade: TradeContext) -> GateResult:
@@ -272,10 +284,6 @@ def _lowers_risk(trade: TradeContext) -> GateResult:
     )
     falls = trade.goal.leverage < position.held.leverage and after <= before
     return GateResult(after, before, falls, detail=detail)
-
-
-def _by_deleverage(trade: TradeContext) -> bool:
-    return trade.move.sells_only and bool(rebalance_refusal(trade.position.snapshot))
 
 
 def _gap_bps(ours: int, theirs: int) -> float:

@@ -119,15 +119,22 @@ def share_within_bounds(
 
 
 def allowed_part(
-    weights: Vector, aim: Vector, costs_bps: Vector, max_trade: float, max_loss_bps: float
+    weights: Vector,
+    aim: Vector,
+    costs_bps: Vector,
+    max_trade: float,
+    max_loss_bps: float,
+    cash_cost_bps: float = 0.0,
 ) -> float:
     """Part of the distance to ``aim`` that trades at most ``max_trade`` NAVs and costs at most ``max_loss_bps`` of
-    NAV."""
-    size = loss = 0.0
+    NAV. ``cash_cost_bps`` is paid on the change of all weights together, which is cash or debt."""
+    size = gross = loss = 0.0
     for i in range(len(weights)):
-        change = abs(aim[i] - weights[i])
-        size += change
-        loss += costs_bps[i] * change
+        change = aim[i] - weights[i]
+        gross += change
+        size += abs(change)
+        loss += costs_bps[i] * abs(change)
+    loss += cash_cost_bps * abs(gross)
     part = 1.0
     if size > max_trade:
         part = max_trade / size

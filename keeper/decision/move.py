@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 from keeper.decision import measures
 from keeper.decision.aims import aim_named, interpolated
+from keeper.decision.cost_curve import pools_passed
+from keeper.decision.exits import exit_losses_bps
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.oracle import vault_rules
+from keeper.oracle.vault_rules import CallLimits
+
+TURNOVER_PART = 0.9
+"""Of what may be sold: a plan may take further pools than a decision can know of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ def planned_move(position: VaultPosition, limits: UrgencyLimits) -> Move:
         aim,
         limits.max_trade,
         costs_bps=cautious_costs_bps(position, aim),
-        max_loss_bps=position.snapshot.vault.policy.max_loss_bps,
+        call_limits=vault_rules.call_limits(position.snapshot, lowering=False),
     )
 
 
@@ -69,7 +76,7 @@ def within_bounds(position: VaultPosition, aim: tuple[float, ...]) -> tuple[floa
         capped,
         (1.0 - position.queued) * min(limits, default=math.inf),
         position.liquidation_thresholds,
-        floors=(size.min_health_factor, vault.min_health_factor / WAD),
+        floors=(size.min_health_factor, vault.min_health / WAD),
         buffers=(position.cash, position.cash + vault.max_loss_bps / BPS),
     )
     return capped if share == 1.0 else tuple(share * weight for weight in capped)
@@ -81,14 +88,51 @@ def limited_move(
     max_trade: float,
     *,
     costs_bps: Sequence[float],
-    max_loss_bps: float,
+    call_limits: CallLimits,
 ) -> Move:
-    """The move to ``aim``, cut to ``max_trade`` NAVs of turnover and a loss of ``max_loss_bps`` of NAV at these costs
-    of each asset's trade."""
-    current = position.current.weights
-    part = measures.allowed_part(current, aim, costs_bps, max_trade=max_trade, max_loss_bps=max_loss_bps)
+    """The move to ``aim``, cut to ``max_trade`` NAVs of turnover and to what the vault lets its call sell and lose, at
+    these costs of each asset's trade. The vault counts the feeds' lag as lost, and as sold what enters every pool."""
+    snapshot, current = position.snapshot, position.current.weights
+    lags = (vault_rules.lag_bps(snapshot, symbol) for symbol in position.model.symbols)
+    part = measures.allowed_part(
+        current,
+        aim,
+        tuple(cost + lag for cost, lag in zip(costs_bps, lags, strict=True)),
+        max_trade=min(max_trade, call_limits.turnover * TURNOVER_PART / _pools_passed(position, aim)),
+        max_loss_bps=call_limits.loss * BPS,
+        cash_cost_bps=cash_cost_bps(position),
+    )
     weights = interpolated(current, aim, part)
     return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short=part < 1.0)
+
+
+def _pools_passed(position: VaultPosition, aim: tuple[float, ...]) -> float:
+    """Pools that the average dollar of the move passes through. What is sold and bought alike passes through two at
+    most, from asset to asset, and is counted twice as turnover already. The rest is traded against the accounting
+    asset, at the tightest slippage."""
+    slippage_bps = position.policy.decision.at(Urgency.ROUTINE).max_slippage_bps
+    nav = position.held.nav_usd
+    changes = [goal - now for goal, now in zip(aim, position.current.weights, strict=True)]
+    whole, net = math.fsum(abs(change) for change in changes), math.fsum(changes)
+    if whole <= 0.0:
+        return 1.0
+    unmatched = {
+        symbol: abs(change)
+        for symbol, change in zip(position.model.symbols, changes, strict=True)
+        if change * net > 0.0
+    }
+    passed = math.fsum(
+        size * pools_passed(position.snapshot, symbol, size * nav, slippage_bps=slippage_bps)
+        for symbol, size in unmatched.items()
+    )
+    rest = passed / math.fsum(unmatched.values()) * abs(net) if unmatched else 0.0
+    return (whole - abs(net) + rest) / whole
+
+
+def cash_cost_bps(position: VaultPosition) -> float:
+    """What the vault counts as lost on the cash of a trade, and the premium of a flash loan for it."""
+    snapshot = position.snapshot
+    return vault_rules.lag_bps(snapshot, snapshot.debt_token.symbol) + snapshot.flash_premium_bps
 
 
 def cautious_costs_bps(position: VaultPosition, aim: tuple[float, ...]) -> tuple[float, ...]:
@@ -97,6 +141,12 @@ def cautious_costs_bps(position: VaultPosition, aim: tuple[float, ...]) -> tuple
     return tuple(
         max(bps, cost.cautious_bps) for bps, cost in zip(position.costs_bps(aim), position.costs, strict=True)
     )
+
+
+def sale_costs_bps(position: VaultPosition, aim: tuple[float, ...]) -> tuple[float, ...]:
+    """Of sales at prices that may not be trusted: also what the most careful source is below the vault's price."""
+    pairs = zip(cautious_costs_bps(position, aim), exit_losses_bps(position), strict=True)
+    return tuple(cost + loss for cost, loss in pairs)
 
 
 def remaining(position: VaultPosition, goal: Goal) -> float:

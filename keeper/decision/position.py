@@ -29,7 +29,7 @@ class VaultPosition:
 
     ``policy`` is the tightened one, ``tightened`` lists the settings that were looser than the vault's own. ``costs``
     (n,) are the expected costs of trading each asset. ``tracking_error`` is annualised. ``queued`` is the part of NAV
-    in the redemption queue, ``cash`` the part to hold as cash for the queue and the idle buffer.
+    in the line of redemptions, ``cash`` the part to hold as cash for the line and the idle buffer.
     """
 
     observation: Observation

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keeper.decision.deleverage import lowered_weights
-from keeper.decision.exits import exit_losses_bps, sellable
-from keeper.decision.move import Move, cautious_costs_bps, limited_move
+from keeper.decision.exits import sellable
+from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.urgency import Urgency
-from keeper.oracle.vault_checks import rebalance_refusal
+from keeper.oracle.vault_rules import call_limits, rebalance_refusal
 
 
 def selling_half(position: VaultPosition, move: Move, limits: UrgencyLimits) -> Move:
@@ -23,18 +23,17 @@ def selling_half(position: VaultPosition, move: Move, limits: UrgencyLimits) -> 
         aim = lowered_weights(position, limits.urgency)
     else:
         aim = _lower_of_both(position, move, limits)
-    vault = position.snapshot.vault.policy
-    costs = (
-        cost + loss
-        for cost, loss in zip(cautious_costs_bps(position, aim), exit_losses_bps(position), strict=True)
-    )
-    by_deleverage = bool(rebalance_refusal(position.snapshot))
+    sold = [
+        symbol
+        for symbol, now, goal in zip(position.model.symbols, position.current.weights, aim, strict=True)
+        if goal < now
+    ]
     half = limited_move(
         position,
         aim,
         limits.max_trade,
-        costs_bps=tuple(costs),
-        max_loss_bps=vault.max_emergency_loss_bps if by_deleverage else vault.max_loss_bps,
+        costs_bps=sale_costs_bps(position, aim),
+        call_limits=call_limits(position.snapshot, lowering=bool(rebalance_refusal(position.snapshot, sold))),
     )
     return replace(half, sells_only=True)
 

@@ -10,8 +10,9 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
 from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.policy import UrgencyLimits
-from keeper.domain.units import SECONDS_PER_YEAR
+from keeper.domain.units import BPS, SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_rules import lag_bps
 
 NOISE = 1e-9
 """A rise of leverage or of a weight by less than this is float rounding."""
@@ -63,6 +64,29 @@ class TradeContext:
         """The risk assets of which the trade buys more."""
         pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)
         return tuple(symbol for symbol, now, goal in pairs if _rises(now, goal))
+
+    @property
+    def sold(self) -> tuple[str, ...]:
+        """The risk assets of which the trade sells some."""
+        pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)
+        return tuple(symbol for symbol, now, goal in pairs if _rises(goal, now))
+
+    @property
+    def counted_loss(self) -> float:
+        """What the vault will count as lost, as a part of NAV: the expected cost, and the lag that it assumes of every
+        feed of what moves."""
+        position, snapshot = self.position, self.position.snapshot
+        if position.held.nav_usd <= 0.0:
+            return 0.0
+        changes = [
+            (symbol, goal - now)
+            for symbol, now, goal in zip(
+                self.goal.symbols, position.current.weights, self.goal.weights, strict=True
+            )
+        ]
+        lags = sum(lag_bps(snapshot, symbol) * abs(change) for symbol, change in changes)
+        cash = lag_bps(snapshot, snapshot.debt_token.symbol) * abs(sum(change for _, change in changes))
+        return self.trade_cost_usd / position.held.nav_usd + (lags + cash) / BPS
 
     @property
     def buys_risk(self) -> bool:

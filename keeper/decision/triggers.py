@@ -37,14 +37,14 @@ def health_factor_alert(position: VaultPosition) -> GateResult:
 
 
 def redemptions(position: VaultPosition) -> GateResult:
-    """Judged only with a queue. What the idle cash covers needs no trade, however long it waits, because anybody may
-    serve it."""
+    """What the idle cash covers needs no trade, however long it waits, because anybody may settle it."""
     snapshot, dust = position.snapshot, position.policy.plan.dust_usd
-    assert snapshot.redemptions is not None, "judged only with a redemption queue"
-    if snapshot.redemptions.pending_shares == 0:
-        return GateResult(0.0, dust, passed=False, detail="no redemption is queued")
-    missing, waited = missing_usd(snapshot), hours(snapshot.block.timestamp - snapshot.redemptions.since)
-    detail = f"redemptions of {queued_usd(snapshot):,.0f} USD wait, the oldest for {waited}: " + (
+    line = snapshot.redemptions
+    if line.pending_shares == 0:
+        return GateResult(0.0, dust, passed=False, detail="no redemption waits")
+    missing = missing_usd(snapshot)
+    waited = f", the oldest for {hours(snapshot.block.timestamp - line.since)}" if line.since else ""
+    detail = f"redemptions of {queued_usd(snapshot):,.0f} USD wait{waited}: " + (
         f"{missing:,.0f} USD more than the idle cash" if missing > dust else "the idle cash covers them"
     )
     return GateResult(missing, dust, missing > dust, detail=detail)
@@ -106,11 +106,11 @@ def routine(_position: VaultPosition, _result: GateResult) -> Urgency:
 
 
 def by_wait(position: VaultPosition, _result: GateResult) -> Urgency:
-    """OUT_OF_BAND once the oldest request has waited longer than ``max_redemption_wait_s``."""
-    queue = position.snapshot.redemptions
-    if queue is None or queue.since == 0:
+    """OUT_OF_BAND once the oldest batch has waited longer than ``max_redemption_wait_s``."""
+    since = position.snapshot.redemptions.since
+    if since == 0:
         return Urgency.ROUTINE
-    waited = position.snapshot.block.timestamp - queue.since
+    waited = position.snapshot.block.timestamp - since
     return Urgency.OUT_OF_BAND if waited > position.policy.decision.max_redemption_wait_s else Urgency.ROUTINE
 
 

@@ -55,8 +55,6 @@ OWN = {
     "StepChecks": "portfolio",
     "VaultLens": "portfolio",
     "VaultShares": "portfolio",
-    "RiskParityVault": "vault",
-    "RedemptionQueue": "queue",
     "Rehearsal": "rehearsal",
 }
 """Our contracts that deploying needs, and their group."""
@@ -108,18 +106,6 @@ def groups() -> tuple[SourceGroup, ...]:
             ),
             (),
             settings={"evmVersion": "shanghai", "optimizer": {"enabled": True, "runs": 200}},
-        ),
-        SourceGroup(
-            "vault",
-            ("RiskParityVault.sol",),
-            (CONTRACTS / "RiskParityVault.sol", CONTRACTS / "IRiskParityVault.sol", CONTRACTS / "vault"),
-            settings={**plain, "viaIR": True, "metadata": {"bytecodeHash": "none"}},
-        ),
-        SourceGroup(
-            "queue",
-            ("RedemptionQueue.sol",),
-            (CONTRACTS / "RedemptionQueue.sol", CONTRACTS / "IRedemptionQueue.sol"),
-            settings={**plain, "metadata": {"bytecodeHash": "none"}},
         ),
         _folder("portfolio", {**plain, "metadata": {"bytecodeHash": "none"}}),
         _folder("rehearsal", plain),
@@ -173,7 +159,8 @@ def compiled_group(group: SourceGroup) -> Mapping[str, Artifact]:
 
 def fingerprint() -> str:
     """Changes whenever any contract of the local chain would, or the node it runs on."""
-    digest = hashlib.sha256(" ".join(_cached(group).name for group in groups()[:6]).encode())
+    needed = [_cached(group).name for group in groups() if group.name != "test"]
+    digest = hashlib.sha256(" ".join(needed).encode())
     for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
         digest.update(_installed(package).read_bytes())
     return digest.hexdigest()[:16]

@@ -30,7 +30,8 @@ class PoolEntry:
 
 @dataclass(frozen=True, slots=True)
 class DevnetDeployment:
-    """``private_key`` is the keeper's: Anvil's public development key, worth nothing anywhere else.
+    """``vault`` is the address of its shares. ``private_key`` is the keeper's: Anvil's public development key, worth
+    nothing anywhere else.
 
     ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name
     what is missing and why. ``at`` is the chain's first second, Unix time. ``exchange_url`` answers for all three
@@ -54,7 +55,6 @@ class DevnetDeployment:
     pools: tuple[PoolEntry, ...]
     accounts: dict[str, str]
     exchange_url: str | None = None
-    redemption_queue: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

@@ -5,17 +5,23 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.chain.admin.queue_deployment import deploy_queue
-from keeper.chain.admin.vault_deployment import deploy_vault
-from keeper.chain.admin.vault_parameters import AssetParameters, VaultParameters
+from keeper.chain.admin.deployment import deploy_vault
+from keeper.chain.admin.vault_blueprint import (
+    AssetListing,
+    PolicyNumbers,
+    TimelockTerms,
+    VaultBlueprint,
+    VaultRoles,
+)
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil
 from keeper.devnet.compile import compile_all, deployable, fingerprint
@@ -42,9 +48,17 @@ HEARTBEAT_S = {"USDC": 86_400}
 DEFAULT_HEARTBEAT_S = 3_600
 HEARTBEAT_GRACE_S = 300
 SEQUENCER_GRACE_S = 3_600
-ROLES = ("market", "admin", "keeper", "guardian", "depositor", "stranger")
-"""Anvil's accounts in order; "market" owns feeds, tokens and liquidity. The last account lends and borrows on
-Aave."""
+POOL_AGE_S = 5 * 3_600
+"""The vault lists only pools that remember four hours."""
+TIMELOCK_S = 86_400
+POLICY = PolicyNumbers(max_loss_bps=150, daily_loss_bps=150, daily_turnover_bps=30_000)
+"""As wide as the registry lets it be, so that a vault of cash can reach its target in one call."""
+MAX_DUST_USD = 1
+LAG_BPS, CASH_LAG_BPS = 20, 10
+"""Less than on a live chain: here the feeds publish every move at once."""
+ROLES = ("market", "admin", "keeper", "guardian", "depositor", "stranger", "operations")
+"""Anvil's accounts in order; "market" owns feeds, tokens and liquidity, "admin" proposes to the vault's timelock. The
+last account lends and borrows on Aave."""
 KEEPER_INDEX = ROLES.index("keeper")
 
 
@@ -99,15 +113,28 @@ class LocalChain:
         return contract_at(self.w3, "PoolInstance", self.deployment.contracts["aave_pool"])
 
     @property
-    def vault(self) -> Contract:
-        return contract_at(self.w3, "RiskParityVault", self.deployment.vault)
+    def shares(self) -> Contract:
+        return contract_at(self.w3, "VaultShares", self.deployment.vault)
 
     @property
-    def queue(self) -> Contract:
-        """The redemption queue."""
-        at = self.deployment.redemption_queue
-        assert at is not None, "the local chain was built with a queue"
-        return contract_at(self.w3, "RedemptionQueue", at)
+    def registry(self) -> Contract:
+        return self._of_vault("PolicyRegistry", "registry")
+
+    @property
+    def portfolio(self) -> Contract:
+        return self._of_vault("Portfolio", "portfolio")
+
+    @property
+    def rebalancer(self) -> Contract:
+        return self._of_vault("Rebalancer", "rebalancer")
+
+    @property
+    def account(self) -> Contract:
+        """The account that the keeper manages."""
+        return self._of_vault("AaveV3Account", "account")
+
+    def _of_vault(self, name: str, place: str) -> Contract:
+        return contract_at(self.w3, name, self.deployment.contracts[place])
 
     def fund(self, symbol: str, account: str, amount: int) -> None:
         """Mints a raw amount of a token for ``account``."""
@@ -178,8 +205,8 @@ def forked(world: LocalChain) -> Iterator[tuple[AnvilNode, LocalChain]]:
 
 
 def _build(market: MarketHistory, state: Path, description: Path, progress: Progress) -> None:
-    with anvil(timestamp=market.at) as node:
-        made = _deploy_everything(_web3(node.url), node.url, market, progress=progress)
+    with anvil(timestamp=market.at - POOL_AGE_S) as node:
+        made = _deploy_everything(_web3(node.url), node, market, progress=progress)
         node.request("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         node.request("evm_mine")
         progress("saving the chain for the next start")
@@ -191,41 +218,44 @@ def _build(market: MarketHistory, state: Path, description: Path, progress: Prog
     made.write(description)
 
 
-def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Progress) -> DevnetDeployment:
+def _deploy_everything(
+    w3: Web3, node: AnvilNode, market: MarketHistory, progress: Progress
+) -> DevnetDeployment:
     accounts = dict(zip(ROLES, w3.eth.accounts, strict=False))
     owner, others = w3.eth.accounts[0], w3.eth.accounts[-1]
     progress("tokens and Multicall3")
     multicall = tokens.deploy_multicall(w3, owner)
     made_tokens = tokens.deploy_tokens(w3, owner, market.symbols)
+    exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
+    pools = uniswap.seed_pools(w3, owner, exchange, market, made_tokens, progress)
+    node.request("evm_setNextBlockTimestamp", market.at)
     made_feeds = feeds.deploy_feeds(w3, owner, market, progress)
     lending = aave.deploy_aave(w3, owner, made_tokens, made_feeds, progress)
     aave.lend_and_borrow(w3, others, owner, lending["aave_pool"], made_tokens)
-    exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
-    pools = uniswap.seed_pools(w3, owner, exchange, market, made_tokens, progress)
     progress("the vault")
     vault = deploy_vault(
         w3,
         owner,
-        VaultParameters(
-            asset=made_tokens[STABLE].address,
+        VaultBlueprint(
             lending_pool=lending["aave_pool"],
-            swap_router=exchange.router,
             swap_factory=exchange.factory,
-            admin=accounts["admin"],
-            keeper=accounts["keeper"],
-            guardian=accounts["guardian"],
-            assets=_asset_parameters((STABLE, *market.risk_symbols), made_tokens, made_feeds),
-            fee_tiers=tuple(sorted({pool.fee for pool in pools})),
+            roles=VaultRoles(
+                keeper=accounts["keeper"], guardian=accounts["guardian"], operations=accounts["operations"]
+            ),
+            timelock=TimelockTerms(TIMELOCK_S, (accounts["admin"],), (accounts["admin"],)),
+            assets=_asset_listings(market, made_tokens, made_feeds),
+            pools=tuple(pool.address for pool in pools),
+            policy=POLICY,
             sequencer_feed=made_feeds.sequencer,
             sequencer_grace_s=SEQUENCER_GRACE_S,
         ),
-    ).address
-    redemption_queue = deploy_queue(w3, owner, vault).address
-    _deposit(w3, owner, accounts["depositor"], stable=made_tokens[STABLE], vault=vault)
+    ).contracts
+    registry = contract_at(w3, "PolicyRegistry", vault.registry)
+    _deposit(w3, owner, accounts["depositor"], stable=made_tokens[STABLE], shares=vault.shares)
     return DevnetDeployment(
-        rpc_url=url,
+        rpc_url=node.url,
         chain_id=w3.eth.chain_id,
-        vault=vault,
+        vault=vault.shares,
         quoter=exchange.quoter,
         multicall=multicall,
         deribit_url=None,
@@ -243,7 +273,15 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
             "uniswap_position_manager": exchange.position_manager,
             "multicall3": multicall,
             "sequencer_feed": made_feeds.sequencer,
-            "vault": vault,
+            "vault": vault.shares,
+            "timelock": vault.admin,
+            "registry": vault.registry,
+            "book": vault.book,
+            "portfolio": vault.portfolio,
+            "rebalancer": vault.rebalancer,
+            "pricer": vault.pricer,
+            "lens": vault.lens,
+            "account": registry.functions.accounts().call()[0],
         },
         tokens={
             symbol: TokenEntry(token.address, token.decimals, made_feeds.addresses[symbol])
@@ -251,28 +289,41 @@ def _deploy_everything(w3: Web3, url: str, market: MarketHistory, progress: Prog
         },
         pools=pools,
         accounts=dict(accounts),
-        redemption_queue=redemption_queue,
     )
 
 
-def _asset_parameters(
-    symbols: Sequence[str], made_tokens: Mapping[str, Token], made_feeds: Feeds
-) -> tuple[AssetParameters, ...]:
+def _asset_listings(
+    market: MarketHistory, made_tokens: Mapping[str, Token], made_feeds: Feeds
+) -> tuple[AssetListing, ...]:
     return tuple(
-        AssetParameters(
-            made_tokens[symbol].address,
-            made_feeds.addresses[symbol],
+        AssetListing(
+            token=made_tokens[symbol].address,
+            decimals=made_tokens[symbol].decimals,
+            feed=made_feeds.addresses[symbol],
             max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,
+            dust_exponent=dust_exponent(made_tokens[symbol].decimals, market.last_price(symbol)),
+            lag_bps=CASH_LAG_BPS if symbol == STABLE else LAG_BPS,
+            borrowable=symbol == STABLE,
         )
-        for symbol in symbols
+        for symbol in (STABLE, *market.risk_symbols)
     )
 
 
-def _deposit(w3: Web3, owner: ChecksumAddress, depositor: str, stable: Token, vault: str) -> None:
+def dust_exponent(decimals: int, price_usd: float) -> int:
+    """So that less than 10^exponent raw is worth less than MAX_DUST_USD."""
+    return max(0, math.floor(math.log10(MAX_DUST_USD * 10**decimals / price_usd)))
+
+
+def _deposit(w3: Web3, owner: ChecksumAddress, depositor: str, stable: Token, shares: str) -> None:
+    """A vault of nothing is settled at once: there is no price to wait for."""
     account, amount = w3.to_checksum_address(depositor), DEPOSIT_USDC * 10**stable.decimals
     tokens.fund(w3, owner, stable, account, 4 * amount)
-    send(w3, contract_at(w3, "ERC20", stable.address).functions.approve(vault, UINT256_MAX), account)
-    send(w3, contract_at(w3, "RiskParityVault", vault).functions.deposit(amount, account), account)
+    send(w3, contract_at(w3, "ERC20", stable.address).functions.approve(shares, UINT256_MAX), account)
+    vault = contract_at(w3, "VaultShares", shares).functions
+    send(w3, vault.requestDeposit(amount, account, account), account)
+    send(w3, vault.close(), account)
+    send(w3, vault.settleDeposits([]), account)
+    send(w3, vault.deposit(amount, account), account)
 
 
 def _cache_files(market: MarketHistory) -> tuple[Path, Path]:

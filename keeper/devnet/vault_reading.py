@@ -26,21 +26,22 @@ class VaultReading:
 
 def read_vault(world: LocalChain) -> VaultReading:
     """Balances and debt from the token contracts, prices from the feeds, health factor from Aave."""
-    w3, vault, pool = world.w3, world.vault, world.pool
+    w3, pool = world.w3, world.pool
+    portfolio, account = world.portfolio.address, world.account.address
     values: dict[str, float] = {}
     debt = 0.0
     for symbol, token in world.tokens.items():
         price, _ = feeds.latest_round(w3, world.feeds.addresses[symbol])
-        held = contract_at(w3, "ERC20", token.address).functions.balanceOf(vault.address).call()
+        held = contract_at(w3, "ERC20", token.address).functions.balanceOf(portfolio).call()
         a_token = pool.functions.getReserveAToken(token.address).call()
-        supplied = contract_at(w3, "ERC20", a_token).functions.balanceOf(vault.address).call()
+        supplied = contract_at(w3, "ERC20", a_token).functions.balanceOf(account).call()
         debt_token = pool.functions.getReserveVariableDebtToken(token.address).call()
-        owed = contract_at(w3, "ERC20", debt_token).functions.balanceOf(vault.address).call()
+        owed = contract_at(w3, "ERC20", debt_token).functions.balanceOf(account).call()
         values[symbol] = (held + supplied) * price / 10**token.decimals
         debt += owed * price / 10**token.decimals
     cash = values.pop("USDC")
     nav = math.fsum(values.values()) + cash - debt
-    factor = pool.functions.getUserAccountData(vault.address).call()[5]
+    factor = pool.functions.getUserAccountData(account).call()[5]
     return VaultReading(
         nav_usd=nav,
         leverage=math.fsum(values.values()) / nav,
@@ -48,5 +49,5 @@ def read_vault(world: LocalChain) -> VaultReading:
         weights={symbol: value / nav for symbol, value in values.items()},
         cash_usd=cash,
         debt_usd=debt,
-        epoch=vault.functions.epoch().call(),
+        epoch=world.rebalancer.functions.state().call()[0],
     )

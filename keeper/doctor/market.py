@@ -34,5 +34,5 @@ def e_mode(context: DoctorContext) -> Diagnosis:
     named = (f"category {number} ({label})" if label else f"category {number}") if number else "no category"
     return warning(
         f"{named} would give a health factor of {other.health_factor:.2f} instead of {other.now:.2f} in {inside}",
-        remedy=f"The vault's admin may call setCollateralCategory({number}).",
+        remedy=f"A vault chooses when it opens an account: its admin may open one in category {number}.",
     )

@@ -202,6 +202,10 @@ class SolverFailed(Refused):
     """The risk budgets could not be solved to the required precision."""
 
 
+class AccountNotManaged(Refused):
+    """The vault has a position in an account that this keeper does not manage."""
+
+
 class Reverted(Refused):
     """The transaction was mined and reverted. Only its gas is spent."""
 

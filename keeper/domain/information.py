@@ -48,8 +48,8 @@ class InformedLook:
     Later looks that miss something raise ``covariance`` and lower ``bounds`` and ``leverage``, never the reverse.
     ``as_of`` is its block's time. ``covariance`` is annualised, row-major (n, n), in the order of ``symbols``;
     ``unit_weights`` (n,) sum to 1. ``leverage`` is its target's, of the whole NAV; ``unqueued_leverage`` is that of the
-    NAV left after the redemption queue, which held ``pending_shares``, raw. ``gaps`` are the bars that it did not have
-    either.
+    NAV left after the line of redemptions, which held ``pending_shares``, raw. ``gaps`` are the bars that it did not
+    have either.
     """
 
     as_of: int

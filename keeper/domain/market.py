@@ -103,7 +103,8 @@ class RateCurve:
 @dataclass(frozen=True, slots=True)
 class Reserve:
     """One token's reserve on the lending market. Amounts are raw; caps are whole tokens, 0 for none; rates are
-    fractions a year."""
+    fractions a year. ``price_source`` is the contract from which the market's oracle reads ``market_price``, empty
+    where it does not say."""
 
     symbol: str
     a_token: str
@@ -122,6 +123,7 @@ class Reserve:
     borrowed: int
     available: int
     market_price: int
+    price_source: str
     supply_rate: float
     borrow_rate: float
     curve: RateCurve
@@ -129,7 +131,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The vault's amounts of one token, raw: idle in the vault, supplied as collateral, owed."""
+    """The vault's amounts of one token, raw: idle in the vault, supplied as collateral and owed by its account."""
 
     symbol: str
     idle: int
@@ -139,55 +141,108 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class VaultPolicy:
-    """RiskParityVault.policy(), in the contract's units."""
+    """PolicyRegistry.policy(), in the contract's units: health factors and leverage with 18 decimals, seconds, bps.
 
-    min_health_factor: int
+    ``max_loss_bps`` of one call, ``daily_loss_bps`` and ``daily_turnover_bps`` of any 24 hours are of NAV. The losses
+    of an emergency and of a ripcord are of the debt that is repaid."""
+
+    min_health: int
+    emergency_health: int
+    target_health: int
+    ripcord_health: int
     max_leverage: int
-    ripcord_health_factor: int
-    ripcord_target_health_factor: int
     min_interval: int
     ripcord_interval: int
     max_loss_bps: int
-    max_emergency_loss_bps: int
-    max_daily_loss_bps: int
-    max_daily_emergency_loss_bps: int
-    max_daily_turnover_bps: int
-    max_oracle_gap_bps: int
+    daily_loss_bps: int
+    daily_turnover_bps: int
+    max_gap_bps: int
+    guardian_loss_bps: int
+    emergency_loss_bps: int
+    ripcord_loss_bps: int
 
 
 @dataclass(frozen=True, slots=True)
 class VaultAsset:
-    """One entry of RiskParityVault.assets()."""
+    """One entry of PolicyRegistry.assets(), with its feed. Less than ``dust`` raw counts for nothing.
+
+    ``slippage_bps`` is what a swap may return less than the oracle's price beyond the pool's fee, ``lag_bps`` how far
+    the vault assumes the feed to lag behind the market."""
 
     symbol: str
     feed: str
     max_age_s: int
     max_weight_bps: int
     enabled: bool
+    slippage_bps: int
+    lag_bps: int
+    dust: int
+    borrowable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SwapPool:
+    """A Uniswap V3 pool that the vault may swap in. ``fee`` in hundredths of a bp."""
+
+    address: str
+    symbols: tuple[str, str]
+    fee: int
 
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """The vault's state. ``total_assets`` and ``total_shares`` are raw; used budgets are fractions of NAV."""
+    """The vault's state. ``address`` is that of its shares, ``rebalancer`` takes the keeper's calls, ``account`` is the
+    account that the keeper manages.
+
+    ``last_rebalance`` is the keeper's last call, 0 before the first. Nothing is borrowed before
+    ``levering_closed_until``. ``reserved`` is the cash that a rebalance must leave idle as far as it is there.
+    ``total_assets``, ``reserved`` and ``pending_deposits`` are raw of the accounting asset, ``total_shares`` raw; what
+    the last 24 hours used is a fraction of NAV."""
 
     address: str
+    rebalancer: str
+    account: str
     epoch: int
     last_rebalance: int
     paused: bool
     policy: VaultPolicy
     assets: tuple[VaultAsset, ...]
-    fee_tiers: tuple[int, ...]
+    pools: tuple[SwapPool, ...]
     used_daily_loss: float
-    used_daily_emergency_loss: float
     used_daily_turnover: float
+    levering_closed_until: int
+    reserved: int
     total_assets: int
     total_shares: int
+    pending_deposits: int
+
+    def asset(self, symbol: str) -> VaultAsset:
+        """The token's entry; for one that is not listed, an entry that allows nothing."""
+        return next((asset for asset in self.assets if asset.symbol == symbol), _unlisted(symbol))
+
+    def fees(self, symbol: str, other: str) -> tuple[int, ...]:
+        """Fees of the listed pools of two tokens, ascending."""
+        return tuple(sorted(pool.fee for pool in self.pools if set(pool.symbols) == {symbol, other}))
+
+
+def _unlisted(symbol: str) -> VaultAsset:
+    return VaultAsset(
+        symbol=symbol,
+        feed="",
+        max_age_s=0,
+        max_weight_bps=0,
+        enabled=False,
+        slippage_bps=0,
+        lag_bps=0,
+        dust=0,
+        borrowable=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Aave Pool.getUserAccountData of the vault. The base currency has 8 decimals, the health factor 18 (2^256-1: no
-    debt)."""
+    """Aave Pool.getUserAccountData of the vault's account. The base currency has 8 decimals, the health factor 18
+    (2^256-1: no debt)."""
 
     collateral_base: int
     debt_base: int
@@ -245,8 +300,8 @@ class MarketSnapshot:
 
     ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings' order.
     ``pools`` are pools of a risk asset against the accounting asset, ``depths`` those and the pools against the hub.
-    ``l1_fee_wei`` is a rollup's fee for publishing a typical rebalance, 0 on other chains. ``redemptions`` is None
-    without a redemption queue. ``sequencer`` is None on a chain without one.
+    ``l1_fee_wei`` is a rollup's fee for publishing a typical rebalance, 0 on other chains. ``sequencer`` is None on
+    a chain without one.
     """
 
     block: Block
@@ -263,7 +318,7 @@ class MarketSnapshot:
     keeper_has_role: bool
     pools: tuple[PoolHistory, ...]
     l1_fee_wei: int
-    redemptions: Redemptions | None
+    redemptions: Redemptions
     depths: tuple[PoolLiquidity, ...]
 
     @property

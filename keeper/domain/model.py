@@ -85,5 +85,5 @@ class TargetPortfolio:
 
     @property
     def unqueued_leverage(self) -> float:
-        """Leverage of the NAV that is left after the redemption queue, to which the bounds apply."""
+        """Leverage of the NAV that is left after the line of redemptions, to which the bounds apply."""
         return min(bound.leverage for bound in self.bounds)

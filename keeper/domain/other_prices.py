@@ -81,7 +81,7 @@ def _secured(snapshot: MarketSnapshot) -> int:
 
 
 def _with_share_price(moved: MarketSnapshot, before: MarketSnapshot) -> MarketSnapshot:
-    """Shares are worth what NAV is worth, and so is what waits in the redemption queue."""
+    """Shares are worth what NAV is worth, and so is what waits in the line of redemptions."""
     nav, nav_before = portfolio(moved).nav_usd, portfolio(before).nav_usd
     ratio = max(0.0, nav) / nav_before if nav_before > 0.0 else 1.0
     queue = moved.redemptions

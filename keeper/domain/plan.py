@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+MANAGED_ACCOUNT = 0
+"""Place of the vault's account that the keeper manages."""
+
 
 class StepKind(StrEnum):
-    """In the order of IRiskParityVault.StepKind."""
+    """In the order of IPortfolio.sol's StepKind."""
 
     SUPPLY = "SUPPLY"
     WITHDRAW = "WITHDRAW"
@@ -18,7 +21,7 @@ class StepKind(StrEnum):
 
 
 class VaultCall(StrEnum):
-    """Which function of the vault a plan calls."""
+    """Which function of the rebalancer a plan calls."""
 
     REBALANCE = "rebalance"
     DELEVERAGE = "deleverage"
@@ -52,10 +55,11 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """IRiskParityVault.Step. ``amount`` and ``limit`` are raw; UINT256_MAX means the whole balance.
+    """One action of a plan. ``amount`` and ``limit`` are raw; UINT256_MAX means the whole balance.
 
-    ``symbol`` is the token whose amount is exact. ``expected_in`` and ``expected_out`` are the raw amounts that we
-    expect to leave and to enter the vault.
+    ``symbol`` is the token whose amount is exact. ``account`` is the place of the account that supplies, withdraws,
+    borrows or repays. ``expected_in`` and ``expected_out`` are the raw amounts that we expect to leave and to enter the
+    portfolio. An exact-output swap has a single hop.
     """
 
     kind: StepKind
@@ -65,6 +69,7 @@ class Step:
     route: Route | None
     expected_in: int
     expected_out: int
+    account: int = MANAGED_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,9 @@ class PostState:
 
 @dataclass(frozen=True, slots=True)
 class RebalancePlan:
-    """One atomic vault call. ``flash_amount`` is raw of the debt asset; ``deadline`` is Unix seconds. ``postponed_usd``
-    is the value of trades left to later cycles, because one block has too little gas for them or because the health
-    factor does not let them be made now."""
+    """One atomic vault call. ``flash_amount`` is raw of the debt asset, lent to ``account``; ``deadline`` is Unix
+    seconds. ``postponed_usd`` is the value of trades left to later cycles, because one block has too little gas for
+    them or because the health factor does not let them be made now."""
 
     call: VaultCall
     epoch: int
@@ -108,6 +113,7 @@ class RebalancePlan:
     gas_limit: int
     turnover_usd: float
     postponed_usd: float
+    account: int = MANAGED_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Requests that wait in the redemption queue next to the vault."""
+"""Requests that wait in the line of redemptions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Redemptions:
-    """RedemptionQueue. ``pending_shares`` is raw. ``value`` is what the vault pays for them at its present share price,
-    raw of the accounting asset, rounded up; 0 where the vault has no share price. ``since`` is the Unix second of the
-    oldest request, 0 where there is no request."""
+    """All that is requested and not settled. ``pending_shares`` is raw. ``value`` is what the vault pays for them at
+    its present share price, raw of the accounting asset, rounded up; 0 where the vault has no share price. ``since`` is
+    the Unix second when the oldest batch that waits was closed, 0 where none is closed."""
 
     pending_shares: int
     value: int

@@ -73,7 +73,8 @@ class SendingKey:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The vault call to send, without a nonce. ``calldata`` is exactly what was simulated, 0x-hex.
+    """The vault call to send, without a nonce. ``to`` is the contract that is called, ``calldata`` exactly what was
+    simulated, 0x-hex.
 
     ``deadline`` and ``as_of``, the time of the block that was decided on, are Unix seconds. ``turnover`` is the value
     to sell, in NAVs. ``private`` sends it through a relay instead of the public mempool.
@@ -81,7 +82,7 @@ class Payload:
 
     chain_id: int
     sender: str
-    vault: str
+    to: str
     epoch: int
     calldata: str
     gas_limit: int
@@ -126,8 +127,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """``succeeded`` is False for a transaction that was mined and reverted. ``rollup_fee_wei`` is what a rollup charged
-    besides the gas. ``nav_before`` and ``nav_after`` are from the vault's event, USD with 8 decimals; None where there
-    is no event."""
+    besides the gas. ``nav_before`` is from the vault's event, ``nav_after`` is that less what the vault counts as lost;
+    USD with 8 decimals, None where there is no event."""
 
     intent_id: str
     tx_hash: str

@@ -95,7 +95,7 @@ class LendingBook:
     # ------------------------------------------------------------------------ steps
 
     def apply(self, step: Step, *, as_expected: bool = False) -> None:
-        """The step as RiskParityVault carries it out; swaps at their limits, or as expected."""
+        """The step as Portfolio.sol carries it out; swaps at their limits, or as expected."""
         symbol = step.symbol
         if step.route is not None:
             self._swap(step, as_expected=as_expected)
@@ -131,7 +131,7 @@ class LendingBook:
 
 
 def vault_book(snapshot: MarketSnapshot) -> LendingBook:
-    """The vault's account at the block."""
+    """The vault at the block."""
     return LendingBook.at_block(snapshot, AaveV3.of(snapshot))
 
 

@@ -91,7 +91,7 @@ METRICS = (
     ),
     Metric(
         "redemptions_usd",
-        "Value in the redemption queue.",
+        "Value of the line of redemptions.",
         read.of_inputs(lambda it: queued_usd(it.snapshot)),
     ),
     Metric(

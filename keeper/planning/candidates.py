@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, Step
 from keeper.lending.book import LendingBook, after
 from keeper.planning.context import PlanningContext
@@ -23,12 +24,16 @@ class CandidatePlan:
     unfilled_usd: float = 0.0
 
 
-def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
-    """Where all swaps fill at their quotes, at the block's debt and ``MarketSnapshot.price``. The health factor is the
-    venue's own."""
-    snapshot = context.snapshot
-    book = after(LendingBook.at_block(snapshot, context.venue, candidate.flash), candidate.steps)
+def expected_book(candidate: CandidatePlan, context: PlanningContext) -> LendingBook:
+    """Once all swaps have filled at their quotes, at the block's debt, and the flash loan is repaid."""
+    book = after(LendingBook.at_block(context.snapshot, context.venue, candidate.flash), candidate.steps)
     book.idle[context.cash] -= candidate.flash + candidate.premium
+    return book
+
+
+def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
+    """Of ``expected_book``, at ``MarketSnapshot.price``. The health factor is the venue's own."""
+    snapshot, book = context.snapshot, expected_book(candidate, context)
     values = [
         snapshot.value_usd(symbol, book.idle[symbol] + book.supplied[symbol]) for symbol in snapshot.symbols
     ]
@@ -40,3 +45,16 @@ def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostSt
         health_factor=book.health_factor(),
         weights=tuple(value / nav if nav > 0 else 0.0 for value in values[1:]),
     )
+
+
+def net_changes(book: LendingBook, snapshot: MarketSnapshot) -> dict[str, int]:
+    """What the vault has more than at the block, idle and supplied less owed, raw by symbol."""
+    changes = {
+        holding.symbol: book.idle[holding.symbol]
+        + book.supplied[holding.symbol]
+        - holding.idle
+        - holding.supplied
+        for holding in snapshot.holdings
+    }
+    changes[book.venue.debt_symbol] -= book.owed - snapshot.holdings[0].owed
+    return changes

@@ -13,7 +13,7 @@ from keeper.domain.units import raw_from_usd_ceil, raw_from_usd_floor
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
 from keeper.lending.venue import LendingVenue
-from keeper.oracle.vault_checks import rebalance_refusal
+from keeper.oracle.vault_rules import in_emergency, rebalance_refusal, reserved_cash
 from keeper.planning import min_health_factor
 from keeper.planning.fills import SwapTerms
 from keeper.planning.gas import swap_costs
@@ -23,9 +23,9 @@ from keeper.sizing.redemptions import queued_share
 
 @dataclass(frozen=True, slots=True)
 class PlanningContext:
-    """``cash`` is the symbol of the debt token. ``idle_buffer`` stays idle after the call, ``queued`` is what the
-    redemption queue waits for, and nothing is borrowed or repaid for ``dust``: raw of the debt token.
-    ``min_health_factor`` holds between two steps."""
+    """``cash`` is the symbol of the debt token. ``idle_buffer`` stays idle after the call, ``queued`` is what
+    redemptions wait for, of which the vault itself keeps ``reserved`` idle, and nothing is borrowed or repaid for
+    ``dust``: raw of the debt token. ``min_health_factor`` holds between two steps."""
 
     snapshot: MarketSnapshot
     policy: Policy
@@ -38,6 +38,7 @@ class PlanningContext:
     swap_terms: SwapTerms
     idle_buffer: int
     queued: int
+    reserved: int
     dust: int
     min_health_factor: MinHealthFactor
 
@@ -45,6 +46,11 @@ class PlanningContext:
     def deleverages(self) -> bool:
         """The vault's ``deleverage`` only withdraws, sells into the debt token and repays."""
         return self.call is VaultCall.DELEVERAGE
+
+    @property
+    def vault_emergency(self) -> bool:
+        """The call spends the vault's emergency budget: its loss is bounded by the debt that it repays."""
+        return self.deleverages and in_emergency(self.snapshot)
 
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""
@@ -74,13 +80,15 @@ def planning_context(
             snapshot=snapshot,
             max_slippage_bps=policy.decision.at(decision.urgency).max_slippage_bps,
             costs=swap_costs(snapshot, policy.plan.gas_usd_price_symbol),
+            lowering=deleverages,
         ),
         idle_buffer=_idle_buffer(decision, snapshot, policy, call=call),
-        queued=0 if snapshot.redemptions is None else snapshot.redemptions.value,
+        queued=snapshot.redemptions.value,
+        reserved=reserved_cash(snapshot, lowering=deleverages),
         dust=raw_from_usd_floor(policy.plan.dust_usd, decimals, price) if price > 0 else 0,
         min_health_factor=min_health_factor.of_emergency(flash_loan=True)
         if deleverages
-        else min_health_factor.of_rebalance(snapshot.vault.policy.min_health_factor, book),
+        else min_health_factor.of_rebalance(snapshot.vault.policy.min_health, book),
     )
 
 
@@ -101,9 +109,18 @@ def calls_of(decision: Decision, snapshot: MarketSnapshot) -> tuple[VaultCall, .
         return (VaultCall.DELEVERAGE,)
     if not decision.sells_only or snapshot.holdings[0].owed == 0:
         return (VaultCall.REBALANCE,)
-    if rebalance_refusal(snapshot):
+    if rebalance_refusal(snapshot, _sold(decision, snapshot)):
         return (VaultCall.DELEVERAGE,)
     return (VaultCall.REBALANCE, VaultCall.DELEVERAGE)
+
+
+def _sold(decision: Decision, snapshot: MarketSnapshot) -> tuple[str, ...]:
+    """The assets of which the goal has less than the vault."""
+    held = portfolio(snapshot)
+    now = dict(zip(held.symbols, held.weights, strict=True))
+    goal = decision.goal
+    pairs = zip(goal.symbols, goal.weights, strict=True) if goal is not None else ()
+    return tuple(symbol for symbol, weight in pairs if weight < now[symbol])
 
 
 def buffer_of(snapshot: MarketSnapshot, policy: Policy) -> int:

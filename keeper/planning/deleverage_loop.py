@@ -24,14 +24,14 @@ MIN_PART = Fraction(1, 1000)
 
 
 def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
-    """As much of ``sales``, all into the debt token, as can be made. Idle cash repays first; what the redemption queue
-    waits for stays idle unless it is an emergency. Idle tokens are sold before collateral is withdrawn. Raises
+    """As much of ``sales``, all into the debt token, as can be made. Idle cash repays first; what redemptions wait for
+    stays idle unless it is an emergency. Idle tokens are sold before collateral is withdrawn. Raises
     NothingFeasible where nothing can be sold so."""
     minimum = context.min_health_factor
     draft = PlanDraft(context, context.book(), minimum.sized_for)
     left = [fill.trade.amount_in for fill in sales]
-    reserved = 0 if context.emergency else context.queued
-    draft.repay(draft.book.idle[context.cash] - reserved)
+    kept = context.reserved if context.emergency else max(context.queued, context.reserved)
+    draft.repay(draft.book.idle[context.cash] - kept)
     for _ in range(MAX_ROUNDS):
         part = _sellable_part(draft, sales, left)
         if part < MIN_PART:
@@ -44,7 +44,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             if amount:
                 draft.swap(partial_swap(fill, fill.trade.amount_in - left[place], amount))
                 left[place] -= amount
-        draft.repay(draft.book.idle[context.cash] - reserved)
+        draft.repay(draft.book.idle[context.cash] - kept)
         if not any(left):
             break
     fills = tuple(

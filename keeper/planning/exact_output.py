@@ -8,7 +8,10 @@ may take at most what would have been sold.
 for at least m goes through where g(x) >= m. Its part here is an output of at most m, which costs the smallest y with
 g(y) >= m: at most x. The roundings agree: towards an output, Uniswap's price moves to the first grid point that gives
 it, no farther than x has moved it, and the input counted there is what x was enough for (SwapMath.computeSwapStep,
-SqrtPriceMath.getNextSqrtPriceFromOutput). Along a path each hop's input is the output asked of the hop before.
+SqrtPriceMath.getNextSqrtPriceFromOutput).
+
+The vault has no exact output through two pools. Such a sale is cut instead, to the size whose part of the minimum is
+needed. As g is concave, the smaller sale returns at least its part; what it returns above that stays idle.
 """
 
 from __future__ import annotations
@@ -25,8 +28,8 @@ from keeper.domain.units import UINT256_MAX
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext, buffer_of
 from keeper.planning.fills import Fill
-from keeper.planning.partial_fills import IMPACT_UNIT, impact
-from keeper.planning.steps import swap_for
+from keeper.planning.partial_fills import IMPACT_UNIT, impact, partial_fill
+from keeper.planning.steps import swap, swap_for
 
 
 def with_exact_output(candidate: CandidatePlan, context: PlanningContext) -> CandidatePlan:
@@ -39,17 +42,20 @@ def with_exact_output(candidate: CandidatePlan, context: PlanningContext) -> Can
     sales = [fill for fill in candidate.fills if fill.trade.buy == context.cash]
     book = context.book()
     repays_all = any(step.kind is StepKind.REPAY and step.amount == UINT256_MAX for step in candidate.steps)
-    if not sales or (book.owed and not repays_all):
+    if not sales or (book.owed and not repays_all) or any(fill.sells_balance for fill in sales):
         return candidate
     certain = sum(fill.min_out for fill in sales)
-    # Cash that stays for the buffer and the redemption queue need not be raised by a later sale.
+    # Cash that stays for the buffer and for redemptions need not be raised by a later sale.
     stays_idle = buffer_of(context.snapshot, context.policy) + context.queued
     due = book.owed + candidate.premium + stays_idle
     needed = max(0, due - context.snapshot.holdings[0].idle)
     if needed >= certain:
         return candidate
     parts = zip(sales, _parts(sales, needed), strict=True)
-    exact = [_exact(fill, out, context.snapshot) for fill, out in parts]
+    exact = [
+        _exact(fill, out, context.snapshot) if len(fill.route.fees) == 1 else _cut(fill, out)
+        for fill, out in parts
+    ]
     return replace(
         candidate,
         steps=tuple(_steps(candidate.steps, exact, sells=needed > 0)),
@@ -62,6 +68,13 @@ def _parts(sales: Sequence[Fill], needed: int) -> Iterator[int]:
     sums are off by less than a unit."""
     sums = list(accumulate((fill.min_out for fill in sales), initial=0))
     return (needed * after // sums[-1] - needed * before // sums[-1] for before, after in pairwise(sums))
+
+
+def _cut(fill: Fill, out: int) -> Fill:
+    """The sale of the size whose part of the minimum is ``out``, rounded up."""
+    if out == 0:
+        return replace(fill, amount_out=0)
+    return partial_fill(fill, 0, -(-fill.trade.amount_in * out // fill.min_out))
 
 
 def _exact(fill: Fill, out: int, snapshot: MarketSnapshot) -> Fill:
@@ -98,6 +111,8 @@ def _steps(steps: Sequence[Step], exact: Sequence[Fill], *, sells: bool) -> Iter
                 yield step
             continue
         fill = next(sales)
-        if fill.amount_out:
+        if fill.amount_out and len(step.route.fees) > 1:
+            yield swap(fill)
+        elif fill.amount_out:
             symbol, out = fill.trade.buy, fill.amount_out
             yield swap_for(symbol, out, step.route, max_in=step.amount, expected_in=fill.trade.amount_in)

@@ -3,14 +3,17 @@ them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.plan import Route
+from keeper.oracle.vault_rules import call_limits
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
-from keeper.planning.fills import Fill, best_fills, guarded
+from keeper.planning.fills import Fill, SwapTerms, best_fills, guarded
 from keeper.planning.gas import max_further_parts
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
@@ -27,8 +30,9 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     prices that are not trusted.
     """
     snapshot, policy = context.snapshot, context.policy
-    candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
-    shared = shared_hops(candidates, snapshot)
+    candidates = _candidates(trades, answers, context)
+    # As the quotes were asked for: of all routes.
+    shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
     further = max_further_parts(snapshot.block, policy.plan, len(trades))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
@@ -61,6 +65,37 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     )
 
 
+def _candidates(
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext
+) -> list[tuple[Trade, tuple[Route, ...]]]:
+    """Each trade with its routes. The vault counts every hop as sold. Where its limit does not allow to sell everything
+    twice, a trade that one direct pool can carry takes a direct pool."""
+    snapshot = context.snapshot
+    left = call_limits(snapshot, lowering=context.deleverages).turnover * context.held.nav_usd
+    direct = {
+        trade: tuple(route for route in routes(trade, snapshot) if len(route.fees) == 1 and route in answers)
+        for trade in trades
+    }
+    carried = [
+        trade for trade in trades if _is_carried(trade, direct[trade], answers, terms=context.swap_terms)
+    ]
+    scarce = 2.0 * math.fsum(trade.value_usd for trade in trades) > left
+    return [
+        (trade, direct[trade] if scarce and trade in carried else tuple(routes(trade, snapshot)))
+        for trade in trades
+    ]
+
+
+def _is_carried(trade: Trade, direct: Sequence[Route], answers: Answers, terms: SwapTerms) -> bool:
+    """Whether one of the pools returns enough for the whole trade."""
+    for route in direct:
+        quote = answers[route].get(trade.amount_in)
+        minimum = terms.minimum_price(route).out(trade.amount_in)
+        if quote is not None and quote.amount_out is not None and quote.amount_out >= minimum:
+            return True
+    return False
+
+
 def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:
     return all(
         snapshot.feeds[snapshot.index(symbol)].trust is Trust.FRESH for symbol in (trade.sell, trade.buy)
@@ -70,7 +105,7 @@ def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:
 def idle_repays(context: PlanningContext) -> bool:
     """Whether idle cash lowers the debt without a sale."""
     cash = context.snapshot.holdings[0]
-    return min(cash.idle, cash.owed) > context.dust
+    return min(cash.idle - context.reserved, cash.owed) > context.dust
 
 
 def _largest_part(

@@ -6,22 +6,23 @@ foreseen here step by step, at the worst fills.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import PostState, Step, StepKind
+from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import BPS, WAD, to_float
 from keeper.lending.book import LendingBook
-from keeper.planning.candidates import CandidatePlan
-from keeper.planning.checks import loss_bps
+from keeper.oracle.vault_rules import call_limits, counted_loss_usd, levering_closed_s
+from keeper.planning.candidates import CandidatePlan, expected_book, expected_state, net_changes
 from keeper.planning.context import PlanningContext
 from keeper.planning.gas import gas_limit_for, gas_of, max_gas
 from keeper.planning.min_health_factor import at_end
 
 WAIT = "Wait until the lending market opens it again, or leave the asset out."
 SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
-ENABLE = "Have the vault's admin enable it (setAsset), or leave the asset out."
+ENABLE = "Have the vault's admin list it anew, or leave the asset out."
 NOISE = 1e-9
 """Relative, of a limit that is aimed at exactly."""
 
@@ -54,35 +55,71 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
         )
 
 
-def require_within_limits(expected: PostState, context: PlanningContext) -> None:
-    """What the vault checks after the steps (RiskParityVault.rebalance and _lower), and the settings' floor of the
-    health factor, of the ``expected`` state. Raises NothingFeasible."""
-    vault = context.snapshot.vault.policy
-    allowed = vault.max_emergency_loss_bps if context.deleverages else vault.max_loss_bps
-    loss = loss_bps(context.held.nav_usd, expected.nav_usd)
-    if loss > allowed:
-        raise NothingFeasible(
-            f"at the quoted prices the plan loses {loss:.1f} bps of NAV, and the vault allows {allowed}",
-            remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far.",
-        )
+def require_within_limits(candidate: CandidatePlan, context: PlanningContext) -> None:
+    """What the vault checks after the steps (Rebalancer.sol), and the settings' floor of the health factor, where all
+    swaps fill at their quotes. Raises NothingFeasible."""
+    expected, book = expected_state(candidate, context), expected_book(candidate, context)
+    _require_loss(book, context)
+    _require_turnover(candidate, context)
+    if context.vault_emergency:
+        target = context.snapshot.vault.policy.target_health / WAD
+        if expected.health_factor > target:
+            _refuse_end(
+                f"a health factor of {expected.health_factor:.3f}, above the vault's target {target:.3f}"
+            )
     if context.deleverages:
         return
+    vault = context.snapshot.vault
     floor = at_end(context.held.health_factor, context.snapshot, context.policy)
     if expected.health_factor < floor:
         _refuse_end(f"a health factor of {expected.health_factor:.3f}, and the floor is {floor:.3f}")
-    caps = {asset.symbol: asset.max_weight_bps / BPS for asset in context.snapshot.vault.assets}
-    weights = zip(context.snapshot.risk_symbols, expected.weights, strict=True)
-    capped = [("leverage", expected.leverage, vault.max_leverage / WAD)]
-    capped += [(f"weight of {symbol}", weight, caps.get(symbol, 0.0)) for symbol, weight in weights]
+    bought = net_changes(book, context.snapshot)
+    capped = [("leverage", expected.leverage, vault.policy.max_leverage / WAD)]
+    # The vault holds only what the call bought against its weight.
+    capped += [
+        (f"weight of {symbol}", weight, vault.asset(symbol).max_weight_bps / BPS)
+        for symbol, weight in zip(context.snapshot.risk_symbols, expected.weights, strict=True)
+        if bought[symbol] > 0
+    ]
     for name, value, cap in capped:
         if value > cap * (1.0 + NOISE):
             _refuse_end(f"a {name} of {value:.3f}, and the vault's cap is {cap:g}")
+
+
+def _require_loss(book: LendingBook, context: PlanningContext) -> None:
+    snapshot, lowering = context.snapshot, context.deleverages
+    loss = counted_loss_usd(net_changes(book, snapshot), snapshot, lowering=lowering)
+    if context.vault_emergency:
+        policy = snapshot.vault.policy
+        repaid = snapshot.value_usd(context.cash, snapshot.holdings[0].owed - book.owed)
+        whole, allowed, of = repaid, float(policy.emergency_loss_bps), "the debt that it repays"
+    else:
+        whole, of = context.held.nav_usd, "NAV"
+        allowed = call_limits(snapshot, lowering=lowering).loss * BPS
+    if loss > whole * allowed / BPS:
+        raise NothingFeasible(
+            f"at the quoted prices the plan loses {loss / max(whole, NOISE) * BPS:.1f} bps of {of} by the vault's "
+            f"count, and the vault allows {allowed:.1f}",
+            remedy="Raise decision.trade_cost_bps to what trades cost here, so that a cycle goes less far, or wait "
+            "until the losses of the last 24 hours are over.",
+        )
 
 
 def _refuse_end(state: str) -> None:
     raise NothingFeasible(
         f"the plan ends at {state}", remedy="Lower max_leverage, or deleverage by hand (keeper deleverage)."
     )
+
+
+def _require_turnover(candidate: CandidatePlan, context: PlanningContext) -> None:
+    """The vault counts what every hop sells."""
+    sold = math.fsum(fill.trade.value_usd * len(fill.route.fees) for fill in candidate.fills)
+    left = call_limits(context.snapshot, lowering=context.deleverages).turnover
+    if sold > context.held.nav_usd * left:
+        raise NothingFeasible(
+            f"the plan's swaps sell {sold / context.held.nav_usd:.3f} NAVs, and the vault allows {left:.3f} now",
+            remedy="Lower max_trade, or wait until the turnover of the last 24 hours is over.",
+        )
 
 
 # ------------------------------------------------------------------- one reserve
@@ -136,8 +173,7 @@ def _frozen(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
 
 
 def _disabled(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
-    enabled = [asset.enabled for asset in snapshot.vault.assets if asset.symbol == symbol]
-    return None if any(enabled) else Obstacle("the vault has it disabled", ENABLE)
+    return None if snapshot.vault.asset(symbol).enabled else Obstacle("the vault has it disabled", ENABLE)
 
 
 def _require_flash_loan(flash: int, snapshot: MarketSnapshot) -> None:
@@ -182,8 +218,15 @@ class _Run:
             refuse_if(f"BORROW of {step.symbol}", self._capacity_obstacle())
 
     def require_loan_repaid(self, due: int) -> None:
-        token = self.context.snapshot.debt_token
+        """And what the vault reserves for redemptions left."""
+        token, reserved = self.context.snapshot.debt_token, self.context.reserved
         missing = due - self.book.idle[token.symbol]
+        if 0 < missing + reserved <= reserved:
+            raise NothingFeasible(
+                f"{to_float(missing + reserved, token.decimals):,.6g} {token.symbol} of the cash that the vault "
+                "reserves for redemptions would be spent",
+                remedy="Wait until the redemptions are settled, or lower max_trade.",
+            )
         if missing > 0:
             raise NothingFeasible(
                 f"{to_float(missing, token.decimals):,.6g} {token.symbol} are missing to repay the flash loan",
@@ -212,6 +255,11 @@ class _Run:
         closed = _closed(token.symbol, snapshot) or _frozen(token.symbol, snapshot)
         if closed:
             return closed
+        if not snapshot.vault.asset(token.symbol).borrowable:
+            return Obstacle("the vault does not let it be borrowed", ENABLE)
+        closed_s = levering_closed_s(snapshot)
+        if closed_s:
+            return Obstacle(f"after an emergency the vault borrows nothing for {closed_s:,} s more", WAIT)
         if not reserve.borrowing_enabled:
             return Obstacle("it cannot be borrowed now", WAIT)
         more = self.book.owed - snapshot.holdings[0].owed

@@ -10,6 +10,7 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Route
 from keeper.domain.units import BPS, unit
+from keeper.oracle.vault_rules import in_emergency, quoted, slippage_bps
 from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
 from keeper.planning.split import MAX_PARTS, Answers, MinimumPrice, Part, best_split, curves, net_usd
@@ -20,11 +21,15 @@ FEE_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SwapTerms:
-    """What all swaps of a plan have in common."""
+    """What all swaps of a plan have in common. ``lowering``: they are steps of the vault's ``deleverage``."""
 
     snapshot: MarketSnapshot
     max_slippage_bps: int
     costs: SwapCosts
+    lowering: bool = False
+
+    def minimum_price(self, route: Route) -> MinimumPrice:
+        return minimum_price(route, self.snapshot, self.max_slippage_bps, lowering=self.lowering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def best_fills(
     several do.
     """
     snapshot, costs = terms.snapshot, terms.costs
-    minimums = {route: minimum_price(route, snapshot, terms.max_slippage_bps) for route in answers}
+    minimums = {route: terms.minimum_price(route) for route in answers}
     offers = [
         (quote, quote.amount_out, minimums[route].out(trade.amount_in))
         for route, quotes in answers.items()
@@ -96,16 +101,46 @@ def _refusal(trade: Trade, returned: Sequence[float]) -> NothingFeasible:
     )
 
 
-def minimum_price(route: Route, snapshot: MarketSnapshot, max_slippage_bps: int) -> MinimumPrice:
-    """The oracle's price of a route after the pools' fees and the allowed slippage. Of prices that are not trusted the
-    most careful source counts: the lowest of what is sold, the highest of what is bought."""
-    sold, bought = snapshot.token(route.symbols[0]), snapshot.token(route.symbols[-1])
-    numerator = snapshot.exit_price(sold.symbol) * unit(bought.decimals) * (BPS - max_slippage_bps)
-    denominator = snapshot.entry_price(bought.symbol) * unit(sold.decimals) * BPS
-    for fee in route.fees:
-        numerator *= FEE_UNIT - fee
-        denominator *= FEE_UNIT
-    return MinimumPrice(numerator, denominator)
+def minimum_price(
+    route: Route, snapshot: MarketSnapshot, max_slippage_bps: int, *, lowering: bool = False
+) -> MinimumPrice:
+    """The oracle's price of a route after the pools' fees and the allowed slippage, ours and the vault's. Of prices
+    that are not trusted the most careful source counts: the lowest of what is sold, the highest of what is bought.
+
+    The vault holds each hop against its own bound. A route of two hops may here lose beyond the fees only what one hop
+    may, so that neither loses more unless the other gains."""
+    sold, bought = route.symbols[0], route.symbols[-1]
+    of_sold, of_bought = (quoted(snapshot, symbol, lowering=lowering) for symbol in (sold, bought))
+    units = unit(snapshot.token(bought).decimals), unit(snapshot.token(sold).decimals)
+    kept_of_fees = math.prod(FEE_UNIT - fee for fee in route.fees)
+    whole = BPS * FEE_UNIT ** len(route.fees)
+    bounds = [
+        MinimumPrice(
+            price * units[0] * (BPS - allowed_bps) * kept_of_fees,
+            other * units[1] * whole,
+        )
+        for price, other, allowed_bps in (
+            (snapshot.exit_price(sold), snapshot.entry_price(bought), max_slippage_bps),
+            (of_sold.high, of_bought.low, slippage_bps(snapshot, sold, bought)),
+        )
+        if price > 0 and other > 0
+    ]
+    if lowering and in_emergency(snapshot) and of_sold.high > 0 and of_bought.low > 0:
+        bounds.append(
+            _emergency_price(route, snapshot, of_sold.high * units[0], denominator=of_bought.low * units[1])
+        )
+    return max(bounds, key=MinimumPrice.as_fraction)
+
+
+def _emergency_price(
+    route: Route, snapshot: MarketSnapshot, numerator: int, denominator: int
+) -> MinimumPrice:
+    """The price at which the sale and a flash loan for it lose no more than the vault's part of the debt that they
+    repay, by the vault's count: what leaves with its feed's lag on top, what comes less its lag."""
+    vault = snapshot.vault
+    lag_sold, lag_bought = (vault.asset(symbol).lag_bps for symbol in (route.symbols[0], route.symbols[-1]))
+    kept = BPS - lag_bought + vault.policy.emergency_loss_bps - snapshot.flash_premium_bps
+    return MinimumPrice(numerator * (BPS + lag_sold), denominator * kept)
 
 
 def guarded(fill: Fill, tolerance_bps: int) -> Fill:
@@ -126,7 +161,7 @@ def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fi
         trade=trade,
         route=route,
         amount_out=amount_out,
-        min_out=minimum_price(route, snapshot, terms.max_slippage_bps).out(trade.amount_in),
+        min_out=terms.minimum_price(route).out(trade.amount_in),
         fees_usd=fees,
         impact_usd=value_in - fees - snapshot.value_usd(trade.buy, amount_out),
     )

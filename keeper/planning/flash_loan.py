@@ -53,11 +53,13 @@ class CashFlow:
         idle, dust = self.context.snapshot.holdings[0].idle, self.context.dust
         on_hand = idle - buffer
         missing = self.repaid_first + self.spent - on_hand - self.earned
-        if 0 < missing <= dust and self.repaid_first + self.spent <= idle:
+        spares = idle - self.context.reserved - missing
+        if 0 < missing <= dust and self.repaid_first + self.spent <= spares:
             on_hand += missing
         funding = self._settled(on_hand, self.repaid_first)
-        if funding.borrow and self.context.sells_only and buffer:
-            return self.funded(max(0, buffer - funding.borrow))
+        reserved = self.context.reserved
+        if funding.borrow and self.context.sells_only and buffer > reserved:
+            return self.funded(max(reserved, buffer - funding.borrow))
         if funding.borrow and (self.context.deleverages or self.context.sells_only):
             funding = self._settled(on_hand, max(0, self.repaid_first - funding.borrow))
         return funding if funding.repay_last > dust else replace(funding, repay_last=0)
@@ -73,7 +75,7 @@ class CashFlow:
 
 
 def around_flash_loan(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
-    """Leaves idle what the redemption queue waits for, as far as the health factor at the end keeps the policy's
+    """Leaves idle what redemptions wait for, as far as the health factor at the end keeps the policy's
     floor. Raises NothingFeasible where a step cannot be written."""
     withdrawn = _withdrawn(fills, context)
     cash_flow = CashFlow(
@@ -126,16 +128,18 @@ def _withdrawn(fills: Sequence[Fill], context: PlanningContext) -> dict[str, int
 
 
 def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping[str, int]) -> Funding:
-    """With what the redemption queue waits for left idle, or as much of it as keeps the health factor at the policy's
-    floor. Sales count at their minimum and a trade may be cut short, so the rest can be for the next cycle."""
+    """With what redemptions wait for left idle, or as much of it as keeps the health factor at the policy's floor, and
+    not less than the vault reserves. Sales count at their minimum and a trade may be cut short, so the rest can be for
+    the next cycle."""
     context = cash_flow.context
     if context.deleverages:
-        return cash_flow.funded(0)
-    queued, floor = context.queued, context.policy.size.min_health_factor
+        return cash_flow.funded(context.reserved)
+    certain = max(0, context.reserved - context.idle_buffer)
+    queued, floor = max(certain, context.queued), context.policy.size.min_health_factor
     funding = cash_flow.funded(context.idle_buffer + queued)
     supplied = _supplied_after(fills, withdrawn, context) if queued else {}
     for _ in range(PASSES):
-        if queued == 0:
+        if queued <= certain:
             break
         owed = context.book().owed - funding.repay_first - funding.repay_last + funding.borrow
         excess = max(0, owed - context.venue.debt_at(supplied, floor)) if math.isfinite(floor) else owed
@@ -144,7 +148,7 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
         if excess == 0:
             break
         # A repayment of no more than dust would not be made.
-        queued = max(0, queued - max(excess, context.dust + 1))
+        queued = max(certain, queued - max(excess, context.dust + 1))
         funding = cash_flow.funded(context.idle_buffer + queued)
     return funding
 

@@ -32,7 +32,7 @@ PER_STEP = {
 }
 TYPICAL_BYTES = 3_000
 """Size of a rebalance into four assets, assumed before there is a plan to measure. Four swaps of two hops, four
-supplies, a borrow and a repay are 2.8 kB of calldata; the rest of the transaction is 0.1 kB."""
+supplies, a borrow and a repay are 2.9 kB of calldata; the rest of the transaction is 0.1 kB."""
 ENVELOPE_BYTES = 110
 """A transaction without its calldata: fees, nonce, signature, RLP."""
 LARGEST_TRANSACTION = 2**24
@@ -127,16 +127,14 @@ def published_wei(steps: Iterable[Step], snapshot: MarketSnapshot) -> int:
 
 
 def calldata_bytes(steps: Iterable[Step]) -> int:
-    """Length of the calldata of ``RiskParityVault.rebalance`` or ``deleverage``: selector; epoch, deadline and flash
-    amount; offset and length of the array; the steps."""
-    return 4 + 5 * _WORD + sum(_step_bytes(len(step.route.fees) if step.route else 0) for step in steps)
+    """Length of the calldata of ``Rebalancer.rebalance`` or ``deleverage``: selector; epoch and deadline; account,
+    token and amount of the flash loan; offset and length of the array; the steps."""
+    return 4 + 7 * _WORD + sum(_step_bytes(len(step.route.fees) if step.route else 0) for step in steps)
 
 
 def _step_bytes(hops: int) -> int:
-    """Offset, five words, the path's length and the path. A path is a token, then a fee of 3 bytes and a token per
-    hop; a step that is no swap has none."""
-    path = 20 + 23 * hops if hops else 0
-    return 7 * _WORD + -(-path // _WORD) * _WORD
+    """Six words; every hop of a swap is a step of its own."""
+    return 6 * _WORD * max(1, hops)
 
 
 def _published(size: int, snapshot: MarketSnapshot) -> int:

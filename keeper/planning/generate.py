@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.units import BPS
+from keeper.oracle.vault_rules import call_limits
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
@@ -56,8 +56,7 @@ def hub_candidates(
 
 
 def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
-    vault = context.snapshot.vault
-    remaining = vault.policy.max_daily_turnover_bps / BPS - vault.used_daily_turnover
+    remaining = call_limits(context.snapshot, lowering=context.deleverages).turnover
     turnover_usd = math.fsum(fill.trade.value_usd for fill in fills)
     return turnover_usd <= context.held.nav_usd * remaining * HUB_PART_OF_TURNOVER
 

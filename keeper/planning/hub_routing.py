@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Route
 from keeper.planning.context import PlanningContext
-from keeper.planning.fills import Fill, fill_of, minimum_price
+from keeper.planning.fills import Fill, fill_of
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.split import Answers, Curve, Part, best_split, curves
@@ -196,8 +196,7 @@ class _HubRouter:
         if guaranteed <= 0:
             return last
         whole = self._fill(last.route, amount, last.amount_out * amount // last.trade.amount_in)
-        terms = self.context.swap_terms
-        minimum = minimum_price(last.route, terms.snapshot, terms.max_slippage_bps).out(guaranteed)
+        minimum = self.context.swap_terms.minimum_price(last.route).out(guaranteed)
         return replace(whole, min_out=min(whole.min_out, minimum), sells_balance=True)
 
     # ------------------------------------------------------------------- amounts

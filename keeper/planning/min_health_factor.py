@@ -42,7 +42,7 @@ def at_end(before: float, snapshot: MarketSnapshot, policy: Policy) -> float:
     floor has no tolerance.
     """
     settings_floor = policy.size.min_health_factor * (1.0 - policy.plan.nav_tolerance_bps / BPS)
-    return max(min(settings_floor, before), snapshot.vault.policy.min_health_factor / WAD)
+    return max(min(settings_floor, before), snapshot.vault.policy.min_health / WAD)
 
 
 def of_emergency(*, flash_loan: bool) -> MinHealthFactor:

@@ -1,5 +1,5 @@
 """Which pools to quote, and for which sizes: direct pools, two hops through WETH or the debt asset, and single hops to
-and from those two for each token's whole difference. All in the fee tiers that the vault allows."""
+and from those two for each token's whole difference. All in the pools that the vault lists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import product
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
+from keeper.oracle.vault_rules import is_tradable
 from keeper.planning.netting import Trade
 from keeper.planning.shared_pools import shared_hops
 from keeper.planning.split import ladder
@@ -20,7 +21,7 @@ def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Q
 
     They are, in the order of the trades, every candidate route at a ladder of sizes, the whole trade last; then every
     pool that candidates of several trades share, up to the sum of these trades; then the single hops by which the same
-    trades could go through a hub. The quote of a pool that does not exist has no amount.
+    trades could go through a hub. The quote of a pool that cannot fill it has no amount.
     """
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
     shared = shared_hops(candidates, snapshot)
@@ -37,15 +38,15 @@ def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Q
 
 
 def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:
-    """Candidate routes of one trade. None goes through a token without a price, because the amount that enters a pool
-    after that token could not be computed."""
-    tiers = snapshot.vault.fee_tiers
-    for fee in tiers:
+    """Candidate routes of one trade through listed pools. None goes through a token whose price the vault refuses."""
+    vault = snapshot.vault
+    for fee in vault.fees(trade.sell, trade.buy):
         yield Route((trade.sell, trade.buy), (fee,))
-    priced = {symbol for symbol in snapshot.symbols if snapshot.price(symbol) > 0}
     for middle in (HUB, snapshot.debt_token.symbol):
-        if middle in priced and middle not in (trade.sell, trade.buy):
-            for fees in product(tiers, tiers):
+        if middle not in snapshot.symbols or middle in (trade.sell, trade.buy):
+            continue
+        if is_tradable(snapshot, middle, lowering=False):
+            for fees in product(vault.fees(trade.sell, middle), vault.fees(middle, trade.buy)):
                 yield Route((trade.sell, middle, trade.buy), fees)
 
 
@@ -97,7 +98,7 @@ def single_hops(need: Need, snapshot: MarketSnapshot) -> Iterator[tuple[Route, i
         if other == need.symbol or need.symbol == HUB:
             continue
         spent = snapshot.raw_worth(other, need.value_usd)
-        for fee in snapshot.vault.fee_tiers:
+        for fee in snapshot.vault.fees(need.symbol, other):
             if need.sold:
                 yield Route((need.symbol, other), (fee,)), need.amount
             else:
@@ -109,5 +110,5 @@ def between(needs: Sequence[Need], snapshot: MarketSnapshot) -> Iterator[tuple[R
     total = math.fsum(need.value_usd for need in needs)
     for sell, buy in ((HUB, snapshot.debt_token.symbol), (snapshot.debt_token.symbol, HUB)):
         amount = snapshot.raw_worth(sell, total)
-        for fee in snapshot.vault.fee_tiers:
+        for fee in snapshot.vault.fees(sell, buy):
             yield Route((sell, buy), (fee,)), amount

@@ -35,7 +35,7 @@ def route(
 ) -> RebalancePlan:
     """The cheapest feasible plan of a decision that has a goal.
 
-    What the redemption queue waits for stays idle; where nothing needs trading for it, it is only borrowed. A goal with
+    What redemptions wait for stays idle; where nothing needs trading for it, it is only borrowed. A goal with
     less debt that cannot be reached whole is reached in part. A deleverage leaves out the sales that cannot be made
     now; where nothing can be sold, idle cash repays. Raises NothingFeasible naming the trade or reserve that is in the
     way.
@@ -106,12 +106,12 @@ def _accepted(candidate: CandidatePlan, context: PlanningContext) -> CandidatePl
     """The candidate. Raises NothingFeasible where the lending market, the block or the vault would refuse it."""
     require_feasible(candidate, context)
     require_gas(candidate, context)
-    require_within_limits(expected_state(candidate, context), context)
+    require_within_limits(candidate, context)
     return candidate
 
 
 def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None:
-    """A plan trades, borrows what the redemption queue waits for, or repays with idle cash in an emergency."""
+    """A plan trades, borrows what redemptions wait for, or repays with idle cash in an emergency."""
     if context.deleverages and context.snapshot.holdings[0].owed == 0:
         raise NothingFeasible(
             "the vault owes nothing, so there is nothing to deleverage",

@@ -92,8 +92,8 @@ class _Sequence:
         for symbol in context.snapshot.risk_symbols:
             self.draft.supply(symbol)
         idle = book.idle[context.cash]
-        missing = self.loan_to_repay + context.idle_buffer - idle
-        if missing > context.dust or idle < self.loan_to_repay:
+        missing = self.loan_to_repay + max(context.idle_buffer, context.reserved) - idle
+        if missing > context.dust or idle < self.loan_to_repay + context.reserved:
             self.draft.borrow(missing)
         elif min(-missing, book.owed) > context.dust:
             self.draft.repay(-missing)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, pairwise
 from operator import itemgetter
@@ -43,6 +44,9 @@ class MinimumPrice:
 
     numerator: int
     denominator: int
+
+    def as_fraction(self) -> Fraction:
+        return Fraction(self.numerator, self.denominator)
 
     def out(self, amount_in: int) -> int:
         """Minimum output for ``amount_in`` raw, rounded up and at least 1."""

@@ -8,11 +8,20 @@ from operator import itemgetter
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
-from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport, VaultCall
+from keeper.domain.plan import (
+    Check,
+    PlanVerdict,
+    PostState,
+    RebalancePlan,
+    SimulationReport,
+    StepKind,
+    VaultCall,
+)
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.units import WAD
+from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_rules import call_limits, in_emergency
 from keeper.planning.checks import loss_bps, within_maximum, within_minimum
 from keeper.planning.gas import published_wei
 from keeper.planning.min_health_factor import at_end
@@ -45,11 +54,10 @@ def _checks(
     if not simulation.success:
         return
     before, after, limits = portfolio(snapshot), simulation.post or plan.expected, snapshot.vault.policy
+    yield _nav_loss(before, after, _allowed_loss_bps(plan, snapshot))
     if plan.call is VaultCall.DELEVERAGE:
-        yield _nav_loss(before, after, limits.max_emergency_loss_bps)
         yield _health_factor_raised(before, after)
     else:
-        yield _nav_loss(before, after, limits.max_loss_bps)
         factor, floor = after.health_factor, at_end(before.health_factor, snapshot, policy)
         yield within_minimum(
             "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
@@ -66,10 +74,21 @@ def _checks(
         yield _cost_within_benefit(plan, simulation, snapshot, decision=decision, policy=policy)
 
 
-def _nav_loss(before: Portfolio, after: PostState, limit_bps: int) -> Check:
+def _allowed_loss_bps(plan: RebalancePlan, snapshot: MarketSnapshot) -> float:
+    """Of NAV, before what the vault adds for the feeds' lag. In an emergency it is a part of the debt repaid."""
+    policy, lowering = snapshot.vault.policy, plan.call is VaultCall.DELEVERAGE
+    if not (lowering and in_emergency(snapshot)):
+        return call_limits(snapshot, lowering=lowering).loss * BPS
+    nav = portfolio(snapshot).nav_usd
+    repaid = sum(step.expected_in for step in plan.steps if step.kind is StepKind.REPAY)
+    repaid_usd = snapshot.value_usd(snapshot.debt_token.symbol, repaid)
+    return policy.emergency_loss_bps * repaid_usd / nav if nav > 0.0 else 0.0
+
+
+def _nav_loss(before: Portfolio, after: PostState, limit_bps: float) -> Check:
     loss = loss_bps(before.nav_usd, after.nav_usd)
     return within_maximum(
-        "nav_loss", loss, limit_bps, detail=f"{loss:.1f} bps of NAV lost, {limit_bps} allowed"
+        "nav_loss", loss, limit_bps, detail=f"{loss:.1f} bps of NAV lost, {limit_bps:.1f} allowed"
     )
 
 

@@ -37,8 +37,8 @@ class Knowledge:
     """``facts`` of one look at ``as_of``. ``shortfalls`` names those that are not enough, whatever earlier looks knew.
 
     ``unknown_bars`` are the times of the bars without a close, by asset or ``exchange_series``, for those that have
-    any. ``subjects`` are the assets and option markets of this look. ``pending_shares`` wait in the redemption queue,
-    raw.
+    any. ``subjects`` are the assets and option markets of this look. ``pending_shares`` are in the line of
+    redemptions, raw.
     """
 
     as_of: int
@@ -92,7 +92,7 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         },
         subjects=frozenset((*snapshot.symbols, *underlyings)),
         bar_seconds=bars.bar_seconds,
-        pending_shares=snapshot.redemptions.pending_shares if snapshot.redemptions is not None else 0,
+        pending_shares=snapshot.redemptions.pending_shares,
     )
 
 
@@ -308,7 +308,6 @@ def _market_facts(snapshot: MarketSnapshot, max_gap_bps: int) -> Iterator[Fact]:
     yield Fact("rate_curve", float(debt.curve.base + debt.curve.slope1 + debt.curve.slope2 > 0.0))
     yield Fact("liquidity", float(debt.available > 0))
     yield Fact("account", float(_account_agrees(snapshot, max_gap_bps)))
-    yield Fact("redemption_queue", float(snapshot.redemptions is not None))
     yield Fact("base_fee", float(snapshot.block.base_fee_wei > 0))
 
 

@@ -32,7 +32,6 @@ class Endpoints:
     vault: str
     quoter: str
     multicall: str
-    redemption_queue: str | None
     book: Book | None = field(repr=False)
     deribit_url: str
     venues: Mapping[str, str]
@@ -74,7 +73,6 @@ def endpoints(settings: Settings) -> Endpoints:
         vault=settings.vault,
         quoter=quoter,
         multicall=settings.multicall,
-        redemption_queue=settings.redemption_queue,
         book=known,
         deribit_url=settings.deribit_url,
         venues=venues(settings),

@@ -27,7 +27,6 @@ DEPLOYMENT_FIELDS = (
     "vault",
     "quoter",
     "multicall",
-    "redemption_queue",
     "deribit_url",
     "private_key",
 )

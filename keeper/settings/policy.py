@@ -78,8 +78,6 @@ def settings_hash(settings: Settings) -> str:
     """SHA-256 of strategy and addresses, the address book's too, in canonical JSON. Secrets, and URLs that may carry
     one, are not in it. Raises InvalidSetting where the operator's address book is wrong."""
     values = settings.model_dump(mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall"})
-    if settings.redemption_queue is not None:
-        values["redemption_queue"] = settings.redemption_queue
     known = address_book(settings)
     if known is not None:
         values["address_book"] = asdict(known)

@@ -93,13 +93,11 @@ class Settings(BaseSettings):
     chain_id: Annotated[int, Field(gt=0)] | None = None
     """chain id that the node must report"""
     vault: Address | None = None
-    """address of the RiskParityVault"""
+    """address of the vault's shares (VaultShares)"""
     quoter: Address | None = None
     """address of Uniswap's QuoterV2; default: the address book's"""
     multicall: Address = CANONICAL_MULTICALL
     """address of Multicall3"""
-    redemption_queue: Address | None = None
-    """address of the vault's RedemptionQueue, if it has one"""
     address_book: Path | None = None
     """TOML file whose entries replace those of the built-in address book"""
     deribit_url: HttpUrl = PUBLIC_URLS["deribit"]

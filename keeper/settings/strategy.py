@@ -198,7 +198,7 @@ class UrgenciesTable(Table):
         max_gas_price_gwei=120, max_slippage_bps=75, max_trade=4.0, cooldown_s=1800, recentring=1.0
     )
     emergency: UrgencyTable = UrgencyTable(
-        max_gas_price_gwei=500, max_slippage_bps=300, max_trade=4.0, cooldown_s=0, recentring=1.0
+        max_gas_price_gwei=500, max_slippage_bps=100, max_trade=4.0, cooldown_s=0, recentring=1.0
     )
 
     @model_validator(mode="after")
@@ -237,7 +237,7 @@ class DecisionTable(Table):
     max_age_s: Seconds = 14 * 86400
     """longest time since the last rebalance"""
     max_redemption_wait_s: Seconds = 86_400
-    """longest wait of a queued redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
+    """longest wait of a requested redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
     alert_health_factor: HealthFactor = Field(default=1.30, title="Health factor")
     """below it a trade is OUT_OF_BAND"""
     act_health_factor: HealthFactor = 1.20
@@ -272,7 +272,7 @@ class DecisionTable(Table):
     """time beyond max_age_s after which a ROUTINE trade may pay the gas price of out_of_band"""
     gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(default=1.0, title="Safety")
     """native coin that the keeper keeps for a deleveraging; below it leverage is not raised"""
-    max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = 150
+    max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = 100
     """largest gap between the vault's price feed and the lending market's oracle"""
     urgency: UrgenciesTable = UrgenciesTable()
 

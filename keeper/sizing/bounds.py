@@ -43,8 +43,8 @@ BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The portfolio at leverage 1 and its terms as collateral. ``nav_usd`` is the NAV that is left after the redemption
-    queue."""
+    """The portfolio at leverage 1 and its terms as collateral. ``nav_usd`` is the NAV that is left after the line of
+    redemptions."""
 
     model: RiskModel
     snapshot: MarketSnapshot
@@ -160,7 +160,7 @@ def policy_cap(basis: Basis) -> Bound:
 
 def health_factor(basis: Basis) -> Bound:
     """The floor is the higher of the settings' and the vault's."""
-    floor = max(basis.size.min_health_factor, basis.snapshot.vault.policy.min_health_factor / WAD)
+    floor = max(basis.size.min_health_factor, basis.snapshot.vault.policy.min_health / WAD)
     limit = leverage_at_health_factor(floor, basis.liquidation_threshold, basis.size.idle_buffer)
     return Bound(
         "health_factor",
@@ -206,7 +206,7 @@ def vault_leverage(basis: Basis) -> Bound:
 
 
 def vault_health_factor(basis: Basis) -> Bound:
-    floor = basis.snapshot.vault.policy.min_health_factor / WAD
+    floor = basis.snapshot.vault.policy.min_health / WAD
     used = basis.size.idle_buffer + basis.largest_loss
     limit = leverage_at_health_factor(floor, basis.liquidation_threshold, used)
     return Bound("vault_health_factor", limit, f"the vault's {floor:.2f}, after what a rebalance may lose")
@@ -215,11 +215,10 @@ def vault_health_factor(basis: Basis) -> Bound:
 def weight_caps(basis: Basis) -> tuple[Bound, ...]:
     """Leverage at which each asset reaches its cap, ours or the vault's."""
     kept = 1.0 - basis.largest_loss
-    vault_caps = {entry.symbol: entry.max_weight_bps / BPS for entry in basis.snapshot.vault.assets}
     own_caps = {asset.symbol: asset.max_weight for asset in basis.policy.assets}
     bounds = []
     for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True):
-        cap = min(own_caps[symbol], vault_caps.get(symbol, 0.0) * kept)
+        cap = min(own_caps[symbol], basis.snapshot.vault.asset(symbol).max_weight_bps / BPS * kept)
         bounds.append(
             Bound(f"weight_cap:{symbol}", _levered_to(cap, weight), f"{symbol} at most {cap:.1%} of NAV")
         )
@@ -230,9 +229,8 @@ def supply_caps(basis: Basis) -> tuple[Bound, ...]:
     """Leverage at which each asset reaches what the vault supplies already, or our share of the cap's free part if that
     is more."""
     places = {token.symbol: place for place, token in enumerate(basis.snapshot.tokens)}
-    enabled = {entry.symbol for entry in basis.snapshot.vault.assets if entry.enabled}
     return tuple(
-        _supply_cap(basis, places[symbol], weight, enabled=symbol in enabled)
+        _supply_cap(basis, places[symbol], weight, enabled=basis.snapshot.vault.asset(symbol).enabled)
         for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
     )
 

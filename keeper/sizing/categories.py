@@ -1,7 +1,7 @@
 """Whether another of the lending market's categories (Aave's eModes) gives the vault a better health factor.
 
 A category has limits of its own for its collateral and says which assets may be borrowed. Collateral outside it keeps
-the reserve's limits. The vault's admin chooses the category (RiskParityVault.setCollateralCategory).
+the reserve's limits. The vault's admin chooses the category when an account is opened (PolicyRegistry).
 """
 
 from __future__ import annotations

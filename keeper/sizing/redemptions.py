@@ -7,9 +7,8 @@ from keeper.domain.units import usd
 
 
 def queued_usd(snapshot: MarketSnapshot) -> float:
-    """Value of the queued shares at the present share price, USD. It is 0 without a queue."""
-    queue = snapshot.redemptions
-    return 0.0 if queue is None else usd(queue.value, snapshot.debt_token.decimals, snapshot.feeds[0].price)
+    """Value of the shares that wait at the present share price, USD."""
+    return usd(snapshot.redemptions.value, snapshot.debt_token.decimals, snapshot.feeds[0].price)
 
 
 def queued_share(snapshot: MarketSnapshot, nav_usd: float) -> float:
@@ -24,6 +23,6 @@ def cash_share(queued: float, idle_buffer: float) -> float:
 
 
 def missing_usd(snapshot: MarketSnapshot) -> float:
-    """By how much the idle cash falls short of the queue, USD, at least 0."""
+    """By how much the idle cash falls short of what waits, USD, at least 0."""
     idle = usd(snapshot.holdings[0].idle, snapshot.debt_token.decimals, snapshot.feeds[0].price)
     return max(0.0, queued_usd(snapshot) - idle)

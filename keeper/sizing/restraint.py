@@ -23,23 +23,22 @@ class Restraint:
 
     ``look`` is the last informed look at these assets. Without one, the target is at most what the vault holds, at the
     weights it holds: towards other weights it would sell at each look, and never buy. ``unit_weights`` (n,) sum to 1;
-    they are None for a vault without a look and without risk assets. ``pending_shares`` is None for a queue that was
-    not read.
+    they are None for a vault without a look and without risk assets. ``pending_shares`` is what waits now.
     """
 
     missing: tuple[str, ...]
     held_leverage: float
     unit_weights: tuple[float, ...] | None
     look: InformedLook | None
-    pending_shares: int | None
+    pending_shares: int
 
     def unqueued(self, now: float) -> float:
-        """The part of NAV that is left after the redemption queue: not more than at the informed look, unless
-        redemptions were paid since. A false price moves the queue's part of NAV, not the number of its shares."""
+        """The part of NAV that is left after the line of redemptions: not more than at the informed look, unless
+        redemptions were paid since. A false price moves the line's part of NAV, not the number of its shares."""
         look = self.look
         if look is None or look.unqueued_leverage <= 0.0:
             return now
-        if self.pending_shares is not None and self.pending_shares < look.pending_shares:
+        if self.pending_shares < look.pending_shares:
             return now
         return min(now, look.leverage / look.unqueued_leverage)
 
@@ -66,7 +65,7 @@ class Restraint:
             bounds=bounds,
             leverage=target.leverage,
             unqueued_leverage=target.unqueued_leverage,
-            pending_shares=self.look.pending_shares if self.pending_shares is None else self.pending_shares,
+            pending_shares=self.pending_shares,
         )
 
 
@@ -74,7 +73,7 @@ def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint |
     """None where nothing is missing. A remembered look at other assets says nothing about this vault's weights."""
     if not missing:
         return None
-    look, held, queue = observation.information.look, observation.held, observation.snapshot.redemptions
+    look, held, line = observation.information.look, observation.held, observation.snapshot.redemptions
     if look is not None and look.symbols != observation.snapshot.risk_symbols:
         look = None
     if look is not None:
@@ -88,7 +87,7 @@ def restraint(observation: Observation, missing: tuple[str, ...]) -> Restraint |
         held_leverage=held.leverage,
         unit_weights=unit_weights,
         look=look,
-        pending_shares=queue.pending_shares if queue is not None else None,
+        pending_shares=line.pending_shares,
     )
 
 

@@ -23,10 +23,10 @@ def size(
 ) -> TargetPortfolio:
     """Weights of the policy's allocation within its caps, times the largest leverage that every bound allows.
 
-    Above leverage 1 the rest is debt, below it cash. The bounds apply to the NAV that is left after the redemption
-    queue; weights, leverage and volatility of the result are parts of the whole NAV. ``policy`` is already tightened
-    by the vault's own. A ``restraint`` keeps weights and bounds at those of the last informed look, or at what the
-    vault holds. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
+    Above leverage 1 the rest is debt, below it cash. The bounds apply to the NAV that is left after the line of
+    redemptions; weights, leverage and volatility of the result are parts of the whole NAV. ``policy`` is already
+    tightened by the vault's own. A ``restraint`` keeps weights and bounds at those of the last informed look, or at
+    what the vault holds. Raises InvalidCovariance, InvalidBudgets, SolverFailed, InvalidSetting.
     """
     snapshot, nav_usd = observation.snapshot, observation.held.nav_usd
     covariance = np.array(model.covariance)

@@ -39,8 +39,7 @@ class _Tightening:
         self.looser: list[Tightened] = []
 
     def asset(self, asset: AssetPolicy) -> AssetPolicy:
-        caps = [entry.max_weight_bps / BPS for entry in self._vault.assets if entry.symbol == asset.symbol]
-        cap = caps[0] if caps else 0.0
+        cap = self._vault.asset(asset.symbol).max_weight_bps / BPS
         return replace(
             asset, max_weight=self._at_most(f"assets.{asset.symbol}.max_weight", asset.max_weight, cap)
         )
@@ -51,15 +50,15 @@ class _Tightening:
             size,
             max_leverage=self._at_most("size.max_leverage", size.max_leverage, vault.max_leverage / WAD),
             min_health_factor=self._at_minimum(
-                "size.min_health_factor", size.min_health_factor, vault.min_health_factor / WAD
+                "size.min_health_factor", size.min_health_factor, vault.min_health / WAD
             ),
         )
 
     def decision(self, decision: DecisionPolicy) -> DecisionPolicy:
         vault = self._vault.policy
         # The keeper must deleverage before anybody may do it, up to where a rebalance may begin.
-        act = vault.ripcord_health_factor / WAD
-        safe = max(vault.min_health_factor / WAD, act)
+        act = vault.ripcord_health / WAD
+        safe = vault.min_health / WAD
         return replace(
             decision,
             act_health_factor=self._at_minimum("decision.act_health_factor", decision.act_health_factor, act),
@@ -67,19 +66,16 @@ class _Tightening:
                 "decision.safe_health_factor", decision.safe_health_factor, safe
             ),
             max_oracle_gap_bps=round(
-                self._at_most(
-                    "decision.max_oracle_gap_bps", decision.max_oracle_gap_bps, vault.max_oracle_gap_bps
-                )
+                self._at_most("decision.max_oracle_gap_bps", decision.max_oracle_gap_bps, vault.max_gap_bps)
             ),
             limits=tuple(self._limits(row) for row in decision.limits),
         )
 
     def _limits(self, row: UrgencyLimits) -> UrgencyLimits:
         name, vault = f"decision.urgency.{row.urgency.value.lower()}", self._vault.policy
-        emergency = row.urgency is Urgency.EMERGENCY
-        loss = vault.max_emergency_loss_bps if emergency else vault.max_loss_bps
-        slippage = round(self._at_most(f"{name}.max_slippage_bps", row.max_slippage_bps, loss))
-        if emergency:
+        largest = max((asset.slippage_bps for asset in self._vault.assets), default=0)
+        slippage = round(self._at_most(f"{name}.max_slippage_bps", row.max_slippage_bps, largest))
+        if row.urgency is Urgency.EMERGENCY:
             return replace(row, max_slippage_bps=slippage)
         cooldown = round(self._at_minimum(f"{name}.cooldown_s", row.cooldown_s, vault.min_interval))
         return replace(row, max_slippage_bps=slippage, cooldown_s=cooldown)

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keeper.domain.errors import NotAuthorised
 from keeper.domain.tx import AttemptKind, Intent
 from keeper.tx.fees import Fees
 
-SELECTORS = {
-    "rebalance": "0x7df868c7",
-    "deleverage": "0x9f6dec41",
+REBALANCER_SELECTORS = {
+    "rebalance": "0xf1eabd8b",
+    "deleverage": "0x99bd1f20",
 }
-"""First four bytes of keccak256 of the vault's two functions that the keeper may call."""
+SHARES_SELECTORS = {
+    "close": "0x43d726d6",
+    "settleDeposits": "0xf3f05770",
+    "settleRedemptions": "0x6879cb43",
+}
+"""First four bytes of keccak256 of the functions that the keeper may call, by contract."""
 LARGEST_GAS_LIMIT = 2**24
 """EIP-7825."""
 NO_OP_GAS = 21_000
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTargets:
+    """The two contracts of one vault that the keeper calls."""
+
+    rebalancer: str
+    shares: str
+
+    def selectors(self, contract: str) -> Mapping[str, str]:
+        """Those of the functions that may be called there; none of any other contract."""
+        by_address = {
+            self.shares.lower(): SHARES_SELECTORS,
+            self.rebalancer.lower(): REBALANCER_SELECTORS,
+        }
+        return by_address.get(contract.lower(), {})
+
+
+Targets = Callable[[], VaultTargets]
+"""The rebalancer's address follows from the vault's, so it is known only once the chain was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +50,7 @@ class AllowedTarget:
     """The one vault that calls may be signed for."""
 
     chain_id: int
-    vault: str
+    targets: Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +72,7 @@ def unsigned(intent: Intent, fees: Fees, kind: AttemptKind) -> UnsignedTransacti
     return UnsignedTransaction(
         chain_id=payload.chain_id,
         nonce=intent.nonce,
-        to=payload.sender if cancels else payload.vault,
+        to=payload.sender if cancels else payload.to,
         data="0x" if cancels else payload.calldata,
         gas=NO_OP_GAS if cancels else payload.gas_limit,
         max_fee_wei=fees.max_fee_wei,
@@ -110,14 +136,16 @@ class Allowlist:
     def _wrong_call(self, intent: Intent, transaction: UnsignedTransaction) -> tuple[tuple[bool, str], ...]:
         selector = transaction.data[:10].lower()
         before = self._calls.get(intent.nonce)
+        targets = self._allowed.targets()
+        allowed = targets.selectors(transaction.to)
         return (
             (
-                transaction.to.lower() != self._allowed.vault.lower(),
-                f"recipient {transaction.to}, allowed is {self._allowed.vault}",
+                not allowed,
+                f"recipient {transaction.to}, allowed are {targets.rebalancer} and {targets.shares}",
             ),
             (
-                selector not in SELECTORS.values(),
-                f"function {selector}, allowed are rebalance and deleverage",
+                selector not in allowed.values(),
+                f"function {selector}, allowed are {', '.join(allowed)}",
             ),
             (
                 before is not None and before != _digest(transaction) and intent.supersedes is None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keeper.tx.allowlist import Targets
 from keeper.tx.ports import Alarm, AttemptLog, Relay, SendingNode, Signer, Timer
 from keeper.tx.send_state import SendTiming
 
@@ -22,7 +23,7 @@ class SenderConfig:
     timer: Timer
     timing: SendTiming
     chain_id: int
-    vault: str
+    targets: Targets
     explain: Callable[[bytes], str]
 
     @property

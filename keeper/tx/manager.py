@@ -235,7 +235,7 @@ class TransactionSender:
         """None if the node does not answer."""
         payload = intent.payload
         try:
-            view = self._node.view(payload.sender, payload.vault, self._dispatcher.hashes(intent))
+            view = self._node.view(payload.sender, payload.to, self._dispatcher.hashes(intent))
         except (NodeUnavailable, NodeUntrusted):
             return None
         return self._dispatcher.state(intent, view)

@@ -19,13 +19,14 @@ FEE_BLOCKS = 5
 MEDIAN_PERCENTILE = 50
 SETTLED_DEPTH = 3
 """Blocks. A node whose receipts lag further than this behind its own state is broken, not slow."""
-EPOCH_SELECTOR = "0x900cf0cf"
-"""First four bytes of keccak256("epoch()")."""
-NAV_EVENTS = {
-    "0x685c2c3ea72c78927d168533c51a24559460a86f57bedb31ac9ca4c16973743e": "Rebalanced",
-    "0xc219c3e20b7a2ad9721c518ebb6de77af1c006a7f81c9cdf780e888e3d13237a": "Deleveraged",
+STATE_SELECTOR = "0xc19d93fb"
+"""First four bytes of keccak256("state()") of the rebalancer, whose first word is the epoch."""
+STATE_WORDS = 10
+EVENTS = {
+    "0x6f55209924dba11af5ddabda4999b20d0ce3aa1847c56b67240ed1fc3590c134": (0, 1),
+    "0xa92d73ab7ae7646cac41f7abea247128b2a94c9cdc4a7f3f49994c95639d3e36": (1, 3),
 }
-"""The vault's events whose data begins with NAV before and after, by their first topic."""
+"""Rebalanced and Lowered of the rebalancer, by their first topic: at which words of their data NAV and loss are."""
 WORD = 32
 
 
@@ -40,7 +41,7 @@ class RpcNode:
     def chain_id(self) -> int:
         return self._node.request(ask.chain_id())
 
-    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+    def view(self, account: str, rebalancer: str, hashes: Mapping[str, str]) -> NodeView:
         """ports.SendingNode. One batch; one more request if the node reports its mempool by account."""
         calls: list[Request[Any]] = [
             ask.block("latest"),
@@ -49,7 +50,7 @@ class RpcNode:
             else ask.if_supported(ask.tagged_block("finalized")),
             ask.transaction_count(account, "latest"),
             ask.transaction_count(account, "pending"),
-            ask.call({"to": vault, "data": EPOCH_SELECTOR}, "latest"),
+            ask.call({"to": rebalancer, "data": STATE_SELECTOR}, "latest"),
         ]
         for tx_hash in hashes:
             calls += [ask.receipt(tx_hash), ask.is_known(tx_hash)]
@@ -72,7 +73,7 @@ class RpcNode:
             if len(receipts) == len(hashes)
             else self._settled_nonce(account, latest.number),
             pending_nonce=pending_nonce,
-            epoch=int.from_bytes(epoch, "big") if len(epoch) == WORD else None,
+            epoch=int.from_bytes(epoch[:WORD], "big") if len(epoch) == STATE_WORDS * WORD else None,
             receipts=receipts,
             known=frozenset(known),
             pool=self._pool(account),
@@ -90,7 +91,7 @@ class RpcNode:
         """At the end of its block a reverted call meets the same time and nearly the same state."""
         call = {
             "from": payload.sender,
-            "to": payload.vault,
+            "to": payload.to,
             "data": payload.calldata,
             "gas": hex(payload.gas_limit),
         }
@@ -171,8 +172,12 @@ def _receipt(intent_id: str, tx_hash: str, mined: MinedReceipt) -> Receipt:
 
 
 def _nav(mined: MinedReceipt) -> tuple[int | None, int | None]:
+    """Before the call, and less what the vault counts as lost by it."""
     for log in mined.logs:
-        of_vault = log.address == mined.to and log.topics[:1] and log.topics[0] in NAV_EVENTS
-        if of_vault and len(log.data) >= 2 * WORD:
-            return int.from_bytes(log.data[:WORD], "big"), int.from_bytes(log.data[WORD : 2 * WORD], "big")
+        places = EVENTS.get(log.topics[0]) if log.topics else None
+        if places is not None and log.address == mined.to and len(log.data) > max(places) * WORD:
+            nav, loss = (
+                int.from_bytes(log.data[place * WORD : (place + 1) * WORD], "big") for place in places
+            )
+            return nav, nav - loss
     return None, None

@@ -37,8 +37,8 @@ class NodePool:
             )
         return chain_id
 
-    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
-        return merge_views(self._answers(lambda node: node.view(account, vault, hashes)), self._quorum)
+    def view(self, account: str, rebalancer: str, hashes: Mapping[str, str]) -> NodeView:
+        return merge_views(self._answers(lambda node: node.view(account, rebalancer, hashes)), self._quorum)
 
     def balance(self, account: str) -> int:
         """The lowest reported balance, so that the keeper never counts on ETH that is not there."""

@@ -63,7 +63,7 @@ class NonceSelection:
         reverts."""
         until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            view = self._node.view(payload.sender, payload.vault, self._dispatcher.hashes(*unfinished))
+            view = self._node.view(payload.sender, payload.to, self._dispatcher.hashes(*unfinished))
             missing = self._recovery.without_receipt(unfinished, view)
             if not missing:
                 return view
@@ -105,5 +105,5 @@ class NonceSelection:
 
 def _same_call(waiting: Payload, new: Payload) -> bool:
     """Signing ``new`` would give the bytes that are out already, or bytes with lower fees."""
-    same = (waiting.vault, waiting.calldata, waiting.gas_limit) == (new.vault, new.calldata, new.gas_limit)
+    same = (waiting.to, waiting.calldata, waiting.gas_limit) == (new.to, new.calldata, new.gas_limit)
     return same and waiting.max_fee_cap_wei >= new.max_fee_cap_wei

@@ -16,9 +16,10 @@ class NodeView:
 
     ``mined_nonce``: the account's next nonce by the latest block. ``settled_nonce``: the same some blocks earlier, so
     that a difference cannot be lag. ``pending_nonce``: counts waiting transactions too. ``epoch``: the vault's; None
-    if the address is no vault. ``receipts``: by hash, of the requested hashes that are mined. ``known``: the requested
-    hashes that the node has, mined or waiting. ``pool``: hashes of all waiting transactions of the key by nonce; None
-    if the node does not report its pool. ``final_block``: no reorganisation reaches this block or an earlier one.
+    if the address is no rebalancer. ``receipts``: by hash, of the requested hashes that are mined. ``known``: the
+    requested hashes that the node has, mined or waiting. ``pool``: hashes of all waiting transactions of the key by
+    nonce; None if the node does not report its pool. ``final_block``: no reorganisation reaches this block or an
+    earlier one.
     """
 
     head: int
@@ -40,7 +41,7 @@ class SendingNode(Protocol):
 
     def chain_id(self) -> int: ...
 
-    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+    def view(self, account: str, rebalancer: str, hashes: Mapping[str, str]) -> NodeView:
         """``hashes`` maps the transaction hashes to look up to the intents that own them."""
         ...
 

@@ -23,7 +23,7 @@ class Recovery:
         self._alarm = config.alarm
         self._chain_id = config.chain_id
         self._account = config.account
-        self._vault = config.vault
+        self._targets = config.targets
         self._dispatcher = dispatcher
 
     def settle(self) -> tuple[Intent, ...]:
@@ -35,7 +35,7 @@ class Recovery:
         hashes = self._dispatcher.hashes(*unfinished)
         if final is not None:
             hashes[final[1].tx_hash] = final[0].intent_id
-        view = self._node.view(self._account, self._vault, hashes)
+        view = self._node.view(self._account, self._targets().rebalancer, hashes)
         if final is not None:
             self._check_finality(*final, view)
         for intent in unfinished:

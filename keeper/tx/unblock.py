@@ -27,7 +27,7 @@ def report(config: SenderConfig, dispatcher: Dispatcher) -> NonceReport:
     log, account = config.log, config.account
     unfinished = log.unfinished(config.chain_id, account)
     own_hashes = dispatcher.hashes(*unfinished)
-    view = config.node.view(account, config.vault, own_hashes)
+    view = config.node.view(account, config.targets().rebalancer, own_hashes)
     stuck = tuple(
         StuckIntent(
             intent=intent,
@@ -65,7 +65,7 @@ def no_op(config: SenderConfig, nonce: int, cap_wei: int) -> Intent:
     payload = Payload(
         chain_id=config.chain_id,
         sender=config.account,
-        vault=config.account,
+        to=config.account,
         epoch=NO_EPOCH,
         calldata="0x",
         gas_limit=NO_OP_GAS,

@@ -43,11 +43,11 @@ def nodes_line(nodes: Sequence[NodeUse], quorum: int) -> str:
 
 
 def redemptions_line(snapshot: MarketSnapshot) -> str:
-    """How much waits in the queue and for how long, and what it waits for."""
-    queue = snapshot.redemptions
-    if queue is None or queue.pending_shares == 0:
+    """How much waits and for how long, and what it waits for."""
+    line = snapshot.redemptions
+    if line.pending_shares == 0:
         return "nobody waits"
     covered = REDEMPTIONS.at(snapshot, "missing_usd")[1] <= 0.0
-    next_step = "covered: anybody may call serve()" if covered else "{missing_usd} not yet idle"
-    waiting = age(snapshot.block.timestamp - queue.since)
-    return REDEMPTIONS.text(snapshot, f"{{value_usd}} wait, the oldest {waiting}; {next_step}")
+    next_step = "covered: anybody may settle them" if covered else "{missing_usd} not yet idle"
+    waiting = f", the oldest {age(snapshot.block.timestamp - line.since)}" if line.since else ""
+    return REDEMPTIONS.text(snapshot, f"{{value_usd}} wait{waiting}; {next_step}")

@@ -63,7 +63,7 @@ def health_factor_floor(record: DecisionRecord) -> float | None:
     """The higher of settings' and vault's; None if the cycle ended before it read the vault."""
     if record.inputs is None:
         return None
-    of_vault = record.inputs.snapshot.vault.policy.min_health_factor / WAD
+    of_vault = record.inputs.snapshot.vault.policy.min_health / WAD
     return max(of_vault, record.inputs.policy.size.min_health_factor)
 
 

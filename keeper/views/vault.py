@@ -59,8 +59,8 @@ def holding_rows(snapshot: MarketSnapshot) -> tuple[HoldingRow, ...]:
     return tuple(HoldingRow(snapshot, place) for place in range(len(snapshot.risk_symbols)))
 
 
-def _oldest_request(snapshot: MarketSnapshot) -> int | None:
-    return (snapshot.redemptions.since or None) if snapshot.redemptions is not None else None
+def _oldest_batch(snapshot: MarketSnapshot) -> int | None:
+    return snapshot.redemptions.since or None
 
 
 BLOCK = View[Block](
@@ -79,10 +79,10 @@ NODE = View[NodeUse](
 )
 REDEMPTIONS = View[MarketSnapshot](
     "redemptions",
-    pending_shares=Field(unit.RAW, "Shares in the redemption queue.", "redemptions.pending_shares"),
+    pending_shares=Field(unit.RAW, "Shares that wait for redemption.", "redemptions.pending_shares"),
     value_usd=Field(unit.USD, "What the vault pays for them at its present share price.", queued_usd),
     missing_usd=Field(unit.USD, "The part of `value_usd` that is not idle in the vault.", missing_usd),
-    since=Field(unit.TIME, "Time of the oldest request; null if nobody waits.", _oldest_request),
+    since=Field(unit.TIME, "When the oldest batch that waits was closed; null if none is.", _oldest_batch),
 )
 KEEPER = View[MarketSnapshot](
     "keeper",
@@ -111,17 +111,18 @@ PORTFOLIO = View[Portfolio](
 VAULT = View[MarketSnapshot](
     "vault",
     block=Field(nested(BLOCK), "The block that was read."),
-    vault=Field(unit.TEXT, "Address of the vault.", "vault.address"),
+    vault=Field(unit.TEXT, "Address of the vault's shares.", "vault.address"),
     epoch=Field(unit.INTEGER, "Epoch of the vault.", "vault.epoch"),
     last_rebalance=Field(
-        unit.TIME, "Time of its last rebalance; null if none.", lambda shot: shot.vault.last_rebalance or None
+        unit.TIME,
+        "Time of the keeper's last call; null if none.",
+        lambda shot: shot.vault.last_rebalance or None,
     ),
     **lifted(PORTFOLIO, portfolio),
-    redemptions=Field(
-        nested(REDEMPTIONS),
-        "The redemption queue; null without one.",
-        lambda shot: None if shot.redemptions is None else shot,
+    pending_deposits=Field(
+        unit.RAW, "Deposits that wait, of the accounting asset.", "vault.pending_deposits"
     ),
+    redemptions=Field(nested(REDEMPTIONS), "Redemptions that wait.", lambda shot: shot),
     keeper=Field(nested(KEEPER), "The keeper's own account.", lambda shot: shot),
 )
 PAUSE = View[Pause](

@@ -25,7 +25,7 @@ def test_the_same_program_elsewhere_has_the_same_digests(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "kind"),
-    [("keeper/tx/allowlist.py", "code"), ("contracts_abi/RiskParityVault.json", "abi")],
+    [("keeper/tx/allowlist.py", "code"), ("contracts_abi/Rebalancer.json", "abi")],
 )
 def test_row_70_one_edited_file_is_noticed_and_named(copy: Path, file: str, kind: str) -> None:
     sealed = digests(SETTINGS)

@@ -104,6 +104,9 @@ def a_venue(**changes: Any) -> SimulatedVenue:
         fee_tiers=(500, 3_000),
         vault=a_vault_policy(),
         max_weight_bps=20_000,
+        slippage_bps=500,
+        lag_bps=0,
+        cash_lag_bps=0,
         flash_premium_bps=5,
         initial_nav_usd=250_000.0,
     )

@@ -21,12 +21,10 @@ from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from tests.bench.inputs import filled
-from tests.chain.direct_gas import Spent, spent_by_operation, spent_table
 from tests.chain.node_scene import node_in
 from tests.chain.state_runs import Outcome, a_plan, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
-from tests.chain.vault_setup import vault_scene
 from tests.factories import a_policy, a_snapshot
 from tests.planning.ledger import a_decision
 from tests.servers.raw_request import raw_request
@@ -109,19 +107,3 @@ def test_plan_costs_relative_to_reference_costs(benchmark: BenchmarkFixture, cop
     found = benchmark.pedantic(all_of_them, rounds=1)
     benchmark.extra_info["table"] = table(found, SEED)
     assert any(one.costs for one in found)
-
-
-# --------------------------------------------------------------------------- gas
-
-
-def test_the_vaults_gas_beside_the_protocols_own(benchmark: BenchmarkFixture, copy: LocalChain) -> None:
-    def measured() -> tuple[Spent, ...]:
-        scene = vault_scene(copy)
-        before = scene.snapshot()
-        found = spent_by_operation(scene)
-        scene.restore(before)
-        return found
-
-    found = benchmark.pedantic(measured, rounds=1)
-    benchmark.extra_info["table"] = spent_table(found)
-    assert all(one.direct > 0 for one in found)

@@ -11,9 +11,8 @@ from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.keeper_command import keeper
-from tests.chain.queue_scene import levered_queue, queue_in_use
 
-__all__ = ["keeper", "levered_queue", "queue_in_use"]
+__all__ = ["keeper"]
 
 
 @pytest.fixture(scope="session")

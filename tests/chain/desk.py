@@ -17,10 +17,10 @@ from keeper.domain.policy import Policy
 from keeper.planning.verify import verify
 from tests.chain.node_scene import HISTORY_S
 from tests.chain.vault_scene import GAS, POLL_S, RISKY
-from tests.factories import a_policy, a_size_policy
+from tests.factories import a_chain_policy, a_size_policy
 
 HOUR = 3_600
-MODEST = a_policy(
+MODEST = a_chain_policy(
     size=a_size_policy(target_volatility=2.0, max_leverage=1.3, scenarios=(), stress_sigmas=2.0)
 )
 BOLD = replace(MODEST, size=replace(MODEST.size, max_leverage=2.0))
@@ -67,7 +67,7 @@ class Desk:
         sent = eth.send_transaction(
             {
                 "from": eth.w3.to_checksum_address(self.world.deployment.accounts["keeper"]),
-                "to": self.world.vault.address,
+                "to": self.world.rebalancer.address,
                 "data": HexStr(self.node.calldata(plan, snapshot)),
                 "gas": GAS,
             }

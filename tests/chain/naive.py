@@ -86,7 +86,7 @@ class _Rounds:
         cls, snapshot: MarketSnapshot, changes: dict[str, float], hops: dict[str, int], lost: float
     ) -> _Rounds:
         thresholds = {one.symbol: one.liquidation_threshold_bps / BPS for one in snapshot.reserves}
-        held, floor = portfolio(snapshot), snapshot.vault.policy.min_health_factor / WAD
+        held, floor = portfolio(snapshot), snapshot.vault.policy.min_health / WAD
         pairs = zip(held.symbols, held.values_usd, strict=True)
         return cls(
             thresholds=thresholds,

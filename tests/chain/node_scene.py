@@ -30,7 +30,7 @@ def url_of(scene: Scene) -> str:
 
 
 def addresses_of(scene: Scene, **changes: Any) -> Addresses:
-    found = Addresses(vault=scene.vault.address, multicall=MULTICALL, quoter=scene.uniswap.quoter)
+    found = Addresses(vault=scene.world.deployment.vault, multicall=MULTICALL, quoter=scene.uniswap.quoter)
     return replace(found, **changes)
 
 

@@ -13,6 +13,8 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
+from keeper.lending.book import vault_book
+from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, lag_bps
 from tests.chain.vault_scene import RISKY
 
 LEVERAGE_CAP = 2.5
@@ -101,13 +103,36 @@ def goal_within_limits(
     wanted: tuple[float, ...], snapshot: MarketSnapshot, policy: Policy
 ) -> tuple[float, ...]:
     """``wanted``, kept within the bounds that a decision keeps: leverage, health factor, loss and size of a trade."""
-    vault, held = snapshot.vault.policy, portfolio(snapshot)
-    aim = _within_bounds(wanted, snapshot, policy)
+    held, aim = portfolio(snapshot), _within_bounds(wanted, snapshot, policy)
+    there = cut_to_limits(held.weights, aim, snapshot, lowering=False)
+    return there if there == aim else _within_bounds(there, snapshot, policy)
+
+
+def cut_to_limits(
+    now: tuple[float, ...], aim: tuple[float, ...], snapshot: MarketSnapshot, *, lowering: bool
+) -> tuple[float, ...]:
+    """As far towards ``aim`` as the vault's limits on loss and turnover let one call go."""
+    limits, cash = call_limits(snapshot, lowering=lowering), snapshot.debt_token.symbol
     part = measures.allowed_part(
-        held.weights, aim, tuple(TRADE_COST_BPS[symbol] for symbol in RISKY), 4.0, vault.max_loss_bps
+        now,
+        aim,
+        tuple(TRADE_COST_BPS[symbol] + lag_bps(snapshot, symbol) for symbol in RISKY),
+        max_trade=min(4.0, limits.turnover),
+        max_loss_bps=limits.loss * BPS,
+        cash_cost_bps=lag_bps(snapshot, cash) + snapshot.flash_premium_bps,
     )
-    there = tuple(now + part * (then - now) for now, then in zip(held.weights, aim, strict=True))
-    return there if part == 1.0 else _within_bounds(there, snapshot, policy)
+    return tuple(here + part * (then - here) for here, then in zip(now, aim, strict=True))
+
+
+def kept_in_emergency(snapshot: MarketSnapshot) -> float:
+    """The part of all weights at which an emergency call of the vault may end; 0 outside of one."""
+    if not in_emergency(snapshot):
+        return 0.0
+    book, aim = vault_book(snapshot), emergency_aim(snapshot)
+    value, carried = book.venue.collateral_value(book.supplied), book.venue.secured_value(book.supplied) / BPS
+    debt = snapshot.account.debt_base
+    # g K = h (D - (1 - g) V), where all of V is sold alike and loses nothing.
+    return aim * (value - debt) / (aim * value - carried)
 
 
 def _within_bounds(weights: tuple[float, ...], snapshot: MarketSnapshot, policy: Policy) -> tuple[float, ...]:
@@ -119,7 +144,7 @@ def _within_bounds(weights: tuple[float, ...], snapshot: MarketSnapshot, policy:
         capped,
         vault.max_leverage / WAD / dearer,
         tuple(snapshot.reserve(symbol).liquidation_threshold_bps / BPS for symbol in RISKY),
-        (policy.size.min_health_factor, vault.min_health_factor / WAD),
+        (policy.size.min_health_factor, vault.min_health / WAD),
         (vault.max_loss_bps / BPS, vault.max_loss_bps / BPS),
     )
     return tuple(share * weight for weight in capped)

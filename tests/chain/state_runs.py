@@ -215,4 +215,4 @@ def _floor_on_the_way(snapshot: MarketSnapshot, *, emergency: bool) -> float:
     stands = portfolio(snapshot).health_factor
     if emergency:
         return EMERGENCY_WITH_FLASH_LOAN if stands >= EMERGENCY_WITH_FLASH_LOAN else 1.0
-    return min(snapshot.vault.policy.min_health_factor / WAD, stands)
+    return min(snapshot.vault.policy.min_health / WAD, stands)

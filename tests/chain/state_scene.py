@@ -20,7 +20,14 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from tests.chain.health_on_the_way import health_factors
-from tests.chain.random_states import State, Trouble, borrowable, goal_within_limits
+from tests.chain.random_states import (
+    State,
+    Trouble,
+    borrowable,
+    cut_to_limits,
+    goal_within_limits,
+    kept_in_emergency,
+)
 from tests.chain.vault_scene import POLL_S, RISKY
 from tests.planning.ledger import a_decision
 from tests.servers.raw_request import raw_request
@@ -55,11 +62,12 @@ class Stage:
     rpc: Rpc
 
     def open(self) -> None:
-        """The vault can be acted for, and the market's owner has every token."""
+        """The vault's portfolio can be acted for, and the market's owner has every token."""
         world = self.world
-        for account in (world.vault.address, world.owner, self._account("stranger"), self._account("keeper")):
+        portfolio_ = world.portfolio.address
+        for account in (portfolio_, world.owner, self._account("stranger"), self._account("keeper")):
             self.rpc.request(raw_request("anvil_setBalance", [account, hex(10**28)]))
-        self.rpc.request(raw_request("anvil_impersonateAccount", [world.vault.address]))
+        self.rpc.request(raw_request("anvil_impersonateAccount", [portfolio_]))
         world.fund("WETH", world.owner, 10**25)
         world.refresh_feeds()
 
@@ -82,7 +90,9 @@ class Stage:
     def decision(self, state: State, snapshot: MarketSnapshot, policy: Policy) -> Decision:
         held = portfolio(snapshot)
         if state.ripcord is not None and held.debt_usd > 100.0:
-            lowered = tuple(state.ripcord * weight for weight in held.weights)
+            kept = max(state.ripcord, kept_in_emergency(snapshot))
+            lowered = tuple(kept * weight for weight in held.weights)
+            lowered = cut_to_limits(held.weights, lowered, snapshot, lowering=True)
             return a_decision(snapshot, lowered, Action.RIPCORD, Urgency.EMERGENCY)
         return a_decision(snapshot, goal_within_limits(state.wanted, snapshot, policy))
 
@@ -91,7 +101,7 @@ class Stage:
         self.rpc.send(raw_request("evm_setNextBlockTimestamp", [snapshot.block.timestamp + MINED_AFTER_S]))
         sent = {
             "from": snapshot.keeper_address,
-            "to": self.world.vault.address,
+            "to": self.world.rebalancer.address,
             "data": self.node.calldata(plan, snapshot),
             "gas": hex(GAS),
         }
@@ -122,23 +132,23 @@ class Stage:
     # ------------------------------------------------------------ building up
 
     def _build_up(self, state: State, before: MarketSnapshot) -> list[Call]:
-        world, vault, pool = self.world, self.world.vault.address, self.world.pool
+        world, account, vault = self.world, self.world.account, self.world.portfolio.address
         calls: list[Call] = []
         for symbol, weight, donated in zip(RISKY, state.weights, state.donated_usd, strict=True):
             unit = 10 ** before.token(symbol).decimals / before.price(symbol) * 1e8
             supplied, left = int(weight * state.nav_usd * unit), int(donated * unit)
-            if supplied + left:
-                calls.append(self._give(symbol, vault, supplied + left))
+            if left:
+                calls.append(self._give(symbol, vault, left))
             if supplied:
                 token = self._token(symbol)
-                calls.append((vault, token, "approve", [pool.address, supplied]))
-                calls.append((vault, pool, "supply", [token.address, supplied, vault, 0]))
+                calls.append(self._give(symbol, account.address, supplied))
+                calls.append((vault, account, "supply", [token.address, supplied]))
         balance = 1.0 - sum(state.weights)
         cash = max(balance, state.cash) * state.nav_usd
         debt = int((cash - balance * state.nav_usd) * 10**6)
         usdc = self._token("USDC")
         if debt > 10**6:
-            calls.append((vault, pool, "borrow", [usdc.address, debt, VARIABLE_RATE, 0, vault]))
+            calls.append((vault, account, "borrow", [usdc.address, debt]))
         else:
             debt = 0
         idle = before.holdings[0].idle + debt

@@ -53,8 +53,9 @@ def test_an_unknown_contract_is_named() -> None:
         contracts.artifact("Nonesuch")
 
 
-def test_the_vault_fits_into_a_contract() -> None:
-    assert len(contracts.artifact("RiskParityVault").deployed_bytecode) // 2 - 1 <= EIP_170_LIMIT
+@pytest.mark.parametrize("name", [name for name, group in contracts.OWN.items() if group == "portfolio"])
+def test_each_part_of_the_vault_fits_into_a_contract(name: str) -> None:
+    assert len(contracts.artifact(name).deployed_bytecode) // 2 - 1 <= EIP_170_LIMIT
 
 
 def test_libraries_are_named_where_aave_needs_them() -> None:

@@ -38,8 +38,8 @@ def test_time_passes_with_fresh_rounds(chain: LocalChain) -> None:
 
 
 def test_the_vault_holds_only_what_was_deposited(world: LocalChain) -> None:
-    assert world.vault.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
-    assert world.vault.functions.epoch().call() == 0
+    assert world.shares.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
+    assert world.rebalancer.functions.state().call()[0] == 0
     assert set(HEARTBEAT_S) <= set(world.tokens)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from keeper.devnet.anvil import free_port, rpc
 from keeper.devnet.local_chain import LocalChain
-from keeper.devnet.transactions import send
 from keeper.doctor.examine import CHECKS
 from tests.chain.emode_category import make_category
 from tests.chain.keeper_command import Run
+from tests.chain.vault_scene import scene_on
 
 WEI = 10**18
 Wrong = Callable[[LocalChain, pytest.MonkeyPatch, Run], None]
@@ -54,8 +54,8 @@ def _misspelt(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> Non
 
 
 def _no_role(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
-    role, accounts = chain.vault.functions.KEEPER_ROLE().call(), chain.deployment.accounts
-    chain.vault.functions.revokeRole(role, accounts["keeper"]).transact({"from": accounts["admin"]})
+    accounts = chain.deployment.accounts
+    chain.registry.functions.removeKeeper().transact({"from": accounts["guardian"]})
 
 
 def _no_gas(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
@@ -63,7 +63,7 @@ def _no_gas(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
 
 
 def _paused(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
-    chain.vault.functions.pause().transact({"from": chain.deployment.accounts["guardian"]})
+    chain.registry.functions.pause().transact({"from": chain.deployment.accounts["guardian"]})
 
 
 def _stale(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
@@ -169,17 +169,17 @@ def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
         r"category 3 \(ETH against USDC\) .* factor of (\S+) instead of (\S+) ", line["detail"]
     )
     assert promised is not None, line
-    assert "setCollateralCategory(3)" in line["remedy"]
+    assert "category 3" in line["remedy"]
     assert f"{factor(chain):.2f}" == promised[2]
 
-    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
-    send(chain.w3, chain.vault.functions.setCollateralCategory(3), admin)
+    scene = scene_on(chain)
+    scene.send(chain.portfolio.functions.setCategory(0, 3), scene.impersonated(chain.registry.address))
     assert f"{factor(chain):.2f}" == promised[1]
     assert set(marks(keeper).values()) == {"OK"}
 
 
 def factor(chain: LocalChain) -> float:
-    return float(chain.vault.functions.position().call()[4] / WEI)
+    return float(chain.account.functions.healthFactor().call() / WEI)
 
 
 def test_what_cannot_be_looked_at_says_what_it_needs(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:

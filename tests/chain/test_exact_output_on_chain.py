@@ -12,11 +12,10 @@ from keeper.devnet.transactions import contract_at
 from keeper.devnet.vault_reading import read_vault
 from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.keeper_command import Run
-from tests.chain.vault_scene import Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import Scene, scene_on
 
 EXECUTE, ALL_DEBT = ("rebalance", "--execute", "--json"), ("deleverage", "--execute", "--json")
-SLIPPAGE = 0.03
+SLIPPAGE = 0.01
 
 
 def swaps(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -31,8 +30,10 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Loc
     ended = keeper(*ALL_DEBT)
     told, after = ended.json(), read_vault(chain)
     assert (ended.code, told["outcome"]) == (0, "SENT"), ended.out
-    assert chain.vault.functions.position().call()[2] == 0
-    assert {step["kind"] for step in swaps(told)} == {"SWAP_EXACT_OUT"}
+    assert after.debt_usd == 0
+    assert {step["kind"] for step in swaps(told)} == {"SWAP_EXACT_OUT", "SWAP_EXACT_IN"}
+    for step in swaps(told):
+        assert (step["kind"] == "SWAP_EXACT_OUT") == (len(step["route"]["fees"]) == 1)
     checks = {check["name"]: check["passed"] for check in told["post_trade"]}
     assert checks == {name: True for name in POST_TRADE_CHECKS if name != "risk_spread_improved"}
 
@@ -41,9 +42,10 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Loc
         sum(leg["value_usd"] for leg in told["executed_swaps"]),
         before.debt_usd * 1.0005 / (1 - SLIPPAGE),
     )
-    assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.003
-    assert after.cash_usd == pytest.approx(before.cash_usd, abs=1.0)  # the buffer, as it was
-    assert by_size - sold > 0.03 * before.debt_usd
+    assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.006
+    # The buffer as it was, and what sales through two pools returned above their minimum.
+    assert before.cash_usd - 1.0 < after.cash_usd < before.cash_usd + 0.005 * before.debt_usd
+    assert by_size - sold > 0.005 * before.debt_usd
 
 
 def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: LocalChain) -> None:
@@ -51,14 +53,15 @@ def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain:
     told = keeper(*ALL_DEBT).json()
     assert len(told["executed_swaps"]) == len(swaps(told)) >= 4
     for leg, step in zip(told["executed_swaps"], swaps(told), strict=True):
-        assert leg["realised_out"] == step["amount"] == step["expected_out"]
+        if step["kind"] == "SWAP_EXACT_OUT":
+            assert leg["realised_out"] == step["amount"] == step["expected_out"]
+            assert int(step["expected_in"]) < int(step["limit"]) < 1.06 * int(step["expected_in"])
         assert leg["simulated_out"] == leg["realised_out"]  # the very next block, and nobody else there
         assert int(leg["quoted_out"]) == pytest.approx(int(leg["realised_out"]), rel=1e-4)
-        assert leg["realised_bps"] < leg["fees_bps"] + 10
+        assert leg["realised_bps"] < leg["fees_bps"] + 12
         decimals, price = (8, "WBTC") if leg["sold"] == "WBTC" else (18, leg["sold"])
         paid_usd = int(step["expected_in"]) / 10**decimals * chain.spot(price)
         assert leg["value_usd"] == pytest.approx(paid_usd, rel=2e-3)
-        assert int(step["expected_in"]) < int(step["limit"]) < 1.06 * int(step["expected_in"])
     costs = {one["symbol"]: one for one in keeper("journal", "costs", "--json").json()["assets"]}
     for one in costs.values():
         assert one["trades"] >= 2
@@ -76,17 +79,17 @@ def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain:
     keeper(*EXECUTE)
     keeper(*ALL_DEBT)
     weth = contract_at(chain.w3, "ERC20", chain.w3.to_checksum_address(chain.tokens["WETH"].address))
-    assert weth.functions.balanceOf(chain.vault.address).call() > 0
+    assert weth.functions.balanceOf(chain.portfolio.address).call() > 0
     chain.pass_time(2 * 3_600)
     again = keeper(*EXECUTE).json()
     assert again["outcome"] == "SENT", again["reason"]
-    assert weth.functions.balanceOf(chain.vault.address).call() == 0
+    assert weth.functions.balanceOf(chain.portfolio.address).call() == 0
     assert read_vault(chain).leverage > 1.0
 
 
 @pytest.fixture
 def scene(chain: LocalChain) -> Scene:
-    return vault_scene(chain)
+    return scene_on(chain)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,13 @@ from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.errors import WrongContract
 from tests.chain.node_scene import CHAIN_ID, TWAP_WINDOW_S, addresses_of, node_of, url_of
-from tests.chain.vault_scene import RISKY, Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import RISKY, Scene, scene_on
 from tests.factories import a_book
 
 
 @pytest.fixture
 def scene(chain: LocalChain) -> Scene:
-    return vault_scene(chain)
+    return scene_on(chain)
 
 
 @pytest.fixture
@@ -38,6 +37,7 @@ def listed(scene: Scene, rpc: Rpc) -> Book:
     symbols = {listing.token.symbol: f"{listing.token.symbol}/USD" for listing in found.listings}
     return a_book(
         lending_pool_provider=found.provider,
+        sequencer_feed=found.sequencer_feed,
         tokens=tuple(
             BookToken(one.token.symbol, one.token.address, one.token.decimals, symbols[one.token.symbol])
             for one in found.listings
@@ -120,4 +120,4 @@ def test_another_market_and_a_missing_sequencer_feed_are_told(scene: Scene, rpc:
         "the vault's lending market",
         "the vault's sequencer feed",
     ]
-    assert f"is none, the local chain's is {somewhere}" in said[1]
+    assert f"the local chain's is {somewhere}" in said[1]

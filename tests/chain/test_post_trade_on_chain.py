@@ -96,15 +96,17 @@ def test_the_settings_keep_to_the_assumption(
 
 def test_an_allowance_that_is_left_halts_with_exit_code_7(keeper: Run, chain: LocalChain) -> None:
     """Put there from outside: the vault's own code leaves none, and closes only what it used itself."""
-    vault, url, weth = chain.vault.address, chain.deployment.rpc_url, chain.tokens["WETH"].address
-    rpc(url, "anvil_impersonateAccount", vault)
-    rpc(url, "anvil_setBalance", vault, hex(10**18))
-    approve = contract_at(chain.w3, "ERC20", weth).functions.approve(chain.uniswap.router, 7)
-    send(chain.w3, approve, vault)
+    account, url = chain.account.address, chain.deployment.rpc_url
+    rpc(url, "anvil_impersonateAccount", account)
+    rpc(url, "anvil_setBalance", account, hex(10**18))
+    approve = contract_at(chain.w3, "ERC20", chain.tokens["USDC"].address).functions.approve(
+        chain.pool.address, 7
+    )
+    send(chain.w3, approve, account)
     ended = keeper(*EXECUTE)
     assert ended.code == 7, ended.out
     assert found(ended)["no_allowance_left"]["passed"] is False
     assert ended.json()["error"]["name"] == "PostStateUnexpected"
-    assert "7 of WETH" in ended.json()["reason"]
-    assert chain.vault.functions.epoch().call() == 1
+    assert "7 of USDC" in ended.json()["reason"]
+    assert chain.rebalancer.functions.state().call()[0] == 1
     assert keeper("journal", "costs", "--json").json()["assets"]  # the swaps were made all the same

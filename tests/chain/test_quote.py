@@ -12,15 +12,14 @@ from keeper.devnet.compile import artifact
 from keeper.devnet.local_chain import LocalChain
 from keeper.domain.plan import QuoteRequest, Route
 from tests.chain.node_scene import node_of, url_of
-from tests.chain.vault_scene import Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import Scene, scene_on
 
 USDC = 10**6
 
 
 @pytest.fixture
 def scene(chain: LocalChain) -> Scene:
-    return vault_scene(chain)
+    return scene_on(chain)
 
 
 @pytest.fixture

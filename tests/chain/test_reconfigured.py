@@ -16,6 +16,7 @@ from keeper.sizing.categories import CollateralTerms
 from tests.chain.emode_category import make_category
 from tests.chain.node_scene import HISTORY_S, node_in
 from tests.chain.sequencer import set_sequencer
+from tests.chain.vault_scene import scene_on
 
 
 @pytest.fixture
@@ -25,7 +26,6 @@ def node(chain: LocalChain) -> Iterator[ChainReader]:
 
 
 def test_the_sequencers_status_and_grace_period_are_read(chain: LocalChain, node: ChainReader) -> None:
-    assert chain.vault.functions.sequencer().call()[1] == 3_600
     before = node.read({}, 0).snapshot.sequencer
     assert before is not None
     assert before.up
@@ -43,8 +43,9 @@ def test_a_sequencer_feed_that_never_started_does_not_count_as_up(
 
 def test_a_sequencer_feed_that_is_taken_away_is_noticed(chain: LocalChain, node: ChainReader) -> None:
     assert node.read({}, 0).snapshot.sequencer is not None
-    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
-    send(chain.w3, chain.vault.functions.setSequencerFeed("0x" + "00" * 20, 0), admin)
+    scene = scene_on(chain)
+    registry = scene.impersonated(chain.registry.address)
+    scene.send(scene.book.functions.setSequencer("0x" + "00" * 20, 0), registry)
     assert node.read({}, 0).snapshot.sequencer is None
 
 
@@ -68,8 +69,9 @@ def test_a_new_aggregator_behind_a_feed_loses_no_round(chain: LocalChain, node: 
 def test_the_vaults_e_mode_decides_over_the_reserves_own_limits(chain: LocalChain, node: ChainReader) -> None:
     before = node.read({}, 0).snapshot
     make_category(chain, 1, "ETH against USDC", collateral="WETH")
-    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
-    send(chain.w3, chain.vault.functions.setCollateralCategory(1), admin)
+    scene = scene_on(chain)
+    registry = scene.impersonated(chain.registry.address)
+    scene.send(chain.portfolio.functions.setCategory(0, 1), registry)
 
     after = node.read({}, 0).snapshot
     assert (9_300, 9_500) == (

@@ -25,16 +25,15 @@ from keeper.domain.urgency import Urgency
 from keeper.planning.gas import TYPICAL_BYTES, calldata_bytes, published_wei
 from keeper.planning.verify import verify
 from tests.chain.node_scene import CHAIN_ID, HISTORY_S, levering, node_of, url_of
-from tests.chain.vault_scene import Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import Scene, scene_on
 from tests.decision.positions import a_move
-from tests.factories import a_book, a_policy, a_size_policy
+from tests.factories import a_book, a_chain_policy, a_size_policy
 from tests.servers.raw_request import raw_request
 
 USDC = 10**6
 WEI_PER_BYTE = 10**9
 L1_BASE_FEE = 2 * 10**9
-POLICY = a_policy(
+POLICY = a_chain_policy(
     size=a_size_policy(target_volatility=2.0, max_leverage=1.3, scenarios=(), stress_sigmas=2.0)
 )
 
@@ -65,8 +64,7 @@ class Desk:
 
 @pytest.fixture
 def desk(chain: LocalChain) -> Iterator[Desk]:
-    scene = vault_scene(chain)
-    scene.deposit(100_000 * USDC)
+    scene = scene_on(chain)
     with Rpc(url_of(scene)) as rpc:
         yield Desk(scene, rpc)
 
@@ -102,7 +100,7 @@ def test_the_op_stacks_bound_beforehand_and_its_exact_fee_after(
     # The call, the fee, and the gas limit, because Anvil does not tell the gas before refunds.
     assert node.round_trips - before == 3
     calldata = bytes.fromhex(node.calldata(plan, snapshot)[2:])
-    size = len(rollup.unsigned_transaction(CHAIN_ID, desk.scene.vault.address, calldata))
+    size = len(rollup.unsigned_transaction(CHAIN_ID, desk.scene.world.rebalancer.address, calldata))
     assert report.success
     assert report.l1_fee_wei == (size + 68) * WEI_PER_BYTE + per_gas * report.gas + once
 
@@ -182,7 +180,7 @@ def test_a_trade_is_held_back_when_publishing_costs_more_than_it_is_worth(desk: 
     assert limits.benefit_exceeds_cost(routine_trade(cheap, wanted)).passed
     assert limits.gas_price(routine_trade(cheap, wanted)).passed
 
-    desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, 10**15)
+    desk.put("FixedGasPriceOracle", rollup.GAS_PRICE_ORACLE, 2 * 10**15)
     dear, held = desk.assessed(desk.node("op-stack"))
     assert not limits.benefit_exceeds_cost(routine_trade(dear, wanted)).passed
     assert held.decision.action is Action.HOLD

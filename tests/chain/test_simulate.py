@@ -22,17 +22,14 @@ from keeper.domain.plan import RebalancePlan, Route, SimulationReport, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX
 from tests.chain.node_scene import a_plan, a_step, levering, node_of, url_of
-from tests.chain.vault_scene import GAS, Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import GAS, NO_ADDRESS, Scene, scene_on
 
 USDC = 10**6
 
 
 @pytest.fixture
 def scene(chain: LocalChain) -> Scene:
-    scene = vault_scene(chain)
-    scene.deposit(100_000 * USDC)
-    return scene
+    return scene_on(chain)
 
 
 @pytest.fixture
@@ -89,7 +86,7 @@ def simulated_and_sent(scene: Scene, node: ChainReader) -> tuple[SimulationRepor
     report = node.simulate(plan, snapshot)
     transaction: TxParams = {
         "from": to_checksum_address(scene.people.keeper),
-        "to": scene.vault.address,
+        "to": scene.world.rebalancer.address,
         "data": HexStr(node.calldata(plan, snapshot)),
         "gas": GAS,
     }
@@ -200,10 +197,9 @@ def test_a_simulation_with_an_estimate_is_two_round_trips_and_changes_nothing(
     nonce = scene.w3.eth.get_transaction_count(to_checksum_address(scene.people.keeper))
     before = node.round_trips
     assert node.simulate(levering(snapshot, scene), snapshot).success
-    assert (
-        2 == node.round_trips - before
-    )  # one where the client reports the gas before refunds; Anvil does not
-    assert 0 == scene.read.epoch().call()
+    # One where the client reports the gas before refunds; Anvil does not.
+    assert 2 == node.round_trips - before
+    assert 0 == scene.epoch()
     assert nonce == scene.w3.eth.get_transaction_count(to_checksum_address(scene.people.keeper))
     assert snapshot.block.number == scene.w3.eth.block_number
 
@@ -237,8 +233,7 @@ def test_the_vaults_refusals_are_told_by_name_and_number(scene: Scene, node: Cha
     report = node.simulate(levering(snapshot, scene), snapshot)
     assert (False, None) == (report.success, report.post)
     assert report.revert is not None
-    assert report.revert.startswith("LossAboveLimit(lossBps=")
-    assert report.revert.endswith(", limitBps=1)")
+    assert report.revert.startswith("LossAboveLimit(lossUsd=")
 
 
 def test_a_key_without_the_role_is_told_so(scene: Scene) -> None:
@@ -248,7 +243,7 @@ def test_a_key_without_the_role_is_told_so(scene: Scene) -> None:
         assert not snapshot.keeper_has_role
         report = node.simulate(levering(snapshot, scene), snapshot)
     assert report.revert is not None
-    assert report.revert.startswith("AccessControlUnauthorizedAccount(account=")
+    assert report.revert.startswith("CallerNotAllowed(caller=")
 
 
 def test_aaves_refusals_are_told_by_name(scene: Scene, node: ChainReader) -> None:
@@ -260,13 +255,14 @@ def test_aaves_refusals_are_told_by_name(scene: Scene, node: ChainReader) -> Non
 
 @pytest.mark.parametrize("simulate", [True, False], ids=["eth_simulateV1", "eth_call"])
 def test_a_token_is_called_by_its_symbol_in_a_refusal(scene: Scene, simulate: bool) -> None:
-    scene.set_asset("WETH", enabled=False)
+    feed = scene.loose_feed("WETH")
+    scene.set_feed(feed, 1, scene.now())
     with Rpc(url_of(scene), transport=None if simulate else without_simulate()) as rpc:
         node = node_of(scene, rpc)
         snapshot = node.read({}, 0).snapshot
         route = Route(("USDC", "WETH"), (500,))
         buy = a_plan(snapshot, (a_step(StepKind.SWAP_EXACT_IN, "USDC", 1_000 * USDC, route),))
-        assert "TokenDisabled(token=WETH)" == node.simulate(buy, snapshot).revert
+        assert "PriceRefused(token=WETH, fault=1)" == node.simulate(buy, snapshot).revert
 
 
 def test_the_calldata_is_what_web3_encodes(scene: Scene, node: ChainReader) -> None:
@@ -278,13 +274,14 @@ def test_the_calldata_is_what_web3_encodes(scene: Scene, node: ChainReader) -> N
     )
     plan = a_plan(snapshot, steps, flash=7)
     usdc = scene.tokens["USDC"].address
-    expected = scene.vault.encode_abi(
+    pool = scene.pool_of("WETH", "USDC", 500)
+    expected = scene.world.rebalancer.encode_abi(
         "rebalance",
         args=[
             0,
             plan.deadline,
-            7,
-            [(0, usdc, UINT256_MAX, 0, b""), (5, usdc, 5 * USDC, 0, scene.path("USDC", 500, "WETH"))],
+            (0, usdc, 7),
+            [(0, 0, usdc, NO_ADDRESS, UINT256_MAX, 0), (5, 0, usdc, pool, 5 * USDC, 0)],
         ],
     )
     assert expected == node.calldata(plan, snapshot)
@@ -325,21 +322,22 @@ def test_the_gas_before_refunds_is_enough_where_the_client_does_not_report_it(
     assert outcome(scene, node.calldata(plan, snapshot), needed) is not None
 
 
-def outcome(scene: Scene, calldata: str, gas: int) -> tuple[int, ...] | None:
-    """The vault's position after the call with this gas limit, put back afterwards; None if it reverts."""
+def outcome(scene: Scene, calldata: str, gas: int) -> tuple[tuple[int, ...], ...] | None:
+    """What the account supplies and owes after the call with this gas limit, put back afterwards; None if it reverts."""
     url = url_of(scene)
     before = rpc(url, "evm_snapshot")
     transaction: TxParams = {
         "from": to_checksum_address(scene.people.keeper),
-        "to": scene.vault.address,
+        "to": scene.world.rebalancer.address,
         "data": HexStr(calldata),
         "gas": gas,
     }
     sent = scene.w3.eth.send_transaction(transaction)
     succeeded = scene.w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
-    position = tuple(scene.read.position().call()) if succeeded else None
+    tokens = [token.address for token in scene.tokens.values()]
+    position = scene.world.account.functions.positions(tokens).call()
     rpc(url, "evm_revert", before)
-    return position
+    return tuple(tuple(amounts) for amounts in position) if succeeded else None
 
 
 def test_a_call_with_less_gas_reverts_or_does_just_what_it_does_with_more(

@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from web3.types import RPCEndpoint
 
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import LocalChain
-from keeper.domain.errors import InvalidSetting, NodeUnavailable, NodeUntrusted, WrongChain, WrongContract
+from keeper.domain.errors import (
+    AccountNotManaged,
+    InvalidSetting,
+    NodeUnavailable,
+    NodeUntrusted,
+    WrongChain,
+    WrongContract,
+)
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio
-from keeper.domain.units import RAY, USD, WAD
+from keeper.domain.redemptions import Redemptions
+from keeper.domain.units import RAY, USD
 from tests.chain.node_scene import HISTORY_S, MULTICALL, Between, addresses_of, node_of, url_of
-from tests.chain.vault_scene import RISKY, Scene
-from tests.chain.vault_setup import vault_scene
+from tests.chain.vault_scene import NO_ADDRESS, RISKY, Scene, scene_on
 
 USDC = 10**6
 
 
 @pytest.fixture
 def scene(chain: LocalChain) -> Scene:
-    scene = vault_scene(chain)
-    scene.deposit(100_000 * USDC)
-    return scene
+    return scene_on(chain)
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def test_a_warm_read_takes_at_most_three_round_trips(scene: Scene, node: ChainRe
     assert dict.fromkeys(RISKY, ()) == reading.new_rounds
 
     for _ in range(3):
-        scene.refresh_feeds()
+        scene.world.refresh_feeds()
     before = node.round_trips
     reading = node.read(known, HISTORY_S)
     assert 3 == node.round_trips - before
@@ -89,19 +95,25 @@ def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node:
     )
     assert ("USDC", *RISKY) == tuple(token.symbol for token in snapshot.tokens)
 
-    vault, pool = scene.read, scene.pool.functions
-    assert vault.epoch().call() == snapshot.vault.epoch == 1
-    assert vault.totalAssets().call() == snapshot.vault.total_assets
-    assert vault.totalSupply().call() == snapshot.vault.total_shares
-    assert vault.lastRebalance().call() == snapshot.vault.last_rebalance
-    assert (500, 3_000) == snapshot.vault.fee_tiers
-    assert vault.budgets().call()[2] / WAD == snapshot.vault.used_daily_turnover
-    assert vault.policy().call()[6] == snapshot.vault.policy.max_loss_bps
-    assert 15_000 == snapshot.vault.assets[1].max_weight_bps
+    world, pool = scene.world, scene.world.pool.functions
+    state, shares = world.rebalancer.functions.state().call(), world.shares.functions
+    assert state[0] == snapshot.vault.epoch == 1
+    assert state[3] == snapshot.vault.last_rebalance == head["timestamp"]
+    assert state[7] / 10**9 == snapshot.vault.used_daily_loss > 0.0
+    assert state[8] / 10**9 == snapshot.vault.used_daily_turnover > 0.0
+    assert shares.totalAssets().call() == snapshot.vault.total_assets
+    assert shares.totalSupply().call() == snapshot.vault.total_shares
+    assert world.registry.functions.policy().call()[7] == snapshot.vault.policy.max_loss_bps
+    assert {pool.address for pool in snapshot.vault.pools} == {
+        pool.address for pool in world.deployment.pools
+    }
+    entry = snapshot.vault.asset("WETH")
+    assert (entry.max_weight_bps, entry.slippage_bps, entry.lag_bps) == (15_000, 100, 20)
+    assert snapshot.vault.asset("USDC").borrowable
     assert snapshot.keeper_has_role
     assert scene.w3.eth.get_balance(to_checksum_address(scene.people.keeper)) == snapshot.keeper_balance_wei
 
-    account = pool.getUserAccountData(scene.vault.address).call()
+    account = pool.getUserAccountData(world.account.address).call()
     assert (account[0], account[1], account[5]) == (
         snapshot.account.collateral_base,
         snapshot.account.debt_base,
@@ -116,32 +128,71 @@ def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node:
         assert data[8] == reserve.a_token
         assert scene.balance(symbol) == holding.idle
         assert (
-            scene.erc20(reserve.a_token).functions.balanceOf(scene.vault.address).call() == holding.supplied
+            scene.erc20(reserve.a_token).functions.balanceOf(world.account.address).call() == holding.supplied
         )
+        assert reserve.price_source.lower() == scene.feed(symbol).address.lower()
         assert scene.erc20(reserve.a_token).functions.totalSupply().call() == reserve.supplied
         assert scene.price(symbol) == snapshot.price(symbol) / USD
-    assert scene.debt() == snapshot.holdings[0].owed
+    owed = scene.erc20(snapshot.reserves[0].debt_token).functions.balanceOf(world.account.address)
+    assert owed.call() == snapshot.holdings[0].owed > 0
 
 
-def test_the_portfolio_computed_from_it_is_the_vaults_own_position(scene: Scene, node: ChainReader) -> None:
+def test_the_net_assets_computed_from_it_are_the_vaults_own(scene: Scene, node: ChainReader) -> None:
     scene.lever(1.8)
-    ours = portfolio(node.read({}, 0).snapshot)
-    nav, gross, debt, leverage, factor = scene.read.position().call()
-    assert ours.nav_usd == pytest.approx(nav / USD, abs=1e-5)
-    assert sum(ours.values_usd) == pytest.approx(gross / USD, abs=1e-5)
-    assert ours.debt_usd == pytest.approx(debt / USD, abs=1e-5)
-    assert ours.leverage == pytest.approx(leverage / WAD, rel=1e-9)
-    assert ours.health_factor == pytest.approx(factor / WAD, rel=1e-12)
+    snapshot = node.read({}, 0).snapshot
+    ours = portfolio(snapshot).nav_usd / (snapshot.price("USDC") / USD)
+    assert ours == pytest.approx(snapshot.vault.total_assets / USDC, abs=1e-4)
+
+
+def test_what_waits_in_the_line_is_read(scene: Scene, node: ChainReader) -> None:
+    shares, depositor = scene.world.shares.functions, scene.people.depositor
+    before = node.read({}, 0).snapshot
+    assert before.redemptions == Redemptions(0, 0, 0)
+    assert before.vault.reserved == 0
+    part = shares.balanceOf(depositor).call() // 4
+    scene.send(shares.requestRedeem(part, depositor, depositor), depositor)
+    assert node.read({}, 0).snapshot.redemptions.since == 0
+    scene.world.pass_time(3_600)
+    scene.send(shares.close(), scene.people.stranger)
+    seen = node.read({}, 0).snapshot
+    assert seen.redemptions.pending_shares == part
+    assert seen.redemptions.since == seen.block.timestamp
+    assert seen.redemptions.value == pytest.approx(before.vault.total_assets / 4, rel=1e-3)
+    assert seen.vault.reserved == pytest.approx(seen.redemptions.value, rel=1e-6)
+
+
+def test_a_pool_that_is_taken_off_the_list_is_not_traded_in(scene: Scene, node: ChainReader) -> None:
+    node.read({}, 0)
+    pool = scene.pool_of("WETH", "USDC", 500)
+    scene.send(scene.world.registry.functions.removePool(pool), scene.people.operations)
+    seen = node.read({}, 0).snapshot
+    assert seen.vault.fees("WETH", "USDC") == (3_000,)
+    assert (500, 3_000) == tuple(one.fee for one in seen.pools if one.symbol == "WETH")
+
+
+def test_a_position_in_another_account_is_refused_by_name(scene: Scene, node: ChainReader) -> None:
+    """A second account is opened, and does nothing until it holds something."""
+    registry = scene.world.registry.functions
+    data = encode(["address", "uint8"], [scene.account_implementation(), 0])
+    scene.send(registry.propose(2, data), scene.people.admin)
+    scene.world.pass_time(2 * 86_400)
+    scene.send(registry.activate(2, data), scene.people.stranger)
+    assert len(registry.accounts().call()) == 2
+    assert node.read({}, 0).snapshot.vault.epoch == 0
+    supply = (0, 1, scene.address("USDC"), NO_ADDRESS, 1_000 * USDC, 0)
+    scene.send(scene.rebalance([supply]), scene.people.keeper)
+    with pytest.raises(AccountNotManaged, match="account 1 .* has a position"):
+        node.read({}, 0)
 
 
 def test_a_block_that_arrives_during_the_read_does_not_show_in_it(scene: Scene) -> None:
     with Rpc(url_of(scene)) as calm:
         before = node_of(scene, calm).read({}, 0).snapshot
-    discovery, head = 5, 1
+    discovery, head = 7, 1
     with Rpc(url_of(scene), transport=Between(discovery + head, lambda: scene.lever(1.5))) as rpc:
         seen = node_of(scene, rpc).read({}, 0).snapshot
     assert scene.w3.eth.get_block("latest")["number"] > before.block.number
-    assert 1 == scene.read.epoch().call()
+    assert 1 == scene.epoch()
     assert (before.block, before.vault, before.holdings, before.account) == (
         seen.block,
         seen.vault,
@@ -154,7 +205,9 @@ def test_a_block_that_arrives_during_the_read_does_not_show_in_it(scene: Scene) 
 
 
 def test_a_feed_is_stale_one_second_after_the_vaults_limit(scene: Scene, node: ChainReader) -> None:
-    scene.refresh_feeds()
+    for symbol in ("USDC", *RISKY):
+        scene.set_feed_of(symbol, scene.feed(symbol).address, 86_400)
+    scene.world.refresh_feeds()
     updated_at = {reading.symbol: reading.round.updated_at for reading in node.read({}, 0).snapshot.feeds}
     scene.mine_at(min(updated_at.values()) + 86_400)
     assert Trust.FRESH is node.read({}, 0).snapshot.feeds[0].trust
@@ -215,8 +268,8 @@ def test_a_vault_that_stops_answering_is_the_nodes_fault_not_the_settings(
     scene: Scene, node: ChainReader
 ) -> None:
     node.read({}, 0)
-    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [scene.vault.address, "0x"])
-    with pytest.raises(NodeUntrusted, match="of vault"):
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [scene.world.rebalancer.address, "0x"])
+    with pytest.raises(NodeUntrusted, match="of rebalancer"):
         node.read({}, 0)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from keeper.chain.rpc.client import Rpc
 from keeper.devnet.local_chain import DEPOSIT_USDC, LocalChain
-from keeper.devnet.transactions import send
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, RebalancePlan, Step, StepKind
 from keeper.domain.policy import Policy
@@ -20,17 +19,16 @@ from keeper.planning.route import route
 from keeper.planning.split import hops
 from tests.chain.desk import Desk
 from tests.chain.node_scene import HISTORY_S, node_in
-from tests.factories import a_policy, with_limits
+from tests.factories import a_chain_policy, with_limits
 from tests.planning.ledger import a_decision
 
-POLICY = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=150)
+POLICY = with_limits(a_chain_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=150)
 
 
 @pytest.fixture
 def desk(chain: LocalChain) -> Iterator[Desk]:
     """A vault with a million dollars."""
-    depositor = chain.w3.to_checksum_address(chain.deployment.accounts["depositor"])
-    send(chain.w3, chain.vault.functions.deposit(3 * DEPOSIT_USDC * 10**6, depositor), depositor)
+    chain.fund("USDC", chain.portfolio.address, 3 * DEPOSIT_USDC * 10**6)
     with Rpc(chain.deployment.rpc_url) as rpc:
         yield Desk(chain, node_in(chain, rpc))
 

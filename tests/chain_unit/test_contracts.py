@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keeper.chain.contracts.lending import configuration
-from keeper.chain.contracts.pools import path, reversed_path
-from keeper.chain.contracts.vault import RawStep, calldata
+from keeper.chain.contracts.pools import path
+from keeper.chain.contracts.vault import RawFlash, RawStep, calldata
 from keeper.chain.rpc.blocks import block_of
 from keeper.domain.errors import WrongChain
 from keeper.domain.plan import Route, StepKind, VaultCall
@@ -56,15 +56,15 @@ def test_a_path_runs_from_sold_to_bought_and_reversed_for_exact_output() -> None
     route = Route(("WETH", "USDC"), (500,))
     weth, usdc = (TOKENS[symbol][2:].lower() for symbol in ("WETH", "USDC"))
     assert weth + "0001f4" + usdc == path(route, TOKENS.__getitem__).hex()
-    assert usdc + "0001f4" + weth == reversed_path(route, TOKENS.__getitem__).hex()
 
 
 def test_the_vault_call_has_the_selector_and_the_numbers_of_the_plan() -> None:
-    step = RawStep(StepKind.REPAY, TOKENS["USDC"], 5, 0, b"")
-    data = calldata(VaultCall.DELEVERAGE, 7, NOW, 9, [step])
-    words = [int.from_bytes(data[4 + 32 * i : 36 + 32 * i], "big") for i in range(3)]
-    assert [7, NOW, 9] == words
-    assert data[:4] != calldata(VaultCall.REBALANCE, 7, NOW, 9, [step])[:4]
+    step = RawStep(StepKind.REPAY, 0, TOKENS["USDC"], "0x" + "00" * 20, 5, 0)
+    flash = RawFlash(0, TOKENS["USDC"], 9)
+    data = calldata(VaultCall.DELEVERAGE, 7, NOW, flash, [step])
+    words = [int.from_bytes(data[4 + 32 * i : 36 + 32 * i], "big") for i in range(5)]
+    assert [7, NOW, 0, int(TOKENS["USDC"], 16), 9] == words
+    assert data[:4] != calldata(VaultCall.REBALANCE, 7, NOW, flash, [step])[:4]
 
 
 def test_the_next_base_fee_follows_eip_1559() -> None:

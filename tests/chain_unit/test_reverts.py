@@ -13,20 +13,18 @@ WBTC = "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599"
 
 def test_a_custom_error_of_the_vault_is_told_with_its_arguments() -> None:
     data = selector("LossAboveLimit(uint256,uint256)") + encode(["uint256", "uint256"], [90, 75])
-    assert "LossAboveLimit(lossBps=90, limitBps=75)" == explain(data)
+    assert "LossAboveLimit(lossUsd=90, limitUsd=75)" == explain(data)
 
 
 def test_an_address_that_has_a_name_is_told_by_it() -> None:
-    data = selector("StalePrice(address,uint256,uint256)") + encode(
-        ["address", "uint256", "uint256"], [WBTC, 1_000, 3_700]
-    )
-    assert "StalePrice(token=WBTC, updatedAt=1000, maxAge=3700)" == explain(data, {WBTC: "WBTC"})
+    data = selector("PriceRefused(address,uint8)") + encode(["address", "uint8"], [WBTC, 2])
+    assert "PriceRefused(token=WBTC, fault=2)" == explain(data, {WBTC: "WBTC"})
     assert f"token={WBTC}" in explain(data)
 
 
 def test_short_text_in_a_word_is_told_as_text() -> None:
-    data = selector("InvalidPolicy(bytes32)") + b"maxLeverage".ljust(32, b"\0")
-    assert "InvalidPolicy(field=maxLeverage)" == explain(data)
+    data = selector("PolicyOutOfBounds(bytes32)") + b"maxLeverage".ljust(32, b"\0")
+    assert "PolicyOutOfBounds(field=maxLeverage)" == explain(data)
 
 
 def test_aaves_errors_are_known_by_the_selectors_of_version_3_6() -> None:

@@ -356,11 +356,6 @@ def _without_entry(state: MarketState, how: Degradation) -> MarketState:
     return replace(state, snapshot=with_vault(state.snapshot, assets=entries))
 
 
-@_way("redemption queue not read")
-def _without_queue(state: MarketState, how: Degradation) -> MarketState:
-    return replace(state, snapshot=replace(state.snapshot, redemptions=None))
-
-
 @_way("base fee not read")
 def _without_fee(state: MarketState, how: Degradation) -> MarketState:
     return replace(state, snapshot=with_block(state.snapshot, base_fee_wei=0))

@@ -7,6 +7,7 @@ from keeper.domain.decision import Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.tx import InFlight
@@ -31,11 +32,12 @@ def decided(
     model: RiskModel | None = None,
     target: TargetPortfolio | None = None,
     in_flight: InFlight | None = None,
+    deleverage_request: DeleverageRequest | None = None,
 ) -> Decision:
     tight, tightened = tighten(policy or a_policy(), snapshot.vault)
     risk = model or a_model()
     return decide(
-        Observation(snapshot, in_flight=in_flight),
+        Observation(snapshot, in_flight=in_flight, deleverage_request=deleverage_request),
         risk,
         target or size(risk, Observation(snapshot), tight),
         policy=tight,

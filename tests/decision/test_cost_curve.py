@@ -21,7 +21,16 @@ from keeper.decision.cost_curve import (
 from keeper.domain.market import MarketSnapshot
 from keeper.planning import quotes
 from keeper.planning.netting import Trade
-from tests.factories import RISK_SYMBOLS, a_depth, a_snapshot, a_vault, with_depths, with_feed, with_reserve
+from tests.factories import (
+    RISK_SYMBOLS,
+    a_depth,
+    a_snapshot,
+    a_vault,
+    some_pools,
+    with_depths,
+    with_feed,
+    with_reserve,
+)
 from tests.properties import examples
 
 fees = st.floats(1e-4, 1e-2)
@@ -194,7 +203,7 @@ def test_pools_of_mainnets_depth_say_what_their_table_says() -> None:
 
 def test_it_leads_through_the_planners_candidates_and_no_others() -> None:
     """Each candidate alone is found with its fees; a pool that no candidate goes through changes nothing."""
-    snapshot = a_snapshot(vault=a_vault(fee_tiers=(500, 3_000)))
+    snapshot = a_snapshot(vault=a_vault(pools=some_pools(500, 3_000)))
     everything = [
         a_depth(snapshot, symbol, quote, fee, 1e6)
         for symbol in RISK_SYMBOLS

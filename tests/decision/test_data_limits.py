@@ -119,9 +119,10 @@ def test_second_opinions_are_not_judged_where_none_are_kept() -> None:
 
 
 def test_the_vault_accepts_sales_alone_where_there_is_debt() -> None:
-    stale = with_feed(a_snapshot(weights=(0.4,) * 4), "UNI", round=Round(1, 430_000_000, 0))
+    stale = with_feed(a_snapshot(weights=(0.4,) * 4), "WBTC", round=Round(1, 2_510_000_000_000, 0))
     for snapshot, sells_only, passed in (
         (a_snapshot(weights=(0.4,) * 4), False, True),
+        (with_feed(a_snapshot(weights=(0.4,) * 4), "UNI", round=Round(1, 430_000_000, 0)), False, True),
         (stale, False, False),
         (stale, True, True),
         (with_holding(stale, "USDC", owed=0), True, False),

@@ -128,7 +128,8 @@ def test_a_trade_that_would_cost_more_than_the_vault_lets_go_is_split() -> None:
     decision = decided(snapshot, replace(a_policy(), decision=a_decision_policy(trade_cost_bps=200)))
     assert decision.action is Action.ITERATE
     assert decision.goal is not None
-    assert decision.goal.leverage == pytest.approx(100 / 200)
+    flash_premium_bps = 5
+    assert decision.goal.leverage == pytest.approx(100 / (200 + flash_premium_bps))
     free = replace(a_policy(), decision=a_decision_policy(trade_cost_bps=0))
     assert decided(snapshot, free).action is Action.REBALANCE
 
@@ -206,9 +207,10 @@ def test_on_bad_data_a_hold_has_the_exit_code_of_untrusted() -> None:
 def test_every_decision_lists_every_trigger_and_every_limit_of_its_urgency() -> None:
     names = [gate.name for gate in decided(on_target()).gates]
     assert len(names) == len(set(names))
-    assert names[:6] == [
+    assert names[:7] == [
         "health_factor_act",
         "health_factor_alert",
+        "redemptions",
         "risk_share",
         "volatility",
         "leverage",

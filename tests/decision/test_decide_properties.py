@@ -19,6 +19,7 @@ from tests.factories import (
     with_feed,
     with_limits,
     with_market_move,
+    with_vault_policy,
 )
 from tests.properties import examples
 
@@ -63,7 +64,14 @@ def test_a_trade_stays_between_where_the_vault_is_and_where_it_should_be(
 def test_a_ripcord_only_lowers_and_reaches_the_safe_level_or_sells_everything(
     weights: list[float], move: float
 ) -> None:
-    snapshot = with_market_move(a_snapshot(weights=weights), move)
+    unbounded = with_vault_policy(
+        a_snapshot(weights=weights),
+        emergency_health=0,
+        max_loss_bps=10**6,
+        daily_loss_bps=10**6,
+        daily_turnover_bps=10**9,
+    )
+    snapshot = with_market_move(unbounded, move)
     decision = decided(snapshot, with_limits(a_policy(), Urgency.EMERGENCY, max_trade=math.inf))
     if decision.action is Action.RIPCORD:
         assert decision.goal is not None

@@ -57,7 +57,14 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
 def test_each_urgency_respects_its_own_limits() -> None:
     names = {urgency: {gate.name for gate in judged_limits(a_trade(urgency=urgency))} for urgency in Urgency}
     assert names[ROUTINE] - names[OUT_OF_BAND] == {"benefit_exceeds_cost"}
-    assert names[EMERGENCY] == {"price_to_sell_at", "keeper_role", "gas_balance", "cooldown", "gas_price"}
+    windows = {"daily_loss_budget", "daily_turnover_budget"}
+    assert names[EMERGENCY] == windows | {
+        "price_to_sell_at",
+        "keeper_role",
+        "gas_balance",
+        "cooldown",
+        "gas_price",
+    }
 
 
 @pytest.mark.parametrize(

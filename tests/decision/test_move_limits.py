@@ -29,6 +29,8 @@ from tests.factories import (
     some_assets,
     with_limits,
     with_redemptions,
+    with_vault,
+    with_vault_asset,
     with_vault_policy,
 )
 
@@ -80,7 +82,7 @@ def test_with_a_queue_the_leverage_bound_applies_to_the_rest_of_nav() -> None:
 def test_the_vaults_health_factor_holds_after_the_largest_loss() -> None:
     policy = aiming_at("ellipsoid")
     policy = replace(policy, size=replace(policy.size, max_leverage=9.0, target_volatility=3.0))
-    snapshot = with_vault_policy(a_snapshot(), min_health_factor=2 * 10**18, max_leverage=9 * 10**18)
+    snapshot = with_vault_policy(a_snapshot(), min_health=2 * 10**18, max_leverage=9 * 10**18)
     position = positions.a_position(snapshot, policy)
     loose = replace(position, target=replace(position.target, bounds=()))
     aim = within_bounds(loose, (0.5, 0.5, 0.5, 0.5))
@@ -143,4 +145,26 @@ def test_each_assets_own_cost_counts_towards_what_one_rebalance_may_lose() -> No
     decision = decide(Observation(snapshot), a_model(), target, policy=policy, tightened=())
     assert decision.action is Action.ITERATE
     assert decision.goal is not None
-    assert decision.goal.leverage == pytest.approx(0.5)
+    flash_premium_bps = 5
+    assert decision.goal.leverage == pytest.approx(50 / (100 + flash_premium_bps))
+
+
+def test_what_the_vault_counts_as_the_lag_of_the_feeds_counts_as_lost() -> None:
+    snapshot = with_vault_asset(with_vault_policy(a_snapshot(), max_loss_bps=50), "USDC", lag_bps=20)
+    for symbol in RISK_SYMBOLS:
+        snapshot = with_vault_asset(snapshot, symbol, lag_bps=30)
+    policy = a_policy(assets=some_assets(trade_cost_bps=45))
+    target = size(a_model(), Observation(snapshot), policy)
+    decision = decide(Observation(snapshot), a_model(), target, policy=policy, tightened=())
+    assert decision.goal is not None
+    assert decision.goal.leverage == pytest.approx(50 / (45 + 30 + 20 + 5))
+
+
+def test_a_trade_goes_as_far_as_what_is_left_of_the_day() -> None:
+    snapshot = with_vault(a_snapshot(), used_daily_loss=0.028, used_daily_turnover=7.9)
+    policy = a_policy(assets=some_assets(trade_cost_bps=95))
+    target = size(a_model(), Observation(snapshot), policy)
+    decision = decide(Observation(snapshot), a_model(), target, policy=policy, tightened=())
+    assert decision.action is Action.ITERATE
+    assert decision.goal is not None
+    assert decision.goal.leverage == pytest.approx(0.9 * 0.1)  # a plan may pass through further pools

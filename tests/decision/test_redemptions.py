@@ -1,4 +1,4 @@
-"""When what waits in the redemption queue is a reason to trade, how urgent, and what may hold it back."""
+"""When what waits in the line of redemptions is a reason to trade, how urgent, and what may hold it back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.decision.decide import decide
-from keeper.decision.gate_rules import WITH_QUEUE
-from keeper.decision.gates import TRIGGERS, judged_triggers
+from keeper.decision.gates import judged_triggers
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
@@ -53,11 +52,6 @@ def decided(
         policy=policy,
         tightened=(),
     )
-
-
-def test_without_a_queue_it_is_not_judged() -> None:
-    assert "redemptions" not in {gate.name for gate in judged_triggers(a_position(on_target(), POLICY))}
-    assert next(rule.condition for rule in TRIGGERS if rule.name == "redemptions") is WITH_QUEUE
 
 
 def test_with_a_deleverage_request_it_is_not_judged() -> None:

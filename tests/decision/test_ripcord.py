@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from keeper.domain.decision import Action
 from keeper.domain.market import Trust
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.portfolio import portfolio
+from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from tests.decision.decided import decided, fallen, health_factor_after
 from tests.factories import (
@@ -24,7 +27,11 @@ from tests.factories import (
     with_market_move,
     with_reserve,
     with_vault,
+    with_vault_policy,
 )
+
+LOST = 0.03 + 0.002
+"""An emergency's slippage and the assumed cost of a trade."""
 
 
 def test_below_the_act_level_all_weights_are_lowered_alike_to_the_safe_level() -> None:
@@ -35,7 +42,7 @@ def test_below_the_act_level_all_weights_are_lowered_alike_to_the_safe_level() -
     assert decision.goal is not None
     kept = [goal / now for goal, now in zip(decision.goal.weights, decision.current.weights, strict=True)]
     assert kept == pytest.approx([kept[0]] * 4)
-    assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+    assert health_factor_after(snapshot, decision, LOST) == pytest.approx(1.45, rel=1e-6)
     assert health_factor_after(snapshot, decision, 0.0) > 1.45
     assert decision.reason.startswith("RIPCORD: health factor 1.")
 
@@ -64,7 +71,7 @@ def test_a_dead_asset_is_left_and_the_others_bring_the_health_factor_back() -> N
     assert decision.goal is not None
     assert decision.goal.weights[2] == pytest.approx(decision.current.weights[2])
     assert decision.goal.weights[0] < decision.current.weights[0]
-    assert health_factor_after(snapshot, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+    assert health_factor_after(snapshot, decision, LOST) == pytest.approx(1.45, rel=1e-6)
 
 
 def test_a_ripcord_sells_zero_ltv_collateral_first() -> None:
@@ -77,7 +84,7 @@ def test_a_ripcord_sells_zero_ltv_collateral_first() -> None:
     assert kept == pytest.approx([kept[0], kept[0], 0.0, kept[0]])
     assert 0 < kept[0] < 1
     left = with_reserve(snapshot, "LINK", liquidation_threshold_bps=0)
-    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+    assert health_factor_after(left, decision, LOST) == pytest.approx(1.45, rel=1e-6)
 
 
 def test_no_more_zero_ltv_collateral_is_sold_than_is_needed() -> None:
@@ -90,7 +97,7 @@ def test_no_more_zero_ltv_collateral_is_sold_than_is_needed() -> None:
     others = (0, 2, 3)
     assert [decision.goal.weights[i] for i in others] == [decision.current.weights[i] for i in others]
     left = with_reserve(snapshot, "WETH", liquidation_threshold_bps=0)
-    assert health_factor_after(left, decision, 0.03) == pytest.approx(1.45, rel=1e-6)
+    assert health_factor_after(left, decision, LOST) == pytest.approx(1.45, rel=1e-6)
 
 
 def test_when_all_are_dead_nothing_can_be_sold() -> None:
@@ -120,7 +127,10 @@ def test_debt_without_collateral_is_repaid_with_all_that_lies_idle() -> None:
 
 
 def test_where_the_safe_level_is_out_of_reach_everything_is_sold() -> None:
-    decision = decided(fallen(0.50), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=99.0))
+    unbounded = with_vault_policy(
+        fallen(0.50), emergency_health=0, max_loss_bps=BPS, daily_loss_bps=BPS, daily_turnover_bps=99 * BPS
+    )
+    decision = decided(unbounded, with_limits(a_policy(), Urgency.EMERGENCY, max_trade=99.0))
     assert decision.action is Action.RIPCORD
     assert decision.goal is not None
     assert decision.goal.leverage == 0.0
@@ -137,11 +147,24 @@ def test_a_transaction_in_flight_does_not_stop_a_ripcord() -> None:
     assert decided(fallen(), in_flight=an_in_flight()).action is Action.RIPCORD
 
 
-def test_a_paused_vault_a_fresh_rebalance_and_spent_budgets_do_not_stop_a_ripcord() -> None:
-    snapshot = with_vault(
-        fallen(), paused=True, last_rebalance=NOW, used_daily_loss=1.0, used_daily_turnover=99.0
-    )
-    assert decided(snapshot).action is Action.RIPCORD
+def test_a_paused_vault_and_a_fresh_rebalance_do_not_stop_a_ripcord() -> None:
+    assert decided(with_vault(fallen(), paused=True, last_rebalance=NOW)).action is Action.RIPCORD
+
+
+@pytest.mark.parametrize("spent", [{"used_daily_loss": 0.03}, {"used_daily_turnover": 8.0}])
+def test_a_spent_day_stops_a_ripcord_until_the_vaults_own_emergency(spent: dict[str, float]) -> None:
+    snapshot = with_vault(fallen(), **spent)
+    decision = decided(snapshot)
+    assert (decision.action, decision.exit_code) == (Action.HOLD, 0)
+    assert "in 24 hours" in decision.reason
+    assert decided(with_vault_policy(snapshot, emergency_health=11 * WAD // 10)).action is Action.RIPCORD
+
+
+def test_in_the_vaults_emergency_it_ends_under_the_vaults_target() -> None:
+    snapshot = with_vault_policy(fallen(), emergency_health=11 * WAD // 10, target_health=12 * WAD // 10)
+    assert health_factor_after(snapshot, decided(snapshot), 0.0) == pytest.approx(1.2 * 0.99, rel=1e-6)
+    asked = decided(snapshot, deleverage_request=DeleverageRequest(math.inf, "by hand"))
+    assert health_factor_after(snapshot, asked, 0.0) == pytest.approx(1.2 * 0.99, rel=1e-6)
 
 
 def test_the_largest_emergency_trade_cuts_a_ripcord_and_it_says_so() -> None:
@@ -154,7 +177,7 @@ def test_the_largest_emergency_trade_cuts_a_ripcord_and_it_says_so() -> None:
 
 def test_a_safe_level_above_the_floor_of_the_vault_is_used() -> None:
     policy = a_policy(decision=a_decision_policy(safe_health_factor=1.8))
-    assert health_factor_after(fallen(), decided(fallen(), policy), 0.03) == pytest.approx(1.8, rel=1e-6)
+    assert health_factor_after(fallen(), decided(fallen(), policy), LOST) == pytest.approx(1.8, rel=1e-6)
 
 
 def test_an_account_with_its_own_thresholds_is_believed_over_the_reserves() -> None:

@@ -112,7 +112,7 @@ def test_only_the_triggers_that_the_policy_names_are_judged_and_the_health_facto
         policy = a_policy(decision=a_decision_policy(triggers=names))
         return [gate.name for gate in judged_triggers(a_position(policy=policy))]
 
-    always = ["health_factor_act", "health_factor_alert"]
+    always = ["health_factor_act", "health_factor_alert", "redemptions"]
     assert judged("leverage") == [*always, "leverage"]
     assert judged("age", "tracking_error") == [*always, "tracking_error", "age"]
     assert judged(*a_decision_policy().triggers) == [

@@ -66,11 +66,19 @@ def test_daily_loss_budget_just_met_and_just_missed(room: float, passed: bool) -
     assert passes("daily_loss_budget", with_vault(a_snapshot(), used_daily_loss=used)) is passed
 
 
-@pytest.mark.parametrize(("room", "passed"), [(1e-9, True), (-1e-9, False)])
+@pytest.mark.parametrize(("room", "passed"), [(1e-9, True), (-1e-6, False)])
 def test_daily_turnover_budget_just_met_and_just_missed(room: float, passed: bool) -> None:
     used = 8.0 - a_position().target.leverage - room
     assert passes("daily_turnover_budget", with_vault(a_snapshot(), used_daily_turnover=used)) is passed
 
 
+@pytest.mark.parametrize(("left", "passed"), [(1, False), (0, True)])
+def test_a_day_after_an_emergency_nothing_is_bought(left: int, passed: bool) -> None:
+    buys = a_trade(with_vault(a_snapshot(), levering_closed_until=NOW + left))
+    gate = limit("levering_open", buys)
+    assert gate.passed is passed
+    assert holds_back(gate, buys) is not passed
+
+
 def test_a_vault_without_a_turnover_budget_is_not_traded() -> None:
-    assert not passes("daily_turnover_budget", with_vault_policy(a_snapshot(), max_daily_turnover_bps=0))
+    assert not passes("daily_turnover_budget", with_vault_policy(a_snapshot(), daily_turnover_bps=0))

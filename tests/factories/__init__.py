@@ -36,6 +36,7 @@ from tests.factories.market import (
     a_vault,
     a_vault_asset,
     a_vault_policy,
+    some_pools,
     with_account,
     with_block,
     with_depths,
@@ -45,9 +46,11 @@ from tests.factories.market import (
     with_redemptions,
     with_reserve,
     with_vault,
+    with_vault_asset,
     with_vault_policy,
 )
 from tests.factories.policies import (
+    a_chain_policy,
     a_daily_policy,
     a_decision_policy,
     a_feed_policy,
@@ -77,6 +80,7 @@ __all__ = [
     "VOLATILITIES",
     "a_block",
     "a_book",
+    "a_chain_policy",
     "a_daily_policy",
     "a_decision_policy",
     "a_depth",
@@ -108,6 +112,7 @@ __all__ = [
     "some_bars",
     "some_inputs",
     "some_limits",
+    "some_pools",
     "with_account",
     "with_block",
     "with_depths",
@@ -118,5 +123,6 @@ __all__ = [
     "with_redemptions",
     "with_reserve",
     "with_vault",
+    "with_vault_asset",
     "with_vault_policy",
 ]

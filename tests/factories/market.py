@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, product
 from typing import Any
 
 from keeper.domain.market import (
@@ -18,6 +19,7 @@ from keeper.domain.market import (
     Reserve,
     Round,
     Sequencer,
+    SwapPool,
     Token,
     Trust,
     Vault,
@@ -96,6 +98,7 @@ def a_reserve(symbol: str, **changes: Any) -> Reserve:
         borrowed=lent[symbol] * unit,
         available=(whole[symbol] - lent[symbol]) * unit,
         market_price=round(PRICES[symbol] * USD),
+        price_source=an_address(0xE0 + list(DECIMALS).index(symbol)),
         supply_rate=0.025,
         borrow_rate=0.04,
         curve=RateCurve(0.92, 0.0, 0.055, 0.35) if stable else RateCurve(0.45, 0.0, 0.04, 3.0),
@@ -105,43 +108,76 @@ def a_reserve(symbol: str, **changes: Any) -> Reserve:
 
 def a_vault_policy(**changes: Any) -> VaultPolicy:
     policy = VaultPolicy(
-        min_health_factor=1_200_000_000_000_000_000,
+        min_health=1_200_000_000_000_000_000,
+        emergency_health=1_050_000_000_000_000_000,
+        target_health=1_150_000_000_000_000_000,
+        ripcord_health=1_030_000_000_000_000_000,
         max_leverage=3 * WAD,
-        ripcord_health_factor=1_100_000_000_000_000_000,
-        ripcord_target_health_factor=1_600_000_000_000_000_000,
         min_interval=1_800,
         ripcord_interval=600,
         max_loss_bps=100,
-        max_emergency_loss_bps=500,
-        max_daily_loss_bps=300,
-        max_daily_emergency_loss_bps=1_500,
-        max_daily_turnover_bps=80_000,
-        max_oracle_gap_bps=200,
+        daily_loss_bps=300,
+        daily_turnover_bps=80_000,
+        max_gap_bps=200,
+        guardian_loss_bps=10,
+        emergency_loss_bps=500,
+        ripcord_loss_bps=150,
     )
     return replace(policy, **changes)
 
 
 def a_vault_asset(symbol: str, **changes: Any) -> VaultAsset:
-    asset = VaultAsset(symbol, a_feed(symbol).feed, a_feed(symbol).max_age_s, 20_000, True)
+    """Of a vault that trusts its feeds and pools, so that other limits are met first."""
+    asset = VaultAsset(
+        symbol=symbol,
+        feed=a_feed(symbol).feed,
+        max_age_s=a_feed(symbol).max_age_s,
+        max_weight_bps=20_000,
+        enabled=True,
+        slippage_bps=500,
+        lag_bps=0,
+        dust=10 ** (DECIMALS[symbol] // 2),
+        borrowable=symbol == "USDC",
+    )
     return replace(asset, **changes)
+
+
+def some_pools(*fees: int) -> tuple[SwapPool, ...]:
+    """A listed pool of every two tokens in each of these tiers."""
+    pairs = combinations(("USDC", *RISK_SYMBOLS), 2)
+    return tuple(
+        SwapPool(an_address(0x1000 + place), pair, fee)
+        for place, (pair, fee) in enumerate(product(pairs, fees))
+    )
 
 
 def a_vault(**changes: Any) -> Vault:
     vault = Vault(
         address=an_address(0xBEEF),
+        rebalancer=an_address(0xBEEE),
+        account=an_address(0xBEED),
         epoch=7,
         last_rebalance=NOW - 2 * DAY,
         paused=False,
         policy=a_vault_policy(),
         assets=tuple(a_vault_asset(symbol) for symbol in ("USDC", *RISK_SYMBOLS)),
-        fee_tiers=(500, 3_000),
+        pools=some_pools(500, 3_000),
         used_daily_loss=0.0,
-        used_daily_emergency_loss=0.0,
         used_daily_turnover=0.0,
+        levering_closed_until=0,
+        reserved=0,
         total_assets=1_000_000 * 10**6,
         total_shares=1_000_000 * 10**6,
+        pending_deposits=0,
     )
     return replace(vault, **changes)
+
+
+def with_vault_asset(snapshot: MarketSnapshot, symbol: str, **changes: Any) -> MarketSnapshot:
+    assets = tuple(
+        replace(asset, **changes) if asset.symbol == symbol else asset for asset in snapshot.vault.assets
+    )
+    return with_vault(snapshot, assets=assets)
 
 
 def a_snapshot(
@@ -189,7 +225,7 @@ def a_snapshot(
         keeper_has_role=True,
         pools=(),
         l1_fee_wei=0,
-        redemptions=None,
+        redemptions=Redemptions(0, 0, 0),
         depths=(),
     )
     return replace(with_account(snapshot), **changes)
@@ -239,7 +275,7 @@ def with_vault_policy(snapshot: MarketSnapshot, **changes: Any) -> MarketSnapsho
 
 
 def with_redemptions(snapshot: MarketSnapshot, part: float, waited_s: int = HOUR) -> MarketSnapshot:
-    """A queue in which ``part`` of the vault's shares waits; 0: nobody."""
+    """``part`` of the vault's shares waits for redemption; 0: nobody."""
     shares = round(part * snapshot.vault.total_shares)
     value = math.ceil(part * snapshot.vault.total_assets)
     since = snapshot.block.timestamp - waited_s if shares else 0

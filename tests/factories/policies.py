@@ -183,6 +183,12 @@ def a_policy(**changes: Any) -> Policy:
     return replace(policy, **changes)
 
 
+def a_chain_policy(**changes: Any) -> Policy:
+    """As loose as the local chain's vault allows."""
+    policy = with_limits(a_policy(), Urgency.EMERGENCY, max_slippage_bps=100)
+    return replace(policy, decision=replace(policy.decision, max_oracle_gap_bps=100), **changes)
+
+
 def with_limits(policy: Policy, urgency: Urgency, **changes: Any) -> Policy:
     """The policy with one row of the urgency table changed."""
     rows = tuple(replace(row, **changes) if row.urgency is urgency else row for row in policy.decision.limits)

@@ -113,10 +113,12 @@ def _alike(vault: VaultNow, other: VaultNow) -> bool:
         other.deleveraged,
     ):
         return False
-    return all(
-        abs(a - b) <= TOLERANCE * max(abs(a), abs(b))
-        for a, b in zip(vault.position, other.position, strict=True)
+    pairs = (
+        (vault.held.nav_usd, other.held.nav_usd),
+        (vault.held.debt_usd, other.held.debt_usd),
+        (vault.held.leverage, other.held.leverage),
     )
+    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
 
 
 def _show(result: CampaignResult) -> None:

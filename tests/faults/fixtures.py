@@ -17,12 +17,13 @@ from eth_account import Account
 from keeper.devnet import feeds
 from keeper.devnet.anvil import MNEMONIC, rpc
 from keeper.devnet.local_chain import ROLES, LocalChain
+from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.tx import AttemptKind, IntentStatus
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
-from keeper.tx.node import NAV_EVENTS
+from tests.chain.vault_scene import scene_on
 from tests.faults.processes import Ended, ForkServer, Running
 from tests.servers.geth_proxy import GethProxy
 
@@ -44,12 +45,12 @@ EXECUTE = ("rebalance", "--execute", "--json")
 
 @dataclass(frozen=True)
 class VaultNow:
-    """What the chain says of the vault: epoch, calls that took effect, and what it holds and owes, raw."""
+    """What the chain says of the vault: epoch, calls that took effect, and what it holds and owes."""
 
     epoch: int
     rebalanced: int
     deleveraged: int
-    position: tuple[int, ...]
+    held: VaultReading
 
 
 @dataclass
@@ -151,20 +152,15 @@ class Trial:
 
     def vault_paused(self, paused: bool) -> None:
         """By the guardian, and lifted by the admin; in blocks of their own."""
-        accounts, call = self.world.deployment.accounts, self.world.vault.functions
+        scene, call = scene_on(self.world), self.world.registry.functions
         with self.automine():
-            if paused:
-                call.pause().transact({"from": accounts["guardian"]})
-            else:
-                call.unpause().transact({"from": accounts["admin"]})
+            who = scene.people.guardian if paused else scene.people.admin
+            scene.send(call.pause() if paused else call.unpause(), who)
 
     def other_keeper_rebalances(self) -> None:
-        """Another process, elsewhere, with a key of its own that has the role, and the same decision."""
+        """Another process, elsewhere, whose key is the vault's keeper for that moment, and the same decision."""
         stranger = self.world.deployment.accounts["stranger"]
-        role = self.world.vault.functions.KEEPER_ROLE().call()
-        with self.automine():
-            admin = self.world.deployment.accounts["admin"]
-            self.world.vault.functions.grantRole(role, stranger).transact({"from": admin})
+        self._set_keeper(stranger)
         Account.enable_unaudited_hdwallet_features()
         path = f"m/44'/60'/0'/0/{ROLES.index('stranger')}"
         key = Account.from_mnemonic(MNEMONIC, account_path=path).key.to_0x_hex()
@@ -184,6 +180,7 @@ class Trial:
             ended = other.run(EXECUTE, environment)
         finally:
             other.close()
+            self._set_keeper(self.keeper)
         assert ended.record["outcome"] == "SENT", ended.out
         del self.proxy.arrived[count:]
         self.proxy.mines_on_poll, self.proxy.on_arrival = before, mine
@@ -247,21 +244,26 @@ class Trial:
         with Journal.open_for_reading(self.journal_url) as journal:
             return tuple(pause.cause for pause in Switches(journal, lambda: 0.0).pauses())
 
+    def _set_keeper(self, account: str) -> None:
+        scene = scene_on(self.world)
+        with self.automine():
+            scene.send(self.world.registry.functions.setKeeper(account), scene.people.admin)
+
     @property
     def keeper(self) -> str:
         return self.world.deployment.accounts["keeper"]
 
     def vault(self) -> VaultNow:
-        url, vault = self.proxy.upstream, self.world.vault
-        call = vault.functions
-        logs: Any = rpc(url, "eth_getLogs", {"address": vault.address, "fromBlock": "0x0"})
-        events = [NAV_EVENTS.get(log["topics"][0]) for log in logs]
-        return VaultNow(
-            epoch=call.epoch().call(),
-            rebalanced=events.count("Rebalanced"),
-            deleveraged=events.count("Deleveraged"),
-            position=tuple(call.position().call()),
+        rebalancer = self.world.rebalancer
+        logs: Any = rpc(
+            self.proxy.upstream, "eth_getLogs", {"address": rebalancer.address, "fromBlock": "0x0"}
         )
+        topics = [log["topics"][0] for log in logs]
+        rebalanced, lowered = (
+            topics.count(rebalancer.events[name]().topic) for name in ("Rebalanced", "Lowered")
+        )
+        held = read_vault(self.world)
+        return VaultNow(held.epoch, rebalanced, lowered, held=held)
 
     def check(self, *, whole_journal: bool = True) -> list[str]:
         """Checks N1, N2 and N5 in the journal, on the wire and on the chain. Returns the violations. The hash chain of

@@ -86,10 +86,10 @@ def market(chain: LocalChain) -> Market:
 
 @pytest.fixture
 def levered(keeper: Run, chain: LocalChain) -> VaultReading:
-    """After a first rebalance, and time enough for another."""
+    """After a first rebalance, and so long that the vault's limits on a day are free again."""
     ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "SENT", ended.out
-    chain.pass_time(2 * HOUR)
+    chain.pass_time(32 * HOUR)
     return read_vault(chain)
 
 

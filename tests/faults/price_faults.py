@@ -10,6 +10,7 @@ import pytest
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import deployed, send
 from tests.chain.keeper_command import Ended, Run
+from tests.chain.vault_scene import scene_on
 
 EXECUTE = ("rebalance", "--execute", "--json")
 NO_GAS_CHEAP_ENOUGH = "0.001"
@@ -25,19 +26,19 @@ def asset(ended: Ended, symbol: str) -> dict[str, Any]:
 
 def held_by(keeper: Run, chain: LocalChain, gate: str) -> Ended:
     """Leverage was wanted and not raised."""
-    before = chain.vault.functions.epoch().call()
+    before = chain.rebalancer.functions.state().call()[0]
     ended = keeper(*EXECUTE)
     assert ended.code == 4, ended.out
     assert gates(ended)[gate] is False
-    assert chain.vault.functions.epoch().call() == before
+    assert chain.rebalancer.functions.state().call()[0] == before
     return ended
 
 
 def levers(keeper: Run, chain: LocalChain) -> Ended:
-    before = chain.vault.functions.epoch().call()
+    before = chain.rebalancer.functions.state().call()[0]
     ended = keeper(*EXECUTE)
     assert ended.json()["outcome"] == "SENT", ended.out
-    assert chain.vault.functions.epoch().call() == before + 1
+    assert chain.rebalancer.functions.state().call()[0] == before + 1
     return ended
 
 
@@ -82,13 +83,9 @@ def unruly(chain: LocalChain, keeper: Run, monkeypatch: pytest.MonkeyPatch) -> U
     market keeps."""
     looks_once(keeper, monkeypatch)
     contract = deployed(chain.w3, chain.owner, "UnrulyFeed", "ETH / USD")
-    config = next(
-        one
-        for one in chain.vault.functions.assets().call()
-        if one[0].lower() == chain.tokens["WETH"].address.lower()
-    )
-    admin = chain.w3.to_checksum_address(chain.deployment.accounts["admin"])
+    scene = scene_on(chain)
+    max_age_s = scene.book.functions.feedOf(chain.tokens["WETH"].address).call()[1]
     made = Unruly(chain, contract, round(chain.spot("WETH") * 10**8))
     made.say(made.answer)
-    send(chain.w3, chain.vault.functions.setAsset((config[0], contract.address, *config[2:])), admin)
+    scene.set_feed_of("WETH", contract.address, max_age_s)
     return made

@@ -126,10 +126,10 @@ def test_row_49_where_feed_and_exchanges_disagree_there_is_only_deleveraging(
     ended = keeper("rebalance", "--simulate", "--json")
     assert asset(ended, "WETH")["price_rule"] == "disagrees"
     assert gates(ended)["prices_fresh"] is False
-    debt = chain.pool.functions.getUserAccountData(chain.vault.address).call()[1]
+    debt = chain.pool.functions.getUserAccountData(chain.account.address).call()[1]
     ended = keeper("deleverage", "--execute", "--json")
     assert ended.code == 0, ended.out
-    assert chain.pool.functions.getUserAccountData(chain.vault.address).call()[1] < debt // 1_000
+    assert chain.pool.functions.getUserAccountData(chain.account.address).call()[1] < debt // 1_000
 
 
 def test_row_50_a_ratio_that_is_read_as_a_price_is_stopped_by_the_jump(
@@ -170,7 +170,7 @@ def test_row_51_the_buffer_holds_when_every_price_steps_down_at_once(keeper: Run
     found = {gate["name"]: gate for gate in ended.json()["gates"]}
     assert found["health_factor_act"]["passed"] is False
     assert ended.json()["action"] != "RIPCORD"
-    floor = chain.vault.functions.policy().call()[0] / 1e18
+    floor = chain.registry.functions.policy().call()[0] / 1e18
     assert ended.json()["health_factor"] > floor
 
 

@@ -223,7 +223,8 @@ def test_row_61_a_cut_of_the_liquidation_thresholds_never_levers(
         return
     settled(ended)
     assert after.leverage < levered.leverage
-    assert after.health_factor > 1.4 > cut
+    # An emergency's call may not end above the vault's own target, 1.35.
+    assert after.health_factor > (1.3 if action == "RIPCORD" else 1.4) > cut
 
 
 def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever(
@@ -236,7 +237,7 @@ def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever
     usdc = contract_at(chain.w3, "ERC20", market.address("USDC"))
     market.do(usdc.functions.approve(pool.address, UINT256_MAX), liquidator)
     call = pool.functions.liquidationCall(
-        market.address("WETH"), market.address("USDC"), chain.vault.address, repaid, False
+        market.address("WETH"), market.address("USDC"), chain.account.address, repaid, False
     )
     market.do(call, liquidator)
     taken = read_vault(chain)

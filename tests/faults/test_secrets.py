@@ -17,6 +17,7 @@ from eth_typing import HexStr
 
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
+from tests.chain.vault_scene import scene_on
 from tests.faults.fixtures import WITHOUT_OPTION_MARKETS
 from tests.servers.geth_proxy import geth_proxy
 from tests.servers.web3signer import web3signer
@@ -88,8 +89,8 @@ def operator(fork: LocalChain, tmp_path: Path) -> Iterator[Operator]:
     (tmp_path / "password").write_text(PASSWORD)
     account = Account.from_key(KEY).address
     rpc(fork.deployment.rpc_url, "anvil_setBalance", account, hex(10**20))
-    role = fork.vault.functions.KEEPER_ROLE().call()
-    fork.vault.functions.grantRole(role, account).transact({"from": fork.deployment.accounts["admin"]})
+    scene = scene_on(fork)
+    scene.send(fork.registry.functions.setKeeper(account), scene.people.admin)
     with geth_proxy(fork.deployment.rpc_url) as proxy:
         secret = proxy.url.replace("http://", f"http://{URL_SECRET}:x@") + f"/v3/{TOKEN}"
         replace(fork.deployment, rpc_url=proxy.url).write(tmp_path / "deployment.json")

@@ -41,8 +41,8 @@ def goes_down(keeper: Run, chain: LocalChain, call: str) -> Ended:
     after = read_vault(chain)
     assert after.leverage < 0.98 * before.leverage
     assert after.health_factor > before.health_factor
-    event = "Deleveraged" if call == "deleverage" else "Rebalanced"
-    assert len(chain.vault.events[event]().get_logs(from_block=block + 1)) == 1
+    event = "Lowered" if call == "deleverage" else "Rebalanced"
+    assert len(chain.rebalancer.events[event]().get_logs(from_block=block + 1)) == 1
     assert not any(kind in ("BORROW", "SUPPLY") for kind, _ in steps(ended))
     assert "by sales alone, because" in ended.json()["reason"]
     return ended

@@ -117,6 +117,6 @@ def test_a_field_that_an_earlier_version_did_not_write_gets_its_default() -> Non
     assert earlier == replace(record, next_look_at=None, stages=())
 
 
-def test_a_redemption_queue_comes_back_equal() -> None:
+def test_a_line_of_redemptions_comes_back_equal() -> None:
     snapshot = with_redemptions(a_snapshot(), 0.4)
     assert decode(encode(snapshot, MarketSnapshot), MarketSnapshot) == snapshot

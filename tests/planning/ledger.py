@@ -1,4 +1,4 @@
-"""The vault in exact integers: carries out a plan's steps as RiskParityVault does, with fills that the test chooses."""
+"""The vault in exact integers: carries out a plan's steps as the vault does, with fills that the test chooses."""
 
 from __future__ import annotations
 

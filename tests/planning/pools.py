@@ -16,9 +16,11 @@ from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.split import Hop, hops
 from tests.factories import (
+    RISK_SYMBOLS,
     a_policy,
     a_snapshot,
     a_vault,
+    a_vault_asset,
     a_vault_policy,
     with_limits,
 )
@@ -101,7 +103,9 @@ WIDE = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=500)
 
 def generous(**changes: Any) -> MarketSnapshot:
     """Of a vault that lets a call lose much: what is looked at here is how, not whether."""
-    return a_snapshot(vault=a_vault(policy=a_vault_policy(max_loss_bps=5_000)), **changes)
+    policy = a_vault_policy(max_loss_bps=5_000, daily_loss_bps=5_000)
+    assets = tuple(a_vault_asset(symbol, slippage_bps=9_000) for symbol in ("USDC", *RISK_SYMBOLS))
+    return a_snapshot(vault=a_vault(policy=policy, assets=assets), **changes)
 
 
 def market(snapshot: MarketSnapshot, factor: float = 1.0) -> Pools:

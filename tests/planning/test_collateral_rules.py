@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.domain.decision import Action
+from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import RebalancePlan, Step, StepKind
@@ -17,6 +17,7 @@ from tests.factories import (
     with_holding,
     with_market_move,
     with_reserve,
+    with_vault_asset,
     with_vault_policy,
 )
 from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_limit
@@ -133,7 +134,7 @@ def test_debt_that_the_collateral_does_not_carry_is_named() -> None:
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_on_the_way_the_health_factor_stays_above_the_vaults_floor(fill: Fill) -> None:
-    snapshot = with_vault_policy(a_snapshot(weights=(0.9, 0.4, 0.1, 0.1)), min_health_factor=135 * WAD // 100)
+    snapshot = with_vault_policy(a_snapshot(weights=(0.9, 0.4, 0.1, 0.1)), min_health=135 * WAD // 100)
     plan = planned(a_decision(snapshot, (0.0, 0.1, 0.8, 0.6)), snapshot, a_policy())
     assert carried_out(plan, snapshot, fill, later=False).lowest_health_factor >= 1.35 - 1e-9
 
@@ -143,7 +144,9 @@ def test_on_the_way_the_health_factor_stays_above_the_vaults_floor(fill: Fill) -
 
 def test_a_plan_that_loses_more_than_the_vault_allows_is_refused() -> None:
     snapshot = with_vault_policy(a_snapshot(), max_loss_bps=20)
-    with pytest.raises(NothingFeasible, match=r"loses .* bps of NAV, and the vault allows 20"):
+    with pytest.raises(
+        NothingFeasible, match=r"loses .* bps of NAV by the vault's count, and the vault allows 20"
+    ):
         planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
 
 
@@ -155,19 +158,47 @@ def test_a_plan_that_ends_beyond_the_vaults_cap_is_refused() -> None:
 
 def test_a_goal_below_the_vaults_floor_is_refused() -> None:
     """Sizing aims no lower than the floor. There is no plan that stops on the way."""
-    snapshot = with_vault_policy(a_snapshot(), min_health_factor=2 * WAD)
+    snapshot = with_vault_policy(a_snapshot(), min_health=2 * WAD)
     with pytest.raises(
         NothingFeasible, match="BORROW of USDC would leave a health factor of .*, at least 2.000"
     ):
         planned(a_decision(snapshot, (0.6, 0.5, 0.4, 0.3)), snapshot, a_policy())
 
 
-def test_a_ripcord_is_held_to_the_limit_of_emergencies() -> None:
+def in_need(**changes: int) -> tuple[MarketSnapshot, Decision]:
+    """A health factor of 1.4, a ripcord that sells a tenth, and a vault that may lose a bp of NAV."""
     held = with_market_move(a_snapshot(weights=(0.6, 0.5, 0.4, 0.3)), 0.9)
-    snapshot = with_vault_policy(held, max_loss_bps=1, max_emergency_loss_bps=2)
-    kept = tuple(0.6 * weight for weight in Ledger(snapshot).weights())
-    decision = a_decision(snapshot, kept, Action.RIPCORD, Urgency.EMERGENCY)
-    with pytest.raises(NothingFeasible, match="the vault allows 2$"):
+    numbers = {"emergency_health": WAD, "target_health": 3 * WAD, "max_loss_bps": 1}
+    snapshot = with_vault_policy(held, **(numbers | changes))
+    kept = tuple(0.9 * weight for weight in Ledger(snapshot).weights())
+    return snapshot, a_decision(snapshot, kept, Action.RIPCORD, Urgency.EMERGENCY)
+
+
+def test_a_ripcord_above_the_vaults_emergency_is_held_to_the_limit_of_any_call() -> None:
+    snapshot, decision = in_need()
+    with pytest.raises(NothingFeasible, match=r"by the vault's count, and the vault allows 1\.0"):
         planned(decision, snapshot, a_policy())
-    allowed = with_vault_policy(snapshot, max_emergency_loss_bps=300)
+
+
+def test_in_an_emergency_each_sale_is_held_to_a_part_of_the_debt_that_it_repays() -> None:
+    snapshot, decision = in_need(emergency_health=2 * WAD, emergency_loss_bps=7)
+    with pytest.raises(NothingFeasible, match="less than allowed"):
+        planned(decision, snapshot, a_policy())
+    allowed, decision = in_need(emergency_health=2 * WAD, emergency_loss_bps=300)
     assert planned(decision, allowed, a_policy()).steps
+
+
+def test_the_lag_of_the_feeds_counts_in_an_emergency() -> None:
+    snapshot, decision = in_need(emergency_health=2 * WAD, emergency_loss_bps=100)
+    assert planned(decision, snapshot, a_policy()).steps
+    lagging = snapshot
+    for symbol in snapshot.risk_symbols:
+        lagging = with_vault_asset(lagging, symbol, lag_bps=100)
+    with pytest.raises(NothingFeasible, match="less than allowed"):
+        planned(decision, lagging, a_policy())
+
+
+def test_an_emergency_call_ends_under_the_vaults_target() -> None:
+    snapshot, decision = in_need(emergency_health=2 * WAD, target_health=141 * WAD // 100)
+    with pytest.raises(NothingFeasible, match="above the vault's target 1.410"):
+        planned(decision, snapshot, a_policy())

@@ -156,5 +156,5 @@ def test_the_hub_may_use_half_of_the_turnover_that_is_left(used_of_half: float, 
         for fills in hub_fills(required, by_route(quotes), a_context(snapshot, policy=WIDE))
     )
     left_bps = int(10_000 * 2.0 * smallest / used_of_half / portfolio(snapshot).nav_usd)
-    limited = a_context(with_vault_policy(snapshot, max_daily_turnover_bps=left_bps), policy=WIDE)
+    limited = a_context(with_vault_policy(snapshot, daily_turnover_bps=left_bps), policy=WIDE)
     assert bool(hub_candidates(required, by_route(quotes), limited)) is allowed

@@ -17,7 +17,7 @@ from keeper.planning.gas import max_trades
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests, routes
 from keeper.planning.split import Answers, by_route
-from tests.factories import a_plan_policy, a_policy, a_snapshot, with_vault
+from tests.factories import a_plan_policy, a_policy, a_snapshot, some_pools, with_vault
 from tests.planning.ledger import a_decision, a_quote
 from tests.planning.plans import shares, some_terms, weights_of
 from tests.properties import examples
@@ -80,8 +80,8 @@ def test_direct_pools_are_asked_first_and_then_two_hops_in_every_fee_tier() -> N
     assert found == direct + hops
 
 
-def test_only_fee_tiers_that_the_vault_allows_are_asked() -> None:
-    snapshot = with_vault(a_snapshot(), fee_tiers=(3_000,))
+def test_only_pools_that_the_vault_lists_are_asked() -> None:
+    snapshot = with_vault(a_snapshot(), pools=some_pools(3_000))
     asked = quote_requests((Trade("USDC", "LINK", 10**9, 1_000.0),), snapshot)
     assert {fee for request in asked for fee in request.route.fees} == {3_000}
 

@@ -44,7 +44,7 @@ def without_flash_loan(distance: float, snapshot: MarketSnapshot = LEVERED) -> M
     """Its health factor is above the vault's floor by ``distance``."""
     floor = int(health_factor_now(snapshot) * (1.0 - distance) * WAD)
     return with_vault_policy(
-        with_reserve(snapshot, "USDC", flash_loan_enabled=False), min_health_factor=floor, max_loss_bps=500
+        with_reserve(snapshot, "USDC", flash_loan_enabled=False), min_health=floor, max_loss_bps=300
     )
 
 
@@ -76,11 +76,11 @@ def test_without_a_flash_loan_as_much_is_repaid_as_the_health_factor_allows(dist
     assert StepKind.REPAY in kinds(plan)
     assert 0.5 * held.leverage * 1.05 < plan.expected.leverage < held.leverage
     assert plan.turnover_usd + plan.postponed_usd == pytest.approx(0.5 * sum(held.values_usd), rel=1e-6)
-    floor = snapshot.vault.policy.min_health_factor / WAD
+    floor = snapshot.vault.policy.min_health / WAD
     assert lowest_health_factor(plan.steps, 0, snapshot) >= floor
 
 
-def test_what_the_redemption_queue_waits_for_is_not_used() -> None:
+def test_what_is_asked_for_in_redemptions_is_not_used() -> None:
     cash = 2_000 * 10**6
     waiting = with_redemptions(with_holding(LEVERED, "USDC", idle=cash), cash / (115_000 * 10**6))
     snapshot = without_flash_loan(0.001, waiting)
@@ -127,16 +127,14 @@ def test_a_part_never_adds_debt_and_never_lowers_the_health_factor(
         assert ledger.health_factor() >= portfolio(snapshot).health_factor
 
 
-def test_a_part_that_would_leave_an_asset_above_the_vaults_cap_is_not_made() -> None:
-    """RiskParityVault._checkWeights reverts there, also where the weight falls."""
+def test_an_asset_above_the_vaults_cap_holds_back_no_part_that_does_not_buy_it() -> None:
+    """Rebalancer._checkShape holds only what the call bought against its weight."""
     frozen = with_reserve(a_snapshot(weights=(0.0, 0.0, 1.8, 0.0)), "WBTC", frozen=True)
     goal = (0.5, 0.0, 1.1, 0.0)
-    assert bought(planned(a_decision(frozen, goal), frozen, POLICY)) == {"USDC"}
     capped = with_vault(
         frozen, assets=tuple(replace(asset, max_weight_bps=15_000) for asset in frozen.vault.assets)
     )
-    with pytest.raises(NothingFeasible, match="SUPPLY of WBTC: its reserve is frozen"):
-        planned(a_decision(capped, goal), capped, POLICY)
+    assert bought(planned(a_decision(capped, goal), capped, POLICY)) == {"USDC"}
 
 
 def test_a_goal_above_the_vaults_cap_of_an_asset_is_refused_by_name() -> None:

@@ -143,7 +143,7 @@ def test_no_step_of_a_plan_leaves_a_health_factor_below_the_floor() -> None:
         snapshot = a_snapshot(weights=(1.0, 0.5, 0.3, 0.2), block=a_block(base_fee_wei=fee))
         for goal in ((0.3, 0.9, 0.5, 0.3), (0.4, 0.2, 0.1, 0.1), (0.8, 0.8, 0.8, 0.0)):
             plan = planned(a_decision(snapshot, goal), snapshot, policy)
-            floor = snapshot.vault.policy.min_health_factor / WAD
+            floor = snapshot.vault.policy.min_health / WAD
             assert lowest_health_factor(plan.steps, plan.flash_amount, snapshot) >= floor * (1 - 1e-9)
 
 

@@ -61,7 +61,7 @@ def test_where_the_vault_accepts_the_prices_its_rebalance_takes_the_sales() -> N
 
 
 @pytest.mark.parametrize("degraded", [stale, dead])
-@pytest.mark.parametrize("symbol", ["LINK", "USDC"])
+@pytest.mark.parametrize("symbol", ["WBTC", "USDC"])
 def test_where_rebalance_reverts_deleverage_takes_them(
     degraded: Callable[[MarketSnapshot, str], MarketSnapshot], symbol: str
 ) -> None:
@@ -78,13 +78,21 @@ def test_where_rebalance_reverts_deleverage_takes_them(
     assert passes(plan, decision, snapshot)
 
 
+@pytest.mark.parametrize("degraded", [stale, dead])
+def test_a_price_of_what_is_not_sold_does_not_matter(
+    degraded: Callable[[MarketSnapshot, str], MarketSnapshot],
+) -> None:
+    snapshot = degraded(a_snapshot(weights=HELD), "LINK")
+    assert planned(sales(snapshot), snapshot, POLICY).call is VaultCall.REBALANCE
+
+
 def test_where_the_sales_end_below_the_vaults_floor_deleverage_takes_them() -> None:
     snapshot = with_market_move(a_snapshot(weights=(0.5, 0.5, 0.5, 0.5)), 0.79)
     weights = Ledger(snapshot).weights()
     little = (weights[0] * 0.95, *weights[1:])
     plan = planned(sales(snapshot, little), snapshot, POLICY)
     assert plan.call is VaultCall.DELEVERAGE
-    assert plan.expected.health_factor < snapshot.vault.policy.min_health_factor / 1e18
+    assert plan.expected.health_factor < snapshot.vault.policy.min_health / 1e18
     assert passes(plan, sales(snapshot, little), snapshot)
     with pytest.raises(NothingFeasible, match="the floor is 1.200"):
         planned(a_decision(snapshot, little), snapshot, POLICY)
@@ -101,7 +109,7 @@ def test_sales_that_raise_the_health_factor_may_end_below_the_settings_floor() -
 
 
 def test_more_than_the_debt_is_sold_and_the_rest_stays_idle() -> None:
-    snapshot = stale(a_snapshot(weights=(0.5, 0.3, 0.2, 0.1)))
+    snapshot = stale(a_snapshot(weights=(0.5, 0.3, 0.2, 0.1)), "WBTC")
     plan = planned(sales(snapshot, (0.3, 0.3, 0.2, 0.1)), snapshot, POLICY)
     assert plan.call is VaultCall.DELEVERAGE
     assert plan.expected.leverage == pytest.approx(0.9, abs=0.01)
@@ -146,7 +154,7 @@ def test_an_asset_without_a_feed_price_counts_at_the_lending_markets() -> None:
 
 
 def test_without_debt_there_is_no_deleverage() -> None:
-    snapshot = stale(with_holding(a_snapshot(weights=(0.5, 0.0, 0.2, 0.1)), "USDC", owed=0))
+    snapshot = stale(with_holding(a_snapshot(weights=(0.5, 0.0, 0.2, 0.1)), "USDC", owed=0), "WBTC")
     plan = planned(sales(snapshot, (0.3, 0.0, 0.2, 0.1)), snapshot, POLICY)
     assert plan.call is VaultCall.REBALANCE
 

@@ -172,7 +172,7 @@ def test_a_block_with_little_gas_takes_fewer_parts(gas_limit: int, parts: int) -
 
 def test_on_a_rollup_the_publishing_fee_of_a_further_swap_counts() -> None:
     cheap = a_snapshot(nav_usd=400_000.0)
-    dear = replace(cheap, l1_fee_wei=WAD)
+    dear = replace(cheap, l1_fee_wei=2 * WAD)
     decision = a_decision(cheap, (0.9, 0.0, 0.0, 0.0))
     parts = [
         len(swaps(route(decision, one, answers(decision, one, WIDE, market(one)), WIDE)))

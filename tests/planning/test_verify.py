@@ -16,9 +16,7 @@ from tests.factories import a_policy, a_simulation, a_snapshot, with_vault_polic
 from tests.planning.ledger import a_decision
 from tests.planning.plans import planned
 
-SNAPSHOT = with_vault_policy(
-    a_snapshot(), max_loss_bps=75, max_leverage=2 * 10**18, min_health_factor=12 * 10**17
-)
+SNAPSHOT = with_vault_policy(a_snapshot(), max_loss_bps=75, max_leverage=2 * 10**18, min_health=12 * 10**17)
 GOAL = (0.6, 0.5, 0.4, 0.3)
 POLICY = a_policy()
 

@@ -38,7 +38,6 @@ def test_the_environment_wins_over_dotenv_over_deployment_over_strategy_file(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment = {"rpc_url": "http://from.deployment", "chain_id": 31337, "quoter": VAULT, "vault": VAULT}
-    deployment["redemption_queue"] = VAULT
     write(bare / "deployment.json", json.dumps(deployment))
     write(
         bare / ".env",
@@ -50,7 +49,7 @@ def test_the_environment_wins_over_dotenv_over_deployment_over_strategy_file(
     settings = load()
     assert settings.rpc_url == "http://from.environment"
     assert settings.chain_id == 7
-    assert settings.vault == VAULT == settings.redemption_queue
+    assert settings.vault == VAULT
     assert (settings.size.max_leverage, settings.size.idle_buffer) == (1.3, 0.2)
 
 

@@ -84,7 +84,7 @@ def test_health_factor_with_an_idle_buffer_of_a_tenth() -> None:
 
 
 def test_the_vaults_health_factor_floor_wins_when_it_is_higher() -> None:
-    snapshot = with_vault_policy(a_snapshot(), min_health_factor=1_800_000_000_000_000_000)
+    snapshot = with_vault_policy(a_snapshot(), min_health=1_800_000_000_000_000_000)
     assert about(1.8, bounds.health_factor(a_basis(snapshot, min_health_factor=1.4)))
 
 

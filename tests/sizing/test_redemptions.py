@@ -1,4 +1,4 @@
-"""What waits in the redemption queue is no part of what is levered."""
+"""What waits in the line of redemptions is no part of what is levered."""
 
 from __future__ import annotations
 

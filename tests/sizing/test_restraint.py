@@ -78,13 +78,6 @@ def test_a_redemption_that_was_paid_in_between_forces_no_sale() -> None:
     assert target.leverage == pytest.approx(1.0)
 
 
-def test_a_queue_that_is_not_read_is_the_one_that_was_read() -> None:
-    look = an_informed_look(bounds=(), leverage=0.6, unqueued_leverage=1.0, pending_shares=10**24)
-    observation = Observation(a_snapshot(), information=a_memory(look=look))
-    held_back = restraint(observation, ("redemption_queue",))
-    assert size(a_model(), observation, a_policy(), restraint=held_back).leverage == pytest.approx(0.6)
-
-
 def test_a_queue_that_takes_the_whole_vault_leaves_no_leverage() -> None:
     observation = Observation(with_redemptions(a_snapshot(), 1.0), information=a_memory())
     target = size(a_model(), observation, a_policy(), restraint=restraint(observation, MISSING))

@@ -24,7 +24,7 @@ def test_a_looser_vault_changes_nothing() -> None:
 
 
 def test_an_equal_vault_changes_nothing() -> None:
-    assert tightened_by(max_leverage=2 * WAD, min_health_factor=WAD * 14 // 10, max_loss_bps=75)[1] == ()
+    assert tightened_by(max_leverage=2 * WAD, min_health=WAD * 14 // 10, max_loss_bps=75)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,11 @@ def test_an_equal_vault_changes_nothing() -> None:
     [
         ({"max_leverage": WAD * 15 // 10}, [("size.max_leverage", 2.0, 1.5)]),
         (
-            {"min_health_factor": 2 * WAD},
+            {"min_health": 2 * WAD},
             [("size.min_health_factor", 1.4, 2.0), ("decision.safe_health_factor", 1.45, 2.0)],
         ),
-        ({"ripcord_health_factor": WAD * 125 // 100}, [("decision.act_health_factor", 1.2, 1.25)]),
-        ({"max_oracle_gap_bps": 100}, [("decision.max_oracle_gap_bps", 150, 100)]),
-        ({"max_loss_bps": 60}, [("decision.urgency.out_of_band.max_slippage_bps", 75, 60)]),
-        ({"max_emergency_loss_bps": 200}, [("decision.urgency.emergency.max_slippage_bps", 300, 200)]),
+        ({"ripcord_health": WAD * 125 // 100}, [("decision.act_health_factor", 1.2, 1.25)]),
+        ({"max_gap_bps": 100}, [("decision.max_oracle_gap_bps", 150, 100)]),
         (
             {"min_interval": 7_200},
             [
@@ -58,22 +56,31 @@ def test_a_tighter_vault_wins_and_is_named(
 def test_the_vaults_values_are_used() -> None:
     policy, _ = tightened_by(
         max_leverage=WAD * 15 // 10,
-        min_health_factor=2 * WAD,
-        max_loss_bps=60,
+        min_health=2 * WAD,
         min_interval=7_200,
-        max_oracle_gap_bps=90,
+        max_gap_bps=90,
     )
     assert policy.size.max_leverage == 1.5
     assert policy.size.min_health_factor == 2.0
     assert policy.decision.max_oracle_gap_bps == 90
-    assert [row.max_slippage_bps for row in policy.decision.limits] == [50, 60, 300]
+    assert [row.max_slippage_bps for row in policy.decision.limits] == [50, 75, 300]
     assert [row.cooldown_s for row in policy.decision.limits] == [7_200, 7_200, 0]
 
 
 def test_a_deleveraging_ends_where_nobody_else_may_begin_one() -> None:
-    policy, _ = tightened_by(min_health_factor=WAD * 11 // 10, ripcord_health_factor=WAD * 16 // 10)
+    policy, _ = tightened_by(min_health=WAD * 17 // 10, ripcord_health=WAD * 16 // 10)
     assert policy.decision.act_health_factor == 1.6
-    assert policy.decision.safe_health_factor == 1.6
+    assert policy.decision.safe_health_factor == 1.7
+
+
+def test_no_swap_may_lose_more_than_the_vault_lets_the_loosest_asset_lose() -> None:
+    assets = tuple(
+        a_vault_asset(symbol, slippage_bps=60 if symbol == "LINK" else 40)
+        for symbol in ("USDC", "WBTC", "WETH", "LINK", "UNI")
+    )
+    policy, found = tighten(a_policy(), a_vault(assets=assets))
+    assert [row.max_slippage_bps for row in policy.decision.limits] == [50, 60, 60]
+    assert [setting.vaults for setting in found] == [60, 60]
 
 
 def test_an_emergency_need_not_wait_for_the_vaults_interval() -> None:

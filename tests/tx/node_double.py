@@ -12,13 +12,15 @@ from hexbytes import HexBytes
 
 from keeper.domain.errors import NodeUnavailable, RpcError
 from keeper.domain.tx import Payload, Receipt
-from keeper.tx.allowlist import AllowedTarget
+from keeper.tx.allowlist import AllowedTarget, VaultTargets
 from keeper.tx.fees import FeeMarket
 from keeper.tx.ports import NodeView
 from keeper.tx.signer import LocalSigner, from_development_key
 
 CHAIN_ID = 31_337
 VAULT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+"""The rebalancer, which takes the calls."""
+SHARES = "0x52908400098527886E0F7030069857D2E4169EE7"
 PUBLIC_DEVELOPMENT_KEY = (
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's first account
 )
@@ -26,17 +28,21 @@ SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 GWEI = 10**9
 
 
+def targets() -> VaultTargets:
+    return VaultTargets(rebalancer=VAULT, shares=SHARES)
+
+
 def a_signer() -> LocalSigner:
-    return from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(CHAIN_ID, VAULT))
+    return from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(CHAIN_ID, targets))
 
 
 def a_payload(epoch: int = 3, cap_gwei: int = 100) -> Payload:
     return Payload(
         chain_id=CHAIN_ID,
         sender=SENDER,
-        vault=VAULT,
+        to=VAULT,
         epoch=epoch,
-        calldata=f"0x7df868c7{epoch:064x}",
+        calldata=f"0xf1eabd8b{epoch:064x}",
         gas_limit=900_000,
         max_fee_cap_wei=cap_gwei * GWEI,
         deadline=2_000_000_000,
@@ -109,7 +115,7 @@ class NodeDouble:
         self._answer()
         return self.chain
 
-    def view(self, account: str, vault: str, hashes: Mapping[str, str]) -> NodeView:
+    def view(self, account: str, rebalancer: str, hashes: Mapping[str, str]) -> NodeView:
         self._answer()
         mined = {sent.tx_hash: (block, ok, sent) for sent, block, ok in self.mined if not self.hides_receipts}
         waiting = {sent.tx_hash for sent in self.waiting.values()}

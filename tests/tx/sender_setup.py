@@ -18,12 +18,12 @@ from keeper.tx.send_state import SendTiming
 from tests.tx.node_double import (
     CHAIN_ID,
     GWEI,
-    VAULT,
     AlarmBell,
     FakeClock,
     NodeDouble,
     a_payload,
     a_signer,
+    targets,
 )
 
 TIMING = SendTiming(poll_s=1.0, bump_after_s=30.0, give_up_after_s=120.0, private_s=180.0, confirmations=1)
@@ -51,7 +51,7 @@ class SenderSetup:
             timer=self,
             timing=timing,
             chain_id=CHAIN_ID,
-            vault=VAULT,
+            targets=targets,
             explain=bytes.hex,
         )
         self.sender = TransactionSender(config)

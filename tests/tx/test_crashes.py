@@ -20,7 +20,16 @@ from keeper.tx.config import SenderConfig
 from keeper.tx.manager import TransactionSender
 from keeper.tx.send_state import SendTiming
 from tests.properties import examples
-from tests.tx.node_double import CHAIN_ID, VAULT, AlarmBell, FakeClock, NodeDouble, a_payload, a_signer, read
+from tests.tx.node_double import (
+    CHAIN_ID,
+    AlarmBell,
+    FakeClock,
+    NodeDouble,
+    a_payload,
+    a_signer,
+    read,
+    targets,
+)
 
 TIMING = SendTiming(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0, private_s=180.0, confirmations=1)
 DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "view")
@@ -85,7 +94,7 @@ class Keepers(RuleBasedStateMachine):
             timer=self,
             timing=TIMING,
             chain_id=CHAIN_ID,
-            vault=VAULT,
+            targets=targets,
             explain=bytes.hex,
         )
         self.sender = TransactionSender(config)

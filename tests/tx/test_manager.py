@@ -235,7 +235,7 @@ def test_n5_nothing_is_sent_beside_a_waiting_transaction_of_somebody_else(setup:
 
 
 def test_a_payload_that_the_signer_refuses_is_not_sent_and_does_not_block(setup: SenderSetup) -> None:
-    harmful = replace(a_payload(), vault="0x" + "66" * 20)
+    harmful = replace(a_payload(), to="0x" + "66" * 20)
     with pytest.raises(NotAuthorised):
         setup.sender.send(harmful)
     assert setup.sender.settle() is None

@@ -1,22 +1,21 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
 
+from keeper.chain.abi import artifact_of, load
 from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError
 from keeper.domain.tx import Receipt
 from keeper.jsonrpc.requests import Request
 from keeper.tx.fees import FeeMarket
-from keeper.tx.node import EPOCH_SELECTOR, NAV_EVENTS, PrivateRelay, RpcNode
+from keeper.tx.node import EVENTS, STATE_SELECTOR, STATE_WORDS, PrivateRelay, RpcNode
 from tests.tx.connection_double import ConnectionDouble
 from tests.tx.node_double import a_payload
 
-EPOCH = "0x" + f"{7:064x}"
+STATE = "0x" + f"{7:064x}" + "00" * 32 * (STATE_WORDS - 1)
 TX_HASH, OTHER_HASH, BLOCK_HASH = ("0x" + digits * 32 for digits in ("ab", "cd", "bb"))
 ACCOUNT = "0x" + "11" * 20
 ANSWERS: dict[str, Any] = {
@@ -24,7 +23,7 @@ ANSWERS: dict[str, Any] = {
     "eth_getBalance": "0xde0b6b3a7640000",
     "eth_getTransactionByHash": None,
     "eth_getTransactionReceipt": None,
-    "eth_call": EPOCH,
+    "eth_call": STATE,
     "eth_sendRawTransaction": TX_HASH,
     "txpool_contentFrom": {"pending": {"4": {"hash": TX_HASH}}, "queued": {"9": {"hash": OTHER_HASH}}},
     "eth_feeHistory": {
@@ -170,13 +169,12 @@ RECEIPT = {
 }
 
 
-@pytest.mark.parametrize("topic", NAV_EVENTS)
-def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str) -> None:
-    log = {
-        "address": VAULT,
-        "topics": [topic, "0x" + "00" * 32],
-        "data": "0x" + f"{100:064x}{99:064x}{1:064x}{1:064x}",
-    }
+@pytest.mark.parametrize(("topic", "places"), EVENTS.items())
+def test_a_receipt_tells_what_the_call_cost_the_vault(topic: str, places: tuple[int, int]) -> None:
+    words = [7] * 4
+    words[places[0]], words[places[1]] = 100, 1
+    data = "0x" + "".join(f"{word:064x}" for word in words)
+    log = {"address": VAULT, "topics": [topic, "0x" + "00" * 32], "data": data}
     elsewhere = log | {"address": "0x" + "66" * 20, "data": "0x" + "00" * 64}
     seen = a_node(eth_getTransactionReceipt=RECEIPT | {"logs": [elsewhere, log]}).view(
         ACCOUNT, VAULT, {TX_HASH: "one"}
@@ -194,20 +192,22 @@ def test_a_revert_has_no_event() -> None:
     )
 
 
-def test_selector_and_topics_are_those_of_the_vaults_abi() -> None:
-    assert EPOCH_SELECTOR == "0x" + keccak(text="epoch()")[:4].hex()
-    for name in ("Rebalanced", "Deleveraged"):
-        (event,) = (entry for entry in abi_events() if entry["name"] == name)
-        signature = f"{name}({','.join(given['type'] for given in event['inputs'])})"
-        assert NAV_EVENTS["0x" + keccak(text=signature).hex()] == name
+def test_selector_and_topics_are_those_of_the_rebalancers_abi() -> None:
+    state = load("Rebalancer")["state"]
+    assert "0x" + state.selector.hex() == STATE_SELECTOR
+    (members,) = (entry for entry in abi() if entry["type"] == "function" and entry["name"] == "state")
+    assert members["outputs"][0]["components"][0]["name"] == "epoch"
+    assert len(members["outputs"][0]["components"]) == STATE_WORDS
+    for event in (entry for entry in abi() if entry["name"] in ("Rebalanced", "Lowered")):
+        signature = f"{event['name']}({','.join(given['type'] for given in event['inputs'])})"
+        nav, loss = EVENTS["0x" + keccak(text=signature).hex()]
         unindexed = [given["name"] for given in event["inputs"] if not given["indexed"]]
-        assert unindexed[:2] == ["navBeforeUsd", "navAfterUsd"]
+        assert (unindexed[nav], unindexed[loss]) == ("navUsd", "lossUsd")
 
 
-def abi_events() -> list[dict[str, Any]]:
-    content = json.loads((Path(__file__).parents[2] / "contracts_abi" / "RiskParityVault.json").read_text())
-    entries = content["abi"] if isinstance(content, dict) else content
-    return [entry for entry in entries if entry["type"] == "event"]
+def abi() -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = artifact_of("Rebalancer")["abi"]
+    return [entry for entry in entries if "name" in entry]
 
 
 def test_a_relay_without_the_private_method_gets_an_ordinary_send() -> None:

@@ -102,7 +102,7 @@ def test_bytes_that_are_sent_again_wait_longer_each_time(setup: SenderSetup) -> 
 
 def test_the_same_emergency_again_adopts_the_attempt_that_is_out(setup: SenderSetup) -> None:
     """At the cap, where signing it again would give the same bytes."""
-    emergency = replace(a_payload(cap_gwei=12), calldata="0x9f6dec41")
+    emergency = replace(a_payload(cap_gwei=12), calldata="0x99bd1f20")
     setup.node.mines = False
     with pytest.raises(OutcomeUnknown):
         setup.sender.send(emergency, supersede=True)
@@ -114,7 +114,7 @@ def test_the_same_emergency_again_adopts_the_attempt_that_is_out(setup: SenderSe
 
 
 def test_an_emergency_that_returns_to_an_earlier_call_never_signs_its_bytes_twice(setup: SenderSetup) -> None:
-    first, second = (replace(a_payload(cap_gwei=11), calldata="0x9f6dec41" + end) for end in ("", "00" * 32))
+    first, second = (replace(a_payload(cap_gwei=11), calldata="0x99bd1f20" + end) for end in ("", "00" * 32))
     setup.node.mines = False
     for payload in (first, second, first):
         with pytest.raises(OutcomeUnknown):
@@ -128,12 +128,12 @@ def test_an_emergency_that_returns_to_an_earlier_call_never_signs_its_bytes_twic
 def test_a_replacement_that_is_too_low_for_the_node_is_raised_at_once(setup: SenderSetup) -> None:
     """Row 16: what waits at the nonce was sent with a higher tip than this journal's."""
     setup.node.mines = False
-    first = replace(a_payload(cap_gwei=200), calldata="0x9f6dec41")
+    first = replace(a_payload(cap_gwei=200), calldata="0x99bd1f20")
     with pytest.raises(OutcomeUnknown):
         setup.sender.send(first)
     setup.node.needs_percent = 125
     setup.each_wait = setup.node.mine
-    other = replace(first, calldata="0x9f6dec4100")
+    other = replace(first, calldata="0x99bd1f2000")
     assert setup.restart().send(other, supersede=True).succeeded
     assert setup.node.mined[0][0].data == other.calldata
 

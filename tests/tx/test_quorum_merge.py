@@ -131,7 +131,7 @@ class Scripted:
         self._or_raise()
         return self._chain_id
 
-    def view(self, account: str, vault: str, hashes: Any) -> NodeView:
+    def view(self, account: str, rebalancer: str, hashes: Any) -> NodeView:
         self._or_raise()
         return a_view()
 

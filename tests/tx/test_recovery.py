@@ -107,11 +107,11 @@ def test_the_call_may_still_win_against_its_no_op(setup: SenderSetup) -> None:
 def test_an_emergency_takes_over_the_nonce_of_what_waits(setup: SenderSetup) -> None:
     old = stuck(setup)
     setup.each_wait = lambda: setup.node.mine()
-    receipt = setup.restart().send(replace(a_payload(cap_gwei=500), calldata="0x9f6dec41"), supersede=True)
+    receipt = setup.restart().send(replace(a_payload(cap_gwei=500), calldata="0x99bd1f20"), supersede=True)
     assert setup.log.status(old) is IntentStatus.SUPERSEDED
     assert setup.log.intent(receipt.intent_id).supersedes == old
     ((mined, _, _),) = setup.node.mined
-    assert (mined.nonce, mined.data) == (0, "0x9f6dec41")
+    assert (mined.nonce, mined.data) == (0, "0x99bd1f20")
 
 
 def test_when_the_superseded_call_is_mined_first_the_emergency_says_so(setup: SenderSetup) -> None:
@@ -124,7 +124,7 @@ def test_when_the_superseded_call_is_mined_first_the_emergency_says_so(setup: Se
 
     setup.each_wait = the_old_one_is_mined
     with pytest.raises(Overtaken):
-        setup.restart().send(replace(a_payload(cap_gwei=500), calldata="0x9f6dec41"), supersede=True)
+        setup.restart().send(replace(a_payload(cap_gwei=500), calldata="0x99bd1f20"), supersede=True)
     assert setup.sender.settle() is None
     assert setup.log.status(old) is IntentStatus.FINAL
     assert len(setup.node.mined) == 1
@@ -132,20 +132,20 @@ def test_when_the_superseded_call_is_mined_first_the_emergency_says_so(setup: Se
 
 def test_an_emergency_that_died_before_it_signed_is_signed_by_the_next_process(setup: SenderSetup) -> None:
     old = stuck(setup)
-    payload = replace(a_payload(cap_gwei=500), calldata="0x9f6dec41")
+    payload = replace(a_payload(cap_gwei=500), calldata="0x99bd1f20")
     setup.log.create(Intent("new", 0, payload, old))
     setup.restart().settle()
     assert setup.log.status("new") is IntentStatus.SENT
     setup.node.mine()
     assert setup.sender.settle() is None
-    assert [sent.data for sent, _, _ in setup.node.mined] == ["0x9f6dec41"]
+    assert [sent.data for sent, _, _ in setup.node.mined] == ["0x99bd1f20"]
     assert setup.alarm.causes == []
 
 
 def test_an_emergency_goes_on_after_one_that_is_mined_and_not_final(setup: SenderSetup) -> None:
     setup.node.finality = 64
     setup.sender.send(a_payload())
-    setup.sender.send(replace(a_payload(4, cap_gwei=500), calldata="0x9f6dec41"), supersede=True)
+    setup.sender.send(replace(a_payload(4, cap_gwei=500), calldata="0x99bd1f20"), supersede=True)
     assert [sent.nonce for sent, _, _ in setup.node.mined] == [0, 1]
 
 
@@ -154,7 +154,7 @@ def test_an_emergency_waits_for_a_late_receipt_and_takes_the_next_nonce(setup: S
     with pytest.raises(OutcomeUnknown):
         setup.sender.send(a_payload())
     setup.each_wait = lambda: setattr(setup.node, "hides_receipts", False)
-    setup.restart().send(replace(a_payload(4, cap_gwei=500), calldata="0x9f6dec41"), supersede=True)
+    setup.restart().send(replace(a_payload(4, cap_gwei=500), calldata="0x99bd1f20"), supersede=True)
     assert [sent.nonce for sent, _, _ in setup.node.mined] == [0, 1]
     assert setup.alarm.causes == []
 

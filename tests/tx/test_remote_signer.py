@@ -11,7 +11,7 @@ from keeper.tx.allowlist import AllowedTarget
 from keeper.tx.fees import Fees
 from keeper.tx.remote_signer import RemoteSigner
 from tests.servers.web3signer import LIES, Web3Signer, web3signer
-from tests.tx.node_double import CHAIN_ID, GWEI, PUBLIC_DEVELOPMENT_KEY, SENDER, VAULT, a_payload, a_signer
+from tests.tx.node_double import CHAIN_ID, GWEI, PUBLIC_DEVELOPMENT_KEY, SENDER, a_payload, a_signer, targets
 
 pytestmark = pytest.mark.faults  # a server on this machine answers as Web3Signer does
 
@@ -27,7 +27,7 @@ def server() -> Iterator[Web3Signer]:
 
 @pytest.fixture
 def signer(server: Web3Signer) -> Iterator[RemoteSigner]:
-    with RemoteSigner(server.url, SENDER, AllowedTarget(CHAIN_ID, VAULT)) as opened:
+    with RemoteSigner(server.url, SENDER, AllowedTarget(CHAIN_ID, targets)) as opened:
         yield opened
 
 
@@ -79,7 +79,7 @@ def test_an_http_error_is_told(server: Web3Signer, signer: RemoteSigner) -> None
 
 def test_a_signer_without_the_key_is_a_wrong_setting(server: Web3Signer) -> None:
     with (
-        RemoteSigner(server.url, "0x" + "66" * 20, AllowedTarget(CHAIN_ID, VAULT)) as signer,
+        RemoteSigner(server.url, "0x" + "66" * 20, AllowedTarget(CHAIN_ID, targets)) as signer,
         pytest.raises(InvalidSetting, match="KEEPER_SENDER"),
     ):
         signer.require_account()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_keys.backends import get_backend
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_typing import HexStr
-from eth_utils.abi import function_abi_to_4byte_selector
 from hexbytes import HexBytes
 
+from keeper.chain.abi import load
 from keeper.domain.errors import InvalidSetting, NotAuthorised
 from keeper.domain.tx import AttemptKind, Intent
-from keeper.tx.allowlist import SELECTORS, AllowedTarget
+from keeper.tx.allowlist import REBALANCER_SELECTORS, SHARES_SELECTORS, AllowedTarget
 from keeper.tx.fees import Fees
 from keeper.tx.signer import from_development_key, from_keystore
 from tests.tx.node_double import (
@@ -26,10 +26,11 @@ from tests.tx.node_double import (
     GWEI,
     PUBLIC_DEVELOPMENT_KEY,
     SENDER,
-    VAULT,
+    SHARES,
     a_payload,
     a_signer,
     read,
+    targets,
 )
 
 FEES = Fees(20 * GWEI, GWEI)
@@ -49,19 +50,29 @@ def test_the_same_intent_and_fees_give_the_same_bytes() -> None:
     assert a_signer().sign(intent, FEES) == a_signer().sign(intent, FEES)
 
 
-def test_the_allowed_selectors_are_those_of_the_vaults_abi() -> None:
-    (path,) = Path("contracts_abi").glob("*RiskParityVault.json")
-    content: Any = json.loads(path.read_text(encoding="utf-8"))
-    entries = content["abi"] if isinstance(content, dict) else content
-    by_name = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
-    for name, selector in SELECTORS.items():
-        assert "0x" + function_abi_to_4byte_selector(by_name[name]).hex() == selector
+@pytest.mark.parametrize(
+    ("contract", "selectors"), [("Rebalancer", REBALANCER_SELECTORS), ("VaultShares", SHARES_SELECTORS)]
+)
+def test_the_allowed_selectors_are_those_of_the_vaults_abi(
+    contract: str, selectors: Mapping[str, str]
+) -> None:
+    abi = load(contract)
+    for name, selector in selectors.items():
+        assert "0x" + abi[name].selector.hex() == selector
+
+
+def test_the_shares_may_be_called_to_close_and_settle_batches_only() -> None:
+    for selector in SHARES_SELECTORS.values():
+        payload = replace(a_payload(), to=SHARES, calldata=selector)
+        assert read(a_signer().sign(Intent("one", 7, payload), FEES).raw).data == selector
 
 
 OUTSIDE = {
     "chain": replace(a_payload(), chain_id=1),
-    "recipient": replace(a_payload(), vault="0x" + "66" * 20),
+    "recipient": replace(a_payload(), to="0x" + "66" * 20),
     "transfer": replace(a_payload(), calldata="0xa9059cbb" + "00" * 64),
+    "the rebalancer's function at the shares": replace(a_payload(), to=SHARES),
+    "the shares' function at the rebalancer": replace(a_payload(), calldata=SHARES_SELECTORS["close"]),
     "no function": replace(a_payload(), calldata="0x"),
     "sender": replace(a_payload(), sender="0x" + "66" * 20),
     "fee cap": replace(a_payload(), max_fee_cap_wei=20 * GWEI - 1),
@@ -81,7 +92,7 @@ def test_a_tip_above_the_fee_cap_is_not_signed() -> None:
 
 def test_a_raw_key_works_on_the_development_chain_only() -> None:
     with pytest.raises(InvalidSetting, match="chain id is 1"):
-        from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(1, VAULT))
+        from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(1, targets))
 
 
 def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
@@ -89,7 +100,7 @@ def test_an_encrypted_keystore_opens_with_its_password(tmp_path: Path) -> None:
     path.write_text(
         json.dumps(Account.encrypt(HexStr(PUBLIC_DEVELOPMENT_KEY), "horse", kdf="pbkdf2", iterations=2))
     )
-    assert from_keystore(path, lambda: "horse", AllowedTarget(1, VAULT)).address == SENDER
+    assert from_keystore(path, lambda: "horse", AllowedTarget(1, targets)).address == SENDER
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 3, "crypto": {}}', '{"version": 2}'])
@@ -97,17 +108,17 @@ def test_a_file_that_is_no_keystore_is_refused_by_name(tmp_path: Path, content: 
     path = tmp_path / "key.json"
     path.write_text(content)
     with pytest.raises(InvalidSetting, match="KEEPER_KEYSTORE"):
-        from_keystore(path, lambda: "horse", AllowedTarget(1, VAULT))
+        from_keystore(path, lambda: "horse", AllowedTarget(1, targets))
 
 
 def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
-    shown = [repr(from_development_key(CANARY, AllowedTarget(CHAIN_ID, VAULT)))]
+    shown = [repr(from_development_key(CANARY, AllowedTarget(CHAIN_ID, targets)))]
     path = tmp_path / "key.json"
     path.write_text(json.dumps(Account.encrypt(HexStr(CANARY), "right", kdf="pbkdf2", iterations=2)))
     openings: tuple[Callable[[], object], ...] = (
-        lambda: from_keystore(path, lambda: "canary password", AllowedTarget(1, VAULT)),
-        lambda: from_development_key(CANARY, AllowedTarget(1, VAULT)),
-        lambda: from_development_key(CANARY + "zz", AllowedTarget(CHAIN_ID, VAULT)),
+        lambda: from_keystore(path, lambda: "canary password", AllowedTarget(1, targets)),
+        lambda: from_development_key(CANARY, AllowedTarget(1, targets)),
+        lambda: from_development_key(CANARY + "zz", AllowedTarget(CHAIN_ID, targets)),
     )
     for open_it in openings:
         with pytest.raises(InvalidSetting) as refused:
@@ -120,7 +131,7 @@ def test_no_secret_is_in_a_repr_or_a_traceback(tmp_path: Path) -> None:
 
 
 def test_row_65_a_second_call_for_a_nonce_is_refused_unless_it_supersedes() -> None:
-    signer, other = a_signer(), replace(a_payload(), calldata="0x9f6dec41")
+    signer, other = a_signer(), replace(a_payload(), calldata="0x99bd1f20")
     signer.sign(Intent("one", 7, a_payload()), FEES)
     with pytest.raises(NotAuthorised, match="second call for nonce 7"):
         signer.sign(Intent("two", 7, other), FEES)

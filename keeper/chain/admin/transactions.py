@@ -1,90 +1,22 @@
-"""Transactions of a deployer or of whoever serves the redemption queue. The keeper's own calls use keeper/tx."""
+"""Transactions of a deployer. The keeper's own calls use keeper/tx."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from keeper.chain.abi import FOLDER
 from keeper.chain.reverts import explain
-from keeper.domain.errors import NodeUnavailable, Refused, WrongContract
+from keeper.domain.errors import NodeUnavailable, Refused
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
-    from web3.contract import Contract
     from web3.exceptions import ContractLogicError
     from web3.types import TxParams, TxReceipt
 
 RECEIPT_TIMEOUT_S = 300
 GAS_MARGIN = 1.2
 """On estimated gas: the block that mines a transaction is not the one that estimated it."""
-_KEPT = ("data", "gas", "to", "value")
-Kind = Literal["vault", "queue"]
-_FILES: dict[Kind, str] = {"vault": "RiskParityVault.json", "queue": "RedemptionQueue.json"}
-
-
-@dataclass(frozen=True, slots=True)
-class VaultDeployment:
-    """Address and cost of a deployed vault or queue. ``gas`` is the gas used by all ``transactions``."""
-
-    address: str
-    transactions: tuple[str, ...]
-    gas: int
-    block: int
-
-
-@cache
-def artifact_of(kind: Kind) -> dict[str, Any]:
-    """The compiled contract of contracts_abi/: contract, source, compiler, abi, bytecode."""
-    artifact: dict[str, Any] = json.loads((FOLDER / _FILES[kind]).read_text())
-    return artifact
-
-
-def contract_at(w3: Web3, kind: Kind, address: str) -> Contract:
-    """The contract at ``address``. Raises WrongContract when nothing is deployed there."""
-    from eth_utils.address import to_checksum_address
-
-    checksummed = to_checksum_address(address)
-    if not w3.eth.get_code(checksummed):
-        raise WrongContract(
-            f"no contract at {checksummed}", remedy=f"Check the {kind}'s address and the chain."
-        )
-    return w3.eth.contract(address=checksummed, abi=artifact_of(kind)["abi"])
-
-
-def deploy(w3: Web3, sender: LocalAccount | str, kind: Kind, argument: object) -> VaultDeployment:
-    """Sends the constructor and waits for its receipt. ``sender`` and errors are those of ``mined``."""
-    artifact = artifact_of(kind)
-    factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    receipt = mined(w3, sender, factory.constructor(argument), what=f"the {kind}'s constructor")
-    address = receipt["contractAddress"]
-    if address is None:
-        raise Refused("the transaction made no contract", remedy="Look at the node's log.")
-    return VaultDeployment(
-        address=address,
-        transactions=(receipt["transactionHash"].to_0x_hex(),),
-        gas=receipt["gasUsed"],
-        block=receipt["blockNumber"],
-    )
-
-
-def mined(w3: Web3, sender: LocalAccount | str, call: Any, what: str) -> TxReceipt:
-    """Sends a contract's constructor or function and waits for its receipt. ``sender`` and errors are those of
-    ``mined_transaction``."""
-    from web3.exceptions import ContractLogicError
-
-    account = sender if isinstance(sender, str) else sender.address
-    try:
-        fields = call.build_transaction({"from": w3.to_checksum_address(account)})
-    except ContractLogicError as error:
-        raise _refused(what, error) from error
-    return mined_transaction(
-        w3, sender, {name: fields[name] for name in _KEPT if fields.get(name)}, what=what
-    )
 
 
 def mined_transaction(

@@ -133,6 +133,11 @@ def prices(oracle: str, assets: Sequence[str]) -> Call[tuple[int, ...]]:
     return mapped("lending market's oracle", oracle, _ORACLE["getAssetsPrices"], tuple, list(assets))
 
 
+def price_source(oracle: str, asset: str) -> Call[str]:
+    """The contract from which the oracle reads the asset's price."""
+    return call("lending market's oracle", oracle, _ORACLE["getSourceOfAsset"], asset)
+
+
 def curve(strategy: str, asset: str) -> Call[RateCurve]:
     return mapped(
         "interest rate strategy",

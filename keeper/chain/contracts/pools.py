@@ -83,11 +83,6 @@ def path(route: Route, address: Callable[[str], str]) -> bytes:
     return encoded
 
 
-def reversed_path(route: Route, address: Callable[[str], str]) -> bytes:
-    """The order that exact-output swaps need: from the token bought to the token sold."""
-    return path(Route(route.symbols[::-1], route.fees[::-1]), address)
-
-
 def quote_exact_in(quoter: str, encoded_path: bytes, amount_in: int) -> Call[QuoterAnswer]:
     """Only for eth_call: QuoterV2 swaps and reverts inside. Reverts if the path cannot fill the amount."""
     return mapped(

@@ -1,143 +1,228 @@
-"""RiskParityVault: its policy, state and position, and the two calls the keeper makes."""
+"""The vault's contracts: its shares, registry, rebalancer, price book, pricer and accounts, and the keeper's calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_utils.crypto import keccak
-
 from keeper.chain.abi import load
 from keeper.chain.calls import Call, call, mapped
 from keeper.domain.market import VaultPolicy
 from keeper.domain.plan import StepKind, VaultCall
 
-_ABI = load("RiskParityVault")
-_NAME = "vault"
-_KEEPER_ROLE = keccak(text="KEEPER_ROLE")
+_SHARES = load("VaultShares")
+_REGISTRY = load("PolicyRegistry")
+_REBALANCER = load("Rebalancer")
+_BOOK = load("PriceBook")
+_PRICER = load("SharePricer")
+_ACCOUNT = load("AaveV3Account")
 _STEP_KINDS = tuple(StepKind)
 
 
 @dataclass(frozen=True, slots=True)
-class AssetConfig:
-    """IRiskParityVault.AssetConfig."""
+class AssetEntry:
+    """IPolicyRegistry's Asset."""
 
     token: str
-    feed: str
-    max_age_s: int
+    decimals: int
+    dust_exponent: int
     max_weight_bps: int
+    slippage_bps: int
+    lag_bps: int
     enabled: bool
+    borrowable: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Budgets:
-    """IRiskParityVault.Budgets: used parts, 1e18 fractions of NAV."""
+class RebalancerState:
+    """IRebalancer.State: Unix seconds; ``reserved`` raw; the last three in 1e-9 of NAV, spent in any 24 hours."""
 
+    epoch: int
+    guardian_epoch: int
+    last_call: int
+    last_keeper: int
+    last_ripcord: int
+    levering_closed_until: int
+    reserved: int
     loss: int
-    emergency_loss: int
     turnover: int
+    guardian_loss: int
 
 
 @dataclass(frozen=True, slots=True)
-class PositionView:
-    """IRiskParityVault.Position: USD with 8 decimals, ratios 1e18."""
+class LineView:
+    """VaultShares.line: when the oldest batches that wait were closed, 0 for none; what waits, raw."""
 
-    nav_usd: int
-    gross_usd: int
-    debt_usd: int
-    leverage: int
-    health_factor: int
+    deposits_closed_at: int
+    redemptions_closed_at: int
+    pending_assets: int
+    pending_shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What an account has supplied and owes, raw, in the order of the tokens."""
+
+    supplied: tuple[int, ...]
+    owed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RawStep:
-    """IRiskParityVault.Step with addresses instead of symbols."""
+    """IPortfolio's Step."""
 
     kind: StepKind
+    account: int
     token: str
+    pool: str
     amount: int
     limit: int
-    path: bytes
 
 
-def asset(vault: str) -> Call[str]:
-    return call(_NAME, vault, _ABI["asset"])
+@dataclass(frozen=True, slots=True)
+class RawFlash:
+    """IPortfolio's Flash."""
+
+    account: int
+    token: str
+    amount: int
 
 
-def assets(vault: str) -> Call[tuple[AssetConfig, ...]]:
+# ------------------------------------------------------------------ the shares
+
+
+def asset(shares: str) -> Call[str]:
+    return call("vault", shares, _SHARES["asset"])
+
+
+def registry(shares: str) -> Call[str]:
+    return call("vault", shares, _SHARES["REGISTRY"])
+
+
+def portfolio(shares: str) -> Call[str]:
+    return call("vault", shares, _SHARES["PORTFOLIO"])
+
+
+def pricer(shares: str) -> Call[str]:
+    return call("vault", shares, _SHARES["PRICER"])
+
+
+def total_shares(shares: str) -> Call[int]:
+    return call("vault", shares, _SHARES["totalSupply"])
+
+
+def line(shares: str) -> Call[LineView]:
+    return mapped("vault", shares, _SHARES["line"], LineView)
+
+
+def net_assets(pricer_: str) -> Call[int]:
+    """Raw of the accounting asset at the present prices, fair or not."""
+    return mapped("share pricer", pricer_, _PRICER["present"], lambda assets, _fair: int(assets))
+
+
+# ---------------------------------------------------------------- the registry
+
+
+def rebalancer(registry_: str) -> Call[str]:
+    return call("registry", registry_, _REGISTRY["rebalancer"])
+
+
+def book(registry_: str) -> Call[str]:
+    return call("registry", registry_, _REGISTRY["book"])
+
+
+def swap_factory(registry_: str) -> Call[str]:
+    return call("registry", registry_, _REGISTRY["FACTORY"])
+
+
+def keeper(registry_: str) -> Call[str]:
+    """The zero address where the keeper was removed."""
+    return call("registry", registry_, _REGISTRY["keeper"])
+
+
+def paused(registry_: str) -> Call[bool]:
+    return call("registry", registry_, _REGISTRY["paused"])
+
+
+def policy(registry_: str) -> Call[VaultPolicy]:
+    return mapped("registry", registry_, _REGISTRY["policy"], build=lambda members: VaultPolicy(*members))
+
+
+def assets(registry_: str) -> Call[tuple[AssetEntry, ...]]:
     return mapped(
-        _NAME, vault, _ABI["assets"], build=lambda entries: tuple(AssetConfig(*entry) for entry in entries)
+        "registry",
+        registry_,
+        _REGISTRY["assets"],
+        build=lambda entries: tuple(AssetEntry(*entry) for entry in entries),
     )
 
 
-def lending_pool(vault: str) -> Call[str]:
-    return call(_NAME, vault, _ABI["lendingPool"])
+def accounts(registry_: str) -> Call[tuple[str, ...]]:
+    return mapped("registry", registry_, _REGISTRY["accounts"], build=tuple)
 
 
-def epoch(vault: str) -> Call[int]:
-    return call(_NAME, vault, _ABI["epoch"])
+def is_listed(registry_: str, pool: str) -> Call[bool]:
+    return mapped("registry", registry_, _REGISTRY["pool"], lambda members: bool(members[2]), pool)
 
 
-def last_rebalance(vault: str) -> Call[int]:
-    return call(_NAME, vault, _ABI["lastRebalance"])
+def feed_of(book_: str, token: str) -> Call[tuple[str, int]]:
+    """The token's feed, and the age in seconds up to which its price is fresh."""
+    return mapped("price book", book_, _BOOK["feedOf"], lambda feed, max_age: (feed, max_age), token)
 
 
-def paused(vault: str) -> Call[bool]:
-    return call(_NAME, vault, _ABI["paused"])
-
-
-def policy(vault: str) -> Call[VaultPolicy]:
-    return mapped(_NAME, vault, _ABI["policy"], build=lambda members: VaultPolicy(*members))
-
-
-def budgets(vault: str) -> Call[Budgets]:
-    return mapped(_NAME, vault, _ABI["budgets"], build=lambda members: Budgets(*members))
-
-
-def position(vault: str) -> Call[PositionView]:
-    """Reverts where a held asset's feed has no positive answer."""
-    return mapped(_NAME, vault, _ABI["position"], build=lambda members: PositionView(*members))
-
-
-def total_assets(vault: str) -> Call[int]:
-    """Reverts where a held asset's feed has no positive answer."""
-    return call(_NAME, vault, _ABI["totalAssets"])
-
-
-def total_shares(vault: str) -> Call[int]:
-    return call(_NAME, vault, _ABI["totalSupply"])
-
-
-def fee_tier_allowed(vault: str, fee: int) -> Call[bool]:
-    """``fee`` in hundredths of a bp, as Uniswap names it."""
-    return call(_NAME, vault, _ABI["feeTierAllowed"], fee)
-
-
-def sequencer(vault: str) -> Call[tuple[str, int]]:
+def sequencer(book_: str) -> Call[tuple[str, int]]:
     """Feed (the zero address: none) and grace period in seconds."""
-    return mapped(_NAME, vault, _ABI["sequencer"], build=lambda feed, grace: (feed, grace))
+    return mapped("price book", book_, _BOOK["sequencer"], lambda feed, grace: (feed, grace))
 
 
-def is_keeper(vault: str, account: str) -> Call[bool]:
-    return call(_NAME, vault, _ABI["hasRole"], _KEEPER_ROLE, account)
+# ------------------------------------------------------------------ an account
+
+
+def lending_pool(account: str) -> Call[str]:
+    return call("account", account, _ACCOUNT["POOL"])
+
+
+def position(account: str, tokens: Sequence[str]) -> Call[Position]:
+    return mapped(
+        "account",
+        account,
+        _ACCOUNT["positions"],
+        lambda supplied, owed: Position(tuple(supplied), tuple(owed)),
+        list(tokens),
+    )
+
+
+# -------------------------------------------------------------- the rebalancer
+
+
+def state(rebalancer_: str) -> Call[RebalancerState]:
+    return mapped(
+        "rebalancer", rebalancer_, _REBALANCER["state"], build=lambda members: RebalancerState(*members)
+    )
 
 
 def calldata(
-    function: VaultCall, epoch: int, deadline: int, flash_amount: int, steps: Sequence[RawStep]
+    function: VaultCall, epoch: int, deadline: int, flash: RawFlash, steps: Sequence[RawStep]
 ) -> bytes:
     """rebalance or deleverage."""
-    return _ABI[function.value].encode(
+    return _REBALANCER[function.value].encode(
         epoch,
         deadline,
-        flash_amount,
-        [(_STEP_KINDS.index(step.kind), step.token, step.amount, step.limit, step.path) for step in steps],
+        (flash.account, flash.token, flash.amount),
+        [
+            (
+                _STEP_KINDS.index(step.kind),
+                step.account,
+                step.token,
+                step.pool,
+                step.amount,
+                step.limit,
+            )
+            for step in steps
+        ],
     )
 
 
-def swap_router(vault: str) -> Call[str]:
-    return call(_NAME, vault, _ABI["swapRouter"])
-
-
 def allowance(token: str, owner: str, spender: str) -> Call[int]:
-    """Raw; the vault's own ABI has an ERC-20's."""
-    return call("token", token, _ABI["allowance"], owner, spender)
+    """Raw; the shares' own ABI has an ERC-20's."""
+    return call("token", token, _SHARES["allowance"], owner, spender)

@@ -1,0 +1,206 @@
+"""What the vault's own contracts refuse, known before a call costs gas (Rebalancer, StepChecks and PriceBook.sol).
+
+``rebalance`` demands a sound price of every token that its steps swap, borrow or repay: positive, not older than the
+vault's own limit, near the lending market's. ``deleverage`` also takes prices that disagree, at the lending market's,
+and a dead feed's token at the lending market's price where that reads something else. What is merely held needs no
+price. Both spend the windows of 24 hours, unless the account is in an emergency.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.market import MarketSnapshot, Sequencer
+from keeper.domain.units import BPS, USD, WAD, usd
+
+TARGET_MARGIN = 0.01
+"""How far below the vault's target health an emergency call is planned to end, because prices may rise until the
+transaction is mined, and a call that ends above the target reverts."""
+
+
+class Fault(StrEnum):
+    """IPriceBook.Fault: why a token's price cannot be used for everything."""
+
+    NONE = "NONE"
+    GAP = "GAP"
+    VENUE_ONLY = "VENUE_ONLY"
+    DEAD = "DEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultQuote:
+    """IPriceBook.Quote, USD with 8 decimals. What comes counts at ``low``, what leaves at ``high``."""
+
+    price: int
+    low: int
+    high: int
+    fault: Fault
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class VaultRefusal:
+    """One rule of the vault that stops calls at this block. ``name`` is the contract's error."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may lose and sell at most, as fractions of NAV; inf in an emergency, whose loss is bounded by the
+    debt that is repaid."""
+
+    loss: float
+    turnover: float
+
+
+# ---------------------------------------------------------------------- prices
+
+
+def quoted(snapshot: MarketSnapshot, symbol: str, *, lowering: bool = False) -> VaultQuote:
+    """PriceBook._quote of this block, and with ``lowering`` as StepChecks._price takes it for a deleverage."""
+    feed, reserve = snapshot.feeds[snapshot.index(symbol)], snapshot.reserve(symbol)
+    price, market = feed.price, reserve.market_price
+    age = snapshot.block.timestamp - feed.round.updated_at
+    if price > 0 and 0 <= age <= feed.max_age_s:
+        low, high = (min(price, market), max(price, market)) if market > 0 else (price, price)
+        if market > 0 and (high - low) * BPS <= market * snapshot.vault.policy.max_gap_bps:
+            return VaultQuote(price, low, high, fault=Fault.NONE, why="")
+        why = f"the prices of {symbol}, {price / USD:,.6g} and {market / USD:,.6g} USD, are too far apart"
+        if lowering and market > 0:
+            return VaultQuote(market, market, market, fault=Fault.GAP, why=why)
+        return VaultQuote(price, low, high, fault=Fault.GAP, why=why)
+    why = (
+        f"{symbol} has no price"
+        if price <= 0
+        else f"the price of {symbol} is {age} s old, the vault accepts {feed.max_age_s} s"
+    )
+    independent = market > 0 and reserve.price_source.lower() != feed.feed.lower()
+    used = market if independent or price <= 0 else price
+    return VaultQuote(used, used, used, fault=Fault.VENUE_ONLY if independent else Fault.DEAD, why=why)
+
+
+def is_tradable(snapshot: MarketSnapshot, symbol: str, *, lowering: bool) -> bool:
+    """Whether a ``rebalance``, or with ``lowering`` a ``deleverage``, may swap the token."""
+    quote = quoted(snapshot, symbol, lowering=lowering)
+    return quote.fault is Fault.NONE or (lowering and quote.fault is not Fault.DEAD and quote.price > 0)
+
+
+def rebalance_refusal(snapshot: MarketSnapshot, traded: Collection[str]) -> str:
+    """Why the vault's ``rebalance`` of these tokens would revert on this block's prices or sequencer. Empty if it would
+    not. The accounting asset is always among them."""
+    now = snapshot.block.timestamp
+    if snapshot.sequencer is not None and not sequencer_is_up(snapshot.sequencer, now):
+        return "the sequencer is down, or its grace period is not over"
+    symbols = (snapshot.debt_token.symbol, *(symbol for symbol in snapshot.risk_symbols if symbol in traded))
+    return next((quote.why for symbol in symbols if (quote := quoted(snapshot, symbol)).why), "")
+
+
+def sequencer_is_up(sequencer: Sequencer, now: int) -> bool:
+    """Up, and for longer than the grace period. A status that was never set says nothing."""
+    return sequencer.up and sequencer.status_since != 0 and now - sequencer.status_since > sequencer.grace_s
+
+
+# ---------------------------------------------------------------------- losses
+
+
+def in_emergency(snapshot: MarketSnapshot) -> bool:
+    """Whether the account's health opens the emergency's budget to ``deleverage``."""
+    return snapshot.account.health_factor < snapshot.vault.policy.emergency_health
+
+
+def emergency_aim(snapshot: MarketSnapshot) -> float:
+    """The health factor that a call in an emergency is planned to reach: just under the target that it may not pass."""
+    policy = snapshot.vault.policy
+    middle = (policy.emergency_health + policy.target_health) / 2 / WAD
+    return max(policy.target_health / WAD * (1.0 - TARGET_MARGIN), middle)
+
+
+def call_limits(snapshot: MarketSnapshot, *, lowering: bool) -> CallLimits:
+    """Of the next ``rebalance``, or with ``lowering`` of the next ``deleverage``."""
+    if lowering and in_emergency(snapshot):
+        return CallLimits(math.inf, math.inf)
+    vault = snapshot.vault
+    left = max(0.0, vault.policy.daily_loss_bps / BPS - vault.used_daily_loss)
+    turnover = max(0.0, vault.policy.daily_turnover_bps / BPS - vault.used_daily_turnover)
+    return CallLimits(min(vault.policy.max_loss_bps / BPS, left), turnover)
+
+
+def slippage_bps(snapshot: MarketSnapshot, sold: str, bought: str) -> int:
+    """What a swap of these tokens may return less than the oracle's price, beyond the pool's fee."""
+    return max(snapshot.vault.asset(symbol).slippage_bps for symbol in (sold, bought))
+
+
+def lag_bps(snapshot: MarketSnapshot, symbol: str) -> float:
+    """What the vault counts as lost on every trade of the token, whatever the pool returns: its feed's lag, and the gap
+    to the lending market's price."""
+    quote, lag = quoted(snapshot, symbol), float(snapshot.vault.asset(symbol).lag_bps)
+    return lag + (quote.high / quote.low - 1.0) * BPS if quote.low > 0 else lag
+
+
+def counted_loss_usd(changes: Mapping[str, int], snapshot: MarketSnapshot, *, lowering: bool) -> float:
+    """Frames.loss: what a call loses by the vault's count. ``changes`` are raw, of idle and supplied less owed."""
+    came = left = 0.0
+    for symbol, change in changes.items():
+        quote, lag = quoted(snapshot, symbol, lowering=lowering), snapshot.vault.asset(symbol).lag_bps / BPS
+        decimals = snapshot.token(symbol).decimals
+        if change > 0:
+            came += usd(change, decimals, quote.low) * (1.0 - lag)
+        else:
+            left += usd(-change, decimals, quote.high) * (1.0 + lag)
+    return max(0.0, left - came)
+
+
+def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
+    """Raw cash that the call must leave idle for the line. Nothing in an emergency."""
+    if lowering and in_emergency(snapshot):
+        return 0
+    return min(snapshot.holdings[0].idle, snapshot.vault.reserved)
+
+
+# ---------------------------------------------------------------- at this block
+
+
+def refusals(snapshot: MarketSnapshot) -> tuple[VaultRefusal, ...]:
+    """Everything at this block that would make the vault refuse some call of the keeper."""
+    return tuple(_refusals(snapshot))
+
+
+def _refusals(snapshot: MarketSnapshot) -> Iterator[VaultRefusal]:
+    vault, now = snapshot.vault, snapshot.block.timestamp
+    if not snapshot.keeper_has_role:
+        yield VaultRefusal("CallerNotAllowed", f"{snapshot.keeper_address} is not the vault's keeper")
+    if vault.paused:
+        yield VaultRefusal("VaultPaused", "the vault is paused: it takes only deleverages")
+    if snapshot.sequencer is not None and not sequencer_is_up(snapshot.sequencer, now):
+        yield VaultRefusal("SequencerDown", "the sequencer is down, or its grace period is not over")
+    for symbol in snapshot.symbols:
+        quote = quoted(snapshot, symbol)
+        if quote.fault is not Fault.NONE:
+            yield VaultRefusal("PriceRefused", f"{quote.why}: no rebalance may trade it")
+    waits = vault.last_rebalance + vault.policy.min_interval - now
+    if waits > 0:
+        yield VaultRefusal("TooSoon", f"the next rebalance may be made in {waits} s")
+    closed = levering_closed_s(snapshot)
+    if closed > 0:
+        yield VaultRefusal(
+            "LeveringClosed", f"after an emergency nothing is borrowed for {closed / 3600:.1f} h more"
+        )
+    limits = call_limits(snapshot, lowering=False)
+    if limits.loss <= 0.0:
+        yield VaultRefusal(
+            "WindowExhausted", f"{vault.used_daily_loss:.3%} of NAV were lost in a day: no more may be"
+        )
+    if limits.turnover <= 0.0:
+        yield VaultRefusal(
+            "WindowExhausted", f"{vault.used_daily_turnover:.3f} NAVs were sold in a day: no more may be"
+        )
+
+
+def levering_closed_s(snapshot: MarketSnapshot) -> int:
+    """Seconds for which nothing may be borrowed."""
+    return max(0, snapshot.vault.levering_closed_until - snapshot.block.timestamp)
