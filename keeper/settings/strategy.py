@@ -33,7 +33,7 @@ class AssetTable(Table):
     """symbol of the token, as the token itself reports it"""
     budget: PositiveFraction
     """share of the portfolio's risk; all budgets sum to 1"""
-    max_weight: Annotated[float, Field(gt=0, le=10)] = 1.5
+    max_weight: Annotated[float, Field(gt=0, le=10)] = 1.1
     """highest value / NAV; the vault's own limit applies where it is lower"""
     max_share: PositiveFraction = 1.0
     """highest share of the value of all risk assets; the excess goes to the other assets"""

@@ -42,18 +42,20 @@ class TimelockTerms:
 
 @dataclass(frozen=True, slots=True)
 class PolicyNumbers:
-    """IPolicyRegistry.Policy, field for field and in its order. Ratios have 18 decimals, intervals are seconds."""
+    """IPolicyRegistry.Policy, field for field and in its order. Ratios have 18 decimals, intervals are seconds.
+
+    The defaults are the tightest that the backtest and the crash windows of docs/vault.md do not hit."""
 
     min_health: int = 135 * WAD // 100
     emergency_health: int = 125 * WAD // 100
     target_health: int = 135 * WAD // 100
     ripcord_health: int = 115 * WAD // 100
-    max_leverage: int = 25 * WAD // 10
+    max_leverage: int = 21 * WAD // 10
     min_interval: int = 600
     ripcord_interval: int = 900
-    max_loss_bps: int = 100
-    daily_loss_bps: int = 100
-    daily_turnover_bps: int = 10_000
+    max_loss_bps: int = 130
+    daily_loss_bps: int = 130
+    daily_turnover_bps: int = 14_000
     max_gap_bps: int = 100
     guardian_loss_bps: int = 10
     emergency_loss_bps: int = 150
@@ -69,7 +71,7 @@ class AssetListing:
     feed: str
     max_age_s: int
     dust_exponent: int
-    max_weight_bps: int = 15_000
+    max_weight_bps: int = 11_000
     slippage_bps: int = 100
     lag_bps: int = 50
     enabled: bool = True
