@@ -17,6 +17,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper import __version__
+from keeper.cycle.serve import LineService, service_is_due
 from keeper.domain.errors import BadInput, Halted, KeeperError
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
@@ -42,6 +43,8 @@ class Cycles(Protocol):
     """The part of a keeper that the daemon uses."""
 
     def cycle(self, mode: Mode, *, next_look_at: float | None) -> DecisionRecord: ...
+
+    def serve(self, mode: Mode) -> LineService: ...
 
 
 def trigger_from(every: str) -> BaseTrigger:
@@ -126,7 +129,7 @@ class Daemon:
         return self._exit_code
 
     def once(self) -> None:
-        """One cycle and its log line, unless the daemon is stopping."""
+        """One cycle, a service of the requests that wait, and a log line of each; nothing if the daemon is stopping."""
         if self._stopping:
             return
         self._in_cycle = True
@@ -134,6 +137,10 @@ class Daemon:
         self._tell(CycleBegan(time.time(), next_look_at))
         try:
             record = self._keeper.cycle(self._mode, next_look_at=next_look_at)
+            self._report(record)
+            self._tell(CycleEnded(time.time(), record))
+            if service_is_due(record) and not self._stopping:
+                self._report_service(self._keeper.serve(self._mode))
         except KeyboardInterrupt:
             self._exit_code = INTERRUPTED
             self._log.warning(
@@ -144,9 +151,6 @@ class Daemon:
             self._failed(error)
             failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
             self._tell(CycleLost(time.time(), failure))
-        else:
-            self._report(record)
-            self._tell(CycleEnded(time.time(), record))
         finally:
             self._in_cycle = False
             self._cycles += 1
@@ -199,6 +203,14 @@ class Daemon:
         write(record.outcome.value.lower(), **numbers)
         for check in warnings(record.post_trade):
             self._log.warning("post_trade", record_id=numbers.get("record_id"), **CHECK.json(check))
+
+    def _report_service(self, service: LineService) -> None:
+        """One log line of what was done for the requests that wait."""
+        if service.failure is not None:
+            self._failed(service.failure, {"reason": service.decision.reason})
+            return
+        sent = {"tx_hash": service.receipt.tx_hash} if service.receipt is not None else {}
+        self._log.info("line", call=service.decision.call, reason=service.decision.reason, **sent)
 
     def _failed(self, failure: KeeperError | Failure, numbers: Mapping[str, Any] = NONE) -> None:
         self._log.error(

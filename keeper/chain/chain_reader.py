@@ -12,14 +12,16 @@ from keeper.chain.contracts import vault
 from keeper.chain.deployed import Deployment, ReadingScope
 from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
+from keeper.chain.request_line import LineReader
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.simulate import SimulationOrder, Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import encoded_call, step_amounts
-from keeper.cycle.ports import ReadBack, Reading
+from keeper.cycle.ports import LineReading, ReadBack, Reading
 from keeper.domain.errors import NodeUntrusted
+from keeper.domain.line import LineCall
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.record import NodeUse
@@ -130,6 +132,16 @@ class ChainReader:
             progress=self._progress,
         )
         return simulator.run(plan, snapshot)
+
+    def read_line(self, block: Block) -> LineReading:
+        """ports.RequestLine.read_line."""
+        return LineReader(self._rpc, self._multicall, self.deployment()).read(block)
+
+    def line_gas(self, call: LineCall, reading: LineReading) -> int:
+        """ports.RequestLine.line_gas."""
+        return LineReader(self._rpc, self._multicall, self.deployment()).gas(
+            call, reading, sender=self._keeper
+        )
 
     # ------------------------------------------------------------------ inside
 

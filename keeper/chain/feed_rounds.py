@@ -7,7 +7,8 @@ with ``updatedAt`` 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,6 +56,46 @@ def fetch(
         for symbol, feed in missing.items()
         for search in searches_for(feed.latest, feed.known, oldest)
     ]
+    _run(multicall, block, searches, collected=collected, progress=progress)
+    return {
+        symbol: _evidence(rounds, missing[symbol].known, oldest, now=block.timestamp)
+        for symbol, rounds in collected.items()
+    }
+
+
+def since(
+    multicall: Multicall, block: Block, latest: Mapping[str, Round], time: int
+) -> dict[str, tuple[Round, ...]]:
+    """Per feed the rounds of its present phase from the last one up to ``time`` on, oldest first, whatever they
+    answer. ``latest`` is the newest round of each feed, which has been read already."""
+    collected = {address: [newest] for address, newest in latest.items()}
+    searches: list[tuple[str, str, RoundSearch]] = []
+    for address, newest in latest.items():
+        phase, number = split(newest.round_id)
+        searches.append((address, address, _back(phase, number - 1, 1, oldest=time + 1, page=WINDOW)))
+    _run(multicall, block, searches, collected=collected, progress=lambda _: None)
+    ordered = {
+        address: sorted(rounds, key=lambda round_: round_.round_id) for address, rounds in collected.items()
+    }
+    return {
+        address: tuple(rounds[max(0, bisect_right(rounds, time, key=_updated_at) - 1) :])
+        for address, rounds in ordered.items()
+    }
+
+
+def _updated_at(round_: Round) -> int:
+    return round_.updated_at
+
+
+def _run(
+    multicall: Multicall,
+    block: Block,
+    searches: Sequence[tuple[str, str, RoundSearch]],
+    *,
+    collected: dict[str, list[Round]],
+    progress: Callable[[str], None],
+) -> None:
+    """Advances all searches together; each round trip asks for what all of them want."""
     asking: list[tuple[str, str, RoundSearch, tuple[int, ...]]] = []
     for symbol, address, search in searches:
         _advance(symbol, address, search, rounds_by_id=None, asking=asking, collected=collected)
@@ -69,10 +110,6 @@ def fetch(
             }
             _advance(symbol, address, search, rounds_by_id=known, asking=asking, collected=collected)
         _tell(rounds_by_id, progress)
-    return {
-        symbol: _evidence(rounds, missing[symbol].known, oldest, now=block.timestamp)
-        for symbol, rounds in collected.items()
-    }
 
 
 def searches_for(latest: Round, known: int | None, oldest: int) -> list[RoundSearch]:
@@ -104,11 +141,11 @@ def joined(phase: int, number: int) -> int:
 # ------------------------------------------------------------------------ walks
 
 
-def _back(phase: int, top: int, floor: int, oldest: int) -> RoundSearch:
+def _back(phase: int, top: int, floor: int, oldest: int, page: int = PAGE) -> RoundSearch:
     """From ``top`` down to ``floor``, until rounds are older than ``oldest`` or a whole page is unknown."""
     rounds: list[Round] = []
     while top >= floor:
-        bottom = max(floor, top - PAGE + 1)
+        bottom = max(floor, top - page + 1)
         rounds_by_id = yield tuple(joined(phase, number) for number in range(bottom, top + 1))
         rounds += rounds_by_id.values()
         if not rounds_by_id or min(round_.updated_at for round_ in rounds_by_id.values()) < oldest:

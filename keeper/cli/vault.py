@@ -1,7 +1,8 @@
-"""``keeper vault``: deploy a vault."""
+"""``keeper vault``: deploy a vault, settle the requests of its depositors."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +14,17 @@ from eth_utils.address import to_checksum_address
 from requests import RequestException
 from web3 import HTTPProvider, Web3
 
+from keeper.app.composition import build
 from keeper.chain.admin.blueprint_on_chain import named
 from keeper.chain.admin.deployment import cost, prepared, rehearsed, send_plan
 from keeper.chain.admin.vault_blueprint import blueprint_from_toml
 from keeper.cli.blueprint_screen import blueprint_screen, cost_lines, plan_screen
 from keeper.cli.output import console, facts
+from keeper.cli.password import ask_password
+from keeper.cli.progress import print_progress
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
-from keeper.runtime.text_files import first_line, text_of
+from keeper.domain.record import Mode
 from keeper.settings.load import load
-from keeper.tx.keystore import decrypted_key, stated_address
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
@@ -30,13 +33,7 @@ PasswordFile = Annotated[
 Execute = Annotated[bool, typer.Option("--execute", help="Send it. Without this option nothing is sent.")]
 DeployerKeystore = Annotated[Path, typer.Option(help="Encrypted keystore (V3) of the deployer's key.")]
 
-app = typer.Typer(help="Deploy a vault.", no_args_is_help=True)
-
-
-@app.callback()
-def vault() -> None:
-    """Deploy a vault."""
-
+app = typer.Typer(help="Deploy a vault, settle what its depositors ask for.", no_args_is_help=True)
 
 RpcUrl = Annotated[
     str | None, typer.Option("--rpc-url", help="The node. Default: KEEPER_RPC_URL.", show_default=False)
@@ -67,7 +64,7 @@ def deploy(
     execute: Execute = False,
 ) -> None:
     """Deploy a vault. Every transaction is run first in one call on the newest block, which sends nothing."""
-    requested = blueprint_from_toml(text_of(blueprint, "BLUEPRINT"), timelock)
+    requested = blueprint_from_toml(_text(blueprint), timelock)
     w3 = _node(rpc_url, chain_id)
     signer = _deployer(keystore, password_file) if execute else None
     plan = prepared(
@@ -89,6 +86,22 @@ def deploy(
     screen.print(facts((name.replace("_", " "), at) for name, at in asdict(deployed.contracts).items()))
     typer.echo(f"gas {deployed.gas:,} in {len(deployed.transactions)} transactions, block {deployed.block}")
     typer.echo(f"KEEPER_VAULT={deployed.contracts.shares}")
+
+
+@app.command()
+def serve(execute: Execute = False) -> None:
+    """Close or settle a batch of deposits and redemptions, where one is due. The daemon does it by itself."""
+    mode = Mode.EXECUTE if execute else Mode.SIMULATE
+    with build(load(), mode, ask_password=ask_password, progress=print_progress) as keeper:
+        service = keeper.serve(mode)
+    typer.echo(service.decision.reason)
+    if service.receipt is not None:
+        typer.echo(f"{service.decision.call}  {service.receipt.tx_hash}")
+    elif service.decision.call is not None and service.failure is None:
+        typer.echo(f"{service.decision.call} is due. Nothing was sent. Repeat with --execute to send it.")
+    if service.failure is not None:
+        typer.echo(f"{service.failure.name}: {service.failure.message}\n{service.failure.remedy}", err=True)
+        raise typer.Exit(service.failure.exit_code)
 
 
 def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
@@ -117,16 +130,31 @@ def _setting(name: str) -> str:
 
 
 def _deployer(keystore: Path, password_file: Path | None) -> LocalAccount:
-    def password() -> str:
-        if password_file is None:
-            return str(typer.prompt("password of the keystore", hide_input=True))
-        return first_line(password_file, "--password-file")
-
-    account: LocalAccount = Account.from_key(decrypted_key(keystore, "--keystore", password))
+    password = (
+        typer.prompt("password of the keystore", hide_input=True)
+        if password_file is None
+        else _text(password_file).split("\n", 1)[0].rstrip("\r")
+    )
+    try:
+        account: LocalAccount = Account.from_key(Account.decrypt(_text(keystore), password))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidSetting(
+            f"{keystore} cannot be opened", remedy="Check that it is a keystore (V3), and check the password."
+        ) from error
     return account
 
 
 def _address_of(keystore: Path, password_file: Path | None) -> str:
     """The file mostly names it, so that a look needs no password."""
-    stated = stated_address(keystore, "--keystore")
-    return str(to_checksum_address(stated)) if stated else str(_deployer(keystore, password_file).address)
+    try:
+        content = json.loads(_text(keystore))
+        return str(to_checksum_address(content["address"]))
+    except (ValueError, TypeError, KeyError):
+        return str(_deployer(keystore, password_file).address)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{path} cannot be read", remedy="Name a readable text file.") from error

@@ -9,7 +9,8 @@ from typing import Protocol
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.information import Acceptance
-from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.line import Line, LineCall, LineRehearsal
+from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.pause_state import PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
@@ -38,7 +39,31 @@ class ReadBack:
     step_ins: tuple[int, ...]
 
 
-class Chain(Protocol):
+@dataclass(frozen=True, slots=True)
+class LineReading:
+    """The line of requests at one block. ``calldata`` is 0x-hex, of the calls that were tried; ``shares`` takes them.
+    ``epoch`` is the vault's."""
+
+    line: Line
+    rehearsal: LineRehearsal
+    calldata: Mapping[LineCall, str]
+    shares: str
+    epoch: int
+
+
+class RequestLine(Protocol):
+    """The line of requests on chain."""
+
+    def read_line(self, block: Block) -> LineReading:
+        """At the block. Raises NodeUnavailable, NodeUntrusted."""
+        ...
+
+    def line_gas(self, call: LineCall, reading: LineReading) -> int:
+        """Gas of the call on the newest block. Raises RpcError where it reverts there by now, else as ``read_line``."""
+        ...
+
+
+class Chain(RequestLine, Protocol):
     """The vault and its markets on chain."""
 
     @property

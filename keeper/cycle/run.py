@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from keeper.cycle.observe import Observed, observe
 from keeper.cycle.pipeline import Assessment, price_bars, propose, reassess, required_quotes
 from keeper.cycle.ports import Ports, Sender
+from keeper.cycle.serve import LineService, serve
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.decision.pause_rules import forbids
 from keeper.domain.decision import Action, Decision
@@ -93,6 +94,10 @@ class Keeper:
         failpoints.reach(Failpoint.RECORD_COMMITTED)
         self.ports.chain.forget_notes()
         return record
+
+    def serve(self, mode: Mode) -> LineService:
+        """Closes or settles a batch of requests, where one is due (keeper.cycle.serve)."""
+        return serve(self.ports, self.policy, mode)
 
 
 class _Cycle:

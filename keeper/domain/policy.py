@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from keeper.domain.line import LinePolicy
 from keeper.domain.urgency import Urgency
 
 
@@ -249,6 +250,7 @@ class Policy:
     plan: PlanPolicy
     daily: DailyPolicy
     oracle: OraclePolicy
+    line: LinePolicy
 
     def of(self, symbols: Collection[str]) -> Policy:
         """The policy for these assets only. Budgets are scaled to sum to 1; groups lose the other assets."""

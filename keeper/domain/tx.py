@@ -77,7 +77,8 @@ class Payload:
     simulated, 0x-hex.
 
     ``deadline`` and ``as_of``, the time of the block that was decided on, are Unix seconds. ``turnover`` is the value
-    to sell, in NAVs. ``private`` sends it through a relay instead of the public mempool.
+    to sell, in NAVs. ``private`` sends it through a relay instead of the public mempool. ``open_to_all``: anybody may
+    make the same call first, so its revert says nothing about the keeper.
     """
 
     chain_id: int
@@ -91,6 +92,7 @@ class Payload:
     as_of: int
     turnover: float
     private: bool
+    open_to_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

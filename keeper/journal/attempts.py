@@ -136,7 +136,7 @@ class StoredAttempts:
             latest = {receipt.tx_hash: receipt for receipt in self.receipts(intent.intent_id)}
             for receipt in latest.values():
                 gas += receipt.cost_wei
-                failures += not receipt.succeeded
+                failures += not receipt.succeeded and not intent.payload.open_to_all
                 if receipt.nav_before and receipt.nav_after is not None:
                     loss += max(0.0, 1.0 - receipt.nav_after / receipt.nav_before)
         return DailyUsage(loss=loss, turnover=turnover, gas_wei=gas, failures=failures)

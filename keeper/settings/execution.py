@@ -83,6 +83,15 @@ class DailyTable(Table):
     """number of reverted calls that pauses the keeper"""
 
 
+class LineTable(Table):
+    """When the keeper closes and settles batches of deposits and redemptions: docs/vault.md."""
+
+    max_cost_usd: Annotated[float, Field(ge=0, le=10_000)] = 25.0
+    """gas of one call; with more, requests wait; 0 leaves the line to others"""
+    partial_after_s: Seconds = 172_800
+    """how long a batch of redemptions waits for cash that pays all of it; then it is paid in part"""
+
+
 class FeedTable(Table):
     """A token's price feed, where the chain's address book does not know it or you know it better."""
 

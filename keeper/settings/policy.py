@@ -10,6 +10,7 @@ from dataclasses import asdict
 from keeper.address_book.book import Book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.line import LinePolicy
 from keeper.domain.policy import (
     AssetGroup,
     AssetPolicy,
@@ -52,6 +53,7 @@ def policy(settings: Settings) -> Policy:
         plan=_plan(settings.plan),
         daily=_daily(settings.daily),
         oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
+        line=LinePolicy(**settings.line.model_dump()),
     )
     _require_allocation(whole)
     return whole

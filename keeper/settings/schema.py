@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
-from keeper.settings.execution import DailyTable, OracleTable, PlanTable, SendTable
+from keeper.settings.execution import DailyTable, LineTable, OracleTable, PlanTable, SendTable
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
 BUDGET_TOLERANCE = 1e-9
@@ -21,7 +21,7 @@ PUBLIC_URLS = {
     "binance": "https://api.binance.com",
     "deribit": "https://www.deribit.com/api/v2",
 }
-STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "oracle")
+STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "line", "oracle")
 
 
 def _address(value: str) -> str:
@@ -165,6 +165,7 @@ class Settings(BaseSettings):
     plan: PlanTable = PlanTable()
     send: SendTable = SendTable()
     daily: DailyTable = DailyTable()
+    line: LineTable = LineTable()
     oracle: OracleTable = OracleTable()
 
     @classmethod

@@ -55,6 +55,7 @@ class TransactionSender:
         self._timing = config.timing
         self._chain_id = config.chain_id
         self._explain = config.explain
+        self._targets = config.targets
         self._dispatcher = Dispatcher(config)
         self._recovery = Recovery(config, self._dispatcher)
         self._nonce_selection = NonceSelection(config, self._dispatcher, self._recovery)
@@ -235,7 +236,9 @@ class TransactionSender:
         """None if the node does not answer."""
         payload = intent.payload
         try:
-            view = self._node.view(payload.sender, payload.to, self._dispatcher.hashes(intent))
+            view = self._node.view(
+                payload.sender, self._targets().rebalancer, self._dispatcher.hashes(intent)
+            )
         except (NodeUnavailable, NodeUntrusted):
             return None
         return self._dispatcher.state(intent, view)

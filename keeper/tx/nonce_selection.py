@@ -26,6 +26,7 @@ class NonceSelection:
         self._timer = config.timer
         self._poll_s = config.timing.poll_s
         self._chain_id = config.chain_id
+        self._targets = config.targets
         self._dispatcher = dispatcher
         self._recovery = recovery
 
@@ -63,7 +64,9 @@ class NonceSelection:
         reverts."""
         until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            view = self._node.view(payload.sender, payload.to, self._dispatcher.hashes(*unfinished))
+            view = self._node.view(
+                payload.sender, self._targets().rebalancer, self._dispatcher.hashes(*unfinished)
+            )
             missing = self._recovery.without_receipt(unfinished, view)
             if not missing:
                 return view

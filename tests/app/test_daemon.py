@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -14,10 +15,13 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper.app.daemon import Daemon, trigger_from
+from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, NodeUnavailable
+from keeper.domain.line import LineCall, LineDecision
 from keeper.domain.plan import Check
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
+from keeper.domain.redemptions import Redemptions
 from tests.views.records import a_failure, a_record
 
 TRIGGER = trigger_from("1h")
@@ -55,6 +59,8 @@ class Keeper:
         self.modes: list[Mode] = []
         self.next_looks: list[float | None] = []
         self.daemon: Daemon | None = None
+        self.served: list[Mode] = []
+        self.service = LineService(LineDecision(LineCall.CLOSE, "requests wait in an open batch"))
 
     def cycle(self, mode: Mode, *, next_look_at: float | None = None) -> DecisionRecord:
         self.modes.append(mode)
@@ -67,6 +73,10 @@ class Keeper:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome() if callable(outcome) else outcome
+
+    def serve(self, mode: Mode) -> LineService:
+        self.served.append(mode)
+        return self.service
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +127,31 @@ def test_what_may_be_off_after_a_rebalance_is_a_warning_of_its_own(lines: list[A
     assert daemon_of(keeper)[0].run() == 0
     (line,) = [line for line in lines if line["event"] == "post_trade"]
     assert (line["log_level"], line["name"], line["value"]) == ("warning", "outputs_as_quoted", 31.0)
+
+
+def waiting(**changes: Any) -> DecisionRecord:
+    """A record of a cycle that saw requests wait."""
+    record = a_record(outcome=CycleOutcome.HELD, receipt=None, **changes)
+    assert record.inputs is not None
+    redemptions = Redemptions(pending_shares=10**15, value=10**9, since=0)
+    snapshot = replace(record.inputs.snapshot, redemptions=redemptions)
+    return replace(record, inputs=replace(record.inputs, snapshot=snapshot, in_flight=None))
+
+
+def test_requests_are_served_after_a_cycle_that_sent_nothing(lines: list[Any]) -> None:
+    keeper = Keeper(waiting(), a_record(outcome=CycleOutcome.HELD))
+    assert daemon_of(keeper, mode=Mode.LIVE)[0].run() == 0
+    assert keeper.served == [Mode.LIVE]
+    (line,) = [line for line in lines if line["event"] == "line"]
+    assert (line["call"], line["reason"]) == ("close", "requests wait in an open batch")
+
+
+def test_a_service_that_fails_is_reported_and_the_daemon_goes_on(lines: list[Any]) -> None:
+    keeper = Keeper(waiting(), a_record(outcome=CycleOutcome.HELD))
+    keeper.service = LineService(LineDecision(None, "the line was not read"), failure=a_failure())
+    assert daemon_of(keeper)[0].run() == 0
+    assert [line["error"] for line in lines if line["event"] == "failed"] == [a_failure().name]
+    assert len(keeper.modes) == 2
 
 
 def test_a_failure_does_not_end_the_daemon(lines: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.chain.feed_rounds import PAGE, MissingRounds, fetch, joined, split
+from keeper.chain.feed_rounds import PAGE, MissingRounds, fetch, joined, since, split
 from keeper.domain.market import Round
 from tests.chain_unit.memory_node import BLOCK, MemoryNode
 
@@ -137,3 +137,30 @@ def test_all_feeds_are_paged_side_by_side() -> None:
     assert {"WETH": 2 * PAGE, "WBTC": 2 * PAGE} == {symbol: len(rounds) for symbol, rounds in found.items()}
     assert 2 == node.rpc.round_trips
     assert 2 == len(told)
+
+
+# ----------------------------------------------------------- since a moment
+
+
+def rounds_since(node: MemoryNode, time: int) -> tuple[Round, ...]:
+    return since(node.multicall, BLOCK, {FEED: latest(node.rounds[FEED])}, time)[FEED]
+
+
+def test_rounds_since_a_moment_begin_with_the_last_one_before_it() -> None:
+    rounds = hourly(1, 500)
+    node = MemoryNode({FEED: rounds})
+    ordered = [rounds[number] for number in sorted(rounds)]
+    for back in (0, 1, 63, 64, 200):
+        moment = ordered[-1 - back].updated_at
+        assert rounds_since(node, moment) == tuple(ordered[-1 - back :])
+        assert rounds_since(node, moment + 1) == tuple(ordered[-1 - back :])
+
+
+def test_rounds_since_a_moment_stay_in_the_present_phase() -> None:
+    rounds = hourly(1, 50, last_at=BLOCK.timestamp - 3 * HOUR) | hourly(2, 3)
+    node = MemoryNode({FEED: rounds})
+    assert [split(round_.round_id) for round_ in rounds_since(node, BLOCK.timestamp - 40 * HOUR)] == [
+        (2, 1),
+        (2, 2),
+        (2, 3),
+    ]

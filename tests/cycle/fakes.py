@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from keeper.cycle.ports import Ports, ReadBack, Reading
+from keeper.cycle.ports import LineReading, Ports, ReadBack, Reading
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import KeeperError
 from keeper.domain.information import Acceptance
-from keeper.domain.market import MarketSnapshot, Round
+from keeper.domain.line import Line, LineCall, LineRehearsal
+from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle
@@ -39,6 +40,18 @@ def with_rounds(snapshot: MarketSnapshot, rounds: Mapping[str, tuple[Round, ...]
     return replace(snapshot, feeds=tuple(feeds))
 
 
+def a_line_reading(**reverts: str) -> LineReading:
+    """Deposits and redemptions that collect. ``CLOSE="TooEarly()"``: why a call would revert; others go through."""
+    calls = {LineCall.CLOSE: ""} | {LineCall[name]: why for name, why in reverts.items()}
+    return LineReading(
+        line=Line(NOW, 0, 0, pending_assets=10**9, pending_shares=10**15),
+        rehearsal=LineRehearsal(calls, pays_all=True),
+        calldata={call: f"0x{call.value.encode().hex()}" for call in calls},
+        shares="0x" + "5a" * 20,
+        epoch=7,
+    )
+
+
 def quoted(snapshot: MarketSnapshot, request: QuoteRequest) -> Quote:
     first, last = request.route.symbols[0], request.route.symbols[-1]
     worth = request.amount_in * snapshot.price(first) * 10 ** snapshot.token(last).decimals * QUOTED_BPS
@@ -58,6 +71,8 @@ class FakeChain:
     failure: KeeperError | None = None
     round_trips: int = 0
     quorum: int = 1
+    line: LineReading = field(default_factory=lambda: a_line_reading())
+    gas: int = 200_000
 
     def forget_notes(self) -> None:
         """Nothing is noted."""
@@ -82,6 +97,13 @@ class FakeChain:
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         self.round_trips += 1
         return self.simulation
+
+    def read_line(self, block: Block) -> LineReading:
+        assert block == self.snapshot.block
+        return self.line
+
+    def line_gas(self, call: LineCall, reading: LineReading) -> int:
+        return self.gas
 
     def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:
         after = with_vault(a_snapshot(weights=plan.expected.weights), epoch=plan.epoch + self.epochs)
@@ -136,6 +158,7 @@ class FakeAcceptances:
 @dataclass
 class FakeSender:
     in_flight: InFlight | None = None
+    failure: KeeperError | None = None
     sent: list[tuple[Payload, bool]] = field(default_factory=list)
 
     def settle(self) -> InFlight | None:
@@ -143,6 +166,8 @@ class FakeSender:
 
     def send(self, payload: Payload, *, supersede: bool = False) -> Receipt:
         self.sent.append((payload, supersede))
+        if self.failure is not None:
+            raise self.failure
         return Receipt(
             intent_id="intent",
             tx_hash="0xab",

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from keeper.domain.line import LinePolicy
 from keeper.domain.policy import (
     AssetPolicy,
     DailyPolicy,
@@ -149,6 +150,10 @@ def an_oracle_policy(*feeds: FeedPolicy, **changes: Any) -> OraclePolicy:
     return replace(policy, **changes)
 
 
+def a_line_policy(**changes: Any) -> LinePolicy:
+    return replace(LinePolicy(max_cost_usd=25.0, partial_after_s=172_800), **changes)
+
+
 def some_assets(**changes: Any) -> tuple[AssetPolicy, ...]:
     """The four risk assets with equal budgets; ``changes`` apply to each."""
     options = {"WBTC": "BTC", "WETH": "ETH"}
@@ -179,6 +184,7 @@ def a_policy(**changes: Any) -> Policy:
         plan=a_plan_policy(),
         daily=a_daily_policy(),
         oracle=an_oracle_policy(),
+        line=a_line_policy(),
     )
     return replace(policy, **changes)
 

@@ -213,6 +213,15 @@ def test_what_a_day_used_up(log: StoredAttempts) -> None:
     assert (spent.turnover, spent.gas_wei, spent.failures) == (0.75, 2 * 750, 1)
 
 
+def test_a_call_that_anybody_may_make_first_is_no_failure_when_it_reverts(log: StoredAttempts) -> None:
+    attempt = signed(log, Intent("one", 1, replace(PAYLOAD, as_of=2_000, turnover=0.0, open_to_all=True)), 1)
+    log.mark_broadcast(attempt.tx_hash)
+    log.add_receipt(replace(a_receipt(attempt), succeeded=False, gas_used=100, effective_gas_price_wei=7))
+    log.move("one", IntentStatus.REVERTED)
+    spent = log.spent(31_337, SENDER, 1_000)
+    assert (spent.failures, spent.gas_wei) == (0, 700)
+
+
 def test_an_error_shows_no_signed_bytes(log: StoredAttempts) -> None:
     with pytest.raises(JournalUnwritable) as refused:
         log.add_attempt(Attempt("nobody", "0x" + "0" * 64, "0xc0ffee", 1, 1, kind=AttemptKind.CALL))

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from keeper.app.daemon import Daemon, trigger_from
 from keeper.app.monitors import monitors
+from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting, JournalUnwritable
 from keeper.domain.record import DecisionRecord, Mode
@@ -60,6 +61,9 @@ class Keeper:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def serve(self, mode: Mode) -> LineService:
+        raise AssertionError("nobody waits in these records")
 
     @property
     def longest_s(self) -> float:

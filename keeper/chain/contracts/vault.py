@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keeper.chain.abi import load
 from keeper.chain.calls import Call, call, mapped
+from keeper.domain.line import LineCall, RoundHint
 from keeper.domain.market import VaultPolicy
 from keeper.domain.plan import StepKind, VaultCall
 
@@ -15,6 +16,7 @@ _REGISTRY = load("PolicyRegistry")
 _REBALANCER = load("Rebalancer")
 _BOOK = load("PriceBook")
 _PRICER = load("SharePricer")
+_PORTFOLIO = load("Portfolio")
 _ACCOUNT = load("AaveV3Account")
 _STEP_KINDS = tuple(StepKind)
 
@@ -57,6 +59,14 @@ class LineView:
     redemptions_closed_at: int
     pending_assets: int
     pending_shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingsView:
+    """Portfolio.holdings: idle and supplied less owed, and owed, raw, in the order of the registry's assets."""
+
+    net: tuple[int, ...]
+    owed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,23 @@ def line(shares: str) -> Call[LineView]:
 def net_assets(pricer_: str) -> Call[int]:
     """Raw of the accounting asset at the present prices, fair or not."""
     return mapped("share pricer", pricer_, _PRICER["present"], lambda assets, _fair: int(assets))
+
+
+def line_calldata(function: LineCall, hints: Sequence[RoundHint]) -> bytes:
+    """``hints`` has one entry per asset of the registry; a closing takes none."""
+    if function is LineCall.CLOSE:
+        return _SHARES[function.value].encode()
+    return _SHARES[function.value].encode([(hint.first, hint.last) for hint in hints])
+
+
+def holdings(portfolio_: str) -> Call[HoldingsView]:
+    """Of all accounts together."""
+    return mapped(
+        "portfolio",
+        portfolio_,
+        _PORTFOLIO["holdings"],
+        build=lambda _tokens, net, owed: HoldingsView(tuple(net), tuple(owed)),
+    )
 
 
 # ---------------------------------------------------------------- the registry
