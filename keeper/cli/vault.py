@@ -1,4 +1,4 @@
-"""``keeper vault``: deploy a vault, settle the requests of its depositors."""
+"""``keeper vault``: deploy a vault, show it, settle the requests of its depositors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from keeper.app.composition import build
 from keeper.chain.admin.blueprint_on_chain import named
 from keeper.chain.admin.deployment import cost, prepared, rehearsed, send_plan
 from keeper.chain.admin.vault_blueprint import blueprint_from_toml
+from keeper.chain.rpc.connect import connected
+from keeper.chain.vault_state import read_vault_state
 from keeper.cli.blueprint_screen import blueprint_screen, cost_lines, plan_screen
-from keeper.cli.output import console, facts
+from keeper.cli.options import AsJson
+from keeper.cli.output import console, facts, print_json
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
+from keeper.cli.vault_screen import vault_screen
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.record import Mode
+from keeper.settings.endpoints import endpoints
 from keeper.settings.load import load
+from keeper.views.vault_state import VAULT_STATE
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
@@ -33,7 +39,7 @@ PasswordFile = Annotated[
 Execute = Annotated[bool, typer.Option("--execute", help="Send it. Without this option nothing is sent.")]
 DeployerKeystore = Annotated[Path, typer.Option(help="Encrypted keystore (V3) of the deployer's key.")]
 
-app = typer.Typer(help="Deploy a vault, settle what its depositors ask for.", no_args_is_help=True)
+app = typer.Typer(help="Deploy a vault, show it, settle what its depositors ask for.", no_args_is_help=True)
 
 RpcUrl = Annotated[
     str | None, typer.Option("--rpc-url", help="The node. Default: KEEPER_RPC_URL.", show_default=False)
@@ -102,6 +108,31 @@ def serve(execute: Execute = False) -> None:
     if service.failure is not None:
         typer.echo(f"{service.failure.name}: {service.failure.message}\n{service.failure.remedy}", err=True)
         raise typer.Exit(service.failure.exit_code)
+
+
+@app.command()
+def show(
+    vault: Annotated[
+        str | None,
+        typer.Argument(help="Address of the vault's shares. Default: KEEPER_VAULT.", show_default=False),
+    ] = None,
+    rpc_url: RpcUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show roles, limits and what is used of them, lists, positions and waiting requests, read from the chain."""
+    settings = load()
+    urls, quorum, chain_id = [rpc_url or ""], 1, None
+    if rpc_url is None:
+        where = endpoints(settings)
+        urls, quorum, chain_id = list(where.rpc_urls), where.quorum, where.chain_id
+    with connected(urls, quorum, chain_id or 0) as reads:
+        state = read_vault_state(
+            reads, settings.multicall, shares=vault or _setting("vault"), chain_id=chain_id
+        )
+    if as_json:
+        print_json(VAULT_STATE.json(state))
+    else:
+        console().print(vault_screen(state))
 
 
 def _node(rpc_url: str | None, chain_id: int | None) -> Web3:

@@ -58,8 +58,8 @@ OWN = {
     "Rehearsal": "rehearsal",
 }
 """Our contracts that deploying needs, and their group."""
-WITH_RUNTIME = ("TimelockController", "Rehearsal")
-"""Their code as it runs is needed as well: one is compared with the chain's, one is put into a call."""
+WITH_RUNTIME = ("TimelockController", "Rehearsal", "VaultLens")
+"""Their code as it runs is needed as well: to compare it with what is on the chain, or to run it within a call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from keeper.views.exported import ASSET_COLUMNS, SWAP_COLUMNS
 from keeper.views.record import LOGGED, RECORD
 from keeper.views.reference import MEANING
 from keeper.views.status import RECORD_SUMMARY, STATUS
+from keeper.views.vault_state import VAULT_STATE
 from keeper.views.view import Nested, View
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
@@ -27,12 +28,14 @@ Raw token amounts are texts, because JSON readers round large numbers. A later v
 | `keeper status` | [status](#status) |
 | `keeper explain` | [explanation](#explanation); of a name `meanings`: list of [meaning](#meaning) |
 | `keeper journal list` | `records`: list of [record summary](#record-summary) |
+| `keeper vault show` | [vault state](#vault-state) |
 | `keeper journal costs` | `assets`: list of [traded_costs](#traded_costs) |
 | `keeper journal export` | a table, not JSON: fields of [record](#record) with `_` for each dot, then for each asset {asset_columns} as in `weight_WETH`; with `--swaps` {swap_columns} |
 | any command that fails before its own object | `error`: [error](#error) |
 
 The daemon writes one line for each cycle. Its event is the outcome in lower case. Its fields are these of the record; a
-field without a value is left out: {logged}.
+field without a value is left out: {logged}. After a cycle that sent nothing, while requests wait, it writes a line `line`
+with `call`, `reason` and `tx_hash`.
 
 `keeper/views` describes every field once. This page is made from it by `python -m tests.views.json_reference`."""
 
@@ -43,7 +46,8 @@ def page() -> str:
     for name, columns in (("asset", ASSET_COLUMNS), ("swap", SWAP_COLUMNS)):
         head = head.replace(f"{{{name}_columns}}", ", ".join(f"`{column}`" for column in columns))
     sections = [
-        _section(view) for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS, EXPLANATION, MEANING)
+        _section(view)
+        for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS, EXPLANATION, MEANING, VAULT_STATE)
     ]
     return "\n\n".join([_wrapped(head), *sections]) + "\n"
 

@@ -14,8 +14,10 @@ from keeper.domain.tx import InFlight, IntentStatus, Receipt
 from keeper.views.costs import TRADED_COSTS, traded_costs
 from keeper.views.record import RECORD
 from keeper.views.status import STATUS, VaultStatus
+from keeper.views.vault_state import VAULT_STATE
 from keeper.views.view import Nested, View
 from tests.factories import a_memory
+from tests.factories.vault_states import a_vault_state
 from tests.views.json_reference import PAGE, page
 from tests.views.records import a_failure, a_record
 
@@ -121,6 +123,11 @@ def test_every_field_of_the_status_has_a_value() -> None:
 def test_every_field_of_the_traded_costs_has_a_value() -> None:
     (costs,) = traded_costs((SWAP,), ("WETH",))
     assert all(values_by_path(TRADED_COSTS, costs).values())
+
+
+def test_every_field_of_the_vault_state_has_a_value() -> None:
+    filled = values_by_path(VAULT_STATE, a_vault_state())
+    assert {path for path, has_value in filled.items() if not has_value} == set()
 
 
 def test_the_page_is_what_the_views_say() -> None:
