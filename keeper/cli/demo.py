@@ -1,4 +1,5 @@
-"""``keeper demo``: a vault on a fork of a local chain goes from USDC to risk parity, holds, and trades again."""
+"""``keeper demo``: a vault on a fork of a local chain goes from USDC to risk parity, holds, trades again, and pays a
+depositor who leaves."""
 
 from __future__ import annotations
 
@@ -18,24 +19,32 @@ from keeper.cli.devnet import require_checkout, show
 from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
 from keeper.cli.output import console, plain_table
 from keeper.cli.render import page
+from keeper.cycle.serve import LineService
 from keeper.devnet import local_chain
+from keeper.devnet.depositor import Depositor
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.redemption_price import SettledRedemptions, settled_redemptions
 from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.decision import Action
 from keeper.domain.errors import DemoFailed
+from keeper.domain.line import LineCall
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.recorded.prices import PRICE_FILE
 from keeper.risk.contributions import risk_shares
 from keeper.settings.load import load
-from keeper.views.formats import money, percent, ratio
+from keeper.views.formats import amount, money, percent, ratio
 
 RECORDED_AT = datetime(2023, 3, 10)  # noqa: DTZ001 -- UTC by the option's own rule
 MOVE = 1.40
 BETWEEN_RUNS_S = 3_700
+WINDOWS_FREE_S = 2 * 86_400
+"""Then nothing of the first investment counts in the vault's windows of 24 hours."""
 RISK_SHARE_TOLERANCE = 0.02
 LEVERAGE_TOLERANCE = 0.02
+LEAVING = 0.1
+MAX_SERVICES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def demo(
     at: ChainEnd = None,
     data_dir: HistoryFolder = DATA_DIR,
 ) -> None:
-    """Rebalance a vault on a local chain: from USDC to risk parity, then hold, then trade after a price move."""
+    """Rebalance a vault on a local chain: to risk parity, hold, trade after a price move, and pay a depositor."""
     require_checkout()
     screen = console()
     recorded = (data_dir / PRICE_FILE).exists()
@@ -71,8 +80,9 @@ def demo(
         show(deployment, screen)
         _use(folder)
         stages = _play(chain, screen)
+        left = _leave(chain, screen)
     screen.print(_closing_table(stages))
-    broken = broken_promises(stages)
+    broken = [*broken_promises(stages), *broken_by_the_line(left)]
     for promise in broken:
         screen.print(f"[red]✗[/] {promise}")
     if broken:
@@ -86,11 +96,57 @@ def _play(chain: LocalChain, screen: Console) -> tuple[Stage, ...]:
     first = _run("first run", chain, screen)
     second = _run("second run", chain, screen)
     symbol = _most_volatile(first.record)
-    screen.rule(f"{symbol}, the most volatile, rises by {MOVE - 1:.0%}, and an hour passes")
+    screen.rule(f"two days pass; {symbol}, the most volatile, rises by {MOVE - 1:.0%}")
+    chain.pass_time(WINDOWS_FREE_S)
     chain.set_price(symbol, chain.spot(symbol) * MOVE)
     chain.pass_time(BETWEEN_RUNS_S)
     third = _run(f"{symbol} rose", chain, screen)
     return first, second, third
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A depositor's way out: raw ``shares`` that were redeemed, the settlement that paid them, and the raw amount that
+    arrived."""
+
+    shares: int
+    settled: SettledRedemptions | None
+    arrived: int
+
+
+def _leave(chain: LocalChain, screen: Console) -> Departure:
+    """A depositor asks for a part of the shares, the keeper makes room and settles, the depositor claims."""
+    depositor = Depositor(chain, chain.deployment.accounts["depositor"])
+    shares = int(depositor.shares * LEAVING)
+    screen.rule(f"the depositor asks to redeem {LEAVING:.0%} of the shares")
+    depositor.ask_to_redeem(shares)
+    settled = None
+    for _ in range(MAX_SERVICES):
+        service = _serve(screen)
+        if service.receipt is not None and service.decision.call is LineCall.SETTLE_REDEMPTIONS:
+            settled = settled_redemptions(chain, service.receipt.tx_hash)
+            break
+        chain.pass_time(BETWEEN_RUNS_S)
+        _run("room for the depositor", chain, screen)
+        chain.pass_time(BETWEEN_RUNS_S)
+    arrived = depositor.claim_assets() if settled is not None else 0
+    cash = chain.tokens["USDC"].decimals
+    due = settled.due if settled is not None else 0
+    screen.print(
+        f"the depositor claims {arrived / 10**cash:,.6f} USDC for {amount(shares, cash + 6)} shares; "
+        f"by the feeds' rounds {due / 10**cash:,.6f} are due"
+    )
+    return Departure(shares, settled, arrived)
+
+
+def _serve(screen: Console) -> LineService:
+    """``keeper vault serve --execute``."""
+    with build(load(), Mode.EXECUTE, ask_password=str) as keeper:
+        service = keeper.serve(Mode.EXECUTE)
+    screen.print(f"keeper vault serve --execute: {service.decision.reason}")
+    if service.failure is not None:
+        raise DemoFailed(service.failure.message, remedy=service.failure.remedy)
+    return service
 
 
 def _run(name: str, chain: LocalChain, screen: Console) -> Stage:
@@ -140,6 +196,17 @@ def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
             f"the vault's epoch went to {first.after.epoch}, {second.after.epoch}, {third.after.epoch}, not 1, 1, 2"
         )
     return broken
+
+
+def broken_by_the_line(left: Departure) -> list[str]:
+    """What the depositor was promised and the chain does not confirm; empty if all is kept."""
+    if left.settled is None:
+        return [f"the redemption of {left.shares} raw shares was not settled"]
+    if (left.settled.shares, left.settled.shares_left) != (left.shares, 0):
+        return [f"{left.settled.shares} of {left.shares} raw shares were redeemed"]
+    if not left.arrived == left.settled.assets == left.settled.due:
+        return [f"{left.arrived} raw USDC arrived; by the feeds' rounds {left.settled.due} were due"]
+    return []
 
 
 def _off_target(stage: Stage) -> list[str]:
