@@ -36,7 +36,10 @@ def plan_screen(plan: DeploymentPlan, gas: Sequence[int]) -> Table:
 
 def cost_lines(plan: DeploymentPlan, cost: DeploymentCost) -> Iterator[tuple[str, str]]:
     yield "deployer", plan.deployer
-    yield "gas", f"{cost.gas:,}, at most {cost.max_wei / WAD:.4f} ETH at {cost.fee_wei / 1e9:.2f} gwei"
+    yield (
+        "gas",
+        f"{cost.gas:,} with a margin, at most {cost.max_wei / WAD:.4f} ETH at {cost.fee_wei / 1e9:.2f} gwei",
+    )
     yield "balance", f"{cost.balance_wei / WAD:.4f} ETH"
 
 

@@ -109,7 +109,7 @@ def test_it_shows_every_parameter_in_units_and_symbols_within_80_columns(
     made = blueprint(there)
     for address in (made.roles.keeper, made.roles.guardian, made.roles.operations, *made.pools):
         assert address in shown
-    for words in ("max leverage", "2.500", "1.00 %", "WETH/USDC", "USDC debt", "a new timelock of 2 d"):
+    for words in ("max leverage", "2.100", "1.00 %", "WETH/USDC", "USDC debt", "a new timelock of 2 d"):
         assert words in shown
 
 
