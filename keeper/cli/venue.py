@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue, VaultSize
-from keeper.chain.admin.vault_blueprint import AssetListing, PolicyNumbers
+from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY, AssetListing
 from keeper.cli.options import DEFAULT_NAV_USD
-from keeper.domain.market import RateCurve, VaultPolicy
+from keeper.domain.market import RateCurve
 from keeper.domain.units import BPS
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
 from keeper.recorded.pools import POOL_DEPTHS
@@ -24,7 +22,6 @@ def recorded_venue(
     initial_nav_usd: float = DEFAULT_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
 ) -> SimulatedVenue:
     """Mainnet's terms on the days that ``keeper.recorded`` names. They are constant over the whole backtest."""
-    limits = PolicyNumbers()
     listing = AssetListing(token="", decimals=0, feed="", max_age_s=0, dust_exponent=0)
     return SimulatedVenue(
         lending=tuple(_terms(reserve) for reserve in RESERVES),
@@ -32,7 +29,7 @@ def recorded_venue(
             SimulatedPool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS
         ),
         fee_tiers=FEE_TIERS,
-        vault=VaultPolicy(**{field.name: getattr(limits, field.name) for field in fields(VaultPolicy)}),
+        vault=SHIPPED_POLICY,
         max_weight_bps=listing.max_weight_bps,
         slippage_bps=listing.slippage_bps,
         lag_bps=listing.lag_bps,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from keeper.chain.admin.deployment import deploy_vault
 from keeper.chain.admin.vault_blueprint import (
+    SHIPPED_POLICY,
     AssetListing,
-    PolicyNumbers,
     TimelockTerms,
     VaultBlueprint,
     VaultRoles,
@@ -51,7 +51,7 @@ SEQUENCER_GRACE_S = 3_600
 POOL_AGE_S = 5 * 3_600
 """The vault lists only pools that remember four hours."""
 TIMELOCK_S = 86_400
-POLICY = PolicyNumbers(max_loss_bps=150, daily_loss_bps=150, daily_turnover_bps=30_000)
+POLICY = replace(SHIPPED_POLICY, max_loss_bps=150, daily_loss_bps=150, daily_turnover_bps=30_000)
 """As wide as the registry lets it be, so that a vault of cash can reach its target in one call."""
 MAX_DUST_USD = 1
 LAG_BPS, CASH_LAG_BPS = 20, 10

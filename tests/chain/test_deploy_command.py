@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from web3.types import RPCEndpoint
 
 from keeper.chain.abi import artifact_of
-from keeper.chain.admin.vault_blueprint import PolicyNumbers, VaultBlueprint, blueprint_from_toml
+from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY, VaultBlueprint, blueprint_from_toml
 from keeper.cli.vault import app
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
@@ -104,7 +104,7 @@ def test_it_shows_every_parameter_in_units_and_symbols_within_80_columns(
 ) -> None:
     shown = run(there, toml, keystore, "--timelock", str(2 * DAY_S)).stdout
     assert max(map(len, shown.splitlines())) <= WIDTH
-    for field in fields(PolicyNumbers):
+    for field in fields(SHIPPED_POLICY):
         assert field.name.replace("_", " ") in shown
     made = blueprint(there)
     for address in (made.roles.keeper, made.roles.guardian, made.roles.operations, *made.pools):
@@ -188,6 +188,6 @@ def test_the_example_is_a_blueprint_once_its_roles_are_filled_in() -> None:
         "proposers = []", f'proposers = ["{next(accounts)}"]'
     )
     made = blueprint_from_toml(filled, DAY_S)
-    assert made.policy == PolicyNumbers()
+    assert made.policy == SHIPPED_POLICY
     with pytest.raises(InvalidSetting, match="roles.keeper = ''"):
         blueprint_from_toml(text, DAY_S)

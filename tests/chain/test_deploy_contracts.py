@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from keeper.chain.admin.deployment import (
     timelock_delay,
     unsent,
 )
-from keeper.chain.admin.vault_blueprint import PolicyNumbers, VaultBlueprint, VaultRoles
+from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY, VaultBlueprint, VaultRoles
 from keeper.devnet.anvil import rpc
 from keeper.devnet.compile import deployable, described
 from keeper.devnet.local_chain import LocalChain
@@ -90,7 +90,7 @@ def test_a_vault_is_deployed_whole_and_is_what_its_blueprint_says(
         == wanted.roles
     )
     assert registry.policy().call() == tuple(
-        getattr(wanted.policy, name) for name in PolicyNumbers.__dataclass_fields__
+        getattr(wanted.policy, field.name) for field in fields(wanted.policy)
     )
     assert [entry[0] for entry in registry.assets().call()] == [one.token for one in wanted.assets]
     assert all(registry.pool(pool).call()[2] for pool in wanted.pools)
@@ -214,7 +214,7 @@ def test_the_rehearsal_runs_all_of_it_and_changes_nothing(there: LocalChain, wan
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"policy": PolicyNumbers(daily_loss_bps=200)}, r"PolicyOutOfBounds\(field=dailyLossBps\)"),
+        ({"policy": replace(SHIPPED_POLICY, daily_loss_bps=200)}, r"PolicyOutOfBounds\(field=dailyLossBps\)"),
         ({"silence_s": 60}, r"PolicyOutOfBounds\(field=silence\)"),
         ({"batch_interval_s": 0, "pools": ("USDC",)}, r"setUp would revert"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keeper.chain.admin.vault_blueprint import PolicyNumbers
+from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
@@ -43,7 +43,7 @@ def test_the_policy_carries_every_value_in_the_domains_units() -> None:
 
 
 def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy() -> None:
-    ours, vaults = policy(given()), PolicyNumbers()
+    ours, vaults = policy(given()), SHIPPED_POLICY
     assert ours.size.max_leverage <= vaults.max_leverage / WAD
     assert ours.size.min_health_factor >= vaults.min_health / WAD
     assert ours.decision.act_health_factor >= vaults.ripcord_health / WAD

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.market import VaultPolicy
 from keeper.domain.units import WAD
 
 if TYPE_CHECKING:
@@ -19,6 +20,23 @@ NOBODY = "0x" + "00" * 20
 MIN_TIMELOCK_S = 86_400
 """PolicyRegistry.MIN_TIMELOCK."""
 UINT128_MAX = 2**128 - 1
+SHIPPED_POLICY = VaultPolicy(
+    min_health=135 * WAD // 100,
+    emergency_health=125 * WAD // 100,
+    target_health=135 * WAD // 100,
+    ripcord_health=115 * WAD // 100,
+    max_leverage=21 * WAD // 10,
+    min_interval=600,
+    ripcord_interval=900,
+    max_loss_bps=130,
+    daily_loss_bps=130,
+    daily_turnover_bps=14_000,
+    max_gap_bps=100,
+    guardian_loss_bps=10,
+    emergency_loss_bps=150,
+    ripcord_loss_bps=150,
+)
+"""The tightest that the backtest and the crash windows of docs/vault.md do not hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +56,6 @@ class TimelockTerms:
     delay_s: int
     proposers: tuple[str, ...]
     executors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyNumbers:
-    """IPolicyRegistry.Policy, field for field and in its order. Ratios have 18 decimals, intervals are seconds.
-
-    The defaults are the tightest that the backtest and the crash windows of docs/vault.md do not hit."""
-
-    min_health: int = 135 * WAD // 100
-    emergency_health: int = 125 * WAD // 100
-    target_health: int = 135 * WAD // 100
-    ripcord_health: int = 115 * WAD // 100
-    max_leverage: int = 21 * WAD // 10
-    min_interval: int = 600
-    ripcord_interval: int = 900
-    max_loss_bps: int = 130
-    daily_loss_bps: int = 130
-    daily_turnover_bps: int = 14_000
-    max_gap_bps: int = 100
-    guardian_loss_bps: int = 10
-    emergency_loss_bps: int = 150
-    ripcord_loss_bps: int = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ class VaultBlueprint:
     assets: tuple[AssetListing, ...]
     pools: tuple[str, ...]
     timelock: TimelockTerms | None = None
-    policy: PolicyNumbers = field(default_factory=PolicyNumbers)
+    policy: VaultPolicy = SHIPPED_POLICY
     terms: ShareTerms = field(default_factory=ShareTerms)
     accounts: tuple[int, ...] = (0,)
     sequencer_feed: str = NOBODY
@@ -131,7 +127,11 @@ def blueprint_from_toml(text: str, timelock_s: int | None = None) -> VaultBluepr
     timelock, listings = content.pop("timelock", {}), content.pop("assets", [])
     values = {
         "roles": _built(VaultRoles, "roles", content.pop("roles", {})),
-        "policy": _built(PolicyNumbers, "policy", content.pop("policy", {})),
+        "policy": _built(
+            VaultPolicy,
+            "policy",
+            {**asdict(SHIPPED_POLICY), **_of_type(dict, "policy", content.pop("policy", {}))},
+        ),
         "terms": _built(ShareTerms, "terms", content.pop("terms", {})),
         "timelock": None if timelock_s is None else _timelock(timelock_s, timelock),
         "assets": tuple(
