@@ -21,7 +21,7 @@ from keeper.domain.units import BPS, USD, usd
 from keeper.planning.verify import verify
 from keeper.risk.budgets import risk_parity
 from tests.bench.inputs import filled
-from tests.factories import a_policy, a_snapshot, some_assets, with_holding
+from tests.factories import a_policy, a_snapshot, some_assets, some_pools, with_holding, with_vault
 
 HOURS = 120 * 24
 BREACHED = 1.08
@@ -74,6 +74,7 @@ def in_breach(assets: int) -> MarketSnapshot:
     snapshot = a_snapshot(weights=(0.6, 0.5, 0.4, 0.3), nav_usd=1_000_000.0)
     for number in range((assets - 4) // 3):
         snapshot = with_copies(snapshot, str(number))
+    snapshot = with_vault(snapshot, pools=some_pools(500, 3_000, symbols=snapshot.symbols))
     carried = sum(
         usd(holding.supplied, token.decimals, reserve.market_price) * reserve.liquidation_threshold_bps / BPS
         for token, holding, reserve in zip(snapshot.tokens, snapshot.holdings, snapshot.reserves, strict=True)

@@ -25,7 +25,7 @@ from tests.chain.node_scene import node_in
 from tests.chain.state_runs import Outcome, a_plan, run
 from tests.chain.state_scene import Stage
 from tests.chain.state_table import table
-from tests.factories import a_policy, a_snapshot
+from tests.factories import a_policy, a_snapshot, some_pools, with_vault
 from tests.planning.ledger import a_decision
 from tests.servers.raw_request import raw_request
 
@@ -58,7 +58,7 @@ def with_clones(snapshot: MarketSnapshot, times: int) -> MarketSnapshot:
             holdings=_cloned(snapshot.holdings, number, places),
             vault=replace(snapshot.vault, assets=_cloned(snapshot.vault.assets, number, places)),
         )
-    return snapshot
+    return with_vault(snapshot, pools=some_pools(500, 3_000, symbols=snapshot.symbols))
 
 
 def _cloned(found: tuple[Any, ...], number: int, places: Iterable[int]) -> tuple[Any, ...]:

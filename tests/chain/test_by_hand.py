@@ -9,6 +9,7 @@ import pytest
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
 from tests.chain.keeper_command import Run
+from tests.chain.vault_scene import WINDOW_S
 
 
 def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
@@ -41,6 +42,7 @@ def test_a_pause_before_there_is_a_journal_is_a_file(keeper: Run, tmp_path: Path
 def test_deleveraging_by_hand_repays_everything_also_while_paused(keeper: Run, chain: LocalChain) -> None:
     assert keeper("rebalance", "--execute").code == 0
     assert read_vault(chain).leverage > 1
+    chain.pass_time(WINDOW_S)
     keeper("pause", "--reason", "trouble")
     assert keeper("deleverage").code == 2
     shown = keeper("deleverage", "--simulate")

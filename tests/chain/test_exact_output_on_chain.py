@@ -12,7 +12,7 @@ from keeper.devnet.transactions import contract_at
 from keeper.devnet.vault_reading import read_vault
 from keeper.planning.checks import POST_TRADE_CHECKS
 from tests.chain.keeper_command import Run
-from tests.chain.vault_scene import Scene, scene_on
+from tests.chain.vault_scene import WINDOW_S, Scene, scene_on
 
 EXECUTE, ALL_DEBT = ("rebalance", "--execute", "--json"), ("deleverage", "--execute", "--json")
 SLIPPAGE = 0.01
@@ -24,6 +24,7 @@ def swaps(told: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: LocalChain) -> None:
     assert keeper(*EXECUTE).code == 0
+    chain.pass_time(WINDOW_S)
     before = read_vault(chain)
     shown = keeper("deleverage", "--simulate")
     assert "swap, exact out" in shown.out
@@ -37,19 +38,21 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Loc
     checks = {check["name"]: check["passed"] for check in told["post_trade"]}
     assert checks == {name: True for name in POST_TRADE_CHECKS if name != "risk_spread_improved"}
 
-    # What the pools and the loan took is sold as well, and what interest might still have been added.
+    # What the pools and the loan took is sold as well, what interest might still have been added, and for a sale
+    # through two pools what slippage is allowed.
     sold, by_size = (
         sum(leg["value_usd"] for leg in told["executed_swaps"]),
         before.debt_usd * 1.0005 / (1 - SLIPPAGE),
     )
-    assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.006
+    assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.008
     # The buffer as it was, and what sales through two pools returned above their minimum.
     assert before.cash_usd - 1.0 < after.cash_usd < before.cash_usd + 0.005 * before.debt_usd
-    assert by_size - sold > 0.005 * before.debt_usd
+    assert by_size - sold > 0.003 * before.debt_usd
 
 
 def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: LocalChain) -> None:
     keeper(*EXECUTE)
+    chain.pass_time(WINDOW_S)
     told = keeper(*ALL_DEBT).json()
     assert len(told["executed_swaps"]) == len(swaps(told)) >= 4
     for leg, step in zip(told["executed_swaps"], swaps(told), strict=True):
@@ -77,10 +80,11 @@ def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain:
 
 def test_what_was_not_sold_is_supplied_by_the_next_rebalance(keeper: Run, chain: LocalChain) -> None:
     keeper(*EXECUTE)
+    chain.pass_time(WINDOW_S)
     keeper(*ALL_DEBT)
     weth = contract_at(chain.w3, "ERC20", chain.w3.to_checksum_address(chain.tokens["WETH"].address))
     assert weth.functions.balanceOf(chain.portfolio.address).call() > 0
-    chain.pass_time(2 * 3_600)
+    chain.pass_time(WINDOW_S)
     again = keeper(*EXECUTE).json()
     assert again["outcome"] == "SENT", again["reason"]
     assert weth.functions.balanceOf(chain.portfolio.address).call() == 0

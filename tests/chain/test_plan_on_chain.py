@@ -42,8 +42,11 @@ def test_a_vault_of_cash_is_built_up_to_leveraged_risk_parity(desk: Desk) -> Non
     ran = desk.build_up()
     ended_as_expected(ran)
     assert StepKind.BORROW in {step.kind for step in ran.plan.steps}
-    assert ran.after.leverage > 1.1
-    assert [ran.after.weights[s] for s in RISKY] == pytest.approx(ran.assessment.target.weights, abs=0.02)
+    # The vault's limit on a day's losses ends the first day a little below the target.
+    target = ran.assessment.target
+    assert 0.9 * target.leverage < ran.after.leverage < target.leverage
+    reached = [ran.after.weights[symbol] / ran.after.leverage for symbol in RISKY]
+    assert reached == pytest.approx(target.unit_weights, abs=0.01)
 
 
 def test_after_a_crash_the_ripcord_sells_and_repays_to_a_safe_health_factor(desk: Desk) -> None:
@@ -62,10 +65,10 @@ def test_after_a_crash_the_ripcord_sells_and_repays_to_a_safe_health_factor(desk
     assert {step.kind for step in ran.plan.steps} <= allowed
     ended_as_expected(ran)
     assert ran.after.debt_usd < crashed.debt_usd
-    # As far as the vault lets one call of an emergency go; all that the sales may lose is allowed for.
+    # As far as the vault lets one call of an emergency go, less what the sales lost.
     assert in_emergency(ran.before)
     aim, beyond = emergency_aim(ran.before), ran.before.vault.policy.target_health / WAD
-    assert aim * 0.999 < ran.after.health_factor < beyond
+    assert aim * 0.99 < ran.after.health_factor < beyond
 
 
 def test_a_lower_target_brings_the_leverage_down_in_one_transaction(desk: Desk) -> None:

@@ -108,7 +108,7 @@ def test_the_reading_is_what_the_contracts_say_at_that_block(scene: Scene, node:
         pool.address for pool in world.deployment.pools
     }
     entry = snapshot.vault.asset("WETH")
-    assert (entry.max_weight_bps, entry.slippage_bps, entry.lag_bps) == (15_000, 100, 20)
+    assert (entry.max_weight_bps, entry.slippage_bps, entry.lag_bps) == (11_000, 100, 20)
     assert snapshot.vault.asset("USDC").borrowable
     assert snapshot.keeper_has_role
     assert scene.w3.eth.get_balance(to_checksum_address(scene.people.keeper)) == snapshot.keeper_balance_wei

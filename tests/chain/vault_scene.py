@@ -26,6 +26,8 @@ FAR_FUTURE = 2**40
 WIDEST_TICK = 887_200  # a multiple of every fee tier's spacing but the 0.3 % one's
 POLL_S = 0.005
 GAS = 9_000_000
+WINDOW_S = 32 * 3_600
+"""After it the vault no longer counts what was lost and sold (Windows.sol)."""
 NO_ADDRESS = "0x" + "00" * 20
 RISKY = ("WBTC", "WETH", "LINK", "UNI")
 DIRECT_FEE = {"WBTC": 500, "WETH": 500, "LINK": 3_000, "UNI": 3_000}

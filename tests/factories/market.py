@@ -142,9 +142,9 @@ def a_vault_asset(symbol: str, **changes: Any) -> VaultAsset:
     return replace(asset, **changes)
 
 
-def some_pools(*fees: int) -> tuple[SwapPool, ...]:
+def some_pools(*fees: int, symbols: Sequence[str] = ("USDC", *RISK_SYMBOLS)) -> tuple[SwapPool, ...]:
     """A listed pool of every two tokens in each of these tiers."""
-    pairs = combinations(("USDC", *RISK_SYMBOLS), 2)
+    pairs = combinations(symbols, 2)
     return tuple(
         SwapPool(an_address(0x1000 + place), pair, fee)
         for place, (pair, fee) in enumerate(product(pairs, fees))

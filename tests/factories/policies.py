@@ -162,7 +162,7 @@ def some_assets(**changes: Any) -> tuple[AssetPolicy, ...]:
             AssetPolicy(
                 symbol=symbol,
                 budget=0.25,
-                max_weight=1.5,
+                max_weight=1.1,
                 implied_underlying=options.get(symbol),
                 implied_weight=0.5,
                 max_share=1.0,

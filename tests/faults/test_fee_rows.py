@@ -60,7 +60,7 @@ def test_row_74_a_relay_without_the_private_method_takes_the_ordinary_one(
     assert ended.record["outcome"] == "SENT"
     assert relay.asked == ["eth_sendPrivateTransaction", "eth_sendRawTransaction"]
     (call,) = trial.proxy.arrived
-    assert call.data.startswith("0x7df868c7")
+    assert call.data.startswith("0xf1eabd8b")  # Rebalancer.rebalance
 
 
 def test_a_call_that_is_mined_after_its_deadline_says_so(trial: Trial) -> None:

@@ -207,7 +207,7 @@ def test_row_26_three_reverts_halt_the_keeper(trial: Trial) -> None:
         trial.proxy.mine()
         ended = trial.ended(running)
         assert ended.exit_code == 5
-        assert ended.record["error"]["message"].endswith("and reverted: EnforcedPause()")
+        assert ended.record["error"]["message"].endswith("and reverted: VaultPaused()")
         trial.vault_paused(False)
         trial.proxy.mine(3)
         trial.freshen()

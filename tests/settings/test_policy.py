@@ -49,7 +49,7 @@ def test_the_shipped_strategy_is_nowhere_looser_than_the_vaults_suggested_policy
     assert ours.decision.act_health_factor >= vaults.ripcord_health / WAD
     assert ours.decision.safe_health_factor >= vaults.min_health / WAD
     assert ours.decision.max_oracle_gap_bps <= vaults.max_gap_bps
-    assert all(asset.max_weight <= 15_000 / BPS for asset in ours.assets)
+    assert all(asset.max_weight <= 11_000 / BPS for asset in ours.assets)
     for urgency in (Urgency.ROUTINE, Urgency.OUT_OF_BAND):
         assert ours.decision.at(urgency).cooldown_s >= vaults.min_interval
     for urgency in Urgency:

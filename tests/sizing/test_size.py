@@ -131,10 +131,10 @@ def test_every_bound_holds_at_every_target(
 @pytest.mark.parametrize("allocation", sorted(ALLOCATIONS))
 def test_every_allocation_is_levered_to_the_same_volatility_under_the_same_bounds(allocation: str) -> None:
     target = size(
-        a_model(), Observation(a_snapshot()), policy_with(allocation=allocation, target_volatility=0.6)
+        a_model(), Observation(a_snapshot()), policy_with(allocation=allocation, target_volatility=0.5)
     )
     assert target.binding == "target_volatility"
-    assert target.volatility == pytest.approx(0.6)
+    assert target.volatility == pytest.approx(0.5)
     assert math.fsum(target.unit_weights) == pytest.approx(1.0, abs=1e-14)
     assert math.fsum(target.risk_shares) == pytest.approx(1.0, abs=1e-12)
 

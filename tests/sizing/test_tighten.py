@@ -95,7 +95,7 @@ def test_an_assets_weight_is_capped_by_the_vaults() -> None:
     )
     policy, found = tighten(a_policy(), a_vault(assets=assets))
     assert policy.asset("LINK").max_weight == 0.4
-    assert found == (Tightened("assets.LINK.max_weight", 1.5, 0.4),)
+    assert found == (Tightened("assets.LINK.max_weight", 1.1, 0.4),)
 
 
 def test_an_asset_the_vault_does_not_know_may_not_be_held() -> None:
