@@ -150,7 +150,7 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
     target = target_health_factor(position)
     towards = "all debt repaid" if math.isinf(target) else f"health factor {target:.2f}"
-    part = " in part, as far as one trade may go" if trade.move.cut_short else ""
+    part = " in part, as far as one trade and the limits of the vault allow" if trade.move.cut_short else ""
     why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}, towards {towards}{part}"
     return _decision(Action.RIPCORD, trade, gates, why=why)
 

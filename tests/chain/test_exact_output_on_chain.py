@@ -46,7 +46,7 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Loc
     )
     assert before.debt_usd * 0.998 < sold < before.debt_usd * 1.008
     # The buffer as it was, and what sales through two pools returned above their minimum.
-    assert before.cash_usd - 1.0 < after.cash_usd < before.cash_usd + 0.005 * before.debt_usd
+    assert before.cash_usd - 1.0 < after.cash_usd < before.cash_usd + 0.008 * before.debt_usd
     assert by_size - sold > 0.003 * before.debt_usd
 
 
