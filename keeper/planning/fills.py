@@ -26,7 +26,7 @@ class SwapTerms:
     snapshot: MarketSnapshot
     max_slippage_bps: int
     costs: SwapCosts
-    lowering: bool = False
+    lowering: bool
 
     def minimum_price(self, route: Route) -> MinimumPrice:
         return minimum_price(route, self.snapshot, self.max_slippage_bps, lowering=self.lowering)

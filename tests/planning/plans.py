@@ -56,7 +56,7 @@ def a_context(
 
 
 def some_terms(snapshot: MarketSnapshot, max_slippage_bps: int) -> SwapTerms:
-    return SwapTerms(snapshot, max_slippage_bps, swap_costs(snapshot, "WETH"))
+    return SwapTerms(snapshot, max_slippage_bps, swap_costs(snapshot, "WETH"), lowering=False)
 
 
 def an_emergency(snapshot: MarketSnapshot, minimum: float, policy: Policy | None = None) -> PlanningContext:
