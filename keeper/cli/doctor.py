@@ -21,7 +21,7 @@ STYLES = {"OK": "green", "WARNING": "yellow", "FAILED": "bold red", "SKIPPED": "
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, key, journal, node, contracts, roles, gas, eMode, feeds, history and options.
+    """Check settings, key, journal, node, contracts, the vault's rules, gas, eMode, feeds, history and options.
 
     It changes nothing. The exit code is that of the first check that fails, or 0.
     """

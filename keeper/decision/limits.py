@@ -12,6 +12,7 @@ from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_refusals import levering_refusal, pause_refusal, role_refusal
 from keeper.oracle.vault_rules import in_emergency, levering_closed_s, rebalance_refusal, sequencer_is_up
 from keeper.risk.contributions import volatility
 from keeper.sizing.redemptions import missing_usd
@@ -108,13 +109,10 @@ def vault_accepts(trade: TradeContext) -> GateResult:
 
 def levering_open(trade: TradeContext) -> GateResult:
     """After an emergency the vault lends nothing for a day, so that the same debt is not repaid at a loss again."""
-    closed = levering_closed_s(trade.position.snapshot)
-    detail = (
-        f"after an emergency the vault borrows nothing for {hours(closed)} more"
-        if closed
-        else "the vault may borrow"
-    )
-    return GateResult(closed, 0, not closed, detail=detail)
+    snapshot = trade.position.snapshot
+    closed = levering_refusal(snapshot)
+    detail = closed.detail if closed else "the vault may borrow"
+    return GateResult(levering_closed_s(snapshot), 0, closed is None, detail=detail)
 
 
 def in_flight(trade: TradeContext) -> GateResult:
@@ -126,26 +124,23 @@ def in_flight(trade: TradeContext) -> GateResult:
 
 
 def vault_not_paused(trade: TradeContext) -> GateResult:
-    paused = trade.position.snapshot.vault.paused
-    detail = "the vault is paused" if paused else "the vault is not paused"
-    return GateResult(float(paused), 0, not paused, detail=detail)
+    paused = pause_refusal(trade.position.snapshot)
+    detail = paused.detail if paused else "the vault is not paused"
+    return GateResult(float(paused is not None), 0, paused is None, detail=detail)
 
 
 def keeper_role(trade: TradeContext) -> GateResult:
     snapshot = trade.position.snapshot
-    has_role = snapshot.keeper_has_role
-    detail = f"{snapshot.keeper_address} {'has' if has_role else 'lacks'} the keeper role"
-    return GateResult(float(has_role), 1, has_role, detail=detail)
+    refusal = role_refusal(snapshot)
+    detail = refusal.detail if refusal else f"{snapshot.keeper_address} is the vault's keeper"
+    return GateResult(float(refusal is None), 1, refusal is None, detail=detail)
 
 
 def settings_within_vault(trade: TradeContext) -> GateResult:
     tightened = trade.position.tightened
     if not tightened:
         return GateResult(0, 0, passed=True, detail="no setting is looser than the vault's policy")
-    listed = "; ".join(
-        f"{setting.field} is {setting.ours:g}, the vault's is {setting.vaults:g}" for setting in tightened
-    )
-    detail = f"settings looser than the vault's policy: {listed}"
+    detail = f"settings looser than the vault's policy: {'; '.join(str(setting) for setting in tightened)}"
     return GateResult(len(tightened), 0, passed=False, detail=detail)
 
 

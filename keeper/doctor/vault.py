@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import NotAuthorised, Refused
 from keeper.domain.units import WAD
+from keeper.oracle.vault_refusals import refusals
 from keeper.sizing.tighten import tighten
 
 
-def vault(context: DoctorContext) -> Diagnosis:
-    vault = context.snapshot.vault
-    if vault.paused:
-        return failed(
-            "the vault is paused on chain", Refused, remedy="The vault's admin ends the pause with unpause()."
+def rules(context: DoctorContext) -> Diagnosis:
+    """What the vault's own contracts would refuse of this keeper now. It fails only where a person must act."""
+    snapshot = context.snapshot
+    refused = tuple(refusals(snapshot))
+    if not refused:
+        return ok(
+            f"{snapshot.keeper_address} is the vault's keeper, epoch {snapshot.vault.epoch}; no rule refuses its calls"
         )
-    return ok(f"epoch {vault.epoch}, not paused")
-
-
-def role(context: DoctorContext) -> Diagnosis:
-    account = context.snapshot.keeper_address
-    if not context.snapshot.keeper_has_role:
-        return failed(
-            f"{account} does not have KEEPER_ROLE",
-            NotAuthorised,
-            remedy=f"Ask the vault's admin to call grantRole(KEEPER_ROLE, {account}), or use the right key.",
-        )
-    return ok(f"{account} has KEEPER_ROLE")
+    detail = "; ".join(f"{refusal.name}: {refusal.detail}" for refusal in refused)
+    remedy = " ".join(dict.fromkeys(refusal.remedy for refusal in refused))
+    if all(refusal.passes for refusal in refused):
+        return warning(detail, remedy)
+    return failed(detail, Refused if snapshot.keeper_has_role else NotAuthorised, remedy)
 
 
 def gas(context: DoctorContext) -> Diagnosis:
@@ -50,11 +46,8 @@ def allowances(context: DoctorContext) -> Diagnosis:
 def policy(context: DoctorContext) -> Diagnosis:
     _, tightened = tighten(context.policy, context.snapshot.vault)
     if tightened:
-        listed = "; ".join(
-            f"{change.field} is {change.ours:g}, the vault's is {change.vaults:g}" for change in tightened
-        )
         return failed(
-            listed,
+            "; ".join(str(setting) for setting in tightened),
             Refused,
             remedy="The keeper does not raise leverage until the settings are as tight as the vault's policy. "
             "Tighten them.",

@@ -9,7 +9,7 @@ price. Both spend the windows of 24 hours, unless the account is in an emergency
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ from keeper.domain.units import BPS, USD, WAD, usd
 TARGET_MARGIN = 0.01
 """How far below the vault's target health an emergency call is planned to end, because prices may rise until the
 transaction is mined, and a call that ends above the target reverts."""
+
+SEQUENCER_DOWN = "the sequencer is down, or its grace period is not over"
 
 
 class Fault(StrEnum):
@@ -39,14 +41,6 @@ class VaultQuote:
     high: int
     fault: Fault
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class VaultRefusal:
-    """One rule of the vault that stops calls at this block. ``name`` is the contract's error."""
-
-    name: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +89,7 @@ def rebalance_refusal(snapshot: MarketSnapshot, traded: Collection[str]) -> str:
     not. The accounting asset is always among them."""
     now = snapshot.block.timestamp
     if snapshot.sequencer is not None and not sequencer_is_up(snapshot.sequencer, now):
-        return "the sequencer is down, or its grace period is not over"
+        return SEQUENCER_DOWN
     symbols = (snapshot.debt_token.symbol, *(symbol for symbol in snapshot.risk_symbols if symbol in traded))
     return next((quote.why for symbol in symbols if (quote := quoted(snapshot, symbol)).why), "")
 
@@ -160,45 +154,6 @@ def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
     if lowering and in_emergency(snapshot):
         return 0
     return min(snapshot.holdings[0].idle, snapshot.vault.reserved)
-
-
-# ---------------------------------------------------------------- at this block
-
-
-def refusals(snapshot: MarketSnapshot) -> tuple[VaultRefusal, ...]:
-    """Everything at this block that would make the vault refuse some call of the keeper."""
-    return tuple(_refusals(snapshot))
-
-
-def _refusals(snapshot: MarketSnapshot) -> Iterator[VaultRefusal]:
-    vault, now = snapshot.vault, snapshot.block.timestamp
-    if not snapshot.keeper_has_role:
-        yield VaultRefusal("CallerNotAllowed", f"{snapshot.keeper_address} is not the vault's keeper")
-    if vault.paused:
-        yield VaultRefusal("VaultPaused", "the vault is paused: it takes only deleverages")
-    if snapshot.sequencer is not None and not sequencer_is_up(snapshot.sequencer, now):
-        yield VaultRefusal("SequencerDown", "the sequencer is down, or its grace period is not over")
-    for symbol in snapshot.symbols:
-        quote = quoted(snapshot, symbol)
-        if quote.fault is not Fault.NONE:
-            yield VaultRefusal("PriceRefused", f"{quote.why}: no rebalance may trade it")
-    waits = vault.last_rebalance + vault.policy.min_interval - now
-    if waits > 0:
-        yield VaultRefusal("TooSoon", f"the next rebalance may be made in {waits} s")
-    closed = levering_closed_s(snapshot)
-    if closed > 0:
-        yield VaultRefusal(
-            "LeveringClosed", f"after an emergency nothing is borrowed for {closed / 3600:.1f} h more"
-        )
-    limits = call_limits(snapshot, lowering=False)
-    if limits.loss <= 0.0:
-        yield VaultRefusal(
-            "WindowExhausted", f"{vault.used_daily_loss:.3%} of NAV were lost in a day: no more may be"
-        )
-    if limits.turnover <= 0.0:
-        yield VaultRefusal(
-            "WindowExhausted", f"{vault.used_daily_turnover:.3f} NAVs were sold in a day: no more may be"
-        )
 
 
 def levering_closed_s(snapshot: MarketSnapshot) -> int:

@@ -18,6 +18,9 @@ class Tightened:
     ours: float
     vaults: float
 
+    def __str__(self) -> str:
+        return f"{self.field} is {self.ours:g}, the vault's is {self.vaults:g}"
+
 
 def tighten(policy: Policy, vault: Vault) -> tuple[Policy, tuple[Tightened, ...]]:
     """The policy with every limit at least as tight as the vault's, and the settings that were looser."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Callable
@@ -9,20 +10,33 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from eth_abi.abi import encode
 
 from keeper.devnet.anvil import free_port, rpc
 from keeper.devnet.local_chain import LocalChain
 from keeper.doctor.examine import CHECKS
 from tests.chain.emode_category import make_category
 from tests.chain.keeper_command import Run
-from tests.chain.vault_scene import scene_on
+from tests.chain.vault_scene import NO_ADDRESS, RISKY, SUPPLY, scene_on
 
 WEI = 10**18
+LOSS_USED, LOSS_PER_BPS = 7, 10**5
+"""Place of the loss in Rebalancer.state(), and its unit: parts of NAV in 1e-9."""
 Wrong = Callable[[LocalChain, pytest.MonkeyPatch, Run], None]
 
 
 def marks(keeper: Run) -> dict[str, str]:
     return {one["name"]: one["status"] for one in keeper("doctor", "--json").json()["checks"]}
+
+
+def not_ok(keeper: Run) -> set[str]:
+    return {name for name, mark in marks(keeper).items() if mark != "OK"}
+
+
+def rules(keeper: Run) -> dict[str, str]:
+    """The line of what the vault refuses."""
+    checks: list[dict[str, str]] = keeper("doctor", "--json").json()["checks"]
+    return next(line for line in checks if line["name"] == "vault's rules")
 
 
 def wrong(keeper: Run) -> set[str]:
@@ -33,8 +47,58 @@ def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
     ended = keeper("doctor")
     assert ended.code == 0, ended.out
     assert sum(line.startswith("✓") for line in ended.out.splitlines()) == len(CHECKS), ended.out
+
+
+def test_a_days_limit_that_is_nearly_used_is_worth_a_look(keeper: Run, chain: LocalChain) -> None:
     assert keeper("rebalance", "--execute").code == 0
     assert set(marks(keeper).values()) == {"OK"}
+    used = chain.rebalancer.functions.state().call()[LOSS_USED] / LOSS_PER_BPS
+    limit = math.ceil(used)
+    scene_on(chain).set_policy(daily_loss_bps=limit, max_loss_bps=limit)
+    assert not_ok(keeper) == {"vault's rules"}
+    line = rules(keeper)
+    assert f"of NAV lost in 24 hours, at most {limit / 1e4:.2%}" in line["detail"], line
+    assert line["detail"].startswith("WindowExhausted"), line
+    assert "comes back after 24 to 32 hours" in line["remedy"]
+
+
+def test_after_an_emergency_it_says_how_long_nothing_is_borrowed(keeper: Run, chain: LocalChain) -> None:
+    scene = scene_on(chain)
+    scene.lever(1.6)
+    for symbol in RISKY:
+        chain.set_price(symbol, 0.58 * chain.spot(symbol))
+    sold = round(10_000 / scene.price("WETH") * WEI)
+    steps = [scene.withdraw("WETH", sold), scene.sell(sold, "WETH", 500, "USDC"), scene.repay()]
+    scene.send(scene.deleverage(steps), scene.people.keeper)
+    line = rules(keeper)
+    assert line["status"] == "WARNING", line
+    assert "LeveringClosed: after an emergency nothing is borrowed for 2" in line["detail"]
+
+
+def test_a_price_that_the_vault_refuses_is_named_with_what_may_still_be_done(
+    keeper: Run, chain: LocalChain
+) -> None:
+    scene = scene_on(chain)
+    feed = scene.loose_feed("LINK")
+    scene.set_feed(feed, round(1.02e8 * scene.price("LINK")), scene.now())
+    line = rules(keeper)
+    assert line["status"] == "WARNING", line
+    assert "PriceRefused: the prices of LINK" in line["detail"]
+    assert "A deleverage may sell it." in line["remedy"]
+
+
+def test_a_position_in_an_account_that_is_not_managed_is_named(keeper: Run, chain: LocalChain) -> None:
+    scene, registry = scene_on(chain), chain.registry.functions
+    data = encode(["address", "uint8"], [scene.account_implementation(), 0])
+    scene.send(registry.propose(2, data), scene.people.admin)
+    chain.pass_time(2 * 86_400)
+    scene.send(registry.activate(2, data), scene.people.stranger)
+    supply = (SUPPLY, 1, scene.address("USDC"), NO_ADDRESS, 10**9, 0)
+    scene.send(scene.rebalance([supply]), scene.people.keeper)
+    ended = keeper("doctor")
+    assert ended.code == 5
+    assert "AccountNotManaged: the vault's account 1" in ended.out
+    assert "– vault's rules" in ended.out
 
 
 def _dead_node(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
@@ -126,8 +190,8 @@ def _key_missing(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> 
         (_exchange_of_another_asset, "feeds", 4),
         (_wrong_chain, "chain id", 2),
         (_wrong_vault, "contracts", 2),
-        (_paused, "vault", 5),
-        (_no_role, "keeper role", 5),
+        (_paused, "vault's rules", 5),
+        (_no_role, "vault's rules", 5),
         (_no_gas, "gas", 5),
         (_looser, "policy", 5),
         (_stale, "feeds", 4),
@@ -161,7 +225,7 @@ def test_a_category_that_would_help_is_worth_a_look_with_both_health_factors(
 ) -> None:
     assert keeper("rebalance", "--execute").code == 0
     make_category(chain, 3, "ETH against USDC", collateral="WETH")
-    assert {name for name, mark in marks(keeper).items() if mark != "OK"} == {"eMode"}
+    assert not_ok(keeper) == {"eMode"}
     ended = keeper("doctor", "--json")
     assert ended.code == 0
     line = next(one for one in ended.json()["checks"] if one["name"] == "eMode")

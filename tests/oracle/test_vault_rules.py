@@ -18,7 +18,6 @@ from keeper.oracle.vault_rules import (
     lag_bps,
     quoted,
     rebalance_refusal,
-    refusals,
     reserved_cash,
 )
 from tests.factories import (
@@ -163,26 +162,3 @@ def test_cash_that_the_line_needs_stays_idle_as_far_as_it_is_there() -> None:
     assert reserved_cash(snapshot, lowering=False) == 500
     assert reserved_cash(with_vault(snapshot, reserved=300), lowering=True) == 300
     assert reserved_cash(with_vault(near(1.04), reserved=700), lowering=True) == 0
-
-
-# ---------------------------------------------------------------- at this block
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "names"),
-    [
-        (a_snapshot(), []),
-        (a_snapshot(keeper_has_role=False), ["CallerNotAllowed"]),
-        (with_vault(a_snapshot(), paused=True), ["VaultPaused"]),
-        (a_snapshot(sequencer=a_sequencer(up=False)), ["SequencerDown"]),
-        (held(updated_at=0), ["PriceRefused"]),
-        (with_vault(a_snapshot(), last_rebalance=NOW - 1_799), ["TooSoon"]),
-        (with_vault(a_snapshot(), last_rebalance=NOW - 1_800), []),
-        (with_vault(a_snapshot(), levering_closed_until=NOW + 1), ["LeveringClosed"]),
-        (with_vault(a_snapshot(), levering_closed_until=NOW), []),
-        (with_vault(a_snapshot(), used_daily_loss=0.03), ["WindowExhausted"]),
-        (with_vault(a_snapshot(), used_daily_turnover=8.0), ["WindowExhausted"]),
-    ],
-)
-def test_each_rule_that_stops_a_call_is_named(snapshot: MarketSnapshot, names: list[str]) -> None:
-    assert [refusal.name for refusal in refusals(snapshot)] == names
