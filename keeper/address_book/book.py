@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from keeper.domain.addresses import checksummed
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.units import USD_DECIMALS
 from keeper.runtime.text_files import toml_table
@@ -159,15 +160,10 @@ def _built(kind: type[T], values: Mapping[str, Any], place: str) -> T:
 
 
 def _address(value: object, name: str, place: str) -> str:
-    """Checksummed. A wrong checksum (EIP-55) is a mistyped digit."""
-    from eth_utils.address import is_hex_address, to_checksum_address
-
-    if not isinstance(value, str) or not value.startswith("0x") or not is_hex_address(value):
-        raise _wrong(place, f"{name} = {value!r} is not an address", "Use 0x and 40 hexadecimal digits.")
-    checksummed = str(to_checksum_address(value))
-    if value != checksummed and value != value.lower():
-        raise _wrong(place, f"{name} = {value} has a wrong checksum (EIP-55), so a digit is mistyped")
-    return checksummed
+    try:
+        return checksummed(value)
+    except ValueError as error:
+        raise _wrong(place, f"{name} = {value!r} is {error}") from None
 
 
 def _wrong(place: str, what: str, remedy: str = "Correct that line. Nothing was started.") -> InvalidSetting:

@@ -59,7 +59,10 @@ def _facts(named: NamedBlueprint) -> Iterator[tuple[str, str]]:
     yield "swap factory", blueprint.swap_factory
     yield "accounts", ", ".join("no eMode" if c == 0 else f"eMode {c}" for c in blueprint.accounts)
     for field in fields(blueprint.policy):
-        yield field.name.replace("_", " "), _policy_value(field.name, getattr(blueprint.policy, field.name))
+        yield (
+            field.name.removesuffix("_bps").replace("_", " "),
+            _policy_value(field.name, getattr(blueprint.policy, field.name)),
+        )
     if blueprint.sequencer_feed != NOBODY:
         yield "sequencer", f"{blueprint.sequencer_feed}, grace {age(blueprint.sequencer_grace_s)}"
     yield "wound down by anybody", f"after {age(blueprint.silence_s)} without a sign of keeper and admin"

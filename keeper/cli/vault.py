@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from requests import RequestException
 from web3 import HTTPProvider, Web3
+from web3.exceptions import Web3Exception
 
 from keeper.app.composition import build
 from keeper.chain.admin.blueprint_on_chain import named
@@ -26,10 +29,12 @@ from keeper.cli.output import console, facts, print_json
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
 from keeper.cli.vault_screen import vault_screen
+from keeper.domain.addresses import checksummed, masked
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.record import Mode
 from keeper.settings.endpoints import endpoints
 from keeper.settings.load import load
+from keeper.settings.schema import http_url
 from keeper.views.vault_state import VAULT_STATE
 
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
@@ -42,7 +47,8 @@ DeployerKeystore = Annotated[Path, typer.Option(help="Encrypted keystore (V3) of
 app = typer.Typer(help="Deploy a vault, show it, settle what its depositors ask for.", no_args_is_help=True)
 
 RpcUrl = Annotated[
-    str | None, typer.Option("--rpc-url", help="The node. Default: KEEPER_RPC_URL.", show_default=False)
+    str | None,
+    typer.Option("--rpc-url", help="The node. Default: the first of KEEPER_RPC_URL.", show_default=False),
 ]
 
 
@@ -62,7 +68,9 @@ def deploy(
     first_nonce: Annotated[
         int | None,
         typer.Option(
-            help="Go on with a deployment that stopped: the nonce it began with.", show_default=False
+            min=0,
+            help="Go on with a deployment that stopped: the nonce it began with.",
+            show_default=False,
         ),
     ] = None,
     rpc_url: RpcUrl = None,
@@ -71,24 +79,20 @@ def deploy(
 ) -> None:
     """Deploy a vault. Every transaction is run first in one call on the newest block, which sends nothing."""
     requested = blueprint_from_toml(_text(blueprint), timelock)
-    w3 = _node(rpc_url, chain_id)
-    signer = _deployer(keystore, password_file) if execute else None
-    plan = prepared(
-        w3,
-        signer.address if signer else _address_of(keystore, password_file),
-        requested,
-        first_nonce=first_nonce,
-    )
     screen = console()
-    screen.print(blueprint_screen(named(w3, requested)))
-    gas = rehearsed(w3, plan)
-    screen.print(plan_screen(plan, gas))
-    screen.print(facts(cost_lines(plan, cost(w3, plan, gas))))
-    if signer is None:
-        typer.echo("Nothing was sent. Repeat with --execute to deploy.")
-        return
-    typer.echo(f"If this stops, repeat it with --first-nonce {plan.transactions[0].nonce}.")
-    deployed = send_plan(w3, signer, plan, progress=typer.echo)
+    with _node(rpc_url, chain_id) as w3:
+        signer = _deployer(keystore, password_file) if execute else None
+        deployer = signer.address if signer else _address_of(keystore, password_file)
+        plan = prepared(w3, deployer, requested, first_nonce=first_nonce)
+        screen.print(blueprint_screen(named(w3, requested)))
+        gas = rehearsed(w3, plan)
+        screen.print(plan_screen(plan, gas))
+        screen.print(facts(cost_lines(plan, cost(w3, plan, gas))))
+        if signer is None:
+            typer.echo("Nothing was sent. Repeat with --execute to deploy.")
+            return
+        typer.echo(f"If this stops, repeat it with --first-nonce {plan.transactions[0].nonce}.")
+        deployed = send_plan(w3, signer, plan, progress=typer.echo)
     screen.print(facts((name.replace("_", " "), at) for name, at in asdict(deployed.contracts).items()))
     typer.echo(f"gas {deployed.gas:,} in {len(deployed.transactions)} transactions, block {deployed.block}")
     typer.echo(f"KEEPER_VAULT={deployed.contracts.shares}")
@@ -121,34 +125,47 @@ def show(
 ) -> None:
     """Show roles, limits and what is used of them, lists, positions and waiting requests, read from the chain."""
     settings = load()
-    urls, quorum, chain_id = [rpc_url or ""], 1, None
     if rpc_url is None:
         where = endpoints(settings)
         urls, quorum, chain_id = list(where.rpc_urls), where.quorum, where.chain_id
+    else:
+        urls, quorum, chain_id = [_checked("--rpc-url", rpc_url, http_url)], 1, None
+    shares = _setting("vault") if vault is None else _checked("VAULT", vault, checksummed)
     with connected(urls, quorum, chain_id or 0) as reads:
-        state = read_vault_state(
-            reads, settings.multicall, shares=vault or _setting("vault"), chain_id=chain_id
-        )
+        state = read_vault_state(reads, settings.multicall, shares=shares, chain_id=chain_id)
     if as_json:
         print_json(VAULT_STATE.json(state))
     else:
         console().print(vault_screen(state))
 
 
-def _node(rpc_url: str | None, chain_id: int | None) -> Web3:
-    url = rpc_url or _setting("rpc_url")
-    w3 = Web3(HTTPProvider(url))
+@contextmanager
+def _node(rpc_url: str | None, chain_id: int) -> Iterator[Web3]:
+    """The node. Raises WrongChain at once, and NodeUnavailable also for what goes wrong with the node inside."""
+    url = _setting("rpc_url").split(",")[0] if rpc_url is None else _checked("--rpc-url", rpc_url, http_url)
     try:
+        w3 = Web3(HTTPProvider(url))
         reported = w3.eth.chain_id
-    except RequestException as error:
+        if reported != chain_id:
+            raise WrongChain(
+                f"the node is on chain {reported}, not {chain_id}",
+                remedy="Correct --chain-id or --rpc-url.",
+            )
+        yield w3
+    except (RequestException, Web3Exception) as error:
+        # What requests says has the whole address, and providers put keys there.
+        why = f": {error}" if isinstance(error, Web3Exception) else f" ({type(error).__name__})"
         raise NodeUnavailable(
-            f"no answer from {url}", remedy="Start the node, or correct --rpc-url."
+            f"{masked(url)} did not answer as it should{why}",
+            remedy="Correct the node or --rpc-url, and repeat; with --first-nonce if transactions were sent.",
         ) from error
-    if chain_id is not None and reported != chain_id:
-        raise WrongChain(
-            f"the node is on chain {reported}, not {chain_id}", remedy="Correct --chain-id or --rpc-url."
-        )
-    return w3
+
+
+def _checked(name: str, value: str, parser: Callable[[str], str]) -> str:
+    try:
+        return parser(value)
+    except ValueError as error:
+        raise InvalidSetting(f"{name} = {value!r} is {error}", remedy="Correct it.") from None
 
 
 def _setting(name: str) -> str:

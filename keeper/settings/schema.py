@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from keeper.domain.addresses import checksummed
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.settings.execution import DailyTable, LineTable, OracleTable, PlanTable, SendTable
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
@@ -24,20 +25,9 @@ PUBLIC_URLS = {
 STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "line", "oracle")
 
 
-def _address(value: str) -> str:
-    """Checksummed (EIP-55). All digits in one case carry no checksum; a wrong checksum is a mistyped address."""
-    from eth_utils.address import is_hex_address, to_checksum_address
-
-    digits = value.removeprefix("0x")
-    if not value.startswith("0x") or not is_hex_address(value):
-        raise ValueError("not an Ethereum address: 0x and 40 hexadecimal digits")
-    checksummed = str(to_checksum_address(value))
-    if digits not in (digits.lower(), digits.upper()) and value != checksummed:
-        raise ValueError("not an Ethereum address: its checksum (EIP-55) is wrong, so a digit is mistyped")
-    return checksummed
-
-
-def _http_url(value: str) -> str:
+def http_url(value: str) -> str:
+    """The address of a node or a service without a slash at its end. Raises ValueError, whose text goes on after
+    "is"."""
     try:
         parts = urlsplit(value)
         well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -51,7 +41,7 @@ def _http_url(value: str) -> str:
 
 def _http_urls(value: str) -> str:
     """One or several, separated by commas; joined by a comma alone."""
-    urls = [_http_url(url.strip()) for url in value.split(",")]
+    urls = [http_url(url.strip()) for url in value.split(",")]
     if len(set(urls)) < len(urls):
         raise ValueError("the same node is listed twice, so it would confirm itself")
     return ",".join(urls)
@@ -65,8 +55,8 @@ def _journal_url(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Address = Annotated[str, AfterValidator(checksummed)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 HttpUrls = Annotated[str, AfterValidator(_http_urls)]
 JournalUrl = Annotated[str, AfterValidator(_journal_url)]
 

@@ -131,8 +131,8 @@ def test_a_chain_without_a_book_can_be_given_a_whole_one(tmp_path: Path) -> None
     ("text", "said"),
     [
         ("chain_id = 10", "it is for chain 10, but KEEPER_CHAIN_ID is 1"),
-        ("router = 5", "router = 5 is not an address"),
-        (f'router = "{TOKEN[:-1]}D"', "has a wrong checksum"),
+        ("router = 5", "router = 5 is not an Ethereum address"),
+        (f'router = "{TOKEN[:-1]}D"', "a digit is mistyped"),
         ("rooter = 5", "unknown rooter"),
         ('rollup = "zk"', "rollup = 'zk'"),
         ("tokens = 5", "tokens"),

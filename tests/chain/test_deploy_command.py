@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from requests import Timeout
 from typer.testing import CliRunner, Result
 from web3.types import RPCEndpoint
 
@@ -19,7 +20,7 @@ from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY, VaultBlueprint, b
 from keeper.cli.vault import app
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
-from keeper.domain.errors import InvalidSetting, Refused, WrongChain
+from keeper.domain.errors import InvalidSetting, NodeUnavailable, Refused, WrongChain
 from tests.chain.blueprints import DAY_S, blueprint, let_pools_age
 
 WIDTH = 80
@@ -105,7 +106,7 @@ def test_it_shows_every_parameter_in_units_and_symbols_within_80_columns(
     shown = run(there, toml, keystore, "--timelock", str(2 * DAY_S)).stdout
     assert max(map(len, shown.splitlines())) <= WIDTH
     for field in fields(SHIPPED_POLICY):
-        assert field.name.replace("_", " ") in shown
+        assert field.name.removesuffix("_bps").replace("_", " ") in shown
     made = blueprint(there)
     for address in (made.roles.keeper, made.roles.guardian, made.roles.operations, *made.pools):
         assert address in shown
@@ -153,7 +154,17 @@ def test_another_chain_is_refused(there: LocalChain, toml: Path, keystore: list[
         ("[policy]\nmin_health = 1.35\n[roles]", "min_health = 1.35 is not a whole number"),
         ("[terms]\nallowed_only = 1\n[roles]", "allowed_only = 1"),
         ("policy = 3\n[roles]", "policy = 3 is not a table"),
-        ('[timelock]\nproposers = "0x12"\n[roles]', "not TOML|names nobody"),
+        ('[timelock]\nproposers = "0x12"\n[roles]', "not TOML"),
+        (
+            "[policy]\nmax_gap_bps = 70000\n[roles]",
+            "max_gap_bps = 70000 is more than its contract holds, 65535",
+        ),
+        (f"[terms]\ncap = {2**128}\n[roles]", "cap = .* is more than its contract holds"),
+        (f"silence_s = {2**32}\n[roles]", "silence_s = .* is more than its contract holds"),
+        ("accounts = [300]\n[roles]", r"accounts\[0\] = 300 is no eMode category"),
+        ('accounts = "0"\n[roles]', "accounts = '0' is not a list"),
+        ("name = 7\n[roles]", "name = 7 is no text"),
+        ('[terms]\nfee_receiver = "0x12"\n[roles]', "terms.fee_receiver = '0x12'"),
     ],
 )
 def test_a_wrong_entry_is_named(there: LocalChain, toml: Path, change: str, reason: str) -> None:
@@ -161,12 +172,34 @@ def test_a_wrong_entry_is_named(there: LocalChain, toml: Path, change: str, reas
         blueprint_from_toml(toml.read_text().replace("[roles]", change), DAY_S)
 
 
-def test_a_number_that_no_contract_takes_is_refused(
-    there: LocalChain, toml: Path, keystore: list[str]
+def test_a_mistyped_address_fails_its_checksum(there: LocalChain, toml: Path) -> None:
+    guardian = there.deployment.accounts["guardian"]
+    mistyped = guardian[:-1] + ("a" if guardian[-1] != "a" else "b")
+    with pytest.raises(InvalidSetting, match="roles.guardian = .* a digit is mistyped"):
+        blueprint_from_toml(toml.read_text().replace(guardian, mistyped), DAY_S)
+
+
+@pytest.mark.parametrize("url", ["notaurl", "ftp://node.example"])
+def test_a_node_is_an_http_address(there: LocalChain, toml: Path, keystore: list[str], url: str) -> None:
+    with pytest.raises(InvalidSetting, match="--rpc-url = .* is not an http"):
+        run(there, toml, keystore, "--timelock", str(DAY_S), "--rpc-url", url)
+
+
+def test_a_node_that_dies_on_the_way_is_named_without_its_key(
+    there: LocalChain, toml: Path, keystore: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toml.write_text(toml.read_text().replace("[roles]", "[policy]\nmax_gap_bps = 70000\n[roles]"))
-    with pytest.raises(InvalidSetting, match="does not fit its contract"):
-        run(there, toml, keystore, "--timelock", str(DAY_S))
+    def dies(*_: object) -> int:
+        raise Timeout("no answer from /secret")
+
+    monkeypatch.setattr("keeper.cli.vault.rehearsed", dies)
+    with pytest.raises(
+        NodeUnavailable, match=r"http://127.0.0.1:\d+/… did not answer as it should"
+    ) as caught:
+        run(
+            there, toml, keystore, "--timelock", str(DAY_S), "--rpc-url", f"{there.deployment.rpc_url}/secret"
+        )
+    assert "secret" not in caught.value.message
+    assert "--first-nonce" in caught.value.remedy
 
 
 def test_an_admin_is_named_or_made_and_not_both(there: LocalChain, toml: Path) -> None:

@@ -71,6 +71,13 @@ def test_any_node_and_any_vault_can_be_named(keeper: Run, chain: LocalChain) -> 
     assert shown.json()["address"] == told.vault
 
 
+@pytest.mark.parametrize("vault", ["0x12", "vault"])
+def test_what_is_no_address_is_named(keeper: Run, vault: str) -> None:
+    ended = keeper("vault", "show", vault)
+    assert ended.code == 2
+    assert f"VAULT = '{vault}' is not an Ethereum address" in ended.err
+
+
 def test_an_address_that_is_no_vault_is_named(keeper: Run, chain: LocalChain) -> None:
     for address in (chain.tokens["WETH"].address, chain.deployment.accounts["stranger"]):
         ended = keeper("vault", "show", address)

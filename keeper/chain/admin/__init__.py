@@ -1,1 +1,1 @@
-"""What a deployer sends and reads: vault and queue deployment, parameters, state."""
+"""What a deployer sends: a vault's blueprint, the transactions that make it, and their rehearsal."""

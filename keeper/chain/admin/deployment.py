@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eth_abi.exceptions import EncodingError
 from hexbytes import HexBytes
 
 from keeper.chain.abi import DecodeError, artifact_of, decode_values, load
@@ -21,7 +20,7 @@ from keeper.chain.admin.deployment_plan import (
 from keeper.chain.admin.transactions import GAS_MARGIN, fees, mined_transaction
 from keeper.chain.admin.vault_blueprint import MIN_TIMELOCK_S, NOBODY, VaultBlueprint, check
 from keeper.chain.reverts import explain
-from keeper.domain.errors import InvalidSetting, Refused, WrongContract
+from keeper.domain.errors import Refused, WrongContract
 from keeper.domain.units import WAD
 
 if TYPE_CHECKING:
@@ -94,13 +93,7 @@ def prepared(
             f"transactions of {account} are waiting to be mined",
             remedy="Wait until they are mined, and repeat: their nonces decide the vault's addresses.",
         )
-    try:
-        return planned(blueprint, account, mined if first_nonce is None else first_nonce)
-    except EncodingError as error:
-        raise InvalidSetting(
-            f"a value of the blueprint does not fit its contract: {error}",
-            remedy="Ratios have 18 decimals, costs are bps, times seconds.",
-        ) from error
+    return planned(blueprint, account, mined if first_nonce is None else first_nonce)
 
 
 def unsent(w3: Web3, plan: DeploymentPlan) -> tuple[DeploymentTransaction, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from keeper.domain.addresses import checksummed
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import VaultPolicy
 from keeper.domain.units import WAD
@@ -20,6 +22,18 @@ NOBODY = "0x" + "00" * 20
 MIN_TIMELOCK_S = 86_400
 """PolicyRegistry.MIN_TIMELOCK."""
 UINT128_MAX = 2**128 - 1
+LARGEST = (
+    ("decimals", 2**8 - 1),
+    ("dust_exponent", 2**8 - 1),
+    ("daily_turnover_bps", 2**32 - 1),
+    ("_bps", 2**16 - 1),
+    ("_s", 2**32 - 1),
+    ("_interval", 2**32 - 1),
+    ("_health", 2**64 - 1),
+    ("max_leverage", 2**64 - 1),
+    ("cap", UINT128_MAX),
+)
+"""Endings of names, and the largest number that the contracts' fields hold. The first that fits counts."""
 SHIPPED_POLICY = VaultPolicy(
     min_health=135 * WAD // 100,
     emergency_health=125 * WAD // 100,
@@ -148,23 +162,48 @@ def blueprint_from_toml(text: str, timelock_s: int | None = None) -> VaultBluepr
 def check(blueprint: VaultBlueprint) -> None:
     """Raises InvalidSetting for values that are wrong on every chain. It names the field."""
     _check_roles(blueprint)
-    for place in ("lending_pool", "swap_factory"):
-        _require_address(place, getattr(blueprint, place))
     if not blueprint.assets:
         raise InvalidSetting("assets is empty", remedy="List the accounting asset first, then the others.")
-    if not blueprint.accounts:
-        raise InvalidSetting("accounts is empty", remedy="Open at least one account: accounts = [0].")
-    for number, listing in enumerate(blueprint.assets):
-        _require_address(f"assets[{number}].token", listing.token)
-        _require_address(f"assets[{number}].feed", listing.feed)
-    for number, pool in enumerate(_of_type(tuple, "pools", blueprint.pools)):
-        _require_address(f"pools[{number}]", pool)
+    for place, address in _addresses(blueprint):
+        _require_address(place, address)
     _require_once("assets", [listing.token for listing in blueprint.assets])
     _require_once("pools", list(blueprint.pools))
+    _check_accounts(blueprint.accounts)
+    for place in ("name", "symbol"):
+        if not isinstance(getattr(blueprint, place), str):
+            raise InvalidSetting(
+                f"{place} = {getattr(blueprint, place)!r} is no text", remedy="Put it in quotation marks."
+            )
     for part, values in (("policy", blueprint.policy), ("terms", blueprint.terms), ("the vault", blueprint)):
         _require_whole_numbers(part, values)
     for number, listing in enumerate(blueprint.assets):
         _require_whole_numbers(f"assets[{number}]", listing)
+
+
+def _addresses(blueprint: VaultBlueprint) -> Iterator[tuple[str, object]]:
+    """Of contracts, and of who gets the fees."""
+    for place in ("lending_pool", "swap_factory"):
+        yield place, getattr(blueprint, place)
+    for number, listing in enumerate(blueprint.assets):
+        yield f"assets[{number}].token", listing.token
+        yield f"assets[{number}].feed", listing.feed
+    for number, pool in enumerate(_of_type(tuple, "pools", blueprint.pools)):
+        yield f"pools[{number}]", pool
+    if blueprint.sequencer_feed != NOBODY:
+        yield "sequencer_feed", blueprint.sequencer_feed
+    if blueprint.terms.fee_receiver != NOBODY:
+        yield "terms.fee_receiver", blueprint.terms.fee_receiver
+
+
+def _check_accounts(accounts: tuple[int, ...]) -> None:
+    if not accounts:
+        raise InvalidSetting("accounts is empty", remedy="Open at least one account: accounts = [0].")
+    for number, category in enumerate(_of_type(tuple, "accounts", accounts)):
+        if type(category) is not int or not 0 <= category < 2**8:
+            raise InvalidSetting(
+                f"accounts[{number}] = {category!r} is no eMode category of Aave",
+                remedy="Give a category from 1 to 255, or 0 for none.",
+            )
 
 
 def _check_roles(blueprint: VaultBlueprint) -> None:
@@ -192,13 +231,14 @@ def _check_roles(blueprint: VaultBlueprint) -> None:
 
 
 def _check_timelock(timelock: TimelockTerms) -> None:
+    _require_whole_numbers("timelock", timelock)
     if timelock.delay_s < MIN_TIMELOCK_S:
         raise InvalidSetting(
             f"the timelock's delay of {timelock.delay_s} s is under {MIN_TIMELOCK_S} s",
             remedy="The registry takes no admin with a shorter delay. Give a day or more.",
         )
     for name in ("proposers", "executors"):
-        if not isinstance(getattr(timelock, name), tuple) or not getattr(timelock, name):
+        if not _of_type(tuple, f"timelock.{name}", getattr(timelock, name)):
             raise InvalidSetting(
                 f"timelock.{name} names nobody", remedy="Without them nobody could change the vault's limits."
             )
@@ -232,13 +272,12 @@ def _require_once(place: str, addresses: list[str]) -> None:
 
 
 def _require_address(place: str, value: object) -> None:
-    from eth_utils.address import is_hex_address
-
-    if not isinstance(value, str) or not is_hex_address(value) or int(value, 16) == 0:
-        raise InvalidSetting(
-            f"{place} = {value!r} is not the address of a contract or an account",
-            remedy="Use 0x and 40 hexadecimal digits.",
-        )
+    remedy = "Copy the address of the contract or the account again."
+    try:
+        if int(checksummed(value), 16) == 0:
+            raise InvalidSetting(f"{place} is the zero address", remedy=remedy)
+    except ValueError as error:
+        raise InvalidSetting(f"{place} = {value!r} is {error}", remedy=remedy) from None
 
 
 def _require_whole_numbers(part: str, values: DataclassInstance) -> None:
@@ -247,6 +286,12 @@ def _require_whole_numbers(part: str, values: DataclassInstance) -> None:
         if entry.type == "int" and (type(number) is not int or number < 0):
             raise InvalidSetting(
                 f"{part}: {entry.name} = {number!r} is not a whole number",
+                remedy="Ratios have 18 decimals, times are seconds, costs bps, amounts raw units.",
+            )
+        largest = next((most for ending, most in LARGEST if entry.name.endswith(ending)), UINT128_MAX)
+        if entry.type == "int" and number > largest:
+            raise InvalidSetting(
+                f"{part}: {entry.name} = {number} is more than its contract holds, {largest}",
                 remedy="Ratios have 18 decimals, times are seconds, costs bps, amounts raw units.",
             )
         if entry.type == "bool" and type(number) is not bool:
