@@ -150,7 +150,7 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
     target = target_health_factor(position)
     towards = "all debt repaid" if math.isinf(target) else f"health factor {target:.2f}"
-    part = " in part, as far as one trade and the limits of the vault allow" if trade.move.cut_short else ""
+    part = f" in part, because {trade.move.cut_short_by}" if trade.move.cut_short_by else ""
     why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}, towards {towards}{part}"
     return _decision(Action.RIPCORD, trade, gates, why=why)
 
@@ -161,11 +161,14 @@ def _rebalance(judged: _Judged, gates: Gates, cause: Gate) -> Decision:
     why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}"
     if judged.doubts:
         why = f"{why} by sales alone, because {judged.doubts[0].detail}"
-    if not trade.move.cut_short:
+    if not trade.move.cut_short_by:
         return _decision(Action.REBALANCE, trade, gates, why=why)
     later = measures.turnover(trade.goal.weights, trade.move.aim)
     return _decision(
-        Action.ITERATE, trade, gates, why=f"{why}, {later:.3f} NAVs of trading left for later cycles"
+        Action.ITERATE,
+        trade,
+        gates,
+        why=f"{why}, {later:.3f} NAVs of trading left for later cycles, because {trade.move.cut_short_by}",
     )
 
 

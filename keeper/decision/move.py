@@ -13,6 +13,7 @@ from keeper.decision.exits import exit_losses_bps
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal
+from keeper.domain.market import Vault
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
@@ -21,17 +22,19 @@ from keeper.oracle.vault_rules import CallLimits
 
 TURNOVER_PART = 0.9
 """Of what may be sold: a plan may take further pools than a decision can know of."""
+SAME = 1e-9
+"""Relative difference of two sizes that are the same but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """``goal`` is where this cycle's trade ends. ``aim`` is where it would end without limits on its size, and
-    ``cut_short`` says whether such a limit ended it earlier. ``sells_only``: it is the selling half of a trade whose
-    buying half was held back."""
+    ``cut_short_by`` says in words which of them ended it earlier, empty if none did. ``sells_only``: it is the selling
+    half of a trade whose buying half was held back."""
 
     goal: Goal
     aim: tuple[float, ...]
-    cut_short: bool
+    cut_short_by: str
     sells_only: bool = False
 
 
@@ -94,16 +97,41 @@ def limited_move(
     these costs of each asset's trade. The vault counts the feeds' lag as lost, and as sold what enters every pool."""
     snapshot, current = position.snapshot, position.current.weights
     lags = (vault_rules.lag_bps(snapshot, symbol) for symbol in position.model.symbols)
+    may_sell = call_limits.turnover * TURNOVER_PART / _pools_passed(position, aim)
     part = measures.allowed_part(
         current,
         aim,
         tuple(cost + lag for cost, lag in zip(costs_bps, lags, strict=True)),
-        max_trade=min(max_trade, call_limits.turnover * TURNOVER_PART / _pools_passed(position, aim)),
+        max_trade=min(max_trade, may_sell),
         max_loss_bps=call_limits.loss * BPS,
         cash_cost_bps=cash_cost_bps(position),
     )
     weights = interpolated(current, aim, part)
-    return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short=part < 1.0)
+    cut_short_by = ""
+    if part < 1.0:
+        by_size = part * measures.turnover(current, aim) >= min(max_trade, may_sell) * (1.0 - SAME)
+        if not by_size:
+            cut_short_by = _loss_in_words(snapshot.vault)
+        elif max_trade <= may_sell:
+            cut_short_by = f"max_trade allows {max_trade:g} NAVs in one trade"
+        else:
+            cut_short_by = _turnover_in_words(snapshot.vault)
+    return Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim, cut_short_by)
+
+
+def _loss_in_words(vault: Vault) -> str:
+    """The vault's tighter limit on the loss of the next call."""
+    call, day = vault.policy.max_loss_bps / BPS, vault.policy.daily_loss_bps / BPS
+    counted = "the feeds' lag counted as lost"
+    if call <= day - vault.used_daily_loss:
+        return f"the vault lets one call lose {call:.2%} of NAV, {counted}"
+    return f"the vault lets 24 hours lose {day:.2%} of NAV, {counted}, and {vault.used_daily_loss:.2%} of it is used"
+
+
+def _turnover_in_words(vault: Vault) -> str:
+    day = vault.policy.daily_turnover_bps / BPS
+    used = vault.used_daily_turnover
+    return f"the vault lets 24 hours sell {day:.2f} NAVs, every pool on the way counted, and {used:.2f} of it is used"
 
 
 def _pools_passed(position: VaultPosition, aim: tuple[float, ...]) -> float:

@@ -35,4 +35,6 @@ def a_position(
 
 def a_move(weights: tuple[float, ...], aim: tuple[float, ...] | None = None) -> Move:
     """To ``weights``, on the line to ``aim``; without one, it ends where it aims."""
-    return Move(Goal(RISK_SYMBOLS, weights, math.fsum(weights)), aim or weights, cut_short=aim is not None)
+    return Move(
+        Goal(RISK_SYMBOLS, weights, math.fsum(weights)), aim or weights, "" if aim is None else "it is long"
+    )

@@ -168,3 +168,35 @@ def test_a_trade_goes_as_far_as_what_is_left_of_the_day() -> None:
     assert decision.action is Action.ITERATE
     assert decision.goal is not None
     assert decision.goal.leverage == pytest.approx(0.9 * 0.1)  # a plan may pass through further pools
+
+
+@pytest.mark.parametrize(
+    ("used_loss", "used_turnover", "max_trade", "words"),
+    [
+        (0.0, 0.0, 4.0, "the vault lets one call lose 1.00% of NAV, the feeds' lag counted as lost"),
+        (
+            0.028,
+            0.0,
+            4.0,
+            "the vault lets 24 hours lose 3.00% of NAV, the feeds' lag counted as lost, and 2.80% of it is used",
+        ),
+        (
+            0.0,
+            7.9,
+            4.0,
+            "the vault lets 24 hours sell 8.00 NAVs, every pool on the way counted, and 7.90 of it is used",
+        ),
+        (0.0, 0.0, 0.05, "max_trade allows 0.05 NAVs in one trade"),
+    ],
+)
+def test_a_trade_that_is_cut_short_says_by_what(
+    used_loss: float, used_turnover: float, max_trade: float, words: str
+) -> None:
+    snapshot = with_vault(a_snapshot(), used_daily_loss=used_loss, used_daily_turnover=used_turnover)
+    policy = with_limits(
+        a_policy(assets=some_assets(trade_cost_bps=95)), Urgency.OUT_OF_BAND, max_trade=max_trade
+    )
+    target = size(a_model(), Observation(snapshot), policy)
+    decision = decide(Observation(snapshot), a_model(), target, policy=policy, tightened=())
+    assert decision.action is Action.ITERATE
+    assert decision.reason.endswith(f"NAVs of trading left for later cycles, because {words}.")
