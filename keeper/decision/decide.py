@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from keeper.decision import measures
-from keeper.decision.deleverage import emergency_move, target_health_factor
+from keeper.decision.deleverage import emergency_move, repaid_by_cash, target_health_factor
 from keeper.decision.gate_rules import LEVERING
 from keeper.decision.gates import DELEVERAGE_REQUEST, holds_back, judged_limits, judged_triggers
 from keeper.decision.move import planned_move, remaining
@@ -145,7 +145,7 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
     if position.held.nav_usd <= 0.0:
         why = f"{cause.detail}, but the vault owes more than it holds"
         return _hold(trade, gates, why, exit_code=Refused.exit_code)
-    if after >= before:
+    if after >= before and not repaid_by_cash(position):
         why = f"{cause.detail}, but nothing can be sold to raise it"
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
     target = target_health_factor(position)

@@ -97,7 +97,7 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     if math.isinf(safe):
         to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
     else:
-        to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k) / safe
+        to_repay = debt - repaid_by_cash(position) - (fixed_k + sold_k) / safe
     sold_first = min(float(first_v), max(0.0, to_repay / returned))
     kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
     kept = 1.0
@@ -106,7 +106,7 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     return {symbol: kept_of_first if symbol in leaving else kept for symbol in assets}
 
 
-def _repaid_by_cash(position: VaultPosition) -> float:
+def repaid_by_cash(position: VaultPosition) -> float:
     """In the vault's emergency, the idle cash at the lending market's price: all of it repays."""
     snapshot = position.snapshot
     if not in_emergency(snapshot):

@@ -18,6 +18,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio
 from keeper.domain.units import BPS
+from keeper.oracle.vault_rules import emergency_aim, levering_closed_s
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.redemptions import cash_share, queued_share
 from keeper.sizing.tighten import Tightened
@@ -56,6 +57,14 @@ class VaultPosition:
         """Fractions (n,), in the order of the model's assets."""
         reserves = {reserve.symbol: reserve for reserve in self.snapshot.reserves}
         return tuple(reserves[symbol].liquidation_threshold_bps / BPS for symbol in self.model.symbols)
+
+    @property
+    def alert_level(self) -> float:
+        """The health factor below which a trade is out of band. Until borrowing opens again after an emergency of the
+        vault it is at least where the emergency's call was to end: that call may not reach the safe level, and the rest
+        is an ordinary deleveraging. Every rebalance ends above it."""
+        alert = self.policy.decision.alert_health_factor
+        return max(alert, emergency_aim(self.snapshot)) if levering_closed_s(self.snapshot) else alert
 
     def sizes_usd(self, weights: Sequence[float]) -> tuple[float, ...]:
         """USD of each asset that a trade to ``weights`` buys or sells."""

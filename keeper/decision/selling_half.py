@@ -19,7 +19,7 @@ def selling_half(position: VaultPosition, move: Move, limits: UrgencyLimits) -> 
 
     An asset that may not be sold at its price keeps its weight. Sales at prices that are not trusted count at the most
     careful source. The vault's limit on losses is that of the call that takes them."""
-    if position.held.health_factor < position.policy.decision.alert_health_factor:
+    if position.held.health_factor < position.alert_level:
         aim = lowered_weights(position, limits.urgency)
     else:
         aim = _lower_of_both(position, move, limits)

@@ -31,7 +31,7 @@ def health_factor_act(position: VaultPosition) -> GateResult:
 
 
 def health_factor_alert(position: VaultPosition) -> GateResult:
-    current, limit = position.held.health_factor, position.policy.decision.alert_health_factor
+    current, limit = position.held.health_factor, position.alert_level
     detail = f"health factor {current:.3f}, alerts below {limit:.3f}"
     return GateResult(current, limit, current < limit, detail=detail)
 

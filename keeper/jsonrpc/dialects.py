@@ -37,6 +37,7 @@ _PHRASES: tuple[tuple[ReadRefusal, tuple[str, ...]], ...] = (
             "content length",  # geth: "content length too large"
             "body too large",
             "out of gas",
+            "outofgas",  # Anvil: "EVM error OutOfGas"
             "gas required exceeds allowance",
             "execution aborted (timeout",  # geth: a call that takes longer than rpc.evmtimeout
         ),

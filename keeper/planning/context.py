@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
@@ -13,7 +14,7 @@ from keeper.domain.units import raw_from_usd_ceil, raw_from_usd_floor
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
 from keeper.lending.venue import LendingVenue
-from keeper.oracle.vault_rules import in_emergency, rebalance_refusal, reserved_cash
+from keeper.oracle.vault_rules import emergency_aim, in_emergency, rebalance_refusal, reserved_cash
 from keeper.planning import min_health_factor
 from keeper.planning.fills import SwapTerms
 from keeper.planning.gas import swap_costs
@@ -51,6 +52,13 @@ class PlanningContext:
     def vault_emergency(self) -> bool:
         """The call spends the vault's emergency budget: its loss is bounded by the debt that it repays."""
         return self.deleverages and in_emergency(self.snapshot)
+
+    def repayable(self, supplied: Mapping[str, int], owed: int) -> int:
+        """Raw of a debt of ``owed`` that the end of the call may repay with ``supplied`` as collateral. An emergency
+        call of the vault may not end above its target."""
+        if not self.vault_emergency:
+            return owed
+        return max(0, owed - self.venue.debt_at(supplied, emergency_aim(self.snapshot)))
 
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""

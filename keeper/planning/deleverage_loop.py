@@ -31,7 +31,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
     draft = PlanDraft(context, context.book(), minimum.sized_for)
     left = [fill.trade.amount_in for fill in sales]
     kept = context.reserved if context.emergency else max(context.queued, context.reserved)
-    draft.repay(draft.book.idle[context.cash] - kept)
+    _repay(draft, kept)
     for _ in range(MAX_ROUNDS):
         part = _sellable_part(draft, sales, left)
         if part < MIN_PART:
@@ -44,7 +44,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             if amount:
                 draft.swap(partial_swap(fill, fill.trade.amount_in - left[place], amount))
                 left[place] -= amount
-        draft.repay(draft.book.idle[context.cash] - kept)
+        _repay(draft, kept)
         if not any(left):
             break
     fills = tuple(
@@ -59,6 +59,11 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
             remedy="Deposit cash into the vault, or wait until the lending market gives a flash loan.",
         )
     return CandidatePlan(tuple(draft.steps), flash=0, premium=0, fills=fills)
+
+
+def _repay(draft: PlanDraft, kept: int) -> None:
+    book, context = draft.book, draft.context
+    draft.repay(min(book.idle[context.cash] - kept, context.repayable(book.supplied, book.owed)))
 
 
 def _sellable_part(draft: PlanDraft, sales: Sequence[Fill], left: Sequence[int]) -> Fraction:

@@ -133,7 +133,7 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
     the next cycle."""
     context = cash_flow.context
     if context.deleverages:
-        return cash_flow.funded(context.reserved)
+        return _within_target(cash_flow.funded(context.reserved), withdrawn, context)
     certain = max(0, context.reserved - context.idle_buffer)
     queued, floor = max(certain, context.queued), context.policy.size.min_health_factor
     funding = cash_flow.funded(context.idle_buffer + queued)
@@ -151,6 +151,13 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
         queued = max(certain, queued - max(excess, context.dust + 1))
         funding = cash_flow.funded(context.idle_buffer + queued)
     return funding
+
+
+def _within_target(funding: Funding, withdrawn: Mapping[str, int], context: PlanningContext) -> Funding:
+    book = context.book()
+    supplied = {symbol: amount - withdrawn.get(symbol, 0) for symbol, amount in book.supplied.items()}
+    repayable = context.repayable(supplied, book.owed - funding.repay_first)
+    return replace(funding, repay_last=min(funding.repay_last, repayable))
 
 
 def _supplied_after(

@@ -17,16 +17,16 @@ from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.policy import PlanPolicy
 
-CALL = 400_000
+CALL = 640_000
 """The vault's own work: it reads every holding twice and every price once, checks, and stores. It includes what the
 first step on the lending market touches first."""
-FLASH_LOAN = 100_000
-HOP = 70_000
+FLASH_LOAN = 140_000
+HOP = 65_000
 PER_STEP = {
-    StepKind.SUPPLY: 120_000,
-    StepKind.WITHDRAW: 100_000,
-    StepKind.BORROW: 120_000,
-    StepKind.REPAY: 90_000,
+    StepKind.SUPPLY: 110_000,
+    StepKind.WITHDRAW: 105_000,
+    StepKind.BORROW: 125_000,
+    StepKind.REPAY: 70_000,
     StepKind.SWAP_EXACT_IN: 30_000,
     StepKind.SWAP_EXACT_OUT: 30_000,
 }

@@ -167,6 +167,22 @@ def test_in_the_vaults_emergency_it_ends_under_the_vaults_target() -> None:
     assert health_factor_after(snapshot, asked, 0.0) == pytest.approx(1.2 * 0.99, rel=1e-6)
 
 
+@pytest.mark.parametrize(("closed_s", "fires"), [(1, True), (0, False)])
+def test_what_the_vaults_target_left_is_lowered_until_borrowing_opens_again(
+    closed_s: int, fires: bool
+) -> None:
+    """The emergency's call ended under the vault's target, above the alert level."""
+    snapshot = fallen(0.85)
+    level = portfolio(snapshot).health_factor
+    snapshot = with_vault_policy(
+        snapshot, emergency_health=11 * WAD // 10, target_health=int(1.02 * level * WAD), min_health=2 * WAD
+    )
+    snapshot = with_vault(snapshot, levering_closed_until=NOW + closed_s)
+    decision = decided(snapshot, a_policy(decision=a_decision_policy(alert_health_factor=0.99 * level)))
+    alert = next(gate for gate in decision.gates if gate.name == "health_factor_alert")
+    assert alert.passed is fires
+
+
 def test_the_largest_emergency_trade_cuts_a_ripcord_and_it_says_so() -> None:
     decision = decided(fallen(), with_limits(a_policy(), Urgency.EMERGENCY, max_trade=0.1))
     assert decision.action is Action.RIPCORD

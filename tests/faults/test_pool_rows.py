@@ -44,8 +44,10 @@ def test_row_54_a_pool_that_remembers_long_enough_and_is_deep_speaks_and_a_thin_
     keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pools_remember(chain)
+    monkeypatch.setenv("KEEPER_ORACLE__TWAP_WINDOW_S", "86400")
     young = weth_pools(keeper("rebalance", "--simulate", "--json"))
     assert any("do not reach back" in one["reason"] for one in young.values())
+    monkeypatch.delenv("KEEPER_ORACLE__TWAP_WINDOW_S")
     chain.pass_time(2_000)
     spoken = weth_pools(keeper("rebalance", "--simulate", "--json"))
     (voice,) = spoken.values()

@@ -42,6 +42,7 @@ TRANSIENT, TOO_LARGE, FINAL = ReadRefusal
         (-32003, "response too large", TOO_LARGE),
         (-32005, "Batched requests are not supported by this server", TOO_LARGE),
         (-32000, "out of gas", TOO_LARGE),
+        (-32603, "EVM error OutOfGas", TOO_LARGE),
         (-32015, "out of gas: gas required exceeds: 50000000", TOO_LARGE),
         (-32000, "gas required exceeds allowance (50000000)", TOO_LARGE),
         (-32000, "execution aborted (timeout = 5s)", TOO_LARGE),

@@ -24,7 +24,7 @@ from tests.planning.ledger import Fill, Ledger, a_decision, as_quoted, at_its_li
 from tests.planning.plans import DEAR_WEI, planned
 
 FILLS = (at_its_limit, as_quoted)
-ONLY_LINK = (0.0, 0.0, 1.4, 0.0)
+ONLY_LINK = (0.0, 0.0, 1.6, 0.0)
 
 
 def carried_out(plan: RebalancePlan, snapshot: MarketSnapshot, fill: Fill, *, later: bool = True) -> Ledger:
@@ -52,7 +52,7 @@ def with_ltv_zero(snapshot: MarketSnapshot, *symbols: str) -> MarketSnapshot:
 def test_when_all_collateral_is_exchanged_no_crumb_of_debt_stands_in_the_way(fill: Fill) -> None:
     """Interest runs on until the transaction is mined: what was owed when looking is no longer all that is owed."""
     snapshot = a_snapshot(weights=ONLY_LINK, block=a_block(base_fee_wei=DEAR_WEI))
-    plan = planned(a_decision(snapshot, (0.7, 0.7, 0.0, 0.0)), snapshot, a_policy())
+    plan = planned(a_decision(snapshot, (0.8, 0.8, 0.0, 0.0)), snapshot, a_policy())
     assert plan.steps[0].kind is StepKind.REPAY
     assert plan.steps[0].amount == UINT256_MAX
     ledger = carried_out(plan, snapshot, fill)

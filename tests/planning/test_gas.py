@@ -49,7 +49,7 @@ def test_what_fits_can_be_paid_for_in_the_block_after_the_next(base: int, fee: i
     policy, block = a_plan_policy(max_fee_wei=fee), a_block(base_fee_wei=base)
     assert max_gas(block, policy) * raised(base) <= fee * (1 + 1e-9)
     count = max_trades(block, policy, only_sales=only_sales)
-    per_trade, fixed = (270_000, 680_000) if only_sales else (390_000, 800_000)
+    per_trade, fixed = (265_000, 920_000) if only_sales else (375_000, 1_045_000)
     if count:
         assert (fixed + count * per_trade) * policy.gas_limit_margin <= max_gas(block, policy) * (1 + 1e-9)
-    assert max_further_parts(block, policy, count) * 170_000 <= max_gas(block, policy)
+    assert max_further_parts(block, policy, count) * 160_000 <= max_gas(block, policy)
