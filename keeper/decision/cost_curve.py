@@ -87,7 +87,7 @@ class CostCurve:
 
 def cost_curves(snapshot: MarketSnapshot) -> Mapping[str, CostCurve]:
     """By risk asset, against the accounting asset: its direct pools in parallel with the route through the hub, in the
-    fee tiers that the vault allows. An asset without a usable pool is left out.
+    pools that the vault lists. An asset without a usable pool is left out.
 
     Buying and selling cost the same, because virtual reserves are worth the same on both sides.
     """

@@ -124,7 +124,7 @@ def _pauses(inputs: CycleInputs) -> Iterator[Alert]:
         body = f"{pause.reason or 'No reason given.'}\n`keeper explain {pause.cause}` says what to do."
         yield Alert(kinds.PAUSED, pause.cause, f"paused by {pause.cause}", body=body)
     if inputs.snapshot.vault.paused:
-        body = "The vault's guardian or admin lifts that."
+        body = "Only the vault's admin ends that, through the timelock."
         yield Alert(kinds.PAUSED, "vault", "the vault is paused on chain", body=body)
 
 

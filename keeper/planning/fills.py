@@ -97,7 +97,7 @@ def _refusal(trade: Trade, returned: Sequence[float]) -> NothingFeasible:
     )
     return NothingFeasible(
         f"selling {trade.value_usd:,.0f} USD of {trade.sell} for {trade.buy}: {reason}",
-        remedy="Lower max_trade so that it is split over cycles, or allow more slippage or another fee tier.",
+        remedy="Lower max_trade so that it is split over cycles, allow more slippage, or have the admin list a pool.",
     )
 
 

@@ -26,7 +26,7 @@ def pause_lines(pauses: Sequence[Pause], *, vault_paused: bool = False) -> str:
         for pause in pauses
     ]
     if vault_paused:
-        lines.append("PAUSED on chain: the vault's guardian or admin lifts that.")
+        lines.append("PAUSED on chain: only the vault's admin ends that, through the timelock.")
     return "\n".join([*lines, EFFECT_OF_A_PAUSE]) if lines else ""
 
 
