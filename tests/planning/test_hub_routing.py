@@ -158,3 +158,23 @@ def test_the_hub_may_use_half_of_the_turnover_that_is_left(used_of_half: float, 
     left_bps = int(10_000 * 2.0 * smallest / used_of_half / portfolio(snapshot).nav_usd)
     limited = a_context(with_vault_policy(snapshot, daily_turnover_bps=left_bps), policy=WIDE)
     assert bool(hub_candidates(required, by_route(quotes), limited)) is allowed
+
+
+def test_candidates_are_ranked_by_what_they_cost_with_their_gas() -> None:
+    """At 100 gwei the candidate with less impact costs more, because it passes through one pool more."""
+    snapshot = replace(generous(weights=HELD, nav_usd=300_000.0), block=a_block(base_fee_wei=10**11))
+    required, quotes = asked(snapshot, (0.4, 0.4, 0.3, 0.1))
+    context = a_context(snapshot, policy=WIDE)
+    ranked = hub_candidates(required, by_route(quotes), context)
+    lost, pools = zip(
+        *(
+            (
+                sum(fill.fees_usd + fill.impact_usd for fill in fills),
+                sum(len(fill.route.fees) for fill in fills),
+            )
+            for fills in ranked
+        ),
+        strict=True,
+    )
+    assert lost[0] > lost[1]
+    assert pools[0] < pools[1]
