@@ -27,19 +27,26 @@ HUB_PART_OF_TURNOVER = 0.5
 """Hub routing sells some value twice, so it may use at most this part of the remaining daily turnover budget."""
 
 
-def candidate_plans(
-    fills: Sequence[Fill], trades: Sequence[Trade], answers: Answers, context: PlanningContext
-) -> Iterator[CandidatePlan]:
-    """All candidates of a rebalance that can be written. ``fills`` are those of the ``trades``, as matched."""
+def matched_plans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[CandidatePlan]:
+    """The candidates of a rebalance that make the trades as they are matched."""
     with suppress(NothingFeasible):
         yield around_flash_loan(fills, context)
+    yield from _swap_by_swap(fills, context)
+
+
+def hub_plans(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> Iterator[CandidatePlan]:
+    """The candidates of a rebalance that make the same ``trades`` through the hub."""
+    for fills in hub_candidates(trades, answers, context):
+        yield from _swap_by_swap(fills, context)
+
+
+def _swap_by_swap(fills: Sequence[Fill], context: PlanningContext) -> Iterator[CandidatePlan]:
     if not fills or context.queued:
         # Only the plan around a flash loan can fund the redemption reserve.
         return
-    for routed in (tuple(fills), *hub_candidates(trades, answers, context)):
-        for flash in _loans(routed, context):
-            with suppress(NothingFeasible):
-                yield sequential(routed, context, flash)
+    for flash in _loans(fills, context):
+        with suppress(NothingFeasible):
+            yield sequential(fills, context, flash)
 
 
 def hub_candidates(

@@ -23,9 +23,9 @@ from keeper.planning.feasibility import require_feasible, require_gas, require_w
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
 from keeper.planning.gas import gas_limit_for, gas_of, published_wei
-from keeper.planning.generate import candidate_plans
+from keeper.planning.generate import hub_plans, matched_plans
 from keeper.planning.min_health_factor import of_emergency
-from keeper.planning.netting import Netting, netting
+from keeper.planning.netting import Netting, Trade, netting
 from keeper.planning.split import Answers, by_route
 from keeper.sizing.redemptions import missing_usd
 
@@ -49,24 +49,40 @@ def route(
 
 
 def _by_call(netted: Netting, answers: Answers, context: PlanningContext) -> RebalancePlan:
-    fills = fills_of(netted.trades, answers, context)
     if context.deleverages:
-        candidate = _deleverage_plan(fills, context)
+        candidate = _deleverage_plan(fills_of(netted.trades, answers, context), context)
     else:
-        candidate = _cheapest(candidate_plans(fills, netted.trades, answers, context=context), fills, context)
+        candidate = _rebalance_plan(netted.trades, answers, context)
     _require_purpose(candidate, context)
     return _plan(candidate, netted.postponed_usd, context)
 
 
-def _cheapest(
-    candidates: Iterable[CandidatePlan], fills: Sequence[Fill], context: PlanningContext
-) -> CandidatePlan:
+def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> CandidatePlan:
     """The cheapest feasible candidate. Where none is, only the part of the fills that lowers the debt.
 
-    Raises why there is no plan around a flash loan, which could go farthest."""
+    A pool that refuses the last of several trades may take all of them in one swap, so a trade that finds no pool does
+    not stop the candidates through the hub."""
+    through_hub = tuple(hub_plans(trades, answers, context))
+    try:
+        fills = fills_of(trades, answers, context)
+    except NothingFeasible:
+        candidate = _cheapest(through_hub, context)
+        if candidate is None:
+            raise
+        return candidate
+    return _cheapest((*matched_plans(fills, context), *through_hub), context) or _debt_part(fills, context)
+
+
+def _cheapest(candidates: Iterable[CandidatePlan], context: PlanningContext) -> CandidatePlan | None:
     for candidate in sorted(candidates, key=partial(_total_usd, context=context)):
         with suppress(NothingFeasible):
             return _accepted(candidate, context)
+    return None
+
+
+def _debt_part(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
+    """The sales into the debt token, where they lower the debt. Else raises why there is no plan around a flash loan,
+    which could go farthest."""
     try:
         return _accepted(around_flash_loan(fills, context), context)
     except NothingFeasible:

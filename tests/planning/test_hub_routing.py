@@ -15,6 +15,9 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX, WAD, usd
+from keeper.domain.urgency import Urgency
+from keeper.planning.context import planning_context
+from keeper.planning.execution_order import fills_of
 from keeper.planning.fills import Fill, minimum_price
 from keeper.planning.generate import hub_candidates
 from keeper.planning.hub_routing import hub_fills
@@ -22,7 +25,7 @@ from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import by_route, hops
-from tests.factories import a_block, with_holding, with_vault_policy
+from tests.factories import a_block, a_policy, with_holding, with_limits, with_vault_policy
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.plans import a_context, leverages, shares, weights_of, worth_trading
@@ -132,6 +135,33 @@ def test_where_it_is_cheapest_a_plan_goes_through_the_hub_whatever_the_fills(fil
     ledger = Ledger(snapshot)
     ledger.run(plan, fill)
     assert ledger.value_usd("WETH") == pytest.approx(HELD[1] * 100_000.0, rel=0.01)
+
+
+@pytest.mark.parametrize("fill", [at_its_limit, as_quoted])
+def test_what_a_pool_refuses_trade_by_trade_goes_through_it_in_one_swap(fill: Fills) -> None:
+    """WETH, LINK and cash become UNI. The last of the three matched trades finds a pool that the others have moved."""
+    policy = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=75)
+    snapshot = generous(weights=(0.0, 0.43, 0.16, 0.12), nav_usd=250_000.0)
+    decision = a_decision(snapshot, (0.0, 0.0, 0.0, 1.0))
+    required, quotes = (
+        netting(decision, snapshot, policy).trades,
+        answers(decision, snapshot, policy, market(snapshot)),
+    )
+    with pytest.raises(NothingFeasible, match="USDC for UNI: the best pool returns"):
+        fills_of(required, by_route(quotes), planning_context(decision, snapshot, policy))
+    plan = route(decision, snapshot, quotes, policy)
+    ledger = Ledger(snapshot)
+    ledger.run(plan, fill)
+    assert ledger.weights()[3] == pytest.approx(1.0, abs=0.01)
+    assert plan.postponed_usd == 0.0
+
+
+def test_what_no_pool_takes_in_one_swap_either_is_refused_for_the_trade() -> None:
+    policy = with_limits(a_policy(), Urgency.OUT_OF_BAND, max_slippage_bps=75)
+    snapshot = generous(weights=(0.0, 0.43, 0.16, 0.12), nav_usd=400_000.0)
+    decision = a_decision(snapshot, (0.0, 0.0, 0.0, 1.0))
+    with pytest.raises(NothingFeasible, match="LINK for UNI: the best pool returns"):
+        route(decision, snapshot, answers(decision, snapshot, policy, market(snapshot)), policy)
 
 
 @given(st.integers(0, 3))
