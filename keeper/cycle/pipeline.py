@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.decision.decide import decide
+from keeper.decision.position import alert_level
 from keeper.domain.decision import Decision
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance, KeeperError, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, PriceBars
@@ -135,7 +136,7 @@ def _without_estimate(
     if held_back is not None and held_back.look is not None:
         losses = tuple(loss.losses for loss in memory.worst_losses if loss.symbols == held_back.look.symbols)
         return remembered_model(held_back.look, snapshot.block.timestamp, losses, why=error.message)
-    unsafe = observation.held.health_factor < policy.decision.alert_health_factor
+    unsafe = observation.held.health_factor < alert_level(snapshot, policy)
     if not unsafe and observation.deleverage_request is None:
         raise error
     return fallback_model(snapshot.risk_symbols, snapshot.block.timestamp, error.message)

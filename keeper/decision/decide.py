@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from keeper.decision import measures
-from keeper.decision.deleverage import emergency_move, repaid_by_cash, target_health_factor
+from keeper.decision.deleverage import emergency_move, target_health_factor
 from keeper.decision.gate_rules import LEVERING
 from keeper.decision.gates import DELEVERAGE_REQUEST, holds_back, judged_limits, judged_triggers
 from keeper.decision.move import planned_move, remaining
@@ -19,6 +19,7 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
+from keeper.oracle.vault_rules import repaying_cash
 from keeper.sizing.tighten import Tightened
 
 BY_PRESSURE = (Urgency.ROUTINE, Urgency.OUT_OF_BAND, Urgency.EMERGENCY)
@@ -145,7 +146,7 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
     if position.held.nav_usd <= 0.0:
         why = f"{cause.detail}, but the vault owes more than it holds"
         return _hold(trade, gates, why, exit_code=Refused.exit_code)
-    if after >= before and not repaid_by_cash(position):
+    if after >= before and not repaying_cash(position.snapshot, position.policy.plan.dust_usd):
         why = f"{cause.detail}, but nothing can be sold to raise it"
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
     target = target_health_factor(position)

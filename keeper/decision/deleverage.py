@@ -11,7 +11,7 @@ from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.aave import AaveV3
 from keeper.lending.book import vault_book
-from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency
+from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, repaying_cash
 
 
 def emergency_move(position: VaultPosition) -> Move:
@@ -97,7 +97,7 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     if math.isinf(safe):
         to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
     else:
-        to_repay = debt - repaid_by_cash(position) - (fixed_k + sold_k) / safe
+        to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k) / safe
     sold_first = min(float(first_v), max(0.0, to_repay / returned))
     kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
     kept = 1.0
@@ -106,13 +106,13 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     return {symbol: kept_of_first if symbol in leaving else kept for symbol in assets}
 
 
-def repaid_by_cash(position: VaultPosition) -> float:
-    """In the vault's emergency, the idle cash at the lending market's price: all of it repays."""
+def _repaid_by_cash(position: VaultPosition) -> float:
+    """In the vault's emergency, what idle cash repays, at the lending market's price."""
     snapshot = position.snapshot
     if not in_emergency(snapshot):
         return 0.0
-    idle = {snapshot.debt_token.symbol: snapshot.holdings[0].idle}
-    return float(AaveV3.of(snapshot).collateral_value(idle))
+    repaying = {snapshot.debt_token.symbol: repaying_cash(snapshot, position.policy.plan.dust_usd)}
+    return float(AaveV3.of(snapshot).collateral_value(repaying))
 
 
 def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:

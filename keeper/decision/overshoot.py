@@ -71,7 +71,7 @@ def _bands(position: VaultPosition) -> tuple[float, float, float]:
 
 def _health_factor(position: VaultPosition, aim: tuple[float, ...]) -> Overshoot:
     """A trade that raises leverage must not end below the alert level."""
-    leverage, alert = math.fsum(aim), position.policy.decision.alert_health_factor
+    leverage, alert = math.fsum(aim), position.alert_level
     if leverage <= position.held.leverage:
         return Overshoot(0.0, "the trade does not lower the health factor")
     thresholds = zip(aim, position.liquidation_thresholds, strict=True)

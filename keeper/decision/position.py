@@ -60,11 +60,7 @@ class VaultPosition:
 
     @property
     def alert_level(self) -> float:
-        """The health factor below which a trade is out of band. Until borrowing opens again after an emergency of the
-        vault it is at least where the emergency's call was to end: that call may not reach the safe level, and the rest
-        is an ordinary deleveraging. Every rebalance ends above it."""
-        alert = self.policy.decision.alert_health_factor
-        return max(alert, emergency_aim(self.snapshot)) if levering_closed_s(self.snapshot) else alert
+        return alert_level(self.snapshot, self.policy)
 
     def sizes_usd(self, weights: Sequence[float]) -> tuple[float, ...]:
         """USD of each asset that a trade to ``weights`` buys or sells."""
@@ -86,6 +82,14 @@ class VaultPosition:
         if self.snapshot.vault.last_rebalance == 0:
             return "the vault was never rebalanced"
         return f"last rebalance {hours(self.since_rebalance_s)} ago"
+
+
+def alert_level(snapshot: MarketSnapshot, policy: Policy) -> float:
+    """The health factor below which a trade is out of band. Until borrowing opens again after an emergency of the vault
+    it is at least where the emergency's call was to end: that call may not reach the safe level, and the rest is an
+    ordinary deleveraging. Every rebalance ends above it."""
+    alert = policy.decision.alert_health_factor
+    return max(alert, emergency_aim(snapshot)) if levering_closed_s(snapshot) else alert
 
 
 def take_position(

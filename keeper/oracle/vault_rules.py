@@ -156,6 +156,14 @@ def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
     return min(snapshot.holdings[0].idle, snapshot.vault.reserved)
 
 
+def repaying_cash(snapshot: MarketSnapshot, dust_usd: float) -> int:
+    """Raw of the debt that a deleverage can repay with idle cash: what the line leaves, and 0 up to ``dust_usd``, for
+    which no repayment is made."""
+    cash, token = snapshot.holdings[0], snapshot.debt_token
+    spare = min(cash.idle - reserved_cash(snapshot, lowering=True), cash.owed)
+    return spare if usd(spare, token.decimals, snapshot.price(token.symbol)) > dust_usd else 0
+
+
 def levering_closed_s(snapshot: MarketSnapshot) -> int:
     """Seconds for which nothing may be borrowed."""
     return max(0, snapshot.vault.levering_closed_until - snapshot.block.timestamp)

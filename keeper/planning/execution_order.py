@@ -10,7 +10,7 @@ from contextlib import suppress
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Route
-from keeper.oracle.vault_rules import call_limits
+from keeper.oracle.vault_rules import call_limits, repaying_cash
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
 from keeper.planning.fills import Fill, SwapTerms, best_fills, guarded
@@ -104,8 +104,8 @@ def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:
 
 def idle_repays(context: PlanningContext) -> bool:
     """Whether idle cash lowers the debt without a sale."""
-    cash = context.snapshot.holdings[0]
-    return min(cash.idle - context.reserved, cash.owed) > context.dust
+    book, spare = context.book(), repaying_cash(context.snapshot, context.policy.plan.dust_usd)
+    return context.repayment_of(min(spare, context.repayable(book.supplied, book.owed))) > 0
 
 
 def _largest_part(

@@ -62,7 +62,7 @@ class CashFlow:
             return self.funded(max(reserved, buffer - funding.borrow))
         if funding.borrow and (self.context.deleverages or self.context.sells_only):
             funding = self._settled(on_hand, max(0, self.repaid_first - funding.borrow))
-        return funding if funding.repay_last > dust else replace(funding, repay_last=0)
+        return replace(funding, repay_last=self.context.repayment_of(funding.repay_last))
 
     def _settled(self, on_hand: int, repay_first: int) -> Funding:
         """``on_hand`` is below 0 by what the buffer lacks."""
@@ -157,7 +157,7 @@ def _within_target(funding: Funding, withdrawn: Mapping[str, int], context: Plan
     book = context.book()
     supplied = {symbol: amount - withdrawn.get(symbol, 0) for symbol, amount in book.supplied.items()}
     repayable = context.repayable(supplied, book.owed - funding.repay_first)
-    return replace(funding, repay_last=min(funding.repay_last, repayable))
+    return replace(funding, repay_last=context.repayment_of(min(funding.repay_last, repayable)))
 
 
 def _supplied_after(

@@ -28,7 +28,7 @@ class PlanTable(Table):
 
     deadline_s: Annotated[int, Field(ge=12, le=86400)] = 600
     """time after its block at which a transaction becomes void"""
-    dust_usd: Annotated[float, Field(ge=0)] = 1.0
+    dust_usd: Annotated[float, Field(ge=0.01)] = 1.0
     """smaller steps are left out"""
     gas_usd_price_symbol: str = "WETH"
     """token whose price values gas"""

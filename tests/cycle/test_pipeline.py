@@ -12,8 +12,19 @@ from keeper.domain.evidence import PriceBars
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
 from keeper.domain.pause_state import DeleverageRequest
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
-from tests.factories import a_policy, a_snapshot, some_bars, with_market_move
+from tests.factories import (
+    NOW,
+    a_decision_policy,
+    a_policy,
+    a_snapshot,
+    some_bars,
+    with_market_move,
+    with_vault,
+    with_vault_policy,
+)
 
 LEVERED = a_snapshot(weights=(0.6, 0.6, 0.4, 0.4))
 
@@ -47,6 +58,20 @@ def test_without_history_a_vault_below_the_alert_level_sells_and_buys_nothing() 
     assert decision.goal is not None
     assert decision.goal.leverage < sum(decision.current.weights)
     assert "estimate" in decision.reason.partition("missing: ")[2]
+
+
+def test_without_history_what_an_emergency_left_is_lowered_until_borrowing_opens_again() -> None:
+    """Above the alert level of the settings, and below where the emergency's call was to end."""
+    held = portfolio(LEVERED).health_factor
+    policy = a_policy(
+        decision=a_decision_policy(act_health_factor=0.8 * held, alert_health_factor=0.9 * held)
+    )
+    left = with_vault_policy(LEVERED, min_health=2 * WAD, target_health=int(1.1 * held * WAD))
+    with pytest.raises(NoEstimate):
+        assess(Observation(left), no_history(left), policy)
+    closed = with_vault(left, levering_closed_until=NOW + 1)
+    decision = assess(Observation(closed), no_history(closed), policy).decision
+    assert decision.sells_only
 
 
 def test_without_history_a_deleverage_request_is_still_carried_out() -> None:

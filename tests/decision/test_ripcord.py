@@ -117,6 +117,24 @@ def test_when_the_only_collateral_is_dead_the_prices_of_others_do_not_help() -> 
     assert "nothing can be sold to raise it" in decision.reason
 
 
+@pytest.mark.parametrize("emergency_health", [0, 13 * WAD // 10])
+@pytest.mark.parametrize(("idle", "action"), [(10**6, Action.HOLD), (10**6 + 1, Action.RIPCORD)])
+def test_where_nothing_can_be_sold_idle_cash_above_dust_repays(
+    idle: int, action: Action, emergency_health: int
+) -> None:
+    snapshot = with_market_move(a_snapshot(weights=(2.0, 0.0, 0.0, 0.0)), 0.75)
+    snapshot = with_feed(with_holding(snapshot, "USDC", idle=idle), "WBTC", trust=Trust.DEAD)
+    assert decided(with_vault_policy(snapshot, emergency_health=emergency_health)).action is action
+
+
+def test_cash_that_the_line_reserves_repays_only_in_the_vaults_emergency() -> None:
+    snapshot = with_market_move(a_snapshot(weights=(2.0, 0.0, 0.0, 0.0)), 0.75)
+    snapshot = with_feed(with_holding(snapshot, "USDC", idle=10**9), "WBTC", trust=Trust.DEAD)
+    snapshot = with_vault(snapshot, reserved=10**9)
+    assert decided(with_vault_policy(snapshot, emergency_health=0)).action is Action.HOLD
+    assert decided(with_vault_policy(snapshot, emergency_health=13 * WAD // 10)).action is Action.RIPCORD
+
+
 def test_debt_without_collateral_is_repaid_with_all_that_lies_idle() -> None:
     snapshot = a_snapshot(weights=(1.2, 0.0, 0.0, 0.0))
     supplied = snapshot.holdings[1].supplied

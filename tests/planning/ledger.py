@@ -11,6 +11,9 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, Step, StepKin
 from keeper.domain.units import BPS, UINT256_MAX, usd
 from keeper.domain.urgency import Urgency
 
+LEAST_REPAYMENT = 10
+"""Raw. Aave's ScaledBalanceTokenBase reverts where a repayment burns no scaled unit, rounded down."""
+
 Fill = Callable[[Step], int]
 
 
@@ -78,7 +81,7 @@ class Ledger:
             assert self._debt_usd() <= self._collateral_usd("ltv_bps")
         elif step.kind is StepKind.REPAY:
             amount = min(self.debt, self.idle[symbol]) if step.amount == UINT256_MAX else step.amount
-            assert 0 < amount <= self.debt
+            assert min(self.debt, LEAST_REPAYMENT) <= amount <= self.debt
             self._pay(symbol, amount)
             self.debt -= amount
             self.lendable += amount
