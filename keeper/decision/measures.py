@@ -105,14 +105,15 @@ def share_within_bounds(
     """Largest share of the weights, at most 1, at which leverage is at most its cap and the health factor at least
     ``floors[k]`` with ``buffers[k]`` of NAV kept as cash: ``sum w_i (h - LT_i) <= h (1 - B)``.
 
-    ``thresholds`` LT (n,), ``floors`` and ``buffers`` (k,).
+    ``thresholds`` LT (n,), ``floors`` and ``buffers`` (k,). A bound below 0 counts as 0: where all of NAV waits for
+    redemption, cash and the largest loss are more than NAV.
     """
     share = 1.0
     for k in range(-1, len(floors)):
         used = 0.0
         for i in range(len(weights)):
             used += weights[i] * (1.0 if k < 0 else floors[k] - thresholds[i])
-        capacity = leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k])
+        capacity = max(0.0, leverage_cap if k < 0 else floors[k] * (1.0 - buffers[k]))
         if used > capacity:
             share = min(share, capacity / used)
     return share

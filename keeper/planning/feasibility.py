@@ -239,14 +239,22 @@ class _Run:
             bought = step.route.symbols[-1]
             refuse_if(f"buying {bought}", _disabled(bought, snapshot))
         elif step.kind is StepKind.SUPPLY:
-            return supply_obstacle(step.symbol, step.expected_in, snapshot)
+            return supply_obstacle(
+                step.symbol, step.expected_in + self._supplied_so_far(step.symbol), snapshot
+            )
         elif step.kind is StepKind.WITHDRAW:
-            return withdraw_obstacle(step.symbol, step.expected_out, snapshot)
+            return withdraw_obstacle(
+                step.symbol, step.expected_out - self._supplied_so_far(step.symbol), snapshot
+            )
         elif step.kind is StepKind.REPAY:
             return _closed(step.symbol, snapshot)
         elif step.kind is StepKind.BORROW:
             return self._borrow_obstacle(step.amount)
         return None
+
+    def _supplied_so_far(self, symbol: str) -> int:
+        """By the steps before, below 0 where they withdrew: the reserve sees all of them together."""
+        return self.book.supplied[symbol] - self.context.snapshot.holding(symbol).supplied
 
     def _borrow_obstacle(self, amount: int) -> Obstacle | None:
         """Aave ValidationLogic.validateBorrow."""

@@ -148,8 +148,8 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
 
     A deleveraging is visible in the public mempool. Without this, whoever trades just before it could take all that an
     emergency's wide slippage allows, or all by which the most careful source is below the others."""
-    quoted = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
-    return replace(fill, min_out=max(fill.min_out, quoted))
+    near_quote = -(-fill.amount_out * (BPS - tolerance_bps) // BPS)
+    return replace(fill, min_out=max(fill.min_out, near_quote))
 
 
 def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fill:

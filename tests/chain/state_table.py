@@ -36,12 +36,15 @@ def table(outcomes: Sequence[Outcome], seed: int) -> str:
     lines = [
         summary,
         *(f"  {count:>4} refused: {reason}" for reason, count in _reasons(outcomes).most_common()),
-        f"{'a plan costs, gas at 20 gwei':<48}{'min':>8}{'median':>8}{'90 %':>8}{'max':>8}{'states':>8}",
+        f"{'a plan costs, gas at 20 gwei':<48}{'min':>8}{'median':>8}{'90 %':>8}{'max':>8}{'of state':>10}{'states':>8}",
     ]
-    costs = [one.costs for one in outcomes if one.costs is not None]
+    costs = [(one.costs, one.state.number) for one in outcomes if one.costs is not None]
     for name, ratio in REFERENCE_COSTS:
-        lines.append(_row(name, [found for one in costs if (found := ratio(one)) is not None]))
-    lines.append(_row("gas used, of what the planner estimated", [one.gas for one in planned if one.gas]))
+        lines.append(
+            _row(name, [(found, number) for one, number in costs if (found := ratio(one)) is not None])
+        )
+    gas = [(one.gas, one.state.number) for one in planned if one.gas]
+    lines.append(_row("gas used, of what the planner estimated", gas))
     return "\n".join(lines)
 
 
@@ -49,8 +52,10 @@ def _reasons(outcomes: Sequence[Outcome]) -> Counter[str]:
     return Counter(one.refusal.split(":")[0] for one in outcomes if one.plan is None)
 
 
-def _row(name: str, values: Sequence[float]) -> str:
+def _row(name: str, values: Sequence[tuple[float, int]]) -> str:
+    """``values`` with the number of their states, so that the worst can be looked at."""
     if not values:
         return f"{name:<48}{'–':>8}"
-    found = np.quantile(values, (0.0, 0.5, 0.9, 1.0))
-    return f"{name:<48}" + "".join(f"{one:>8.3f}" for one in found) + f"{len(values):>8}"
+    found = np.quantile([value for value, _ in values], (0.0, 0.5, 0.9, 1.0))
+    quantiles = "".join(f"{one:>8.3f}" for one in found)
+    return f"{name:<48}{quantiles}{max(values)[1]:>10}{len(values):>8}"

@@ -90,6 +90,14 @@ def test_share_within_bounds_by_hand() -> None:
     assert kept([0.0, 0.0], 0.0, (1.8, 0.0)) == 1.0
 
 
+@pytest.mark.parametrize(("cap", "floors"), [(-0.5, ()), (2.0, ((1.8, 1.01),))])
+def test_a_bound_below_zero_leaves_nothing_and_is_kept_by_nothing(
+    cap: float, floors: tuple[tuple[float, float], ...]
+) -> None:
+    assert kept([1.0, 1.0], cap, *floors) == 0.0
+    assert kept([0.0, 0.0], cap, *floors) == 1.0
+
+
 def test_allowed_part_by_size_and_by_loss() -> None:
     assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (40.0, 40.0), 4.0, 75.0) == 1.0
     assert measures.allowed_part((0.0, 0.0), (0.5, 0.5), (40.0, 40.0), 0.4, 75.0) == pytest.approx(0.4)

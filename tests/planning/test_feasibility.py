@@ -18,7 +18,7 @@ from keeper.planning.feasibility import require_feasible
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.steps import repay, withdraw
+from keeper.planning.steps import repay, supply_all, withdraw
 from tests.factories import (
     a_plan_policy,
     a_policy,
@@ -239,6 +239,31 @@ def test_gas_is_valued_in_the_token_that_the_settings_name() -> None:
 
 
 # ------------------------------------------------------------------ step by step
+
+
+def test_a_reserve_must_give_all_withdrawals_of_a_plan_together() -> None:
+    held = a_snapshot(weights=(0.5, 0.0, 0.0, 0.0), nav_usd=100_000.0)
+    half = held.holding("WBTC").supplied // 2
+    plan = CandidatePlan((withdraw("WBTC", half), withdraw("WBTC", half)), flash=0, premium=0, fills=())
+    require_feasible(plan, a_context(with_reserve(held, "WBTC", available=2 * half), 1.0))
+    with pytest.raises(NothingFeasible, match="WITHDRAW of WBTC: its reserve has .* not lent out"):
+        require_feasible(plan, a_context(with_reserve(held, "WBTC", available=2 * half - 1), 1.0))
+
+
+def test_a_reserve_must_take_all_supplies_of_a_plan_together() -> None:
+    held = with_holding(a_snapshot(nav_usd=100_000.0), "LINK", idle=2 * 10**18)
+    each = replace(supply_all("LINK", 10**18), amount=10**18)
+    plan = CandidatePlan((each, each), flash=0, premium=0, fills=())
+    require_feasible(plan, a_context(with_reserve(held, "LINK", supply_cap=12_000_002), 1.0))
+    with pytest.raises(NothingFeasible, match="SUPPLY of LINK: .* supply cap"):
+        require_feasible(plan, a_context(with_reserve(held, "LINK", supply_cap=12_000_001), 1.0))
+
+
+def test_what_a_plan_withdrew_before_leaves_capacity_for_what_it_supplies() -> None:
+    held = a_snapshot(weights=(0.0, 0.0, 0.5, 0.0), nav_usd=100_000.0)
+    full = with_reserve(held, "LINK", supply_cap=12_000_000)
+    plan = CandidatePlan((withdraw("LINK", 10**18), supply_all("LINK", 10**18)), flash=0, premium=0, fills=())
+    require_feasible(plan, a_context(full, 1.0))
 
 
 def test_a_plan_that_takes_more_than_there_is_names_its_step() -> None:
