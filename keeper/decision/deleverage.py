@@ -34,18 +34,22 @@ def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, .
     lose the pools' fees and all of the urgency's slippage. Where the assets do not suffice, the weights are as low as
     they reach.
     """
-    assets, limits = sellable(position, urgency), position.policy.decision.at(urgency)
-    lost_bps = limits.max_slippage_bps + _fees_bps(position, assets)
+    assets = sellable(position, urgency)
+    lost = largest_loss(position, assets, urgency)
     # An emergency call of the vault may not end too high: not even if the sales lose nothing, and idle cash repays.
-    kept = _kept_shares(position, assets, 0.0 if in_emergency(position.snapshot) else lost_bps / BPS)
+    kept = _kept_shares(position, assets, 0.0 if in_emergency(position.snapshot) else lost)
     return tuple(
         weight * kept.get(symbol, 1.0)
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
 
 
+def largest_loss(position: VaultPosition, assets: frozenset[str], urgency: Urgency) -> float:
+    """Part of the value of these assets that selling them all loses at most: the pools' fees and all slippage."""
+    return (position.policy.decision.at(urgency).max_slippage_bps + _fees_bps(position, assets)) / BPS
+
+
 def _fees_bps(position: VaultPosition, assets: frozenset[str]) -> float:
-    """Of all that may be sold together."""
     held = {
         symbol: (weight, cost.linear_bps)
         for symbol, weight, cost in zip(

@@ -106,12 +106,14 @@ def routine(_position: VaultPosition, _result: GateResult) -> Urgency:
 
 
 def by_wait(position: VaultPosition, _result: GateResult) -> Urgency:
-    """OUT_OF_BAND once the oldest batch has waited longer than ``max_redemption_wait_s``."""
+    return Urgency.OUT_OF_BAND if line_waits_too_long(position) else Urgency.ROUTINE
+
+
+def line_waits_too_long(position: VaultPosition) -> bool:
+    """Whether the oldest batch of redemptions has waited longer than ``max_redemption_wait_s``."""
     since = position.snapshot.redemptions.since
-    if since == 0:
-        return Urgency.ROUTINE
     waited = position.snapshot.block.timestamp - since
-    return Urgency.OUT_OF_BAND if waited > position.policy.decision.max_redemption_wait_s else Urgency.ROUTINE
+    return since != 0 and waited > position.policy.decision.max_redemption_wait_s
 
 
 def by_outer_band(position: VaultPosition, result: GateResult) -> Urgency:

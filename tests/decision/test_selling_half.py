@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keeper.decision.decide import decide
 from keeper.domain.decision import Action, Decision
@@ -21,18 +23,24 @@ from keeper.sizing.tighten import tighten
 from tests.decision.degraded import UNTRUSTED, Answer, answered, lowering_states
 from tests.factories import (
     DAY,
+    HOUR,
     NOW,
     a_decision_policy,
     a_model,
     a_policy,
     a_sequencer,
+    a_size_policy,
     a_snapshot,
     an_oracle_policy,
     with_feed,
     with_market_move,
+    with_redemptions,
     with_reserve,
     with_vault,
 )
+from tests.planning.ledger import Ledger, at_its_limit
+from tests.planning.plans import planned
+from tests.properties import examples
 
 SEED, STATES, SHARE = 14, 240, 0.95
 NAMES = ("vault's rebalance reverts", "may not be sold, because its price is", "the trade costs")
@@ -240,6 +248,76 @@ def test_a_vault_without_debt_cannot_sell_while_the_vault_refuses_a_price() -> N
     decision = decided(with_feed(snapshot, "WBTC", round=old))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 4)
     assert "there is no debt for its deleverage to lower" in decision.reason
+
+
+# ------------------------------------------------------------- redemptions that wait
+
+
+def waiting(leverage: float, part: float, waited_s: int = 2 * DAY) -> MarketSnapshot:
+    return with_redemptions(a_snapshot(weights=(0.3, 0.3, 0.2, 0.2), leverage=leverage), part, waited_s)
+
+
+def carried_out(decision: Decision, snapshot: MarketSnapshot) -> Ledger:
+    """Its plan, every swap at its limit."""
+    ledger = Ledger(snapshot)
+    ledger.run(planned(decision, snapshot, a_policy()), at_its_limit)
+    return ledger
+
+
+@examples(60)
+@given(st.floats(0.3, 1.9), st.floats(0.02, 0.95))
+def test_what_waits_too_long_is_raised_by_sales_alone(leverage: float, part: float) -> None:
+    """The target would raise it with new debt, which a levering gate forbids."""
+    snapshot = waiting(leverage, part)
+    decision = decided(snapshot, missing=("bars:UNI",))
+    if decision.goal is None:
+        assert snapshot.holdings[0].idle >= snapshot.redemptions.value
+        return
+    assert decision.sells_only
+    assert decision.action is Action.REBALANCE
+    after = carried_out(decision, snapshot)
+    assert after.idle["USDC"] >= snapshot.redemptions.value
+    assert after.debt <= snapshot.holdings[0].owed
+    assert after.health_factor() >= a_policy().size.min_health_factor
+
+
+def test_what_waits_for_a_shorter_time_is_raised_as_far_as_the_target_sells() -> None:
+    early, late = waiting(1.0, 0.4, HOUR), waiting(1.0, 0.4)
+    soon, then = (decided(snapshot, missing=("bars:UNI",)) for snapshot in (early, late))
+    assert soon.goal is not None
+    assert then.goal is not None
+    assert then.goal.leverage < 0.6 < 0.9 < soon.goal.leverage
+    assert decided(waiting(1.0, 0.05, HOUR), missing=("bars:UNI",)).action is Action.HOLD
+
+
+def test_debt_that_less_collateral_would_not_carry_is_repaid_before_redemptions() -> None:
+    """At a floor of 1.9 a vault of health factor 1.99 cannot sell a tenth of its collateral for cash alone."""
+    snapshot = waiting(1.67, 0.1)
+    floor = 0.95 * portfolio(snapshot).health_factor
+    size_policy = a_size_policy(min_health_factor=floor, target_volatility=9.0, max_leverage=1.67)
+    policy, tightened = tighten(a_policy(size=size_policy), snapshot.vault)
+    observation = Observation(snapshot)
+    target = replace(size(a_model(), observation, policy), missing=("bars:UNI",))
+    decision = decide(observation, a_model(), target, policy=policy, tightened=tightened)
+    assert decision.goal is not None
+    after = Ledger(snapshot)
+    after.run(planned(decision, snapshot, policy), at_its_limit)
+    assert after.debt < snapshot.holdings[0].owed
+    assert after.idle["USDC"] >= snapshot.redemptions.value
+    assert after.health_factor() >= floor * (1.0 - 20e-4)
+
+
+def test_a_deleverage_raises_nothing_for_redemptions() -> None:
+    """It repays debt with what it sells."""
+    snapshot = waiting(1.3, 0.4)
+    old = Round(1, snapshot.price("WBTC"), NOW - DAY)
+    old_price = with_feed(
+        snapshot, "WBTC", round=old, trust=Trust.STALE, lowest_opinion=snapshot.price("WBTC")
+    )
+    fresh, aged = decided(snapshot, missing=("bars:UNI",)), decided(old_price)
+    assert fresh.goal is not None
+    assert aged.goal is not None
+    assert aged.goal.leverage > fresh.goal.leverage
 
 
 # --------------------------------------------------------------- the alert level
