@@ -9,36 +9,62 @@ from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot, Trust
-from keeper.domain.plan import Route
-from keeper.oracle.vault_rules import call_limits, repaying_cash
+from keeper.oracle.vault_rules import repaying_cash
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
-from keeper.planning.fills import Fill, SwapTerms, best_fills, guarded
+from keeper.planning.fills import Fill, best_fills, guarded
 from keeper.planning.gas import max_further_parts
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
 from keeper.planning.split import MAX_PARTS, Answers, Hop, ladder
+from keeper.planning.turnover import counted_usd, turnover_left_usd
 
 
 def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
     """``trades`` in the order of the swaps. A trade is split at most as far as a block has gas for.
+
+    The vault counts what enters every pool as sold. Where the trades together would sell more than it allows now,
+    direct pools alone take as many of them as need be, first those that lose least by it.
 
     Raises NothingFeasible for the first trade that cannot be made. A deleverage makes as much of it as it can, of the
     sizes that were quoted; it raises the first refusal where nothing is left and no idle cash could repay instead. Its
     minimum outputs are near the quotes, because its transaction is seen in the public mempool. So are those of sales at
     prices that are not trusted.
     """
+    left = turnover_left_usd(context)
+    order = _ascending_by_loss(trades, answers, context)
+    fills: tuple[Fill, ...] = ()
+    refusals: list[NothingFeasible] = []
+    for count in range(len(order) + 1):
+        try:
+            fills = _fills(trades, answers, context, only_direct=frozenset(order[:count]))
+        except NothingFeasible as refusal:
+            refusals.append(refusal)
+            continue
+        if counted_usd(fills) <= left:
+            return fills
+    if refusals and not fills:
+        raise refusals[0]
+    return fills
+
+
+def _fills(
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext, only_direct: frozenset[Trade]
+) -> tuple[Fill, ...]:
     snapshot, policy = context.snapshot, context.policy
-    candidates = _candidates(trades, answers, context)
     # As the quotes were asked for: of all routes.
     shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
     further = max_further_parts(snapshot.block, policy.plan, len(trades))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
-    for trade, routes_of_trade in candidates:
-        alone = {route: answers[route] for route in routes_of_trade if route in answers}
+    for trade in trades:
+        alone = {
+            route: answers[route]
+            for route in routes(trade, snapshot)
+            if route in answers and (len(route.fees) == 1 or trade not in only_direct)
+        }
         quoted = after_others(alone, passed, shared, answers=answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
@@ -65,35 +91,32 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     )
 
 
-def _candidates(
+def _ascending_by_loss(
     trades: Sequence[Trade], answers: Answers, context: PlanningContext
-) -> list[tuple[Trade, tuple[Route, ...]]]:
-    """Each trade with its routes. The vault counts every hop as sold. Where its limit does not allow to sell everything
-    twice, a trade that one direct pool can carry takes a direct pool."""
-    snapshot = context.snapshot
-    left = call_limits(snapshot, lowering=context.deleverages).turnover * context.held.nav_usd
-    direct = {
-        trade: tuple(route for route in routes(trade, snapshot) if len(route.fees) == 1 and route in answers)
-        for trade in trades
+) -> tuple[Trade, ...]:
+    """The trades that one direct pool can carry; first those for which a route of two hops is worth least more, by the
+    dollar traded."""
+    losses = {
+        trade: loss for trade in trades if (loss := _loss_of_direct_pool(trade, answers, context)) is not None
     }
-    carried = [
-        trade for trade in trades if _is_carried(trade, direct[trade], answers, terms=context.swap_terms)
-    ]
-    scarce = 2.0 * math.fsum(trade.value_usd for trade in trades) > left
-    return [
-        (trade, direct[trade] if scarce and trade in carried else tuple(routes(trade, snapshot)))
-        for trade in trades
-    ]
+    return tuple(sorted(losses, key=lambda trade: losses[trade]))
 
 
-def _is_carried(trade: Trade, direct: Sequence[Route], answers: Answers, terms: SwapTerms) -> bool:
-    """Whether one of the pools returns enough for the whole trade."""
-    for route in direct:
-        quote = answers[route].get(trade.amount_in)
-        minimum = terms.minimum_price(route).out(trade.amount_in)
-        if quote is not None and quote.amount_out is not None and quote.amount_out >= minimum:
-            return True
-    return False
+def _loss_of_direct_pool(trade: Trade, answers: Answers, context: PlanningContext) -> float | None:
+    """What the best direct pool returns less than the best route, of the trade's value. None where none carries it."""
+    snapshot, terms = context.snapshot, context.swap_terms
+    worth: dict[bool, float] = {}
+    for route in routes(trade, snapshot):
+        quote, is_direct = answers.get(route, {}).get(trade.amount_in), len(route.fees) == 1
+        if quote is None or quote.amount_out is None:
+            continue
+        if is_direct and quote.amount_out < terms.minimum_price(route).out(trade.amount_in):
+            continue
+        net = snapshot.value_usd(trade.buy, quote.amount_out) - terms.costs.of(route)
+        worth[is_direct] = max(worth.get(is_direct, -math.inf), net)
+    if True not in worth:
+        return None
+    return (max(worth.values()) - worth[True]) / trade.value_usd
 
 
 def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:

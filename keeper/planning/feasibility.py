@@ -6,7 +6,6 @@ foreseen here step by step, at the worst fills.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from keeper.domain.errors import NothingFeasible
@@ -19,6 +18,7 @@ from keeper.planning.candidates import CandidatePlan, expected_book, expected_st
 from keeper.planning.context import PlanningContext
 from keeper.planning.gas import gas_limit_for, gas_of, max_gas
 from keeper.planning.min_health_factor import at_end
+from keeper.planning.turnover import counted_usd, turnover_left_usd
 
 WAIT = "Wait until the lending market opens it again, or leave the asset out."
 SMALLER = "Lower max_trade or max_leverage, or wait until the lending market has liquidity again."
@@ -112,12 +112,10 @@ def _refuse_end(state: str) -> None:
 
 
 def _require_turnover(candidate: CandidatePlan, context: PlanningContext) -> None:
-    """The vault counts what every hop sells."""
-    sold = math.fsum(fill.trade.value_usd * len(fill.route.fees) for fill in candidate.fills)
-    left = call_limits(context.snapshot, lowering=context.deleverages).turnover
-    if sold > context.held.nav_usd * left:
+    sold, left, nav_usd = counted_usd(candidate.fills), turnover_left_usd(context), context.held.nav_usd
+    if sold > left:
         raise NothingFeasible(
-            f"the plan's swaps sell {sold / context.held.nav_usd:.3f} NAVs, and the vault allows {left:.3f} now",
+            f"the plan's swaps sell {sold / nav_usd:.3f} NAVs, and the vault allows {left / nav_usd:.3f} now",
             remedy="Lower max_trade, or wait until the turnover of the last 24 hours is over.",
         )
 

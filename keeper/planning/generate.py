@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from keeper.domain.errors import NothingFeasible
-from keeper.oracle.vault_rules import call_limits
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
@@ -18,13 +17,15 @@ from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade
 from keeper.planning.sequential import sequential
 from keeper.planning.split import Answers
+from keeper.planning.turnover import counted_usd, turnover_left_usd
 
 MAX_HUB_CANDIDATES = 2
 """Those whose swaps alone cost least: what debt and collateral cost is much the same for all."""
 PARTS_OF_LOAN = (0.0, 0.25, 0.5, 1.0)
 """Of the flash loan that carries all fills."""
 HUB_PART_OF_TURNOVER = 0.5
-"""Hub routing sells some value twice, so it may use at most this part of the remaining daily turnover budget."""
+"""Hub routing sells some value twice, so it may use at most this part of the turnover that is left today, unless the
+matched trades use more."""
 
 
 def matched_plans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[CandidatePlan]:
@@ -34,9 +35,12 @@ def matched_plans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[C
     yield from _swap_by_swap(fills, context)
 
 
-def hub_plans(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> Iterator[CandidatePlan]:
-    """The candidates of a rebalance that make the same ``trades`` through the hub."""
-    for fills in hub_candidates(trades, answers, context):
+def hub_plans(
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext, *, matched: Sequence[Fill] | None
+) -> Iterator[CandidatePlan]:
+    """The candidates of a rebalance that make the same ``trades`` through the hub. ``matched`` are their fills as they
+    are matched, None where a pool refuses one of them."""
+    for fills in hub_candidates(trades, answers, context, matched=matched):
         yield from _swap_by_swap(fills, context)
 
 
@@ -50,22 +54,19 @@ def _swap_by_swap(fills: Sequence[Fill], context: PlanningContext) -> Iterator[C
 
 
 def hub_candidates(
-    trades: Sequence[Trade], answers: Answers, context: PlanningContext
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext, *, matched: Sequence[Fill] | None
 ) -> list[tuple[Fill, ...]]:
-    """The cheapest routings through the hub that the turnover budget allows."""
-    routed = hub_fills(trades, answers, context)
-    affordable = [fills for fills in routed if _within_turnover(fills, context)]
+    """The cheapest routings through the hub that the turnover budget allows: all of it where nothing else carries the
+    trades."""
+    most = turnover_left_usd(context)
+    if matched is not None:
+        most = max(most * HUB_PART_OF_TURNOVER, counted_usd(matched))
+    affordable = [fills for fills in hub_fills(trades, answers, context) if counted_usd(fills) <= most]
     costs = context.swap_terms.costs
     return sorted(
         affordable,
         key=lambda fills: math.fsum(fill.fees_usd + fill.impact_usd + costs.of(fill.route) for fill in fills),
     )[:MAX_HUB_CANDIDATES]
-
-
-def _within_turnover(fills: Sequence[Fill], context: PlanningContext) -> bool:
-    remaining = call_limits(context.snapshot, lowering=context.deleverages).turnover
-    turnover_usd = math.fsum(fill.trade.value_usd for fill in fills)
-    return turnover_usd <= context.held.nav_usd * remaining * HUB_PART_OF_TURNOVER
 
 
 def _loans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[int]:

@@ -62,14 +62,14 @@ def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: Planning
 
     A pool that refuses the last of several trades may take all of them in one swap, so a trade that finds no pool does
     not stop the candidates through the hub."""
-    through_hub = tuple(hub_plans(trades, answers, context))
     try:
         fills = fills_of(trades, answers, context)
     except NothingFeasible:
-        candidate = _cheapest(through_hub, context)
+        candidate = _cheapest(hub_plans(trades, answers, context, matched=None), context)
         if candidate is None:
             raise
         return candidate
+    through_hub = hub_plans(trades, answers, context, matched=fills)
     return _cheapest((*matched_plans(fills, context), *through_hub), context) or _debt_part(fills, context)
 
 

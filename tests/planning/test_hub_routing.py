@@ -25,10 +25,11 @@ from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import by_route, hops
+from keeper.planning.turnover import counted_usd
 from tests.factories import a_block, a_policy, with_holding, with_limits, with_vault_policy
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
-from tests.planning.plans import a_context, leverages, shares, weights_of, worth_trading
+from tests.planning.plans import a_context, a_fill, leverages, shares, weights_of, worth_trading
 from tests.planning.pools import WIDE, answers, generous, market
 from tests.properties import examples
 
@@ -176,18 +177,30 @@ def test_the_hub_is_asked_for_both_ways_at_once(swap: int) -> None:
     assert pairs[swap] in {request.route.symbols for request in requests}
 
 
-@pytest.mark.parametrize(("used_of_half", "allowed"), [(0.9, True), (1.1, False)])
-def test_the_hub_may_use_half_of_the_turnover_that_is_left(used_of_half: float, allowed: bool) -> None:
-    """Its plans sell some value twice."""
+@pytest.mark.parametrize(
+    ("used_of_half", "of_matched", "allowed"),
+    [
+        (0.9, 0.0, True),
+        (1.1, 0.0, False),
+        (1.1, 1.01, True),
+        (1.1, 0.9, False),
+        (1.9, None, True),
+        (2.1, None, False),
+    ],
+)
+def test_the_hub_may_use_half_of_the_turnover_that_is_left_or_as_much_as_the_matched_trades(
+    used_of_half: float, of_matched: float | None, allowed: bool
+) -> None:
+    """Its plans sell some value twice. Where a pool refuses the matched trades it may use all of it."""
     snapshot = generous(weights=HELD)
     required, quotes = asked(snapshot, LINK_AND_UNI_FOR_WBTC)
-    smallest = min(
-        sum(fill.trade.value_usd for fill in fills)
-        for fills in hub_fills(required, by_route(quotes), a_context(snapshot, policy=WIDE))
-    )
+    routed = hub_fills(required, by_route(quotes), a_context(snapshot, policy=WIDE))
+    smallest = min(counted_usd(fills) for fills in routed)
     left_bps = int(10_000 * 2.0 * smallest / used_of_half / portfolio(snapshot).nav_usd)
     limited = a_context(with_vault_policy(snapshot, daily_turnover_bps=left_bps), policy=WIDE)
-    assert bool(hub_candidates(required, by_route(quotes), limited)) is allowed
+    matched = None if of_matched is None else [a_fill("WETH", "USDC", of_matched * smallest, snapshot)]
+    found = hub_candidates(required, by_route(quotes), limited, matched=matched)
+    assert bool(found) is allowed
 
 
 def test_candidates_are_ranked_by_what_they_cost_with_their_gas() -> None:
@@ -195,7 +208,7 @@ def test_candidates_are_ranked_by_what_they_cost_with_their_gas() -> None:
     snapshot = replace(generous(weights=HELD, nav_usd=300_000.0), block=a_block(base_fee_wei=10**11))
     required, quotes = asked(snapshot, (0.4, 0.4, 0.3, 0.1))
     context = a_context(snapshot, policy=WIDE)
-    ranked = hub_candidates(required, by_route(quotes), context)
+    ranked = hub_candidates(required, by_route(quotes), context, matched=())
     lost, pools = zip(
         *(
             (
