@@ -122,7 +122,9 @@ class _BacktestRun:
         """Interest up to the close, and liquidation if the bar's lows reach it."""
         path, ledger = self._path, self._ledger
         if t > self._universes[0].start:
-            ledger.accrue(path.bar_seconds, path.closes[t], path.stable[t])
+            ledger.accrue(
+                path.bar_seconds, path.closes[t], path.stable[t], others_owe=self._scene.others_owe(t)
+            )
         lowest = ledger.health_factor(path.lows[t], path.stable[t], self._thresholds)
         self._recorder.lowest(t, lowest)
         if lowest < 1.0:

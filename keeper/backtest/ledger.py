@@ -39,8 +39,6 @@ class Ledger:
     levering_closed_until: int = 0
     on_paper: float = 1.0
     """Dollars of the compounded curve per dollar of the vault. ``spent`` counts in dollars of the curve."""
-    borrow_rate: float = 0.0
-    """Yearly rate from the reserve's curve including our own debt, set when a trade changes the debt."""
 
     def values(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """USD per asset. An asset without a price is never held and counts 0."""
@@ -63,10 +61,13 @@ class Ledger:
 
     # ------------------------------------------------------------------ time
 
-    def accrue(self, seconds: int, prices: NDArray[np.float64], stable: float) -> None:
-        """Interest of one bar on debt and collateral."""
+    def accrue(self, seconds: int, prices: NDArray[np.float64], stable: float, others_owe: float) -> None:
+        """Interest of one bar on debt and collateral. The rate is that of the debt reserve's curve, at what
+        ``others_owe`` there (whole tokens) and our own debt."""
         years = seconds / SECONDS_PER_YEAR
-        interest = self.debt * (self.borrow_rate * years)
+        terms = self.venue.lending[0]
+        rate = borrow_rate(terms.curve, (others_owe + self.debt) / terms.supplied)
+        interest = self.debt * (rate * years)
         self.debt += interest
         self.pay("borrow_interest", interest * stable)
         earned = self.amounts * (supply_rates(self.venue, self.symbols) * years)
@@ -163,8 +164,6 @@ class Ledger:
         if self.cash < 0.0:
             self.debt -= self.cash
             self.cash = 0.0
-        terms = self.venue.lending[0]
-        self.borrow_rate = borrow_rate(terms.curve, (terms.borrowed + self.debt) / terms.supplied)
 
 
 @lru_cache(maxsize=32)

@@ -28,7 +28,7 @@ from keeper.domain.plan import Quote, QuoteRequest
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD, WAD
 from keeper.lending.aave import AaveV3
-from keeper.sizing.bounds import borrow_rate
+from keeper.sizing.bounds import borrow_rate, utilisation_at_rate
 
 CHAIN_ID = 1
 HEARTBEAT_S = 3_600
@@ -65,7 +65,13 @@ class MarketReplay:
             symbol: Token(symbol, _address(0xA0, number), terms.decimals)
             for number, (symbol, terms) in enumerate(self._terms.items())
         }
+        self._others_owe = _others_owe(self._terms[path.stable_symbol], path.borrow_rate)
         self._supply_rate = dict(zip(path.symbols, supply_rates(venue, path.symbols), strict=True))
+
+    def others_owe(self, t: int) -> float:
+        """Whole tokens of the debt asset that others have borrowed at bar ``t``: as much as makes the reserve's curve
+        ask the recorded rate, and what the venue says where none is recorded."""
+        return float(self._others_owe[t])
 
     def bars(self, t: int, columns: NDArray[np.intp]) -> PriceBars:
         """The same bars that ``keeper.risk.bars.sampled_bars`` makes when these prices are published as rounds."""
@@ -123,7 +129,7 @@ class MarketReplay:
             ),
         )
         reserves = tuple(
-            self._reserve(self._terms[symbol], answer, holding)
+            self._reserve(self._terms[symbol], answer, holding, t)
             for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
         )
         tokens = tuple(self._tokens[symbol] for symbol in symbols)
@@ -163,14 +169,15 @@ class MarketReplay:
             pool = self.venue.pool(token_in, token_out, fee)
             if pool is None:
                 return Quote(request.route, request.amount_in, None, gas=0)
-            usd = pool.out_usd(usd)
+            usd = pool.out_usd(usd, self.venue.fee_multiple)
         out = int(usd / snapshot.feeds[bought].price * 10 ** (snapshot.tokens[bought].decimals + 8))
         gas = QUOTE_GAS * len(request.route.fees)
         return Quote(request.route, request.amount_in, out if out > 0 else None, gas=gas)
 
-    def _reserve(self, terms: LendingTerms, answer: int, holding: Holding) -> Reserve:
+    def _reserve(self, terms: LendingTerms, answer: int, holding: Holding, t: int) -> Reserve:
         unit = 10**terms.decimals
-        borrowed = terms.borrowed * unit + holding.owed
+        others = self.others_owe(t) if terms.symbol == self.path.stable_symbol else terms.borrowed
+        borrowed = int(others * unit) + holding.owed
         supplied = terms.supplied * unit + holding.supplied
         rate = borrow_rate(terms.curve, borrowed / supplied)
         return Reserve(
@@ -189,7 +196,7 @@ class MarketReplay:
             borrow_cap=terms.borrow_cap,
             supplied=supplied,
             borrowed=borrowed,
-            available=supplied - borrowed,
+            available=max(0, supplied - borrowed),
             market_price=answer,
             price_source="",
             supply_rate=float(self._supply_rate.get(terms.symbol, 0.0)),
@@ -245,6 +252,14 @@ def at_last_known_prices(path: MarketPath) -> MarketPath:
 def with_prices_at_feed_precision(path: MarketPath) -> MarketPath:
     """Closes rounded to the 8 decimals of a feed, so that rounds and bars agree to the bit."""
     return replace(path, closes=np.rint(path.closes * USD) / USD)
+
+
+def _others_owe(terms: LendingTerms, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    recorded = [
+        terms.borrowed if np.isnan(rate) else utilisation_at_rate(terms.curve, rate) * terms.supplied
+        for rate in rates.tolist()
+    ]
+    return np.array(recorded, dtype=np.float64)
 
 
 def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -74,6 +74,7 @@ class Recorder:
             name=self._name,
             source=source,
             symbols=path.symbols,
+            at_closes=path.at_closes,
             budgets=tuple(budgets.get(symbol, 0.0) for symbol in path.symbols),
             times=path.times[first:],
             bar_seconds=path.bar_seconds,

@@ -58,7 +58,8 @@ class BacktestResult:
 
     Arrays over time have shape (T,), per asset (T, n), all at the bars' closes after trading; assets that had no
     estimate yet have weight 0. ``nav_usd`` is net of every cost, gas included. ``health_factor`` is inf without debt;
-    ``low_health_factor`` is taken at the bar's lows, before trading. ``health_factor_floor`` is the policy's.
+    ``low_health_factor`` is taken before trading, at the bar's lows, and at its close for the assets in ``at_closes``,
+    which have no recorded lows. ``health_factor_floor`` is the policy's.
     ``forecast_volatility`` is the model's, of the weights held; ``target_volatility`` what ``size`` aimed at after
     bounds; both NaN where no estimate was made (strategies without one: everywhere).
     ``binding[t]`` indexes ``binding_names``. ``costs`` are totals; ``cost_path`` has a column per field of Costs, USD
@@ -68,6 +69,7 @@ class BacktestResult:
     name: str
     source: str
     symbols: tuple[str, ...]
+    at_closes: tuple[str, ...]
     budgets: tuple[float, ...]
     times: NDArray[np.int64]
     bar_seconds: int

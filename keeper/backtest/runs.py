@@ -1,17 +1,22 @@
-"""The strategy and its benchmark strategies on one path, in parallel processes."""
+"""The strategy, its benchmark strategies and its sensitivities on one path, in parallel processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 
-from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, HOLDINGS, held, with_allocation
+from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, with_allocation
 from keeper.backtest.engine import Progress, backtest
+from keeper.backtest.holdings import HOLDINGS, held
 from keeper.backtest.result import BacktestResult
+from keeper.backtest.sensitivity import changed_assumptions
 from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+
+Job = Callable[[], BacktestResult]
 
 
 def strategy_run(
@@ -25,26 +30,40 @@ def benchmark_runs(
     path: MarketPath, policy: Policy, venue: SimulatedVenue, finished: Callable[[str], None]
 ) -> Iterator[BacktestResult]:
     """Every benchmark strategy in its order, one process per core. ``finished`` receives each name as it ends."""
-    others = {
-        name: allocation for name, allocation in ALLOCATIONS.items() if allocation != policy.size.allocation
+    jobs = {
+        name: partial(
+            backtest,
+            path,
+            with_allocation(policy, allocation),
+            venue,
+            name,
+            every=DECIDES_EVERY.get(allocation, 1),
+        )
+        for name, allocation in ALLOCATIONS.items()
+        if allocation != policy.size.allocation
     }
-    # A forked process would inherit the locks of this process's threads.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        runs = {
-            pool.submit(
-                backtest,
-                path,
-                with_allocation(policy, allocation),
-                venue,
-                name,
-                every=DECIDES_EVERY.get(allocation, 1),
-            ): name
-            for name, allocation in others.items()
-        }
-        for run in as_completed(runs):
-            finished(runs[run])
-        yield from (run.result() for run in runs)
+    yield from _in_parallel(jobs, finished)
     for holding in HOLDINGS:
         result = held(path, policy, venue, holding=holding)
         if result is not None:
             yield result
+
+
+def sensitivity_runs(
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, finished: Callable[[str], None]
+) -> Iterator[BacktestResult]:
+    """The strategy under every changed assumption, in its order, named for it."""
+    jobs = {
+        changed.name: partial(backtest, changed.path, changed.policy, changed.venue, changed.name)
+        for changed in changed_assumptions(path, policy, venue)
+    }
+    yield from _in_parallel(jobs, finished)
+
+
+def _in_parallel(jobs: Mapping[str, Job], finished: Callable[[str], None]) -> Iterator[BacktestResult]:
+    # A forked process would inherit the locks of this process's threads.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        runs = {pool.submit(job): name for name, job in jobs.items()}
+        for run in as_completed(runs):
+            finished(runs[run])
+        yield from (run.result() for run in runs)

@@ -35,7 +35,7 @@ class Sharpe:
 
 
 def sharpe(returns: NDArray[np.float64]) -> Sharpe:
-    """Of returns (T,). NaN where they do not vary or are fewer than three.
+    """Of simple returns (T,). NaN where they do not vary or are fewer than three.
 
     The error is ``sqrt((1 - g3 S + (g4 - 1) S² / 4) / (T - 1))``: Mertens (2002), which is Lo's (2002) for independent
     returns when they are Gaussian.

@@ -28,9 +28,9 @@ class SimulatedPool:
     fee: int
     virtual_usd: float
 
-    def out_usd(self, in_usd: float) -> float:
+    def out_usd(self, in_usd: float, fee_multiple: float = 1.0) -> float:
         """USD bought for ``in_usd``, at the price before the trade: constant product on the virtual reserves."""
-        kept = in_usd * (1.0 - self.fee / FEE_UNIT)
+        kept = in_usd * (1.0 - fee_multiple * self.fee / FEE_UNIT)
         return kept * self.virtual_usd / (self.virtual_usd + kept)
 
 
@@ -67,6 +67,8 @@ class SimulatedVenue:
     flash_premium_bps: int
     initial_nav_usd: float
     vault_size: VaultSize = VaultSize.CONSTANT
+    fee_multiple: float = 1.0
+    """What pools keep, in parts of their fee. It is 1; a sensitivity changes it. What is above counts as slippage."""
 
     def terms(self, symbol: str) -> LendingTerms:
         """Raises BadInput for an asset that the lending market does not list."""

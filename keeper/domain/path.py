@@ -23,7 +23,9 @@ class MarketPath:
 
     ``closes`` (T, n): USD, the last price known at the close; NaN where that price is too old.
     ``lows`` (T, n): lowest USD price within the bar, without wicks; the close where no low is recorded.
-    ``stable`` (T,): the debt asset in USD. ``gas_price_wei`` (T,): known at the close.
+    ``at_closes``: assets without any recorded low.
+    ``stable`` (T,): the debt asset in USD. ``borrow_rate`` (T,): its yearly variable rate as known at the close, NaN
+    where none is recorded. ``gas_price_wei`` (T,): known at the close.
     ``source``: "recorded", or how it was generated. ``notes``: where each series comes from and what was repaired.
     """
 
@@ -34,7 +36,9 @@ class MarketPath:
     times: NDArray[np.int64]
     closes: NDArray[np.float64]
     lows: NDArray[np.float64]
+    at_closes: tuple[str, ...]
     stable: NDArray[np.float64]
+    borrow_rate: NDArray[np.float64]
     implied: tuple[ImpliedPath, ...]
     gas_price_wei: NDArray[np.int64]
     notes: tuple[str, ...]

@@ -40,7 +40,13 @@ def of_assets(path: MarketPath, symbols: Sequence[str]) -> MarketPath:
                 remedy="Leave it out of the strategy, or add its prices to the data.",
             )
     columns = [path.symbols.index(symbol) for symbol in symbols]
-    return replace(path, symbols=tuple(symbols), closes=path.closes[:, columns], lows=path.lows[:, columns])
+    return replace(
+        path,
+        symbols=tuple(symbols),
+        closes=path.closes[:, columns],
+        lows=path.lows[:, columns],
+        at_closes=tuple(symbol for symbol in path.at_closes if symbol in symbols),
+    )
 
 
 def midnights(path: MarketPath) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from keeper.domain.errors import BadInput
 from keeper.domain.path import MarketPath
 from keeper.recorded.gas import gas_price_at
 from keeper.recorded.implied import UNDERLYINGS, read_implied
+from keeper.recorded.lending import borrow_rate_at
 from keeper.recorded.prices import PRICE_FILE, column, read_closes, read_lows
 from keeper.recorded.stable import STABLE, stable_at
 from keeper.recorded.table import HOUR, last_known
@@ -37,10 +38,12 @@ def recorded_path(
     closes = np.empty((times.size, len(symbols)))
     lows = np.empty_like(closes)
     notes: list[str] = []
+    at_closes: list[str] = []
     for i, symbol in enumerate(symbols):
         known = ~np.isnan(rows[:, i])
         closes[:, i], carried = last_known(recorded[known], rows[known, i], times, max_age_s=max_gap_s)
         lows[:, i], wicks = _lows(data_dir, symbol, start, end=end, times=times, closes=closes[:, i])
+        at_closes += [symbol] if wicks is None else []
         notes.append(_note(symbol, closes[:, i], carried, wicks=wicks))
     if np.isnan(closes).all():
         raise BadInput(
@@ -48,11 +51,12 @@ def recorded_path(
             remedy="Choose a later range or other assets.",
         )
     stable, stable_note = stable_at(data_dir, times)
+    borrow_rate, rate_note = borrow_rate_at(data_dir, times)
     gas_price_wei, gas_note = gas_price_at(data_dir, times)
     implied = tuple(
         path for name in UNDERLYINGS if (path := read_implied(data_dir, name, None, end=end)) is not None
     )
-    notes += [stable_note, gas_note]
+    notes += [stable_note, rate_note, gas_note]
     notes += [
         f"implied volatility {series.underlying} from {_iso(int(series.times[0]))}" for series in implied
     ]
@@ -69,7 +73,9 @@ def recorded_path(
         times=times,
         closes=closes,
         lows=lows,
+        at_closes=tuple(at_closes),
         stable=stable,
+        borrow_rate=borrow_rate,
         implied=implied,
         gas_price_wei=gas_price_wei,
         notes=tuple(notes),

@@ -112,9 +112,9 @@ def findings(candidates: Sequence[SweptCandidate], score: Score, split_count: in
             for cut, row in zip(cuts, chosen, strict=True)
         ]
     )
-    ratios = [sharpe(outcome.returns).ratio for _, outcome in done]
-    best = sharpe(done[int(np.argmax([_known(ratio) for ratio in ratios]))][1].returns)
-    independent = _effective_trials([outcome.returns for _, outcome in done])
+    ratios = [sharpe(outcome.simple_returns).ratio for _, outcome in done]
+    best = sharpe(done[int(np.argmax([_known(ratio) for ratio in ratios]))][1].simple_returns)
+    independent = _effective_trials([outcome.simple_returns for _, outcome in done])
     return Findings(
         rows=tuple(sorted(rows, key=lambda row: (-_known(row.score), row.candidate.number))),
         failed=tuple(candidate for candidate in candidates if candidate.outcome is None),
@@ -141,7 +141,7 @@ def _on_common_days(candidates: Sequence[SweptCandidate]) -> list[tuple[SweptCan
 def _row(
     candidate: SweptCandidate, outcome: CandidateOutcome, score: Score, cuts: Sequence[Split]
 ) -> CandidateScores:
-    ratio, _ = sharpe(outcome.returns).annualised(DAYS_A_YEAR)
+    ratio, _ = sharpe(outcome.simple_returns).annualised(DAYS_A_YEAR)
     return CandidateScores(
         candidate=candidate,
         score=score(outcome),

@@ -28,6 +28,11 @@ class CandidateOutcome:
     squared_error: NDArray[np.float64]
     target_volatility: float
 
+    @property
+    def simple_returns(self) -> NDArray[np.float64]:
+        """What Sharpe ratios are of."""
+        return np.asarray(np.expm1(self.returns))
+
     def within(self, since: int, until: int) -> CandidateOutcome:
         """The days that close in (since, until]."""
         kept = (self.days > since) & (self.days <= until)

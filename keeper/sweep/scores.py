@@ -19,8 +19,8 @@ Score = Callable[[CandidateOutcome], float]
 
 
 def sharpe_ratio(outcome: CandidateOutcome) -> float:
-    """Of daily log returns, annualised; NaN for fewer than three days."""
-    return sharpe(outcome.returns).annualised(DAYS_A_YEAR)[0]
+    """Of simple daily returns, annualised; NaN for fewer than three days."""
+    return sharpe(outcome.simple_returns).annualised(DAYS_A_YEAR)[0]
 
 
 def implementation(outcome: CandidateOutcome) -> float:

@@ -57,7 +57,7 @@ def key_of(policy: Policy, market: str, venue: SimulatedVenue) -> str:
 
 def digest_of(path: MarketPath) -> str:
     digest = hashlib.sha256(repr((path.source, path.symbols, path.stable_symbol, path.bar_seconds)).encode())
-    arrays = [path.times, path.closes, path.lows, path.stable, path.gas_price_wei]
+    arrays = [path.times, path.closes, path.lows, path.stable, path.borrow_rate, path.gas_price_wei]
     for series in path.implied:
         digest.update(series.underlying.encode())
         arrays += [series.times, series.volatility]

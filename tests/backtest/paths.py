@@ -56,7 +56,9 @@ def a_path(
         times=times,
         closes=closes,
         lows=closes * 0.998,
+        at_closes=(),
         stable=np.ones(bars),
+        borrow_rate=np.full(bars, np.nan),
         implied=(
             ImpliedPath("BTC", times[::24], np.full(len(times[::24]), 0.48)),
             ImpliedPath("ETH", times[::24], np.full(len(times[::24]), 0.55)),

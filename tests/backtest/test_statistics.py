@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeper.backtest.benchmarks import HOLDINGS, PassiveHolding, held
 from keeper.backtest.engine import backtest
+from keeper.backtest.holdings import HOLDINGS, PassiveHolding, held
 from keeper.backtest.ledger import COST_FIELDS
 from keeper.backtest.result import BacktestResult, Costs
 from keeper.backtest.statistics import (
@@ -33,6 +33,7 @@ def a_result(nav: np.ndarray, **changes: Any) -> BacktestResult:
         name="made up",
         source="made up",
         symbols=("WBTC", "WETH"),
+        at_closes=(),
         budgets=(0.5, 0.5),
         times=1_640_995_200 + 3_600 * np.arange(bars, dtype=np.int64),
         bar_seconds=3_600,
@@ -132,7 +133,7 @@ def test_a_backtest_is_summarised() -> None:
 
 def test_a_holding_earns_what_its_asset_does() -> None:
     path = a_path()
-    result = held(path, a_backtest_policy(), a_venue(), HOLDINGS[0])
+    result = held(path, a_backtest_policy(), a_venue(), HOLDINGS[1])
     assert result is not None
     growth = path.closes[-1, 0] / path.closes[FIRST, 0]
     assert result.nav_usd[-1] / result.nav_usd[0] == pytest.approx(growth)
@@ -142,7 +143,7 @@ def test_a_holding_earns_what_its_asset_does() -> None:
 
 def test_a_holding_of_several_returns_to_its_shares_every_thirty_days() -> None:
     path = a_path(bars=FIRST + 40 * 24)
-    result = held(path, a_backtest_policy(), a_venue(), HOLDINGS[2])
+    result = held(path, a_backtest_policy(), a_venue(), HOLDINGS[3])
     assert result is not None
     assert result.weights[0, :2] == pytest.approx([0.3, 0.3])
     assert result.weights[30 * 24, :2] == pytest.approx([0.3, 0.3])

@@ -46,7 +46,9 @@ def a_market(n: int, bars: int) -> MarketPath:
         times=times,
         closes=closes,
         lows=closes,
+        at_closes=(),
         stable=np.ones(bars),
+        borrow_rate=np.full(bars, np.nan),
         implied=tuple(
             ImpliedPath(name, times, level[:, place].copy()) for place, name in enumerate(("BTC", "ETH"))
         ),
