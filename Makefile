@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states backtest evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states backtest sensitivity evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -67,6 +67,9 @@ bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measur
 
 backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/
 	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
+
+sensitivity: .venv/.ready ## the same with other rates, assets, fees, depths, gas and sizes, in pairs; tables in sensitivity/
+	@.venv/bin/keeper backtest $(YEARS) --no-benchmarks --sensitivity --out sensitivity $(BACKTEST)
 
 evaluate: .venv/.ready .venv/.peers ## which risk estimator is best, on 2019-2022, checked on 2023
 	@.venv/bin/keeper evaluate --from 2019-01-01 --to 2022-12-31 --check-from 2023-01-01 --check-to 2023-12-31

@@ -4,6 +4,7 @@ difference is a fraction of each ratio's own."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,11 @@ class SharpeDifference:
         return "better" if self.difference > 0.0 else "worse"
 
 
+def sharpe_differences(results: Sequence[BacktestResult]) -> tuple[SharpeDifference, ...]:
+    """Of the first result, the strategy, from each other one, in their order."""
+    return tuple(sharpe_difference(results[0], other) for other in results[1:])
+
+
 def sharpe_difference(strategy: BacktestResult, other: BacktestResult) -> SharpeDifference:
     """Over the days that both have. The error is that of a circular block bootstrap which draws the same days for both
     (Politis and Romano 1992); NaN for fewer than five blocks. Equal results give equal bits."""
@@ -72,4 +78,4 @@ def _redrawn_ratios(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     drawn = (starts[:, :, None] + np.arange(BLOCK_DAYS)).reshape(DRAWS, -1)[:, :days] % days
     means = np.stack([returns[drawn].mean(axis=1) for returns in pairs])
     deviations = np.stack([returns[drawn].std(axis=1, ddof=1) for returns in pairs])
-    return np.divide(means, deviations, out=np.full_like(means, np.nan), where=deviations > 0.0)
+    return np.asarray(np.divide(means, deviations, out=np.full_like(means, np.nan), where=deviations > 0.0))

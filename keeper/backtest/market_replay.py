@@ -129,7 +129,7 @@ class MarketReplay:
             ),
         )
         reserves = tuple(
-            self._reserve(self._terms[symbol], answer, holding, t)
+            self._reserve(self._terms[symbol], answer, holding, t=t)
             for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
         )
         tokens = tuple(self._tokens[symbol] for symbol in symbols)

@@ -14,6 +14,8 @@ from keeper.sizing.bounds import borrow_rate
 
 MORE_INTEREST = 0.07
 MORE_FEES = 2.0
+SHALLOWER = 3.0
+MORE_GAS = 3
 SIZES = 10.0
 FEWER_ASSETS = ("WBTC", "WETH")
 """Whoever chose in 2019 did not know which of the smaller assets would rise."""
@@ -33,29 +35,21 @@ def changed_assumptions(
     path: MarketPath, policy: Policy, venue: SimulatedVenue
 ) -> Iterator[ChangedAssumption]:
     """Rates, universe, fees, depth, gas and size, in this order. The universe is left out where it changes nothing."""
-    yield ChangedAssumption(
-        f"borrowing costs {100 * MORE_INTEREST:.0f} points more",
-        replace(path, borrow_rate=_rates(path, venue) + MORE_INTEREST),
-        policy,
-        venue,
+    shipped = ChangedAssumption("", path=path, policy=policy, venue=venue)
+    yield replace(
+        shipped,
+        name=f"borrowing costs {100 * MORE_INTEREST:.0f} points more",
+        path=replace(path, borrow_rate=_rates(path, venue) + MORE_INTEREST),
     )
-    held = {asset.symbol for asset in policy.assets}
-    if held > set(FEWER_ASSETS):
-        yield ChangedAssumption(f"{' and '.join(FEWER_ASSETS)} alone", path, policy.of(FEWER_ASSETS), venue)
-    yield ChangedAssumption("pool fees doubled", path, policy, replace(venue, fee_multiple=MORE_FEES))
-    yield ChangedAssumption(
-        "pools a third as deep",
-        path,
-        policy,
-        replace(
-            venue, pools=tuple(replace(pool, virtual_usd=pool.virtual_usd / 3.0) for pool in venue.pools)
-        ),
-    )
-    yield ChangedAssumption(
-        "gas three times as expensive", replace(path, gas_price_wei=3 * path.gas_price_wei), policy, venue
-    )
+    if {asset.symbol for asset in policy.assets} > set(FEWER_ASSETS):
+        yield replace(shipped, name=f"{' and '.join(FEWER_ASSETS)} alone", policy=policy.of(FEWER_ASSETS))
+    yield replace(shipped, name="pool fees doubled", venue=replace(venue, fee_multiple=MORE_FEES))
+    shallow = tuple(replace(pool, virtual_usd=pool.virtual_usd / SHALLOWER) for pool in venue.pools)
+    yield replace(shipped, name="pools a third as deep", venue=replace(venue, pools=shallow))
+    expensive = replace(path, gas_price_wei=MORE_GAS * path.gas_price_wei)
+    yield replace(shipped, name="gas three times as expensive", path=expensive)
     for nav in (venue.initial_nav_usd / SIZES, venue.initial_nav_usd * SIZES):
-        yield ChangedAssumption(f"{nav:,.0f} USD", path, policy, replace(venue, initial_nav_usd=nav))
+        yield replace(shipped, name=f"{nav:,.0f} USD", venue=replace(venue, initial_nav_usd=nav))
 
 
 def _rates(path: MarketPath, venue: SimulatedVenue) -> np.ndarray:

@@ -47,11 +47,12 @@ class Summary:
 
 def summarise(result: BacktestResult) -> Summary:
     """The summary; figures that one day or a worthless vault does not allow are NaN."""
-    years = max(result.times.size - 1, 1) * result.bar_seconds / SECONDS_PER_YEAR
+    years = _years(result)
     daily = daily_returns(result)
     ratio, error = sharpe(simple_returns(result)).annualised(DAYS_A_YEAR)
     made = [event for event in result.events if not event.held_by and event.cause != "liquidation"]
-    costs, interest = _yearly_bps(result, years)
+    fees, slippage, flash, gas, borrowed, earned, liquidation = yearly_bps(result).tolist()
+    assert len(astuple(result.costs)) == result.cost_path.shape[1], "one column per kind of cost"
     return Summary(
         name=result.name,
         years=years,
@@ -64,8 +65,8 @@ def summarise(result: BacktestResult) -> Summary:
         share_dispersion=share_dispersion(result),
         turnover=math.fsum(event.turnover for event in made) / years,
         trades=sum(event.action is not Action.HOLD for event in made) / years,
-        cost_bps=costs,
-        interest_bps=interest,
+        cost_bps=fees + slippage + flash + gas + liquidation,
+        interest_bps=borrowed - earned,
         min_health_factor=float(result.low_health_factor.min()),
         liquidations=sum(event.cause == "liquidation" for event in result.events),
     )
@@ -130,13 +131,14 @@ def budgets_due(risk_shares: NDArray[np.float64], budgets: Sequence[float]) -> N
     return np.asarray(np.divide(due, totals, out=np.zeros_like(due), where=totals > 0.0))
 
 
-def _yearly_bps(result: BacktestResult, years: float) -> tuple[float, float]:
-    """Trading costs and net interest, each bar's in parts of the NAV it was paid from."""
+def yearly_bps(result: BacktestResult) -> NDArray[np.float64]:
+    """Bps of NAV a year by kind, in the order of the fields of ``Costs``; each bar's in parts of the NAV it was paid
+    from."""
     path = result.cost_path
     paid = np.diff(path, axis=0, prepend=np.zeros((1, path.shape[1])))
     nav = np.where(result.nav_usd > 0.0, result.nav_usd, np.nan)
-    fees, slippage, flash, gas, borrowed, earned, liquidation = (
-        np.nansum(paid / nav[:, None], axis=0) * BPS / years
-    )
-    assert len(astuple(result.costs)) == path.shape[1], "one column per kind of cost"
-    return float(fees + slippage + flash + gas + liquidation), float(borrowed - earned)
+    return np.asarray(np.nansum(paid / nav[:, None], axis=0) * BPS / _years(result))
+
+
+def _years(result: BacktestResult) -> float:
+    return max(result.times.size - 1, 1) * result.bar_seconds / SECONDS_PER_YEAR

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from keeper.backtest.result import BacktestResult
-from keeper.backtest.runs import benchmark_runs, strategy_run
+from keeper.backtest.runs import benchmark_runs, sensitivity_runs, strategy_run
 from keeper.backtest.statistics import summarise
 from keeper.backtest.venue import SimulatedVenue, VaultSize
-from keeper.cli.backtest_screen import screen
+from keeper.cli.backtest_screen import screen, sensitivity_screen
 from keeper.cli.market import policy_and_market
 from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
 from keeper.cli.output import console
@@ -22,7 +22,7 @@ from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.report.page import write_page
 from keeper.report.picture import write_picture
-from keeper.report.tables import write_tables
+from keeper.report.tables import SENSITIVITY, write_summary, write_tables
 
 
 def backtest(
@@ -39,6 +39,13 @@ def backtest(
         ),
     ] = VaultSize.CONSTANT,
     benchmarks: Annotated[bool, typer.Option(help="Also run the benchmark strategies.")] = True,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Also run the strategy with other rates, assets, fees, gas and sizes, and compare.",
+        ),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Also draw growth, drawdown and leverage into this SVG file.")
     ] = None,
@@ -57,6 +64,11 @@ def backtest(
     if picture is not None:
         write_picture(results, picture)
     console().print(screen(results, summaries))
+    if sensitivity:
+        changed = [results[0], *_sensitivities(path, policy, venue)]
+        figures = [summarise(result) for result in changed]
+        tables = (*tables, write_summary(changed, figures, out / SENSITIVITY))
+        console().print(sensitivity_screen(changed, figures))
     console().print(f"\n{page}\n" + "\n".join(str(table) for table in tables))
 
 
@@ -68,3 +80,8 @@ def _runs(
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
         yield from benchmark_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))
+
+
+def _sensitivities(path: MarketPath, policy: Policy, venue: SimulatedVenue) -> Iterator[BacktestResult]:
+    print_progress("running the strategy under other assumptions, one process per core")
+    yield from sensitivity_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))

@@ -1,31 +1,67 @@
-"""A backtest on the terminal: the figures of all strategies, then details of the first."""
+"""A backtest on the terminal: the figures of all strategies, their differences, then details of the first."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keeper.backtest.comparison import sharpe_differences
 from keeper.backtest.result import BacktestResult
 from keeper.backtest.statistics import Summary
 from keeper.cli.output import facts, plain_table
-from keeper.report.page import number, percent
+from keeper.report.numbers import number, percent, signed
 
 MAX_LISTED = 5
 
 
 def screen(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> RenderableType:
     """The first result is the strategy."""
-    return Group(_figures(summaries), Text(), _details(results[0], summaries[0]))
+    parts: list[RenderableType] = [_figures(summaries, "strategy"), *_checked_at_closes(results[0]), Text()]
+    if len(results) > 1:
+        parts += [_differences(results), Text()]
+    return Group(*parts, _details(results[0], summaries[0]))
 
 
-def _figures(summaries: Sequence[Summary]) -> Table:
+def sensitivity_screen(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> RenderableType:
+    """The first result is the strategy as it is, the others with one assumption changed."""
+    return Group(
+        Text("\nThe strategy with one assumption changed", style="bold"),
+        _figures(summaries, "assumption"),
+        Text(),
+        _differences(results),
+    )
+
+
+def _checked_at_closes(result: BacktestResult) -> Iterator[Text]:
+    if result.at_closes:
+        yield Text(
+            f"Lowest health: at each hour's lows; {', '.join(result.at_closes)} checked at closes.",
+            style="dim",
+        )
+
+
+def _differences(results: Sequence[BacktestResult]) -> Table:
+    """Of the first result from each other."""
+    strategy = results[0].name
+    table = plain_table(f"Sharpe ratio of {strategy} minus that of", ">difference", ">± error", "verdict")
+    for difference in sharpe_differences(results):
+        table.add_row(
+            difference.other,
+            signed(difference.difference),
+            number(difference.error, 3),
+            difference.verdict or "too few days",
+        )
+    return table
+
+
+def _figures(summaries: Sequence[Summary], what: str) -> Table:
     table = plain_table(
-        "strategy",
+        what,
         *(">volatility\n(target)", ">worst\nloss", ">growth", ">Sharpe\n± error", ">NAVs\ntraded"),
         *(">trades\na year", ">cost\nbps", ">lowest\nhealth"),
     )

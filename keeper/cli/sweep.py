@@ -23,8 +23,8 @@ from keeper.cli.venue import recorded_venue
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
-from keeper.report.page import number as figure
-from keeper.report.page import percent
+from keeper.report.numbers import number as figure
+from keeper.report.numbers import percent
 from keeper.settings.load import load_variant
 from keeper.settings.policy import policy as policy_of
 from keeper.sweep.findings import Findings, SweptCandidate, findings

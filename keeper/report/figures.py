@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.backtest.comparison import ERRORS, SharpeDifference
 from keeper.backtest.result import BacktestResult, Event
 from keeper.backtest.statistics import budgets_due
 from keeper.report.colours import ALARM, ASSETS, BENCHMARKS, KINDS, QUIET, STRATEGY, TRADES, cycled
@@ -48,11 +49,14 @@ class Figure:
     height: int = 380
 
 
-def figures(results: Sequence[BacktestResult]) -> tuple[Figure, ...]:
-    """In reading order; the first result is the strategy."""
+def figures(
+    results: Sequence[BacktestResult], differences: Sequence[SharpeDifference] = ()
+) -> tuple[Figure, ...]:
+    """In reading order. The first result is the strategy; ``differences`` are of its Sharpe ratio from the others."""
     strategy, days = results[0], [daily(result) for result in results]
     return (
         _equity(results, days),
+        *_differences(strategy, differences),
         _leverage(strategy, days[0]),
         _volatility(strategy, days[0]),
         _health_factor(strategy, days[0]),
@@ -74,11 +78,11 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
         below = {"y": _rounded(-100.0 * day.drawdown), "yaxis": "y2", "showlegend": False}
         traces += [growth, growth | below | (FILLED if first else {})]
     # Draw the strategy last, so that no line covers it.
-    traces = [*traces[2:], *traces[:2]]
+    traces = [*traces[2:], *traces[:2], *_on_equity(results[0])]
     return Figure(
         "equity",
         "Growth of one dollar, and drawdown",
-        "Net of every cost. Click a name to hide it, double-click to see it alone.",
+        "Net of every cost. Marks are the strategy's trades. Click a name to hide it, double-click to see it alone.",
         traces=tuple(traces),
         layout={
             "yaxis": {
@@ -88,11 +92,69 @@ def _equity(results: Sequence[BacktestResult], days: Sequence[Daily]) -> Figure:
                 "ticktext": [f"×{tick:g}" for tick in GROWTH_TICKS],
             },
             "yaxis2": {"domain": [0, 0.32], "ticksuffix": " %"},
-            "xaxis": {"anchor": "y2"},
+            # Markers would make it wider than the other figures.
+            "xaxis": {"anchor": "y2", **_first_to_last(days[0])},
             "hovermode": "x unified",
         },
         height=620,
     )
+
+
+def _on_equity(result: BacktestResult) -> list[Trace]:
+    """Its trades and liquidations at what a dollar was worth then."""
+    made = [event for event in result.events if not event.held_by]
+    kinds = (
+        ("trades", [event for event in made if event.cause != "liquidation"], "circle-open", STRATEGY),
+        ("liquidations", [event for event in made if event.cause == "liquidation"], "x", ALARM),
+    )
+    traces = []
+    for name, events, symbol, colour in kinds:
+        if events:
+            places = np.searchsorted(result.times, [event.time for event in events])
+            worth = result.nav_usd[places] / result.nav_usd[0]
+            traces.append(_marks(events, name, colour=colour, heights=worth) | {"legendgroup": result.name})
+            traces[-1]["marker"] |= {"symbol": symbol, "size": 5}
+    return traces
+
+
+def _differences(strategy: BacktestResult, differences: Sequence[SharpeDifference]) -> tuple[Figure, ...]:
+    """Bars with twice their errors; nothing where no error could be measured."""
+    known = [difference for difference in differences if math.isfinite(difference.error)]
+    if not known:
+        return ()
+    trace: Trace = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "difference",
+        "showlegend": False,
+        "y": [difference.other for difference in known],
+        "x": _rounded(np.array([difference.difference for difference in known])),
+        "text": [difference.verdict for difference in known],
+        "textposition": "none",
+        "hovertemplate": "%{y}: %{x:+.3f}, %{text}<extra></extra>",
+        "marker": {
+            "color": [QUIET if difference.verdict == "no difference" else STRATEGY for difference in known]
+        },
+        "error_x": {
+            "type": "data",
+            "array": _rounded(np.array([ERRORS * difference.error for difference in known])),
+            "color": INK,
+            "thickness": 1.2,
+        },
+    }
+    figure = Figure(
+        "differences",
+        f"Sharpe ratio of {strategy.name} minus that of …",
+        "Of the same days, with twice the error of a paired block bootstrap. A grey bar is no difference.",
+        traces=(trace,),
+        layout={"xaxis": {"type": "linear"}, "yaxis": {"autorange": "reversed"}},
+        height=80 + 34 * len(known),
+    )
+    return (figure,)
+
+
+def _first_to_last(day: Daily) -> dict[str, Any]:
+    return {"range": [day.dates[0], day.dates[-1]]} if day.dates else {}
 
 
 def _leverage(result: BacktestResult, day: Daily) -> Figure:
@@ -108,9 +170,15 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
     made = [event for event in result.events if not event.held_by]
     held = [event for event in result.events if event.held_by]
     for place, cause in enumerate(dict.fromkeys(event.cause for event in made)):
-        traces.append(_marks([e for e in made if e.cause == cause], f"trade: {cause}", cycled(TRADES, place)))
+        these = [event for event in made if event.cause == cause]
+        traces.append(
+            _marks(these, f"trade: {cause}", colour=cycled(TRADES, place), heights=_leverage_after(these))
+        )
     if held:
-        traces.append(_marks(held, "wanted, held back", QUIET) | {"visible": "legendonly"})
+        traces.append(
+            _marks(held, "wanted, held back", colour=QUIET, heights=_leverage_after(held))
+            | {"visible": "legendonly"}
+        )
     return Figure(
         "leverage",
         "Leverage, the bound that bound it, and every trade",
@@ -118,20 +186,23 @@ def _leverage(result: BacktestResult, day: Daily) -> Figure:
         traces=tuple(traces),
         layout={
             "yaxis": {"title": "gross value / NAV", "rangemode": "tozero"},
-            # Markers would make it wider than the other figures.
-            "xaxis": {"range": [day.dates[0], day.dates[-1]]} if day.dates else {},
+            "xaxis": _first_to_last(day),
         },
         height=460,
     )
 
 
-def _marks(events: Sequence[Event], name: str, colour: str) -> Trace:
+def _leverage_after(events: Sequence[Event]) -> NDArray[np.float64]:
+    return np.array([event.leverage_after for event in events])
+
+
+def _marks(events: Sequence[Event], name: str, colour: str, heights: NDArray[np.float64]) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M}" for event in events],
-        "y": _rounded(np.array([event.leverage_after for event in events])),
+        "y": _rounded(heights),
         "text": [_wrapped(escape(event.reason, quote=False)) for event in events],
         "hovertemplate": "%{x}<br>%{text}<extra></extra>",
         "marker": {"color": colour, "size": 7, "symbol": "triangle-up"},

@@ -27,9 +27,12 @@ function themed(layout) {
 
 // plotly.js cannot take a colour from the style sheet.
 function inked(trace) {
-  if (trace.line?.color !== "ink") return trace;
   const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
-  return { ...trace, line: { ...trace.line, color: ink } };
+  const copy = { ...trace };
+  for (const part of ["line", "error_x"]) {
+    if (trace[part]?.color === "ink") copy[part] = { ...trace[part], color: ink };
+  }
+  return copy;
 }
 
 function draw() {
@@ -42,3 +45,41 @@ function draw() {
 
 draw();
 dark.addEventListener("change", draw);
+
+const events = JSON.parse(document.getElementById("events").textContent);
+const filter = document.getElementById("filter");
+const shownAtMost = 500;
+
+function cell(row, text, kind) {
+  const td = row.insertCell();
+  td.textContent = text;
+  if (kind) td.className = kind;
+}
+
+function list() {
+  const wanted = Object.fromEntries(new FormData(filter));
+  const text = wanted.text.toLowerCase();
+  const found = events.filter(([time, strategy, kind, cause, , reason]) =>
+    (!wanted.strategy || strategy === wanted.strategy) && (!wanted.kind || kind === wanted.kind) &&
+    (!wanted.cause || cause === wanted.cause) && (!wanted.since || time.slice(0, 10) >= wanted.since) &&
+    (!wanted.until || time.slice(0, 10) <= wanted.until) && (!text || reason.toLowerCase().includes(text)));
+  const body = document.querySelector("#events-table tbody");
+  body.replaceChildren();
+  for (const [time, strategy, kind, cause, held, reason, before, after, turnover, cost] of found.slice(0, shownAtMost)) {
+    const row = body.insertRow();
+    cell(row, time);
+    cell(row, strategy, "text");
+    cell(row, held ? `${cause}, held by ${held}` : cause, kind === "liquidation" ? "text bad" : "text");
+    cell(row, reason, "reason");
+    cell(row, `${before.toFixed(2)} → ${after.toFixed(2)}`);
+    cell(row, turnover.toFixed(3));
+    cell(row, Math.round(cost).toLocaleString("en"));
+  }
+  const more = found.length > shownAtMost ? `, the newest ${shownAtMost} shown` : "";
+  document.getElementById("counted").textContent = `${found.length} of ${events.length} events${more}`;
+}
+
+for (const cause of [...new Set(events.map((event) => event[3]))].sort()) filter.elements.cause.add(new Option(cause));
+filter.addEventListener("input", list);
+filter.addEventListener("submit", (event) => event.preventDefault());
+list();

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from html import escape
@@ -12,13 +11,16 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from keeper.backtest.result import BacktestResult, Event
+from keeper.backtest.comparison import BLOCK_DAYS, ERRORS, SharpeDifference, sharpe_differences
+from keeper.backtest.result import BacktestResult
 from keeper.backtest.statistics import Summary
 from keeper.domain.errors import InvalidSetting, install_extra
+from keeper.report.events import events_data, events_section
 from keeper.report.figures import Figure, figures
+from keeper.report.numbers import number, percent
+from keeper.report.summary_tables import cost_table, headline
 
 PAGE = "index.html"
-EVENTS_SHOWN = 300
 
 
 def write_page(results: Sequence[BacktestResult], summaries: Sequence[Summary], out: Path) -> Path:
@@ -38,7 +40,8 @@ def page(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> str
     from plotly.offline import get_plotlyjs
 
     strategy, summary = results[0], summaries[0]
-    drawn = figures(results)
+    differences = sharpe_differences(results)
+    drawn = figures(results, differences)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -52,27 +55,21 @@ def page(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> str
 <h1>{escape(strategy.name.capitalize())} on {escape(", ".join(strategy.symbols))}</h1>
 <p class="source">{_period(strategy)}. Prices: {escape(strategy.source)}.</p>
 {_numbers(summary)}
-<div class="scroll">{_headline(summaries)}</div>
+<div class="scroll">{headline(summaries, differences)}</div>
+<p class="caption">{_reading(strategy, differences)}</p>
 {"".join(_section(figure) for figure in drawn)}
-{_events(strategy)}
+<h2>Costs</h2><p class="caption">What each strategy paid for what.</p>
+<div class="scroll">{cost_table(results)}</div>
+{events_section(results)}
 <footer>{"".join(f"<div>{escape(note)}</div>" for note in strategy.notes)}</footer>
 </main>
-<script type="application/json" id="figures">{_embedded(drawn)}</script>
+<script type="application/json" id="figures">{_embedded([asdict(figure) for figure in drawn])}</script>
+<script type="application/json" id="events">{_embedded(events_data(results))}</script>
 <script>{get_plotlyjs()}</script>
 <script>{_asset("page.js")}</script>
 </body>
 </html>
 """
-
-
-def percent(value: float, digits: int = 1) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.{digits}f} %"
-
-
-def number(value: float, digits: int = 2) -> str:
-    if math.isnan(value):
-        return "–"
-    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
 def _period(result: BacktestResult) -> str:
@@ -98,30 +95,20 @@ def _numbers(summary: Summary) -> str:
     return f'<div class="numbers">{"".join(cells)}</div>'
 
 
-def _headline(summaries: Sequence[Summary]) -> str:
-    columns: tuple[tuple[str, Callable[[Summary], str]], ...] = (
-        ("", lambda s: escape(s.name)),
-        ("volatility", lambda s: percent(s.realised_volatility)),
-        ("target", lambda s: percent(s.target_volatility, 0)),
-        ("drawdown", lambda s: percent(s.max_drawdown)),
-        ("growth", lambda s: f"× {1 + s.growth:.2f}"),
-        ("Sharpe ± error", lambda s: f"{number(s.sharpe)} ± {number(s.sharpe_error)}"),
-        ("turnover a year", lambda s: number(s.turnover, 1)),
-        ("trades a year", lambda s: number(s.trades, 0)),
-        ("cost, bps a year", lambda s: number(s.cost_bps, 0)),
-        ("interest, bps a year", lambda s: number(s.interest_bps, 0)),
-        ("risk off budget", lambda s: percent(s.share_dispersion)),
-        ("lowest health factor", lambda s: number(s.min_health_factor)),
-        ("liquidations", lambda s: str(s.liquidations)),
-    )
-    head = "".join(f"<th>{name}</th>" for name, _ in columns)
-    rows = (
-        f"<tr{' class=strategy' if place == 0 else ''}>"
-        + "".join(f"<td>{value(summary)}</td>" for _, value in columns)
-        + "</tr>"
-        for place, summary in enumerate(summaries)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+def _reading(strategy: BacktestResult, differences: Sequence[SharpeDifference]) -> str:
+    """How the headline is to be read."""
+    parts = []
+    if differences:
+        parts.append(
+            "Sharpe ratios are of simple daily returns. Differences are of the same days, with the error of a paired "
+            f"bootstrap in blocks of {BLOCK_DAYS} days; below {ERRORS:g} errors there is no difference."
+        )
+    if strategy.at_closes:
+        parts.append(
+            f"Lowest health factor: at each hour's lows; {', '.join(strategy.at_closes)} checked at closes, because "
+            "no lows are recorded."
+        )
+    return escape(" ".join(parts))
 
 
 def _section(figure: Figure) -> str:
@@ -131,40 +118,9 @@ def _section(figure: Figure) -> str:
     )
 
 
-def _events(result: BacktestResult) -> str:
-    last = result.events[-EVENTS_SHOWN:]
-    shown = (
-        "every one" if len(last) == len(result.events) else f"the last {len(last)} of {len(result.events)}"
-    )
-    head = (
-        "<th>time (UTC)</th><th class=text>what</th><th class=text>why</th>"
-        "<th>leverage</th><th>turnover</th><th>cost, USD</th>"
-    )
-    rows = "".join(_event(event) for event in reversed(last))
-    return (
-        f"<details><summary>Trades and holds: {shown}</summary>"
-        f'<p class="caption">decisions.csv has all of them.</p>'
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
-    )
-
-
-def _event(event: Event) -> str:
-    costs = asdict(event.costs)
-    paid = sum(costs[kind] for kind in ("pool_fees", "slippage", "flash_premium", "gas", "liquidation"))
-    what = f"held by {event.held_by}" if event.held_by else event.cause
-    return (
-        f"<tr><td>{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M}</td>"
-        f'<td class="text{" bad" if event.cause == "liquidation" else ""}">{escape(what)}</td>'
-        f'<td class="reason">{escape(event.reason)}</td>'
-        f"<td>{event.leverage_before:.2f} → {event.leverage_after:.2f}</td>"
-        f"<td>{event.turnover:.3f}</td><td>{paid:,.0f}</td></tr>"
-    )
-
-
-def _embedded(drawn: Sequence[Figure]) -> str:
+def _embedded(data: Sequence[object]) -> str:
     # "<" could end the script element.
-    text = json.dumps([asdict(figure) for figure in drawn], separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

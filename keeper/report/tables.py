@@ -10,10 +10,11 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keeper.backtest.comparison import sharpe_differences
 from keeper.backtest.result import BacktestResult, Costs
 from keeper.backtest.statistics import Summary
 
-DECISIONS, BARS, SUMMARY = "decisions.csv", "bars.csv.gz", "summary.csv"
+DECISIONS, BARS, SUMMARY, SENSITIVITY = "decisions.csv", "bars.csv.gz", "summary.csv", "sensitivity.csv"
 
 
 def write_tables(
@@ -28,8 +29,14 @@ def write_tables(
     files[0].write_text(_csv(_decisions(strategy)), encoding="utf-8")
     # No name and no time inside, so that equal content is equal bytes.
     files[1].write_bytes(gzip.compress(_csv(_bars(strategy)).encode(), mtime=0))
-    files[2].write_text(_csv(_summaries(summaries)), encoding="utf-8")
+    write_summary(results, summaries, files[2])
     return files
+
+
+def write_summary(results: Sequence[BacktestResult], summaries: Sequence[Summary], file: Path) -> Path:
+    """A row of figures for each result, with the difference of the first one's Sharpe ratio from it."""
+    file.write_text(_csv(_summaries(results, summaries)), encoding="utf-8")
+    return file
 
 
 def _decisions(result: BacktestResult) -> Iterable[Sequence[object]]:
@@ -76,10 +83,16 @@ def _bars(result: BacktestResult) -> Iterable[Sequence[object]]:
         yield (_iso(time), binding, *(f"{value:.10g}" for value in row))
 
 
-def _summaries(summaries: Sequence[Summary]) -> Iterable[Sequence[object]]:
-    yield [field.name for field in fields(Summary)]
-    for summary in summaries:
-        yield list(asdict(summary).values())
+def _summaries(results: Sequence[BacktestResult], summaries: Sequence[Summary]) -> Iterable[Sequence[object]]:
+    yield [
+        *(field.name for field in fields(Summary)),
+        "first_minus_this",
+        "first_minus_this_error",
+        "verdict",
+    ]
+    differences = [("", "", ""), *((d.difference, d.error, d.verdict) for d in sharpe_differences(results))]
+    for summary, difference in zip(summaries, differences, strict=True):
+        yield [*asdict(summary).values(), *difference]
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> str:

@@ -151,6 +151,39 @@ def test_a_holding_of_several_returns_to_its_shares_every_thirty_days() -> None:
     assert result.costs.pool_fees > 0
 
 
+def test_the_passive_equal_weight_owes_nothing_and_lets_an_asset_join_at_the_next_rebalancing() -> None:
+    late = a_path(bars=FIRST + 65 * 24)
+    closes = late.closes.copy()
+    closes[: 10 * 24, 2] = np.nan
+    result = held(replace(late, closes=closes, lows=closes), a_backtest_policy(), a_venue(), HOLDINGS[0])
+    assert result is not None
+    n = len(late.symbols)
+    assert result.weights[0] == pytest.approx([1 / (n - 1) if place != 2 else 0.0 for place in range(n)])
+    assert result.weights[30 * 24 - 1, 2] == 0.0
+    assert result.weights[30 * 24] == pytest.approx([1 / n] * n)
+    assert result.leverage.max() == pytest.approx(1.0)
+    assert [event.cause for event in result.events] == ["first purchase", "month", "month"]
+
+
+def test_a_holding_says_what_it_traded_and_paid() -> None:
+    result = held(a_path(bars=FIRST + 40 * 24), a_backtest_policy(), a_venue(), HOLDINGS[3])
+    assert result is not None
+    first, month = result.events
+    assert first.turnover == pytest.approx(0.6)
+    assert month.weights_after[:2] == pytest.approx([0.3, 0.3])
+    assert first.costs.pool_fees + month.costs.pool_fees == pytest.approx(result.costs.pool_fees)
+    assert summarise(result).trades > 0
+
+
+def test_a_sharpe_ratio_is_of_simple_returns() -> None:
+    """Up a tenth, down a tenth: the mean of simple returns is 0, that of log returns is not."""
+    steps = np.tile([1.1, 0.9], 20)
+    nav = np.repeat(np.concatenate([[1.0], np.cumprod(steps)]), 24)[23:]
+    assert summarise(
+        a_result(nav, times=1_640_995_200 + 3_600 * np.arange(nav.size))
+    ).sharpe == pytest.approx(0.0, abs=1e-9)
+
+
 def test_a_holding_of_what_the_market_does_not_have_is_left_out() -> None:
     path = a_path(symbols=("WBTC", "WETH"))
     policy = a_backtest_policy()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from keeper.backtest import runs
 from keeper.backtest.statistics import summarise
 from keeper.cli import market, venue
 from keeper.cli.backtest_screen import screen
@@ -32,6 +34,17 @@ def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
     assert "…" not in text
 
 
+def test_the_summary_compares_in_pairs_and_names_what_is_checked_at_closes() -> None:
+    first, *others = some_results()
+    results = [replace(first, at_closes=("UNI",)), *others]
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(screen(results, [summarise(result) for result in results]))
+    text = console.export_text()
+    assert "Sharpe ratio of risk parity minus that of" in text
+    assert "too few days" in text
+    assert "UNI checked at closes" in text
+
+
 def test_the_command_writes_page_tables_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,6 +61,27 @@ def test_the_command_writes_page_tables_and_picture(
     }
     assert (tmp_path / "picture.svg").is_file()
     assert "found/index.html" in capsys.readouterr().out
+
+
+def test_sensitivities_are_a_table_and_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 24))
+    monkeypatch.setattr(runs, "_in_parallel", lambda jobs, _: (job() for job in jobs.values()))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--no-benchmarks", "--sensitivity", "--out", "found"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    for name in (
+        "borrowing costs 7 points more",
+        "WBTC and WETH alone",
+        "pool fees doubled",
+        "2,500,000 USD",
+    ):
+        assert name in printed
+    rows = (tmp_path / "found" / "sensitivity.csv").read_text().splitlines()
+    assert len(rows) == 1 + 1 + 7
 
 
 def test_a_folder_without_prices_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

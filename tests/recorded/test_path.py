@@ -80,6 +80,7 @@ def test_a_wick_is_no_low_and_an_asset_without_lows_has_its_closes(folder: Path)
     assert path.lows[19, 1] == 2.5
     assert path.lows[20, 1] == 2.4
     np.testing.assert_array_equal(path.lows[:, 0], path.closes[:, 0])
+    assert path.at_closes == ("WBTC",)
 
 
 def test_a_gas_price_counts_from_the_end_of_its_day_and_distorted_days_take_the_day_before(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -13,9 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keeper.backtest.comparison import SharpeDifference
 from keeper.backtest.statistics import summarise
+from keeper.report.colours import QUIET, STRATEGY
+from keeper.report.events import events_data
 from keeper.report.figures import figures
 from keeper.report.page import page, write_page
+from keeper.report.summary_tables import cost_table
 from tests.report.results import some_results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -58,6 +63,57 @@ def test_every_figure_has_its_place_and_its_data(document: str) -> None:
     for name in names:
         assert f'id="{name}"' in document
     assert all(figure["traces"] for figure in drawn)
+
+
+def test_the_list_of_events_has_those_of_every_strategy_and_holding() -> None:
+    rows = events_data(some_results())
+    assert len(rows) == sum(len(result.events) for result in some_results())
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
+    mixed = [row for row in rows if row[1] == "60/40"]
+    assert [row[3] for row in mixed] == ["month", "first purchase"]
+    held = [row for row in rows if row[4]]
+    assert held
+    assert all(row[2] == "held back" for row in held)
+
+
+def test_the_controls_offer_every_strategy_that_has_events(document: str) -> None:
+    for name in ("risk parity", "equal weight", "60/40"):
+        assert re.search(rf"<option( selected)?>{name}</option>", document)
+
+
+def test_differences_are_bars_with_twice_their_errors_and_those_of_luck_are_grey() -> None:
+    unknown = SharpeDifference("held", 0.1, math.nan)
+    lucky, sure = SharpeDifference("one", 0.05, 0.04), SharpeDifference("other", 0.2, 0.05)
+    names = {figure.name: figure for figure in figures(some_results(), (unknown, lucky, sure))}
+    (bars,) = names["differences"].traces
+    assert bars["y"] == ["one", "other"]
+    assert bars["error_x"]["array"] == [0.08, 0.1]
+    assert bars["marker"]["color"] == [QUIET, STRATEGY]
+    assert "differences" not in {figure.name for figure in figures(some_results(), (unknown,))}
+
+
+def test_trades_are_marked_on_the_growth_of_a_dollar() -> None:
+    strategy = some_results()[0]
+    trades = next(trace for trace in figures(some_results())[0].traces if trace["name"] == "trades")
+    made = [event for event in strategy.events if not event.held_by]
+    assert len(trades["x"]) == len(made)
+    at = int(np.searchsorted(strategy.times, made[-1].time))
+    assert trades["y"][-1] == pytest.approx(strategy.nav_usd[at] / strategy.nav_usd[0], rel=1e-4)
+
+
+def test_costs_by_kind_add_up_to_the_headline() -> None:
+    for result in some_results():
+        summary = summarise(result)
+        cells = re.search(rf"<td>{result.name}</td>(.*?)</tr>", cost_table([result]))
+        assert cells is not None
+        together = float(re.findall(r"<td>([^<]*)</td>", cells[1])[-1])
+        assert together == pytest.approx(summary.cost_bps + summary.interest_bps, abs=0.06)
+
+
+def test_an_asset_without_lows_is_named_under_the_headline() -> None:
+    results = some_results()
+    document = page([replace(results[0], at_closes=("UNI",))], [summarise(results[0])])
+    assert "UNI checked at closes" in document
 
 
 def test_the_headline_names_every_strategy(document: str) -> None:
@@ -133,5 +189,7 @@ def test_a_real_browser_draws_every_figure_without_error(tmp_path: Path) -> None
     )
     assert 'data-drawn="8"' in drawn.stdout
     assert drawn.stdout.count('class="main-svg"') >= 8
+    made = sum(len(result.events) for result in results if result.name == "risk parity")
+    assert drawn.stdout.count('<td class="reason">') == min(made, 500)
     assert "CONSOLE" not in drawn.stderr
     assert 'data-title="Share chart' not in drawn.stdout, "a button that uploads the figure"

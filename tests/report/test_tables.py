@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from keeper.backtest.comparison import sharpe_difference
 from keeper.backtest.statistics import Summary, summarise
 from keeper.domain.errors import BadInput
 from keeper.report.picture import picture, write_picture
@@ -32,9 +33,11 @@ def test_every_decision_and_every_bar_is_there(tmp_path: Path) -> None:
     kept = list(csv.DictReader(gzip.decompress(bars.read_bytes()).decode().splitlines()))
     assert len(kept) == strategy.times.size
     assert float(kept[-1]["nav_usd"]) == float(f"{strategy.nav_usd[-1]:.10g}")
-    assert [row["name"] for row in csv.DictReader(figures.read_text().splitlines())] == [
-        result.name for result in some_results()
-    ]
+    kept = list(csv.DictReader(figures.read_text().splitlines()))
+    assert [row["name"] for row in kept] == [result.name for result in some_results()]
+    assert kept[0]["first_minus_this"] == ""
+    lead = sharpe_difference(*some_results()[:2])
+    assert float(kept[1]["first_minus_this"]) == lead.difference
 
 
 def test_the_same_results_are_the_same_bytes(tmp_path: Path) -> None:
