@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ def swaps(told: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in told["plan"]["steps"] if step["kind"].startswith("SWAP")]
 
 
-def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: LocalChain) -> None:
+def test_all_debt_is_repaid_by_selling_just_what_is_owed(
+    keeper: Run, chain: LocalChain, show: Callable[[str], None]
+) -> None:
     assert keeper(*EXECUTE).code == 0
     chain.pass_time(WINDOW_S)
     before = read_vault(chain)
@@ -48,6 +51,7 @@ def test_all_debt_is_repaid_by_selling_just_what_is_owed(keeper: Run, chain: Loc
     # The buffer as it was, and what sales through two pools returned above their minimum.
     assert before.cash_usd - 1.0 < after.cash_usd < before.cash_usd + 0.008 * before.debt_usd
     assert by_size - sold > 0.003 * before.debt_usd
+    show(f"{before.debt_usd:,.0f} USD of debt needed sales of {sold:,.0f} USD instead of {by_size:,.0f}")
 
 
 def test_its_legs_cost_what_was_paid_and_the_journal_replays(keeper: Run, chain: LocalChain) -> None:
