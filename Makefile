@@ -14,6 +14,7 @@ KILLS ?= 1000
 REORGS ?= 500
 CALLS ?= 20000
 N ?= 20000
+JOBS ?= 1
 STATES ?= 1000
 LOOKS ?= 568
 help: ## this list
@@ -35,7 +36,7 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py
 
 fuzz-nodes: $(READY) ## change one field of one answer of a node (N=20000 times), in the only node and in one of three: no traceback, no wrong action
-	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) $(PY) -m pytest -q -s tests/faults/test_node_fuzz.py
+	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) KEEPER_JOBS=$(JOBS) $(PY) -m pytest -q -s -n $(JOBS) --dist worksteal tests/faults/test_node_fuzz.py
 
 fuzz-data: .venv/.ready ## random vaults (STATES=5000) whose inputs are degraded in every way: what is missing never raises risk
 	@$(PY) -m tests.tools.missing_data --states $(STATES) --seed $(SEED)

@@ -16,7 +16,7 @@ from keeper.chain.rollup import UnsignedCall, publishing
 from keeper.chain.rpc.multicall import decode_outcomes, encode_calls
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import encoded_call, step_amounts
-from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.errors import NodeNotReady, NodeRefused, NodeUntrusted, RpcError, SimulationFailed
 from keeper.domain.market import Holding, MarketSnapshot
 from keeper.domain.plan import PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
@@ -86,7 +86,7 @@ class Simulator:
                     report = self._simulated(calldata, snapshot, steps)
                 else:
                     report = self._called(calldata, snapshot)
-            except (RpcError, NodeRefused) as error:
+            except (RpcError, NodeRefused, NodeNotReady) as error:
                 refusals.append(error.message)
                 self.progress(f"{method} does not simulate: {error.message}")
                 continue
@@ -149,7 +149,7 @@ class Simulator:
             return max(sent.gas_used, sent.max_gas_used)
         try:
             estimate = self._estimate(calldata, snapshot)
-        except (RpcError, NodeRefused):
+        except (RpcError, NodeRefused, NodeNotReady):
             return -(-sent.gas_used * MAX_REFUND_DENOMINATOR // (MAX_REFUND_DENOMINATOR - 1))
         return max(sent.gas_used, estimate)
 

@@ -123,6 +123,10 @@ class NodeRefused(NodeUnavailable):
     """The node's HTTP server refuses the request: a wrong key, or a method that this address does not serve."""
 
 
+class NodeNotReady(NodeUnavailable):
+    """The node refused for now, and did so at every try: it has too much to do, or not (yet) the block of the read."""
+
+
 class RpcError(NodeUnavailable):
     """The node answered with a JSON-RPC error. The message has its code, text and data.
 

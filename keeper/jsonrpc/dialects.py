@@ -1,4 +1,4 @@
-"""What a node's refusal of a read means: it passes by itself, or the request was too large.
+"""What a node's refusal of a read means: it may pass by itself, or the request was too large.
 
 Text comes before code, because providers use one code for different refusals: -32007 is a rate limit at QuickNode and
 an oversized request at jsonrpsee.
@@ -10,9 +10,11 @@ from enum import StrEnum
 
 
 class ReadRefusal(StrEnum):
-    """TRANSIENT: the same request may succeed soon. TOO_LARGE: a smaller one may succeed. FINAL: it is the answer."""
+    """TRANSIENT: the same request may succeed soon. UNKNOWN_BLOCK: so may it, because another node behind the same
+    address may have the block. TOO_LARGE: a smaller one may succeed. FINAL: it is the answer."""
 
     TRANSIENT = "TRANSIENT"
+    UNKNOWN_BLOCK = "UNKNOWN_BLOCK"
     TOO_LARGE = "TOO_LARGE"
     FINAL = "FINAL"
 
@@ -43,21 +45,25 @@ _PHRASES: tuple[tuple[ReadRefusal, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        ReadRefusal.TRANSIENT,
+        ReadRefusal.UNKNOWN_BLOCK,
         (
-            # Another node behind the same address has this block already.
-            "header not found",  # geth, by number
-            "header for hash not found",  # geth, by hash
+            "header not found",  # geth by number, Nethermind
+            "header for hash not found",  # geth by hash
             "block not found",  # Reth, Anvil: "block not found: 0x…"
+            "resource not found",  # EIP-1474; Anvil, by hash
             "unknown block",  # Besu, Erigon
             "could not find block",
             "cannot find header",
             "no block with such hash",
             "block is not available",
+        ),
+    ),
+    (
+        ReadRefusal.TRANSIENT,
+        (
             "not available yet",
             "not yet available",
             "transaction indexing is in progress",  # geth after a start
-            # Rate limits.
             "too many requests",
             "rate limit",
             "rate-limit",

@@ -132,6 +132,8 @@ UNUSABLE = {
     "Nethermind: invalid params": {"code": -32602, "message": "Invalid params"},
     "Reth: client limit": {"code": -38026, "message": "Client adjustable limit reached"},
     "a bug": {"code": -32603, "message": "Internal error"},
+    "geth: too slow": {"code": -32002, "message": "request timed out"},
+    "a gateway's limit": {"code": -32005, "message": "limit exceeded"},
 }
 
 
@@ -139,7 +141,7 @@ UNUSABLE = {
 def test_whatever_a_node_says_instead_of_a_result_the_other_method_is_used(
     scene: Scene, error: dict[str, Any]
 ) -> None:
-    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", error=error)) as rpc:
+    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", error=error), pause=lambda _: None) as rpc:
         lines: list[str] = []
         node = node_of(scene, rpc, progress=lines.append)
         snapshot = node.read({}, 0).snapshot
@@ -151,8 +153,9 @@ def test_whatever_a_node_says_instead_of_a_result_the_other_method_is_used(
     assert instead == "simulated by eth_call instead"
 
 
-def test_a_node_that_forbids_the_method_by_http_is_asked_the_other_way(scene: Scene) -> None:
-    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", status=403)) as rpc:
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_node_that_refuses_the_method_by_http_is_asked_the_other_way(scene: Scene, status: int) -> None:
+    with Rpc(url_of(scene), transport=Refusing("eth_simulateV1", status=status), pause=lambda _: None) as rpc:
         node = node_of(scene, rpc)
         snapshot = node.read({}, 0).snapshot
         assert "eth_call" == node.simulate(levering(snapshot, scene), snapshot).method

@@ -12,7 +12,7 @@ import pytest
 
 from keeper.chain.rpc.client import Rpc
 from keeper.domain.addresses import masked
-from keeper.domain.errors import NodeRefused, NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.errors import NodeNotReady, NodeRefused, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.jsonrpc.requests import if_supported
 from tests.servers.raw_request import raw_request
 
@@ -191,6 +191,45 @@ def test_a_read_gives_up_after_the_last_attempt_and_has_no_answer(passing: Handl
         rpc.request(raw_request("eth_chainId"))
     assert not isinstance(caught.value, RpcError)
     assert 3 == rpc.round_trips
+
+
+@pytest.mark.parametrize("passing", [status(429), status(503), error_of(-32005, "limit exceeded")])
+def test_a_refusal_for_now_that_lasts_is_told_from_no_answer(passing: Handler) -> None:
+    rpc, _ = client(passing)
+    with pytest.raises(NodeNotReady):
+        rpc.request(raw_request("eth_call"))
+    rpc, _ = client(broken)
+    with pytest.raises(NodeUnavailable) as caught:
+        rpc.request(raw_request("eth_call"))
+    assert not isinstance(caught.value, NodeNotReady)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (-32000, "header for hash not found"),
+        (-32000, "Unknown block"),
+        (-32001, "Resource not found"),
+        (-32001, "block not found: hash 0xffff"),
+    ],
+)
+@pytest.mark.parametrize("companions", [0, 1])
+def test_a_node_that_does_not_know_its_own_block_is_told_where_the_block_came_from(
+    code: int, text: str, companions: int
+) -> None:
+    def refuses(asked: Any) -> httpx.Response:
+        error = {"code": code, "message": text}
+        calls = asked if isinstance(asked, list) else [asked]
+        answers = [{"jsonrpc": "2.0", "id": call["id"], "error": error} for call in calls]
+        return httpx.Response(200, json=answers if isinstance(asked, list) else answers[0])
+
+    rpc, _ = client(refuses)
+    block = "0x" + "ff" * 32
+    pinned = raw_request("eth_call", [{}, {"blockHash": block, "requireCanonical": True}])
+    with pytest.raises(
+        NodeNotReady, match=f"eth_call: .*node.example.* {block}.*eth_getBlockByNumber.*{text}"
+    ):
+        rpc.batch([pinned] * (1 + companions))
 
 
 @pytest.mark.parametrize("code", [401, 403, 404])

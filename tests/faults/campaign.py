@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.tx import IntentStatus
 from tests.faults.fixtures import Stage, Trial, VaultNow
 from tests.faults.kill_scenarios import KILL_SCENARIOS, CampaignResult, KillScenario, campaign, twin
@@ -20,13 +21,14 @@ QUIET = 100
 COLD_EVERY = 12
 TOLERANCE = 1e-5
 
+End = tuple[VaultNow, VaultReading]
+"""Of one scenario."""
+
 
 def run(stage: Stage, kills: int, times: int, capsys: pytest.CaptureFixture[str]) -> CampaignResult:
     """At least ``kills`` kills, and ``times`` at every failpoint. A long run shows its progress."""
     result = CampaignResult()
-    twins = {
-        kind: _final_vault_of_twin(stage, kind) for kind in {scenario.kind for scenario in KILL_SCENARIOS}
-    }
+    twins = {kind: _end_of_twin(stage, kind) for kind in {scenario.kind for scenario in KILL_SCENARIOS}}
     for number, scenario in enumerate(campaign(SEED), start=1):
         enough = result.total >= kills
         if enough and result.fewest_kills() >= times:
@@ -51,16 +53,16 @@ def require_no_difference(result: CampaignResult, kills: int, times: int) -> Non
     assert result.fewest_kills() >= times
 
 
-def _final_vault_of_twin(stage: Stage, kind: str) -> VaultNow:
+def _end_of_twin(stage: Stage, kind: str) -> End:
     with stage.trial() as trial:
         twin(trial, kind)
         trial.come_to_rest()
         assert trial.check() == []
-        return trial.vault()
+        return trial.vault(), read_vault(trial.world)
 
 
 def _play(
-    stage: Stage, scenario: KillScenario, twins: dict[str, VaultNow], result: CampaignResult, *, cold: bool
+    stage: Stage, scenario: KillScenario, twins: dict[str, End], result: CampaignResult, *, cold: bool
 ) -> None:
     with stage.trial() as trial:
         scenario.play(trial, scenario.again)
@@ -68,19 +70,20 @@ def _play(
             result.seconds.append(_cold_start(trial))
         trial.come_to_rest()
         broken = trial.check()
-        now, expected = trial.vault(), twins[scenario.kind]
+        now, twin_now = trial.vault(), twins[scenario.kind][0]
+        end = (now, read_vault(trial.world))
         result.scenarios += 1
         result.total += trial.kills
         for name, count in trial.killed_at.items():
             result.kills[name] = result.kills.get(name, 0) + count
         result.in_recovery += trial.kills - 1
         result.lost += sum(problem.startswith("lost rows") for problem in broken)
-        result.double += now.rebalanced + now.deleveraged > expected.rebalanced + expected.deleveraged
+        result.double += now.rebalanced + now.deleveraged > twin_now.rebalanced + twin_now.deleveraged
         result.broken += [f"{scenario.name}: {problem}" for problem in broken]
         if not trial.killed_at:
             result.broken.append(f"{scenario.name}: no keeper was killed")
-        if not _alike(now, expected):
-            result.differences.append(f"{scenario.name}: {now}, its twin {expected}")
+        if not _alike(end, twins[scenario.kind]):
+            result.differences.append(f"{scenario.name}: {end}, its twin {twins[scenario.kind]}")
         if scenario.kind == "displaced" and trial.pauses() != ("foreign_transaction",):
             result.broken.append(f"{scenario.name}: paused by {trial.pauses()}")
         unknown = [
@@ -106,19 +109,14 @@ def _cold_start(trial: Trial) -> float:
     return taken
 
 
-def _alike(vault: VaultNow, other: VaultNow) -> bool:
-    if (vault.epoch, vault.rebalanced, vault.deleveraged) != (
-        other.epoch,
-        other.rebalanced,
-        other.deleveraged,
-    ):
-        return False
+def _alike(end: End, other: End) -> bool:
+    held, other_held = end[1], other[1]
     pairs = (
-        (vault.held.nav_usd, other.held.nav_usd),
-        (vault.held.debt_usd, other.held.debt_usd),
-        (vault.held.leverage, other.held.leverage),
+        (held.nav_usd, other_held.nav_usd),
+        (held.debt_usd, other_held.debt_usd),
+        (held.leverage, other_held.leverage),
     )
-    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
+    return end[0] == other[0] and all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
 
 
 def _show(result: CampaignResult) -> None:

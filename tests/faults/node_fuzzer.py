@@ -10,10 +10,12 @@ import io
 import os
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
+from typing import Self
 from unittest import mock
 
 import numpy as np
@@ -25,12 +27,13 @@ from keeper.cli.render import page
 from keeper.domain.errors import KeeperError
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.settings.load import load
+from keeper.settings.schema import Settings
 from keeper.views.record import ERROR, RECORD
 from tests.faults.fixtures import Stage, Trial
 from tests.servers.mutating_node import MutatingNode, Mutation
 from tests.servers.mutations import KINDS, WRONG_TYPES, places
 
-NODE_ERRORS = ("NodeUnavailable", "NodeRefused", "NodeUntrusted", "RpcError")
+NODE_ERRORS = ("NodeUnavailable", "NodeNotReady", "NodeRefused", "NodeUntrusted", "RpcError")
 REST_CYCLES = 4
 
 
@@ -53,6 +56,13 @@ class FuzzResult:
     applied: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+
+    def __iadd__(self, other: FuzzResult) -> Self:
+        self.mutations += other.mutations
+        self.applied += other.applied
+        self.ends += other.ends
+        self.broken += other.broken
+        return self
 
 
 class CountingClock(composition.SystemClock):
@@ -82,14 +92,19 @@ def hurried() -> Iterator[None]:
         yield
 
 
-def cycle(environment: Mapping[str, str]) -> CycleEnd:
-    """One cycle with --execute, and what the command prints about it."""
+@cache
+def settings_of(environment: frozenset[tuple[str, str]]) -> Settings:
+    """Read once, because every trial has the same."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KEEPER_")}
+    with mock.patch.dict(os.environ, {**kept, **dict(environment)}, clear=True):
+        return load()
+
+
+def cycle(settings: Settings) -> CycleEnd:
+    """One cycle with --execute, and what the command prints about it."""
     try:
-        with mock.patch.dict(os.environ, {**kept, **environment}, clear=True):
-            settings = load()
-            with composition.build(settings, Mode.EXECUTE, ask_password=_no_password) as keeper:
-                record = keeper.cycle(Mode.EXECUTE)
+        with composition.build(settings, Mode.EXECUTE, ask_password=_no_password) as keeper:
+            record = keeper.cycle(Mode.EXECUTE)
         return _end(record)
     except KeeperError as error:
         ERROR.json(error)
@@ -137,7 +152,7 @@ class NodeFuzzer:
             self._nodes[0].reset(mutation)
             for node in self._nodes[1:]:
                 node.reset(None)
-            end = cycle(self._environment(trial))
+            end = cycle(self._settings(trial))
             applied = self._nodes[0].applied
             problems = [*self._problems(end, mutation), *self._on_chain(trial, end)]
             result.mutations += 1
@@ -147,14 +162,15 @@ class NodeFuzzer:
 
     # ------------------------------------------------------------------ inside
 
-    def _environment(self, trial: Trial) -> dict[str, str]:
-        return {**trial.environment, "KEEPER_RPC_URL": ",".join(node.url for node in self._nodes)}
+    def _settings(self, trial: Trial) -> Settings:
+        urls = ",".join(node.url for node in self._nodes)
+        return settings_of(frozenset({**trial.environment, "KEEPER_RPC_URL": urls}.items()))
 
     def _honest_cycle(self) -> tuple[list[tuple[str, object]], str]:
         with self._stage.trial() as trial:
             for node in self._nodes:
                 node.reset(None)
-            end = cycle(self._environment(trial))
+            end = cycle(self._settings(trial))
             assert end.sent, end
             (sent,) = {one.data for one in trial.proxy.arrived}
             return list(self._nodes[0].answered), sent
@@ -198,7 +214,7 @@ class NodeFuzzer:
         self._nodes[0].reset(None)
         for _ in range(REST_CYCLES if not end.sent and trial.unfinished() else 0):
             trial.proxy.mine(3)
-            later = cycle(self._environment(trial))
+            later = cycle(self._settings(trial))
             if later.crash:
                 yield f"a traceback in the next cycle: {later.crash}"
             if not trial.unfinished():

@@ -12,6 +12,7 @@ import pytest
 
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.vault_reading import read_vault
 from tests.faults.fixtures import BASE_FEE_WEI, WITHOUT_OPTION_MARKETS, Stage, Trial
 from tests.faults.processes import warm_keepers
 from tests.faults.ten_assets import TEN, chain_of_ten
@@ -59,14 +60,14 @@ def test_row_72_an_emergency_is_mined_at_every_base_fee_whole_or_in_parts(
     trial: Trial, base_fee_gwei: int, show: Callable[[str], None]
 ) -> None:
     """Each call repays, offers at most 1 ETH, could be replaced three times, and is sent three times at most."""
-    owed, calls = trial.vault().held.debt_usd, 0
+    owed, calls = read_vault(trial.world).debt_usd, 0
     assert owed > 0
     while owed:
         trial.proxy.next_base_fee(base_fee_gwei * GWEI)
         ended = trial.run(*BY_HAND)
         calls += 1
         assert ended.record["outcome"] == "SENT", ended.record["reason"]
-        before, owed = owed, trial.vault().held.debt_usd
+        before, owed = owed, read_vault(trial.world).debt_usd
         assert owed < before
         assert calls <= MOST_CALLS
     arrived = trial.proxy.arrived

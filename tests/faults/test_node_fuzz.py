@@ -1,6 +1,6 @@
 """Any single field of any answer of a node may be anything: no traceback, no wrong action, no second send.
 
-``make fuzz-nodes N=20000`` plays more of them; KEEPER_SEED chooses others.
+``make fuzz-nodes N=20000`` plays more of them, JOBS=2 in two processes; SEED=7 chooses others.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from tests.servers.mutating_node import mutating_node
 
 MUTATIONS = int(os.environ.get("KEEPER_MUTATIONS", "16"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
+JOBS = int(os.environ.get("KEEPER_JOBS", "1"))
 QUIET = 100
 CHUNK = 50
+"""Mutations that one seed draws. The chunks are shared by ``JOBS`` processes, and are the same however many these are."""
 
 
 @pytest.fixture
@@ -33,23 +35,21 @@ def fuzzer(stage: Stage, request: pytest.FixtureRequest) -> Iterator[NodeFuzzer]
 
 
 @pytest.mark.parametrize("fuzzer", [1, 3], ids=["the only node", "one of three"], indirect=True)
+@pytest.mark.parametrize("job", range(JOBS))
 def test_row_78_any_field_of_any_answer_may_be_anything(
-    fuzzer: NodeFuzzer, capsys: pytest.CaptureFixture[str]
+    fuzzer: NodeFuzzer, job: int, request: pytest.FixtureRequest
 ) -> None:
     result = FuzzResult()
     began = time.monotonic()
-    for first in range(0, MUTATIONS // 2, CHUNK):
+    for first in range(job * CHUNK, MUTATIONS // 2, JOBS * CHUNK):
         some = fuzzer.run(min(CHUNK, MUTATIONS // 2 - first), SEED + first)
-        result.mutations += some.mutations
-        result.applied += some.applied
-        result.ends += some.ends
-        result.broken += some.broken
+        result += some
         if MUTATIONS > QUIET:
             minutes = (time.monotonic() - began) / 60
-            with capsys.disabled():
-                sys.stderr.write(
-                    f"\r{result.mutations} mutations, {result.applied} applied, {len(result.broken)} broken, "
-                    f"{result.mutations / minutes:.0f} a minute; {dict(result.ends)}"
-                )
+            so_far = (
+                f"{request.node.name}, seed {SEED + first}: {result.mutations} mutations, {result.applied} applied, "
+                f"{len(result.broken)} broken, {result.mutations / minutes:.0f} a minute; {dict(result.ends)}"
+            )
+            sys.stderr.write("".join(f"{line}\n" for line in (*some.broken, so_far)))
     assert result.broken == [], "\n".join(result.broken[:20])
     assert result.applied >= 0.8 * result.mutations

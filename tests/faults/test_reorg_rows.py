@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from keeper.devnet.vault_reading import read_vault
 from keeper.domain.tx import IntentStatus
 from tests.faults.fixtures import Trial, gates, rests_at
 
@@ -53,7 +54,7 @@ def test_row_30_a_reorganisation_that_changes_the_price_meets_the_vaults_guard(t
     trial.proxy.mine(25)
     trial.run()
     assert trial.statuses().get(IntentStatus.REVERTED) == 1
-    assert trial.vault().held.health_factor > 1.0
+    assert read_vault(trial.world).health_factor > 1.0
 
 
 def test_row_31_a_reorganisation_past_finality_freezes(trial: Trial) -> None:

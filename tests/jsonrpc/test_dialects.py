@@ -6,17 +6,19 @@ import pytest
 
 from keeper.jsonrpc.dialects import ReadRefusal, read_refusal
 
-TRANSIENT, TOO_LARGE, FINAL = ReadRefusal
+TRANSIENT, UNKNOWN_BLOCK, TOO_LARGE, FINAL = ReadRefusal
 
 
 @pytest.mark.parametrize(
     ("code", "text", "meaning"),
     [
         # A block that another node behind the same address has.
-        (-32000, "header not found", TRANSIENT),
-        (-32000, "header for hash not found", TRANSIENT),
-        (-32001, "block not found: 0xabc", TRANSIENT),
-        (-32000, "Unknown block", TRANSIENT),
+        (-32000, "header not found", UNKNOWN_BLOCK),
+        (-32000, "header for hash not found", UNKNOWN_BLOCK),
+        (-32001, "block not found: 0xabc", UNKNOWN_BLOCK),
+        (-32001, "Resource not found", UNKNOWN_BLOCK),
+        (-32001, "Unknown block error", UNKNOWN_BLOCK),
+        (-32000, "Unknown block", UNKNOWN_BLOCK),
         (-32000, "transaction indexing is in progress", TRANSIENT),
         # Rate limits.
         (-32005, "limit exceeded", TRANSIENT),

@@ -86,6 +86,9 @@ def serving(handle: Callable[[Any], Answered]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body leave in one packet: apart, the second waits 40 ms for the first one's acknowledgement.
+        wbufsize = 65_536
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             answered = handle(json.loads(self.rfile.read(int(self.headers["content-length"]))))

@@ -16,7 +16,7 @@ import httpx
 from tenacity import Retrying, nap, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from keeper.chain.rpc.http_node import HttpNode, RequestTooLargeError, TransientError
-from keeper.domain.errors import KeeperError, NodeUnavailable, RpcError
+from keeper.domain.errors import KeeperError, NodeNotReady, RpcError
 from keeper.domain.record import NodeUse
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import Header
@@ -101,7 +101,7 @@ class Rpc:
         return chain_id, head
 
     def request(self, request: Request[T]) -> T:
-        """The result of one read. Raises RpcError, NodeUnavailable, NodeUntrusted."""
+        """The result of one read. Raises RpcError, NodeRefused, NodeNotReady, NodeUnavailable, NodeUntrusted."""
         result: T = self.batch([request])[0]
         return result
 
@@ -179,8 +179,10 @@ class Rpc:
             return retrying(self._exchanged, requests)
         except TransientError as transient:
             error = transient.error
-            # An error that should have passed is no answer, so it must not count as one among several nodes.
-            raise NodeUnavailable(error.message, remedy=error.remedy) from transient
+            if isinstance(error, RpcError):
+                # What should have passed is no result, so it must not count as one among several nodes.
+                raise NodeNotReady(error.message, remedy=error.remedy) from transient
+            raise error from transient
 
     # ------------------------------------------------------------ one exchange
 
@@ -189,7 +191,7 @@ class Rpc:
         envelopes = [self._envelope(request) for request in requests]
         what = _methods(requests)
         answer = self._http.post(envelopes, what, is_send=is_send)
-        replies = [answer] if len(requests) == 1 else self._in_order(envelopes, answer, what)
+        replies = [answer] if len(requests) == 1 else self._in_order(requests, envelopes, answer)
         return [
             self._outcome(request, envelope["id"], reply)
             for request, envelope, reply in zip(requests, envelopes, replies, strict=True)
@@ -203,10 +205,12 @@ class Rpc:
             "params": list(request.params),
         }
 
-    def _in_order(self, envelopes: Sequence[dict[str, Any]], answer: Any, what: str) -> list[dict[str, Any]]:
+    def _in_order(
+        self, requests: Sequence[Request[Any]], envelopes: Sequence[dict[str, Any]], answer: Any
+    ) -> list[dict[str, Any]]:
         """The answers to a batch, in the order of the requests. Raises RequestTooLargeError if the node answers the
         whole batch with one error: smaller ones, and in the end single requests, show whether size was the reason."""
-        replies = answer if isinstance(answer, list) else [answer]
+        what, replies = _methods(requests), answer if isinstance(answer, list) else [answer]
         if not all(isinstance(reply, dict) for reply in replies):
             raise self._http.untrusted(f"{what}: the answer to a batch is not a list of objects")
         by_id = {reply.get("id"): reply for reply in replies if isinstance(reply.get("id"), int)}
@@ -214,8 +218,7 @@ class Rpc:
             return [by_id[envelope["id"]] for envelope in envelopes]
         if replies and all(reply.get("error") is not None for reply in replies):
             error = self._error(what, replies[0]["error"])
-            if read_refusal(error.code, error.text) is ReadRefusal.TRANSIENT:
-                raise TransientError(error)
+            self._refused(error, requests)  # raises if it may pass by itself
             raise RequestTooLargeError(error)
         raise self._http.untrusted(f"{what}: the answers to a batch do not have the ids of the requests")
 
@@ -228,16 +231,30 @@ class Rpc:
                 f"{request.method}: the answer has id {reply.get('id')!r:.40}, the request had {expected_id}"
             )
         if refusal is not None:
-            return self._refused(self._error(request.method, refusal))
+            return self._refused(self._error(request.method, refusal), [request])
         if "result" not in reply:
             raise self._http.untrusted(f"{request.method}: the answer has neither result nor error")
         return request.parse(AnswerField(reply["result"], request.method, self.endpoint))
 
-    def _refused(self, error: RpcError) -> RpcError | RequestTooLargeError:
+    def _refused(self, error: RpcError, requests: Sequence[Request[Any]]) -> RpcError | RequestTooLargeError:
+        """Raises TransientError for a refusal that may pass by itself."""
         meaning = read_refusal(error.code, error.text)
-        if meaning is ReadRefusal.TRANSIENT:
-            raise TransientError(error)
-        return RequestTooLargeError(error) if meaning is ReadRefusal.TOO_LARGE else error
+        if meaning is ReadRefusal.FINAL:
+            return error
+        if meaning is ReadRefusal.TOO_LARGE:
+            return RequestTooLargeError(error)
+        block = next(filter(None, map(_pinned_to, requests)), None)
+        if meaning is ReadRefusal.UNKNOWN_BLOCK and block is not None:
+            raise TransientError(self._without_block(error, block))
+        raise TransientError(error)
+
+    def _without_block(self, error: RpcError, block: str) -> NodeNotReady:
+        return NodeNotReady(
+            f"{error.method}: the node at {self.endpoint} does not have block {block}, though eth_getBlockByNumber "
+            f"gave it: error {error.code}: {error.text}",
+            remedy="If it lasts, the address leads to nodes that are not at the same block, or to one that gives wrong "
+            "hashes. Set KEEPER_RPC_URL to another node.",
+        )
 
     def _error(self, method: str, error: Any) -> RpcError:
         """An error object, or what some nodes answer in its place."""
@@ -260,6 +277,12 @@ def _joined(outcomes: Sequence[Any]) -> Any:
     errors: Iterator[KeeperError] = (outcome for outcome in outcomes if isinstance(outcome, KeeperError))
     error = next(errors, None)
     return error if error is not None else tuple(item for outcome in outcomes for item in outcome)
+
+
+def _pinned_to(request: Request[Any]) -> str | None:
+    """The hash of the block at which it reads, by EIP-1898."""
+    tags = (param for param in request.params if isinstance(param, dict))
+    return next((tag["blockHash"] for tag in tags if "blockHash" in tag), None)
 
 
 def _methods(requests: Sequence[Request[Any]]) -> str:

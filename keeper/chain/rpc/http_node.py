@@ -9,7 +9,14 @@ from typing import Any
 import httpx
 
 from keeper.domain.addresses import masked
-from keeper.domain.errors import KeeperError, NodeHangs, NodeRefused, NodeUnavailable, NodeUntrusted
+from keeper.domain.errors import (
+    KeeperError,
+    NodeHangs,
+    NodeNotReady,
+    NodeRefused,
+    NodeUnavailable,
+    NodeUntrusted,
+)
 from keeper.jsonrpc.dialects import ReadRefusal, read_refusal
 from keeper.runtime.deadline import (
     DeadlineTransport,
@@ -179,7 +186,7 @@ class HttpNode:
             )
         if status == TOO_MANY_REQUESTS or status >= 500:
             return TransientError(
-                NodeUnavailable(
+                NodeNotReady(
                     message,
                     remedy="The provider limits requests or fails. Run less often, or use another endpoint.",
                 )

@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 from keeper.chain.rpc.endpoint import Endpoint
 from keeper.domain.errors import (
     KeeperError,
+    NodeNotReady,
     NodeRefused,
     NodeUnavailable,
     NodeUntrusted,
@@ -111,15 +112,15 @@ class NodeQuorum:
         return result
 
     def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
-        """What a quorum answers alike; a revert is an answer too. Raises RpcError, NodeRefused, NodeUnavailable,
-        NodeUntrusted."""
+        """What a quorum answers alike; a revert is an answer too. Raises RpcError, NodeRefused, NodeNotReady,
+        NodeUnavailable, NodeUntrusted."""
         votes: Votes = {}
         failed: list[KeeperError] = []
         refusals = 0
         for endpoint, answer in self._asked(lambda endpoint: endpoint.batch(requests)):
             if isinstance(answer, KeeperError) and not _is_revert(answer):
                 failed.append(answer)
-                refusals += isinstance(answer, RpcError | NodeRefused)
+                refusals += isinstance(answer, RpcError | NodeRefused | NodeNotReady)
                 if refusals > len(self._here) - self.quorum:
                     raise answer
                 continue
