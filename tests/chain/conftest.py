@@ -9,8 +9,10 @@ import pytest
 
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.anvil import rpc
+from keeper.devnet.depositor import HOUR, Depositor
 from keeper.devnet.local_chain import LocalChain
-from tests.chain.keeper_command import keeper
+from tests.chain.blueprints import let_pools_age
+from tests.chain.keeper_command import Run, keeper
 
 __all__ = ["keeper"]
 
@@ -44,3 +46,35 @@ def deployment_file(chain: LocalChain, tmp_path: Path) -> Path:
     path = tmp_path / "deployment.json"
     chain.deployment.write(path)
     return path
+
+
+@pytest.fixture
+def depositor(chain: LocalChain) -> Depositor:
+    return Depositor(chain, chain.deployment.accounts["depositor"])
+
+
+@pytest.fixture
+def stranger(chain: LocalChain) -> Depositor:
+    return Depositor(chain, chain.deployment.accounts["stranger"])
+
+
+@pytest.fixture
+def levered(keeper: Run, chain: LocalChain) -> Run:
+    """After a first rebalance and two hours."""
+    assert keeper("rebalance", "--execute").code == 0
+    chain.pass_time(2 * HOUR)
+    return keeper
+
+
+@pytest.fixture(scope="module")
+def aged_fork(fork: LocalChain) -> LocalChain:
+    let_pools_age(fork)
+    return fork
+
+
+@pytest.fixture
+def aged_chain(aged_fork: LocalChain) -> Iterator[LocalChain]:
+    """A chain whose pools can be listed, put back as it was after the test."""
+    snapshot = rpc(aged_fork.deployment.rpc_url, "evm_snapshot")
+    yield aged_fork
+    rpc(aged_fork.deployment.rpc_url, "evm_revert", snapshot)

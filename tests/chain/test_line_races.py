@@ -23,23 +23,6 @@ Before = Callable[[Callable[[], None]], None]
 
 
 @pytest.fixture
-def depositor(chain: LocalChain) -> Depositor:
-    return Depositor(chain, chain.deployment.accounts["depositor"])
-
-
-@pytest.fixture
-def stranger(chain: LocalChain) -> Depositor:
-    return Depositor(chain, chain.deployment.accounts["stranger"])
-
-
-@pytest.fixture
-def levered(keeper: Run, chain: LocalChain) -> Run:
-    assert keeper("rebalance", "--execute").code == 0
-    chain.pass_time(2 * HOUR)
-    return keeper
-
-
-@pytest.fixture
 def one_place_before(monkeypatch: pytest.MonkeyPatch) -> Before:
     """Something that happens on the chain after the keeper has simulated, and before it sends."""
 

@@ -16,24 +16,6 @@ SHARE = 10**12
 SPREAD = 1 - 5e-4
 
 
-@pytest.fixture
-def depositor(chain: LocalChain) -> Depositor:
-    return Depositor(chain, chain.deployment.accounts["depositor"])
-
-
-@pytest.fixture
-def stranger(chain: LocalChain) -> Depositor:
-    return Depositor(chain, chain.deployment.accounts["stranger"])
-
-
-@pytest.fixture
-def levered(keeper: Run, chain: LocalChain) -> Run:
-    """After a first rebalance and two hours."""
-    assert keeper("rebalance", "--execute").code == 0
-    chain.pass_time(2 * HOUR)
-    return keeper
-
-
 def transaction(ended: Ended) -> str:
     (tx_hash,) = [word for word in ended.out.split() if word.startswith("0x")]
     return tx_hash

@@ -12,9 +12,8 @@ from keeper.domain.executed_swaps import LearnedCost
 from keeper.domain.market import Trust
 from keeper.domain.plan import Check, PostState
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
-from keeper.domain.tx import Receipt
 from tests.factories import a_memory, a_snapshot, with_feed
-from tests.views.records import a_failure, a_record
+from tests.views.records import RECEIPT, a_failure, a_record
 
 
 def printed(record: DecisionRecord, *, verbose: bool = False) -> str:
@@ -114,18 +113,7 @@ def test_after_sending_the_state_read_from_the_chain_is_shown() -> None:
     record = a_record(
         mode=Mode.EXECUTE,
         outcome=CycleOutcome.SENT,
-        receipt=Receipt(
-            "intent",
-            "0x" + "cd" * 32,
-            1_235,
-            "0x" + "ef" * 32,
-            True,
-            1_888_000,
-            10**9,
-            rollup_fee_wei=0,
-            nav_before=None,
-            nav_after=None,
-        ),
+        receipt=RECEIPT,
         realised=PostState(998_800.0, 1.2571, 3.49, (0.68, 0.58)),
     )
     text = printed(record)

@@ -20,12 +20,26 @@ from keeper.domain.plan import (
     StepKind,
     VaultCall,
 )
-from keeper.domain.record import Conclusions, CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
+from keeper.domain.record import Conclusions, CycleOutcome, DecisionRecord, Failure, Mode
+from keeper.domain.tx import Receipt
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
 from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
-from tests.factories import NOW, a_snapshot
+from tests.factories import NOW, some_inputs
+
+RECEIPT = Receipt(
+    "intent",
+    "0x" + "cd" * 32,
+    1_235,
+    "0x" + "ef" * 32,
+    True,
+    1_888_000,
+    10**9,
+    rollup_fee_wei=0,
+    nav_before=None,
+    nav_after=None,
+)
 
 
 def conclusions() -> Conclusions:
@@ -111,20 +125,8 @@ def a_record(**changes: Any) -> DecisionRecord:
         started_at=float(NOW + 3),
         code_version="0.1.0",
         settings_hash="ff" * 32,
-        inputs=CycleInputs(
-            snapshot=a_snapshot(),
-            history=(),
-            implied=(ImpliedReading("BTC", 0.64, NOW - 60, "deribit", ""),),
-            in_flight=None,
-            policy=policy(Settings()),
-            quotes=(),
-            pause_state=None,
-            deleverage_request=None,
-            opinions=(),
-            memory=(),
-            read_at=None,
-            candles=(),
-            learned_costs=(),
+        inputs=some_inputs(
+            implied=(ImpliedReading("BTC", 0.64, NOW - 60, "deribit", ""),), policy=policy(Settings())
         ),
         conclusions=conclusions(),
         simulation=SimulationReport(

@@ -10,7 +10,7 @@ from keeper.domain.plan import Route
 from keeper.domain.prices import Opinion
 from keeper.domain.record import DecisionRecord, Mode, NodeUse, StageTime
 from keeper.domain.redemptions import Redemptions
-from keeper.domain.tx import InFlight, IntentStatus, Receipt
+from keeper.domain.tx import InFlight, IntentStatus
 from keeper.views.costs import TRADED_COSTS, traded_costs
 from keeper.views.record import RECORD
 from keeper.views.status import STATUS, VaultStatus
@@ -19,7 +19,7 @@ from keeper.views.view import Nested, View
 from tests.factories import a_memory
 from tests.factories.vault_states import a_vault_state
 from tests.views.json_reference import PAGE, page
-from tests.views.records import a_failure, a_record
+from tests.views.records import RECEIPT, a_failure, a_record
 
 NO_VALUE = {"record.last_rebalance", "assets.price_rule", "simulation.revert"}
 SWAP = ExecutedSwap(
@@ -65,18 +65,7 @@ def a_full_record() -> DecisionRecord:
             ),
             information=a_memory(),
         ),
-        receipt=Receipt(
-            "intent",
-            "0x" + "cd" * 32,
-            1_235,
-            "0x" + "ef" * 32,
-            True,
-            1_888_000,
-            10**9,
-            rollup_fee_wei=0,
-            nav_before=None,
-            nav_after=None,
-        ),
+        receipt=RECEIPT,
         realised=record.simulation.post,
         post_trade=record.verdict.checks,
         nodes=(NodeUse("http://node", 3, 5_000, "behind"),),
