@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states backtest sensitivity evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -17,6 +17,7 @@ N ?= 20000
 JOBS ?= 1
 STATES ?= 1000
 LOOKS ?= 568
+DRILLS ?= 100
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -46,6 +47,9 @@ recorded-looks: .venv/.ready ## LOOKS=568 looks at recorded history with one par
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py
+
+drills: $(READY) ## a hundred random vaults (DRILLS=100 SEED=1): what the fire drill foretells, and each fall made to happen on Anvil
+	@KEEPER_DRILLS=$(DRILLS) KEEPER_SEED=$(SEED) $(PY) -m pytest -q --tables tests/chain/test_fire_drill.py
 
 coverage: $(READY) ## branch coverage of the pure core by the unit tests; fails below 98 %
 	@$(PY) -m pytest -q -n 2 --dist worksteal -m unit --cov --cov-report=term-missing $(UNIT_FOLDERS)

@@ -13,6 +13,7 @@ from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import KeeperError
 from keeper.domain.exit_codes import EXIT_CODES, ExitCode
+from keeper.domain.hindrances import HINDRANCES, Hindrance
 from keeper.domain.pause_causes import PAUSE_CAUSES, PauseCause
 from keeper.oracle.rules import RULES, Rule
 from keeper.planning.checks import CHECKS, MUST_HOLD, POST_TRADE_CHECKS
@@ -140,6 +141,11 @@ def test_every_bound_on_leverage_has_a_meaning_and_a_row_with_it() -> None:
         assert re.search(rf"^\| `{name}(:SYMBOL)?` \| {re.escape(meaning)} \|$", CODES_PAGE, re.MULTILINE), (
             name
         )
+
+
+@pytest.mark.parametrize("hindrance", Hindrance)
+def test_every_hindrance_of_an_emergency_has_its_meaning(hindrance: Hindrance) -> None:
+    assert row(CODES_PAGE, hindrance.value) == f"| `{hindrance}` | {HINDRANCES[hindrance]} |"
 
 
 def test_every_fact_that_can_be_missing_is_listed() -> None:

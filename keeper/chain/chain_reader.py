@@ -12,6 +12,7 @@ from keeper.chain.contracts import vault
 from keeper.chain.deployed import Deployment, ReadingScope
 from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
+from keeper.chain.fire_drill import DrillGround
 from keeper.chain.request_line import LineReader
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
@@ -21,6 +22,7 @@ from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import encoded_call, step_amounts
 from keeper.cycle.ports import LineReading, ReadBack, Reading
 from keeper.domain.errors import NodeUntrusted
+from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.line import LineCall
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
@@ -132,6 +134,10 @@ class ChainReader:
             progress=self._progress,
         )
         return simulator.run(plan, snapshot)
+
+    def drill(self, trials: Sequence[DrillTrial], snapshot: MarketSnapshot) -> tuple[DrillCheck, ...]:
+        """ports.Chain.drill."""
+        return DrillGround(self._rpc, self.deployment()).tried(trials, snapshot)
 
     def read_line(self, block: Block) -> LineReading:
         """ports.RequestLine.read_line."""

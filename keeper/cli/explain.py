@@ -27,8 +27,8 @@ What = Annotated[
     str | None,
     typer.Argument(
         metavar="[CYCLE|CODE]",
-        help="A record's id or its first 4 characters or more; or an exit code, error, gate, check, bound, price rule "
-        "or pause. Default: the newest record.",
+        help="A record's id or its first 4 characters or more; or an exit code, error, gate, check, bound, "
+        "hindrance, price rule or pause. Default: the newest record.",
     ),
 ]
 

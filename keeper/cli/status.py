@@ -19,6 +19,7 @@ from keeper.cli.output import console, facts, pause_text, print_json, table_of
 from keeper.domain.errors import BadInput, KeeperError
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
+from keeper.views.drill import drill_line
 from keeper.views.formats import age, moment
 from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
 from keeper.views.record import record_information_line
@@ -107,5 +108,7 @@ def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
         yield "in flight", IN_FLIGHT.text(intent, "{status}, decided at epoch {epoch}, since {since}")
     yield "budgets", daily_budgets_line(now.pause_report)
     if now.last is not None:
+        if now.last.inputs is not None:
+            yield "fire drill", drill_line(now.last.inputs.drill)
         yield "information", record_information_line(now.last)
         yield "last record", RECORD_SUMMARY.text(now.last, "{started_at} ({mode}): {reason}")

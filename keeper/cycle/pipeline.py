@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from keeper.decision.decide import decide
 from keeper.decision.position import alert_level
-from keeper.domain.decision import Decision
+from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance, KeeperError, NoEstimate, SolverFailed
 from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.information import InformationMemory, InformedLook
@@ -18,6 +18,7 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs
+from keeper.drill.rehearse import rehearse_traded
 from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
@@ -117,14 +118,28 @@ def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessm
         look: InformedLook | None = informed_look(known, observation.implied, model=model, target=target)
     else:
         look = held_back.tightened(model, target) or memory.look
+    decision = decide(observation, model, target, policy=policy, tightened=tightened)
+    drilled = _with_drill_after(decision, observation, policy)
+    if drilled is not None:
+        decision = decide(drilled, model, target, policy=policy, tightened=tightened)
     return Assessment(
         policy=policy,
         tightened=tightened,
         model=model,
         target=target,
-        decision=decide(observation, model, target, policy=policy, tightened=tightened),
+        decision=decision,
         information=memory_after(memory, missing, look=look, worst_losses=worst),
     )
+
+
+def _with_drill_after(decision: Decision, observation: Observation, policy: Policy) -> Observation | None:
+    """The observation with the fire drill of the vault after a planned trade; None where none is held, or nothing is
+    traded that could buy risk."""
+    goal = decision.goal
+    if observation.drill is None or goal is None or decision.sells_only or decision.action is Action.RIPCORD:
+        return None
+    after_trade = rehearse_traded(observation, policy, goal)
+    return replace(observation, drill=replace(observation.drill, after_trade=after_trade))
 
 
 def _without_estimate(

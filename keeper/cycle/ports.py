@@ -8,6 +8,7 @@ from typing import Protocol
 
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.executed_swaps import ExecutedSwap
+from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.information import Acceptance
 from keeper.domain.line import Line, LineCall, LineRehearsal
 from keeper.domain.market import Block, MarketSnapshot, Round
@@ -103,6 +104,11 @@ class Chain(RequestLine, Protocol):
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """Runs the exact calldata on the snapshot's block and reads the post-state, in one request."""
+        ...
+
+    def drill(self, trials: Sequence[DrillTrial], snapshot: MarketSnapshot) -> tuple[DrillCheck, ...]:
+        """Runs each trial's call on the snapshot's block with its fall in place, in one round trip, in their order.
+        Raises SimulationFailed, RpcError and other errors of nodes where they cannot."""
         ...
 
     def read_back(self, plan: RebalancePlan, tx_hash: str) -> ReadBack:

@@ -12,6 +12,7 @@ from keeper.domain.errors import KeeperError, NothingToReplay
 from keeper.domain.market import Round
 from keeper.domain.prices import Candle
 from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord, HistoryReference
+from keeper.drill.rehearse import confirmed, rehearse
 
 Rounds = Mapping[str, tuple[Round, ...]]
 Candles = Mapping[str, tuple[Candle, ...]]
@@ -77,7 +78,7 @@ def replay(record: DecisionRecord, rounds: Rounds, stored: StoredCandles | None 
         ):
             return Replay(record.record_id, ())
         return Replay(record.record_id, (f"conclusions: recorded, replayed as {outcome}",))
-    differences = list(_differences("", record.conclusions, again))
+    differences = [*_differences("", record.conclusions, again), *_drill_differences(record.inputs)]
     return Replay(record.record_id, tuple(differences[:MAX_DIFFERENCES]))
 
 
@@ -87,6 +88,16 @@ def _concluded(inputs: CycleInputs, recorded: Conclusions, rounds: Rounds, candl
     if recorded.plan is not None or inputs.quotes:
         return conclude(inputs, bars)
     return reassess(inputs, bars).concluded(plan=None)
+
+
+def _drill_differences(inputs: CycleInputs) -> Iterator[str]:
+    """Of the fire drill, computed again. What the node said of its calls is an input."""
+    drill = inputs.drill
+    if drill is None:
+        return
+    checks = [outcome.check for outcome in drill.outcomes if outcome.check is not None]
+    again = confirmed(rehearse(inputs, inputs.policy), checks, drill.note)
+    yield from _differences("drill", drill, again)
 
 
 def _referred(rounds: Rounds, reference: HistoryReference) -> tuple[Round, ...]:

@@ -2,6 +2,7 @@
 
 in_flight  = settle()                     finish, or account for, what an earlier cycle sent
 observed   = observe(block)               everything about market and vault at one block hash
+drill      = rehearse(observed)           the emergency call after each fall: pure, then tried on the node
 assessment = reassess(observed)           risk model, target, decision: pure
 plan       = propose(assessment, quotes)  ordered typed steps, expected post-state, cost: pure
 simulation = simulate(plan)               the exact calldata, and the post-state read back
@@ -28,6 +29,7 @@ from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected, Refused
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.fee_replacement import after_replacements
+from keeper.domain.fire_drill import DrillCheck
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
@@ -44,6 +46,7 @@ from keeper.domain.record import (
 )
 from keeper.domain.tx import InFlight, Payload, Receipt
 from keeper.domain.urgency import Urgency
+from keeper.drill.rehearse import Rehearsal, confirmed, rehearse
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
 from keeper.planning.gas import gas_limit_for
 from keeper.planning.post_trade import SimulatedPlan, post_trade_checks, violations
@@ -54,6 +57,8 @@ from keeper.runtime.failpoints import Failpoint
 
 LONGEST_LOOK_S = 120.0
 """All waits from reading to simulating. What was read earlier is too old to act on; the next cycle reads again."""
+LONGEST_DRILL_S = 2.0
+"""Longest wait for the node's word on the fire drill. Without it the computed drill counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,8 @@ class _Cycle:
         with work_within(LONGEST_LOOK_S):
             with self._stage("read"):
                 observed = self._observe(in_flight)
+            with self._stage("drill"):
+                observed = self._drilled(observed)
             with self._stage("assess"):
                 assessment = self._assess(observed)
             decision = assessment.decision
@@ -187,6 +194,29 @@ class _Cycle:
         )
         self._inputs = observed.inputs
         return observed
+
+    def _drilled(self, observed: Observed) -> Observed:
+        """With the fire drill. The node is not asked in an emergency, and not for long: nothing delays the way down."""
+        inputs = observed.inputs
+        with self._computing():
+            rehearsal = rehearse(inputs, inputs.policy)
+        checks, note = self._checked(rehearsal, inputs)
+        inputs = replace(inputs, drill=confirmed(rehearsal, checks, note))
+        self._inputs = inputs
+        return replace(observed, inputs=inputs)
+
+    def _checked(self, rehearsal: Rehearsal, inputs: CycleInputs) -> tuple[tuple[DrillCheck, ...], str]:
+        """What the node says of the drill's calls, and why it says nothing."""
+        if not rehearsal.trials:
+            return (), ""
+        act = inputs.policy.decision.act_health_factor
+        if self._deleverage_request is not None or inputs.held.health_factor < act:
+            return (), "in an emergency the node is not asked"
+        try:
+            with work_within(LONGEST_DRILL_S):
+                return self._ports.chain.drill(rehearsal.trials, inputs.snapshot), ""
+        except KeeperError as error:
+            return (), error.message
 
     def _assess(self, observed: Observed) -> Assessment:
         inputs = observed.inputs

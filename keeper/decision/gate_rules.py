@@ -38,6 +38,7 @@ WITH_CLOCK = Condition(
     lambda position: position.observation.read_at is not None,
 )
 WITH_OPINIONS = Condition("live", lambda position: position.observation.second_opinions is not None)
+WITH_DRILL = Condition("live", lambda position: position.observation.drill is not None)
 WITH_PAUSE_STATE = Condition("live", lambda position: position.observation.pause_state is not None)
 
 

@@ -17,6 +17,7 @@ from keeper.decision.gate_rules import (
     PLANNED,
     ROUTINE_ONLY,
     WITH_CLOCK,
+    WITH_DRILL,
     WITH_OPINIONS,
     WITH_PAUSE_STATE,
     WITH_REQUEST,
@@ -170,6 +171,16 @@ LIMITS = (
         PLANNED,
         exit_code=0,
         meaning="the last emergency is a day ago, so that the vault may borrow",
+        kind=LEVERING,
+    ),
+    LimitRule(
+        "survivable_fall",
+        limits.survivable_fall,
+        PLANNED,
+        exit_code=5,
+        meaning="before and after the trade one emergency call is enough for a joint fall of the assets by "
+        "`drill.min_fall`, by the fire drill",
+        condition=WITH_DRILL,
         kind=LEVERING,
     ),
     LimitRule(

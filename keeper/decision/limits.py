@@ -8,6 +8,7 @@ from keeper.decision import exits, measures
 from keeper.decision.gate_result import GateResult, hours
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.trade_context import NOISE, TradeContext
+from keeper.domain.fire_drill import first_hindered, largest_survived, survives
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
@@ -113,6 +114,27 @@ def levering_open(trade: TradeContext) -> GateResult:
     closed = levering_refusal(snapshot)
     detail = closed.detail if closed else "the vault may borrow"
     return GateResult(levering_closed_s(snapshot), 0, closed is None, detail=detail)
+
+
+def survivable_fall(trade: TradeContext) -> GateResult:
+    """The fire drill of the vault as it is and as the trade leaves it; the worse counts. An unknown drill stops what
+    it cannot judge, but not a trade without debt before and after."""
+    position = trade.position
+    drill, limit = position.observation.drill, position.policy.drill.min_fall
+    assert drill is not None, "judged only where a fire drill is held"
+    if not drill.outcomes:
+        owes = position.held.debt_usd > 0.0 or trade.goal.leverage > 1.0 - position.policy.size.idle_buffer
+        why = f"the fire drill is unknown ({drill.note})"
+        return GateResult(0.0, limit, not owes, detail=why if owes else f"{why}, and there is no debt")
+    outcomes = min((drill.outcomes, drill.after_trade or drill.outcomes), key=largest_survived)
+    detail = f"an emergency call is enough up to a joint fall of {largest_survived(outcomes):.0%}, at least {limit:.0%}"
+    hindered = first_hindered(outcomes)
+    if hindered is not None:
+        after = " after the trade" if outcomes is drill.after_trade else ""
+        detail = (
+            f"{detail}; {hindered.hindrance} is in the way{after} at {hindered.fall:.0%}: {hindered.detail}"
+        )
+    return GateResult(largest_survived(outcomes), limit, survives(outcomes, limit), detail=detail)
 
 
 def in_flight(trade: TradeContext) -> GateResult:

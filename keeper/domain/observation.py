@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from keeper.domain.evidence import ImpliedReading
 from keeper.domain.executed_swaps import LearnedCost
+from keeper.domain.fire_drill import FireDrill
 from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.pause_state import DeleverageRequest, PauseState
@@ -21,8 +22,8 @@ class Observation:
 
     ``second_opinions`` counts the usable independent sources of each token's price, None where no opinions are kept.
     ``pause_state`` is None where no pauses and no daily usage are kept. ``read_at`` is the keeper's clock (Unix
-    seconds) when the block was read, None where it is not compared with the block's time. ``held`` is the vault's
-    portfolio at the snapshot's prices.
+    seconds) when the block was read, None where it is not compared with the block's time. ``drill`` is None where no
+    fire drill is held. ``held`` is the vault's portfolio at the snapshot's prices.
     """
 
     snapshot: MarketSnapshot
@@ -34,6 +35,7 @@ class Observation:
     learned_costs: tuple[LearnedCost, ...] = ()
     second_opinions: Mapping[str, int] | None = None
     information: InformationMemory = NOTHING_REMEMBERED
+    drill: FireDrill | None = None
     held: Portfolio = field(init=False)
 
     def __post_init__(self) -> None:

@@ -240,6 +240,15 @@ class OraclePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillPolicy:
+    """``min_fall`` is the joint fall of the assets that the vault must survive if it is to take more risk, a fraction.
+    ``gas_price_wei`` is the price of gas during the fall."""
+
+    min_fall: float
+    gas_price_wei: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The whole strategy."""
 
@@ -251,6 +260,7 @@ class Policy:
     daily: DailyPolicy
     oracle: OraclePolicy
     line: LinePolicy
+    drill: DrillPolicy
 
     def of(self, symbols: Collection[str]) -> Policy:
         """The policy for these assets only. Budgets are scaled to sum to 1; groups lose the other assets."""

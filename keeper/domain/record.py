@@ -77,7 +77,7 @@ class NodeUse:
     note: str
 
 
-STAGES = ("settle", "read", "assess", "plan", "simulate", "verify", "send", "read_back")
+STAGES = ("settle", "read", "drill", "assess", "plan", "simulate", "verify", "send", "read_back")
 """Of a cycle, in their order."""
 
 

@@ -49,7 +49,7 @@ LOW_GAS = AlertKind("low_gas", Severity.WARNING, "the key's balance fails the ga
 SMALLER_FALL = AlertKind(
     "smaller_fall",
     Severity.WARNING,
-    "the fall to liquidation is 5 points smaller than at its highest since it was last told",
+    "the fall that the fire drill survives is smaller by 5 points or more than at its highest since it was last told",
 )
 FAILING = AlertKind("failing", Severity.WARNING, "cycles end with an error", lasts=True)
 UNWRITABLE = AlertKind(

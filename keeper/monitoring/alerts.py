@@ -14,8 +14,8 @@ from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import Alert, Severity
 from keeper.monitoring.conditions import HeldStates, events, states
 from keeper.monitoring.events import CycleEnded, Event
-from keeper.monitoring.samples import fall_to_liquidation
 from keeper.monitoring.summary import NO_DAY, Day, beginning, counted, summary
+from keeper.views.drill import drill_line
 
 REMIND_S = 6 * 3_600.0
 """A state that lasts is told again after this."""
@@ -33,7 +33,7 @@ class AlertMemory:
     ``announced_at`` when each key was last told (Unix seconds).
 
     ``sent_at`` are the times of the last hour's messages, ``held_back`` counts those that the limit stopped.
-    ``highest_fall`` is the largest fall to liquidation since one was told, None before the first read. ``day`` is what
+    ``highest_fall`` is the largest survivable fall since one was told, None before the first read. ``day`` is what
     the summary will say, ``summary_day`` the number of the day that was last summed up.
     """
 
@@ -90,14 +90,15 @@ def _changes(memory: AlertMemory, holding: HeldStates, now: float) -> tuple[Aler
 
 
 def _fall(memory: AlertMemory, record: DecisionRecord) -> tuple[AlertMemory, list[Alert]]:
-    if record.inputs is None:
+    drill = record.inputs.drill if record.inputs is not None else None
+    if drill is None or drill.survivable_fall is None:
         return memory, []
-    fall = fall_to_liquidation(record.inputs.held.health_factor)
+    fall = drill.survivable_fall
     highest = fall if memory.highest_fall is None else max(memory.highest_fall, fall)
     if highest - fall < FALL_POINTS:
         return replace(memory, highest_fall=highest), []
-    title = f"a joint fall of {fall:.1%} leads to liquidation, it was {highest:.1%}"
-    body = f"Health factor {record.inputs.held.health_factor:.3f}. {record.summary}"
+    title = f"one emergency call is enough up to a joint fall of {fall:.0%}, it was {highest:.0%}"
+    body = f"Fire drill: {drill_line(drill)}.\n{record.summary}"
     return replace(memory, highest_fall=fall), [Alert(kinds.SMALLER_FALL, f"{fall:.2f}", title, body=body)]
 
 

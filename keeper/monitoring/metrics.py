@@ -66,6 +66,11 @@ METRICS = (
         read.of_inputs(lambda it: read.fall_to_liquidation(it.held.health_factor)),
     ),
     Metric(
+        "survivable_fall_ratio",
+        "Largest joint fall of the assets for which one emergency call is enough, by the fire drill.",
+        read.of_inputs(lambda it: it.drill.survivable_fall if it.drill is not None else None),
+    ),
+    Metric(
         "volatility_ratio",
         "Volatility a year by the estimate: of what is held, and of the target.",
         read.of_conclusions(read.volatilities),

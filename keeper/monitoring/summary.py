@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from keeper.domain.record import CycleOutcome, DecisionRecord
 from keeper.domain.units import WAD
 from keeper.monitoring.samples import fall_to_liquidation, share_price
+from keeper.views.drill import drill_line
 from keeper.views.formats import money, percent, ratio
 
 
@@ -65,6 +66,7 @@ def summary(day: Day, record: DecisionRecord) -> str:
         f"Leverage {ratio(held.leverage)}"
         + (f", target {ratio(target.leverage)}." if target is not None else "."),
         f"Health factor {ratio(held.health_factor)}, {percent(fall)} of joint fall until liquidation.",
+        f"Fire drill: {drill_line(record.inputs.drill)}.",
         record.summary,
     ]
     return "\n".join(lines)

@@ -92,6 +92,15 @@ class LineTable(Table):
     """how long a batch of redemptions waits for cash that pays all of it; then it is paid in part"""
 
 
+class DrillTable(Table):
+    """The fire drill of every cycle: docs/drill.md."""
+
+    min_fall: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    """joint fall of the assets that one emergency call must survive; below it no risk is bought"""
+    gas_price_gwei: Annotated[float, Field(gt=0, le=100_000)] = 156.0
+    """price of gas during the fall: that of the worst day of a year; on a rollup name its own"""
+
+
 class FeedTable(Table):
     """A token's price feed, where the chain's address book does not know it or you know it better."""
 

@@ -16,6 +16,7 @@ from keeper.domain.policy import (
     AssetPolicy,
     DailyPolicy,
     DecisionPolicy,
+    DrillPolicy,
     EstimatePolicy,
     FeedPolicy,
     OraclePolicy,
@@ -32,6 +33,7 @@ from keeper.settings.execution import (
     MAX_HEAD_AGE_S,
     MIN_OPINIONS,
     DailyTable,
+    DrillTable,
     FeedTable,
     OracleTable,
     PlanTable,
@@ -54,6 +56,7 @@ def policy(settings: Settings) -> Policy:
         daily=_daily(settings.daily),
         oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
         line=LinePolicy(**settings.line.model_dump()),
+        drill=_drill(settings.drill),
     )
     _require_allocation(whole)
     return whole
@@ -127,6 +130,13 @@ def _plan(table: PlanTable) -> PlanPolicy:
 def _daily(table: DailyTable) -> DailyPolicy:
     return DailyPolicy(
         **table.model_dump(exclude={"max_gas_eth"}), max_gas_wei=round(table.max_gas_eth * WEI_PER_ETH)
+    )
+
+
+def _drill(table: DrillTable) -> DrillPolicy:
+    return DrillPolicy(
+        **table.model_dump(exclude={"gas_price_gwei"}),
+        gas_price_wei=round(table.gas_price_gwei * WEI_PER_GWEI),
     )
 
 

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from keeper.domain.addresses import checksummed
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
-from keeper.settings.execution import DailyTable, LineTable, OracleTable, PlanTable, SendTable
+from keeper.settings.execution import DailyTable, DrillTable, LineTable, OracleTable, PlanTable, SendTable
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
 BUDGET_TOLERANCE = 1e-9
@@ -22,7 +22,7 @@ PUBLIC_URLS = {
     "binance": "https://api.binance.com",
     "deribit": "https://www.deribit.com/api/v2",
 }
-STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "line", "oracle")
+STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "line", "drill", "oracle")
 
 
 def http_url(value: str) -> str:
@@ -156,6 +156,7 @@ class Settings(BaseSettings):
     send: SendTable = SendTable()
     daily: DailyTable = DailyTable()
     line: LineTable = LineTable()
+    drill: DrillTable = DrillTable()
     oracle: OracleTable = OracleTable()
 
     @classmethod

@@ -18,6 +18,7 @@ from keeper.views.decision import (
     asset_rows,
     opinion_rows,
 )
+from keeper.views.drill import DRILL
 from keeper.views.information import INFORMATION, information_line
 from keeper.views.plan import CHECK, PLAN, POST_STATE, RECEIPT, SIMULATION, SWAP
 from keeper.views.vault import NODE, PAUSE_STATE, VAULT, PauseReport
@@ -28,6 +29,7 @@ SUMMARY = ("record_id", "started_at", "mode", "outcome", "reason", "exit_code")
 LOGGED = (
     *("reason", "record_id", "exit_code", "action", "urgency", "block.number", "nav_usd", "leverage"),
     *("target_leverage", "binding", "health_factor", "triggers", "failed_gates", "missing", "paused_by"),
+    "drill.survivable_fall",
     *("plan.cost_usd.total", "receipt.tx_hash", "nodes_left_out", "quorum", "rpc_round_trips", "compute_ms"),
 )
 """The fields of the daemon's log line."""
@@ -81,7 +83,7 @@ ERROR = View[KeeperError | Failure](
 )
 STAGE = View[StageTime](
     "stages",
-    stage=Field(unit.TEXT, "settle, read, assess, plan, simulate, verify, send or read_back."),
+    stage=Field(unit.TEXT, "settle, read, drill, assess, plan, simulate, verify, send or read_back."),
     seconds=Field(unit.SECONDS, "How long it took."),
 )
 RECORD = View[DecisionRecord](
@@ -108,6 +110,7 @@ RECORD = View[DecisionRecord](
     checks=Field(nested_list(CHECK), "Checks of the simulation.", "verdict.checks"),
     pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", pause_report),
     paused_by=Field(unit.TEXTS, "Causes of the pauses.", _paused_by),
+    drill=Field(nested(DRILL), "The fire drill; null if none was held.", "inputs.drill"),
     information=Field(nested(INFORMATION), "What the next cycle remembers."),
     receipt=Field(nested(RECEIPT), "The mined transaction."),
     realised=Field(nested(POST_STATE), "The vault read back after it."),

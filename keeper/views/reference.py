@@ -1,4 +1,4 @@
-"""What every name that an operator can meet means: exit codes, errors, gates, checks, bounds, rules and pause causes.
+"""What every name that an operator can meet means: codes, errors, gates, checks, bounds, hindrances, rules, pauses.
 
 The texts are those of docs/exit-codes.md and docs/prices.md; a test compares both.
 """
@@ -14,6 +14,7 @@ from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
 from keeper.domain.errors import BadInput, Halted, KeeperError, Refused
 from keeper.domain.exit_codes import EXIT_CODES
+from keeper.domain.hindrances import HINDRANCES
 from keeper.domain.pause_causes import PAUSE_CAUSES
 from keeper.oracle.rules import RULES
 from keeper.planning.checks import CHECKS, POST_TRADE_CHECKS
@@ -41,7 +42,8 @@ MEANING = View[NamedMeaning](
     "meaning",
     name=Field(unit.TEXT, "The name or number."),
     kind=Field(
-        unit.TEXT, "exit code, error, trigger, limit, levering gate, check, bound, price rule or pause."
+        unit.TEXT,
+        "exit code, error, trigger, limit, levering gate, check, bound, hindrance, price rule or pause.",
     ),
     meaning=Field(unit.TEXT, "What it means."),
     remedy=Field(unit.TEXT, "What to do; empty if nothing."),
@@ -60,7 +62,7 @@ def required_meanings(name: str) -> tuple[NamedMeaning, ...]:
     matching = meanings(name)
     if not matching:
         raise BadInput(
-            f"{name}: no exit code, error, gate, check, bound, price rule or pause has this name",
+            f"{name}: no exit code, error, gate, check, bound, hindrance, price rule or pause has this name",
             remedy="docs/exit-codes.md lists them. A record is named by the first 4 characters of its id or more.",
         )
     return matching
@@ -77,6 +79,8 @@ def every_meaning() -> Iterator[NamedMeaning]:
         yield _named(name, "check after a mined transaction", meaning=demand)
     for name, meaning in (*BOUNDS.items(), (restraint.NAME, restraint.MEANING)):
         yield _named(name, "bound on leverage", meaning=f"The leverage at which {meaning}.")
+    for hindrance, meaning in HINDRANCES.items():
+        yield _named(hindrance.value, "hindrance of the fire drill", meaning=f"In the way: {meaning}.")
     for rule in RULES:
         yield _named(rule.name, "price rule", meaning=f"{rule.trust.value}: {rule.meaning}.")
     for cause in PAUSE_CAUSES:

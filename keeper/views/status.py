@@ -10,6 +10,7 @@ from keeper.domain.policy import DailyPolicy
 from keeper.domain.record import DecisionRecord, NodeUse
 from keeper.domain.tx import InFlight
 from keeper.views import formats as unit
+from keeper.views.drill import DRILL
 from keeper.views.information import INFORMATION
 from keeper.views.record import RECORD, SUMMARY
 from keeper.views.vault import HOLDING, NODE, PAUSE_STATE, VAULT, PauseReport, holding_rows
@@ -48,6 +49,7 @@ STATUS = View[VaultStatus](
     nodes=Field(nested_list(NODE), "What was asked of each node."),
     quorum=Field(unit.COUNT, "How many nodes must agree."),
     pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
+    drill=Field(nested(DRILL), "The fire drill of the last cycle.", "last.inputs.drill"),
     information=Field(nested(INFORMATION), "What the last cycle knew.", "last.information"),
     in_flight=Field(nested_list(IN_FLIGHT), "Transactions without a final outcome."),
     last_record=Field(nested(RECORD_SUMMARY), "The newest record of the journal.", "last"),

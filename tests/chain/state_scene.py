@@ -71,6 +71,13 @@ class Stage:
         world.fund("WETH", world.owner, 10**25)
         world.refresh_feeds()
 
+    def lift_supply_caps(self) -> None:
+        """So that a vault of any size can be built."""
+        admin = self._configurator()
+        self._do(
+            [(self.world.owner, admin, "setSupplyCap", [self._token(symbol).address, 0]) for symbol in RISKY]
+        )
+
     def move_prices(self, factors: Sequence[float]) -> None:
         for symbol, factor in zip(RISKY, factors, strict=True):
             if factor != 1.0:
@@ -105,7 +112,7 @@ class Stage:
             "data": self.node.calldata(plan, snapshot),
             "gas": hex(GAS),
         }
-        receipt = self._receipts([sent])[0]
+        receipt = self.receipts([sent])[0]
         gas = int(receipt["gasUsed"], 16)
         if receipt["status"] != "0x1":
             why = self.node.simulate(plan, snapshot).revert or "what the simulation does not see"
@@ -197,7 +204,7 @@ class Stage:
     # ----------------------------------------------------------- transactions
 
     def _do(self, calls: Sequence[Call]) -> None:
-        receipts = self._receipts(
+        receipts = self.receipts(
             [
                 {
                     "from": sender,
@@ -213,7 +220,7 @@ class Stage:
         ]
         assert not failed, failed
 
-    def _receipts(self, transactions: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    def receipts(self, transactions: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
         if not transactions:
             return []
         hashes = [self.rpc.send(raw_request("eth_sendTransaction", [one])) for one in transactions]

@@ -9,6 +9,7 @@ from typing import Any
 from keeper.cycle.ports import LineReading, Ports, ReadBack, Reading
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import KeeperError
+from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.information import Acceptance
 from keeper.domain.line import Line, LineCall, LineRehearsal
 from keeper.domain.market import Block, MarketSnapshot, Round
@@ -69,6 +70,9 @@ class FakeChain:
     epochs: int = 1
     allowances: Mapping[str, int] = field(default_factory=dict)
     failure: KeeperError | None = None
+    drill_failure: KeeperError | None = None
+    drill_revert: str = ""
+    drills: int = 0
     round_trips: int = 0
     quorum: int = 1
     line: LineReading = field(default_factory=lambda: a_line_reading())
@@ -97,6 +101,13 @@ class FakeChain:
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         self.round_trips += 1
         return self.simulation
+
+    def drill(self, trials: Sequence[DrillTrial], snapshot: MarketSnapshot) -> tuple[DrillCheck, ...]:
+        self.round_trips += 1
+        self.drills += 1
+        if self.drill_failure is not None:
+            raise self.drill_failure
+        return tuple(DrillCheck(trial.fall, self.drill_revert, trial.recovered_at) for trial in trials)
 
     def read_line(self, block: Block) -> LineReading:
         assert block == self.snapshot.block

@@ -15,6 +15,7 @@ from tests.factories.constants import (
     RISK_SYMBOLS,
     an_address,
 )
+from tests.factories.drills import a_fire_drill
 from tests.factories.evidence import (
     CORRELATION,
     VOLATILITIES,
@@ -87,6 +88,7 @@ __all__ = [
     "a_depth",
     "a_feed",
     "a_feed_policy",
+    "a_fire_drill",
     "a_line_policy",
     "a_memory",
     "a_model",

@@ -11,6 +11,7 @@ from keeper.domain.policy import (
     AssetPolicy,
     DailyPolicy,
     DecisionPolicy,
+    DrillPolicy,
     EstimatePolicy,
     FeedPolicy,
     OraclePolicy,
@@ -154,6 +155,10 @@ def a_line_policy(**changes: Any) -> LinePolicy:
     return replace(LinePolicy(max_cost_usd=25.0, partial_after_s=172_800), **changes)
 
 
+def a_drill_policy(**changes: Any) -> DrillPolicy:
+    return replace(DrillPolicy(min_fall=0.2, gas_price_wei=156 * GWEI), **changes)
+
+
 def some_assets(**changes: Any) -> tuple[AssetPolicy, ...]:
     """The four risk assets with equal budgets; ``changes`` apply to each."""
     options = {"WBTC": "BTC", "WETH": "ETH"}
@@ -185,6 +190,7 @@ def a_policy(**changes: Any) -> Policy:
         daily=a_daily_policy(),
         oracle=an_oracle_policy(),
         line=a_line_policy(),
+        drill=a_drill_policy(),
     )
     return replace(policy, **changes)
 

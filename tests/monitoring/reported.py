@@ -63,12 +63,6 @@ def inputs_of(record: DecisionRecord) -> CycleInputs:
     return record.inputs
 
 
-def with_health_factor(record: DecisionRecord, health_factor: float) -> DecisionRecord:
-    snapshot = inputs_of(record).snapshot
-    account = replace(snapshot.account, health_factor=round(health_factor * 10**18))
-    return with_inputs(record, snapshot=replace(snapshot, account=account))
-
-
 def with_gate(record: DecisionRecord, gate: Gate) -> DecisionRecord:
     others = tuple(it for it in decision_of(record).gates if it.name != gate.name)
     return with_decision(record, gates=(*others, gate))

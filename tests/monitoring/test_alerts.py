@@ -15,7 +15,7 @@ from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import ALERT_KINDS, Alert, AlertKind
 from keeper.monitoring.alerts import MAX_PER_HOUR, REMIND_S, AlertMemory, alerts_after
 from keeper.monitoring.events import CycleEnded, Event
-from tests.factories import NOW, with_feed
+from tests.factories import NOW, a_fire_drill, with_feed
 from tests.monitoring.reported import (
     RECEIPT,
     a_breach,
@@ -30,7 +30,6 @@ from tests.monitoring.reported import (
     lost,
     started,
     stopped,
-    with_health_factor,
     with_inputs,
 )
 
@@ -152,17 +151,28 @@ def test_a_price_that_gets_worse_is_news() -> None:
     assert "keeper explain disagrees" in alerts[0][0].body
 
 
-def test_a_fall_to_liquidation_that_shrinks_by_five_points_is_told_from_its_highest() -> None:
-    factors = [2.0, 2.2, 2.0, 1.9, 1.85, 2.2]
+def test_a_smaller_survivable_fall_is_told_from_its_highest() -> None:
+    falls = [0.2, 0.3, 0.3, 0.1, 0.1, 0.3]
     alerts = all_told(
         [
-            ended(with_health_factor(a_quiet_record(), factor), NOW + 60.0 * place)
-            for place, factor in enumerate(factors)
+            ended(with_inputs(a_quiet_record(), drill=a_fire_drill(fall)), NOW + 60.0 * place)
+            for place, fall in enumerate(falls)
         ]
     )
     assert [names(it) for it in alerts] == [[], [], [], ["smaller_fall"], [], []]
-    assert "47.4%" in alerts[3][0].title
-    assert "54.5%" in alerts[3][0].title
+    assert "10%, it was 30%" in alerts[3][0].title
+    assert "liquidation is in the way at 20%" in alerts[3][0].body
+
+
+def test_a_look_without_a_fire_drill_says_nothing_of_the_fall() -> None:
+    drills = [a_fire_drill(0.3), None, a_fire_drill(0.1, outcomes=())]
+    alerts = all_told(
+        [
+            ended(with_inputs(a_quiet_record(), drill=drill), NOW + 60.0 * place)
+            for place, drill in enumerate(drills)
+        ]
+    )
+    assert [names(it) for it in alerts] == [[], [], []]
 
 
 def test_a_check_after_a_transaction_that_failed_is_told() -> None:

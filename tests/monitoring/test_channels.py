@@ -22,6 +22,7 @@ from keeper.domain.errors import InvalidSetting, JournalUnwritable
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.monitoring.channels import AppriseChannels
 from keeper.settings.schema import Settings
+from tests.factories import a_fire_drill
 from tests.monitoring.listener import SECRET, Listener, listening
 from tests.monitoring.reported import (
     a_breach,
@@ -31,7 +32,7 @@ from tests.monitoring.reported import (
     a_quiet_record,
     a_stuck_transaction,
     a_trade,
-    with_health_factor,
+    with_inputs,
 )
 from tests.monitoring.test_alerts import a_suspect_price
 
@@ -118,7 +119,7 @@ FAULTS: dict[str, Outcome] = {
     "suspect_data": a_suspect_price(),
     "low_gas": a_low_balance(),
     "failing": a_failed_record(),
-    "smaller_fall": with_health_factor(a_quiet_record(), 1.3),
+    "smaller_fall": with_inputs(a_quiet_record(), drill=a_fire_drill(0.1)),
     "unwritable": unwritable(),
 }
 
@@ -129,7 +130,7 @@ def test_a_fault_reaches_the_socket_once_within_a_minute(
 ) -> None:
     fault = FAULTS[kind]
     lasting = [fault] * (1 if kind in ("rebalanced", "ripcord") else 3)
-    quiet = with_health_factor(a_quiet_record(), 2.0)
+    quiet = a_quiet_record()
     if kind == "unwritable":
         lasting = [unwritable()]  # it halts the daemon
     began = time.monotonic()

@@ -16,7 +16,7 @@ from keeper.domain.market import Trust
 from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.domain.urgency import Urgency
 from tests.decision.positions import a_move, a_position
-from tests.factories import RISK_SYMBOLS, a_feed, a_snapshot, with_feed
+from tests.factories import RISK_SYMBOLS, a_feed, a_fire_drill, a_snapshot, with_feed
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "prices.md"
 BEGIN, END = "<!-- gates: written by `make gates` -->\n", "<!-- end of gates -->"
@@ -67,7 +67,7 @@ def _of(rule: LimitRule, weights: tuple[float, ...], urgency: Urgency) -> str:
 
 
 def _trade(weights: tuple[float, ...], urgency: Urgency, trust: Trust) -> TradeContext:
-    """With prices of this trust, and no second opinion."""
+    """With prices of this trust, no second opinion, and a fire drill that survives no fall."""
     snapshot = a_snapshot(weights=HELD)
     for symbol in RISK_SYMBOLS:
         snapshot = with_feed(snapshot, symbol, trust=trust)
@@ -75,6 +75,7 @@ def _trade(weights: tuple[float, ...], urgency: Urgency, trust: Trust) -> TradeC
         snapshot,
         read_at=float(snapshot.block.timestamp),
         second_opinions={},
+        drill=a_fire_drill(0.0),
         pause_state=PauseState((), DailyUsage(loss=0.0, turnover=0.0, gas_wei=0, failures=0)),
     )
     move = replace(a_move(weights), sells_only=weights is SOLD and urgency is not Urgency.EMERGENCY)

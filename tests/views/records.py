@@ -26,7 +26,7 @@ from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
 from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
-from tests.factories import NOW, some_inputs
+from tests.factories import NOW, a_fire_drill, some_inputs
 
 RECEIPT = Receipt(
     "intent",
@@ -126,7 +126,9 @@ def a_record(**changes: Any) -> DecisionRecord:
         code_version="0.1.0",
         settings_hash="ff" * 32,
         inputs=some_inputs(
-            implied=(ImpliedReading("BTC", 0.64, NOW - 60, "deribit", ""),), policy=policy(Settings())
+            implied=(ImpliedReading("BTC", 0.64, NOW - 60, "deribit", ""),),
+            policy=policy(Settings()),
+            drill=a_fire_drill(),
         ),
         conclusions=conclusions(),
         simulation=SimulationReport(

@@ -1,0 +1,1 @@
+"""The fire drill: which falls of the assets the vault survives by the keeper's own emergency call. Pure."""
