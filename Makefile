@@ -100,19 +100,21 @@ contracts: $(READY) ## compile the vault's contracts, and renew their JSON in co
 	@$(PY) -m keeper.devnet.compile
 
 RUNS ?= 256
+# The native binary: npm's launcher script ends with 0 whatever the tool ended with.
+FORGE := node_modules/@foundry-rs/forge-*/bin/forge
 .PHONY: thief slither policy
 forge: $(READY) ## the vault's contracts: forge's tests, and invariants over RUNS=256 times 500 calls (docs/vault.md)
-	@FOUNDRY_INVARIANT_RUNS=$(RUNS) node_modules/.bin/forge test -j 2
+	@FOUNDRY_INVARIANT_RUNS=$(RUNS) $(FORGE) test -j 2 $(TESTS)
 
 thief: $(READY) ## the thief's two searches against the vault: random plans, and climbing from the audit's (CALLS=20000 SEED=1)
-	@CALLS=$(CALLS) SEED=$(SEED) node_modules/.bin/forge test -j 2 --match-contract 'Thief' --match-test 'random|climbing' -vv
+	@CALLS=$(CALLS) SEED=$(SEED) $(FORGE) test -j 2 --match-contract 'Thief' --match-test 'random|climbing' -vv
 
 policy: .venv/.ready ## what the shipped strategy asks of the vault's limits, from the decisions that make backtest wrote
 	@$(PY) -m tests.tools.policy_figures backtest
 
 slither: $(READY) .cache/slither/.ready ## Slither over the vault's contracts; fails where a finding has no answer in docs/slither.md
 	@rm -rf .cache/slither/out .cache/slither/cache .cache/slither/findings.json
-	@node_modules/.bin/forge build deploy/contracts/portfolio --build-info --out .cache/slither/out --cache-path .cache/slither/cache
+	@$(FORGE) build deploy/contracts/portfolio --build-info --out .cache/slither/out --cache-path .cache/slither/cache
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" .cache/slither/venv/bin/slither . --ignore-compile --foundry-out-directory .cache/slither/out \
 	  --filter-paths 'node_modules|tests|devnet' --json .cache/slither/findings.json >.cache/slither/findings.txt 2>&1 || test -s .cache/slither/findings.json
 	@$(PY) -m tests.tools.slither_page .cache/slither/findings.json

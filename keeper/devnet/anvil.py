@@ -147,17 +147,23 @@ def binary() -> Path:
     on_path = Path(installed) if installed is not None else None
     if on_path is not None and not _is_script(on_path) and _version(on_path) >= OLDEST_VERSION:
         return on_path
-    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine(), platform.machine()
-    )
-    packaged = NODE_MODULES / f"@foundry-rs/anvil-{sys.platform}-{machine}" / "bin" / "anvil"
-    if packaged.exists():
-        return packaged
+    of_npm = packaged("anvil")
+    if of_npm.exists():
+        return of_npm
     oldest = ".".join(map(str, OLDEST_VERSION))
     raise BadInput(
         f"no anvil {oldest} or newer on the PATH or in {NODE_MODULES.name}",
         remedy="Run `make setup`, which installs it from npm, or install Foundry.",
     )
+
+
+def packaged(tool: str) -> Path:
+    """Where npm puts the native binary of one of Foundry's tools. Its launcher script in .bin ends with 0 whatever the
+    tool ended with."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
+    return NODE_MODULES / f"@foundry-rs/{tool}-{sys.platform}-{machine}" / "bin" / tool
 
 
 def free_port() -> int:

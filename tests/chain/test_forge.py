@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
-from keeper.devnet.paths import NODE_MODULES, ROOT
+from keeper.devnet.anvil import packaged
+from keeper.devnet.paths import ROOT
 
-FORGE = NODE_MODULES / ".bin" / "forge"
+FORGE = packaged("forge")
 SIZE_IN_THE_SUITE = {
     "FOUNDRY_FUZZ_RUNS": "16",
     "FOUNDRY_INVARIANT_RUNS": "8",
@@ -31,3 +32,9 @@ def test_the_vaults_solidity_tests_pass() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+
+
+def test_a_failure_of_forge_is_seen() -> None:
+    """npm's launcher script ends with 0 even then."""
+    run = subprocess.run([FORGE, "no-such-command"], capture_output=True, check=False)
+    assert run.returncode != 0
