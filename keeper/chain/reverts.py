@@ -85,7 +85,6 @@ _PORTFOLIO = (
     "Fees",
     "RequestQueue",
     "SharePricer",
-    "StepChecks",
     "Portfolio",
     "Rebalancer",
     "VaultShares",

@@ -52,7 +52,6 @@ OWN = {
     "Rebalancer": "portfolio",
     "RequestQueue": "portfolio",
     "SharePricer": "portfolio",
-    "StepChecks": "portfolio",
     "VaultLens": "portfolio",
     "VaultShares": "portfolio",
     "Rehearsal": "rehearsal",

@@ -17,7 +17,7 @@ from keeper.domain.native_coin import usd_of_wei
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.policy import PlanPolicy
 
-CALL = 640_000
+CALL = 576_000
 """The vault's own work: it reads every holding twice and every price once, checks, and stores. It includes what the
 first step on the lending market touches first."""
 FLASH_LOAN = 140_000

@@ -3,6 +3,7 @@ pragma solidity 0.8.27;
 
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Factory.sol";
+import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Pool.sol";
 import {Asset, IPolicyRegistry, Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
 import {PolicyRegistry} from "portfolio/PolicyRegistry.sol";
 import {Scene} from "./support/Scene.sol";
@@ -197,7 +198,14 @@ contract RolesTest is Scene {
         vm.expectPartialRevert(IPolicyRegistry.PoolRefused.selector);
         registry.activate(IPolicyRegistry.Listing.Pool, abi.encode(unlisted));
         registry.activate(IPolicyRegistry.Listing.Pool, abi.encode(fresh));
-        check(registry.pool(fresh).listed, "two days old by now");
+        IPolicyRegistry.PoolListing memory listing = registry.pool(fresh);
+        check(listing.listed && listing.fee == 10_000, "two days old by now");
+        eq(listing.token0, IUniswapV3Pool(fresh).token0(), "token0");
+        eq(listing.token1, IUniswapV3Pool(fresh).token1(), "token1");
+        (uint256 place0, uint256 place1,,) = registry.places(fresh);
+        eq(registry.assets()[place0].token, listing.token0, "place0");
+        eq(registry.assets()[place1].token, listing.token1, "place1");
+        eq(registry.pool(unlisted).token1, address(0), "never listed");
     }
 
     function test_the_deployer_has_one_call() public {

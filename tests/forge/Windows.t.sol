@@ -53,4 +53,13 @@ contract WindowsTest is Checks {
         vm.expectPartialRevert(Windows.WindowExhausted.selector);
         this.trySpend(1, LIMIT / 2);
     }
+
+    function test_more_than_a_slot_can_count_is_refused_whatever_the_limit() public {
+        vm.warp(1_700_000_000);
+        uint256 most = 2 ** 26 - 1;
+        this.trySpend(most, type(uint256).max);
+        eq(_window.used(), most, "all of it");
+        vm.expectPartialRevert(Windows.WindowExhausted.selector);
+        this.trySpend(1, type(uint256).max);
+    }
 }

@@ -3,11 +3,11 @@ pragma solidity 0.8.27;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, Policy} from "./interfaces/IPolicyRegistry.sol";
+import {Policy} from "./interfaces/IPolicyRegistry.sol";
 import {Quote} from "./interfaces/IPriceBook.sol";
 import {Step} from "./interfaces/IPortfolio.sol";
+import {PackedAsset} from "./PackedAssets.sol";
 
 /// @notice What a swap gives at least, by the oracle less the pool's fee and the slippage allowed.
 /// @dev Empty where a step is no swap. `rate`: raw units out per raw unit in, 36 decimals. `usd`: of a raw unit in, at
@@ -26,25 +26,29 @@ struct Plan {
     address[] accounts;
 }
 
-/// @notice Raw units per asset, idle and in all accounts together. `net` is `gross` less `owed`.
+/// @notice Raw units per asset, idle and in all accounts together. `cash` is what is idle of the accounting asset.
 struct Holdings {
-    int256[] net;
     uint256[] gross;
     uint256[] owed;
+    uint256 cash;
 }
 
 /// @notice What a call knows before it moves anything.
-/// @dev `touched` has one bit per account that a step names; `healths` follows the accounts, 0 where not touched.
+/// @dev `touched` has one bit per account that a step names, `priced` one per asset that needs a sound price. `quotes`
+/// follows the assets, `healths` the accounts, 0 where not touched. `lowering`: only withdrawals, repayments and
+/// purchases of what is owed.
 struct Frame {
     uint256 roles;
     bool paused;
     bool borrows;
     bool sequencerUp;
     uint256 touched;
+    uint256 priced;
+    bool lowering;
     uint256 navUsd;
-    uint256 idle;
     Policy policy;
-    Asset[] assets;
+    PackedAsset[] assets;
+    address[] tokens;
     Quote[] quotes;
     Plan plan;
     Holdings before;
@@ -65,29 +69,28 @@ library Frames {
 
     uint256 private constant BPS = 10_000;
 
-    function tokens(Asset[] memory assets) internal pure returns (address[] memory list) {
+    function tokens(PackedAsset[] memory assets) internal pure returns (address[] memory list) {
         list = new address[](assets.length);
         for (uint256 i = 0; i < list.length; i++) {
-            list[i] = assets[i].token;
+            list[i] = assets[i].token();
         }
     }
 
     /// @return place In the assets; their length where the token is not among them.
-    function placeOf(Asset[] memory assets, address token) internal pure returns (uint256 place) {
-        while (place < assets.length && assets[place].token != token) place++;
+    function placeOf(PackedAsset[] memory assets, address token) internal pure returns (uint256 place) {
+        while (place < assets.length && assets[place].token() != token) place++;
     }
 
-    function holdings(Asset[] memory assets, address[] memory accounts, address owner)
+    function holdings(address[] memory list, address[] memory accounts, address owner)
         internal
         view
         returns (Holdings memory h)
     {
-        address[] memory list = tokens(assets);
-        h.net = new int256[](list.length);
         h.gross = new uint256[](list.length);
         h.owed = new uint256[](list.length);
         for (uint256 i = 0; i < list.length; i++) {
             h.gross[i] = IERC20(list[i]).balanceOf(owner);
+            if (i == 0) h.cash = h.gross[i];
         }
         for (uint256 k = 0; k < accounts.length; k++) {
             (uint256[] memory supplied, uint256[] memory owed) = ILendingAccount(accounts[k]).positions(list);
@@ -96,19 +99,15 @@ library Frames {
                 h.owed[i] += owed[i];
             }
         }
-        for (uint256 i = 0; i < list.length; i++) {
-            h.net[i] = int256(h.gross[i]) - int256(h.owed[i]);
-        }
     }
 
-    /// @dev Less of it than this counts for nothing, whatever its price: anybody can send it.
-    function matters(Asset memory asset, uint256 gross, uint256 owed) internal pure returns (bool) {
-        return gross >= 10 ** asset.dustExponent || owed != 0;
+    function matters(PackedAsset asset, uint256 gross, uint256 owed) internal pure returns (bool) {
+        return owed != 0 || gross >= asset.dust();
     }
 
     /// @return nav 0 where more is owed than owned.
     /// @return risky Gross value of all but the accounting asset.
-    function value(Asset[] memory assets, Quote[] memory quotes, Holdings memory h)
+    function value(PackedAsset[] memory assets, Quote[] memory quotes, Holdings memory h)
         internal
         pure
         returns (uint256 nav, uint256 risky)
@@ -116,18 +115,18 @@ library Frames {
         uint256 owned = 0;
         uint256 debt = 0;
         for (uint256 i = 0; i < assets.length; i++) {
-            uint256 unit = 10 ** assets[i].decimals;
-            uint256 worth = h.gross[i].mulDiv(quotes[i].price, unit);
+            (uint256 price, uint256 unit, uint256 owed) = (quotes[i].price, assets[i].unit(), h.owed[i]);
+            uint256 worth = h.gross[i].mulDiv(price, unit);
             owned += worth;
             if (i != 0) risky += worth;
-            if (h.owed[i] != 0) debt += h.owed[i].mulDiv(quotes[i].price, unit, Math.Rounding.Ceil);
+            if (owed != 0) debt += owed.mulDiv(price, unit, Math.Rounding.Ceil);
         }
         nav = owned > debt ? owned - debt : 0;
     }
 
     /// @notice What changed between two holdings, valued against us: what came at the lower of feed and venue less the
     /// feed's lag, what left at the higher and the lag on top.
-    function loss(Asset[] memory assets, Quote[] memory quotes, Holdings memory before, Holdings memory afterwards)
+    function loss(PackedAsset[] memory assets, Quote[] memory quotes, Holdings memory before, Holdings memory afterwards)
         internal
         pure
         returns (uint256)
@@ -135,27 +134,31 @@ library Frames {
         uint256 came = 0;
         uint256 left = 0;
         for (uint256 i = 0; i < assets.length; i++) {
-            int256 change = afterwards.net[i] - before.net[i];
-            if (change == 0) continue;
-            uint256 unit = BPS * 10 ** assets[i].decimals;
-            uint256 amount = SignedMath.abs(change);
-            if (change > 0) came += amount.mulDiv(uint256(quotes[i].low) * (BPS - assets[i].lagBps), unit);
-            else left += amount.mulDiv(uint256(quotes[i].high) * (BPS + assets[i].lagBps), unit, Math.Rounding.Ceil);
+            // Owned or no longer owed, it has come; owed or no longer owned, it has left.
+            uint256 in_ = afterwards.gross[i] + before.owed[i];
+            uint256 out = before.gross[i] + afterwards.owed[i];
+            if (in_ == out) continue;
+            (Quote memory quote, uint256 lag) = (quotes[i], assets[i].lagBps());
+            uint256 unit = BPS * assets[i].unit();
+            if (in_ > out) came += (in_ - out).mulDiv(quote.low * (BPS - lag), unit);
+            else left += (out - in_).mulDiv(quote.high * (BPS + lag), unit, Math.Rounding.Ceil);
         }
         return left > came ? left - came : 0;
     }
 
     /// @return usd Debt that is gone, at the lower price.
     /// @return raised Debt that came, at the higher price.
-    function repaid(Asset[] memory assets, Quote[] memory quotes, uint256[] memory before, uint256[] memory afterwards)
+    function repaid(PackedAsset[] memory assets, Quote[] memory quotes, uint256[] memory before, uint256[] memory afterwards)
         internal
         pure
         returns (uint256 usd, uint256 raised)
     {
         for (uint256 i = 0; i < assets.length; i++) {
-            uint256 unit = 10 ** assets[i].decimals;
-            if (before[i] > afterwards[i]) usd += (before[i] - afterwards[i]).mulDiv(quotes[i].low, unit);
-            else if (before[i] < afterwards[i]) raised += (afterwards[i] - before[i]).mulDiv(quotes[i].high, unit);
+            (uint256 then, uint256 now_) = (before[i], afterwards[i]);
+            if (then == now_) continue;
+            (Quote memory quote, uint256 unit) = (quotes[i], assets[i].unit());
+            if (then > now_) usd += (then - now_).mulDiv(quote.low, unit);
+            else raised += (now_ - then).mulDiv(quote.high, unit);
         }
     }
 }

@@ -7,6 +7,7 @@ import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
 import {ListingChecks} from "./ListingChecks.sol";
+import {PackedAsset, PackedAssets} from "./PackedAssets.sol";
 import {PolicyBounds} from "./PolicyBounds.sol";
 import {PriceBook} from "./PriceBook.sol";
 
@@ -48,6 +49,14 @@ contract PolicyRegistry is IPolicyRegistry {
         uint32 grace;
     }
 
+    /// @dev Its tokens by their places in the assets, which never change.
+    struct Pool {
+        uint8 place0;
+        uint8 place1;
+        uint24 fee;
+        bool listed;
+    }
+
     IUniswapV3Factory public immutable FACTORY;
     address private immutable DEPLOYER;
     uint256 public immutable silence;
@@ -64,9 +73,9 @@ contract PolicyRegistry is IPolicyRegistry {
     address public shares;
     PriceBook public book;
     Policy private _policy;
-    Asset[] private _assets;
+    PackedAsset[] private _assets;
     address[] private _accounts;
-    mapping(address pool => PoolListing) private _pools;
+    mapping(address pool => Pool) private _pools;
     mapping(bytes32 id => uint256 notBefore) public proposals;
 
     modifier onlyAdmin() {
@@ -143,7 +152,7 @@ contract PolicyRegistry is IPolicyRegistry {
     function disableAsset(address token) external onlyTighteners {
         uint256 place = _placeOf(token);
         if (place == 0 || place == _assets.length) revert AssetRefused(token, "token");
-        _assets[place].enabled = false;
+        _assets[place] = _assets[place].disabled();
         emit AssetDisabled(token, msg.sender);
     }
 
@@ -229,9 +238,15 @@ contract PolicyRegistry is IPolicyRegistry {
     function frame(address caller)
         external
         view
-        returns (uint256 roles, bool paused_, Policy memory policy_, Asset[] memory assets_, address[] memory accounts_)
+        returns (
+            uint256 roles,
+            bool paused_,
+            Policy memory policy_,
+            PackedAsset[] memory assets_,
+            address[] memory accounts_
+        )
     {
-        roles = (caller == keeper ? KEEPER : 0) | (caller == guardian ? GUARDIAN : 0);
+        roles = caller == keeper ? KEEPER : caller == guardian ? GUARDIAN : 0;
         return (roles, paused, _policy, _assets, _accounts);
     }
 
@@ -244,20 +259,35 @@ contract PolicyRegistry is IPolicyRegistry {
         return _lastSeen;
     }
 
+    function silentFrom(uint256 lastCall) external view returns (uint256) {
+        return (lastCall > _lastSeen ? lastCall : _lastSeen) + silence;
+    }
+
     function policy() external view returns (Policy memory) {
         return _policy;
     }
 
     function assets() external view returns (Asset[] memory) {
-        return _assets;
+        return PackedAssets.unpackAll(_assets);
     }
 
     function accounts() external view returns (address[] memory) {
         return _accounts;
     }
 
-    function pool(address at) external view returns (PoolListing memory) {
-        return _pools[at];
+    function pool(address at) external view returns (PoolListing memory listing) {
+        Pool memory p = _pools[at];
+        if (p.place0 == p.place1) return listing;
+        return PoolListing(_assets[p.place0].token(), p.fee, p.listed, _assets[p.place1].token());
+    }
+
+    function places(address at)
+        external
+        view
+        returns (uint256 place0, uint256 place1, uint256 fee, bool listed)
+    {
+        Pool memory p = _pools[at];
+        return (p.place0, p.place1, p.fee, p.listed);
     }
 
     function isListed(address token) external view returns (bool) {
@@ -267,7 +297,7 @@ contract PolicyRegistry is IPolicyRegistry {
     // ---------------------------------------------------------------- internal
 
     function _placeOf(address token) private view returns (uint256 place) {
-        while (place < _assets.length && _assets[place].token != token) place++;
+        while (place < _assets.length && _assets[place].token() != token) place++;
     }
 
     /// @dev Asked again at every use: the timelock itself could shorten its delay.
@@ -289,15 +319,16 @@ contract PolicyRegistry is IPolicyRegistry {
         ListingChecks.asset(asset, place);
         if (_accounts.length == 0) revert AssetRefused(asset.token, "account");
         if (place == _assets.length) _assets.push();
-        _assets[place] = asset;
+        _assets[place] = PackedAssets.pack(asset);
         book.setFeed(asset.token, feed.feed, feed.maxAge);
         ListingChecks.agreement(asset.token, book, _accounts[0], _policy.maxGapBps);
         emit AssetListed(asset, feed.feed, feed.maxAge);
     }
 
     function _listPool(address at) private {
-        PoolListing memory listing = ListingChecks.pool(at, FACTORY, book, _accounts[0], _assets);
-        _pools[at] = listing;
+        PoolListing memory listing =
+            ListingChecks.pool(at, FACTORY, book, _accounts[0], PackedAssets.unpackAll(_assets));
+        _pools[at] = Pool(uint8(_placeOf(listing.token0)), uint8(_placeOf(listing.token1)), listing.fee, true);
         emit PoolListed(at, listing.token0, listing.token1, listing.fee);
     }
 

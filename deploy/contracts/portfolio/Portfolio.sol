@@ -9,10 +9,11 @@ import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Pool.sol";
 import {IUniswapV3SwapCallback} from "@uniswap/v3-core/contracts/interfaces/callback/IUniswapV3SwapCallback.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
+import {IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {Flash, IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Amounts, Frames, Holdings, Leg, Plan} from "./Frames.sol";
+import {PackedAsset} from "./PackedAssets.sol";
 
 /// @title The vault's money, its accounts and its swaps.
 /// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and
@@ -113,9 +114,13 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
         view
         returns (address[] memory tokens, int256[] memory net, uint256[] memory owed)
     {
-        Asset[] memory assets = REGISTRY.assets();
-        Holdings memory h = Frames.holdings(assets, REGISTRY.accounts(), address(this));
-        return (Frames.tokens(assets), h.net, h.owed);
+        Holdings memory h;
+        (tokens, h) = _holdings();
+        net = new int256[](tokens.length);
+        for (uint256 i = 0; i < net.length; i++) {
+            net[i] = int256(h.gross[i]) - int256(h.owed[i]);
+        }
+        return (tokens, net, h.owed);
     }
 
     function idle() external view returns (uint256) {
@@ -124,7 +129,7 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
 
     function closed() public view returns (bool) {
         if (!REGISTRY.paused() && !IRebalancer(REGISTRY.rebalancer()).silent()) return false;
-        Holdings memory h = Frames.holdings(REGISTRY.assets(), REGISTRY.accounts(), address(this));
+        (, Holdings memory h) = _holdings();
         for (uint256 i = 0; i < h.owed.length; i++) {
             if (h.owed[i] != 0) return false;
         }
@@ -133,6 +138,12 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
 
     function isListed(address token) external view returns (bool) {
         return REGISTRY.isListed(token);
+    }
+
+    function _holdings() private view returns (address[] memory tokens, Holdings memory h) {
+        (,,, PackedAsset[] memory assets, address[] memory accounts) = REGISTRY.frame(address(0));
+        tokens = Frames.tokens(assets);
+        h = Frames.holdings(tokens, accounts, address(this));
     }
 
     // ---------------------------------------------------------------- steps

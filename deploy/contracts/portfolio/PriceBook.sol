@@ -67,9 +67,9 @@ contract PriceBook is IPriceBook {
         returns (Quote[] memory list, bool sequencerUp)
     {
         list = new Quote[](tokens.length);
-        (uint256[] memory prices, address[] memory sources) = venue.venuePrices(tokens);
+        uint256[] memory prices = venue.venuePrices(tokens);
         for (uint256 i = 0; i < tokens.length; i++) {
-            if (tokens[i] != address(0)) list[i] = _quote(_feeds[tokens[i]], prices[i], sources[i], maxGapBps);
+            if (tokens[i] != address(0)) list[i] = _quote(tokens[i], prices[i], venue, maxGapBps);
         }
         sequencerUp = _sequencerUp();
     }
@@ -99,11 +99,12 @@ contract PriceBook is IPriceBook {
 
     // ---------------------------------------------------------------- internal
 
-    function _quote(Feed memory feed, uint256 venue, address source, uint256 maxGapBps)
+    function _quote(address token, uint256 venue, ILendingAccount account, uint256 maxGapBps)
         private
         view
         returns (Quote memory q)
     {
+        Feed memory feed = _feeds[token];
         (bool sound, int256 answer, uint256 updatedAt,) = _latest(feed.feed);
         if (venue > type(uint128).max) venue = 0;
         q.venue = uint128(venue);
@@ -123,7 +124,7 @@ contract PriceBook is IPriceBook {
             return q;
         }
         // The venue's oracle says no age. Where it reads the very feed that is stale, so is its price.
-        bool independent = venue != 0 && source != feed.feed;
+        bool independent = venue != 0 && account.venueSource(token) != feed.feed;
         q.fault = independent ? Fault.VenueOnly : Fault.Dead;
         q.price = independent || !positive ? q.venue : uint128(uint256(answer));
         q.low = q.price;

@@ -4,11 +4,12 @@ pragma solidity 0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
+import {IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {Flash, IPortfolio, Step} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {IPriceBook} from "./interfaces/IPriceBook.sol";
 import {Frame, Frames, Holdings} from "./Frames.sol";
+import {PackedAsset} from "./PackedAssets.sol";
 import {StepChecks} from "./StepChecks.sol";
 import {Window} from "./Windows.sol";
 
@@ -18,9 +19,10 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
 
     uint256 private constant WAD = 1e18;
     uint256 private constant BPS = 10_000;
-    /// @dev A window's unit: parts of NAV in 1e-9.
-    uint256 private constant PART = 1e9;
+    /// @dev A window's unit: parts of NAV in 1e-7. Outside they are told in 1e-9.
+    uint256 private constant PART = 1e7;
     uint256 private constant PARTS_PER_BPS = PART / BPS;
+    uint256 private constant TOLD_PER_PART = 1e9 / PART;
     uint256 private constant KEEPER = 1;
     uint256 private constant GUARDIAN = 2;
     /// @dev After an emergency nothing is borrowed for a day, so that the same debt cannot be repaid at a loss again.
@@ -37,9 +39,11 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     uint40 private _lastKeeper;
     uint40 private _lastRipcord;
     uint40 private _leveringClosedUntil;
-    uint128 private _reserved;
+    // One slot: what every call outside an emergency writes.
     Window private _loss;
     Window private _turnover;
+    // One slot.
+    uint128 private _reserved;
     Window private _guardianLoss;
 
     modifier onlyShares() {
@@ -70,14 +74,12 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         _look(f, steps, false);
         if (!f.sequencerUp) revert SequencerDown();
         if (f.borrows && block.timestamp < _leveringClosedUntil) revert LeveringClosed(_leveringClosedUntil);
-        uint256 soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
+        (Holdings memory h, uint256 lossUsd, uint256 soldUsd) = _run(f, loan);
 
-        Holdings memory h = _holdings(f);
-        uint256 lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
         _spendDaily(f, lossUsd, soldUsd);
         _checkHealth(f);
         _checkShape(f, h);
-        _checkReserved(f);
+        _checkReserved(f, h);
         emit Rebalanced(_epoch, f.navUsd, lossUsd, soldUsd);
     }
 
@@ -98,7 +100,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         }
         _look(f, steps, true);
         bool emergency = _allBelow(f, f.policy.emergencyHealth);
-        (uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd) = _lower(f, loan);
+        (Holdings memory h, uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd) = _lower(f, loan);
         if (emergency) {
             _closeEmergency(f, lossUsd, repaidUsd, f.policy.emergencyLossBps);
         } else {
@@ -108,7 +110,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             } else {
                 _spendDaily(f, lossUsd, soldUsd);
             }
-            _checkReserved(f);
+            _checkReserved(f, h);
         }
         emit Lowered(_epoch, msg.sender, emergency, f.navUsd, repaidUsd, lossUsd);
     }
@@ -121,15 +123,16 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
         _lastRipcord = uint40(block.timestamp);
         if (!_allBelow(f, f.policy.ripcordHealth)) revert NotArmed(f.policy.ripcordHealth);
-        (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
+        (, uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
         _closeEmergency(f, lossUsd, repaidUsd, f.policy.ripcordLossBps);
         emit Lowered(_epoch, msg.sender, true, f.navUsd, repaidUsd, lossUsd);
     }
 
     function windDown(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
-        if (!silent()) revert NotSilent(_silentFrom());
+        uint256 from = REGISTRY.silentFrom(_lastKeeper);
+        if (block.timestamp <= from) revert NotSilent(from);
         Frame memory f = _stranger(deadline, steps);
-        (uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
+        (, uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
         _requireLoss(lossUsd, repaidUsd.mulDiv(f.policy.ripcordLossBps, BPS));
         emit Lowered(_epoch, msg.sender, false, f.navUsd, repaidUsd, lossUsd);
     }
@@ -143,8 +146,8 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- views
 
-    function silent() public view returns (bool) {
-        return block.timestamp > _silentFrom();
+    function silent() external view returns (bool) {
+        return block.timestamp > REGISTRY.silentFrom(_lastKeeper);
     }
 
     function state() external view returns (State memory) {
@@ -156,9 +159,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             lastRipcord: _lastRipcord,
             leveringClosedUntil: _leveringClosedUntil,
             reserved: _reserved,
-            loss: _loss.used(),
-            turnover: _turnover.used(),
-            guardianLoss: _guardianLoss.used()
+            loss: _loss.used() * TOLD_PER_PART,
+            turnover: _turnover.used() * TOLD_PER_PART,
+            guardianLoss: _guardianLoss.used() * TOLD_PER_PART
         });
     }
 
@@ -185,34 +188,23 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
 
     /// @dev Everything that can be refused before anything moves.
     function _look(Frame memory f, Step[] memory steps, bool lowering) private view {
-        f.plan.steps = steps;
+        (f.plan.steps, f.lowering, f.tokens) = (steps, lowering, Frames.tokens(f.assets));
         f.before = _holdings(f);
-        f.idle = PORTFOLIO.idle();
-        StepChecks.Findings memory found = StepChecks.check(
-            StepChecks.Question({
-                steps: steps,
-                assets: f.assets,
-                accounts: f.plan.accounts,
-                gross: f.before.gross,
-                owed: f.before.owed,
-                maxGapBps: f.policy.maxGapBps,
-                lowering: lowering,
-                registry: REGISTRY,
-                book: BOOK
-            })
-        );
-        (f.plan.legs, f.quotes) = (found.legs, found.quotes);
-        (f.touched, f.borrows, f.sequencerUp) = (found.touched, found.borrows, found.sequencerUp);
+        StepChecks.check(f, REGISTRY, BOOK);
         (f.navUsd,) = Frames.value(f.assets, f.quotes, f.before);
         f.healths = new uint256[](f.plan.accounts.length);
         if (!lowering) return;
         for (uint256 i = 0; i < f.healths.length; i++) {
-            if (_isTouched(f, i)) f.healths[i] = ILendingAccount(f.plan.accounts[i]).healthFactor();
+            if (_isTouched(f, i)) f.healths[i] = _health(f, i);
         }
     }
 
     function _holdings(Frame memory f) private view returns (Holdings memory) {
-        return Frames.holdings(f.assets, f.plan.accounts, address(PORTFOLIO));
+        return Frames.holdings(f.tokens, f.plan.accounts, address(PORTFOLIO));
+    }
+
+    function _health(Frame memory f, uint256 account) private view returns (uint256) {
+        return ILendingAccount(f.plan.accounts[account]).healthFactor();
     }
 
     function _isTouched(Frame memory f, uint256 account) private pure returns (bool) {
@@ -221,21 +213,28 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- after a call
 
-    function _lower(Frame memory f, Flash calldata loan)
+    function _run(Frame memory f, Flash calldata loan)
         private
-        returns (uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd)
+        returns (Holdings memory h, uint256 lossUsd, uint256 soldUsd)
     {
         soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
-        Holdings memory h = _holdings(f);
+        h = _holdings(f);
+        lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
+    }
+
+    function _lower(Frame memory f, Flash calldata loan)
+        private
+        returns (Holdings memory h, uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd)
+    {
+        (h, lossUsd, soldUsd) = _run(f, loan);
         uint256 raisedUsd;
         (repaidUsd, raisedUsd) = Frames.repaid(f.assets, f.quotes, f.before.owed, h.owed);
         if (repaidUsd <= raisedUsd) revert DebtNotLowered(repaidUsd, raisedUsd);
-        lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
         for (uint256 i = 0; i < f.healths.length; i++) {
             if (!_isTouched(f, i)) continue;
-            uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
+            (uint256 before, uint256 health) = (f.healths[i], _health(f, i));
             // Without debt, before as after, there is nothing to raise.
-            if (health <= f.healths[i] && health != type(uint256).max) revert HealthNotRaised(i, f.healths[i], health);
+            if (health <= before && health != type(uint256).max) revert HealthNotRaised(i, before, health);
             f.healths[i] = health;
         }
     }
@@ -250,9 +249,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     function _closeEmergency(Frame memory f, uint256 lossUsd, uint256 repaidUsd, uint256 bps) private {
         _requireLoss(lossUsd, repaidUsd.mulDiv(bps, BPS));
         for (uint256 i = 0; i < f.healths.length; i++) {
-            if (_isTouched(f, i) && f.healths[i] > f.policy.targetHealth) {
-                revert HealthBeyondTarget(i, f.healths[i], f.policy.targetHealth);
-            }
+            (uint256 health, uint256 target) = (f.healths[i], f.policy.targetHealth);
+            // Those that were not touched have 0 here.
+            if (health > target) revert HealthBeyondTarget(i, health, target);
         }
         _leveringClosedUntil = uint40(block.timestamp + LEVERING_PAUSE);
     }
@@ -274,7 +273,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     /// @dev Also of accounts that the call left alone: while one is in need, cash is for its debt and not for more risk.
     function _checkHealth(Frame memory f) private view {
         for (uint256 i = 0; i < f.plan.accounts.length; i++) {
-            uint256 health = ILendingAccount(f.plan.accounts[i]).healthFactor();
+            uint256 health = _health(f, i);
             if (health < f.policy.minHealth) revert HealthTooLow(i, health, f.policy.minHealth);
         }
     }
@@ -286,20 +285,16 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (risky != 0) leverage = navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
         if (leverage > f.policy.maxLeverage) revert LeverageTooHigh(leverage, f.policy.maxLeverage);
         for (uint256 i = 1; i < h.gross.length; i++) {
-            Asset memory asset = f.assets[i];
-            if (h.gross[i] < f.before.gross[i] + 10 ** asset.dustExponent) continue;
-            uint256 usd = h.gross[i].mulDiv(f.quotes[i].price, 10 ** asset.decimals);
+            (PackedAsset asset, uint256 gross) = (f.assets[i], h.gross[i]);
+            if (gross < f.before.gross[i] + asset.dust()) continue;
+            uint256 usd = gross.mulDiv(f.quotes[i].price, asset.unit());
             uint256 weight = usd.mulDiv(BPS, navUsd, Math.Rounding.Ceil);
-            if (weight > asset.maxWeightBps) revert WeightTooHigh(asset.token, weight, asset.maxWeightBps);
+            if (weight > asset.maxWeightBps()) revert WeightTooHigh(f.tokens[i], weight, asset.maxWeightBps());
         }
     }
 
-    function _checkReserved(Frame memory f) private view {
-        uint256 needed = Math.min(f.idle, _reserved);
-        if (needed != 0 && PORTFOLIO.idle() < needed) revert CashReserved(PORTFOLIO.idle(), needed);
-    }
-
-    function _silentFrom() private view returns (uint256) {
-        return Math.max(_lastKeeper, REGISTRY.lastSeen()) + REGISTRY.silence();
+    function _checkReserved(Frame memory f, Holdings memory h) private view {
+        uint256 needed = Math.min(f.before.cash, _reserved);
+        if (h.cash < needed) revert CashReserved(h.cash, needed);
     }
 }

@@ -3,11 +3,12 @@ pragma solidity 0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
-import {Asset, IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
+import {IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
 import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Frames} from "./Frames.sol";
+import {PackedAsset} from "./PackedAssets.sol";
 
 /// @title What the portfolio is worth in the accounting asset, now and at the rounds after a moment.
 /// @notice An asset held in dust has no part in it, and its feed none in whether there is a fair price.
@@ -25,7 +26,7 @@ contract SharePricer {
     error NoFairPrice();
 
     struct Held {
-        Asset[] assets;
+        PackedAsset[] assets;
         int256[] net;
         address[] mattering; // address(0) where an asset does not matter
         bool risky; //          something but the accounting asset matters
@@ -96,7 +97,7 @@ contract SharePricer {
 
     function _held() private view returns (Held memory h) {
         uint256[] memory owed;
-        h.assets = REGISTRY.assets();
+        (,,, h.assets,) = REGISTRY.frame(address(0));
         (h.mattering, h.net, owed) = PORTFOLIO.holdings();
         for (uint256 i = 1; i < h.assets.length; i++) {
             bool matters = Frames.matters(h.assets[i], uint256(h.net[i] + int256(owed[i])), owed[i]);
@@ -109,10 +110,10 @@ contract SharePricer {
         int256 sum = h.net[0];
         if (h.risky) {
             if (prices[0] == 0) return 0;
-            int256 unit0 = int256(10 ** h.assets[0].decimals);
+            int256 unit0 = int256(h.assets[0].unit());
             for (uint256 i = 1; i < prices.length; i++) {
                 if (h.mattering[i] == address(0)) continue;
-                int256 unit = int256(10 ** h.assets[i].decimals);
+                int256 unit = int256(h.assets[i].unit());
                 sum += h.net[i] * int256(prices[i]) * unit0 / (unit * int256(prices[0]));
             }
         }

@@ -7,7 +7,6 @@ import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
 import {IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
-import {Frames} from "./Frames.sol";
 import {VaultShares} from "./VaultShares.sol";
 
 /// @title Everything that people and the keeper read of a vault, in one call.
@@ -52,7 +51,7 @@ contract VaultLens {
         (v.netAssets, v.fairlyPriced) = shares.PRICER().present();
         v.shareSupply = shares.totalSupply();
         (v.depositsClosedAt, v.redemptionsClosedAt, v.pendingAssets, v.pendingShares) = shares.line();
-        address[] memory tokens = Frames.tokens(v.assets);
+        (address[] memory tokens,,) = portfolio.holdings();
         address[] memory accounts = registry.accounts();
         IPriceBook book = shares.PRICER().BOOK();
         (v.quotes, v.sequencerUp) = book.quotes(tokens, ILendingAccount(accounts[0]), v.policy.maxGapBps);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
-/// @dev From the top: number of the newest slot (32 bits), then what four slots of 8 hours spent (56 bits each), the
-/// newest lowest.
-type Window is uint256;
+/// @dev From the top: number of the newest slot (24 bits), then what four slots of 8 hours spent (26 bits each), the
+/// newest lowest. Half a storage slot.
+type Window is uint128;
 
 using Windows for Window global;
 
@@ -12,7 +12,7 @@ using Windows for Window global;
 /// the limit, so no 24 hours do. The whole limit can be spent at once; it is back after 24 to 32 hours.
 library Windows {
     uint256 private constant SLOT = 8 hours;
-    uint256 private constant BITS = 56;
+    uint256 private constant BITS = 26;
     uint256 private constant SLOTS = 4;
     uint256 private constant SPENT_MASK = (1 << (BITS * SLOTS)) - 1;
     uint256 private constant ONE_MASK = (1 << BITS) - 1;
@@ -32,12 +32,12 @@ library Windows {
         if (amount == 0) return window;
         uint256 sum = window.used() + amount;
         if (sum > limit || sum > ONE_MASK) revert WindowExhausted(sum, limit);
-        return Window.wrap(((block.timestamp / SLOT) << (BITS * SLOTS)) | (_spentNow(window) + amount));
+        return Window.wrap(uint128(((block.timestamp / SLOT) << (BITS * SLOTS)) | (_spentNow(window) + amount)));
     }
 
     function _spentNow(Window window) private view returns (uint256) {
-        uint256 passed = block.timestamp / SLOT - (Window.unwrap(window) >> (BITS * SLOTS));
-        if (passed >= SLOTS) return 0;
-        return (Window.unwrap(window) << (BITS * passed)) & SPENT_MASK;
+        uint256 word = Window.unwrap(window);
+        uint256 passed = block.timestamp / SLOT - (word >> (BITS * SLOTS));
+        return passed < SLOTS ? (word << (BITS * passed)) & SPENT_MASK : 0;
     }
 }

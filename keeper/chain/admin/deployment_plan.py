@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from keeper.chain.abi import artifact_of, constructor_types, load
 from keeper.chain.admin.vault_blueprint import NOBODY, AssetListing, VaultBlueprint
 
-LIBRARIES = ("PolicyBounds", "ListingChecks", "StepChecks", "RequestQueue", "Fees")
+LIBRARIES = ("PolicyBounds", "ListingChecks", "RequestQueue", "Fees")
 TIMELOCK = "TimelockController"
 
 

@@ -203,21 +203,19 @@ contract AaveV3Account is ILendingAccount {
         bonusBps = bonus > FULL ? bonus - FULL : 0;
     }
 
-    function venuePrices(address[] calldata tokens)
-        external
-        view
-        returns (uint256[] memory prices, address[] memory sources)
-    {
+    function venuePrices(address[] calldata tokens) external view returns (uint256[] memory prices) {
         IAaveOracle oracle = IAaveOracle(PROVIDER.getPriceOracle());
         prices = new uint256[](tokens.length);
-        sources = new address[](tokens.length);
         for (uint256 i = 0; i < tokens.length; i++) {
             if (tokens[i] == address(0)) continue;
             try oracle.getAssetPrice(tokens[i]) returns (uint256 price) {
                 prices[i] = price;
             } catch {}
-            sources[i] = oracle.getSourceOfAsset(tokens[i]);
         }
+    }
+
+    function venueSource(address token) external view returns (address source) {
+        return IAaveOracle(PROVIDER.getPriceOracle()).getSourceOfAsset(token);
     }
 
     // ---------------------------------------------------------------- internal

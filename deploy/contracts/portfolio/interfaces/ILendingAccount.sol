@@ -66,10 +66,9 @@ interface ILendingAccount {
     /// @return bonusBps What a liquidator takes on top, 0 where the token is no collateral.
     function liquidation(address token) external view returns (uint256 thresholdBps, uint256 bonusBps);
 
-    /// @return prices By the venue's own oracle, 0 where it has none. It never reverts.
-    /// @return sources What the oracle reads; address(0) where it does not say.
-    function venuePrices(address[] calldata tokens)
-        external
-        view
-        returns (uint256[] memory prices, address[] memory sources);
+    /// @notice By the venue's own oracle, 0 where it has none, and of address(0). It never reverts.
+    function venuePrices(address[] calldata tokens) external view returns (uint256[] memory prices);
+
+    /// @notice What the venue's oracle reads for the token's price; address(0) where it does not say.
+    function venueSource(address token) external view returns (address source);
 }

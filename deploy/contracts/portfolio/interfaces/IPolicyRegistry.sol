@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
+import {PackedAsset} from "../PackedAssets.sol";
+
 /// @notice One listed token. The accounting asset is the first. Fits one storage slot.
 struct Asset {
     address token;
@@ -89,7 +91,7 @@ interface IPolicyRegistry {
             uint256 roles,
             bool isPaused,
             Policy memory numbers,
-            Asset[] memory listedAssets,
+            PackedAsset[] memory listedAssets,
             address[] memory openAccounts
         );
 
@@ -109,6 +111,12 @@ interface IPolicyRegistry {
     function assets() external view returns (Asset[] memory);
     function accounts() external view returns (address[] memory);
     function pool(address at) external view returns (PoolListing memory);
+
+    /// @notice The same with the places of its tokens in `assets`. Both are 0 where no such pool was ever listed.
+    function places(address at)
+        external
+        view
+        returns (uint256 place0, uint256 place1, uint256 fee, bool listed);
     function isListed(address token) external view returns (bool);
 
     /// @notice When keeper or admin last showed themselves here.
@@ -116,4 +124,8 @@ interface IPolicyRegistry {
 
     /// @notice Seconds of silence after which anybody may wind the vault down.
     function silence() external view returns (uint256);
+
+    /// @param lastCall When the keeper last showed itself elsewhere.
+    /// @return timestamp After which keeper and admin count as silent.
+    function silentFrom(uint256 lastCall) external view returns (uint256 timestamp);
 }
