@@ -23,10 +23,14 @@ class Universe:
 
 
 def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
-    """In order of time. The live keeper is configured with what its vault holds; here the settings' assets join one by
-    one, budgets scaled to sum to 1. Raises BadInput when no asset ever has ``estimate.min_bars`` returns."""
+    """In order of time, from the first bar after ``path.decide_after``.
+
+    The live keeper is configured with what its vault holds; here the settings' assets join one by one, budgets scaled
+    to sum to 1. Raises BadInput when no asset ever has ``estimate.min_bars`` returns.
+    """
+    first = int(np.searchsorted(path.times, path.decide_after, side="right"))
     joined = {
-        column: _first_estimate(path.closes[:, column], policy.estimate.min_bars)
+        column: _first_estimate(path.closes[:, column], policy.estimate.min_bars, first)
         for column, symbol in enumerate(path.symbols)
         if any(asset.symbol == symbol for asset in policy.assets)
     }
@@ -43,9 +47,9 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
     return tuple(periods)
 
 
-def _first_estimate(closes: NDArray[np.float64], min_bars: int) -> int | None:
-    """The first bar with ``min_bars`` returns up to it."""
+def _first_estimate(closes: NDArray[np.float64], min_bars: int, first: int) -> int | None:
+    """The first bar from ``first`` on with ``min_bars`` returns up to it."""
     known = np.isfinite(closes)
     returns = np.concatenate([[False], known[1:] & known[:-1]])
     enough = np.flatnonzero(np.cumsum(returns) >= min_bars)
-    return int(enough[0]) if enough.size else None
+    return max(first, int(enough[0])) if enough.size and first < closes.size else None

@@ -77,7 +77,8 @@ class SimulatedVenue:
                 return terms
         raise BadInput(
             f"assets: the lending market of the backtest does not list {symbol}",
-            remedy=f"Choose from {', '.join(terms.symbol for terms in self.lending[1:])}.",
+            remedy=f"Choose from {', '.join(terms.symbol for terms in self.lending[1:])}, or bring its terms and pools "
+            "with --venue.",
         )
 
     def pool(self, symbol: str, other: str, fee: int) -> SimulatedPool | None:

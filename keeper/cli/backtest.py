@@ -14,10 +14,11 @@ from keeper.backtest.statistics import summarise
 from keeper.backtest.venue import SimulatedVenue, VaultSize
 from keeper.cli.backtest_screen import screen, sensitivity_screen
 from keeper.cli.market import policy_and_market
-from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
+from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until, VenueFile
 from keeper.cli.output import console
 from keeper.cli.progress import bar, print_progress
 from keeper.cli.venue import recorded_venue
+from keeper.cli.venue_file import own_venue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.report.page import write_page
@@ -32,6 +33,7 @@ def backtest(
     strategy: StrategyFile = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the tables.")] = Path("backtest"),
     nav: Nav = DEFAULT_NAV_USD,
+    own: VenueFile = None,
     vault_size: Annotated[
         VaultSize,
         typer.Option(
@@ -55,7 +57,7 @@ def backtest(
     Decisions begin on the first bar with enough history.
     """
     policy, path = policy_and_market(strategy, data, since=since, until=until)
-    venue = recorded_venue(nav, vault_size)
+    venue = recorded_venue(nav, vault_size, own_venue(own))
     results = list(_runs(path, policy, venue, benchmarks=benchmarks))
     summaries = [summarise(result) for result in results]
     out.mkdir(parents=True, exist_ok=True)

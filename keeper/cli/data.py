@@ -18,9 +18,10 @@ from keeper.cli.progress import bar, print_progress
 from keeper.domain.errors import BadInput
 from keeper.domain.policy import Policy
 from keeper.journal.bars import StoredBars
-from keeper.journal.candle_files import read, write
+from keeper.journal.exported_closes import write
 from keeper.journal.history import History, closes_with_sources, stored_history
 from keeper.journal.store import Journal
+from keeper.recorded.candle_files import read
 from keeper.risk.coverage import coverage, is_enough, returns_together
 from keeper.settings.endpoints import references
 from keeper.settings.load import load
@@ -148,13 +149,8 @@ def _from_file(
     settings: Settings, path: Path, symbols: tuple[str, ...], *, seconds: int, since: int, stamped: str | None
 ) -> list[venue_bars.Filled]:
     table = read(path, seconds, filling.now(settings, print_progress), stamped=stamped)
-    for count, what in (
-        (table.without_zone, "rows name no time zone and were read as UTC"),
-        (table.repeated, "rows were repeated, with the same prices"),
-        (table.unfinished, "bars had not closed yet and were left out"),
-    ):
-        if count:
-            print_progress(f"{path.name}: {count:,} {what}")
+    for note in table.notes:
+        print_progress(note)
     left_out = sorted(set(table.candles) - {""} - set(symbols))
     if left_out:
         print_progress(f"{path.name}: {', '.join(left_out)} left out, because --symbol does not name them")

@@ -31,7 +31,7 @@ from keeper.domain.decision import Action
 from keeper.domain.errors import DemoFailed
 from keeper.domain.line import LineCall
 from keeper.domain.record import DecisionRecord, Mode
-from keeper.recorded.prices import PRICE_FILE
+from keeper.recorded.prices import price_file
 from keeper.risk.contributions import risk_shares
 from keeper.settings.load import load
 from keeper.views.formats import amount, money, percent, ratio
@@ -64,7 +64,7 @@ def demo(
     """Rebalance a vault on a local chain: to risk parity, hold, trade after a price move, and pay a depositor."""
     require_checkout()
     screen = console()
-    recorded = (data_dir / PRICE_FILE).exists()
+    recorded = price_file(data_dir) is not None
     market = local_chain.load_history(
         at or (RECORDED_AT if recorded else None), data_dir if recorded else None
     )

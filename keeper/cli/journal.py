@@ -13,7 +13,7 @@ from keeper.app.queries import pauses, stored_records, stored_swaps, verified
 from keeper.cli.options import DAY, AsJson, RecordId
 from keeper.cli.output import console, pause_text, print_json, table_of
 from keeper.cli.render import page
-from keeper.journal.table_files import write_table
+from keeper.runtime.table_files import write_table
 from keeper.settings.load import load
 from keeper.views.costs import TRADED_COSTS, traded_costs
 from keeper.views.exported import SWAP_COLUMNS, record_columns, record_row, swap_row

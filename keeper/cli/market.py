@@ -13,9 +13,9 @@ from keeper.devnet.generated_path import generated_path
 from keeper.devnet.generator import SEED
 from keeper.domain.errors import BadInput
 from keeper.domain.path import MarketPath
-from keeper.domain.policy import Policy
+from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.recorded.path import recorded_path
-from keeper.recorded.prices import PRICE_FILE
+from keeper.recorded.prices import CLOSES, price_file
 from keeper.settings.load import load_strategy
 from keeper.settings.policy import policy as policy_of
 
@@ -26,7 +26,7 @@ def policy_and_market(
     """The policy of a strategy file and the market of its assets. Raises BadInput, InvalidSetting."""
     policy = policy_of(load_strategy(strategy))
     symbols = tuple(asset.symbol for asset in policy.assets)
-    path = market_path(data, symbols, since=since, until=until, max_gap_s=policy.estimate.max_gap_s)
+    path = market_path(data, symbols, since=since, until=until, estimate=policy.estimate)
     return policy, path
 
 
@@ -36,10 +36,10 @@ def market_path(
     *,
     since: datetime | None,
     until: datetime | None,
-    max_gap_s: int,
+    estimate: EstimatePolicy,
 ) -> MarketPath:
-    """Hourly bars from the day ``since`` to the end of the day ``until``; None means all there are. The screen says
-    where they come from.
+    """Hourly bars from the day ``since`` to the end of the day ``until``, and the estimate's history before; None means
+    all there are. The screen says where they come from and what was repaired.
 
     ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput if ``data`` is given and has no
     recorded prices, and for a range or an asset that the market does not have.
@@ -47,16 +47,27 @@ def market_path(
     folder = data or Path(os.environ.get("KEEPER_DATA_DIR") or DATA_DIR)
     end = None if until is None else until + timedelta(days=1)
     screen = console(to_stderr=True)
-    if (folder / PRICE_FILE).is_file():
+    if price_file(folder) is not None:
         screen.print(f"Market: recorded prices in {folder}")
-        return recorded_path(folder, symbols, since, until=end, max_gap_s=max_gap_s)
+        path = recorded_path(
+            folder,
+            symbols,
+            since,
+            until=end,
+            max_gap_s=estimate.max_gap_s,
+            warm_up_s=estimate.history_s,
+        )
+        for note in path.notes:
+            screen.print(f"  {note}", markup=False)
+        return path
     if data is not None:
         raise BadInput(
-            f"--data {folder}: there is no {PRICE_FILE} in it",
-            remedy="Name a folder of recorded history, or leave --data out to run on generated prices.",
+            f"--data {folder}: there is no {CLOSES}.csv in it",
+            remedy="Name a folder of recorded history (docs/data.md has its format), or leave --data out to run on "
+            "generated prices.",
         )
     screen.print(
-        f"Market: GENERATED, seed {SEED}, because {folder} has no {PRICE_FILE}. "
+        f"Market: GENERATED, seed {SEED}, because {folder} has no {CLOSES}.csv. "
         "It shows how the keeper works, not what it would have earned."
     )
     return generated_path(symbols, since, end, seed=SEED)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from keeper.domain.errors import BadInput
+
 DAY = ["%Y-%m-%d"]
 DATA_DIR = Path("../shared/data")
 MINUTE = [*DAY, "%Y-%m-%dT%H:%M"]
@@ -26,7 +28,11 @@ Simulate = Annotated[
 RecordId = Annotated[str, typer.Argument(help="Id of the record, or its first characters.")]
 Since = Annotated[
     datetime | None,
-    typer.Option("--from", help="First day of prices, UTC. Default: all there are.", formats=DAY),
+    typer.Option(
+        "--from",
+        help="First day of decisions, UTC. Earlier history warms up the estimator. Default: all there is.",
+        formats=DAY,
+    ),
 ]
 Until = Annotated[
     datetime | None,
@@ -40,7 +46,24 @@ StrategyFile = Annotated[
     typer.Option("--strategy", help="Strategy file. Default: ./keeper.toml. The environment is not read."),
 ]
 DEFAULT_NAV_USD = 250_000.0
-Nav = Annotated[float, typer.Option("--nav", min=1_000.0, help="Value of the vault at the start, USD.")]
+MIN_NAV_USD = 1_000.0
+VenueFile = Annotated[
+    Path | None,
+    typer.Option("--venue", help="TOML file with lending terms and pools of your own (docs/data.md)."),
+]
+MAX_NAV_USD = 1e12
+
+
+def _nav(value: float) -> float:
+    if not MIN_NAV_USD <= value <= MAX_NAV_USD:
+        raise BadInput(
+            f"--nav {value:g} is not the value of a vault",
+            remedy=f"Choose from {MIN_NAV_USD:,.0f} to {MAX_NAV_USD:,.0f} USD.",
+        )
+    return value
+
+
+Nav = Annotated[float, typer.Option("--nav", callback=_nav, help="Value of the vault at the start, USD.")]
 ChainEnd = Annotated[
     datetime | None,
     typer.Option("--at", help="Date on which the history of the chain ends, UTC.", formats=MINUTE),

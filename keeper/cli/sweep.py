@@ -16,10 +16,11 @@ from rich.console import Group, RenderableType
 from keeper.backtest.statistics import volatility
 from keeper.backtest.venue import SimulatedVenue
 from keeper.cli.market import policy_and_market
-from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until
+from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until, VenueFile
 from keeper.cli.output import console, plain_table
 from keeper.cli.progress import bar
 from keeper.cli.venue import recorded_venue
+from keeper.cli.venue_file import own_venue
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
@@ -70,6 +71,7 @@ def sweep(
     data: DataFolder = None,
     strategy: StrategyFile = None,
     nav: Nav = DEFAULT_NAV_USD,
+    own: VenueFile = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes on this machine. Default: one for each core.")
     ] = None,
@@ -97,7 +99,11 @@ def sweep(
         screen.print(f"{len(left_out)} of {len(assignments)} combinations are not valid strategies:\n{shown}")
     _, path = policy_and_market(strategy, data, since=since, until=until)
     task = SweepTask(
-        path=path, policies=policies, assignments=assignments, venue=recorded_venue(nav), out=out
+        path=path,
+        policies=policies,
+        assignments=assignments,
+        venue=recorded_venue(nav, own=own_venue(own)),
+        out=out,
     )
     try:
         candidates = _run(task, workers=workers, scheduler=scheduler)

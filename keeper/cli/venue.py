@@ -5,6 +5,7 @@ from __future__ import annotations
 from keeper.backtest.venue import LendingTerms, SimulatedPool, SimulatedVenue, VaultSize
 from keeper.chain.admin.vault_blueprint import SHIPPED_POLICY, AssetListing
 from keeper.cli.options import DEFAULT_NAV_USD
+from keeper.cli.venue_file import NOTHING, OwnVenue
 from keeper.domain.market import RateCurve
 from keeper.domain.units import BPS
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
@@ -19,16 +20,27 @@ DEFAULT_DECIMALS = 18
 
 
 def recorded_venue(
-    initial_nav_usd: float = DEFAULT_NAV_USD, vault_size: VaultSize = VaultSize.CONSTANT
+    initial_nav_usd: float = DEFAULT_NAV_USD,
+    vault_size: VaultSize = VaultSize.CONSTANT,
+    own: OwnVenue = NOTHING,
 ) -> SimulatedVenue:
-    """Mainnet's terms on the days that ``keeper.recorded`` names. They are constant over the whole backtest."""
+    """Mainnet's terms on the days that ``keeper.recorded`` names, with ``own`` ones added or in their place. They are
+    constant over the whole backtest."""
+    reserves = {reserve.symbol: reserve for reserve in (*RESERVES, *own.parameters())}
+    pools = {
+        (frozenset((depth.symbol, depth.quote)), depth.fee): depth for depth in (*POOL_DEPTHS, *own.depths())
+    }
+    decimals = DECIMALS | {reserve.symbol: reserve.decimals for reserve in own.reserves}
     listing = AssetListing(token="", decimals=0, feed="", max_age_s=0, dust_exponent=0)
     return SimulatedVenue(
-        lending=tuple(_terms(reserve) for reserve in RESERVES),
-        pools=tuple(
-            SimulatedPool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd) for depth in POOL_DEPTHS
+        lending=tuple(
+            _terms(reserve, decimals.get(reserve.symbol, DEFAULT_DECIMALS)) for reserve in reserves.values()
         ),
-        fee_tiers=FEE_TIERS,
+        pools=tuple(
+            SimulatedPool((depth.symbol, depth.quote), depth.fee, depth.virtual_usd)
+            for depth in pools.values()
+        ),
+        fee_tiers=tuple(sorted({*FEE_TIERS, *(pool.fee for pool in own.pools)})),
         vault=SHIPPED_POLICY,
         max_weight_bps=listing.max_weight_bps,
         slippage_bps=listing.slippage_bps,
@@ -40,10 +52,10 @@ def recorded_venue(
     )
 
 
-def _terms(reserve: ReserveParameters) -> LendingTerms:
+def _terms(reserve: ReserveParameters, decimals: int) -> LendingTerms:
     return LendingTerms(
         symbol=reserve.symbol,
-        decimals=DECIMALS.get(reserve.symbol, DEFAULT_DECIMALS),
+        decimals=decimals,
         ltv_bps=reserve.ltv,
         liquidation_threshold_bps=reserve.liquidation_threshold,
         liquidation_bonus_bps=reserve.liquidation_bonus,

@@ -58,6 +58,7 @@ def generated_path(
         stable_symbol=generator.STABLE,
         bar_seconds=SECONDS_PER_HOUR,
         times=times,
+        decide_after=int(times[0]) - SECONDS_PER_HOUR,
         closes=np.rint(closes * USD) / USD,
         lows=np.floor(np.minimum(lows, closes) * USD) / USD,
         at_closes=(),

@@ -18,7 +18,7 @@ from keeper.devnet import generator
 from keeper.domain.errors import BadInput
 from keeper.domain.path import ImpliedPath
 from keeper.recorded.implied import UNDERLYINGS, read_implied
-from keeper.recorded.prices import PRICE_FILE, read_closes
+from keeper.recorded.prices import price_file, read_prices
 from keeper.recorded.stable import STABLE, stable_at
 from keeper.recorded.table import DAY, HOUR
 
@@ -96,7 +96,7 @@ def load(at: datetime | None, data_dir: Path | None) -> MarketHistory:
     outside what is recorded.
     """
     moment = DEFAULT_AT if at is None else at.replace(tzinfo=at.tzinfo or UTC)
-    if data_dir is None or not (data_dir / PRICE_FILE).is_file():
+    if data_dir is None or price_file(data_dir) is None:
         return _generated(int(moment.timestamp()))
     return _recorded(int(moment.timestamp()), data_dir)
 
@@ -106,7 +106,8 @@ def load(at: datetime | None, data_dir: Path | None) -> MarketHistory:
 
 def _recorded(at: int, data_dir: Path) -> MarketHistory:
     start = at - WINDOW_DAYS * DAY
-    hours, closes = read_closes(data_dir, RISK_SYMBOLS, start, end=at)
+    recorded_prices = read_prices(data_dir, RISK_SYMBOLS, start, end=at)
+    hours, closes = recorded_prices.times, recorded_prices.closes
     left_out: list[LeftOut] = []
     prices: list[PriceSeries] = []
     for column, symbol in enumerate(RISK_SYMBOLS):
@@ -127,7 +128,7 @@ def _recorded(at: int, data_dir: Path) -> MarketHistory:
     prices.append(PriceSeries(STABLE, prices[0].times, stable))
     implied: list[ImpliedPath] = []
     for underlying in UNDERLYINGS:
-        index = read_implied(data_dir, underlying, start, end=at)
+        index, _ = read_implied(data_dir, underlying, start, end=at)
         if index is None:
             left_out.append(LeftOut(f"implied volatility {underlying}", _no_implied_reason(at)))
         else:
@@ -138,7 +139,7 @@ def _recorded(at: int, data_dir: Path) -> MarketHistory:
         prices=tuple(prices),
         implied=tuple(implied),
         left_out=tuple(left_out),
-        notes=(note,),
+        notes=(*recorded_prices.notes, note),
     )
 
 
@@ -149,8 +150,8 @@ def _no_implied_reason(at: int) -> str:
 
 
 def _reject_date(at: int, data_dir: Path) -> None:
-    hours, closes = read_closes(data_dir, ("WBTC",))
-    known = hours[~np.isnan(closes[:, 0])].tolist()
+    prices = read_prices(data_dir, ("WBTC",))
+    known = prices.times[~np.isnan(prices.closes[:, 0])].tolist()
     choice = "point KEEPER_DATA_DIR elsewhere to run on generated prices"
     if known:
         first, last = (datetime.fromtimestamp(hour, UTC) for hour in (known[0], known[-1]))

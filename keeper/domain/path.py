@@ -19,7 +19,8 @@ class ImpliedPath:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketPath:
-    """Bars on a regular grid. ``times`` (T,): Unix seconds at which the bars closed, ``bar_seconds`` apart.
+    """Bars on a regular grid. ``times`` (T,): Unix seconds at which the bars closed, ``bar_seconds`` apart. Bars that
+    closed by ``decide_after`` are history: an estimate may use them, nothing is decided at them.
 
     ``closes`` (T, n): USD, the last price known at the close; NaN where that price is too old.
     ``lows`` (T, n): lowest USD price within the bar, without wicks; the close where no low is recorded.
@@ -34,6 +35,7 @@ class MarketPath:
     stable_symbol: str
     bar_seconds: int
     times: NDArray[np.int64]
+    decide_after: int
     closes: NDArray[np.float64]
     lows: NDArray[np.float64]
     at_closes: tuple[str, ...]

@@ -11,7 +11,7 @@ from keeper.domain.evidence import PriceBars
 from keeper.domain.policy import EstimatePolicy
 from keeper.domain.prices import Candle
 from keeper.journal.bars import StoredBars
-from keeper.journal.candle_files import ExportedClose
+from keeper.journal.exported_closes import ExportedClose
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.risk.bars import candles_on_grid, sampled_bars, with_earlier_candles

@@ -1,1 +1,1 @@
-"""Reads recorded market history from a folder of CSV files."""
+"""Reads recorded market history from a folder of files, and judges it."""

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.errors import BadInput
-from keeper.domain.path import MarketPath
+from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.recorded.gas import gas_price_at
 from keeper.recorded.implied import UNDERLYINGS, read_implied
 from keeper.recorded.lending import borrow_rate_at
-from keeper.recorded.prices import PRICE_FILE, column, read_closes, read_lows
+from keeper.recorded.prices import RecordedPrices, read_prices
 from keeper.recorded.stable import STABLE, stable_at
 from keeper.recorded.table import HOUR, last_known
 
@@ -25,66 +25,74 @@ def recorded_path(
     since: datetime | None,
     until: datetime | None,
     max_gap_s: int,
+    warm_up_s: int = 0,
 ) -> MarketPath:
-    """Hourly bars that lie within [since, until] (no zone: UTC; None: as far as recorded).
+    """Hourly bars that lie within [since, until] (no zone: UTC; None: as far as recorded), and before them as much of
+    ``warm_up_s`` as is recorded.
 
     Closes are carried over holes as ``keeper.risk.bars.sampled_bars`` carries answers: up to ``max_gap_s`` after the
-    last, then NaN. Implied volatility reaches back before ``since``. Raises BadInput for a token that is not recorded
-    and for a range that is not.
+    last, then NaN. Raises BadInput for a token that is not recorded and for a range that is not.
     """
-    recorded, rows = read_closes(data_dir, symbols)
-    times = _grid(recorded, since, until)
-    start, end = int(times[0]) - HOUR, int(times[-1])
+    prices = read_prices(data_dir, symbols)
+    times, decide_after = _grid(prices, since, until, warm_up_s=warm_up_s)
     closes = np.empty((times.size, len(symbols)))
     lows = np.empty_like(closes)
     notes: list[str] = []
-    at_closes: list[str] = []
     for i, symbol in enumerate(symbols):
-        known = ~np.isnan(rows[:, i])
-        closes[:, i], carried = last_known(recorded[known], rows[known, i], times, max_age_s=max_gap_s)
-        lows[:, i], wicks = _lows(data_dir, symbol, start, end=end, times=times, closes=closes[:, i])
-        at_closes += [symbol] if wicks is None else []
-        notes.append(_note(symbol, closes[:, i], carried, wicks=wicks))
+        known = ~np.isnan(prices.closes[:, i])
+        closes[:, i], carried = last_known(
+            prices.times[known], prices.closes[known, i], times, max_age_s=max_gap_s
+        )
+        lows[:, i] = _lows(prices, i, times, closes=closes[:, i])
+        notes.append(_note(symbol, prices, i, closes=closes[:, i], carried=int(carried.sum())))
     if np.isnan(closes).all():
         raise BadInput(
-            f"from, to: no price of {', '.join(symbols)} is recorded from {_iso(start)} to {_iso(end)}",
+            f"from, to: no price of {', '.join(symbols)} is recorded by {_iso(int(times[-1]))}",
             remedy="Choose a later range or other assets.",
         )
     stable, stable_note = stable_at(data_dir, times)
-    borrow_rate, rate_note = borrow_rate_at(data_dir, times)
-    gas_price_wei, gas_note = gas_price_at(data_dir, times)
-    implied = tuple(
-        path for name in UNDERLYINGS if (path := read_implied(data_dir, name, None, end=end)) is not None
-    )
-    notes += [stable_note, rate_note, gas_note]
-    notes += [
-        f"implied volatility {series.underlying} from {_iso(int(series.times[0]))}" for series in implied
-    ]
-    notes += [
-        f"implied volatility {name}: none recorded by {_iso(end)}"
-        for name in UNDERLYINGS
-        if name not in {series.underlying for series in implied}
-    ]
+    borrow_rate, rate_notes = borrow_rate_at(data_dir, times)
+    gas_price_wei, gas_notes = gas_price_at(data_dir, times)
+    implied, implied_notes = _implied(data_dir, end=int(times[-1]))
     return MarketPath(
         source="recorded",
         symbols=tuple(symbols),
         stable_symbol=STABLE,
         bar_seconds=HOUR,
         times=times,
+        decide_after=decide_after,
         closes=closes,
         lows=lows,
-        at_closes=tuple(at_closes),
+        at_closes=tuple(symbol for symbol, wicks in zip(symbols, prices.wicks, strict=True) if wicks is None),
         stable=stable,
         borrow_rate=borrow_rate,
         implied=implied,
         gas_price_wei=gas_price_wei,
-        notes=tuple(notes),
+        notes=(*notes, *prices.notes, stable_note, *rate_notes, *gas_notes, *implied_notes),
     )
 
 
-def _grid(recorded: NDArray[np.int64], since: datetime | None, until: datetime | None) -> NDArray[np.int64]:
+def _implied(data_dir: Path, end: int) -> tuple[tuple[ImpliedPath, ...], list[str]]:
+    """What is recorded by ``end``, also before the range, and notes on it."""
+    series, notes = [], list[str]()
+    for name in UNDERLYINGS:
+        path, repairs = read_implied(data_dir, name, None, end=end)
+        notes += repairs
+        if path is None:
+            notes.append(f"implied volatility {name}: none recorded by {_iso(end)}")
+        else:
+            series.append(path)
+            notes.append(f"implied volatility {name} from {_iso(int(path.times[0]))}")
+    return tuple(series), list(dict.fromkeys(notes))
+
+
+def _grid(
+    prices: RecordedPrices, since: datetime | None, until: datetime | None, *, warm_up_s: int
+) -> tuple[NDArray[np.int64], int]:
+    """Closing times of the bars, and the moment after which the range begins."""
+    recorded = prices.times
     if recorded.size == 0:
-        raise BadInput(f"{PRICE_FILE} has no rows", remedy="Restore the recorded file.")
+        raise BadInput(f"{prices.file} has no rows", remedy="Bring a file with prices.")
     first, last = int(recorded[0]) - HOUR, int(recorded[-1])
     start = first if since is None else _seconds(since)
     end = last if until is None else _seconds(until)
@@ -93,33 +101,29 @@ def _grid(recorded: NDArray[np.int64], since: datetime | None, until: datetime |
             f"from, to: {_iso(start)} to {_iso(end)} is not a range of recorded prices",
             remedy=f"Choose a range within {_iso(first)} to {_iso(last)}.",
         )
-    return np.arange(-(-start // HOUR) * HOUR + HOUR, end + 1, HOUR, dtype=np.int64)
+    begin = -(-start // HOUR) * HOUR
+    history = max(first, begin - warm_up_s // HOUR * HOUR)
+    return np.arange(history + HOUR, end + 1, HOUR, dtype=np.int64), begin
 
 
 def _lows(
-    data_dir: Path,
-    symbol: str,
-    start: int,
-    end: int,
-    times: NDArray[np.int64],
-    closes: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], int | None]:
-    """The close where a bar has no low; and the number of wicks, None where no lows are recorded."""
+    prices: RecordedPrices, place: int, times: NDArray[np.int64], *, closes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The close where a bar has no low."""
     lows = closes.copy()
-    recorded = read_lows(data_dir, symbol, start, end=end)
-    if recorded is None:
-        return lows, None
-    at, values, wicks = recorded
-    _, here, there = np.intersect1d(times, at, assume_unique=True, return_indices=True)
-    lows[here] = np.minimum(closes[here], np.where(np.isnan(values[there]), closes[here], values[there]))
-    return lows, wicks
+    _, here, there = np.intersect1d(times, prices.times, assume_unique=True, return_indices=True)
+    recorded = prices.lows[there, place]
+    lows[here] = np.minimum(closes[here], np.where(np.isnan(recorded), closes[here], recorded))
+    return lows
 
 
-def _note(symbol: str, closes: NDArray[np.float64], carried: NDArray[np.bool_], wicks: int | None) -> str:
-    unknown = int(np.isnan(closes).sum())
-    lows = "lows are the closes" if wicks is None else f"{wicks} wicks left out of the lows"
+def _note(
+    symbol: str, prices: RecordedPrices, place: int, *, closes: NDArray[np.float64], carried: int
+) -> str:
+    unknown, wicks = int(np.isnan(closes).sum()), prices.wicks[place]
+    lows = "no lows, so it is checked at closes" if wicks is None else f"{wicks} wicks left out of the lows"
     return (
-        f"{symbol}: {column(symbol)} in {PRICE_FILE}, {closes.size} hours, {int(carried.sum())} carried over holes, "
+        f"{symbol}: {prices.names[place]} in {prices.file}, {closes.size} hours, {carried} carried over holes, "
         f"{unknown} without a price; {lows}"
     )
 

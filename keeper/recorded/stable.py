@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from keeper.domain.errors import BadInput
 from keeper.domain.units import USD
+from keeper.recorded.series import SeriesForm
 from keeper.recorded.table import HOUR, last_known, read_columns
 from keeper.runtime.text_files import text_of
 
@@ -46,7 +47,7 @@ def _rounds(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     rows = csv.DictReader(StringIO(text_of(path, "KEEPER_DATA_DIR"), newline=""))
     try:
         # A phase change of the feed steps back once, so the file's order is not the order of time.
-        rounds = sorted((int(row["updated_at"]), int(row["answer"]) / USD) for row in rows)
+        rounds = sorted((int(row["updated_at"]), _positive(int(row["answer"])) / USD) for row in rows)
     except (KeyError, ValueError, TypeError) as error:
         raise BadInput(
             f"{path.name}, line {rows.line_num}: no round ({error!r})", remedy="Restore the recorded file."
@@ -55,11 +56,17 @@ def _rounds(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return times, np.array([answer for _, answer in rounds], dtype=np.float64)
 
 
+def _positive(answer: int) -> int:
+    if answer <= 0:
+        raise ValueError(f"answer {answer}")
+    return answer
+
+
 def _pool(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if not path.is_file():
         return _nothing()
-    times, values = read_columns(path, "ts_utc", ("usdc_in_usdt",))
-    return times, values[:, 0]
+    recorded = read_columns(path, SeriesForm(("usdc_in_usdt",), required=("usdc_in_usdt",), stamp="ts_utc"))
+    return recorded.times, recorded.values[:, 0]
 
 
 def _nothing() -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -1,74 +1,46 @@
-"""Columns of a CSV file whose rows are stamped in UTC."""
+"""Columns of a recorded file as arrays."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from io import StringIO
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.domain.errors import BadInput
-from keeper.runtime.text_files import text_of
+from keeper.recorded.series import FileSeries, SeriesForm, read_series
 
 HOUR = 3_600
 DAY = 86_400
 
-STAMP = "%Y-%m-%dT%H:%M:%SZ"
-DATE = "%Y-%m-%d"
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Unix seconds (T,), ascending; values (T, names), NaN where a cell is empty; a note on each kind of repair."""
+
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+    notes: tuple[str, ...]
 
 
-def read_columns(
-    path: Path, stamp: str, names: Sequence[str], start: int | None = None, end: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows with ``start`` < time <= ``end`` (Unix seconds): times (T,) and values (T, len(names)), empty cells NaN.
-
-    ``stamp``: the column of ISO 8601 stamps, whole days where it is ``date_utc``. The file ascends in time. Raises
-    BadInput for a missing file or column and for a cell that is no number.
-    """
-    form = DATE if stamp == "date_utc" else STAMP
-    # ISO 8601 stamps sort as text: rows outside the range are never parsed.
-    first = "" if start is None else datetime.fromtimestamp(start, UTC).strftime(form)
-    last = "~" if end is None else datetime.fromtimestamp(end, UTC).strftime(form)
-    stamps: list[str] = []
-    cells: list[list[str]] = []
-    if not path.is_file():
-        raise BadInput(
-            f"{path.name} is not in {path.parent}",
-            remedy="Point KEEPER_DATA_DIR at the folder of recorded market history.",
-        )
-    rows = csv.reader(StringIO(text_of(path, "KEEPER_DATA_DIR"), newline=""))
-    header = next(rows, [])
-    at = _position(header, stamp, path)
-    columns = [_position(header, name, path) for name in names]
-    for row in rows:
-        if len(row) != len(header):
-            raise BadInput(
-                f"{path.name}, line {rows.line_num}: {len(row)} cells, the header has {len(header)}",
-                remedy="Restore the recorded file.",
-            )
-        if row[at] > last:
-            break
-        if row[at] > first:
-            stamps.append(row[at])
-            cells.append([row[column] or "nan" for column in columns])
-    try:
-        times = np.array([text.removesuffix("Z") for text in stamps], dtype="datetime64[s]").astype(np.int64)
-        values = np.array(cells, dtype=np.float64).reshape(len(stamps), len(names))
-    except ValueError as error:
-        raise BadInput(f"{path.name}: {error}", remedy="Restore the recorded file.") from error
-    return times, values
+def read_columns(path: Path, form: SeriesForm, start: int | None = None, end: int | None = None) -> Columns:
+    """Rows with ``start`` < time <= ``end`` of a file of one series. Raises BadInput as ``read_series``."""
+    return columns_of(read_series(path, form), "", len(form.names), start=start, end=end)
 
 
-def _position(header: Sequence[str], name: str, path: Path) -> int:
-    if name not in header:
-        raise BadInput(
-            f"{path.name}: there is no column {name}", remedy=f"It has {', '.join(header) or 'no header'}."
-        )
-    return header.index(name)
+def columns_of(
+    recorded: FileSeries, symbol: str, names: int, *, start: int | None = None, end: int | None = None
+) -> Columns:
+    """One symbol's rows with ``start`` < time <= ``end``; none where the file does not have it."""
+    series = recorded.series.get(symbol)
+    times = np.array(series.times if series else (), dtype=np.int64)
+    values = np.array(series.values if series else (), dtype=np.float64).reshape(times.size, names)
+    inside = np.ones(times.size, dtype=np.bool_)
+    if start is not None:
+        inside &= times > start
+    if end is not None:
+        inside &= times <= end
+    return Columns(times[inside], values[inside], recorded.notes)
 
 
 def last_known(

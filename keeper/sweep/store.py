@@ -56,7 +56,9 @@ def key_of(policy: Policy, market: str, venue: SimulatedVenue) -> str:
 
 
 def digest_of(path: MarketPath) -> str:
-    digest = hashlib.sha256(repr((path.source, path.symbols, path.stable_symbol, path.bar_seconds)).encode())
+    digest = hashlib.sha256(
+        repr((path.source, path.symbols, path.stable_symbol, path.bar_seconds, path.decide_after)).encode()
+    )
     arrays = [path.times, path.closes, path.lows, path.stable, path.borrow_rate, path.gas_price_wei]
     for series in path.implied:
         digest.update(series.underlying.encode())

@@ -54,6 +54,7 @@ def a_path(
         stable_symbol="USDC",
         bar_seconds=HOUR,
         times=times,
+        decide_after=0,
         closes=closes,
         lows=closes * 0.998,
         at_closes=(),

@@ -44,6 +44,7 @@ def a_market(n: int, bars: int) -> MarketPath:
         stable_symbol="USDC",
         bar_seconds=HOUR,
         times=times,
+        decide_after=0,
         closes=closes,
         lows=closes,
         at_closes=(),

@@ -16,11 +16,11 @@ from keeper.backtest.market_replay import MarketReplay, with_prices_at_feed_prec
 from keeper.backtest.venue import VaultSize
 from keeper.cli.venue import recorded_venue
 from keeper.recorded.path import recorded_path
-from keeper.recorded.prices import PRICE_FILE
+from keeper.recorded.prices import price_file
 from tests.cycle.market_states import MarketState, shipped_policy
 
 DATA: Final = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
-IS_RECORDED: Final = (DATA / PRICE_FILE).is_file()
+IS_RECORDED: Final = price_file(DATA) is not None
 needs_recorded_history: Final = pytest.mark.skipif(
     not IS_RECORDED, reason=f"no recorded history in {DATA}: set KEEPER_DATA_DIR"
 )

@@ -33,6 +33,7 @@ def market(days: int = 300, seed: int = 3, *, regimes: bool = True, late_days: i
         stable_symbol="USDC",
         bar_seconds=HOUR,
         times=times,
+        decide_after=0,
         closes=closes,
         lows=closes * 0.99,
         at_closes=(),

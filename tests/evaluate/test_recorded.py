@@ -15,7 +15,7 @@ from keeper.evaluate.candidates import BASE, OWN
 from keeper.evaluate.evaluate import evaluate
 from keeper.evaluate.samples import Periods
 from keeper.recorded.path import recorded_path
-from keeper.recorded.prices import PRICE_FILE
+from keeper.recorded.prices import price_file
 from keeper.settings.load import load_strategy
 from keeper.settings.policy import policy, restricted
 
@@ -27,7 +27,7 @@ def seconds(year: int, month: int) -> int:
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp())
 
 
-@pytest.mark.skipif(not (DATA / PRICE_FILE).is_file(), reason=f"no recorded history in {DATA}")
+@pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
 def test_the_shipped_estimator_beats_plain_ewmas_on_recorded_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     every = candidates_module.historical
 

@@ -19,7 +19,7 @@ from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.recorded.path import recorded_path
-from keeper.recorded.prices import PRICE_FILE
+from keeper.recorded.prices import price_file
 from keeper.risk.budgets import risk_parity
 from keeper.risk.contributions import volatility
 from keeper.risk.coverage import slow_feeds
@@ -38,7 +38,7 @@ FEW = 7
 
 ONE, TWO, MONTH = "one exchange", "two exchanges", "two exchanges of 30 days"
 
-pytestmark = pytest.mark.skipif(not (DATA / PRICE_FILE).is_file(), reason=f"no recorded history in {DATA}")
+pytestmark = pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
 
 
 @dataclass(frozen=True)

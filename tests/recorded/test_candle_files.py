@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from keeper.domain.errors import BadInput
-from keeper.journal.candle_files import ExportedClose, FileBars, read, write
+from keeper.journal.exported_closes import ExportedClose, write
+from keeper.recorded.candle_files import FileBars, read
 
 HOUR = 3_600
 NOON = 1_686_830_400  # 2023-06-15 12:00 UTC
@@ -41,12 +42,12 @@ def test_prices_are_read_as_they_are_written(path: Path) -> None:
     found = bars_of(
         path,
         "closed_at,open,high,low,close,volume\n2023-06-15T12:00:00Z,1.1,3,0.7,2.3,9\n"
-        "2023-06-15T13:00:00Z,1.1,3,0.7,0.1,9\n",
+        "2023-06-15T13:00:00Z,1.1,3,0.7,2.1,9\n",
     )
     first, second = found.candles[""]
-    assert (first.open, first.high, first.low, first.close, second.close) == (1.1, 3.0, 0.7, 2.3, 0.1)
+    assert (first.open, first.high, first.low, first.close, second.close) == (1.1, 3.0, 0.7, 2.3, 2.1)
     assert (first.closed_at, first.seconds) == (NOON, HOUR)
-    assert (found.repeated, found.unfinished, found.without_zone) == (0, 0, 0)
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,14 @@ def test_prices_are_read_as_they_are_written(path: Path) -> None:
 def test_one_moment_in_all_its_spellings(path: Path, text: str) -> None:
     found = bars_of(path, f"time,close\n{text},5\n", stamped="close")
     assert times_of(found) == [0]
-    assert found.without_zone == 0
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize("text", ["2023-06-15T12:00:00", "2023-06-15 12:00", "2023-06-15T12"])
 def test_a_time_without_a_zone_is_utc_and_counted(path: Path, text: str) -> None:
     found = bars_of(path, f"closed_at,close\n{text},5\n")
-    assert (times_of(found), found.without_zone) == ([0], 1)
+    assert times_of(found) == [0]
+    assert found.notes == ("prices.csv: 1 rows name no time zone and were read as UTC",)
 
 
 def test_an_hour_that_a_clock_shows_twice_is_two_hours(path: Path) -> None:
@@ -98,25 +100,29 @@ def test_what_a_source_does_not_say_is_not_invented(path: Path) -> None:
 
 def test_rows_out_of_order_are_sorted(path: Path) -> None:
     rows = "".join(f"{NOON + hour * HOUR},{hour + 1}\n" for hour in (2, 0, 3, 1))
-    found = bars_of(path, f"closed_at,close\n{rows}").candles[""]
-    assert [candle.close for candle in found] == [1, 2, 3, 4]
+    found = bars_of(path, f"closed_at,close\n{rows}")
+    assert [candle.close for candle in found.candles[""]] == [1, 2, 3, 4]
+    assert found.notes == ("prices.csv: 2 rows were out of order and were sorted",)
 
 
 def test_repeated_rows_are_dropped_and_counted(path: Path) -> None:
     found = bars_of(path, f"closed_at,close\n{NOON},5\n{NOON + HOUR},6\n{NOON},5.0\n{NOON}000,5\n")
-    assert (times_of(found), found.repeated) == ([0, HOUR], 2)
+    assert times_of(found) == [0, HOUR]
+    assert "prices.csv: 2 rows were repeated, with the same values" in found.notes
 
 
 def test_contradicting_rows_refuse_the_file_and_are_named(path: Path) -> None:
     message = refused(path, f"closed_at,close\n{NOON},5\n{NOON + HOUR},6\n\n{NOON},5.1\n")
-    assert "lines 2 and 5" in message
+    assert "line 2 and line 5" in message
+    assert "///5 and ///5.1" in message
     assert "2023-06-15T12:00:00Z" in message
 
 
 def test_a_bar_that_has_not_closed_yet_is_left_out_and_counted(path: Path) -> None:
     text = f"open_time,close\n{NOON},5\n{NOON + HOUR},6\n"
     found = bars_of(path, text, now=NOON + 2 * HOUR - 1)
-    assert (times_of(found), found.unfinished) == ([HOUR], 1)
+    assert times_of(found) == [HOUR]
+    assert found.notes == ("prices.csv: 1 bars had not closed yet and were left out",)
     assert times_of(bars_of(path, text, now=NOON + 2 * HOUR)) == [HOUR, 2 * HOUR]
 
 
@@ -199,18 +205,19 @@ def test_a_file_of_several_assets_is_read_by_symbol(path: Path) -> None:
     assert (times_of(found, "UNI"), times_of(found, "LINK")) == ([0, HOUR], [0])
 
 
-ROWS = [ExportedClose("UNI", NOON + n * HOUR, close, "rounds") for n, close in enumerate((0.1, 1 / 3, 5e-9))]
+ROWS = [
+    ExportedClose("UNI", NOON + n * HOUR, close, "rounds") for n, close in enumerate((5e-9, 1e-8, 2e-8 / 3))
+]
 
 
 def test_what_was_written_is_read_back_to_the_bit(path: Path) -> None:
     write(path, ROWS)
     assert path.read_text().splitlines()[:2] == [
         "symbol,closed_at,close,source",
-        "UNI,2023-06-15T12:00:00Z,0.1,rounds",
+        "UNI,2023-06-15T12:00:00Z,5e-09,rounds",
     ]
     found = read(path, HOUR, NOW)
     assert [one.close for one in found.candles["UNI"]] == [row.close for row in ROWS]
-    assert found.without_zone == 0
 
 
 def test_where_nothing_can_be_written_the_folder_is_named(tmp_path: Path) -> None:
@@ -219,7 +226,7 @@ def test_where_nothing_can_be_written_the_folder_is_named(tmp_path: Path) -> Non
 
 
 def test_parquet_without_pyarrow_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keeper.journal.table_files.find_spec", lambda _: None)
+    monkeypatch.setattr("keeper.runtime.table_files.find_spec", lambda _: None)
     with pytest.raises(BadInput, match="pyarrow") as caught:
         write(tmp_path / "prices.parquet", ROWS)
     assert "pip install -e '.[research]'" in caught.value.remedy
@@ -247,7 +254,7 @@ def test_a_parquet_column_of_times_is_read_in_its_zone(tmp_path: Path, zone: str
     )
     found = read(path, HOUR, NOW)
     assert times_of(found) == [0, HOUR]
-    assert found.without_zone == (2 if zone is None else 0)
+    assert bool(found.notes) == (zone is None)
 
 
 @WITH_PARQUET
@@ -260,8 +267,6 @@ def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_csv_loads_nothing_heavy() -> None:
     import subprocess
 
-    program = (
-        "import keeper.journal.candle_files, sys; print([n for n in ('pandas', 'numpy') if n in sys.modules])"
-    )
+    program = "import keeper.recorded.candle_files, sys; print([n for n in ('pandas', 'numpy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
