@@ -55,8 +55,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``listings[0]`` is the accounting asset, then the settings' symbols. ``pools`` exist between the
-    tokens; the vault may swap in some of them. Addresses are checksummed."""
+    """``listings[0]`` is the accounting asset, then the settings' symbols, then what else the vault holds. ``pools``
+    exist between the tokens; the vault may swap in some of them. Addresses are checksummed. ``listed`` are all tokens
+    on the vault's list, as it spells them; ``unread`` the symbols of those that it does not hold and no setting names.
+    """
 
     vault: str
     registry: str
@@ -65,6 +67,7 @@ class Deployment:
     book: str
     pricer: str
     accounts: tuple[str, ...]
+    listed: tuple[str, ...]
     pool: str
     provider: str
     oracle: str
@@ -74,6 +77,7 @@ class Deployment:
     listings: tuple[Listing, ...]
     pools: tuple[ListedPool, ...]
     multicall_code: str
+    unread: tuple[str, ...] = ()
     rollup: Rollup = ""
     notes: tuple[str, ...] = ()
     """What differs from the chain's address book, and may well be meant so."""

@@ -18,6 +18,7 @@ from keeper.chain.listed_pools import ZERO_ADDRESS
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
+from keeper.chain.vault_count import held_tokens
 from keeper.domain.errors import AccountNotManaged, InvalidSetting, WrongContract
 from keeper.domain.market import Block, Token
 from keeper.domain.plan import MANAGED_ACCOUNT
@@ -41,9 +42,11 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
             vault.sequencer(contracts.book),
             *(vault.feed_of(contracts.book, entry.token) for entry in contracts.assets),
             *(vault.position(account, contracts.tokens) for account in contracts.accounts),
+            vault.holdings(contracts.portfolio),
         ],
         block.hash,
     )
+    held = held_tokens(contracts.assets, about_prices.first(vault.holdings(contracts.portfolio)))
     require_managed(contracts.accounts, contracts.tokens, about_prices)
     pool = to_checksum_address(about_prices.first(vault.lending_pool(contracts.accounts[0])))
     sequencer_feed, _ = about_prices.first(vault.sequencer(contracts.book))
@@ -72,8 +75,12 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     provider = to_checksum_address(answers.first(lending.addresses_provider(pool)))
     named = {answers.first(erc20.symbol(token)): token for token in contracts.tokens}
     cash = answers.first(erc20.symbol(contracts.asset))
+    unnamed = tuple(
+        symbol for symbol, token in named.items() if symbol not in (cash, *scope.symbols) and token in held
+    )
+    symbols = (*scope.symbols, *unnamed)
     # Keep the vault's spelling of an address, because answers are looked up by it.
-    tradable = {symbol: named[symbol] for symbol in (cash, *scope.symbols) if symbol in named}
+    tradable = {symbol: named[symbol] for symbol in (cash, *symbols) if symbol in named}
     behind = {price_feed: _aggregator(price_feed, answers) for price_feed in feeds.values()}
     further = multicall.read(
         [
@@ -100,7 +107,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         )
         for entry in contracts.assets
     ]
-    listings = _ordered(listed, to_checksum_address(contracts.asset), scope.symbols)
+    listings = _ordered(listed, to_checksum_address(contracts.asset), symbols)
 
     deployment = Deployment(
         vault=to_checksum_address(addresses.vault),
@@ -110,6 +117,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         book=to_checksum_address(contracts.book),
         pricer=to_checksum_address(contracts.pricer),
         accounts=tuple(to_checksum_address(account) for account in contracts.accounts),
+        listed=contracts.tokens,
         pool=pool,
         provider=provider,
         oracle=to_checksum_address(oracle),
@@ -119,6 +127,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         listings=listings,
         pools=listed_pools.listed_pools(contracts.factory, tradable, cash, further),
         multicall_code=multicall_code,
+        unread=tuple(symbol for symbol in named if symbol not in (cash, *symbols)),
         rollup=kind,
     )
     _require_descriptions(listings, addresses.descriptions)
@@ -126,6 +135,11 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         deployment = replace(deployment, notes=require_as_listed(deployment, listed, book))
     for note in deployment.notes:
         progress(note)
+    if unnamed:
+        progress(
+            f"the vault holds {', '.join(unnamed)}, which no [[assets]] table names: it is counted, its target is 0, "
+            "and above decision.max_unnamed only an emergency trades"
+        )
     return block, deployment
 
 

@@ -11,6 +11,7 @@ from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
+from keeper.chain.vault_count import mattering
 from keeper.cycle.ports import LineReading
 from keeper.decision.line import round_hints
 from keeper.domain.line import Line, LineCall, LineRehearsal, RoundHint
@@ -115,12 +116,9 @@ class LineReader:
 
 
 def _mattering(assets: tuple[vault.AssetEntry, ...], holdings: vault.HoldingsView) -> list[str | None]:
-    """Per asset its token where its price matters, else None. Source: SharePricer and Frames.matters."""
-    matters = [
-        number > 0 and (net + owed >= 10**asset.dust_exponent or owed > 0)
-        for number, (asset, net, owed) in enumerate(zip(assets, holdings.net, holdings.owed, strict=True))
-    ]
-    cash_too = [any(matters), *matters[1:]]
+    """Per asset its token where its price matters, else None. Source: SharePricer."""
+    risky = [number > 0 and matters for number, matters in enumerate(mattering(assets, holdings))]
+    cash_too = [any(risky), *risky[1:]]
     return [asset.token if known else None for asset, known in zip(assets, cash_too, strict=True)]
 
 

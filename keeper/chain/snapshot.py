@@ -12,6 +12,7 @@ from keeper.chain.deployed import Deployment, Listing
 from keeper.chain.deployment import require_managed
 from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.vault_count import count_calls, held_tokens, vault_figures
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
     Block,
@@ -59,7 +60,8 @@ class SnapshotReader:
             vault.net_assets(at.pricer),
             vault.total_shares(at.vault),
             vault.line(at.vault),
-            *(vault.position(account, self._tokens()) for account in at.accounts),
+            *(vault.position(account, at.listed) for account in at.accounts),
+            *count_calls(at),
             lending.price_oracle(at.provider),
             lending.account(at.pool, at.account),
             emode.chosen(at.pool, at.account),
@@ -85,19 +87,18 @@ class SnapshotReader:
         """False when the vault or the market has been re-configured since the deployment was discovered."""
         at = self.deployment
         sequencer_feed, _ = answers.of(vault.sequencer(at.book))
-        listed = {entry.token for entry in answers.of(vault.assets(at.registry))}
+        assets = answers.of(vault.assets(at.registry))
+        read = {token.lower() for token in self._tokens()}
         return (
-            answers.of(vault.rebalancer(at.registry)) == at.rebalancer.lower()
+            tuple(entry.token for entry in assets) == at.listed
+            and read.issuperset(held_tokens(assets, answers.of(vault.holdings(at.portfolio))))
+            and answers.of(vault.rebalancer(at.registry)) == at.rebalancer.lower()
             and answers.of(vault.book(at.registry)) == at.book.lower()
             and answers.of(vault.accounts(at.registry)) == tuple(account.lower() for account in at.accounts)
             and answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
             and answers.of(emode.chosen(at.pool, at.account)) == at.category
             and sequencer_feed == (at.sequencer_feed or ZERO_ADDRESS).lower()
-            and all(
-                listing.token.address.lower() in listed
-                and self._feed_of(listing, answers)[0] == listing.feed.lower()
-                for listing in at.listings
-            )
+            and all(self._feed_of(listing, answers)[0] == listing.feed.lower() for listing in at.listings)
             and all(
                 answers.maybe(feed.aggregator(listing.feed)) == listing.aggregator.lower()
                 for listing in at.listings
@@ -115,7 +116,7 @@ class SnapshotReader:
                 remedy="The node does not read at the block it is asked for: use another.",
             )
         at = self.deployment
-        require_managed(at.accounts, self._tokens(), answers)
+        require_managed(at.accounts, at.listed, answers)
         market_prices = answers.of(lending.prices(at.oracle, self._tokens()))
         return MarketSnapshot(
             block=block,
@@ -139,6 +140,7 @@ class SnapshotReader:
             l1_fee_wei=rollup.typical_fee_wei(at.rollup, answers),
             redemptions=self._redemptions(answers),
             depths=tuple(self._depth(pool, answers) for pool in at.pools),
+            vault_figures=vault_figures(at, answers),
         )
 
     # ------------------------------------------------------------------ inside
@@ -242,15 +244,18 @@ class SnapshotReader:
 
     def _holdings(self, answers: Answers) -> tuple[Holding, ...]:
         at = self.deployment
-        position = answers.of(vault.position(at.account, self._tokens()))
+        position = answers.of(vault.position(at.account, at.listed))
+        supplied, owed = (
+            dict(zip(at.listed, amounts, strict=True)) for amounts in (position.supplied, position.owed)
+        )
         return tuple(
             Holding(
                 symbol=listing.token.symbol,
                 idle=answers.of(erc20.balance(listing.token.address, at.portfolio)),
-                supplied=supplied,
-                owed=owed,
+                supplied=supplied[listing.token.address.lower()],
+                owed=owed[listing.token.address.lower()],
             )
-            for listing, supplied, owed in zip(at.listings, position.supplied, position.owed, strict=True)
+            for listing in at.listings
         )
 
     def _vault(self, answers: Answers) -> Vault:

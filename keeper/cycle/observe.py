@@ -48,7 +48,7 @@ def observe(
 
     Raises JournalCorrupt where the stored history is not this chain's, JournalUnwritable.
     """
-    now = reading.snapshot.block.timestamp
+    now, policy = reading.snapshot.block.timestamp, policy.covering(reading.snapshot.risk_symbols)
     record = ports.records.last_informed()
     last = record.inputs if record is not None else None
     information = record.information if record is not None else NOTHING_REMEMBERED

@@ -21,6 +21,7 @@ from keeper.decision.gate_rules import (
     WITH_OPINIONS,
     WITH_PAUSE_STATE,
     WITH_REQUEST,
+    WITH_VAULT_FIGURES,
     WITHOUT_REQUEST,
     LimitRule,
     TriggerRule,
@@ -141,6 +142,15 @@ LIMITS = (
         kind=LEVERING,
     ),
     LimitRule(
+        "vault_agrees",
+        limits.vault_agrees,
+        PLANNED,
+        exit_code=4,
+        meaning="NAV, leverage and health factor are what the vault itself counts",
+        kind=LEVERING,
+        condition=WITH_VAULT_FIGURES,
+    ),
+    LimitRule(
         "information",
         limits.information,
         PLANNED,
@@ -203,6 +213,13 @@ LIMITS = (
         PLANNED,
         exit_code=5,
         meaning="the vault is not paused",
+    ),
+    LimitRule(
+        "assets_named",
+        limits.assets_named,
+        PLANNED,
+        exit_code=5,
+        meaning="what the vault holds and no `[[assets]]` table names is at most `decision.max_unnamed` of NAV",
     ),
     LimitRule(
         "settings_within_vault",

@@ -13,6 +13,7 @@ from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.lending.vault_gap import vault_gap
 from keeper.oracle.vault_refusals import levering_refusal, pause_refusal, role_refusal
 from keeper.oracle.vault_rules import in_emergency, levering_closed_s, rebalance_refusal, sequencer_is_up
 from keeper.risk.contributions import volatility
@@ -87,6 +88,27 @@ def oracle_gap(trade: TradeContext) -> GateResult:
     )
     detail = f"{symbol}: feed and lending market's oracle are {gap:.1f} bps apart, at most {limit}"
     return GateResult(gap, limit, gap <= limit, detail=detail)
+
+
+def vault_agrees(trade: TradeContext) -> GateResult:
+    """The vault counts every asset that it lists, in all of its accounts. A count that differs misses something."""
+    widest, limit = vault_gap(trade.position.snapshot), trade.position.policy.decision.max_vault_gap_bps
+    assert widest is not None, "judged only where the vault was asked"
+    gap = widest.gap * BPS
+    return GateResult(gap, limit, gap <= limit, detail=f"{widest}: {gap:.1f} bps apart, at most {limit}")
+
+
+def assets_named(trade: TradeContext) -> GateResult:
+    """An asset without a budget would be sold. It is more likely that somebody forgot to name it."""
+    policy, held = trade.position.policy, trade.position.held
+    if not policy.unnamed:
+        return GateResult(0, 0, passed=True, detail="the settings name every asset that the vault holds")
+    share, limit = held.share_of(policy.unnamed), policy.decision.max_unnamed
+    detail = (
+        f"the vault holds {', '.join(policy.unnamed)}, {share:.2%} of NAV, which no [[assets]] table names, "
+        f"at most {limit:.2%}"
+    )
+    return GateResult(share, limit, share <= limit, detail=detail)
 
 
 def vault_accepts(trade: TradeContext) -> GateResult:

@@ -46,6 +46,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("contracts", ("chain id",), nodes.contracts),
     ("clock", ("contracts",), nodes.clock),
     ("vault's rules", ("contracts",), vault.rules),
+    ("assets", ("contracts",), vault.assets),
     ("gas", ("contracts",), vault.gas),
     ("allowances", ("contracts",), vault.allowances),
     ("policy", ("contracts",), vault.policy),

@@ -19,9 +19,12 @@ from keeper.settings.policy import settings_hash
 
 def settings(context: DoctorContext) -> Diagnosis:
     context.settings = load()
-    where = endpoints(context.settings)
-    context.policy = strategy(context.settings, lambda _: None)
-    return ok(f"chain {where.chain_id}, {len(context.policy.assets)} assets")
+    where, notes = endpoints(context.settings), list[str]()
+    context.policy = strategy(context.settings, notes.append)
+    summary = f"chain {where.chain_id}, {len(context.policy.assets)} assets"
+    if notes:
+        return warning(f"{summary}; {'; '.join(notes)}", remedy="Name only assets that the vault lists.")
+    return ok(summary)
 
 
 def key(context: DoctorContext) -> Diagnosis:

@@ -68,6 +68,7 @@ def chain_id(context: DoctorContext) -> Diagnosis:
 def contracts(context: DoctorContext) -> Diagnosis:
     deployment = context.node.discover()
     context.snapshot = context.node.read({}, 0).snapshot
+    context.policy = context.policy.covering(context.snapshot.risk_symbols)
     summary = f"vault {deployment.vault}, market {deployment.pool}, {len(deployment.listings)} tokens"
     if deployment.notes:
         return warning(

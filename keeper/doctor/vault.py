@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
-from keeper.domain.errors import NotAuthorised, Refused
-from keeper.domain.units import WAD
+from keeper.domain.errors import NotAuthorised, Refused, Untrusted
+from keeper.domain.portfolio import portfolio
+from keeper.domain.units import BPS, WAD
+from keeper.lending.vault_gap import vault_gap
 from keeper.oracle.vault_refusals import refusals
 from keeper.sizing.tighten import tighten
 
@@ -22,6 +24,28 @@ def rules(context: DoctorContext) -> Diagnosis:
     if all(refusal.passes for refusal in refused):
         return warning(detail, remedy)
     return failed(detail, Refused if snapshot.keeper_has_role else NotAuthorised, remedy)
+
+
+def assets(context: DoctorContext) -> Diagnosis:
+    """Whether everything that the vault holds is named, and counted as the vault counts it."""
+    snapshot, policy, unread = context.snapshot, context.policy, context.node.deployment().unread
+    widest, decision = vault_gap(snapshot), policy.decision
+    if widest is not None and widest.gap * BPS > decision.max_vault_gap_bps:
+        return failed(
+            f"{widest}; the gap may be {decision.max_vault_gap_bps} bps",
+            Untrusted,
+            remedy="`keeper vault show` lists what the vault holds. The keeper does not raise leverage until it counts "
+            "the same.",
+        )
+    share = portfolio(snapshot).share_of(policy.unnamed)
+    if policy.unnamed:
+        detail = f"the vault holds {', '.join(policy.unnamed)}, {share:.2%} of NAV, which no [[assets]] table names"
+        remedy = "Add an [[assets]] table for each. Until then they count with a target of 0"
+        if share <= decision.max_unnamed:
+            return warning(detail, f"{remedy}, and the next trade sells them.")
+        return failed(detail, Refused, f"{remedy}, and only an emergency trades.")
+    rest = f"; listed by the vault, not held and not named: {', '.join(unread)}" if unread else ""
+    return ok(f"every asset that the vault holds is named, and the keeper counts what the vault counts{rest}")
 
 
 def gas(context: DoctorContext) -> Diagnosis:

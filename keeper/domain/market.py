@@ -9,6 +9,7 @@ from functools import cached_property
 
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD, raw_from_usd_floor, usd
+from keeper.domain.vault_figures import VaultFigures
 
 HUB = "WETH"
 """Intermediate token for two-hop swaps, besides the accounting asset."""
@@ -298,10 +299,11 @@ class PoolLiquidity:
 class MarketSnapshot:
     """The state of market and vault at one block hash. Tuples with one entry per token are in the order of ``tokens``.
 
-    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings' order.
+    ``tokens[0]`` is the accounting and debt asset (USDC); the others are the risk assets, in the settings' order, and
+    after them what else the vault holds.
     ``pools`` are pools of a risk asset against the accounting asset, ``depths`` those and the pools against the hub.
     ``l1_fee_wei`` is a rollup's fee for publishing a typical rebalance, 0 on other chains. ``sequencer`` is None on
-    a chain without one.
+    a chain without one. ``vault_figures`` is what the vault itself counts, None where no contract was asked.
     """
 
     block: Block
@@ -320,6 +322,7 @@ class MarketSnapshot:
     l1_fee_wei: int
     redemptions: Redemptions
     depths: tuple[PoolLiquidity, ...]
+    vault_figures: VaultFigures | None = None
 
     @property
     def debt_token(self) -> Token:

@@ -17,8 +17,9 @@ from keeper.domain.urgency import Urgency
 
 @dataclass(frozen=True, slots=True)
 class AssetPolicy:
-    """One risk asset. ``implied_underlying`` is its option market ("BTC"); an asset without one (None) uses the ratio
-    of implied to historical volatility of the others.
+    """One risk asset. ``budget`` is 0 for one that the vault holds and the settings do not name.
+    ``implied_underlying`` is its option market ("BTC"); an asset without one (None) uses the ratio of implied to
+    historical volatility of the others.
 
     ``implied_weight`` is the weight of implied volatility in the blend: ω in variances, k in logs. ``max_weight`` is
     the largest value / NAV, ``max_share`` the largest share of the value of all risk assets. ``trade_cost_bps`` None
@@ -153,6 +154,8 @@ class DecisionPolicy:
     rebalance_gas: int
     gas_reserve_wei: int
     max_oracle_gap_bps: int
+    max_vault_gap_bps: int
+    max_unnamed: float
     limits: tuple[UrgencyLimits, ...]
     triggers: tuple[str, ...]
     rebalance_to: str
@@ -275,6 +278,29 @@ class Policy:
             assets=tuple(replace(asset, budget=asset.budget / total) for asset in remaining),
             size=replace(self.size, groups=tuple(group for group in groups if group.symbols)),
         )
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """What the vault holds and the settings do not name."""
+        return tuple(asset.symbol for asset in self.assets if asset.budget == 0.0)
+
+    def covering(self, symbols: Sequence[str]) -> Policy:
+        """The policy with an asset of budget 0 for each symbol that it does not name."""
+        named = {asset.symbol for asset in self.assets}
+        others = tuple(
+            AssetPolicy(
+                symbol,
+                budget=0.0,
+                max_weight=0.0,
+                implied_underlying=None,
+                implied_weight=max(asset.implied_weight for asset in self.assets),
+                max_share=1.0,
+                trade_cost_bps=None,
+            )
+            for symbol in symbols
+            if symbol not in named
+        )
+        return replace(self, assets=(*self.assets, *others)) if others else self
 
     def asset(self, symbol: str) -> AssetPolicy:
         return next(asset for asset in self.assets if asset.symbol == symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from keeper.domain.market import MarketSnapshot
@@ -21,6 +22,12 @@ class Portfolio:
     debt_usd: float
     leverage: float
     health_factor: float
+
+    def share_of(self, symbols: Collection[str]) -> float:
+        """Value of these assets / NAV."""
+        return math.fsum(
+            weight for symbol, weight in zip(self.symbols, self.weights, strict=True) if symbol in symbols
+        )
 
 
 def portfolio(snapshot: MarketSnapshot) -> Portfolio:

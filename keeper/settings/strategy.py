@@ -274,6 +274,10 @@ class DecisionTable(Table):
     """native coin that the keeper keeps for a deleveraging; below it leverage is not raised"""
     max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = 100
     """largest gap between the vault's price feed and the lending market's oracle"""
+    max_vault_gap_bps: Annotated[int, Field(ge=1, le=1_000)] = 50
+    """largest gap between the keeper's count of NAV, leverage and health factor and the vault's own"""
+    max_unnamed: Fraction = 0.01
+    """largest value / NAV of what the vault holds and no [[assets]] names; beyond it only an emergency trades"""
     urgency: UrgenciesTable = UrgenciesTable()
 
     @model_validator(mode="after")

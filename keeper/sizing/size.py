@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
-from keeper.domain.policy import Policy
+from keeper.domain.policy import AssetPolicy, Policy, SizePolicy
 from keeper.domain.units import BPS
-from keeper.risk.allocations import allocate
+from keeper.risk.allocations import Allocated, allocate
 from keeper.risk.caps import caps_of
 from keeper.risk.contributions import risk_shares, volatility
 from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
@@ -38,13 +40,7 @@ def size(
         unit = np.array(restraint.unit_weights)
         binding_caps = restraint.look.binding_caps if restraint.look is not None else ()
     else:
-        unit, binding_caps = allocate(
-            policy.size.allocation,
-            covariance,
-            budgets,
-            symbols=model.symbols,
-            caps=caps_of(assets, policy.size.groups),
-        )
+        unit, binding_caps = _allocated(assets, budgets, covariance, policy.size)
     by_token = {reserve.symbol: reserve for reserve in snapshot.reserves}
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())
@@ -84,3 +80,24 @@ def size(
         binding_caps=binding_caps,
         missing=restraint.missing if restraint is not None else (),
     )
+
+
+def _allocated(
+    assets: Sequence[AssetPolicy],
+    budgets: Sequence[float],
+    covariance: NDArray[np.float64],
+    policy: SizePolicy,
+) -> Allocated:
+    """The allocation over the assets with a budget; 0 for the others."""
+    places = [place for place, asset in enumerate(assets) if asset.budget != 0.0]
+    named = [assets[place] for place in places]
+    weights, binding = allocate(
+        policy.allocation,
+        covariance if len(places) == len(assets) else covariance[np.ix_(places, places)],
+        [budgets[place] for place in places],
+        symbols=[asset.symbol for asset in named],
+        caps=caps_of(named, policy.groups),
+    )
+    unit = np.zeros(len(assets))
+    unit[places] = weights
+    return Allocated(unit, binding)

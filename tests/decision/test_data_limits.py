@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from keeper.decision.gate_rules import LEVERING
 from keeper.decision.gates import LIMITS, holds_back, judged_limits
-from keeper.decision.trade_context import consider
-from keeper.domain.market import Round, Trust
+from keeper.decision.trade_context import TradeContext, consider
+from keeper.domain.market import MarketSnapshot, Round, Trust
+from keeper.domain.portfolio import portfolio
+from keeper.domain.urgency import Urgency
+from keeper.domain.vault_figures import VaultFigures
 from tests.decision.gate_cases import OUT_OF_BAND, a_trade, limit, passes
 from tests.decision.positions import a_move, a_position
 from tests.factories import (
     NOW,
+    RISK_SYMBOLS,
     a_policy,
     a_sequencer,
     a_snapshot,
@@ -139,3 +144,56 @@ def test_a_gate_about_data_stops_a_trade_that_buys_anything_and_none_that_only_s
     failed = replace(limit("keeper_role", a_trade()), name=name, kind=rule.kind, passed=False)
     for weights, stopped in (((0.4, 0.5, 0.3, 0.3), False), ((0.4, 0.55, 0.3, 0.3), True)):
         assert holds_back(failed, a_trade(held, weights=weights)) is stopped
+
+
+def counted(snapshot: MarketSnapshot, **changes: float) -> MarketSnapshot:
+    """With the vault's own figures, which agree but for the changes."""
+    held = portfolio(snapshot)
+    return replace(
+        snapshot,
+        vault_figures=replace(VaultFigures(held.nav_usd, held.leverage, held.health_factor), **changes),
+    )
+
+
+LEVERED = (0.4, 0.4, 0.4, 0.4)
+
+
+@pytest.mark.parametrize(("nav", "passed"), [(1_005_025.0, True), (1_005_026.0, False), (995_025.0, True)])
+def test_vault_agrees_just_met_and_just_missed(nav: float, passed: bool) -> None:
+    assert passes("vault_agrees", counted(a_snapshot(weights=LEVERED), nav_usd=nav)) is passed
+
+
+def test_vault_agrees_compares_leverage_and_health_too() -> None:
+    snapshot = a_snapshot(weights=LEVERED)
+    assert passes("vault_agrees", counted(snapshot))
+    for changes in ({"leverage": 1.62}, {"health_factor": 1.9}):
+        gate = limit("vault_agrees", a_trade(counted(snapshot, **changes)))
+        assert not gate.passed
+        assert gate.kind == LEVERING
+        assert "by the vault's" in gate.detail
+
+
+def test_without_the_vaults_figures_nobody_compares() -> None:
+    assert all(gate.name != "vault_agrees" for gate in judged_limits(a_trade(a_snapshot())))
+
+
+def unnamed_uni(weight: float) -> TradeContext:
+    """Of a vault that holds UNI, which the settings do not name."""
+    policy = a_policy()
+    policy = replace(policy, assets=policy.assets[:-1]).covering(RISK_SYMBOLS)
+    return a_trade(a_snapshot(weights=(0.3, 0.3, 0.3, weight)), policy)
+
+
+@pytest.mark.parametrize(("weight", "passed"), [(0.0099, True), (0.0101, False), (0.313, False)])
+def test_assets_named_just_met_and_just_missed(weight: float, passed: bool) -> None:
+    gate = limit("assets_named", unnamed_uni(weight))
+    assert gate.passed is passed
+    assert f"the vault holds UNI, {weight:.2%} of NAV, which no [[assets]] table names" in gate.detail
+
+
+def test_assets_named_stops_sales_but_no_emergency() -> None:
+    trade = unnamed_uni(0.313)
+    assert holds_back(limit("assets_named", trade), trade)
+    emergency = replace(trade, urgency=Urgency.EMERGENCY)
+    assert all(gate.name != "assets_named" for gate in judged_limits(emergency))
+    assert passes("assets_named", a_snapshot())

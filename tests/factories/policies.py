@@ -99,6 +99,8 @@ def a_decision_policy(**changes: Any) -> DecisionPolicy:
         rebalance_gas=2_500_000,
         gas_reserve_wei=WAD,
         max_oracle_gap_bps=150,
+        max_vault_gap_bps=50,
+        max_unnamed=0.01,
         limits=tuple(some_limits(urgency) for urgency in Urgency),
         triggers=("risk_share", "volatility", "leverage", "age"),
         rebalance_to="target",

@@ -102,8 +102,8 @@ def test_an_unknown_allocation_names_what_there_is() -> None:
         size(a_model(), Observation(a_snapshot()), policy_with(allocation="magic"))
 
 
-def test_a_zero_budget_names_the_asset() -> None:
-    assets = (replace(some_assets()[0], budget=0.0), *some_assets()[1:])
+def test_a_negative_budget_names_the_asset() -> None:
+    assets = (replace(some_assets()[0], budget=-0.1), *some_assets()[1:])
     with pytest.raises(InvalidBudgets, match="WBTC"):
         size(a_model(), Observation(a_snapshot()), a_policy(assets=assets))
 
@@ -210,3 +210,23 @@ def test_a_capped_target_is_stored_and_read_back() -> None:
     )
     assert target.binding_caps == ("group:defi",)
     assert decode(encode(target, TargetPortfolio), TargetPortfolio) == target
+
+
+@pytest.mark.parametrize("allocation", sorted(ALLOCATIONS))
+def test_what_the_settings_do_not_name_has_a_target_of_zero(allocation: str) -> None:
+    model, policy = a_model(), policy_with(allocation=allocation)
+    named = replace(policy, assets=policy.assets[:-1])
+    target = size(model, Observation(a_snapshot(weights=(0.3, 0.3, 0.3, 0.3))), named.covering(model.symbols))
+    assert target.budgets[-1] == target.weights[-1] == target.risk_shares[-1] == 0.0
+    assert math.fsum(target.unit_weights) == pytest.approx(1.0)
+
+    covariance = tuple(row[:-1] for row in model.covariance[:-1])
+    alone = replace(
+        model,
+        symbols=model.symbols[:-1],
+        covariance=covariance,
+        assets=model.assets[:-1],
+        worst_losses=tuple(loss[:-1] for loss in model.worst_losses),
+    )
+    without = size(alone, Observation(a_snapshot(weights=(0.3, 0.3, 0.3, 0.3))), named)
+    assert target.weights[:-1] == pytest.approx(without.weights, rel=1e-12)

@@ -14,7 +14,9 @@ from keeper.decision.gates import LIMITS
 from keeper.decision.trade_context import TradeContext, consider
 from keeper.domain.market import Trust
 from keeper.domain.pause_state import DailyUsage, PauseState
+from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
+from keeper.domain.vault_figures import VaultFigures
 from tests.decision.positions import a_move, a_position
 from tests.factories import RISK_SYMBOLS, a_feed, a_fire_drill, a_snapshot, with_feed
 
@@ -71,6 +73,8 @@ def _trade(weights: tuple[float, ...], urgency: Urgency, trust: Trust) -> TradeC
     snapshot = a_snapshot(weights=HELD)
     for symbol in RISK_SYMBOLS:
         snapshot = with_feed(snapshot, symbol, trust=trust)
+    held = portfolio(snapshot)
+    snapshot = replace(snapshot, vault_figures=VaultFigures(held.nav_usd, held.leverage, held.health_factor))
     position = a_position(
         snapshot,
         read_at=float(snapshot.block.timestamp),

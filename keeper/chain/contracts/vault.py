@@ -197,6 +197,19 @@ def feed_of(book_: str, token: str) -> Call[tuple[str, int]]:
     return mapped("price book", book_, _BOOK["feedOf"], lambda feed, max_age: (feed, max_age), token)
 
 
+def prices(book_: str, account: str, tokens: Sequence[str]) -> Call[tuple[int, ...]]:
+    """USD with 8 decimals, as the vault counts: the feed's, or the venue's where the feed has none."""
+    return mapped(
+        "price book",
+        book_,
+        _BOOK["quotes"],
+        lambda quotes, _up: tuple(int(quote[0]) for quote in quotes),
+        list(tokens),
+        account,
+        0,
+    )
+
+
 def sequencer(book_: str) -> Call[tuple[str, int]]:
     """Feed (the zero address: none) and grace period in seconds."""
     return mapped("price book", book_, _BOOK["sequencer"], lambda feed, grace: (feed, grace))
@@ -217,6 +230,11 @@ def position(account: str, tokens: Sequence[str]) -> Call[Position]:
         lambda supplied, owed: Position(tuple(supplied), tuple(owed)),
         list(tokens),
     )
+
+
+def health_factor(account: str) -> Call[int]:
+    """With 18 decimals, 2^256-1 without debt."""
+    return call("account", account, _ACCOUNT["healthFactor"])
 
 
 # -------------------------------------------------------------- the rebalancer
