@@ -49,7 +49,7 @@ from keeper.settings.schema import Settings
 if TYPE_CHECKING:
     from keeper.tx.allowlist import Targets, VaultTargets
     from keeper.tx.manager import TransactionSender
-    from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer
+    from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer, Timer
 
 Progress = Callable[[str], None]
 
@@ -68,6 +68,17 @@ class SystemClock:
 
     def wait(self, seconds: float) -> None:
         self._never.wait(seconds)
+
+
+class PreemptibleClock(SystemClock):
+    """A clock whose waits a person's order can end (keeper.app.desk)."""
+
+    def __init__(self, wait: Callable[[float], None]) -> None:
+        super().__init__()
+        self._wait_for = wait
+
+    def wait(self, seconds: float) -> None:
+        self._wait_for(seconds)
 
 
 class ReadOnlyRecords:
@@ -112,9 +123,15 @@ class NamedOpinions:
 
 @contextmanager
 def build(
-    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress = lambda _: None
+    settings: Settings,
+    mode: Mode,
+    *,
+    ask_password: AskPassword,
+    progress: Progress = lambda _: None,
+    timer: Timer | None = None,
 ) -> Iterator[Keeper]:
-    """A keeper that can do what ``mode`` allows and no more. On leaving, everything that it opened is closed.
+    """A keeper that can do what ``mode`` allows and no more. On leaving, everything that it opened is closed. The
+    sender waits by ``timer``.
 
     SIMULATE reads the journal and writes nothing. Only EXECUTE and LIVE open a key, after its lock. Raises
     InvalidSetting, AlreadyRunning, Tampered, JournalCorrupt, JournalUnwritable, SignerUnavailable.
@@ -128,8 +145,12 @@ def build(
         if key is not None:
             stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
         writes = mode is not Mode.SIMULATE
-        open_journal = Journal.open if writes else Journal.open_for_reading
+        open_journal = Journal.open if writes else Journal.open_if_there
         journal = stack.enter_context(open_journal(where.journal_url))
+        if not journal.exists:
+            progress(
+                f"there is no journal at {journal.name}: earlier cycles, pauses and budgets are not known"
+            )
         switches = Switches(journal, clock.now)
         if key is not None:
             _require_sealed(switches, settings, progress)
@@ -147,11 +168,8 @@ def build(
         chain = known.chain = chain_reader(reads, where, held_policy, account=account, progress=progress)
         sender = None
         if key is not None:
-            sender = stack.enter_context(
-                transaction_sender(
-                    settings, reads=reads, log=log, key=key, alarm=pause_store, targets=known.targets
-                )
-            )
+            work = KeyWork(key, log, pause_store, targets=known.targets, timer=timer)
+            sender = stack.enter_context(transaction_sender(settings, reads, work))
         # A node that does not answer now, or not sensibly, fails the next cycle. It must not end the daemon.
         with suppress(NodeUnavailable, NodeUntrusted):
             chain.discover()
@@ -249,10 +267,19 @@ def exchange_candles(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeyWork:
+    """What the sender of one key works with. It waits by ``timer``, None for the system's clock."""
+
+    key: Signer
+    log: AttemptLog
+    alarm: Alarm
+    targets: Targets
+    timer: Timer | None = None
+
+
 @contextmanager
-def transaction_sender(
-    settings: Settings, *, reads: Reads, log: AttemptLog, key: Signer, alarm: Alarm, targets: Targets
-) -> Iterator[TransactionSender]:
+def transaction_sender(settings: Settings, reads: Reads, work: KeyWork) -> Iterator[TransactionSender]:
     """The only part that spends."""
     from keeper.tx.config import SenderConfig
     from keeper.tx.manager import TransactionSender
@@ -274,13 +301,13 @@ def transaction_sender(
         config = SenderConfig(
             node=_sending_node(reads, send.finality_blocks),
             relay=relay,
-            log=log,
-            signer=key,
-            alarm=alarm,
-            timer=SystemClock(),
+            log=work.log,
+            signer=work.key,
+            alarm=work.alarm,
+            timer=work.timer if work.timer is not None else SystemClock(),
             timing=timing,
             chain_id=where.chain_id,
-            targets=targets,
+            targets=work.targets,
             explain=explain,
         )
         yield TransactionSender(config)

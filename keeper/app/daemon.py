@@ -19,6 +19,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from keeper import __version__
 from keeper.cycle.serve import LineService, service_is_due
 from keeper.domain.errors import BadInput, Halted, KeeperError
+from keeper.domain.orders import Order
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
 from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started, Stopped
@@ -42,9 +44,35 @@ Observer = Callable[[Event], None]
 class Cycles(Protocol):
     """The part of a keeper that the daemon uses."""
 
-    def cycle(self, mode: Mode, *, next_look_at: float | None) -> DecisionRecord: ...
+    def cycle(
+        self, mode: Mode, deleverage_request: DeleverageRequest | None = None, *, next_look_at: float | None
+    ) -> DecisionRecord: ...
 
     def serve(self, mode: Mode) -> LineService: ...
+
+
+class Orders(Protocol):
+    """What people ask of the running keeper (keeper.app.desk)."""
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]: ...
+
+    def next_order(self) -> Order | None: ...
+
+    def cycle_ended(self, record: DecisionRecord | None, why: str = "") -> None: ...
+
+
+class NoOrders:
+    """Nobody can ask for anything."""
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        del wake
+        return lambda: None
+
+    def next_order(self) -> Order | None:
+        return None
+
+    def cycle_ended(self, record: DecisionRecord | None, why: str = "") -> None:
+        del record, why
 
 
 def trigger_from(every: str) -> BaseTrigger:
@@ -86,6 +114,7 @@ class Daemon:
         *,
         scheduler: BaseScheduler | None = None,
         observers: Sequence[Observer] = (),
+        orders: Orders | None = None,
     ) -> None:
         self._keeper = keeper
         self._mode = mode
@@ -96,6 +125,7 @@ class Daemon:
         self._in_cycle = False
         self._stopping = False
         self._observers = observers
+        self._orders = orders if orders is not None else NoOrders()
         self._cycles = 0
         self._exit_code = 0
         self._stop_signal: str | None = None
@@ -115,12 +145,14 @@ class Daemon:
         )
         self._log.info("started", schedule=str(self._trigger))
         self._tell(Started(time.time(), self._mode, schedule=str(self._trigger), code_version=__version__))
+        stop_listening = self._orders.listen(self.request_cycle)
         self._scheduler.start()
         try:
             while not self._stopping:
                 self._wait()
                 self.once()
         finally:
+            stop_listening()
             self._scheduler.shutdown(wait=False)
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -129,14 +161,17 @@ class Daemon:
         return self._exit_code
 
     def once(self) -> None:
-        """One cycle, a service of the requests that wait, and a log line of each; nothing if the daemon is stopping."""
+        """One cycle, a service of the requests that wait, and a log line of each; nothing if the daemon is stopping. A
+        person's order is a cycle of its own."""
         if self._stopping:
             return
         self._in_cycle = True
         next_look_at = self._next_look_at()
         self._tell(CycleBegan(time.time(), next_look_at))
+        order, record, why = self._orders.next_order(), None, "the cycle was interrupted"
         try:
-            record = self._keeper.cycle(self._mode, next_look_at=next_look_at)
+            request = (DeleverageRequest(order.health_factor, order.reason),) if order is not None else ()
+            record = self._keeper.cycle(self._mode, *request, next_look_at=next_look_at)
             self._report(record)
             self._tell(CycleEnded(time.time(), record))
             if service_is_due(record) and not self._stopping:
@@ -148,12 +183,14 @@ class Daemon:
                 remedy="The journal knows what the cycle started, and the next start settles it.",
             )
         except KeeperError as error:
+            why = f"{error.name}: {error.message}"
             self._failed(error)
             failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
             self._tell(CycleLost(time.time(), failure))
         finally:
             self._in_cycle = False
             self._cycles += 1
+            self._orders.cycle_ended(record, why)
 
     def request_cycle(self) -> None:
         """Asks for a cycle. Several requests before it begins are one cycle."""

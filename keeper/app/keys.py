@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.tx import Attempt, AttemptKind, Intent
 from keeper.runtime.text_files import first_line
 from keeper.settings.endpoints import endpoints, key_source
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
     from keeper.tx.allowlist import AllowedTarget, Targets, VaultTargets
+    from keeper.tx.fees import Fees
     from keeper.tx.ports import Signer
 
 AskPassword = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutKey:
+    """tx.ports.Signer of a look: it knows its account and signs nothing."""
+
+    address: str
+
+    def require_allowed(self, intent: Intent, fees: Fees) -> None:
+        raise AssertionError(f"a look signs nothing: nonce {intent.nonce}, {fees}")
+
+    def sign(self, intent: Intent, fees: Fees, kind: AttemptKind = AttemptKind.CALL) -> Attempt:
+        raise AssertionError(f"a look signs nothing: {kind} at nonce {intent.nonce}, {fees}")
 
 
 def acting_account(settings: Settings) -> str:

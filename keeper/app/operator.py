@@ -4,20 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import KnownTargets, SystemClock, chain_reader, strategy, transaction_sender
-from keeper.app.keys import AskPassword, signer
+from keeper.app.composition import (
+    KeyWork,
+    KnownTargets,
+    Progress,
+    SystemClock,
+    chain_reader,
+    strategy,
+    transaction_sender,
+)
+from keeper.app.keys import AskPassword, WithoutKey, acting_account, signer
+from keeper.app.running import running_keeper
 from keeper.app.seal import digests
 from keeper.chain.rpc.connect import connected
-from keeper.domain.errors import Halted, JournalUnwritable
+from keeper.cycle.run import LONGEST_LOOK_S
+from keeper.domain.errors import (
+    Halted,
+    JournalMissing,
+    JournalUnreadable,
+    JournalUnwritable,
+    KeeperSilent,
+    Refused,
+)
 from keeper.domain.information import Acceptance, Fact
+from keeper.domain.orders import Answer, AnswerState, RunningKeeper, Subject
 from keeper.domain.pause_causes import OPERATOR
-from keeper.domain.pause_state import Pause
+from keeper.domain.pause_state import DeleverageRequest, Pause
+from keeper.domain.record import DecisionRecord, Mode
 from keeper.domain.tx import SendingKey
 from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
+from keeper.journal.databases import shown
 from keeper.journal.files import locked_key
+from keeper.journal.orders import StoredOrders
 from keeper.journal.pause_store import StoredPauses, paused_by_file
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
@@ -30,31 +53,129 @@ from keeper.settings.schema import Settings
 if TYPE_CHECKING:
     from keeper.tx.manager import TransactionSender
 
+ACKNOWLEDGED_S = 15.0
+"""How long a pause waits for the running keeper's word."""
+ORDER_VALID_S = 30
+ANSWER_POLL_S = 0.2
 
-def pause(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """Pauses in the journal, or by the pause file if the journal cannot be written. Returns every pause in force."""
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Which journal a command wrote to, and whether a keeper noticed. ``vault`` is empty where none is set, ``answer``
+    where no keeper answered, ``running`` None where none runs here with this journal."""
+
+    journal: str
+    vault: str
+    running: RunningKeeper | None
+    answer: str
+
+    @property
+    def unanswered(self) -> bool:
+        return self.running is not None and not self.answer
+
+
+def pause(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
+    """Pauses in the journal, or by the pause file of the running keeper if the journal cannot be written. Returns every
+    pause in force. Raises JournalMissing, AnotherJournal."""
+    running = running_keeper(settings)
+    file = Path(running.pause_file) if running is not None else settings.pause_file
     try:
         with Journal.open_to_append(settings.journal_url) as journal:
             switches = Switches(journal, SystemClock().now)
             switches.pause(OPERATOR, reason)
-            return (*switches.pauses(), *paused_by_file(settings.pause_file))
-    except Halted:
-        settings.pause_file.write_text(f"{reason}\n", encoding="utf-8")
-        return paused_by_file(settings.pause_file)
+            in_force = (*switches.pauses(), *paused_by_file(file))
+            return in_force, _heard(settings, journal, running)
+    except (JournalUnwritable, JournalUnreadable, Halted):
+        return _paused_by_file(settings, file, running, reason=reason)
+    except JournalMissing as error:
+        if running is not None:
+            return _paused_by_file(settings, file, running, reason=reason)
+        raise JournalMissing(
+            error.message,
+            remedy=f"{error.remedy} To pause a keeper before its first start: touch {file.absolute()}",
+        ) from error
 
 
-def resume(settings: Settings, reason: str) -> tuple[Pause, ...]:
-    """Removes every pause of journal and pause file, and returns them. Raises JournalUnwritable."""
-    lifted = paused_by_file(settings.pause_file)
+def _paused_by_file(
+    settings: Settings, file: Path, running: RunningKeeper | None, *, reason: str
+) -> tuple[tuple[Pause, ...], Heard]:
+    file.write_text(f"{reason}\n", encoding="utf-8")
+    answer = f"{file.absolute()} was written; the keeper looks at it before each trade"
+    return paused_by_file(file), Heard(
+        shown(settings.journal_url), settings.vault or "", running, answer=answer
+    )
+
+
+def resume(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
+    """Removes every pause of journal and pause file, and returns them. Raises JournalUnwritable, JournalMissing,
+    AnotherJournal."""
+    running = running_keeper(settings)
+    file = Path(running.pause_file) if running is not None else settings.pause_file
+    lifted = paused_by_file(file)
     if lifted:
-        settings.pause_file.unlink()
+        file.unlink()
     try:
         with Journal.open_to_append(settings.journal_url) as journal:
-            return (*Switches(journal, SystemClock().now).resume(reason), *lifted)
-    except JournalUnwritable:
-        if lifted:
-            return lifted  # the pause was in the file because there was no journal
+            of_journal = Switches(journal, SystemClock().now).resume(reason)
+            # A resume that lifts nothing leaves no row to answer to.
+            heard = _heard(settings, journal, running if of_journal else None)
+            return (*of_journal, *lifted), replace(heard, running=running)
+    except (JournalUnwritable, JournalMissing):
+        if lifted:  # the pause was in the file because there was no journal
+            return lifted, Heard(shown(settings.journal_url), settings.vault or "", running, answer="")
         raise
+
+
+def _heard(settings: Settings, journal: Journal, running: RunningKeeper | None) -> Heard:
+    """Waits for the running keeper's answer to the newest pause or resume."""
+    stored = StoredOrders(journal, SystemClock().now)
+    answer = ""
+    if running is not None:
+        seen = _answered(
+            stored, Subject.SWITCH, stored.newest_switch(), state=AnswerState.SEEN, within_s=ACKNOWLEDGED_S
+        )
+        answer = seen.text if seen is not None else ""
+    return Heard(journal.name, settings.vault or "", running, answer=answer)
+
+
+def ordered(settings: Settings, request: DeleverageRequest, progress: Progress) -> DecisionRecord:
+    """Has the running keeper deleverage, and returns the record of its cycle. Raises KeeperSilent, and Refused where
+    its cycle left no record."""
+    with Journal.open_to_append(settings.journal_url) as journal:
+        stored = StoredOrders(journal, SystemClock().now)
+        order = stored.place(request.health_factor, request.reason, valid_s=ORDER_VALID_S)
+        seen = _answered(stored, Subject.ORDER, order.number, state=AnswerState.SEEN, within_s=ORDER_VALID_S)
+        if seen is None:
+            raise KeeperSilent(
+                f"order {order.number} in {journal.name}: the keeper did not take it within {ORDER_VALID_S} s",
+                remedy="It is void now. Look at the keeper. If it hangs, end it and repeat: the command then sends.",
+            )
+        progress(f"order {order.number} is taken: {seen.text}")
+        longest_s = settings.send.give_up_after_s + 2 * LONGEST_LOOK_S
+        done = _answered(stored, Subject.ORDER, order.number, state=AnswerState.DONE, within_s=longest_s)
+        if done is None:
+            raise KeeperSilent(
+                f"order {order.number}: the keeper took it and did not finish within {longest_s:.0f} s",
+                remedy="Look at `keeper status`, and at the keeper's log.",
+            )
+        if not done.record_id:
+            raise Refused(
+                f"order {order.number}: the keeper's cycle left no record: {done.text}",
+                remedy="Look at the keeper's log. Repeat the command when the cause is gone.",
+            )
+        return StoredRecords(journal).record(done.record_id)
+
+
+def _answered(
+    stored: StoredOrders, subject: Subject, number: int, *, state: AnswerState, within_s: float
+) -> Answer | None:
+    clock = SystemClock()
+    until = clock.monotonic() + within_s
+    while True:
+        given = next((answer for answer in stored.answers(subject, number) if answer.state is state), None)
+        if given is not None or clock.monotonic() > until:
+            return given
+        clock.wait(ANSWER_POLL_S)
 
 
 def accept_missing(settings: Settings, reason: str) -> Acceptance | None:
@@ -82,21 +203,26 @@ def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 
 def sealed(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The sealed digests and the present ones."""
+    """The sealed digests and the present ones. Raises JournalMissing."""
     with Journal.open_for_reading(settings.journal_url) as journal:
         return Switches(journal, SystemClock().now).sealed(), digests(settings_hash(settings))
 
 
 @contextmanager
-def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[TransactionSender]:
-    """The sender without a keeper, to show and clear stuck nonces. Raises as ``build``."""
+def nonces(settings: Settings, mode: Mode, *, ask_password: AskPassword) -> Iterator[TransactionSender]:
+    """The sender without a keeper, to show and clear stuck nonces. SIMULATE locks nothing and opens no key. Raises as
+    ``build``."""
     where, clock = endpoints(settings), SystemClock()
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
         known = KnownTargets()
-        key = stack.enter_context(signer(settings, ask_password, known.targets))
-        stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
-        journal = stack.enter_context(Journal.open(where.journal_url))
+        if mode.sends:
+            key = stack.enter_context(signer(settings, ask_password, known.targets))
+            stack.enter_context(locked_key(where.lock_directory, where.chain_id, key.address))
+            journal = stack.enter_context(Journal.open(where.journal_url))
+        else:
+            key = WithoutKey(acting_account(settings))
+            journal = stack.enter_context(Journal.open_for_reading(where.journal_url))
         switches, log = Switches(journal, clock.now), StoredAttempts(journal, clock.now)
         pause_store = StoredPauses(
             switches,
@@ -104,14 +230,11 @@ def nonces(settings: Settings, *, ask_password: AskPassword) -> Iterator[Transac
             SendingKey(where.chain_id, key.address),
             pause_file=where.pause_file,
             daily=policy(settings).daily,
-            keeps=True,
+            keeps=mode.sends,
         )
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
         known.chain = chain_reader(
             reads, where, strategy(settings, lambda _: None), account=key.address, progress=lambda _: None
         )
-        yield stack.enter_context(
-            transaction_sender(
-                settings, reads=reads, log=log, key=key, alarm=pause_store, targets=known.targets
-            )
-        )
+        work = KeyWork(key, log, pause_store, targets=known.targets)
+        yield stack.enter_context(transaction_sender(settings, reads, work))

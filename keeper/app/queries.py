@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from keeper.app.composition import Progress, chain_reader, strategy
 from keeper.app.keys import acting_account
+from keeper.app.running import who_runs
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.replay import Replay, replay
 from keeper.domain.executed_swaps import ExecutedSwap
@@ -70,7 +71,7 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
     with (
         work_within(LONGEST_READING_S),
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
-        Journal.open_for_reading(where.journal_url) as journal,
+        Journal.open_if_there(where.journal_url) as journal,
     ):
         snapshot = chain_reader(reads, where, policy, account=account, progress=progress).read({}, 0).snapshot
         log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
@@ -100,12 +101,15 @@ def vault_status(settings: Settings, progress: Progress = lambda _: None) -> Vau
             in_flight=in_flight,
             nodes=reads.uses,
             quorum=reads.quorum,
+            journal=journal.name,
+            journal_exists=journal.exists,
+            running=who_runs(settings),
         )
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:
     """Every pause in force by journal and pause file. The chain is not read. Raises JournalCorrupt."""
-    with Journal.open_for_reading(settings.journal_url) as journal:
+    with Journal.open_if_there(settings.journal_url) as journal:
         return (*Switches(journal, time.time).pauses(), *paused_by_file(settings.pause_file))
 
 

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from keeper.app import operator
+from keeper.app.running import running_keeper
 from keeper.cli.options import AsJson, Simulate, Verbose
+from keeper.cli.progress import print_progress
 from keeper.cli.rebalance import chosen_mode, run_cycle, show
-from keeper.domain.errors import BadInput
+from keeper.domain.errors import AlreadyRunning, BadInput
 from keeper.domain.pause_state import DeleverageRequest
+from keeper.domain.record import DecisionRecord, Mode
+from keeper.journal.databases import on_this_machine
+from keeper.settings.load import load
 
 
 def deleverage(
@@ -27,7 +33,8 @@ def deleverage(
 ) -> None:
     """Sell collateral and repay debt now, with the limits of an emergency and under the vault's own limits.
 
-    One of --simulate and --execute is required.
+    One of --simulate and --execute is required. While `keeper run --live` runs, it carries out the order; without it
+    this command sends itself.
     """
     target = math.inf if to_health_factor is None else to_health_factor
     if not target > 1:
@@ -36,5 +43,27 @@ def deleverage(
             remedy="Name a health factor above 1, or leave the option out to repay all debt.",
         )
     mode = chosen_mode("keeper deleverage", simulate=simulate, execute=execute)
-    record = run_cycle(mode, DeleverageRequest(target, "by hand"))
+    record = _carried_out(mode, DeleverageRequest(target, "by hand"))
     raise typer.Exit(show(record, as_json=as_json, verbose=verbose))
+
+
+def _carried_out(mode: Mode, request: DeleverageRequest) -> DecisionRecord:
+    if not mode.sends:
+        return run_cycle(mode, request)
+    settings = load()
+    running = running_keeper(settings)
+    if running is None:
+        try:
+            return run_cycle(mode, request)
+        except AlreadyRunning:
+            if on_this_machine(settings.journal_url):
+                raise
+            # The keeper that holds the database's lock runs on another machine.
+            return operator.ordered(settings, request, print_progress)
+    if not running.sends:
+        raise AlreadyRunning(
+            f"{running} holds the journal and sends nothing",
+            remedy="Stop the dry run and repeat: this command then sends itself.",
+        )
+    print_progress(f"to the running keeper: {running}")
+    return operator.ordered(settings, request, print_progress)

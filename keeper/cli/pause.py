@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from keeper.app import operator
-from keeper.cli.output import console, pause_text
+from keeper.cli.output import console, facts, pause_text
+from keeper.domain.errors import KeeperSilent
 from keeper.settings.load import load
 from keeper.views.formats import moment
 from keeper.views.lines import pause_lines
@@ -18,15 +20,21 @@ Reason = Annotated[
 
 
 def pause(reason: Reason) -> None:
-    """Stop levering and routine rebalancing from the next decision on, also after a restart."""
-    console().print(pause_text(pause_lines(operator.pause(load(), reason))))
+    """Stop levering and routine rebalancing from the next decision on, also after a restart.
+
+    Exit code 3: the running keeper did not answer within 15 s. The pause is written all the same.
+    """
+    screen = console()
+    pauses, heard = operator.pause(load(), reason)
+    screen.print(pause_text(pause_lines(pauses)))
+    _show(screen, heard)
 
 
 def resume(reason: Reason) -> None:
     """Lift every pause of the journal and the pause file."""
     settings = load()
     screen = console()
-    lifted = operator.resume(settings, reason)
+    lifted, heard = operator.resume(settings, reason)
     for pause in lifted:
         screen.print(
             f"Lifted: {pause.cause} since {moment(pause.since)}: {pause.reason or 'no reason given'}"
@@ -36,3 +44,21 @@ def resume(reason: Reason) -> None:
         "Only the vault's admin can lift a pause of the vault itself, on chain. `keeper status` shows it.",
         style="dim",
     )
+    _show(screen, heard, expects_answer=bool(lifted))
+
+
+def _show(screen: Console, heard: operator.Heard, *, expects_answer: bool = True) -> None:
+    """What the command acted on, and whether a keeper knows. Raises Exit where one runs and did not answer."""
+    rows = [("journal", heard.journal), ("vault", heard.vault or "not set")]
+    silent = heard.unanswered and expects_answer
+    if heard.running is None:
+        rows.append(("keeper", "none runs here with this journal; it holds from the next start on"))
+    elif silent:
+        rows.append(
+            ("keeper", f"{heard.running}: NO ANSWER within {operator.ACKNOWLEDGED_S:.0f} s. Look at it.")
+        )
+    elif heard.answer:
+        rows.append(("keeper", f"acknowledged by {heard.answer}"))
+    screen.print(facts(rows))
+    if silent:
+        raise typer.Exit(KeeperSilent.exit_code)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
-from keeper.app.composition import build
+from keeper.app.composition import PreemptibleClock, build
 from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.desk import OrderDesk
 from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
+from keeper.app.running import announcing
 from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
@@ -37,9 +40,12 @@ def run(
     word, meaning = BANNERS[mode]
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
+    desk = OrderDesk(settings.journal_url, time.time)
+    timer = PreemptibleClock(desk.wait)
     with (
         monitors(settings) as observers,
-        build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper,
+        build(settings, mode, ask_password=ask_password, progress=print_progress, timer=timer) as keeper,
+        announcing(settings, mode),
     ):
-        code = Daemon(keeper, mode, trigger, observers=observers).run()
+        code = Daemon(keeper, mode, trigger, observers=observers, orders=desk).run()
     raise typer.Exit(code)

@@ -16,7 +16,7 @@ from rich.text import Text
 from keeper.app.queries import vault_status
 from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, pause_text, print_json, table_of
-from keeper.domain.errors import BadInput, KeeperError
+from keeper.domain.errors import BadInput, JournalMissing, KeeperError
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
 from keeper.views.drill import drill_line
@@ -56,6 +56,8 @@ def status(
         print_json(STATUS.json(now))
     else:
         console().print(_page(now))
+    if not now.journal_exists:
+        raise typer.Exit(JournalMissing.exit_code)
 
 
 def _watch(settings: Settings, every_s: float) -> None:
@@ -79,8 +81,12 @@ def _watch(settings: Settings, every_s: float) -> None:
 
 
 def _page(now: VaultStatus) -> Any:
+    pauses = pause_lines(now.pause_state.pauses, vault_paused=now.snapshot.vault.paused)
+    missing = (
+        f"NO JOURNAL at {now.journal}: whether the keeper is paused, and what it did, is not known here."
+    )
     return Group(
-        pause_text(pause_lines(now.pause_state.pauses, vault_paused=now.snapshot.vault.paused)),
+        pause_text(pauses) if now.journal_exists or pauses else Text(missing, style="bold red"),
         facts(_facts(now)),
         table_of(HOLDING, holding_rows(now.snapshot), ASSETS, title="Assets"),
     )
@@ -106,7 +112,10 @@ def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
     yield "redemptions", redemptions_line(snapshot)
     for intent in now.in_flight:
         yield "in flight", IN_FLIGHT.text(intent, "{status}, decided at epoch {epoch}, since {since}")
-    yield "budgets", daily_budgets_line(now.pause_report)
+    yield "journal", now.journal if now.journal_exists else f"MISSING: {now.journal}"
+    yield "runs", now.running
+    if now.journal_exists:
+        yield "budgets", daily_budgets_line(now.pause_report)
     if now.last is not None:
         if now.last.inputs is not None:
             yield "fire drill", drill_line(now.last.inputs.drill)

@@ -41,7 +41,7 @@ def unblock(
     mode = chosen_mode("keeper unblock", simulate=simulate, execute=execute)
     settings, screen = load(), console()
     screen.print(pause_text(pause_lines(pauses(settings))))
-    with operator.nonces(settings, ask_password=ask_password) as sender:
+    with operator.nonces(settings, mode, ask_password=ask_password) as sender:
         for line in _page(sender.nonces()):
             screen.print(line)
         if not mode.sends:

@@ -1,5 +1,5 @@
-"""Keeps the feeds of a running local chain from going stale: the last price again, well before the heartbeat is
-over."""
+"""Keeps a running local chain alive: a block every few seconds, and on each feed the last price again, well before its
+heartbeat is over."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from contextlib import contextmanager
 from keeper.devnet.feeds import latest_round, publish_now
 from keeper.devnet.local_chain import LocalChain, heartbeat_s
 
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 4.0
+BLOCK_EVERY_S = 12
+"""As on mainnet. A transaction's deadline counts from the newest block, so it would be over before an idle chain's
+next one."""
 
 
 @contextmanager
 def publishing(world: LocalChain) -> Iterator[None]:
-    """Publishes what is due every few seconds until the block is left."""
+    """Mines and publishes what is due every few seconds until the block is left."""
     stop = threading.Event()
 
     def publish() -> None:
         while not stop.wait(CHECK_EVERY_S):
             publish_due(world)
+            mine_due(world)
 
     thread = threading.Thread(target=publish, name="feeds", daemon=True)
     thread.start()
@@ -41,4 +45,12 @@ def publish_due(world: LocalChain) -> tuple[str, ...]:
         world.mine()  # a round bears the latest block's time, which an idle chain leaves behind
     for symbol in due:
         publish_now(world.w3, world.owner, world.feeds.addresses[symbol], price=last[symbol][0])
+    return due
+
+
+def mine_due(world: LocalChain) -> bool:
+    """An empty block where the newest is ``BLOCK_EVERY_S`` old by the chain's clock. Says whether it was."""
+    due = world.clock() - world.now() >= BLOCK_EVERY_S
+    if due:
+        world.mine()
     return due

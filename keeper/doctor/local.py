@@ -44,6 +44,12 @@ def _development_key(context: DoctorContext, account: str) -> Diagnosis:
 
 
 def journal(context: DoctorContext) -> Diagnosis:
+    with Journal.open_if_there(context.settings.journal_url) as stored:
+        if not stored.exists:
+            return warning(
+                f"there is no journal at {stored.name}",
+                remedy="`keeper run` creates it. If a keeper runs already, KEEPER_JOURNAL_URL must name its journal.",
+            )
     return ok(f"{verified(context.settings):,} entries, and every hash is right")
 
 
@@ -56,7 +62,7 @@ def pause(context: DoctorContext) -> Diagnosis:
 
 
 def seal(context: DoctorContext) -> Diagnosis:
-    with Journal.open_for_reading(context.settings.journal_url) as journal:
+    with Journal.open_if_there(context.settings.journal_url) as journal:
         sealed = Switches(journal, time.time).sealed()
     now = digests(settings_hash(context.settings))
     changed = [kind for kind in now if kind in sealed and sealed[kind] != now[kind]]

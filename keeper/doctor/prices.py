@@ -50,7 +50,7 @@ def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:
 
 
 def _memory(settings: Settings) -> tuple[FeedMemory, ...]:
-    with Journal.open_for_reading(settings.journal_url) as journal:
+    with Journal.open_if_there(settings.journal_url) as journal:
         record = StoredRecords(journal).last_informed()
     last = record.inputs if record is not None else None
     return updated_memory(last.memory, last.snapshot) if last is not None else ()
@@ -89,7 +89,7 @@ def oracle_gap(context: DoctorContext) -> Diagnosis:
 
 def history(context: DoctorContext) -> Diagnosis:
     estimate = context.policy.estimate
-    with Journal.open_for_reading(context.settings.journal_url) as journal:
+    with Journal.open_if_there(context.settings.journal_url) as journal:
         rounds = MemoryRounds(StoredRounds(journal))
         rounds.extend(context.node.read(rounds.last_known(), estimate.history_s).new_rounds)
         since = context.snapshot.block.timestamp - estimate.history_s

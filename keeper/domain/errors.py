@@ -96,6 +96,14 @@ class InvalidBudgets(BadInput):
     """The risk budgets are not positive, do not match the assets, or one is too small to be told from rounding."""
 
 
+class JournalMissing(BadInput):
+    """There is no journal where the settings say. A keeper that runs uses another one, or none has run yet."""
+
+
+class AnotherJournal(BadInput):
+    """A keeper of this vault runs on this machine with another journal than the command would use."""
+
+
 class RecordNotFound(BadInput):
     """No record, or more than one, has an id that begins like this."""
 
@@ -145,8 +153,21 @@ class RpcError(NodeUnavailable):
         self.data = data
 
 
+class KeeperSilent(Unavailable):
+    """The running keeper did not answer a command through the journal in time. What was written there holds."""
+
+
 class SchedulerUnavailable(Unavailable):
     """The Dask scheduler of a sweep did not answer."""
+
+
+class JournalUnwritable(Unavailable):
+    """The journal cannot be written. Nothing is sent without a row in it: free disk space, or repair the database. A
+    daemon goes on when it can."""
+
+
+class JournalUnreadable(Unavailable):
+    """The journal's database does not answer, or the disk under it fails. A daemon goes on when it can."""
 
 
 class SignerUnavailable(Unavailable):
@@ -237,6 +258,10 @@ class CompilationFailed(Refused):
 # -------------------------------------------------------------- outcome unknown
 
 
+class Preempted(OutcomeUnknown):
+    """A person's order came while a transaction was waited for. The next cycle carries out the order."""
+
+
 class StillInFlight(OutcomeUnknown):
     """A transaction of this key has no final outcome yet, so nothing else is sent."""
 
@@ -246,10 +271,6 @@ class StillInFlight(OutcomeUnknown):
 
 class JournalCorrupt(Halted):
     """The rows of the journal contradict each other or the chain."""
-
-
-class JournalUnwritable(Halted):
-    """The journal cannot be written. Nothing is sent without a row in it: free disk space, or repair the database."""
 
 
 class JournalTooNew(Halted):

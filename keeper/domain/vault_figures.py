@@ -39,7 +39,7 @@ def widest_gap(ours: VaultFigures, vaults: VaultFigures) -> FigureGap:
     """The figure that is furthest off. Health factors are compared as debt per secured collateral, so that a speck of
     debt makes no difference."""
     gaps = (
-        FigureGap("NAV", ours.nav_usd, vaults.nav_usd, _relative(ours.nav_usd, vaults.nav_usd)),
+        FigureGap("NAV", ours.nav_usd, vaults.nav_usd, gap=_relative(ours.nav_usd, vaults.nav_usd)),
         FigureGap(
             "leverage",
             ours.leverage,
@@ -66,5 +66,5 @@ def _debt_part(health_factor: float) -> float:
     return 1.0 / health_factor if health_factor > 0.0 else math.inf
 
 
-def _apart(one: float, other: float) -> float:
-    return 0.0 if one == other else abs(one - other)
+def _apart(ours: float, vaults: float) -> float:
+    return 0.0 if ours == vaults else abs(ours - vaults)

@@ -15,7 +15,13 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keeper.domain.addresses import masked
-from keeper.domain.errors import AlreadyRunning, InvalidSetting, JournalUnwritable, install_extra
+from keeper.domain.errors import (
+    AlreadyRunning,
+    InvalidSetting,
+    JournalMissing,
+    JournalUnwritable,
+    install_extra,
+)
 from keeper.journal import versions
 from keeper.journal.files import locked_file
 
@@ -58,7 +64,7 @@ class Database(ABC):
 
     @abstractmethod
     def require_there(self) -> None:
-        """Raises JournalUnwritable if there is no journal yet."""
+        """Raises JournalMissing if there is no journal yet."""
 
     @abstractmethod
     def dispose(self) -> None: ...
@@ -98,9 +104,8 @@ class SqliteFile(Database):
 class EmptyMemory(Database):
     """An empty journal in memory, in place of one that does not exist yet."""
 
-    name = "no journal"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.reader = create_engine("sqlite://")
         with self.reader.begin() as connection:
             versions.create(connection)
@@ -196,19 +201,30 @@ def at(url: str) -> Database:
     return SqliteFile(_path(parsed)) if parsed.get_backend_name() == "sqlite" else Postgres(parsed)
 
 
+def shown(url: str) -> str:
+    """For operators: an absolute path, or a database without its password. Raises InvalidSetting."""
+    parsed = _parsed(url)
+    return str(_path(parsed)) if parsed.get_backend_name() == "sqlite" else _shown(parsed)
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether the journal is a file. Raises InvalidSetting."""
+    return _parsed(url).get_backend_name() == "sqlite"
+
+
 def for_reading(url: str) -> Database:
     """Raises InvalidSetting, JournalUnwritable where the server cannot be reached."""
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
-        return EmptyMemory() if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
+        return EmptyMemory(str(path)) if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
     database = Postgres(parsed)
     try:
         with database.reader.connect() as connection:
             there = bool(inspect(connection).get_table_names())
     except SQLAlchemyError as error:
         raise _unreachable(database.name, error) from error
-    return database if there else EmptyMemory()
+    return database if there else EmptyMemory(database.name)
 
 
 def _has_no_tables(path: Path) -> bool:
@@ -227,7 +243,7 @@ def reason(error: SQLAlchemyError) -> str:
     """Why the database failed, for an operator, without statement and parameters. Quotes the database where the cause
     is not a known one."""
     original = error.orig if isinstance(error, DatabaseError) else None
-    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None) or ""
+    code = _code(error) if isinstance(error, DatabaseError) else ""
     for prefix, meaning in _REASONS.items():
         if code.startswith(prefix):
             return meaning
@@ -237,6 +253,21 @@ def reason(error: SQLAlchemyError) -> str:
         if lines
         else f"the database driver reports {type(error).__name__}"
     )
+
+
+def may_pass(error: DatabaseError) -> bool:
+    """Whether the database fails for a reason outside the journal's content: the disk, the lock, the connection."""
+    code = _code(error)
+    if getattr(error.orig, "sqlite_errorname", None) is not None:
+        return code.startswith(
+            ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")
+        )
+    return error.connection_invalidated or not code or code.startswith(("08", "53", "57", "58"))
+
+
+def _code(error: DatabaseError) -> str:
+    """SQLite's error name or PostgreSQL's SQLSTATE; empty where the connection itself failed."""
+    return getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
 
 
 def _parsed(url: str) -> URL:
@@ -279,7 +310,14 @@ def _shown(url: URL) -> str:
 
 
 def _path(url: URL) -> Path:
-    return Path(url.database or "").absolute()
+    """Raises InvalidSetting where its directory does not exist: it is more likely misspelt than new."""
+    path = Path(url.database or "").absolute()
+    if not path.parent.is_dir():
+        raise InvalidSetting(
+            f"KEEPER_JOURNAL_URL = {_shown(url)}: there is no directory {path.parent}",
+            remedy="Create it, or correct the path. sqlite:/// and a path is relative, sqlite://// absolute.",
+        )
+    return path
 
 
 def _sqlite(url: str, *, configured: bool = True) -> Engine:
@@ -308,9 +346,11 @@ def _queue(connection: Connection) -> None:
     connection.execute(text(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK + 1})"))
 
 
-def _no_journal(name: str) -> JournalUnwritable:
-    return JournalUnwritable(
-        f"{name}: there is no journal yet", remedy="Start the keeper once, or use the pause file."
+def _no_journal(name: str) -> JournalMissing:
+    return JournalMissing(
+        f"there is no journal at {name}",
+        remedy='If a keeper runs, KEEPER_JOURNAL_URL must name its journal (docs/sending.md, "Commands and the '
+        'daemon"). If none has run yet, `keeper run` creates it.',
     )
 
 

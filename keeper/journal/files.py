@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from keeper.domain.errors import AlreadyRunning, JournalUnwritable
+from keeper.domain.orders import RunningKeeper
 
 
 @contextmanager
@@ -40,13 +43,51 @@ def locked_file(path: Path, in_use: str, remedy: str) -> Iterator[None]:
 def locked_key(directory: Path | None, chain_id: int, account: str) -> Iterator[None]:
     """One process per key on this machine, whatever journal it uses. ``directory`` None: $XDG_STATE_HOME/keeper or
     ~/.local/state/keeper. Raises AlreadyRunning, JournalUnwritable."""
-    folder = directory if directory is not None else state_directory()
     with locked_file(
-        folder / f"{chain_id}-{account.lower()}.lock",
+        _folder(directory) / f"{chain_id}-{account.lower()}.lock",
         f"the key {account} on chain {chain_id} is in use",
         "Point KEEPER_LOCK_DIRECTORY to a directory that the keeper may write to.",
     ):
         yield
+
+
+@contextmanager
+def announced(directory: Path | None, keeper: RunningKeeper) -> Iterator[None]:
+    """Tells the commands of this machine which journal a running keeper uses, until the block is left or the process
+    dies. Raises JournalUnwritable."""
+    path = _folder(directory) / f"running-{keeper.process}.json"
+    with locked_file(
+        path, f"{path} is in use", "Point KEEPER_LOCK_DIRECTORY to a directory that the keeper may write to."
+    ):
+        path.write_text(json.dumps(asdict(keeper)), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def running_keepers(directory: Path | None) -> tuple[RunningKeeper, ...]:
+    """The keepers that announced themselves in this directory and live."""
+    alive = []
+    for path in sorted(_folder(directory).glob("running-*.json")):
+        with suppress(OSError, ValueError, TypeError), path.open("r", encoding="utf-8") as content:
+            if _is_locked(content.fileno()):
+                alive.append(RunningKeeper(**json.load(content)))
+            else:
+                path.unlink()  # its process was killed
+    return tuple(alive)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _folder(directory: Path | None) -> Path:
+    return directory if directory is not None else state_directory()
 
 
 def state_directory() -> Path:

@@ -191,6 +191,33 @@ switches = Table(
     CheckConstraint("action IN ('pause', 'resume')", name="switches_pause_or_resume"),
 )
 
+orders = Table(
+    "orders",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("health_factor", Float),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    _entry(),
+)
+"""What a person asked of the running keeper. ``health_factor`` is null where all debt is to be repaid."""
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("subject", String(8), nullable=False),
+    Column("subject_number", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("record_id", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+    UniqueConstraint("subject", "subject_number", "state"),
+)
+"""What the running keeper answered to orders, and to pauses and resumes."""
+
 acceptances = Table(
     "acceptances",
     metadata,
@@ -257,6 +284,8 @@ CHAINED = (
     receipts,
     adopted_nonces,
     switches,
+    orders,
+    answers,
     acceptances,
     seals,
     bars,

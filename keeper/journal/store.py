@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
-from keeper.domain.errors import JournalCorrupt, JournalUnwritable
+from keeper.domain.errors import JournalCorrupt, JournalUnreadable, JournalUnwritable
 from keeper.journal import databases, hash_chain, versions
 from keeper.journal.hash_chain import Entry
 
@@ -46,7 +46,7 @@ class Journal:
     @classmethod
     def open_to_append(cls, url: str) -> Self:
         """Adds rows while the one writer is running, as `keeper pause` does; transactions queue. Raises as ``open``
-        except AlreadyRunning, and JournalUnwritable if there is no journal yet."""
+        except AlreadyRunning, and JournalMissing if there is no journal yet."""
         database = databases.at(url)
         database.require_there()
         with ExitStack() as opening:
@@ -59,9 +59,19 @@ class Journal:
 
     @classmethod
     def open_for_reading(cls, url: str) -> Self:
-        """Changes nothing, and may run while a writer does. A journal that does not exist yet reads as an empty one.
-        Raises InvalidSetting, JournalCorrupt, JournalTooNew, JournalTooOld."""
+        """Changes nothing, and may run while a writer does. Raises InvalidSetting, JournalMissing, JournalUnreadable,
+        JournalCorrupt, JournalTooNew, JournalTooOld."""
         database = databases.for_reading(url)
+        database.require_there()
+        return cls._opened_for_reading(database)
+
+    @classmethod
+    def open_if_there(cls, url: str) -> Self:
+        """As ``open_for_reading``; a journal that does not exist yet reads as an empty one."""
+        return cls._opened_for_reading(databases.for_reading(url))
+
+    @classmethod
+    def _opened_for_reading(cls, database: Database) -> Self:
         with ExitStack() as opening:
             opening.callback(database.dispose)
             journal = cls(database, opening)
@@ -69,6 +79,16 @@ class Journal:
                 versions.require_current(connection, database.name)
             journal._locks = opening.pop_all()
             return journal
+
+    @property
+    def name(self) -> str:
+        """For operators: a path, or a database without its password."""
+        return self._database.name
+
+    @property
+    def exists(self) -> bool:
+        """False for an empty journal in place of one that is not there."""
+        return not isinstance(self._database, databases.EmptyMemory)
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +110,16 @@ class Journal:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Raises JournalCorrupt if it cannot be read as a journal."""
+        """Raises JournalCorrupt if it cannot be read as a journal, JournalUnreadable if the database fails now."""
         try:
             with self._database.reader.connect() as connection:
                 yield connection
         except DatabaseError as error:
+            if databases.may_pass(error):
+                raise JournalUnreadable(
+                    f"the journal cannot be read: {databases.reason(error)}",
+                    remedy="Look at the disk or the database server. A daemon tries again in its next cycle.",
+                ) from error
             raise JournalCorrupt(
                 f"the journal cannot be read: {databases.reason(error)}",
                 remedy="Keep this one, and restore a backup.",

@@ -20,6 +20,19 @@ from keeper.settings.mistakes import listed, misspelt, mistakes
 from keeper.settings.schema import STRATEGY, Settings
 
 ENV_FILE = Path(".env")
+ENV_FILE_VARIABLE = "KEEPER_ENV_FILE"
+"""Environment only: the file that is read instead of ./.env."""
+SYSTEM_ENV_FILE = Path("/etc/keeper/keeper.env")
+"""Read where there is no ./.env: the file of the systemd unit, so that a shell acts on the same keeper."""
+PATHS = (
+    "pause_file",
+    "lock_directory",
+    "deployment",
+    "config",
+    "keystore",
+    "keystore_password_file",
+    "address_book",
+)
 DEFAULT_CONFIG = Path("keeper.toml")
 DEPLOYMENT_FIELDS = (
     "rpc_url",
@@ -78,11 +91,13 @@ def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
 def layers() -> tuple[Layer, ...]:
     """The values of every source, the strongest first: environment, ``.env``, deployment file, strategy file."""
     environment = Layer("environment", _read(EnvSettingsSource(Settings)))
+    file = env_file()
     _dotenv_text()
     dotenv = Layer(
-        str(ENV_FILE),
-        _read(DotEnvSettingsSource(Settings, env_file=ENV_FILE, env_file_encoding="utf-8-sig")),
+        str(file), _read(DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig"))
     )
+    if file != ENV_FILE:
+        _require_whole_paths(dotenv)
     sources = [environment, dotenv]
     deployment = _path("deployment", environment, dotenv)
     if deployment is not None:
@@ -93,6 +108,35 @@ def layers() -> tuple[Layer, ...]:
     if config is not None:
         sources.append(Layer(str(config), _strategy_values(config, variable("config"))))
     return tuple(sources)
+
+
+def env_file() -> Path:
+    """The file beside the environment: KEEPER_ENV_FILE, else ./.env, else the systemd unit's. Raises InvalidSetting."""
+    named = os.environ.get(ENV_FILE_VARIABLE)
+    if named:
+        path = _expanded(Path(named), ENV_FILE_VARIABLE)
+        if not path.is_file():
+            raise InvalidSetting(
+                f"{ENV_FILE_VARIABLE} = {named}: there is no such file",
+                remedy="Correct the path, or unset it.",
+            )
+        return path
+    return SYSTEM_ENV_FILE if not ENV_FILE.exists() and SYSTEM_ENV_FILE.exists() else ENV_FILE
+
+
+def _require_whole_paths(layer: Layer) -> None:
+    """Such a file is read from any directory, so a relative path in it would name another file in each."""
+    relative = [
+        name for name in PATHS if not Path(str(layer.values.get(name, "/"))).expanduser().is_absolute()
+    ]
+    url = str(layer.values.get("journal_url", ""))
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        relative.append("journal_url")
+    if relative:
+        raise InvalidSetting(
+            f"{layer.origin}: {', '.join(map(variable, relative))} is a relative path",
+            remedy="Write whole paths into a file that is read from every directory (sqlite:////var/lib/…).",
+        )
 
 
 def origins(sources: tuple[Layer, ...]) -> dict[str, str]:
@@ -126,8 +170,10 @@ def _dotenv_names() -> frozenset[str]:
 
 
 def _dotenv_text() -> str:
-    """Of ``.env``, empty if there is none. Read before the settings' own parser, which stops at any other encoding."""
-    return text_of(ENV_FILE, str(ENV_FILE)) if ENV_FILE.is_file() else ""
+    """Of the file beside the environment, empty if there is none. Read before the settings' own parser, which stops at
+    any other encoding."""
+    file = env_file()
+    return text_of(file, str(file)) if file.is_file() else ""
 
 
 def _read(source: EnvSettingsSource) -> dict[str, Any]:

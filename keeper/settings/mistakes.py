@@ -56,7 +56,11 @@ def _origin(field: str, origins: Mapping[str, str]) -> str | None:
 
 
 def _sentence(field: str, details: ErrorDetails, origin: str | None) -> str:
-    shown = variable(field) if field in IN_ENVIRONMENT or origin in ("environment", ".env") else field
+    shown = (
+        variable(field)
+        if field in IN_ENVIRONMENT or origin == "environment" or str(origin).endswith(".env")
+        else field
+    )
     place = f" ({origin})" if origin else ""
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":

@@ -40,7 +40,7 @@ def size(
         unit = np.array(restraint.unit_weights)
         binding_caps = restraint.look.binding_caps if restraint.look is not None else ()
     else:
-        unit, binding_caps = _allocated(assets, budgets, covariance, policy.size)
+        unit, binding_caps = _allocated(assets, budgets, covariance, policy=policy.size)
     by_token = {reserve.symbol: reserve for reserve in snapshot.reserves}
     reserves = [by_token[symbol] for symbol in model.symbols]
     unit_weights = tuple(unit.tolist())
@@ -86,6 +86,7 @@ def _allocated(
     assets: Sequence[AssetPolicy],
     budgets: Sequence[float],
     covariance: NDArray[np.float64],
+    *,
     policy: SizePolicy,
 ) -> Allocated:
     """The allocation over the assets with a budget; 0 for the others."""

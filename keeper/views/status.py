@@ -19,7 +19,8 @@ from keeper.views.view import Field, View, lifted, nested, nested_list
 
 @dataclass(frozen=True, slots=True)
 class VaultStatus:
-    """``last`` is the newest record of the journal; ``in_flight`` are the intents that it has not seen end."""
+    """``last`` is the newest record of the journal; ``in_flight`` are the intents that it has not seen end. Without a
+    journal pauses, budgets, ``last`` and ``in_flight`` are not known."""
 
     snapshot: MarketSnapshot
     last: DecisionRecord | None
@@ -28,6 +29,9 @@ class VaultStatus:
     in_flight: tuple[InFlight, ...]
     nodes: tuple[NodeUse, ...]
     quorum: int
+    journal: str
+    journal_exists: bool
+    running: str
 
     @property
     def pause_report(self) -> PauseReport:
@@ -48,6 +52,11 @@ STATUS = View[VaultStatus](
     assets=Field(nested_list(HOLDING), "Every risk asset.", lambda it: holding_rows(it.snapshot)),
     nodes=Field(nested_list(NODE), "What was asked of each node."),
     quorum=Field(unit.COUNT, "How many nodes must agree."),
+    journal=Field(unit.TEXT, "Where the journal is."),
+    journal_exists=Field(
+        unit.FLAG, "Whether it is there; if not, pauses, budgets and records are not known (exit code 2)."
+    ),
+    running=Field(unit.TEXT, "The keeper that runs on this machine with this journal, or with another one."),
     pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
     drill=Field(nested(DRILL), "The fire drill of the last cycle.", "last.inputs.drill"),
     information=Field(nested(INFORMATION), "What the last cycle knew.", "last.information"),

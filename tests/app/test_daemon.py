@@ -19,6 +19,8 @@ from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, NodeUnavailable
 from keeper.domain.line import LineCall, LineDecision
+from keeper.domain.orders import Order
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import Check
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.redemptions import Redemptions
@@ -57,13 +59,21 @@ class Keeper:
     def __init__(self, *outcomes: DecisionRecord | Exception | Callable[[], DecisionRecord]) -> None:
         self.outcomes = list(outcomes)
         self.modes: list[Mode] = []
+        self.requests: list[DeleverageRequest | None] = []
         self.next_looks: list[float | None] = []
         self.daemon: Daemon | None = None
         self.served: list[Mode] = []
         self.service = LineService(LineDecision(LineCall.CLOSE, "requests wait in an open batch"))
 
-    def cycle(self, mode: Mode, *, next_look_at: float | None = None) -> DecisionRecord:
+    def cycle(
+        self,
+        mode: Mode,
+        deleverage_request: DeleverageRequest | None = None,
+        *,
+        next_look_at: float | None = None,
+    ) -> DecisionRecord:
         self.modes.append(mode)
+        self.requests.append(deleverage_request)
         self.next_looks.append(next_look_at)
         outcome = self.outcomes.pop(0)
         if self.daemon is not None:
@@ -298,3 +308,45 @@ def test_a_cycle_is_told_when_the_schedule_looks_next() -> None:
     (following,) = keeper.next_looks
     assert following is not None
     assert before + 3_590 <= following <= time.time() + 3_600
+
+
+class Desk:
+    """app.daemon.Orders with orders that wait already."""
+
+    def __init__(self, *orders: Order) -> None:
+        self.orders = list(orders)
+        self.answered: list[tuple[str | None, str]] = []
+        self.listens = False
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        self.listens = True
+        return lambda: setattr(self, "listens", False)
+
+    def next_order(self) -> Order | None:
+        return self.orders.pop(0) if self.orders else None
+
+    def cycle_ended(self, record: DecisionRecord | None, why: str = "") -> None:
+        self.answered.append((record.record_id if record is not None else None, why))
+
+
+def ordered_cycles(*outcomes: DecisionRecord | Exception) -> tuple[Keeper, Desk]:
+    """A daemon with one order, and these outcomes of its cycles."""
+    keeper = Keeper(*outcomes)
+    desk = Desk(Order(1, 2.0, "by hand", at=0, expires_at=30))
+    daemon = Daemon(keeper, Mode.LIVE, TRIGGER, scheduler=Scheduler(1), orders=desk)
+    keeper.daemon = daemon
+    daemon.run()
+    return keeper, desk
+
+
+def test_an_order_is_a_cycle_of_its_own_and_is_answered_with_its_record() -> None:
+    record = a_record(outcome=CycleOutcome.SENT)
+    keeper, desk = ordered_cycles(record, a_record(outcome=CycleOutcome.HELD))
+    assert keeper.requests == [DeleverageRequest(2.0, "by hand"), None]
+    assert desk.answered[0][0] == record.record_id
+    assert not desk.listens
+
+
+def test_an_order_whose_cycle_leaves_no_record_is_answered_with_the_reason() -> None:
+    _, desk = ordered_cycles(unavailable())
+    assert desk.answered == [(None, "NodeUnavailable: no answer")]

@@ -13,10 +13,17 @@ from tests.chain.vault_scene import WINDOW_S
 
 
 def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
-    keeper: Run, chain: LocalChain
+    keeper: Run, chain: LocalChain, tmp_path: Path
 ) -> None:
     assert keeper("rebalance", "--simulate").code == 0
-    assert "there is no journal yet" not in keeper("pause", "--reason", "first").out
+    assert keeper("status").code == 2
+    (tmp_path / "keeper.pause").touch()
+    assert keeper("rebalance", "--execute").code == 7
+    keeper("resume", "--reason", "begun")
+    paused = keeper("pause", "--reason", "first").out
+    assert str(tmp_path / "keeper.db") in paused
+    assert chain.deployment.vault in paused
+    assert "none runs here with this journal" in paused
     for command in (("rebalance", "--simulate"), ("status",)):
         screen = keeper(*command).out
         assert "PAUSED since" in screen
@@ -31,9 +38,11 @@ def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
     assert read_vault(chain).epoch == 1
 
 
-def test_a_pause_before_there_is_a_journal_is_a_file(keeper: Run, tmp_path: Path) -> None:
-    assert "pause file" in keeper("pause", "--reason", "not yet").out
-    assert (tmp_path / "keeper.pause").read_text() == "not yet\n"
+def test_a_pause_before_there_is_a_journal_is_a_file_that_somebody_makes(keeper: Run, tmp_path: Path) -> None:
+    refused = keeper("pause", "--reason", "not yet")
+    assert refused.code == 2
+    assert f"touch {tmp_path / 'keeper.pause'}" in refused.err
+    (tmp_path / "keeper.pause").write_text("not yet\n")
     assert keeper("rebalance", "--execute").code == 7
     assert keeper("resume", "--reason", "go").code == 0
     assert not (tmp_path / "keeper.pause").exists()
@@ -68,7 +77,7 @@ def test_deleveraging_stops_at_the_health_factor_that_was_named(keeper: Run, cha
 
 
 def test_a_sealed_keeper_refuses_other_settings(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "not sealed before" in keeper("seal", "--show").out
+    assert keeper("seal", "--show").code == 2
     assert "Sealed." in keeper("seal").out
     assert keeper("seal", "--show").out.count("as sealed") == 3
     monkeypatch.setenv("KEEPER_SIZE__TARGET_VOLATILITY", "1.1")
@@ -89,7 +98,7 @@ def test_a_second_keeper_with_the_same_key_and_another_journal_is_refused(
 ) -> None:
     from keeper.journal.files import locked_key
 
-    account = keeper("unblock", "--simulate").out.split("key")[1].split()[0]
+    account = keeper("status", "--json").json()["keeper"]["address"]
     monkeypatch.setenv("KEEPER_JOURNAL_URL", f"sqlite:///{tmp_path / 'another.db'}")
     with locked_key(None, 31_337, account):
         refused = keeper("rebalance", "--execute")

@@ -8,7 +8,7 @@ from web3.types import RPCEndpoint
 
 from keeper.devnet.feeds import latest_round
 from keeper.devnet.local_chain import DEFAULT_HEARTBEAT_S, LocalChain, heartbeat_s
-from keeper.devnet.publisher import publish_due, publishing
+from keeper.devnet.publisher import BLOCK_EVERY_S, mine_due, publish_due, publishing
 
 HALF = DEFAULT_HEARTBEAT_S // 2
 
@@ -47,3 +47,13 @@ def test_publishing_ends_with_its_block(chain: LocalChain) -> None:
     with publishing(chain):
         assert "feeds" in {thread.name for thread in threading.enumerate()}
     assert "feeds" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_idle_chain_mines_so_that_no_deadline_is_over_at_the_next_block(chain: LocalChain) -> None:
+    chain.mine()
+    block = chain.w3.eth.block_number
+    assert not mine_due(chain)
+    advance_without_a_block(chain, 10 * BLOCK_EVERY_S)
+    assert mine_due(chain)
+    assert chain.w3.eth.block_number == block + 1
+    assert chain.clock() - chain.now() < BLOCK_EVERY_S

@@ -25,6 +25,9 @@ def a_status() -> VaultStatus:
         in_flight=(),
         nodes=(),
         quorum=1,
+        journal="/var/lib/keeper/keeper.db",
+        journal_exists=True,
+        running="none runs on this machine",
     )
 
 

@@ -326,10 +326,6 @@ class Stage:
 
     def _prepare(self) -> None:
         """The price history is read once; every trial's journal begins as a copy."""
-        ended = self.fork_server.run(
-            ("pause", "--reason", "no journal yet"), self.environment | {"KEEPER_JOURNAL_URL": self._base_url}
-        )
-        (self._folder / "keeper.pause").unlink(missing_ok=True)
         self.proxy.mines_on_poll = None
         ended = self.fork_server.run(
             EXECUTE,

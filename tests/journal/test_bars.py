@@ -132,7 +132,7 @@ def test_a_digest_sees_one_bit() -> None:
 
 
 def test_a_journal_that_does_not_exist_has_no_bars(journal_url: str) -> None:
-    with Journal.open_for_reading(journal_url) as empty:
+    with Journal.open_if_there(journal_url) as empty:
         assert StoredBars(empty).closes(["LINK"], 0) == {}
 
 

@@ -39,5 +39,5 @@ def test_they_come_back_oldest_first_as_they_were(journal: Journal) -> None:
 
 def test_a_journal_that_is_not_there_tells_of_none(tmp_path_factory: pytest.TempPathFactory) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('none') / 'keeper.db'}"
-    with Journal.open_for_reading(url) as journal:
+    with Journal.open_if_there(url) as journal:
         assert StoredFills(journal).latest(10) == ()

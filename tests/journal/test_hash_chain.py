@@ -14,12 +14,14 @@ from sqlalchemy.pool import NullPool
 from keeper.domain.errors import JournalCorrupt
 from keeper.domain.information import Fact
 from keeper.domain.market import Round
+from keeper.domain.orders import AnswerState, Subject
 from keeper.domain.prices import Candle
 from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.journal import schema
 from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
+from keeper.journal.orders import StoredOrders
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
@@ -51,6 +53,9 @@ def journal(journal_url: str) -> Iterator[Journal]:
         Switches(opened, lambda: 6.0).pause("operator", "because")
         Switches(opened, lambda: 6.0).seal("code", "ab")
         StoredAcceptances(opened, lambda: 6.0).accept((Fact("depth:WETH", 0.0),), "the pool is gone")
+        orders = StoredOrders(opened, lambda: 6.0)
+        orders.place(2.0, "3am", valid_s=30)
+        orders.answer(Subject.ORDER, 1, AnswerState.SEEN, text="process 7")
         StoredBars(opened).add("WETH", "coinbase", (Candle(3_600, 3_600, 1.0, 2.0, 0.5, 1.5),))
         yield opened
 
@@ -108,7 +113,7 @@ BYTES = {"sqlite": "X'00'", "postgresql": "'\\x00'"}
 
 
 def test_a_chain_that_holds_says_how_long_it_is(journal: Journal) -> None:
-    assert journal.verify() == 15
+    assert journal.verify() == 17
 
 
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)

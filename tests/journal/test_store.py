@@ -14,6 +14,7 @@ from keeper.domain.errors import (
     AlreadyRunning,
     InvalidSetting,
     JournalCorrupt,
+    JournalMissing,
     JournalTooNew,
     JournalUnwritable,
 )
@@ -100,12 +101,17 @@ def test_a_journal_that_was_only_begun_reads_as_an_empty_one(tmp_path: Path) -> 
     with closing(sqlite3.connect(tmp_path / "keeper.db")) as begun:
         begun.execute("PRAGMA journal_mode = WAL")
         begun.execute("PRAGMA user_version = 0")
-    with Journal.open_for_reading(url(tmp_path)) as journal:
+    with Journal.open_if_there(url(tmp_path)) as journal:
+        assert not journal.exists
         assert journal.verify() == 0
 
 
-def test_reading_a_journal_that_does_not_exist_creates_nothing(tmp_path: Path) -> None:
-    with Journal.open_for_reading(url(tmp_path)) as journal:
+def test_a_journal_that_does_not_exist_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    for opened in (Journal.open_for_reading, Journal.open_to_append):
+        with pytest.raises(JournalMissing, match=r"there is no journal at .*keeper\.db"):
+            opened(url(tmp_path))
+    with Journal.open_if_there(url(tmp_path)) as journal:
+        assert not journal.exists
         assert StoredRounds(journal).since(0) == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -127,7 +133,7 @@ def test_what_was_opened_for_reading_cannot_write_and_leaves_the_file_as_it_was(
 
 def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalUnwritable, match="KEEPER_JOURNAL_URL|file"):
+    with pytest.raises(InvalidSetting, match="KEEPER_JOURNAL_URL = .*: there is no directory"):
         Journal.open(f"sqlite:///{tmp_path / 'file' / 'keeper.db'}")
 
 

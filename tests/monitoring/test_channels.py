@@ -19,6 +19,7 @@ from keeper.app.monitors import monitors
 from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting, JournalUnwritable
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.monitoring.channels import AppriseChannels
 from keeper.settings.schema import Settings
@@ -51,7 +52,14 @@ class Keeper:
         self.daemon: Daemon | None = None
         self.began: list[float] = []
 
-    def cycle(self, mode: Mode, *, next_look_at: float | None = None) -> DecisionRecord:
+    def cycle(
+        self,
+        mode: Mode,
+        deleverage_request: DeleverageRequest | None = None,
+        *,
+        next_look_at: float | None = None,
+    ) -> DecisionRecord:
+        assert deleverage_request is None
         assert self.daemon is not None
         self.began.append(time.monotonic())
         outcome = self.outcomes.pop(0)

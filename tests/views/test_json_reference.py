@@ -104,6 +104,9 @@ def test_every_field_of_the_status_has_a_value() -> None:
         in_flight=(InFlight("1" * 32, IntentStatus.SENT, 7, 1_686_830_000),),
         nodes=record.nodes,
         quorum=1,
+        journal="/var/lib/keeper/keeper.db",
+        journal_exists=True,
+        running="none runs on this machine",
     )
     filled = values_by_path(STATUS, status)
     assert {path for path, has_value in filled.items() if not has_value} <= {"status.last_rebalance"}
