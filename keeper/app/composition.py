@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event
 from typing import TYPE_CHECKING
 
 from keeper import __version__
+from keeper.app.clocks import SystemClock
 from keeper.app.exchange_candles import VenueCandles
+from keeper.app.fallback import FallbackKeeper
 from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
+from keeper.app.sending import KeyWork, transaction_sender
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses, ReadingScope
-from keeper.chain.reverts import explain
-from keeper.chain.rpc.client import Rpc
 from keeper.chain.rpc.connect import connected
 from keeper.chain.rpc.reads import Reads
 from keeper.cycle.ports import Ports
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted
+from keeper.domain.pause_state import Pause
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
 from keeper.domain.record import DecisionRecord, Mode
@@ -33,6 +33,7 @@ from keeper.feeds.opinions import CANDLE_VENUES, Exchanges
 from keeper.journal.acceptances import StoredAcceptances
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
+from keeper.journal.fallback import FallbackJournal
 from keeper.journal.files import locked_key
 from keeper.journal.fills import StoredFills
 from keeper.journal.pause_store import StoredPauses
@@ -47,38 +48,10 @@ from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from keeper.tx.allowlist import Targets, VaultTargets
-    from keeper.tx.manager import TransactionSender
-    from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer, Timer
+    from keeper.tx.allowlist import VaultTargets
+    from keeper.tx.ports import Signer, Timer
 
 Progress = Callable[[str], None]
-
-
-class SystemClock:
-    """cycle.ports.Clock and tx.ports.Timer. A wait ends early on a signal that raises."""
-
-    def __init__(self) -> None:
-        self._never = Event()
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wait(self, seconds: float) -> None:
-        self._never.wait(seconds)
-
-
-class PreemptibleClock(SystemClock):
-    """A clock whose waits a person's order can end (keeper.app.desk)."""
-
-    def __init__(self, wait: Callable[[float], None]) -> None:
-        super().__init__()
-        self._wait_for = wait
-
-    def wait(self, seconds: float) -> None:
-        self._wait_for(seconds)
 
 
 class ReadOnlyRecords:
@@ -121,22 +94,71 @@ class NamedOpinions:
         return self.exchanges.read(named, as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Everything that a keeper uses besides its journal. ``key`` is None where nothing may be sent."""
+
+    settings: Settings
+    where: Endpoints
+    mode: Mode
+    policy: Policy
+    key: Signer | None
+    account: str
+    reads: Reads
+    chain: ChainReader
+    implied: Deribit
+    opinions: NamedOpinions | None
+    known: KnownTargets
+    timer: Timer | None
+
+
 @contextmanager
 def build(
-    settings: Settings,
-    mode: Mode,
-    *,
-    ask_password: AskPassword,
-    progress: Progress = lambda _: None,
-    timer: Timer | None = None,
+    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress = lambda _: None
 ) -> Iterator[Keeper]:
-    """A keeper that can do what ``mode`` allows and no more. On leaving, everything that it opened is closed. The
-    sender waits by ``timer``.
+    """A keeper that can do what ``mode`` allows and no more. On leaving, everything that it opened is closed.
 
     SIMULATE reads the journal and writes nothing. Only EXECUTE and LIVE open a key, after its lock. Raises
     InvalidSetting, AlreadyRunning, Tampered, JournalCorrupt, JournalUnwritable, SignerUnavailable.
     """
-    where, held_policy, clock = endpoints(settings), strategy(settings, progress), SystemClock()
+    with (
+        _opened(settings, mode, ask_password=ask_password, progress=progress, timer=None) as (
+            outside,
+            journal,
+        ),
+        _keeper_on(journal, outside) as keeper,
+    ):
+        yield keeper
+
+
+@contextmanager
+def build_daemon(
+    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress, timer: Timer
+) -> Iterator[Keeper | FallbackKeeper]:
+    """As ``build``, with the fallback journal of the settings. The sender waits by ``timer``."""
+    with (
+        _opened(settings, mode, ask_password=ask_password, progress=progress, timer=timer) as (
+            outside,
+            journal,
+        ),
+        _keeper_on(journal, outside) as keeper,
+    ):
+        directory = outside.where.fallback_journal
+        if directory is None or not mode.sends:
+            yield keeper
+        else:
+
+            def on_fallback(fallback: Journal, trouble: Pause) -> AbstractContextManager[Keeper]:
+                return _keeper_on(fallback, outside, always=(trouble,))
+
+            yield FallbackKeeper(keeper, journal, FallbackJournal(directory), keeper_on=on_fallback)
+
+
+@contextmanager
+def _opened(
+    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress, timer: Timer | None
+) -> Iterator[tuple[_Outside, Journal]]:
+    where, held_policy = endpoints(settings), strategy(settings, progress)
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
         known = KnownTargets()
@@ -144,45 +166,66 @@ def build(
         account = key.address if key is not None else acting_account(settings)
         if key is not None:
             stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
-        writes = mode is not Mode.SIMULATE
-        open_journal = Journal.open if writes else Journal.open_if_there
+        open_journal = Journal.open if mode is not Mode.SIMULATE else Journal.open_if_there
         journal = stack.enter_context(open_journal(where.journal_url))
         if not journal.exists:
             progress(
                 f"there is no journal at {journal.name}: earlier cycles, pauses and budgets are not known"
             )
-        switches = Switches(journal, clock.now)
         if key is not None:
-            _require_sealed(switches, settings, progress)
+            _require_sealed(Switches(journal, SystemClock().now), settings, progress)
         reads = stack.enter_context(connected(where.rpc_urls, where.quorum, where.chain_id))
-        implied = stack.enter_context(closing(Deribit(where.deribit_url)))
-        log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
-        pause_store = StoredPauses(
-            switches,
-            log,
-            SendingKey(where.chain_id, account),
-            pause_file=where.pause_file,
-            daily=held_policy.daily,
-            keeps=writes,
-        )
         chain = known.chain = chain_reader(reads, where, held_policy, account=account, progress=progress)
-        sender = None
-        if key is not None:
-            work = KeyWork(key, log, pause_store, targets=known.targets, timer=timer)
-            sender = stack.enter_context(transaction_sender(settings, reads, work))
         # A node that does not answer now, or not sensibly, fails the next cycle. It must not end the daemon.
         with suppress(NodeUnavailable, NodeUntrusted):
             chain.discover()
-        yield Keeper(
+        outside = _Outside(
+            settings=settings,
+            where=where,
+            mode=mode,
             policy=held_policy,
+            key=key,
+            account=account,
+            reads=reads,
+            chain=chain,
+            implied=stack.enter_context(closing(Deribit(where.deribit_url))),
+            opinions=stack.enter_context(exchange_opinions(settings, held_policy)),
+            known=known,
+            timer=timer,
+        )
+        yield outside, journal
+
+
+@contextmanager
+def _keeper_on(journal: Journal, outside: _Outside, always: tuple[Pause, ...] = ()) -> Iterator[Keeper]:
+    """``always``: pauses in force whatever the journal says."""
+    settings, where, clock = outside.settings, outside.where, SystemClock()
+    writes = outside.mode is not Mode.SIMULATE
+    log, records = StoredAttempts(journal, clock.now), StoredRecords(journal)
+    pause_store = StoredPauses(
+        Switches(journal, clock.now),
+        log,
+        SendingKey(where.chain_id, outside.account),
+        pause_file=where.pause_file,
+        daily=outside.policy.daily,
+        keeps=writes,
+        always=always,
+    )
+    with ExitStack() as stack:
+        sender = None
+        if outside.key is not None:
+            work = KeyWork(outside.key, log, pause_store, targets=outside.known.targets, timer=outside.timer)
+            sender = stack.enter_context(transaction_sender(settings, outside.reads, work))
+        yield Keeper(
+            policy=outside.policy,
             ports=Ports(
-                chain=chain,
+                chain=outside.chain,
                 rounds=StoredRounds(journal) if writes else MemoryRounds(StoredRounds(journal)),
                 bars=StoredBars(journal),
-                implied=implied,
-                opinions=stack.enter_context(exchange_opinions(settings, held_policy)),
+                implied=outside.implied,
+                opinions=outside.opinions,
                 exchange_candles=stack.enter_context(
-                    exchange_candles(settings, StoredBars(journal), held_policy, keeps=writes)
+                    exchange_candles(settings, StoredBars(journal), outside.policy, keeps=writes)
                 ),
                 executed_swaps=StoredFills(journal),
                 pause_store=pause_store,
@@ -194,7 +237,7 @@ def build(
             code_version=__version__,
             settings_hash=settings_hash(settings),
             relays=where.private_rpc_url is not None,
-            compares_clocks=held_policy.oracle.max_head_age_s is not None,
+            compares_clocks=outside.policy.oracle.max_head_age_s is not None,
         )
 
 
@@ -265,60 +308,6 @@ def exchange_candles(
         yield VenueCandles(
             venues=sources, names=references(settings), stored=stored, bar_seconds=seconds, keeps=keeps
         )
-
-
-@dataclass(frozen=True, slots=True)
-class KeyWork:
-    """What the sender of one key works with. It waits by ``timer``, None for the system's clock."""
-
-    key: Signer
-    log: AttemptLog
-    alarm: Alarm
-    targets: Targets
-    timer: Timer | None = None
-
-
-@contextmanager
-def transaction_sender(settings: Settings, reads: Reads, work: KeyWork) -> Iterator[TransactionSender]:
-    """The only part that spends."""
-    from keeper.tx.config import SenderConfig
-    from keeper.tx.manager import TransactionSender
-    from keeper.tx.node import PrivateRelay
-    from keeper.tx.send_state import POLL_S, SendTiming
-
-    where, send = endpoints(settings), settings.send
-    timing = SendTiming(
-        poll_s=POLL_S,
-        bump_after_s=send.bump_after_s,
-        give_up_after_s=send.give_up_after_s,
-        private_s=send.private_patience_s,
-        confirmations=send.confirmations,
-    )
-    with ExitStack() as stack:
-        relay = None
-        if where.private_rpc_url is not None:
-            relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)))
-        config = SenderConfig(
-            node=_sending_node(reads, send.finality_blocks),
-            relay=relay,
-            log=work.log,
-            signer=work.key,
-            alarm=work.alarm,
-            timer=work.timer if work.timer is not None else SystemClock(),
-            timing=timing,
-            chain_id=where.chain_id,
-            targets=work.targets,
-            explain=explain,
-        )
-        yield TransactionSender(config)
-
-
-def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
-    from keeper.tx.node import RpcNode
-    from keeper.tx.node_pool import NodePool
-
-    nodes = [RpcNode(member, finality_blocks) for member in reads.members]
-    return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)
 
 
 def _require_sealed(switches: Switches, settings: Settings, progress: Progress) -> None:

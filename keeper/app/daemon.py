@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
@@ -18,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper import __version__
 from keeper.cycle.serve import LineService, service_is_due
-from keeper.domain.errors import BadInput, Halted, KeeperError
+from keeper.domain.errors import BadInput, Halted, JournalUnreadable, JournalUnwritable, KeeperError
 from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
@@ -35,6 +36,9 @@ JOB = "cycle"
 INTERRUPTED = 130
 NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = "SIGHUP"
+START_AGAIN_S = 10.0
+Opened = TypeVar("Opened")
 
 
 Observer = Callable[[Event], None]
@@ -49,6 +53,11 @@ class Cycles(Protocol):
     ) -> DecisionRecord: ...
 
     def serve(self, mode: Mode) -> LineService: ...
+
+    @property
+    def trouble(self) -> Failure | None:
+        """Why the last cycle's record is not in the journal but in the fallback one."""
+        ...
 
 
 class Orders(Protocol):
@@ -97,6 +106,26 @@ def trigger_from(every: str) -> BaseTrigger:
         ) from None
 
 
+def when_possible(
+    stack: ExitStack,
+    opened: Callable[[], AbstractContextManager[Opened]],
+    observers: Sequence[Observer],
+    *,
+    wait: Callable[[float], None],
+) -> Opened:
+    """Enters ``opened()``. While the journal cannot be opened it tells so, and tries again."""
+    log = logger()
+    while True:
+        try:
+            return stack.enter_context(opened())
+        except (JournalUnwritable, JournalUnreadable) as error:
+            log.warning("not_started", error=error.name, reason=error.message, remedy=error.remedy)
+            failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
+            for observer in observers:
+                observer(CycleLost(time.time(), failure))
+            wait(START_AGAIN_S)
+
+
 class Daemon:
     """Runs ``keeper.cycle(mode)`` at once and then by ``trigger``, until a signal or a halt.
 
@@ -121,7 +150,7 @@ class Daemon:
         self._trigger = trigger
         self._scheduler = scheduler if scheduler is not None else BackgroundScheduler(timezone=UTC)
         # Not an Event: a signal handler may put into this queue while the same thread waits on it.
-        self._due: SimpleQueue[None] = SimpleQueue()
+        self._due: SimpleQueue[str | None] = SimpleQueue()
         self._in_cycle = False
         self._stopping = False
         self._observers = observers
@@ -134,6 +163,7 @@ class Daemon:
     def run(self) -> int:
         """Blocks until a signal or a halt. Returns the exit code."""
         previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         self._scheduler.add_job(
             self.request_cycle,
             self._trigger,
@@ -173,8 +203,11 @@ class Daemon:
             request = (DeleverageRequest(order.health_factor, order.reason),) if order is not None else ()
             record = self._keeper.cycle(self._mode, *request, next_look_at=next_look_at)
             self._report(record)
-            self._tell(CycleEnded(time.time(), record))
-            if service_is_due(record) and not self._stopping:
+            trouble = self._keeper.trouble
+            if trouble is not None:
+                self._failed(trouble)
+            self._tell(CycleEnded(time.time(), record, trouble))
+            if trouble is None and service_is_due(record) and not self._stopping:
                 self._report_service(self._keeper.serve(self._mode))
         except KeyboardInterrupt:
             self._exit_code = INTERRUPTED
@@ -216,9 +249,20 @@ class Daemon:
         return following.timestamp() if following is not None else None
 
     def _wait(self) -> None:
-        self._due.get()
-        while not self._due.empty():
-            self._due.get()
+        """Until a cycle is due, or the daemon stops."""
+        due = False
+        while not due or not self._due.empty():
+            if self._due.get() == HANGUP:
+                self._log.warning(
+                    "sighup_ignored", remedy="Settings are read at the start: restart to apply new ones."
+                )
+            else:
+                due = True
+
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
+        # It must not log either.
+        del number, frame
+        self._due.put(HANGUP)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # This must not log. The interrupted thread may hold the log's lock, and would wait for itself.

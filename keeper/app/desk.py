@@ -105,7 +105,9 @@ class OrderDesk:
                 trouble = ""
             except KeeperError as error:
                 if error.message != trouble:
+                    # A cycle at once, because it alarms where the journal is gone.
                     self._log.error("orders_not_heard", error=error.name, reason=error.message)
+                    self._wake()
                 trouble = error.message
 
     def _hear(self, stored: StoredOrders) -> None:

@@ -8,18 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import (
-    KeyWork,
-    KnownTargets,
-    Progress,
-    SystemClock,
-    chain_reader,
-    strategy,
-    transaction_sender,
-)
+from keeper.app.clocks import SystemClock
+from keeper.app.composition import KnownTargets, Progress, chain_reader, strategy
 from keeper.app.keys import AskPassword, WithoutKey, acting_account, signer
 from keeper.app.running import running_keeper
 from keeper.app.seal import digests
+from keeper.app.sending import KeyWork, transaction_sender
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.run import LONGEST_LOOK_S
 from keeper.domain.errors import (

@@ -10,21 +10,27 @@ from collections.abc import Sequence
 from types import FrameType
 
 INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
 BROKEN_PIPE = 128 + signal.SIGPIPE
 """As a shell reports it: whoever read standard output, such as ``head``, has closed it."""
 PATIENCE_S = 0.7
 """An interrupted command has this long to end by itself."""
 _interruption = threading.Event()
+_terminated = threading.Event()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Always ends with SystemExit. Exit codes: docs/exit-codes.md.
 
-    Without ``arguments`` it is the command of this process, and Ctrl-C ends the process within a second.
+    Without ``arguments`` it is the command of this process, and Ctrl-C or SIGTERM ends the process within a second. The
+    daemon has its own way to end once it runs; a hang-up never ends it.
     """
     try:
         if arguments is None:
-            signal.signal(signal.SIGINT, _on_interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _on_interrupt)
+            if sys.argv[1:2] == ["run"]:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
         code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         code = _interrupted()
@@ -32,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A library may turn an interrupt during its import into an error of its own.
         if not _interruption.is_set():
             raise
-        code = INTERRUPTED
+        code = _code()
     if arguments is None and _interruption.is_set():
-        os._exit(INTERRUPTED)  # to take down the imported libraries can take longer than the second
+        os._exit(_code())  # to take down the imported libraries can take longer than the second
     sys.exit(code)
 
 
@@ -59,8 +65,11 @@ def _exit_code(arguments: list[str]) -> int | str | None:
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
     """Raises KeyboardInterrupt. If that is swallowed, or something goes on waiting, the process ends all the same. That
     is safe anywhere, because the journal knows what was begun."""
-    del number, frame
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    del frame
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGTERM:
+        _terminated.set()
     _interrupted()
     threading.Thread(target=_end, name="interrupt", daemon=True).start()
     raise KeyboardInterrupt
@@ -68,12 +77,17 @@ def _on_interrupt(number: int, frame: FrameType | None) -> None:
 
 def _end() -> None:
     threading.Event().wait(PATIENCE_S)
-    os._exit(INTERRUPTED)
+    os._exit(_code())
+
+
+def _code() -> int:
+    return TERMINATED if _terminated.is_set() else INTERRUPTED
 
 
 def _interrupted() -> int:
     """Says so, once."""
     if not _interruption.is_set():
         _interruption.set()
-        os.write(2, b"Interrupted. If a transaction was begun, the journal has it. The next start goes on.\n")
-    return INTERRUPTED
+        word = b"Terminated" if _terminated.is_set() else b"Interrupted"
+        os.write(2, word + b". If a transaction was begun, the journal has it. The next start goes on.\n")
+    return _code()

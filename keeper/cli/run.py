@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, ExitStack
 from typing import Annotated
 
 import typer
 
-from keeper.app.composition import PreemptibleClock, build
-from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.clocks import PreemptibleClock
+from keeper.app.composition import build_daemon
+from keeper.app.daemon import Daemon, trigger_from, when_possible
 from keeper.app.desk import OrderDesk
+from keeper.app.fallback import FallbackKeeper
 from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
 from keeper.app.running import announcing
@@ -17,6 +20,7 @@ from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
 from keeper.cli.render import BANNERS
+from keeper.cycle.run import Keeper
 from keeper.domain.record import Mode
 from keeper.runtime.logs import configure
 from keeper.settings.load import load
@@ -42,10 +46,14 @@ def run(
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
     desk = OrderDesk(settings.journal_url, time.time)
     timer = PreemptibleClock(desk.wait)
-    with (
-        monitors(settings) as observers,
-        build(settings, mode, ask_password=ask_password, progress=print_progress, timer=timer) as keeper,
-        announcing(settings, mode),
-    ):
+    with monitors(settings) as observers, ExitStack() as stack:
+
+        def opened() -> AbstractContextManager[Keeper | FallbackKeeper]:
+            return build_daemon(
+                settings, mode, ask_password=ask_password, progress=print_progress, timer=timer
+            )
+
+        keeper = when_possible(stack, opened, observers, wait=desk.wait)
+        stack.enter_context(announcing(settings, mode))
         code = Daemon(keeper, mode, trigger, observers=observers, orders=desk).run()
     raise typer.Exit(code)

@@ -9,6 +9,7 @@ FOREIGN_TRANSACTION = "foreign_transaction"
 FINALITY_BROKEN = "finality_broken"
 DAY_LOSS = "day_loss"
 DAY_FAILURES = "day_failures"
+JOURNAL_UNWRITABLE = "journal_unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,10 @@ PAUSE_CAUSES = (
         DAY_FAILURES,
         "`daily.max_failures` calls were mined and reverted in 24 hours.",
         "`keeper journal show ID` has the decoded reverts.",
+    ),
+    PauseCause(
+        JOURNAL_UNWRITABLE,
+        "The journal cannot be written, and the keeper works with `KEEPER_FALLBACK_JOURNAL`: it only deleverages.",
+        "Free disk space, or repair the database. It ends by itself when the journal can be written again.",
     ),
 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keeper.domain.addresses import masked
@@ -24,28 +25,14 @@ from keeper.domain.errors import (
 )
 from keeper.journal import versions
 from keeper.journal.files import locked_file
+from keeper.journal.reasons import BUSY_TIMEOUT_S, reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
 JOURNAL_LOCK = 0x6B65_6570_6572
 """Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
-
-_REASONS = {
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_BUSY": f"another process has kept it locked for {BUSY_TIMEOUT_S} s",
-    "SQLITE_READONLY": "the file or its folder is read-only",
-    "SQLITE_CANTOPEN": "the file cannot be opened",
-    "SQLITE_IOERR": "the disk reports an input/output error",
-    "SQLITE_CORRUPT": "the file is damaged",
-    "SQLITE_NOTADB": "the file is not a database",
-    "53100": "the disk of the database server is full",
-    "25006": "the database server is read-only",
-    "57P0": "the database server is shutting down or restarting",
-}
-"""What an operator reads, by the beginning of SQLite's error name or PostgreSQL's SQLSTATE."""
 
 
 class Database(ABC):
@@ -66,16 +53,25 @@ class Database(ABC):
     def require_there(self) -> None:
         """Raises JournalMissing if there is no journal yet."""
 
+    def copy_to(self, path: Path) -> None:
+        """Into a SQLite file. Raises OSError where this database cannot do that."""
+        raise OSError(f"{self.name} is no SQLite file, so {path} begins empty")
+
     @abstractmethod
     def dispose(self) -> None: ...
 
 
 class SqliteFile(Database):
-    """WAL, synchronous=FULL: a commit that returned is on disk."""
+    """WAL, synchronous=FULL: a commit that returned is on disk.
+
+    A file that was removed or replaced lives on for a process that has it open, and nobody would ever read what is
+    written there. So each write looks whether the path still leads to the same file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path
+        self._identity: tuple[int, int] | None = None
 
     @cached_property
     def reader(self) -> Engine:  # type: ignore[override]
@@ -90,8 +86,40 @@ class SqliteFile(Database):
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
+        self._require_same_file()
         with self.reader.execution_options(begin="IMMEDIATE").begin() as connection:
             yield connection
+        if self._identity is None:
+            self._identity = self._identity_now()
+        self._require_same_file()
+
+    def copy_to(self, path: Path) -> None:
+        source = self.reader.raw_connection()
+        try:
+            with closing(sqlite3.connect(path)) as target:
+                assert source.driver_connection is not None, "a fresh connection has a driver's"
+                source.driver_connection.backup(target)
+        finally:
+            source.close()
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _require_same_file(self) -> None:
+        if self._identity is None:
+            return
+        now = self._identity_now()
+        if now != self._identity:
+            happened = "replaced by another file" if now is not None else "removed"
+            raise JournalUnwritable(
+                f"{self.name} was {happened} while the keeper used it",
+                remedy="Put the file back, with its -wal and -shm files. To use the one that is there now, restart the "
+                "keeper. Nothing is sent without a row.",
+            )
 
     def require_there(self) -> None:
         if not self._path.exists():
@@ -142,24 +170,28 @@ class Postgres(Database):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        engine = self._engine()
+        self._writer = self._locked_connection()
         try:
-            connection = engine.connect()
-        except SQLAlchemyError as error:
-            raise _unreachable(self.name, error) from error
-        try:
-            if not connection.execute(text(f"SELECT pg_try_advisory_lock({JOURNAL_LOCK})")).scalar():
-                raise AlreadyRunning(
-                    f"{self.name} is in use by another keeper",
-                    remedy="One keeper per journal and key: stop the other one, or use its commands.",
-                )
-            connection.commit()
-            self._writer = connection
             yield
         finally:
-            self._writer = None
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.close()
+
+    def _locked_connection(self) -> Connection:
+        """Raises AlreadyRunning, JournalUnwritable."""
+        try:
+            connection = self.reader.connect()
+        except SQLAlchemyError as error:
+            raise _unreachable(self.name, error) from error
+        if not connection.execute(text(f"SELECT pg_try_advisory_lock({JOURNAL_LOCK})")).scalar():
             connection.close()
-            engine.dispose()
+            raise AlreadyRunning(
+                f"{self.name} is in use by another keeper",
+                remedy="One keeper per journal and key: stop the other one, or use its commands.",
+            )
+        connection.commit()
+        return connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -169,14 +201,24 @@ class Postgres(Database):
                 _queue(connection)
                 yield connection
             return
-        if self._writer.invalidated:
-            raise JournalUnwritable(
-                f"{self.name}: the connection that held the journal's lock is lost",
-                remedy="Nothing is sent without its row. Start the keeper again when the database server answers.",
-            )
+        if self._writer.invalidated or self._writer.closed:
+            self._writer = self._connected_again(self._writer)
         with self._writer.begin():
             _queue(self._writer)
             yield self._writer
+
+    def _connected_again(self, lost: Connection) -> Connection:
+        """With the lock. Raises JournalUnwritable, also while the server still counts the lost connection, or another
+        keeper, as its owner."""
+        with suppress(SQLAlchemyError):
+            lost.close()
+        try:
+            return self._locked_connection()
+        except AlreadyRunning as error:
+            raise JournalUnwritable(
+                f"{self.name}: the connection that held the journal's lock is lost, and somebody still has the lock",
+                remedy="Nothing is sent. If another keeper has taken over, stop this one.",
+            ) from error
 
     def require_there(self) -> None:
         with self.reader.connect() as connection:
@@ -237,37 +279,6 @@ def _has_no_tables(path: Path) -> bool:
         return False  # opening the journal names the cause
     finally:
         database.dispose()
-
-
-def reason(error: SQLAlchemyError) -> str:
-    """Why the database failed, for an operator, without statement and parameters. Quotes the database where the cause
-    is not a known one."""
-    original = error.orig if isinstance(error, DatabaseError) else None
-    code = _code(error) if isinstance(error, DatabaseError) else ""
-    for prefix, meaning in _REASONS.items():
-        if code.startswith(prefix):
-            return meaning
-    lines = str(original or "").strip().splitlines()
-    return (
-        f'the database reports "{lines[0]}"'
-        if lines
-        else f"the database driver reports {type(error).__name__}"
-    )
-
-
-def may_pass(error: DatabaseError) -> bool:
-    """Whether the database fails for a reason outside the journal's content: the disk, the lock, the connection."""
-    code = _code(error)
-    if getattr(error.orig, "sqlite_errorname", None) is not None:
-        return code.startswith(
-            ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")
-        )
-    return error.connection_invalidated or not code or code.startswith(("08", "53", "57", "58"))
-
-
-def _code(error: DatabaseError) -> str:
-    """SQLite's error name or PostgreSQL's SQLSTATE; empty where the connection itself failed."""
-    return getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
 
 
 def _parsed(url: str) -> URL:

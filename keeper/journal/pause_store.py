@@ -16,7 +16,8 @@ MAX_REASON_CHARS = 500
 
 
 class StoredPauses:
-    """For one key. ``keeps`` is False for a simulation, which never pauses the keeper."""
+    """For one key. ``keeps`` is False for a simulation, which never pauses the keeper. ``always`` are in force whatever
+    the journal says."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class StoredPauses:
         pause_file: Path,
         daily: DailyPolicy,
         keeps: bool,
+        always: tuple[Pause, ...] = (),
     ) -> None:
         self._switches = switches
         self._log = log
@@ -34,6 +36,7 @@ class StoredPauses:
         self._pause_file = pause_file
         self._daily = daily
         self._keeps = keeps
+        self._always = always
 
     def pause_state(self, as_of: int) -> PauseState:
         """ports.PauseStore. Pauses the keeper if the day's losses or failures are used up."""
@@ -41,7 +44,8 @@ class StoredPauses:
         exceeded = overdrawn(spent, self._daily)
         if exceeded is not None:
             self.pause(*exceeded)
-        return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), usage=spent)
+        pauses = (*self._always, *self._switches.pauses(), *paused_by_file(self._pause_file))
+        return PauseState(pauses=pauses, usage=spent)
 
     def pause(self, cause: str, reason: str) -> None:
         """ports.PauseStore."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
@@ -11,6 +13,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 from keeper.domain.errors import JournalCorrupt, JournalUnreadable, JournalUnwritable
 from keeper.journal import databases, hash_chain, versions
 from keeper.journal.hash_chain import Entry
+from keeper.journal.reasons import may_pass, reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -115,13 +118,13 @@ class Journal:
             with self._database.reader.connect() as connection:
                 yield connection
         except DatabaseError as error:
-            if databases.may_pass(error):
+            if may_pass(error):
                 raise JournalUnreadable(
-                    f"the journal cannot be read: {databases.reason(error)}",
+                    f"the journal cannot be read: {reason(error)}",
                     remedy="Look at the disk or the database server. A daemon tries again in its next cycle.",
                 ) from error
             raise JournalCorrupt(
-                f"the journal cannot be read: {databases.reason(error)}",
+                f"the journal cannot be read: {reason(error)}",
                 remedy="Keep this one, and restore a backup.",
             ) from error
 
@@ -129,6 +132,17 @@ class Journal:
         """Every row of a query. Raises as ``reading``."""
         with self.reading() as connection:
             return connection.execute(query).all()
+
+    def copy_to(self, path: Path) -> None:
+        """A consistent copy in a SQLite file that is not there yet. Raises JournalUnreadable, also where the database
+        is no file."""
+        try:
+            self._database.copy_to(path)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            path.unlink(missing_ok=True)
+            raise JournalUnreadable(
+                f"{self.name} cannot be copied to {path}: {error}", remedy="A journal there begins empty."
+            ) from error
 
     def verify(self) -> int:
         """Number of entries of the hash chain. Raises JournalCorrupt naming the first that does not hold."""
@@ -148,6 +162,6 @@ class Journal:
             ) from error
         except SQLAlchemyError as error:
             raise JournalUnwritable(
-                f"the journal cannot be written: {databases.reason(error)}",
+                f"the journal cannot be written: {reason(error)}",
                 remedy="Nothing is sent without its row. Check disk space and permissions.",
             ) from error

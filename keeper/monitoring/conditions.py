@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
-from keeper.domain.errors import JournalUnwritable, OutcomeUnknown
+from keeper.domain.errors import JournalUnreadable, JournalUnwritable, OutcomeUnknown
 from keeper.domain.market import Trust
-from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord
+from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure
 from keeper.domain.urgency import Urgency
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import Alert, AlertKind
@@ -21,6 +21,7 @@ from keeper.views.formats import age, money, ratio
 STUCK_S = 600.0
 HEALTH_FACTOR_TRIGGERS = ("health_factor_act", "health_factor_alert")
 GAS_GATE = "gas_balance"
+OF_THE_JOURNAL = (JournalUnwritable.__name__, JournalUnreadable.__name__)
 OF_ANY_CYCLE = frozenset({kinds.FAILING, kinds.UNWRITABLE})
 OF_A_READ = frozenset({kinds.STUCK, kinds.PAUSED})
 OF_A_DECISION = frozenset({kinds.BREACH, kinds.SUSPECT_DATA, kinds.LOW_GAS})
@@ -37,15 +38,21 @@ class HeldStates:
 def states(event: Event) -> HeldStates:
     """The states that hold after this event."""
     match event:
-        case CycleEnded(record=record):
-            return HeldStates(tuple(_states(record)), _known_kinds(record))
+        case CycleEnded(record=record, trouble=trouble):
+            alerts = (*_states(record), *(() if trouble is None else (_on_fallback(trouble),)))
+            return HeldStates(alerts, _known_kinds(record))
         case CycleLost(failure=failure):
-            kind = kinds.UNWRITABLE if failure.name == JournalUnwritable.__name__ else kinds.FAILING
+            kind = kinds.UNWRITABLE if failure.name in OF_THE_JOURNAL else kinds.FAILING
             title = f"{failure.name}: the cycle left no record"
             lost = Alert(kind, failure.name, title, body=f"{failure.message}\n{failure.remedy}")
             return HeldStates((lost,), OF_ANY_CYCLE)
         case _:
             return HeldStates((), frozenset())
+
+
+def _on_fallback(trouble: Failure) -> Alert:
+    title = f"{trouble.name}: only emergencies are sent, from the fallback journal"
+    return Alert(kinds.UNWRITABLE, trouble.name, title, body=f"{trouble.message}\n{trouble.remedy}")
 
 
 def events(event: Event) -> tuple[Alert, ...]:

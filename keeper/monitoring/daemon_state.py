@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from keeper.domain.errors import JournalUnwritable
+from keeper.domain.errors import JournalUnreadable, JournalUnwritable
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure
 from keeper.domain.units import WAD
 from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started
@@ -79,10 +79,10 @@ def after(state: DaemonState, event: Event) -> DaemonState:
             return replace(state, started=event)
         case CycleBegan(at=at, next_look_at=next_look_at):
             return replace(state, began_at=at, next_look_at=next_look_at)
-        case CycleEnded(at=at, record=record):
-            return _after_record(replace(state, ended_at=at, journal_writable=True), record)
+        case CycleEnded(at=at, record=record, trouble=trouble):
+            return _after_record(replace(state, ended_at=at, journal_writable=trouble is None), record)
         case CycleLost(at=at, failure=failure):
-            writable = failure.name != JournalUnwritable.__name__
+            writable = failure.name not in (JournalUnwritable.__name__, JournalUnreadable.__name__)
             return replace(
                 state, ended_at=at, failure=failure, journal_writable=writable, lost=state.lost + 1
             )

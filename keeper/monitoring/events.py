@@ -27,10 +27,11 @@ class CycleBegan:
 
 @dataclass(frozen=True, slots=True)
 class CycleEnded:
-    """The cycle's record is in the journal."""
+    """The cycle's record is in the journal; with ``trouble``, why it is in the fallback journal only."""
 
     at: float
     record: DecisionRecord
+    trouble: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

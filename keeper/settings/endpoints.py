@@ -38,6 +38,7 @@ class Endpoints:
     descriptions: Mapping[str, str]
     private_rpc_url: str | None = field(repr=False)
     journal_url: str = field(repr=False)
+    fallback_journal: Path | None
     pause_file: Path
     lock_directory: Path | None
 
@@ -79,6 +80,7 @@ def endpoints(settings: Settings) -> Endpoints:
         descriptions={feed.symbol: feed.description for feed in feeds if feed.description is not None},
         private_rpc_url=settings.private_rpc_url,
         journal_url=settings.journal_url,
+        fallback_journal=_fallback(settings.fallback_journal),
         pause_file=settings.pause_file,
         lock_directory=settings.lock_directory,
     )
@@ -154,3 +156,12 @@ def key_source(settings: Settings) -> KeySource:
         private_key=raw.get_secret_value() if raw is not None else None,
         signer_url=settings.signer_url,
     )
+
+
+def _fallback(directory: Path | None) -> Path | None:
+    if directory is not None and not directory.is_dir():
+        raise InvalidSetting(
+            f"KEEPER_FALLBACK_JOURNAL = {directory}: there is no such directory",
+            remedy="Create it, on another disk than the journal, or leave the setting out.",
+        )
+    return directory

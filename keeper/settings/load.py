@@ -25,6 +25,7 @@ ENV_FILE_VARIABLE = "KEEPER_ENV_FILE"
 SYSTEM_ENV_FILE = Path("/etc/keeper/keeper.env")
 """Read where there is no ./.env: the file of the systemd unit, so that a shell acts on the same keeper."""
 PATHS = (
+    "fallback_journal",
     "pause_file",
     "lock_directory",
     "deployment",

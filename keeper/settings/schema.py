@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     )
     journal_url: JournalUrl = "sqlite:///keeper.db"
     """the journal: a SQLite file or a PostgreSQL database"""
+    fallback_journal: Path | None = None
+    """directory of a second journal, for emergencies while the first cannot be written; best on another disk"""
     deployment: Path | None = None
     """deployment file of a devnet; its node, chain id, addresses and key apply unless they are set"""
     config: Path | None = None

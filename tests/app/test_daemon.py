@@ -17,13 +17,17 @@ from apscheduler.triggers.interval import IntervalTrigger
 from keeper.app.daemon import Daemon, trigger_from
 from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
-from keeper.domain.errors import AlreadyRunning, NodeUnavailable
+from keeper.domain.errors import AlreadyRunning, JournalUnwritable, NodeUnavailable
 from keeper.domain.line import LineCall, LineDecision
 from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import Check
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.redemptions import Redemptions
+from keeper.monitoring.alert_kinds import UNWRITABLE
+from keeper.monitoring.conditions import states
+from keeper.monitoring.daemon_state import DaemonState, after
+from keeper.monitoring.events import CycleEnded
 from tests.views.records import a_failure, a_record
 
 TRIGGER = trigger_from("1h")
@@ -63,6 +67,7 @@ class Keeper:
         self.next_looks: list[float | None] = []
         self.daemon: Daemon | None = None
         self.served: list[Mode] = []
+        self.trouble: Failure | None = None
         self.service = LineService(LineDecision(LineCall.CLOSE, "requests wait in an open batch"))
 
     def cycle(
@@ -350,3 +355,40 @@ def test_an_order_is_a_cycle_of_its_own_and_is_answered_with_its_record() -> Non
 def test_an_order_whose_cycle_leaves_no_record_is_answered_with_the_reason() -> None:
     _, desk = ordered_cycles(unavailable())
     assert desk.answered == [(None, "NodeUnavailable: no answer")]
+
+
+def test_a_journal_that_cannot_be_written_does_not_end_the_daemon(lines: list[Any]) -> None:
+    full = JournalUnwritable("the journal cannot be written: the disk is full", remedy="Free disk space.")
+    keeper = Keeper(full, full, a_record(outcome=CycleOutcome.HELD))
+    daemon, _ = daemon_of(keeper, mode=Mode.LIVE)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 3
+    assert [line["exit_code"] for line in lines if line["event"] == "failed"] == [3, 3]
+
+
+def test_a_record_in_the_fallback_journal_is_told_as_an_unwritable_journal(lines: list[Any]) -> None:
+    keeper, told = Keeper(a_record(outcome=CycleOutcome.HELD)), list[object]()
+    keeper.trouble = Failure("JournalUnwritable", 3, message="the disk is full", remedy="Free disk space.")
+    daemon = Daemon(keeper, Mode.LIVE, TRIGGER, scheduler=Scheduler(1), observers=(told.append,))
+    keeper.daemon = daemon
+    daemon.run()
+    (ended,) = (event for event in told if isinstance(event, CycleEnded))
+    assert ended.trouble == keeper.trouble
+    assert any(line["event"] == "failed" and "disk is full" in line["reason"] for line in lines)
+    (alert,) = (alert for alert in states(ended).alerts if alert.kind is UNWRITABLE)
+    assert "fallback journal" in alert.title
+    assert not after(DaemonState(), ended).journal_writable
+
+
+def test_a_hang_up_is_a_log_line_and_no_cycle(lines: list[Any]) -> None:
+    def hang_up() -> DecisionRecord:
+        signal.raise_signal(signal.SIGHUP)
+        return a_record(outcome=CycleOutcome.HELD)
+
+    keeper = Keeper(hang_up, a_record(outcome=CycleOutcome.HELD))
+    daemon, _ = daemon_of(keeper)
+    before = signal.getsignal(signal.SIGHUP)
+    assert daemon.run() == 0
+    assert len(keeper.modes) == 2
+    assert [line["event"] for line in lines].count("sighup_ignored") == 1
+    assert signal.getsignal(signal.SIGHUP) == before

@@ -41,7 +41,8 @@ def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
 def test_a_pause_before_there_is_a_journal_is_a_file_that_somebody_makes(keeper: Run, tmp_path: Path) -> None:
     refused = keeper("pause", "--reason", "not yet")
     assert refused.code == 2
-    assert f"touch {tmp_path / 'keeper.pause'}" in refused.err
+    assert "touch" in refused.err
+    assert not (tmp_path / "keeper.pause").exists()
     (tmp_path / "keeper.pause").write_text("not yet\n")
     assert keeper("rebalance", "--execute").code == 7
     assert keeper("resume", "--reason", "go").code == 0

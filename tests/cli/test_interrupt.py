@@ -24,10 +24,12 @@ def settings(url: str) -> Mapping[str, str]:
     return kept | {f"KEEPER_{name}": value for name, value in given.items()}
 
 
-def interrupted(command: subprocess.Popen[str]) -> tuple[int, float, str]:
-    """Exit code, seconds from Ctrl-C to the end, and what else stands on standard error."""
+def interrupted(
+    command: subprocess.Popen[str], number: signal.Signals = signal.SIGINT
+) -> tuple[int, float, str]:
+    """Exit code, seconds from the signal to the end, and what else stands on standard error."""
     began = time.monotonic()
-    command.send_signal(signal.SIGINT)
+    command.send_signal(number)
     _, errors = command.communicate(timeout=30)
     lines = [line for line in errors.splitlines() if not line.startswith("import time:")]
     return command.returncode, time.monotonic() - began, "\n".join(lines)
@@ -50,7 +52,28 @@ def test_an_interrupt_during_imports_ends_the_command_at_once(module: str, tmp_p
     assert command.stderr is not None
     assert any(line.rstrip().endswith(module) for line in iter(command.stderr.readline, ""))
     code, took, errors = interrupted(command)
-    assert (code, errors[:12]) == (130, "Interrupted.")
+    assert (code, errors.splitlines()[-1][:12]) == (130, "Interrupted.")
+    assert "Traceback" not in errors
+    assert took < SECOND
+
+
+def test_the_daemon_ends_in_order_on_sigterm_during_its_start_and_a_hang_up_does_not_end_it(
+    tmp_path: Path,
+) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-c", COMMAND, "run"],
+        cwd=tmp_path,
+        env=settings("http://127.0.0.1:9"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stderr is not None
+    assert any(line.rstrip().endswith("typer") for line in iter(command.stderr.readline, ""))
+    command.send_signal(signal.SIGHUP)
+    assert any(line.rstrip().endswith("sqlalchemy") for line in iter(command.stderr.readline, ""))
+    code, took, errors = interrupted(command, signal.SIGTERM)
+    assert (code, errors[:11]) == (143, "Terminated.")
     assert "Traceback" not in errors
     assert took < SECOND
 
@@ -75,6 +98,6 @@ def test_an_interrupt_while_a_node_hangs_ends_the_command_at_once(
         connection, _ = node.accept()
         with connection:
             code, took, errors = interrupted(command)
-    assert (code, errors[:12]) == (130, "Interrupted.")
+    assert (code, errors.splitlines()[-1][:12]) == (130, "Interrupted.")
     assert "Traceback" not in errors
     assert took < SECOND

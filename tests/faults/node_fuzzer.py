@@ -22,7 +22,8 @@ import numpy as np
 import tenacity.nap
 from rich.console import Console
 
-from keeper.app import composition
+from keeper.app import composition, sending
+from keeper.app.clocks import SystemClock
 from keeper.cli.render import page
 from keeper.domain.errors import KeeperError
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
@@ -65,7 +66,7 @@ class FuzzResult:
         return self
 
 
-class CountingClock(composition.SystemClock):
+class CountingClock(SystemClock):
     """Time passes at once."""
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ def hurried() -> Iterator[None]:
     """No wait of the keeper takes time."""
     with (
         mock.patch.object(composition, "SystemClock", CountingClock),
+        mock.patch.object(sending, "SystemClock", CountingClock),
         mock.patch.object(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None)),
     ):
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.app.composition import SystemClock
+from keeper.app.clocks import SystemClock
 from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.keeper_command import Run

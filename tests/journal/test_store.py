@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from keeper.domain.errors import (
     AlreadyRunning,
@@ -16,12 +17,14 @@ from keeper.domain.errors import (
     JournalCorrupt,
     JournalMissing,
     JournalTooNew,
+    JournalUnreadable,
     JournalUnwritable,
 )
 from keeper.domain.market import Round
 from keeper.journal import schema
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
+from tests.databases import fresh_database
 
 A_ROUND = Round(round_id=(7 << 64) | 1, answer=123, updated_at=1_000)
 
@@ -174,3 +177,68 @@ def test_a_full_disk_is_reported_in_plain_words(tmp_path: Path) -> None:
         pytest.raises(JournalUnwritable, match="cannot be written: the disk is full"),
     ):
         fill(journal)
+
+
+def test_a_journal_that_is_removed_or_replaced_is_noticed_and_used_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    path, away = tmp_path / "keeper.db", tmp_path / "away.db"
+    with Journal.open(url(tmp_path)) as journal:
+        path.rename(away)
+        with pytest.raises(JournalUnwritable, match="was removed while the keeper used it"):
+            StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        path.write_bytes(away.read_bytes())
+        with pytest.raises(JournalUnwritable, match="was replaced by another file"):
+            StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        away.replace(path)
+        StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+    with Journal.open_for_reading(url(tmp_path)) as journal:
+        assert StoredRounds(journal).last_known() == {"WETH": A_ROUND.round_id}
+
+
+def test_a_lost_connection_is_made_again_with_its_lock(postgres_server: str) -> None:
+    address = fresh_database(postgres_server)
+    with Journal.open(address) as journal:
+        _end_connections(address)
+        with pytest.raises(JournalUnwritable):
+            StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        with pytest.raises(AlreadyRunning):
+            Journal.open(address)
+
+
+def test_a_lock_that_somebody_else_got_meanwhile_stops_every_write(postgres_server: str) -> None:
+    address = fresh_database(postgres_server)
+    with Journal.open(address) as journal:
+        _end_connections(address)
+        with Journal.open(address):
+            for _ in range(2):
+                with pytest.raises(JournalUnwritable):
+                    StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+
+
+def test_a_database_that_does_not_answer_is_unreadable_and_not_corrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.open(url(tmp_path)) as journal:
+        failure = sqlite3.OperationalError("disk I/O error")
+        failure.sqlite_errorname = "SQLITE_IOERR_READ"
+
+        def fails(*_: object) -> None:
+            raise OperationalError("SELECT", {}, failure)
+
+        monkeypatch.setattr("sqlalchemy.engine.Engine.connect", fails)
+        with pytest.raises(JournalUnreadable, match="input/output error"):
+            StoredRounds(journal).last_known()
+
+
+def _end_connections(address: str) -> None:
+    """As a restart of the server does."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

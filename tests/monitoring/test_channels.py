@@ -20,7 +20,7 @@ from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting, JournalUnwritable
 from keeper.domain.pause_state import DeleverageRequest
-from keeper.domain.record import DecisionRecord, Mode
+from keeper.domain.record import DecisionRecord, Failure, Mode
 from keeper.monitoring.channels import AppriseChannels
 from keeper.settings.schema import Settings
 from tests.factories import a_fire_drill
@@ -70,6 +70,10 @@ class Keeper:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    @property
+    def trouble(self) -> Failure | None:
+        return None
 
     def serve(self, mode: Mode) -> LineService:
         raise AssertionError("nobody waits in these records")

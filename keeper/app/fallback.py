@@ -1,0 +1,78 @@
+"""A keeper that lowers risk from a second journal while the first cannot be written, and does nothing else then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from keeper.cycle.run import Keeper
+from keeper.cycle.serve import LineService
+from keeper.domain.errors import JournalUnreadable, JournalUnwritable, KeeperError
+from keeper.domain.pause_causes import JOURNAL_UNWRITABLE
+from keeper.domain.pause_state import DeleverageRequest, Pause, PausedBy
+from keeper.domain.record import DecisionRecord, Failure, Mode
+from keeper.journal.fallback import FallbackJournal
+from keeper.journal.store import Journal
+from keeper.runtime.logs import logger
+
+FAILS = (JournalUnwritable, JournalUnreadable)
+
+
+class FallbackKeeper:
+    """app.daemon.Cycles. A cycle is tried on the journal first. ``keeper_on`` makes a keeper on another journal, with a
+    pause that stops all but emergencies. What the fallback journal holds goes into the journal before the next cycle
+    there."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        journal: Journal,
+        fallback: FallbackJournal,
+        *,
+        keeper_on: Callable[[Journal, Pause], AbstractContextManager[Keeper]],
+    ) -> None:
+        self._keeper = keeper
+        self._journal = journal
+        self._fallback = fallback
+        self._keeper_on = keeper_on
+        self._trouble: Failure | None = None
+
+    @property
+    def trouble(self) -> Failure | None:
+        """Why the last cycle's record is in the fallback journal; None where it is in the journal."""
+        return self._trouble
+
+    def cycle(
+        self, mode: Mode, deleverage_request: DeleverageRequest | None = None, *, next_look_at: float | None
+    ) -> DecisionRecord:
+        """Raises as ``Keeper.cycle`` where neither journal can be written."""
+        try:
+            if self._fallback.exists:
+                count = self._fallback.merge_into(self._journal)
+                logger().warning("fallback_merged", entries=count, journal=self._journal.name)
+            record = self._keeper.cycle(mode, deleverage_request, next_look_at=next_look_at)
+        except FAILS as error:
+            return self._on_fallback(error, mode, deleverage_request, next_look_at=next_look_at)
+        self._trouble = None
+        return record
+
+    def serve(self, mode: Mode) -> LineService:
+        return self._keeper.serve(mode)
+
+    def _on_fallback(
+        self,
+        error: KeeperError,
+        mode: Mode,
+        deleverage_request: DeleverageRequest | None,
+        *,
+        next_look_at: float | None,
+    ) -> DecisionRecord:
+        trouble = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
+        since = self._trouble is None
+        self._trouble = trouble
+        pause = Pause(PausedBy.JOURNAL, JOURNAL_UNWRITABLE, reason=error.message, since=int(time.time()))
+        with self._fallback.open(self._journal) as fallback, self._keeper_on(fallback, pause) as keeper:
+            if since:
+                logger().error("fallback_used", journal=fallback.name, reason=error.message)
+            return keeper.cycle(mode, deleverage_request, next_look_at=next_look_at)

@@ -1,0 +1,105 @@
+"""A second journal for emergencies while the first cannot be written, and its return into the first."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, and_, func, select, update
+
+from keeper.domain.errors import KeeperError
+from keeper.journal import schema
+from keeper.journal.store import Journal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+FILE = "fallback.db"
+
+
+class FallbackJournal:
+    """In a directory, best on another disk than the journal."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory.absolute() / FILE
+
+    @property
+    def exists(self) -> bool:
+        """Whether it holds what the journal does not have yet."""
+        return self._path.exists()
+
+    def open(self, journal: Journal) -> Journal:
+        """Goes on where ``journal`` ended, as far as that can be copied; else it begins empty. Raises as
+        ``Journal.open``."""
+        if not self.exists:
+            with suppress(KeeperError):
+                journal.copy_to(self._path)
+        return Journal.open(f"sqlite:///{self._path}")
+
+    def merge_into(self, journal: Journal) -> int:
+        """Adds what was written here to ``journal``, and puts this file aside. Returns the number of entries. It may be
+        interrupted and repeated. Raises JournalUnwritable, JournalUnreadable, JournalCorrupt."""
+        with Journal.open(f"sqlite:///{self._path}") as fallback:
+            fallback.verify()
+            count = _merge(journal, fallback)
+        kept = self._path.with_name(f"fallback-merged-{time.time():.0f}.db")
+        self._path.rename(kept)
+        for ending in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        return count
+
+
+def _merge(journal: Journal, fallback: Journal) -> int:
+    common = _common_entries(journal, fallback)
+    table = schema.entries
+    query = select(table.c.number, table.c.kind).where(table.c.number > common).order_by(table.c.number)
+    later = fallback.rows(query)
+    for number, kind in later:
+        with journal.appending(kind) as entry:
+            for owner in schema.CHAINED:
+                columns = [column for column in owner.columns if column.name != "entry"]
+                for row in fallback.rows(select(*columns).where(owner.c.entry == number)):
+                    values = {column.name: value for column, value in zip(columns, row, strict=True)}
+                    if not _is_there(entry.connection, owner, values):
+                        entry.add(owner, _numbered(entry.connection, owner, values))
+                        _follow(entry.connection, owner, values)
+    return len(later)
+
+
+def _common_entries(journal: Journal, fallback: Journal) -> int:
+    """How many entries both begin with."""
+    table = schema.entries
+    query = select(table.c.number, table.c.hash).order_by(table.c.number)
+    ours, theirs = journal.rows(query), fallback.rows(query)
+    same = (ours_row == theirs_row for ours_row, theirs_row in zip(ours, theirs, strict=False))
+    return next((place for place, equal in enumerate(same) if not equal), min(len(ours), len(theirs)))
+
+
+def _is_there(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Whether the journal has the same row. Another row with the same number is another one."""
+    columns = table.primary_key.columns if not _is_numbered(table) else [table.c[name] for name in values]
+    same = and_(*(column == values[column.name] for column in columns))
+    return bool(connection.execute(select(func.count()).select_from(table).where(same)).scalar_one())
+
+
+def _is_numbered(table: Table) -> bool:
+    return [column.name for column in table.primary_key.columns] == ["number"]
+
+
+def _numbered(connection: Connection, table: Table, values: dict[str, Any]) -> dict[str, Any]:
+    """With the next number, where the journal has given it away meanwhile."""
+    if not _is_numbered(table):
+        return values
+    newest = connection.execute(select(func.max(table.c.number))).scalar() or 0
+    return values | {"number": max(values["number"], newest + 1)}
+
+
+def _follow(connection: Connection, table: Table, values: dict[str, Any]) -> None:
+    """An intent's status is that of its last move."""
+    if table is schema.moves:
+        intents = schema.intents
+        connection.execute(
+            update(intents).where(intents.c.intent_id == values["intent_id"]).values(status=values["became"])
+        )

@@ -1,0 +1,111 @@
+"""The second journal: it goes on where the first ended, and returns into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keeper.domain.errors import JournalUnwritable
+from keeper.domain.market import Round
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.fallback import FallbackJournal
+from keeper.journal.records import StoredRecords
+from keeper.journal.rounds import StoredRounds
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
+from tests.journal.rows import PAYLOAD, SENDER, a_record
+
+
+def clock() -> float:
+    return 6.0
+
+
+def begin(journal: Journal) -> None:
+    """An intent that is sent, and what a cycle knew."""
+    StoredRounds(journal).extend({"WETH": (Round(1, 10, 1_000),)})
+    log = StoredAttempts(journal, clock)
+    log.create(Intent("one", 7, PAYLOAD))
+    log.move("one", IntentStatus.SIGNING)
+    log.add_attempt(Attempt("one", "0x01", "0xaa", 1, 1, AttemptKind.CALL))
+
+
+def go_on(fallback: Journal) -> None:
+    """An emergency takes over its nonce."""
+    log = StoredAttempts(fallback, clock)
+    log.create(Intent("two", 7, PAYLOAD, supersedes="one"))
+    log.move("two", IntentStatus.SIGNING)
+    log.add_attempt(Attempt("two", "0x02", "0xbb", 2, 2, AttemptKind.CALL))
+    StoredRounds(fallback).extend({"WETH": (Round(2, 11, 2_000),)})
+    StoredRecords(fallback).append(a_record("fa"))
+
+
+def came_back(journal: Journal) -> None:
+    log = StoredAttempts(journal, clock)
+    assert log.status("one") is IntentStatus.SUPERSEDED
+    assert log.status("two") is IntentStatus.SIGNED
+    assert [one.intent_id for one in log.unfinished(PAYLOAD.chain_id, SENDER)] == ["two"]
+    assert StoredRecords(journal).record("fa").record_id.startswith("fa")
+    assert StoredRounds(journal).last_known() == {"WETH": 2}
+    assert journal.verify() > 0
+
+
+def test_what_is_written_there_goes_on_where_the_journal_ended_and_comes_back(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    fallback = FallbackJournal(tmp_path)
+    with Journal.open(sqlite_url) as journal:
+        begin(journal)
+        with fallback.open(journal) as other:
+            go_on(other)
+        with fallback.open(journal) as other:  # a later cycle finds what the first one wrote
+            assert StoredAttempts(other, clock).status("two") is IntentStatus.SIGNED
+        assert fallback.exists
+        assert fallback.merge_into(journal) > 0
+        assert not FallbackJournal(tmp_path).exists
+        assert list(tmp_path.glob("fallback-merged-*.db"))
+        came_back(journal)
+
+
+def test_what_the_journal_got_meanwhile_stays(sqlite_url: str, tmp_path: Path) -> None:
+    fallback = FallbackJournal(tmp_path)
+    with Journal.open(sqlite_url) as journal:
+        begin(journal)
+        with fallback.open(journal) as other:
+            go_on(other)
+            Switches(other, clock).pause("day_loss", "written there")
+        Switches(journal, clock).pause("operator", "written here")
+        StoredRounds(journal).extend({"WETH": (Round(2, 11, 2_000),)})
+        fallback.merge_into(journal)
+        came_back(journal)
+        assert [pause.cause for pause in Switches(journal, clock).pauses()] == ["operator", "day_loss"]
+
+
+def test_a_database_that_cannot_be_copied_leaves_an_empty_fallback_that_comes_back_too(
+    journal_url: str, tmp_path: Path
+) -> None:
+    fallback = FallbackJournal(tmp_path)
+    with Journal.open(journal_url) as journal:
+        with fallback.open(journal) as other:
+            begin(other)
+            go_on(other)
+        fallback.merge_into(journal)
+        came_back(journal)
+
+
+def test_a_removed_journal_is_copied_from_what_is_still_open(sqlite_url: str, tmp_path: Path) -> None:
+    fallback = FallbackJournal(tmp_path)
+    with Journal.open(sqlite_url) as journal:
+        begin(journal)
+        (tmp_path / "keeper.db").rename(tmp_path / "away.db")
+        with pytest.raises(JournalUnwritable):
+            begin(journal)
+        with fallback.open(journal) as other:
+            go_on(other)
+        for ending in ("", "-wal", "-shm"):
+            file = tmp_path / f"away.db{ending}"
+            if file.exists():
+                file.rename(tmp_path / f"keeper.db{ending}")
+        fallback.merge_into(journal)
+        came_back(journal)
