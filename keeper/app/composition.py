@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keeper import __version__
 from keeper.app.clocks import SystemClock
 from keeper.app.exchange_candles import VenueCandles
-from keeper.app.fallback import FallbackKeeper
+from keeper.app.fallback import AlsoPaused, FallbackKeeper
 from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.app.sending import KeyWork, transaction_sender
@@ -209,7 +209,6 @@ def _keeper_on(journal: Journal, outside: _Outside, always: tuple[Pause, ...] = 
         pause_file=where.pause_file,
         daily=outside.policy.daily,
         keeps=writes,
-        always=always,
     )
     with ExitStack() as stack:
         sender = None
@@ -228,7 +227,7 @@ def _keeper_on(journal: Journal, outside: _Outside, always: tuple[Pause, ...] = 
                     exchange_candles(settings, StoredBars(journal), outside.policy, keeps=writes)
                 ),
                 executed_swaps=StoredFills(journal),
-                pause_store=pause_store,
+                pause_store=AlsoPaused(pause_store, always),
                 records=records if writes else ReadOnlyRecords(records),
                 acceptances=StoredAcceptances(journal, clock.now),
                 sender=sender,

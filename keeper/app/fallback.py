@@ -5,18 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
+from keeper.cycle.ports import PauseStore
 from keeper.cycle.run import Keeper
 from keeper.cycle.serve import LineService
 from keeper.domain.errors import JournalUnreadable, JournalUnwritable, KeeperError
 from keeper.domain.pause_causes import JOURNAL_UNWRITABLE
-from keeper.domain.pause_state import DeleverageRequest, Pause, PausedBy
+from keeper.domain.pause_state import DeleverageRequest, Pause, PausedBy, PauseState
 from keeper.domain.record import DecisionRecord, Failure, Mode
 from keeper.journal.fallback import FallbackJournal
 from keeper.journal.store import Journal
 from keeper.runtime.logs import logger
 
 FAILS = (JournalUnwritable, JournalUnreadable)
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoPaused:
+    """cycle.ports.PauseStore with pauses that are in force whatever the journal says."""
+
+    stored: PauseStore
+    always: tuple[Pause, ...]
+
+    def pause_state(self, as_of: int) -> PauseState:
+        state = self.stored.pause_state(as_of)
+        return replace(state, pauses=(*self.always, *state.pauses))
+
+    def pause(self, cause: str, reason: str) -> None:
+        self.stored.pause(cause, reason)
 
 
 class FallbackKeeper:

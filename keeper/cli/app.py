@@ -12,6 +12,7 @@ from typer.main import get_command, get_group
 from keeper import __version__
 
 COMMANDS = {
+    "init": "Write the first settings for a vault.",
     "rebalance": "Run one cycle by hand.",
     "run": "Run cycles on a schedule: the daemon.",
     "status": "Show the vault as it is now, and the last record.",
@@ -72,7 +73,6 @@ app = typer.Typer(
     cls=_LateCommands,
     help="Keep an on-chain vault at leveraged risk parity. Sends nothing without --execute or --live.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback: no locals, no secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )

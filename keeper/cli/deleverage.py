@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keeper.app import operator
 from keeper.app.running import running_keeper
-from keeper.cli.options import AsJson, Simulate, Verbose
+from keeper.cli.options import AsJson, Save, Simulate, Verbose
 from keeper.cli.progress import print_progress
 from keeper.cli.rebalance import chosen_mode, run_cycle, show
 from keeper.domain.errors import AlreadyRunning, BadInput
@@ -30,6 +31,7 @@ def deleverage(
     ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    save: Save = None,
 ) -> None:
     """Sell collateral and repay debt now, with the limits of an emergency and under the vault's own limits.
 
@@ -43,13 +45,18 @@ def deleverage(
             remedy="Name a health factor above 1, or leave the option out to repay all debt.",
         )
     mode = chosen_mode("keeper deleverage", simulate=simulate, execute=execute)
-    record = _carried_out(mode, DeleverageRequest(target, "by hand"))
+    if save is not None and execute:
+        raise BadInput(
+            f"--save {save}: an executed order is a record of the journal",
+            remedy="Save a --simulate instead.",
+        )
+    record = _carried_out(mode, DeleverageRequest(target, "by hand"), save)
     raise typer.Exit(show(record, as_json=as_json, verbose=verbose))
 
 
-def _carried_out(mode: Mode, request: DeleverageRequest) -> DecisionRecord:
+def _carried_out(mode: Mode, request: DeleverageRequest, save: Path | None) -> DecisionRecord:
     if not mode.sends:
-        return run_cycle(mode, request)
+        return run_cycle(mode, request, save=save)
     settings = load()
     running = running_keeper(settings)
     if running is None:

@@ -25,6 +25,12 @@ Verbose = Annotated[
 Simulate = Annotated[
     bool, typer.Option("--simulate", help="Show what would be done. Signs nothing and changes nothing.")
 ]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", help="Write the cycle with all its inputs to this file, for `keeper replay FILE`."
+    ),
+]
 RecordId = Annotated[str, typer.Argument(help="Id of the record, or its first characters.")]
 Since = Annotated[
     datetime | None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from keeper.app import saved
 from keeper.app.composition import build
-from keeper.cli.options import AsJson, Simulate, Verbose
+from keeper.cli.options import AsJson, Save, Simulate, Verbose
 from keeper.cli.output import console, print_json
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
@@ -27,21 +29,29 @@ def rebalance(
     ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    save: Save = None,
 ) -> None:
     """Run one cycle: read the vault and the market, decide, and show or send the transaction.
 
     One of --simulate and --execute is required.
     """
     mode = chosen_mode("keeper rebalance", simulate=simulate, execute=execute)
-    raise typer.Exit(show(run_cycle(mode), as_json=as_json, verbose=verbose))
+    raise typer.Exit(show(run_cycle(mode, save=save), as_json=as_json, verbose=verbose))
 
 
-def run_cycle(mode: Mode, deleverage_request: DeleverageRequest | None = None) -> DecisionRecord:
-    """One cycle, with everything that it needs opened and closed."""
+def run_cycle(
+    mode: Mode, deleverage_request: DeleverageRequest | None = None, *, save: Path | None = None
+) -> DecisionRecord:
+    """One cycle, with everything that it needs opened and closed. ``save``: the file to keep it in."""
     settings = load()
     configure(settings.log_format, "warning")
     with build(settings, mode, ask_password=ask_password, progress=print_progress) as keeper:
-        return keeper.cycle(mode, deleverage_request)
+        if save is None:
+            return keeper.cycle(mode, deleverage_request)
+        keeping, candles = saved.saving(keeper)
+        record = keeping.cycle(mode, deleverage_request)
+        saved.save(save, record, keeping, candles)
+        return record
 
 
 def show(record: DecisionRecord, *, as_json: bool, verbose: bool) -> int:

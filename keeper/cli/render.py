@@ -46,6 +46,9 @@ ASSETS = (
     (">historical", "{volatility.historical}"),
     (">implied", "{volatility.implied}"),
     (">blended", "{volatility.blended}"),
+)
+WEIGHTS = (
+    ("asset", "{symbol}"),
     (">weight\nnow → target", "{weight} → {target_weight}"),
     (">share of risk\nnow → target", "{risk_share} → {target_risk_share}"),
     (">budget", "{budget}"),
@@ -101,7 +104,9 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
     yield _header(record)
     inputs, conclusions = record.inputs, record.conclusions
     if inputs is not None and conclusions is not None:
-        yield table_of(ASSET, asset_rows(record), ASSETS, title="Assets")
+        # Two tables, because one of all columns is wider than 80.
+        yield table_of(ASSET, asset_rows(record), ASSETS, title="Prices and volatilities")
+        yield table_of(ASSET, asset_rows(record), WEIGHTS, title="Weights")
         yield from _notes(record, inputs.snapshot)
         yield _vault(record, inputs.snapshot)
         if verbose:

@@ -91,11 +91,12 @@ def _limits(state: VaultState) -> Table:
 def _accounts(state: VaultState) -> Table:
     table = plain_table("account", "asset", ">supplied", ">owed", title="Accounts")
     for number, account in enumerate(state.accounts):
+        table.add_row(account.account, "", "", "")
         health = ACCOUNT.text(account, "{health_factor}")
-        table.add_row(f"{number}, health {health}", account.account, "", "")
-        for position in account.positions:
+        names = (f"{number}, health {health}", *("" for _ in account.positions[1:]))
+        for name, position in zip(names, account.positions, strict=False):
             table.add_row(
-                "",
+                name,
                 position.symbol,
                 amount(position.supplied, position.decimals),
                 amount(position.owed, position.decimals),

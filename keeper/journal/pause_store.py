@@ -16,8 +16,7 @@ MAX_REASON_CHARS = 500
 
 
 class StoredPauses:
-    """For one key. ``keeps`` is False for a simulation, which never pauses the keeper. ``always`` are in force whatever
-    the journal says."""
+    """For one key. ``keeps`` is False for a simulation, which never pauses the keeper."""
 
     def __init__(
         self,
@@ -28,7 +27,6 @@ class StoredPauses:
         pause_file: Path,
         daily: DailyPolicy,
         keeps: bool,
-        always: tuple[Pause, ...] = (),
     ) -> None:
         self._switches = switches
         self._log = log
@@ -36,7 +34,6 @@ class StoredPauses:
         self._pause_file = pause_file
         self._daily = daily
         self._keeps = keeps
-        self._always = always
 
     def pause_state(self, as_of: int) -> PauseState:
         """ports.PauseStore. Pauses the keeper if the day's losses or failures are used up."""
@@ -44,8 +41,7 @@ class StoredPauses:
         exceeded = overdrawn(spent, self._daily)
         if exceeded is not None:
             self.pause(*exceeded)
-        pauses = (*self._always, *self._switches.pauses(), *paused_by_file(self._pause_file))
-        return PauseState(pauses=pauses, usage=spent)
+        return PauseState(pauses=(*self._switches.pauses(), *paused_by_file(self._pause_file)), usage=spent)
 
     def pause(self, cause: str, reason: str) -> None:
         """ports.PauseStore."""

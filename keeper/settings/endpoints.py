@@ -65,7 +65,7 @@ def endpoints(settings: Settings) -> Endpoints:
             remedy="Set them in the environment or in .env (see .env.example), or set KEEPER_DEPLOYMENT "
             "to the deployment file that `keeper devnet` wrote. Nothing was started.",
         )
-    urls = tuple(settings.rpc_url.split(","))
+    urls, fallback = tuple(settings.rpc_url.split(",")), settings.fallback_journal
     feeds = settings.oracle.feeds
     return Endpoints(
         rpc_urls=urls,
@@ -80,8 +80,10 @@ def endpoints(settings: Settings) -> Endpoints:
         descriptions={feed.symbol: feed.description for feed in feeds if feed.description is not None},
         private_rpc_url=settings.private_rpc_url,
         journal_url=settings.journal_url,
-        fallback_journal=_fallback(settings.fallback_journal),
-        pause_file=settings.pause_file,
+        fallback_journal=_in_directory("fallback_journal", fallback, fallback)
+        if fallback is not None
+        else None,
+        pause_file=_in_directory("pause_file", settings.pause_file, settings.pause_file.parent),
         lock_directory=settings.lock_directory,
     )
 
@@ -158,10 +160,11 @@ def key_source(settings: Settings) -> KeySource:
     )
 
 
-def _fallback(directory: Path | None) -> Path | None:
-    if directory is not None and not directory.is_dir():
+def _in_directory(name: str, path: Path, directory: Path) -> Path:
+    """The path, whose directory must exist: it is more likely misspelt than new. Raises InvalidSetting."""
+    if not directory.is_dir():
         raise InvalidSetting(
-            f"KEEPER_FALLBACK_JOURNAL = {directory}: there is no such directory",
-            remedy="Create it, on another disk than the journal, or leave the setting out.",
+            f"{variable(name)} = {path}: there is no directory {directory.absolute()}",
+            remedy="Create it, or correct the path. Nothing was started.",
         )
-    return directory
+    return path

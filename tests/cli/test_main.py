@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -183,3 +184,23 @@ def test_config_show_prints_addresses_in_one_piece(
     monkeypatch.setenv("KEEPER_DERIBIT_URL", url)
     assert exit_code("config", "show") == 0
     assert url in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("keeper re", {"rebalance", "resume", "replay"}), ("keeper rebalance --sim", {"--simulate"})],
+)
+def test_the_shell_completes_commands_and_their_options(typed: str, offered: set[str]) -> None:
+    completed = subprocess.run(
+        [Path(sys.executable).with_name("keeper")],
+        env={
+            **os.environ,
+            "_KEEPER_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(typed.split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert set(completed.stdout.split()) == offered

@@ -175,3 +175,12 @@ def test_what_the_pools_depth_says_is_shown_with_the_size_it_was_counted_at() ->
     text = printed(replace(record, conclusions=replace(record.conclusions, decision=decision)))
     line = [line for line in text.splitlines() if line.startswith("WETH")][-1].split()
     assert line == ["WETH", "+40.0", "120,000", "+5.0", "+1.4", "0", "–", "+6.4"]
+
+
+def test_nothing_is_cut_short_on_a_screen_of_80_columns() -> None:
+    for record in (a_record(), a_record(mode=Mode.SIMULATE)):
+        target = io.StringIO()
+        Console(file=target, width=80, highlight=False).print(page(record, verbose=True))
+        lines = target.getvalue().splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not [line for line in lines if "…" in line]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from keeper.settings.fields import setting_fields
 from keeper.settings.schema import STRATEGY, Settings
+from keeper.settings.strategy_file import WIDTH, strategy_file
 from tests.tools.settings_page import allowed, settings_page
-from tests.tools.strategy_file import WIDTH, strategy_file
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "run `make settings`"

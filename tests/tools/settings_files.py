@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keeper.settings.strategy_file import strategy_file
 from tests.tools.settings_page import settings_page
-from tests.tools.strategy_file import strategy_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ from typing import Any, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from keeper.settings.declarations import heading, literals
 from keeper.settings.fields import nested_table, setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
-from tests.tools.declarations import heading, literals
 
 BEGIN, END = "<!-- {}: written by `make settings` -->\n", "<!-- end of {} -->"
 

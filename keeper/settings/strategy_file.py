@@ -10,9 +10,9 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from keeper.settings.declarations import heading, literals
 from keeper.settings.fields import nested_table
 from keeper.settings.schema import STRATEGY, Settings
-from tests.tools.declarations import heading, literals
 
 PREAMBLE = """\
 # The strategy: what to hold, when to trade, at what cost. Written by `make settings` from keeper/settings.
@@ -25,9 +25,10 @@ WIDTH, COMMENT_COLUMN = 120, 40
 DURATIONS = ((86_400, "day"), (3_600, "hour"))
 
 
-def strategy_file() -> str:
-    """The shipped keeper.toml."""
-    return "\n".join([PREAMBLE, *_StrategyFile().lines()]).rstrip() + "\n"
+def strategy_file(settings: Settings | None = None, preamble: str = PREAMBLE) -> str:
+    """The shipped keeper.toml; with ``settings`` theirs."""
+    shown = settings if settings is not None else Settings.model_construct()
+    return "\n".join([preamble, *_StrategyFile().lines(shown)]).rstrip() + "\n"
 
 
 def toml_value(value: Any) -> str:
@@ -49,8 +50,7 @@ class _StrategyFile:
     def __init__(self) -> None:
         self._explained: set[type[BaseModel]] = set()
 
-    def lines(self) -> Iterator[str]:
-        settings = Settings.model_construct()
+    def lines(self, settings: Settings) -> Iterator[str]:
         for name in STRATEGY:
             yield from self._entry(name, Settings.model_fields[name], getattr(settings, name))
 
