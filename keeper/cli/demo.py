@@ -7,7 +7,6 @@ import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from keeper.devnet import local_chain
 from keeper.devnet.depositor import Depositor
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
+from keeper.devnet.history import RECORDED_AT
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.redemption_price import SettledRedemptions, settled_redemptions
 from keeper.devnet.vault_reading import VaultReading, read_vault
@@ -36,7 +36,6 @@ from keeper.risk.contributions import risk_shares
 from keeper.settings.load import load
 from keeper.views.formats import amount, money, percent, ratio
 
-RECORDED_AT = datetime(2023, 3, 10)  # noqa: DTZ001 -- UTC by the option's own rule
 MOVE = 1.40
 BETWEEN_RUNS_S = 3_700
 WINDOWS_FREE_S = 2 * 86_400

@@ -19,8 +19,10 @@ from keeper.devnet import local_chain, paths
 from keeper.devnet.deployment import DevnetDeployment
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
+from keeper.devnet.history import RECORDED_AT
 from keeper.devnet.publisher import publishing
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
+from keeper.recorded.prices import price_file
 from keeper.views.formats import moment
 
 
@@ -46,7 +48,8 @@ def devnet(
     screen = console(to_stderr=True)
     with ExitStack() as stack:
         with screen.status("reading history") as status:
-            market = local_chain.load_history(at, data_dir)
+            recorded = price_file(data_dir) is not None
+            market = local_chain.load_history(at or (RECORDED_AT if recorded else None), data_dir)
             node, built = stack.enter_context(local_chain.running(market, status.update, port))
         url = stack.enter_context(deribit_server(market, built.now, built.spot, port=deribit_port))
         stack.enter_context(publishing(built))

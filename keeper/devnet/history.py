@@ -25,6 +25,8 @@ from keeper.recorded.table import DAY, HOUR
 DEFAULT_AT = datetime(2022, 6, 10, tzinfo=UTC)
 """When no date is asked for: two days before the fall of June 2022. Also where a generated history ends."""
 
+RECORDED_AT = datetime(2023, 3, 10, tzinfo=UTC)
+"""Where the local chains of the commands begin if there is recorded history: the shipped strategy levers then."""
 WINDOW_DAYS = 180
 MIN_MARKET_DAYS = 120
 MIN_ASSET_DAYS = 30

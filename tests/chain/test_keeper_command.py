@@ -189,6 +189,7 @@ def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
 
 
 def test_status_and_configuration_show_no_secret(keeper: Run, chain: LocalChain) -> None:
+    keeper("seal")
     for command in (("status",), ("config", "show"), ("config", "show", "--json")):
         ended = keeper(*command)
         assert ended.code == 0

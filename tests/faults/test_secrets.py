@@ -142,7 +142,7 @@ def test_nothing_shows_a_secret_when_something_is_wrong(operator: Operator) -> N
     operator.run(
         "rebalance",
         "--execute",
-        code=7,
+        code=3,
         KEEPER_JOURNAL_URL=f"postgresql://{URL_SECRET}:{TOKEN}@127.0.0.1:9/keeper",
     )
     (operator.folder / "keystore.json").write_text(f'{{"version": 3, "crypto": "{KEY}"}}')
