@@ -8,7 +8,7 @@ from typing import Any
 
 from keeper.app.keys import acting_account
 from keeper.chain.rpc.reads import Member
-from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok
+from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok, warning
 from keeper.domain.errors import KeeperError, NodeUnavailable
 from keeper.domain.units import WAD
 from keeper.jsonrpc import requests as ask
@@ -21,7 +21,8 @@ OLD_STATE = "the keeper does not need it"
 NO_HASH = "0x" + "00" * 32
 ANSWER_42 = "0x602a60005260206000f3"
 """Code that returns 42: PUSH1 42, MSTORE at 0, RETURN 32 bytes."""
-FEE_CAPS = {"Geth": "1 ETH", "erigon": "1 ETH", "besu": "1 ETH"}
+CAPPED = ("geth/", "erigon/", "besu/", "reth/", "op-reth/")
+CLIENTS_CAP_WEI = WAD
 """Clients that refuse by default a transaction whose gas × maxFee is higher. No client tells its cap before a send."""
 
 
@@ -73,10 +74,14 @@ class NodeCapabilities:
         return LineStatus.FAILED if capability.needed else LineStatus.WARNING
 
     @property
+    def fee_cap_wei(self) -> int | None:
+        """By the client's name; None if it has none that is known."""
+        return CLIENTS_CAP_WEI if self.client.lower().startswith(CAPPED) else None
+
+    @property
     def fee_cap(self) -> str:
-        """By the client's name."""
-        known = [cap for client, cap in FEE_CAPS.items() if self.client.lower().startswith(client.lower())]
-        return f"{known[0]} by default" if known else "none known of this client"
+        cap = self.fee_cap_wei
+        return f"{cap / WAD:g} ETH by default" if cap is not None else "none known of this client"
 
 
 def capabilities(context: DoctorContext) -> Diagnosis:
@@ -97,9 +102,27 @@ def capabilities(context: DoctorContext) -> Diagnosis:
             remedy="Use other nodes in KEEPER_RPC_URL.",
         )
     else:
-        most = context.policy.plan.max_fee_wei / WAD
-        line = ok(f"enough nodes can do what is needed; a transaction offers at most {most:g} ETH for gas")
+        line = fee_diagnosis(nodes, context.policy.plan.max_fee_wei)
     return replace(line, nodes=tuple(nodes))
+
+
+def fee_diagnosis(nodes: Sequence[NodeCapabilities], most_wei: int) -> Diagnosis:
+    """For nodes that can do what is needed: whether they pass on what a transaction may offer for gas."""
+    detail = (
+        f"enough nodes can do what is needed; a transaction offers at most {most_wei / WAD:g} ETH for gas"
+    )
+    lower = [
+        f"node {place} passes on {node.fee_cap}"
+        for place, node in enumerate(nodes, start=1)
+        if node.fee_cap_wei is not None and node.fee_cap_wei < most_wei
+    ]
+    if not lower:
+        return ok(detail)
+    return warning(
+        f"{detail}, but {', '.join(lower)}",
+        remedy="Lower plan.max_fee_eth, or start these nodes with a higher cap (geth, Erigon and Reth: --rpc.txfeecap; "
+        "Besu: --rpc-tx-feecap).",
+    )
 
 
 def examined(member: Member, account: str, vault: str) -> NodeCapabilities:

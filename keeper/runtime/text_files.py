@@ -18,7 +18,8 @@ MAX_BRACKETS = 10_000
 
 
 def text_of(path: Path, name: str) -> str:
-    """The text without a byte-order mark. ``name`` is the setting that names the file. Raises InvalidSetting."""
+    """The text without a byte-order mark. ``name`` is the setting that names the file, or the file's own name
+    where no setting does. Raises InvalidSetting."""
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -63,9 +64,10 @@ def toml_table(path: Path, name: str) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, name: str, reason: str) -> InvalidSetting:
+    is_fixed = name == str(path)
+    named, other = (name, "") if is_fixed else (f"{name} = {path}", f", or set {name} to another")
     return InvalidSetting(
-        f"{name} = {path}: {reason}",
-        remedy=f"Correct the file and save it as UTF-8, or set {name} to another. Nothing was started.",
+        f"{named}: {reason}", remedy=f"Correct the file and save it as UTF-8{other}. Nothing was started."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from keeper.domain.errors import NodeRefused, NodeUnavailable, RpcError
+from keeper.domain.errors import NodeRefused, NodeUnavailable, NodeUntrusted, RpcError
 from keeper.domain.tx import Payload, Receipt
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import Header, MinedReceipt
@@ -140,7 +140,7 @@ class PrivateRelay:
     def send_raw(self, raw: str) -> None:
         try:
             self._relay.send(ask.private_transaction(raw))
-        except NodeUnavailable as error:
+        except (NodeUnavailable, NodeUntrusted) as error:
             if refusal(error).kind not in PERHAPS_METHOD:
                 raise
             self._relay.send(ask.raw_transaction(raw))

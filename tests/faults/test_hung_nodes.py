@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
@@ -21,6 +24,7 @@ from keeper.jsonrpc import requests as ask
 from keeper.runtime.deadline import work_within
 from tests.faults.processes import Ended, ForkServer, warm_keepers
 from tests.servers.faulty_node import faulty_node
+from tests.servers.json_rpc import Answered, serving
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 CLOSED = "http://127.0.0.1:9"
@@ -67,6 +71,28 @@ def test_row_76_a_command_by_hand_names_the_node_that_hangs(
     told = "".join((ended.out + ended.err).replace("│", "").split())
     assert f"{url}hangs" in told
     assert took < usual + LONGER_S
+
+
+def test_row_76_a_node_that_hangs_after_it_told_its_head_is_named_too(
+    keepers: ForkServer, tmp_path: Path
+) -> None:
+    with anvil() as node, httpx.Client(timeout=60.0, trust_env=False) as client:
+
+        def until_it_stops(body: Any) -> Answered:
+            if "eth_getCode" in str(body):
+                os.kill(node.process.pid, signal.SIGSTOP)
+            return Answered(client.post(node.url, json=body).content)
+
+        with serving(until_it_stops) as url:
+            try:
+                ended = keepers.run(("status", "--json"), settings(url, tmp_path))
+            finally:
+                os.kill(node.process.pid, signal.SIGCONT)
+    assert ended.exit_code == 3, ended.out + ended.err
+    assert f"eth_getCode: the node at {url} hangs" in ended.out
+    waited = re.search(r"silent for (\S+) s, .* in another (\S+) s", ended.out)
+    assert waited is not None
+    assert sum(map(float, waited.groups())) <= LONGER_S
 
 
 def test_row_76_of_two_that_must_agree_the_one_that_hangs_is_named(

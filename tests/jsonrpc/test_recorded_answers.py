@@ -7,9 +7,14 @@
 | eth_call | the bytes |
 | scalar | the number, or the text |
 | transaction | known; null is unknown |
+| log | address, topics and data as recorded |
 | provider's error | RpcError with code and text, never one that passes by itself; no null becomes an error |
 | Aave V3 reserve | its configuration, rates and time; that of V2, which is another struct, is refused |
 | conformance | a value where the answer has a result, an error of the node where it has an error |
+| method that the keeper never asks | the same: through the client, not through a decoder |
+
+Left out are state (foundry_rpc_cache), proofs (vlayer, and two of helios) and the chain of the conformance set. They are no
+answers to a method that the keeper could ask.
 """
 
 from __future__ import annotations
@@ -23,11 +28,13 @@ import pytest
 from keeper.chain.abi import DecodeError
 from keeper.chain.contracts import lending, pools
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError
+from keeper.jsonrpc import answers
 from keeper.jsonrpc import requests as ask
-from keeper.jsonrpc.answers import FeeHistory, Header, MinedReceipt
+from keeper.jsonrpc.answers import FeeHistory, Header, Log, MinedReceipt
 from keeper.jsonrpc.field import AnswerField
 from keeper.jsonrpc.requests import Request
 from tests.jsonrpc.recorded import FOLDER, Exchange, conformance, lines, replayed
+from tests.servers.raw_request import raw_request
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="no rpc_fixtures in the folder of KEEPER_DATA_DIR"
@@ -89,7 +96,28 @@ def test_a_recorded_pool_has_a_price_and_a_history() -> None:
     assert slots
 
 
+def logs_of(method: str) -> Request[tuple[Log, ...]]:
+    return Request(method, (), answers.logs)
+
+
+def test_logs_have_the_values_that_were_recorded() -> None:
+    exchanges = lines("rotki_vcr_logs.jsonl")
+    (helios,) = one_exchange("helios/logs.json")
+    for exchange in (*exchanges, helios, *conformance("eth_getLogs")):
+        got = replayed(logs_of("eth_getLogs"), exchange.answer)
+        if "error" in exchange.answer:
+            assert isinstance(got, RpcError), exchange.source
+            continue
+        told = [(log["address"].lower(), tuple(log["topics"]), log["data"]) for log in exchange.result]
+        assert [(log.address, log.topics, f"0x{log.data.hex()}") for log in got] == told, exchange.source
+    assert len(exchanges) >= 3
+
+
 SCALARS: dict[str, Request[Any]] = {
+    "eth_blockNumber": Request("eth_blockNumber", (), AnswerField.integer),
+    "eth_maxPriorityFeePerGas": Request("eth_maxPriorityFeePerGas", (), AnswerField.wei),
+    "eth_getStorageAt": Request("eth_getStorageAt", (), AnswerField.hash),
+    "net_version": Request("net_version", (), AnswerField.text),
     "web3_clientVersion": ask.client_version(),
     "eth_chainId": ask.chain_id(),
     "eth_getBalance": ask.balance("0x"),
@@ -99,11 +127,12 @@ SCALARS: dict[str, Request[Any]] = {
 
 
 def test_scalars_are_the_numbers_and_names_that_were_recorded() -> None:
-    replays = [one for one in lines("rotki_vcr_scalars.jsonl") if one.method in SCALARS]
+    replays = lines("rotki_vcr_scalars.jsonl")
     for exchange in replays:
         got = replayed(SCALARS[exchange.method], exchange.answer)
-        told = exchange.result
-        assert got == (told if exchange.method == "web3_clientVersion" else number(told)), exchange.source
+        told, is_text = exchange.result, exchange.method in ("web3_clientVersion", "net_version")
+        is_number = not is_text and exchange.method != "eth_getStorageAt"
+        assert got == (number(told) if is_number else told), exchange.source
     assert len({one.result for one in replays if one.method == "web3_clientVersion"}) >= 50
 
 
@@ -166,6 +195,53 @@ def test_the_conformance_set_is_read_as_it_is_answered(method: str) -> None:
     assert exchanges
 
 
+def receipts_of(method: str) -> Request[tuple[MinedReceipt, ...] | None]:
+    def parse(answer: AnswerField) -> tuple[MinedReceipt, ...] | None:
+        return None if answer.is_null else tuple(map(answers.receipt, answer.items()))
+
+    return Request(method, (), parse)
+
+
+def test_receipts_of_whole_blocks_are_read() -> None:
+    (helios,) = one_exchange("helios/receipts.json")
+    for exchange in (helios, *conformance("eth_getBlockReceipts")):
+        got, told = replayed(receipts_of("eth_getBlockReceipts"), exchange.answer), exchange.result
+        if "error" in exchange.answer:
+            assert isinstance(got, RpcError), exchange.source
+        elif told is not None and any("status" not in receipt for receipt in told):
+            assert isinstance(got, NodeUntrusted), exchange.source
+        else:
+            assert (got is None) == (told is None), exchange.source
+            assert [one.gas_used for one in got or ()] == [number(one["gasUsed"]) for one in told or ()]
+
+
+NEVER_ASKED = (
+    "eth_baseFee",
+    "eth_blobBaseFee",
+    "eth_config",
+    "eth_createAccessList",
+    "eth_getProof",
+    "eth_getStorageAt",
+)
+
+
+@pytest.mark.parametrize("method", NEVER_ASKED)
+def test_answers_to_other_methods_are_values_or_errors_of_the_node(method: str) -> None:
+    exchanges = list(conformance(method))
+    for exchange in exchanges:
+        got = replayed(raw_request(method), exchange.answer)
+        assert isinstance(got, RpcError) if "error" in exchange.answer else got == exchange.result, (
+            exchange.source
+        )
+    assert exchanges
+
+
+def test_no_method_of_the_conformance_set_is_left_out() -> None:
+    own = {"eth_simulateV1", "eth_getTransactionReceipt", "eth_getBlockReceipts", "eth_getLogs"}
+    folders = {path.name for path in (FOLDER / "execution_apis").iterdir() if path.is_dir()}
+    assert folders == {*CONFORMANCE, *NEVER_ASKED, *own}
+
+
 def test_receipts_of_the_conformance_set_are_read() -> None:
     for exchange in conformance("eth_getTransactionReceipt"):
         got = replayed(ask.receipt(exchange.params[0]), exchange.answer)
@@ -210,9 +286,12 @@ def test_a_light_clients_recorded_answers_are_read() -> None:
     assert isinstance(
         replayed(ask.receipt(exchange.result["transactionHash"]), exchange.answer), MinedReceipt
     )
+    (exchange,) = one_exchange("helios/transaction.json")
+    assert replayed(ask.is_known(exchange.result["hash"]), exchange.answer) is True
 
 
 def one_exchange(name: str) -> list[Exchange]:
     content = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-    answer = content.get("response") or (content if "result" in content else {"result": content})
+    whole = content.get("response", content) if isinstance(content, dict) else content
+    answer = whole if "result" in whole else {"result": whole}
     return [Exchange(name, "", [], answer)]

@@ -181,6 +181,13 @@ def test_a_broken_strategy_file_names_the_line(bare: Path) -> None:
         load()
 
 
+def test_a_dotenv_file_that_is_no_text_is_named_by_its_own_name(bare: Path) -> None:
+    (bare / ".env").write_bytes(b"KEEPER_VAULT=\xff\n")
+    with pytest.raises(InvalidSetting, match=r"^\.env: cannot be read .*at byte 13") as caught:
+        load()
+    assert "to another" not in caught.value.remedy
+
+
 @pytest.mark.parametrize("name", ["KEEPER_CONFIG", "KEEPER_DEPLOYMENT"])
 def test_a_file_that_is_not_there_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "nowhere")

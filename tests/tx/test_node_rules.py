@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keeper.domain.errors import GasUnaffordable, NodeUnavailable, OutcomeUnknown, RpcError
+from keeper.domain.errors import GasUnaffordable, NodeUnavailable, NodeUntrusted, OutcomeUnknown, RpcError
 from keeper.domain.tx import AttemptKind, IntentStatus
 from keeper.jsonrpc.requests import Request
 from keeper.tx.node import PrivateRelay
@@ -167,10 +167,20 @@ def test_a_relay_without_the_private_method_takes_the_ordinary_one_and_no_no_op_
     assert attempt.kind is AttemptKind.CALL
 
 
-def test_a_relay_that_answers_with_http_errors_to_the_private_method_is_asked_for_the_other() -> None:
+@pytest.mark.parametrize(
+    "refused",
+    [
+        NodeUnavailable("the node answers HTTP 400", remedy=""),
+        NodeUntrusted("the answer is not JSON", remedy=""),
+    ],
+    ids=["HTTP status", "plain words"],
+)
+def test_a_relay_that_refuses_the_private_method_without_json_is_asked_for_the_other(
+    refused: Exception,
+) -> None:
     def answer(request: Request[Any]) -> Any:
         if request.method == "eth_sendPrivateTransaction":
-            return NodeUnavailable("the node answers HTTP 400", remedy="")
+            return refused
         return "0x" + "ab" * 32
 
     relay = ConnectionDouble(answer)

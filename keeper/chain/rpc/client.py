@@ -190,7 +190,8 @@ class Rpc:
         """A result, RpcError or RequestTooLargeError for each. Raises as HttpNode.post."""
         envelopes = [self._envelope(request) for request in requests]
         what = _methods(requests)
-        answer = self._http.post(envelopes, what, is_send=is_send)
+        reads = sum(request.items for request in requests)
+        answer = self._http.post(envelopes, what, reads=reads, is_send=is_send)
         replies = [answer] if len(requests) == 1 else self._in_order(requests, envelopes, answer)
         return [
             self._outcome(request, envelope["id"], reply)

@@ -31,9 +31,11 @@ from keeper.runtime.deadline import (
 MAX_BRACKETS = 10_000  # This bounds the nesting. The largest honest answers have some hundreds.
 CONNECT_S = 5.0
 SILENCE_S = 2.0
-WORK_S = 8.0
+WORK_S = 5.0
+READ_S = 0.0015
 """After so long without a byte the node is asked for its chain id, and has SILENCE_S to answer that: SILENCE_S after
-small questions, and WORK_S after those for which it has to work. Some nodes do one thing at a time."""
+small questions, and WORK_S after those for which it has to work, with READ_S more for each read of a multicall. Some
+nodes do one thing at a time."""
 SMALL = frozenset(("eth_chainId", "eth_getBlockByNumber", "web3_clientVersion"))
 REST_S = 5.0
 """After a node was found to hang, reads fail at once for so long. A send is tried all the same."""
@@ -89,15 +91,17 @@ class HttpNode:
     def close(self) -> None:
         self._http.close()
 
-    def post(self, payload: list[dict[str, Any]], what: str, *, is_send: bool = False) -> Any:
+    def post(self, payload: list[dict[str, Any]], what: str, *, reads: int = 1, is_send: bool = False) -> Any:
         """One HTTP request with one call, or a batch of several; its JSON. ``what`` names the methods in errors.
+        ``reads``: of contracts, in all multicalls.
 
         Raises NodeHangs, TransientError, RequestTooLargeError, NodeUnavailable, NodeRefused, NodeUntrusted.
         """
         if time.monotonic() < self._rests_until and not is_send:
             raise self._hangs(what, SILENCE_S)
         self.round_trips += 1
-        patience_s = SILENCE_S if SMALL.issuperset(call["method"] for call in payload) else WORK_S
+        small = SMALL.issuperset(call["method"] for call in payload)
+        patience_s = SILENCE_S if small else WORK_S + READ_S * reads
         content = json.dumps(payload if len(payload) > 1 else payload[0])
         try:
             with (
@@ -138,7 +142,7 @@ class HttpNode:
 
     def _hangs(self, what: str, patience_s: float) -> NodeHangs:
         return NodeHangs(
-            f"{what}: the node at {self.endpoint} hangs. It takes connections, was silent for {patience_s:g} s, and "
+            f"{what}: the node at {self.endpoint} hangs. It takes connections, was silent for {patience_s:.0f} s, and "
             f"did not even tell its chain id in another {SILENCE_S:g} s",
             remedy="Restart the node, or set KEEPER_RPC_URL to another one.",
         )
