@@ -104,7 +104,7 @@ def _on_equity(result: BacktestResult) -> list[Trace]:
     """Its trades and liquidations at what a dollar was worth then."""
     made = [event for event in result.events if not event.held_by]
     kinds = (
-        ("trades", [event for event in made if event.cause != "liquidation"], "circle-open", STRATEGY),
+        ("trades", [event for event in made if event.cause != "liquidation"], "circle-open", TRADES[0]),
         ("liquidations", [event for event in made if event.cause == "liquidation"], "x", ALARM),
     )
     traces = []
@@ -113,7 +113,7 @@ def _on_equity(result: BacktestResult) -> list[Trace]:
             places = np.searchsorted(result.times, [event.time for event in events])
             worth = result.nav_usd[places] / result.nav_usd[0]
             traces.append(_marks(events, name, colour=colour, heights=worth) | {"legendgroup": result.name})
-            traces[-1]["marker"] |= {"symbol": symbol, "size": 5}
+            traces[-1]["marker"] |= {"symbol": symbol, "size": 9 if symbol == "x" else 4}
     return traces
 
 
