@@ -157,11 +157,12 @@ def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
 
 
 def repaying_cash(snapshot: MarketSnapshot, dust_usd: float) -> int:
-    """Raw of the debt that a deleverage can repay with idle cash: what the line leaves, and 0 up to ``dust_usd``, for
-    which no repayment is made."""
+    """Raw idle cash with which a deleverage can repay: what the line leaves. Dust repays nothing, unless it is all that
+    is owed."""
     cash, token = snapshot.holdings[0], snapshot.debt_token
-    spare = min(cash.idle - reserved_cash(snapshot, lowering=True), cash.owed)
-    return spare if usd(spare, token.decimals, snapshot.price(token.symbol)) > dust_usd else 0
+    spare = cash.idle - reserved_cash(snapshot, lowering=True)
+    is_dust = usd(min(spare, cash.owed), token.decimals, snapshot.price(token.symbol)) <= dust_usd
+    return 0 if cash.owed == 0 or (is_dust and spare < cash.owed) else spare
 
 
 def levering_closed_s(snapshot: MarketSnapshot) -> int:

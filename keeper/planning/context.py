@@ -60,10 +60,11 @@ class PlanningContext:
             return owed
         return max(0, owed - self.venue.debt_at(supplied, emergency_aim(self.snapshot)))
 
-    def repayment_of(self, spare: int) -> int:
-        """Raw that ``spare`` cash repays: nothing for dust. The lending market reverts where a single unit repays, and
-        anybody can send the vault one."""
-        return spare if spare > self.dust else 0
+    def repayment_of(self, spare: int, owed: int) -> int:
+        """Raw that ``spare`` cash repays of a debt of ``owed``: nothing for dust, unless it ends the debt of a
+        deleverage. The lending market reverts where a single unit repays, and anybody can send the vault one."""
+        ends_debt = self.deleverages and spare >= owed
+        return min(spare, owed) if spare > self.dust or ends_debt else 0
 
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""

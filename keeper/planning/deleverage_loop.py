@@ -64,7 +64,7 @@ def deleverage_loop(sales: Sequence[Fill], context: PlanningContext) -> Candidat
 def _repay(draft: PlanDraft, kept: int) -> None:
     book, context = draft.book, draft.context
     spare = min(book.idle[context.cash] - kept, context.repayable(book.supplied, book.owed))
-    draft.repay(context.repayment_of(spare))
+    draft.repay(context.repayment_of(spare, book.owed))
 
 
 def _sellable_part(draft: PlanDraft, sales: Sequence[Fill], left: Sequence[int]) -> Fraction:

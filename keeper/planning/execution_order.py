@@ -3,55 +3,57 @@ them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.market import MarketSnapshot
 from keeper.oracle.vault_rules import repaying_cash
 from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
-from keeper.planning.fills import Fill, best_fills, guarded
+from keeper.planning.fills import Fill, are_trusted, best_fills, guarded
 from keeper.planning.gas import max_further_parts
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
 from keeper.planning.split import MAX_PARTS, Answers, Hop, ladder
-from keeper.planning.turnover import counted_usd, turnover_left_usd
+from keeper.planning.turnover import counted_usd, turnover_for_fills_usd
+
+DETOUR_PRICES = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 1.0)
+"""What a second pool on the way must save, as a part of the value that passes through it: the dual price of turnover
+(Boyd and Vandenberghe, Convex Optimization, section 5.6). At 1 it takes only what no direct pool carries."""
 
 
 def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
     """``trades`` in the order of the swaps. A trade is split at most as far as a block has gas for.
 
-    The vault counts what enters every pool as sold. Where the trades together would sell more than it allows now,
-    direct pools alone take as many of them as need be, first those that lose least by it.
+    The vault counts what enters every pool as sold. Where the trades together would use too much of what it allows
+    now, a second pool on the way must save the more, until what is left of it suffices.
 
     Raises NothingFeasible for the first trade that cannot be made. A deleverage makes as much of it as it can, of the
     sizes that were quoted; it raises the first refusal where nothing is left and no idle cash could repay instead. Its
     minimum outputs are near the quotes, because its transaction is seen in the public mempool. So are those of sales at
     prices that are not trusted.
     """
-    left = turnover_left_usd(context)
-    order = _ascending_by_loss(trades, answers, context)
+    most = turnover_for_fills_usd(context)
     fills: tuple[Fill, ...] = ()
     refusals: list[NothingFeasible] = []
-    for count in range(len(order) + 1):
+    for price in DETOUR_PRICES:
+        terms = replace(context.swap_terms, detour_price=price)
         try:
-            fills = _fills(trades, answers, context, only_direct=frozenset(order[:count]))
+            fills = _fills(trades, answers, replace(context, swap_terms=terms))
         except NothingFeasible as refusal:
             refusals.append(refusal)
             continue
-        if counted_usd(fills) <= left:
+        if counted_usd(fills) <= most:
             return fills
     if refusals and not fills:
         raise refusals[0]
     return fills
 
 
-def _fills(
-    trades: Sequence[Trade], answers: Answers, context: PlanningContext, only_direct: frozenset[Trade]
-) -> tuple[Fill, ...]:
+def _fills(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
     snapshot, policy = context.snapshot, context.policy
     # As the quotes were asked for: of all routes.
     shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
@@ -60,11 +62,7 @@ def _fills(
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
     for trade in trades:
-        alone = {
-            route: answers[route]
-            for route in routes(trade, snapshot)
-            if route in answers and (len(route.fees) == 1 or trade not in only_direct)
-        }
+        alone = {route: answers[route] for route in routes(trade, snapshot) if route in answers}
         quoted = after_others(alone, passed, shared, answers=answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
@@ -85,50 +83,16 @@ def _fills(
         raise refused[0]
     return tuple(
         guarded(fill, policy.plan.public_tolerance_bps)
-        if context.deleverages or not _is_trusted(fill.trade, snapshot)
+        if context.deleverages or not are_trusted((fill.trade.sell, fill.trade.buy), snapshot)
         else fill
         for fill in filled
-    )
-
-
-def _ascending_by_loss(
-    trades: Sequence[Trade], answers: Answers, context: PlanningContext
-) -> tuple[Trade, ...]:
-    """The trades that one direct pool can carry; first those for which a route of two hops is worth least more, by the
-    dollar traded."""
-    losses = {
-        trade: loss for trade in trades if (loss := _loss_of_direct_pool(trade, answers, context)) is not None
-    }
-    return tuple(sorted(losses, key=lambda trade: losses[trade]))
-
-
-def _loss_of_direct_pool(trade: Trade, answers: Answers, context: PlanningContext) -> float | None:
-    """What the best direct pool returns less than the best route, of the trade's value. None where none carries it."""
-    snapshot, terms = context.snapshot, context.swap_terms
-    worth: dict[bool, float] = {}
-    for route in routes(trade, snapshot):
-        quote, is_direct = answers.get(route, {}).get(trade.amount_in), len(route.fees) == 1
-        if quote is None or quote.amount_out is None:
-            continue
-        if is_direct and quote.amount_out < terms.minimum_price(route).out(trade.amount_in):
-            continue
-        net = snapshot.value_usd(trade.buy, quote.amount_out) - terms.costs.of(route)
-        worth[is_direct] = max(worth.get(is_direct, -math.inf), net)
-    if True not in worth:
-        return None
-    return (max(worth.values()) - worth[True]) / trade.value_usd
-
-
-def _is_trusted(trade: Trade, snapshot: MarketSnapshot) -> bool:
-    return all(
-        snapshot.feeds[snapshot.index(symbol)].trust is Trust.FRESH for symbol in (trade.sell, trade.buy)
     )
 
 
 def idle_repays(context: PlanningContext) -> bool:
     """Whether idle cash lowers the debt without a sale."""
     book, spare = context.book(), repaying_cash(context.snapshot, context.policy.plan.dust_usd)
-    return context.repayment_of(min(spare, context.repayable(book.supplied, book.owed))) > 0
+    return context.repayment_of(min(spare, context.repayable(book.supplied, book.owed)), book.owed) > 0
 
 
 def _largest_part(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Route
 from keeper.domain.units import BPS, unit
 from keeper.oracle.vault_rules import in_emergency, quoted, slippage_bps
@@ -21,12 +21,18 @@ FEE_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SwapTerms:
-    """What all swaps of a plan have in common. ``lowering``: they are steps of the vault's ``deleverage``."""
+    """What all swaps of a plan have in common. ``lowering``: they are steps of the vault's ``deleverage``.
+    ``detour_price`` is what a second pool on the way must save, as a part of the value that passes through it."""
 
     snapshot: MarketSnapshot
     max_slippage_bps: int
     costs: SwapCosts
     lowering: bool
+    detour_price: float = 0.0
+
+    def weight(self, route: Route) -> float:
+        """What the output of a route counts."""
+        return 1.0 - self.detour_price * (len(route.fees) - 1)
 
     def minimum_price(self, route: Route) -> MinimumPrice:
         return minimum_price(route, self.snapshot, self.max_slippage_bps, lowering=self.lowering)
@@ -70,15 +76,28 @@ def best_fills(
     # One route is chosen by the gas that the quoter counted, splits are compared by the gas that the plan counts.
     best, out, _ = max(
         (offer for offer in offers if offer[1] >= offer[2]),
-        key=lambda offer: snapshot.value_usd(trade.buy, offer[1]) - offer[0].gas * costs.per_gas,
+        key=lambda offer: (
+            snapshot.value_usd(trade.buy, offer[1]) * terms.weight(offer[0].route)
+            - offer[0].gas * costs.per_gas
+        ),
         default=(None, 0, 0),
     )
     whole = (Part(best.route, trade.amount_in, out),) if best else ()
     parts: tuple[Part, ...] = ()
     if max_parts > 1:
         candidates, per_unit = curves(answers, trade.amount_in, minimums), snapshot.value_usd(trade.buy, 1)
-        parts = best_split(candidates, trade.amount_in, per_unit, costs=costs, max_parts=max_parts)
-        if whole and net_usd(parts, per_unit, costs) <= net_usd(whole, per_unit, costs):
+        parts = best_split(
+            candidates,
+            trade.amount_in,
+            per_unit,
+            costs=costs,
+            max_parts=max_parts,
+            weights=[terms.weight(curve.route) for curve in candidates],
+        )
+        of_parts, of_whole = (
+            net_usd(fills, per_unit, costs, weight=terms.weight) for fills in (parts, whole)
+        )
+        if whole and of_parts <= of_whole:
             parts = ()
     chosen = parts if len(parts) > 1 else whole
     if not chosen:
@@ -141,6 +160,11 @@ def _emergency_price(
     lag_sold, lag_bought = (vault.asset(symbol).lag_bps for symbol in (route.symbols[0], route.symbols[-1]))
     kept = BPS - lag_bought + vault.policy.emergency_loss_bps - snapshot.flash_premium_bps
     return MinimumPrice(numerator * (BPS + lag_sold), denominator * kept)
+
+
+def are_trusted(symbols: Iterable[str], snapshot: MarketSnapshot) -> bool:
+    """Whether all their prices are FRESH."""
+    return all(snapshot.feeds[snapshot.index(symbol)].trust is Trust.FRESH for symbol in symbols)
 
 
 def guarded(fill: Fill, tolerance_bps: int) -> Fill:

@@ -62,7 +62,8 @@ class CashFlow:
             return self.funded(max(reserved, buffer - funding.borrow))
         if funding.borrow and (self.context.deleverages or self.context.sells_only):
             funding = self._settled(on_hand, max(0, self.repaid_first - funding.borrow))
-        return replace(funding, repay_last=self.context.repayment_of(funding.repay_last))
+        owed = self.context.book().owed - funding.repay_first
+        return replace(funding, repay_last=self.context.repayment_of(funding.repay_last, owed))
 
     def _settled(self, on_hand: int, repay_first: int) -> Funding:
         """``on_hand`` is below 0 by what the buffer lacks."""
@@ -156,8 +157,9 @@ def _with_reserve(cash_flow: CashFlow, fills: Sequence[Fill], withdrawn: Mapping
 def _within_target(funding: Funding, withdrawn: Mapping[str, int], context: PlanningContext) -> Funding:
     book = context.book()
     supplied = {symbol: amount - withdrawn.get(symbol, 0) for symbol, amount in book.supplied.items()}
-    repayable = context.repayable(supplied, book.owed - funding.repay_first)
-    return replace(funding, repay_last=context.repayment_of(min(funding.repay_last, repayable)))
+    owed = book.owed - funding.repay_first
+    repayable = context.repayable(supplied, owed)
+    return replace(funding, repay_last=context.repayment_of(min(funding.repay_last, repayable), owed))
 
 
 def _supplied_after(

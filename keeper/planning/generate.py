@@ -17,15 +17,12 @@ from keeper.planning.hub_routing import hub_fills
 from keeper.planning.netting import Trade
 from keeper.planning.sequential import sequential
 from keeper.planning.split import Answers
-from keeper.planning.turnover import counted_usd, turnover_left_usd
+from keeper.planning.turnover import PART_FOR_DETOURS, counted_usd, turnover_left_usd
 
 MAX_HUB_CANDIDATES = 2
 """Those whose swaps alone cost least: what debt and collateral cost is much the same for all."""
 PARTS_OF_LOAN = (0.0, 0.25, 0.5, 1.0)
 """Of the flash loan that carries all fills."""
-HUB_PART_OF_TURNOVER = 0.5
-"""Hub routing sells some value twice, so it may use at most this part of the turnover that is left today, unless the
-matched trades use more."""
 
 
 def matched_plans(fills: Sequence[Fill], context: PlanningContext) -> Iterator[CandidatePlan]:
@@ -60,7 +57,7 @@ def hub_candidates(
     trades."""
     most = turnover_left_usd(context)
     if matched is not None:
-        most = max(most * HUB_PART_OF_TURNOVER, counted_usd(matched))
+        most = max(most * PART_FOR_DETOURS, counted_usd(matched))
     affordable = [fills for fills in hub_fills(trades, answers, context) if counted_usd(fills) <= most]
     costs = context.swap_terms.costs
     return sorted(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Route
 from keeper.planning.context import PlanningContext
-from keeper.planning.fills import Fill, fill_of
+from keeper.planning.fills import Fill, are_trusted, fill_of
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import Need, between, has_hub, needs_of, single_hops
 from keeper.planning.split import Answers, Curve, Part, best_split, curves
@@ -34,10 +34,12 @@ VALUE_UNIT = 10**6
 def hub_fills(
     trades: Sequence[Trade], answers: Answers, context: PlanningContext
 ) -> tuple[tuple[Fill, ...], ...]:
-    """Different routings of the same trades, each in the order of its swaps. Empty where quotes are missing, or where
-    an output would be below the minimum that the oracle demands."""
+    """Different routings of the same trades, each in the order of its swaps. Empty where quotes are missing, where
+    an output would be below the minimum that the oracle demands, and where a price is not trusted."""
     snapshot = context.snapshot
     if len(trades) < 2 or not has_hub(snapshot):
+        return ()
+    if not are_trusted({HUB, *(symbol for trade in trades for symbol in (trade.sell, trade.buy))}, snapshot):
         return ()
     needs = needs_of(trades, snapshot)
     router = _HubRouter(

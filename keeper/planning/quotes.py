@@ -88,8 +88,8 @@ def hub_hops(trades: Sequence[Trade], snapshot: MarketSnapshot) -> Iterator[tupl
 
 
 def has_hub(snapshot: MarketSnapshot) -> bool:
-    """Whether the vault holds WETH, with a price."""
-    return any(feed.symbol == HUB and feed.price > 0 for feed in snapshot.feeds[1:])
+    """Whether the vault holds WETH, at a price that its ``rebalance`` takes."""
+    return HUB in snapshot.risk_symbols and is_tradable(snapshot, HUB, lowering=False)
 
 
 def single_hops(need: Need, snapshot: MarketSnapshot) -> Iterator[tuple[Route, int]]:

@@ -95,8 +95,8 @@ class _Sequence:
         missing = self.loan_to_repay + max(context.idle_buffer, context.reserved) - idle
         if missing > context.dust or idle < self.loan_to_repay + context.reserved:
             self.draft.borrow(missing)
-        elif context.repayment_of(min(-missing, book.owed)):
-            self.draft.repay(-missing)
+        elif book.owed > context.dust:
+            self.draft.repay(context.repayment_of(-missing, book.owed))
 
     def _refusal(self, fill: Fill) -> NothingFeasible:
         return NothingFeasible(
@@ -136,7 +136,7 @@ class _Sequence:
         }
         due = book.repayment_before(leaving, self.draft.min_health_factor)
         amount = min(book.idle[cash], max(due, -self._lacking()))
-        self.draft.repay(self.draft.context.repayment_of(amount))
+        self.draft.repay(self.draft.context.repayment_of(amount, book.owed))
 
     def _unsold(self, symbol: str) -> int:
         """What is still to be sold for certain. A swap of the balance also sells the surplus that is only expected."""

@@ -11,7 +11,7 @@ Routes that share a pool in the same direction are not independent: a set has at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -167,9 +167,14 @@ def best_split(
     return tuple(Part(promising[index][0].route, amount_in, out) for index, amount_in, out in best)
 
 
-def net_usd(parts: Sequence[Part], usd_per_unit: float, costs: SwapCosts) -> float:
-    """Value of the output less the gas of the swaps."""
-    bought = sum([part.amount_out for part in parts]) * usd_per_unit
+def net_usd(
+    parts: Sequence[Part],
+    usd_per_unit: float,
+    costs: SwapCosts,
+    weight: Callable[[Route], float] = lambda _route: 1.0,
+) -> float:
+    """Value of the output, which counts ``weight`` times its amount, less the gas of the swaps."""
+    bought = sum([part.amount_out * weight(part.route) for part in parts]) * usd_per_unit
     return bought - sum([costs.of(part.route) for part in parts])
 
 

@@ -18,10 +18,14 @@ THOUSAND = 1e3
 
 
 def least_swaps_usd(
-    found: Sequence[Curve], changes: Mapping[str, float], cash: str, usd_per_gas: float
+    found: Sequence[Curve],
+    changes: Mapping[str, float],
+    cash: str,
+    usd_per_gas: float,
+    turnover_usd: float = math.inf,
 ) -> float:
     """Loss and gas of any swaps that change holdings by ``changes`` (USD by risk asset), but for swaps of less than
-    DUST_USD.
+    DUST_USD. What enters all pools together is at most ``turnover_usd``.
 
     A true lower bound. Amounts are bounded as in ``least_loss``: each pool one way by its tangents, each token's
     balance by what changes. Beside them are counted, in whole numbers:
@@ -41,6 +45,8 @@ def least_swaps_usd(
     most = 2.0 * math.fsum(abs(change) for change in changes.values()) + 10.0 * DUST_USD
     written = _Swaps(Programme(), found, most, usd_per_gas)
     written.write_pools()
+    if math.isfinite(turnover_usd):
+        written.programme.at_most(dict.fromkeys(written.ins, 1.0), turnover_usd / THOUSAND)
     for token in tokens:
         if token == cash:
             written.write_cash(token)

@@ -16,6 +16,7 @@ from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import SECONDS_PER_YEAR, WAD
+from keeper.oracle.vault_rules import call_limits
 from keeper.planning.gas import CALL, gas_of
 from keeper.planning.min_health_factor import EMERGENCY_WITH_FLASH_LOAN
 from keeper.planning.netting import netting
@@ -57,8 +58,9 @@ def shares_a_pool(plan: RebalancePlan) -> bool:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """USD. What a plan lost on the chain and the least that it could have lost, of NAV, each with its gas at
-    ``BASE_FEE_WEI``; ``without`` is a lower bound in which splits, further hops and loans cost nothing. The naive way at
-    the same block, None where it gets nowhere, in one route or (``direct``) one pool a trade."""
+    ``BASE_FEE_WEI``; ``without`` is a lower bound in which splits, further hops and loans cost nothing and any turnover
+    is allowed. The naive way at the same block, None where it gets nowhere, in one route or (``direct``) one pool a
+    trade; the vault's limits may not allow it."""
 
     plan: float
     naive: float | None
@@ -142,11 +144,16 @@ def _costs(
         naive=one_route,
         direct=one_pool,
         least=CALL * per_gas
-        + least_swaps_usd(found, changes, cash, per_gas)
+        + least_swaps_usd(found, changes, cash, per_gas, _turnover_usd(before))
         + least_lending_usd(before, after, found, floor, per_gas, _lending_usd(plan, before, per_gas)),
         without=least_loss(found, changes, cash) + least_gas(before, after) * per_gas,
         swaps=sum(step.route is not None for step in plan.steps),
     )
+
+
+def _turnover_usd(before: MarketSnapshot) -> float:
+    """What the vault lets a call sell, and a little more: it counts every pool, at no lower prices."""
+    return 1.001 * call_limits(before, lowering=False).turnover * portfolio(before).nav_usd
 
 
 def _earned_usd(snapshot: MarketSnapshot) -> float:

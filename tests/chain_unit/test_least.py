@@ -99,6 +99,20 @@ def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, dee
     assert min(costs) - HOP * PER_GAS - 0.01 * min(costs) - 0.5 <= least <= min(costs) * (1.0 + 1e-6)
 
 
+@examples(30)
+@given(st.floats(1e3, 2e4), st.floats(1e6, 5e7))
+def test_where_nothing_may_be_sold_twice_a_deep_hub_saves_nothing(amount: float, deep: float) -> None:
+    straight = a_curve("LINK", "USDC", 0.003, 2e5)
+    hub = [a_curve("LINK", "WETH", 0.003, deep), a_curve("WETH", "USDC", 0.0005, deep)]
+    change = {"LINK": -amount}
+    alone = least_swaps_usd([straight], change, "USDC", PER_GAS)
+    least = least_swaps_usd([straight, *hub], change, "USDC", PER_GAS, turnover_usd=amount + 1.0)
+    free = least_swaps_usd([straight, *hub], change, "USDC", PER_GAS, turnover_usd=3.0 * amount)
+    assert least == pytest.approx(alone, rel=0.002, abs=0.1)
+    assert free == pytest.approx(least_swaps_usd([straight, *hub], change, "USDC", PER_GAS), rel=1e-3)
+    assert free <= least * (1.0 + 1e-6)
+
+
 # --------------------------------------------------------- debt and collateral
 
 

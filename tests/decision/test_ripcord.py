@@ -127,6 +127,12 @@ def test_where_nothing_can_be_sold_idle_cash_above_dust_repays(
     assert decided(with_vault_policy(snapshot, emergency_health=emergency_health)).action is action
 
 
+def test_a_debt_of_dust_is_repaid_where_all_of_it_is_asked_for() -> None:
+    snapshot = with_holding(a_snapshot(weights=(0.1, 0.1, 0.1, 0.1)), "USDC", owed=10**5, idle=10**9)
+    decision = decided(snapshot, deleverage_request=DeleverageRequest(math.inf, "by hand"))
+    assert decision.action is Action.RIPCORD
+
+
 def test_cash_that_the_line_reserves_repays_only_in_the_vaults_emergency() -> None:
     snapshot = with_market_move(a_snapshot(weights=(2.0, 0.0, 0.0, 0.0)), 0.75)
     snapshot = with_feed(with_holding(snapshot, "USDC", idle=10**9), "WBTC", trust=Trust.DEAD)

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot
-from keeper.domain.plan import Quote
+from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.plan import Quote, QuoteRequest
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX, WAD, usd
 from keeper.domain.urgency import Urgency
@@ -26,7 +26,7 @@ from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.split import by_route, hops
 from keeper.planning.turnover import counted_usd
-from tests.factories import a_block, a_policy, with_holding, with_limits, with_vault_policy
+from tests.factories import a_block, a_policy, with_feed, with_holding, with_limits, with_vault_policy
 from tests.planning.ledger import Fill as Fills
 from tests.planning.ledger import Ledger, a_decision, as_quoted, at_its_limit
 from tests.planning.plans import a_context, a_fill, leverages, shares, weights_of, worth_trading
@@ -43,6 +43,10 @@ def asked(
 ) -> tuple[tuple[Trade, ...], tuple[Quote, ...]]:
     decision = a_decision(snapshot, weights)
     return netting(decision, snapshot, WIDE).trades, answers(decision, snapshot, WIDE, market(snapshot))
+
+
+def requests_of(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[QuoteRequest, ...]:
+    return quote_requests(netting(a_decision(snapshot, weights), snapshot, WIDE).trades, snapshot)
 
 
 def found(snapshot: MarketSnapshot, weights: tuple[float, ...]) -> tuple[tuple[Fill, ...], ...]:
@@ -113,6 +117,25 @@ def test_what_anybody_sent_is_not_swept_along() -> None:
     ]
 
 
+def test_where_the_vault_refuses_the_price_of_weth_nothing_goes_through_it() -> None:
+    """Its ``rebalance`` would revert, although the plan itself trades none."""
+    snapshot = generous(weights=(0.2, 0.0, 0.4, 0.4))
+    goal = (0.6, 0.0, 0.1, 0.1)
+    assert found(snapshot, goal)
+    feed = snapshot.feeds[snapshot.index("WETH")]
+    old = replace(feed.round, updated_at=snapshot.block.timestamp - feed.max_age_s - 1)
+    refused = with_feed(snapshot, "WETH", round=old)
+    assert found(refused, goal) == ()
+    assert not [request for request in requests_of(refused, goal) if "WETH" in request.route.symbols]
+
+
+@pytest.mark.parametrize("symbol", ["WETH", "LINK", "USDC"])
+def test_at_prices_that_are_not_trusted_nothing_goes_through_the_hub(symbol: str) -> None:
+    """Their sales have a minimum output near the quote, which belongs to the trades as matched."""
+    snapshot = with_feed(generous(weights=HELD), symbol, trust=Trust.SUSPECT)
+    assert found(snapshot, LINK_AND_UNI_FOR_WBTC) == ()
+
+
 def test_nothing_is_asked_or_planned_for_a_single_trade() -> None:
     snapshot = generous()
     assert found(snapshot, (0.5, 0.0, 0.0, 0.0)) == ()
@@ -169,9 +192,7 @@ def test_what_no_pool_takes_in_one_swap_either_is_refused_for_the_trade() -> Non
 def test_the_hub_is_asked_for_both_ways_at_once(swap: int) -> None:
     """One request, nothing twice."""
     snapshot = generous(weights=HELD)
-    requests = quote_requests(
-        netting(a_decision(snapshot, LINK_AND_UNI_FOR_WBTC), snapshot, WIDE).trades, snapshot
-    )
+    requests = requests_of(snapshot, LINK_AND_UNI_FOR_WBTC)
     assert len(set(requests)) == len(requests)
     pairs = (("LINK", "WETH"), ("UNI", "USDC"), ("WETH", "WBTC"), ("WETH", "USDC"))
     assert pairs[swap] in {request.route.symbols for request in requests}

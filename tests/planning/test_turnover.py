@@ -6,8 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keeper.domain.decision import Action
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS
+from keeper.domain.urgency import Urgency
 from keeper.planning.context import planning_context
 from keeper.planning.execution_order import fills_of
 from keeper.planning.fills import Fill
@@ -36,17 +39,45 @@ def fills_with(
     return fills_of(trades, quotes, planning_context(decision, snapshot, WIDE))
 
 
-def through_hub(fills: tuple[Fill, ...]) -> set[str]:
-    return {fill.trade.buy for fill in fills if len(fill.route.fees) > 1}
+def through_hub(fills: tuple[Fill, ...]) -> dict[str, float]:
+    """USD by what is bought."""
+    passed: dict[str, float] = {}
+    for fill in fills:
+        if len(fill.route.fees) > 1:
+            passed[fill.trade.buy] = passed.get(fill.trade.buy, 0.0) + fill.trade.value_usd
+    return passed
 
 
 @pytest.mark.parametrize(
-    ("turnover", "bought"),
-    [(1.5, {"WBTC", "LINK", "UNI"}), (1.4, {"LINK", "UNI"}), (1.2, {"LINK"}), (0.5, {"LINK"})],
+    ("turnover", "through"),
+    [
+        (1.5, {"WBTC": 225_000.0, "LINK": 200_000.0, "UNI": 175_000.0}),
+        (1.4, {"WBTC": 75_000.0, "LINK": 200_000.0, "UNI": 175_000.0}),
+        (1.3, {"LINK": 175_000.0, "UNI": 175_000.0}),
+        (0.5, {"LINK": 200_000.0}),
+    ],
 )
-def test_those_that_lose_least_by_it_take_a_direct_pool_first(turnover: float, bought: set[str]) -> None:
-    """Of LINK no direct pool carries as much."""
-    assert through_hub(fills_with(generous(), BUYS, turnover)) == bought
+def test_turnover_goes_where_a_second_pool_saves_most(turnover: float, through: dict[str, float]) -> None:
+    """WBTC has a deep direct pool. The one of LINK does not carry 200,000 USD, so that much passes two in any case."""
+    assert through_hub(fills_with(generous(), BUYS, turnover)) == pytest.approx(through)
+
+
+@pytest.mark.parametrize(("turnover", "detours"), [(8.0, True), (3.0, True), (1.4, False)])
+def test_sales_that_lower_the_debt_leave_turnover_for_those_that_a_day_cuts_off(
+    turnover: float, detours: bool
+) -> None:
+    """They may use half of it while direct pools could take more of them."""
+    levered = with_vault_policy(
+        generous(weights=(0.6, 0.3, 0.2, 0.9), nav_usd=30_000.0), daily_turnover_bps=int(turnover * BPS)
+    )
+    decision = a_decision(levered, (0.1, 0.1, 0.1, 0.4), Action.RIPCORD, Urgency.EMERGENCY)
+    quotes = by_route(answers(decision, levered, WIDE, market(levered)))
+    fills = fills_of(
+        netting(decision, levered, WIDE).trades, quotes, planning_context(decision, levered, WIDE)
+    )
+    once, counted = sum(fill.trade.value_usd for fill in fills), counted_usd(fills)
+    assert (counted > once * 1.001) is detours
+    assert counted <= max(once * 1.001, turnover / 2.0 * portfolio(levered).nav_usd)
 
 
 @examples(60)

@@ -138,6 +138,15 @@ def test_a_target_below_what_a_flash_loan_is_sized_for_is_reached_without_one() 
 # ------------------------------------------------------------------ idle cash
 
 
+@pytest.mark.parametrize("owed", [1, 10**5, 10**6, 10**9])
+def test_a_debt_of_dust_is_repaid_whole(owed: int) -> None:
+    """Else an order to repay all debt would stay open for ever."""
+    snapshot = with_holding(a_snapshot(weights=(0.1, 0.1, 0.1, 0.1)), "USDC", owed=owed, idle=2 * 10**9)
+    ledger = Ledger(snapshot)
+    ledger.run(ripcord(snapshot, 1.0), as_quoted)
+    assert ledger.debt == 0
+
+
 def test_idle_cash_alone_repays_up_to_the_vaults_target() -> None:
     snapshot = with_holding(at_health(1.2), "USDC", idle=400_000 * USDC)
     plan = ripcord(snapshot, 1.0)
