@@ -165,7 +165,9 @@ def _history(days: int | None) -> tuple[Policy, History]:
     policy = strategy(settings, print_progress)
     history_s = days * DAY_S if days is not None else policy.estimate.history_s
     symbols = [asset.symbol for asset in policy.assets]
-    with Journal.open_for_reading(settings.journal_url) as journal:
+    with Journal.open_if_there(settings.journal_url) as journal:
+        if not journal.exists:
+            print_progress(f"there is no journal at {journal.name}: nothing is stored there yet")
         return policy, stored_history(
             journal,
             symbols,
