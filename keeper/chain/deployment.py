@@ -190,14 +190,17 @@ def _contracts(multicall: Multicall, shares: str, block: Block) -> _Contracts:
 
 
 def require_managed(accounts: Sequence[str], tokens: Sequence[str], answers: Answers) -> None:
-    """Raises AccountNotManaged where another account than the managed one holds or owes anything."""
+    """Raises AccountNotManaged where another account than the managed one owes anything.
+
+    A supply there is no reason: anybody can supply on behalf of an account, and it can only raise what the vault is
+    worth. The gate ``vault_agrees`` sees it where it is large."""
     for place, account in enumerate(accounts):
         position = answers.first(vault.position(account, tokens))
-        if place != MANAGED_ACCOUNT and any((*position.supplied, *position.owed)):
+        if place != MANAGED_ACCOUNT and any(position.owed):
             raise AccountNotManaged(
-                f"the vault's account {place} ({account}) has a position, and this keeper manages account "
+                f"the vault's account {place} ({account}) has debt, and this keeper manages account "
                 f"{MANAGED_ACCOUNT} alone",
-                remedy="Close that position (deleverage, then withdraw), or use a keeper that manages it.",
+                remedy="Repay that debt, or use a keeper that manages it.",
             )
 
 

@@ -140,14 +140,18 @@ def levering_open(trade: TradeContext) -> GateResult:
 
 def survivable_fall(trade: TradeContext) -> GateResult:
     """The fire drill of the vault as it is and as the trade leaves it; the worse counts. An unknown drill stops what
-    it cannot judge, but not a trade without debt before and after."""
+    it cannot judge, but not a trade without debt before and after.
+
+    A trade that does not raise leverage passes where it leaves no smaller fall survivable than before: to hold it back
+    would leave the vault where it is."""
     position = trade.position
     drill, limit = position.observation.drill, position.policy.drill.min_fall
     assert drill is not None, "judged only where a fire drill is held"
     if not drill.outcomes:
         owes = position.held.debt_usd > 0.0 or trade.goal.leverage > 1.0 - position.policy.size.idle_buffer
-        why = f"the fire drill is unknown ({drill.note})"
-        return GateResult(0.0, limit, not owes, detail=why if owes else f"{why}, and there is no debt")
+        judged = owes and trade.raises_leverage
+        why = "" if judged else ", and no debt is added"
+        return GateResult(0.0, limit, not judged, detail=f"the fire drill is unknown ({drill.note}){why}")
     outcomes = min((drill.outcomes, drill.after_trade or drill.outcomes), key=largest_survived)
     detail = f"an emergency call is enough up to a joint fall of {largest_survived(outcomes):.0%}, at least {limit:.0%}"
     hindered = first_hindered(outcomes)
@@ -156,7 +160,9 @@ def survivable_fall(trade: TradeContext) -> GateResult:
         detail = (
             f"{detail}; {hindered.hindrance} is in the way{after} at {hindered.fall:.0%}: {hindered.detail}"
         )
-    return GateResult(largest_survived(outcomes), limit, survives(outcomes, limit), detail=detail)
+    no_worse = largest_survived(drill.after_trade or drill.outcomes) >= largest_survived(drill.outcomes)
+    passed = survives(outcomes, limit) or (no_worse and not trade.raises_leverage)
+    return GateResult(largest_survived(outcomes), limit, passed, detail=detail)
 
 
 def in_flight(trade: TradeContext) -> GateResult:

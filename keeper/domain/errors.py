@@ -228,7 +228,7 @@ class SolverFailed(Refused):
 
 
 class AccountNotManaged(Refused):
-    """The vault has a position in an account that this keeper does not manage."""
+    """The vault owes something in an account that this keeper does not manage."""
 
 
 class Reverted(Refused):

@@ -17,7 +17,7 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.doctor.examine import CHECKS
 from tests.chain.emode_category import make_category
 from tests.chain.keeper_command import Run
-from tests.chain.vault_scene import NO_ADDRESS, RISKY, SUPPLY, scene_on
+from tests.chain.vault_scene import BORROW, NO_ADDRESS, RISKY, SUPPLY, scene_on
 
 WEI = 10**18
 LOSS_USED, LOSS_PER_BPS = 7, 10**5
@@ -89,14 +89,15 @@ def test_a_price_that_the_vault_refuses_is_named_with_what_may_still_be_done(
     assert "A deleverage may sell it." in line["remedy"]
 
 
-def test_a_position_in_an_account_that_is_not_managed_is_named(keeper: Run, chain: LocalChain) -> None:
+def test_debt_in_an_account_that_is_not_managed_is_named(keeper: Run, chain: LocalChain) -> None:
     scene, registry = scene_on(chain), chain.registry.functions
     data = encode(["address", "uint8"], [scene.account_implementation(), 0])
     scene.send(registry.propose(2, data), scene.people.admin)
     chain.pass_time(2 * 86_400)
     scene.send(registry.activate(2, data), scene.people.stranger)
     supply = (SUPPLY, 1, scene.address("USDC"), NO_ADDRESS, 10**9, 0)
-    scene.send(scene.rebalance([supply]), scene.people.keeper)
+    borrow = (BORROW, 1, scene.address("USDC"), NO_ADDRESS, 10**8, 0)
+    scene.send(scene.rebalance([supply, borrow]), scene.people.keeper)
     ended = keeper("doctor")
     assert ended.code == 5
     assert "AccountNotManaged: the vault's account 1" in ended.out

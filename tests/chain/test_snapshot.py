@@ -170,8 +170,10 @@ def test_a_pool_that_is_taken_off_the_list_is_not_traded_in(scene: Scene, node: 
     assert (500, 3_000) == tuple(one.fee for one in seen.pools if one.symbol == "WETH")
 
 
-def test_a_position_in_another_account_is_refused_by_name(scene: Scene, node: ChainReader) -> None:
-    """A second account is opened, and does nothing until it holds something."""
+def test_debt_in_another_account_is_refused_by_name_and_a_gift_is_not(
+    scene: Scene, node: ChainReader
+) -> None:
+    """Anybody can supply on behalf of an account, so a supply there must not stop the keeper."""
     registry = scene.world.registry.functions
     data = encode(["address", "uint8"], [scene.account_implementation(), 0])
     scene.send(registry.propose(2, data), scene.people.admin)
@@ -181,7 +183,11 @@ def test_a_position_in_another_account_is_refused_by_name(scene: Scene, node: Ch
     assert node.read({}, 0).snapshot.vault.epoch == 0
     supply = (0, 1, scene.address("USDC"), NO_ADDRESS, 1_000 * USDC, 0)
     scene.send(scene.rebalance([supply]), scene.people.keeper)
-    with pytest.raises(AccountNotManaged, match="account 1 .* has a position"):
+    assert node.read({}, 0).snapshot.vault.epoch == 1
+    scene.world.pass_time(3_600)
+    borrow = (2, 1, scene.address("USDC"), NO_ADDRESS, 100 * USDC, 0)
+    scene.send(scene.rebalance([borrow]), scene.people.keeper)
+    with pytest.raises(AccountNotManaged, match="account 1 .* has debt"):
         node.read({}, 0)
 
 

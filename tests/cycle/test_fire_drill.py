@@ -136,7 +136,18 @@ def test_row_85_what_the_node_refuses_stops_buying_and_not_selling(
     assert not gate_of(refused).passed
     assert revert in gate_of(refused).detail
     assert action_of(refused) is Action.HOLD
-    assert goal_of(run(FakeChain(a_vault(2.3), rounds, drill_revert=revert), policy)) < 2.3
+
+
+def test_row_85_a_trade_that_lowers_leverage_is_made_whole_although_the_drill_fails(
+    rounds: dict[str, tuple[Round, ...]],
+) -> None:
+    policy = bold_policy(drill=DrillPolicy(0.3, 156 * GWEI))
+    vault = a_vault(2.3)
+    free = run(FakeChain(vault, rounds), policy)
+    refused = run(FakeChain(vault, rounds, drill_revert="LossAboveLimit(9, 8)"), policy)
+    assert goal_of(refused) == goal_of(free) < 2.3
+    assert gate_of(refused).passed
+    assert gate_of(refused).value < 0.3
 
 
 def test_a_record_with_a_fire_drill_replays_to_the_same_bits(rounds: dict[str, tuple[Round, ...]]) -> None:

@@ -215,8 +215,10 @@ def test_another_chain_or_key_is_another_lock(tmp_path: Path) -> None:
         pass
 
 
-def test_row_43_a_writer_that_lost_its_connection_cannot_write_any_more(postgres_server: str) -> None:
-    """The lock went with the connection; another keeper may hold it by now."""
+def test_row_43_a_writer_that_lost_its_connection_writes_again_only_with_the_lock(
+    postgres_server: str,
+) -> None:
+    """The lock went with the connection, and another keeper may hold it by now."""
     import psycopg
 
     from tests.databases import fresh_database
@@ -227,11 +229,14 @@ def test_row_43_a_writer_that_lost_its_connection_cannot_write_any_more(postgres
         log.create(Intent("one", 0, PAYLOAD))
         with psycopg.connect(url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        for _ in range(2):
-            with pytest.raises(JournalUnwritable):
-                log.move("one", IntentStatus.SIGNING)
+        with pytest.raises(JournalUnwritable):
+            log.move("one", IntentStatus.SIGNING)
         with Journal.open(url) as successor:
+            with pytest.raises(JournalUnwritable, match="somebody still has the lock"):
+                log.move("one", IntentStatus.SIGNING)
             assert StoredAttempts(successor, lambda: 0.0).status("one") is IntentStatus.OPEN
+        log.move("one", IntentStatus.SIGNING)
+        assert log.status("one") is IntentStatus.SIGNING
 
 
 def test_row_45_a_journal_of_a_newer_keeper_is_refused(journal_url: str) -> None:

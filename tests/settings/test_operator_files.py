@@ -59,7 +59,8 @@ def test_another_encoding_is_refused_by_the_name_of_the_setting(
     (bare / name).write_bytes(encode(text))
     if setting == "KEEPER_DEPLOYMENT":
         monkeypatch.setenv(setting, name)
-    with pytest.raises(InvalidSetting, match=f"^{setting} = {name}: ") as caught:
+    named = name if setting == name else f"{setting} = {name}"
+    with pytest.raises(InvalidSetting, match=f"^{named}: ") as caught:
         load()
     assert "UTF-8" in caught.value.message + caught.value.remedy
 
