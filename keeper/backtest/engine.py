@@ -22,12 +22,12 @@ from keeper.domain.information import NOTHING_REMEMBERED
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
 from keeper.domain.path import MarketPath
-from keeper.domain.plan import RebalancePlan, SimulationReport, VaultCall
+from keeper.domain.plan import RebalancePlan, VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import in_emergency
-from keeper.planning.verify import verify
+from keeper.planning.verify import filled_as_planned, verify
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 200
@@ -243,17 +243,9 @@ def _why_held(decision: Decision) -> tuple[str, str]:
 
 def _failed_check(plan: RebalancePlan, snapshot: MarketSnapshot, assessment: Assessment) -> str:
     """The first of the live keeper's checks that the plan's expected state does not pass; "" when it passes all."""
-    filled = SimulationReport(
-        success=True,
-        revert=None,
-        gas=plan.gas_limit,
-        post=None,
-        method="backtest",
-        l1_fee_wei=0,
-        step_outs=(),
-        step_ins=(),
+    verdict = verify(
+        plan, filled_as_planned(plan), snapshot, decision=assessment.decision, policy=assessment.policy
     )
-    verdict = verify(plan, filled, snapshot, decision=assessment.decision, policy=assessment.policy)
     return next((check.name for check in verdict.checks if not check.passed), "")
 
 

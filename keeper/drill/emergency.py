@@ -9,7 +9,7 @@ from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.hindrances import Hindrance
 from keeper.domain.model import TargetPortfolio
-from keeper.domain.plan import RebalancePlan, SimulationReport
+from keeper.domain.plan import RebalancePlan
 from keeper.domain.units import WAD
 from keeper.drill.pool_quotes import pool_quotes
 from keeper.drill.scene import Scene
@@ -17,7 +17,7 @@ from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.netting import netting
 from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
-from keeper.planning.verify import verify
+from keeper.planning.verify import filled_as_planned, verify
 from keeper.risk.fallback_model import fallback_model
 
 OF_GATES = {
@@ -115,15 +115,5 @@ def _plan(decision: Decision, scene: Scene) -> RebalancePlan:
 
 def _failed_checks(plan: RebalancePlan, decision: Decision, scene: Scene) -> str:
     """What the checks before a transaction say of the plan's expected state; empty if all pass."""
-    filled = SimulationReport(
-        success=True,
-        revert=None,
-        gas=plan.gas_limit,
-        post=None,
-        method="computed",
-        l1_fee_wei=0,
-        step_outs=(),
-        step_ins=(),
-    )
-    verdict = verify(plan, filled, scene.snapshot, decision=decision, policy=scene.policy)
+    verdict = verify(plan, filled_as_planned(plan), scene.snapshot, decision=decision, policy=scene.policy)
     return "; ".join(check.detail for check in verdict.checks if not check.passed)

@@ -142,3 +142,17 @@ def _cost_within_benefit(
     cost, benefit = plan.cost.total + missing_usd, decision.benefit_usd
     detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"
     return within_maximum("cost_within_benefit", cost, benefit, detail=detail)
+
+
+def filled_as_planned(plan: RebalancePlan) -> SimulationReport:
+    """For a plan that no node simulates: the report of a call that goes as the plan expects."""
+    return SimulationReport(
+        success=True,
+        revert=None,
+        gas=plan.gas_limit,
+        post=None,
+        method="computed",
+        l1_fee_wei=0,
+        step_outs=(),
+        step_ins=(),
+    )
