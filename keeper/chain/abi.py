@@ -21,6 +21,8 @@ from eth_utils.abi import (
     get_abi_output_types,
 )
 
+from keeper.domain.remote_text import printable
+
 FOLDER = Path(__file__).resolve().parents[2] / "contracts_abi"
 
 
@@ -68,11 +70,14 @@ class Abi:
 
 
 def decode_values(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
-    """ABI-decoded values. Raises DecodeError."""
+    """ABI-decoded values; of strings what is printable. Raises DecodeError."""
     try:
-        return decode(types, data)
+        values = decode(types, data)
     except (DecodingError, OverflowError, ValueError) as error:
         raise DecodeError(f"{len(data)} bytes are not ({','.join(types)}): {error}") from error
+    return tuple(
+        printable(value) if kind == "string" else value for kind, value in zip(types, values, strict=True)
+    )
 
 
 @cache

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from keeper.domain.remote_text import printable_lines
+
 
 class KeeperError(Exception):
     """An expected failure. ``name`` stands in docs/exit-codes.md; ``remedy`` says what the operator can do."""
@@ -22,8 +24,8 @@ class KeeperError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable_lines(message)  # it may quote a node
+        super().__init__(self.message)
         self.remedy = remedy
 
     @property

@@ -11,6 +11,11 @@ from keeper.chain.reverts import explain
 WBTC = "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599"
 
 
+def string(text: str) -> bytes:
+    """As `require` reverts."""
+    return bytes.fromhex("08c379a0") + encode(["string"], [text])
+
+
 def test_a_custom_error_of_the_vault_is_told_with_its_arguments() -> None:
     data = selector("LossAboveLimit(uint256,uint256)") + encode(["uint256", "uint256"], [90, 75])
     assert "LossAboveLimit(lossUsd=90, limitUsd=75)" == explain(data)
@@ -49,9 +54,6 @@ def test_the_numbers_of_older_aave_pools_get_their_names() -> None:
 
 
 def test_strings_are_told_as_they_are_and_uniswaps_with_what_they_mean() -> None:
-    def string(text: str) -> bytes:
-        return bytes.fromhex("08c379a0") + encode(["string"], [text])
-
     assert "no luck" == explain(string("no luck"))
     assert explain(string("Too little received")).startswith("Too little received: the swap would pay")
 
@@ -67,3 +69,7 @@ def test_nothing_the_unknown_and_the_mutilated_are_told_for_what_they_are() -> N
     assert "unknown error 0x01 (1 bytes)" == explain(b"\x01")
     cut = selector("LossAboveLimit(uint256,uint256)") + b"\0" * 31
     assert f"unknown error 0x{cut[:4].hex()} (35 bytes)" == explain(cut)
+
+
+def test_a_reason_cannot_move_the_terminals_cursor() -> None:
+    assert explain(string("a\x1b[2Jb\nc")) == "a\\x1b[2Jb\\nc"
