@@ -70,7 +70,7 @@ class Heard:
 
 def pause(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
     """Pauses in the journal, or by the pause file of the running keeper if the journal cannot be written. Returns every
-    pause in force. Raises JournalMissing, AnotherJournal."""
+    pause in force. Raises JournalMissing, AnotherJournal, and JournalUnwritable if neither can be written."""
     running = running_keeper(settings)
     file = Path(running.pause_file) if running is not None else settings.pause_file
     try:
@@ -93,7 +93,15 @@ def pause(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
 def _paused_by_file(
     settings: Settings, file: Path, running: RunningKeeper | None, *, reason: str
 ) -> tuple[tuple[Pause, ...], Heard]:
-    file.write_text(f"{reason}\n", encoding="utf-8")
+    try:
+        file.write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as error:
+        if not paused_by_file(file):  # without its reason a pause file counts as well
+            keeper = f"process {running.process}" if running is not None else "the keeper"
+            raise JournalUnwritable(
+                f"NOT PAUSED: the journal cannot be written, nor the pause file {file.absolute()}: {error.strerror}",
+                remedy=f"Stop {keeper} instead (systemctl stop keeper, or kill), and then mend the disk or the paths.",
+            ) from error
     answer = f"{file.absolute()} was written; the keeper looks at it before each trade"
     return paused_by_file(file), Heard(
         shown(settings.journal_url), settings.vault or "", running, answer=answer

@@ -57,10 +57,10 @@ def backtest(
     Decisions begin on the first bar with enough history.
     """
     policy, path = policy_and_market(strategy, data, since=since, until=until)
+    out.mkdir(parents=True, exist_ok=True)  # a long run must not end at a folder that cannot be written
     venue = recorded_venue(nav, vault_size, own_venue(own))
     results = list(_runs(path, policy, venue, benchmarks=benchmarks))
     summaries = [summarise(result) for result in results]
-    out.mkdir(parents=True, exist_ok=True)
     page = write_page(results, summaries, out)
     tables = write_tables(results, summaries, out)
     if picture is not None:

@@ -53,6 +53,7 @@ def evaluate(
 ) -> None:
     """Compare risk estimators out of sample: choose one on a period, and check the choice once on a later period."""
     policy, path = policy_and_market(strategy, data, since=since, until=max(until, check_until))
+    out.mkdir(parents=True, exist_ok=True)  # a long run must not end at a folder that cannot be written
     periods = Periods(
         start=_seconds(since),
         end=_seconds(until) + DAY_S,
@@ -95,7 +96,6 @@ def shown(evaluation: Evaluation) -> Iterator[RenderableType]:
 
 def write_tables(evaluation: Evaluation, out: Path) -> tuple[Path, ...]:
     """Writes one CSV file for each kind of result into the folder ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
     scores = [dict(_flat(score)) for score in evaluation.scores]
     gains = [dict(_flat(gain)) for gain in evaluation.implied_gains]
     stress = [dict(_flat(breach)) for breach in evaluation.stress]

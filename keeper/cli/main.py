@@ -47,12 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _exit_code(arguments: list[str]) -> int | str | None:
     from keeper.cli.app import app
     from keeper.cli.failures import report
-    from keeper.domain.errors import KeeperError
+    from keeper.domain.errors import FileUnusable, KeeperError
 
     try:
         app(args=arguments)
     except KeeperError as error:
         return report(error, as_json="--json" in arguments)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        remedy = "Correct the path, or its permissions, or free space on its disk."
+        unusable = FileUnusable(f"{error.filename}: {error.strerror}", remedy=remedy)
+        return report(unusable, as_json="--json" in arguments)
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):
             # Python flushes standard output once more when it ends.

@@ -90,6 +90,10 @@ class WrongContract(BadInput):
     """A configured address has no code, or the code of another contract."""
 
 
+class FileUnusable(BadInput):
+    """A file or a folder that a command needs cannot be read or written."""
+
+
 class InvalidCovariance(BadInput):
     """The covariance is not finite, not symmetric, not positive definite, or has the wrong shape."""
 

@@ -14,7 +14,7 @@ import pytest
 from keeper.app import operator
 from keeper.app.desk import OrderDesk
 from keeper.app.running import running_keeper, who_runs
-from keeper.domain.errors import AnotherJournal, InvalidSetting, JournalMissing
+from keeper.domain.errors import AnotherJournal, InvalidSetting, JournalMissing, JournalUnwritable
 from keeper.domain.orders import RunningKeeper
 from keeper.journal.files import announced
 from keeper.journal.store import Journal
@@ -114,6 +114,20 @@ def test_a_directory_that_is_missing_is_refused_by_name(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'nope' / 'keeper.db'}"
     with pytest.raises(InvalidSetting, match="there is no directory"):
         operator.pause(settings(tmp_path / "alone", journal_url=url), "3am")
+
+
+@pytest.mark.parametrize("pause_file", ["nope/keeper.pause", "folder"])
+def test_a_pause_that_can_be_written_nowhere_is_an_error_or_in_force(tmp_path: Path, pause_file: str) -> None:
+    (tmp_path / "folder").mkdir()
+    alone = settings(tmp_path / "alone", pause_file=tmp_path / pause_file)
+    (tmp_path / "alone" / "keeper.db").write_bytes(b"no database")
+    if pause_file == "folder":  # whatever is there pauses the keeper
+        (pause,), _ = operator.pause(alone, "3am")
+        assert "cannot be read" in pause.reason
+        return
+    with pytest.raises(JournalUnwritable, match="NOT PAUSED.*keeper.pause: No such file") as refused:
+        operator.pause(alone, "3am")
+    assert "Stop the keeper instead" in refused.value.remedy
 
 
 def test_the_running_keepers_pause_file_is_used_when_its_journal_is_gone(

@@ -98,7 +98,7 @@ def test_period_days_stress_fit_and_who_is_absent_are_said() -> None:
 
 
 def test_every_score_is_a_row_of_the_tables(tmp_path: Path) -> None:
-    written = write_tables(EVALUATION, tmp_path / "new" / "folder")
+    written = write_tables(EVALUATION, tmp_path)
     assert [path.name for path in written] == ["estimators.csv", "implied.csv", "stress.csv"]
     with written[0].open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -204,3 +204,14 @@ def test_the_shell_completes_commands_and_their_options(typed: str, offered: set
         check=False,
     )
     assert set(completed.stdout.split()) == offered
+
+
+def test_a_file_that_cannot_be_used_is_an_error_with_its_name(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bare / "pause").mkdir()
+    monkeypatch.setenv("KEEPER_PAUSE_FILE", str(bare / "pause"))
+    assert exit_code("resume", "--reason", "test") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "FileUnusable" in told
+    assert "Is a directory" in told
