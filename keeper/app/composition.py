@@ -14,6 +14,7 @@ from keeper.app.fallback import AlsoPaused, FallbackKeeper
 from keeper.app.keys import AskPassword, acting_account, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.app.sending import KeyWork, transaction_sender
+from keeper.chain.block_look import BlockWatcher
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.deployed import Addresses, ReadingScope
 from keeper.chain.rpc.connect import connected
@@ -131,27 +132,42 @@ def build(
         yield keeper
 
 
+@dataclass(frozen=True, slots=True)
+class DaemonParts:
+    """What the daemon runs, and what it looks at between the cycles."""
+
+    keeper: Keeper | FallbackKeeper
+    looks: BlockWatcher
+
+
 @contextmanager
 def build_daemon(
     settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress, timer: Timer
-) -> Iterator[Keeper | FallbackKeeper]:
-    """As ``build``, with the fallback journal of the settings. The sender waits by ``timer``."""
+) -> Iterator[DaemonParts]:
+    """As ``build``, with the fallback journal of the settings. The sender waits by ``timer``. The looks have a
+    connection of their own."""
     with (
         _opened(settings, mode, ask_password=ask_password, progress=progress, timer=timer) as (
             outside,
             journal,
         ),
         _keeper_on(journal, outside) as keeper,
+        connected(outside.where.rpc_urls, outside.where.quorum, outside.where.chain_id) as reads,
     ):
+        looks = BlockWatcher(
+            reads, outside.where.multicall, outside.account, deployment=outside.chain.known_deployment
+        )
         directory = outside.where.fallback_journal
         if directory is None or not mode.sends:
-            yield keeper
+            yield DaemonParts(keeper, looks)
         else:
 
             def on_fallback(fallback: Journal, trouble: Pause) -> AbstractContextManager[Keeper]:
                 return _keeper_on(fallback, outside, always=(trouble,))
 
-            yield FallbackKeeper(keeper, journal, FallbackJournal(directory), keeper_on=on_fallback)
+            yield DaemonParts(
+                FallbackKeeper(keeper, journal, FallbackJournal(directory), keeper_on=on_fallback), looks
+            )
 
 
 @contextmanager

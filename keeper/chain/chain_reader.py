@@ -77,6 +77,10 @@ class ChainReader:
         """As it was discovered last. Raises as ``discover``."""
         return self._deployment if self._deployment is not None else self.discover()
 
+    def known_deployment(self) -> Deployment | None:
+        """As it was discovered last, None before. It asks no node."""
+        return self._deployment
+
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
         """ports.Chain.read; rounds of the risk assets only. The first read also discovers the deployment."""
         reader = self._reader(self.deployment())

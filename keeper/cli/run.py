@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from keeper.app.block_watch import BlockWatch, watch_settings
 from keeper.app.clocks import PreemptibleClock
-from keeper.app.composition import build_daemon
+from keeper.app.composition import DaemonParts, build_daemon
 from keeper.app.daemon import Daemon, trigger_from, when_possible
 from keeper.app.desk import OrderDesk
-from keeper.app.fallback import FallbackKeeper
 from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
 from keeper.app.running import announcing
@@ -20,7 +20,6 @@ from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
 from keeper.cli.render import BANNERS
-from keeper.cycle.run import Keeper
 from keeper.domain.record import Mode
 from keeper.runtime.logs import configure
 from keeper.settings.load import load
@@ -48,12 +47,15 @@ def run(
     timer = PreemptibleClock(desk.wait)
     with monitors(settings) as observers, ExitStack() as stack:
 
-        def opened() -> AbstractContextManager[Keeper | FallbackKeeper]:
+        def opened() -> AbstractContextManager[DaemonParts]:
             return build_daemon(
                 settings, mode, ask_password=ask_password, progress=print_progress, timer=timer
             )
 
-        keeper = when_possible(stack, opened, observers, wait=desk.wait)
+        parts = when_possible(stack, opened, observers, wait=desk.wait)
         stack.enter_context(announcing(settings, mode))
-        code = Daemon(keeper, mode, trigger, observers=observers, orders=desk).run()
+        watch = BlockWatch(parts.looks, watch_settings(settings), preempt=desk.preempt)
+        daemon = Daemon(parts.keeper, mode, trigger, observers=(*observers, watch), orders=desk)
+        stack.enter_context(watch.watching(daemon.request_cycle, time.monotonic))
+        code = daemon.run()
     raise typer.Exit(code)

@@ -101,6 +101,15 @@ class DrillTable(Table):
     """price of gas during the fall: that of the worst day of a year; on a rollup name its own"""
 
 
+class WatchTable(Table):
+    """The looks between the cycles of the daemon: docs/watch.md."""
+
+    every_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    """time between two looks, each one request to one node; 0: only the schedule looks"""
+    price_move: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """move of a feed since the last cycle that asks for a cycle, a fraction"""
+
+
 class FeedTable(Table):
     """A token's price feed, where the chain's address book does not know it or you know it better."""
 

@@ -11,7 +11,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from keeper.domain.addresses import checksummed
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
-from keeper.settings.execution import DailyTable, DrillTable, LineTable, OracleTable, PlanTable, SendTable
+from keeper.settings.execution import (
+    DailyTable,
+    DrillTable,
+    LineTable,
+    OracleTable,
+    PlanTable,
+    SendTable,
+    WatchTable,
+)
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
 BUDGET_TOLERANCE = 1e-9
@@ -22,7 +30,19 @@ PUBLIC_URLS = {
     "binance": "https://api.binance.com",
     "deribit": "https://www.deribit.com/api/v2",
 }
-STRATEGY = ("assets", "estimate", "size", "decision", "plan", "send", "daily", "line", "drill", "oracle")
+STRATEGY = (
+    "assets",
+    "estimate",
+    "size",
+    "decision",
+    "plan",
+    "send",
+    "daily",
+    "line",
+    "drill",
+    "watch",
+    "oracle",
+)
 
 
 def http_url(value: str) -> str:
@@ -159,6 +179,7 @@ class Settings(BaseSettings):
     daily: DailyTable = DailyTable()
     line: LineTable = LineTable()
     drill: DrillTable = DrillTable()
+    watch: WatchTable = WatchTable()
     oracle: OracleTable = OracleTable()
 
     @classmethod

@@ -12,11 +12,11 @@ from keeper.devnet.paths import ROOT
 
 FORGE = packaged("forge")
 SIZE_IN_THE_SUITE = {
-    "FOUNDRY_FUZZ_RUNS": "16",
-    "FOUNDRY_INVARIANT_RUNS": "8",
-    "FOUNDRY_INVARIANT_DEPTH": "200",
+    "FOUNDRY_FUZZ_RUNS": "8",
+    "FOUNDRY_INVARIANT_RUNS": "3",
+    "FOUNDRY_INVARIANT_DEPTH": "100",
 }
-"""A minute of one core, unless the environment says more. ``make forge`` runs 256 examples of each property, and 256 × 500 calls
+"""Half a minute of one core, unless the environment says more. ``make forge`` runs 256 examples of each property, and 256 × 500 calls
 between which the invariants must hold."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,8 +14,10 @@ from tests.chain.keeper_command import keeper
 from tests.faults.fixtures import Stage, Trial
 from tests.faults.lending_market import levered, market
 from tests.faults.price_faults import alone
-from tests.faults.processes import warm_keepers
+from tests.faults.processes import Running, warm_keepers
 from tests.servers.geth_proxy import geth_proxy
+
+HOURLY = ("run", "--live", "--every", "1h")
 
 __all__ = ["alone", "chain", "deployment_file", "fork", "keeper", "levered", "market", "world"]
 
@@ -36,3 +40,21 @@ def trial(stage: Stage) -> Iterator[Trial]:
     with stage.trial() as one:
         yield one
         assert one.check() == []
+
+
+@pytest.fixture
+def daemon(trial: Trial) -> Iterator[Callable[..., Running]]:
+    """Starts a daemon, and ends it after the test as an operator does."""
+    started: list[Running] = []
+
+    def start(**settings: str) -> Running:
+        running = trial.fork_server.start(HOURLY, trial.environment | settings)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        os.kill(running.pid, signal.SIGINT)
+        ended = running.wait()
+        assert ended.exit_code == 0, ended.err
+        assert '"stopped"' in ended.err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,6 @@ from tests.faults.fixtures import Trial
 from tests.faults.processes import Ended, ForkServer, Running
 from tests.servers.geth_proxy import decoded
 
-LIVE = ("run", "--live", "--every", "1h")
 LOWER = ("deleverage", "--execute", "--json")
 
 
@@ -28,24 +25,6 @@ def shell(trial: Trial, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
         other = ForkServer(tmp_path)
         stack.callback(other.close)
         yield lambda *arguments: other.run(arguments, trial.environment)
-
-
-@pytest.fixture
-def daemon(trial: Trial) -> Iterator[Callable[..., Running]]:
-    """Starts a daemon, and ends it after the test as an operator does."""
-    started: list[Running] = []
-
-    def start(**settings: str) -> Running:
-        running = trial.fork_server.start(LIVE, trial.environment | settings)
-        started.append(running)
-        return running
-
-    yield start
-    for running in started:
-        os.kill(running.pid, signal.SIGINT)
-        ended = running.wait()
-        assert ended.exit_code == 0, ended.err
-        assert '"stopped"' in ended.err
 
 
 def outcomes(trial: Trial) -> list[CycleOutcome]:

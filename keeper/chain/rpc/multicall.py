@@ -51,6 +51,10 @@ class Multicall:
         except DecodeError as error:
             raise self._not_multicall() from error
 
+    def request_newest(self, calls: Sequence[Call[Any]]) -> Request[tuple[CallResult, ...]]:
+        """The eth_call at whatever block is the node's newest."""
+        return Request("eth_call", (self._transaction(calls), "latest"), partial(outcomes, len(calls)))
+
     def request(self, calls: Sequence[Call[Any]], block_hash: str) -> Request[tuple[CallResult, ...]]:
         """The eth_call itself, pinned by EIP-1898. A node that cannot run it whole is asked for parts of it."""
 

@@ -1,0 +1,68 @@
+"""A look at the newest block in one round trip to one node: health factor, prices, pause, epoch and the key's nonce.
+
+The nodes are asked in turn, because a look may be a lie. A lie costs at most a cycle, which reads with the quorum. A
+node that hides a breach hides it from its own turn only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keeper.chain.calls import Answers, Call
+from keeper.chain.contracts import feed, lending, vault
+from keeper.chain.deployed import Deployment
+from keeper.chain.rpc.multicall import Multicall
+from keeper.chain.rpc.reads import Reads
+from keeper.domain.block_look import BlockLook
+from keeper.jsonrpc import requests as ask
+
+
+class BlockWatcher:
+    """``deployment`` gives what the cycles have discovered, None before the first."""
+
+    def __init__(
+        self, reads: Reads, multicall: str, account: str, *, deployment: Callable[[], Deployment | None]
+    ) -> None:
+        self._members = reads.members
+        self._multicall = Multicall(reads, multicall)
+        self._account = account
+        self._deployment = deployment
+        self._turn = 0
+
+    def look(self) -> BlockLook | None:
+        """None while no deployment is known. Raises NodeUnavailable, NodeUntrusted."""
+        at = self._deployment()
+        if at is None:
+            return None
+        node = self._members[self._turn % len(self._members)]
+        self._turn += 1
+        calls = self._calls(at)
+        outcomes, nonce = node.batch(
+            [self._multicall.request_newest(calls), ask.transaction_count(self._account, "latest")]
+        )
+        answers = Answers(calls, outcomes)
+        rounds = {
+            listing.token.symbol: answers.maybe(feed.latest_round(listing.feed)) for listing in at.listings
+        }
+        return BlockLook(
+            timestamp=answers.of(self._multicall.block_timestamp()),
+            health_factor=min(
+                answers.of(lending.account(at.pool, account)).health_ratio for account in at.accounts
+            ),
+            prices={symbol: seen.answer for symbol, seen in rounds.items() if seen is not None},
+            paused=answers.of(vault.paused(at.registry)),
+            epoch=answers.of(vault.state(at.rebalancer)).epoch,
+            nonce=nonce,
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _calls(self, at: Deployment) -> list[Call[Any]]:
+        return [
+            self._multicall.block_timestamp(),
+            vault.paused(at.registry),
+            vault.state(at.rebalancer),
+            *(lending.account(at.pool, account) for account in at.accounts),
+            *(feed.latest_round(listing.feed) for listing in at.listings),
+        ]
