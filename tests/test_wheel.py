@@ -12,10 +12,12 @@ from zipfile import ZipFile
 import pytest
 
 from keeper import __version__
+from keeper.domain.errors import WHEEL
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
+DIST_INFO = f"riskparity_keeper-{__version__}.dist-info"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -30,7 +32,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
-    (built,) = folder.glob("*.whl")
+    (built,) = folder.iterdir()
+    assert built.name == WHEEL
     return built
 
 
@@ -52,9 +55,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_package_its_types_its_licence_and_no_tests(wheel: Path) -> None:
     with ZipFile(wheel) as content:
         names = set(content.namelist())
-        metadata = content.read(f"keeper-{__version__}.dist-info/METADATA").decode()
+        metadata = content.read(f"{DIST_INFO}/METADATA").decode()
     assert {"keeper/py.typed", "keeper/cli/main.py", "contracts_abi/Pool.json"} <= names
-    assert f"keeper-{__version__}.dist-info/licenses/LICENSE" in names
+    assert f"{DIST_INFO}/licenses/LICENSE" in names
     assert not [name for name in names if name.startswith("tests/")]
     assert "License-Expression: MIT" in metadata
 

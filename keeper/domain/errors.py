@@ -15,7 +15,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from keeper import __version__
 from keeper.domain.remote_text import printable_lines
+
+WHEEL = f"riskparity_keeper-{__version__}-py3-none-any.whl"
+"""The file that `hatchling build -t wheel` writes."""
 
 
 class KeeperError(Exception):
@@ -70,9 +74,12 @@ class Halted(KeeperError):
 
 
 def install_extra(extra: str) -> str:
-    """Remedy for a missing package. On the public index the name ``keeper`` belongs to another project, so the extra is
-    installed from a checkout."""
-    return f"Install the extra `{extra}` in a checkout of this project: pip install -e '.[{extra}]'."
+    """Remedy for a missing package. It names a folder or a file, never a name on an index: ``keeper`` is another
+    project there, and anybody can upload under a name that is free."""
+    return (
+        f"Install the extra `{extra}`: in a checkout pip install -e '.[{extra}]', "
+        f"from a wheel pip install './{WHEEL}[{extra}]'."
+    )
 
 
 # ------------------------------------------------------------------ bad input
