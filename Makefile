@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -85,9 +85,14 @@ lint: $(READY) ## ruff, mypy --strict, import layers
 format: $(READY) ## rewrite the sources as the linter wants them
 	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml, with hashes
+wheel: .venv/.ready ## the wheel that a server installs, in dist/ with requirements-runtime.lock (docs/installing.md)
+	@rm -rf dist && $(PY) -m hatchling build -t wheel && cp requirements-runtime.lock dist/
+
+lock: $(READY) ## renew the lock files from pyproject.toml, with hashes
 	@.venv/bin/uv pip compile pyproject.toml --extra research --extra postgres --group dev --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements.lock
+	@.venv/bin/uv pip compile pyproject.toml --extra postgres -c requirements.lock --generate-hashes --no-annotate --no-emit-index-url --no-header \
+	  --python-version 3.11 --universal -q -o requirements-runtime.lock
 	@.venv/bin/uv pip compile --group peers -c requirements.lock --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-peers.lock
 	@.venv/bin/uv pip compile --group slither --generate-hashes --no-emit-index-url --no-header \
@@ -122,7 +127,7 @@ slither: $(READY) .cache/slither/.ready ## Slither over the vault's contracts; f
 setup: $(READY) ## virtual environment and npm packages, from the lock files
 
 clean: ## remove everything that can be made again
-	@rm -rf .venv node_modules .cache .devnet
+	@rm -rf .venv node_modules .cache .devnet dist
 
 .venv/.ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: install it, or say where it is with PYTHON=/path/to/python3.11" >&2; exit 1; }

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keeper.domain.errors import Tampered
+from keeper.runtime.shipped import PACKAGE, shipped
 
-PACKAGE = Path(__file__).parents[1]
 
-
-def digests(settings_sha256: str, package: Path = PACKAGE, abis: Path | None = None) -> dict[str, str]:
+def digests(settings_sha256: str, package: Path = PACKAGE) -> dict[str, str]:
     """SHA-256 by kind: "settings" as given, "code" of every source file of the package, "abi" of every ABI file."""
-    folder = abis if abis is not None else _abis(package)
+    folder = shipped(package) / "contracts_abi"
     return {
         "settings": settings_sha256,
         "code": digest_of(sorted(package.rglob("*.py")), package),
@@ -38,8 +37,3 @@ def require_unchanged(sealed: Mapping[str, str], now: Mapping[str, str]) -> None
             f"changed since `keeper seal`: {', '.join(changed)}",
             remedy="If you made the change, run `keeper seal`. If not, find out who did before anything is sent.",
         )
-
-
-def _abis(package: Path) -> Path:
-    """The directory beside the package, in a checkout and in a wheel alike."""
-    return package.parent / "contracts_abi"

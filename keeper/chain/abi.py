@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -22,8 +21,9 @@ from eth_utils.abi import (
 )
 
 from keeper.domain.remote_text import printable
+from keeper.runtime.shipped import shipped
 
-FOLDER = Path(__file__).resolve().parents[2] / "contracts_abi"
+FOLDER = shipped() / "contracts_abi"
 
 
 class DecodeError(ValueError):

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from keeper import __version__
+from keeper.runtime.shipped import shipped
 
 COMMANDS = {
     "init": "Write the first settings for a vault.",
@@ -72,6 +73,7 @@ app = typer.Typer(
     name="keeper",
     cls=_LateCommands,
     help="Keep an on-chain vault at leveraged risk parity. Sends nothing without --execute or --live.",
+    epilog=f"Messages name pages such as docs/settings.md: they are in {shipped()}.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback: no locals, no secrets
     context_settings={"help_option_names": ["-h", "--help"]},

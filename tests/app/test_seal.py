@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keeper.app.seal import PACKAGE, digests, require_unchanged
+from keeper.app.seal import digests, require_unchanged
 from keeper.domain.errors import Tampered
+from keeper.runtime.shipped import PACKAGE
 
 SETTINGS = "ab" * 32
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts_abi.extract import FOLDER, NODE_MODULES, extracted
 from keeper.devnet.compile import deployable
+from tests.tools.extract_abis import FOLDER, NODE_MODULES, extracted
 
 
 def test_every_abi_is_what_its_source_says() -> None:

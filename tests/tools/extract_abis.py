@@ -1,6 +1,6 @@
-"""Write the ABIs of this folder from the npm packages they come from (of our own contracts: `make contracts`).
+"""Write the ABIs in contracts_abi/ from the npm packages they come from (of our own contracts: `make contracts`).
 
-    python contracts_abi/extract.py        after `npm ci`, from the repository's root
+    python -m tests.tools.extract_abis        after `make setup`, from the repository's root
 
 Only what the keeper calls is kept. Interfaces whose npm package is not installed are declared as published.
 """
@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent
-NODE_MODULES = FOLDER.parent / "node_modules"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "contracts_abi"
+NODE_MODULES = ROOT / "node_modules"
 AAVE = "@aave-dao/aave-v3-origin/src/contracts"
 
 SOLIDITY = {
@@ -169,8 +170,8 @@ def compile_abis(sources: set[str]) -> dict[str, dict[str, list[dict[str, Any]]]
             "outputSelection": {"*": {"*": ["abi"]}},
         },
     }
-    answer = subprocess.run(  # noqa: S603
-        [  # noqa: S607
+    answer = subprocess.run(
+        [
             "node",
             str(NODE_MODULES / "solc" / "solc.js"),
             "--standard-json",
