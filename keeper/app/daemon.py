@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +24,7 @@ from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
-from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started, Stopped
+from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started, Stopped, Waiting
 from keeper.planning.post_trade import warnings
 from keeper.runtime.logs import logger
 from keeper.views.plan import CHECK
@@ -38,6 +38,8 @@ NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HANGUP = "SIGHUP"
 START_AGAIN_S = 10.0
+WAITING_EVERY_S = 60.0
+"""How often the observers hear that the daemon waits."""
 Opened = TypeVar("Opened")
 
 
@@ -252,7 +254,12 @@ class Daemon:
         """Until a cycle is due, or the daemon stops."""
         due = False
         while not due or not self._due.empty():
-            if self._due.get() == HANGUP:
+            try:
+                request = self._due.get(timeout=WAITING_EVERY_S)
+            except Empty:
+                self._tell(Waiting(time.time()))
+                continue
+            if request == HANGUP:
                 self._log.warning(
                     "sighup_ignored", remedy="Settings are read at the start: restart to apply new ones."
                 )

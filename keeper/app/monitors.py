@@ -1,4 +1,4 @@
-"""Who watches the daemon, by the settings: the metrics, the alerts, the dead man's switch."""
+"""Who watches the daemon: by the settings metrics, alerts and the dead man's switch; and systemd, if it listens."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from keeper.monitoring.channels import AppriseChannels, ping
 from keeper.monitoring.daemon_state import DaemonState, Deliveries, after
 from keeper.monitoring.events import Event
 from keeper.monitoring.notifier import AlertSender, DeadManSwitch
+from keeper.monitoring.service_manager import ServiceManager
+from keeper.runtime.service_socket import service_socket
 from keeper.settings.endpoints import monitoring_endpoints
 from keeper.settings.schema import Settings
 
@@ -37,12 +39,15 @@ class StateKeeper:
 
 @contextmanager
 def monitors(settings: Settings) -> Iterator[Sequence[Observer]]:
-    """The observers of the daemon; none where nothing is set. Raises InvalidSetting.
+    """The observers of the daemon; none where nothing is set and no systemd listens. Raises InvalidSetting.
 
     They end with the block: metrics at once, alerts when the last is sent or after ``LAST_WORDS_S``.
     """
     where = monitoring_endpoints(settings)
     observers: list[Observer] = []
+    systemd = service_socket()
+    if systemd is not None:
+        observers.append(ServiceManager(systemd.tell))
     with ExitStack() as stack:
         sender, switch = None, None
         if where.alert_urls:

@@ -43,6 +43,13 @@ class CycleLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Between two cycles, every now and then: the daemon's thread moves."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The daemon ends."""
 
@@ -51,4 +58,4 @@ class Stopped:
     signal: str | None
 
 
-Event = Started | CycleBegan | CycleEnded | CycleLost | Stopped
+Event = Started | CycleBegan | CycleEnded | CycleLost | Waiting | Stopped

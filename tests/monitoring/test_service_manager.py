@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import structlog
+
+from keeper.app.monitors import monitors
+from keeper.domain.record import CycleOutcome
+from keeper.monitoring.daemon_state import LONGEST_CYCLE_S, OVERDUE_S
+from keeper.monitoring.events import CycleBegan, Event, Waiting
+from keeper.monitoring.service_manager import ServiceManager
+from keeper.runtime.service_socket import VARIABLE, ServiceSocket, service_socket
+from keeper.settings.schema import Settings
+from tests.factories import NOW
+from tests.monitoring.reported import a_quiet_record, ended, lost, started, stopped
+
+HOUR = 3_600.0
+BEGAN = CycleBegan(float(NOW), NOW + HOUR)
+CYCLE = (started(), BEGAN, ended(a_quiet_record(), NOW + 5.0))
+
+
+class Systemd:
+    """The socket on which the service manager listens."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+        self._socket.setblocking(False)
+
+    def heard(self) -> list[str]:
+        """The messages that wait, oldest first."""
+        messages = []
+        while True:
+            try:
+                messages.append(self._socket.recv(4_096).decode())
+            except BlockingIOError:
+                return messages
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "notify") if request.param == "path" else f"@keeper-{uuid4().hex}"
+
+
+@pytest.fixture
+def systemd(address: str) -> Iterator[Systemd]:
+    listener = Systemd(address)
+    yield listener
+    listener.close()
+
+
+def told(*events: Event) -> list[tuple[str, ...]]:
+    """The messages for these events."""
+    messages: list[tuple[str, ...]] = []
+    manager = ServiceManager(lambda *lines: messages.append(lines))
+    for event in events:
+        manager(event)
+    return messages
+
+
+def test_a_daemon_is_ready_moves_and_ends(
+    monkeypatch: pytest.MonkeyPatch, address: str, systemd: Systemd
+) -> None:
+    monkeypatch.setenv(VARIABLE, address)
+    with monitors(Settings()) as observers:
+        for event in (*CYCLE, Waiting(NOW + 60.0), stopped(NOW + 70.0)):
+            for observer in observers:
+                observer(event)
+    heard = systemd.heard()
+    assert heard[0].splitlines()[0] == "READY=1"
+    assert [message.splitlines()[-1] for message in heard] == ["WATCHDOG=1"] * 5
+    assert heard[2].startswith(f"STATUS=the newest cycle {CycleOutcome.HELD.value}\n")
+    assert "STOPPING=1" in heard[4].splitlines()
+
+
+@pytest.mark.parametrize("address", ["", "not-a-path", "vsock:2:1234"])
+def test_without_a_socket_of_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv(VARIABLE, address)
+    assert service_socket() is None
+    with monitors(Settings()) as observers:
+        assert observers == []
+
+
+def test_a_socket_that_is_gone_is_logged_and_ends_nothing(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        ServiceSocket(str(tmp_path / "gone")).tell("READY=1")
+    assert [line["event"] for line in lines] == ["service_manager_not_told"]
+
+
+def test_a_socket_that_nobody_reads_does_not_hold_the_daemon_up(address: str, systemd: Systemd) -> None:
+    full = ServiceSocket(address)
+    with structlog.testing.capture_logs() as lines:
+        while not lines:
+            full.tell("WATCHDOG=1")
+    assert systemd.heard()
+
+
+def test_a_daemon_that_waits_beyond_its_next_look_is_no_longer_kept_alive() -> None:
+    on_time = Waiting(NOW + HOUR + OVERDUE_S)
+    overdue = Waiting(NOW + HOUR + OVERDUE_S + 1)
+    assert told(*CYCLE, on_time)[-1] == ("WATCHDOG=1",)
+    assert told(*CYCLE, overdue) == told(*CYCLE)
+
+
+def test_a_cycle_tells_nothing_until_it_ends() -> None:
+    assert told(started(), BEGAN)[-1] == ("WATCHDOG=1",)
+    late = ended(a_quiet_record(), NOW + LONGEST_CYCLE_S + 1)
+    assert "WATCHDOG=1" in told(started(), BEGAN, late)[-1]
+
+
+def test_a_lost_cycle_keeps_the_daemon_alive_and_shows_why() -> None:
+    assert told(*CYCLE, BEGAN, lost(at=NOW + 9.0))[-1] == (
+        "STATUS=the newest cycle failed: JournalUnwritable",
+        "WATCHDOG=1",
+    )
+
+
+def test_a_start_that_waits_for_its_journal_asks_for_more_time() -> None:
+    (message,) = told(lost())
+    assert "EXTEND_TIMEOUT_USEC=120000000" in message
+    assert not [line for message in told(started(), lost()) for line in message if line.startswith("EXTEND")]
