@@ -14,7 +14,7 @@ from keeper.settings.schema import PUBLIC_URLS, Settings
 
 REFERENCES = {"WETH": "ETH", "WBTC": "BTC", "cbBTC": "BTC"}
 """Tokens that exchanges trade under another name."""
-REQUIRED = ("rpc_url", "chain_id", "vault", "quoter")
+REQUIRED = ("rpc_url", "chain_id", "vault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,11 @@ def endpoints(settings: Settings) -> Endpoints:
     known = address_book(settings)
     quoter = settings.quoter or (known.quoter if known is not None else None)
     if settings.rpc_url is None or settings.chain_id is None or settings.vault is None or quoter is None:
-        given = {name: getattr(settings, name) for name in REQUIRED} | {"quoter": quoter}
-        missing = [variable(name) for name, value in given.items() if value is None]
+        missing = [variable(name) for name in REQUIRED if getattr(settings, name) is None]
+        if (
+            quoter is None and settings.chain_id is not None
+        ):  # which book applies is known only with the chain
+            missing.append(variable("quoter"))
         raise InvalidSetting(
             f"missing: {', '.join(missing)}",
             remedy="Set them in the environment or in .env (see .env.example), or set KEEPER_DEPLOYMENT "
