@@ -49,7 +49,10 @@ def backtest(
         ),
     ] = False,
     picture: Annotated[
-        Path | None, typer.Option(help="Also draw growth, drawdown and leverage into this SVG file.")
+        Path | None,
+        typer.Option(
+            help="Also draw growth, drawdown and leverage into this SVG file, of recorded prices alone."
+        ),
     ] = None,
 ) -> None:
     """Run the strategy on recorded prices, through the functions of the live keeper.
@@ -63,9 +66,11 @@ def backtest(
     summaries = [summarise(result) for result in results]
     page = write_page(results, summaries, out)
     tables = write_tables(results, summaries, out)
-    if picture is not None:
+    if picture is not None and path.recorded:
         write_picture(results, picture)
     console().print(screen(results, summaries))
+    if picture is not None and not path.recorded:
+        console().print(f"{picture} is not drawn: the market is {path.source}.", markup=False)
     if sensitivity:
         changed = [results[0], *_sensitivities(path, policy, venue)]
         figures = [summarise(result) for result in changed]

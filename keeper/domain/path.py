@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+RECORDED = "recorded"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImpliedPath:
@@ -27,7 +29,7 @@ class MarketPath:
     ``at_closes``: assets without any recorded low.
     ``stable`` (T,): the debt asset in USD. ``borrow_rate`` (T,): its yearly variable rate as known at the close, NaN
     where none is recorded. ``gas_price_wei`` (T,): known at the close.
-    ``source``: "recorded", or how it was generated. ``notes``: where each series comes from and what was repaired.
+    ``source``: ``RECORDED``, or how it was generated. ``notes``: where each series comes from and what was repaired.
     """
 
     source: str
@@ -44,3 +46,7 @@ class MarketPath:
     implied: tuple[ImpliedPath, ...]
     gas_price_wei: NDArray[np.int64]
     notes: tuple[str, ...]
+
+    @property
+    def recorded(self) -> bool:
+        return self.source == RECORDED

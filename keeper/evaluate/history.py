@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.evidence import Evidence, ImpliedReading, PriceBars
-from keeper.domain.path import ImpliedPath, MarketPath
+from keeper.domain.path import RECORDED, ImpliedPath, MarketPath
 from keeper.risk.returns import log_returns
 
 DAY = 86_400
@@ -131,6 +131,6 @@ def _reading(implied: ImpliedPath, now: int) -> ImpliedReading | None:
         underlying=implied.underlying,
         volatility=float(implied.volatility[position]),
         observed_at=int(implied.times[position]),
-        source="recorded",
+        source=RECORDED,
         reason="",
     )

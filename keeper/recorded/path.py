@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.errors import BadInput
-from keeper.domain.path import ImpliedPath, MarketPath
+from keeper.domain.path import RECORDED, ImpliedPath, MarketPath
 from keeper.recorded.gas import gas_price_at
 from keeper.recorded.implied import UNDERLYINGS, read_implied
 from keeper.recorded.lending import borrow_rate_at
@@ -55,7 +55,7 @@ def recorded_path(
     gas_price_wei, gas_notes = gas_price_at(data_dir, times)
     implied, implied_notes = _implied(data_dir, end=int(times[-1]))
     return MarketPath(
-        source="recorded",
+        source=RECORDED,
         symbols=tuple(symbols),
         stable_symbol=STABLE,
         bar_seconds=HOUR,

@@ -14,6 +14,7 @@ from keeper.backtest.statistics import summarise
 from keeper.cli import market, venue
 from keeper.cli.backtest_screen import screen
 from keeper.cli.main import main
+from keeper.domain.path import RECORDED
 from tests.backtest.paths import FIRST, a_path
 from tests.report.results import some_results
 
@@ -48,7 +49,8 @@ def test_the_summary_compares_in_pairs_and_names_what_is_checked_at_closes() -> 
 def test_the_command_writes_page_tables_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 48))
+    recorded = replace(a_path(bars=FIRST + 48), source=RECORDED)
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: recorded)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["backtest", "--no-benchmarks", "--out", "found", "--picture", "picture.svg"])
@@ -61,6 +63,21 @@ def test_the_command_writes_page_tables_and_picture(
     }
     assert (tmp_path / "picture.svg").is_file()
     assert "found/index.html" in capsys.readouterr().out
+
+
+def test_a_generated_market_never_replaces_a_picture_of_recorded_prices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 24))
+    monkeypatch.chdir(tmp_path)
+    Path("picture.svg").write_text("of recorded prices", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--no-benchmarks", "--out", "found", "--picture", "picture.svg"])
+    assert ended.value.code == 0
+    assert Path("picture.svg").read_text(encoding="utf-8") == "of recorded prices"
+    assert "picture.svg is not drawn: the market is made up for a test." in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_sensitivities_are_a_table_and_a_file(
