@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from keeper.cli.app import COMMANDS
 from keeper.cli.main import main
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain import errors
@@ -35,6 +36,11 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 def test_every_command_of_a_page_exists(page: Path) -> None:
     wrong = {line: mistake(line) for line in commands(page.read_text(encoding="utf-8"))}
     assert not {line: why for line, why in wrong.items() if why}
+
+
+def test_the_readme_has_every_command() -> None:
+    listed = {line.split()[0] for line in commands((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert listed == set(COMMANDS)
 
 
 def test_every_command_that_a_message_names_exists() -> None:
