@@ -55,7 +55,7 @@ def test_the_watchdog_waits_as_long_as_the_longest_cycle() -> None:
 
 def test_a_cycle_that_sends_may_end_before_it_is_killed() -> None:
     assert setting("KillSignal") == "SIGINT"
-    assert float(setting("TimeoutStopSec")) >= SendTable().give_up_after_s + 60
+    assert float(setting("TimeoutStopSec")) > SendTable().give_up_after_s
 
 
 def test_what_a_restart_does_not_cure_is_not_restarted() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from keeper.domain.errors import WHEEL, install_extra
+from keeper.settings.fields import setting_fields, variable
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -108,9 +109,11 @@ def test_the_lock_for_servers_is_the_part_of_the_whole_lock_that_runs() -> None:
     assert not names & {"pytest", "ruff", "mypy", "hatchling", "uv", "numba", "plotly", "dask", "pyarrow"}
 
 
-def test_the_page_names_the_file_that_is_built() -> None:
+def test_the_page_names_the_file_that_is_built_and_settings_that_exist() -> None:
     page = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
     assert set(re.findall(r"riskparity_keeper-[\w.-]+", page)) == {WHEEL}
+    known = {variable(name) for name, _ in setting_fields() if "[]" not in name}
+    assert set(re.findall(r"^(KEEPER_\w+)=", page, flags=re.MULTILINE)) <= known
 
 
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-""".env.example and the systemd unit, as an operator uses them."""
+""".env.example, as an operator uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from keeper.settings.schema import Settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-UNIT = (ROOT / "deploy" / "keeper.service").read_text(encoding="utf-8")
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 
@@ -50,9 +49,3 @@ def test_every_example_value_is_accepted(line: str, bare: Path) -> None:
     (bare / ".env").write_text(f"{line[1:]}\n{needed.get(name, '')}\n", encoding="utf-8")
     assert dotenv_values(bare / ".env")[name]
     load()
-
-
-def test_the_unit_waits_longer_than_a_transaction_may_take() -> None:
-    wait_s = re.search(r"^TimeoutStopSec=(\d+)$", UNIT, flags=re.MULTILINE)
-    assert wait_s is not None
-    assert int(wait_s[1]) > Settings().send.give_up_after_s
