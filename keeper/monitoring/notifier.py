@@ -10,7 +10,7 @@ from keeper.monitoring.alert_kinds import Alert
 from keeper.monitoring.alerts import AlertMemory, alerts_after
 from keeper.monitoring.channels import Channels
 from keeper.monitoring.daemon_state import Deliveries
-from keeper.monitoring.events import CycleEnded, Event
+from keeper.monitoring.events import CycleEnded, Event, Waiting
 from keeper.monitoring.worker import Worker
 from keeper.runtime.logs import logger
 
@@ -34,8 +34,10 @@ class AlertSender:
         self._worker: Worker[Event] = Worker("alerts", self._tell, capacity=QUEUED_EVENTS)
 
     def __call__(self, event: Event) -> None:
-        """Never waits. What does not fit into the queue is dropped and counted."""
-        self._worker.put(event)
+        """Never waits. What does not fit into the queue is dropped and counted. ``Waiting`` has nothing to tell,
+        and would fill the queue of a channel that hangs."""
+        if not isinstance(event, Waiting):
+            self._worker.put(event)
 
     @property
     def dropped(self) -> int:

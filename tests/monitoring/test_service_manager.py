@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event as Signal
 from uuid import uuid4
 
 import pytest
@@ -10,8 +11,10 @@ import structlog
 
 from keeper.app.monitors import monitors
 from keeper.domain.record import CycleOutcome
+from keeper.monitoring.alert_kinds import Alert
 from keeper.monitoring.daemon_state import LONGEST_CYCLE_S, OVERDUE_S
 from keeper.monitoring.events import CycleBegan, Event, Waiting
+from keeper.monitoring.notifier import AlertSender
 from keeper.monitoring.service_manager import ServiceManager
 from keeper.runtime.service_socket import VARIABLE, ServiceSocket, service_socket
 from keeper.settings.schema import Settings
@@ -120,6 +123,28 @@ def test_a_lost_cycle_keeps_the_daemon_alive_and_shows_why() -> None:
         "STATUS=the newest cycle failed: JournalUnwritable",
         "WATCHDOG=1",
     )
+
+
+def test_a_channel_that_hangs_for_a_day_is_not_filled_with_signs_of_life() -> None:
+    asked, release, sent = Signal(), Signal(), []
+
+    class Hanging:
+        def send(self, alert: Alert) -> bool:
+            asked.set()
+            release.wait(10.0)
+            sent.append(alert.kind.name)
+            return True
+
+    sender = AlertSender(Hanging(), summary_hour=7, wait=lambda _: None)
+    sender(started())
+    assert asked.wait(10.0)
+    for minute in range(24 * 60):
+        sender(Waiting(NOW + 60.0 * minute))
+    sender(stopped(NOW + 86_400.0))
+    release.set()
+    sender.close(10.0)
+    assert sender.dropped == 0
+    assert sent == ["started", "stopped"]
 
 
 def test_a_start_that_waits_for_its_journal_asks_for_more_time() -> None:
