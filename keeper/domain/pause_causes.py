@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 OPERATOR = "operator"
 FOREIGN_TRANSACTION = "foreign_transaction"
+NONCE_TAKEN_BACK = "nonce_taken_back"
 FINALITY_BROKEN = "finality_broken"
 DAY_LOSS = "day_loss"
 DAY_FAILURES = "day_failures"
@@ -32,6 +33,13 @@ PAUSE_CAUSES = (
         "The key has transactions, mined or waiting, that the journal does not know.",
         "Find out who else has the key, and whether the journal is an old copy. In doubt treat the key as "
         "stolen (docs/stolen-key.md).",
+    ),
+    PauseCause(
+        NONCE_TAKEN_BACK,
+        "A node counts fewer transactions of the key than were counted before. The journal had taken the higher number "
+        "over and takes it back.",
+        "Compare the node with another one: it was wrong, or a reorganisation removed transactions of somebody else. "
+        "Resume when you know.",
     ),
     PauseCause(
         FINALITY_BROKEN,

@@ -171,10 +171,31 @@ class StuckIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class NonceWatermark:
+    """A key's next nonce by the journal. ``signed``: one above the highest nonce that was ever signed for. ``adopted``:
+    the last number that was taken over from the chain, as a node reported it at block ``adopted_at``. None for what
+    the journal does not know."""
+
+    signed: int | None
+    adopted: int | None
+    adopted_at: int
+
+    @property
+    def next_nonce(self) -> int | None:
+        """None for a key that the journal does not know."""
+        return max((nonce for nonce in (self.signed, self.adopted) if nonce is not None), default=None)
+
+    @property
+    def is_hearsay(self) -> bool:
+        """Whether only a node's word stands for the next nonce: nothing was signed for it or the one before."""
+        return self.adopted is not None and self.adopted > (self.signed or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class NonceReport:
     """A key's nonces in the node and in the journal. ``watermark`` is the journal's next nonce, None for an unknown
-    key. ``foreign`` are waiting transactions that are not ours, with their nonces. ``gaps`` are nonces below the
-    highest waiting one that no transaction uses."""
+    key. ``foreign`` are waiting transactions that are not ours, with their nonces. ``gaps`` are the lowest
+    nonces below the highest waiting one that no transaction uses."""
 
     account: str
     mined_nonce: int

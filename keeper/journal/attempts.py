@@ -16,6 +16,7 @@ from keeper.domain.tx import (
     AttemptKind,
     Intent,
     IntentStatus,
+    NonceWatermark,
     Payload,
     Receipt,
 )
@@ -88,7 +89,7 @@ class StoredAttempts:
         query = _receipt_columns().where(schema.attempts.c.intent_id == intent_id)
         return tuple(map(_receipt, self._journal.rows(query.order_by(schema.receipts.c.entry))))
 
-    def next_nonce(self, chain_id: int, sender: str) -> int | None:
+    def watermark(self, chain_id: int, sender: str) -> NonceWatermark:
         intents, moves, adopted = schema.intents, schema.moves, schema.adopted_nonces
         signed = (
             select(func.max(intents.c.nonce))
@@ -99,13 +100,20 @@ class StoredAttempts:
                 moves.c.became == IntentStatus.SIGNING.value,
             )
         )
-        taken_over = select(func.max(adopted.c.nonce)).where(
-            adopted.c.chain_id == chain_id, adopted.c.sender == sender.lower()
+        taken_over = (
+            select(adopted.c.nonce, adopted.c.block_number)
+            .where(adopted.c.chain_id == chain_id, adopted.c.sender == sender.lower())
+            .order_by(adopted.c.number.desc())
+            .limit(1)
         )
         with self._journal.reading() as connection:
-            highest, first = connection.execute(signed).scalar(), connection.execute(taken_over).scalar()
-        known = [nonce for nonce in (None if highest is None else highest + 1, first) if nonce is not None]
-        return max(known, default=None)
+            highest = connection.execute(signed).scalar()
+            last = connection.execute(taken_over).one_or_none()
+        return NonceWatermark(
+            signed=None if highest is None else highest + 1,
+            adopted=None if last is None else last[0],
+            adopted_at=0 if last is None else last[1],
+        )
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
         table = schema.intents
@@ -218,13 +226,21 @@ class StoredAttempts:
             if was is not IntentStatus.MINED:
                 self._add_move(entry, receipt.intent_id, IntentStatus.MINED)
 
-    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
-        known = self.next_nonce(chain_id, sender)
-        if known is not None and known >= nonce:
-            return
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int, block_number: int) -> None:
+        table = schema.adopted_nonces
         with self._journal.appending("nonce") as entry:
-            row = {"chain_id": chain_id, "sender": sender.lower(), "nonce": nonce, "at": self._at()}
-            entry.add(schema.adopted_nonces, row)
+            last = entry.connection.execute(select(func.max(table.c.number))).scalar() or 0
+            entry.add(
+                table,
+                {
+                    "number": last + 1,
+                    "chain_id": chain_id,
+                    "sender": sender.lower(),
+                    "nonce": nonce,
+                    "block_number": block_number,
+                    "at": self._at(),
+                },
+            )
 
     # -------------------------------------------------------------------- helpers
 

@@ -172,12 +172,15 @@ receipts = Table(
 adopted_nonces = Table(
     "adopted_nonces",
     metadata,
-    Column("chain_id", BigInteger, primary_key=True),
-    Column("sender", String(42), primary_key=True),
-    Column("nonce", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("sender", String(42), nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     _entry(),
 )
+"""What the chain's count of a key's transactions was taken to be. Of several rows for a key the last counts."""
 
 switches = Table(
     "switches",

@@ -35,6 +35,11 @@ class Request(Generic[T]):
 class Connection(Protocol):
     """One node. Reads raise RpcError, NodeUnavailable, NodeUntrusted; each message names method and node."""
 
+    @property
+    def endpoint(self) -> str:
+        """The address of the node, without secrets."""
+        ...
+
     def request(self, request: Request[T]) -> T:
         """The result of one read."""
         ...

@@ -30,6 +30,7 @@ from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
 from keeper.tx.fees import FeeMarket, first_fees
 from keeper.tx.nonce_selection import NonceSelection
+from keeper.tx.nonce_watermark import ChainWatermark
 from keeper.tx.recovery import Recovery
 from keeper.tx.refusals import Refusal, RefusalKind
 from keeper.tx.send_state import NextStep, SendState, Waited, next_step
@@ -57,8 +58,11 @@ class TransactionSender:
         self._explain = config.explain
         self._targets = config.targets
         self._dispatcher = Dispatcher(config)
-        self._recovery = Recovery(config, self._dispatcher)
-        self._nonce_selection = NonceSelection(config, self._dispatcher, self._recovery)
+        watermark = ChainWatermark(config)
+        self._recovery = Recovery(config, self._dispatcher, watermark)
+        self._nonce_selection = NonceSelection(
+            config, self._dispatcher, recovery=self._recovery, watermark=watermark
+        )
         self._refused: Refusal | None = None
 
     def settle(self) -> InFlight | None:
@@ -84,7 +88,7 @@ class TransactionSender:
         """
         self._require_chain()
         if payload.chain_id != self._chain_id:
-            raise _wrong_chain(self._chain_id, payload.chain_id)
+            raise _wrong_chain(str(self._chain_id), payload.chain_id)
         market = self._node.fee_market()
         self._require_gas(payload, market)
         failpoints.reach(Failpoint.INTENT_BEGINS)
@@ -168,7 +172,7 @@ class TransactionSender:
     def _require_chain(self) -> None:
         actual = self._node.chain_id()
         if actual != self._chain_id:
-            raise _wrong_chain(actual, self._chain_id)
+            raise _wrong_chain(f"{actual} by eth_chainId of {self._node.endpoint}", self._chain_id)
 
     def _require_gas(self, payload: Payload, market: FeeMarket) -> None:
         fees = first_fees(market, payload.max_fee_cap_wei)
@@ -297,7 +301,7 @@ class _Wait:
         self._sends += 1
 
 
-def _wrong_chain(actual: int, required: int) -> WrongChain:
+def _wrong_chain(actual: str, required: int) -> WrongChain:
     return WrongChain(
         f"the node is on chain {actual}, the transaction is for chain {required}",
         remedy="Point KEEPER_RPC_URL to a node of the configured chain. Nothing was signed.",

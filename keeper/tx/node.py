@@ -38,6 +38,10 @@ class RpcNode:
         self._finality_blocks = finality_blocks
         self._reports_pool = True
 
+    @property
+    def endpoint(self) -> str:
+        return self._node.endpoint
+
     def chain_id(self) -> int:
         return self._node.request(ask.chain_id())
 
@@ -67,7 +71,8 @@ class RpcNode:
             head_time=latest.timestamp,
             base_fee_wei=latest.base_fee_wei,
             final_block=self._final(latest.number, final),
-            mined_nonce=mined_nonce,
+            # What is mined is among what is mined or waiting: a count above it is not believed.
+            mined_nonce=min(mined_nonce, pending_nonce),
             # Without a missing receipt nothing depends on it, and a request is saved.
             settled_nonce=mined_nonce
             if len(receipts) == len(hashes)

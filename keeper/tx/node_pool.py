@@ -26,13 +26,18 @@ class NodePool:
         self._nodes = tuple(nodes)
         self._quorum = quorum
 
+    @property
+    def endpoint(self) -> str:
+        return ", ".join(node.endpoint for node in self._nodes)
+
     def chain_id(self) -> int:
         """The chain id that a quorum reports. Raises NodeUntrusted if there is none."""
         reported = Counter(self._answers(lambda node: node.chain_id()))
         chain_id, count = reported.most_common(1)[0]
         if count < self._quorum:
             raise NodeUntrusted(
-                f"the nodes are on different chains: {', '.join(map(str, sorted(reported)))}",
+                f"eth_chainId: the nodes are on different chains: {', '.join(map(str, sorted(reported)))} "
+                f"(nodes {self.endpoint})",
                 remedy="Correct KEEPER_RPC_URL. Nothing was signed.",
             )
         return chain_id

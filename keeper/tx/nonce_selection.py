@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keeper.domain.errors import NodeUntrusted, StillInFlight
+from keeper.domain.errors import StillInFlight
 from keeper.domain.pause_causes import FOREIGN_TRANSACTION
 from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
+from keeper.tx.nonce_watermark import ChainWatermark
 from keeper.tx.ports import NodeView
 from keeper.tx.recovery import Recovery
 
@@ -19,7 +20,9 @@ RECEIPT_LAG_S = 15.0
 
 
 class NonceSelection:
-    def __init__(self, config: SenderConfig, dispatcher: Dispatcher, recovery: Recovery) -> None:
+    def __init__(
+        self, config: SenderConfig, dispatcher: Dispatcher, *, recovery: Recovery, watermark: ChainWatermark
+    ) -> None:
         self._node = config.node
         self._log = config.log
         self._alarm = config.alarm
@@ -29,6 +32,7 @@ class NonceSelection:
         self._targets = config.targets
         self._dispatcher = dispatcher
         self._recovery = recovery
+        self._watermark = watermark
 
     def open_intent(self, payload: Payload, *, supersede: bool) -> Intent:
         """The new intent, stored as OPEN; or the waiting one, if it carries the same call already.
@@ -83,27 +87,18 @@ class NonceSelection:
     def _next_nonce(
         self, payload: Payload, view: NodeView, unfinished: Sequence[Intent], *, supersede: bool
     ) -> int:
-        expected = self._log.next_nonce(self._chain_id, payload.sender)
         own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
-        foreign_waiting = view.pending_nonce > max(view.mined_nonce, own_next)
-        if foreign_waiting or (expected is not None and view.mined_nonce > expected):
+        waiting = view.pending_nonce > max(view.mined_nonce, own_next)
+        if waiting:
             self._alarm.pause(
-                FOREIGN_TRANSACTION, f"{payload.sender} has transactions that are not in this journal"
+                FOREIGN_TRANSACTION, f"{payload.sender} has waiting transactions that are not in this journal"
             )
-            if not supersede:
-                raise StillInFlight(
-                    f"{payload.sender} has transactions that are not in the journal",
-                    remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
-                )
-        if expected is None or view.mined_nonce > expected:
-            self._log.adopt_nonce(self._chain_id, payload.sender, view.mined_nonce)
-            return view.mined_nonce
-        if view.mined_nonce < expected and not unfinished:
-            raise NodeUntrusted(
-                f"the node's next nonce is {view.mined_nonce}, the journal has used nonce {expected - 1}",
-                remedy="The node lags behind or is on another chain: use one that is in sync.",
+        if (self._watermark.follow(view) or waiting) and not supersede:
+            raise StillInFlight(
+                f"{payload.sender} has transactions that are not in the journal, or had them by the word of a node",
+                remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
             )
-        return expected
+        return self._watermark.next_nonce(view)
 
 
 def _same_call(waiting: Payload, new: Payload) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, Payload, Receipt
+from keeper.domain.tx import Attempt, AttemptKind, Intent, IntentStatus, NonceWatermark, Payload, Receipt
 from keeper.tx.fees import FeeMarket, Fees
 
 
@@ -38,6 +38,11 @@ class NodeView:
 class SendingNode(Protocol):
     """The part of JSON-RPC that sending needs. Every method raises NodeUnavailable, or RpcError with the node's
     words."""
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the node, or of several, without secrets."""
+        ...
 
     def chain_id(self) -> int: ...
 
@@ -141,13 +146,13 @@ class AttemptLog(Protocol):
         """Oldest first; after a reorganisation there may be several for one hash."""
         ...
 
-    def next_nonce(self, chain_id: int, sender: str) -> int | None:
-        """The nonce watermark: one above the highest nonce ever signed for, or the highest one adopted. None for a key
-        that the journal does not know."""
+    def watermark(self, chain_id: int, sender: str) -> NonceWatermark:
+        """The key's next nonce, and where it is known from."""
         ...
 
-    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
-        """Sets the watermark of a key that was used outside this journal. Never lowers it."""
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int, block_number: int) -> None:
+        """Takes over what the chain said at that block. It replaces what was taken over before; what was signed for
+        stays the lower limit."""
         ...
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:

@@ -10,6 +10,7 @@ from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
+from keeper.tx.nonce_watermark import ChainWatermark
 from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
 
@@ -17,7 +18,7 @@ from keeper.tx.send_state import NextStep, SendState, recovery_step
 class Recovery:
     """Every step may be repeated, so a process that is killed in the middle of one loses nothing."""
 
-    def __init__(self, config: SenderConfig, dispatcher: Dispatcher) -> None:
+    def __init__(self, config: SenderConfig, dispatcher: Dispatcher, watermark: ChainWatermark) -> None:
         self._node = config.node
         self._log = config.log
         self._alarm = config.alarm
@@ -25,6 +26,7 @@ class Recovery:
         self._account = config.account
         self._targets = config.targets
         self._dispatcher = dispatcher
+        self._watermark = watermark
 
     def settle(self) -> tuple[Intent, ...]:
         """Views the chain once and takes at most one step for each unfinished intent. Returns those that are still
@@ -135,19 +137,11 @@ class Recovery:
     # ------------------------------------------------------------------- alarms
 
     def _check_foreign_transactions(self, view: NodeView) -> None:
-        """Pauses if the key has transactions that the journal does not know: another program has the key, an attacker
-        has it, or the journal is an old copy. The watermark moves to the chain's nonce, so that `keeper resume` is
-        enough afterwards."""
-        expected = self._log.next_nonce(self._chain_id, self._account)
-        unfinished = self._unfinished()
-        if expected is not None and view.mined_nonce > expected:
-            self._alarm.pause(
-                FOREIGN_TRANSACTION,
-                f"{view.mined_nonce - expected} transaction(s) of {self._account} from nonce {expected} on are not "
-                "in this journal: something else uses the key, or the journal is an old copy",
-            )
-            self._log.adopt_nonce(self._chain_id, self._account, view.mined_nonce)
+        """Pauses if the key has transactions that the journal does not know, mined or waiting: another program has the
+        key, an attacker has it, or the journal is an old copy."""
+        if self._watermark.follow(view):
             return
+        unfinished = self._unfinished()
         own_hashes = set(self._dispatcher.hashes(*unfinished))
         foreign = _foreign_waiting(view, own_hashes, unfinished)
         if foreign:

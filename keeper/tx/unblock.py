@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import islice
 
 from keeper.domain.tx import (
     WAITING,
@@ -18,6 +19,8 @@ from keeper.tx.dispatch import Dispatcher
 from keeper.tx.ports import NodeView
 
 NO_DEADLINE = 2**62
+MAX_GAPS = 64
+"""Reported and filled at once. geth keeps 64 transactions of a key behind a gap; a node may name any nonce."""
 NO_EPOCH = -1
 """Epoch of a cancel-only intent. Recovery must never sign a vault call for it."""
 
@@ -44,7 +47,7 @@ def report(config: SenderConfig, dispatcher: Dispatcher) -> NonceReport:
         account=account,
         mined_nonce=view.mined_nonce,
         pending_nonce=view.pending_nonce,
-        watermark=log.next_nonce(config.chain_id, account),
+        watermark=log.watermark(config.chain_id, account).next_nonce,
         stuck=stuck,
         foreign=foreign,
         gaps=_gaps(view, unfinished, foreign),
@@ -83,4 +86,5 @@ def _gaps(
 ) -> tuple[int, ...]:
     taken = {intent.nonce for intent in unfinished} | {nonce for nonce, _ in foreign}
     highest = max(taken, default=view.mined_nonce)
-    return tuple(nonce for nonce in range(view.mined_nonce, highest) if nonce not in taken)
+    gaps = (nonce for nonce in range(view.mined_nonce, highest) if nonce not in taken)
+    return tuple(islice(gaps, MAX_GAPS))

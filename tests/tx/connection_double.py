@@ -17,6 +17,7 @@ class ConnectionDouble:
     every method, in order."""
 
     def __init__(self, answer: Callable[[Request[Any]], Any]) -> None:
+        self.endpoint = "http://node"
         self.answer = answer
         self.asked: list[str] = []
 
@@ -27,7 +28,7 @@ class ConnectionDouble:
             answer = None
         elif isinstance(answer, Exception):
             raise answer
-        return request.parse(AnswerField(answer, request.method, "http://node"))
+        return request.parse(AnswerField(answer, request.method, self.endpoint))
 
     def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
         return [self.request(request) for request in requests]

@@ -100,6 +100,7 @@ class NodeDouble:
     needs_percent: int = 110
     first_nonce: int = 0
     foreign_nonces: int = 0
+    counts_more: int = 0
     head: int = 100
     head_time: int = 1_700_000_000
     finality: int = 0
@@ -107,6 +108,7 @@ class NodeDouble:
     epoch: int | None = None
     is_vault: bool = False
     tells_pool: bool = True
+    endpoint: str = "http://node"
     arrived: list[str] = field(default_factory=list)
     waiting: dict[int, Sent] = field(default_factory=dict)
     mined: list[tuple[Sent, int, bool]] = field(default_factory=list)
@@ -124,9 +126,9 @@ class NodeDouble:
             head_time=self.head_time,
             base_fee_wei=self.base_fee,
             final_block=self.head - self.finality,
-            mined_nonce=self._next(),
+            mined_nonce=self._next() + self.counts_more,
             settled_nonce=self._next() if self.settled else 0,
-            pending_nonce=self._next() + len(self.waiting),
+            pending_nonce=self._next() + self.counts_more + len(self.waiting),
             epoch=self.vault_epoch() if self.is_vault else self.epoch,
             receipts={
                 one: Receipt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Keepers(RuleBasedStateMachine):
         self.mines_after: float | None = None
         self.node = NodeDouble(mines=False, is_vault=True, finality=4)
         self.alarm = AlarmBell()
-        self.hid_receipts = False
+        self.hid_receipts = self.lied = False
         self.steps_to_live: int | None = None
         self.journal = Journal.open(self.url)
         self.start()
@@ -164,6 +165,15 @@ class Keepers(RuleBasedStateMachine):
         self.hid_receipts |= hidden
 
     @precondition(lambda self: not self.node.down)
+    @rule(too_many=st.sampled_from([1, 7, 90_000, 2**62]))
+    def the_node_counts_transactions_that_are_not_there(self, too_many: int) -> None:
+        self.node.counts_more = too_many
+        with suppress(KeeperError):
+            self.sender.settle()
+        self.node.counts_more = 0
+        self.lied = True
+
+    @precondition(lambda self: not self.node.down)
     @rule()
     def everything_recovers(self) -> None:
         """A node that answers and mines is all it takes to get out of any situation."""
@@ -175,8 +185,15 @@ class Keepers(RuleBasedStateMachine):
                 break
             self.node.mine()
         assert in_flight is None
+        for _ in range(3):
+            self.node.mine()
+        self.sender.settle()  # takes back what a node was wrong about
+        if not self.hid_receipts:
+            self.node.mines = True
+            self.sender.send(self.new_decision(False))
+            self.node.mines = False
         # An emergency cannot wait for receipts for ever, and then takes its own transaction for a stranger's.
-        assert self.alarm.causes == [] or self.hid_receipts
+        assert self.alarm.causes == [] or self.hid_receipts or self.lied
 
     @invariant()
     def n1_one_rebalance_for_one_epoch(self) -> None:

@@ -78,6 +78,18 @@ def test_one_look_shows_head_finality_nonces_epoch_and_what_waits() -> None:
     assert (seen.receipts, seen.known) == ({}, frozenset())
 
 
+def test_a_count_of_mined_transactions_above_that_of_all_is_not_believed() -> None:
+    connection = answering(ANSWERS)
+    honest = connection.answer
+
+    def answer(request: Request[Any]) -> Any:
+        false = request.method == "eth_getTransactionCount" and request.params[1] == "latest"
+        return "0x7fffffffffffffff" if false else honest(request)
+
+    connection.answer = answer
+    assert RpcNode(connection).view(ACCOUNT, VAULT, {}).mined_nonce == 6
+
+
 def test_a_number_of_blocks_takes_the_place_of_the_nodes_own_finality() -> None:
     assert a_node(finality_blocks=5).view(ACCOUNT, VAULT, {}).final_block == 11
 

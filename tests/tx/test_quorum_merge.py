@@ -118,6 +118,7 @@ class Scripted:
     """A sending node that raises or answers."""
 
     def __init__(self, error: KeeperError | None = None, chain_id: int = 1) -> None:
+        self.endpoint = "http://node"
         self.error = error
         self._chain_id = chain_id
         self.revert: bytes | None = None

@@ -24,6 +24,10 @@ class Endpoint:
         self._trouble = ""
 
     @property
+    def endpoint(self) -> str:
+        return self.rpc.endpoint
+
+    @property
     def use(self) -> NodeUse:
         return NodeUse(self.rpc.endpoint, self.rpc.round_trips, self.rpc.bytes_received, note=self.note)
 

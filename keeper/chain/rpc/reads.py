@@ -26,7 +26,7 @@ class Reads(Protocol):
 
     @property
     def endpoint(self) -> str:
-        """The address of the node, without secrets."""
+        """The address of the node, or of several, without secrets."""
         ...
 
     @property
