@@ -53,9 +53,11 @@ class CallResult:
 
 
 class Answers:
-    """The results of many calls. Each result is looked up by its call."""
+    """The results of many calls. Each result is looked up by its call. ``source`` says in messages where they are from:
+    a method and the address of a node."""
 
-    def __init__(self, calls: Sequence[Call[Any]], outcomes: Sequence[CallResult]) -> None:
+    def __init__(self, calls: Sequence[Call[Any]], outcomes: Sequence[CallResult], source: str) -> None:
+        self._source = source
         self._outcomes = {
             (call.target, call.data): outcome for call, outcome in zip(calls, outcomes, strict=True)
         }
@@ -65,18 +67,22 @@ class Answers:
         try:
             return self.first(call)
         except WrongContract as error:
-            raise NodeUntrusted(error.message, remedy=_ANSWERED_BEFORE) from error
+            raise NodeUntrusted(error.message, remedy=_ANSWERED_BEFORE) from error  # it names the source
+
+    def untrusted(self, what: str, *, remedy: str) -> NodeUntrusted:
+        """The error for answers that contradict each other or what else is known."""
+        return NodeUntrusted(f"{what} ({self._source})", remedy=remedy)
 
     def first(self, call: Call[T]) -> T:
         """The answer of a contract that is asked for the first time. Raises WrongContract when it does not answer."""
         outcome = self.outcome(call)
         if not outcome.success:
-            raise WrongContract(f"{call.what} reverted", remedy=_CHECK)
+            raise WrongContract(f"{call.what} reverted ({self._source})", remedy=_CHECK)
         try:
             return call.decode(outcome.data)
         except DecodeError as error:
             raise WrongContract(
-                f"{call.what} gave an answer that cannot be decoded: {error}", remedy=_CHECK
+                f"{call.what} gave an answer that cannot be decoded: {error} ({self._source})", remedy=_CHECK
             ) from error
 
     def maybe(self, call: Call[T]) -> T | None:

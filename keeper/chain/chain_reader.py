@@ -21,7 +21,6 @@ from keeper.chain.simulate import SimulationOrder, Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import encoded_call, step_amounts
 from keeper.cycle.ports import LineReading, ReadBack, Reading
-from keeper.domain.errors import NodeUntrusted
 from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.line import LineCall
 from keeper.domain.market import Block, MarketSnapshot, Round
@@ -166,7 +165,7 @@ class ChainReader:
         block = latest_block(self._rpc, self._scope.chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
-            raise NodeUntrusted(
+            raise answers.untrusted(
                 "the vault's configuration changed twice while it was being read",
                 remedy="If it happens again, the node mixes states: use another node.",
             )

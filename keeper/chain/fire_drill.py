@@ -13,20 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.chain.abi import DecodeError
-from keeper.chain.calls import Answers, Call
+from keeper.chain.calls import Answers, Call, CallResult
 from keeper.chain.contracts import lending
 from keeper.chain.deployed import Deployment
 from keeper.chain.listed_pools import ListedPool
 from keeper.chain.reverts import explain
-from keeper.chain.rpc.multicall import decode_outcomes, encode_calls
+from keeper.chain.rpc.multicall import executed_by
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import encoded_call
-from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.errors import SimulationFailed
 from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.market import FeedReading, MarketSnapshot
 from keeper.domain.units import UINT256_MAX, WAD
-from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.requests import Request
 from keeper.planning.gas import LARGEST_TRANSACTION
 
@@ -54,35 +52,26 @@ class DrillGround:
         RpcError where it refuses them, and what reads raise."""
         answers = self.rpc.batch([self._request(trial, snapshot) for trial in trials])
         return tuple(
-            self._check(trial, returned, snapshot) for trial, returned in zip(trials, answers, strict=True)
+            self._check(trial, outcomes, snapshot) for trial, outcomes in zip(trials, answers, strict=True)
         )
 
-    def _request(self, trial: DrillTrial, snapshot: MarketSnapshot) -> Request[bytes]:
-        gas = min(LARGEST_TRANSACTION, snapshot.block.gas_limit)
-        return ask.call(
-            {
-                "to": snapshot.keeper_address,
-                "input": "0x" + encode_calls(self._calls(trial, snapshot)).hex(),
-                "gas": hex(gas),
-            },
-            {"blockHash": snapshot.block.hash},
-            {
+    def _request(self, trial: DrillTrial, snapshot: MarketSnapshot) -> Request[tuple[CallResult, ...]]:
+        return executed_by(
+            snapshot.keeper_address,
+            self._calls(trial, snapshot),
+            gas=min(LARGEST_TRANSACTION, snapshot.block.gas_limit),
+            block_hash=snapshot.block.hash,
+            overrides={
                 snapshot.keeper_address: {"code": self.deployment.multicall_code},
                 **(self._fall(trial, snapshot) if trial.fall else {}),
             },
         )
 
-    def _check(self, trial: DrillTrial, returned: bytes, snapshot: MarketSnapshot) -> DrillCheck:
+    def _check(
+        self, trial: DrillTrial, outcomes: Sequence[CallResult], snapshot: MarketSnapshot
+    ) -> DrillCheck:
         calls = self._calls(trial, snapshot)
-        if not returned:
-            raise RpcError("eth_call", 0, "the node ignores the state override", data=None)
-        try:
-            answers = Answers(calls, decode_outcomes(len(calls), returned))
-        except DecodeError as error:
-            raise NodeUntrusted(
-                f"the answer to a fire drill cannot be read: {error}",
-                remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
-            ) from error
+        answers = Answers(calls, outcomes, f"eth_call of {self.rpc.endpoint}")
         outcome = answers.outcome(calls[0])
         if not outcome.success:
             names = {

@@ -15,9 +15,10 @@ from keeper.chain.abi import DecodeError, load
 from keeper.chain.calls import Answers, Call, call
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
-from keeper.domain.errors import NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.errors import RpcError, SimulationFailed
 from keeper.domain.market import Block
-from keeper.jsonrpc import requests as ask
+from keeper.jsonrpc.field import AnswerField
+from keeper.jsonrpc.requests import Request
 from keeper.planning.gas import TYPICAL_BYTES
 
 TYPICAL_GAS = 2_500_000
@@ -116,19 +117,20 @@ def _components(rpc: Reads, block: Block, sent: UnsignedCall) -> Publishing:
     """``gasEstimate`` includes ``gasEstimateForL1``. The first sets the gas limit, the second the cost."""
     function = _NODE["gasEstimateComponents"]
     data = "0x" + function.encode(sent.to, False, sent.calldata).hex()  # noqa: FBT003
-    request = ask.call({"from": sent.sender, "to": NODE_INTERFACE, "data": data}, {"blockHash": block.hash})
+
+    def parse(answer: AnswerField) -> Publishing:
+        gas, for_l1, base_fee, _ = function.decode(answer.data())
+        if not 0 < for_l1 <= gas:
+            raise answer.wrong(f"an estimate with a part for publishing, but {for_l1} of {gas} gas")
+        return Publishing(for_l1 * base_fee, gas)
+
+    transaction = {"from": sent.sender, "to": NODE_INTERFACE, "data": data}
     try:
-        gas, for_l1, base_fee, _ = function.decode(rpc.request(request))
+        return rpc.request(Request("eth_call", (transaction, {"blockHash": block.hash}), parse))
     except RpcError as error:
-        raise _no_estimate(error.text) from error
+        raise _no_estimate(error.message) from error
     except DecodeError as error:
-        raise _no_estimate(str(error)) from error
-    if not 0 < for_l1 <= gas:
-        raise NodeUntrusted(
-            f"NodeInterface estimates {gas} gas of which {for_l1} is for publishing",
-            remedy="The node does not know its own chain. Use another node.",
-        )
-    return Publishing(for_l1 * base_fee, gas)
+        raise _no_estimate(f"{error} (eth_call of {rpc.endpoint})") from error
 
 
 def _no_estimate(why: str) -> SimulationFailed:

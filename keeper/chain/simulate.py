@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from keeper.chain.abi import DecodeError
-from keeper.chain.calls import Answers, Call
+from keeper.chain.calls import Answers, Call, CallResult
 from keeper.chain.contracts import erc20, lending, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import UnsignedCall, publishing
-from keeper.chain.rpc.multicall import decode_outcomes, encode_calls
+from keeper.chain.rpc.multicall import encode_calls, executed_by, outcomes
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import encoded_call, step_amounts
 from keeper.domain.errors import NodeNotReady, NodeRefused, NodeUntrusted, RpcError, SimulationFailed
@@ -22,6 +21,7 @@ from keeper.domain.plan import PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import SimulatedCall
+from keeper.jsonrpc.field import AnswerField
 from keeper.jsonrpc.requests import BlockTag, Request
 from keeper.planning.gas import LARGEST_TRANSACTION
 
@@ -122,14 +122,10 @@ class Simulator:
             ],
             "validation": False,
         }
-        sent, read = self._pinned(partial(ask.simulation, payload, count=CALLS), snapshot)
+        sent, results = self._pinned(partial(_simulation, payload, len(reads)), snapshot)
         if not sent.succeeded:
             return self._reverted(sent.data, sent.gas_used, "eth_simulateV1")
-        try:
-            answers = Answers(reads, decode_outcomes(len(reads), read.data))
-        except DecodeError as error:
-            raise _unreadable("eth_simulateV1", error) from error
-        post = self._post(answers, snapshot)
+        post = self._post(Answers(reads, results, f"eth_simulateV1 of {self.rpc.endpoint}"), snapshot)
         outs, ins = step_amounts(self.deployment.portfolio, steps, sent.logs)
         return SimulationReport(
             success=True,
@@ -166,7 +162,8 @@ class Simulator:
             pinned = batch[1]
             if pinned is None or pinned.hash != snapshot.block.hash:
                 raise NodeUntrusted(
-                    f"block {number} is no longer {snapshot.block.hash}",
+                    f"eth_getBlockByNumber: block {number} is no longer {snapshot.block.hash} "
+                    f"(node {self.rpc.endpoint})",
                     remedy="The chain reorganised during the cycle. The next cycle starts from the new block.",
                 ) from error
             return answer
@@ -177,19 +174,16 @@ class Simulator:
         keeper, gas = snapshot.keeper_address, _most_gas(snapshot)
         rebalance: Call[bytes] = Call("the vault call", self.deployment.rebalancer, calldata, decode=bytes)
         calls = [rebalance, *self._reads()]
-        returned = self.rpc.request(
-            ask.call(
-                {"to": keeper, "input": "0x" + encode_calls(calls).hex(), "gas": hex(gas)},
-                {"blockHash": snapshot.block.hash},
-                {keeper: {"code": self.deployment.multicall_code}},
+        results = self.rpc.request(
+            executed_by(
+                keeper,
+                calls,
+                gas=gas,
+                block_hash=snapshot.block.hash,
+                overrides={keeper: {"code": self.deployment.multicall_code}},
             )
         )
-        if not returned:
-            raise RpcError("eth_call", 0, "the node ignores the state override", data=None)
-        try:
-            answers = Answers(calls, decode_outcomes(len(calls), returned))
-        except DecodeError as error:
-            raise _unreadable("eth_call", error) from error
+        answers = Answers(calls, results, f"eth_call of {self.rpc.endpoint}")
         outcome = answers.outcome(rebalance)
         if not outcome.success:
             return self._reverted(outcome.data, 0, "eth_call")
@@ -264,8 +258,19 @@ def _transaction(sender: str, to: str, calldata: bytes, *, gas: int) -> dict[str
     return {"from": sender, "to": to, "input": "0x" + calldata.hex(), "gas": hex(gas)}
 
 
-def _unreadable(method: str, error: DecodeError) -> NodeUntrusted:
-    return NodeUntrusted(
-        f"{method}: the vault cannot be read after the simulated call: {error}",
-        remedy="Do not trust this node until it is explained; point KEEPER_RPC_URL to another.",
-    )
+def _simulation(
+    payload: Mapping[str, Any], reads: int, tag: BlockTag
+) -> Request[tuple[SimulatedCall, tuple[CallResult, ...]]]:
+    """The vault's call, and the outcomes of the reads after it; none if the call reverts."""
+    request = ask.simulation(payload, tag, CALLS)
+
+    def parse(answer: AnswerField) -> tuple[SimulatedCall, tuple[CallResult, ...]]:
+        sent, read = request.parse(answer)
+        if not sent.succeeded:
+            return sent, ()
+        calls = answer.items()[0].field("calls").items()
+        if not read.succeeded:
+            raise calls[1].field("status").wrong("1 for reads that were answered before")
+        return sent, outcomes(reads, calls[1].field("returnData"))
+
+    return Request(request.method, request.params, parse)

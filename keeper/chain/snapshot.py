@@ -13,7 +13,6 @@ from keeper.chain.deployment import require_managed
 from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.vault_count import count_calls, held_tokens, vault_figures
-from keeper.domain.errors import NodeUntrusted
 from keeper.domain.market import (
     Block,
     FeedReading,
@@ -110,7 +109,7 @@ class SnapshotReader:
         """Raises NodeUntrusted when the multicall did not see the block that it was pinned to, AccountNotManaged."""
         seen = answers.of(self.multicall.block_timestamp()), answers.of(self.multicall.chain_id())
         if seen != (block.timestamp, block.chain_id):
-            raise NodeUntrusted(
+            raise answers.untrusted(
                 f"block {block.number} has timestamp {block.timestamp} on chain {block.chain_id},"
                 f" but contracts read at its hash see {seen[0]} on chain {seen[1]}",
                 remedy="The node does not read at the block it is asked for: use another.",

@@ -141,7 +141,7 @@ def _seen(rpc: Reads, shares: str, block: Block) -> LensView:
         return look.decode(answer)
     except (RpcError, DecodeError) as error:
         raise WrongContract(
-            f"{shares} does not answer as the shares of a vault",
+            f"{shares} does not answer as the shares of a vault (eth_call of {rpc.endpoint})",
             remedy="Check the vault's address and the chain, and that the node takes eth_call with replaced code.",
         ) from error
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from keeper.chain.calls import Answers, Call, CallResult
 from keeper.chain.rpc.blocks import latest_block
-from keeper.domain.errors import NodeUntrusted
+from keeper.chain.rpc.multicall import executed_by
+from keeper.domain.errors import NodeUnavailable, NodeUntrusted, RpcError, WrongContract
+from tests.chain_unit.memory_node import MULTICALL
 from tests.chain_unit.told_nodes import ANSWERED, CHAIN, READ, Told, hash_of, nodes_of
 
 
@@ -60,3 +63,34 @@ def test_nodes_that_disagree_are_named_with_the_method() -> None:
     nodes.head()
     with pytest.raises(NodeUntrusted, match=r"eth_call of http://node\d.*, http://node\d"):
         nodes.batch(READ)
+
+
+CALL = Call("decimals() of the feed 0xfeed", MULTICALL, b"", decode=lambda data: int.from_bytes(data, "big"))
+
+
+def executed(answer: Any) -> Any:
+    nodes = nodes_of([Told(answer=answer), Told(answer=answer)])
+    nodes.head()
+    return nodes.request(
+        executed_by(MULTICALL, [CALL], gas=10**6, block_hash=hash_of("b", 100), overrides={})
+    )
+
+
+def test_calls_that_cannot_be_read_back_name_method_and_node() -> None:
+    with pytest.raises(
+        NodeUnavailable, match=r"eth_call: the result is '0x01', not 1 outcomes .*\(node http://node"
+    ):
+        executed("0x01")
+
+
+def test_a_node_that_ignores_an_override_is_named_with_the_method() -> None:
+    with pytest.raises(RpcError, match=r"eth_call: the node at http://node\d.* ignores the state override"):
+        executed("0x")
+
+
+def test_what_a_contract_should_have_answered_names_method_and_node() -> None:
+    answers = Answers([CALL], [CallResult(success=False, data=b"")], "eth_call of http://node1")
+    for ask_for, error in ((answers.of, NodeUntrusted), (answers.first, WrongContract)):
+        with pytest.raises(error, match=r"decimals\(\) .* reverted \(eth_call of http://node1\)"):
+            ask_for(CALL)
+    assert "http://node1" in answers.untrusted("the block is another", remedy="").message

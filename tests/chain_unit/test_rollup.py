@@ -22,7 +22,7 @@ def word(number: int) -> CallResult:
 
 
 def answered(kind: Rollup, *outcomes: CallResult) -> Answers:
-    return Answers(rollup.calls(kind), outcomes)
+    return Answers(rollup.calls(kind), outcomes, "eth_call of http://node")
 
 
 @given(st.binary(max_size=5_000), st.sampled_from([1, 10, 8453, 42161]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -37,13 +37,13 @@ class Multicall:
     def read_many(self, groups: Sequence[Sequence[Call[Any]]], block_hash: str) -> list[Answers]:
         """One eth_call per group of at most MAX_CALLS, in one HTTP request if the node takes batches."""
         results = self._rpc.batch([self.request(group, block_hash) for group in groups])
-        return [Answers(group, outcomes) for group, outcomes in zip(groups, results, strict=True)]
+        return [self._answers(group, outcomes) for group, outcomes in zip(groups, results, strict=True)]
 
     def first_read(self, calls: Sequence[Call[Any]], block_hash: str) -> Answers:
         """As ``read``, of an address that may hold another contract. Raises WrongContract if it does."""
         try:
             data = self._rpc.request(ask.call(self._transaction(calls), _pinned(block_hash)))
-            return Answers(calls, decode_outcomes(len(calls), data))
+            return self._answers(calls, decode_outcomes(len(calls), data))
         except RpcError as error:
             if "revert" not in error.text.lower():
                 raise
@@ -81,6 +81,9 @@ class Multicall:
         """Wei of an account."""
         return mapped("multicall", self.address, _ABI["getEthBalance"], int, account)
 
+    def _answers(self, calls: Sequence[Call[Any]], results: Sequence[CallResult]) -> Answers:
+        return Answers(calls, results, f"eth_call of {self._rpc.endpoint}")
+
     def _transaction(self, calls: Sequence[Call[Any]]) -> dict[str, str]:
         return {"to": self.address, "data": "0x" + encode_calls(calls).hex()}
 
@@ -111,6 +114,28 @@ def _entry(call: Call[Any]) -> bytes:
     padding = bytes(-len(call.data) % _WORD)
     head = _word(int(call.target, 16)) + _word(1) + _word(3 * _WORD)
     return head + _word(len(call.data)) + call.data + padding
+
+
+def executed_by(
+    account: str,
+    calls: Sequence[Call[Any]],
+    *,
+    gas: int,
+    block_hash: str,
+    overrides: Mapping[str, Mapping[str, Any]],
+) -> Request[tuple[CallResult, ...]]:
+    """Many calls, and ``account`` is the caller of each: ``overrides`` put the code of Multicall3 there. A node that
+    ignores them is one that refuses."""
+
+    def parse(answer: AnswerField) -> tuple[CallResult, ...]:
+        if not answer.data():
+            raise RpcError(
+                answer.method, 0, "the node ignores the state override", data=None, node=answer.node
+            )
+        return outcomes(len(calls), answer)
+
+    transaction = {"to": account, "input": "0x" + encode_calls(calls).hex(), "gas": hex(gas)}
+    return Request("eth_call", (transaction, {"blockHash": block_hash}, overrides), parse)
 
 
 def outcomes(count: int, answer: AnswerField) -> tuple[CallResult, ...]:
