@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter, itemgetter
 
 from sqlalchemy import select
 
@@ -61,8 +63,10 @@ class StoredRounds:
             .order_by(table.c.symbol, table.c.updated_at)
         )
         rounds: dict[str, list[Round]] = {}
-        for symbol, round_id, answer, updated_at in self._journal.rows(query):
-            rounds.setdefault(symbol, []).append(Round(int(round_id), int(answer), updated_at))
+        for symbol, rows in groupby(self._journal.rows(query), key=itemgetter(0)):
+            rounds[symbol] = [
+                Round(int(round_id), int(answer), updated_at) for _, round_id, answer, updated_at in rows
+            ]
         return {symbol: _in_order(listed) for symbol, listed in rounds.items()}
 
     def unknown(self, symbol: str, rounds: Sequence[Round]) -> list[Round]:
@@ -112,7 +116,7 @@ class MemoryRounds:
 
 
 def _in_order(rounds: Sequence[Round]) -> tuple[Round, ...]:
-    return tuple(sorted(rounds, key=lambda r: (r.updated_at, r.round_id)))
+    return tuple(sorted(rounds, key=attrgetter("updated_at", "round_id")))
 
 
 def _checked(symbol: str, rounds: Sequence[Round], stored: Mapping[int, tuple[int, int]]) -> list[Round]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -21,21 +22,29 @@ from unittest import mock
 import numpy as np
 import tenacity.nap
 from rich.console import Console
+from sqlalchemy import func, select
 
 from keeper.app import composition, sending
 from keeper.app.clocks import SystemClock
 from keeper.cli.render import page
 from keeper.domain.errors import KeeperError
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
+from keeper.domain.tx import UNFINISHED, IntentStatus
+from keeper.journal import schema
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.store import Journal
+from keeper.journal.switches import Switches
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
+from keeper.tx.node import SETTLED_DEPTH
 from keeper.views.record import ERROR, RECORD
 from tests.faults.fixtures import Stage, Trial
 from tests.servers.mutating_node import MutatingNode, Mutation
-from tests.servers.mutations import KINDS, WRONG_TYPES, places
+from tests.servers.mutations import VARIANTS, Place, kinds_at, name_path, places
 
 NODE_ERRORS = ("NodeUnavailable", "NodeNotReady", "NodeRefused", "NodeUntrusted", "RpcError")
 REST_CYCLES = 4
+RECORDS_LOOKED_AT = 4
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,13 @@ def _end(record: DecisionRecord) -> CycleEnd:
     )
 
 
+def resume(trial: Trial) -> None:
+    """As `keeper resume`, if the keeper is paused."""
+    if trial.pauses():
+        with Journal.open_to_append(trial.journal_url) as journal:
+            Switches(journal, time.time).resume("the node is honest again")
+
+
 def _no_password() -> str:
     raise AssertionError("the password was asked for")
 
@@ -140,7 +156,8 @@ class NodeFuzzer:
     def __init__(self, stage: Stage, nodes: list[MutatingNode]) -> None:
         self._stage = stage
         self._nodes = nodes
-        self._honest, self._calldata = self._honest_cycle()
+        self._records = 0
+        self._entries, self._honest, self._calldata = self._honest_cycle()
 
     def run(self, count: int, seed: int) -> FuzzResult:
         """``count`` mutations, the same ones for the same seed."""
@@ -150,17 +167,37 @@ class NodeFuzzer:
         return result
 
     def play(self, mutation: Mutation, result: FuzzResult) -> None:
+        """In every second trial the journal knows the key already."""
         with self._stage.trial() as trial:
+            entries = self._entries + (self._know_key(trial) if result.mutations % 2 else 0)
             self._nodes[0].reset(mutation)
             for node in self._nodes[1:]:
                 node.reset(None)
             end = cycle(self._settings(trial))
             applied = self._nodes[0].applied
-            problems = [*self._problems(end, mutation), *self._on_chain(trial, end)]
+            problems = [*self._problems(end, mutation), *self._on_chain(trial, end, entries)]
             result.mutations += 1
             result.applied += applied
             result.ends["sent" if end.sent else end.error or "held"] += 1
             result.broken += [f"{mutation}: {problem}" for problem in problems]
+
+    def lasting_harm(self, trial: Trial) -> Iterator[str]:
+        """Nothing, if cycles with honest nodes finish what was begun, or send what was not sent. A person resumes the
+        keeper before each."""
+        self._nodes[0].reset(None)
+        later = None
+        for _ in range(REST_CYCLES):
+            if trial.vault().epoch and not set(trial.statuses()) & {*UNFINISHED} - {IntentStatus.MINED}:
+                return
+            resume(trial)
+            trial.proxy.mine(SETTLED_DEPTH)
+            later = cycle(self._settings(trial))
+            if later.crash:
+                yield f"a traceback in a later cycle: {later.crash}"
+                return
+            if later.sent:
+                return
+        yield f"no later cycle can send: {later}, {trial.statuses()}, {trial.pauses()}"
 
     # ------------------------------------------------------------------ inside
 
@@ -168,31 +205,55 @@ class NodeFuzzer:
         urls = ",".join(node.url for node in self._nodes)
         return settings_of(frozenset({**trial.environment, "KEEPER_RPC_URL": urls}.items()))
 
-    def _honest_cycle(self) -> tuple[list[tuple[str, object]], str]:
+    def _know_key(self, trial: Trial) -> int:
+        """Takes the chain's count into the journal, as a first send does. Returns how many entries that takes."""
+        nonce, head = (
+            int(trial.proxy.rpc(method, *given), 16)
+            for method, given in (
+                ("eth_getTransactionCount", (trial.keeper, "latest")),
+                ("eth_blockNumber", ()),
+            )
+        )
+        with Journal.open_to_append(trial.journal_url) as journal:
+            log = StoredAttempts(journal, time.time)
+            log.adopt_nonce(trial.world.deployment.chain_id, trial.keeper, nonce, head)
+        return 1
+
+    def _honest_cycle(self) -> tuple[int, list[tuple[str, object]], str]:
+        """How many entries every journal begins with, the answers of the first node, and the call that was sent."""
         with self._stage.trial() as trial:
+            with Journal.open_for_reading(trial.journal_url) as journal:
+                ((entries,),) = journal.rows(select(func.max(schema.entries.c.number)))
             for node in self._nodes:
                 node.reset(None)
             end = cycle(self._settings(trial))
             assert end.sent, end
             (sent,) = {one.data for one in trial.proxy.arrived}
-            return list(self._nodes[0].answered), sent
+            return entries, list(self._nodes[0].answered), sent
 
     def _mutations(self, count: int, generator: np.random.Generator) -> Iterator[Mutation]:
-        """Every method is as likely as any other, then every occurrence, then every field."""
-        occurrences: dict[str, list[object]] = {}
+        """Every method is as likely as any other, then every occurrence, then every field by its names, then every
+        place of that field."""
+        occurrences: dict[str, list[dict[Place, list[Place]]]] = {}
         for method, answer in self._honest:
-            occurrences.setdefault(method, []).append(answer)
+            fields: dict[Place, list[Place]] = {}
+            for place in places(answer):
+                fields.setdefault(name_path(place), []).append(place)
+            occurrences.setdefault(method, []).append(fields)
         methods = sorted(occurrences)
         for _ in range(count):
             method = methods[generator.integers(len(methods))]
             occurrence = int(generator.integers(len(occurrences[method])))
-            fields = list(places(occurrences[method][occurrence]))
+            named = list(occurrences[method][occurrence].values())
+            alike = named[generator.integers(len(named))]
+            place = alike[generator.integers(len(alike))]
+            kinds = kinds_at(place)
             yield Mutation(
                 method=method,
                 occurrence=occurrence,
-                place=fields[generator.integers(len(fields))],
-                kind=KINDS[generator.integers(len(KINDS))],
-                variant=int(generator.integers(len(WRONG_TYPES))),
+                place=place,
+                kind=kinds[generator.integers(len(kinds))],
+                variant=int(generator.integers(VARIANTS)),
             )
 
     def _problems(self, end: CycleEnd, mutation: Mutation) -> Iterator[str]:
@@ -205,23 +266,27 @@ class NodeFuzzer:
         if len(self._nodes) > 1 and any(end.notes[1:]):
             yield f"an honest node was left out: {end.notes}"
 
-    def _on_chain(self, trial: Trial, end: CycleEnd) -> Iterator[str]:
-        """The honest call or none, under one nonce. After a cycle that left something unfinished, later cycles with
-        honest nodes finish it and add nothing to it."""
+    def _on_chain(self, trial: Trial, end: CycleEnd, entries: int) -> Iterator[str]:
+        """The honest call or none, under one nonce. What was left behind does not stop honest nodes afterwards."""
         calls = {one.data for one in trial.proxy.arrived if one.data != "0x"}
         if not calls <= {self._calldata}:
             yield "another call than that of an honest node was sent"
         if len({one.nonce for one in trial.proxy.arrived}) > 1:
             yield "two nonces were used"
-        self._nodes[0].reset(None)
-        for _ in range(REST_CYCLES if not end.sent and trial.unfinished() else 0):
-            trial.proxy.mine(3)
-            later = cycle(self._settings(trial))
-            if later.crash:
-                yield f"a traceback in the next cycle: {later.crash}"
-            if not trial.unfinished():
-                break
+        if not end.sent and self._may_last(trial, entries):
+            yield from self.lasting_harm(trial)
         vault = trial.vault()
         if vault.epoch > 1 or vault.rebalanced > 1:
             yield f"the vault was rebalanced {vault.rebalanced} times"
         yield from trial.check(whole_journal=False)
+
+    def _may_last(self, trial: Trial, entries: int) -> bool:
+        """A cycle leaves only its journal behind. Where that has nothing new but a record, one of ``RECORDS_LOOKED_AT``
+        is looked at."""
+        with Journal.open_for_reading(trial.journal_url) as journal:
+            table = schema.entries
+            kinds = {row[0] for row in journal.rows(select(table.c.kind).where(table.c.number > entries))}
+        if kinds <= {"record"}:
+            self._records += bool(kinds)
+            return bool(kinds) and self._records % RECORDS_LOOKED_AT == 0
+        return True

@@ -13,9 +13,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from keeper.journal.attempts import StoredAttempts
+from keeper.journal.store import Journal
 from tests.faults.fixtures import Stage
 from tests.faults.node_fuzzer import FuzzResult, NodeFuzzer, hurried
-from tests.servers.mutating_node import mutating_node
+from tests.servers.mutating_node import Mutation, mutating_node
 
 MUTATIONS = int(os.environ.get("KEEPER_MUTATIONS", "16"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
@@ -53,3 +55,26 @@ def test_row_78_any_field_of_any_answer_may_be_anything(
             sys.stderr.write("".join(f"{line}\n" for line in (*some.broken, so_far)))
     assert result.broken == [], "\n".join(result.broken[:20])
     assert result.applied >= 0.8 * result.mutations
+
+
+@pytest.mark.parametrize("fuzzer", [1], ids=["the only node"], indirect=True)
+def test_a_number_that_stays_wrong_in_the_journal_is_noticed_and_one_that_is_taken_back_is_none(
+    fuzzer: NodeFuzzer, stage: Stage
+) -> None:
+    chain_id = stage.world.deployment.chain_id
+    never = 2**62  # no chain reaches this block, so the number is never taken back
+    for block_number, harmed in ((never, True), (0, False)):
+        with stage.trial() as trial:
+            with Journal.open(trial.journal_url) as journal:
+                log = StoredAttempts(journal, time.time)
+                log.adopt_nonce(chain_id, trial.keeper, 2**62, block_number)
+            assert bool(list(fuzzer.lasting_harm(trial))) is harmed
+
+
+@pytest.mark.parametrize("fuzzer", [1], ids=["the only node"], indirect=True)
+def test_row_78_the_largest_number_of_transactions_does_no_lasting_harm(fuzzer: NodeFuzzer) -> None:
+    """The third count is the one by which the nonce is chosen."""
+    result = FuzzResult()
+    largest = Mutation("eth_getTransactionCount", 2, ("result",), kind="huge", variant=0)
+    fuzzer.play(largest, result)
+    assert (result.applied, result.broken) == (1, [])

@@ -10,7 +10,7 @@ import pytest
 from keeper.domain.errors import NodeUntrusted
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.field import MAX_INTEGER, MAX_TIME, AnswerField
-from tests.servers.mutations import KINDS, WRONG_TYPES, mutated, places, respelt
+from tests.servers.mutations import KINDS, VARIANTS, mutated, places, respelt
 
 NODE = "http://127.0.0.1:8545"
 Parser = Callable[[AnswerField], Any]
@@ -75,7 +75,7 @@ def test_a_mutated_answer_becomes_a_value_or_an_error_with_method_field_and_node
 ) -> None:
     parsed = request_.parse(AnswerField(honest, request_.method, NODE))
     for place in places(honest):
-        for variant in range(len(WRONG_TYPES)):
+        for variant in range(VARIANTS):
             other = mutated(honest, place, kind, variant)
             error = error_of(request_, other)
             if respelt(kind):

@@ -24,9 +24,23 @@ WRONG_TYPES: tuple[Any, ...] = (
     [None],
     {"hash": None},
 )
-HUGE: tuple[Any, ...] = ("0x" + "f" * 64, "0x" + "f" * 16, "0x" + "f" * 5_000, 10**40, "x" * 5_000)
+LIMITS = (2**63 - 1, 2**64 - 1, 2**128 - 1)
+"""The largest numbers that a parser may take: what is at the limit is believed sooner than what is above it."""
+HUGE: tuple[Any, ...] = (
+    *map(hex, LIMITS),
+    *LIMITS,
+    "0x" + "f" * 64,
+    "0x" + "f" * 5_000,
+    10**40,
+    "x" * 5_000,
+)
 NEGATIVE: tuple[Any, ...] = ("-0x1", "0x-1", -1)
+SHIFTS_S = (-(10**9), -3_600, -60, -1, 1, 60, 3_600, 86_400, 10 * 365 * 86_400)
 KINDS = ("missing", "null", "wrong type", "huge", "negative", "other case", "other id")
+OTHER_TIME = "other time"
+"""Only of fields that are timestamps."""
+VARIANTS = 30
+"""No kind has more values."""
 
 
 def places(answer: Any, before: Place = ()) -> Iterator[Place]:
@@ -55,6 +69,16 @@ def mutated(answer: Any, place: Place, kind: str, variant: int) -> Any:
     return whole
 
 
+def name_path(place: Place) -> Place:
+    """The names that lead to a field; all elements of a list are one."""
+    return tuple("*" if isinstance(step, int) else step for step in place)
+
+
+def kinds_at(place: Place) -> tuple[str, ...]:
+    """What may be done to a field."""
+    return (*KINDS, OTHER_TIME) if place and place[-1] == "timestamp" else KINDS
+
+
 def respelt(kind: str) -> bool:
     """Whether the mutation leaves the value as it is."""
     return kind == "other case"
@@ -72,6 +96,9 @@ def _other(value: Any, kind: str, variant: int) -> Any:
             return NEGATIVE[variant % len(NEGATIVE)]
         case "other case":
             return _respelt(value, variant)
+        case "other time":
+            times = (0, *(int(value, 16) + seconds for seconds in SHIFTS_S))
+            return hex(max(0, times[variant % len(times)]))
         case _:
             others = (0, 10**9, "1", "", str(value), [value])
             return others[variant % len(others)]
