@@ -189,7 +189,8 @@ LIMITS = (
         PLANNED,
         exit_code=5,
         meaning="before and after the trade one emergency call is enough for a joint fall of the assets by "
-        "`drill.min_fall`, by the fire drill",
+        "`drill.min_fall`, by the fire drill; or the trade does not raise leverage and leaves no smaller fall "
+        "survivable",
         condition=WITH_DRILL,
         kind=LEVERING,
     ),
