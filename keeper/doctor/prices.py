@@ -25,6 +25,7 @@ from keeper.oracle.memory import updated_memory
 from keeper.oracle.price_gate import judged, usable_opinions
 from keeper.risk.coverage import slow_feeds
 from keeper.risk.exchanges import ENOUGH_EXCHANGES, exchange_bars
+from keeper.risk.few_moves import few_moves_factors
 from keeper.settings.endpoints import endpoints, venues
 from keeper.settings.schema import Settings
 
@@ -124,15 +125,21 @@ def slow_feeds_detail(bars: PriceBars, policy: Policy) -> str:
     if not slow:
         return ""
     helping = exchange_bars(bars, tuple(slow), policy)
+    factors = dict(zip(bars.symbols, few_moves_factors(bars.closes, policy.estimate).tolist(), strict=True))
     listed = []
     for symbol, share in slow.items():
         exchanges = [each.exchange for each in helping if symbol in each.symbols]
         if len(exchanges) >= ENOUGH_EXCHANGES:
             source = f"its risk comes from candles of {', '.join(exchanges)}"
         elif exchanges:
-            source = f"candles of {exchanges[0]} can only raise its risk, because no second exchange agrees"
+            source = (
+                f"candles of {exchanges[0]} only raise what its feed says, because no second exchange agrees"
+            )
         else:
-            source = "no exchange's candles help it yet, so correlations come from overlapping moves"
+            source = (
+                "no exchange's candles help it yet: correlations come from overlapping moves, and its volatility is "
+                f"raised by {factors[symbol] - 1.0:.1%} for few moves"
+            )
         listed.append(f"{symbol} in {share:.0%} ({source})")
     return f"; slow feeds, with new prices in few of the last 7 days' bars: {', '.join(listed)}"
 

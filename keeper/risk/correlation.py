@@ -11,6 +11,7 @@ from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import EstimatePolicy
 from keeper.risk import ewma
 from keeper.risk.asynchronous import comoments
+from keeper.risk.volatility import ewma_mix_weights
 
 MIN_EIGENVALUE = 1e-8
 """Of the result. Far above rounding, and too small to change a correlation visibly."""
@@ -71,8 +72,7 @@ def _ewma(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedRetur
 
 
 def _ewma_mix(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:
-    half_lives = [ewma.bars_of(days, policy.bar_seconds) for days in policy.mix_half_lives_days]
-    return returns, ewma.mixed_weights(returns.shape[0], half_lives)
+    return returns, ewma_mix_weights(returns.shape[0], policy)
 
 
 def _iterated(returns: NDArray[np.float64], policy: EstimatePolicy) -> WeightedReturns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,17 +12,19 @@ from keeper.domain.evidence import Evidence, PriceBars
 from keeper.domain.model import AssetRisk, RiskModel
 from keeper.domain.policy import AssetPolicy, EstimatePolicy, Policy
 from keeper.risk.correlation import correlation
+from keeper.risk.few_moves import few_moves_factors
 from keeper.risk.implied import Blend, BlendInputs, blends
 from keeper.risk.returns import log_returns
 from keeper.risk.volatility import volatilities
 from keeper.risk.worst_losses import worst_losses
 
 
-def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
+def estimate(evidence: Evidence, policy: Policy, helped: Collection[str] = ()) -> RiskModel:
     """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
 
-    D: volatilities by the policy's estimator, raised by implied volatility, not under the floor. R: correlation by the
-    policy's estimator, over the time in which every asset has prices. A year has 365 days. Raises NoEstimate naming
+    D: volatilities by the policy's estimator, raised by implied volatility or where few moves show them, not under the
+    floor. Few moves raise no asset in ``helped``, of which other prices than its feed's are known. R: correlation by
+    the policy's estimator, over the time in which every asset has prices. A year has 365 days. Raises NoEstimate naming
     the asset with too few bars, and InvalidSetting.
     """
     bars = evidence.bars
@@ -42,7 +46,10 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
             policy=policy.estimate,
         )
     )
-    deviations = np.maximum([blend.volatility for blend in blended], policy.estimate.volatility_floor)
+    alone = [symbol not in helped for symbol in bars.symbols]
+    factors = np.where(alone, few_moves_factors(bars.closes, policy.estimate), 1.0)
+    deviations = np.maximum([blend.volatility for blend in blended], factors * historical)
+    deviations = np.maximum(deviations, policy.estimate.volatility_floor)
     covariance = correlations * np.outer(deviations, deviations)
     return RiskModel(
         as_of=evidence.as_of,
@@ -54,13 +61,19 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
                 bars=int(count),
                 historical=past,
                 implied=blend.implied,
-                blended=max(blend.volatility, policy.estimate.volatility_floor),
+                blended=deviation,
                 implied_weight=blend.weight,
                 provenance=_provenance(
-                    blend, policy.estimate, count=int(count), expected=len(bars.times) - 1
+                    blend,
+                    policy.estimate,
+                    deviation=deviation,
+                    count=int(count),
+                    expected=len(bars.times) - 1,
                 ),
             )
-            for symbol, count, past, blend in zip(bars.symbols, counts, historical, blended, strict=True)
+            for symbol, count, past, blend, deviation in zip(
+                bars.symbols, counts, historical, blended, deviations.tolist(), strict=True
+            )
         ),
         worst_losses=worst_losses(bars, policy.size.time_to_act_s),
     )
@@ -110,9 +123,11 @@ def _common(closes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(log_returns(closes))
 
 
-def _provenance(blend: Blend, policy: EstimatePolicy, *, count: int, expected: int) -> str:
+def _provenance(blend: Blend, policy: EstimatePolicy, *, deviation: float, count: int, expected: int) -> str:
     notes = [blend.provenance]
-    if blend.volatility <= policy.volatility_floor:
+    if deviation > max(blend.volatility, policy.volatility_floor):
+        notes.append(f"raised to {deviation:.1%}, because few moves show it")
+    elif blend.volatility <= policy.volatility_floor:
         notes.append(f"floor {policy.volatility_floor:.1%}")
     if count < expected:
         notes.append(f"{expected - count} of {expected} returns missing")

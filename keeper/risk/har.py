@@ -18,8 +18,7 @@ constant would not fit an asset on which the coefficients were not fitted."""
 
 def components(squares: SquaredReturns, bar_seconds: int, min_variance: float) -> list[NDArray[np.float64]]:
     """Logs of the mean variance per bar over each span, none under ``log(min_variance)``."""
-    spans = (None if days is None else days * SECONDS_PER_DAY // bar_seconds for days in SPANS_DAYS)
-    return [np.log(np.maximum(squares.mean(bars), min_variance)) for bars in spans]
+    return [np.log(np.maximum(squares.mean(bars), min_variance)) for bars in _spans(bar_seconds)]
 
 
 def har(
@@ -31,10 +30,32 @@ def har(
     min_variance: float,
 ) -> NDArray[np.float64]:
     """``scale * exp(sum_k w_k ln v_k)`` per bar; one weight per span, meant to sum to 1. Raises InvalidSetting."""
+    _require_weights(weights)
+    logs = components(squares, bar_seconds, min_variance)
+    return np.asarray(scale * np.exp(sum(w * log for w, log in zip(weights, logs, strict=True))))
+
+
+def span_weights(bars: int, *, weights: Sequence[float], bar_seconds: int) -> NDArray[np.float64]:
+    """Of each of ``bars`` squared returns in the variance, oldest first, sum 1, where all spans have the same variance.
+
+    Raises InvalidSetting.
+    """
+    _require_weights(weights)
+    summed = np.zeros(bars)
+    for weight, span in zip(weights, _spans(bar_seconds), strict=True):
+        count = bars if span is None else min(span, bars)
+        summed[bars - count :] += weight / count
+    return np.asarray(summed / summed.sum())
+
+
+def _spans(bar_seconds: int) -> list[int | None]:
+    """In bars; None means all."""
+    return [None if days is None else days * SECONDS_PER_DAY // bar_seconds for days in SPANS_DAYS]
+
+
+def _require_weights(weights: Sequence[float]) -> None:
     if len(weights) != len(SPANS_DAYS):
         raise InvalidSetting(
             f"estimate.har_weights has {len(weights)} numbers",
             remedy=f"Give it {len(SPANS_DAYS)}: for the day, the week, the month and the whole history.",
         )
-    logs = components(squares, bar_seconds, min_variance)
-    return np.asarray(scale * np.exp(sum(w * log for w, log in zip(weights, logs, strict=True))))

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.policy import EstimatePolicy
 from keeper.domain.units import SECONDS_PER_YEAR
-from keeper.risk.ewma import bars_of
-from keeper.risk.har import har
+from keeper.risk.ewma import bars_of, mixed_weights, weights
+from keeper.risk.har import har, span_weights
 from keeper.risk.squared_returns import SquaredReturns
 
 VarianceEstimator = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
 """Variances per bar (n,)."""
+VarianceWeights = Callable[[int, EstimatePolicy], NDArray[np.float64]]
+"""Weights, oldest first, sum 1, that a variance gives to the last of this many squared returns."""
 
 
 def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
@@ -29,7 +31,7 @@ def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.floa
 
     A HAR (Corsi 2009) with exponential windows (Bollerslev, Hood, Huss and Pedersen 2018) and equal weights.
     """
-    each = [squares.decayed(bars_of(days, policy.bar_seconds)) for days in policy.mix_half_lives_days]
+    each = [squares.decayed(half_life) for half_life in _mix_half_lives(policy)]
     return np.asarray(sum(each) / len(each))
 
 
@@ -44,18 +46,34 @@ def log_har(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float
     )
 
 
+def ewma_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Of ``ewma``."""
+    return weights(bars, bars_of(policy.volatility_half_life_days, policy.bar_seconds))
+
+
+def ewma_mix_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Of ``ewma_mix``."""
+    return mixed_weights(bars, _mix_half_lives(policy))
+
+
+def log_har_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Of ``log_har``, where the variances of all spans are the same."""
+    return span_weights(bars, weights=policy.har_weights, bar_seconds=policy.bar_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class VolatilityEstimator:
     """``label`` is the short name on screens."""
 
     label: str
     variance: VarianceEstimator
+    weights: VarianceWeights
 
 
 VOLATILITIES: Mapping[str, VolatilityEstimator] = {
-    "ewma": VolatilityEstimator("EWMA", ewma),
-    "ewma_mix": VolatilityEstimator("EWMA", ewma_mix),
-    "har": VolatilityEstimator("HAR", log_har),
+    "ewma": VolatilityEstimator("EWMA", ewma, ewma_weights),
+    "ewma_mix": VolatilityEstimator("EWMA", ewma_mix, ewma_mix_weights),
+    "har": VolatilityEstimator("HAR", log_har, log_har_weights),
 }
 
 
@@ -76,3 +94,8 @@ def volatilities(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray
     variances = volatility_estimator(policy.volatility).variance(SquaredReturns(closes), policy)
     bars_per_year = SECONDS_PER_YEAR / policy.bar_seconds
     return np.asarray(np.maximum(np.sqrt(variances * bars_per_year), policy.volatility_floor))
+
+
+def _mix_half_lives(policy: EstimatePolicy) -> list[float]:
+    """In bars."""
+    return [bars_of(days, policy.bar_seconds) for days in policy.mix_half_lives_days]

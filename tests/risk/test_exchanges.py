@@ -21,6 +21,7 @@ from tests.factories import (
     HOUR,
     RISK_SYMBOLS,
     a_policy,
+    an_estimate_policy,
     an_evidence,
     an_informed_look,
     some_bars,
@@ -123,6 +124,23 @@ def test_an_asset_that_one_exchange_lacks_is_never_estimated_from_the_other_alon
     lacking[:, 3] = np.nan
     lied = model({"coinbase": CALM, "kraken": lacking})
     assert deviations(lied)[3] >= deviations(FROM_FEEDS)[3] * (1.0 - 1e-12)
+
+
+def test_few_moves_raise_only_the_assets_that_no_exchange_helps() -> None:
+    hours = np.arange(len(TRUE.times)) // 16 * 16
+    lacking = TRUE.closes.copy()
+    lacking[:, 2:] = np.nan
+    bars = replace(TRUE, closes=TRUE.closes[hours], exchanges={"kraken": lacking})
+    policy = a_policy(estimate=an_estimate_policy(volatility="ewma_mix"))
+    none, kraken = (
+        estimate_with_exchanges(
+            an_evidence(bars=replace(bars, exchanges=each), implied=()), policy, RISK_SYMBOLS
+        )
+        for each in ({}, bars.exchanges)
+    )
+    assert ["few moves" in asset.provenance for asset in none.assets] == [True] * 4
+    assert ["few moves" in asset.provenance for asset in kraken.assets] == [False, False, True, True]
+    assert (deviations(kraken)[2:] == deviations(none)[2:]).all()
 
 
 def test_assets_with_a_fast_feed_keep_it() -> None:

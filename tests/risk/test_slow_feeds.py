@@ -20,11 +20,14 @@ from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.recorded.path import recorded_path
 from keeper.recorded.prices import price_file
+from keeper.risk import ewma
 from keeper.risk.budgets import risk_parity
 from keeper.risk.contributions import volatility
 from keeper.risk.coverage import slow_feeds
 from keeper.risk.estimate import estimate
 from keeper.risk.exchanges import estimate_with_exchanges
+from keeper.risk.few_moves import STANDARD_ERROR
+from keeper.risk.volatility import volatilities
 from keeper.settings.load import load_strategy
 from keeper.settings.policy import policy
 from tests.factories import HOUR
@@ -36,6 +39,10 @@ SYMBOLS = ("WBTC", "WETH", "LINK", "UNI")
 FEW = 7
 """Days between two looks. ``--tables`` looks every day."""
 
+STEP_H = 6
+"""Hours between two looks of ``--tables`` where also the other times of the day count."""
+SLOWEST = tuple(RULES)[:2]
+"""Rules under which every feed is slow."""
 ONE, TWO, MONTH = "one exchange", "two exchanges", "two exchanges of 30 days"
 
 pytestmark = pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
@@ -50,8 +57,8 @@ class Recorded:
         rows = slice(t + 1 - self.policy.estimate.history_s // HOUR, t + 1)
         return PriceBars(SYMBOLS, HOUR, self.path.times[rows], closes[rows])
 
-    def covariance(self, bars: PriceBars) -> NDArray[np.float64]:
-        return np.array(estimate(Evidence(int(bars.times[-1]), bars, ()), self.policy).covariance)
+    def covariance(self, bars: PriceBars, helped: tuple[str, ...] = ()) -> NDArray[np.float64]:
+        return np.array(estimate(Evidence(int(bars.times[-1]), bars, ()), self.policy, helped).covariance)
 
     def covariance_with_exchanges(self, bars: PriceBars) -> NDArray[np.float64]:
         """Also from candles of the assets with a slow feed."""
@@ -71,40 +78,54 @@ def recorded() -> Recorded:
     return Recorded(recorded_path(DATA, SYMBOLS, since, until, strategy.estimate.max_gap_s), strategy)
 
 
-def days(recorded: Recorded, every_days: int) -> range:
+def looks(recorded: Recorded, every_hours: int) -> range:
     """Rows of the closes, each with a whole history before it."""
     closes = recorded.path.closes
     first = (
         int(np.flatnonzero(np.isfinite(closes).all(axis=1))[0]) + recorded.policy.estimate.history_s // HOUR
     )
-    return range(first, len(closes), every_days * 24)
+    return range(first, len(closes), every_hours)
 
 
-def errors(
-    recorded: Recorded, name: str, every_days: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Relative errors of the volatility of the risk parity portfolio: the estimate's, and that of products of the same
-    bar. Last the volatility itself."""
-    closes, published = recorded.path.closes, recorded.published(RULES[name])
-    found, naive, of_closes = [], [], []
-    for t in days(recorded, every_days):
-        true = recorded.covariance(recorded.bars(closes, t))
-        weights = risk_parity(true, np.ones(4))
-        of_true = weights @ true @ weights
-        bars = recorded.bars(published, t)
-        found.append(np.sqrt(weights @ recorded.covariance(bars) @ weights / of_true) - 1.0)
-        same_bar = same_bar_covariance(bars.closes, recorded.policy.estimate.mix_half_lives_days)
-        naive.append(np.sqrt(weights @ same_bar @ weights / of_true) - 1.0)
-        of_closes.append(np.sqrt(of_true))
-    return np.array(found), np.array(naive), np.array(of_closes)
+@dataclass(frozen=True)
+class Errors:
+    """Of each look the relative errors of the volatility of the risk parity portfolio: of products of the same bar, of
+    the estimate without the factor for few moves, and of the estimate. ``of_closes`` is the volatility itself."""
+
+    same_bar: NDArray[np.float64]
+    without: NDArray[np.float64]
+    estimate: NDArray[np.float64]
+    of_closes: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, recorded: Recorded, name: str, every_hours: int) -> Errors:
+        closes, published = recorded.path.closes, recorded.published(RULES[name])
+        half_lives = recorded.policy.estimate.mix_half_lives_days
+        rows = []
+        for t in looks(recorded, every_hours):
+            true = recorded.covariance(recorded.bars(closes, t))
+            weights = risk_parity(true, np.ones(4))
+            bars = recorded.bars(published, t)
+            covariances = (
+                same_bar_covariance(bars.closes, half_lives),
+                recorded.covariance(bars, helped=SYMBOLS),
+                recorded.covariance(bars),
+            )
+            of_closes = volatility(weights, true)
+            rows.append([*(volatility(weights, each) / of_closes - 1.0 for each in covariances), of_closes])
+        return cls(*np.array(rows).T)
+
+    def of_every(self, number: int) -> Errors:
+        each = (self.same_bar, self.without, self.estimate, self.of_closes)
+        return Errors(*(values[::number] for values in each))
 
 
-def errors_with_candles(recorded: Recorded, name: str, every_days: int) -> dict[str, NDArray[np.float64]]:
+def errors_with_candles(recorded: Recorded, name: str, every_hours: int) -> dict[str, NDArray[np.float64]]:
     """Relative errors of the same volatility with candles, by which exchanges have them."""
     closes, published = recorded.path.closes, recorded.published(RULES[name])
     elsewhere = another_exchange(closes, np.random.default_rng(5))
     found: dict[str, list[float]] = {ONE: [], TWO: [], MONTH: []}
-    for t in days(recorded, every_days):
+    for t in looks(recorded, every_hours):
         true = recorded.covariance(recorded.bars(closes, t))
         weights = risk_parity(true, np.ones(4))
         bars = recorded.bars(published, t)
@@ -127,28 +148,65 @@ def last_month(closes: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_a_slow_feed_shows_the_volatility_of_the_portfolio(
     recorded: Recorded, name: str, request: pytest.FixtureRequest, show: Callable[[str], None]
 ) -> None:
-    every_days = 1 if request.config.getoption("--tables") else FEW
-    found, naive, of_closes = errors(recorded, name, every_days)
-    wild = of_closes >= 0.5
+    is_table = bool(request.config.getoption("--tables"))
+    every = Errors.of(recorded, name, STEP_H if is_table else FEW * 24)
+    daily = every.of_every(24 // STEP_H if is_table else 1)
+    same_bar, without, found = daily.same_bar, daily.without, daily.estimate
+    wild = daily.of_closes >= 0.5
     show(
-        f"{name}, {len(found)} days: same bar mean {naive.mean():+.1%}, worst {naive.min():+.1%}; "
-        f"estimate mean {found.mean():+.1%}, lowest {found.min():+.1%}, highest {found.max():+.1%}, "
-        f"one standard deviation {found.std():.1%}, below -8 % on {(found < -0.08).mean():.1%} of days; "
-        f"mean of the higher of it and that of the closes {np.maximum(found, 0.0).mean():+.1%}; "
-        f"at a volatility of 50 % or more ({wild.sum()} days) lowest {found[wild].min():+.1%}"
+        f"{name}, {len(found)} days: same bar mean {same_bar.mean():+.1%}, lowest {same_bar.min():+.1%}; "
+        f"without the factor {described(without)}; estimate {described(found)}; "
+        f"without the factor, mean of the higher of it and that of the closes {np.maximum(without, 0.0).mean():+.1%}; "
+        f"at a volatility of 50 % or more ({wild.sum()} days) lowest {found[wild].min():+.1%}; "
+        f"at every {STEP_H}th hour ({len(every.estimate)} looks) lowest {every.estimate.min():+.1%}"
     )
-    assert naive.mean() < -0.07
-    assert abs(found.mean()) <= 0.02
-    assert (found < -0.08).mean() <= 0.025
-    assert found.min() >= -0.17
+    assert same_bar.mean() < -0.07
+    assert abs(without.mean()) <= 0.02
+    assert (without < -0.08).mean() <= 0.025
+    assert (found >= without).all()
+    assert 0.01 <= found.mean() <= 0.085
+    assert every.estimate.min() >= -0.08
+
+
+@pytest.mark.parametrize("half_life_days", [1.0, 5.0, 21.0])
+def test_the_error_of_few_moves_has_the_declared_size(
+    recorded: Recorded, half_life_days: float, request: pytest.FixtureRequest, show: Callable[[str], None]
+) -> None:
+    every_hours = 24 if request.config.getoption("--tables") else FEW * 24
+    strategy = replace(recorded.policy.estimate, volatility="ewma", volatility_half_life_days=half_life_days)
+    for name in SLOWEST:
+        published, found = recorded.published(RULES[name]), []
+        for t in looks(recorded, every_hours):
+            closes, of_feeds = (recorded.bars(each, t).closes for each in (recorded.path.closes, published))
+            error = volatilities(of_feeds, strategy) / volatilities(closes, strategy) - 1.0
+            found.append(error / unit_of_error(of_feeds, half_life_days * 24))
+        deviation = float(np.std(found))
+        show(f"{name}, half-life {half_life_days:.0f} d: standard error {deviation:.2f} k / sqrt(n)")
+        assert deviation == pytest.approx(1.25 * STANDARD_ERROR, rel=0.35)
+
+
+def unit_of_error(closes: NDArray[np.float64], half_life_bars: float) -> NDArray[np.float64]:
+    """``k / sqrt(n)`` of closes (T, n), those that are missing carried on."""
+    w = ewma.weights(len(closes) - 1, half_life_bars)
+    places = np.maximum.accumulate(np.where(np.isfinite(closes), np.arange(len(closes))[:, None], 0), axis=0)
+    carried = np.take_along_axis(closes, places, axis=0)[-w.size - 1 :]
+    moved = w @ (np.diff(carried, axis=0) != 0.0)
+    return np.asarray((1.0 - moved) / moved / np.sqrt(ewma.effective_bars(w)))
+
+
+def described(found: NDArray[np.float64]) -> str:
+    return (
+        f"mean {found.mean():+.1%}, lowest {found.min():+.1%}, highest {found.max():+.1%}, one standard deviation "
+        f"{found.std():.1%}, below -8 % on {(found < -0.08).mean():.1%} of days"
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_candles_of_exchanges_show_what_a_slow_feed_does_not(
     recorded: Recorded, name: str, request: pytest.FixtureRequest, show: Callable[[str], None]
 ) -> None:
-    every_days = 1 if request.config.getoption("--tables") else 2 * FEW
-    found = errors_with_candles(recorded, name, every_days)
+    every_hours = 24 if request.config.getoption("--tables") else 2 * FEW * 24
+    found = errors_with_candles(recorded, name, every_hours)
     for which, each in found.items():
         show(
             f"{name}, {len(each)} days, candles of {which}: mean {each.mean():+.1%}, lowest {each.min():+.1%}, "
