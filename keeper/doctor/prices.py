@@ -125,7 +125,8 @@ def slow_feeds_detail(bars: PriceBars, policy: Policy) -> str:
     if not slow:
         return ""
     helping = exchange_bars(bars, tuple(slow), policy)
-    factors = dict(zip(bars.symbols, few_moves_factors(bars.closes, policy.estimate).tolist(), strict=True))
+    factors = few_moves_factors(bars.closes, policy.estimate)
+    added = dict(zip(bars.symbols, (factors - 1.0).tolist(), strict=True))
     listed = []
     for symbol, share in slow.items():
         exchanges = [each.exchange for each in helping if symbol in each.symbols]
@@ -133,12 +134,13 @@ def slow_feeds_detail(bars: PriceBars, policy: Policy) -> str:
             source = f"its risk comes from candles of {', '.join(exchanges)}"
         elif exchanges:
             source = (
-                f"candles of {exchanges[0]} only raise what its feed says, because no second exchange agrees"
+                f"candles of {exchanges[0]} can only raise its risk, because no second exchange agrees, and few moves "
+                f"raise its volatility by {added[symbol]:.1%}"
             )
         else:
             source = (
-                "no exchange's candles help it yet: correlations come from overlapping moves, and its volatility is "
-                f"raised by {factors[symbol] - 1.0:.1%} for few moves"
+                "no exchange's candles help it yet: correlations come from overlapping moves, and few moves raise its "
+                f"volatility by {added[symbol]:.1%}"
             )
         listed.append(f"{symbol} in {share:.0%} ({source})")
     return f"; slow feeds, with new prices in few of the last 7 days' bars: {', '.join(listed)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,13 +17,12 @@ from keeper.risk.volatility import volatilities
 from keeper.risk.worst_losses import worst_losses
 
 
-def estimate(evidence: Evidence, policy: Policy, helped: Collection[str] = ()) -> RiskModel:
+def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     """Annualised covariance ``D R D`` of the bars' assets, symmetric and positive definite.
 
     D: volatilities by the policy's estimator, raised by implied volatility or where few moves show them, not under the
-    floor. Few moves raise no asset in ``helped``, of which other prices than its feed's are known. R: correlation by
-    the policy's estimator, over the time in which every asset has prices. A year has 365 days. Raises NoEstimate naming
-    the asset with too few bars, and InvalidSetting.
+    floor. R: correlation by the policy's estimator, over the time in which every asset has prices. A year has 365 days.
+    Raises NoEstimate naming the asset with too few bars, and InvalidSetting.
     """
     bars = evidence.bars
     assets = tuple(_asset(policy, symbol) for symbol in bars.symbols)
@@ -46,9 +43,8 @@ def estimate(evidence: Evidence, policy: Policy, helped: Collection[str] = ()) -
             policy=policy.estimate,
         )
     )
-    alone = [symbol not in helped for symbol in bars.symbols]
-    factors = np.where(alone, few_moves_factors(bars.closes, policy.estimate), 1.0)
-    deviations = np.maximum([blend.volatility for blend in blended], factors * historical)
+    raised = few_moves_factors(bars.closes, policy.estimate) * historical
+    deviations = np.maximum([blend.volatility for blend in blended], raised)
     deviations = np.maximum(deviations, policy.estimate.volatility_floor)
     covariance = correlations * np.outer(deviations, deviations)
     return RiskModel(

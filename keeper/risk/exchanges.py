@@ -103,15 +103,12 @@ def estimate_with_exchanges(evidence: Evidence, policy: Policy, symbols: Sequenc
 
     With one exchange the estimate from the feeds counts too, because that exchange may lie, and likewise where
     exchanges contradict each other. With several that agree it does not: a single one that lies can then only raise the
-    estimate. Where an exchange has no candles of an asset, its estimate uses the asset's feed. Few moves raise only the
-    assets that no exchange helps. The worst losses are always those of the feeds. Raises as ``estimate``.
+    estimate. Where an exchange has no candles of an asset, its estimate uses the asset's feed. The worst losses are
+    always those of the feeds. Raises as ``estimate``.
     """
+    model = estimate(evidence, policy)
     others = exchange_bars(evidence.bars, symbols, policy)
-    helped = {symbol for other in others for symbol in other.symbols}
-    model = estimate(evidence, policy, helped)
-    models = [
-        (other.exchange, estimate(replace(evidence, bars=other.bars), policy, helped)) for other in others
-    ]
+    models = [(other.exchange, estimate(replace(evidence, bars=other.bars), policy)) for other in others]
     if len(models) >= ENOUGH_EXCHANGES and not any(other.contradicted for other in others):
         exchange, first = models.pop(0)
         assets = tuple(

@@ -26,7 +26,7 @@ def test_each_slow_feed_has_the_exchanges_that_help_it() -> None:
     coinbase[:, 3] = np.nan
     detail = slow_feeds_detail(replace(slow, exchanges={"coinbase": coinbase, "kraken": kraken}), POLICY)
     assert "WETH in 12% (its risk comes from candles of coinbase, kraken)" in detail
-    assert "LINK in 12% (candles of coinbase only raise what its feed says" in detail
+    assert "LINK in 12% (candles of coinbase can only raise its risk" in detail
     assert "UNI in 12% (no exchange's candles help it yet" in detail
 
 
@@ -34,4 +34,4 @@ def test_a_feed_alone_is_named_with_what_few_moves_add_to_its_volatility() -> No
     daily = replace(BARS, closes=BARS.closes[np.arange(len(BARS.times)) // 24 * 24])
     added = few_moves_factors(daily.closes, POLICY.estimate)[3] - 1.0
     assert added > 0.1
-    assert f"its volatility is raised by {added:.1%} for few moves" in slow_feeds_detail(daily, POLICY)
+    assert f"few moves raise its volatility by {added:.1%}" in slow_feeds_detail(daily, POLICY)

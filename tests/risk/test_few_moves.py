@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from keeper.domain.errors import InvalidSetting
+from keeper.risk.correlation import correlation
 from keeper.risk.estimate import estimate
 from keeper.risk.few_moves import few_moves_factors
-from keeper.risk.volatility import VOLATILITIES
+from keeper.risk.returns import log_returns
+from keeper.risk.volatility import VOLATILITIES, volatilities
 from tests.factories import HOUR, a_policy, a_reading, an_estimate_policy, an_evidence, some_bars
 from tests.properties import examples
 
@@ -111,38 +113,29 @@ def test_a_har_needs_a_weight_for_every_span() -> None:
 
 
 def test_it_raises_volatilities_and_leaves_correlations() -> None:
-    policy = a_policy(estimate=MIX)
-    evidence = an_evidence(bars=replace(BARS, closes=every(24)), implied=())
-    helped = estimate(evidence, policy, helped=BARS.symbols)
-    alone = estimate(evidence, policy)
-    factors = few_moves_factors(every(24), MIX)
+    closes = every(24)
+    model = estimate(an_evidence(bars=replace(BARS, closes=closes), implied=()), a_policy(estimate=MIX))
+    factors, plain = few_moves_factors(closes, MIX), volatilities(closes, MIX)
     assert (factors > 1.1).all()
-    np.testing.assert_allclose(
-        np.array(helped.covariance) * np.outer(factors, factors), np.array(alone.covariance), rtol=1e-12
-    )
-    assert alone.assets[0].historical == helped.assets[0].historical
-    assert f"raised to {alone.assets[0].blended:.1%}, because few moves show it" in alone.assets[0].provenance
-    assert "few moves" not in helped.assets[0].provenance
+    raised = factors * plain
+    expected = correlation(log_returns(closes), MIX) * np.outer(raised, raised)
+    np.testing.assert_allclose(expected, np.array(model.covariance), rtol=1e-12)
+    np.testing.assert_array_equal(plain, [asset.historical for asset in model.assets])
+    assert f"raised to {raised[0]:.1%}, because few moves show it" in model.assets[0].provenance
 
 
-def test_it_raises_only_the_assets_that_nothing_helps() -> None:
-    evidence = an_evidence(bars=replace(BARS, closes=every(24)), implied=())
-    model = estimate(evidence, a_policy(estimate=MIX), helped=("WBTC", "UNI"))
-    raised = [asset.blended > asset.historical for asset in model.assets]
-    assert raised == [False, True, True, False]
+def test_it_raises_only_the_assets_that_few_moves_show() -> None:
+    closes = np.where([True, False, False, True], BARS.closes, every(24))
+    model = estimate(an_evidence(bars=replace(BARS, closes=closes), implied=()), a_policy(estimate=MIX))
+    assert ["few moves" in asset.provenance for asset in model.assets] == [False, True, True, False]
+    assert [asset.blended > asset.historical for asset in model.assets] == [False, True, True, False]
 
 
-def test_implied_volatility_and_few_moves_do_not_add_up() -> None:
-    policy = a_policy(estimate=MIX)
+@pytest.mark.parametrize("implied", [0.5, 2.0])
+def test_implied_volatility_and_few_moves_do_not_add_up(implied: float) -> None:
     bars = replace(BARS, closes=every(24))
-    plain, few = (
-        estimate(an_evidence(bars=bars, implied=()), policy, helped=each) for each in (("WETH",), ())
-    )
-    for volatility in (0.5, 2.0):
-        readings = (a_reading("ETH", volatility),)
-        blended = (
-            estimate(an_evidence(bars=bars, implied=readings), policy, helped=("WETH",)).assets[1].blended
-        )
-        both = estimate(an_evidence(bars=bars, implied=readings), policy).assets[1].blended
-        assert both == max(blended, few.assets[1].blended)
-        assert blended >= plain.assets[1].blended
+    evidence = an_evidence(bars=bars, implied=(a_reading("ETH", implied),))
+    asset = estimate(evidence, a_policy(estimate=replace(MIX, implied_ratio_max=10.0))).assets[1]
+    few_moves = few_moves_factors(bars.closes, MIX)[1] * asset.historical
+    with_implied = np.sqrt(0.5 * implied**2 + 0.5 * asset.historical**2)
+    assert asset.blended == pytest.approx(max(few_moves, with_implied), rel=1e-12)
