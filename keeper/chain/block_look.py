@@ -41,7 +41,7 @@ class BlockWatcher:
         outcomes, nonce = node.batch(
             [self._multicall.request_newest(calls), ask.transaction_count(self._account, "latest")]
         )
-        answers = Answers(calls, outcomes)
+        answers = Answers(calls, outcomes, f"eth_call of {node.endpoint}")
         rounds = {
             listing.token.symbol: answers.maybe(feed.latest_round(listing.feed)) for listing in at.listings
         }
