@@ -191,7 +191,7 @@ class SwapPool:
     fee: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the cached properties need an instance dictionary
 class Vault:
     """The vault's state. ``address`` is that of its shares, ``rebalancer`` takes the keeper's calls, ``account`` is the
     account that the keeper manages.
@@ -220,24 +220,28 @@ class Vault:
 
     def asset(self, symbol: str) -> VaultAsset:
         """The token's entry; for one that is not listed, an entry that allows nothing."""
-        return next((asset for asset in self.assets if asset.symbol == symbol), _unlisted(symbol))
+        return self._asset_by_symbol.get(symbol) or _unlisted(symbol)
 
     def fees(self, symbol: str, other: str) -> tuple[int, ...]:
         """Fees of the listed pools of two tokens, ascending."""
-        return tuple(sorted(pool.fee for pool in self.pools if set(pool.symbols) == {symbol, other}))
+        return self._fees_by_pair.get(frozenset((symbol, other)), ())
+
+    @cached_property
+    def _asset_by_symbol(self) -> dict[str, VaultAsset]:
+        return {asset.symbol: asset for asset in self.assets}
+
+    @cached_property
+    def _fees_by_pair(self) -> dict[frozenset[str], tuple[int, ...]]:
+        fees: dict[frozenset[str], tuple[int, ...]] = {}
+        for pool in sorted(self.pools, key=lambda pool: pool.fee):
+            pair = frozenset(pool.symbols)
+            fees[pair] = (*fees.get(pair, ()), pool.fee)
+        return fees
 
 
 def _unlisted(symbol: str) -> VaultAsset:
     return VaultAsset(
-        symbol=symbol,
-        feed="",
-        max_age_s=0,
-        max_weight_bps=0,
-        enabled=False,
-        slippage_bps=0,
-        lag_bps=0,
-        dust=0,
-        borrowable=False,
+        symbol, "", 0, max_weight_bps=0, enabled=False, slippage_bps=0, lag_bps=0, dust=0, borrowable=False
     )
 
 
@@ -356,7 +360,8 @@ class MarketSnapshot:
     def price(self, symbol: str) -> int:
         """USD with 8 decimals: the feed's, or the lending market's where the feed has none. 0 where neither has one."""
         place = self.index(symbol)
-        return self.feeds[place].price if self.feeds[place].price > 0 else self.reserves[place].market_price
+        price = self.feeds[place].price
+        return price if price > 0 else self.reserves[place].market_price
 
     def exit_price(self, symbol: str) -> int:
         """The price at which a sale must be worth it: of a price that is not FRESH the lowest of all sources."""

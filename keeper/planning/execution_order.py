@@ -3,9 +3,9 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
@@ -36,13 +36,14 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     minimum outputs are near the quotes, because its transaction is seen in the public mempool. So are those of sales at
     prices that are not trusted.
     """
+    asked = _asked(trades, answers, context.snapshot)
     most = turnover_for_fills_usd(context)
     fills: tuple[Fill, ...] = ()
     refusals: list[NothingFeasible] = []
     for price in DETOUR_PRICES:
         terms = replace(context.swap_terms, detour_price=price)
         try:
-            fills = _fills(trades, answers, replace(context, swap_terms=terms))
+            fills = _fills(asked, replace(context, swap_terms=terms))
         except NothingFeasible as refusal:
             refusals.append(refusal)
             continue
@@ -53,17 +54,34 @@ def fills_of(trades: Sequence[Trade], answers: Answers, context: PlanningContext
     return fills
 
 
-def _fills(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> tuple[Fill, ...]:
-    snapshot, policy = context.snapshot, context.policy
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the pools answered to the trades: of each the quotes of its own routes, as if it were alone, and the
+    ``answers`` for the hops that several ``shared``."""
+
+    alone: tuple[tuple[Trade, Answers], ...]
+    shared: Mapping[Hop, int]
+    answers: Answers
+
+
+def _asked(trades: Sequence[Trade], answers: Answers, snapshot: MarketSnapshot) -> _Asked:
     # As the quotes were asked for: of all routes.
-    shared = shared_hops([(trade, tuple(routes(trade, snapshot))) for trade in trades], snapshot)
-    further = max_further_parts(snapshot.block, policy.plan, len(trades))
+    candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
+    alone = tuple(
+        (trade, {route: answers[route] for route in of_trade if route in answers})
+        for trade, of_trade in candidates
+    )
+    return _Asked(alone, shared_hops(candidates, snapshot), answers)
+
+
+def _fills(asked: _Asked, context: PlanningContext) -> tuple[Fill, ...]:
+    snapshot, policy = context.snapshot, context.policy
+    further = max_further_parts(snapshot.block, policy.plan, len(asked.alone))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []
-    for trade in trades:
-        alone = {route: answers[route] for route in routes(trade, snapshot) if route in answers}
-        quoted = after_others(alone, passed, shared, answers=answers)
+    for trade, alone in asked.alone:
+        quoted = after_others(alone, passed, asked.shared, answers=asked.answers)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
             if context.deleverages:

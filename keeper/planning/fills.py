@@ -37,6 +37,17 @@ class SwapTerms:
     def minimum_price(self, route: Route) -> MinimumPrice:
         return minimum_price(route, self.snapshot, self.max_slippage_bps, lowering=self.lowering)
 
+    def minimum_prices(self, trade: Trade, routes: Iterable[Route]) -> dict[Route, MinimumPrice]:
+        """Of ``routes`` of the trade."""
+        bound = price_bound(
+            trade.sell,
+            trade.buy,
+            self.snapshot,
+            max_slippage_bps=self.max_slippage_bps,
+            lowering=self.lowering,
+        )
+        return {route: bound.after_fees(route) for route in routes}
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:
@@ -67,7 +78,7 @@ def best_fills(
     several do.
     """
     snapshot, costs = terms.snapshot, terms.costs
-    minimums = {route: terms.minimum_price(route) for route in answers}
+    minimums = terms.minimum_prices(trade, answers)
     offers = [
         (quote, quote.amount_out, minimums[route].out(trade.amount_in))
         for route, quotes in answers.items()
@@ -103,7 +114,14 @@ def best_fills(
     if not chosen:
         raise _refusal(trade, [out / minimum for _, out, minimum in offers])
     return tuple(
-        fill_of(trade.part(part.amount_in), part.route, part.amount_out, terms=terms) for part in chosen
+        fill_of(
+            trade.part(part.amount_in),
+            part.route,
+            part.amount_out,
+            minimum=minimums[part.route],
+            snapshot=snapshot,
+        )
+        for part in chosen
     )
 
 
@@ -120,46 +138,67 @@ def _refusal(trade: Trade, returned: Sequence[float]) -> NothingFeasible:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PriceBound:
+    """The lowest accepted price between two tokens. ``before_fees`` is lowered by the fees of the pools on the way,
+    ``in_emergency`` is not; that one is None outside of the vault's emergency."""
+
+    before_fees: MinimumPrice
+    in_emergency: MinimumPrice | None
+
+    def after_fees(self, route: Route) -> MinimumPrice:
+        minimum = MinimumPrice(
+            self.before_fees.numerator * math.prod(FEE_UNIT - fee for fee in route.fees),
+            self.before_fees.denominator * FEE_UNIT ** len(route.fees),
+        )
+        if self.in_emergency is None:
+            return minimum
+        return max(minimum, self.in_emergency, key=MinimumPrice.as_fraction)
+
+
 def minimum_price(
     route: Route, snapshot: MarketSnapshot, max_slippage_bps: int, *, lowering: bool = False
 ) -> MinimumPrice:
-    """The oracle's price of a route after the pools' fees and the allowed slippage, ours and the vault's. Of prices
-    that are not trusted the most careful source counts: the lowest of what is sold, the highest of what is bought.
+    """The oracle's price of a route after the allowed slippage and the pools' fees."""
+    sold, bought = route.symbols[0], route.symbols[-1]
+    bound = price_bound(sold, bought, snapshot, max_slippage_bps=max_slippage_bps, lowering=lowering)
+    return bound.after_fees(route)
+
+
+def price_bound(
+    sold: str, bought: str, snapshot: MarketSnapshot, *, max_slippage_bps: int, lowering: bool
+) -> PriceBound:
+    """The oracle's price after the allowed slippage, ours and the vault's. Of prices that are not trusted the most
+    careful source counts: the lowest of what is sold, the highest of what is bought.
 
     The vault holds each hop against its own bound. A route of two hops may here lose beyond the fees only what one hop
     may, so that neither loses more unless the other gains."""
-    sold, bought = route.symbols[0], route.symbols[-1]
     of_sold, of_bought = (quoted(snapshot, symbol, lowering=lowering) for symbol in (sold, bought))
     units = unit(snapshot.token(bought).decimals), unit(snapshot.token(sold).decimals)
-    kept_of_fees = math.prod(FEE_UNIT - fee for fee in route.fees)
-    whole = BPS * FEE_UNIT ** len(route.fees)
     bounds = [
-        MinimumPrice(
-            price * units[0] * (BPS - allowed_bps) * kept_of_fees,
-            other * units[1] * whole,
-        )
+        MinimumPrice(price * units[0] * (BPS - allowed_bps), other * units[1] * BPS)
         for price, other, allowed_bps in (
             (snapshot.exit_price(sold), snapshot.entry_price(bought), max_slippage_bps),
             (of_sold.high, of_bought.low, slippage_bps(snapshot, sold, bought)),
         )
         if price > 0 and other > 0
     ]
+    emergency = None
     if lowering and in_emergency(snapshot) and of_sold.high > 0 and of_bought.low > 0:
-        bounds.append(
-            _emergency_price(route, snapshot, of_sold.high * units[0], denominator=of_bought.low * units[1])
-        )
-    return max(bounds, key=MinimumPrice.as_fraction)
+        at_oracle = MinimumPrice(of_sold.high * units[0], of_bought.low * units[1])
+        emergency = _emergency_price(at_oracle, sold, bought, snapshot=snapshot)
+    return PriceBound(max(bounds, key=MinimumPrice.as_fraction), emergency)
 
 
 def _emergency_price(
-    route: Route, snapshot: MarketSnapshot, numerator: int, denominator: int
+    at_oracle: MinimumPrice, sold: str, bought: str, snapshot: MarketSnapshot
 ) -> MinimumPrice:
     """The price at which the sale and a flash loan for it lose no more than the vault's part of the debt that they
     repay, by the vault's count: what leaves with its feed's lag on top, what comes less its lag."""
     vault = snapshot.vault
-    lag_sold, lag_bought = (vault.asset(symbol).lag_bps for symbol in (route.symbols[0], route.symbols[-1]))
+    lag_sold, lag_bought = (vault.asset(symbol).lag_bps for symbol in (sold, bought))
     kept = BPS - lag_bought + vault.policy.emergency_loss_bps - snapshot.flash_premium_bps
-    return MinimumPrice(numerator * (BPS + lag_sold), denominator * kept)
+    return MinimumPrice(at_oracle.numerator * (BPS + lag_sold), at_oracle.denominator * kept)
 
 
 def are_trusted(symbols: Iterable[str], snapshot: MarketSnapshot) -> bool:
@@ -176,16 +215,17 @@ def guarded(fill: Fill, tolerance_bps: int) -> Fill:
     return replace(fill, min_out=max(fill.min_out, near_quote))
 
 
-def fill_of(trade: Trade, route: Route, amount_out: int, terms: SwapTerms) -> Fill:
-    """The fill of a trade along a route that returns ``amount_out`` raw."""
-    snapshot = terms.snapshot
+def fill_of(
+    trade: Trade, route: Route, amount_out: int, *, minimum: MinimumPrice, snapshot: MarketSnapshot
+) -> Fill:
+    """The fill of a trade along a route that returns ``amount_out`` raw and must return at least ``minimum``."""
     value_in = snapshot.value_usd(trade.sell, trade.amount_in)
     fees = value_in * (1.0 - math.prod(1.0 - fee / FEE_UNIT for fee in route.fees))
     return Fill(
         trade=trade,
         route=route,
         amount_out=amount_out,
-        min_out=terms.minimum_price(route).out(trade.amount_in),
+        min_out=minimum.out(trade.amount_in),
         fees_usd=fees,
         impact_usd=value_in - fees - snapshot.value_usd(trade.buy, amount_out),
     )

@@ -8,8 +8,9 @@ Convex Optimization, section 5.6). A few such prices are tried, and a routing wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Route
@@ -29,6 +30,8 @@ that size, and nobody knows them to the last dollar beforehand."""
 MAX_DONATED_USD = 1.0
 VALUE_UNIT = 10**6
 """Curves into different tokens are compared in millionths of a dollar."""
+
+_Routing = TypeVar("_Routing")
 
 
 def hub_fills(
@@ -53,9 +56,8 @@ def hub_fills(
         ),
     )
     prices = (None, *HUB_PRICES) if router.may_empty_hub() else (None,)
-    splits = dict.fromkeys(router.splits(price) for price in prices)
-    routed = (router.fills(split) for split in splits if all(split))
-    return tuple(dict.fromkeys(fills for fills in routed if fills))
+    routed = (router.routed(direct) for direct in _distinct(router.direct_fills(prices)) if all(direct))
+    return _distinct(fills for fills in routed if fills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,16 @@ class _HubRouter:
     own: Need | None
     between: tuple[Curve, ...]
 
-    def splits(self, hub_price: float | None) -> tuple[tuple[Part, ...], ...]:
-        """Each of the ``direct`` needs in one pool or two, in VALUE_UNIT, with WETH worth ``hub_price`` of what the
-        feeds say. None: every token is traded with the debt token."""
-        return tuple(self._split(need, pools, hub_price) for need, pools in self.direct.items())
+    def direct_fills(self, hub_prices: Sequence[float | None]) -> Iterator[tuple[tuple[Fill, ...], ...]]:
+        """At each price the fills of each of the ``direct`` needs, in one pool or two, with WETH worth so much of what
+        the feeds say. None: every token is traded with the debt token. A need that no pools carry has no fills."""
+        return zip(
+            *(self._at_prices(need, pools, hub_prices) for need, pools in self.direct.items()), strict=True
+        )
 
-    def fills(self, splits: tuple[tuple[Part, ...], ...]) -> tuple[Fill, ...]:
+    def routed(self, direct_fills: Iterable[Sequence[Fill]]) -> tuple[Fill, ...]:
         """Empty where an output is below its minimum, or no pool carries the rest of WETH."""
-        needs = zip(self.direct, splits, strict=True)
-        direct = [fill for need, parts in needs for fill in self._filled(need, parts)]
+        direct = [fill for fills in direct_fills for fill in fills]
         balancing = self._balancing(direct)
         if balancing is None or any(fill.amount_out < fill.min_out for fill in (*direct, *balancing)):
             return ()
@@ -110,6 +113,18 @@ class _HubRouter:
         return self.own.amount if self.own and self.own.sold else 0
 
     # ---------------------------------------------------------------- one token
+
+    def _at_prices(
+        self, need: Need, pools: Sequence[_Pool], hub_prices: Sequence[float | None]
+    ) -> Iterator[tuple[Fill, ...]]:
+        """Where a price splits the need as the one before it did, the fills are the same."""
+        before: tuple[Part, ...] = ()
+        fills: tuple[Fill, ...] = ()
+        for price in hub_prices:
+            parts = self._split(need, pools, price)
+            if parts != before:
+                before, fills = parts, tuple(self._filled(need, parts))
+            yield fills
 
     def _split(self, need: Need, pools: Sequence[_Pool], hub_price: float | None) -> tuple[Part, ...]:
         if hub_price is None:
@@ -204,6 +219,16 @@ class _HubRouter:
     # ------------------------------------------------------------------- amounts
 
     def _fill(self, route: Route, amount: int, out: int) -> Fill:
-        sold, bought = route.symbols[0], route.symbols[-1]
-        trade = Trade(sold, bought, amount, value_usd=self.context.snapshot.value_usd(sold, amount))
-        return fill_of(trade, route, out, terms=self.context.swap_terms)
+        sold, bought, snapshot = route.symbols[0], route.symbols[-1], self.context.snapshot
+        trade = Trade(sold, bought, amount, value_usd=snapshot.value_usd(sold, amount))
+        minimum = self.context.swap_terms.minimum_price(route)
+        return fill_of(trade, route, out, minimum=minimum, snapshot=snapshot)
+
+
+def _distinct(routings: Iterable[_Routing]) -> tuple[_Routing, ...]:
+    """In their order. There are too few of them to be worth a hash of all their fills."""
+    distinct: list[_Routing] = []
+    for routing in routings:
+        if routing not in distinct:
+            distinct.append(routing)
+    return tuple(distinct)
