@@ -122,7 +122,10 @@ def swap_costs(snapshot: MarketSnapshot, symbol: str) -> SwapCosts:
 
 
 def published_wei(steps: Iterable[Step], snapshot: MarketSnapshot) -> int:
-    """A rollup's fee for publishing a vault call with these steps, in proportion to its fee for TYPICAL_BYTES."""
+    """A rollup's fee for publishing a vault call with these steps, in proportion to its fee for TYPICAL_BYTES. 0 on
+    other chains."""
+    if not snapshot.l1_fee_wei:
+        return 0
     return _published(ENVELOPE_BYTES + calldata_bytes(steps), snapshot)
 
 

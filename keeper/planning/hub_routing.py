@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import Route
+from keeper.domain.units import usd
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill, are_trusted, fill_of
 from keeper.planning.netting import Trade
@@ -73,9 +74,11 @@ class _Pool:
 
 def _pools(need: Need, answers: Answers, snapshot: MarketSnapshot) -> Iterator[_Pool]:
     for route, amount in single_hops(need, snapshot):
+        bought = route.symbols[-1]
+        decimals, price = snapshot.token(bought).decimals, snapshot.price(bought)
         for curve in curves({route: answers.get(route, {})}, amount):
             sizes = tuple(round(size * need.value_usd * VALUE_UNIT / amount) for size in curve.sizes)
-            outs = tuple(round(snapshot.value_usd(route.symbols[-1], out) * VALUE_UNIT) for out in curve.outs)
+            outs = tuple(round(usd(out, decimals, price) * VALUE_UNIT) for out in curve.outs)
             yield _Pool(route, amount, raw=curve, valued=Curve(route, sizes, outs))
 
 

@@ -69,6 +69,8 @@ def after_others(
         for hop, amount in passed.items()
         if amount and hop in shared
     }
+    if not factors:
+        return quoted
     lowered = dict(quoted)
     for route, quotes in quoted.items():
         factor = math.prod([factors[hop] for hop in hops(route) if hop in factors], start=Fraction(1))

@@ -189,7 +189,7 @@ def _first_price(weighted: _Weighted) -> float:
 
 def _independent_sets(candidates: Sequence[_Weighted], count: int) -> Iterator[tuple[int, ...]]:
     """Indices of candidates without a common hop."""
-    hops_of = [curve.hops for curve, _ in candidates]
+    hops_of = [curve.hops for curve, _ in candidates] if count > 1 else []
     for chosen in combinations(range(len(candidates)), count):
         if all(hops_of[index].isdisjoint(hops_of[other]) for index, other in combinations(chosen, 2)):
             yield chosen
