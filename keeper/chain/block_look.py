@@ -14,7 +14,7 @@ from keeper.chain.contracts import feed, lending, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
-from keeper.domain.block_look import BlockLook
+from keeper.domain.block_look import BlockLook, health_factor
 from keeper.jsonrpc import requests as ask
 
 
@@ -48,7 +48,7 @@ class BlockWatcher:
         return BlockLook(
             timestamp=answers.of(self._multicall.block_timestamp()),
             health_factor=min(
-                answers.of(lending.account(at.pool, account)).health_ratio for account in at.accounts
+                health_factor(answers.of(lending.account(at.pool, account))) for account in at.accounts
             ),
             prices={symbol: seen.answer for symbol, seen in rounds.items() if seen is not None},
             paused=answers.of(vault.paused(at.registry)),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from keeper.domain.block_look import BlockLook, WatchCause, WatchFinding
+from keeper.domain.block_look import health_factor as account_health_factor
 from keeper.domain.market import MarketSnapshot
 
 FURTHER_FALL = 0.005
@@ -59,7 +60,7 @@ def as_seen(snapshot: MarketSnapshot, later: BlockLook) -> BlockLook:
     return replace(
         later,
         timestamp=snapshot.block.timestamp,
-        health_factor=snapshot.account.health_ratio,
+        health_factor=account_health_factor(snapshot.account),
         prices={reading.symbol: reading.round.answer for reading in snapshot.feeds},
         paused=snapshot.vault.paused,
     )

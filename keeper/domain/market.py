@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from keeper.domain.redemptions import Redemptions
-from keeper.domain.units import UINT256_MAX, USD, WAD, raw_from_usd_floor, usd
+from keeper.domain.units import USD, raw_from_usd_floor, usd
 from keeper.domain.vault_figures import VaultFigures
 
 HUB = "WETH"
@@ -253,11 +252,6 @@ class Account:
     collateral_base: int
     debt_base: int
     health_factor: int
-
-    @property
-    def health_ratio(self) -> float:
-        """The health factor as a number, infinite without debt."""
-        return math.inf if self.health_factor == UINT256_MAX else self.health_factor / WAD
 
 
 @dataclass(frozen=True, slots=True)
