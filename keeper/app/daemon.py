@@ -253,6 +253,7 @@ class Daemon:
     def _wait(self) -> None:
         """Until a cycle is due, or the daemon stops."""
         due = False
+        self._tell(Waiting(time.time()))
         while not due or not self._due.empty():
             try:
                 request = self._due.get(timeout=WAITING_EVERY_S)

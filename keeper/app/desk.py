@@ -21,8 +21,8 @@ LISTEN_EVERY_S = 1.0
 class OrderDesk:
     """Listens on a thread of its own, with a connection of its own, so that it hears during a cycle too.
 
-    ``now`` gives Unix seconds. An order or the watch ends the wait for a transaction (``wait``): the next cycle settles
-    that transaction first, and an emergency takes over its nonce.
+    ``now`` gives Unix seconds. An order ends the wait for a transaction (``wait``): its cycle settles that transaction
+    first, and an emergency takes over its nonce.
     """
 
     def __init__(self, journal_url: str, now: Callable[[], float]) -> None:
@@ -81,12 +81,6 @@ class OrderDesk:
         if self._orders:
             self._wake()
 
-    # ------------------------------------------------------------------ for the watch
-
-    def preempt(self) -> None:
-        """Ends the wait for a transaction, unless the cycle carries out an order."""
-        self._preempt.set()
-
     # ------------------------------------------------------------------ for the sender
 
     def wait(self, seconds: float) -> None:
@@ -95,8 +89,8 @@ class OrderDesk:
             self._closed.wait(seconds)
         elif self._preempt.wait(seconds):
             raise Preempted(
-                "an order of a person, or a fall of the health factor, ended the wait for a transaction",
-                remedy="The journal has the transaction. The next cycle follows it.",
+                "an order of a person ended the wait for a transaction",
+                remedy="The journal has the transaction. The order's cycle follows it.",
             )
 
     # ------------------------------------------------------------------ inside

@@ -1,20 +1,21 @@
 """A look at the newest block in one round trip to one node: health factor, prices, pause, epoch and the key's nonce.
 
-The nodes are asked in turn, because a look may be a lie. A lie costs at most a cycle, which reads with the quorum. A
-node that hides a breach hides it from its own turn only.
+The nodes are asked in turn, because a look may be a lie. A node that hides a breach hides it from its own turn only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import feed, lending, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.rpc.multicall import Multicall
-from keeper.chain.rpc.reads import Reads
+from keeper.chain.rpc.reads import Member, Reads
 from keeper.domain.block_look import BlockLook, health_factor
+from keeper.domain.errors import NodeUnavailable, NodeUntrusted
 from keeper.jsonrpc import requests as ask
 
 
@@ -31,12 +32,24 @@ class BlockWatcher:
         self._turn = 0
 
     def look(self) -> BlockLook | None:
-        """None while no deployment is known. Raises NodeUnavailable, NodeUntrusted."""
+        """The look of the node whose turn it is, or of the next one that answers. None while no deployment is known.
+        Raises NodeUnavailable or NodeUntrusted where none answers."""
         at = self._deployment()
         if at is None:
             return None
+        for _ in self._members[1:]:
+            with suppress(NodeUnavailable, NodeUntrusted):
+                return self._look_of(self._next(), at)
+        return self._look_of(self._next(), at)
+
+    # ------------------------------------------------------------------ inside
+
+    def _next(self) -> Member:
         node = self._members[self._turn % len(self._members)]
         self._turn += 1
+        return node
+
+    def _look_of(self, node: Member, at: Deployment) -> BlockLook:
         calls = self._calls(at)
         outcomes, nonce = node.batch(
             [self._multicall.request_newest(calls), ask.transaction_count(self._account, "latest")]
@@ -55,8 +68,6 @@ class BlockWatcher:
             epoch=answers.of(vault.state(at.rebalancer)).epoch,
             nonce=nonce,
         )
-
-    # ------------------------------------------------------------------ inside
 
     def _calls(self, at: Deployment) -> list[Call[Any]]:
         return [

@@ -54,7 +54,7 @@ def run(
 
         parts = when_possible(stack, opened, observers, wait=desk.wait)
         stack.enter_context(announcing(settings, mode))
-        watch = BlockWatch(parts.looks, watch_settings(settings), preempt=desk.preempt)
+        watch = BlockWatch(parts.looks, watch_settings(settings))
         daemon = Daemon(parts.keeper, mode, trigger, observers=(*observers, watch), orders=desk)
         stack.enter_context(watch.watching(daemon.request_cycle, time.monotonic))
         code = daemon.run()

@@ -66,6 +66,11 @@ def as_seen(snapshot: MarketSnapshot, later: BlockLook) -> BlockLook:
     )
 
 
+def recovered(before: BlockLook, now: BlockLook) -> BlockLook:
+    """``before`` with the higher health factor, so that a breach after a recovery is a new one."""
+    return replace(before, health_factor=max(before.health_factor, now.health_factor))
+
+
 def fell_below(now: BlockLook, before: BlockLook, health_factor: float) -> bool:
     """Whether the health factor crossed the level since ``before``, or fell on below it."""
     if now.health_factor >= health_factor:

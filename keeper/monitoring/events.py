@@ -44,7 +44,7 @@ class CycleLost:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Between two cycles, every now and then: the daemon's thread moves."""
+    """The daemon waits for its next cycle. It is told at once, and then every now and then: its thread moves."""
 
     at: float
 

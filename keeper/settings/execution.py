@@ -21,6 +21,7 @@ from keeper.settings.setting_types import (
 MAX_HEAD_AGE_S = 180
 DEVIATION_BPS = 50
 MIN_OPINIONS = 1
+SHORTEST_WATCH_S = 0.2
 
 
 class PlanTable(Table):
@@ -105,9 +106,15 @@ class WatchTable(Table):
     """The looks between the cycles of the daemon: docs/watch.md."""
 
     every_s: Annotated[float, Field(ge=0, le=600)] = 2.0
-    """time between two looks, each one request to one node; 0: only the schedule looks"""
+    """time between two looks, each one request to one node; at least 0.2; 0: only the schedule looks"""
     price_move: Annotated[float, Field(gt=0, le=1)] = 0.02
     """move of a feed since the last cycle that asks for a cycle, a fraction"""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> WatchTable:
+        if 0 < self.every_s < SHORTEST_WATCH_S:
+            raise ValueError(f"every_s is {self.every_s:g}: 0, or at least {SHORTEST_WATCH_S:g}")
+        return self
 
 
 class FeedTable(Table):
