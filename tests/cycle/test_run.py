@@ -143,6 +143,17 @@ def test_a_pause_that_came_during_the_cycle_stops_the_send(chain: FakeChain) -> 
     assert sender.sent == []
 
 
+def test_a_hold_while_paused_says_so_once(chain: FakeChain) -> None:
+    stopped = run(chain, pauses=FakePauses([PAUSED]))
+    wanted = run(chain).conclusions
+    assert wanted is not None
+    at_target = a_snapshot(weights=wanted.target.weights)
+    content = run(FakeChain(at_target, chain.rounds), pauses=FakePauses([PAUSED]))
+    for record in (stopped, content):
+        assert record.outcome is CycleOutcome.HELD
+        assert record.summary.count("paused") == 1
+
+
 def test_a_pause_does_not_stop_a_requested_deleveraging(
     rounds: dict[str, tuple[Round, ...]],
 ) -> None:
