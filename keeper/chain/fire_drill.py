@@ -24,7 +24,7 @@ from keeper.chain.steps import encoded_call
 from keeper.domain.errors import SimulationFailed
 from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.market import FeedReading, MarketSnapshot
-from keeper.domain.units import UINT256_MAX, WAD
+from keeper.domain.units import health_factor_of
 from keeper.jsonrpc.requests import Request
 from keeper.planning.gas import LARGEST_TRANSACTION
 
@@ -78,8 +78,7 @@ class DrillGround:
                 listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings
             }
             return DrillCheck(trial.fall, explain(outcome.data, names), 0.0)
-        factor = answers.of(self._account()).health_factor
-        return DrillCheck(trial.fall, "", math.inf if factor == UINT256_MAX else factor / WAD)
+        return DrillCheck(trial.fall, "", health_factor_of(answers.of(self._account()).health_factor))
 
     def _calls(self, trial: DrillTrial, snapshot: MarketSnapshot) -> list[Call[Any]]:
         calldata = encoded_call(trial.plan, snapshot)

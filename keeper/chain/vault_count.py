@@ -9,7 +9,7 @@ from typing import Any
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import vault
 from keeper.chain.deployed import Deployment
-from keeper.domain.units import UINT256_MAX, WAD, usd
+from keeper.domain.units import health_factor_of, usd
 from keeper.domain.vault_figures import VaultFigures
 
 
@@ -50,9 +50,8 @@ def vault_figures(at: Deployment, answers: Answers) -> VaultFigures | None:
         )
         if matters and asset is not assets[0]
     )
-    factor = answers.of(vault.health_factor(at.account))
     return VaultFigures(
         nav_usd=nav_usd,
         leverage=gross / nav_usd if nav_usd > 0.0 else 0.0,
-        health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
+        health_factor=health_factor_of(answers.of(vault.health_factor(at.account))),
     )

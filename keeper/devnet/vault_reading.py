@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from keeper.devnet import feeds
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.domain.units import UINT256_MAX, WAD
+from keeper.domain.units import health_factor_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,10 @@ def read_vault(world: LocalChain) -> VaultReading:
         debt += owed * price / 10**token.decimals
     cash = values.pop("USDC")
     nav = math.fsum(values.values()) + cash - debt
-    factor = pool.functions.getUserAccountData(account).call()[5]
     return VaultReading(
         nav_usd=nav,
         leverage=math.fsum(values.values()) / nav,
-        health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
+        health_factor=health_factor_of(pool.functions.getUserAccountData(account).call()[5]),
         weights={symbol: value / nav for symbol, value in values.items()},
         cash_usd=cash,
         debt_usd=debt,

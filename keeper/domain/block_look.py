@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.domain.market import Account
-from keeper.domain.units import UINT256_MAX, WAD
+from keeper.domain.units import health_factor_of
 
 
 def health_factor(account: Account) -> float:
     """As a number, infinite without debt."""
-    return math.inf if account.health_factor == UINT256_MAX else account.health_factor / WAD
+    return health_factor_of(account.health_factor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.units import UINT256_MAX, WAD, usd
+from keeper.domain.units import health_factor_of, usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,6 @@ def portfolio(snapshot: MarketSnapshot) -> Portfolio:
     )
     gross = math.fsum(values)
     nav = gross + cash - debt
-    factor = snapshot.account.health_factor
     return Portfolio(
         symbols=snapshot.risk_symbols,
         weights=tuple(value / nav if nav > 0 else 0.0 for value in values),
@@ -52,5 +51,5 @@ def portfolio(snapshot: MarketSnapshot) -> Portfolio:
         cash_usd=cash,
         debt_usd=debt,
         leverage=gross / nav if nav > 0 else 0.0,
-        health_factor=math.inf if factor == UINT256_MAX else factor / WAD,
+        health_factor=health_factor_of(snapshot.account.health_factor),
     )

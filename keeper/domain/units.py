@@ -3,6 +3,8 @@ unit."""
 
 from __future__ import annotations
 
+import math
+
 BPS = 10_000
 WAD = 10**18
 RAY = 10**27
@@ -22,6 +24,11 @@ def unit(decimals: int) -> int:
 def to_float(raw: int, decimals: int) -> float:
     """Raw amount as a float of whole units. For risk numbers only: it is not exact enough to be sent."""
     return raw / unit(decimals)
+
+
+def health_factor_of(raw: int) -> float:
+    """A health factor as Aave and the vault give it, as a float: infinite without debt."""
+    return math.inf if raw == UINT256_MAX else raw / WAD
 
 
 def usd(raw: int, decimals: int, price: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.domain.market import SwapPool
-from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
+from keeper.domain.units import BPS, USD, WAD, health_factor_of
 from keeper.domain.vault_state import AccountHealth, AccountPosition, ListedAsset, RoleHolder, VaultState
 from keeper.views import formats as unit
 from keeper.views.view import Field, View, nested_list
@@ -90,7 +90,7 @@ def requests_rows(state: VaultState) -> tuple[RequestsRow, ...]:
 
 
 def _health(account: AccountHealth) -> float:
-    return float("inf") if account.health_factor == UINT256_MAX else account.health_factor / WAD
+    return health_factor_of(account.health_factor)
 
 
 def _share_price(state: VaultState) -> float | None:
