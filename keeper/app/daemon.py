@@ -19,7 +19,14 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper import __version__
 from keeper.cycle.serve import LineService, service_is_due
-from keeper.domain.errors import BadInput, Halted, JournalUnreadable, JournalUnwritable, KeeperError
+from keeper.domain.errors import (
+    BadInput,
+    FileUnavailable,
+    Halted,
+    JournalUnreadable,
+    JournalUnwritable,
+    KeeperError,
+)
 from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
@@ -58,7 +65,7 @@ class Cycles(Protocol):
 
     @property
     def trouble(self) -> Failure | None:
-        """Why the last cycle's record is not in the journal but in the fallback one."""
+        """Which failure of a journal let the last cycle send only emergencies."""
         ...
 
 
@@ -233,14 +240,23 @@ class Daemon:
                 remedy="The journal knows what the cycle started, and the next start settles it.",
             )
         except KeeperError as error:
-            why = f"{error.name}: {error.message}"
-            self._failed(error)
-            failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
-            self._tell(CycleLost(time.time(), failure))
+            why = self._lost(error)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            remedy = "Repair the disk or the file's permissions. The next cycle tries again."
+            why = self._lost(FileUnavailable(f"{error.filename}: {error.strerror}", remedy=remedy))
         finally:
             self._in_cycle = False
             self._cycles += 1
             self._orders.cycle_ended(record, why)
+
+    def _lost(self, error: KeeperError) -> str:
+        """Tells of a cycle that left no record. Returns why, for who ordered it."""
+        self._failed(error)
+        failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
+        self._tell(CycleLost(time.time(), failure))
+        return f"{error.name}: {error.message}"
 
     def request_cycle(self) -> None:
         """Asks for a cycle. Several requests before it begins are one cycle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from keeper.cycle.ports import PauseStore
@@ -39,7 +39,8 @@ class AlsoPaused:
 class FallbackKeeper:
     """app.daemon.Cycles. A cycle is tried on the journal first. ``keeper_on`` makes a keeper on another journal, with a
     pause that stops all but emergencies. What the fallback journal holds goes into the journal before the next cycle
-    there."""
+    there. If the fallback journal fails, the keeper works on the journal, with the same pause: it does not know what
+    was sent from the other one."""
 
     def __init__(
         self,
@@ -57,27 +58,27 @@ class FallbackKeeper:
 
     @property
     def trouble(self) -> Failure | None:
-        """Why the last cycle's record is in the fallback journal; None where it is in the journal."""
+        """Which failure of a journal let the last cycle send only emergencies; None where both work."""
         return self._trouble
 
     def cycle(
         self, mode: Mode, deleverage_request: DeleverageRequest | None = None, *, next_look_at: float | None
     ) -> DecisionRecord:
-        """Raises as ``Keeper.cycle`` where neither journal can be written."""
+        """Raises as ``Keeper.cycle`` on the journal where neither can be written."""
         try:
             if self._fallback.exists:
                 count = self._fallback.merge_into(self._journal)
                 logger().warning("fallback_merged", entries=count, journal=self._journal.name)
             record = self._keeper.cycle(mode, deleverage_request, next_look_at=next_look_at)
         except FAILS as error:
-            return self._on_fallback(error, mode, deleverage_request, next_look_at=next_look_at)
+            return self._with_emergencies_only(error, mode, deleverage_request, next_look_at=next_look_at)
         self._trouble = None
         return record
 
     def serve(self, mode: Mode) -> LineService:
         return self._keeper.serve(mode)
 
-    def _on_fallback(
+    def _with_emergencies_only(
         self,
         error: KeeperError,
         mode: Mode,
@@ -89,7 +90,12 @@ class FallbackKeeper:
         since = self._trouble is None
         self._trouble = trouble
         pause = Pause(PausedBy.JOURNAL, JOURNAL_UNWRITABLE, reason=error.message, since=int(time.time()))
-        with self._fallback.open(self._journal) as fallback, self._keeper_on(fallback, pause) as keeper:
+        with ExitStack() as stack:
+            try:
+                used = stack.enter_context(self._fallback.open(self._journal))
+            except FAILS:
+                used = self._journal
+            keeper = stack.enter_context(self._keeper_on(used, pause))
             if since:
-                logger().error("fallback_used", journal=fallback.name, reason=error.message)
+                logger().error("fallback_used", journal=used.name, reason=error.message)
             return keeper.cycle(mode, deleverage_request, next_look_at=next_look_at)

@@ -183,6 +183,10 @@ class JournalUnreadable(Unavailable):
     """The journal's database does not answer, or the disk under it fails. A daemon goes on when it can."""
 
 
+class FileUnavailable(Unavailable):
+    """The disk failed under a file that the running daemon reads or writes. It goes on when it can."""
+
+
 class SignerUnavailable(Unavailable):
     """The remote signer did not answer, or refused to sign."""
 

@@ -59,7 +59,8 @@ PAUSE_CAUSES = (
     ),
     PauseCause(
         JOURNAL_UNWRITABLE,
-        "The journal cannot be written, and the keeper works with `KEEPER_FALLBACK_JOURNAL`: it only deleverages.",
-        "Free disk space, or repair the database. It ends by itself when the journal can be written again.",
+        "The journal cannot be written and the keeper works with `KEEPER_FALLBACK_JOURNAL`, or that one fails: it only "
+        "deleverages.",
+        "Free disk space, or repair the database or the disk. It ends by itself when both can be written again.",
     ),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, and_, func, select, update
 
-from keeper.domain.errors import KeeperError
+from keeper.domain.errors import InvalidSetting, JournalUnwritable, KeeperError
 from keeper.journal import schema
 from keeper.journal.store import Journal
 
@@ -27,28 +28,49 @@ class FallbackJournal:
 
     @property
     def exists(self) -> bool:
-        """Whether it holds what the journal does not have yet."""
-        return self._path.exists()
+        """Whether it holds what the journal does not have yet. Raises JournalUnwritable where its disk cannot tell."""
+        with self._disk():
+            try:
+                self._path.stat()
+            except FileNotFoundError:
+                return False
+            return True
 
     def open(self, journal: Journal) -> Journal:
         """Goes on where ``journal`` ended, as far as that can be copied; else it begins empty. Raises as
         ``Journal.open``."""
-        if not self.exists:
-            with suppress(KeeperError):
-                journal.copy_to(self._path)
-        return Journal.open(f"sqlite:///{self._path}")
+        with self._disk():
+            if not self.exists:
+                with suppress(KeeperError):
+                    journal.copy_to(self._path)
+            return Journal.open(f"sqlite:///{self._path}")
 
     def merge_into(self, journal: Journal) -> int:
         """Adds what was written here to ``journal``, and puts this file aside. Returns the number of entries. It may be
         interrupted and repeated. Raises JournalUnwritable, JournalUnreadable, JournalCorrupt."""
-        with Journal.open(f"sqlite:///{self._path}") as fallback:
-            fallback.verify()
-            count = _merge(journal, fallback)
-        kept = self._path.with_name(f"fallback-merged-{time.time():.0f}.db")
-        self._path.rename(kept)
-        for ending in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        with self._disk():
+            with Journal.open(f"sqlite:///{self._path}") as fallback:
+                fallback.verify()
+                count = _merge(journal, fallback)
+            self._path.rename(self._path.with_name(f"fallback-merged-{time.time():.0f}.db"))
+            for ending in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
         return count
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Names the file and what to do where its disk fails, or its directory is gone."""
+        try:
+            yield
+        except (OSError, InvalidSetting) as error:
+            happened = (
+                error.strerror if isinstance(error, OSError) else "its directory does not exist any more"
+            )
+            raise JournalUnwritable(
+                f"the fallback journal {self._path} cannot be used: {happened}",
+                remedy="Repair the disk of KEEPER_FALLBACK_JOURNAL or its permissions. What the file has may not be in "
+                "the journal yet, so only emergencies are sent until then.",
+            ) from error
 
 
 def _merge(journal: Journal, fallback: Journal) -> int:

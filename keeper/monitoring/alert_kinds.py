@@ -53,7 +53,10 @@ SMALLER_FALL = AlertKind(
 )
 FAILING = AlertKind("failing", Severity.WARNING, "cycles end with an error", lasts=True)
 UNWRITABLE = AlertKind(
-    "unwritable", Severity.CRITICAL, "the journal cannot be written, so nothing is sent", lasts=True
+    "unwritable",
+    Severity.CRITICAL,
+    "the journal or the fallback journal cannot be used: only emergencies are sent, or nothing",
+    lasts=True,
 )
 POST_TRADE = AlertKind("post_trade", Severity.WARNING, "a check after a mined transaction failed")
 SUMMARY = AlertKind("summary", Severity.INFO, "once a day: what the vault is and what the day did")

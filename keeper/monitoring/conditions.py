@@ -51,7 +51,7 @@ def states(event: Event) -> HeldStates:
 
 
 def _on_fallback(trouble: Failure) -> Alert:
-    title = f"{trouble.name}: only emergencies are sent, from the fallback journal"
+    title = f"{trouble.name}: only emergencies are sent while the journal or the fallback journal fails"
     return Alert(kinds.UNWRITABLE, trouble.name, title, body=f"{trouble.message}\n{trouble.remedy}")
 
 

@@ -27,7 +27,7 @@ class CycleBegan:
 
 @dataclass(frozen=True, slots=True)
 class CycleEnded:
-    """The cycle's record is in the journal; with ``trouble``, why it is in the fallback journal only."""
+    """``trouble``: which failure of the journal or the fallback journal let it send only emergencies."""
 
     at: float
     record: DecisionRecord

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import time
@@ -280,13 +281,10 @@ def test_a_line_answers_why_it_traded_or_why_not(lines: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("every", "seconds"), [("30s", 30), ("15min", 900), ("5m", 300), ("1h", 3600), ("1d", 86400)]
 )
-def test_an_interval_is_read(every: str, seconds: int) -> None:
+def test_an_interval_or_five_cron_fields_are_read(every: str, seconds: int) -> None:
     trigger = trigger_from(every)
     assert isinstance(trigger, IntervalTrigger)
     assert seconds == trigger.interval.total_seconds()
-
-
-def test_five_cron_fields_are_read() -> None:
     assert isinstance(trigger_from("5 * * * *"), CronTrigger)
 
 
@@ -351,13 +349,19 @@ def test_an_order_whose_cycle_leaves_no_record_is_answered_with_the_reason() -> 
     assert desk.answered == [(None, "NodeUnavailable: no answer")]
 
 
-def test_a_journal_that_cannot_be_written_does_not_end_the_daemon(lines: list[Any]) -> None:
-    full = JournalUnwritable("the journal cannot be written: the disk is full", remedy="Free disk space.")
-    keeper = Keeper(full, full, a_record(outcome=CycleOutcome.HELD))
-    daemon, _ = daemon_of(keeper, mode=Mode.LIVE)
-    assert daemon.run() == 0
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (JournalUnwritable("the disk is full", remedy="Free it."), "the disk is full"),
+        (OSError(errno.EIO, "Input/output error", "/mnt/file"), "/mnt/file: Input/output error"),
+    ],
+)
+def test_a_disk_that_fails_does_not_end_the_daemon(trouble: Exception, reason: str, lines: list[Any]) -> None:
+    keeper = Keeper(trouble, trouble, a_record(outcome=CycleOutcome.HELD))
+    assert daemon_of(keeper, mode=Mode.LIVE)[0].run() == 0
     assert len(keeper.modes) == 3
-    assert [line["exit_code"] for line in lines if line["event"] == "failed"] == [3, 3]
+    told = [(line["exit_code"], line["reason"]) for line in lines if line["event"] == "failed"]
+    assert told == [(3, reason)] * 2
 
 
 def test_a_record_in_the_fallback_journal_is_told_as_an_unwritable_journal(lines: list[Any]) -> None:
