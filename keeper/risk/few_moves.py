@@ -31,8 +31,8 @@ def few_moves_factors(closes: NDArray[np.float64], policy: EstimatePolicy) -> ND
     """Factors (n,), none below 1, on volatilities estimated from closes (T, n) with at least two prices per asset.
 
     The factor f makes up for what few moves hide: ``f (1 - e) = 1 - TOLERATED_ERROR`` where ``e``, two standard errors,
-    is more than what is tolerated. It is 1 where a price moves in most bars, and where it never moved: there only the
-    floor says how volatile it is. Raises InvalidSetting.
+    is more than what is tolerated. It is 1 where a price moves in most bars, and highest where it never moved. Raises
+    InvalidSetting.
     """
     first = np.isfinite(closes).argmax(axis=0)
     if first.any():
@@ -40,7 +40,7 @@ def few_moves_factors(closes: NDArray[np.float64], policy: EstimatePolicy) -> ND
         return np.concatenate([few_moves_factors(each, policy) for each in since])
     w = volatility_estimator(policy.volatility).weights(len(closes) - 1, policy)
     new = w @ _is_new(closes)[-w.size :]
-    still_per_new = np.divide(1.0 - new, new, out=np.zeros(new.size), where=new > 0.0)
+    still_per_new = np.divide(1.0 - new, new, out=np.full(new.size, np.inf), where=new > 0.0)
     errors = STANDARD_ERRORS * STANDARD_ERROR * still_per_new / np.sqrt(effective_bars(w))
     factors = (1.0 - TOLERATED_ERROR) / (1.0 - np.minimum(errors, LARGEST_ERROR))
     return np.asarray(np.maximum(factors, 1.0))

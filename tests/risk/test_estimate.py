@@ -108,14 +108,15 @@ def test_the_covariance_is_symmetric_and_positive_definite_even_for_twins() -> N
     assert np.linalg.eigvalsh(matrix)[0] > 0
 
 
-def test_an_asset_that_does_not_move_keeps_the_floor() -> None:
+def test_an_asset_that_does_not_move_has_the_floor_raised_by_what_no_move_hides() -> None:
     bars = some_bars()
     still = bars.closes.copy()
     still[:, 2] = 1.0
     model = estimate(without_options(with_closes(bars, still)), policy_with(volatility_floor=0.02))
-    assert pytest.approx(model.assets[2].blended) == 0.02
-    assert pytest.approx(model.covariance[2][2]) == 0.02**2
-    assert "floor 2.0%" in model.assets[2].provenance
+    assert pytest.approx(model.assets[2].historical) == 0.02
+    assert pytest.approx(model.assets[2].blended) == 0.02 * 1.84
+    assert pytest.approx(model.covariance[2][2]) == (0.02 * 1.84) ** 2
+    assert "raised to 3.7%, because few moves show it" in model.assets[2].provenance
 
 
 # -------------------------------------------------------------- missing bars

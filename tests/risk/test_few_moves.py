@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from keeper.domain.errors import InvalidSetting
 from keeper.risk.correlation import correlation
 from keeper.risk.estimate import estimate
-from keeper.risk.few_moves import few_moves_factors
+from keeper.risk.few_moves import LARGEST_ERROR, TOLERATED_ERROR, few_moves_factors
 from keeper.risk.returns import log_returns
 from keeper.risk.volatility import VOLATILITIES, volatilities
 from tests.factories import HOUR, a_policy, a_reading, an_estimate_policy, an_evidence, some_bars
@@ -56,16 +56,16 @@ def test_it_never_lowers_a_volatility_and_stays_bounded(name: str, moved: NDArra
 def test_a_further_move_never_raises_it(name: str, moved: NDArray[np.bool_], bar: int) -> None:
     policy, more = replace(MIX, volatility=name), moved.copy()
     more[bar % len(moved)] = True
-    if moved.any():
-        few, many = (few_moves_factors(path(each), policy)[0] for each in (moved, more))
-        assert many <= few * (1.0 + 1e-12)
+    few, many = (few_moves_factors(path(each), policy)[0] for each in (moved, more))
+    assert many <= few * (1.0 + 1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(VOLATILITIES))
-def test_it_is_1_where_a_price_moves_in_every_bar_or_never(name: str) -> None:
+def test_it_is_1_where_a_price_moves_in_every_bar_and_highest_where_it_never_does(name: str) -> None:
     policy = replace(MIX, volatility=name)
     np.testing.assert_array_equal(np.ones(4), few_moves_factors(BARS.closes, policy))
-    np.testing.assert_array_equal(np.ones(4), few_moves_factors(np.ones_like(BARS.closes), policy))
+    highest = (1.0 - TOLERATED_ERROR) / (1.0 - LARGEST_ERROR)
+    np.testing.assert_array_equal(np.full(4, highest), few_moves_factors(np.ones_like(BARS.closes), policy))
 
 
 def test_the_slower_a_feed_the_higher_it_is() -> None:
