@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -156,7 +157,13 @@ class SqliteReadOnly(SqliteFile):
 
     @cached_property
     def reader(self) -> Engine:  # type: ignore[override]
-        return _sqlite(f"sqlite:///file:{self._path}?mode=ro&uri=true", configured=False)
+        asked = "mode=ro&immutable=1" if self._is_put_away() else "mode=ro"
+        return _sqlite(f"sqlite:///file:{self._path}?{asked}&uri=true", configured=False)
+
+    def _is_put_away(self) -> bool:
+        """Whether it is a copy in a folder that may not be written. SQLite cannot make a -shm file there, and reads no
+        WAL without one. While anybody writes a journal it has a -wal file, and its content counts."""
+        return not os.access(self._path.parent, os.W_OK) and not Path(f"{self._path}-wal").exists()
 
 
 class Postgres(Database):

@@ -134,6 +134,19 @@ def test_what_was_opened_for_reading_cannot_write_and_leaves_the_file_as_it_was(
     assert (tmp_path / "keeper.db").read_bytes() == before
 
 
+def test_a_copy_in_a_folder_that_may_not_be_written_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.open(url(tmp_path)) as journal:
+        StoredRounds(journal).extend({"WETH": (A_ROUND,)})
+        monkeypatch.setattr("keeper.journal.databases.os.access", lambda *_: False)  # root may write anywhere
+        with Journal.open_for_reading(url(tmp_path)) as reader:  # what is in the -wal file is not left out
+            assert StoredRounds(reader).last_known() == {"WETH": A_ROUND.round_id}
+    with Journal.open_for_reading(url(tmp_path)) as reader:
+        assert StoredRounds(reader).last_known() == {"WETH": A_ROUND.round_id}
+        assert not list(tmp_path.glob("keeper.db-*"))
+
+
 def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidSetting, match="KEEPER_JOURNAL_URL = .*: there is no directory"):
