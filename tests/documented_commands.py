@@ -27,8 +27,11 @@ def commands(text: str) -> Iterator[str]:
 
 
 def _in_line(line: str) -> Iterator[str]:
-    """`keeper` must begin a command: alone, after `sudo -u keeper`, an assignment, a path, `exec keeper` or a pipe."""
-    prefix = r"(?:^|[|;&(] *)\s*(?:sudo -u keeper +)?(?:\w+=\S+ +)*(?:[\w./]+/)?keeper +([^|;&)]+)"
+    """`keeper` must begin a command: alone, after `sudo -u keeper`, an assignment, a path, in a container or after a
+    pipe."""
+    user = r"(?:sudo -u keeper +(?:env +)?)?"
+    container = r"(?:docker compose (?:--env-file \S+ )?(?:exec keeper|run --rm) +)?"
+    prefix = rf"(?:^|[|;&(] *)\s*{user}{container}(?:\w+=\S+ +)*(?:[\w./]+/)?keeper +([^|;&)]+)"
     for match in re.finditer(prefix, line):
         yield match.group(1).strip()
 

@@ -47,6 +47,11 @@ def test_every_service_is_locked_down(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_comes_back_after_a_failure_of_any_length(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
 def test_the_keeper_is_not_root() -> None:
     assert re.findall(r"^USER (\S+)", DOCKERFILE, flags=re.MULTILINE) == [SERVICES["keeper"]["user"]]
     assert SERVICES["keeper"]["user"].split(":")[0] != "0"

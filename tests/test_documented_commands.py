@@ -85,11 +85,12 @@ def test_what_the_runbook_looks_for_has_that_name() -> None:
 def test_the_backup_of_a_journal_that_is_open_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (line,) = [line for line in RUNBOOK.splitlines() if line.startswith("python3 -c")]
+    (line,) = [line for line in RUNBOOK.splitlines() if "python3 -c" in line]
     monkeypatch.chdir(tmp_path)
     with Journal.open(f"sqlite:///{tmp_path / 'keeper.db'}") as journal:
         Switches(journal, lambda: 0.0).seal("code", "ab" * 32)
-        _, *command = shlex.split(line)
+        words = shlex.split(line)
+        command = words[words.index("python3") + 1 :]
         command[-2:] = ["keeper.db", "copy.db"]
         subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
     monkeypatch.setenv("KEEPER_JOURNAL_URL", f"sqlite:///{tmp_path / 'copy.db'}")
@@ -122,6 +123,26 @@ def test_commands_are_found_where_people_type_them() -> None:
 ```sh
 KEEPER_ENV_FILE=/etc/x keeper journal verify    # checks
 /opt/keeper/.venv/bin/keeper seal && keeper doctor
+sudo -u keeper env KEEPER_JOURNAL_URL=sqlite:////x keeper journal list
+docker compose --env-file images.env exec keeper keeper explain
+docker compose --env-file images.env run --rm keeper unblock --execute
+docker compose --env-file images.env stop keeper
 ```
 """
-    assert list(commands(page)) == ["journal verify", "seal", "doctor", "status", 'pause --reason "why"']
+    assert list(commands(page)) == [
+        "journal verify",
+        "seal",
+        "doctor",
+        "journal list",
+        "explain",
+        "unblock --execute",
+        "status",
+        'pause --reason "why"',
+    ]
+
+
+def test_nothing_sets_a_variable_that_sudo_drops() -> None:
+    for page in PAGES:
+        assert not re.search(r"^ *KEEPER_\w+=\S+ +sudo ", page.read_text(encoding="utf-8"), re.MULTILINE), (
+            page
+        )
