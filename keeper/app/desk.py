@@ -76,8 +76,8 @@ class OrderDesk:
                     StoredOrders(journal, self._now).answer(
                         Subject.ORDER, order.number, AnswerState.DONE, text=text, record_id=record_id
                     )
-            except KeeperError as error:
-                self._log.error("order_not_answered", order=order.number, reason=error.message)
+            except (KeeperError, OSError) as error:
+                self._log.error("order_not_answered", order=order.number, reason=str(error))
         if self._orders:
             self._wake()
 
@@ -103,12 +103,12 @@ class OrderDesk:
                     stored = StoredOrders(stack.enter_context(Journal.open_to_append(self._url)), self._now)
                     self._hear(stored)
                 trouble = ""
-            except KeeperError as error:
-                if error.message != trouble:
+            except (KeeperError, OSError) as error:
+                if str(error) != trouble:
                     # A cycle at once, because it alarms where the journal is gone.
-                    self._log.error("orders_not_heard", error=error.name, reason=error.message)
+                    self._log.error("orders_not_heard", error=type(error).__name__, reason=str(error))
                     self._wake()
-                trouble = error.message
+                trouble = str(error)
 
     def _hear(self, stored: StoredOrders) -> None:
         newest = stored.newest_switch()

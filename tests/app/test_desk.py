@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,27 @@ def test_a_pause_is_acknowledged_also_while_a_cycle_runs(sqlite_url: str) -> Non
 def _answers(url: str, subject: Subject, number: int) -> tuple[AnswerState, ...]:
     with Journal.open_for_reading(url) as journal:
         return tuple(answer.state for answer in StoredOrders(journal, now).answers(subject, number))
+
+
+def test_a_disk_that_fails_for_a_while_is_told_and_orders_are_heard_afterwards(tmp_path: Path) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    with (
+        Journal.open(f"sqlite:///{folder}/keeper.db"),
+        Journal.open_to_append(f"sqlite:///{folder}/keeper.db") as command,
+        listening(f"sqlite:///{link}/keeper.db") as (desk, woken),
+    ):
+        StoredOrders(command, now).place(2.0, "before", valid_s=30)
+        assert woken.wait(SOON_S)
+        woken.clear()
+        assert desk.next_order() is not None
+        link.unlink()
+        link.symlink_to("x" * 300)  # every use fails, and not because nothing is there
+        assert woken.wait(SOON_S)
+        desk.cycle_ended(None, "no answer can be written")
+
+        link.unlink()
+        link.symlink_to(folder)
+        StoredOrders(command, now).place(3.0, "after", valid_s=30)
+        until(lambda: (order := desk.next_order()) is not None and order.reason == "after")
