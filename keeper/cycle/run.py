@@ -24,7 +24,7 @@ from keeper.cycle.pipeline import Assessment, price_bars, propose, reassess, req
 from keeper.cycle.ports import Ports, Sender
 from keeper.cycle.serve import LineService, serve
 from keeper.decision.limits import highest_gas_price_wei
-from keeper.decision.pause_rules import forbids
+from keeper.decision.pause_rules import forbids, with_pauses
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import Halted, KeeperError, PostStateUnexpected, Refused
 from keeper.domain.executed_swaps import ExecutedSwap
@@ -320,21 +320,13 @@ class _Cycle:
         finally:
             self._compute_s += self._ports.clock.monotonic() - started
 
-    def _with_pauses(self, summary: str) -> str:
-        """The reason of a HOLD says that a trade would not have been made either, unless the pause is the reason."""
-        if self._inputs is None or self._inputs.pause_state is None or "paused" in summary:
-            return summary
-        causes = [pause.cause for pause in self._inputs.pause_state.pauses]
-        causes += ["the vault itself"] if self._inputs.snapshot.vault.paused else []
-        return f"{summary} (paused: {', '.join(causes)})" if causes else summary
-
     def _record(self, outcome: CycleOutcome, summary: str, exit_code: int) -> DecisionRecord:
         chain = self._ports.chain
         return DecisionRecord(
             record_id=uuid.uuid4().hex,
             mode=self._mode,
             outcome=outcome,
-            summary=summary if outcome is not CycleOutcome.HELD else self._with_pauses(summary),
+            summary=with_pauses(summary, self._inputs) if outcome is CycleOutcome.HELD else summary,
             exit_code=exit_code,
             started_at=self._started_at,
             code_version=self._keeper.code_version,

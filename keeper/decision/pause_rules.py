@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from keeper.decision.gate_result import GateResult
 from keeper.decision.trade_context import TradeContext
+from keeper.domain.observation import Observation
 from keeper.domain.pause_causes import DAY_FAILURES, DAY_LOSS
 from keeper.domain.pause_state import DailyUsage, Pause, PauseState
 from keeper.domain.policy import DailyPolicy
@@ -80,3 +81,12 @@ def _pause_state(trade: TradeContext) -> PauseState:
     pause_state = trade.position.observation.pause_state
     assert pause_state is not None, "judged only with a pause state"
     return pause_state
+
+
+def with_pauses(reason: str, observation: Observation | None) -> str:
+    """The reason of a HOLD says that a trade would not have been made either, unless the pause is the reason."""
+    if observation is None or observation.pause_state is None or "paused" in reason:
+        return reason
+    causes = [pause.cause for pause in observation.pause_state.pauses]
+    causes += ["the vault itself"] if observation.snapshot.vault.paused else []
+    return f"{reason} (paused: {', '.join(causes)})" if causes else reason
