@@ -42,15 +42,23 @@ def unblock(
     settings, screen = load(), console()
     screen.print(pause_text(pause_lines(pauses(settings))))
     with operator.nonces(settings, mode, ask_password=ask_password) as sender:
-        for line in _page(sender.nonces()):
+        report = sender.nonces()
+        for line in _page(report):
             screen.print(line)
         if not mode.sends:
             return
         highest = policy(settings).decision.at(Urgency.EMERGENCY).max_gas_price_wei
         receipts = sender.unblock(after_replacements(highest))
+        left = {stuck.intent.intent_id for stuck in sender.nonces().stuck}
     for receipt in receipts:
         screen.print(f"mined: {receipt.tx_hash} in block {receipt.block_number:,}")
-    screen.print("Done. The next cycle settles what was mined." if receipts else "Nothing was stuck.")
+    left |= {receipt.intent_id for receipt in receipts}
+    expired = [stuck.intent.nonce for stuck in report.stuck if stuck.intent.intent_id not in left]
+    for nonce in expired:
+        screen.print(f"expired: nonce {nonce}, which the chain cannot reach")
+    screen.print(
+        "Done. The next cycle settles what was mined." if receipts or expired else "Nothing was stuck."
+    )
 
 
 def _page(report: NonceReport) -> Iterator[Any]:

@@ -13,8 +13,9 @@ class IntentStatus(StrEnum):
     sent. SENT: a node has them. UNKNOWN: the wait was too long; the transaction may still be mined and blocks new
     sends. MINED: a receipt exists and is not final. UNMINED: a reorganisation removed the receipt.
 
-    FINAL and REVERTED: the receipt is final. CANCELLED: a no-op used the nonce. EXPIRED: never signed. SUPERSEDED: an
-    emergency took over the nonce. DISPLACED: a transaction that the journal does not know used the nonce.
+    FINAL and REVERTED: the receipt is final. CANCELLED: a no-op used the nonce. EXPIRED: never signed, or signed at a
+    nonce that the chain cannot reach, because a node counted too many. SUPERSEDED: another intent took over the nonce.
+    DISPLACED: a transaction that the journal does not know used the nonce.
     """
 
     OPEN = "OPEN"
@@ -38,11 +39,16 @@ WAITING = (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN)
 UNFINISHED = (*WAITING, _S.MINED, _S.UNMINED)
 SETTLED = (_S.FINAL, _S.REVERTED, _S.CANCELLED)
 """Ended by a final receipt."""
-TERMINAL = (*SETTLED, _S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
+GIVEN_UP = (_S.EXPIRED, _S.DISPLACED)
+"""Ended by the word of a node, or never signed. A later intent may take over the nonce."""
+TERMINAL = (*SETTLED, *GIVEN_UP, _S.SUPERSEDED)
 
 TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.OPEN, _S.SIGNING),
-    (_S.OPEN, _S.EXPIRED),
+    *(
+        (status, _S.EXPIRED)
+        for status in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, _S.SUPERSEDED)
+    ),
     (_S.SIGNING, _S.SIGNED),
     (_S.SIGNED, _S.SENT),
     (_S.SIGNED, _S.UNKNOWN),
@@ -54,7 +60,7 @@ TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     ),
     *(
         (status, _S.SUPERSEDED)
-        for status in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED)
+        for status in (_S.OPEN, _S.SIGNING, _S.SIGNED, _S.SENT, _S.UNKNOWN, _S.UNMINED, *GIVEN_UP)
     ),
     (_S.MINED, _S.UNMINED),
     (_S.MINED, _S.FINAL),
@@ -99,7 +105,8 @@ class Payload:
 class Intent:
     """The decision to send one payload under one nonce.
 
-    ``supersedes`` is the id of the intent whose nonce this one takes over; only an emergency does that."""
+    ``supersedes`` is the id of the intent whose nonce this one takes over: a waiting one in an emergency, or one
+    that was given up."""
 
     intent_id: str
     nonce: int
@@ -172,13 +179,13 @@ class StuckIntent:
 
 @dataclass(frozen=True, slots=True)
 class NonceWatermark:
-    """A key's next nonce by the journal. ``signed``: one above the highest nonce that was ever signed for. ``adopted``:
-    the last number that was taken over from the chain, as a node reported it at block ``adopted_at``. None for what
-    the journal does not know."""
+    """A key's next nonce by the journal. ``signed``: one above the highest nonce that was signed for by an intent
+    that is not given up. ``adopted``: the last number that was taken over from a node, ``adopted_s`` seconds ago by
+    this machine's clock. None for what the journal does not know."""
 
     signed: int | None
     adopted: int | None
-    adopted_at: int
+    adopted_s: int
 
     @property
     def next_nonce(self) -> int | None:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from keeper.domain.errors import JournalUnwritable
 from keeper.domain.pause_state import DailyUsage
 from keeper.domain.tx import (
+    GIVEN_UP,
     SETTLED,
     UNFINISHED,
     Attempt,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 COUNTS_AS_SOLD = (*UNFINISHED, IntentStatus.FINAL)
+_GIVEN_UP = [status.value for status in GIVEN_UP]
 
 
 class StoredAttempts:
@@ -98,10 +100,11 @@ class StoredAttempts:
                 intents.c.chain_id == chain_id,
                 intents.c.sender == sender.lower(),
                 moves.c.became == IntentStatus.SIGNING.value,
+                intents.c.status.not_in(_GIVEN_UP),
             )
         )
         taken_over = (
-            select(adopted.c.nonce, adopted.c.block_number)
+            select(adopted.c.nonce, adopted.c.at)
             .where(adopted.c.chain_id == chain_id, adopted.c.sender == sender.lower())
             .order_by(adopted.c.number.desc())
             .limit(1)
@@ -112,8 +115,38 @@ class StoredAttempts:
         return NonceWatermark(
             signed=None if highest is None else highest + 1,
             adopted=None if last is None else last[0],
-            adopted_at=0 if last is None else last[1],
+            adopted_s=0 if last is None else self._at() - last[1],
         )
+
+    def has_signed(self, chain_id: int, sender: str, nonce: int) -> bool:
+        intents, moves = schema.intents, schema.moves
+        query = (
+            select(intents.c.intent_id)
+            .join(moves, moves.c.intent_id == intents.c.intent_id)
+            .where(
+                intents.c.chain_id == chain_id,
+                intents.c.sender == sender.lower(),
+                intents.c.nonce == nonce,
+                moves.c.became == IntentStatus.SIGNING.value,
+                intents.c.status.not_in(_GIVEN_UP),
+            )
+        )
+        return bool(self._journal.rows(query))
+
+    def given_up(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
+        intents, attempts = schema.intents, schema.attempts
+        signed = select(attempts.c.intent_id).where(attempts.c.intent_id == intents.c.intent_id).exists()
+        query = (
+            _intent_columns()
+            .where(
+                intents.c.chain_id == chain_id,
+                intents.c.sender == sender.lower(),
+                intents.c.status.in_(_GIVEN_UP),
+                signed,
+            )
+            .order_by(intents.c.entry)
+        )
+        return tuple(map(_intent, self._journal.rows(query)))
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
         table = schema.intents
@@ -226,7 +259,7 @@ class StoredAttempts:
             if was is not IntentStatus.MINED:
                 self._add_move(entry, receipt.intent_id, IntentStatus.MINED)
 
-    def adopt_nonce(self, chain_id: int, sender: str, nonce: int, block_number: int) -> None:
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
         table = schema.adopted_nonces
         with self._journal.appending("nonce") as entry:
             last = entry.connection.execute(select(func.max(table.c.number))).scalar() or 0
@@ -237,7 +270,6 @@ class StoredAttempts:
                     "chain_id": chain_id,
                     "sender": sender.lower(),
                     "nonce": nonce,
-                    "block_number": block_number,
                     "at": self._at(),
                 },
             )

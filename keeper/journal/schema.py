@@ -176,7 +176,6 @@ adopted_nonces = Table(
     Column("chain_id", BigInteger, nullable=False),
     Column("sender", String(42), nullable=False),
     Column("nonce", BigInteger, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     _entry(),
 )

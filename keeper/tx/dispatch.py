@@ -5,6 +5,7 @@ A node may refuse the fee and take another one. Then the same call is signed aga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted
@@ -32,6 +33,8 @@ class Dispatcher:
         self._node = config.node
         self._relay = config.relay
         self._log = config.log
+        self._chain_id = config.chain_id
+        self._account = config.account
         self._signer = config.signer
         self._node_fee_cap_wei: int | None = None
 
@@ -60,6 +63,11 @@ class Dispatcher:
             for intent in intents
             for attempt in (*self._log.attempts(intent.intent_id), *self.rivals(intent))
         }
+
+    def own_hashes(self, unfinished: Sequence[Intent]) -> frozenset[str]:
+        """Every hash that may wait in a mempool on our behalf. What was given up stays ours."""
+        given_up = self._log.given_up(self._chain_id, self._account)
+        return frozenset(self.hashes(*unfinished, *given_up))
 
     # -------------------------------------------------------------------- signing
 

@@ -58,10 +58,10 @@ class TransactionSender:
         self._explain = config.explain
         self._targets = config.targets
         self._dispatcher = Dispatcher(config)
-        watermark = ChainWatermark(config)
-        self._recovery = Recovery(config, self._dispatcher, watermark)
+        self._watermark = ChainWatermark(config)
+        self._recovery = Recovery(config, self._dispatcher, self._watermark)
         self._nonce_selection = NonceSelection(
-            config, self._dispatcher, recovery=self._recovery, watermark=watermark
+            config, self._dispatcher, recovery=self._recovery, watermark=self._watermark
         )
         self._refused: Refusal | None = None
 
@@ -139,8 +139,12 @@ class TransactionSender:
 
     def unblock(self, cap_wei: int) -> tuple[Receipt, ...]:
         """Uses up, with no-ops, the nonces of waiting intents, and the gaps below foreign transactions. A waiting call
-        may still be mined instead of its no-op: the receipts tell which. Raises as ``send``."""
+        may still be mined instead of its no-op: the receipts tell which. An intent that the chain cannot reach expires
+        first. Raises as ``send``."""
         self._require_chain()
+        unfinished = self._log.unfinished(self._chain_id, self._config.account)
+        view = self._watermark.view(self._dispatcher.hashes(*unfinished))
+        self._recovery.expire_out_of_reach(unfinished, view)
         nonces = self.nonces()
         receipts = []
         for intent in unblock.cancellable(nonces):
@@ -152,7 +156,7 @@ class TransactionSender:
                 )
             receipts.append(self._await(intent))
         for nonce in nonces.gaps:
-            intent = unblock.no_op(self._config, nonce, cap_wei)
+            intent = unblock.no_op(self._config, nonce, cap_wei, self._watermark.given_up_at(nonce))
             self._log.create(intent)
             self._log.move(intent.intent_id, IntentStatus.SIGNING)
             self._send_cancel(intent)

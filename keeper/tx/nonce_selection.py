@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.domain.errors import StillInFlight
-from keeper.domain.pause_causes import FOREIGN_TRANSACTION
 from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
@@ -23,13 +22,10 @@ class NonceSelection:
     def __init__(
         self, config: SenderConfig, dispatcher: Dispatcher, *, recovery: Recovery, watermark: ChainWatermark
     ) -> None:
-        self._node = config.node
         self._log = config.log
-        self._alarm = config.alarm
         self._timer = config.timer
         self._poll_s = config.timing.poll_s
         self._chain_id = config.chain_id
-        self._targets = config.targets
         self._dispatcher = dispatcher
         self._recovery = recovery
         self._watermark = watermark
@@ -45,15 +41,17 @@ class NonceSelection:
                 f"intent {first.intent_id[:8]} at nonce {first.nonce} has no final outcome",
                 remedy="Run `keeper status`; the next cycle looks for its receipt again.",
             )
-        view = self._await_late_receipts(unfinished, payload)
+        view = self._await_late_receipts(unfinished)
+        if supersede:
+            self._recovery.expire_out_of_reach(unfinished, view)
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
         rival = next((intent for intent in unfinished if self._replaceable(intent, view)), None)
         if rival is not None and self._log.attempts(rival.intent_id) and _same_call(rival.payload, payload):
             return rival
         intent = Intent(uuid.uuid4().hex, 0, payload)
         if rival is None:
-            nonce = self._next_nonce(payload, view, unfinished, supersede=supersede)
-            intent = replace(intent, nonce=nonce)
+            nonce = self._next_nonce(payload, view, supersede=supersede)
+            intent = replace(intent, nonce=nonce, supersedes=self._watermark.given_up_at(nonce))
         elif self._log.status(rival.intent_id) is IntentStatus.OPEN and rival.supersedes is None:
             self._log.move(rival.intent_id, IntentStatus.EXPIRED)
             intent = replace(intent, nonce=rival.nonce)
@@ -62,15 +60,13 @@ class NonceSelection:
         self._log.create(intent)
         return intent
 
-    def _await_late_receipts(self, unfinished: Sequence[Intent], payload: Payload) -> NodeView:
+    def _await_late_receipts(self, unfinished: Sequence[Intent]) -> NodeView:
         """An emergency waits up to ``RECEIPT_LAG_S`` for the receipt of an intent whose nonce is used, and then treats
         the nonce as taken by somebody else. The vault's epoch keeps this safe: of two calls at one epoch one
         reverts."""
         until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            view = self._node.view(
-                payload.sender, self._targets().rebalancer, self._dispatcher.hashes(*unfinished)
-            )
+            view = self._watermark.view(self._dispatcher.hashes(*unfinished))
             missing = self._recovery.without_receipt(unfinished, view)
             if not missing:
                 return view
@@ -84,16 +80,9 @@ class NonceSelection:
         unmined = (*WAITING, IntentStatus.UNMINED)
         return self._log.status(rival.intent_id) in unmined and rival.nonce >= view.mined_nonce
 
-    def _next_nonce(
-        self, payload: Payload, view: NodeView, unfinished: Sequence[Intent], *, supersede: bool
-    ) -> int:
-        own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
-        waiting = view.pending_nonce > max(view.mined_nonce, own_next)
-        if waiting:
-            self._alarm.pause(
-                FOREIGN_TRANSACTION, f"{payload.sender} has waiting transactions that are not in this journal"
-            )
-        if (self._watermark.follow(view) or waiting) and not supersede:
+    def _next_nonce(self, payload: Payload, view: NodeView, *, supersede: bool) -> int:
+        foreign_waits = self._recovery.foreign_waits(view)
+        if (self._watermark.follow(view) or foreign_waits) and not supersede:
             raise StillInFlight(
                 f"{payload.sender} has transactions that are not in the journal, or had them by the word of a node",
                 remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.pause_causes import FOREIGN_TRANSACTION, NONCE_TAKEN_BACK
+from keeper.domain.tx import Intent, NonceWatermark
 from keeper.tx.config import SenderConfig
-from keeper.tx.node import SETTLED_DEPTH
 from keeper.tx.ports import NodeView
 
 MAX_JUMP = 100_000
 """Transactions. A keeper sends a few a day, so no old copy of a journal is further behind."""
 MAX_FIRST_NONCE = 2**32
 """Of a key that the journal does not know. No key has ever sent so many transactions."""
+SETTLED_S = 60
+"""A node that lags further behind is broken, not slow."""
 
 
 class ChainWatermark:
@@ -19,21 +24,27 @@ class ChainWatermark:
     a node's word, and a node may be wrong. So the watermark follows the chain in both directions:
 
     1. The chain counts more than the journal: the key has transactions that the journal does not know. Pause, and adopt
-       the number. A jump that no key makes is not believed.
+       the number. One answer proves nothing, so the node is asked again and the lower number counts. A jump that no key
+       makes is not believed.
     2. The chain counts less than was adopted, and not less than was signed for: pause, and adopt the lower number.
        `keeper resume` is enough afterwards, in both cases.
 
-    The node may lag, and then the lower number is old. So a head that is not ``SETTLED_DEPTH`` blocks above the one at
-    which the higher number was reported proves nothing, and until then nothing is sent. A reorganisation that removes
-    the transactions of somebody else looks the same; usually they are mined again within these blocks.
+    The node may lag, and then the lower number is old. So it proves nothing for ``SETTLED_S`` after the higher one was
+    adopted, and until then nothing is sent. The keeper's own clock decides, because a node may be wrong about its head
+    too. A reorganisation that removes the transactions of somebody else looks the same; usually they are mined again
+    within that time.
 
     What if the lower number is the wrong one? A nonce counts once on a chain. If it is used, the chain refuses the new
     transaction ("nonce too low"), so nothing is sent twice; its intent ends as DISPLACED, with a pause. If it is free
     after a reorganisation, either the keeper's transaction or the other one is mined, and the vault's epoch decides
     whether a call still applies. A chain that counts less than was signed for proves only that the node lags.
 
-    What if a person resumes while the higher number is still wrong? Then a transaction waits above a gap of nonces, and
-    `keeper unblock` fills the gap.
+    A nonce that somebody else used before the keeper (DISPLACED) is a node's word too, so it is adopted.
+
+    What if the higher number is wrong and was signed for? That happens in an emergency and at a key's first send, which
+    do not wait, or if a person resumes too early. Then nobody has the nonce before, and the intent is out of reach
+    (``out_of_reach``): it expires, is no longer counted as signed for, and the lower number can be adopted. The next
+    intent at that nonce, years later, supersedes it, so that its bytes stay known.
     """
 
     def __init__(self, config: SenderConfig) -> None:
@@ -42,11 +53,37 @@ class ChainWatermark:
         self._alarm = config.alarm
         self._chain_id = config.chain_id
         self._account = config.account
+        self._targets = config.targets
+
+    def view(self, hashes: Mapping[str, str]) -> NodeView:
+        """The key by the node. Where it counts more transactions than the journal, by the lower of two counts."""
+        view = self._look(hashes)
+        if view.mined_nonce <= (self._mark().next_nonce or 0):
+            return view
+        again = self._look({})
+        if again.mined_nonce >= view.mined_nonce:
+            return view
+        return replace(view, mined_nonce=again.mined_nonce, pending_nonce=again.pending_nonce)
+
+    def out_of_reach(self, intent: Intent, view: NodeView) -> bool:
+        """Whether the chain cannot get to the intent's nonce, because nobody has the nonce before it."""
+        before = intent.nonce - 1
+        return (
+            before >= view.mined_nonce
+            and before not in (view.pool or {})
+            and self._mark().adopted_s >= SETTLED_S
+            and not self._log.has_signed(self._chain_id, self._account, before)
+        )
+
+    def given_up_at(self, nonce: int) -> str | None:
+        """The newest intent at this nonce that was signed and given up."""
+        given_up = self._log.given_up(self._chain_id, self._account)
+        return next((intent.intent_id for intent in reversed(given_up) if intent.nonce == nonce), None)
 
     def follow(self, view: NodeView) -> bool:
         """Whether chain and journal differed, so that the keeper is paused. Nothing is said of a key that the journal
         does not know. Raises NodeUntrusted."""
-        mark = self._log.watermark(self._chain_id, self._account)
+        mark = self._mark()
         expected, counted = mark.next_nonce, view.mined_nonce
         if expected is None:
             return False
@@ -57,11 +94,7 @@ class ChainWatermark:
                 f"{counted - expected} transaction(s) of {self._account} from nonce {expected} on are not in this "
                 f"journal: something else uses the key, or the journal is an old copy ({self._source})",
             )
-        elif (
-            mark.is_hearsay
-            and (mark.signed or 0) <= counted < expected
-            and view.head >= mark.adopted_at + SETTLED_DEPTH
-        ):
+        elif mark.is_hearsay and (mark.signed or 0) <= counted < expected and mark.adopted_s >= SETTLED_S:
             self._alarm.pause(
                 NONCE_TAKEN_BACK,
                 f"{self._account} has sent {counted} transactions, and {expected} were counted before: the node was "
@@ -69,25 +102,31 @@ class ChainWatermark:
             )
         else:
             return False
-        self._log.adopt_nonce(self._chain_id, self._account, counted, view.head)
+        self._log.adopt_nonce(self._chain_id, self._account, counted)
         return True
 
     def next_nonce(self, view: NodeView) -> int:
         """For a new intent, after ``follow``. Raises NodeUntrusted if the node is behind the journal."""
-        mark = self._log.watermark(self._chain_id, self._account)
+        mark = self._mark()
         expected, counted = mark.next_nonce, view.mined_nonce
         if expected is None:
             self._require_plausible(counted, MAX_FIRST_NONCE)
-            self._log.adopt_nonce(self._chain_id, self._account, counted, view.head)
+            self._log.adopt_nonce(self._chain_id, self._account, counted)
             return counted
         waiting = self._log.unfinished(self._chain_id, self._account)
         if counted < expected and (mark.is_hearsay or not waiting):
             raise NodeUntrusted(
                 f"the chain's next nonce of {self._account} is {counted}, the journal's is {expected} ({self._source})",
                 remedy="The node lags behind, was wrong before, or is on another chain. If it lasts for more than "
-                f"{SETTLED_DEPTH} blocks, use another node.",
+                f"{SETTLED_S} s, use another node.",
             )
         return expected
+
+    def _mark(self) -> NonceWatermark:
+        return self._log.watermark(self._chain_id, self._account)
+
+    def _look(self, hashes: Mapping[str, str]) -> NodeView:
+        return self._node.view(self._account, self._targets().rebalancer, hashes)
 
     @property
     def _source(self) -> str:

@@ -117,7 +117,7 @@ class AttemptLog(Protocol):
 
     def create(self, intent: Intent) -> None:
         """The intent becomes OPEN. If ``supersedes`` is set, that intent becomes SUPERSEDED in the same transaction; it
-        must have the same nonce and epoch. Raises JournalUnwritable if another intent of the key is waiting."""
+        must have the same nonce. Raises JournalUnwritable if another intent of the key is waiting."""
         ...
 
     def move(self, intent_id: str, to: IntentStatus) -> None:
@@ -150,9 +150,17 @@ class AttemptLog(Protocol):
         """The key's next nonce, and where it is known from."""
         ...
 
-    def adopt_nonce(self, chain_id: int, sender: str, nonce: int, block_number: int) -> None:
-        """Takes over what the chain said at that block. It replaces what was taken over before; what was signed for
+    def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
+        """Takes over what a node said, at this time. It replaces what was taken over before; what was signed for
         stays the lower limit."""
+        ...
+
+    def has_signed(self, chain_id: int, sender: str, nonce: int) -> bool:
+        """Whether an intent that is not given up was signed, or announced to be, at this nonce."""
+        ...
+
+    def given_up(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
+        """EXPIRED and DISPLACED intents whose bytes exist, oldest first."""
         ...
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:

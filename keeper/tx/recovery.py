@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keeper.domain.pause_causes import FINALITY_BROKEN, FOREIGN_TRANSACTION
-from keeper.domain.tx import SETTLED, TERMINAL, AttemptKind, Intent, IntentStatus, Receipt
+from keeper.domain.tx import SETTLED, TERMINAL, WAITING, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from keeper.tx.config import SenderConfig
@@ -14,17 +14,17 @@ from keeper.tx.nonce_watermark import ChainWatermark
 from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
 
+_UNMINED = (*WAITING, IntentStatus.UNMINED)
+
 
 class Recovery:
     """Every step may be repeated, so a process that is killed in the middle of one loses nothing."""
 
     def __init__(self, config: SenderConfig, dispatcher: Dispatcher, watermark: ChainWatermark) -> None:
-        self._node = config.node
         self._log = config.log
         self._alarm = config.alarm
         self._chain_id = config.chain_id
         self._account = config.account
-        self._targets = config.targets
         self._dispatcher = dispatcher
         self._watermark = watermark
 
@@ -37,7 +37,7 @@ class Recovery:
         hashes = self._dispatcher.hashes(*unfinished)
         if final is not None:
             hashes[final[1].tx_hash] = final[0].intent_id
-        view = self._node.view(self._account, self._targets().rebalancer, hashes)
+        view = self._watermark.view(hashes)
         if final is not None:
             self._check_finality(*final, view)
         for intent in unfinished:
@@ -75,12 +75,24 @@ class Recovery:
                 missing.append(intent)
         return tuple(missing)
 
+    def expire_out_of_reach(self, unfinished: Sequence[Intent], view: NodeView) -> None:
+        """Without waiting for a deadline: for an emergency, and for a person. Of two calls at one epoch one reverts."""
+        for intent in unfinished:
+            state = self._dispatcher.state(intent, view)
+            if (
+                state.status in _UNMINED
+                and state.receipt is None
+                and self._watermark.out_of_reach(intent, view)
+            ):
+                self._expire(intent)
+
     def displace(self, intent: Intent) -> None:
         """A transaction that is not ours has the intent's nonce: pause, and end the intent."""
         self._alarm.pause(
             FOREIGN_TRANSACTION,
             f"nonce {intent.nonce} of {self._account} was used by a transaction that is not in this journal",
         )
+        self._log.adopt_nonce(self._chain_id, self._account, intent.nonce + 1)
         self._log.move(intent.intent_id, IntentStatus.DISPLACED)
         failpoints.reach(Failpoint.SETTLE_DISPLACED)
 
@@ -93,12 +105,12 @@ class Recovery:
         if self._log.status(intent.intent_id) in TERMINAL:
             return  # the receipt of a rival has just ended it
         state = self._dispatcher.state(intent, view)
-        step = recovery_step(state)
+        step = recovery_step(state, out_of_reach=self._watermark.out_of_reach(intent, view))
         if step is NextStep.ADOPT and state.receipt is not None:
             self.record(state.receipt, view)
             failpoints.reach(Failpoint.SETTLE_MINED)
         elif step is NextStep.EXPIRE:
-            self._log.move(intent.intent_id, IntentStatus.EXPIRED)
+            self._expire(intent)
             failpoints.reach(Failpoint.SETTLE_EXPIRED)
         elif step is NextStep.DISPLACE:
             self.displace(intent)
@@ -110,6 +122,14 @@ class Recovery:
             self._send_again(state)
         elif step is not NextStep.WAIT:
             self._send_new_attempt(state, step)
+
+    def _expire(self, intent: Intent) -> None:
+        """Also those that it superseded, because the nonce is no longer signed for. It goes last, so that a killed
+        process does it again."""
+        if intent.supersedes is not None:
+            self._expire(self._log.intent(intent.supersedes))
+        if self._log.status(intent.intent_id) is not IntentStatus.EXPIRED:
+            self._log.move(intent.intent_id, IntentStatus.EXPIRED)
 
     def _send_new_attempt(self, state: SendState, step: NextStep) -> None:
         if step is NextStep.RESIGN:
@@ -139,17 +159,31 @@ class Recovery:
     def _check_foreign_transactions(self, view: NodeView) -> None:
         """Pauses if the key has transactions that the journal does not know, mined or waiting: another program has the
         key, an attacker has it, or the journal is an old copy."""
-        if self._watermark.follow(view):
-            return
+        if not self._watermark.follow(view):
+            self.foreign_waits(view)
+
+    def foreign_waits(self, view: NodeView) -> bool:
+        """Whether the node holds waiting transactions that are not ours, so that the keeper is paused. By the node's
+        count if it does not report its pool."""
         unfinished = self._unfinished()
-        own_hashes = set(self._dispatcher.hashes(*unfinished))
-        foreign = _foreign_waiting(view, own_hashes, unfinished)
-        if foreign:
+        if view.pool is not None:
+            own = self._dispatcher.own_hashes(unfinished)
+            waiting = [
+                f"nonce {nonce}, {tx_hash}"
+                for nonce, tx_hash in sorted(view.pool.items())
+                if tx_hash not in own
+            ]
+        else:
+            own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
+            count = view.pending_nonce - max(view.mined_nonce, own_next)
+            waiting = [f"{count} by the node's count"] if count > 0 else []
+        if waiting:
             self._alarm.pause(
                 FOREIGN_TRANSACTION,
                 f"the node holds waiting transaction(s) of {self._account} that are not in this journal: "
-                f"{', '.join(foreign)}",
+                f"{', '.join(waiting)}",
             )
+        return bool(waiting)
 
     def _check_finality(self, intent: Intent, receipt: Receipt, view: NodeView) -> None:
         """Pauses if a final transaction has left the chain. A node that has not reached its block proves nothing."""
@@ -162,16 +196,3 @@ class Recovery:
                 f"the transaction of nonce {intent.nonce} was final in block {receipt.block_number} and is no longer "
                 "there",
             )
-
-
-def _foreign_waiting(view: NodeView, own_hashes: set[str], unfinished: Sequence[Intent]) -> tuple[str, ...]:
-    """What waits in the pool and is not ours; by the node's count if it does not report its pool."""
-    if view.pool is not None:
-        return tuple(
-            f"nonce {nonce}, {tx_hash}"
-            for nonce, tx_hash in sorted(view.pool.items())
-            if tx_hash not in own_hashes
-        )
-    own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
-    count = view.pending_nonce - max(view.mined_nonce, own_next)
-    return (f"{count} by the node's count",) if count > 0 else ()

@@ -16,7 +16,7 @@ is raised, and where the cap does not allow it, the bytes go out again as often 
 
 
 class NextStep(StrEnum):
-    """EXPIRE: the intent was never signed, so its nonce is free again.
+    """EXPIRE: the intent was never signed, so its nonce is free again; or the chain cannot reach its nonce.
     RESIGN: ask for the signature of the same payload again.
     SEND_AGAIN: send the same bytes again.
     BUMP: sign the same transaction with higher fees.
@@ -64,10 +64,15 @@ class SendState:
         return self.view.mined_nonce > self.intent.nonce
 
     @property
+    def late(self) -> bool:
+        """The deadline of the call is over."""
+        return self.view.head_time > self.intent.payload.deadline
+
+    @property
     def void(self) -> bool:
         """The call can only revert: its deadline is over, or the vault is at another epoch."""
-        payload, epoch = self.intent.payload, self.view.epoch
-        return self.view.head_time > payload.deadline or (epoch is not None and epoch != payload.epoch)
+        epoch = self.view.epoch
+        return self.late or (epoch is not None and epoch != self.intent.payload.epoch)
 
     @property
     def known_to_node(self) -> bool:
@@ -140,7 +145,7 @@ def next_step(state: SendState, timing: SendTiming, waited: Waited) -> NextStep:
     return NextStep.BUMP if waited.newest_s >= timing.bump_after_s else NextStep.WAIT
 
 
-def recovery_step(state: SendState) -> NextStep:
+def recovery_step(state: SendState, *, out_of_reach: bool) -> NextStep:
     """For an intent that an earlier cycle or process left behind. One view, one step, no waiting. The first rule that
     applies decides.
 
@@ -149,11 +154,12 @@ def recovery_step(state: SendState) -> NextStep:
        intent's bytes may be mined.)
     3. The nonce is used, but not by us: another transaction displaced it. If the node may still be lagging, wait.
     4. It was mined and has no receipt now: a reorganisation removed it. The next look sends it again.
-    5. The call can only revert: cancel it, so that nothing stays stuck.
-    6. A signature was requested and no bytes are stored: sign the same payload again.
-    7. It is private and has had its time: use the nonce up in public with a no-op.
-    8. The node has forgotten the bytes: send the same bytes again.
-    9. The node knows the bytes, and they are below the base fee: raise the fees.
+    5. The chain cannot reach its nonce (``ChainWatermark.out_of_reach``), and its deadline is over: it expires.
+    6. The call can only revert: cancel it, so that nothing stays stuck.
+    7. A signature was requested and no bytes are stored: sign the same payload again.
+    8. It is private and has had its time: use the nonce up in public with a no-op.
+    9. The node has forgotten the bytes: send the same bytes again.
+    10. The node knows the bytes, and they are below the base fee: raise the fees.
     """
     if state.receipt is not None:
         return NextStep.ADOPT
@@ -163,6 +169,8 @@ def recovery_step(state: SendState) -> NextStep:
         return NextStep.DISPLACE if state.view.settled_nonce > state.intent.nonce else NextStep.WAIT
     if state.status is IntentStatus.MINED:
         return NextStep.UNMINE
+    if out_of_reach and state.late:
+        return NextStep.EXPIRE
     if state.void and not state.cancelling:
         return NextStep.CANCEL
     if not state.attempts:

@@ -18,19 +18,20 @@ from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
 from keeper.tx.ports import NodeView
 
-NO_DEADLINE = 2**62
 MAX_GAPS = 64
 """Reported and filled at once. geth keeps 64 transactions of a key behind a gap; a node may name any nonce."""
 NO_EPOCH = -1
 """Epoch of a cancel-only intent. Recovery must never sign a vault call for it."""
+OVER = 0
+"""Its deadline: there is no call that could still be valid."""
 
 
 def report(config: SenderConfig, dispatcher: Dispatcher) -> NonceReport:
     """Changes nothing. Raises NodeUnavailable, NodeUntrusted."""
     log, account = config.log, config.account
     unfinished = log.unfinished(config.chain_id, account)
-    own_hashes = dispatcher.hashes(*unfinished)
-    view = config.node.view(account, config.targets().rebalancer, own_hashes)
+    view = config.node.view(account, config.targets().rebalancer, dispatcher.hashes(*unfinished))
+    own_hashes = dispatcher.own_hashes(unfinished)
     stuck = tuple(
         StuckIntent(
             intent=intent,
@@ -63,7 +64,7 @@ def cancellable(nonces: NonceReport) -> tuple[Intent, ...]:
     )
 
 
-def no_op(config: SenderConfig, nonce: int, cap_wei: int) -> Intent:
+def no_op(config: SenderConfig, nonce: int, cap_wei: int, supersedes: str | None) -> Intent:
     """An intent that only uses up a nonce."""
     payload = Payload(
         chain_id=config.chain_id,
@@ -73,12 +74,12 @@ def no_op(config: SenderConfig, nonce: int, cap_wei: int) -> Intent:
         calldata="0x",
         gas_limit=NO_OP_GAS,
         max_fee_cap_wei=cap_wei,
-        deadline=NO_DEADLINE,
+        deadline=OVER,
         as_of=0,
         turnover=0.0,
         private=False,
     )
-    return Intent(uuid.uuid4().hex, nonce, payload)
+    return Intent(uuid.uuid4().hex, nonce, payload, supersedes=supersedes)
 
 
 def _gaps(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import Self
+from typing import ClassVar, Self
 from unittest import mock
 
 import numpy as np
@@ -36,7 +36,7 @@ from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
-from keeper.tx.node import SETTLED_DEPTH
+from keeper.tx.nonce_watermark import SETTLED_S
 from keeper.views.record import ERROR, RECORD
 from tests.faults.fixtures import Stage, Trial
 from tests.servers.mutating_node import MutatingNode, Mutation
@@ -78,9 +78,18 @@ class FuzzResult:
 class CountingClock(SystemClock):
     """Time passes at once."""
 
+    _start_s: ClassVar[float] = 0.0
+
     def __init__(self) -> None:
         super().__init__()
-        self._waited = 0.0
+        self._waited = self._start_s
+
+    @classmethod
+    @contextmanager
+    def started_later(cls, seconds: float) -> Iterator[None]:
+        """Every clock that is made meanwhile is so much ahead."""
+        with mock.patch.object(cls, "_start_s", seconds):
+            yield
 
     def now(self) -> float:
         return super().now() + self._waited
@@ -190,8 +199,9 @@ class NodeFuzzer:
             if trial.vault().epoch and not set(trial.statuses()) & {*UNFINISHED} - {IntentStatus.MINED}:
                 return
             resume(trial)
-            trial.proxy.mine(SETTLED_DEPTH)
-            later = cycle(self._settings(trial))
+            trial.proxy.mine()
+            with CountingClock.started_later(SETTLED_S):
+                later = cycle(self._settings(trial))
             if later.crash:
                 yield f"a traceback in a later cycle: {later.crash}"
                 return
@@ -207,16 +217,10 @@ class NodeFuzzer:
 
     def _know_key(self, trial: Trial) -> int:
         """Takes the chain's count into the journal, as a first send does. Returns how many entries that takes."""
-        nonce, head = (
-            int(trial.proxy.rpc(method, *given), 16)
-            for method, given in (
-                ("eth_getTransactionCount", (trial.keeper, "latest")),
-                ("eth_blockNumber", ()),
-            )
-        )
+        nonce = int(trial.proxy.rpc("eth_getTransactionCount", trial.keeper, "latest"), 16)
         with Journal.open_to_append(trial.journal_url) as journal:
             log = StoredAttempts(journal, time.time)
-            log.adopt_nonce(trial.world.deployment.chain_id, trial.keeper, nonce, head)
+            log.adopt_nonce(trial.world.deployment.chain_id, trial.keeper, nonce)
         return 1
 
     def _honest_cycle(self) -> tuple[int, list[tuple[str, object]], str]:

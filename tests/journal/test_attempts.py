@@ -156,23 +156,23 @@ def test_the_nonce_of_an_intent_that_expired_unsigned_is_free_again(log: StoredA
 def test_the_watermark_counts_from_the_announcement_of_a_signature_and_never_falls_below_it(
     log: StoredAttempts,
 ) -> None:
-    log.adopt_nonce(31_337, SENDER, 7, 100)
+    log.adopt_nonce(31_337, SENDER, 7)
     assert log.watermark(31_337, SENDER).next_nonce == 7
     log.create(an_intent("one", 7))
     assert log.watermark(31_337, SENDER).next_nonce == 7
     log.move("one", IntentStatus.SIGNING)
     assert log.watermark(31_337, SENDER).next_nonce == 8
-    log.adopt_nonce(31_337, SENDER, 3, 103)
+    log.adopt_nonce(31_337, SENDER, 3)
     assert log.watermark(31_337, SENDER).next_nonce == 8
 
 
 def test_of_what_was_adopted_the_last_counts(log: StoredAttempts) -> None:
-    log.adopt_nonce(31_337, SENDER, 7, 100)
-    log.adopt_nonce(1, SENDER, 50, 100)
-    log.adopt_nonce(31_337, SENDER, 9_000, 101)
-    log.adopt_nonce(31_337, SENDER, 7, 104)
+    log.adopt_nonce(31_337, SENDER, 7)
+    log.adopt_nonce(1, SENDER, 50)
+    log.adopt_nonce(31_337, SENDER, 9_000)
+    log.adopt_nonce(31_337, SENDER, 7)
     mark = log.watermark(31_337, SENDER)
-    assert (mark.next_nonce, mark.adopted_at) == (7, 104)
+    assert (mark.next_nonce, mark.adopted_s) == (7, 0)
     assert mark.is_hearsay
     signed(log, an_intent("one", 7))
     mark = log.watermark(31_337, SENDER)

@@ -41,7 +41,7 @@ def journal(journal_url: str) -> Iterator[Journal]:
             )
         )
         log = StoredAttempts(opened, lambda: 5.0)
-        log.adopt_nonce(31_337, SENDER, 7, 100)
+        log.adopt_nonce(31_337, SENDER, 7)
         log.create(Intent("old", 7, PAYLOAD))
         log.move("old", IntentStatus.SIGNING)
         log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1, kind=AttemptKind.CALL))

@@ -105,7 +105,7 @@ def test_a_transaction_just_sent_has_one_next_step(state: SendState, elapsed: Wa
     ],
 )
 def test_what_an_earlier_process_left_has_one_next_step(state: SendState, step: NextStep) -> None:
-    assert recovery_step(state) is step
+    assert recovery_step(state, out_of_reach=False) is step
 
 
 anything = st.builds(
@@ -134,22 +134,26 @@ def test_n5_nothing_more_is_signed_or_sent_once_the_nonce_is_used(
 ) -> None:
     if state.nonce_used or state.receipt is not None:
         assert next_step(state, TIMING, waited(total, newest, newest)) not in SPENDING
-        assert recovery_step(state) not in SPENDING
+        assert recovery_step(state, out_of_reach=False) not in SPENDING
 
 
 @given(anything)
 def test_n1_an_intent_expires_only_while_no_signature_was_asked_for(state: SendState) -> None:
-    if recovery_step(state) is NextStep.EXPIRE:
+    if recovery_step(state, out_of_reach=False) is NextStep.EXPIRE:
         assert state.status is IntentStatus.OPEN
 
 
 @given(anything)
 def test_a_receipt_is_always_adopted(state: SendState) -> None:
-    assert (recovery_step(state) is NextStep.ADOPT) == (state.receipt is not None)
+    assert (recovery_step(state, out_of_reach=False) is NextStep.ADOPT) == (state.receipt is not None)
     assert (next_step(state, TIMING, NOW) is NextStep.ADOPT) == (state.receipt is not None)
 
 
 @given(anything)
 def test_a_call_that_can_only_revert_is_never_sent_again(state: SendState) -> None:
     if state.void and not state.cancelling:
-        assert recovery_step(state) not in (NextStep.SEND_AGAIN, NextStep.BUMP, NextStep.RESIGN)
+        assert recovery_step(state, out_of_reach=False) not in (
+            NextStep.SEND_AGAIN,
+            NextStep.BUMP,
+            NextStep.RESIGN,
+        )
