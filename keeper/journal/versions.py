@@ -13,9 +13,9 @@ from keeper.journal import schema
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-OLDEST = "0100"
+OLDEST = "0101"
 """The oldest revision that can be migrated: that of the first release."""
-NEWEST = "0100"
+NEWEST = "0101"
 """The revision of ``journal.schema``."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _START_ANEW = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +13,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from keeper.domain.errors import JournalCorrupt, JournalTooNew, JournalTooOld, KeeperError
 from keeper.domain.market import Round
@@ -26,8 +29,8 @@ NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0101"
-down_revision = "0100"
+revision = "0102"
+down_revision = "0101"
 
 
 def upgrade() -> None:
@@ -59,7 +62,7 @@ def content(url: str) -> list[tuple[object, ...]]:
         return [(name, *row) for name in tables for row in connection.execute(text(f"SELECT * FROM {name}"))]
 
 
-@pytest.mark.parametrize("version", ["0001", "0004"])
+@pytest.mark.parametrize("version", ["0001", "0004", "0100"])
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_a_journal_from_before_the_first_release_is_refused_and_not_touched(
     journal_url: str, version: str, opening: Callable[[str], Journal]
@@ -111,10 +114,10 @@ def test_a_later_release_migrates_the_journal_and_keeps_its_rows(
     with Journal.open(journal_url) as journal:
         StoredRounds(journal).extend({"WETH": (Round(1, 2, 3),)})
     shutil.copytree(versions.MIGRATIONS, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0101_notes.py").write_text(NEXT_REVISION, encoding="utf-8")
+    (tmp_path / "migrations" / "versions" / "0102_notes.py").write_text(NEXT_REVISION, encoding="utf-8")
     monkeypatch.setattr(versions, "MIGRATIONS", tmp_path / "migrations")
-    monkeypatch.setattr(versions, "NEWEST", "0101")
-    with pytest.raises(JournalTooOld, match="0100"):
+    monkeypatch.setattr(versions, "NEWEST", "0102")
+    with pytest.raises(JournalTooOld, match="0101"):
         Journal.open_for_reading(journal_url)
     with Journal.open(journal_url) as journal:
         assert StoredRounds(journal).since(0) == {"WETH": (Round(1, 2, 3),)}
@@ -131,3 +134,17 @@ def test_a_new_journal_has_the_tables_of_the_program(journal_url: str) -> None:
 
 def test_the_newest_migration_is_the_version_of_the_program() -> None:
     assert ScriptDirectory(str(versions.MIGRATIONS)).get_current_head() == versions.NEWEST
+
+
+def test_a_changed_schema_has_a_new_revision() -> None:
+    """A journal with other tables and the same revision would open, and fail later."""
+    tables = [
+        str(CreateTable(table).compile(dialect=sqlite.dialect())) for table in schema.metadata.sorted_tables
+    ]
+    indexes = sorted(
+        str(CreateIndex(index).compile(dialect=sqlite.dialect()))
+        for table in schema.metadata.sorted_tables
+        for index in table.indexes
+    )
+    digest = hashlib.sha256("\n".join((*tables, *indexes)).encode()).hexdigest()[:16]
+    assert (versions.NEWEST, digest) == ("0101", "3d705b3694d512d6")
