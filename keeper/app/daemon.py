@@ -167,22 +167,10 @@ class Daemon:
         self._cycles = 0
         self._exit_code = 0
         self._stop_signal: str | None = None
-        self._reload: Callable[[], bool] = lambda: False
-        self._reloading = False
         self._log = logger(mode=mode.value, dry_run=not mode.sends)
 
-    @property
-    def reloading(self) -> bool:
-        """Whether ``run`` ended because new settings wait."""
-        return self._reloading
-
-    def reload_with(self, reload: Callable[[], bool]) -> None:
-        """After a hang-up ``reload`` says whether there are new settings that can be used. Then ``run`` returns between
-        two cycles."""
-        self._reload = reload
-
     def run(self) -> int:
-        """Blocks until a signal, a halt, or new settings. Returns the exit code."""
+        """Blocks until a signal or a halt. Returns the exit code."""
         previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         self._scheduler.add_job(
@@ -207,9 +195,6 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        if self._reloading:
-            self._log.info("reloading", cycles=self._cycles)
-            return self._exit_code
         self._log.info("stopped", signal=self._stop_signal, cycles=self._cycles, exit_code=self._exit_code)
         self._tell(Stopped(time.time(), self._exit_code, self._stop_signal))
         return self._exit_code
@@ -291,11 +276,12 @@ class Daemon:
             except Empty:
                 self._tell(Waiting(time.time()))
                 continue
-            if request != HANGUP:
+            if request == HANGUP:
+                self._log.warning(
+                    "sighup_ignored", remedy="Settings are read at the start: restart to apply new ones."
+                )
+            else:
                 due = True
-            elif self._reload():
-                self._reloading = self._stopping = True
-                return
 
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         # It must not log either.

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Annotated
 
 import typer
-from apscheduler.triggers.base import BaseTrigger
 
 from keeper.app.block_watch import BlockWatch, watch_settings
 from keeper.app.clocks import PreemptibleClock
@@ -16,7 +15,6 @@ from keeper.app.daemon import Daemon, trigger_from, when_possible
 from keeper.app.desk import OrderDesk
 from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
-from keeper.app.reload import new_settings
 from keeper.app.running import announcing
 from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
@@ -25,7 +23,6 @@ from keeper.cli.render import BANNERS
 from keeper.domain.record import Mode
 from keeper.runtime.logs import configure
 from keeper.settings.load import load
-from keeper.settings.schema import Settings
 from keeper.views.lines import pause_lines
 
 
@@ -41,27 +38,11 @@ def run(
     """Run cycles on a schedule, one at a time, until Ctrl-C or SIGTERM. A dry run without --live."""
     trigger = trigger_from(every)
     mode = Mode.LIVE if live else Mode.DRY_RUN
-    settings: Settings | None = load()
+    settings = load()
+    configure(settings.log_format, settings.log_level)
     word, meaning = BANNERS[mode]
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
-    code = 0
-    while settings is not None:
-        configure(settings.log_format, settings.log_level)
-        console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
-        code, settings = _until_it_ends(settings, mode, trigger)
-    raise typer.Exit(code)
-
-
-def _until_it_ends(settings: Settings, mode: Mode, trigger: BaseTrigger) -> tuple[int, Settings | None]:
-    """Runs a daemon. Returns its exit code, and new settings where these ended it."""
-    waiting: list[Settings] = []
-
-    def reload() -> bool:
-        changed = new_settings(mode)
-        if changed is not None:
-            waiting.append(changed)
-        return changed is not None
-
+    console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
     desk = OrderDesk(settings.journal_url, time.time)
     timer = PreemptibleClock(desk.wait)
     with monitors(settings) as observers, ExitStack() as stack:
@@ -75,7 +56,6 @@ def _until_it_ends(settings: Settings, mode: Mode, trigger: BaseTrigger) -> tupl
         stack.enter_context(announcing(settings, mode))
         watch = BlockWatch(parts.looks, watch_settings(settings))
         daemon = Daemon(parts.keeper, mode, trigger, observers=(*observers, watch), orders=desk)
-        daemon.reload_with(reload)
         stack.enter_context(watch.watching(daemon.request_cycle, time.monotonic))
         code = daemon.run()
-    return code, waiting[-1] if daemon.reloading else None
+    raise typer.Exit(code)

@@ -102,6 +102,12 @@ def plain_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
 def daemon_of(keeper: Keeper, *, times: int = 1, mode: Mode = Mode.DRY_RUN) -> tuple[Daemon, Scheduler]:
     scheduler = Scheduler(times)
     daemon = Daemon(keeper, mode, TRIGGER, scheduler=scheduler)
@@ -378,19 +384,15 @@ def test_a_record_in_the_fallback_journal_is_told_as_an_unwritable_journal(lines
     assert not after(DaemonState(), ended).journal_writable
 
 
-@pytest.mark.parametrize(("usable", "cycles"), [(False, 2), (True, 1)])
-def test_a_hang_up_ends_the_run_between_two_cycles_if_new_settings_can_be_used(
-    lines: list[Any], usable: bool, cycles: int
-) -> None:
+def test_a_hang_up_is_a_log_line_and_no_cycle(lines: list[Any]) -> None:
     def hang_up() -> DecisionRecord:
         signal.raise_signal(signal.SIGHUP)
         return a_record(outcome=CycleOutcome.HELD)
 
     keeper = Keeper(hang_up, a_record(outcome=CycleOutcome.HELD))
     daemon, _ = daemon_of(keeper)
-    daemon.reload_with(lambda: usable)
     before = signal.getsignal(signal.SIGHUP)
     assert daemon.run() == 0
-    assert (daemon.reloading, len(keeper.modes)) == (usable, cycles)
-    assert [line["event"] for line in lines].count("reloading") == int(usable)
+    assert len(keeper.modes) == 2
+    assert [line["event"] for line in lines].count("sighup_ignored") == 1
     assert signal.getsignal(signal.SIGHUP) == before
