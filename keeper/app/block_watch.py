@@ -46,7 +46,7 @@ class BlockWatch:
     """app.daemon.Observer. Looks on a thread of its own with a connection of its own, so a failing cycle never blinds
     it, and it never delays a cycle.
 
-    A look is compared with what the last cycle read; of a cycle that read nothing, with what the one before it read.
+    A look is compared with what the last cycle read that did not fail, so what a failed one saw is asked for again.
     Epoch and nonce are those of the first look after the cycle, because the cycle itself changes them. While a cycle
     runs, nothing is judged: it may be waiting for its own transaction.
     """
@@ -69,8 +69,10 @@ class BlockWatch:
                 self._idle = False
             elif isinstance(event, Waiting):
                 self._idle = True
-            elif isinstance(event, CycleEnded) and event.record.inputs is not None:
-                self._snapshot, self._seen = event.record.inputs.snapshot, None
+            elif isinstance(event, CycleEnded) and event.record.failure is None:
+                inputs = event.record.inputs
+                self._snapshot = inputs.snapshot if inputs is not None else self._snapshot
+                self._seen = None
 
     @contextmanager
     def watching(self, wake: Callable[[], None], monotonic: Callable[[], float]) -> Iterator[None]:

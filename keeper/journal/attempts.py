@@ -115,7 +115,7 @@ class StoredAttempts:
         return NonceWatermark(
             signed=None if highest is None else highest + 1,
             adopted=None if last is None else last[0],
-            adopted_s=0 if last is None else self._at() - last[1],
+            adopted_s=0 if last is None else abs(self._at() - last[1]),  # a clock may be set back
         )
 
     def has_signed(self, chain_id: int, sender: str, nonce: int) -> bool:
@@ -313,15 +313,16 @@ class StoredAttempts:
     def _displace_successors(self, entry: Entry, intent_id: str) -> None:
         """The intents that superseded this one have lost its nonce, because it is mined after all."""
         table = schema.intents
-        rival: str | None = intent_id
-        while rival is not None:
-            query = select(table.c.intent_id, table.c.status).where(table.c.supersedes == rival)
-            row = entry.connection.execute(query).one_or_none()
-            rival = None if row is None else row[0]
-            if row is not None and row[1] == IntentStatus.OPEN.value:
-                self._add_move(entry, row[0], IntentStatus.EXPIRED)
-            elif row is not None and row[1] in [status.value for status in UNFINISHED]:
-                self._add_move(entry, row[0], IntentStatus.DISPLACED)
+        rivals = [intent_id]
+        while rivals:
+            # Several may name the same one: an intent that ended before it had bytes left the nonce to the next.
+            query = select(table.c.intent_id, table.c.status).where(table.c.supersedes == rivals.pop())
+            for successor, status in entry.connection.execute(query).all():
+                rivals.append(successor)
+                if status == IntentStatus.OPEN.value:
+                    self._add_move(entry, successor, IntentStatus.EXPIRED)
+                elif status in [each.value for each in UNFINISHED]:
+                    self._add_move(entry, successor, IntentStatus.DISPLACED)
 
     def _decided_after(
         self, chain_id: int, sender: str, since: int

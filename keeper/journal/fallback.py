@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENODATA, ENODEV
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, and_, func, select, update
 
-from keeper.domain.errors import InvalidSetting, JournalUnwritable, KeeperError
+from keeper.domain.errors import (
+    Halted,
+    InvalidSetting,
+    JournalUnreadable,
+    JournalUnwritable,
+    KeeperError,
+)
 from keeper.journal import schema
 from keeper.journal.store import Journal
 
@@ -18,59 +25,85 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 FILE = "fallback.db"
+FAILS = (Halted, JournalUnreadable, JournalUnwritable)
+"""What a damaged file may answer."""
 
 
 class FallbackJournal:
-    """In a directory, best on another disk than the journal."""
+    """In a directory, best on another disk than the journal. A disk that is not the one of the start counts as failed,
+    because what it held may be missing in the journal."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory.absolute() / FILE
+        self._device: int | None = None
+        with suppress(OSError):
+            self._device = self._path.parent.stat().st_dev
 
     @property
     def exists(self) -> bool:
         """Whether it holds what the journal does not have yet. Raises JournalUnwritable where its disk cannot tell."""
         with self._disk():
-            try:
-                self._path.stat()
-            except FileNotFoundError:
+            device = self._path.parent.stat().st_dev
+            self._device = device if self._device is None else self._device
+            if device != self._device:
+                raise OSError(ENODEV, "its directory is on another disk than at the start")
+            if not self._path.exists():
                 return False
+            if self._path.stat().st_size == 0:
+                raise OSError(ENODATA, "it is empty")
             return True
 
     def open(self, journal: Journal) -> Journal:
-        """Goes on where ``journal`` ended, as far as that can be copied; else it begins empty. Raises as
-        ``Journal.open``."""
+        """Goes on where ``journal`` ended, as far as that can be copied; else it begins empty. Raises
+        JournalUnwritable."""
         with self._disk():
             if not self.exists:
                 with suppress(KeeperError):
                     journal.copy_to(self._path)
-            return Journal.open(f"sqlite:///{self._path}")
+            return self._journal()
 
     def merge_into(self, journal: Journal) -> int:
         """Adds what was written here to ``journal``, and puts this file aside. Returns the number of entries. It may be
         interrupted and repeated. Raises JournalUnwritable, JournalUnreadable, JournalCorrupt."""
         with self._disk():
-            with Journal.open(f"sqlite:///{self._path}") as fallback:
-                fallback.verify()
+            with self._journal() as fallback:
+                self._verify(fallback)
                 count = _merge(journal, fallback)
             self._path.rename(self._path.with_name(f"fallback-merged-{time.time():.0f}.db"))
             for ending in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
         return count
 
+    def _journal(self) -> Journal:
+        try:
+            return Journal.open(f"sqlite:///{self._path}")
+        except FAILS as error:
+            raise self._unusable(error.message) from error
+
+    def _verify(self, fallback: Journal) -> None:
+        """A damaged second file does not end the keeper, unlike a damaged journal."""
+        try:
+            fallback.verify()
+        except FAILS as error:
+            raise self._unusable(error.message) from error
+
     @contextmanager
     def _disk(self) -> Iterator[None]:
         """Names the file and what to do where its disk fails, or its directory is gone."""
         try:
             yield
-        except (OSError, InvalidSetting) as error:
-            happened = (
-                error.strerror if isinstance(error, OSError) else "its directory does not exist any more"
-            )
-            raise JournalUnwritable(
-                f"the fallback journal {self._path} cannot be used: {happened}",
-                remedy="Repair the disk of KEEPER_FALLBACK_JOURNAL or its permissions. What the file has may not be in "
-                "the journal yet, so only emergencies are sent until then.",
-            ) from error
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
+        except InvalidSetting as error:
+            raise self._unusable("its directory does not exist any more") from error
+
+    def _unusable(self, happened: str) -> JournalUnwritable:
+        return JournalUnwritable(
+            f"the fallback journal {self._path} cannot be used: {happened}",
+            remedy="Repair the disk of KEEPER_FALLBACK_JOURNAL or its permissions; put a damaged file aside only when "
+            "you know what was sent from it. What it has may not be in the journal yet, so only emergencies are sent "
+            "until then.",
+        )
 
 
 def _merge(journal: Journal, fallback: Journal) -> int:

@@ -146,22 +146,23 @@ class TransactionSender:
         view = self._watermark.view(self._dispatcher.hashes(*unfinished))
         self._recovery.expire_out_of_reach(unfinished, view)
         nonces = self.nonces()
-        receipts = []
-        for intent in unblock.cancellable(nonces):
-            if not self._send_cancel(intent):
-                raise GasUnaffordable(
-                    f"nonce {intent.nonce} cannot be outbid within its cap of "
-                    f"{intent.payload.max_fee_cap_wei / 1e9:.1f} gwei",
-                    remedy="Wait for cheaper gas. The waiting transaction is unchanged.",
-                )
-            receipts.append(self._await(intent))
+        receipts = [self._cancelled(intent) for intent in unblock.cancellable(nonces)]
         for nonce in nonces.gaps:
             intent = unblock.no_op(self._config, nonce, cap_wei, self._watermark.given_up_at(nonce))
             self._log.create(intent)
             self._log.move(intent.intent_id, IntentStatus.SIGNING)
-            self._send_cancel(intent)
-            receipts.append(self._await(intent))
+            receipts.append(self._cancelled(intent))
         return tuple(receipts)
+
+    def _cancelled(self, intent: Intent) -> Receipt:
+        """The receipt of a no-op at the intent's nonce. Raises GasUnaffordable, OutcomeUnknown."""
+        if not self._send_cancel(intent):
+            raise GasUnaffordable(
+                f"a no-op at nonce {intent.nonce} needs more than its cap of "
+                f"{intent.payload.max_fee_cap_wei / 1e9:.1f} gwei, or no node answers",
+                remedy="Wait for cheaper gas, or look at the node. What waits at this nonce is unchanged.",
+            )
+        return self._await(intent)
 
     def _send_cancel(self, intent: Intent) -> bool:
         """False if nothing was sent: the node does not answer, or the fee cap is too low."""

@@ -104,6 +104,17 @@ def test_a_cycle_that_read_nothing_is_asked_for_again_and_not_at_once() -> None:
     assert scene.look(QUIET_S) == 2
 
 
+def test_what_a_failed_cycle_saw_is_asked_for_again() -> None:
+    scene = Scene(LOW)
+    scene.cycle()
+    assert scene.look() == 1
+    scene.watch(CycleBegan(0.0, None))
+    refused = replace(a_cycle(health_factor=1.2), failure=LOST.failure)
+    scene.watch(CycleEnded(1.0, refused))
+    scene.watch(Waiting(2.0))
+    assert scene.look(QUIET_S) == 2
+
+
 def test_what_the_cycle_itself_changed_asks_for_nothing() -> None:
     scene = Scene(CALM, replace(CALM, epoch=5, nonce=10))
     scene.cycle()

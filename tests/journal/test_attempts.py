@@ -145,6 +145,21 @@ def test_what_was_superseded_and_is_mined_after_all_takes_its_nonce_back(
     assert log.status("two") is (IntentStatus.DISPLACED if signs else IntentStatus.EXPIRED)
 
 
+def test_of_several_that_took_over_one_nonce_all_have_lost_it_when_the_first_is_mined(
+    log: StoredAttempts,
+) -> None:
+    """The second ended before it had bytes, so the third took over the first one's nonce as well."""
+    first = signed(log, an_intent("one", 7))
+    log.create(replace(an_intent("two", 7), supersedes="one"))
+    log.move("two", IntentStatus.EXPIRED)
+    log.move("one", IntentStatus.EXPIRED)
+    log.create(replace(an_intent("three", 7), supersedes="one"))
+    log.move("three", IntentStatus.SIGNING)
+    log.add_receipt(a_receipt(first))
+    assert log.status("one") is IntentStatus.MINED
+    assert log.status("three") is IntentStatus.DISPLACED
+
+
 def test_the_nonce_of_an_intent_that_expired_unsigned_is_free_again(log: StoredAttempts) -> None:
     log.create(an_intent("one", 7))
     log.move("one", IntentStatus.EXPIRED)

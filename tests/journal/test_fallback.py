@@ -109,3 +109,37 @@ def test_a_removed_journal_is_copied_from_what_is_still_open(sqlite_url: str, tm
                 file.rename(tmp_path / f"keeper.db{ending}")
         fallback.merge_into(journal)
         came_back(journal)
+
+
+def spoil(file: Path, how: str) -> None:
+    """As a disk does."""
+    if how == "gone with its directory":
+        file.parent.rename(file.parent.with_name("away"))
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "overwritten":
+        file.write_bytes(b"\0" * file.stat().st_size)
+    else:
+        content = bytearray(file.read_bytes())
+        place = content.rindex(b"0xbb")
+        content[place : place + 4] = b"0xbc"
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["gone with its directory", "empty", "overwritten", "one row changed"])
+def test_a_second_journal_that_is_damaged_is_unwritable_and_does_not_count_as_none(
+    sqlite_url: str, tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "second"
+    folder.mkdir()
+    fallback = FallbackJournal(folder)
+    with Journal.open(sqlite_url) as journal:
+        begin(journal)
+        with fallback.open(journal) as other:
+            go_on(other)
+        for file in folder.glob("*.db-*"):
+            file.unlink()
+        spoil(folder / "fallback.db", how)
+        with pytest.raises(JournalUnwritable, match="the fallback journal .* cannot be used"):
+            fallback.exists and fallback.merge_into(journal)
+        assert StoredAttempts(journal, clock).status("one") is not IntentStatus.SUPERSEDED

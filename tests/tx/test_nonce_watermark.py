@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.domain.errors import NodeUntrusted, OutcomeUnknown, Overtaken, StillInFlight
+from keeper.domain.errors import GasUnaffordable, NodeUntrusted, OutcomeUnknown, Overtaken, StillInFlight
 from keeper.domain.tx import Intent, IntentStatus, Receipt
 from keeper.tx.nonce_watermark import MAX_FIRST_NONCE, MAX_JUMP, SETTLED_S
 from keeper.tx.ports import NodeView
@@ -338,3 +338,11 @@ def test_an_intent_that_a_false_count_displaced_gives_its_nonce_back(setup: Send
     assert setup.sender.send(a_payload(5)).succeeded
     assert setup.node.mined[-1][0].nonce == 0
     assert setup.alarm.causes[-1] == "nonce_taken_back"
+
+
+def test_a_gap_that_gas_is_too_expensive_for_is_an_error_with_its_name(setup: SenderSetup) -> None:
+    setup.sender.send(a_payload())
+    setup.node.waiting[3] = read(foreign(nonce=3))
+    setup.node.base_fee = 200 * GWEI
+    with pytest.raises(GasUnaffordable, match="nonce 1"):
+        setup.restart().unblock(100 * GWEI)
