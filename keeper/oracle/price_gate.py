@@ -23,6 +23,9 @@ from keeper.oracle.twap import twap_opinions
 SUSPICIOUS_STREAK = 3
 """Blocks in a row with the block's own time as ``updatedAt``. One or two can be an accident."""
 
+HIGHEST_PRICE_USD = 1e12
+"""No token costs more. A source that says so is wrong, or lies."""
+
 
 def judged(
     snapshot: MarketSnapshot,
@@ -66,15 +69,14 @@ def usable_opinions(
 def usable_prices(
     opinions: Sequence[Opinion], symbol: str, now: int, *, policy: OraclePolicy
 ) -> tuple[float, ...]:
-    """USD prices of the symbol, one of each source, from opinions that have a positive one and are at most
+    """USD prices of the symbol, one of each source, from opinions that have a possible one and are at most
     ``opinion_max_age_s`` from the block's time."""
     by_source = {
         opinion.source: opinion.price_usd
         for opinion in opinions
         if opinion.symbol == symbol
         and opinion.price_usd is not None
-        and math.isfinite(opinion.price_usd)
-        and opinion.price_usd > 0
+        and 0.0 < opinion.price_usd <= HIGHEST_PRICE_USD
         and abs(now - opinion.observed_at) <= policy.opinion_max_age_s
     }
     return tuple(by_source.values())

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keeper.domain.market import FeedReading, MarketSnapshot, Round, Trust
@@ -202,6 +202,11 @@ memories = st.builds(
 
 
 @given(readings, opinions, memories)
+@example(
+    reading=weth(answer=2_000 * USD, updated_at=NOW),
+    told=[Opinion("WETH", "somebody", 1.8e300, NOW, reason="")],
+    memory=(),
+)
 def test_judging_again_changes_nothing_and_nothing_makes_a_round_better_than_it_says(
     reading: FeedReading, told: list[Opinion], memory: tuple[FeedMemory, ...]
 ) -> None:
