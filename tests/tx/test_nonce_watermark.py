@@ -41,14 +41,19 @@ def emergency(setup: SenderSetup) -> Receipt:
     return setup.restart().send(replace(a_payload(4, cap_gwei=500), calldata="0x99bd1f20"), supersede=True)
 
 
-def sent_at_a_false_nonce(setup: SenderSetup) -> Intent:
-    """An emergency believed 500 transactions too many, which the node said again and again."""
+def emergency_by_a_false_count(setup: SenderSetup, more: int) -> None:
+    """The node said again and again that so many more transactions are mined; then it is honest."""
     setup.sender.send(a_payload())
-    setup.node.counts_more = 500
+    setup.node.counts_more = more
     setup.restart().settle()
     with pytest.raises(OutcomeUnknown):
         emergency(setup)
     setup.node.counts_more = 0
+
+
+def sent_at_a_false_nonce(setup: SenderSetup) -> Intent:
+    """An emergency believed 500 transactions too many, which the node said again and again."""
+    emergency_by_a_false_count(setup, 500)
     (intent,) = (one for one in setup.log.unfinished(CHAIN_ID, SENDER) if one.nonce)
     assert intent.nonce == 501
     return intent
@@ -279,12 +284,7 @@ def test_no_op_at_a_false_nonce_expires_by_itself(setup: SenderSetup) -> None:
 
 def test_bytes_that_expired_stay_known_when_the_chain_gets_to_their_nonce(setup: SenderSetup) -> None:
     """The node kept them, and mines them before the new ones."""
-    setup.sender.send(a_payload())
-    setup.node.counts_more = 1
-    setup.restart().settle()
-    with pytest.raises(OutcomeUnknown):
-        emergency(setup)
-    setup.node.counts_more = 0
+    emergency_by_a_false_count(setup, 1)
     old = setup.node.waiting.pop(2)
     time_passes(setup)
     assert setup.restart().unblock(100 * GWEI) == ()
