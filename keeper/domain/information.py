@@ -42,6 +42,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenCloses:
+    """The closes of an exchange that a look knew. ``series`` is an ``exchange_series``; ``sha256`` is of their times
+    and values."""
+
+    series: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class InformedLook:
     """The last look that missed nothing: what it knew, estimated and allowed.
 
@@ -49,7 +58,7 @@ class InformedLook:
     ``as_of`` is its block's time. ``covariance`` is annualised, row-major (n, n), in the order of ``symbols``;
     ``unit_weights`` (n,) sum to 1. ``leverage`` is its target's, of the whole NAV; ``unqueued_leverage`` is that of the
     NAV left after the line of redemptions, which held ``pending_shares``, raw. ``gaps`` are the bars that it did not
-    have either.
+    have either. ``seen_closes`` are those of the exchanges that helped slow feeds.
     """
 
     as_of: int
@@ -64,6 +73,7 @@ class InformedLook:
     leverage: float
     unqueued_leverage: float
     pending_shares: int
+    seen_closes: tuple[SeenCloses, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from keeper.domain.information import (
     InformationMemory,
     InformedLook,
     MissingFact,
+    SeenCloses,
     WorstLoss,
 )
 from keeper.domain.market import MarketSnapshot, Trust
@@ -26,6 +27,7 @@ from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
 from keeper.risk.exchanges import CANDLES, agreeing_closes, candle_symbols, exchange_bars
 from keeper.risk.history_facts import BARS, CANDLE_MOVEMENT, bar_facts, candle_facts
+from keeper.risk.seen_closes import changed_series, seen_closes
 from keeper.risk.worst_losses import undominated
 
 TRUST_RANK = {Trust.DEAD: 0.0, Trust.SUSPECT: 1.0, Trust.STALE: 2.0, Trust.FRESH: 3.0}
@@ -37,14 +39,17 @@ class Knowledge:
     """``facts`` of one look at ``as_of``. ``shortfalls`` names those that are not enough, whatever earlier looks knew.
 
     ``unknown_bars`` are the times of the bars without a close, by asset or ``exchange_series``, for those that have
-    any. ``subjects`` are the assets and option markets of this look. ``pending_shares`` are in the line of
-    redemptions, raw.
+    any. ``seen_closes`` are the closes of exchanges. ``changed`` names the series whose past is another one than at the
+    last informed look. ``subjects`` are the assets and option markets of this look. ``pending_shares`` are in the line
+    of redemptions, raw.
     """
 
     as_of: int
     facts: tuple[Fact, ...]
     shortfalls: frozenset[str]
     unknown_bars: Mapping[str, NDArray[np.int64]]
+    seen_closes: tuple[SeenCloses, ...]
+    changed: frozenset[str]
     subjects: frozenset[str]
     bar_seconds: int
     pending_shares: int
@@ -66,8 +71,8 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
     """
     snapshot = observation.snapshot
     as_of = snapshot.block.timestamp
-    underlyings = _underlyings(policy, snapshot)
-    symbols = candle_symbols(bars, observation.information.look)
+    underlyings, look = _underlyings(policy, snapshot), observation.information.look
+    symbols = candle_symbols(bars, look)
     helping = exchange_bars(bars, symbols, policy)
     candles = agreeing_closes(bars, helping)
     judged = (
@@ -90,6 +95,8 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
             for name, closes in series.items()
             if not np.isfinite(closes).all()
         },
+        seen_closes=seen_closes(bars.times, candles, as_of=as_of, policy=policy.estimate),
+        changed=changed_series(bars.times, candles, look, policy=policy.estimate),
         subjects=frozenset((*snapshot.symbols, *underlyings)),
         bar_seconds=bars.bar_seconds,
         pending_shares=snapshot.redemptions.pending_shares,
@@ -149,6 +156,7 @@ def informed_look(
         leverage=target.leverage,
         unqueued_leverage=target.unqueued_leverage,
         pending_shares=known.pending_shares,
+        seen_closes=known.seen_closes,
     )
 
 
@@ -221,7 +229,7 @@ def _lost(known: Knowledge, look: InformedLook) -> dict[str, float]:
         name = CANDLES + fact.subject
         # An exchange's newest candle comes late, so one that the look could not have is not lost.
         series = fact.name.removeprefix(CANDLE_MOVEMENT)
-        closes = _lost_bars(series, known, look, until=look.as_of)
+        closes = _lost_bars(series, known, look, until=look.as_of) or int(series in known.changed)
         if series != fact.name and (closes or fact.name not in now):
             lost[name] = lost.get(name, now.get(name, 0.0)) - (closes or 1)
     return lost

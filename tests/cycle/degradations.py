@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from keeper.domain.market import RateCurve, Trust
 from keeper.domain.units import UINT256_MAX
-from keeper.risk.exchanges import NOISE
 from keeper.risk.standstill import longest_standstill
 from tests.cycle.market_states import MarketState
 from tests.factories import HOUR, with_block, with_feed, with_reserve, with_vault
@@ -88,14 +87,13 @@ def _of_closes(name: str) -> Callable[[ChangeCloses], ChangeCloses]:
     return registered
 
 
-def _of_candles(name: str, *, of_one_alone: bool = False) -> Callable[[ChangeCloses], ChangeCloses]:
-    """Registers a change of the candles of one exchange, or of all: ``seconds`` chooses. Several exchanges that lie alike
-    are believed, so a lie is ``of_one_alone``."""
+def _of_candles(name: str) -> Callable[[ChangeCloses], ChangeCloses]:
+    """Registers a change of the candles of one exchange, or of all: ``seconds`` chooses."""
 
     def registered(change: ChangeCloses) -> ChangeCloses:
         def degrade(state: MarketState, how: Degradation) -> MarketState:
             names = sorted(state.bars.exchanges)
-            chosen = how.seconds % (len(names) + (not of_one_alone)) if names else 0
+            chosen = how.seconds % (len(names) + 1)
             exchanges = {
                 each: _changed(state, closes, change, how)
                 if chosen in (names.index(each), len(names))
@@ -189,28 +187,19 @@ def _shift(closes: NDArray[np.float64], how: Degradation) -> None:
     closes[: how.bars] = np.nan
 
 
-@_of_candles("candles: calmer than the market", of_one_alone=True)
+@_of_candles("candles: calmer than the market")
 def _calm(closes: NDArray[np.float64], how: Degradation) -> None:
-    known = np.flatnonzero(np.isfinite(closes))
-    if _shows(closes):
-        closes[:] = closes[known[-1]] * (closes / closes[known[-1]]) ** (0.5 * how.place)
+    last = closes[np.flatnonzero(np.isfinite(closes))[-1]]
+    closes[:] = last * (closes / last) ** (0.5 * how.place)
 
 
-@_of_candles("candles: of another time", of_one_alone=True)
+@_of_candles("candles: of another time")
 def _backwards(closes: NDArray[np.float64], how: Degradation) -> None:
     """Moves as large as the market's, without its correlations."""
-    if _shows(closes):
-        closes[:] = closes[::-1].copy()
+    closes[:] = closes[::-1].copy()
 
 
-def _shows(closes: NDArray[np.float64]) -> bool:
-    """Whether the market moved so much in the last days that a lie about its moves is more than noise between exchanges."""
-    returns = np.diff(np.log(closes[-7 * 24 :]))
-    known = returns[np.isfinite(returns)]
-    return bool(known.size and np.sqrt(np.square(known).mean()) > 2.0 * NOISE)
-
-
-@_of_candles("candles: in another unit", of_one_alone=True)
+@_of_candles("candles: in another unit")
 def _rescaled(closes: NDArray[np.float64], how: Degradation) -> None:
     closes *= 10.0 ** (1 + how.seconds % 8)
 

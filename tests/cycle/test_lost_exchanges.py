@@ -53,6 +53,15 @@ def test_a_lost_exchange_is_missed_by_name_and_raises_nothing(remaining: Mapping
     assert (np.diag(lost.model.covariance) >= before * (1.0 - 1e-12)).all()
 
 
+def test_an_exchange_that_shows_a_calmer_past_than_before_is_missed_by_name() -> None:
+    informed = look({"coinbase": WILD})
+    calmer = look({"coinbase": TRUE}, informed.information)
+    assert set(calmer.target.missing) == MISSED
+    assert calmer.target.leverage <= informed.target.leverage
+    again = look({"coinbase": WILD}, calmer.information)
+    assert again.target.missing == ()
+
+
 def test_an_exchange_that_comes_later_counts_at_once() -> None:
     alone = look({})
     assert alone.target.missing == ()

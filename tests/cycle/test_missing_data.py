@@ -32,8 +32,13 @@ DEGRADED = st.builds(
 EVERYTHING_FROZEN = (Degradation("newest bars frozen", ALL_ASSETS, 43_200, 0.0),)
 
 
+ONLY_EXCHANGE_CALMED = (Degradation("candles: calmer than the market", ALL_ASSETS, 60, 1.0),)
+"""The state 96 has slow feeds and one exchange."""
+
+
 @given(seed=SEEDS, degradations=st.lists(DEGRADED, min_size=1, max_size=6).map(tuple))
 @example(seed=0, degradations=EVERYTHING_FROZEN)
+@example(seed=96, degradations=ONLY_EXCHANGE_CALMED)
 @examples(400)
 def test_a_look_that_knows_less_takes_no_more_risk(seed: int, degradations: tuple[Degradation, ...]) -> None:
     assert violations(a_market_state(seed), degradations) == ()
