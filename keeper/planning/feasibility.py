@@ -49,7 +49,7 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
     available = max_gas(block, policy)
     if needed > available:
         raise NothingFeasible(
-            f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,.0f} at "
+            f"{len(candidate.steps)} steps take {needed:,} gas, a transaction may have {available:,} at "
             f"{block.base_fee_wei / 1e9:.1f} gwei",
             remedy="Lower max_trade so that less moves at once, or raise plan.max_fee_eth if your nodes allow it.",
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from keeper.domain.fee_replacement import after_replacements, raised
 from keeper.domain.market import Block, MarketSnapshot
@@ -38,7 +39,7 @@ ENVELOPE_BYTES = 110
 LARGEST_TRANSACTION = 2**24
 """EIP-7825."""
 MAX_HOPS = 2
-PART_OF_BLOCK = 0.9
+PART_OF_BLOCK = (9, 10)
 """A transaction that needs the whole block waits until no other transaction wants a part of it."""
 _WORD = 32
 _PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MAX_HOPS * HOP
@@ -60,14 +61,15 @@ def gas_limit_for(gas: int, margin: float) -> int:
     return min(math.ceil(gas * margin), LARGEST_TRANSACTION)
 
 
-def max_gas(block: Block, policy: PlanPolicy) -> float:
+def max_gas(block: Block, policy: PlanPolicy) -> int:
     """The largest gas limit of a transaction: the protocol's, the block's, and the most at which a bid for the block
     after the next costs at most ``policy.max_fee_wei``."""
-    return min(max_gas_of_block(block), policy.max_fee_wei / max(1, raised(block.base_fee_wei)))
+    return min(max_gas_of_block(block), policy.max_fee_wei // max(1, raised(block.base_fee_wei)))
 
 
-def max_gas_of_block(block: Block) -> float:
-    return min(LARGEST_TRANSACTION, block.gas_limit * PART_OF_BLOCK)
+def max_gas_of_block(block: Block) -> int:
+    part, whole = PART_OF_BLOCK
+    return min(LARGEST_TRANSACTION, block.gas_limit * part // whole)
 
 
 def max_trades(block: Block, policy: PlanPolicy, *, only_sales: bool = False) -> int:
@@ -76,22 +78,28 @@ def max_trades(block: Block, policy: PlanPolicy, *, only_sales: bool = False) ->
     paid for without them. ``only_sales`` are into the debt token, as in a deleverage."""
     fixed, each = (_WITHOUT_SALES, _PER_SALE) if only_sales else (_WITHOUT_TRADES, _PER_TRADE)
 
-    def fit(gas: float) -> int:
-        return max(0, math.floor((gas / policy.gas_limit_margin - fixed) / each))
+    def fit(limit: int) -> int:
+        return max(0, (_gas_within(limit, policy) - fixed) // each)
 
     return max(fit(_replaceable_gas(block, policy)), min(1, fit(max_gas(block, policy))))
 
 
 def max_further_parts(block: Block, policy: PlanPolicy, trades: int) -> int:
     """How many more swaps of two hops certainly fit into one transaction with ``trades`` trades of one swap each."""
-    left = _replaceable_gas(block, policy) / policy.gas_limit_margin - _WITHOUT_TRADES - trades * _PER_TRADE
-    return max(0, math.floor(left / _PER_PART))
+    left = _gas_within(_replaceable_gas(block, policy), policy) - _WITHOUT_TRADES - trades * _PER_TRADE
+    return max(0, left // _PER_PART)
 
 
-def _replaceable_gas(block: Block, policy: PlanPolicy) -> float:
+def _gas_within(limit: int, policy: PlanPolicy) -> int:
+    """The most gas for which ``gas_limit_for`` asks at most ``limit``. In exact numbers: a float could round up to a
+    trade that the check of the plan then refuses."""
+    return math.floor(limit / Fraction(policy.gas_limit_margin))
+
+
+def _replaceable_gas(block: Block, policy: PlanPolicy) -> int:
     """``max_gas`` of a bid that can still be replaced."""
     price = after_replacements(raised(block.base_fee_wei))
-    return min(max_gas_of_block(block), policy.max_fee_wei / max(1, price))
+    return min(max_gas_of_block(block), policy.max_fee_wei // max(1, price))
 
 
 @dataclass(frozen=True, slots=True)
