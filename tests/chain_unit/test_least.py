@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import NothingFeasible
@@ -59,6 +59,7 @@ tiers = st.sampled_from([0.0005, 0.003, 0.01])
 
 @examples(60)
 @given(st.floats(1e3, 4e4), depths, depths, tiers, tiers)
+@example(amount=21_495.0, first=23_574_063.0, then=200_000.0, fee=0.0005, other=0.0005)
 def test_of_one_token_in_two_pools(
     amount: float, first: float, then: float, fee: float, other: float
 ) -> None:
