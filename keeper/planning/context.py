@@ -55,10 +55,11 @@ class PlanningContext:
 
     def repayable(self, supplied: Mapping[str, int], owed: int) -> int:
         """Raw of a debt of ``owed`` that the end of the call may repay with ``supplied`` as collateral. An emergency
-        call of the vault may not end above its target."""
+        call of the vault may not end above its target, even if it is mined before any interest accrues."""
         if not self.vault_emergency:
             return owed
-        return max(0, owed - self.venue.debt_at(supplied, emergency_aim(self.snapshot)))
+        interest = self.venue.interest_until_mined(self.snapshot.holdings[0].owed)
+        return max(0, owed - interest - self.venue.debt_at(supplied, emergency_aim(self.snapshot)))
 
     def repayment_of(self, spare: int, owed: int) -> int:
         """Raw that ``spare`` cash repays of a debt of ``owed``: nothing for dust, unless it ends the debt of a

@@ -15,6 +15,7 @@ from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.book import vault_book
+from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.fills import best_fills, minimum_price
 from keeper.planning.netting import Trade, netting
 from keeper.planning.quotes import quote_requests
@@ -95,6 +96,7 @@ def test_filled_as_quoted_the_vault_ends_at_the_goal_and_as_expected(
 
 @examples(100)
 @given(shares, st.floats(1.8, 2.3), st.floats(0.05, 0.25), st.floats(0.3, 0.9))
+@example(held=[0.0, 0.0, 1.0, 0.0], leverage=2.0, fall=0.25, kept=0.3125)
 def test_a_ripcord_only_lowers_and_always_pays_its_flash_loan(
     held: list[float], leverage: float, fall: float, kept: float
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_ripcord_only_lowers_and_always_pays_its_flash_loan(
         after.run(plan, fill)
         assert after.debt < before.debt
         assert after.health_factor() > before.health_factor()
+        assert after.health_factor() <= 100.0 or not in_emergency(snapshot)
 
 
 @examples(60)

@@ -70,6 +70,18 @@ def test_what_is_sold_beyond_the_vaults_target_stays_idle(*, flash_loan: bool) -
     assert ledger.idle["USDC"] > 100_000 * USDC
 
 
+def test_the_end_lies_under_the_target_even_if_no_interest_accrues() -> None:
+    """Less than a hundredth of the debt is left, so a basis point of all of it moves the end by more than a hundredth,
+    which is what lies between aim and target."""
+    snapshot = at_health(1.2, min_health=1.8, target_health=1.8)
+    plan = ripcord(snapshot, 0.01)
+    ledger = Ledger(snapshot)
+    ledger.run(plan, as_quoted)
+    assert plan.flash_amount > 0
+    assert ledger.debt < 0.01 * snapshot.holdings[0].owed
+    assert ledger.health_factor() == pytest.approx(0.99 * 1.8, rel=1e-6)
+
+
 def test_above_the_vaults_emergency_there_is_no_such_end() -> None:
     snapshot = at_health(1.2, emergency_health=1.19)
     ledger = Ledger(snapshot)
@@ -83,7 +95,7 @@ def test_above_the_vaults_emergency_there_is_no_such_end() -> None:
     leverage=st.floats(1.2, 2.5),
     floor=st.floats(1.1, 2.0),
     between=st.tuples(*[st.floats(0.05, 0.95)] * 3),
-    kept=st.floats(0.2, 1.0),
+    kept=st.floats(0.0, 1.0),
     idle=st.sampled_from([0, 1, USDC, 20_000 * USDC, 400_000 * USDC]),
     flash_loan=st.booleans(),
 )
