@@ -11,6 +11,7 @@ from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.tx import InFlight
+from keeper.lending.aave import health_factor
 from keeper.sizing.size import size
 from keeper.sizing.tighten import tighten
 from tests.factories import (
@@ -19,6 +20,9 @@ from tests.factories import (
     a_snapshot,
     with_market_move,
 )
+
+LOST = 0.03 + 0.002
+"""An emergency's slippage and the assumed cost of a trade."""
 
 
 def a_target(snapshot: MarketSnapshot | None = None, policy: Policy | None = None) -> TargetPortfolio:
@@ -46,7 +50,8 @@ def decided(
 
 
 def health_factor_after(snapshot: MarketSnapshot, decision: Decision, loss_of_sold: float) -> float:
-    """The lending market's health factor when the goal is reached and so much of what is sold is lost."""
+    """The lending market's health factor when the goal is reached and so much of what is sold is lost; inf where the
+    rest repays all debt."""
     assert decision.goal is not None
     gross = portfolio(snapshot).values_usd
     kept = [
@@ -56,7 +61,7 @@ def health_factor_after(snapshot: MarketSnapshot, decision: Decision, loss_of_so
     sold = sum(value * (1 - part) for value, part in zip(gross, kept, strict=True))
     thresholds = [reserve.liquidation_threshold_bps / 1e4 for reserve in snapshot.reserves[1:]]
     threshold = sum(v * part * lt for v, part, lt in zip(gross, kept, thresholds, strict=True))
-    return threshold / (portfolio(snapshot).debt_usd - (1 - loss_of_sold) * sold)
+    return health_factor(threshold, portfolio(snapshot).debt_usd - (1 - loss_of_sold) * sold)
 
 
 def fallen(factor: float = 0.70, leverage: float = 1.95) -> MarketSnapshot:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keeper.domain.decision import Action
+from keeper.domain.errors import Refused
 from keeper.domain.market import Trust
 from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
-from tests.decision.decided import a_target, decided, health_factor_after
+from tests.decision.decided import LOST, a_target, decided, health_factor_after
 from tests.factories import (
     RISK_SYMBOLS,
     a_policy,
@@ -60,21 +61,37 @@ def test_a_trade_stays_between_where_the_vault_is_and_where_it_should_be(
 
 
 @given(st.lists(st.floats(0.0, 1.5), min_size=4, max_size=4), st.floats(0.3, 1.0))
+@example(weights=[0.5] * 4, move=0.5)
+@example(weights=[0.5] * 4, move=0.499)
+@example(weights=[1.5, 1.5, 1.5, 1.4375], move=0.859375)
 @examples(150)
 def test_a_ripcord_only_lowers_and_reaches_the_safe_level_or_sells_everything(
     weights: list[float], move: float
 ) -> None:
+    """Everything is sold where the sales, after their largest loss, do not return what is owed. A vault that owes more
+    than it holds is refused by name."""
+    # Both limits are parts of NAV, and a NAV of 1e-10 USD has weights of 1e16.
     unbounded = with_vault_policy(
         a_snapshot(weights=weights),
         emergency_health=0,
-        max_loss_bps=10**6,
-        daily_loss_bps=10**6,
-        daily_turnover_bps=10**9,
+        max_loss_bps=10**30,
+        daily_loss_bps=10**30,
+        daily_turnover_bps=10**30,
     )
     snapshot = with_market_move(unbounded, move)
-    decision = decided(snapshot, with_limits(a_policy(), Urgency.EMERGENCY, max_trade=math.inf))
-    if decision.action is Action.RIPCORD:
-        assert decision.goal is not None
-        assert all(g <= w for g, w in zip(decision.goal.weights, decision.current.weights, strict=True))
-        if decision.goal.leverage > 0:
-            assert health_factor_after(snapshot, decision, 0.03) >= 1.45 * (1 - 1e-6)
+    policy = with_limits(a_policy(), Urgency.EMERGENCY, max_trade=math.inf)
+    decision, held = decided(snapshot, policy), portfolio(snapshot)
+    if held.nav_usd <= 0.0:
+        assert (decision.action, decision.exit_code) == (Action.HOLD, Refused.exit_code)
+        assert "the vault owes more than it holds" in decision.reason
+        return
+    assert (decision.action is Action.RIPCORD) == (held.health_factor < policy.decision.act_health_factor)
+    if decision.action is not Action.RIPCORD:
+        return
+    assert decision.goal is not None
+    assert all(g <= w for g, w in zip(decision.goal.weights, decision.current.weights, strict=True))
+    returned_usd = (1.0 - LOST) * math.fsum(held.values_usd)
+    if returned_usd < held.debt_usd * (1.0 - 1e-9):
+        assert decision.goal.leverage == 0.0
+    else:
+        assert health_factor_after(snapshot, decision, LOST) >= 1.45 * (1 - 1e-6)

@@ -13,7 +13,7 @@ from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
-from tests.decision.decided import decided, fallen, health_factor_after
+from tests.decision.decided import LOST, decided, fallen, health_factor_after
 from tests.factories import (
     NOW,
     RISK_SYMBOLS,
@@ -29,9 +29,6 @@ from tests.factories import (
     with_vault,
     with_vault_policy,
 )
-
-LOST = 0.03 + 0.002
-"""An emergency's slippage and the assumed cost of a trade."""
 
 
 def test_below_the_act_level_all_weights_are_lowered_alike_to_the_safe_level() -> None:
