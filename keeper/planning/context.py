@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
@@ -53,6 +53,11 @@ class PlanningContext:
         """The call spends the vault's emergency budget: its loss is bounded by the debt that it repays."""
         return self.deleverages and in_emergency(self.snapshot)
 
+    def of_sales_alone(self) -> PlanningContext:
+        """For sales without the purchases. Nothing is borrowed for the idle buffer, so of it stays what is idle now."""
+        idle_buffer = min(self.idle_buffer, self.snapshot.holdings[0].idle)
+        return replace(self, sells_only=True, idle_buffer=idle_buffer)
+
     def repayable(self, supplied: Mapping[str, int], owed: int) -> int:
         """Raw of a debt of ``owed`` that the end of the call may repay with ``supplied`` as collateral. An emergency
         call of the vault may not end above its target, even if it is mined before any interest accrues."""
@@ -82,11 +87,11 @@ def planning_context(
     price, decimals = snapshot.price(snapshot.debt_token.symbol), snapshot.debt_token.decimals
     venue = AaveV3.of(snapshot)
     book = LendingBook.when_mined(snapshot, venue)
-    return PlanningContext(
+    context = PlanningContext(
         snapshot=snapshot,
         policy=policy,
         emergency=decision.action is Action.RIPCORD,
-        sells_only=decision.sells_only,
+        sells_only=False,
         call=call,
         held=portfolio(snapshot),
         venue=venue,
@@ -97,7 +102,7 @@ def planning_context(
             costs=swap_costs(snapshot, policy.plan.gas_usd_price_symbol),
             lowering=deleverages,
         ),
-        idle_buffer=_idle_buffer(decision, snapshot, policy, call=call),
+        idle_buffer=0 if deleverages else buffer_of(snapshot, policy),
         queued=snapshot.redemptions.value,
         reserved=reserved_cash(snapshot, lowering=deleverages),
         dust=raw_from_usd_floor(policy.plan.dust_usd, decimals, price) if price > 0 else 0,
@@ -105,14 +110,7 @@ def planning_context(
         if deleverages
         else min_health_factor.of_rebalance(snapshot.vault.policy.min_health, book),
     )
-
-
-def _idle_buffer(decision: Decision, snapshot: MarketSnapshot, policy: Policy, call: VaultCall) -> int:
-    """Sales alone keep of the buffer what is idle already, because nothing is borrowed for the rest."""
-    if call is VaultCall.DELEVERAGE:
-        return 0
-    whole = buffer_of(snapshot, policy)
-    return min(whole, snapshot.holdings[0].idle) if decision.sells_only else whole
+    return context.of_sales_alone() if decision.sells_only else context
 
 
 def calls_of(decision: Decision, snapshot: MarketSnapshot) -> tuple[VaultCall, ...]:

@@ -81,17 +81,19 @@ def _cheapest(candidates: Iterable[CandidatePlan], context: PlanningContext) -> 
 
 
 def _debt_part(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan:
-    """The sales into the debt token, where they lower the debt. Else raises why there is no plan around a flash loan,
-    which could go farthest."""
+    """The sales into the debt token, where they lower the debt or what has to be borrowed for redemptions. Else raises
+    why there is no plan around a flash loan, which could go farthest."""
     try:
         return _accepted(around_flash_loan(fills, context), context)
     except NothingFeasible:
         sales = [fill for fill in fills if fill.trade.buy == context.cash]
+        alone = context.of_sales_alone()
         for build in (around_flash_loan, deleverage_loop):
             with suppress(NothingFeasible):
-                part = _accepted(build(sales, context), context)
+                part = _accepted(build(sales, alone), alone)
                 kinds = {step.kind for step in part.steps}
-                if part.fills and StepKind.REPAY in kinds and StepKind.BORROW not in kinds:
+                lowers_debt = StepKind.REPAY in kinds or _redemptions_lack_cash(context)
+                if part.fills and lowers_debt and StepKind.BORROW not in kinds:
                     return _leaving_rest(part, fills)
         raise
 
@@ -134,12 +136,16 @@ def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None
             remedy="Withdraw the order (keeper deleverage), or lower leverage by a rebalance.",
         )
     borrows = any(step.kind is StepKind.BORROW for step in candidate.steps)
-    serves_queue = borrows and missing_usd(context.snapshot) > context.policy.plan.dust_usd
+    serves_queue = borrows and _redemptions_lack_cash(context)
     if not candidate.fills and not serves_queue and not (context.deleverages and idle_repays(context)):
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",
         )
+
+
+def _redemptions_lack_cash(context: PlanningContext) -> bool:
+    return missing_usd(context.snapshot) > context.policy.plan.dust_usd
 
 
 def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningContext) -> RebalancePlan:
