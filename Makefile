@@ -24,6 +24,9 @@ help: ## this list
 demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local chain, and reacts to a price move
 	@.venv/bin/keeper demo $(DEMO)
 
+# Without compiled files each worker, and each keeper that a test starts, compiles everything again.
+test test-fast coverage: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY) .venv/.peers ## the whole default suite
 	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 3 --dist worksteal)
 

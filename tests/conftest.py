@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import kinds, properties
+from tests import kinds, machine, properties
 from tests.databases import journal_url, postgres_server, sqlite_url
 
 __all__ = ["journal_url", "postgres_server", "sqlite_url"]
 
+machine.lighten()
 properties.register()
 
 
@@ -52,7 +54,15 @@ def show(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
     return write
 
 
+@pytest.fixture(scope="session")
+def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A path per test. Nothing is there until a keeper locks its key: a folder for each of thousands of tests takes
+    longer than most of them."""
+    base = tmp_path_factory.mktemp("states")
+    return (base / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def keys_are_locked_per_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def keys_are_locked_per_test(state_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that run side by side use one development key."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(state_folders)))
