@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
@@ -29,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 PRICES_PAGE = (ROOT / "docs" / "prices.md").read_text(encoding="utf-8")
 CODES_PAGE = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+CLASS = re.compile(r"^ *class (\w+)\((\w+)[,)]", re.MULTILINE)
+"""A class and the first that it extends. To parse the package takes a second, in each worker."""
 ENDPOINTS = tuple(name for name in Settings.model_fields if name not in STRATEGY)
 
 
@@ -43,12 +44,11 @@ def every_error() -> dict[str, int]:
     parents: dict[str, str] = {}
     codes: dict[str, int] = {"KeeperError": KeeperError.exit_code}
     for path in sorted((ROOT / "keeper").rglob("*.py"), key=lambda path: path.parent.name != "domain"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and node.bases and isinstance(node.bases[0], ast.Name):
-                parents.setdefault(node.name, node.bases[0].id)
-                own = vars(errors).get(node.name)
-                if own is not None and "exit_code" in vars(own):
-                    codes[node.name] = own.exit_code
+        for name, parent in CLASS.findall(path.read_text(encoding="utf-8")):
+            parents.setdefault(name, parent)
+            own = vars(errors).get(name)
+            if own is not None and "exit_code" in vars(own):
+                codes[name] = own.exit_code
     found = {}
     for name in parents:
         above = name
