@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keeper.app.composition import chain_reader, strategy
+from keeper.app.assembly import chain_reader, strategy
 from keeper.app.keys import acting_account
 from keeper.app.venue_bars import Filled, Venue
 from keeper.chain.rpc.blocks import latest_block

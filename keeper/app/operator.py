@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keeper.app.assembly import Progress, chain_reader, strategy
 from keeper.app.clocks import SystemClock
-from keeper.app.composition import KnownTargets, Progress, chain_reader, strategy
+from keeper.app.composition import KnownTargets
 from keeper.app.keys import AskPassword, WithoutKey, acting_account, signer
 from keeper.app.running import running_keeper
 from keeper.app.seal import digests

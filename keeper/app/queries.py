@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keeper.app.composition import Progress, chain_reader, strategy
+from keeper.app.assembly import Progress, chain_reader, strategy
 from keeper.app.keys import acting_account
 from keeper.app.running import who_runs
 from keeper.chain.rpc.connect import connected

@@ -9,7 +9,7 @@ import typer
 
 from keeper.app import backfill as filling
 from keeper.app import venue_bars
-from keeper.app.composition import strategy
+from keeper.app.assembly import strategy
 from keeper.app.option_market import option_market
 from keeper.cli.data_screen import coverage_object, coverage_page, filled_table, implied_object, implied_page
 from keeper.cli.options import AsJson

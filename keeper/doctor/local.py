@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from keeper.app.composition import strategy
+from keeper.app.assembly import strategy
 from keeper.app.keys import acting_account
 from keeper.app.queries import pauses, verified
 from keeper.app.seal import digests

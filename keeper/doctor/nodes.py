@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from keeper.app.composition import chain_reader
+from keeper.app.assembly import chain_reader
 from keeper.app.keys import acting_account
 from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok, warning

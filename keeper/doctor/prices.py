@@ -6,7 +6,7 @@ from contextlib import closing
 
 import numpy as np
 
-from keeper.app.composition import exchange_opinions
+from keeper.app.assembly import exchange_opinions
 from keeper.cycle.pipeline import price_bars
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import FeedUnavailable, Untrusted

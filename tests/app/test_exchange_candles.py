@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from keeper.app.composition import exchange_candles
+from keeper.app.assembly import exchange_candles
 from keeper.cycle.replay import replay
 from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.history import load as load_history

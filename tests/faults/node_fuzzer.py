@@ -24,7 +24,7 @@ import tenacity.nap
 from rich.console import Console
 from sqlalchemy import func, select
 
-from keeper.app import composition, sending
+from keeper.app import assembly, composition, sending
 from keeper.app.clocks import SystemClock
 from keeper.cli.render import page
 from keeper.domain.errors import KeeperError
@@ -105,6 +105,7 @@ class CountingClock(SystemClock):
 def hurried() -> Iterator[None]:
     """No wait of the keeper takes time."""
     with (
+        mock.patch.object(assembly, "SystemClock", CountingClock),
         mock.patch.object(composition, "SystemClock", CountingClock),
         mock.patch.object(sending, "SystemClock", CountingClock),
         mock.patch.object(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None)),
