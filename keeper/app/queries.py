@@ -1,37 +1,40 @@
-"""Read-only queries behind `keeper status`, `journal` and `replay`. They are safe beside a live daemon."""
+"""Read-only queries of the journal behind `keeper explain`, `journal` and `replay`. They are safe beside a live
+daemon and reach neither a node nor a key."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 
-from keeper.app.assembly import Progress, chain_reader, strategy
-from keeper.app.keys import acting_account
-from keeper.app.running import who_runs
-from keeper.chain.rpc.connect import connected
 from keeper.cycle.replay import Replay, replay
+from keeper.domain.errors import BadInput, InvalidSetting, RecordNotFound
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
 from keeper.domain.pause_state import Pause
-from keeper.domain.tx import InFlight, SendingKey
+from keeper.domain.record import DecisionRecord
+from keeper.domain.tx import SignedTransaction
+from keeper.domain.units import USD
 from keeper.journal.acceptances import StoredAcceptances
-from keeper.journal.attempts import StoredAttempts
 from keeper.journal.bars import StoredBars
 from keeper.journal.fills import StoredFills
-from keeper.journal.pause_store import StoredPauses, paused_by_file
+from keeper.journal.pause_store import paused_by_file
 from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from keeper.journal.transactions import StoredTransactions
 from keeper.risk.information import with_acceptances
-from keeper.runtime.deadline import work_within
-from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
-from keeper.views.status import VaultStatus
+from keeper.views.explanation import Explanation, explain
+from keeper.views.period_costs import FlashPremium, GasBill, Paid, Per, TradingCosts, trading_costs
+from keeper.views.reference import NamedMeaning, meanings, required_meanings
 
-LONGEST_READING_S = 30.0
-"""All waits of `keeper status` for nodes."""
+MIN_ID_CHARS = 4
+DAY_S = 86_400
+FOREVER = 2**62
+"""Unix seconds that a database can still compare with its own."""
 
 
 @contextmanager
@@ -39,6 +42,47 @@ def stored_records(settings: Settings) -> Iterator[StoredRecords]:
     """The journal's records, read beside a running keeper. Raises InvalidSetting, JournalCorrupt."""
     with Journal.open_for_reading(settings.journal_url) as journal:
         yield StoredRecords(journal)
+
+
+def explanation_of(what: str | None, load: Callable[[], Settings]) -> Explanation | tuple[NamedMeaning, ...]:
+    """Of a cycle by its id or the beginning of it, of the newest cycle for None, or every meaning of a name. Only a
+    cycle needs the settings. Raises BadInput, RecordNotFound, JournalMissing and what ``load`` raises."""
+    named = meanings(what) if what is not None else ()
+    if not named and what is not None and not _is_id(what):
+        named = required_meanings(what)
+    return named or explain(_record(load(), what))
+
+
+def _is_id(text: str) -> bool:
+    return len(text) >= MIN_ID_CHARS and all(character in "0123456789abcdef" for character in text.lower())
+
+
+def _record(settings: Settings, record_id: str | None) -> DecisionRecord:
+    with stored_records(settings) as stored:
+        if record_id is not None:
+            return stored.record(record_id.lower())
+        newest = stored.latest(1)
+    if not newest:
+        raise RecordNotFound(
+            "the journal has no records yet",
+            remedy="Run `keeper run`; without --live every cycle is a dry run.",
+        )
+    return newest[0]
+
+
+def recorded_account(settings: Settings) -> str:
+    """The keeper's account without a key: KEEPER_SENDER, else that of the newest cycle that read the vault. Raises
+    InvalidSetting, JournalCorrupt."""
+    if settings.sender is not None:
+        return settings.sender
+    with Journal.open_if_there(settings.journal_url) as journal:
+        record = StoredRecords(journal).last_informed()
+    if record is None or record.inputs is None:
+        raise InvalidSetting(
+            "KEEPER_SENDER is not set, and the journal has no cycle that names the keeper's account",
+            remedy="Set KEEPER_SENDER to the address of the keeper's account. No key is opened here.",
+        )
+    return record.inputs.snapshot.keeper_address
 
 
 def stored_information(settings: Settings) -> InformationMemory:
@@ -52,10 +96,67 @@ def stored_information(settings: Settings) -> InformationMemory:
         return with_acceptances(memory, StoredAcceptances(journal, time.time).after(memory.acceptance))
 
 
-def stored_swaps(settings: Settings, limit: int) -> tuple[ExecutedSwap, ...]:
-    """The newest executed swaps of the journal, oldest first. Raises InvalidSetting, JournalCorrupt."""
+def days(first: date | None, last: date | None) -> tuple[int, int]:
+    """[since, until) of whole days in UTC, Unix seconds. None: all there are. Raises BadInput where the first day is
+    after the last."""
+    if first is not None and last is not None and first > last:
+        raise BadInput(
+            f"from = {first:%Y-%m-%d} is after to = {last:%Y-%m-%d}", remedy="Name the earlier day first."
+        )
+    return (
+        0 if first is None else _midnight(first),
+        FOREVER if last is None else _midnight(last) + DAY_S,
+    )
+
+
+def _midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def stored_swaps(settings: Settings, since: int, until: int) -> tuple[ExecutedSwap, ...]:
+    """The executed swaps that were decided on in [since, until), Unix seconds, oldest first. Raises InvalidSetting,
+    JournalCorrupt."""
     with Journal.open_for_reading(settings.journal_url) as journal:
-        return StoredFills(journal).latest(limit)
+        return StoredFills(journal).between(since, until)
+
+
+def stored_transactions(settings: Settings, since: int, until: int) -> tuple[SignedTransaction, ...]:
+    """As ``stored_swaps``: every signed transaction, in the order of the signatures."""
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return StoredTransactions(journal).between(since, until)
+
+
+def stored_costs(settings: Settings, since: int, until: int, *, per: Per) -> TradingCosts:
+    """As ``stored_swaps``: what was paid, by asset and by period."""
+    symbols = tuple(asset.symbol for asset in settings.assets)
+    with Journal.open_for_reading(settings.journal_url) as journal:
+        return trading_costs(_paid(settings, journal, since, until=until), symbols, per)
+
+
+def _paid(settings: Settings, journal: Journal, since: int, *, until: int) -> Paid:
+    coin, rounds = settings.plan.gas_usd_price_symbol, StoredRounds(journal)
+
+    def bills() -> Iterator[GasBill]:
+        for signed in StoredTransactions(journal).between(since, until):
+            if signed.receipt is None:
+                continue
+            at, receipt = signed.intent.payload.as_of, signed.receipt
+            price = rounds.price_at(coin, at)
+            yield GasBill(
+                at=at,
+                kind=signed.attempt.kind,
+                succeeded=receipt.succeeded,
+                wei=receipt.cost_wei,
+                coin_usd=None if price is None else price / USD,
+            )
+
+    def premiums() -> Iterator[FlashPremium]:
+        for record in StoredRecords(journal).traded(since, until):
+            plan = record.conclusions.plan if record.conclusions is not None else None
+            if plan is not None and plan.cost.flash > 0 and record.executed_swaps:
+                yield FlashPremium(record.executed_swaps[0].at, plan.cost.flash)
+
+    return Paid(StoredFills(journal).between(since, until), tuple(bills()), tuple(premiums()))
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:
@@ -63,48 +164,6 @@ def replayed(settings: Settings, record_id: str) -> Replay:
     with Journal.open_for_reading(settings.journal_url) as journal:
         record = StoredRecords(journal).record(record_id)
         return replay(record, StoredRounds(journal).since(0), StoredBars(journal))
-
-
-def vault_status(settings: Settings, progress: Progress = lambda _: None) -> VaultStatus:
-    """Reads the chain without price history, and the journal. Raises what ``ChainReader.read`` raises."""
-    where, policy, account = endpoints(settings), strategy(settings, progress), acting_account(settings)
-    with (
-        work_within(LONGEST_READING_S),
-        connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
-        Journal.open_if_there(where.journal_url) as journal,
-    ):
-        snapshot = chain_reader(reads, where, policy, account=account, progress=progress).read({}, 0).snapshot
-        log, switches = StoredAttempts(journal, time.time), Switches(journal, time.time)
-        pause_store = StoredPauses(
-            switches,
-            log,
-            SendingKey(where.chain_id, account),
-            pause_file=where.pause_file,
-            daily=policy.daily,
-            keeps=False,
-        )
-        last = StoredRecords(journal).latest(1)
-        in_flight = tuple(
-            InFlight(
-                intent.intent_id,
-                log.status(intent.intent_id),
-                epoch=intent.payload.epoch,
-                since=log.created_at(intent.intent_id),
-            )
-            for intent in log.unfinished(where.chain_id, account)
-        )
-        return VaultStatus(
-            snapshot=snapshot,
-            last=last[0] if last else None,
-            pause_state=pause_store.pause_state(snapshot.block.timestamp),
-            daily=policy.daily,
-            in_flight=in_flight,
-            nodes=reads.uses,
-            quorum=reads.quorum,
-            journal=journal.name,
-            journal_exists=journal.exists,
-            running=who_runs(settings),
-        )
 
 
 def pauses(settings: Settings) -> tuple[Pause, ...]:

@@ -9,19 +9,13 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from keeper.app.queries import stored_records
+from keeper.app.queries import explanation_of
 from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, print_json
-from keeper.domain.errors import RecordNotFound
-from keeper.domain.record import DecisionRecord
 from keeper.settings.load import load
-from keeper.settings.schema import Settings
-from keeper.views.explanation import EXPLANATION, Explanation
-from keeper.views.explanation import explain as explanation_of
-from keeper.views.reference import MEANING, NamedMeaning, meanings, required_meanings
+from keeper.views.explanation import Explanation, explained_json
+from keeper.views.reference import NamedMeaning
 from keeper.views.status import RECORD_SUMMARY
-
-MIN_ID_CHARS = 4
 
 What = Annotated[
     str | None,
@@ -35,38 +29,13 @@ What = Annotated[
 
 def explain(what: What = None, as_json: AsJson = False) -> None:
     """Explain a cycle: why it traded or held, and at which prices it would act. Or explain a name. Changes nothing."""
-    named = meanings(what) if what is not None else ()
-    if not named and what is not None and not _is_id(what):
-        named = required_meanings(what)
-    if named:
-        _show(as_json, {"meanings": [MEANING.json(entry) for entry in named]}, _meanings(named))
-        return
-    explanation = explanation_of(_record(load(), what))
-    _show(as_json, EXPLANATION.json(explanation), _page(explanation))
-
-
-def _is_id(text: str) -> bool:
-    return len(text) >= MIN_ID_CHARS and all(character in "0123456789abcdef" for character in text.lower())
-
-
-def _record(settings: Settings, record_id: str | None) -> DecisionRecord:
-    with stored_records(settings) as stored:
-        if record_id is not None:
-            return stored.record(record_id.lower())
-        newest = stored.latest(1)
-    if not newest:
-        raise RecordNotFound(
-            "the journal has no records yet",
-            remedy="Run `keeper run`; without --live every cycle is a dry run.",
-        )
-    return newest[0]
-
-
-def _show(as_json: bool, value: object, page: RenderableType) -> None:
+    explained = explanation_of(what, load)
     if as_json:
-        print_json(value)
+        print_json(explained_json(explained))
+    elif isinstance(explained, Explanation):
+        console().print(_page(explained))
     else:
-        console().print(page)
+        console().print(_meanings(explained))
 
 
 def _meanings(named: Sequence[NamedMeaning]) -> RenderableType:

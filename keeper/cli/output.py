@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keeper.views.view import Item, View
+from keeper.views.view import Item, View, finite
 
 PIPED_WIDTH = 100
 STYLES = {
@@ -41,17 +40,6 @@ def console(*, to_stderr: bool = False) -> Console:
 def print_json(value: Any) -> None:
     """One object on standard output. NaN and infinity become null."""
     typer.echo(json.dumps(finite(value), indent=2, allow_nan=False, ensure_ascii=False))
-
-
-def finite(value: Any) -> Any:
-    """The same structure with null for NaN and infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(entry) for entry in value]
-    return value
 
 
 def plain_table(*headings: str, title: str = "") -> Table:

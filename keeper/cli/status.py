@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from keeper.app.queries import vault_status
+from keeper.app.keys import acting_account
+from keeper.app.vault_status import vault_status
 from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, pause_text, print_json, table_of
 from keeper.domain.errors import BadInput, JournalMissing, KeeperError
@@ -51,7 +52,7 @@ def status(
             )
         _watch(settings, every)
         return
-    now = vault_status(settings)
+    now = vault_status(settings, acting_account)
     if as_json:
         print_json(STATUS.json(now))
     else:
@@ -68,7 +69,7 @@ def _watch(settings: Settings, every_s: float) -> None:
     with suppress(KeyboardInterrupt), Live(console=screen, auto_refresh=False, transient=True) as live:
         while True:
             try:
-                last, trouble = _page(vault_status(settings)), ""
+                last, trouble = _page(vault_status(settings, acting_account)), ""
             except KeeperError as error:
                 trouble = f"{error.name}: {error.message}\n{error.remedy}\nThe last good look:\n"
             heading = f"{moment(time.time())}, again every {every_s:g} s, Ctrl-C ends it\n"

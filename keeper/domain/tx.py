@@ -167,6 +167,20 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """An attempt in the journal, with its intent and what became of both. ``place`` is 1 for the first of an intent.
+    ``signed_at`` and ``broadcast_at`` are Unix seconds. ``receipt`` is the last one; None: it was not mined."""
+
+    intent: Intent
+    status: IntentStatus
+    attempt: Attempt
+    place: int
+    signed_at: int
+    broadcast_at: int | None
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
 class StuckIntent:
     """An unfinished intent for `keeper unblock`. ``hashes`` are oldest first; ``known`` are those that the node has."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
@@ -22,9 +22,16 @@ from keeper.domain.tx import (
     Receipt,
 )
 from keeper.journal import schema
-from keeper.journal.codec import decode, encode
+from keeper.journal.codec import encode
 from keeper.journal.hash_chain import Entry
 from keeper.journal.store import Journal
+from keeper.journal.transaction_rows import (
+    intent_columns,
+    intent_of,
+    receipt_columns,
+    receipt_of,
+    receipt_row,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,7 +53,7 @@ class StoredAttempts:
     def unfinished(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
         table = schema.intents
         query = (
-            _intent_columns()
+            intent_columns()
             .where(
                 table.c.chain_id == chain_id,
                 table.c.sender == sender.lower(),
@@ -54,11 +61,11 @@ class StoredAttempts:
             )
             .order_by(table.c.nonce, table.c.entry)
         )
-        return tuple(map(_intent, self._journal.rows(query)))
+        return tuple(map(intent_of, self._journal.rows(query)))
 
     def intent(self, intent_id: str) -> Intent:
-        (row,) = self._journal.rows(_intent_columns().where(schema.intents.c.intent_id == intent_id))
-        return _intent(row)
+        (row,) = self._journal.rows(intent_columns().where(schema.intents.c.intent_id == intent_id))
+        return intent_of(row)
 
     def status(self, intent_id: str) -> IntentStatus:
         with self._journal.reading() as connection:
@@ -88,8 +95,8 @@ class StoredAttempts:
         )
 
     def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
-        query = _receipt_columns().where(schema.attempts.c.intent_id == intent_id)
-        return tuple(map(_receipt, self._journal.rows(query.order_by(schema.receipts.c.entry))))
+        query = receipt_columns().where(schema.attempts.c.intent_id == intent_id)
+        return tuple(map(receipt_of, self._journal.rows(query.order_by(schema.receipts.c.entry))))
 
     def watermark(self, chain_id: int, sender: str) -> NonceWatermark:
         intents, moves, adopted = schema.intents, schema.moves, schema.adopted_nonces
@@ -137,7 +144,7 @@ class StoredAttempts:
         intents, attempts = schema.intents, schema.attempts
         signed = select(attempts.c.intent_id).where(attempts.c.intent_id == intents.c.intent_id).exists()
         query = (
-            _intent_columns()
+            intent_columns()
             .where(
                 intents.c.chain_id == chain_id,
                 intents.c.sender == sender.lower(),
@@ -146,12 +153,12 @@ class StoredAttempts:
             )
             .order_by(intents.c.entry)
         )
-        return tuple(map(_intent, self._journal.rows(query)))
+        return tuple(map(intent_of, self._journal.rows(query)))
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
         table = schema.intents
         query = (
-            _intent_columns()
+            intent_columns()
             .where(
                 table.c.chain_id == chain_id,
                 table.c.sender == sender.lower(),
@@ -163,7 +170,7 @@ class StoredAttempts:
         rows = self._journal.rows(query)
         if not rows:
             return None
-        intent = _intent(rows[0])
+        intent = intent_of(rows[0])
         receipts = self.receipts(intent.intent_id)
         return (intent, receipts[-1]) if receipts else None
 
@@ -252,7 +259,7 @@ class StoredAttempts:
                 schema.receipts.c.block_hash == receipt.block_hash,
             )
             if entry.connection.execute(known).scalar() is None:
-                entry.add(schema.receipts, _receipt_row(receipt))
+                entry.add(schema.receipts, receipt_row(receipt))
             was = _status(entry.connection, receipt.intent_id)
             if was is IntentStatus.SUPERSEDED:
                 self._displace_successors(entry, receipt.intent_id)
@@ -329,67 +336,13 @@ class StoredAttempts:
     ) -> tuple[tuple[Intent, IntentStatus], ...]:
         table = schema.intents
         query = (
-            _intent_columns()
+            intent_columns()
             .add_columns(table.c.status)
             .where(table.c.chain_id == chain_id, table.c.sender == sender.lower())
             .order_by(table.c.entry.desc())
         )
-        decided = ((_intent(row), IntentStatus(row[4])) for row in self._journal.rows(query))
+        decided = ((intent_of(row), IntentStatus(row[4])) for row in self._journal.rows(query))
         return tuple((intent, status) for intent, status in decided if intent.payload.as_of > since)
-
-
-def _intent_columns() -> Any:
-    table = schema.intents
-    return select(table.c.intent_id, table.c.nonce, table.c.payload, table.c.supersedes)
-
-
-def _intent(row: Sequence[Any]) -> Intent:
-    return Intent(intent_id=row[0], nonce=row[1], payload=decode(row[2].encode(), Payload), supersedes=row[3])
-
-
-def _receipt_columns() -> Any:
-    table = schema.receipts
-    return select(
-        schema.attempts.c.intent_id,
-        table.c.tx_hash,
-        table.c.block_number,
-        table.c.block_hash,
-        table.c.succeeded,
-        table.c.gas_used,
-        table.c.gas_price,
-        table.c.rollup_fee,
-        table.c.nav_before,
-        table.c.nav_after,
-    ).join(schema.attempts, schema.attempts.c.tx_hash == table.c.tx_hash)
-
-
-def _receipt(row: Sequence[Any]) -> Receipt:
-    return Receipt(
-        intent_id=row[0],
-        tx_hash=row[1],
-        block_number=row[2],
-        block_hash=row[3],
-        succeeded=bool(row[4]),
-        gas_used=row[5],
-        effective_gas_price_wei=int(row[6]),
-        rollup_fee_wei=int(row[7]),
-        nav_before=None if row[8] is None else int(row[8]),
-        nav_after=None if row[9] is None else int(row[9]),
-    )
-
-
-def _receipt_row(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "tx_hash": receipt.tx_hash,
-        "block_hash": receipt.block_hash,
-        "block_number": receipt.block_number,
-        "succeeded": int(receipt.succeeded),
-        "gas_used": receipt.gas_used,
-        "gas_price": str(receipt.effective_gas_price_wei),
-        "rollup_fee": str(receipt.rollup_fee_wei),
-        "nav_before": None if receipt.nav_before is None else str(receipt.nav_before),
-        "nav_after": None if receipt.nav_after is None else str(receipt.nav_after),
-    }
 
 
 def _status(connection: Connection, intent_id: str) -> IntentStatus:

@@ -55,6 +55,7 @@ def locked_key(directory: Path | None, chain_id: int, account: str) -> Iterator[
 def announced(directory: Path | None, keeper: RunningKeeper) -> Iterator[None]:
     """Tells the commands of this machine which journal a running keeper uses, until the block is left or the process
     dies. Raises JournalUnwritable."""
+    _sweep(directory)
     path = _folder(directory) / f"running-{keeper.process}.json"
     with locked_file(
         path, f"{path} is in use", "Point KEEPER_LOCK_DIRECTORY to a directory that the keeper may write to."
@@ -73,9 +74,15 @@ def running_keepers(directory: Path | None) -> tuple[RunningKeeper, ...]:
         with suppress(OSError, ValueError, TypeError), path.open("r", encoding="utf-8") as content:
             if _is_locked(content.fileno()):
                 alive.append(RunningKeeper(**json.load(content)))
-            else:
-                path.unlink()  # its process was killed
     return tuple(alive)
+
+
+def _sweep(directory: Path | None) -> None:
+    """Removes what killed keepers left. Readers leave it, because they change nothing."""
+    for path in _folder(directory).glob("running-*.json"):
+        with suppress(OSError), path.open("r", encoding="utf-8") as content:
+            if not _is_locked(content.fileno()):
+                path.unlink()
 
 
 def _is_locked(descriptor: int) -> bool:

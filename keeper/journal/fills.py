@@ -46,6 +46,12 @@ class StoredFills:
         query = select(table).order_by(table.c.entry.desc(), table.c.place.desc()).limit(limit)
         return tuple(_swap(row) for row in reversed(self._journal.rows(query)))
 
+    def between(self, since: int, until: int) -> tuple[ExecutedSwap, ...]:
+        """The swaps that were decided on in [since, until), Unix seconds, oldest first. Raises JournalCorrupt."""
+        table = schema.fills
+        chosen = select(table).where(table.c.at >= since, table.c.at < until)
+        return tuple(map(_swap, self._journal.rows(chosen.order_by(table.c.entry, table.c.place))))
+
 
 def _swap(row: Any) -> ExecutedSwap:
     simulated = row.simulated_out

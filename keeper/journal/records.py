@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 from keeper.domain.errors import JournalCorrupt, RecordNotFound
 from keeper.domain.record import DecisionRecord
@@ -37,10 +38,13 @@ class StoredRecords:
             for row in fills.rows(record):
                 entry.add(schema.fills, row)
 
-    def latest(self, limit: int) -> tuple[DecisionRecord, ...]:
-        """The newest first."""
+    def latest(self, limit: int, before: str | None = None) -> tuple[DecisionRecord, ...]:
+        """The newest first; with ``before`` those that are older than the record of this id. Raises RecordNotFound."""
         table = schema.records
         query = select(table.c.body).order_by(table.c.entry.desc()).limit(limit)
+        if before is not None:
+            (entry,) = self._only(before, table.c.entry)
+            query = query.where(table.c.entry < entry)
         return tuple(_record(body) for (body,) in self._journal.rows(query))
 
     def between(self, since: float, until: float) -> Iterator[DecisionRecord]:
@@ -49,6 +53,20 @@ class StoredRecords:
         query = (
             select(table.c.body)
             .where(table.c.started_at >= since, table.c.started_at < until)
+            .order_by(table.c.entry)
+            .execution_options(yield_per=_READ_AT_ONCE)
+        )
+        with self._journal.reading() as connection:
+            for body in connection.execute(query).scalars():
+                yield _record(body)
+
+    def traded(self, since: int, until: int) -> Iterator[DecisionRecord]:
+        """The records whose executed swaps were decided on in [since, until), Unix seconds, oldest first."""
+        table, swaps = schema.records, schema.fills
+        chosen = select(swaps.c.record_id).where(swaps.c.at >= since, swaps.c.at < until)
+        query = (
+            select(table.c.body)
+            .where(table.c.record_id.in_(chosen))
             .order_by(table.c.entry)
             .execution_options(yield_per=_READ_AT_ONCE)
         )
@@ -73,16 +91,19 @@ class StoredRecords:
 
     def record(self, record_id: str) -> DecisionRecord:
         """By its id or the beginning of it. Raises RecordNotFound if none or several match."""
-        table = schema.records
-        begins = table.c.record_id.startswith(record_id, autoescape=True)
-        query = select(table.c.body).where(begins).limit(2)
-        bodies = self._journal.rows(query)
-        if len(bodies) != 1:
+        (body,) = self._only(record_id, schema.records.c.body)
+        return _record(body)
+
+    def _only(self, record_id: str, column: Column[Any]) -> Sequence[Any]:
+        """The column's value in the one record whose id begins like this. Raises RecordNotFound."""
+        begins = schema.records.c.record_id.startswith(record_id, autoescape=True)
+        rows: Sequence[Sequence[Any]] = self._journal.rows(select(column).where(begins).limit(2))
+        if len(rows) != 1:
             raise RecordNotFound(
-                f"record {record_id}: {'no record matches' if not bodies else 'several records match'}",
+                f"record {record_id}: {'no record matches' if not rows else 'several records match'}",
                 remedy="`keeper journal list` shows the records; give more of the id.",
             )
-        return _record(bodies[0][0])
+        return rows[0]
 
 
 def _record(body: bytes) -> DecisionRecord:

@@ -69,6 +69,18 @@ class StoredRounds:
             ]
         return {symbol: _in_order(listed) for symbol, listed in rounds.items()}
 
+    def price_at(self, symbol: str, at: int) -> int | None:
+        """The newest answer at ``at`` (Unix seconds), USD with 8 decimals. None before the first one."""
+        table = schema.rounds
+        query = (
+            select(table.c.answer)
+            .where(table.c.symbol == symbol, table.c.updated_at <= at)
+            .order_by(table.c.updated_at.desc(), table.c.round_id.desc())
+            .limit(1)
+        )
+        rows = self._journal.rows(query)
+        return int(rows[0][0]) if rows else None
+
     def unknown(self, symbol: str, rounds: Sequence[Round]) -> list[Round]:
         """Rounds that are not stored yet. Raises JournalCorrupt if a stored round has other values."""
         table = schema.rounds

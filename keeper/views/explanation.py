@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keeper.cycle.thresholds import PriceThreshold, WhatIf, what_if
 from keeper.domain.decision import Action, Decision, Gate
@@ -11,6 +13,7 @@ from keeper.domain.record import CycleOutcome, DecisionRecord
 from keeper.domain.units import USD
 from keeper.views import formats as unit
 from keeper.views.formats import age, moment, money, number
+from keeper.views.reference import MEANING, NamedMeaning
 from keeper.views.status import RECORD_SUMMARY
 from keeper.views.view import Field, View, nested, nested_list
 
@@ -91,6 +94,13 @@ def explain(record: DecisionRecord) -> Explanation:
         changes=_changes(record, places),
         next_look=_next_look(record),
     )
+
+
+def explained_json(explained: Explanation | Sequence[NamedMeaning]) -> dict[str, Any]:
+    """What `keeper explain --json` prints."""
+    if isinstance(explained, Explanation):
+        return EXPLANATION.json(explained)
+    return {"meanings": [MEANING.json(entry) for entry in explained]}
 
 
 def threshold_line(threshold: PriceThreshold) -> str:

@@ -1,4 +1,4 @@
-"""Records and swaps as rows of a table: the scalars of ``RECORD``, and a few columns for each asset."""
+"""Records, swaps, attempts and costs as rows of a table. A record gives its scalars and a few columns per asset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.record import DecisionRecord
+from keeper.domain.tx import SignedTransaction
+from keeper.domain.units import USD, WAD
 from keeper.views.decision import asset_rows
+from keeper.views.period_costs import PERIOD_COSTS, PeriodCosts
 from keeper.views.record import RECORD
 
 RECORD_PATHS = (
@@ -43,6 +46,15 @@ SWAP_COLUMNS = (
     ),
     *("fair_out", "realised_out"),
 )
+
+ATTEMPT_COLUMNS = (
+    *("tx_hash", "intent_id", "place", "kind", "status", "nonce", "to", "epoch", "decided_at", "signed_at"),
+    *("broadcast_at", "gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei", "block_number"),
+    *("succeeded", "gas_used", "effective_gas_price_wei", "rollup_fee_wei", "cost_eth"),
+    *("nav_before_usd", "nav_after_usd"),
+)
+"""``status`` is the intent's, not the attempt's."""
+COST_COLUMNS = tuple(PERIOD_COSTS.fields)
 
 
 def record_columns(symbols: Sequence[str]) -> tuple[str, ...]:
@@ -79,6 +91,28 @@ def swap_row(swap: ExecutedSwap) -> tuple[Any, ...]:
         *(swap.at, swap.sold, swap.bought, " ".join(swap.route.symbols), swap.value_usd, swap.fees_bps),
         *(swap.quoted_bps, swap.simulated_bps, swap.realised_bps, str(swap.fair_out), str(swap.realised_out)),
     )
+
+
+def attempt_row(signed: SignedTransaction) -> tuple[Any, ...]:
+    """Prices in wei are texts, because readers round large numbers. None where it was not sent or not mined."""
+    intent, attempt, receipt = signed.intent, signed.attempt, signed.receipt
+    mined: tuple[Any, ...] = (None,) * 8
+    if receipt is not None:
+        mined = (
+            *(receipt.block_number, receipt.succeeded, receipt.gas_used),
+            *(str(receipt.effective_gas_price_wei), str(receipt.rollup_fee_wei), receipt.cost_wei / WAD),
+            *(None if nav is None else nav / USD for nav in (receipt.nav_before, receipt.nav_after)),
+        )
+    return (
+        *(attempt.tx_hash, attempt.intent_id, signed.place, str(attempt.kind), str(signed.status)),
+        *(intent.nonce, intent.payload.to, intent.payload.epoch, intent.payload.as_of, signed.signed_at),
+        *(signed.broadcast_at, intent.payload.gas_limit, str(attempt.max_fee_per_gas_wei)),
+        *(str(attempt.max_priority_fee_per_gas_wei), *mined),
+    )
+
+
+def cost_row(period: PeriodCosts) -> tuple[Any, ...]:
+    return tuple(PERIOD_COSTS.json(period).values())
 
 
 def _cell(value: Any) -> Any:

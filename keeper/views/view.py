@@ -99,6 +99,17 @@ def lifted(view: View[Any], source: str | Callable[[Item], Any]) -> dict[str, Fi
     return {name: of(entry) for name, entry in view.fields.items()}
 
 
+def finite(value: Any) -> Any:
+    """The same structure with null for NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    return value
+
+
 def _followed(item: Any, source: str | Callable[[Any], Any]) -> Any:
     if not isinstance(source, str):
         return source(item)

@@ -10,9 +10,11 @@ import pytest
 
 from keeper.cli.main import main
 from keeper.domain.record import Mode
+from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
-from keeper.views.exported import SWAP_COLUMNS
+from keeper.views.exported import ATTEMPT_COLUMNS, COST_COLUMNS, SWAP_COLUMNS
+from tests.assistant.journals import mined
 from tests.cycle.decided_records import a_decided_record
 from tests.factories import NOW, an_executed_swap
 from tests.views.records import a_failure, a_record
@@ -81,6 +83,32 @@ def test_executed_swaps_are_a_table_of_their_own(folder: Path) -> None:
     assert swap["realised_out"] == str(an_executed_swap().realised_out)
 
 
+def test_signed_transactions_are_a_table_of_their_own(folder: Path) -> None:
+    with Journal.open(f"sqlite:///{folder / 'keeper.db'}") as journal:
+        mined(StoredAttempts(journal, lambda: NOW + 5.0), "reverted", nonce=7, gas=21_000, succeeded=False)
+    assert run("out.csv", "--attempts") == 0
+    (attempt,) = rows(folder / "out.csv")
+    assert tuple(attempt) == ATTEMPT_COLUMNS
+    assert (attempt["kind"], attempt["status"], attempt["succeeded"]) == ("CALL", "REVERTED", "False")
+    assert (attempt["decided_at"], attempt["signed_at"]) == (str(NOW), str(NOW + 5))
+    assert float(attempt["cost_eth"]) == pytest.approx(0.000021)
+    assert attempt["nav_before_usd"] == ""
+
+
+def test_the_costs_of_each_day_are_a_table_of_their_own(folder: Path) -> None:
+    assert run("out.csv", "--costs") == 0
+    (day,) = rows(folder / "out.csv")
+    assert tuple(day) == COST_COLUMNS
+    assert [float(day[name]) for name in ("fees_usd", "slippage_usd")] == pytest.approx([5.0, 6.0])
+    assert int(day["until"]) - int(day["since"]) == DAY
+
+
+def test_one_file_holds_one_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("out.csv", "--swaps", "--costs") == 2
+    assert "--swaps and --costs exclude each other" in capsys.readouterr().err
+    assert not (folder / "out.csv").exists()
+
+
 def test_parquet_has_the_same_table(folder: Path) -> None:
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
@@ -88,6 +116,9 @@ def test_parquet_has_the_same_table(folder: Path) -> None:
     frame = pandas.read_parquet(folder / "out.parquet")
     assert list(frame["record_id"].str[0]) == ["1", "2", "3"]
     assert frame["nav_usd"].notna().tolist() == [True, False, True]
+    for option in ("--swaps", "--costs"):
+        assert run("out.parquet", option) == 0
+        assert len(pandas.read_parquet(folder / "out.parquet")) == 1
 
 
 @pytest.mark.parametrize(

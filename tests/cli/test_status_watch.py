@@ -54,7 +54,7 @@ def watched(
                 waits.append(seconds)
 
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("keeper.cli.status.vault_status", lambda _: remaining.pop(0)())
+        monkeypatch.setattr("keeper.cli.status.vault_status", lambda *_: remaining.pop(0)())
         monkeypatch.setattr("keeper.cli.status.Event", Interval)
         with pytest.raises(SystemExit) as caught:
             main(("status", "--watch", "--every", "2"))

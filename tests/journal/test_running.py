@@ -29,11 +29,13 @@ def test_a_keeper_is_known_while_it_runs(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_what_a_killed_keeper_left_is_swept(tmp_path: Path) -> None:
+def test_what_a_killed_keeper_left_counts_for_nothing_and_the_next_keeper_sweeps_it(tmp_path: Path) -> None:
     left = tmp_path / "running-1.json"
     left.write_text(json.dumps(asdict(KEEPER)))
     assert running_keepers(tmp_path) == ()
-    assert not left.exists()
+    assert left.exists(), "a reader changes nothing"
+    with announced(tmp_path, KEEPER):
+        assert not left.exists()
 
 
 def test_it_says_which_keeper_it_is() -> None:

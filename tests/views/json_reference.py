@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keeper.views.costs import TRADED_COSTS
 from keeper.views.explanation import EXPLANATION
-from keeper.views.exported import ASSET_COLUMNS, SWAP_COLUMNS
+from keeper.views.exported import ASSET_COLUMNS, ATTEMPT_COLUMNS, SWAP_COLUMNS
+from keeper.views.period_costs import COSTS
 from keeper.views.record import LOGGED, RECORD
 from keeper.views.reference import MEANING
 from keeper.views.status import RECORD_SUMMARY, STATUS
@@ -29,8 +29,8 @@ Raw token amounts are texts, because JSON readers round large numbers. A later v
 | `keeper explain` | [explanation](#explanation); of a name `meanings`: list of [meaning](#meaning) |
 | `keeper journal list` | `records`: list of [record summary](#record-summary) |
 | `keeper vault show` | [vault state](#vault-state) |
-| `keeper journal costs` | `assets`: list of [traded_costs](#traded_costs) |
-| `keeper journal export` | a table, not JSON: fields of [record](#record) with `_` for each dot, then for each asset {asset_columns} as in `weight_WETH`; with `--swaps` {swap_columns} |
+| `keeper journal costs` | [costs](#costs) |
+| `keeper journal export` | a table, not JSON: fields of [record](#record) with `_` for each dot, then for each asset {asset_columns} as in `weight_WETH`; with `--swaps` {swap_columns}; with `--attempts` {attempt_columns}, where `status` is the intent's; with `--costs` the fields of [period_costs](#period_costs), one row a day |
 | any command that fails before its own object | `error`: [error](#error) |
 
 The daemon writes one line for each cycle. Its event is the outcome in lower case. Its fields are these of the record; a
@@ -43,11 +43,11 @@ with `call`, `reason` and `tx_hash`.
 def page() -> str:
     logged = ", ".join(f"`{path.replace('.', '_')}`" for path in LOGGED)
     head = HEAD.replace("{logged}", logged)
-    for name, columns in (("asset", ASSET_COLUMNS), ("swap", SWAP_COLUMNS)):
+    for name, columns in (("asset", ASSET_COLUMNS), ("swap", SWAP_COLUMNS), ("attempt", ATTEMPT_COLUMNS)):
         head = head.replace(f"{{{name}_columns}}", ", ".join(f"`{column}`" for column in columns))
     sections = [
         _section(view)
-        for view in views(RECORD, STATUS, RECORD_SUMMARY, TRADED_COSTS, EXPLANATION, MEANING, VAULT_STATE)
+        for view in views(RECORD, STATUS, RECORD_SUMMARY, COSTS, EXPLANATION, MEANING, VAULT_STATE)
     ]
     return "\n\n".join([_wrapped(head), *sections]) + "\n"
 
@@ -81,7 +81,10 @@ def _kind(written: Any) -> str:
 def _wrapped(text: str) -> str:
     from textwrap import fill
 
-    return "\n".join(fill(line, 118) if line.count("`") > 30 else line for line in text.split("\n"))
+    return "\n".join(
+        fill(line, 118) if line.count("`") > 30 and not line.startswith("|") else line
+        for line in text.split("\n")
+    )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from keeper.domain.plan import Route
 from keeper.domain.prices import Opinion
 from keeper.domain.record import DecisionRecord, Mode, NodeUse, StageTime
 from keeper.domain.redemptions import Redemptions
-from keeper.domain.tx import InFlight, IntentStatus
-from keeper.views.costs import TRADED_COSTS, traded_costs
+from keeper.domain.tx import AttemptKind, InFlight, IntentStatus
+from keeper.views.period_costs import COSTS, GasBill, Paid, Per, trading_costs
 from keeper.views.record import RECORD
 from keeper.views.status import STATUS, VaultStatus
 from keeper.views.vault_state import VAULT_STATE
@@ -112,9 +112,10 @@ def test_every_field_of_the_status_has_a_value() -> None:
     assert {path for path, has_value in filled.items() if not has_value} <= {"status.last_rebalance"}
 
 
-def test_every_field_of_the_traded_costs_has_a_value() -> None:
-    (costs,) = traded_costs((SWAP,), ("WETH",))
-    assert all(values_by_path(TRADED_COSTS, costs).values())
+def test_every_field_of_the_costs_has_a_value() -> None:
+    bill = GasBill(SWAP.at, AttemptKind.CALL, succeeded=True, wei=10**15, coin_usd=1_700.0)
+    costs = trading_costs(Paid((SWAP,), (bill,)), ("WETH",), Per.DAY)
+    assert all(values_by_path(COSTS, costs).values())
 
 
 def test_every_field_of_the_vault_state_has_a_value() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from keeper.cli.output import finite, print_json
+from keeper.cli.output import print_json
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.views.record import LOGGED, RECORD, log_line
+from keeper.views.view import finite
 from tests.views.records import a_failure, a_record
 
 PROMISED: dict[str, Any] = {
