@@ -92,7 +92,7 @@ wheel: .venv/.ready ## the wheel that a server installs, in dist/ with requireme
 	@rm -rf dist && $(PY) -m hatchling build -t wheel && cp requirements-runtime.lock dist/
 
 lock: $(READY) ## renew the lock files from pyproject.toml, with hashes
-	@.venv/bin/uv pip compile pyproject.toml --extra research --extra postgres --group dev --generate-hashes --no-emit-index-url --no-header \
+	@.venv/bin/uv pip compile pyproject.toml --extra research --extra postgres --extra mcp --group dev --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements.lock
 	@.venv/bin/uv pip compile pyproject.toml --extra postgres -c requirements.lock --generate-hashes --no-annotate --no-emit-index-url --no-header \
 	  --python-version 3.11 --universal -q -o requirements-runtime.lock

@@ -1,4 +1,4 @@
-"""Read-only queries of the journal behind `keeper explain`, `journal` and `replay`. They are safe beside a live
+"""Read-only queries of the journal behind `keeper explain`, `journal`, `replay` and `mcp`. They are safe beside a live
 daemon and reach neither a node nor a key."""
 
 from __future__ import annotations

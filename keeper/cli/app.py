@@ -30,6 +30,7 @@ COMMANDS = {
     "sweep": "Judge many variants of the strategy out of sample.",
     "evaluate": "Compare risk estimators out of sample.",
     "journal": "List, show, export and verify the decision records.",
+    "mcp": "Answer an assistant's questions, without a key.",
     "config": "Show the settings in force.",
     "data": "Fill, check and export the price history.",
     "vault": "Deploy a vault.",
