@@ -14,6 +14,7 @@ from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import RebalancePlan, Step, StepKind
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.domain.units import BPS, UINT256_MAX, usd
+from keeper.views import columns
 from keeper.views.costs import COUNTED_COST
 from keeper.views.decision import ASSET, BOUND, GATE, OPINION, asset_rows, opinion_rows
 from keeper.views.formats import amount
@@ -38,47 +39,6 @@ OUTCOMES = {
 }
 BLOCK_LINES = (
     "block {block.number} · {block.timestamp} · chain {block.chain_id}\nvault {vault} · epoch {epoch}"
-)
-ASSETS = (
-    ("asset", "{symbol}"),
-    (">price USD", "{price_usd}"),
-    (">feed, age", "{price_age_s} {price_trust}"),
-    (">historical", "{volatility.historical}"),
-    (">implied", "{volatility.implied}"),
-    (">blended", "{volatility.blended}"),
-)
-WEIGHTS = (
-    ("asset", "{symbol}"),
-    (">weight\nnow → target", "{weight} → {target_weight}"),
-    (">share of risk\nnow → target", "{risk_share} → {target_risk_share}"),
-    (">budget", "{budget}"),
-)
-PROVENANCE = (
-    ("asset", "{symbol}"),
-    (">bars", "{bars}"),
-    (">weight of implied", "{implied_weight}"),
-    ("estimated from", "{provenance}"),
-)
-OPINIONS = (
-    ("asset", "{symbol}"),
-    ("source", "{source}"),
-    (">USD", "{price_usd}"),
-    (">from the feed", "{gap_bps}"),
-    ("", "{reason}"),
-)
-BOUNDS = (("bound", "{name}"), (">leverage", "{leverage}"), ("computed from", "{detail}"))
-JUDGED = ((">number", "{value}"), (">limit", "{limit}"), ("verdict", "{verdict}"), ("", "{detail}"))
-GATES = (("gate", "{name}"), *JUDGED)
-CHECKS = (("check", "{name}"), *JUDGED)
-TRADE_COSTS = (
-    ("asset", "{symbol}"),
-    (">assumed", "{assumed_bps}"),
-    (">for USD", "{size_usd}"),
-    (">fee", "{linear_bps}"),
-    (">impact", "{impact_bps}"),
-    (">trades", "{trades}"),
-    (">realised", "{realised_bps}"),
-    (">counted", "{expected_bps}"),
 )
 COST_LINE = (
     "Cost {plan.cost_usd.total}: gas {plan.cost_usd.gas}, pool fees {plan.cost_usd.fees}, "
@@ -105,31 +65,37 @@ def _sections(record: DecisionRecord, *, verbose: bool) -> Iterator[RenderableTy
     inputs, conclusions = record.inputs, record.conclusions
     if inputs is not None and conclusions is not None:
         # Two tables, because one of all columns is wider than 80.
-        yield table_of(ASSET, asset_rows(record), ASSETS, title="Prices and volatilities")
-        yield table_of(ASSET, asset_rows(record), WEIGHTS, title="Weights")
+        yield table_of(ASSET, asset_rows(record), columns.ASSETS, title="Prices and volatilities")
+        yield table_of(ASSET, asset_rows(record), columns.WEIGHTS, title="Weights")
         yield from _notes(record, inputs.snapshot)
         yield _vault(record, inputs.snapshot)
         if verbose:
             bounds = sorted(conclusions.target.bounds, key=lambda bound: bound.leverage)
-            yield table_of(OPINION, opinion_rows(record), OPINIONS, title="Prices of other sources")
-            yield table_of(BOUND, bounds, BOUNDS, title="Bounds on leverage")
-            yield table_of(ASSET, asset_rows(record), PROVENANCE, title="Provenance of the volatilities")
+            yield table_of(OPINION, opinion_rows(record), columns.OPINIONS, title="Prices of other sources")
+            yield table_of(BOUND, bounds, columns.BOUNDS, title="Bounds on leverage")
+            yield table_of(
+                ASSET, asset_rows(record), columns.PROVENANCE, title="Provenance of the volatilities"
+            )
         if conclusions.plan is not None:
             yield _steps(conclusions.plan, inputs.snapshot)
             postponed = POSTPONED if conclusions.plan.postponed_usd else ""
             yield Text(RECORD.text(record, COST_LINE + postponed))
         gates = conclusions.decision.gates
         judged = next((f", limits judged at {gate.urgency}" for gate in gates if gate.kind != "trigger"), "")
-        yield table_of(GATE, gates, GATES, title=f"Gates{judged}")
+        yield table_of(GATE, gates, columns.GATES, title=f"Gates{judged}")
         yield Text(RECORD.text(record, WORTH))
         if record.verdict is not None:
             by = f" by {record.simulation.method}" if record.simulation is not None else ""
-            yield table_of(CHECK, record.verdict.checks, CHECKS, title=f"Checks of the simulation{by}")
+            yield table_of(
+                CHECK, record.verdict.checks, columns.CHECKS, title=f"Checks of the simulation{by}"
+            )
         if record.post_trade:
-            yield table_of(CHECK, record.post_trade, CHECKS, title="Checks after the transaction was mined")
+            yield table_of(
+                CHECK, record.post_trade, columns.CHECKS, title="Checks after the transaction was mined"
+            )
         if inputs.learned_costs or conclusions.decision.pool_costs:
             title = "Trading costs, bps of value, without gas"
-            yield table_of(COUNTED_COST, trade_costs(record), TRADE_COSTS, title=title)
+            yield table_of(COUNTED_COST, trade_costs(record), columns.TRADE_COSTS, title=title)
     yield _conclusion(record)
 
 

@@ -90,7 +90,7 @@ def explain(record: DecisionRecord) -> Explanation:
     return Explanation(
         record=record,
         what_if=places,
-        why=_why(record),
+        why=why(record),
         changes=_changes(record, places),
         next_look=_next_look(record),
     )
@@ -123,7 +123,8 @@ def _digits(price: float) -> str:
     return f"{price:,.{decimals}f}"
 
 
-def _why(record: DecisionRecord) -> tuple[str, ...]:
+def why(record: DecisionRecord) -> tuple[str, ...]:
+    """Sentences: the outcome, its reason, and the gates, checks and costs behind it."""
     lines = [OUTCOMES[record.outcome], record.summary]
     if record.conclusions is not None:
         lines += _gate_lines(record.conclusions.decision)
