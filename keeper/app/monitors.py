@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import Event as Signal
@@ -16,7 +16,7 @@ from keeper.monitoring.events import Event
 from keeper.monitoring.notifier import AlertSender, DeadManSwitch
 from keeper.monitoring.service_manager import ServiceManager
 from keeper.runtime.service_socket import service_socket
-from keeper.settings.endpoints import monitoring_endpoints
+from keeper.settings.endpoints import MonitoringEndpoints, monitoring_endpoints
 from keeper.settings.schema import Settings
 
 LAST_WORDS_S = 10.0
@@ -60,13 +60,29 @@ def monitors(settings: Settings) -> Iterator[Sequence[Observer]]:
             stack.callback(switch.close, LAST_WORDS_S)
             observers.append(switch)
         if where.metrics_port is not None:
-            from keeper.monitoring.exporter import Pages, serving
-
             kept = StateKeeper()
             observers.append(kept)
-            pages = Pages(lambda: replace(kept.state, deliveries=deliveries(sender, switch)), time.time)
-            stack.enter_context(serving(pages, where.metrics_address, where.metrics_port))
+
+            def state() -> DaemonState:
+                return replace(kept.state, deliveries=deliveries(sender, switch))
+
+            stack.enter_context(_served(settings, where, where.metrics_port, state=state))
         yield observers
+
+
+def _served(
+    settings: Settings, where: MonitoringEndpoints, port: int, *, state: Callable[[], DaemonState]
+) -> AbstractContextManager[int]:
+    """The listener with metrics, health pages and, where the settings ask for it, the status page."""
+    from keeper.app.status_page import PageJournal
+    from keeper.monitoring.exporter import Pages
+    from keeper.web.application import application
+    from keeper.web.listener import serving
+    from keeper.web.status_page import StatusPage
+
+    page = StatusPage(PageJournal(settings), state, time.time) if where.status_page else None
+    names = (where.metrics_address, *where.metrics_hosts)
+    return serving(application(Pages(state, time.time), page, names), where.metrics_address, port)
 
 
 def deliveries(sender: AlertSender | None, switch: DeadManSwitch | None) -> Deliveries:

@@ -47,6 +47,18 @@ class StoredRecords:
             query = query.where(table.c.entry < entry)
         return tuple(_record(body) for (body,) in self._journal.rows(query))
 
+    def newest_ids(self, limit: int) -> tuple[str, ...]:
+        """The newest first. No record is read."""
+        table = schema.records
+        query = select(table.c.record_id).order_by(table.c.entry.desc()).limit(limit)
+        return tuple(record_id for (record_id,) in self._journal.rows(query))
+
+    def with_ids(self, record_ids: Sequence[str]) -> tuple[DecisionRecord, ...]:
+        """Those of these records that are there, in no order."""
+        table = schema.records
+        query = select(table.c.body).where(table.c.record_id.in_(record_ids))
+        return tuple(_record(body) for (body,) in self._journal.rows(query))
+
     def between(self, since: float, until: float) -> Iterator[DecisionRecord]:
         """The records of cycles that began in [since, until), Unix seconds, oldest first, a few at a time."""
         table = schema.records

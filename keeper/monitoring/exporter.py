@@ -1,18 +1,13 @@
-"""The metrics and the health pages over HTTP, for Prometheus and for whoever restarts a stuck process.
+"""The metrics and the health pages, for Prometheus and for whoever restarts a stuck process.
 
-The daemon only replaces a reference; all the work is done by the thread that answers. One connection is served at a
-time and each has a deadline, so a client that hangs costs one thread and delays only the next scrape.
+The daemon only replaces a reference; all the work is done by the thread that answers (``keeper.web.listener``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import TCPServer
-from threading import Thread
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,12 +15,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric as MetricFamily
 from prometheus_client.registry import Collector
 
-from keeper.domain.errors import InvalidSetting
 from keeper.monitoring.daemon_state import DaemonState, Verdict, alive, ready
 from keeper.monitoring.metrics import METRICS, Metric
 from keeper.runtime.logs import logger
 
-CLIENT_TIMEOUT_S = 5.0
 PLAIN = "text/plain; charset=utf-8"
 
 CurrentState = Callable[[], DaemonState]
@@ -99,60 +92,3 @@ def _health_page(verdict: Verdict) -> Page:
     status = HTTPStatus.OK if verdict.passed else HTTPStatus.SERVICE_UNAVAILABLE
     body = json.dumps({"ok": verdict.passed, "reason": verdict.reason})
     return status, "application/json", f"{body}\n".encode()
-
-
-@contextmanager
-def serving(pages: Pages, address: str, port: int) -> Iterator[int]:
-    """Answers on ``address`` until the block ends. Yields the port, which the system chooses for 0.
-
-    Raises InvalidSetting where the port cannot be used.
-    """
-    try:
-        server = _Server((address, port), pages)
-    except OSError as error:
-        raise InvalidSetting(
-            f"KEEPER_METRICS_ADDRESS = {address}, KEEPER_METRICS_PORT = {port}: {error.strerror or error}",
-            remedy="Choose an address of this machine and a port that is free, or leave KEEPER_METRICS_PORT empty.",
-        ) from None
-    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class _Server(HTTPServer):
-    allow_reuse_address = True
-
-    def __init__(self, where: tuple[str, int], pages: Pages) -> None:
-        self.pages = pages
-        super().__init__(where, _Handler)
-
-    def server_bind(self) -> None:
-        """Without the look-up of the host's name, which may wait for a name server."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = CLIENT_TIMEOUT_S
-    server_version, sys_version = "keeper", ""
-
-    def do_GET(self) -> None:  # the name is the server's
-        status, content_type, body = self.server.pages.answer(self.path)
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Not logged: a scrape comes every few seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from keeper.address_book.book import Book, book
@@ -93,10 +94,13 @@ def endpoints(settings: Settings) -> Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringEndpoints:
-    """Where the daemon serves metrics, and whom it tells. ``alert_urls`` and ``dead_man_url`` are secrets."""
+    """Where the daemon serves metrics and the status page, and whom it tells. ``alert_urls`` and ``dead_man_url`` are
+    secrets."""
 
     metrics_address: str
     metrics_port: int | None
+    metrics_hosts: tuple[str, ...]
+    status_page: bool
     alert_urls: tuple[str, ...] = field(repr=False)
     dead_man_url: str | None = field(repr=False)
     summary_hour: int
@@ -108,10 +112,20 @@ def monitoring_endpoints(settings: Settings) -> MonitoringEndpoints:
     return MonitoringEndpoints(
         metrics_address=settings.metrics_address,
         metrics_port=settings.metrics_port,
+        metrics_hosts=tuple(settings.metrics_hosts.split()),
+        status_page=settings.status_page == "on"
+        or (settings.status_page == "auto" and _is_loopback(settings.metrics_address)),
         alert_urls=tuple(urls.get_secret_value().split()) if urls is not None else (),
         dead_man_url=dead_man.get_secret_value() if dead_man is not None else None,
         summary_hour=settings.alert_summary_hour,
     )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def address_book(settings: Settings) -> Book | None:

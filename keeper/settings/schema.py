@@ -147,9 +147,13 @@ class Settings(BaseSettings):
     lock_directory: Path | None = None
     """directory of the locks that keep a second keeper from using the same key; default: ~/.local/state/keeper"""
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    """port of Prometheus' metrics and of the health pages; default: none are served"""
+    """port of the status page, of Prometheus' metrics and of the health pages; default: none are served"""
     metrics_address: str = "127.0.0.1"
     """address of this machine on which they are served; other machines see them on any but the loopback"""
+    metrics_hosts: str = ""
+    """names by which other machines ask for them, separated by blanks; an IP address and localhost need none"""
+    status_page: Literal["auto", "on", "off"] = "auto"
+    """whether the status page is among them; auto: only on the loopback, because it needs no password"""
     alert_urls: SecretStr | None = None
     """channels of alerts as apprise writes them, separated by blanks (Slack, Telegram, e-mail …); secret"""
     dead_man_url: SecretStr | None = None

@@ -40,6 +40,14 @@ def test_the_newest_record_comes_first(records: StoredRecords) -> None:
     assert [record.record_id for record in records.latest(2)] == ["three", "two"]
 
 
+def test_ids_are_read_without_their_records_and_records_by_their_ids(records: StoredRecords) -> None:
+    for name in ("one", "two", "three"):
+        records.append(a_record(name))
+    assert records.newest_ids(2) == ("three", "two")
+    assert {record.record_id for record in records.with_ids(["one", "three", "gone"])} == {"one", "three"}
+    assert records.with_ids([]) == ()
+
+
 def test_the_beginning_of_an_id_is_enough_when_it_is_one_records_only(records: StoredRecords) -> None:
     records.append(a_record("abc1"))
     records.append(a_record("abd2"))

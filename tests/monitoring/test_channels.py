@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,16 +203,24 @@ def test_a_dead_mans_switch_that_is_gone_is_a_warning(lines: list[Any]) -> None:
     assert SECRET not in str(lines)
 
 
-def test_metrics_and_health_are_served_while_the_daemon_runs() -> None:
-    port, seen = free_port(), {}
+def test_page_metrics_and_health_are_served_while_the_daemon_runs(tmp_path: Path) -> None:
+    port, seen, missing = free_port(), {}, f"sqlite:///{tmp_path}/keeper.db"
 
     def look() -> None:
         for path in ("/metrics", "/healthz", "/readyz", "/"):
             seen[path] = page(port, path)
 
-    assert run(Keeper(a_quiet_record(), a_quiet_record(), before_end=look), metrics_port=port) == 0
+    assert (
+        run(
+            Keeper(a_quiet_record(), a_quiet_record(), before_end=look),
+            metrics_port=port,
+            journal_url=missing,
+        )
+        == 0
+    )
     assert 'keeper_cycles_total{outcome="HELD"} 1.0' in seen["/metrics"][1]
-    assert [seen[path][0] for path in ("/metrics", "/healthz", "/readyz", "/")] == [200, 200, 200, 404]
+    assert [seen[path][0] for path in ("/metrics", "/healthz", "/readyz", "/")] == [200, 200, 200, 503]
+    assert "JournalMissing" in seen["/"][1]
     with pytest.raises(urllib.error.URLError):
         page(port, "/metrics")
 
@@ -219,7 +228,7 @@ def test_metrics_and_health_are_served_while_the_daemon_runs() -> None:
 def test_a_client_that_hangs_delays_no_cycle_and_the_next_scrape_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("keeper.monitoring.exporter._Handler.timeout", 0.2)
+    monkeypatch.setattr("keeper.web.listener.CONNECTION_S", 0.2)
     port, answers = free_port(), []
 
     def hang_and_look() -> None:

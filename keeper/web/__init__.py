@@ -1,0 +1,1 @@
+"""Serves the status page, the metrics and the health pages over HTTP, for reading only."""
