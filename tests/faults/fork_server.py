@@ -6,11 +6,15 @@ Reads JSON lines ``{"arguments", "environment", "output", "folder"}``, answers `
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 
+from eth_abi.registry import registry
+
 import keeper.app.composition
+import keeper.chain.abi
 import keeper.cli.app
 import keeper.cli.deleverage
 import keeper.cli.main
@@ -36,6 +40,13 @@ def warm() -> None:
 
     eth_account.Account.from_key("0x" + "11" * 32)
     keeper.runtime.deadline.certificates()
+    for path in keeper.chain.abi.FOLDER.glob("*.json"):
+        for function in keeper.chain.abi.load(path.stem).functions.values():
+            for kind in (*function.inputs, *function.outputs):
+                if registry.has_encoder(kind):  # what only a library takes has no code
+                    registry.get_encoder(kind)
+                    registry.get_decoder(kind)
+    gc.freeze()  # a keeper that collects garbage copies no page for what it never frees
 
 
 def become_keeper(command: dict[str, object]) -> None:
