@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, func, insert, select
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 FIRST_HASH = "0" * 64
+_AS_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: a history has tens of thousands of rows."""
 _REMEDY = "Somebody or something changed the journal. Keep it, and restore a backup."
 
 
@@ -65,13 +68,15 @@ class Entry:
 
 def canonical(table: Table, row: Mapping[str, Any]) -> str:
     """The row as canonical text: the table's name and its columns in order, without those that may change."""
+    values = [value.hex() if isinstance(value := row[name], bytes) else value for name in _digested(table)]
+    return _AS_JSON.encode([table.name, *values])
+
+
+@cache
+def _digested(table: Table) -> tuple[str, ...]:
+    """The columns whose values a digest covers, in their order."""
     left_out = schema.NOT_IN_DIGEST.get(table.name, ("entry",))
-    values = [
-        value.hex() if isinstance(value := row[column.name], bytes) else value
-        for column in table.columns
-        if column.name not in left_out
-    ]
-    return json.dumps([table.name, *values], separators=(",", ":"), ensure_ascii=False)
+    return tuple(column.name for column in table.columns if column.name not in left_out)
 
 
 def digest_of(rows: Iterable[str]) -> str:
@@ -112,8 +117,10 @@ def verify(connection: Connection) -> int:
 def _rows_by_entry(connection: Connection) -> dict[int, list[str]]:
     rows_by_entry: dict[int, list[str]] = {}
     for table in schema.CHAINED:
-        for row in connection.execute(select(table)).mappings():
-            rows_by_entry.setdefault(row["entry"], []).append(canonical(table, dict(row)))
+        names = [column.name for column in table.columns]
+        for values in connection.execute(select(table)):
+            row = dict(zip(names, values, strict=True))
+            rows_by_entry.setdefault(row["entry"], []).append(canonical(table, row))
     return rows_by_entry
 
 
