@@ -22,7 +22,7 @@ KINDS: Final = {
     UNIT: "no network socket; a few seconds at most",
     CHAIN: "needs Anvil: the real protocols on a local chain",
     FAULTS: "injects a fault, or needs a server on this machine: an exchange's or a node's double, or PostgreSQL",
-    SLOW: "a campaign whose length is a number, a benchmark, or a check that takes a minute",
+    SLOW: "a campaign whose length is a number, a benchmark, or a check that takes many seconds",
 }
 
 FOLDERS: Final = {"chain": CHAIN, "faults": FAULTS, "bench": SLOW, "peers": SLOW}

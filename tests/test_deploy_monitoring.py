@@ -96,7 +96,7 @@ def test_panels_have_their_own_places_and_ids() -> None:
     [
         ("check", "rules", "keeper.rules.yml"),
         ("check", "config", "--syntax-only", "prometheus.yml"),
-        ("test", "rules", "keeper.rules.test.yml"),
+        pytest.param(("test", "rules", "keeper.rules.test.yml"), marks=pytest.mark.slow),  # ten seconds
     ],
 )
 def test_promtool_agrees(command: tuple[str, ...]) -> None:

@@ -15,8 +15,14 @@ Sweep = Callable[..., int]
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 24 * 40))
+def days() -> int:
+    """Of the market after its first decision."""
+    return 40
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int) -> Sweep:
+    monkeypatch.setattr(market, "market_path", lambda *_, **__: a_path(bars=FIRST + 24 * days))
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> int:
@@ -42,6 +48,7 @@ def test_the_same_command_writes_the_same_bytes_on_any_number_of_workers_and_whe
     assert (tmp_path / "two" / "results.csv").read_bytes() == written
 
 
+@pytest.mark.parametrize("days", [2])
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -60,10 +67,11 @@ def test_what_is_wrong_is_named(
     assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("days", [21])
 def test_a_combination_that_contradicts_itself_is_left_out_and_said_so(
     sweep: Sweep, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert sweep("--set", "decision.out_of_band=0.05,0.24", "--workers", "1", "--out", "found") == 0
+    assert sweep("--set", "decision.out_of_band=0.05,0.24", "--workers", "1", "--splits", "1") == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 of 4 combinations are not valid strategies" in text
     assert "out_of_band" in text
