@@ -15,7 +15,8 @@ class IntentStatus(StrEnum):
 
     FINAL and REVERTED: the receipt is final. CANCELLED: a no-op used the nonce. EXPIRED: never signed, or signed at a
     nonce that the chain cannot reach, because a node counted too many. SUPERSEDED: another intent took over the nonce.
-    DISPLACED: a transaction that the journal does not know used the nonce.
+    DISPLACED: a transaction that the journal does not know used the nonce. A node may mine the bytes of these three all
+    the same: then the intent becomes MINED, from the first and the last by way of SUPERSEDED.
     """
 
     OPEN = "OPEN"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, tuple_, update
 
 from keeper.domain.errors import JournalUnwritable
 from keeper.domain.pause_state import DailyUsage
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 COUNTS_AS_SOLD = (*UNFINISHED, IntentStatus.FINAL)
+_UNFINISHED = [status.value for status in UNFINISHED]
+_EXPIRES = [IntentStatus.OPEN.value, IntentStatus.SUPERSEDED.value]
 _GIVEN_UP = [status.value for status in GIVEN_UP]
 
 
@@ -57,7 +60,7 @@ class StoredAttempts:
             .where(
                 table.c.chain_id == chain_id,
                 table.c.sender == sender.lower(),
-                table.c.status.in_([status.value for status in UNFINISHED]),
+                table.c.status.in_(_UNFINISHED),
             )
             .order_by(table.c.nonce, table.c.entry)
         )
@@ -99,17 +102,8 @@ class StoredAttempts:
         return tuple(map(receipt_of, self._journal.rows(query.order_by(schema.receipts.c.entry))))
 
     def watermark(self, chain_id: int, sender: str) -> NonceWatermark:
-        intents, moves, adopted = schema.intents, schema.moves, schema.adopted_nonces
-        signed = (
-            select(func.max(intents.c.nonce))
-            .join(moves, moves.c.intent_id == intents.c.intent_id)
-            .where(
-                intents.c.chain_id == chain_id,
-                intents.c.sender == sender.lower(),
-                moves.c.became == IntentStatus.SIGNING.value,
-                intents.c.status.not_in(_GIVEN_UP),
-            )
-        )
+        adopted = schema.adopted_nonces
+        signed = _signed_for(func.max(schema.intents.c.nonce), chain_id, sender)
         taken_over = (
             select(adopted.c.nonce, adopted.c.at)
             .where(adopted.c.chain_id == chain_id, adopted.c.sender == sender.lower())
@@ -126,19 +120,8 @@ class StoredAttempts:
         )
 
     def has_signed(self, chain_id: int, sender: str, nonce: int) -> bool:
-        intents, moves = schema.intents, schema.moves
-        query = (
-            select(intents.c.intent_id)
-            .join(moves, moves.c.intent_id == intents.c.intent_id)
-            .where(
-                intents.c.chain_id == chain_id,
-                intents.c.sender == sender.lower(),
-                intents.c.nonce == nonce,
-                moves.c.became == IntentStatus.SIGNING.value,
-                intents.c.status.not_in(_GIVEN_UP),
-            )
-        )
-        return bool(self._journal.rows(query))
+        query = _signed_for(schema.intents.c.intent_id, chain_id, sender)
+        return bool(self._journal.rows(query.where(schema.intents.c.nonce == nonce)))
 
     def given_up(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
         intents, attempts = schema.intents, schema.attempts
@@ -149,7 +132,7 @@ class StoredAttempts:
                 intents.c.chain_id == chain_id,
                 intents.c.sender == sender.lower(),
                 intents.c.status.in_(_GIVEN_UP),
-                signed,
+                or_(signed, intents.c.supersedes.is_not(None)),
             )
             .order_by(intents.c.entry)
         )
@@ -195,7 +178,7 @@ class StoredAttempts:
         payload = intent.payload
         with self._journal.appending("intent") as entry:
             if intent.supersedes is not None:
-                self._add_move(entry, intent.supersedes, IntentStatus.SUPERSEDED)
+                self._add_moves(entry, intent.supersedes, IntentStatus.SUPERSEDED)
             entry.add(
                 schema.intents,
                 {
@@ -221,7 +204,7 @@ class StoredAttempts:
 
     def move(self, intent_id: str, to: IntentStatus) -> None:
         with self._journal.appending("move") as entry:
-            self._add_move(entry, intent_id, to)
+            self._add_moves(entry, intent_id, to)
 
     def add_attempt(self, attempt: Attempt) -> None:
         with self._journal.appending("attempt") as entry:
@@ -240,7 +223,7 @@ class StoredAttempts:
                 },
             )
             if _status(entry.connection, attempt.intent_id) is IntentStatus.SIGNING:
-                self._add_move(entry, attempt.intent_id, IntentStatus.SIGNED)
+                self._add_moves(entry, attempt.intent_id, IntentStatus.SIGNED)
 
     def mark_broadcast(self, tx_hash: str) -> None:
         with self._journal.appending("broadcast") as entry:
@@ -250,7 +233,7 @@ class StoredAttempts:
             owner = select(schema.attempts.c.intent_id).where(schema.attempts.c.tx_hash == tx_hash)
             intent_id = entry.connection.execute(owner).scalar_one()
             if _status(entry.connection, intent_id) is IntentStatus.SIGNED:
-                self._add_move(entry, intent_id, IntentStatus.SENT)
+                self._add_moves(entry, intent_id, IntentStatus.SENT)
 
     def add_receipt(self, receipt: Receipt) -> None:
         with self._journal.appending("receipt") as entry:
@@ -261,10 +244,13 @@ class StoredAttempts:
             if entry.connection.execute(known).scalar() is None:
                 entry.add(schema.receipts, receipt_row(receipt))
             was = _status(entry.connection, receipt.intent_id)
-            if was is IntentStatus.SUPERSEDED:
-                self._displace_successors(entry, receipt.intent_id)
+            if was in (IntentStatus.SUPERSEDED, *GIVEN_UP):
+                self._displace_rivals(entry, receipt.intent_id)
             if was is not IntentStatus.MINED:
-                self._add_move(entry, receipt.intent_id, IntentStatus.MINED)
+                # What was given up is no longer followed, like what was superseded, and comes back from there.
+                back = (IntentStatus.SUPERSEDED,) if was in GIVEN_UP else ()
+                path = (*back, IntentStatus.MINED)
+                self._add_moves(entry, receipt.intent_id, *path)
 
     def adopt_nonce(self, chain_id: int, sender: str, nonce: int) -> None:
         table = schema.adopted_nonces
@@ -286,8 +272,8 @@ class StoredAttempts:
     def _at(self) -> int:
         return int(self._now())
 
-    def _add_move(self, entry: Entry, intent_id: str, to: IntentStatus) -> None:
-        """Adds an intent's next move. The database checks that it is an allowed one."""
+    def _add_moves(self, entry: Entry, intent_id: str, *path: IntentStatus) -> None:
+        """Adds an intent's next moves, one after another. The database checks that they are allowed."""
         table = schema.moves
         last = entry.connection.execute(
             select(table.c.step, table.c.became)
@@ -295,21 +281,23 @@ class StoredAttempts:
             .order_by(table.c.step.desc())
             .limit(1)
         ).one()
-        entry.add(
-            table,
-            {
-                "intent_id": intent_id,
-                "step": last[0] + 1,
-                "step_before": last[0],
-                "was": last[1],
-                "became": to.value,
-                "at": self._at(),
-            },
-        )
+        statuses = (last[1], *(status.value for status in path))
+        for before, (was, became) in enumerate(pairwise(statuses), start=last[0]):
+            entry.add(
+                table,
+                {
+                    "intent_id": intent_id,
+                    "step": before + 1,
+                    "step_before": before,
+                    "was": was,
+                    "became": became,
+                    "at": self._at(),
+                },
+            )
         changed = entry.connection.execute(
             update(schema.intents)
             .where(schema.intents.c.intent_id == intent_id, schema.intents.c.status == last[1])
-            .values(status=to.value)
+            .values(status=statuses[-1])
         )
         if changed.rowcount != 1:
             raise JournalUnwritable(
@@ -317,19 +305,18 @@ class StoredAttempts:
                 remedy="Nothing was written. Is another keeper using this journal? The next cycle reads it anew.",
             )
 
-    def _displace_successors(self, entry: Entry, intent_id: str) -> None:
-        """The intents that superseded this one have lost its nonce, because it is mined after all."""
+    def _displace_rivals(self, entry: Entry, intent_id: str) -> None:
+        """Every other intent at this one's nonce has lost it, because this one is mined after all."""
         table = schema.intents
-        rivals = [intent_id]
-        while rivals:
-            # Several may name the same one: an intent that ended before it had bytes left the nonce to the next.
-            query = select(table.c.intent_id, table.c.status).where(table.c.supersedes == rivals.pop())
-            for successor, status in entry.connection.execute(query).all():
-                rivals.append(successor)
-                if status == IntentStatus.OPEN.value:
-                    self._add_move(entry, successor, IntentStatus.EXPIRED)
-                elif status in [each.value for each in UNFINISHED]:
-                    self._add_move(entry, successor, IntentStatus.DISPLACED)
+        mined = select(table.c.chain_id, table.c.sender, table.c.nonce).where(table.c.intent_id == intent_id)
+        query = select(table.c.intent_id, table.c.status).where(
+            tuple_(table.c.chain_id, table.c.sender, table.c.nonce).in_(mined),
+            table.c.intent_id != intent_id,
+            table.c.status.in_([*_UNFINISHED, *_EXPIRES]),
+        )
+        for rival, status in entry.connection.execute(query).all():
+            lost = IntentStatus.EXPIRED if status in _EXPIRES else IntentStatus.DISPLACED
+            self._add_moves(entry, rival, lost)
 
     def _decided_after(
         self, chain_id: int, sender: str, since: int
@@ -343,6 +330,21 @@ class StoredAttempts:
         )
         decided = ((intent_of(row), IntentStatus(row[4])) for row in self._journal.rows(query))
         return tuple((intent, status) for intent, status in decided if intent.payload.as_of > since)
+
+
+def _signed_for(column: Any, chain_id: int, sender: str) -> Any:
+    """``column`` of the key's intents that were signed, or announced to be, and are not given up."""
+    intents, moves = schema.intents, schema.moves
+    return (
+        select(column)
+        .join(moves, moves.c.intent_id == intents.c.intent_id)
+        .where(
+            intents.c.chain_id == chain_id,
+            intents.c.sender == sender.lower(),
+            moves.c.became == IntentStatus.SIGNING.value,
+            intents.c.status.not_in(_GIVEN_UP),
+        )
+    )
 
 
 def _status(connection: Connection, intent_id: str) -> IntentStatus:

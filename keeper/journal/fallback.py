@@ -115,7 +115,8 @@ def _merge(journal: Journal, fallback: Journal) -> int:
         with journal.appending(kind) as entry:
             for owner in schema.CHAINED:
                 columns = [column for column in owner.columns if column.name != "entry"]
-                for row in fallback.rows(select(*columns).where(owner.c.entry == number)):
+                rows = select(*columns).where(owner.c.entry == number).order_by(*owner.primary_key.columns)
+                for row in fallback.rows(rows):
                     values = {column.name: value for column, value in zip(columns, row, strict=True)}
                     if not _is_there(entry.connection, owner, values):
                         entry.add(owner, _numbered(entry.connection, owner, values))

@@ -58,7 +58,7 @@ class TransactionSender:
         self._explain = config.explain
         self._targets = config.targets
         self._dispatcher = Dispatcher(config)
-        self._watermark = ChainWatermark(config)
+        self._watermark = ChainWatermark(config, self._dispatcher)
         self._recovery = Recovery(config, self._dispatcher, self._watermark)
         self._nonce_selection = NonceSelection(
             config, self._dispatcher, recovery=self._recovery, watermark=self._watermark
@@ -143,7 +143,7 @@ class TransactionSender:
         first. Raises as ``send``."""
         self._require_chain()
         unfinished = self._log.unfinished(self._chain_id, self._config.account)
-        view = self._watermark.view(self._dispatcher.hashes(*unfinished))
+        view = self._recovery.view(self._dispatcher.hashes(*unfinished))
         self._recovery.expire_out_of_reach(unfinished, view)
         nonces = self.nonces()
         receipts = [self._cancelled(intent) for intent in unblock.cancellable(nonces)]

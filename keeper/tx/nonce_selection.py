@@ -66,7 +66,7 @@ class NonceSelection:
         reverts."""
         until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            view = self._watermark.view(self._dispatcher.hashes(*unfinished))
+            view = self._recovery.view(self._dispatcher.hashes(*unfinished))
             missing = self._recovery.without_receipt(unfinished, view)
             if not missing:
                 return view

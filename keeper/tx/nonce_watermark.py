@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from keeper.domain.errors import NodeUntrusted
 from keeper.domain.pause_causes import FOREIGN_TRANSACTION, NONCE_TAKEN_BACK
 from keeper.domain.tx import Intent, NonceWatermark
 from keeper.tx.config import SenderConfig
+from keeper.tx.dispatch import Dispatcher
 from keeper.tx.ports import NodeView
 
 MAX_JUMP = 100_000
@@ -25,7 +26,8 @@ class ChainWatermark:
 
     1. The chain counts more than the journal: the key has transactions that the journal does not know. Pause, and adopt
        the number. One answer proves nothing, so the node is asked again and the lower number counts. A jump that no key
-       makes is not believed.
+       makes is not believed. A receipt for bytes that were given up shows that the transaction is the keeper's own;
+       without one the pause stays.
     2. The chain counts less than was adopted, and not less than was signed for: pause, and adopt the lower number.
        `keeper resume` is enough afterwards, in both cases.
 
@@ -47,7 +49,8 @@ class ChainWatermark:
     intent at that nonce, years later, supersedes it, so that its bytes stay known.
     """
 
-    def __init__(self, config: SenderConfig) -> None:
+    def __init__(self, config: SenderConfig, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
         self._node = config.node
         self._log = config.log
         self._alarm = config.alarm
@@ -56,23 +59,48 @@ class ChainWatermark:
         self._targets = config.targets
 
     def view(self, hashes: Mapping[str, str]) -> NodeView:
-        """The key by the node. Where it counts more transactions than the journal, by the lower of two counts."""
+        """The key by the node, with the receipts of ``hashes`` and of what was given up and may be mined by now. Where
+        the node counts more transactions than the journal, by the lower of two counts."""
         view = self._look(hashes)
-        if view.mined_nonce <= (self._mark().next_nonce or 0):
+        counts_more = view.mined_nonce > (self._mark().next_nonce or 0)
+        given_up = self._given_up_hashes(view)
+        if not counts_more and not given_up:
             return view
-        again = self._look({})
-        if again.mined_nonce >= view.mined_nonce:
+        again = self._look(given_up)
+        view = replace(view, receipts={**again.receipts, **view.receipts}, known=view.known | again.known)
+        if not counts_more or again.mined_nonce >= view.mined_nonce:
             return view
         return replace(view, mined_nonce=again.mined_nonce, pending_nonce=again.pending_nonce)
 
+    def _given_up_hashes(self, view: NodeView) -> dict[str, str]:
+        """At nonces that the node reached, above the latest final one, for which ``view`` has no receipt of ours."""
+        given_up = self._log.given_up(self._chain_id, self._account)
+        if not given_up:
+            return {}
+        final = self._log.latest_final(self._chain_id, self._account)
+        reached = range(final[0].nonce + 1 if final is not None else 0, view.pending_nonce)
+        ours = {self._log.intent(receipt.intent_id).nonce for receipt in view.receipts.values()}
+        return self._dispatcher.hashes(
+            *(intent for intent in given_up if intent.nonce in reached and intent.nonce not in ours)
+        )
+
+    def require_no_foreign_below(self, own: Collection[int]) -> None:
+        """``own``: mined nonces that are recorded next. Pauses if others lie between the journal's next nonce and the
+        highest of these. Nothing is said of a key that the journal does not know."""
+        expected = self._mark().next_nonce
+        if expected is None:
+            return
+        above = [nonce for nonce in own if nonce >= expected]
+        foreign = max(above, default=expected - 1) + 1 - expected - len(above)
+        if foreign > 0:
+            self._pause_foreign(foreign, expected)
+
     def out_of_reach(self, intent: Intent, view: NodeView) -> bool:
-        """Whether the chain cannot get to the intent's nonce, because nobody has the nonce before it."""
-        before = intent.nonce - 1
-        return (
-            before >= view.mined_nonce
-            and before not in (view.pool or {})
-            and self._mark().adopted_s >= SETTLED_S
-            and not self._log.has_signed(self._chain_id, self._account, before)
+        """Whether the chain cannot get to the intent's nonce, because nobody has a nonce before it."""
+        pool = view.pool or {}
+        return self._mark().adopted_s >= SETTLED_S and not all(
+            nonce in pool or self._log.has_signed(self._chain_id, self._account, nonce)
+            for nonce in range(view.mined_nonce, intent.nonce)
         )
 
     def given_up_at(self, nonce: int) -> str | None:
@@ -89,11 +117,7 @@ class ChainWatermark:
             return False
         if counted > expected:
             self._require_plausible(counted, expected + MAX_JUMP)
-            self._alarm.pause(
-                FOREIGN_TRANSACTION,
-                f"{counted - expected} transaction(s) of {self._account} from nonce {expected} on are not in this "
-                f"journal: something else uses the key, or the journal is an old copy ({self._source})",
-            )
+            self._pause_foreign(counted - expected, expected)
         elif mark.is_hearsay and (mark.signed or 0) <= counted < expected and mark.adopted_s >= SETTLED_S:
             self._alarm.pause(
                 NONCE_TAKEN_BACK,
@@ -121,6 +145,13 @@ class ChainWatermark:
                 f"{SETTLED_S} s, use another node.",
             )
         return expected
+
+    def _pause_foreign(self, count: int, first: int) -> None:
+        self._alarm.pause(
+            FOREIGN_TRANSACTION,
+            f"{count} transaction(s) of {self._account} from nonce {first} on are not in this journal: something else "
+            f"uses the key, or the journal is an old copy ({self._source})",
+        )
 
     def _mark(self) -> NonceWatermark:
         return self._log.watermark(self._chain_id, self._account)

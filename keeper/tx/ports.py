@@ -137,9 +137,9 @@ class AttemptLog(Protocol):
         ...
 
     def add_receipt(self, receipt: Receipt) -> None:
-        """Also moves the intent to MINED in the same transaction, unless it is MINED already. This is also how a
-        SUPERSEDED intent comes back; the intent that superseded it then becomes DISPLACED, or EXPIRED if it was never
-        signed."""
+        """Also moves the intent to MINED in the same transaction, unless it is MINED already. This is also how an
+        intent comes back that was superseded or given up. Any other unfinished intent at its nonce then becomes
+        DISPLACED; it becomes EXPIRED if it was never signed, and so does what was superseded there."""
         ...
 
     def receipts(self, intent_id: str) -> tuple[Receipt, ...]:
@@ -160,7 +160,7 @@ class AttemptLog(Protocol):
         ...
 
     def given_up(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
-        """EXPIRED and DISPLACED intents whose bytes exist, oldest first."""
+        """EXPIRED and DISPLACED intents, oldest first, whose bytes exist or that superseded an intent."""
         ...
 
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from keeper.domain.pause_causes import FINALITY_BROKEN, FOREIGN_TRANSACTION
-from keeper.domain.tx import SETTLED, TERMINAL, WAITING, AttemptKind, Intent, IntentStatus, Receipt
+from keeper.domain.tx import GIVEN_UP, SETTLED, TERMINAL, WAITING, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from keeper.tx.config import SenderConfig
@@ -15,6 +15,8 @@ from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
 
 _UNMINED = (*WAITING, IntentStatus.UNMINED)
+_LET_GO = (*GIVEN_UP, IntentStatus.SUPERSEDED)
+"""Not followed any more, although a node may have the bytes."""
 
 
 class Recovery:
@@ -37,7 +39,7 @@ class Recovery:
         hashes = self._dispatcher.hashes(*unfinished)
         if final is not None:
             hashes[final[1].tx_hash] = final[0].intent_id
-        view = self._watermark.view(hashes)
+        view = self.view(hashes)
         if final is not None:
             self._check_finality(*final, view)
         for intent in unfinished:
@@ -45,6 +47,19 @@ class Recovery:
         self._check_foreign_transactions(view)
         failpoints.reach(Failpoint.SETTLED)
         return self._unfinished()
+
+    def view(self, hashes: Mapping[str, str]) -> NodeView:
+        """Views the chain, and records the receipts of what was given up and is mined all the same."""
+        view = self._watermark.view(hashes)
+        mined = {
+            self._log.intent(receipt.intent_id).nonce: receipt
+            for receipt in view.receipts.values()
+            if self._log.status(receipt.intent_id) in _LET_GO
+        }
+        self._watermark.require_no_foreign_below(mined)
+        for receipt in mined.values():
+            self.record(receipt, view)
+        return view
 
     def record(self, receipt: Receipt, view: NodeView) -> IntentStatus:
         """Stores the receipt: its intent is mined, and settled if the block is final. Returns the intent's status."""
@@ -93,6 +108,7 @@ class Recovery:
             f"nonce {intent.nonce} of {self._account} was used by a transaction that is not in this journal",
         )
         self._log.adopt_nonce(self._chain_id, self._account, intent.nonce + 1)
+        self._expire_superseded(intent)
         self._log.move(intent.intent_id, IntentStatus.DISPLACED)
         failpoints.reach(Failpoint.SETTLE_DISPLACED)
 
@@ -124,12 +140,17 @@ class Recovery:
             self._send_new_attempt(state, step)
 
     def _expire(self, intent: Intent) -> None:
-        """Also those that it superseded, because the nonce is no longer signed for. It goes last, so that a killed
+        self._expire_superseded(intent)
+        self._log.move(intent.intent_id, IntentStatus.EXPIRED)
+
+    def _expire_superseded(self, intent: Intent) -> None:
+        """When the intent is given up, nothing is signed for its nonce any more. It goes last itself, so that a killed
         process does it again."""
         if intent.supersedes is not None:
-            self._expire(self._log.intent(intent.supersedes))
-        if self._log.status(intent.intent_id) is not IntentStatus.EXPIRED:
-            self._log.move(intent.intent_id, IntentStatus.EXPIRED)
+            superseded = self._log.intent(intent.supersedes)
+            self._expire_superseded(superseded)
+            if self._log.status(superseded.intent_id) is IntentStatus.SUPERSEDED:
+                self._log.move(superseded.intent_id, IntentStatus.EXPIRED)
 
     def _send_new_attempt(self, state: SendState, step: NextStep) -> None:
         if step is NextStep.RESIGN:
@@ -174,8 +195,8 @@ class Recovery:
                 if tx_hash not in own
             ]
         else:
-            own_next = max((intent.nonce + 1 for intent in unfinished), default=0)
-            count = view.pending_nonce - max(view.mined_nonce, own_next)
+            first = max(view.mined_nonce, *(intent.nonce + 1 for intent in unfinished), 0)
+            count = view.pending_nonce - first - self._given_up_waiting(view, first)
             waiting = [f"{count} by the node's count"] if count > 0 else []
         if waiting:
             self._alarm.pause(
@@ -184,6 +205,17 @@ class Recovery:
                 f"{', '.join(waiting)}",
             )
         return bool(waiting)
+
+    def _given_up_waiting(self, view: NodeView, first: int) -> int:
+        """How many nonces from ``first`` on have bytes that were given up and that the node knows."""
+        given_up = self._log.given_up(self._chain_id, self._account)
+        return len(
+            {
+                intent.nonce
+                for intent in given_up
+                if intent.nonce >= first and not view.known.isdisjoint(self._dispatcher.hashes(intent))
+            }
+        )
 
     def _check_finality(self, intent: Intent, receipt: Receipt, view: NodeView) -> None:
         """Pauses if a final transaction has left the chain. A node that has not reached its block proves nothing."""

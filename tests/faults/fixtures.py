@@ -238,6 +238,12 @@ class Trial:
                 counts[IntentStatus(status)] = counts.get(IntentStatus(status), 0) + 1
         return counts
 
+    def gas_wei(self) -> int:
+        """Counted for the key's transactions, whenever they were decided."""
+        with Journal.open_for_reading(self.journal_url) as journal:
+            log = StoredAttempts(journal, lambda: 0.0)
+            return log.spent(self.world.deployment.chain_id, self.keeper, -1).gas_wei
+
     def pauses(self) -> tuple[str, ...]:
         with Journal.open_for_reading(self.journal_url) as journal:
             return tuple(pause.cause for pause in Switches(journal, lambda: 0.0).pauses())

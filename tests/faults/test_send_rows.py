@@ -134,6 +134,22 @@ def test_row_23_a_receipt_that_lags_is_waited_for(trial: Trial) -> None:
     assert len(trial.proxy.arrived) == 1
 
 
+def test_row_23_a_receipt_that_shows_after_the_nonce_was_given_up_is_counted(trial: Trial) -> None:
+    """As long as no receipt shows, the transaction counts as somebody else's."""
+    assert trial.run(failpoint=Failpoint.BROADCAST).killed
+    trial.proxy.mine(4)
+    hidden = trial.proxy.fault("eth_getTransactionReceipt", "null", count=-1)
+    trial.run()
+    assert trial.statuses() == {IntentStatus.DISPLACED: 1}
+    assert (trial.pauses(), trial.gas_wei()) == (("foreign_transaction",), 0)
+    hidden.count = 0
+    assert trial.run("resume", "--reason", "it was the keeper").exit_code == 0
+    rests_at(trial, 1)
+    assert trial.statuses() == {IntentStatus.FINAL: 1}
+    assert trial.pauses() == ()
+    assert trial.gas_wei() > 0
+
+
 def test_row_24_low_gas_stops_levering_and_not_deleveraging(trial: Trial) -> None:
     trial.lever({"KEEPER_SIZE__TARGET_VOLATILITY": "0.65"})
     trial.proxy.rpc("anvil_setBalance", trial.keeper, hex(3 * 10**17))

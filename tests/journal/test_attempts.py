@@ -131,6 +131,40 @@ def test_a_supersession_is_one_step(log: StoredAttempts) -> None:
     assert log.unfinished(31_337, SENDER) == (replace(an_intent("two", 7), supersedes="one"),)
 
 
+@pytest.mark.parametrize("how", [IntentStatus.EXPIRED, IntentStatus.DISPLACED])
+def test_what_was_given_up_and_is_mined_after_all_comes_back_and_has_its_nonce_alone(
+    journal: Journal, log: StoredAttempts, how: IntentStatus
+) -> None:
+    """Here the other one at its nonce is no successor: it was mined first, and a reorganisation took it back."""
+    first = mined(log, an_intent("one", 7), 1)
+    log.move("one", IntentStatus.UNMINED)
+    log.create(replace(an_intent("two", 7), supersedes="one"))
+    log.move("two", IntentStatus.SIGNING)
+    second = an_attempt("two", 2)
+    log.add_attempt(second)
+    if how is IntentStatus.DISPLACED:
+        log.add_receipt(a_receipt(first))
+        log.move("one", IntentStatus.UNMINED)
+    else:
+        log.move("two", how)
+    assert log.status("two") is how
+    for _ in range(2):
+        log.add_receipt(a_receipt(second))
+    assert log.status("two") is IntentStatus.MINED
+    assert [intent.intent_id for intent in log.unfinished(31_337, SENDER)] == ["two"]
+    assert log.receipts("two") == (a_receipt(second),)
+    assert log.watermark(31_337, SENDER).next_nonce == 8
+    journal.verify()
+
+
+def test_what_lost_a_nonce_before_it_had_bytes_names_those_that_it_superseded(log: StoredAttempts) -> None:
+    signed(log, an_intent("one", 7))
+    log.create(replace(an_intent("two", 7), supersedes="one"))
+    log.move("two", IntentStatus.SIGNING)
+    log.move("two", IntentStatus.DISPLACED)
+    assert [intent.supersedes for intent in log.given_up(31_337, SENDER)] == ["one"]
+
+
 @pytest.mark.parametrize("signs", [True, False])
 def test_what_was_superseded_and_is_mined_after_all_takes_its_nonce_back(
     log: StoredAttempts, signs: bool

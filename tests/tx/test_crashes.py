@@ -26,6 +26,7 @@ from tests.tx.node_double import (
     AlarmBell,
     FakeClock,
     NodeDouble,
+    Sent,
     a_payload,
     a_signer,
     read,
@@ -152,6 +153,18 @@ class Keepers(RuleBasedStateMachine):
     def the_mempool_is_lost(self) -> None:
         self.node.evict()
 
+    @precondition(lambda self: self.bytes_for_the_next_nonce())
+    @rule(data=st.data())
+    def bytes_that_somebody_kept_are_mined(self, data: st.DataObject) -> None:
+        """Also those that the keeper replaced, lost a nonce with, or gave up."""
+        kept = data.draw(st.sampled_from(self.bytes_for_the_next_nonce()))
+        self.node.waiting[kept.nonce] = kept
+        self.node.mine()
+
+    def bytes_for_the_next_nonce(self) -> list[Sent]:
+        sent = [read(raw) for raw in dict.fromkeys(self.node.arrived)]
+        return [one for one in sent if one.nonce == len(self.node.mined)]
+
     @precondition(
         lambda self: self.node.mined and self.node.head - self.node.mined[-1][1] < self.node.finality
     )
@@ -190,15 +203,18 @@ class Keepers(RuleBasedStateMachine):
         assert in_flight is None
         self.sender.settle()  # takes back what a node was wrong about
         if not self.hid_receipts:
+            self.every_transaction_is_in_the_journal()
+        if not self.hid_receipts:
             self.node.mines = True
             self.sender.send(self.new_decision(False))
             self.node.mines = False
-        # An emergency cannot wait for receipts for ever, and then takes its own transaction for a stranger's.
-        assert self.alarm.causes == [] or self.hid_receipts or self.lied
+        self.no_alarm_without_a_reason()
+        self.hid_receipts = self.lied = False
+        self.alarm.causes.clear()
 
     @invariant()
     def n1_one_rebalance_for_one_epoch(self) -> None:
-        epochs = [sent.data[10:74] for sent, _, succeeded in self.node.mined if succeeded]
+        epochs = [sent.data[10:74] for sent, _, ok in self.node.mined if ok and sent.data != "0x"]
         assert len(epochs) == len(set(epochs))
 
     @invariant()
@@ -224,6 +240,24 @@ class Keepers(RuleBasedStateMachine):
     def intent_ids(self) -> list[str]:
         with self.journal.reading() as connection:
             return list(connection.exec_driver_sql("SELECT intent_id FROM intents").scalars())
+
+    @precondition(lambda self: not self.node.down)
+    @rule(too_many=st.sampled_from([1, 2, 7]))
+    def an_emergency_is_given_up(self, too_many: int) -> None:
+        """It was signed under a false count. The mempool keeps its bytes."""
+        self.the_node_counts_transactions_that_are_not_there(too_many=too_many)
+        self.cycle(life=None, mined_after=None, loses_replies=False, emergency=True)
+        self.everything_recovers()
+
+    @invariant()
+    def no_alarm_without_a_reason(self) -> None:
+        """An emergency cannot wait for receipts for ever, and then takes its own transaction for a stranger's."""
+        assert self.alarm.causes == [] or self.hid_receipts or self.lied
+
+    def every_transaction_is_in_the_journal(self) -> None:
+        with self.journal.reading() as connection:
+            known = set(connection.exec_driver_sql("SELECT tx_hash FROM receipts").scalars())
+        assert {sent.tx_hash for sent, _, _ in self.node.mined} <= known
 
     @invariant()
     def n4_fees_stay_under_the_cap(self) -> None:
