@@ -42,7 +42,9 @@ SETTLED = (_S.FINAL, _S.REVERTED, _S.CANCELLED)
 """Ended by a final receipt."""
 GIVEN_UP = (_S.EXPIRED, _S.DISPLACED)
 """Ended by the word of a node, or never signed. A later intent may take over the nonce."""
-TERMINAL = (*SETTLED, *GIVEN_UP, _S.SUPERSEDED)
+LET_GO = (_S.EXPIRED, _S.SUPERSEDED, _S.DISPLACED)
+"""Without a nonce, and not followed any more, although a node may have the bytes."""
+TERMINAL = (*SETTLED, *LET_GO)
 
 TRANSITIONS: tuple[tuple[IntentStatus, IntentStatus], ...] = (
     (_S.OPEN, _S.SIGNING),

@@ -12,6 +12,7 @@ from keeper.domain.errors import JournalUnwritable
 from keeper.domain.pause_state import DailyUsage
 from keeper.domain.tx import (
     GIVEN_UP,
+    LET_GO,
     SETTLED,
     UNFINISHED,
     Attempt,
@@ -244,7 +245,7 @@ class StoredAttempts:
             if entry.connection.execute(known).scalar() is None:
                 entry.add(schema.receipts, receipt_row(receipt))
             was = _status(entry.connection, receipt.intent_id)
-            if was in (IntentStatus.SUPERSEDED, *GIVEN_UP):
+            if was in LET_GO:
                 self._displace_rivals(entry, receipt.intent_id)
             if was is not IntentStatus.MINED:
                 # What was given up is no longer followed, like what was superseded, and comes back from there.

@@ -18,6 +18,7 @@ from keeper.domain.errors import (
     JournalUnwritable,
     KeeperError,
 )
+from keeper.domain.tx import LET_GO
 from keeper.journal import schema
 from keeper.journal.store import Journal
 
@@ -113,6 +114,7 @@ def _merge(journal: Journal, fallback: Journal) -> int:
     later = fallback.rows(query)
     for number, kind in later:
         with journal.appending(kind) as entry:
+            statuses: dict[str, str] = {}
             for owner in schema.CHAINED:
                 columns = [column for column in owner.columns if column.name != "entry"]
                 rows = select(*columns).where(owner.c.entry == number).order_by(*owner.primary_key.columns)
@@ -120,7 +122,9 @@ def _merge(journal: Journal, fallback: Journal) -> int:
                     values = {column.name: value for column, value in zip(columns, row, strict=True)}
                     if not _is_there(entry.connection, owner, values):
                         entry.add(owner, _numbered(entry.connection, owner, values))
-                        _follow(entry.connection, owner, values)
+                        if owner is schema.moves:
+                            statuses[values["intent_id"]] = values["became"]
+            _follow(entry.connection, statuses)
     return len(later)
 
 
@@ -152,10 +156,9 @@ def _numbered(connection: Connection, table: Table, values: dict[str, Any]) -> d
     return values | {"number": max(values["number"], newest + 1)}
 
 
-def _follow(connection: Connection, table: Table, values: dict[str, Any]) -> None:
-    """An intent's status is that of its last move."""
-    if table is schema.moves:
-        intents = schema.intents
-        connection.execute(
-            update(intents).where(intents.c.intent_id == values["intent_id"]).values(status=values["became"])
-        )
+def _follow(connection: Connection, statuses: dict[str, str]) -> None:
+    """An intent's status is that of its last move. A nonce passes from one intent to another within an entry, and the
+    database allows it one owner at every moment: so those that let go of theirs come first."""
+    intents = schema.intents
+    for intent_id, status in sorted(statuses.items(), key=lambda each: each[1] not in LET_GO):
+        connection.execute(update(intents).where(intents.c.intent_id == intent_id).values(status=status))

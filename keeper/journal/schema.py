@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from keeper.domain.tx import TRANSITIONS, WAITING, IntentStatus
+from keeper.domain.tx import LET_GO, TRANSITIONS, WAITING, IntentStatus
 
 metadata = MetaData()
 
@@ -93,9 +93,7 @@ Index(
     sqlite_where=_IS_WAITING,
     postgresql_where=_IS_WAITING,
 )
-_HAS_THE_NONCE = text(
-    f"status NOT IN ({_listed((IntentStatus.EXPIRED, IntentStatus.SUPERSEDED, IntentStatus.DISPLACED))})"
-)
+_HAS_THE_NONCE = text(f"status NOT IN ({_listed(LET_GO)})")
 Index(
     "one_intent_per_nonce",
     intents.c.chain_id,

@@ -15,7 +15,7 @@ from keeper.journal.records import StoredRecords
 from keeper.journal.rounds import StoredRounds
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
-from tests.journal.rows import PAYLOAD, SENDER, a_record
+from tests.journal.rows import PAYLOAD, SENDER, a_receipt, a_record, an_attempt
 
 
 def clock() -> float:
@@ -66,6 +66,24 @@ def test_what_is_written_there_goes_on_where_the_journal_ended_and_comes_back(
         assert not FallbackJournal(tmp_path).exists
         assert list(tmp_path.glob("fallback-merged-*.db"))
         came_back(journal)
+
+
+@pytest.mark.parametrize("winner", ["an", "to"], ids=["the lower id wins", "the higher id wins"])
+def test_a_nonce_that_changed_hands_there_comes_back(sqlite_url: str, tmp_path: Path, winner: str) -> None:
+    """What was superseded is mined, and its rival loses the nonce in the same entry."""
+    fallback = FallbackJournal(tmp_path)
+    with Journal.open(sqlite_url) as journal:
+        log = StoredAttempts(journal, clock)
+        for number, intent in enumerate((Intent(winner, 7, PAYLOAD), Intent("or", 7, PAYLOAD, winner))):
+            log.create(intent)
+            log.move(intent.intent_id, IntentStatus.SIGNING)
+            log.add_attempt(an_attempt(intent.intent_id, number))
+        with fallback.open(journal) as other:
+            StoredAttempts(other, clock).add_receipt(a_receipt(an_attempt(winner, 0)))
+        fallback.merge_into(journal)
+        assert log.status(winner) is IntentStatus.MINED
+        assert log.status("or") is IntentStatus.DISPLACED
+        assert journal.verify() > 0
 
 
 def test_what_the_journal_got_meanwhile_stays(sqlite_url: str, tmp_path: Path) -> None:
