@@ -15,8 +15,10 @@ class IntentStatus(StrEnum):
 
     FINAL and REVERTED: the receipt is final. CANCELLED: a no-op used the nonce. EXPIRED: never signed, or signed at a
     nonce that the chain cannot reach, because a node counted too many. SUPERSEDED: another intent took over the nonce.
-    DISPLACED: a transaction that the journal does not know used the nonce. A node may mine the bytes of these three all
-    the same: then the intent becomes MINED, from the first and the last by way of SUPERSEDED.
+    DISPLACED: a transaction that the journal does not know used the nonce, or another intent at this nonce is mined.
+
+    A node may mine the bytes of an EXPIRED, SUPERSEDED or DISPLACED intent all the same. Then the intent becomes MINED.
+    An EXPIRED or DISPLACED one becomes SUPERSEDED first, in the same entry, although no other intent has its nonce.
     """
 
     OPEN = "OPEN"

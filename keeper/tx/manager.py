@@ -143,7 +143,8 @@ class TransactionSender:
         first. Raises as ``send``."""
         self._require_chain()
         unfinished = self._log.unfinished(self._chain_id, self._config.account)
-        view = self._recovery.view(self._dispatcher.hashes(*unfinished))
+        view = self._watermark.view(self._dispatcher.hashes(*unfinished))
+        self._recovery.record_let_go(view)
         self._recovery.expire_out_of_reach(unfinished, view)
         nonces = self.nonces()
         receipts = [self._cancelled(intent) for intent in unblock.cancellable(nonces)]

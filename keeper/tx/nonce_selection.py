@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.domain.errors import StillInFlight
-from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload
+from keeper.domain.tx import WAITING, Intent, IntentStatus, Payload, Receipt
 from keeper.tx.config import SenderConfig
 from keeper.tx.dispatch import Dispatcher
 from keeper.tx.nonce_watermark import ChainWatermark
@@ -26,6 +26,7 @@ class NonceSelection:
         self._timer = config.timer
         self._poll_s = config.timing.poll_s
         self._chain_id = config.chain_id
+        self._account = config.account
         self._dispatcher = dispatcher
         self._recovery = recovery
         self._watermark = watermark
@@ -41,7 +42,7 @@ class NonceSelection:
                 f"intent {first.intent_id[:8]} at nonce {first.nonce} has no final outcome",
                 remedy="Run `keeper status`; the next cycle looks for its receipt again.",
             )
-        view = self._await_late_receipts(unfinished)
+        view, returned = self._await_late_receipts(unfinished)
         if supersede:
             self._recovery.expire_out_of_reach(unfinished, view)
         unfinished = self._log.unfinished(self._chain_id, payload.sender)
@@ -50,7 +51,7 @@ class NonceSelection:
             return rival
         intent = Intent(uuid.uuid4().hex, 0, payload)
         if rival is None:
-            nonce = self._next_nonce(payload, view, supersede=supersede)
+            nonce = self._next_nonce(view, returned, supersede=supersede)
             intent = replace(intent, nonce=nonce, supersedes=self._watermark.given_up_at(nonce))
         elif self._log.status(rival.intent_id) is IntentStatus.OPEN and rival.supersedes is None:
             self._log.move(rival.intent_id, IntentStatus.EXPIRED)
@@ -60,32 +61,38 @@ class NonceSelection:
         self._log.create(intent)
         return intent
 
-    def _await_late_receipts(self, unfinished: Sequence[Intent]) -> NodeView:
-        """An emergency waits up to ``RECEIPT_LAG_S`` for the receipt of an intent whose nonce is used, and then treats
-        the nonce as taken by somebody else. The vault's epoch keeps this safe: of two calls at one epoch one
-        reverts."""
+    def _await_late_receipts(self, unfinished: Sequence[Intent]) -> tuple[NodeView, tuple[Receipt, ...]]:
+        """The view, and the receipts of what was let go and is mined all the same. An emergency waits up to
+        ``RECEIPT_LAG_S`` for the receipt of an intent whose nonce is used, and then treats the nonce as taken by
+        somebody else. The vault's epoch keeps this safe: of two calls at one epoch one reverts."""
         until = self._timer.monotonic() + RECEIPT_LAG_S
         while True:
-            view = self._recovery.view(self._dispatcher.hashes(*unfinished))
+            view = self._watermark.view(self._dispatcher.hashes(*unfinished))
+            returned = self._recovery.record_let_go(view)
             missing = self._recovery.without_receipt(unfinished, view)
             if not missing:
-                return view
+                return view, returned
             if self._timer.monotonic() >= until:
                 for intent in missing:
                     self._recovery.displace(intent)
-                return view
+                return view, returned
             self._timer.wait(self._poll_s)
 
     def _replaceable(self, rival: Intent, view: NodeView) -> bool:
         unmined = (*WAITING, IntentStatus.UNMINED)
         return self._log.status(rival.intent_id) in unmined and rival.nonce >= view.mined_nonce
 
-    def _next_nonce(self, payload: Payload, view: NodeView, *, supersede: bool) -> int:
+    def _next_nonce(self, view: NodeView, returned: Sequence[Receipt], *, supersede: bool) -> int:
         foreign_waits = self._recovery.foreign_waits(view)
         if (self._watermark.follow(view) or foreign_waits) and not supersede:
             raise StillInFlight(
-                f"{payload.sender} has transactions that are not in the journal, or had them by the word of a node",
+                f"{self._account} has transactions that are not in the journal, or had them by the word of a node",
                 remedy="Is another keeper or wallet using this key? Stop it, then `keeper resume`.",
+            )
+        if returned and not supersede:
+            raise StillInFlight(
+                f"intent {returned[0].intent_id[:8]} was given up, and its transaction {returned[0].tx_hash} is mined",
+                remedy="The trade was decided without it. The next cycle decides anew.",
             )
         return self._watermark.next_nonce(view)
 

@@ -26,8 +26,8 @@ class ChainWatermark:
 
     1. The chain counts more than the journal: the key has transactions that the journal does not know. Pause, and adopt
        the number. One answer proves nothing, so the node is asked again and the lower number counts. A jump that no key
-       makes is not believed. A receipt for bytes that were given up shows that the transaction is the keeper's own;
-       without one the pause stays.
+       makes is not believed. A receipt for bytes that were given up shows that the transaction is the keeper's own
+       (``may_return``); without one the pause stays.
     2. The chain counts less than was adopted, and not less than was signed for: pause, and adopt the lower number.
        `keeper resume` is enough afterwards, in both cases.
 
@@ -77,30 +77,36 @@ class ChainWatermark:
         given_up = self._log.given_up(self._chain_id, self._account)
         if not given_up:
             return {}
-        final = self._log.latest_final(self._chain_id, self._account)
-        reached = range(final[0].nonce + 1 if final is not None else 0, view.pending_nonce)
+        reached = range(self._after_final(), view.pending_nonce)
         ours = {self._log.intent(receipt.intent_id).nonce for receipt in view.receipts.values()}
         return self._dispatcher.hashes(
             *(intent for intent in given_up if intent.nonce in reached and intent.nonce not in ours)
         )
 
-    def require_no_foreign_below(self, own: Collection[int]) -> None:
-        """``own``: mined nonces that are recorded next. Pauses if others lie between the journal's next nonce and the
-        highest of these. Nothing is said of a key that the journal does not know."""
-        expected = self._mark().next_nonce
-        if expected is None:
-            return
-        above = [nonce for nonce in own if nonce >= expected]
-        foreign = max(above, default=expected - 1) + 1 - expected - len(above)
-        if foreign > 0:
-            self._pause_foreign(foreign, expected)
+    def may_return(self, nonce: int, own: Collection[int]) -> bool:
+        """Whether an intent that was let go may be recorded as mined at ``nonce``. ``own``: the nonces at which such
+        intents have receipts.
+
+        The nonce counts as signed for again, so no lower count is believed afterwards. That does no harm where the
+        keeper has every nonce since the latest final one. Any other nonce below is a stranger's, or nobody's if the
+        node is wrong. Then ``follow`` pauses and adopts the count first, and the count must stand for
+        ``SETTLED_S``."""
+        if self._has_signed(nonce):
+            return True
+        if all(below in own or self._has_signed(below) for below in range(self._after_final(), nonce)):
+            return True
+        mark = self._mark()
+        return mark.adopted_s >= SETTLED_S and all(
+            below in own for below in range(mark.next_nonce or 0, nonce)
+        )
 
     def out_of_reach(self, intent: Intent, view: NodeView) -> bool:
-        """Whether the chain cannot get to the intent's nonce, because nobody has a nonce before it."""
+        """Whether the chain cannot get to the intent's nonce, because nobody has a nonce before it. A node that counts
+        fewer than the latest final transaction needs is behind, and proves nothing."""
         pool = view.pool or {}
         return self._mark().adopted_s >= SETTLED_S and not all(
-            nonce in pool or self._log.has_signed(self._chain_id, self._account, nonce)
-            for nonce in range(view.mined_nonce, intent.nonce)
+            nonce in pool or self._has_signed(nonce)
+            for nonce in range(max(view.mined_nonce, self._after_final()), intent.nonce)
         )
 
     def given_up_at(self, nonce: int) -> str | None:
@@ -117,7 +123,11 @@ class ChainWatermark:
             return False
         if counted > expected:
             self._require_plausible(counted, expected + MAX_JUMP)
-            self._pause_foreign(counted - expected, expected)
+            self._alarm.pause(
+                FOREIGN_TRANSACTION,
+                f"{counted - expected} transaction(s) of {self._account} from nonce {expected} on are not in this "
+                f"journal: something else uses the key, or the journal is an old copy ({self._source})",
+            )
         elif mark.is_hearsay and (mark.signed or 0) <= counted < expected and mark.adopted_s >= SETTLED_S:
             self._alarm.pause(
                 NONCE_TAKEN_BACK,
@@ -146,12 +156,13 @@ class ChainWatermark:
             )
         return expected
 
-    def _pause_foreign(self, count: int, first: int) -> None:
-        self._alarm.pause(
-            FOREIGN_TRANSACTION,
-            f"{count} transaction(s) of {self._account} from nonce {first} on are not in this journal: something else "
-            f"uses the key, or the journal is an old copy ({self._source})",
-        )
+    def _after_final(self) -> int:
+        """The nonce after the latest final one; 0 without one."""
+        final = self._log.latest_final(self._chain_id, self._account)
+        return final[0].nonce + 1 if final is not None else 0
+
+    def _has_signed(self, nonce: int) -> bool:
+        return self._log.has_signed(self._chain_id, self._account, nonce)
 
     def _mark(self) -> NonceWatermark:
         return self._log.watermark(self._chain_id, self._account)

@@ -102,8 +102,8 @@ class Timer(Protocol):
 
 
 class AttemptLog(Protocol):
-    """Intents and attempts in the journal: a state machine that the database enforces (``domain.tx.MOVES``). A method
-    that writes returns after the row is on disk, and raises JournalUnwritable."""
+    """Intents and attempts in the journal: a state machine that the database enforces (``domain.tx.TRANSITIONS``). A
+    method that writes returns after the row is on disk, and raises JournalUnwritable."""
 
     def unfinished(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
         """Intents that are not terminal, lowest nonce first."""
@@ -121,7 +121,7 @@ class AttemptLog(Protocol):
         ...
 
     def move(self, intent_id: str, to: IntentStatus) -> None:
-        """Raises JournalUnwritable for a move that is not in ``MOVES``, and if another process moved it first."""
+        """Raises JournalUnwritable for a move that is not in ``TRANSITIONS``, and if another process moved it first."""
         ...
 
     def add_attempt(self, attempt: Attempt) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from keeper.domain.pause_causes import FINALITY_BROKEN, FOREIGN_TRANSACTION
-from keeper.domain.tx import GIVEN_UP, SETTLED, TERMINAL, WAITING, AttemptKind, Intent, IntentStatus, Receipt
+from keeper.domain.tx import LET_GO, SETTLED, TERMINAL, WAITING, AttemptKind, Intent, IntentStatus, Receipt
 from keeper.runtime import failpoints
 from keeper.runtime.failpoints import Failpoint
 from keeper.tx.config import SenderConfig
@@ -15,8 +15,6 @@ from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
 
 _UNMINED = (*WAITING, IntentStatus.UNMINED)
-_LET_GO = (*GIVEN_UP, IntentStatus.SUPERSEDED)
-"""Not followed any more, although a node may have the bytes."""
 
 
 class Recovery:
@@ -39,7 +37,8 @@ class Recovery:
         hashes = self._dispatcher.hashes(*unfinished)
         if final is not None:
             hashes[final[1].tx_hash] = final[0].intent_id
-        view = self.view(hashes)
+        view = self._watermark.view(hashes)
+        self.record_let_go(view)
         if final is not None:
             self._check_finality(*final, view)
         for intent in unfinished:
@@ -48,18 +47,22 @@ class Recovery:
         failpoints.reach(Failpoint.SETTLED)
         return self._unfinished()
 
-    def view(self, hashes: Mapping[str, str]) -> NodeView:
-        """Views the chain, and records the receipts of what was given up and is mined all the same."""
-        view = self._watermark.view(hashes)
-        mined = {
+    def record_let_go(self, view: NodeView) -> tuple[Receipt, ...]:
+        """Stores the receipts of intents that were let go and are mined all the same. Returns them, with those that it
+        is too early to store. A receipt at a nonce that the node does not count as mined is ignored."""
+        receipts = {
             self._log.intent(receipt.intent_id).nonce: receipt
             for receipt in view.receipts.values()
-            if self._log.status(receipt.intent_id) in _LET_GO
+            if self._log.status(receipt.intent_id) in LET_GO
         }
-        self._watermark.require_no_foreign_below(mined)
-        for receipt in mined.values():
-            self.record(receipt, view)
-        return view
+        mined = {nonce: receipt for nonce, receipt in sorted(receipts.items()) if nonce < view.mined_nonce}
+        for (
+            nonce,
+            receipt,
+        ) in mined.items():  # the lowest first, because nothing is asked for below a final one
+            if self._watermark.may_return(nonce, mined):
+                self.record(receipt, view)
+        return tuple(mined.values())
 
     def record(self, receipt: Receipt, view: NodeView) -> IntentStatus:
         """Stores the receipt: its intent is mined, and settled if the block is final. Returns the intent's status."""
@@ -144,8 +147,8 @@ class Recovery:
         self._log.move(intent.intent_id, IntentStatus.EXPIRED)
 
     def _expire_superseded(self, intent: Intent) -> None:
-        """When the intent is given up, nothing is signed for its nonce any more. It goes last itself, so that a killed
-        process does it again."""
+        """Nothing is signed for a nonce any more when its intent is given up. So what it superseded expires with it:
+        the oldest first, and the intent after all of these, so that a process that was killed does the rest again."""
         if intent.supersedes is not None:
             superseded = self._log.intent(intent.supersedes)
             self._expire_superseded(superseded)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from keeper.domain.errors import OutcomeUnknown, Overtaken
-from keeper.domain.tx import Intent, IntentStatus
+from keeper.domain.errors import OutcomeUnknown, Overtaken, StillInFlight
+from keeper.domain.tx import Intent, IntentStatus, Receipt
 from keeper.tx.nonce_watermark import SETTLED_S
 from keeper.tx.ports import NodeView
 from tests.tx.node_double import CHAIN_ID, GWEI, SENDER, NodeDouble, Sent, a_payload, read
@@ -33,6 +33,23 @@ class Asked(NodeDouble):
         return super().view(account, rebalancer, hashes)
 
 
+@dataclass
+class Forger(NodeDouble):
+    """Says that bytes are mined in its newest block, which are not; and that more transactions wait."""
+
+    forged: str = ""
+    pending_more: int = 0
+
+    def view(self, account: str, rebalancer: str, hashes: Mapping[str, str]) -> NodeView:
+        view = super().view(account, rebalancer, hashes)
+        view = replace(view, pending_nonce=view.pending_nonce + self.pending_more)
+        if self.forged not in hashes:
+            return view
+        owner = hashes[self.forged]
+        receipt = Receipt(owner, self.forged, self.head, "0xf0", True, GAS, GWEI, 0, None, None)
+        return replace(view, receipts={**view.receipts, self.forged: receipt})
+
+
 def emergency(setup: SenderSetup, number: int = 0) -> None:
     """That nothing mines in time."""
     payload = replace(a_payload(4, cap_gwei=500), calldata=f"0x99bd1f20{number:064x}")
@@ -45,16 +62,33 @@ def given_up(setup: SenderSetup, nonce: int = 2) -> tuple[Intent, Sent]:
     the key is mined, and the pauses of the false count are over."""
     setup.sender.send(a_payload())
     setup.sender.settle()
+    return given_up_again(setup, nonce)
+
+
+def given_up_again(setup: SenderSetup, nonce: int) -> tuple[Intent, Sent]:
+    """As ``given_up``, after the transaction that is mined."""
     setup.node.counts_more = nonce - 1
-    emergency(setup)
+    emergency(setup, nonce)
     setup.node.counts_more = 0
     setup.clock.wait(SETTLED_S)
     assert setup.restart().unblock(100 * GWEI) == ()
     assert setup.sender.settle() is None
     setup.alarm.causes.clear()
-    (intent,) = setup.log.given_up(CHAIN_ID, SENDER)
+    intent = setup.log.given_up(CHAIN_ID, SENDER)[-1]
     assert intent.nonce == nonce
     return intent, setup.node.waiting.pop(nonce)
+
+
+def dying_after_one(add_receipt: Callable[[Receipt], None]) -> Callable[[Receipt], None]:
+    done: list[Receipt] = []
+
+    def called(receipt: Receipt) -> None:
+        if done:
+            raise KeyboardInterrupt
+        done.append(receipt)
+        add_receipt(receipt)
+
+    return called
 
 
 def mine(setup: SenderSetup, *transactions: Sent) -> None:
@@ -91,9 +125,26 @@ def test_a_send_finds_it_too(setup: SenderSetup) -> None:
     intent, kept = given_up(setup)
     setup.sender.send(a_payload(5))
     mine(setup, kept)
+    with pytest.raises(StillInFlight):  # the decision did not know of it
+        setup.restart().send(a_payload(6))
+    assert setup.log.status(intent.intent_id) is IntentStatus.FINAL
     assert setup.restart().send(a_payload(6)).succeeded
     assert setup.alarm.causes == []
-    assert setup.log.status(intent.intent_id) is IntentStatus.FINAL
+
+
+def test_no_planned_trade_starts_above_one_that_a_send_finds_and_that_is_not_final(
+    setup: SenderSetup,
+) -> None:
+    intent, kept = given_up(setup)
+    setup.sender.send(a_payload(5))
+    setup.sender.settle()
+    setup.node.finality = 64
+    mine(setup, kept)
+    for _ in range(2):
+        with pytest.raises(StillInFlight):
+            setup.restart().send(a_payload(6))
+    assert setup.log.status(intent.intent_id) is IntentStatus.MINED
+    assert setup.node.mined[-1][0] == kept
 
 
 def test_it_is_final_only_when_its_block_is_and_a_reorganisation_takes_it_back(setup: SenderSetup) -> None:
@@ -126,10 +177,80 @@ def test_a_strangers_transaction_below_it_still_pauses(setup: SenderSetup) -> No
     mine(setup, read(foreign(nonce=1)), kept)
     assert setup.restart().settle() is None
     assert setup.alarm.causes == ["foreign_transaction"]
+    assert setup.log.status(intent.intent_id) is IntentStatus.EXPIRED
+    setup.clock.wait(SETTLED_S)
+    assert setup.restart().settle() is None
     assert setup.log.status(intent.intent_id) is IntentStatus.FINAL
-    setup.restart().settle()
     assert setup.alarm.causes == ["foreign_transaction"]
     assert setup.sender.send(a_payload(6)).succeeded
+
+
+def test_a_planned_trade_does_not_start_in_the_look_that_finds_a_strangers_transaction_below_it(
+    setup: SenderSetup,
+) -> None:
+    intent, kept = given_up(setup)
+    mine(setup, read(foreign(nonce=1)), kept)
+    for _ in range(2):  # also while the count is not trusted yet
+        with pytest.raises(StillInFlight):
+            setup.restart().send(a_payload(6))
+    assert setup.alarm.causes == ["foreign_transaction"]
+    assert setup.node.mined[-1][0] == kept
+    setup.clock.wait(SETTLED_S)
+    setup.restart().settle()
+    assert setup.log.status(intent.intent_id) is IntentStatus.FINAL
+
+
+def test_a_receipt_above_the_nodes_own_count_is_not_believed(setup: SenderSetup) -> None:
+    node = setup.node = Forger()
+    setup.restart()
+    intent, kept = given_up(setup, nonce=500)
+    node.forged, node.pending_more = kept.tx_hash, 600
+    setup.restart().settle()
+    assert setup.log.status(intent.intent_id) is IntentStatus.EXPIRED
+    node.forged, node.pending_more = "", 0
+    setup.clock.wait(SETTLED_S)
+    assert setup.restart().settle() is None
+    assert setup.alarm.causes == []
+    assert setup.sender.send(a_payload(5)).succeeded
+    assert node.mined[-1][0].nonce == 1
+
+
+def test_a_receipt_above_nonces_that_nobody_has_is_not_believed_before_the_count_is(
+    setup: SenderSetup,
+) -> None:
+    """The node takes both back within the time."""
+    node = setup.node = Forger()
+    setup.restart()
+    intent, kept = given_up(setup, nonce=500)
+    node.forged, node.counts_more = kept.tx_hash, 600
+    for _ in range(2):
+        setup.restart().settle()
+        assert setup.log.status(intent.intent_id) is IntentStatus.EXPIRED
+    node.forged, node.counts_more = "", 0
+    setup.clock.wait(SETTLED_S)
+    assert setup.restart().settle() is None
+    assert setup.alarm.causes == ["foreign_transaction", "nonce_taken_back"]
+    assert setup.sender.send(a_payload(5)).succeeded
+    assert node.mined[-1][0].nonce == 1
+
+
+def test_a_process_that_dies_between_two_of_them_records_the_other_one_later(
+    setup: SenderSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one of the higher nonce was given up first."""
+    _, higher = given_up(setup, nonce=3)
+    _, lower = given_up_again(setup, nonce=2)
+    setup.sender.send(a_payload(5))
+    setup.sender.settle()
+    before = gas_wei(setup)
+    mine(setup, lower, higher)
+    with monkeypatch.context() as patch:
+        patch.setattr(setup.log, "add_receipt", dying_after_one(setup.log.add_receipt))
+        with pytest.raises(KeyboardInterrupt):
+            setup.restart().settle()
+    assert setup.restart().settle() is None
+    assert gas_wei(setup) - before == GAS * (lower.max_fee + higher.max_fee)
+    assert setup.alarm.causes == []
 
 
 def test_a_strangers_transaction_above_it_still_pauses(setup: SenderSetup) -> None:

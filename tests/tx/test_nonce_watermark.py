@@ -321,6 +321,24 @@ def test_an_intent_whose_predecessor_waits_is_within_reach(setup: SenderSetup) -
     assert intent.nonce == 3
 
 
+def test_a_node_that_lags_far_puts_no_intent_out_of_reach_of_a_journal_that_begins_later(
+    setup: SenderSetup,
+) -> None:
+    """It counts fewer transactions than the key had when the journal began."""
+    setup.node.first_nonce = 5
+    setup.sender.send(a_payload())
+    setup.sender.settle()
+    setup.node.mines = False
+    with pytest.raises(OutcomeUnknown):
+        setup.sender.send(a_payload(4))
+    (waiting,) = setup.log.unfinished(CHAIN_ID, SENDER)
+    setup.clock.wait(SETTLED_S)
+    setup.node.foreign_nonces = -2
+    with pytest.raises(OutcomeUnknown):
+        emergency(setup)
+    assert setup.log.status(waiting.intent_id) is IntentStatus.SUPERSEDED
+
+
 def test_an_intent_that_a_false_count_displaced_gives_its_nonce_back(setup: SenderSetup) -> None:
     """Its own bytes are gone from the mempool, and an emergency believed that somebody else used the nonce."""
     setup.node.mines = False
