@@ -55,11 +55,9 @@ class Recovery:
             for receipt in view.receipts.values()
             if self._log.status(receipt.intent_id) in LET_GO
         }
+        # The lowest comes first, because nothing is asked for below a final one.
         mined = {nonce: receipt for nonce, receipt in sorted(receipts.items()) if nonce < view.mined_nonce}
-        for (
-            nonce,
-            receipt,
-        ) in mined.items():  # the lowest first, because nothing is asked for below a final one
+        for nonce, receipt in mined.items():
             if self._watermark.may_return(nonce, mined):
                 self.record(receipt, view)
         return tuple(mined.values())
