@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
@@ -33,6 +33,25 @@ class HeldStates:
 
     alerts: tuple[Alert, ...]
     kinds: frozenset[AlertKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A state that holds as far as is known. ``at`` is when it was seen last, Unix seconds."""
+
+    alert: Alert
+    at: float
+
+
+def lasting(events: Iterable[Event]) -> tuple[Lasting, ...]:
+    """The states that hold after ``events``, which are the oldest first. An event ends only states of the kinds that
+    it knows."""
+    held: dict[str, Lasting] = {}
+    for event in events:
+        now = states(event)
+        unknown = {key: it for key, it in held.items() if it.alert.kind not in now.kinds}
+        held = unknown | {alert.key: Lasting(alert, event.at) for alert in now.alerts}
+    return tuple(held.values())
 
 
 def states(event: Event) -> HeldStates:

@@ -46,10 +46,12 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault.
+    """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault,
+    ``last_decided`` the newest with a decision.
 
     ``outcomes`` and ``decisions`` count cycles since the start; ``lost`` those without a record. ``failure`` is the
-    error of the newest cycle. ``gas_eth`` and ``traded_usd`` are sums of the mined transactions since the start.
+    error of the newest cycle, ``trouble`` the error of the journal or the fallback journal, because of which only
+    emergencies are sent. ``gas_eth`` and ``traded_usd`` are sums of the mined transactions since the start.
     """
 
     started: Started | None = None
@@ -58,8 +60,9 @@ class DaemonState:
     next_look_at: float | None = None
     last: DecisionRecord | None = None
     last_read: DecisionRecord | None = None
+    last_decided: DecisionRecord | None = None
     failure: Failure | None = None
-    journal_writable: bool = True
+    trouble: Failure | None = None
     lost: int = 0
     outcomes: dict[CycleOutcome, int] = field(default_factory=dict)
     decisions: dict[Decided, int] = field(default_factory=dict)
@@ -71,6 +74,10 @@ class DaemonState:
     def in_cycle(self) -> bool:
         return self.began_at is not None and (self.ended_at is None or self.ended_at < self.began_at)
 
+    @property
+    def journal_writable(self) -> bool:
+        return self.trouble is None
+
 
 def after(state: DaemonState, event: Event) -> DaemonState:
     """The state after an event."""
@@ -80,12 +87,11 @@ def after(state: DaemonState, event: Event) -> DaemonState:
         case CycleBegan(at=at, next_look_at=next_look_at):
             return replace(state, began_at=at, next_look_at=next_look_at)
         case CycleEnded(at=at, record=record, trouble=trouble):
-            return _after_record(replace(state, ended_at=at, journal_writable=trouble is None), record)
+            return _after_record(replace(state, ended_at=at, trouble=trouble), record)
         case CycleLost(at=at, failure=failure):
-            writable = failure.name not in (JournalUnwritable.__name__, JournalUnreadable.__name__)
-            return replace(
-                state, ended_at=at, failure=failure, journal_writable=writable, lost=state.lost + 1
-            )
+            of_journal = failure.name in (JournalUnwritable.__name__, JournalUnreadable.__name__)
+            trouble = failure if of_journal else None
+            return replace(state, ended_at=at, failure=failure, trouble=trouble, lost=state.lost + 1)
         case _:
             return state
 
@@ -145,6 +151,7 @@ def _after_record(state: DaemonState, record: DecisionRecord) -> DaemonState:
         state,
         last=record,
         last_read=record if record.inputs is not None else state.last_read,
+        last_decided=record if record.conclusions is not None else state.last_decided,
         failure=record.failure,
         outcomes=outcomes,
         decisions=decisions,

@@ -6,11 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.record import CycleOutcome, DecisionRecord
-from keeper.domain.urgency import Urgency
-from keeper.monitoring.alert_kinds import BREACH, PAUSED, Alert, Severity
-from keeper.monitoring.conditions import states
 from keeper.monitoring.daemon_state import DaemonState, ready
-from keeper.monitoring.events import CycleEnded, CycleLost, Event
 from keeper.views import columns
 from keeper.views.decision import ASSET, BOUND, GATE, OPINION, asset_rows, opinion_rows
 from keeper.views.drill import FALL, drill_line
@@ -18,21 +14,21 @@ from keeper.views.explanation import why
 from keeper.views.feeds import FEED, feed_rows
 from keeper.views.formats import age, moment, percent, ratio
 from keeper.views.lending import RESERVE
-from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
+from keeper.views.lines import daily_budgets_line, nodes_line, redemptions_line
 from keeper.views.pending import PENDING
 from keeper.views.plan import CHECK
 from keeper.views.record import RECORD, pause_report, record_information_line
 from keeper.views.trend import TrendPoint
 from keeper.views.vault import HOLDING, NODE, holding_rows
 from keeper.views.view import Item, View
+from keeper.web.attention import Banner, banners, looks
 from keeper.web.chart import Chart, ChartLine, chart
-from keeper.web.reading import JournalReading
+from keeper.web.reading import SHOWN_RECORDS, JournalReading
 from keeper.web.tables import PageTable, table_of
 
 HEALTH_FACTOR_SCALE = 3.0
 """Health factors above this many times the floor are drawn at the upper edge: far from the floor their size says
 nothing."""
-MARK_OF_SEVERITY = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: "soft"}
 MARK_OF_OUTCOME = {CycleOutcome.FAILED: "bad", CycleOutcome.DECLINED: "warn", CycleOutcome.SENT: "good"}
 
 FIGURES = (
@@ -56,7 +52,7 @@ HELD = (("asset", "{symbol}"), (">value", "{value_usd}"), (">weight", "{weight}"
 FEEDS = (
     ("asset", "{symbol}"),
     (">price USD", "{price_usd}"),
-    (">age", "{age_s}"),
+    (">age then", "{age_s}"),
     (">fresh up to", "{max_age_s}"),
     ("trust", "{trust}"),
     ("rule", "{rule}"),
@@ -94,15 +90,6 @@ PENDING_ROWS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Banner:
-    """``mark`` is ``good``, ``warn``, ``bad`` or ``soft``."""
-
-    mark: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class KeyFigure:
     name: str
     value: str
@@ -126,7 +113,7 @@ class ShownDecision:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``facts`` and ``run`` are pairs of a name and a text."""
+    """``facts`` and ``run`` are pairs of a name and a text. ``read_at`` says when what is held was read."""
 
     title: str
     at: str
@@ -134,12 +121,14 @@ class Page:
     banners: tuple[Banner, ...]
     figures: tuple[KeyFigure, ...]
     why: tuple[str, ...]
+    read_at: str = ""
     holdings: PageTable | None = None
     bounds: PageTable | None = None
     charts: tuple[Chart, ...] = ()
     charts_note: str = ""
     decisions: tuple[ShownDecision, ...] = ()
     pending: PageTable | None = None
+    pending_note: str = ""
     feeds: PageTable | None = None
     venues: tuple[PageTable, ...] = ()
     falls: PageTable | None = None
@@ -148,22 +137,24 @@ class Page:
 
 def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
     """``now`` is Unix seconds. What is held comes from the newest cycle that read the vault."""
-    newest = reading.records[0] if reading.records else state.last
-    read = next((record for record in reading.records if record.inputs is not None), state.last_read)
+    known = looks(reading.records, state)
+    newest, read = known.newest, known.read
     inputs = read.inputs if read is not None else None
     return Page(
         title=_title(state),
         at=moment(now),
         run=tuple(_run_facts(state, now)),
-        banners=(*_readiness(state, now), *_banners(reading, state, newest)),
+        banners=tuple(banners(known, state, now, pauses=reading.pauses)),
         figures=tuple(_figures(read)) if read is not None else (),
         why=why(newest) if newest is not None else (),
+        read_at=_read_at(read, now),
         holdings=_holdings(read),
         bounds=_bounds(read),
         charts=_charts(reading.trend),
         charts_note=_charts_note(reading),
-        decisions=tuple(map(_decision, reading.records)),
+        decisions=tuple(map(_decision, known.records[:SHOWN_RECORDS])),
         pending=_table_if_any(PENDING, reading.pending, PENDING_ROWS, title="Pending transactions"),
+        pending_note=_pending_note(reading, state),
         feeds=table_of(FEED, feed_rows(inputs.snapshot), FEEDS, title="Price feeds") if inputs else None,
         venues=tuple(_venues(read)),
         falls=_table_if_any(
@@ -175,15 +166,17 @@ def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
 
 def trouble_page(name: str, text: str, *, state: DaemonState, now: float) -> Page:
     """Without the journal: why it is not read, and what the daemon itself knows."""
-    newest, read = state.last, state.last_read
-    figures = tuple(_figures(read)) if read is not None else ()
+    known = looks((), state)
+    newest, read = known.newest, known.read
     return Page(
         title=_title(state),
         at=moment(now),
         run=tuple(_run_facts(state, now)),
-        banners=(Banner("bad", name, text),),
-        figures=figures,
+        banners=tuple(banners(known, state, now, pauses=None, trouble=Banner("bad", name, text))),
+        figures=tuple(_figures(read)) if read is not None else (),
         why=why(newest) if newest is not None else (),
+        read_at=_read_at(read, now),
+        pending_note="Not known: the journal is not read.",
     )
 
 
@@ -210,48 +203,16 @@ def _run_facts(state: DaemonState, now: float) -> Iterator[tuple[str, str]]:
     yield "ready", f"{'yes' if verdict.passed else 'NO'}: {verdict.reason}"
 
 
-def _banners(reading: JournalReading, state: DaemonState, newest: DecisionRecord | None) -> Iterator[Banner]:
-    """What needs attention, by the rules of the alerts; and what the newest cycle does in an emergency."""
-    emergency = _emergency(newest) if newest is not None else None
-    if emergency is not None:
-        yield emergency
-    report = pause_report(newest) if newest is not None else None
-    pauses = pause_lines(reading.pauses, vault_paused=report is not None and report.vault_paused)
-    if pauses:
-        yield Banner("warn", "PAUSED", pauses)
-    alerts = [alert for event in _events(state, newest) for alert in states(event).alerts]
-    shown_above = {PAUSED, BREACH} if emergency is not None else {PAUSED}
-    yield from (_banner(alert) for alert in alerts if alert.kind not in shown_above)
-    if not alerts and not pauses and newest is not None and newest.exit_code == 0:
-        yield Banner("good", "The newest cycle has nothing that needs attention", newest.summary)
-    if newest is None:
-        yield Banner("soft", "No cycle has ended yet", "The page fills when the first one ends.")
+def _read_at(read: DecisionRecord | None, now: float) -> str:
+    return "" if read is None else f"{moment(read.started_at)}, {age(now - read.started_at)} ago"
 
 
-def _emergency(newest: DecisionRecord) -> Banner | None:
-    decision = newest.conclusions.decision if newest.conclusions is not None else None
-    if decision is None or decision.urgency is not Urgency.EMERGENCY:
-        return None
-    return Banner("bad", f"EMERGENCY: {decision.action.value} {newest.outcome.value}", newest.summary)
-
-
-def _readiness(state: DaemonState, now: float) -> Iterator[Banner]:
-    """By the rule of ``/readyz``. Before the first cycle nothing is wrong yet."""
-    verdict = ready(state, now)
-    if state.last is not None and not verdict.passed:
-        yield Banner("bad", "The keeper could not act now", verdict.reason)
-
-
-def _events(state: DaemonState, newest: DecisionRecord | None) -> Iterator[Event]:
-    if newest is not None:
-        yield CycleEnded(newest.started_at, newest)
-    recorded = state.last is not None and state.last.failure == state.failure
-    if state.failure is not None and state.ended_at is not None and not recorded:
-        yield CycleLost(state.ended_at, state.failure)
-
-
-def _banner(alert: Alert) -> Banner:
-    return Banner(MARK_OF_SEVERITY[alert.kind.severity], alert.title, alert.body)
+def _pending_note(reading: JournalReading, state: DaemonState) -> str:
+    """What the table does not say. What is sent while the journal cannot be written is not in it."""
+    if not state.journal_writable:
+        others = "There may be others" if reading.pending else "Not known"
+        return f"{others}: the journal cannot be written."
+    return "" if reading.pending else "None."
 
 
 def _figures(read: DecisionRecord) -> Iterator[KeyFigure]:

@@ -34,6 +34,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["drawing"] = Markup
     return environment.from_string(asset("page.html").decode())
 
 

@@ -26,8 +26,8 @@ def stopped(at: float = NOW) -> Stopped:
     return Stopped(at, 7, None)
 
 
-def ended(record: DecisionRecord, at: float = NOW) -> CycleEnded:
-    return CycleEnded(at, record)
+def ended(record: DecisionRecord, at: float = NOW, *, trouble: Failure | None = None) -> CycleEnded:
+    return CycleEnded(at, record, trouble)
 
 
 def lost(failure: Failure = UNWRITABLE, at: float = NOW) -> CycleLost:

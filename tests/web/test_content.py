@@ -165,7 +165,7 @@ def test_every_feed_has_its_age_and_what_is_wrong_with_it() -> None:
     )
     page = said(a_reading(with_inputs(record, snapshot=doubted)))
     assert column(page.feeds, "asset") == ["USDC", "WBTC", "WETH", "LINK", "UNI"]
-    assert column(page.feeds, "age") == ["5 min"] * 5
+    assert column(page.feeds, "age then") == ["5 min"] * 5
     assert column(page.feeds, "trust")[3] == "SUSPECT"
     assert column(page.feeds, "detail")[3] == "3 % off"
 
