@@ -148,15 +148,18 @@ def _paid(settings: Settings, journal: Journal, since: int, *, until: int) -> Pa
                 succeeded=receipt.succeeded,
                 wei=receipt.cost_wei,
                 coin_usd=None if price is None else price / USD,
+                measured=receipt.tx_hash in measured,
             )
 
-    def premiums() -> Iterator[FlashPremium]:
-        for record in StoredRecords(journal).traded(since, until):
-            plan = record.conclusions.plan if record.conclusions is not None else None
-            if plan is not None and plan.cost.flash > 0 and record.executed_swaps:
-                yield FlashPremium(record.executed_swaps[0].at, plan.cost.flash)
-
-    return Paid(StoredFills(journal).between(since, until), tuple(bills()), tuple(premiums()))
+    measured: set[str] = set()
+    premiums: list[FlashPremium] = []
+    for record in StoredRecords(journal).traded(since, until):
+        if record.receipt is not None:
+            measured.add(record.receipt.tx_hash)
+        plan = record.conclusions.plan if record.conclusions is not None else None
+        if plan is not None and plan.cost.flash > 0 and record.executed_swaps:
+            premiums.append(FlashPremium(record.executed_swaps[0].at, plan.cost.flash))
+    return Paid(StoredFills(journal).between(since, until), tuple(bills()), tuple(premiums))
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:

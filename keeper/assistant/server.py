@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -36,7 +38,13 @@ INSTRUCTIONS = (
 
 def server() -> Server[Any]:
     """The server with its tools, not yet connected."""
-    turn = anyio.CapacityLimiter(1)  # one look at the nodes at a time
+    turn, running = anyio.CapacityLimiter(1), Lock()
+
+    def in_turn(name: str, given: Mapping[str, Any]) -> CallToolResult:
+        """One look at the nodes at a time: a cancelled call gives up its turn at once, and its thread goes on."""
+        with running:
+            anyio.from_thread.check_cancelled()
+            return _result(name, given)
 
     async def answered(_: object, params: CallToolRequestParams) -> CallToolResult:
         if params.name not in QUESTIONS:
@@ -46,7 +54,7 @@ def server() -> Server[Any]:
             )
         given = params.arguments or {}
         return await anyio.to_thread.run_sync(
-            _result, params.name, given, limiter=turn, abandon_on_cancel=True
+            in_turn, params.name, given, limiter=turn, abandon_on_cancel=True
         )
 
     return Server(

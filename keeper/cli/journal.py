@@ -174,6 +174,11 @@ def costs(
             table_of(TRADED_COSTS, paid.assets, COSTS_OF_ASSETS, title="Assets, bps of the value")
         )
         console().print(table_of(PERIOD_COSTS, paid.periods, PERIODS, title=f"Each {per}"))
+        unmeasured = paid.total.unmeasured if paid.total is not None else 0
+        if unmeasured:
+            console().print(
+                f"Calls without recorded swaps: {unmeasured}. Of these only the gas is in the sums."
+            )
 
 
 @app.command()

@@ -174,7 +174,7 @@ class InFlight:
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """An attempt in the journal, with its intent and what became of both. ``place`` is 1 for the first of an intent.
-    ``signed_at`` and ``broadcast_at`` are Unix seconds. ``receipt`` is the last one; None: it was not mined."""
+    ``signed_at`` and ``broadcast_at`` are Unix seconds. ``receipt`` is None if it is not mined."""
 
     intent: Intent
     status: IntentStatus

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from keeper.domain.errors import JournalCorrupt
-from keeper.domain.tx import Attempt, AttemptKind, IntentStatus, Receipt, SignedTransaction
+from keeper.domain.tx import SETTLED, Attempt, AttemptKind, IntentStatus, Receipt, SignedTransaction
 from keeper.journal import schema
 from keeper.journal.store import Journal
 from keeper.journal.transaction_rows import intent_columns, intent_of, receipt_columns, receipt_of
+
+_MINED = [status.value for status in (IntentStatus.MINED, *SETTLED)]
 
 
 class StoredTransactions:
@@ -19,7 +21,8 @@ class StoredTransactions:
 
     def between(self, since: int, until: int) -> tuple[SignedTransaction, ...]:
         """Those whose intents were decided on in [since, until), Unix seconds of the chain, in the order of their
-        signatures. Of several receipts for one hash the last counts. Raises JournalCorrupt."""
+        signatures. A receipt that a reorganisation removed is none: one transaction of a nonce is mined, that of the
+        last receipt, and none of an intent that is not mined any more. Raises JournalCorrupt."""
         intents, attempts, broadcasts = schema.intents, schema.attempts, schema.broadcasts
         query = (
             intent_columns()
@@ -36,8 +39,19 @@ class StoredTransactions:
         return tuple(each for each in signed if since <= each.intent.payload.as_of < until)
 
     def _receipts(self) -> dict[str, Receipt]:
-        rows = self._journal.rows(receipt_columns().order_by(schema.receipts.c.entry))
-        return {receipt.tx_hash: receipt for receipt in map(receipt_of, rows)}
+        """By hash."""
+        intents = schema.intents
+        query = (
+            receipt_columns()
+            .add_columns(intents.c.chain_id, intents.c.sender, intents.c.nonce)
+            .join(intents, intents.c.intent_id == schema.attempts.c.intent_id)
+            .where(intents.c.status.in_(_MINED))
+            .order_by(schema.receipts.c.entry)
+        )
+        by_nonce = {
+            (row.chain_id, row.sender, row.nonce): receipt_of(row) for row in self._journal.rows(query)
+        }
+        return {receipt.tx_hash: receipt for receipt in by_nonce.values()}
 
 
 def _transaction(row: Any, receipt: Receipt | None) -> SignedTransaction:

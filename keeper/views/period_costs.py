@@ -27,13 +27,15 @@ class Per(StrEnum):
 @dataclass(frozen=True, slots=True)
 class GasBill:
     """One mined transaction of the key. ``at`` is the time of the block that was decided on, Unix seconds.
-    ``coin_usd`` is the price of the chain's coin then, None where the journal has none."""
+    ``coin_usd`` is the price of the chain's coin then, None where the journal has none. ``measured``: a record has the
+    swaps that it made."""
 
     at: int
     kind: AttemptKind
     succeeded: bool
     wei: int
     coin_usd: float | None
+    measured: bool
 
     @property
     def is_call(self) -> bool:
@@ -47,7 +49,7 @@ class GasBill:
 
 @dataclass(frozen=True, slots=True)
 class FlashPremium:
-    """What one mined plan paid for its flash loan. ``at`` as in ``GasBill``."""
+    """What one mined plan counted with for its flash loan. ``at`` as in ``GasBill``."""
 
     at: int
     usd: float
@@ -87,6 +89,10 @@ class PeriodCosts:
     @property
     def calls(self) -> int:
         return sum(bill.is_call for bill in self.paid.gas)
+
+    @property
+    def unmeasured(self) -> int:
+        return sum(bill.is_call and not bill.measured for bill in self.paid.gas)
 
     @property
     def failures(self) -> int:
@@ -135,17 +141,27 @@ class TradingCosts:
 
 PERIOD_COSTS = View[PeriodCosts](
     "period_costs",
-    since=Field(unit.TIME, "Begin of the period, UTC."),
-    until=Field(unit.TIME, "Its end."),
+    since=Field(
+        unit.TIME, "Begin of the whole day, week or month, UTC, also where the first day asked for is later."
+    ),
+    until=Field(unit.TIME, "Its end, also where the last day asked for is earlier."),
     calls=Field(unit.COUNT, "Transactions that were mined and did what was decided."),
+    unmeasured=Field(
+        unit.COUNT,
+        "Calls among them without recorded swaps, as when a later cycle settled them: of these only the gas is in the "
+        "sums.",
+    ),
     failures=Field(unit.COUNT, "Transactions that were mined and reverted, or only used up a nonce."),
     value_usd=Field(unit.DOLLARS, "Value sold."),
     gas_eth=Field(unit.ETH, "Paid for gas, native coin; on a rollup with the fee for publishing."),
     gas_usd=Field(unit.USD, "The same at the feed's price; null if the journal lacks that price."),
     fees_usd=Field(unit.USD, "Fees of the pools."),
     slippage_usd=Field(unit.USD, "Price impact beyond the fees, against the feeds; negative is a gain."),
-    flash_usd=Field(unit.USD, "Premiums of flash loans."),
-    total_usd=Field(unit.USD, "The sum of the four; null if `gas_usd` is."),
+    flash_usd=Field(unit.USD, "Premiums of flash loans, as planned."),
+    total_usd=Field(
+        unit.USD,
+        "The sum of the four; null if `gas_usd` is. It lacks fees and slippage of `unmeasured` calls.",
+    ),
 )
 COSTS = View[TradingCosts](
     "costs",

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keeper.monitoring.exporter import Pages
+from keeper.runtime.logs import logger
 from keeper.web.hosts import host_allowed
 from keeper.web.render import asset
 from keeper.web.status_page import StatusPage
@@ -36,6 +37,8 @@ HEADERS = {
     "Connection": "close",  # so that a client that idles has nothing open here
 }
 
+DEFECT = PlainTextResponse("the keeper's log says why\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+
 
 def application(pages: Pages, status_page: StatusPage | None, names: Collection[str]) -> ASGIApp:
     """``names`` are the hosts by which others than this machine may ask. Without ``status_page`` only metrics and
@@ -46,21 +49,32 @@ def application(pages: Pages, status_page: StatusPage | None, names: Collection[
 
 
 class Guard:
-    """Refuses what does not only read and what asks for another host, and adds ``HEADERS`` to every answer."""
+    """Refuses what does not only read and what asks for another host, and adds ``HEADERS`` to every answer. A defect
+    behind it is a line of the keeper's log, which the listener would swallow."""
 
     def __init__(self, inner: ASGIApp, names: Collection[str]) -> None:
         self._inner = inner
         self._names = names
+        self._log = logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal answering
+            answering = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
             await send(message)
 
-        await (self._refusal(scope) or self._inner)(scope, receive, send_guarded)
+        try:
+            await (self._refusal(scope) or self._inner)(scope, receive, send_guarded)
+        except Exception:  # noqa: BLE001 -- logged, and answered as an error of the server
+            self._log.exception("request_failed", path=scope.get("path"))
+            if not answering:
+                await DEFECT(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         if scope["type"] != "http" or scope["method"] not in READING:

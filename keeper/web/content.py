@@ -29,6 +29,7 @@ from keeper.web.tables import PageTable, table_of
 HEALTH_FACTOR_SCALE = 3.0
 """Health factors above this many times the floor are drawn at the upper edge: far from the floor their size says
 nothing."""
+UNREAD = "Not known: the journal is not read."
 MARK_OF_OUTCOME = {CycleOutcome.FAILED: "bad", CycleOutcome.DECLINED: "warn", CycleOutcome.SENT: "good"}
 
 FIGURES = (
@@ -176,7 +177,20 @@ def trouble_page(name: str, text: str, *, state: DaemonState, now: float) -> Pag
         figures=tuple(_figures(read)) if read is not None else (),
         why=why(newest) if newest is not None else (),
         read_at=_read_at(read, now),
-        pending_note="Not known: the journal is not read.",
+        pending_note=UNREAD,
+    )
+
+
+def bare_page(name: str, text: str, *, state: DaemonState, now: float) -> Page:
+    """As ``trouble_page``, without any record: no view of one can fail it."""
+    return Page(
+        title=_title(state),
+        at=moment(now),
+        run=tuple(_run_facts(state, now)),
+        banners=(Banner("bad", name, text),),
+        figures=(),
+        why=(),
+        pending_note=UNREAD,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keeper.domain.errors import InvalidSetting
+from keeper.runtime.logs import logger
 
 CONNECTION_S = 10.0
 """A connection is cut after this time, whatever it does."""
@@ -21,13 +23,16 @@ MAX_CONNECTIONS = 32
 MAX_HEAD_BYTES = 16_384
 BACKLOG = 64
 END_S = 1
+BEGIN_S = 5.0
+"""How long the start waits for the listener's thread to answer."""
+POLL_S = 0.01
 
 
 @contextmanager
 def serving(application: ASGIApp, address: str, port: int) -> Iterator[int]:
     """Answers on ``address`` until the block ends. Yields the port, which the system chooses for 0.
 
-    Raises InvalidSetting where the port cannot be used.
+    Raises InvalidSetting where the port cannot be used, or nothing answers on it after ``BEGIN_S``.
     """
     with _listening(address, port) as listener:
         server = uvicorn.Server(
@@ -48,13 +53,33 @@ def serving(application: ASGIApp, address: str, port: int) -> Iterator[int]:
                 timeout_graceful_shutdown=END_S,
             )
         )
-        thread = Thread(target=server.run, args=([listener],), name="listener", daemon=True)
+        thread = Thread(target=_run, args=(server, listener), name="listener", daemon=True)
         thread.start()
         try:
+            _wait_for(server, thread, address, port)
             yield int(listener.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join(CONNECTION_S)
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    try:
+        server.run([listener])
+    except Exception:  # noqa: BLE001 -- logged; the keeper goes on without its listener
+        logger().exception("listener_failed")
+
+
+def _wait_for(server: uvicorn.Server, thread: Thread, address: str, port: int) -> None:
+    """A port that is open while nobody accepts would look like a slow keeper. Raises InvalidSetting."""
+    deadline = time.monotonic() + BEGIN_S
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        thread.join(POLL_S)
+    if not server.started:
+        raise InvalidSetting(
+            f"KEEPER_METRICS_ADDRESS = {address}, KEEPER_METRICS_PORT = {port}: nothing answers there",
+            remedy="Free memory, processes or file descriptors of this machine, or leave KEEPER_METRICS_PORT empty.",
+        )
 
 
 class ShortConnection(H11Protocol):

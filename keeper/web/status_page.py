@@ -13,7 +13,7 @@ from keeper.domain.errors import KeeperError
 from keeper.monitoring.daemon_state import DaemonState
 from keeper.runtime.concurrency import run_in_background
 from keeper.runtime.logs import logger
-from keeper.web.content import page_of, trouble_page
+from keeper.web.content import bare_page, page_of, trouble_page
 from keeper.web.reading import JournalReading
 from keeper.web.render import rendered
 
@@ -88,4 +88,9 @@ class StatusPage:
             )
 
     def _trouble(self, status: HTTPStatus, *, name: str, text: str) -> Document:
-        return Document(status, rendered(trouble_page(name, text, state=self._state(), now=self._clock())))
+        state, now = self._state(), self._clock()
+        try:
+            return Document(status, rendered(trouble_page(name, text, state=state, now=now)))
+        except Exception:  # noqa: BLE001 -- logged; what is left needs no record
+            self._log.exception("status_page_failed")
+            return Document(status, rendered(bare_page(name, text, state=state, now=now)))

@@ -20,6 +20,7 @@ from tests.views.records import RECEIPT, a_record
 GWEI = 10**9
 HELD_ID, TRADED_ID = "5" * 32, "0123456789abcdef" * 2
 ETH_USD = 1_650
+TRADE_NONCE = 7
 CALL_GAS, REVERT_GAS = 1_888_000, 120_000
 
 
@@ -28,7 +29,7 @@ def traded() -> DecisionRecord:
         mode=Mode.LIVE,
         outcome=CycleOutcome.SENT,
         record_id=TRADED_ID,
-        receipt=RECEIPT,
+        receipt=replace(RECEIPT, tx_hash=f"0x{TRADE_NONCE:064x}"),
         executed_swaps=(an_executed_swap(),),
     )
 
@@ -40,7 +41,7 @@ def a_journal(folder: Path) -> str:
         StoredRounds(journal).extend({"WETH": (Round(1, ETH_USD * 10**8, NOW - 60),)})
         StoredRecords(journal).append(traded())
         log = StoredAttempts(journal, lambda: float(NOW + 5))
-        mined(log, "trade", nonce=7, gas=CALL_GAS)
+        mined(log, "trade", nonce=TRADE_NONCE, gas=CALL_GAS)
         mined(log, "reverted", nonce=8, gas=REVERT_GAS, succeeded=False)
         StoredRecords(journal).append(a_decided_record(1).record)
     return url

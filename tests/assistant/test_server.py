@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,30 @@ def test_a_defect_shows_no_traceback_and_is_logged(monkeypatch: pytest.MonkeyPat
     assert result.structured_content["error"]["name"] == "Defect"
     assert "secret path" not in result.content[0].text
     assert [(line["event"], line["tool"]) for line in lines] == [("defect", "explain")]
+
+
+def test_a_cancelled_call_ends_before_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, may_end, running, most = threading.Event(), threading.Event(), [0], [0]
+
+    def slow(name: str, given: Mapping[str, Any]) -> Reply:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        began.set()
+        may_end.wait(5.0)
+        running[0] -= 1
+        return Reply({"asked": name})
+
+    async def cancelled_then_asked(client: Client) -> Any:
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(client.call_tool, "simulate", {})
+            await anyio.to_thread.run_sync(began.wait, 5.0)
+            calls.cancel_scope.cancel()
+        with anyio.move_on_after(0.05):
+            await client.call_tool("status", {})
+        may_end.set()
+        return await client.call_tool("explain", {})
+
+    monkeypatch.setattr(served, "call", slow)
+    result = asked(cancelled_then_asked)
+    assert result.structured_content == {"asked": "explain"}
+    assert most == [1]

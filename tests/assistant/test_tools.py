@@ -14,10 +14,12 @@ from keeper.assistant import tools
 from keeper.assistant.tools import QUESTIONS, Reply, call
 from keeper.cli.main import main
 from keeper.domain.errors import InvalidSetting
+from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.settings.load import load
-from tests.assistant.journals import HELD_ID, TRADED_ID, a_journal, traded, with_summary
+from tests.assistant.journals import CALL_GAS, HELD_ID, TRADED_ID, a_journal, mined, traded, with_summary
+from tests.factories import NOW
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +156,15 @@ def test_wrong_settings_are_a_named_error(empty: Path, monkeypatch: pytest.Monke
 def test_more_periods_than_an_answer_holds_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "MAX_PERIODS", 0)
     assert "per = month: 1 periods" in error(call("costs", {}))["message"]
+
+
+def test_a_trade_that_a_later_cycle_settled_is_named_beside_the_costs(empty: Path) -> None:
+    url = a_journal(empty)
+    assert call("costs", {}).value["total"]["unmeasured"] == 0
+    with Journal.open(url) as journal:
+        mined(StoredAttempts(journal, lambda: float(NOW + 9)), "settled later", nonce=9, gas=CALL_GAS)
+    total = call("costs", {}).value["total"]
+    assert (total["calls"], total["unmeasured"]) == (2, 1)
 
 
 def test_the_account_comes_from_the_settings_or_from_the_newest_cycle_and_from_no_key(

@@ -70,3 +70,40 @@ def test_a_reorganised_transaction_counts_with_its_last_receipt(journal: Journal
     (only,) = StoredTransactions(journal).between(NOW, NOW + 1)
     assert only.receipt is not None
     assert only.receipt.block_number == 12
+
+
+def two_attempts(journal: Journal) -> StoredAttempts:
+    """One nonce, two signed transactions; the first is mined and loses its receipt."""
+    log = StoredAttempts(journal, lambda: 0.0)
+    log.create(Intent("moved", 7, replace(PAYLOAD, as_of=NOW)))
+    log.move("moved", IntentStatus.SIGNING)
+    for number in (1, 2):
+        log.add_attempt(an_attempt("moved", number))
+        log.mark_broadcast(an_attempt("moved", number).tx_hash)
+    log.add_receipt(a_receipt(an_attempt("moved", 1)))
+    log.move("moved", IntentStatus.UNMINED)
+    return log
+
+
+def mined_numbers(journal: Journal) -> list[int]:
+    """Which attempts count as mined."""
+    signed = StoredTransactions(journal).between(NOW, NOW + 1)
+    return [int(each.attempt.tx_hash, 16) for each in signed if each.receipt is not None]
+
+
+def test_one_nonce_is_mined_once_although_a_reorganisation_chose_another_attempt(journal: Journal) -> None:
+    log = two_attempts(journal)
+    log.add_receipt(replace(a_receipt(an_attempt("moved", 2)), block_number=12, block_hash=f"0x{12:064x}"))
+    assert mined_numbers(journal) == [2]
+
+
+@pytest.mark.parametrize(
+    "path", [(), (IntentStatus.DISPLACED,), (IntentStatus.EXPIRED,), (IntentStatus.SUPERSEDED,)]
+)
+def test_a_receipt_that_a_reorganisation_removed_is_none(
+    path: tuple[IntentStatus, ...], journal: Journal
+) -> None:
+    log = two_attempts(journal)
+    for status in path:
+        log.move("moved", status)
+    assert mined_numbers(journal) == []

@@ -113,7 +113,7 @@ def test_every_field_of_the_status_has_a_value() -> None:
 
 
 def test_every_field_of_the_costs_has_a_value() -> None:
-    bill = GasBill(SWAP.at, AttemptKind.CALL, succeeded=True, wei=10**15, coin_usd=1_700.0)
+    bill = GasBill(SWAP.at, AttemptKind.CALL, succeeded=True, wei=10**15, coin_usd=1_700.0, measured=False)
     costs = trading_costs(Paid((SWAP,), (bill,)), ("WETH",), Per.DAY)
     assert all(values_by_path(COSTS, costs).values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +21,7 @@ def at(year: int, month: int, day: int, hour: int = 0) -> int:
 def a_bill(
     moment: int, *, succeeded: bool = True, usd: float | None = 2_000.0, kind: AttemptKind = AttemptKind.CALL
 ) -> GasBill:
-    return GasBill(moment, kind, succeeded, ETH // 1_000, coin_usd=usd)
+    return GasBill(moment, kind, succeeded, ETH // 1_000, coin_usd=usd, measured=True)
 
 
 JUNE, SUNDAY, JULY = at(2023, 6, 15, 23), at(2023, 6, 18), at(2023, 7, 1)
@@ -66,6 +67,17 @@ def test_reverted_and_cancelled_transactions_cost_gas_and_are_failures() -> None
     (period,) = trading_costs(Paid(gas=bills), (), Per.DAY).periods
     assert (period.calls, period.failures) == (1, 2)
     assert period.gas_usd == pytest.approx(6.0)
+
+
+def test_a_call_whose_swaps_are_not_in_the_journal_is_counted_as_unmeasured() -> None:
+    bills = (
+        a_bill(JUNE),
+        replace(a_bill(JUNE), measured=False),
+        replace(a_bill(JUNE, succeeded=False), measured=False),
+        replace(a_bill(JUNE, kind=AttemptKind.CANCEL), measured=False),
+    )
+    (period,) = trading_costs(Paid(gas=bills), (), Per.DAY).periods
+    assert (period.calls, period.unmeasured, period.failures) == (2, 1, 2)
 
 
 def test_without_the_price_of_one_transaction_the_sum_is_not_known() -> None:

@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from http import HTTPStatus
 
 import httpx
 import pytest
+import structlog
 
 from keeper.domain.record import DecisionRecord
 from keeper.monitoring.daemon_state import DaemonState
@@ -117,6 +119,23 @@ def test_text_of_others_is_escaped_printable_and_of_bounded_length() -> None:
     assert "\\x1b[2J\\u202e" in text
     assert text.isprintable() or set(filter(lambda it: not it.isprintable(), text)) == {"\n"}
     assert len(text) < len(asked().text) + 40_000
+
+
+class Broken(Pages):
+    """Pages with a defect."""
+
+    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        raise ZeroDivisionError("a secret")
+
+
+def test_a_defect_is_logged_and_shows_nothing_of_itself() -> None:
+    broken = application(Broken(DaemonState, lambda: LATER), None, ())
+    with structlog.testing.capture_logs() as lines:
+        refused = answer(broken, "/metrics")
+    assert refused.status_code == 500
+    assert "secret" not in refused.text
+    assert refused.headers["x-frame-options"] == "DENY"
+    assert [(line["event"], line["path"]) for line in lines] == [("request_failed", "/metrics")]
 
 
 def test_without_a_status_page_only_metrics_and_health_are_served() -> None:

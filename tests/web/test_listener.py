@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import uvicorn
 
 from keeper.domain.errors import InvalidSetting
 from keeper.web import listener
@@ -120,6 +122,25 @@ def test_the_loopback_of_the_newer_protocol_is_served_too() -> None:
         urllib.request.urlopen(f"http://[::1]:{number}/healthz", timeout=WAIT_S) as answer,
     ):
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["its thread ends", "it never begins"])
+def test_a_listener_that_does_not_begin_is_an_error_before_the_first_cycle(
+    ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def startup(self: uvicorn.Server, sockets: object = None) -> None:
+        if ends:
+            raise OSError(24, "Too many open files")
+        while not self.should_exit:
+            await asyncio.sleep(0.005)
+
+    monkeypatch.setattr(uvicorn.Server, "startup", startup)
+    monkeypatch.setattr(listener, "BEGIN_S", 0.05)
+    with (
+        pytest.raises(InvalidSetting, match="KEEPER_METRICS_PORT = 0: nothing answers there"),
+        serving(site(lambda: a_reading()), "127.0.0.1", 0),
+    ):
+        raise AssertionError("nobody is served")
 
 
 def test_an_address_of_another_machine_is_refused_before_the_first_cycle() -> None:

@@ -13,6 +13,7 @@ import structlog
 from keeper.domain.errors import JournalCorrupt, KeeperError
 from keeper.domain.record import DecisionRecord
 from keeper.monitoring.daemon_state import DaemonState
+from keeper.web import content
 from keeper.web.reading import JournalReading
 from keeper.web.status_page import FRESH_S, StatusPage
 from tests.web.answers import LATER, answer, site
@@ -64,6 +65,23 @@ def test_a_bug_is_a_page_too_and_its_text_stays_in_the_log() -> None:
     with structlog.testing.capture_logs() as lines:
         page = answer(site(lambda: failing(ZeroDivisionError("a secret"))))
     assert page.status_code == 500
+    assert "a secret" not in page.text
+    assert [line["event"] for line in lines] == ["status_page_failed"]
+
+
+def test_a_view_that_fails_leaves_the_reason_and_when_the_daemon_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(record: DecisionRecord) -> tuple[str, ...]:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(content, "why", broken)
+    error = JournalCorrupt("row 7 was changed", remedy="Restore a backup.")
+    with structlog.testing.capture_logs() as lines:
+        page = answer(site(lambda: failing(error), daemon_after([a_calm_look()])))
+    assert page.status_code == 503
+    assert "row 7 was changed" in page.text
+    assert "next run" in page.text
     assert "a secret" not in page.text
     assert [line["event"] for line in lines] == ["status_page_failed"]
 
