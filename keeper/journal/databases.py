@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 CONNECT_TIMEOUT_S = 10
+DEAD_PEER = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Of libpq; the first two in seconds, the last in milliseconds. A reader ends half a minute after its server's machine
+or network has gone, instead of hours."""
 JOURNAL_LOCK = 0x6B65_6570_6572
 """Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
 
@@ -169,9 +177,10 @@ class SqliteReadOnly(SqliteFile):
 class Postgres(Database):
     """The connection that writes also holds the journal's lock, so a keeper that lost the lock cannot write."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, **connecting: int) -> None:
         self.name = _shown(url)
         self._url = url
+        self._connecting = connecting
         self.reader = self._engine()
         self._writer: Connection | None = None
 
@@ -240,7 +249,7 @@ class Postgres(Database):
         return create_engine(
             self._url,
             poolclass=NullPool,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options, **self._connecting},
         )
 
 
@@ -267,7 +276,7 @@ def for_reading(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
         return EmptyMemory(str(path)) if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
-    database = Postgres(parsed)
+    database = Postgres(parsed, **DEAD_PEER)
     try:
         with database.reader.connect() as connection:
             there = bool(inspect(connection).get_table_names())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -45,6 +46,9 @@ STRATEGY = (
 )
 
 
+HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
 def http_url(value: str) -> str:
     """The address of a node or a service without a slash at its end. Raises ValueError, whose text goes on after
     "is"."""
@@ -72,6 +76,14 @@ def _journal_url(value: str) -> str:
         raise ValueError(
             "neither a SQLite file (sqlite:///keeper.db) nor PostgreSQL (postgresql://user@host/database)"
         )
+    return value
+
+
+def _host_names(value: str) -> str:
+    """Separated by blanks. A port, a scheme or a comma would make a name that no request has."""
+    for name in value.split():
+        if not HOST_NAME.fullmatch(name):
+            raise ValueError(f"not names of hosts: {name!r} has more than a name, such as a port or a comma")
     return value
 
 
@@ -148,9 +160,9 @@ class Settings(BaseSettings):
     """directory of the locks that keep a second keeper from using the same key; default: ~/.local/state/keeper"""
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """port of the status page, of Prometheus' metrics and of the health pages; default: none are served"""
-    metrics_address: str = "127.0.0.1"
+    metrics_address: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """address of this machine on which they are served; other machines see them on any but the loopback"""
-    metrics_hosts: str = ""
+    metrics_hosts: Annotated[str, AfterValidator(_host_names)] = ""
     """names by which other machines ask for them, separated by blanks; an IP address and localhost need none"""
     status_page: Literal["auto", "on", "off"] = "auto"
     """whether the status page is among them; auto: only on the loopback, because it needs no password"""

@@ -11,14 +11,15 @@ from keeper.views.record import RECORD, health_factor_floor
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One cycle. ``at`` is when it began, Unix seconds. A number is None where the cycle did not reach it; a health
-    factor is infinite without debt.
+    """One cycle. ``at`` is when it began, ``next_look_at`` when the schedule looked next, Unix seconds. A number is
+    None where the cycle did not reach it; a health factor is infinite without debt.
 
     ``max_leverage`` and ``emergency_health_factor`` are the vault's own limits, ``min_fall`` is that of the settings.
     """
 
     record_id: str
     at: float
+    next_look_at: float | None
     leverage: float | None
     target_leverage: float | None
     max_leverage: float | None
@@ -35,6 +36,7 @@ def trend_point(record: DecisionRecord) -> TrendPoint:
     return TrendPoint(
         record_id=record.record_id,
         at=record.started_at,
+        next_look_at=record.next_look_at,
         leverage=RECORD.at(record, "leverage")[1],
         target_leverage=RECORD.at(record, "target_leverage")[1],
         max_leverage=limits.max_leverage / WAD if limits is not None else None,

@@ -25,6 +25,8 @@ ASSETS = {
     "/page.js": "text/javascript; charset=utf-8",
     "/icon.svg": "image/svg+xml",
 }
+HEALTH = ("/healthz", "/readyz")
+"""Probes that speak HTTP/1.0 name no host. A browser always names one."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -81,6 +83,8 @@ class Guard:
             allowed = {"Allow": ", ".join(READING)}
             return PlainTextResponse("only GET and HEAD\n", HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed)
         hosts = Headers(scope=scope).getlist("host")
+        if not hosts and scope["path"] in HEALTH:
+            return None
         if len(hosts) != 1 or not host_allowed(hosts[0], self._names):
             return PlainTextResponse(
                 "this host is not known; KEEPER_METRICS_HOSTS names those that are\n",

@@ -30,7 +30,7 @@ class Banner:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class KnownRecords:
     """The records that the page knows, the newest first."""
 
     records: tuple[DecisionRecord, ...]
@@ -50,7 +50,7 @@ class Looks:
         return next((record for record in self.records if record.conclusions is not None), None)
 
 
-def looks(records: Sequence[DecisionRecord], state: DaemonState) -> Looks:
+def known_records(records: Sequence[DecisionRecord], state: DaemonState) -> KnownRecords:
     """``records`` are the journal's, the newest first. The daemon's own are among them or put between them: while the
     journal cannot be written it has newer ones, and after a long outage an older one that read the vault."""
     known = list(records)
@@ -59,11 +59,11 @@ def looks(records: Sequence[DecisionRecord], state: DaemonState) -> Looks:
             continue
         older = (place for place, record in enumerate(known) if record.started_at < own.started_at)
         known.insert(next(older, len(known)), own)
-    return Looks(tuple(known))
+    return KnownRecords(tuple(known))
 
 
 def banners(
-    known: Looks,
+    known: KnownRecords,
     state: DaemonState,
     now: float,
     *,
@@ -95,7 +95,7 @@ def banners(
         yield from _calm(known)
 
 
-def _emergency(known: Looks, now: float) -> Banner | None:
+def _emergency(known: KnownRecords, now: float) -> Banner | None:
     record = known.decided
     decision = record.conclusions.decision if record is not None and record.conclusions is not None else None
     if record is None or decision is None or decision.urgency is not Urgency.EMERGENCY:
@@ -117,14 +117,14 @@ def _readiness(state: DaemonState, now: float) -> Banner | None:
     return Banner("bad", "The keeper could not act now", verdict.reason)
 
 
-def _pauses(known: Looks, pauses: Sequence[Pause] | None) -> str:
+def _pauses(known: KnownRecords, pauses: Sequence[Pause] | None) -> str:
     if pauses is None:
         return ""
     report = pause_report(known.read) if known.read is not None else None
     return pause_lines(pauses, vault_paused=report is not None and report.vault_paused)
 
 
-def _events(known: Looks, state: DaemonState) -> Iterator[Event]:
+def _events(known: KnownRecords, state: DaemonState) -> Iterator[Event]:
     """What the daemon told of these cycles, the oldest first."""
     lost = state.failure is not None and (state.last is None or state.last.failure != state.failure)
     for record in reversed(known.records):
@@ -134,14 +134,14 @@ def _events(known: Looks, state: DaemonState) -> Iterator[Event]:
         yield CycleLost(state.ended_at, state.failure)
 
 
-def _banner(state: Lasting, known: Looks, now: float) -> Banner:
+def _banner(state: Lasting, known: KnownRecords, now: float) -> Banner:
     alert = state.alert
     old = known.newest is not None and state.at < known.newest.started_at
     text = alert.body + (_since(state.at, now, "could tell") if old else "")
     return Banner(MARK_OF_SEVERITY[alert.kind.severity], alert.title, text)
 
 
-def _age_of_the_numbers(known: Looks, state: DaemonState) -> Iterator[Banner]:
+def _age_of_the_numbers(known: KnownRecords, state: DaemonState) -> Iterator[Banner]:
     if known.newest is None:
         yield Banner("soft", "No cycle has ended yet", "The page fills when the first one ends.")
     elif state.last is None:
@@ -154,6 +154,6 @@ def _age_of_the_numbers(known: Looks, state: DaemonState) -> Iterator[Banner]:
         )
 
 
-def _calm(known: Looks) -> Iterator[Banner]:
+def _calm(known: KnownRecords) -> Iterator[Banner]:
     if known.newest is not None and known.newest.exit_code == 0:
         yield Banner("good", "The newest cycle has nothing that needs attention", known.newest.summary)

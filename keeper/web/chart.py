@@ -17,10 +17,29 @@ TICKS = 4
 MARGIN = 0.06
 """Part of the range that stays free above and below the lines."""
 LONGEST_GAP = 4.0
-"""A pause between two cycles longer than this many usual ones breaks the line."""
+"""A pause between two cycles longer than this many usual ones breaks the line, if it is long for the schedule too:
+between two looks of the schedule there may be many that watch the blocks."""
+LONGEST_WAIT = 3.0
+"""In steps of the schedule."""
 DAY_S = 86_400
 
 Numbers = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the cycles began, Unix seconds, the oldest first. ``step_s``: how long the schedule waits between two
+    looks."""
+
+    began: Sequence[float]
+    step_s: float = 0.0
+
+    @property
+    def longest_pause_s(self) -> float:
+        """Without a break of the line."""
+        pauses = sorted(later - earlier for earlier, later in pairwise(self.began))
+        usual = pauses[len(pauses) // 2] if pauses else math.inf
+        return max(LONGEST_GAP * usual, LONGEST_WAIT * self.step_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +103,7 @@ def chart(
     name: str,
     title: str,
     *,
-    times: Sequence[float],
+    times: Times,
     lines: Sequence[ChartLine],
     text: Callable[[float], str],
     highest: float = math.inf,
@@ -92,11 +111,11 @@ def chart(
     """None where no line has a number. The first line is the one that ``summary`` describes. What is above
     ``highest``, and infinity, is drawn at the upper edge."""
     numbers = [value for line in lines for value in line.values if value is not None and value <= highest]
-    if not numbers or not times:
+    if not numbers or not times.began:
         return None
     low, high = min(numbers), max(numbers)
     margin = MARGIN * (high - low or abs(high) or 1.0)
-    first, last = times[0], max(times[-1], times[0] + 1.0)
+    first, last = times.began[0], max(times.began[-1], times.began[0] + 1.0)
     floor = low - margin if low < 0 or low > margin else 0.0
     scale = _Scale(first, last, low=floor, high=high + margin)
     drawn = tuple(
@@ -115,7 +134,7 @@ def chart(
     )
 
 
-def _path(times: Sequence[float], values: Numbers, scale: _Scale) -> str:
+def _path(times: Times, values: Numbers, scale: _Scale) -> str:
     """Move and line commands. Of the points in one column of the drawing the lowest and the highest stay, so that a
     dip shows however many points there are."""
     commands = []
@@ -127,12 +146,11 @@ def _path(times: Sequence[float], values: Numbers, scale: _Scale) -> str:
     return "".join(commands)
 
 
-def _runs(times: Sequence[float], values: Numbers) -> Iterator[list[tuple[float, float]]]:
+def _runs(times: Times, values: Numbers) -> Iterator[list[tuple[float, float]]]:
     """The stretches without a missing number and without a long pause."""
-    steps = sorted(later - earlier for earlier, later in pairwise(times))
-    longest = LONGEST_GAP * steps[len(steps) // 2] if steps else math.inf
+    longest = times.longest_pause_s
     run: list[tuple[float, float]] = []
-    for at, value in zip(times, values, strict=True):
+    for at, value in zip(times.began, values, strict=True):
         if run and (value is None or at - run[-1][0] > longest):
             yield run
             run = []
@@ -183,7 +201,7 @@ def _round_values(scale: _Scale) -> Iterator[float]:
 def _time_ticks(scale: _Scale) -> tuple[Tick, ...]:
     """The first time, the middle and the last one."""
     long = scale.last - scale.first > 2 * DAY_S
-    form = "%d %b" if long else "%H:%M"
+    form = "%d %b" if long else "%H:%M UTC"
     moments = (scale.first, (scale.first + scale.last) / 2, scale.last)
     return tuple(
         Tick(round(scale.x(at), 1), datetime.fromtimestamp(at, UTC).strftime(form)) for at in moments

@@ -21,9 +21,9 @@ from keeper.views.record import RECORD, pause_report, record_information_line
 from keeper.views.trend import TrendPoint
 from keeper.views.vault import HOLDING, NODE, holding_rows
 from keeper.views.view import Item, View
-from keeper.web.attention import Banner, banners, looks
-from keeper.web.chart import Chart, ChartLine, chart
-from keeper.web.reading import SHOWN_RECORDS, JournalReading
+from keeper.web.attention import Banner, banners, known_records
+from keeper.web.chart import Chart, ChartLine, Times, chart
+from keeper.web.reading import PENDING_SHOWN, SHOWN_RECORDS, JournalReading
 from keeper.web.tables import PageTable, table_of
 
 HEALTH_FACTOR_SCALE = 3.0
@@ -138,7 +138,7 @@ class Page:
 
 def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
     """``now`` is Unix seconds. What is held comes from the newest cycle that read the vault."""
-    known = looks(reading.records, state)
+    known = known_records(reading.records, state)
     newest, read = known.newest, known.read
     inputs = read.inputs if read is not None else None
     return Page(
@@ -167,7 +167,7 @@ def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
 
 def trouble_page(name: str, text: str, *, state: DaemonState, now: float) -> Page:
     """Without the journal: why it is not read, and what the daemon itself knows."""
-    known = looks((), state)
+    known = known_records((), state)
     newest, read = known.newest, known.read
     return Page(
         title=_title(state),
@@ -226,6 +226,8 @@ def _pending_note(reading: JournalReading, state: DaemonState) -> str:
     if not state.journal_writable:
         others = "There may be others" if reading.pending else "Not known"
         return f"{others}: the journal cannot be written."
+    if len(reading.pending) >= PENDING_SHOWN:
+        return f"At most the newest {PENDING_SHOWN} are shown. `keeper status` lists all."
     return "" if reading.pending else "None."
 
 
@@ -263,7 +265,8 @@ def _bounds(read: DecisionRecord | None) -> PageTable | None:
 
 
 def _charts(trend: Sequence[TrendPoint]) -> tuple[Chart, ...]:
-    times = [point.at for point in trend]
+    steps = [point.next_look_at - point.at for point in trend if point.next_look_at is not None]
+    times = Times([point.at for point in trend], step_s=max(steps, default=0.0))
     floors = [point.health_factor_floor for point in trend if point.health_factor_floor is not None]
     drawn = (
         chart(

@@ -15,6 +15,8 @@ def host_allowed(header: str, names: Collection[str]) -> bool:
     name wherever it resolves to.
     """
     host = _without_port(header.strip().lower())
+    if not host:
+        return False
     return host == LOCALHOST or host in {name.lower() for name in names} or _is_address(host)
 
 

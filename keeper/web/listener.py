@@ -56,7 +56,7 @@ def serving(application: ASGIApp, address: str, port: int) -> Iterator[int]:
         thread = Thread(target=_run, args=(server, listener), name="listener", daemon=True)
         thread.start()
         try:
-            _wait_for(server, thread, address, port)
+            _wait_for(server, thread, address=address, port=port)
             yield int(listener.getsockname()[1])
         finally:
             server.should_exit = True
@@ -70,7 +70,7 @@ def _run(server: uvicorn.Server, listener: socket.socket) -> None:
         logger().exception("listener_failed")
 
 
-def _wait_for(server: uvicorn.Server, thread: Thread, address: str, port: int) -> None:
+def _wait_for(server: uvicorn.Server, thread: Thread, *, address: str, port: int) -> None:
     """A port that is open while nobody accepts would look like a slow keeper. Raises InvalidSetting."""
     deadline = time.monotonic() + BEGIN_S
     while not server.started and thread.is_alive() and time.monotonic() < deadline:

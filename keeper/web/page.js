@@ -44,5 +44,6 @@
     button.textContent = paused ? "Resume updates" : "Pause updates";
     if (!paused) update();
   });
+  document.addEventListener("visibilitychange", update);
   setInterval(update, EVERY_MS);
 })();

@@ -6,13 +6,15 @@ import re
 import pytest
 
 from keeper.views.formats import ratio
-from keeper.web.chart import HEIGHT, LEFT, TOP, WIDTH, Chart, ChartLine, chart
+from keeper.web.chart import HEIGHT, LEFT, TOP, WIDTH, Chart, ChartLine, Times, chart
 
 TIMES = [float(at) for at in range(0, 9_000, 900)]
 
 
-def drawn(*lines: ChartLine, times: list[float] = TIMES, highest: float = math.inf) -> Chart:
-    made = chart("leverage", "Leverage", times=times, lines=lines, text=ratio, highest=highest)
+def drawn(
+    *lines: ChartLine, times: list[float] = TIMES, highest: float = math.inf, step_s: float = 0.0
+) -> Chart:
+    made = chart("leverage", "Leverage", times=Times(times, step_s), lines=lines, text=ratio, highest=highest)
     assert made is not None
     return made
 
@@ -55,6 +57,14 @@ def test_a_cycle_without_a_number_and_a_long_pause_break_the_line() -> None:
     assert path.count("M") == 3
 
 
+def test_looks_at_blocks_between_two_of_the_schedule_do_not_break_the_line() -> None:
+    watched = [float(at) for at in range(0, 120, 12)]
+    times = [*watched, 900.0, 1_800.0, 6_000.0]
+    line = ChartLine("now", "leverage", [1.0] * len(times))
+    assert drawn(line, times=times, step_s=900.0).lines[0].path.count("M") == 2
+    assert drawn(line, times=times).lines[0].path.count("M") == 4
+
+
 def test_a_dip_of_one_cycle_among_thousands_shows() -> None:
     times = [float(at) for at in range(3_000)]
     values: list[float | None] = [2.0] * 3_000
@@ -80,7 +90,7 @@ def test_the_ticks_are_round_numbers_in_order() -> None:
 def test_without_a_number_there_is_no_chart(values: list[float | None]) -> None:
     lines = (ChartLine("now", "leverage", values),)
     assert (
-        chart("leverage", "Leverage", times=TIMES[: len(values)], lines=lines, text=ratio, highest=9.0)
+        chart("leverage", "Leverage", times=Times(TIMES[: len(values)]), lines=lines, text=ratio, highest=9.0)
         is None
     )
 

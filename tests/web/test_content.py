@@ -14,7 +14,7 @@ from keeper.domain.record import CycleOutcome, DecisionRecord
 from keeper.monitoring.daemon_state import DaemonState, after
 from keeper.views.record import RECORD
 from keeper.web.content import Page, page_of, trouble_page
-from keeper.web.reading import JournalReading
+from keeper.web.reading import PENDING_SHOWN, JournalReading
 from keeper.web.tables import PageTable
 from tests.factories import NOW, with_feed
 from tests.monitoring.reported import (
@@ -158,6 +158,11 @@ def test_the_pending_transaction_has_its_hash_and_no_signed_bytes() -> None:
     assert pending.attempts[0].raw not in str(page)
 
 
+def test_a_list_of_pending_transactions_that_may_be_cut_says_so() -> None:
+    page = said(a_reading(a_calm_look(), pending=(a_pending_transaction(),) * PENDING_SHOWN))
+    assert page.pending_note.startswith("At most the newest 10")
+
+
 def test_every_feed_has_its_age_and_what_is_wrong_with_it() -> None:
     record = a_calm_look()
     doubted = with_feed(
@@ -203,7 +208,7 @@ def test_the_lines_over_time_have_their_limits() -> None:
     assert [line.name for line in charts["leverage"].lines] == ["leverage", "target", "vault's limit"]
     assert [line.name for line in charts["health"].lines] == ["health factor", "floor", "vault's emergency"]
     assert [line.name for line in charts["fall"].lines] == ["survivable fall", "needed to take more risk"]
-    assert charts["leverage"].times[-1].label == "12:15"
+    assert charts["leverage"].times[-1].label == "12:15 UTC"
     assert looks[0].started_at - looks[1].started_at == EVERY_S
 
 

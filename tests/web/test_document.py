@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from keeper.settings.endpoints import monitoring_endpoints
 from keeper.settings.schema import Settings
@@ -59,3 +60,14 @@ def test_names_of_hosts_are_separated_by_blanks() -> None:
         "keeper",
         "keeper.example",
     )
+
+
+@pytest.mark.parametrize("names", ["keeper:9188", "a,b", "http://keeper", "keeper a/b", "*"])
+def test_a_name_that_no_request_can_have_is_refused(names: str) -> None:
+    with pytest.raises(ValidationError, match="not names of hosts"):
+        Settings(metrics_hosts=names)
+
+
+def test_an_empty_address_is_refused() -> None:
+    with pytest.raises(ValidationError, match="metrics_address"):
+        Settings(metrics_address="")

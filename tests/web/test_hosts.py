@@ -36,3 +36,8 @@ def test_addresses_localhost_and_configured_names_are_this_machine(host: str) ->
 )
 def test_every_other_name_is_refused(host: str) -> None:
     assert not host_allowed(host, NAMES)
+
+
+def test_an_empty_name_allows_no_empty_host() -> None:
+    assert not host_allowed("", ("",))
+    assert not host_allowed(":9188", ("",))

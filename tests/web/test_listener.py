@@ -78,6 +78,13 @@ def test_a_connection_is_closed_after_its_answer(port: int) -> None:
         assert until_cut(client).startswith(b"HTTP/1.1 200")
 
 
+def test_a_probe_without_a_host_gets_the_health_pages_only(port: int) -> None:
+    for path, status in ((b"/healthz", b"200"), (b"/readyz", b"503"), (b"/metrics", b"421"), (b"/", b"421")):
+        with connected(port) as client:
+            client.sendall(b"GET " + path + b" HTTP/1.0\r\n\r\n")
+            assert until_cut(client).startswith(b"HTTP/1.1 " + status)
+
+
 def test_too_many_connections_are_refused_and_later_ones_are_answered(port: int) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(port)) for _ in range(12)]
