@@ -177,7 +177,7 @@ def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, flo
 def _summary(lines: Sequence[ChartLine], text: Callable[[float], str]) -> str:
     main, *others = lines
     known = [value for value in main.values if value is not None]
-    parts = [f"Now {_newest(main.values, text)}"]
+    parts = [f"Newest {_newest(main.values, text)}"]
     if known:
         parts.append(f"lowest {text(min(known))}, highest {text(max(known))}")
     parts += [f"{line.name} {_newest(line.values, text)}" for line in others]

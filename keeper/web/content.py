@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from keeper.views.lines import daily_budgets_line, nodes_line, redemptions_line
 from keeper.views.pending import PENDING
 from keeper.views.plan import CHECK
 from keeper.views.record import RECORD, pause_report, record_information_line
-from keeper.views.trend import TrendPoint
+from keeper.views.trend import TrendPoint, trend_point
 from keeper.views.vault import HOLDING, NODE, holding_rows
 from keeper.views.view import Item, View
 from keeper.web.attention import Banner, banners, known_records
@@ -139,7 +140,7 @@ class Page:
 def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
     """``now`` is Unix seconds. What is held comes from the newest cycle that read the vault."""
     known = known_records(reading.records, state)
-    newest, read = known.newest, known.read
+    newest, read, trend = known.newest, known.read, _with_newer(reading.trend, known.records)
     inputs = read.inputs if read is not None else None
     return Page(
         title=_title(state),
@@ -151,8 +152,8 @@ def page_of(reading: JournalReading, state: DaemonState, now: float) -> Page:
         read_at=_read_at(read, now),
         holdings=_holdings(read),
         bounds=_bounds(read),
-        charts=_charts(reading.trend),
-        charts_note=_charts_note(reading),
+        charts=_charts(trend),
+        charts_note=_charts_note(trend, reading.unread),
         decisions=tuple(map(_decision, known.records[:SHOWN_RECORDS])),
         pending=_table_if_any(PENDING, reading.pending, PENDING_ROWS, title="Pending transactions"),
         pending_note=_pending_note(reading, state),
@@ -306,12 +307,19 @@ def _charts(trend: Sequence[TrendPoint]) -> tuple[Chart, ...]:
     return tuple(it for it in drawn if it is not None)
 
 
-def _charts_note(reading: JournalReading) -> str:
-    if not reading.trend:
+def _with_newer(trend: Sequence[TrendPoint], records: Sequence[DecisionRecord]) -> tuple[TrendPoint, ...]:
+    """With the points of those ``records``, the newest first, that the journal does not have yet."""
+    last = trend[-1].at if trend else -math.inf
+    newer = [trend_point(record) for record in reversed(records) if record.started_at > last]
+    return (*trend, *newer)
+
+
+def _charts_note(trend: Sequence[TrendPoint], unread: int) -> str:
+    if not trend:
         return ""
-    first, last = reading.trend[0].at, reading.trend[-1].at
-    more = f" {reading.unread:,} older ones follow with the next updates." if reading.unread else ""
-    return f"{len(reading.trend):,} cycles, {moment(first)} to {moment(last)}.{more}"
+    first, last = trend[0].at, trend[-1].at
+    more = f" {unread:,} older ones follow with the next updates." if unread else ""
+    return f"{len(trend):,} cycles, {moment(first)} to {moment(last)}.{more}"
 
 
 def _decision(record: DecisionRecord) -> ShownDecision:

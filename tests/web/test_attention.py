@@ -71,6 +71,9 @@ def test_an_emergency_that_the_journal_does_not_have_is_first() -> None:
     alone = said(a_reading(an_emergency()))
     assert (page.figures, page.why, page.read_at) == (alone.figures, alone.why, alone.read_at)
     assert page.decisions[0].record_id == an_emergency().record_id
+    leverage = next(chart for chart in page.charts if chart.name == "leverage")
+    assert leverage.lines[0].newest == next(it.value for it in page.figures if it.name == "Leverage")
+    assert page.charts_note.startswith("2 cycles")
 
 
 def test_while_the_journal_is_not_written_no_transaction_is_said_to_be_absent() -> None:

@@ -78,7 +78,7 @@ def test_the_summary_says_what_the_lines_show() -> None:
     made = drawn(
         ChartLine("now", "leverage", [1.0, 1.5] * 5), ChartLine("alarm", "vault's limit", [3.0] * 10)
     )
-    assert made.summary == "Now 1.500; lowest 1.000, highest 1.500; vault's limit 3.000."
+    assert made.summary == "Newest 1.500; lowest 1.000, highest 1.500; vault's limit 3.000."
 
 
 def test_the_ticks_are_round_numbers_in_order() -> None:
