@@ -338,7 +338,7 @@ def outcome(scene: Scene, calldata: str, gas: int) -> tuple[tuple[int, ...], ...
     sent = scene.w3.eth.send_transaction(transaction)
     succeeded = scene.w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
     tokens = [token.address for token in scene.tokens.values()]
-    position = scene.world.account.functions.positions(tokens).call()
+    position = scene.world.account.functions.positions(tokens, False).call()
     rpc(url, "evm_revert", before)
     return tuple(tuple(amounts) for amounts in position) if succeeded else None
 

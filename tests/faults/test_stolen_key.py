@@ -24,7 +24,7 @@ def scene(chain: LocalChain) -> Scene:
 
 
 def _supplied(scene: Scene, symbol: str) -> int:
-    return int(scene.world.account.functions.positions([scene.address(symbol)]).call()[0][0])
+    return int(scene.world.account.functions.positions([scene.address(symbol)], False).call()[0][0])
 
 
 def _reason(error: ContractCustomError) -> str:

@@ -98,6 +98,9 @@ contract RebalanceTest is Scene {
             }
         }
         vm.prank(STRANGER);
+        vm.expectPartialRevert(ILendingAccount.NotVault.selector);
+        a.remember(new address[](1));
+        vm.prank(STRANGER);
         vm.expectPartialRevert(ILendingAccount.UnexpectedFlashLoan.selector);
         IFlashBorrower(address(a)).executeOperation(usdc, 1, 0, address(a), "");
     }

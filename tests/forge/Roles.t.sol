@@ -5,6 +5,8 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Factory.sol";
 import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Pool.sol";
 import {Asset, IPolicyRegistry, Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
+import {IPortfolio} from "portfolio/interfaces/IPortfolio.sol";
+import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {PolicyRegistry} from "portfolio/PolicyRegistry.sol";
 import {Scene} from "./support/Scene.sol";
 
@@ -102,6 +104,40 @@ contract RolesTest is Scene {
                 refusedBy(answer, IPolicyRegistry.NotAllowed.selector, "not allowed");
             }
         }
+    }
+
+    /// @dev The rebalancer keeps the page and the pause of its own: it is told of every change in the change itself.
+    function test_what_the_registry_writes_holds_in_the_next_call() public {
+        m.fund("USDC", address(portfolio), 1_000 * USDC);
+        address pool = m.poolOf("WETH", "USDC", 500);
+        uint256 id = vm.snapshotState();
+        bytes[4] memory calls = [
+            abi.encodeCall(registry.pause, ()),
+            abi.encodeCall(registry.removeKeeper, ()),
+            abi.encodeCall(registry.disableAsset, (m.at("WETH"))),
+            abi.encodeCall(registry.removePool, (pool))
+        ];
+        bytes4[4] memory refusals = [
+            IRebalancer.VaultPaused.selector,
+            IPortfolio.CallerNotAllowed.selector,
+            IPortfolio.StepRefused.selector,
+            IPortfolio.StepRefused.selector
+        ];
+        for (uint256 i = 0; i < calls.length; i++) {
+            vm.prank(OPERATIONS);
+            (bool done, bytes memory answer) = address(registry).call(calls[i]);
+            passed(done, answer);
+            sell("USDC", 1_000 * USDC, pool);
+            (done, answer) = tryRebalance(0);
+            check(!done, "as before the change");
+            refusedBy(answer, refusals[i], "refused by the change");
+            vm.revertToState(id);
+        }
+        sell("USDC", 1_000 * USDC, pool);
+        rebalance(0);
+        vm.prank(STRANGER);
+        vm.expectPartialRevert(IPortfolio.CallerNotAllowed.selector);
+        rebalancer.follow(address(this), false);
     }
 
     /// @dev A guardian who could raise emergencyHealth would open the emergency's budget himself.
@@ -202,9 +238,6 @@ contract RolesTest is Scene {
         check(listing.listed && listing.fee == 10_000, "two days old by now");
         eq(listing.token0, IUniswapV3Pool(fresh).token0(), "token0");
         eq(listing.token1, IUniswapV3Pool(fresh).token1(), "token1");
-        (uint256 place0, uint256 place1,,) = registry.places(fresh);
-        eq(registry.assets()[place0].token, listing.token0, "place0");
-        eq(registry.assets()[place1].token, listing.token1, "place1");
         eq(registry.pool(unlisted).token1, address(0), "never listed");
     }
 

@@ -6,9 +6,12 @@ import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {Asset, IPolicyRegistry, Policy} from "./interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "./interfaces/IPortfolio.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {ListingChecks} from "./ListingChecks.sol";
-import {PackedAsset, PackedAssets} from "./PackedAssets.sol";
+import {PackedAssets} from "./PackedAssets.sol";
+import {PackedPolicy} from "./PackedPolicy.sol";
 import {PolicyBounds} from "./PolicyBounds.sol";
+import {PackedPool, PolicyPage, PolicyPages} from "./PolicyPages.sol";
 import {PriceBook} from "./PriceBook.sol";
 
 interface ITimelock {
@@ -25,8 +28,8 @@ contract PolicyRegistry is IPolicyRegistry {
     uint256 private constant MIN_SILENCE = 7 days;
     uint256 private constant MAX_SILENCE = 180 days;
     uint256 private constant MAX_ACCOUNTS = 8;
-    uint256 private constant KEEPER = 1;
-    uint256 private constant GUARDIAN = 2;
+    /// @dev Those that were removed included: a page keeps them, so that they can still be sold into.
+    uint256 private constant MAX_POOLS = 100;
 
     struct Roles {
         address admin;
@@ -49,33 +52,21 @@ contract PolicyRegistry is IPolicyRegistry {
         uint32 grace;
     }
 
-    /// @dev Its tokens by their places in the assets, which never change.
-    struct Pool {
-        uint8 place0;
-        uint8 place1;
-        uint24 fee;
-        bool listed;
-    }
-
     IUniswapV3Factory public immutable FACTORY;
     address private immutable DEPLOYER;
     uint256 public immutable silence;
     address public immutable admin;
 
-    address public keeper;
+    /// @notice Keeper, guardian, policy, assets, accounts and pools. Places in the lists never change.
+    address public page;
     bool public paused;
-    address public guardian;
-    address public operations;
     uint64 private _lastSeen;
+    address public operations;
 
     address public portfolio;
     address public rebalancer;
     address public shares;
     PriceBook public book;
-    Policy private _policy;
-    PackedAsset[] private _assets;
-    address[] private _accounts;
-    mapping(address pool => Pool) private _pools;
     mapping(bytes32 id => uint256 notBefore) public proposals;
 
     modifier onlyAdmin() {
@@ -85,7 +76,7 @@ contract PolicyRegistry is IPolicyRegistry {
     }
 
     modifier onlyTighteners() {
-        if (msg.sender != guardian && msg.sender != operations && msg.sender != admin) revert NotAllowed(msg.sender);
+        _requireTightener();
         _;
     }
 
@@ -93,13 +84,11 @@ contract PolicyRegistry is IPolicyRegistry {
     constructor(Roles memory roles, Policy memory policy_, IUniswapV3Factory factory, uint256 silence_) {
         _requireTimelock(roles.admin);
         admin = roles.admin;
-        keeper = roles.keeper;
-        guardian = roles.guardian;
         operations = roles.operations;
-        _requireDistinct();
         if (silence_ < MIN_SILENCE || silence_ > MAX_SILENCE) revert PolicyOutOfBounds("silence");
-        PolicyBounds.check(policy_);
-        _policy = policy_;
+        PolicyPage memory p;
+        (p.keeper, p.guardian) = (roles.keeper, roles.guardian);
+        _setPolicy(p, policy_);
         FACTORY = factory;
         DEPLOYER = msg.sender;
         silence = silence_;
@@ -115,15 +104,22 @@ contract PolicyRegistry is IPolicyRegistry {
         shares = s.shares;
         book = s.book;
         if (s.book.REGISTRY() != address(this)) revert NotAllowed(address(s.book));
+        if (IPortfolio(s.portfolio).REBALANCER() != s.rebalancer) revert NotAllowed(s.portfolio);
+        PolicyPage memory p = _read();
         for (uint256 i = 0; i < s.implementations.length; i++) {
-            _openAccount(s.implementations[i], s.categories[i]);
+            _openAccount(p, s.implementations[i], s.categories[i]);
         }
         for (uint256 i = 0; i < s.assets.length; i++) {
-            _listAsset(s.assets[i], s.feeds[i]);
-            if (_assets.length != i + 1) revert AssetRefused(s.assets[i].token, "duplicate");
+            _listAsset(p, s.assets[i], s.feeds[i]);
+            if (p.assets.length != i + 1) revert AssetRefused(s.assets[i].token, "duplicate");
         }
         for (uint256 i = 0; i < s.pools.length; i++) {
-            _listPool(s.pools[i]);
+            _listPool(p, s.pools[i]);
+        }
+        _write(p);
+        _remind();
+        for (uint256 i = 0; i < s.categories.length; i++) {
+            _setCategory(i, s.categories[i]);
         }
         s.book.setSequencer(s.sequencer, s.grace);
     }
@@ -131,33 +127,41 @@ contract PolicyRegistry is IPolicyRegistry {
     // ---------------------------------------------------------------- tightening, at once
 
     function pause() external onlyTighteners {
-        paused = true;
+        _setPaused(true);
         emit Paused(msg.sender);
     }
 
     /// @notice Needs neither epoch nor price nor plan: a thief with the keeper's key cannot get in its way.
     function removeKeeper() external onlyTighteners {
-        keeper = address(0);
+        PolicyPage memory p = _read();
+        p.keeper = address(0);
+        _write(p);
         emit KeeperChanged(address(0));
     }
 
     /// @notice Only fields that cannot make an exit harder can be tightened without the admin.
-    function tighten(Policy calldata p) external onlyTighteners {
-        PolicyBounds.check(p);
-        PolicyBounds.requireTighter(_policy, p);
-        _policy = p;
-        emit PolicyTightened(msg.sender, p);
+    function tighten(Policy calldata numbers) external onlyTighteners {
+        PolicyPage memory p = _read();
+        PolicyBounds.requireTighter(PackedPolicy.unpack(p.healths, p.limits), numbers);
+        _setPolicy(p, numbers);
+        emit PolicyTightened(msg.sender, numbers);
     }
 
     function disableAsset(address token) external onlyTighteners {
-        uint256 place = _placeOf(token);
-        if (place == 0 || place == _assets.length) revert AssetRefused(token, "token");
-        _assets[place] = _assets[place].disabled();
+        PolicyPage memory p = _read();
+        uint256 place = p.placeOf(token);
+        if (place == 0 || place == p.assets.length) revert AssetRefused(token, "token");
+        p.setAsset(place, p.assets[place].disabled());
+        _write(p);
         emit AssetDisabled(token, msg.sender);
     }
 
     function removePool(address pool_) external onlyTighteners {
-        _pools[pool_].listed = false;
+        PolicyPage memory p = _read();
+        uint256 place = p.placeOfPool(pool_);
+        if (place == p.pools.length) revert PoolRefused(pool_, "pool");
+        p.setPool(place, p.pools[place].unlisted());
+        _write(p);
         emit PoolRemoved(pool_, msg.sender);
     }
 
@@ -169,7 +173,7 @@ contract PolicyRegistry is IPolicyRegistry {
     /// @notice Keeper or admin show that they are there. A guardian's word does not count: it could hold a paused vault
     /// shut for ever.
     function heartbeat() external {
-        if (msg.sender != keeper && msg.sender != admin) revert NotAllowed(msg.sender);
+        if (msg.sender != keeper() && msg.sender != admin) revert NotAllowed(msg.sender);
         _lastSeen = uint64(block.timestamp);
         emit Heartbeat(msg.sender);
     }
@@ -177,32 +181,33 @@ contract PolicyRegistry is IPolicyRegistry {
     // ---------------------------------------------------------------- loosening, the admin's
 
     function unpause() external onlyAdmin {
-        paused = false;
+        _setPaused(false);
         emit Unpaused(msg.sender);
     }
 
     function setKeeper(address keeper_) external onlyAdmin {
-        keeper = keeper_;
-        _requireDistinct();
+        PolicyPage memory p = _read();
+        p.keeper = keeper_;
+        _write(p);
         emit KeeperChanged(keeper_);
     }
 
     function setGuardian(address guardian_) external onlyAdmin {
-        guardian = guardian_;
-        _requireDistinct();
+        PolicyPage memory p = _read();
+        p.guardian = guardian_;
+        _write(p);
         emit GuardianChanged(guardian_);
     }
 
     function setOperations(address operations_) external onlyAdmin {
         operations = operations_;
-        _requireDistinct();
+        _requireDistinct(_read());
         emit OperationsChanged(operations_);
     }
 
-    function setPolicy(Policy calldata p) external onlyAdmin {
-        PolicyBounds.check(p);
-        _policy = p;
-        emit PolicyLoosened(p);
+    function setPolicy(Policy calldata numbers) external onlyAdmin {
+        _setPolicy(_read(), numbers);
+        emit PolicyLoosened(numbers);
     }
 
     /// @param data abi.encode of (Asset, FeedListing), (pool), (implementation, category) or (feed, grace).
@@ -219,35 +224,36 @@ contract PolicyRegistry is IPolicyRegistry {
         if (notBefore == 0) revert NotProposed(id);
         if (block.timestamp < notBefore) revert TooEarly(notBefore, block.timestamp);
         delete proposals[id];
-        if (kind == Listing.Asset) {
-            (Asset memory asset, FeedListing memory feed) = abi.decode(data, (Asset, FeedListing));
-            _listAsset(asset, feed);
-        } else if (kind == Listing.Pool) {
-            _listPool(abi.decode(data, (address)));
-        } else if (kind == Listing.Account) {
-            (address implementation, uint8 category) = abi.decode(data, (address, uint8));
-            _openAccount(implementation, category);
-        } else {
+        if (kind == Listing.Sequencer) {
             (address feed, uint32 grace) = abi.decode(data, (address, uint32));
             book.setSequencer(feed, grace);
+            return;
         }
+        PolicyPage memory p = _read();
+        uint8 category = 0;
+        if (kind == Listing.Asset) {
+            (Asset memory asset, FeedListing memory feed) = abi.decode(data, (Asset, FeedListing));
+            _listAsset(p, asset, feed);
+        } else if (kind == Listing.Pool) {
+            _listPool(p, abi.decode(data, (address)));
+        } else {
+            address implementation;
+            (implementation, category) = abi.decode(data, (address, uint8));
+            _openAccount(p, implementation, category);
+        }
+        _write(p);
+        if (kind != Listing.Pool) _remind();
+        _setCategory(p.accounts.length - 1, category);
     }
 
     // ---------------------------------------------------------------- views
 
-    function frame(address caller)
-        external
-        view
-        returns (
-            uint256 roles,
-            bool paused_,
-            Policy memory policy_,
-            PackedAsset[] memory assets_,
-            address[] memory accounts_
-        )
-    {
-        roles = caller == keeper ? KEEPER : caller == guardian ? GUARDIAN : 0;
-        return (roles, paused, _policy, _assets, _accounts);
+    function keeper() public view returns (address) {
+        return _read().keeper;
+    }
+
+    function guardian() public view returns (address) {
+        return _read().guardian;
     }
 
     function requireAdmin(address account) public view {
@@ -264,40 +270,61 @@ contract PolicyRegistry is IPolicyRegistry {
     }
 
     function policy() external view returns (Policy memory) {
-        return _policy;
+        PolicyPage memory p = _read();
+        return PackedPolicy.unpack(p.healths, p.limits);
     }
 
     function assets() external view returns (Asset[] memory) {
-        return PackedAssets.unpackAll(_assets);
+        return PackedAssets.unpackAll(_read().assets);
     }
 
     function accounts() external view returns (address[] memory) {
-        return _accounts;
+        return _read().accounts;
     }
 
     function pool(address at) external view returns (PoolListing memory listing) {
-        Pool memory p = _pools[at];
-        if (p.place0 == p.place1) return listing;
-        return PoolListing(_assets[p.place0].token(), p.fee, p.listed, _assets[p.place1].token());
-    }
-
-    function places(address at)
-        external
-        view
-        returns (uint256 place0, uint256 place1, uint256 fee, bool listed)
-    {
-        Pool memory p = _pools[at];
-        return (p.place0, p.place1, p.fee, p.listed);
+        PolicyPage memory p = _read();
+        uint256 place = p.placeOfPool(at);
+        if (place == p.pools.length) return listing;
+        PackedPool it = p.pools[place];
+        return PoolListing(p.assets[it.place0()].token(), it.fee(), it.listed(), p.assets[it.place1()].token());
     }
 
     function isListed(address token) external view returns (bool) {
-        return _placeOf(token) < _assets.length;
+        PolicyPage memory p = _read();
+        return p.placeOf(token) < p.assets.length;
     }
 
     // ---------------------------------------------------------------- internal
 
-    function _placeOf(address token) private view returns (uint256 place) {
-        while (place < _assets.length && _assets[place].token() != token) place++;
+    function _read() private view returns (PolicyPage memory) {
+        return PolicyPages.read(page);
+    }
+
+    function _setPolicy(PolicyPage memory p, Policy memory numbers) private {
+        PolicyBounds.check(numbers);
+        (p.healths, p.limits) = PackedPolicy.pack(numbers);
+        _write(p);
+    }
+
+    function _write(PolicyPage memory p) private {
+        _requireDistinct(p);
+        page = p.write();
+        _tell();
+    }
+
+    function _setPaused(bool paused_) private {
+        paused = paused_;
+        _tell();
+    }
+
+    /// @dev The rebalancer keeps both, so that no call of its asks here.
+    function _tell() private {
+        if (rebalancer != address(0)) IRebalancer(rebalancer).follow(page, paused);
+    }
+
+    function _requireTightener() private view {
+        if (msg.sender != guardian() && msg.sender != operations && msg.sender != admin) revert NotAllowed(msg.sender);
     }
 
     /// @dev Asked again at every use: the timelock itself could shorten its delay.
@@ -307,38 +334,53 @@ contract PolicyRegistry is IPolicyRegistry {
     }
 
     /// @dev A removed keeper is address(0); the others must always be somebody.
-    function _requireDistinct() private view {
-        if (guardian == address(0) || operations == address(0)) revert RolesNotDistinct(address(0));
-        if (keeper == admin || keeper == guardian || keeper == operations) revert RolesNotDistinct(keeper);
-        if (guardian == admin || guardian == operations) revert RolesNotDistinct(guardian);
+    function _requireDistinct(PolicyPage memory p) private view {
+        (address keeper_, address guardian_) = (p.keeper, p.guardian);
+        if (guardian_ == address(0) || operations == address(0)) revert RolesNotDistinct(address(0));
+        if (keeper_ == admin || keeper_ == guardian_ || keeper_ == operations) revert RolesNotDistinct(keeper_);
+        if (guardian_ == admin || guardian_ == operations) revert RolesNotDistinct(guardian_);
         if (operations == admin) revert RolesNotDistinct(operations);
     }
 
-    function _listAsset(Asset memory asset, FeedListing memory feed) private {
-        uint256 place = _placeOf(asset.token);
+    function _listAsset(PolicyPage memory p, Asset memory asset, FeedListing memory feed) private {
+        uint256 place = p.placeOf(asset.token);
         ListingChecks.asset(asset, place);
-        if (_accounts.length == 0) revert AssetRefused(asset.token, "account");
-        if (place == _assets.length) _assets.push();
-        _assets[place] = PackedAssets.pack(asset);
+        if (p.accounts.length == 0) revert AssetRefused(asset.token, "account");
+        p.setAsset(place, PackedAssets.pack(asset));
         book.setFeed(asset.token, feed.feed, feed.maxAge);
-        ListingChecks.agreement(asset.token, book, _accounts[0], _policy.maxGapBps);
+        ListingChecks.agreement(asset.token, book, p.accounts[0], p.limits.maxGapBps());
         emit AssetListed(asset, feed.feed, feed.maxAge);
     }
 
-    function _listPool(address at) private {
+    function _listPool(PolicyPage memory p, address at) private {
         PoolListing memory listing =
-            ListingChecks.pool(at, FACTORY, book, _accounts[0], PackedAssets.unpackAll(_assets));
-        _pools[at] = Pool(uint8(_placeOf(listing.token0)), uint8(_placeOf(listing.token1)), listing.fee, true);
+            ListingChecks.pool(at, FACTORY, book, p.accounts[0], PackedAssets.unpackAll(p.assets));
+        (uint256 place0, uint256 place1) = (p.placeOf(listing.token0), p.placeOf(listing.token1));
+        uint256 place = p.placeOfPool(at);
+        if (place == MAX_POOLS) revert PoolRefused(at, "count");
+        p.setPool(place, PolicyPages.packPool(at, place0, place1, listing.fee, true));
         emit PoolListed(at, listing.token0, listing.token1, listing.fee);
     }
 
-    function _openAccount(address implementation, uint8 category) private {
+    function _openAccount(PolicyPage memory p, address implementation, uint8 category) private {
         if (implementation.code.length == 0) revert AccountRefused(implementation, "code");
-        if (_accounts.length == MAX_ACCOUNTS) revert AccountRefused(implementation, "count");
+        if (p.accounts.length == MAX_ACCOUNTS) revert AccountRefused(implementation, "count");
         address account = Clones.cloneWithImmutableArgs(implementation, abi.encodePacked(portfolio));
         if (ILendingAccount(account).vault() != portfolio) revert AccountRefused(implementation, "vault");
-        _accounts.push(account);
+        p.addAccount(account);
         emit AccountOpened(account, implementation, category);
-        if (category != 0) IPortfolio(portfolio).setCategory(_accounts.length - 1, category);
+    }
+
+    /// @dev Every account knows every asset before the first call that uses it.
+    function _remind() private {
+        PolicyPage memory p = _read();
+        for (uint256 i = 0; i < p.accounts.length; i++) {
+            ILendingAccount(p.accounts[i]).remember(p.tokens);
+        }
+    }
+
+    /// @dev After the page is written: the portfolio reads it, and an account's own code runs.
+    function _setCategory(uint256 account, uint8 category) private {
+        if (category != 0) IPortfolio(portfolio).setCategory(account, category);
     }
 }

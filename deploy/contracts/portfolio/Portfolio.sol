@@ -10,10 +10,11 @@ import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Po
 import {IUniswapV3SwapCallback} from "@uniswap/v3-core/contracts/interfaces/callback/IUniswapV3SwapCallback.sol";
 import {ILendingAccount} from "./interfaces/ILendingAccount.sol";
 import {IPolicyRegistry} from "./interfaces/IPolicyRegistry.sol";
-import {Flash, IPortfolio, Step, StepKind} from "./interfaces/IPortfolio.sol";
+import {Flash, IPortfolio, StepKind} from "./interfaces/IPortfolio.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
-import {Amounts, Frames, Holdings, Leg, Plan} from "./Frames.sol";
-import {PackedAsset} from "./PackedAssets.sol";
+import {Amounts, Frames, Holdings, Order} from "./Frames.sol";
+import {Orders} from "./Orders.sol";
+import {PolicyPage, PolicyPages} from "./PolicyPages.sol";
 
 /// @title The vault's money, its accounts and its swaps.
 /// @notice Carries out steps that the rebalancer has checked. The counterparties are the vault's own accounts and
@@ -34,24 +35,27 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
 
     IPolicyRegistry public immutable REGISTRY;
     address public immutable ASSET;
+    address public immutable REBALANCER;
 
     modifier onlyShares() {
         if (msg.sender != REGISTRY.shares()) revert CallerNotAllowed(msg.sender);
         _;
     }
 
-    constructor(IPolicyRegistry registry, address asset) {
+    /// @param rebalancer Where it will be: it is made after this contract, and the registry's set-up asks for it here.
+    constructor(IPolicyRegistry registry, address asset, address rebalancer) {
         REGISTRY = registry;
         ASSET = asset;
+        REBALANCER = rebalancer;
     }
 
     // ---------------------------------------------------------------- calls
 
     function run(Flash calldata loan, bytes calldata plan) external nonReentrant returns (uint256 soldUsd) {
-        if (msg.sender != REGISTRY.rebalancer()) revert CallerNotAllowed(msg.sender);
+        if (msg.sender != REBALANCER) revert CallerNotAllowed(msg.sender);
         SOLD_USD.asUint256().tstore(0);
         if (loan.amount == 0) {
-            _run(abi.decode(plan, (Plan)), 0);
+            _run(plan, 0);
         } else {
             address account = REGISTRY.accounts()[loan.account];
             EXPECTED_CALLER.asAddress().tstore(account);
@@ -62,7 +66,7 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
 
     function onFlash(address token, uint256 amount, uint256 premium, bytes calldata plan) external {
         _expect();
-        _run(abi.decode(plan, (Plan)), amount);
+        _run(plan, amount);
         IERC20(token).safeTransfer(msg.sender, amount + premium);
     }
 
@@ -128,7 +132,7 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
     }
 
     function closed() public view returns (bool) {
-        if (!REGISTRY.paused() && !IRebalancer(REGISTRY.rebalancer()).silent()) return false;
+        if (!REGISTRY.paused() && !IRebalancer(REBALANCER).silent()) return false;
         (, Holdings memory h) = _holdings();
         for (uint256 i = 0; i < h.owed.length; i++) {
             if (h.owed[i] != 0) return false;
@@ -141,9 +145,9 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
     }
 
     function _holdings() private view returns (address[] memory tokens, Holdings memory h) {
-        (,,, PackedAsset[] memory assets, address[] memory accounts) = REGISTRY.frame(address(0));
-        tokens = Frames.tokens(assets);
-        h = Frames.holdings(tokens, accounts, address(this));
+        PolicyPage memory page = PolicyPages.read(REGISTRY.page());
+        tokens = page.tokens;
+        h = Frames.holdings(tokens, page.accounts, address(this), false);
     }
 
     // ---------------------------------------------------------------- steps
@@ -154,67 +158,84 @@ contract Portfolio is IPortfolio, IUniswapV3SwapCallback, ReentrancyGuardTransie
         EXPECTED_CALLER.asAddress().tstore(address(0));
     }
 
-    function _run(Plan memory plan, uint256 previous) private {
-        for (uint256 i = 0; i < plan.steps.length; i++) {
-            Step memory step = plan.steps[i];
-            if (step.amount == Amounts.PREVIOUS) step.amount = previous;
-            (uint256 amountIn, uint256 amountOut) =
-                step.kind >= StepKind.SwapExactIn ? _swap(plan, i) : _lend(plan, step, i);
+    function _run(bytes calldata plan, uint256 previous) private {
+        Order[] memory orders = Orders.decode(plan);
+        bool sent = false;
+        for (uint256 i = 0; i < orders.length; i++) {
+            Order memory order = orders[i];
+            if (order.amount == Amounts.PREVIOUS) order.amount = previous;
+            (uint256 amountIn, uint256 amountOut) = (0, 0);
+            if (order.kind >= StepKind.SwapExactIn) {
+                address receiver = _receiver(orders, i);
+                (amountIn, amountOut) = _swap(order, i, receiver);
+                sent = receiver != address(this) && amountOut != 0;
+            } else {
+                (amountIn, amountOut) = _lend(order, i, sent);
+                sent = false;
+            }
             if (amountOut != 0) previous = amountOut;
             emit StepExecuted(i, amountIn, amountOut);
         }
     }
 
-    /// @return amountIn What left this contract.
+    /// @dev What the next step supplies or repays whole need not pass through here: the pool sends it to the account.
+    function _receiver(Order[] memory orders, uint256 index) private view returns (address) {
+        if (index + 1 == orders.length) return address(this);
+        Order memory next = orders[index + 1];
+        bool takes = next.kind == StepKind.Supply || next.kind == StepKind.Repay;
+        bool whole = next.amount == Amounts.PREVIOUS && next.token == orders[index].bought;
+        return takes && whole ? next.account : address(this);
+    }
+
+    /// @param sent Whether what the account takes has been sent to it by the swap before.
+    /// @return amountIn What left this contract, or the pool in its place.
     /// @return amountOut What came into it.
-    function _lend(Plan memory plan, Step memory step, uint256 index)
+    function _lend(Order memory order, uint256 index, bool sent)
         private
         returns (uint256 amountIn, uint256 amountOut)
     {
-        ILendingAccount account = ILendingAccount(plan.accounts[step.account]);
-        IERC20 token = IERC20(step.token);
-        if (step.kind == StepKind.Withdraw) return (0, account.withdraw(step.token, step.amount));
-        if (step.kind == StepKind.Borrow) {
-            account.borrow(step.token, step.amount);
-            return (0, step.amount);
+        ILendingAccount account = ILendingAccount(order.account);
+        (IERC20 token, uint256 amount) = (IERC20(order.token), order.amount);
+        if (order.kind == StepKind.Withdraw) return (0, account.withdraw(order.token, amount));
+        if (order.kind == StepKind.Borrow) {
+            account.borrow(order.token, amount);
+            return (0, amount);
         }
-        if (step.kind == StepKind.Supply) {
-            amountIn = step.amount == Amounts.ALL ? token.balanceOf(address(this)) : step.amount;
-            if (amountIn == 0) revert StepRefused(index, "nothing");
-            token.safeTransfer(address(account), amountIn);
-            account.supply(step.token, amountIn);
-            return (amountIn, 0);
+        bool repays = order.kind == StepKind.Repay;
+        if (amount == Amounts.ALL) {
+            amount = token.balanceOf(address(this));
+            if (repays) amount = Math.min(account.owed(order.token), amount);
         }
-        amountIn = step.amount == Amounts.ALL
-            ? Math.min(account.owed(step.token), token.balanceOf(address(this)))
-            : step.amount;
-        if (amountIn == 0) revert StepRefused(index, "nothing");
-        token.safeTransfer(address(account), amountIn);
-        return (account.repay(step.token, amountIn), 0);
+        if (amount == 0) revert StepRefused(index, "nothing");
+        if (!sent) token.safeTransfer(order.account, amount);
+        if (repays) return (account.repay(order.token, amount), 0);
+        account.supply(order.token, amount);
+        return (amount, 0);
     }
 
-    function _swap(Plan memory plan, uint256 index) private returns (uint256 amountIn, uint256 amountOut) {
-        Step memory step = plan.steps[index];
-        Leg memory leg = plan.legs[index];
-        bool exactIn = step.kind == StepKind.SwapExactIn;
-        if (exactIn && step.amount == Amounts.ALL) step.amount = IERC20(leg.sold).balanceOf(address(this));
-        if (step.amount == 0) revert StepRefused(index, "nothing");
-        EXPECTED_CALLER.asAddress().tstore(step.pool);
-        PAY_TOKEN.asAddress().tstore(leg.sold);
-        PAY_AT_MOST.asUint256().tstore(exactIn ? step.amount : step.limit);
-        (int256 delta0, int256 delta1) = IUniswapV3Pool(step.pool).swap(
-            address(this),
-            leg.zeroForOne,
-            exactIn ? int256(step.amount) : -int256(step.amount),
-            leg.zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE,
+    function _swap(Order memory order, uint256 index, address receiver)
+        private
+        returns (uint256 amountIn, uint256 amountOut)
+    {
+        bool exactIn = order.kind == StepKind.SwapExactIn;
+        if (exactIn && order.amount == Amounts.ALL) order.amount = IERC20(order.sold).balanceOf(address(this));
+        if (order.amount == 0) revert StepRefused(index, "nothing");
+        EXPECTED_CALLER.asAddress().tstore(order.pool);
+        PAY_TOKEN.asAddress().tstore(order.sold);
+        PAY_AT_MOST.asUint256().tstore(exactIn ? order.amount : order.limit);
+        (int256 delta0, int256 delta1) = IUniswapV3Pool(order.pool).swap(
+            receiver,
+            order.zeroForOne,
+            exactIn ? int256(order.amount) : -int256(order.amount),
+            order.zeroForOne ? LOWEST_SQRT_PRICE : HIGHEST_SQRT_PRICE,
             ""
         );
         (amountIn, amountOut) =
-            leg.zeroForOne ? (uint256(delta0), uint256(-delta1)) : (uint256(delta1), uint256(-delta0));
-        if (amountOut < (exactIn ? step.limit : step.amount)) revert StepRefused(index, "limit");
-        uint256 least = amountIn.mulDiv(leg.rate, Amounts.RATE, Math.Rounding.Ceil);
+            order.zeroForOne ? (uint256(delta0), uint256(-delta1)) : (uint256(delta1), uint256(-delta0));
+        if (amountOut < (exactIn ? order.limit : order.amount)) revert StepRefused(index, "limit");
+        uint256 least = amountIn.mulDiv(order.rate, Amounts.RATE, Math.Rounding.Ceil);
         if (amountOut < least) revert SwapBelowOracle(index, amountOut, least);
-        uint256 soldUsd = amountIn.mulDiv(leg.usd, Amounts.USD, Math.Rounding.Ceil);
+        uint256 soldUsd = amountIn.mulDiv(order.usd, Amounts.USD, Math.Rounding.Ceil);
         SOLD_USD.asUint256().tstore(SOLD_USD.asUint256().tload() + soldUsd);
     }
 }

@@ -10,6 +10,9 @@ import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {IPriceBook} from "./interfaces/IPriceBook.sol";
 import {Frame, Frames, Holdings} from "./Frames.sol";
 import {PackedAsset} from "./PackedAssets.sol";
+import {PolicyPage, PolicyPages} from "./PolicyPages.sol";
+import {HealthFloors} from "./HealthFloors.sol";
+import {Orders} from "./Orders.sol";
 import {StepChecks} from "./StepChecks.sol";
 import {Window} from "./Windows.sol";
 
@@ -25,6 +28,8 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     uint256 private constant TOLD_PER_PART = 1e9 / PART;
     uint256 private constant KEEPER = 1;
     uint256 private constant GUARDIAN = 2;
+    /// @dev The first account's bit, alone.
+    uint256 private constant FIRST = 1;
     /// @dev After an emergency nothing is borrowed for a day, so that the same debt cannot be repaid at a loss again.
     uint256 private constant LEVERING_PAUSE = 1 days;
 
@@ -42,6 +47,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     // One slot: what every call outside an emergency writes.
     Window private _loss;
     Window private _turnover;
+    // One slot, the registry's: what every call reads.
+    address private _page;
+    bool private _paused;
     // One slot.
     uint128 private _reserved;
     Window private _guardianLoss;
@@ -65,9 +73,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     {
         Frame memory f = _frame();
         if (f.roles & KEEPER == 0) revert IPortfolio.CallerNotAllowed(msg.sender);
-        if (f.paused) revert VaultPaused();
+        if (_paused) revert VaultPaused();
         _enter(expectedEpoch, deadline);
-        uint256 notBefore = uint256(_lastKeeper) + f.policy.minInterval;
+        uint256 notBefore = uint256(_lastKeeper) + f.limits.minInterval();
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
         _lastKeeper = uint40(block.timestamp);
 
@@ -77,7 +85,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         (Holdings memory h, uint256 lossUsd, uint256 soldUsd) = _run(f, loan);
 
         _spendDaily(f, lossUsd, soldUsd);
-        _checkHealth(f);
+        _checkHealth(f, h);
         _checkShape(f, h);
         _checkReserved(f, h);
         emit Rebalanced(_epoch, f.navUsd, lossUsd, soldUsd);
@@ -99,33 +107,33 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             _lastKeeper = uint40(block.timestamp);
         }
         _look(f, steps, true);
-        bool emergency = _allBelow(f, f.policy.emergencyHealth);
+        bool emergency = _allBelow(f, f.levels.emergencyHealth());
         (Holdings memory h, uint256 lossUsd, uint256 repaidUsd, uint256 soldUsd) = _lower(f, loan);
         if (emergency) {
-            _closeEmergency(f, lossUsd, repaidUsd, f.policy.emergencyLossBps);
+            _closeEmergency(f, lossUsd, repaidUsd, f.limits.emergencyLossBps());
         } else {
             if (guardian) {
-                uint256 limit = uint256(f.policy.guardianLossBps) * PARTS_PER_BPS;
+                uint256 limit = f.limits.guardianLossBps() * PARTS_PER_BPS;
                 _guardianLoss = _guardianLoss.spend(_part(lossUsd, f.navUsd), limit);
             } else {
                 _spendDaily(f, lossUsd, soldUsd);
             }
             _checkReserved(f, h);
         }
-        emit Lowered(_epoch, msg.sender, emergency, f.navUsd, repaidUsd, lossUsd);
+        _tell(f, emergency, repaidUsd, lossUsd);
     }
 
     // ---------------------------------------------------------------- anybody's
 
     function ripcord(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
         Frame memory f = _stranger(deadline, steps);
-        uint256 notBefore = uint256(_lastRipcord) + f.policy.ripcordInterval;
+        uint256 notBefore = uint256(_lastRipcord) + f.limits.ripcordInterval();
         if (block.timestamp < notBefore) revert TooSoon(notBefore, block.timestamp);
         _lastRipcord = uint40(block.timestamp);
-        if (!_allBelow(f, f.policy.ripcordHealth)) revert NotArmed(f.policy.ripcordHealth);
+        if (!_allBelow(f, f.levels.ripcordHealth())) revert NotArmed(f.levels.ripcordHealth());
         (, uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
-        _closeEmergency(f, lossUsd, repaidUsd, f.policy.ripcordLossBps);
-        emit Lowered(_epoch, msg.sender, true, f.navUsd, repaidUsd, lossUsd);
+        _closeEmergency(f, lossUsd, repaidUsd, f.limits.ripcordLossBps());
+        _tell(f, true, repaidUsd, lossUsd);
     }
 
     function windDown(uint256 deadline, Flash calldata loan, Step[] calldata steps) external nonReentrant {
@@ -133,11 +141,16 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         if (block.timestamp <= from) revert NotSilent(from);
         Frame memory f = _stranger(deadline, steps);
         (, uint256 lossUsd, uint256 repaidUsd,) = _lower(f, loan);
-        _requireLoss(lossUsd, repaidUsd.mulDiv(f.policy.ripcordLossBps, BPS));
-        emit Lowered(_epoch, msg.sender, false, f.navUsd, repaidUsd, lossUsd);
+        _requireLoss(lossUsd, repaidUsd.mulDiv(f.limits.ripcordLossBps(), BPS));
+        _tell(f, false, repaidUsd, lossUsd);
     }
 
-    // ---------------------------------------------------------------- the shares'
+    // ---------------------------------------------------------------- the registry's and the shares'
+
+    function follow(address page, bool paused) external {
+        if (msg.sender != address(REGISTRY)) revert IPortfolio.CallerNotAllowed(msg.sender);
+        (_page, _paused) = (page, paused);
+    }
 
     function reserve(uint256 amount) external onlyShares {
         _reserved = uint128(amount);
@@ -183,28 +196,36 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     function _frame() private view returns (Frame memory f) {
-        (f.roles, f.paused, f.policy, f.assets, f.plan.accounts) = REGISTRY.frame(msg.sender);
+        PolicyPage memory page = PolicyPages.read(_page);
+        f.roles = msg.sender == page.keeper ? KEEPER : msg.sender == page.guardian ? GUARDIAN : 0;
+        (f.levels, f.limits, f.tokens, f.assets) = (page.healths, page.limits, page.tokens, page.assets);
+        (f.pools, f.accounts) = (page.pools, page.accounts);
     }
 
     /// @dev Everything that can be refused before anything moves.
-    function _look(Frame memory f, Step[] memory steps, bool lowering) private view {
-        (f.plan.steps, f.lowering, f.tokens) = (steps, lowering, Frames.tokens(f.assets));
-        f.before = _holdings(f);
-        StepChecks.check(f, REGISTRY, BOOK);
+    function _look(Frame memory f, Step[] calldata steps, bool lowering) private view {
+        f.lowering = lowering;
+        f.before = _holdings(f, lowering);
+        StepChecks.check(f, steps, BOOK);
         (f.navUsd,) = Frames.value(f.assets, f.quotes, f.before);
-        f.healths = new uint256[](f.plan.accounts.length);
+        f.healths = new uint256[](f.accounts.length);
         if (!lowering) return;
+        if (f.touched == FIRST) {
+            f.healths[0] = HealthFloors.floor(f, f.before);
+            f.floored = f.healths[0] >= f.levels.emergencyHealth();
+            if (f.floored) return;
+        }
         for (uint256 i = 0; i < f.healths.length; i++) {
             if (_isTouched(f, i)) f.healths[i] = _health(f, i);
         }
     }
 
-    function _holdings(Frame memory f) private view returns (Holdings memory) {
-        return Frames.holdings(f.tokens, f.plan.accounts, address(PORTFOLIO));
+    function _holdings(Frame memory f, bool weighed) private view returns (Holdings memory) {
+        return Frames.holdings(f.tokens, f.accounts, address(PORTFOLIO), weighed);
     }
 
     function _health(Frame memory f, uint256 account) private view returns (uint256) {
-        return ILendingAccount(f.plan.accounts[account]).healthFactor();
+        return ILendingAccount(f.accounts[account]).healthFactor();
     }
 
     function _isTouched(Frame memory f, uint256 account) private pure returns (bool) {
@@ -217,8 +238,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         private
         returns (Holdings memory h, uint256 lossUsd, uint256 soldUsd)
     {
-        soldUsd = PORTFOLIO.run(loan, abi.encode(f.plan));
-        h = _holdings(f);
+        soldUsd = PORTFOLIO.run(loan, Orders.encode(f.orders));
+        // Whoever lowers is weighed before, whoever rebalances after.
+        h = _holdings(f, !f.lowering);
         lossUsd = Frames.loss(f.assets, f.quotes, f.before, h);
     }
 
@@ -230,6 +252,10 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         uint256 raisedUsd;
         (repaidUsd, raisedUsd) = Frames.repaid(f.assets, f.quotes, f.before.owed, h.owed);
         if (repaidUsd <= raisedUsd) revert DebtNotLowered(repaidUsd, raisedUsd);
+        if (f.floored) {
+            if (!HealthFloors.hasRisen(f, h)) revert HealthNotRaised(0, f.healths[0], _health(f, 0));
+            return (h, lossUsd, repaidUsd, soldUsd);
+        }
         for (uint256 i = 0; i < f.healths.length; i++) {
             if (!_isTouched(f, i)) continue;
             (uint256 before, uint256 health) = (f.healths[i], _health(f, i));
@@ -237,6 +263,10 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
             if (health <= before && health != type(uint256).max) revert HealthNotRaised(i, before, health);
             f.healths[i] = health;
         }
+    }
+
+    function _tell(Frame memory f, bool emergency, uint256 repaidUsd, uint256 lossUsd) private {
+        emit Lowered(_epoch, msg.sender, emergency, f.navUsd, repaidUsd, lossUsd);
     }
 
     function _allBelow(Frame memory f, uint256 health) private pure returns (bool) {
@@ -249,7 +279,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     function _closeEmergency(Frame memory f, uint256 lossUsd, uint256 repaidUsd, uint256 bps) private {
         _requireLoss(lossUsd, repaidUsd.mulDiv(bps, BPS));
         for (uint256 i = 0; i < f.healths.length; i++) {
-            (uint256 health, uint256 target) = (f.healths[i], f.policy.targetHealth);
+            (uint256 health, uint256 target) = (f.healths[i], f.levels.targetHealth());
             // Those that were not touched have 0 here.
             if (health > target) revert HealthBeyondTarget(i, health, target);
         }
@@ -257,9 +287,9 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     function _spendDaily(Frame memory f, uint256 lossUsd, uint256 soldUsd) private {
-        _requireLoss(lossUsd, f.navUsd.mulDiv(f.policy.maxLossBps, BPS));
-        _loss = _loss.spend(_part(lossUsd, f.navUsd), uint256(f.policy.dailyLossBps) * PARTS_PER_BPS);
-        _turnover = _turnover.spend(_part(soldUsd, f.navUsd), uint256(f.policy.dailyTurnoverBps) * PARTS_PER_BPS);
+        _requireLoss(lossUsd, f.navUsd.mulDiv(f.limits.maxLossBps(), BPS));
+        _loss = _loss.spend(_part(lossUsd, f.navUsd), f.limits.dailyLossBps() * PARTS_PER_BPS);
+        _turnover = _turnover.spend(_part(soldUsd, f.navUsd), f.limits.dailyTurnoverBps() * PARTS_PER_BPS);
     }
 
     function _part(uint256 usd, uint256 navUsd) private pure returns (uint256) {
@@ -271,10 +301,11 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     /// @dev Also of accounts that the call left alone: while one is in need, cash is for its debt and not for more risk.
-    function _checkHealth(Frame memory f) private view {
-        for (uint256 i = 0; i < f.plan.accounts.length; i++) {
+    function _checkHealth(Frame memory f, Holdings memory h) private view {
+        for (uint256 i = 0; i < f.accounts.length; i++) {
+            if (i == 0 && HealthFloors.floor(f, h) >= f.levels.minHealth()) continue;
             uint256 health = _health(f, i);
-            if (health < f.policy.minHealth) revert HealthTooLow(i, health, f.policy.minHealth);
+            if (health < f.levels.minHealth()) revert HealthTooLow(i, health, f.levels.minHealth());
         }
     }
 
@@ -283,7 +314,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         (uint256 navUsd, uint256 risky) = Frames.value(f.assets, f.quotes, h);
         uint256 leverage = 0;
         if (risky != 0) leverage = navUsd == 0 ? type(uint256).max : risky.mulDiv(WAD, navUsd, Math.Rounding.Ceil);
-        if (leverage > f.policy.maxLeverage) revert LeverageTooHigh(leverage, f.policy.maxLeverage);
+        if (leverage > f.limits.maxLeverage()) revert LeverageTooHigh(leverage, f.limits.maxLeverage());
         for (uint256 i = 1; i < h.gross.length; i++) {
             (PackedAsset asset, uint256 gross) = (f.assets[i], h.gross[i]);
             if (gross < f.before.gross[i] + asset.dust()) continue;
@@ -294,6 +325,7 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
     }
 
     function _checkReserved(Frame memory f, Holdings memory h) private view {
+        if (h.cash >= f.before.cash) return;
         uint256 needed = Math.min(f.before.cash, _reserved);
         if (h.cash < needed) revert CashReserved(h.cash, needed);
     }

@@ -9,6 +9,7 @@ import {Fault, IPriceBook, Quote} from "./interfaces/IPriceBook.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Frames} from "./Frames.sol";
 import {PackedAsset} from "./PackedAssets.sol";
+import {PolicyPages} from "./PolicyPages.sol";
 
 /// @title What the portfolio is worth in the accounting asset, now and at the rounds after a moment.
 /// @notice An asset held in dust has no part in it, and its feed none in whether there is a fair price.
@@ -97,7 +98,7 @@ contract SharePricer {
 
     function _held() private view returns (Held memory h) {
         uint256[] memory owed;
-        (,,, h.assets,) = REGISTRY.frame(address(0));
+        h.assets = PolicyPages.read(REGISTRY.page()).assets;
         (h.mattering, h.net, owed) = PORTFOLIO.holdings();
         for (uint256 i = 1; i < h.assets.length; i++) {
             bool matters = Frames.matters(h.assets[i], uint256(h.net[i] + int256(owed[i])), owed[i]);

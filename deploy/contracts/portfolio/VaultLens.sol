@@ -67,7 +67,7 @@ contract VaultLens {
 
     function _account(ILendingAccount account, address[] memory tokens) private view returns (AccountView memory v) {
         (v.account, v.healthFactor) = (address(account), account.healthFactor());
-        (v.supplied, v.owed) = account.positions(tokens);
+        (v.supplied, v.owed,) = account.positions(tokens, false);
         v.thresholdsBps = new uint256[](tokens.length);
         for (uint256 i = 0; i < tokens.length; i++) {
             (v.thresholdsBps[i],) = account.liquidation(tokens[i]);

@@ -21,18 +21,24 @@ library Windows {
 
     /// @return sum Spent in the slots that may still count, in the window's unit.
     function used(Window window) internal view returns (uint256 sum) {
-        uint256 spent = _spentNow(window);
-        for (uint256 i = 0; i < SLOTS; i++) {
-            sum += (spent >> (BITS * i)) & ONE_MASK;
-        }
+        return _sum(_spentNow(window));
     }
 
     /// @dev Spending nothing is never refused, so that an exhausted window does not stop what costs nothing.
     function spend(Window window, uint256 amount, uint256 limit) internal view returns (Window) {
         if (amount == 0) return window;
-        uint256 sum = window.used() + amount;
+        uint256 spent = _spentNow(window);
+        uint256 sum = _sum(spent) + amount;
         if (sum > limit || sum > ONE_MASK) revert WindowExhausted(sum, limit);
-        return Window.wrap(uint128(((block.timestamp / SLOT) << (BITS * SLOTS)) | (_spentNow(window) + amount)));
+        return Window.wrap(uint128(((block.timestamp / SLOT) << (BITS * SLOTS)) | (spent + amount)));
+    }
+
+    /// @dev Four numbers of 26 bits cannot overflow.
+    function _sum(uint256 spent) private pure returns (uint256) {
+        unchecked {
+            return (spent & ONE_MASK) + ((spent >> BITS) & ONE_MASK) + ((spent >> (2 * BITS)) & ONE_MASK)
+                + (spent >> (3 * BITS));
+        }
     }
 
     function _spentNow(Window window) private view returns (uint256) {

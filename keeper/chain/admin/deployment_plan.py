@@ -73,7 +73,7 @@ def planned(blueprint: VaultBlueprint, deployer: str, first_nonce: int) -> Deplo
         blueprint.silence_s,
     )
     book = plan.create("PriceBook", registry)
-    portfolio = plan.create("Portfolio", registry, asset)
+    portfolio = plan.create("Portfolio", registry, asset, plan.address_after(1))
     rebalancer = plan.create("Rebalancer", registry, book, portfolio)
     implementation = plan.create("AaveV3Account", blueprint.lending_pool)
     pricer = plan.create("SharePricer", registry, book, portfolio)
@@ -148,14 +148,21 @@ class _PlanInMaking:
     def create(self, name: str, *arguments: object) -> str:
         """Address of the new contract."""
         from eth_abi.abi import encode
-        from eth_typing import ChecksumAddress
-        from web3.utils.address import get_create_address
 
         data = linked(name, self._libraries) + encode(constructor_types(name), arguments)
-        address: str = get_create_address(ChecksumAddress(self._deployer), self._nonce)  # type: ignore[arg-type]
+        address = self.address_after(0)
         self._add(DeploymentTransaction(name, self._nonce, to=None, data=data, creates=address))
         if name in LIBRARIES:
             self._libraries[name] = address
+        return address
+
+    def address_after(self, transactions: int) -> str:
+        """Of the contract that will be made once so many more transactions have been."""
+        from eth_typing import ChecksumAddress
+        from web3.utils.address import get_create_address
+
+        nonce = self._nonce + transactions
+        address: str = get_create_address(ChecksumAddress(self._deployer), nonce)  # type: ignore[arg-type]
         return address
 
     def call(self, what: str, to: str, data: bytes) -> None:

@@ -19,6 +19,8 @@ _PRICER = load("SharePricer")
 _PORTFOLIO = load("Portfolio")
 _ACCOUNT = load("AaveV3Account")
 _STEP_KINDS = tuple(StepKind)
+_WEIGHED = False
+"""Whether an account is asked for its thresholds with its position. The keeper reads them of the reserves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +229,9 @@ def position(account: str, tokens: Sequence[str]) -> Call[Position]:
         "account",
         account,
         _ACCOUNT["positions"],
-        lambda supplied, owed: Position(tuple(supplied), tuple(owed)),
+        lambda supplied, owed, _thresholds: Position(tuple(supplied), tuple(owed)),
         list(tokens),
+        _WEIGHED,
     )
 
 

@@ -25,5 +25,6 @@ interface IMarket {
     function setFreeze(string memory symbol, bool frozen) external;
     function setSource(string memory symbol, address source) external;
     function openCategory(uint8 id, string[] memory collateral, uint16 ltv, uint16 threshold) external;
+    function lowerThreshold(string memory symbol, uint16 threshold) external;
     function upgradeReceipt(string memory symbol, address implementation) external;
 }

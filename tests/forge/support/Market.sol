@@ -204,6 +204,10 @@ contract Market {
         oracle.setAssetSources(assets, sources);
     }
 
+    function lowerThreshold(string memory symbol, uint16 threshold) external {
+        configurator.configureReserveAsCollateral(at(symbol), threshold - 1_000, threshold, 10_500);
+    }
+
     function upgradeReceipt(string memory symbol, address implementation) external {
         configurator.updateAToken(
             ConfiguratorInputTypes.UpdateATokenInput(at(symbol), symbol, symbol, implementation, "")

@@ -55,7 +55,8 @@ abstract contract Scene is Checks {
             30 days
         );
         book = new PriceBook(address(registry));
-        portfolio = new Portfolio(registry, m.at("USDC"));
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        portfolio = new Portfolio(registry, m.at("USDC"), next);
         rebalancer = new Rebalancer(registry, book, portfolio);
         implementation = new AaveV3Account(IPool(m.pool()));
         listed = withUni ? _names("USDC", "WBTC", "WETH", "LINK", "UNI") : _names("USDC", "WBTC", "WETH", "LINK", "");

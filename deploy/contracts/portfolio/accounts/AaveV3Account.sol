@@ -6,11 +6,14 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {IAaveOracle} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IAaveOracle.sol";
+import {IPriceOracleGetter} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPriceOracleGetter.sol";
 import {IPool} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPool.sol";
 import {IPoolAddressesProvider} from "@aave-dao/aave-v3-origin/src/contracts/interfaces/IPoolAddressesProvider.sol";
 import {DataTypes} from "@aave-dao/aave-v3-origin/src/contracts/protocol/libraries/types/DataTypes.sol";
 import {ILendingAccount} from "../interfaces/ILendingAccount.sol";
 import {IPortfolio} from "../interfaces/IPortfolio.sol";
+import {Answers} from "../Answers.sol";
+import {Pages} from "../Pages.sol";
 
 interface IRewardedToken {
     function getIncentivesController() external view returns (address);
@@ -35,19 +38,26 @@ contract AaveV3Account is ILendingAccount {
     uint256 private constant THRESHOLD_AT = 16;
     uint256 private constant BONUS_AT = 32;
     uint256 private constant FULL = 10_000;
+    /// @dev Aave's two bits of a reserve in the configuration of a user.
+    uint256 private constant BORROWED = 1;
+    uint256 private constant COLLATERAL = 2;
     bytes32 private constant FLASH_EXPECTED = keccak256("AaveV3Account.flashExpected");
 
     IPool public immutable POOL;
     IPoolAddressesProvider public immutable PROVIDER;
 
-    /// @dev Aave never changes these of a reserve; kept because asking the pool costs more than a slot.
+    /// @dev Aave never changes these of a reserve; kept because asking the pool costs more than a page.
     struct Reserve {
         address aToken;
         uint16 id;
         address debtToken;
     }
 
-    mapping(address token => Reserve) private _reserves;
+    uint256 private constant ID_AT = 160;
+    /// @dev Of every reserve that was used three words: its token, its aToken with the id above it, its debt token.
+    address private _page;
+    /// @dev The pool's own, which nobody else can change: this contract approves no position manager.
+    uint8 private _category;
 
     modifier onlyVault() {
         if (msg.sender != vault()) revert NotVault(msg.sender);
@@ -92,8 +102,22 @@ contract AaveV3Account is ILendingAccount {
         }
     }
 
+    function remember(address[] calldata tokens) external {
+        // Nobody else: a page that strangers fill costs every call.
+        if (msg.sender != address(IPortfolio(vault()).REGISTRY())) revert NotVault(msg.sender);
+        uint256[] memory words = _words();
+        bytes memory page = abi.encodePacked(words);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            if (_placeOf(words, tokens[i]) != words.length) continue;
+            Reserve memory reserve = _reserve(tokens[i]);
+            if (reserve.aToken != address(0)) page = abi.encodePacked(page, _with(new uint256[](0), tokens[i], reserve));
+        }
+        if (page.length != 32 * words.length) _page = Pages.write(page);
+    }
+
     function setCategory(uint8 category) external onlyVault {
         POOL.setUserEMode(category);
+        _category = category;
         emit CategoryChanged(category);
     }
 
@@ -162,25 +186,29 @@ contract AaveV3Account is ILendingAccount {
         return reserve.debtToken == address(0) ? 0 : IERC20(reserve.debtToken).balanceOf(address(this));
     }
 
-    function positions(address[] calldata tokens)
+    function positions(address[] calldata tokens, bool weighed)
         external
         view
-        returns (uint256[] memory supplies, uint256[] memory debts)
+        returns (uint256[] memory supplies, uint256[] memory debts, uint256[] memory thresholds)
     {
         supplies = new uint256[](tokens.length);
         debts = new uint256[](tokens.length);
+        thresholds = new uint256[](weighed ? tokens.length : 0);
         uint256 configuration = _configuration();
-        if (configuration == 0) return (supplies, debts);
-        // The vault supplies as collateral only, and remembers a reserve when it first uses it. What strangers supply
-        // in another way is not counted; it can still be withdrawn.
+        if (configuration == 0) return (supplies, debts, thresholds);
+        uint256[] memory words = _words();
+        uint256 inCategory = weighed ? _inCategory() : 0;
+        // The vault supplies as collateral only. What strangers supply in another way is not counted; it can still be
+        // withdrawn.
         for (uint256 i = 0; i < tokens.length; i++) {
-            Reserve storage reserve = _reserves[tokens[i]];
-            (address aToken, uint16 id) = (reserve.aToken, reserve.id);
-            if (aToken == address(0)) continue;
-            if (_isCollateral(configuration, id)) supplies[i] = IERC20(aToken).balanceOf(address(this));
-            if ((configuration >> (uint256(id) * 2)) & 1 != 0) {
-                debts[i] = IERC20(reserve.debtToken).balanceOf(address(this));
-            }
+            uint256 at = _placeOf(words, tokens[i]);
+            if (at == words.length) continue;
+            uint256 first = words[at + 1];
+            uint256 bits = configuration >> (2 * (first >> ID_AT));
+            if (bits & BORROWED != 0) debts[i] = _balance(address(uint160(words[at + 2])));
+            if (bits & COLLATERAL == 0) continue;
+            supplies[i] = _balance(address(uint160(first)));
+            if (weighed) thresholds[i] = _threshold(tokens[i], (inCategory >> (first >> ID_AT)) & 1 != 0);
         }
     }
 
@@ -192,25 +220,20 @@ contract AaveV3Account is ILendingAccount {
         uint256 configuration = POOL.getConfiguration(token).data;
         thresholdBps = uint16(configuration >> THRESHOLD_AT);
         uint256 bonus = uint16(configuration >> BONUS_AT);
-        uint8 category = uint8(POOL.getUserEMode(address(this)));
-        if (category != 0) {
-            uint16 id = _reserve(token).id;
-            if ((POOL.getEModeCategoryCollateralBitmap(category) >> id) & 1 != 0) {
-                DataTypes.CollateralConfig memory inCategory = POOL.getEModeCategoryCollateralConfig(category);
-                (thresholdBps, bonus) = (inCategory.liquidationThreshold, inCategory.liquidationBonus);
-            }
+        if ((_inCategory() >> _reserve(token).id) & 1 != 0) {
+            DataTypes.CollateralConfig memory inCategory = POOL.getEModeCategoryCollateralConfig(_category);
+            (thresholdBps, bonus) = (inCategory.liquidationThreshold, inCategory.liquidationBonus);
         }
         bonusBps = bonus > FULL ? bonus - FULL : 0;
     }
 
     function venuePrices(address[] calldata tokens) external view returns (uint256[] memory prices) {
-        IAaveOracle oracle = IAaveOracle(PROVIDER.getPriceOracle());
+        address oracle = PROVIDER.getPriceOracle();
         prices = new uint256[](tokens.length);
         for (uint256 i = 0; i < tokens.length; i++) {
             if (tokens[i] == address(0)) continue;
-            try oracle.getAssetPrice(tokens[i]) returns (uint256 price) {
-                prices[i] = price;
-            } catch {}
+            // One that has no price takes none from the others.
+            (, prices[i]) = Answers.tryAsk(oracle, IPriceOracleGetter.getAssetPrice.selector, tokens[i]);
         }
     }
 
@@ -221,26 +244,66 @@ contract AaveV3Account is ILendingAccount {
     // ---------------------------------------------------------------- internal
 
     function _keep(address token) private returns (Reserve memory reserve) {
-        reserve = _reserves[token];
-        if (reserve.aToken != address(0)) return reserve;
         reserve = _reserve(token);
         if (reserve.aToken == address(0)) revert UnknownReserve(token);
-        _reserves[token] = reserve;
+        uint256[] memory words = _words();
+        if (_placeOf(words, token) == words.length) _page = Pages.write(_with(words, token, reserve));
+    }
+
+    function _with(uint256[] memory words, address token, Reserve memory reserve) private pure returns (bytes memory) {
+        uint256 first = uint256(uint160(reserve.aToken)) | (uint256(reserve.id) << ID_AT);
+        return abi.encodePacked(words, uint256(uint160(token)), first, uint256(uint160(reserve.debtToken)));
     }
 
     function _reserve(address token) private view returns (Reserve memory reserve) {
-        reserve = _reserves[token];
-        if (reserve.aToken != address(0)) return reserve;
+        uint256[] memory words = _words();
+        uint256 at = _placeOf(words, token);
+        if (at != words.length) {
+            uint256 first = words[at + 1];
+            return Reserve(address(uint160(first)), uint16(first >> ID_AT), address(uint160(words[at + 2])));
+        }
         DataTypes.ReserveDataLegacy memory data = POOL.getReserveData(token);
         return Reserve(data.aTokenAddress, data.id, data.variableDebtTokenAddress);
     }
 
+    /// @return bitmap Of the reserves, by their ids, that count in the account's category as collateral.
+    function _inCategory() private view returns (uint256 bitmap) {
+        uint8 category = _category;
+        if (category != 0) bitmap = POOL.getEModeCategoryCollateralBitmap(category);
+    }
+
+    function _threshold(address token, bool inCategory) private view returns (uint256) {
+        if (inCategory) return POOL.getEModeCategoryCollateralConfig(_category).liquidationThreshold;
+        return uint16(Answers.ask(address(POOL), IPool.getConfiguration.selector, token) >> THRESHOLD_AT);
+    }
+
+    function _balance(address token) private view returns (uint256) {
+        return Answers.ask(token, IERC20.balanceOf.selector, address(this));
+    }
+
+    function _words() private view returns (uint256[] memory words) {
+        address page = _page;
+        return page == address(0) ? words : Pages.read(page);
+    }
+
+    /// @return place Of the token in the page's words; their length where it is not there.
+    function _placeOf(uint256[] memory words, address token) private pure returns (uint256 place) {
+        uint256 length = words.length;
+        assembly ("memory-safe") {
+            let word := add(words, 0x20)
+            for {} and(lt(place, length), iszero(eq(mload(word), token))) {} {
+                place := add(place, 3)
+                word := add(word, 0x60)
+            }
+        }
+    }
+
     function _configuration() private view returns (uint256) {
-        return POOL.getUserConfiguration(address(this)).data;
+        return Answers.ask(address(POOL), IPool.getUserConfiguration.selector, address(this));
     }
 
     function _isCollateral(uint256 configuration, uint16 id) private pure returns (bool) {
-        return (configuration >> (uint256(id) * 2 + 1)) & 1 != 0;
+        return (configuration >> (uint256(id) * 2)) & COLLATERAL != 0;
     }
 
     function _isReceipt(address token) private view returns (bool) {

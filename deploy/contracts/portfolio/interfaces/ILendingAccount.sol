@@ -35,6 +35,10 @@ interface ILendingAccount {
     /// with what the vault has sent here by then.
     function flash(address token, uint256 amount, bytes calldata data) external;
 
+    /// @notice Looks up what the venue will never change of these tokens, so that no call has to. The registry's, for
+    /// what it lists; what the venue does not have is left out.
+    function remember(address[] calldata tokens) external;
+
     // ---------------------------------------------------------------- anybody's
 
     /// @notice Takes a token that the vault does not list out of the collateral. Its balance goes to the vault where
@@ -54,10 +58,15 @@ interface ILendingAccount {
     function owed(address token) external view returns (uint256);
 
     /// @notice Of every token what the vault has supplied and owes, in their order.
-    function positions(address[] calldata tokens)
+    /// @param weighed Whether thresholds are asked for.
+    /// @return supplies Raw units.
+    /// @return debts Raw units.
+    /// @return thresholds Part of what is supplied that counts in the health factor, in bps, in this account's category;
+    /// 0 where nothing is supplied or nothing was asked.
+    function positions(address[] calldata tokens, bool weighed)
         external
         view
-        returns (uint256[] memory supplies, uint256[] memory debts);
+        returns (uint256[] memory supplies, uint256[] memory debts, uint256[] memory thresholds);
 
     /// @return type(uint256).max without debt.
     function healthFactor() external view returns (uint256);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
-import {PackedAsset} from "../PackedAssets.sol";
-
-/// @notice One listed token. The accounting asset is the first. Fits one storage slot.
+/// @notice One listed token. The accounting asset is the first. Fits one word.
 struct Asset {
     address token;
     uint8 decimals;
@@ -15,7 +13,7 @@ struct Asset {
     bool borrowable;
 }
 
-/// @notice The numbers that bound a call. Health factors and leverage 1e18, times in seconds. Fits two storage slots.
+/// @notice The numbers that bound a call. Health factors and leverage 1e18, times in seconds. Fits two words.
 struct Policy {
     uint64 minHealth; //        every account is at or above it after a rebalance
     uint64 emergencyHealth; //  under it the loss of a deleveraging is bounded by the debt repaid
@@ -83,17 +81,8 @@ interface IPolicyRegistry {
     error TooEarly(uint256 notBefore, uint256 timestamp);
     error AlreadySetUp();
 
-    /// @return roles Bit 0: keeper, bit 1: guardian.
-    function frame(address caller)
-        external
-        view
-        returns (
-            uint256 roles,
-            bool isPaused,
-            Policy memory numbers,
-            PackedAsset[] memory listedAssets,
-            address[] memory openAccounts
-        );
+    /// @notice Where roles, numbers and lists lie now: see PolicyPages.
+    function page() external view returns (address);
 
     /// @notice The contracts of this vault.
     function portfolio() external view returns (address);
@@ -111,12 +100,6 @@ interface IPolicyRegistry {
     function assets() external view returns (Asset[] memory);
     function accounts() external view returns (address[] memory);
     function pool(address at) external view returns (PoolListing memory);
-
-    /// @notice The same with the places of its tokens in `assets`. Both are 0 where no such pool was ever listed.
-    function places(address at)
-        external
-        view
-        returns (uint256 place0, uint256 place1, uint256 fee, bool listed);
     function isListed(address token) external view returns (bool);
 
     /// @notice When keeper or admin last showed themselves here.

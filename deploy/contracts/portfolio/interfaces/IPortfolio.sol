@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
+import {IPolicyRegistry} from "./IPolicyRegistry.sol";
+
 /// @notice What a step does. The account named is the one that supplies, withdraws, borrows or repays.
 enum StepKind {
     Supply,
@@ -42,7 +44,7 @@ interface IPortfolio {
     error NotClosed();
 
     /// @notice The rebalancer's.
-    /// @param plan abi.encode of a Plan whose steps have been checked.
+    /// @param plan Orders that have been checked, as `Orders` encodes them.
     /// @return soldUsd Value at the plan's quotes of everything that swaps sold, 8 decimals, rounded up.
     function run(Flash calldata loan, bytes calldata plan) external returns (uint256 soldUsd);
 
@@ -68,6 +70,10 @@ interface IPortfolio {
     function holdings() external view returns (address[] memory tokens, int256[] memory net, uint256[] memory owed);
 
     function idle() external view returns (uint256);
+
+    /// @notice The one that may call `run`.
+    function REBALANCER() external view returns (address);
+    function REGISTRY() external view returns (IPolicyRegistry);
 
     /// @notice No debt, and paused or silent: holders may leave in kind.
     function closed() external view returns (bool);

@@ -21,6 +21,14 @@ struct Quote {
     Fault fault;
 }
 
+/// @notice What a call counts with: a quote without its fault. All 0 where nothing was asked.
+struct Price {
+    uint256 price;
+    uint256 venue;
+    uint256 low;
+    uint256 high;
+}
+
 /// @title Prices of listed tokens, and what is wrong with them.
 interface IPriceBook {
     event FeedChanged(address indexed token, address feed, uint32 maxAge);
@@ -38,6 +46,18 @@ interface IPriceBook {
         external
         view
         returns (Quote[] memory list, bool sequencerUp);
+
+    /// @notice The quotes as a call counts with them: one that lowers debt takes the venue's price where feed and venue
+    /// disagree. Reverts with IRebalancer.PriceRefused where a traded token's price is not sound enough.
+    /// @param traded One bit per token.
+    /// @return words Four for each token, as `Price` has them.
+    function prices(
+        address[] calldata tokens,
+        ILendingAccount venue,
+        uint256 maxGapBps,
+        uint256 traded,
+        bool lowering
+    ) external view returns (uint256[] memory words, bool sequencerUp);
 
     /// @notice When the token's feed published its first round after `time`.
     /// @param roundId The proxy's id of that round, which this checks. Reverts with RoundRefused for any other.

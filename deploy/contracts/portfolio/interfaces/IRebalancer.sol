@@ -65,6 +65,9 @@ interface IRebalancer {
     /// @notice Anybody, once keeper and admin have been silent: repays debt with collateral.
     function windDown(uint256 deadline, Flash calldata loan, Step[] calldata steps) external;
 
+    /// @notice The registry's, whenever either has changed: where roles, numbers and lists lie, and whether it is paused.
+    function follow(address page, bool paused) external;
+
     /// @notice What the queue is owed. A rebalance may not spend cash that it needs.
     function reserve(uint256 amount) external;
 
