@@ -160,7 +160,7 @@ def test_every_part_of_an_emergency_asks_for_nearly_what_was_quoted() -> None:
     assert after.health_factor() > before.health_factor()
 
 
-@pytest.mark.parametrize(("gas_limit", "parts"), [(60_000_000, 3), (2_300_000, 2), (2_050_000, 1)])
+@pytest.mark.parametrize(("gas_limit", "parts"), [(60_000_000, 3), (2_050_000, 2), (1_850_000, 1)])
 def test_a_block_with_little_gas_takes_fewer_parts(gas_limit: int, parts: int) -> None:
     snapshot = with_block(generous(nav_usd=4_000_000.0), gas_limit=gas_limit)
     decision = a_decision(snapshot, (0.9, 0.0, 0.0, 0.0))
