@@ -212,6 +212,12 @@ contract Handler is SharesScene {
             && registry.guardian() == GUARDIAN && registry.operations() == OPERATIONS;
     }
 
+    /// @dev The rebalancer's third slot: the page, and above it whether the vault is paused.
+    function copiesHold() external view returns (bool) {
+        uint256 word = uint256(vm.load(address(rebalancer), bytes32(uint256(2))));
+        return address(uint160(word)) == registry.page() && (word >> 160 != 0) == registry.paused();
+    }
+
     /// @dev A batch's roundings, of less than a millionth of a cent, are not somebody waiting.
     function _waiting(address p) private view returns (uint256 left) {
         left = _asked[p] - _redeemed[p] - shares.maxRedeem(p);
@@ -247,6 +253,7 @@ contract InvariantsTest is SharesScene {
         eq(_handler.openAllowances(), 0, "no allowance outlives its call");
         check(_handler.windowsHold(), "no window gave more than its limit");
         check(_handler.rolesHold(), "nobody changed a role");
+        check(_handler.copiesHold(), "the rebalancer's page and pause are the registry's");
         check(!_handler.epochFell(), "epochs rise");
         check(!_handler.orderBroken(), "older batches first");
         check(!_handler.healthBroken(), "health after a call");

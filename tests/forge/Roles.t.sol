@@ -4,10 +4,14 @@ pragma solidity 0.8.27;
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {IUniswapV3Factory} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Factory.sol";
 import {IUniswapV3Pool} from "@uniswap/v3-core/contracts/interfaces/IUniswapV3Pool.sol";
+import {ILendingAccount} from "portfolio/interfaces/ILendingAccount.sol";
 import {Asset, IPolicyRegistry, Policy} from "portfolio/interfaces/IPolicyRegistry.sol";
 import {IPortfolio} from "portfolio/interfaces/IPortfolio.sol";
 import {IRebalancer} from "portfolio/interfaces/IRebalancer.sol";
 import {PolicyRegistry} from "portfolio/PolicyRegistry.sol";
+import {Portfolio} from "portfolio/Portfolio.sol";
+import {PriceBook} from "portfolio/PriceBook.sol";
+import {Rebalancer} from "portfolio/Rebalancer.sol";
 import {Scene} from "./support/Scene.sol";
 
 contract RolesTest is Scene {
@@ -140,6 +144,21 @@ contract RolesTest is Scene {
         rebalancer.follow(address(this), false);
     }
 
+    function test_operations_and_admin_pause_whatever_has_become_of_the_page() public {
+        vm.etch(registry.page(), "");
+        vm.prank(GUARDIAN);
+        vm.expectRevert();
+        registry.pause();
+        address[2] memory callers = [OPERATIONS, address(timelock)];
+        for (uint256 i = 0; i < 2; i++) {
+            uint256 id = vm.snapshotState();
+            vm.prank(callers[i]);
+            registry.pause();
+            check(registry.paused(), "paused");
+            vm.revertToState(id);
+        }
+    }
+
     /// @dev A guardian who could raise emergencyHealth would open the emergency's budget himself.
     function test_nobody_but_the_admin_moves_the_healths_of_an_emergency() public {
         Policy memory p = policyByDefault();
@@ -206,6 +225,22 @@ contract RolesTest is Scene {
         check(registry.isListed(uni.token), "listed");
     }
 
+    function test_an_account_that_fails_to_remember_stops_no_listing() public {
+        Asset memory uni = assetOf("UNI");
+        bytes memory data = abi.encode(uni, IPolicyRegistry.FeedListing(m.feed("UNI"), 1 days));
+        _proposed(IPolicyRegistry.Listing.Asset, data);
+        wait_(2 days);
+        vm.mockCallRevert(address(account(1)), abi.encodeWithSelector(ILendingAccount.remember.selector), "broken");
+        registry.activate(IPolicyRegistry.Listing.Asset, data);
+        vm.clearMockedCalls();
+        check(registry.isListed(uni.token), "listed");
+        m.fund("UNI", address(portfolio), 1e18);
+        supply(1, "UNI", ALL);
+        rebalance(0);
+        (, int256[] memory net,) = portfolio.holdings();
+        atLeast(uint256(net[4]), 1e18 - 1, "the account learns it when it is used");
+    }
+
     function test_a_guardian_cancels_a_listing() public {
         bytes memory data = abi.encode(m.poolOf("UNI", "WETH", 3_000));
         _proposed(IPolicyRegistry.Listing.Pool, data);
@@ -239,6 +274,32 @@ contract RolesTest is Scene {
         eq(listing.token0, IUniswapV3Pool(fresh).token0(), "token0");
         eq(listing.token1, IUniswapV3Pool(fresh).token1(), "token1");
         eq(registry.pool(unlisted).token1, address(0), "never listed");
+        vm.prank(OPERATIONS);
+        vm.expectRevert(abi.encodeWithSelector(IPolicyRegistry.PoolRefused.selector, unlisted, bytes32("pool")));
+        registry.removePool(unlisted);
+    }
+
+    function test_a_vault_without_its_rebalancer_is_not_set_up() public {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
+        (PolicyRegistry fresh, PolicyRegistry.SetUp memory s) = _fresh(next);
+        Rebalancer right = new Rebalancer(fresh, s.book, Portfolio(s.portfolio));
+        s.rebalancer = STRANGER;
+        vm.expectPartialRevert(IPolicyRegistry.NotAllowed.selector);
+        fresh.setUp(s);
+        s.rebalancer = address(right);
+        fresh.setUp(s);
+        (fresh, s) = _fresh(address(0));
+        vm.expectRevert();
+        fresh.setUp(s);
+    }
+
+    /// @dev Not set up, its portfolio made for `next`.
+    function _fresh(address next) private returns (PolicyRegistry made, PolicyRegistry.SetUp memory s) {
+        PolicyRegistry.Roles memory roles = PolicyRegistry.Roles(address(timelock), KEEPER, GUARDIAN, OPERATIONS);
+        made = new PolicyRegistry(roles, policyByDefault(), IUniswapV3Factory(m.factory()), 30 days);
+        s.book = new PriceBook(address(made));
+        s.portfolio = address(new Portfolio(made, m.at("USDC"), next));
+        s.rebalancer = next;
     }
 
     function test_the_deployer_has_one_call() public {

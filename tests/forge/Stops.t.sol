@@ -176,6 +176,24 @@ contract StopsTest is Scene {
         check(portfolio.closed(), "holders leave in kind");
     }
 
+    /// @dev The health before is far above any floor, and afterwards there is no debt that a rise could be measured by.
+    function test_a_paused_vault_closes_a_healthy_position_whole() public {
+        vm.prank(GUARDIAN);
+        registry.pause();
+        _closeWhole();
+        (bool done, bytes memory answer) = tryLower(KEEPER, 0);
+        passed(done, answer);
+        _checkNothingLeft();
+    }
+
+    function test_keeper_and_admin_silent_anybody_closes_a_healthy_position_whole() public {
+        wait_(31 days);
+        _closeWhole();
+        (bool done, bytes memory answer) = tryWindDown(STRANGER, 0);
+        passed(done, answer);
+        _checkNothingLeft();
+    }
+
     function test_the_guardians_heartbeat_does_not_hold_a_vault_shut() public {
         vm.prank(GUARDIAN);
         vm.expectPartialRevert(IPolicyRegistry.NotAllowed.selector);
@@ -215,6 +233,18 @@ contract StopsTest is Scene {
     }
 
     // ---------------------------------------------------------------- helpers
+
+    function _closeWhole() private {
+        m.fund("USDC", address(portfolio), 90_000 * USDC);
+        repay(0, ALL);
+        for (uint256 i = 1; i < listed.length; i++) withdraw(0, listed[i], ALL);
+    }
+
+    function _checkNothingLeft() private view {
+        eq(account(0).owed(m.at("USDC")), 0, "no debt");
+        for (uint256 i = 1; i < listed.length; i++) eq(account(0).supplied(m.at(listed[i])), 0, "no collateral");
+        check(portfolio.closed(), "holders leave in kind");
+    }
 
     function _repayAllByPieces() private {
         for (uint256 i = 0; i < 12 && account(0).owed(m.at("USDC")) != 0; i++) {

@@ -318,13 +318,15 @@ contract PolicyRegistry is IPolicyRegistry {
         _tell();
     }
 
-    /// @dev The rebalancer keeps both, so that no call of its asks here.
+    /// @dev The rebalancer keeps both, so that no call of its asks here. Before the set-up there is none to tell; after it
+    /// one that is no contract stops every change.
     function _tell() private {
-        if (rebalancer != address(0)) IRebalancer(rebalancer).follow(page, paused);
+        if (portfolio != address(0)) IRebalancer(rebalancer).follow(page, paused);
     }
 
+    /// @dev The guardian is on the page. The others are asked for first: a pause of theirs needs no page.
     function _requireTightener() private view {
-        if (msg.sender != guardian() && msg.sender != operations && msg.sender != admin) revert NotAllowed(msg.sender);
+        if (msg.sender != operations && msg.sender != admin && msg.sender != guardian()) revert NotAllowed(msg.sender);
     }
 
     /// @dev Asked again at every use: the timelock itself could shorten its delay.
@@ -371,11 +373,12 @@ contract PolicyRegistry is IPolicyRegistry {
         emit AccountOpened(account, implementation, category);
     }
 
-    /// @dev Every account knows every asset before the first call that uses it.
+    /// @dev Every account knows every asset before the first call that uses it. One that fails here, for want of gas too,
+    /// stops no listing: it learns an asset when it first supplies or borrows it.
     function _remind() private {
         PolicyPage memory p = _read();
         for (uint256 i = 0; i < p.accounts.length; i++) {
-            ILendingAccount(p.accounts[i]).remember(p.tokens);
+            try ILendingAccount(p.accounts[i]).remember(p.tokens) {} catch {}
         }
     }
 

@@ -253,7 +253,11 @@ contract Rebalancer is IRebalancer, ReentrancyGuardTransient {
         (repaidUsd, raisedUsd) = Frames.repaid(f.assets, f.quotes, f.before.owed, h.owed);
         if (repaidUsd <= raisedUsd) revert DebtNotLowered(repaidUsd, raisedUsd);
         if (f.floored) {
-            if (!HealthFloors.hasRisen(f, h)) revert HealthNotRaised(0, f.healths[0], _health(f, 0));
+            if (!HealthFloors.hasRisen(f, h)) {
+                uint256 health = _health(f, 0);
+                // Where no debt is left, all collateral may have gone.
+                if (health != type(uint256).max) revert HealthNotRaised(0, f.healths[0], health);
+            }
             return (h, lossUsd, repaidUsd, soldUsd);
         }
         for (uint256 i = 0; i < f.healths.length; i++) {

@@ -19,6 +19,8 @@ interface Vm {
 
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
+    function etch(address target, bytes calldata code) external;
+    function load(address target, bytes32 slot) external view returns (bytes32 word);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
@@ -26,6 +28,7 @@ interface Vm {
     function stopPrank() external;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata answer) external;
     function expectPartialRevert(bytes4 selector) external;
     function assume(bool condition) external pure;
     function deployCode(string calldata what) external returns (address made);
