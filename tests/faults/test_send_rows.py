@@ -166,7 +166,7 @@ def blocks_of(trial: Trial, gas: int) -> None:
 
 def smaller_blocks(trial: Trial) -> None:
     """Room for a few trades in each, not for all."""
-    blocks_of(trial, 2_600_000)
+    blocks_of(trial, 2_300_000)
 
 
 def swaps(ended: Ended) -> int:
