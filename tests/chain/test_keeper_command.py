@@ -182,7 +182,7 @@ def test_a_daemon_without_live_records_its_dry_run_and_sends_nothing(
         assert daemon.stderr is not None
         said = next(line for line in daemon.stderr if "would_send" in line)
         daemon.send_signal(signal.SIGINT)
-        assert daemon.wait(20) == 0
+        assert daemon.wait(60) == 0
     assert '"dry_run": true' in said
     assert chain.rebalancer.functions.state().call()[0] == UNTOUCHED
     assert keeper("journal", "list", "--json").json()["records"][0]["mode"] == "dry-run"
