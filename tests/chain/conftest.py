@@ -1,4 +1,4 @@
-"""A local chain with the real protocols, once per run; a fork of it per module; a clean slate per test."""
+"""A local chain with the real protocols, once per run; a fork of it; a clean slate per test."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from keeper.devnet import local_chain as devnet
-from keeper.devnet.anvil import rpc
 from keeper.devnet.depositor import HOUR, Depositor
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.blueprints import let_pools_age
-from tests.chain.keeper_command import Run, keeper
+from tests.chain.keeper_command import JOURNAL, Run, first_journal, keeper, price_history
+from tests.chain.restored import restored
 
-__all__ = ["keeper"]
+__all__ = ["first_journal", "keeper", "price_history"]
 
 
 @pytest.fixture(scope="session")
@@ -24,20 +24,18 @@ def world() -> Iterator[LocalChain]:
         yield built
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fork(world: LocalChain) -> Iterator[LocalChain]:
-    """A fork of ``world`` for one module. Do not change it: use ``chain``."""
+    """A fork of ``world``. Do not change it: use ``chain``."""
     with devnet.forked(world) as (_, copy):
         yield copy
 
 
 @pytest.fixture
 def chain(fork: LocalChain) -> Iterator[LocalChain]:
-    """The module's fork, put back as it was after the test."""
-    url = fork.deployment.rpc_url
-    snapshot = rpc(url, "evm_snapshot")
-    yield fork
-    rpc(url, "evm_revert", snapshot)
+    """The fork, put back as it was after the test."""
+    with restored(fork.deployment.rpc_url):
+        yield fork
 
 
 @pytest.fixture
@@ -46,6 +44,12 @@ def deployment_file(chain: LocalChain, tmp_path: Path) -> Path:
     path = tmp_path / "deployment.json"
     chain.deployment.write(path)
     return path
+
+
+@pytest.fixture
+def no_journal(keeper: Run, tmp_path: Path) -> None:
+    """A first start."""
+    (tmp_path / JOURNAL).unlink()
 
 
 @pytest.fixture
@@ -66,15 +70,16 @@ def levered(keeper: Run, chain: LocalChain) -> Run:
     return keeper
 
 
-@pytest.fixture(scope="module")
-def aged_fork(fork: LocalChain) -> LocalChain:
-    let_pools_age(fork)
-    return fork
+@pytest.fixture(scope="session")
+def aged_fork(world: LocalChain) -> Iterator[LocalChain]:
+    """A fork whose pools can be listed. Do not change it: use ``aged_chain``."""
+    with devnet.forked(world) as (_, copy):
+        let_pools_age(copy)
+        yield copy
 
 
 @pytest.fixture
 def aged_chain(aged_fork: LocalChain) -> Iterator[LocalChain]:
     """A chain whose pools can be listed, put back as it was after the test."""
-    snapshot = rpc(aged_fork.deployment.rpc_url, "evm_snapshot")
-    yield aged_fork
-    rpc(aged_fork.deployment.rpc_url, "evm_revert", snapshot)
+    with restored(aged_fork.deployment.rpc_url):
+        yield aged_fork

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,19 +34,61 @@ class Ended:
 Run = Callable[..., Ended]
 
 
-@pytest.fixture
-def keeper(
-    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Runs ``keeper`` with its settings pointing to ``chain``, in an empty working directory with a copy of keeper.toml."""
-    strategy = Path(__file__).parents[2] / "keeper.toml"
-    (tmp_path / "keeper.toml").write_text(strategy.read_text())
+STRATEGY = Path(__file__).parents[2] / "keeper.toml"
+JOURNAL = "keeper.db"
+
+
+@contextmanager
+def outside_of(chain: LocalChain, folder: Path) -> Iterator[None]:
+    """The exchanges and the option market of ``chain``. ``folder`` gets the files that point a keeper to them."""
     market = devnet.load_history(None, None)
     with (
         deribit_server(market, chain.now, chain.spot) as url,
         exchange_server(market, chain.now, chain.spot) as exchanges,
     ):
-        replace(chain.deployment, deribit_url=url, exchange_url=exchanges).write(tmp_path / "deployment.json")
+        shutil.copy(STRATEGY, folder)
+        replace(chain.deployment, deribit_url=url, exchange_url=exchanges).write(folder / "deployment.json")
+        yield
+
+
+def run_once(folder: Path, *arguments: str) -> None:
+    """A command that prepares the files of ``folder``, with the settings there."""
+    with pytest.MonkeyPatch.context() as change:
+        change.chdir(folder)
+        change.setenv("KEEPER_DEPLOYMENT", "deployment.json")
+        change.setenv("XDG_STATE_HOME", str(folder))
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+    assert not ended.value.code, arguments
+
+
+@pytest.fixture(scope="session")
+def price_history(world: LocalChain, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal that has the feeds' history and nothing else. To read it takes longer than the rest of a first cycle."""
+    folder = tmp_path_factory.mktemp("history")
+    with outside_of(world, folder):
+        run_once(folder, "data", "backfill")
+    return folder / JOURNAL
+
+
+@pytest.fixture
+def first_journal(price_history: Path) -> Path:
+    """What a test's journal begins as."""
+    return price_history
+
+
+@pytest.fixture
+def keeper(
+    chain: LocalChain,
+    first_journal: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Run]:
+    """Runs ``keeper`` with its settings pointing to ``chain``, in a working directory that has keeper.toml, and a journal
+    with the price history. A test of a first start removes that journal."""
+    shutil.copy(first_journal, tmp_path / JOURNAL)
+    with outside_of(chain, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("KEEPER_DEPLOYMENT", "deployment.json")
         monkeypatch.setenv("COLUMNS", "240")  # a message stays on one line, however long the paths in it are

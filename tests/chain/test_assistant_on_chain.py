@@ -22,6 +22,7 @@ def without_a_key(monkeypatch: pytest.MonkeyPatch, account: str) -> None:
     monkeypatch.setenv("KEEPER_SENDER", account)
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_it_asks_the_nodes_as_the_commands_do_but_without_a_key_and_changes_nothing(
     keeper: Run, chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

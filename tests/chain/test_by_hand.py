@@ -12,6 +12,7 @@ from tests.chain.keeper_command import Run
 from tests.chain.vault_scene import WINDOW_S
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
     keeper: Run, chain: LocalChain, tmp_path: Path
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_pause_is_on_every_screen_and_stops_the_trade_until_it_is_lifted(
     assert read_vault(chain).epoch == 1
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_a_pause_before_there_is_a_journal_is_a_file_that_somebody_makes(keeper: Run, tmp_path: Path) -> None:
     refused = keeper("pause", "--reason", "not yet")
     assert refused.code == 2
@@ -77,6 +79,7 @@ def test_deleveraging_stops_at_the_health_factor_that_was_named(keeper: Run, cha
     assert keeper("deleverage", "--execute", "--to-health-factor", "0.9").code == 2
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_a_sealed_keeper_refuses_other_settings(keeper: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert keeper("seal", "--show").code == 2
     assert "Sealed." in keeper("seal").out

@@ -43,6 +43,7 @@ def wrong(keeper: Run) -> set[str]:
     return {name for name, mark in marks(keeper).items() if mark == "FAILED"}
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_all_is_well_on_the_local_chain(keeper: Run) -> None:
     assert not_ok(keeper) == {"journal"}  # nothing has run yet
     keeper("seal")

@@ -26,6 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_simulating_shows_the_whole_decision_and_changes_nothing(
     keeper: Run, chain: LocalChain, tmp_path: Path
 ) -> None:

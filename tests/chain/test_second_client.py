@@ -51,6 +51,7 @@ def cycles(keeper: Run) -> None:
     assert keeper("rebalance", "--simulate", "--json").json()["action"] == "HOLD"
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_the_whole_cycle_passes_on_hardhat(
     keeper: Run, second: HardhatNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +59,7 @@ def test_the_whole_cycle_passes_on_hardhat(
     cycles(keeper)
 
 
+@pytest.mark.usefixtures("no_journal")
 def test_the_whole_cycle_passes_on_a_quorum_of_anvil_and_hardhat(keeper: Run, both: Follower) -> None:
     cycles(keeper)
     assert {"eth_call", "eth_estimateGas", "eth_getTransactionReceipt"} <= set(both.answered)

@@ -15,7 +15,7 @@ from keeper.domain.tx import IntentStatus
 from tests.faults.fixtures import Stage, Trial, VaultNow
 from tests.faults.kill_scenarios import KILL_SCENARIOS, CampaignResult, KillScenario, campaign, twin
 
-KILLS = int(os.environ.get("KEEPER_KILLS", "24"))
+KILLS = int(os.environ.get("KEEPER_KILLS", "16"))
 SEED = int(os.environ.get("KEEPER_SEED", "1"))
 QUIET = 100
 COLD_EVERY = 12

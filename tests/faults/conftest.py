@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from keeper.devnet import local_chain as devnet
-from tests.chain.conftest import chain, deployment_file, fork, world
-from tests.chain.keeper_command import keeper
+from tests.chain.conftest import chain, deployment_file, world
+from tests.chain.conftest import fork as cash_fork
+from tests.chain.keeper_command import keeper, price_history
 from tests.faults.fixtures import Stage, Trial
-from tests.faults.lending_market import levered, market
+from tests.faults.lending_market import first_journal, fork, levered, levered_start, market
 from tests.faults.price_faults import alone
-from tests.faults.processes import Running, warm_keepers
+from tests.faults.processes import ForkServer, Running, warm_keepers
 from tests.servers.geth_proxy import geth_proxy
 
 HOURLY = ("run", "--live", "--every", "1h")
 
-__all__ = ["alone", "chain", "deployment_file", "fork", "keeper", "levered", "market", "world"]
+__all__ = [
+    "alone",
+    "cash_fork",
+    "chain",
+    "deployment_file",
+    "first_journal",
+    "fork",
+    "keeper",
+    "levered",
+    "levered_start",
+    "market",
+    "price_history",
+    "world",
+]
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@pytest.fixture(scope="session")
+def keepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """The server that starts keepers, once per run: its imports take seconds."""
+    with warm_keepers(tmp_path_factory.mktemp("keepers")) as fork_server:
+        yield fork_server
+
+
+@pytest.fixture(scope="session")
+def stage(
+    keepers: ForkServer, price_history: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
     """Not a fork: Anvil cannot reorganise one without leaving parts of the old state."""
     folder = tmp_path_factory.mktemp("stage")
+    shutil.copy(price_history, folder / "base.db")
     with (
         devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
         geth_proxy(built.deployment.rpc_url) as proxy,
-        warm_keepers(folder) as keepers,
     ):
         yield Stage(built, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}")
 

@@ -22,6 +22,7 @@ from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from tests.chain.restored import restored
 from tests.chain.vault_scene import scene_on
 from tests.faults.processes import Ended, ForkServer, Running
 from tests.servers.geth_proxy import GethProxy
@@ -338,9 +339,8 @@ class Stage:
             self.environment | {"KEEPER_JOURNAL_URL": self._base_url, "KEEPER_FAILPOINT": "simulated"},
         )
         assert ended.killed, ended.out + ended.err
-        rpc(self.proxy.upstream, "anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
+        self.proxy.rpc("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE_WEI))
         self.proxy.mine()
-        self._snapshot: Any = rpc(self.proxy.upstream, "evm_snapshot")
 
     @contextmanager
     def trial(self) -> Iterator[Trial]:
@@ -350,13 +350,12 @@ class Stage:
             self.world, self.proxy, self.fork_server, url, self.environment | {"KEEPER_JOURNAL_URL": url}
         )
         self.proxy.on_arrival = lambda raw: self._require_row(trial, raw)
-        try:
-            yield trial
-        finally:
-            self.proxy.on_arrival = lambda raw: None
-            (self._folder / "keeper.pause").unlink(missing_ok=True)
-            rpc(self.proxy.upstream, "evm_revert", self._snapshot)
-            self._snapshot = rpc(self.proxy.upstream, "evm_snapshot")
+        with restored(self.proxy.upstream):
+            try:
+                yield trial
+            finally:
+                self.proxy.on_arrival = lambda raw: None
+                (self._folder / "keeper.pause").unlink(missing_ok=True)
 
     def _copy(self) -> str:
         if self._base_url.startswith("sqlite"):

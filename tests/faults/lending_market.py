@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
+from keeper.devnet import local_chain as devnet
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.units import BPS, UINT256_MAX
 from keeper.recorded.aave import RESERVES
-from tests.chain.keeper_command import Ended, Run
+from tests.chain.keeper_command import JOURNAL, Ended, outside_of, run_once
 
 EXECUTE = ("rebalance", "--execute", "--json")
 RISKY = ("WBTC", "WETH", "LINK", "UNI")
@@ -84,13 +88,59 @@ def market(chain: LocalChain) -> Market:
     return Market(chain)
 
 
+@dataclass(frozen=True)
+class LeveredStart:
+    """A chain whose vault has been rebalanced once, so long ago that its limits on a day are free again; the journal of
+    the keeper that did it; and the vault."""
+
+    chain: LocalChain
+    journal: Path
+    vault: VaultReading
+
+
+@pytest.fixture(scope="session")
+def levered_start(
+    world: LocalChain, price_history: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LeveredStart]:
+    """Do not change it: use ``levered``."""
+    folder = tmp_path_factory.mktemp("levered")
+    journal = folder / JOURNAL
+    shutil.copy(price_history, journal)
+    with devnet.forked(world) as (_, copy):
+        with outside_of(copy, folder):
+            run_once(folder, *EXECUTE)
+        copy.pass_time(32 * HOUR)
+        yield LeveredStart(copy, journal, read_vault(copy))
+
+
+def begins_levered(request: pytest.FixtureRequest) -> bool:
+    return "levered" in request.fixturenames
+
+
 @pytest.fixture
-def levered(keeper: Run, chain: LocalChain) -> VaultReading:
-    """After a first rebalance, and so long that the vault's limits on a day are free again."""
-    ended = keeper(*EXECUTE)
-    assert ended.json()["outcome"] == "SENT", ended.out
-    chain.pass_time(32 * HOUR)
-    return read_vault(chain)
+def fork(request: pytest.FixtureRequest) -> LocalChain:
+    """What ``chain`` is: a levered one for a test that asks for ``levered``."""
+    if begins_levered(request):
+        start: LeveredStart = request.getfixturevalue("levered_start")
+        return start.chain
+    copy: LocalChain = request.getfixturevalue("cash_fork")
+    return copy
+
+
+@pytest.fixture
+def first_journal(request: pytest.FixtureRequest) -> Path:
+    """The journal that belongs to ``fork``."""
+    if begins_levered(request):
+        start: LeveredStart = request.getfixturevalue("levered_start")
+        return start.journal
+    history: Path = request.getfixturevalue("price_history")
+    return history
+
+
+@pytest.fixture
+def levered(levered_start: LeveredStart) -> VaultReading:
+    """The test's vault is levered."""
+    return levered_start.vault
 
 
 def steps(ended: Ended) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from tests.databases import fresh_database
 from tests.faults.campaign import KILLS as SQLITES
 from tests.faults.campaign import QUIET, require_no_difference, run
 from tests.faults.fixtures import Stage
-from tests.faults.processes import warm_keepers
+from tests.faults.processes import ForkServer
 from tests.servers.geth_proxy import geth_proxy
 
 pytestmark = pytest.mark.slow
@@ -23,12 +23,13 @@ TIMES = int(SQLITES > QUIET)
 
 
 @pytest.fixture(scope="module")
-def stage(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(
+    postgres_server: str, keepers: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     with (
         devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
         geth_proxy(built.deployment.rpc_url) as proxy,
-        warm_keepers(folder) as keepers,
     ):
         yield Stage(built, proxy, keepers, folder, fresh_database(postgres_server))
 

@@ -13,8 +13,8 @@ import pytest
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
-from tests.faults.fixtures import BASE_FEE_WEI, WITHOUT_OPTION_MARKETS, Stage, Trial
-from tests.faults.processes import warm_keepers
+from tests.faults.fixtures import WITHOUT_OPTION_MARKETS, Stage, Trial
+from tests.faults.processes import ForkServer
 from tests.faults.ten_assets import TEN, chain_of_ten
 from tests.servers.geth_proxy import FEE_CAP_WEI, geth_proxy
 
@@ -34,13 +34,12 @@ def chain_of_four() -> Iterator[LocalChain]:
 
 @pytest.fixture(scope="module", params=[4, 10], ids=["four assets", "ten assets"])
 def levered_stage(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, keepers: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     folder, ten = tmp_path_factory.mktemp("expensive"), request.param == 10
     with (
         chain_of_ten() if ten else chain_of_four() as built,
         geth_proxy(built.deployment.rpc_url) as proxy,
-        warm_keepers(folder) as keepers,
     ):
         assets = BUDGETS_OF_TEN if ten else WITHOUT_OPTION_MARKETS
         yield Stage(built, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}", assets)
@@ -49,7 +48,6 @@ def levered_stage(
 @pytest.fixture
 def trial(levered_stage: Stage) -> Iterator[Trial]:
     with levered_stage.trial() as one:
-        one.proxy.next_base_fee(BASE_FEE_WEI)  # Anvil keeps the last one across a revert
         one.lever()
         one.proxy.arrived.clear()
         yield one

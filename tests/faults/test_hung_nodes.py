@@ -22,7 +22,7 @@ from keeper.devnet.anvil import AnvilNode, anvil
 from keeper.domain.errors import NodeHangs, NodeUnavailable
 from keeper.jsonrpc import requests as ask
 from keeper.runtime.deadline import work_within
-from tests.faults.processes import Ended, ForkServer, warm_keepers
+from tests.faults.processes import Ended, ForkServer
 from tests.servers.faulty_node import faulty_node
 from tests.servers.json_rpc import Answered, serving
 
@@ -32,15 +32,11 @@ LONGER_S = 7.0
 """How much longer than with a closed port a command may take: with its own three seconds, ten."""
 
 
-@pytest.fixture(scope="module")
-def keepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    with warm_keepers(tmp_path_factory.mktemp("keepers")) as fork_server:
-        yield fork_server
-
-
 @contextmanager
 def stopped(node: AnvilNode) -> Iterator[str]:
     os.kill(node.process.pid, signal.SIGSTOP)
+    # A thread that runs on another core may answer before it stops.
+    os.waitid(os.P_PID, node.process.pid, os.WSTOPPED | os.WNOWAIT)
     try:
         yield node.url
     finally:

@@ -80,20 +80,19 @@ class Operator:
 
 
 @pytest.fixture
-def operator(fork: LocalChain, tmp_path: Path) -> Iterator[Operator]:
+def operator(chain: LocalChain, tmp_path: Path) -> Iterator[Operator]:
     """A keystore, its password in a file, and addresses with credentials in them."""
-    snapshot = rpc(fork.deployment.rpc_url, "evm_snapshot")
     (tmp_path / "keystore.json").write_text(
         json.dumps(Account.encrypt(HexStr(KEY), PASSWORD, iterations=1_024))
     )
     (tmp_path / "password").write_text(PASSWORD)
     account = Account.from_key(KEY).address
-    rpc(fork.deployment.rpc_url, "anvil_setBalance", account, hex(10**20))
-    scene = scene_on(fork)
-    scene.send(fork.registry.functions.setKeeper(account), scene.people.admin)
-    with geth_proxy(fork.deployment.rpc_url) as proxy:
+    rpc(chain.deployment.rpc_url, "anvil_setBalance", account, hex(10**20))
+    scene = scene_on(chain)
+    scene.send(chain.registry.functions.setKeeper(account), scene.people.admin)
+    with geth_proxy(chain.deployment.rpc_url) as proxy:
         secret = proxy.url.replace("http://", f"http://{URL_SECRET}:x@") + f"/v3/{TOKEN}"
-        replace(fork.deployment, rpc_url=proxy.url).write(tmp_path / "deployment.json")
+        replace(chain.deployment, rpc_url=proxy.url).write(tmp_path / "deployment.json")
         yield Operator(
             tmp_path,
             {
@@ -108,7 +107,6 @@ def operator(fork: LocalChain, tmp_path: Path) -> Iterator[Operator]:
                 "XDG_STATE_HOME": str(tmp_path / "state"),
             },
         )
-    rpc(fork.deployment.rpc_url, "evm_revert", snapshot)
 
 
 def test_a_canary_of_this_test_would_be_found(operator: Operator) -> None:

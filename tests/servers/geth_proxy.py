@@ -101,6 +101,8 @@ class GethProxy:
             self.pool.clear()
             self.faults.clear()
             self._mined.clear()
+            self.swallowed.clear()
+            self._swallows = False
             self._polls = 0
             self.mines_on_poll = 1
             self.keeps_unmined = True
