@@ -65,3 +65,9 @@ def test_what_a_restart_does_not_cure_is_not_restarted() -> None:
 def test_it_starts_as_a_dry_run_and_a_core_file_never_holds_the_key() -> None:
     assert setting("ExecStart") == "/opt/keeper/.venv/bin/keeper run"
     assert setting("LimitCORE") == "0"
+
+
+def test_a_reload_is_a_hang_up_and_no_setting_is_frozen_in_the_environment() -> None:
+    assert setting("ExecReload") == "/bin/kill -HUP $MAINPID"
+    assert setting("Environment") == "KEEPER_ENV_FILE=/etc/keeper/keeper.env"
+    assert not re.findall(r"^EnvironmentFile=", UNIT, flags=re.MULTILINE)

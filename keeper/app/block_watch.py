@@ -63,6 +63,14 @@ class BlockWatch:
         self._closed = threading.Event()
         self._log = logger()
 
+    def succeeded_by(self, looks: Looks, limits: WatchSettings) -> BlockWatch:
+        """A watch of new settings that knows what this one has seen."""
+        watch = BlockWatch(looks, limits)
+        with self._lock:
+            watch._idle, watch._snapshot, watch._seen = self._idle, self._snapshot, self._seen
+            watch._asked_at = dict(self._asked_at)
+        return watch
+
     def __call__(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, CycleBegan):

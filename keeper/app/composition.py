@@ -35,7 +35,7 @@ from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.runtime import failpoints
 from keeper.settings.endpoints import endpoints
-from keeper.settings.policy import settings_hash
+from keeper.settings.policy import policy, settings_hash
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -60,25 +60,17 @@ class KnownTargets:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """The outside and the journal of a keeper that may write. ``key`` is None where nothing may be sent."""
+class Opened:
+    """What a keeper opens once and holds to its end: the journal and the key, each with its lock. New settings change
+    neither. ``key`` is None where nothing may be sent, ``fallback`` where there is no second journal."""
 
-    outside: Outside
+    mode: Mode
     journal: Journal
+    account: str
     key: Signer | None
     known: KnownTargets
     timer: Timer | None
-
-    @property
-    def sender_of(self) -> SenderOf | None:
-        return None if self.key is None else self._sender
-
-    @contextmanager
-    def _sender(self, log: StoredAttempts, alarm: StoredPauses) -> Iterator[TransactionSender]:
-        assert self.key is not None, "a sender has a key"
-        work = KeyWork(self.key, log, alarm, targets=self.known.targets, timer=self.timer)
-        with transaction_sender(self.outside.settings, self.outside.reads, work) as sender:
-            yield sender
+    fallback: FallbackJournal | None
 
 
 @contextmanager
@@ -95,54 +87,56 @@ def build(
             yield keeper
         return
     with (
-        _opened(settings, mode, ask_password=ask_password, progress=progress, timer=None) as opened,
-        keeper_on(opened.journal, opened.outside, sender_of=opened.sender_of) as keeper,
+        opening(settings, mode, ask_password=ask_password, timer=None) as opened,
+        _outside(opened, settings, progress) as outside,
     ):
-        yield keeper
+        opened.known.chain = outside.chain
+        with keeper_on(opened.journal, outside, sender_of=_sender_of(opened, outside)) as keeper:
+            yield keeper
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonParts:
-    """What the daemon runs, and what it looks at between the cycles."""
+    """What the daemon runs by some settings, and what it looks at between the cycles. ``chain`` is what the keeper
+    reads with."""
 
     keeper: Keeper | FallbackKeeper
     looks: BlockWatcher
+    chain: ChainReader
 
 
 @contextmanager
-def build_daemon(
-    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress, timer: Timer
-) -> Iterator[DaemonParts]:
-    """As ``build``, with the fallback journal of the settings. The sender waits by ``timer``. The looks have a
-    connection of their own."""
+def daemon_parts(opened: Opened, settings: Settings, progress: Progress) -> Iterator[DaemonParts]:
+    """A keeper of these settings; there may be one of other settings beside it. The looks have a
+    connection of their own. Raises as ``build``."""
     where = endpoints(settings)
     with (
-        _opened(settings, mode, ask_password=ask_password, progress=progress, timer=timer) as opened,
-        keeper_on(opened.journal, opened.outside, sender_of=opened.sender_of) as keeper,
+        _outside(opened, settings, progress) as outside,
+        keeper_on(opened.journal, outside, sender_of=_sender_of(opened, outside)) as keeper,
         connected(where.rpc_urls, where.quorum, where.chain_id) as reads,
     ):
-        outside, journal = opened.outside, opened.journal
         looks = BlockWatcher(
             reads, where.multicall, outside.account, deployment=outside.chain.known_deployment
         )
-        directory = where.fallback_journal
-        if directory is None or not mode.sends:
-            yield DaemonParts(keeper, looks)
-        else:
+        if opened.fallback is None:
+            yield DaemonParts(keeper, looks, outside.chain)
+            return
 
-            def on_fallback(fallback: Journal, trouble: Pause) -> AbstractContextManager[Keeper]:
-                return keeper_on(fallback, outside, sender_of=opened.sender_of, always=(trouble,))
+        def on_fallback(fallback: Journal, trouble: Pause) -> AbstractContextManager[Keeper]:
+            sender_of = _sender_of(opened, outside)
+            return keeper_on(fallback, outside, sender_of=sender_of, always=(trouble,))
 
-            yield DaemonParts(
-                FallbackKeeper(keeper, journal, FallbackJournal(directory), keeper_on=on_fallback), looks
-            )
+        with_fallback = FallbackKeeper(keeper, opened.journal, opened.fallback, keeper_on=on_fallback)
+        yield DaemonParts(with_fallback, looks, outside.chain)
 
 
 @contextmanager
-def _opened(
-    settings: Settings, mode: Mode, *, ask_password: AskPassword, progress: Progress, timer: Timer | None
-) -> Iterator[_Opened]:
-    where, held_policy = endpoints(settings), strategy(settings, progress)
+def opening(
+    settings: Settings, mode: Mode, *, ask_password: AskPassword, timer: Timer | None
+) -> Iterator[Opened]:
+    """Opens journal and key, each after its lock. The sender waits by ``timer``. Raises as ``build``."""
+    where = endpoints(settings)
+    policy(settings)  # wrong settings end here, before a lock is taken or a password asked
     failpoints.arm_from_environment(where.chain_id)
     with ExitStack() as stack:
         known = KnownTargets()
@@ -151,13 +145,36 @@ def _opened(
         if key is not None:
             stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
         journal = stack.enter_context(Journal.open(where.journal_url))
-        if key is not None:
-            _require_sealed(Switches(journal, SystemClock().now), settings, progress)
-        outside = stack.enter_context(
-            connected_outside(settings, held_policy, account=account, writes=True, progress=progress)
-        )
-        known.chain = outside.chain
-        yield _Opened(outside, journal, key, known=known, timer=timer)
+        directory = where.fallback_journal if mode.sends else None
+        fallback = FallbackJournal(directory) if directory is not None else None
+        yield Opened(mode, journal, account, key=key, known=known, timer=timer, fallback=fallback)
+
+
+@contextmanager
+def _outside(opened: Opened, settings: Settings, progress: Progress) -> Iterator[Outside]:
+    held_policy = strategy(settings, progress)
+    if opened.key is not None:
+        _require_sealed(Switches(opened.journal, SystemClock().now), settings, progress)
+    with connected_outside(
+        settings, held_policy, account=opened.account, writes=True, progress=progress
+    ) as outside:
+        yield outside
+
+
+def _sender_of(opened: Opened, outside: Outside) -> SenderOf | None:
+    """None without a key. The sender knows the contracts from the same chain as its keeper."""
+    key, timer = opened.key, opened.timer
+    if key is None:
+        return None
+    known = KnownTargets(outside.chain)
+
+    @contextmanager
+    def sender_of(log: StoredAttempts, alarm: StoredPauses) -> Iterator[TransactionSender]:
+        work = KeyWork(key, log, alarm, targets=known.targets, timer=timer)
+        with transaction_sender(outside.settings, outside.reads, work) as sender:
+            yield sender
+
+    return sender_of
 
 
 def _require_sealed(switches: Switches, settings: Settings, progress: Progress) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from keeper import __version__
 from keeper.cycle.serve import LineService, service_is_due
@@ -26,28 +24,36 @@ from keeper.domain.errors import (
     JournalUnreadable,
     JournalUnwritable,
     KeeperError,
+    RestartNeeded,
 )
 from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
-from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started, Stopped, Waiting
+from keeper.monitoring.events import (
+    CycleBegan,
+    CycleEnded,
+    CycleLost,
+    Event,
+    Reloaded,
+    Reloading,
+    ReloadRefused,
+    Started,
+    Stopped,
+    Waiting,
+)
 from keeper.planning.post_trade import warnings
 from keeper.runtime.logs import logger
 from keeper.views.plan import CHECK
 from keeper.views.record import log_line
 
-UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
-SHORTEST_INTERVAL_S = 5
 JOB = "cycle"
 INTERRUPTED = 130
 NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HANGUP = "SIGHUP"
-START_AGAIN_S = 10.0
 WAITING_EVERY_S = 60.0
 """How often the observers hear that the daemon waits."""
-Opened = TypeVar("Opened")
 
 
 Observer = Callable[[Event], None]
@@ -69,8 +75,34 @@ class Cycles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the daemon runs by the settings that hold now. ``changes`` say, for people, how they differ from the earlier
+    ones."""
+
+    keeper: Cycles
+    observers: Sequence[Observer]
+    changes: tuple[str, ...] = ()
+
+
+Reload = Callable[[Callable[[], None]], InForce]
+"""Reads the settings again and puts them in force; the argument asks for a cycle. Raises KeeperError where it cannot;
+the old ones are in force then, as before."""
+
+
+def nothing_to_reload(wake: Callable[[], None]) -> InForce:
+    """Of a daemon whose settings come from no file."""
+    del wake
+    raise RestartNeeded("the settings of this keeper are in no file", remedy="Restart the keeper.")
+
+
 class Orders(Protocol):
     """What people ask of the running keeper (keeper.app.desk)."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an order waits for its cycle."""
+        ...
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]: ...
 
@@ -81,6 +113,8 @@ class Orders(Protocol):
 
 class NoOrders:
     """Nobody can ask for anything."""
+
+    waiting = False
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
         del wake
@@ -93,48 +127,6 @@ class NoOrders:
         del record, why
 
 
-def trigger_from(every: str) -> BaseTrigger:
-    """ "30s", "15min", "1h", or five cron fields in UTC. Raises BadInput."""
-    text = every.strip()
-    count = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = UNITS.get(text[len(count) :])
-    if unit is not None and count.strip().isdecimal() and int(count) > 0:
-        trigger = IntervalTrigger(timezone=UTC, **{unit: int(count)})
-        if trigger.interval.total_seconds() < SHORTEST_INTERVAL_S:
-            raise BadInput(
-                f"--every {every}: shorter than {SHORTEST_INTERVAL_S} s",
-                remedy="A cycle reads the chain once: use an interval of a block or more.",
-            )
-        return trigger
-    try:
-        return CronTrigger.from_crontab(text, timezone=UTC)
-    except ValueError:
-        raise BadInput(
-            f"--every {every}: neither an interval nor a cron expression",
-            remedy="Write an interval such as 30s, 15min or 1h, or five cron fields in UTC: '5 * * * *'.",
-        ) from None
-
-
-def when_possible(
-    stack: ExitStack,
-    opened: Callable[[], AbstractContextManager[Opened]],
-    observers: Sequence[Observer],
-    *,
-    wait: Callable[[float], None],
-) -> Opened:
-    """Enters ``opened()``. While the journal cannot be opened it tells so, and tries again."""
-    log = logger()
-    while True:
-        try:
-            return stack.enter_context(opened())
-        except (JournalUnwritable, JournalUnreadable) as error:
-            log.warning("not_started", error=error.name, reason=error.message, remedy=error.remedy)
-            failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
-            for observer in observers:
-                observer(CycleLost(time.time(), failure))
-            wait(START_AGAIN_S)
-
-
 class Daemon:
     """Runs ``keeper.cycle(mode)`` at once and then by ``trigger``, until a signal or a halt.
 
@@ -142,6 +134,8 @@ class Daemon:
     due during a cycle are one late cycle. A first signal lets the running cycle finish, a second interrupts it. An
     interruption is safe anywhere, because the journal knows what a cycle started and the next start settles it. A bug
     ends the daemon.
+
+    After a hang-up the settings are read again, between two cycles. Several hang-ups before it begins are one.
     """
 
     def __init__(
@@ -164,10 +158,18 @@ class Daemon:
         self._stopping = False
         self._observers = observers
         self._orders = orders if orders is not None else NoOrders()
+        self._reload: Reload = nothing_to_reload
+        self._hung_up = False
+        self._reloading = False
+        self._trouble: Failure | None = None
         self._cycles = 0
         self._exit_code = 0
         self._stop_signal: str | None = None
         self._log = logger(mode=mode.value, dry_run=not mode.sends)
+
+    def reload_with(self, reload: Reload) -> None:
+        """How a hang-up puts new settings in force."""
+        self._reload = reload
 
     def run(self) -> int:
         """Blocks until a signal or a halt. Returns the exit code."""
@@ -212,7 +214,7 @@ class Daemon:
             request = (DeleverageRequest(order.health_factor, order.reason),) if order is not None else ()
             record = self._keeper.cycle(self._mode, *request, next_look_at=next_look_at)
             self._report(record)
-            trouble = self._keeper.trouble
+            trouble = self._trouble = self._keeper.trouble
             if trouble is not None:
                 self._failed(trouble)
             self._tell(CycleEnded(time.time(), record, trouble))
@@ -240,12 +242,19 @@ class Daemon:
         """Tells of a cycle that left no record. Returns why, for who ordered it."""
         self._failed(error)
         failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)
+        if isinstance(error, JournalUnwritable | JournalUnreadable):
+            self._trouble = failure
         self._tell(CycleLost(time.time(), failure))
         return f"{error.name}: {error.message}"
 
     def request_cycle(self) -> None:
         """Asks for a cycle. Several requests before it begins are one cycle."""
         self._due.put(None)
+
+    def hang_up(self) -> None:
+        """Asks for the settings to be read again. Several requests before that begins are one."""
+        self._hung_up = True
+        self._due.put(HANGUP)
 
     def stop(self) -> None:
         """Begins no further cycle; ``run`` returns when the present one ends."""
@@ -267,26 +276,68 @@ class Daemon:
         return following.timestamp() if following is not None else None
 
     def _wait(self) -> None:
-        """Until a cycle is due, or the daemon stops."""
-        due = False
+        """Until a cycle is due, or the daemon stops. New settings come into force here, and only here. A person's order
+        does not wait for them, and a cycle that is due waits once at most."""
+        due = reloaded = False
         self._tell(Waiting(time.time()))
-        while not due or not self._due.empty():
+        while True:
+            if self._may_reload() and not (due and reloaded):
+                due, reloaded = self._reload_settings() or due, True
+            if due and self._due.empty():
+                return
             try:
-                request = self._due.get(timeout=WAITING_EVERY_S)
+                due = self._due.get(timeout=WAITING_EVERY_S) != HANGUP or due
             except Empty:
                 self._tell(Waiting(time.time()))
-                continue
-            if request == HANGUP:
-                self._log.warning(
-                    "sighup_ignored", remedy="Settings are read at the start: restart to apply new ones."
-                )
-            else:
-                due = True
+
+    def _may_reload(self) -> bool:
+        return self._hung_up and not self._orders.waiting and not self._stopping
+
+    def _reload_settings(self) -> bool:
+        """Whether new settings are in force. Whatever goes wrong, the old ones are. A signal to stop ends it at once,
+        because nothing is sent here."""
+        self._hung_up = False
+        self._tell(Reloading(time.time(), time.monotonic_ns() // 1_000))
+        try:
+            self._reloading = True
+            try:
+                in_force = self._in_force_after_reload()
+            finally:
+                self._reloading = False
+        except KeyboardInterrupt:
+            self._log.warning("reload_interrupted", remedy="The daemon ends with its old settings.")
+            return False
+        except KeeperError as error:
+            self._refuse(Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy))
+            return False
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the old settings are in force
+            self._log.exception("reload_failed")
+            remedy = "This is a defect: report it with the log. A restart reads the settings too."
+            self._refuse(Failure(type(error).__name__, 1, message="the reload broke off", remedy=remedy))
+            return False
+        self._keeper, self._observers = in_force.keeper, in_force.observers
+        self._log.info("reloaded", changes=list(in_force.changes))
+        self._tell(Reloaded(time.time(), in_force.changes))
+        return True
+
+    def _in_force_after_reload(self) -> InForce:
+        """A keeper whose journal fails keeps what it has: what the second journal holds is not in the first one yet."""
+        if self._trouble is not None:
+            raise JournalUnwritable(
+                f"while the journal is in trouble no settings are read again: {self._trouble.message}",
+                remedy=f"{self._trouble.remedy} Then reload again.",
+            )
+        return self._reload(self.request_cycle)
+
+    def _refuse(self, failure: Failure) -> None:
+        remedy = f"{failure.remedy} The old settings stay in force."
+        self._log.error("reload_refused", error=failure.name, reason=failure.message, remedy=remedy)
+        self._tell(ReloadRefused(time.time(), failure))
 
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         # It must not log either.
         del number, frame
-        self._due.put(HANGUP)
+        self.hang_up()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # This must not log. The interrupted thread may hold the log's lock, and would wait for itself.
@@ -295,6 +346,8 @@ class Daemon:
             raise KeyboardInterrupt
         self._stop_signal = signal.Signals(number).name
         self.stop()
+        if self._reloading:
+            raise KeyboardInterrupt
 
     def _report(self, record: DecisionRecord) -> None:
         """One log line with the reason of the outcome. An emergency in which nothing is done is an error."""

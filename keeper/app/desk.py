@@ -56,6 +56,11 @@ class OrderDesk:
 
         return close
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an order waits for its cycle."""
+        return bool(self._orders)
+
     def next_order(self) -> Order | None:
         """The order that the cycle which begins now carries out, None for an ordinary cycle."""
         self._in_cycle = True

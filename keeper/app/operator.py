@@ -194,9 +194,11 @@ def accept_missing(settings: Settings, reason: str) -> Acceptance | None:
 
 
 def seal(settings: Settings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Seals the present program, ABIs and settings. Returns the earlier digests and the present ones."""
+    """Seals the present program, ABIs and settings, also while a keeper runs, which reads the seal with its settings.
+    Returns the earlier digests and the present ones. Raises AnotherJournal."""
     now = digests(settings_hash(settings))
-    with Journal.open(settings.journal_url) as journal:
+    opened = Journal.open if running_keeper(settings) is None else Journal.open_to_append
+    with opened(settings.journal_url) as journal:
         switches = Switches(journal, SystemClock().now)
         before = switches.sealed()
         for kind, sha256 in now.items():

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from keeper.app.block_watch import BlockWatch, watch_settings
 from keeper.app.clocks import PreemptibleClock
-from keeper.app.composition import DaemonParts, build_daemon
-from keeper.app.daemon import Daemon, trigger_from, when_possible
+from keeper.app.daemon import Daemon
 from keeper.app.desk import OrderDesk
 from keeper.app.monitors import monitors
 from keeper.app.queries import pauses
 from keeper.app.running import announcing
+from keeper.app.schedule import trigger_from
+from keeper.app.service import Service, serving
+from keeper.app.start import when_possible
 from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
@@ -44,18 +45,19 @@ def run(
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
     desk = OrderDesk(settings.journal_url, time.time)
-    timer = PreemptibleClock(desk.wait)
-    with monitors(settings) as observers, ExitStack() as stack:
+    clock = PreemptibleClock(desk.wait)
+    with monitors(settings) as watchers, ExitStack() as stack:
 
-        def opened() -> AbstractContextManager[DaemonParts]:
-            return build_daemon(
-                settings, mode, ask_password=ask_password, progress=print_progress, timer=timer
+        def opened() -> AbstractContextManager[Service]:
+            return serving(
+                settings, mode, watchers, ask_password=ask_password, progress=print_progress, clock=clock
             )
 
-        parts = when_possible(stack, opened, observers, wait=desk.wait)
+        service = when_possible(stack, opened, watchers.observers, wait=desk.wait)
         stack.enter_context(announcing(settings, mode))
-        watch = BlockWatch(parts.looks, watch_settings(settings))
-        daemon = Daemon(parts.keeper, mode, trigger, observers=(*observers, watch), orders=desk)
-        stack.enter_context(watch.watching(daemon.request_cycle, time.monotonic))
+        running = service.in_force
+        daemon = Daemon(running.keeper, mode, trigger, observers=running.observers, orders=desk)
+        daemon.reload_with(service.reload)
+        service.begin_watch(daemon.request_cycle)
         code = daemon.run()
     raise typer.Exit(code)

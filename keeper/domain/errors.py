@@ -89,6 +89,10 @@ class InvalidSetting(BadInput):
     """A setting is missing or wrong."""
 
 
+class RestartNeeded(BadInput):
+    """A setting that a running keeper does not change has another value now. Restart the keeper, or take it back."""
+
+
 class WrongChain(BadInput):
     """The chain id of the node is not the configured one."""
 

@@ -27,6 +27,10 @@ class AlertKind:
 
 STARTED = AlertKind("started", Severity.INFO, "the daemon started")
 STOPPED = AlertKind("stopped", Severity.WARNING, "the daemon ended")
+RELOADED = AlertKind("reloaded", Severity.INFO, "new settings are in force; with what changed")
+RELOAD_REFUSED = AlertKind(
+    "reload_refused", Severity.WARNING, "new settings were refused, and the old ones stay in force"
+)
 REBALANCED = AlertKind("rebalanced", Severity.INFO, "a rebalance was mined; with a table of the weights")
 RIPCORD = AlertKind("ripcord", Severity.CRITICAL, "a deleveraging was sent, or would have been in a dry run")
 BREACH = AlertKind(
@@ -64,6 +68,8 @@ SUMMARY = AlertKind("summary", Severity.INFO, "once a day: what the vault is and
 ALERT_KINDS = (
     STARTED,
     STOPPED,
+    RELOADED,
+    RELOAD_REFUSED,
     REBALANCED,
     RIPCORD,
     BREACH,

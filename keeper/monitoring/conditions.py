@@ -12,7 +12,7 @@ from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Fail
 from keeper.domain.urgency import Urgency
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import Alert, AlertKind
-from keeper.monitoring.events import CycleEnded, CycleLost, Event, Started, Stopped
+from keeper.monitoring.events import CycleEnded, CycleLost, Event, Reloaded, ReloadRefused, Started, Stopped
 from keeper.monitoring.trade_table import trade_table
 from keeper.planning.post_trade import warnings
 from keeper.views.decision import asset_rows
@@ -85,6 +85,14 @@ def events(event: Event) -> tuple[Alert, ...]:
             body = f"`keeper explain {code}` says what exit code {code} means. Nobody deleverages until it runs again."
             why = signal or "by itself"
             return (Alert(kinds.STOPPED, str(code), f"stopped ({why}), exit code {code}", body=body),)
+        case Reloaded(changes=changes):
+            body = "\n".join(changes) or "No setting changed."
+            return (
+                Alert(kinds.RELOADED, "settings", f"reloaded, {len(changes)} settings changed", body=body),
+            )
+        case ReloadRefused(failure=failure):
+            body = f"{failure.message}\n{failure.remedy} The old settings stay in force."
+            return (Alert(kinds.RELOAD_REFUSED, failure.name, f"reload refused: {failure.name}", body=body),)
         case CycleEnded(record=record):
             return tuple(_events(record))
         case _:

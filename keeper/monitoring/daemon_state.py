@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from keeper.domain.errors import JournalUnreadable, JournalUnwritable
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure
 from keeper.domain.units import WAD
-from keeper.monitoring.events import CycleBegan, CycleEnded, CycleLost, Event, Started
+from keeper.monitoring.events import (
+    CycleBegan,
+    CycleEnded,
+    CycleLost,
+    Event,
+    Reloaded,
+    ReloadRefused,
+    Started,
+)
 
 LONGEST_CYCLE_S = 1_800.0
 """A cycle that sends may wait for its outcome and for finality; no cycle takes longer than this."""
@@ -49,9 +57,10 @@ class DaemonState:
     """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault,
     ``last_decided`` the newest with a decision.
 
-    ``outcomes`` and ``decisions`` count cycles since the start; ``lost`` those without a record. ``failure`` is the
-    error of the newest cycle, ``trouble`` the error of the journal or the fallback journal, because of which only
-    emergencies are sent. ``gas_eth`` and ``traded_usd`` are sums of the mined transactions since the start.
+    ``outcomes`` and ``decisions`` count cycles since the start; ``lost`` those without a record. ``reloads`` and
+    ``refused_reloads`` count hang-ups by what came of them. ``failure`` is the error of the newest cycle, ``trouble``
+    that of the journal or the fallback journal, because of which only emergencies are sent. ``gas_eth`` and
+    ``traded_usd`` are sums of the mined transactions since the start.
     """
 
     started: Started | None = None
@@ -64,6 +73,8 @@ class DaemonState:
     failure: Failure | None = None
     trouble: Failure | None = None
     lost: int = 0
+    reloads: int = 0
+    refused_reloads: int = 0
     outcomes: dict[CycleOutcome, int] = field(default_factory=dict)
     decisions: dict[Decided, int] = field(default_factory=dict)
     gas_eth: float = 0.0
@@ -92,6 +103,10 @@ def after(state: DaemonState, event: Event) -> DaemonState:
             of_journal = failure.name in (JournalUnwritable.__name__, JournalUnreadable.__name__)
             trouble = failure if of_journal else None
             return replace(state, ended_at=at, failure=failure, trouble=trouble, lost=state.lost + 1)
+        case Reloaded():
+            return replace(state, reloads=state.reloads + 1)
+        case ReloadRefused():
+            return replace(state, refused_reloads=state.refused_reloads + 1)
         case _:
             return state
 

@@ -50,6 +50,31 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloading:
+    """The daemon begins to read its settings again. ``monotonic_us`` are microseconds of the machine's monotonic
+    clock."""
+
+    at: float
+    monotonic_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """New settings are in force. ``changes`` are sentences without secrets; none where every setting is as before."""
+
+    at: float
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRefused:
+    """The old settings stay in force."""
+
+    at: float
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The daemon ends."""
 
@@ -58,4 +83,6 @@ class Stopped:
     signal: str | None
 
 
-Event = Started | CycleBegan | CycleEnded | CycleLost | Waiting | Stopped
+Event = (
+    Started | CycleBegan | CycleEnded | CycleLost | Waiting | Reloading | Reloaded | ReloadRefused | Stopped
+)

@@ -299,6 +299,12 @@ METRICS = (
         labels=("result",),
     ),
     Metric(
+        "reloads_total",
+        "Readings of the settings after a hang-up since the start: applied, or refused.",
+        lambda it: [(("applied",), float(it.reloads)), (("refused",), float(it.refused_reloads))],
+        labels=("result",),
+    ),
+    Metric(
         "info",
         "1, with version and mode.",
         lambda it: [] if it.started is None else [((it.started.code_version, it.started.mode.value), 1.0)],

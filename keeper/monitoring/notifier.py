@@ -43,6 +43,11 @@ class AlertSender:
     def dropped(self) -> int:
         return self._worker.dropped
 
+    def follow(self, channels: Channels | None, *, summary_hour: int) -> None:
+        """From the next event on; None keeps the channels. What was told before stays told."""
+        self._channels = channels if channels is not None else self._channels
+        self._summary_hour = summary_hour
+
     def close(self, wait_s: float) -> None:
         self._worker.close(wait_s)
 
@@ -73,6 +78,10 @@ class DeadManSwitch:
     def __call__(self, event: Event) -> None:
         if isinstance(event, CycleEnded) and event.record.outcome is not CycleOutcome.FAILED:
             self._worker.put(None)
+
+    def follow(self, ping: Callable[[], bool]) -> None:
+        """From the next ping on."""
+        self._ping = ping
 
     def close(self, wait_s: float) -> None:
         self._worker.close(wait_s)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keeper.monitoring.daemon_state import DaemonState, after, alive
-from keeper.monitoring.events import CycleEnded, CycleLost, Event, Started, Stopped
+from keeper.monitoring.events import (
+    CycleEnded,
+    CycleLost,
+    Event,
+    Reloaded,
+    Reloading,
+    ReloadRefused,
+    Started,
+    Stopped,
+)
 
 START_AGAIN_WITHIN_US = 120_000_000
 """A start that waits for its journal asks for this much more time with each attempt, in microseconds."""
@@ -38,6 +47,12 @@ def _lines(event: Event) -> tuple[str, ...]:
             return (f"STATUS=the newest cycle {record.outcome.value}",)
         case CycleLost(failure=failure):
             return (f"STATUS=the newest cycle failed: {failure.name}",)
+        case Reloading(monotonic_us=since):
+            return ("RELOADING=1", f"MONOTONIC_USEC={since}")
+        case Reloaded(changes=changes):
+            return ("READY=1", f"STATUS=reloaded, {len(changes)} settings changed")
+        case ReloadRefused(failure=failure):
+            return ("READY=1", f"STATUS=reload refused: {failure.name}; the old settings stay in force")
         case Stopped():
             return ("STOPPING=1",)
         case _:

@@ -37,5 +37,5 @@ def configure(log_format: str, level: str) -> None:
 
 
 def logger(**bound: Any) -> Any:
-    """A logger that adds ``bound`` to every line."""
-    return structlog.get_logger().bind(**bound)
+    """A logger that adds ``bound`` to every line. Each line is written as ``configure`` said last."""
+    return structlog.get_logger(**bound)

@@ -145,6 +145,13 @@ def origins(sources: tuple[Layer, ...]) -> dict[str, str]:
     return {name: layer.origin for layer in reversed(sources) for name, _ in flattened(layer.values)}
 
 
+def overridden() -> tuple[str, ...]:
+    """The variables whose value in the file beside the environment does not count, because the environment has another.
+    Raises InvalidSetting."""
+    environment, file, *_ = (dict(flattened(layer.values)) for layer in layers())
+    return tuple(variable(name) for name, value in file.items() if environment.get(name, value) != value)
+
+
 def deployed_symbols(settings: Settings) -> tuple[str, ...] | None:
     """The tokens of the deployment file. None without a file, or if it lists none."""
     if settings.deployment is None:

@@ -21,6 +21,7 @@ from keeper.settings.execution import (
     SendTable,
     WatchTable,
 )
+from keeper.settings.setting_types import AtStart
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
 BUDGET_TOLERANCE = 1e-9
@@ -92,6 +93,12 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 HttpUrls = Annotated[str, AfterValidator(_http_urls)]
 JournalUrl = Annotated[str, AfterValidator(_journal_url)]
 
+SAME_VAULT = AtStart("Commands and the key's lock are bound to the keeper of one vault.")
+SAME_JOURNAL = AtStart("The journal stays open, with its lock, so that no row and no order is lost.")
+SAME_PLACE = AtStart("Commands look for the running keeper there.")
+SAME_KEY = AtStart("The key stays open, with its lock, so that nobody types its password again.")
+SAME_SOCKET = AtStart("The listener keeps its socket, so that no scrape finds it closed.")
+
 
 class Settings(BaseSettings):
     """All settings. In the environment each has the prefix ``KEEPER_``; tables are reached with ``__``."""
@@ -112,9 +119,9 @@ class Settings(BaseSettings):
     """JSON-RPC address of the node; several, separated by commas, must agree"""
     rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = None
     """number of nodes that must agree, of several at least 2; default: more than half of them"""
-    chain_id: Annotated[int, Field(gt=0)] | None = None
+    chain_id: Annotated[Annotated[int, Field(gt=0)] | None, SAME_VAULT] = None
     """chain id that the node must report"""
-    vault: Address | None = None
+    vault: Annotated[Address | None, SAME_VAULT] = None
     """address of the vault's shares (VaultShares)"""
     quoter: Address | None = None
     """address of Uniswap's QuoterV2; default: the address book's"""
@@ -133,34 +140,34 @@ class Settings(BaseSettings):
     binance_url: HttpUrl | None = Field(
         default=None, description=f"address of Binance's API; default: {PUBLIC_URLS['binance']}"
     )
-    journal_url: JournalUrl = "sqlite:///keeper.db"
+    journal_url: Annotated[JournalUrl, SAME_JOURNAL] = "sqlite:///keeper.db"
     """the journal: a SQLite file or a PostgreSQL database"""
-    fallback_journal: Path | None = None
+    fallback_journal: Annotated[Path | None, SAME_JOURNAL] = None
     """directory of a second journal, for emergencies while the first cannot be written; best on another disk"""
-    deployment: Path | None = None
+    deployment: Annotated[Path | None, SAME_VAULT] = None
     """deployment file of a devnet; its node, chain id, addresses and key apply unless they are set"""
     config: Path | None = None
     """strategy file; default: ./keeper.toml if it exists, else the built-in defaults"""
-    keystore: Path | None = None
+    keystore: Annotated[Path | None, SAME_KEY] = None
     """encrypted keystore V3 file of the keeper's key"""
-    keystore_password_file: Path | None = None
+    keystore_password_file: Annotated[Path | None, SAME_KEY] = None
     """file whose first line is the keystore's password; without it the terminal asks"""
-    private_key: SecretStr | None = Field(
+    private_key: Annotated[SecretStr | None, SAME_KEY] = Field(
         default=None, description=f"raw private key; accepted on chain id {DEVELOPMENT_CHAIN_ID} only"
     )
-    sender: Address | None = None
+    sender: Annotated[Address | None, SAME_KEY] = None
     """account of a simulation without a key, or of the remote signer"""
-    signer_url: HttpUrl | None = None
+    signer_url: Annotated[HttpUrl | None, SAME_KEY] = None
     """remote signer (web3signer's eth_signTransaction) that holds the key"""
     private_rpc_url: HttpUrl | None = None
     """relay that keeps trades out of the public mempool"""
-    pause_file: Path = Path("keeper.pause")
+    pause_file: Annotated[Path, SAME_PLACE] = Path("keeper.pause")
     """while this file exists, the keeper only deleverages"""
-    lock_directory: Path | None = None
+    lock_directory: Annotated[Path | None, SAME_PLACE] = None
     """directory of the locks that keep a second keeper from using the same key; default: ~/.local/state/keeper"""
-    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_port: Annotated[Annotated[int, Field(ge=1, le=65_535)] | None, SAME_SOCKET] = None
     """port of the status page, of Prometheus' metrics and of the health pages; default: none are served"""
-    metrics_address: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    metrics_address: Annotated[Annotated[str, Field(min_length=1)], SAME_SOCKET] = "127.0.0.1"
     """address of this machine on which they are served; other machines see them on any but the loopback"""
     metrics_hosts: Annotated[str, AfterValidator(_host_names)] = ""
     """names by which other machines ask for them, separated by blanks; an IP address and localhost need none"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,14 @@ Seconds = Annotated[int, Field(ge=1)]
 HalfLife = Annotated[float, Field(gt=0, le=365)]
 Weight = Annotated[float, Field(ge=-2, le=2)]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class AtStart:
+    """Marks a setting that is applied when the keeper starts. A daemon that runs refuses another value. ``why`` is a
+    sentence for the operator."""
+
+    why: str
 
 
 class Table(BaseModel):

@@ -34,20 +34,21 @@ def rows(settings: Settings, origin_of: Mapping[str, str]) -> tuple[SettingRow, 
     """In the order of the schema. The entries of a list have their list's origin."""
     return tuple(
         SettingRow(name, UNSET if value is None else redacted(name, value), _origin(name, origin_of))
-        for name, value in _leaves(settings.model_dump())
+        for name, value in leaves(settings.model_dump())
     )
 
 
-def _leaves(values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-    leaves: list[tuple[str, Any]] = []
+def leaves(values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    """Dotted name and value of every single setting; the place in a list of tables is part of the name."""
+    every: list[tuple[str, Any]] = []
     for name, value in flattened(values):
         tables = isinstance(value, (list, tuple)) and all(isinstance(entry, Mapping) for entry in value)
         if not tables:
-            leaves.append((name, value))
+            every.append((name, value))
             continue
         for index, entry in enumerate(value):
-            leaves.extend(flattened(entry, f"{name}[{index}]."))
-    return leaves
+            every.extend(flattened(entry, f"{name}[{index}]."))
+    return every
 
 
 def _origin(name: str, origin_of: Mapping[str, str]) -> str:

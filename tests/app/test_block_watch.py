@@ -168,6 +168,22 @@ def test_before_a_deployment_or_a_cycle_there_is_nothing_to_compare() -> None:
     assert Scene(LOW).look() == 0
 
 
+def test_the_watch_of_new_settings_knows_what_the_old_one_saw() -> None:
+    scene = Scene(CALM)
+    scene.cycle()
+    scene.look()
+    scene.watch = scene.watch.succeeded_by(Looks(LOW), LIMITS)
+    assert scene.look() == 1
+
+
+def test_the_watch_of_new_settings_judges_by_their_limits() -> None:
+    scene = Scene(CALM)
+    scene.cycle()
+    scene.look()
+    scene.watch = scene.watch.succeeded_by(Looks(LOW), replace(LIMITS, alert=1.1))
+    assert scene.look() == 0
+
+
 def test_it_looks_on_its_own_until_it_is_closed_and_outlives_a_bug() -> None:
     class Broken(Looks):
         def look(self) -> BlockLook | None:

@@ -15,7 +15,8 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.daemon import Daemon
+from keeper.app.schedule import trigger_from
 from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import AlreadyRunning, JournalUnwritable, NodeUnavailable
@@ -325,6 +326,10 @@ class Desk:
         self.listens = True
         return lambda: setattr(self, "listens", False)
 
+    @property
+    def waiting(self) -> bool:
+        return bool(self.orders)
+
     def next_order(self) -> Order | None:
         return self.orders.pop(0) if self.orders else None
 
@@ -382,17 +387,3 @@ def test_a_record_in_the_fallback_journal_is_told_as_an_unwritable_journal(lines
     (alert,) = (alert for alert in states(ended).alerts if alert.kind is UNWRITABLE)
     assert "fallback journal" in alert.title
     assert not after(DaemonState(), ended).journal_writable
-
-
-def test_a_hang_up_is_a_log_line_and_no_cycle(lines: list[Any]) -> None:
-    def hang_up() -> DecisionRecord:
-        signal.raise_signal(signal.SIGHUP)
-        return a_record(outcome=CycleOutcome.HELD)
-
-    keeper = Keeper(hang_up, a_record(outcome=CycleOutcome.HELD))
-    daemon, _ = daemon_of(keeper)
-    before = signal.getsignal(signal.SIGHUP)
-    assert daemon.run() == 0
-    assert len(keeper.modes) == 2
-    assert [line["event"] for line in lines].count("sighup_ignored") == 1
-    assert signal.getsignal(signal.SIGHUP) == before

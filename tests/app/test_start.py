@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from keeper.app.daemon import when_possible
+from keeper.app.start import when_possible
 from keeper.domain.errors import JournalUnwritable
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.daemon import Daemon
+from keeper.app.schedule import trigger_from
 from keeper.cycle.serve import LineService
 from keeper.domain.line import LineDecision
 from keeper.domain.pause_state import DeleverageRequest

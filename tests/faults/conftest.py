@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.chain.keeper_command import keeper, price_history
 from tests.faults.fixtures import Stage, Trial
 from tests.faults.lending_market import first_journal, fork, levered, levered_start, market
 from tests.faults.price_faults import alone
-from tests.faults.processes import ForkServer, Running, warm_keepers
+from tests.faults.processes import Ended, ForkServer, Running, warm_keepers
 from tests.servers.geth_proxy import geth_proxy
 
 HOURLY = ("run", "--live", "--every", "1h")
@@ -83,3 +84,12 @@ def daemon(trial: Trial) -> Iterator[Callable[..., Running]]:
         ended = running.wait()
         assert ended.exit_code == 0, ended.err
         assert '"stopped"' in ended.err
+
+
+@pytest.fixture
+def shell(trial: Trial, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
+    """Commands of another process with the daemon's settings, in a directory of its own."""
+    with ExitStack() as stack:
+        other = ForkServer(tmp_path)
+        stack.callback(other.close)
+        yield lambda *arguments: other.run(arguments, trial.environment)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
+from collections.abc import Callable
 
 from keeper.domain.record import CycleOutcome
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from tests.faults.fixtures import Trial
-from tests.faults.processes import Ended, ForkServer, Running
+from tests.faults.processes import Ended, Running
 from tests.servers.geth_proxy import decoded
 
 LOWER = ("deleverage", "--execute", "--json")
-
-
-@pytest.fixture
-def shell(trial: Trial, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
-    """Commands of another process with the daemon's settings, in a directory of its own."""
-    with ExitStack() as stack:
-        other = ForkServer(tmp_path)
-        stack.callback(other.close)
-        yield lambda *arguments: other.run(arguments, trial.environment)
 
 
 def outcomes(trial: Trial) -> list[CycleOutcome]:

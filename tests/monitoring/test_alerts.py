@@ -14,10 +14,11 @@ from keeper.domain.record import DecisionRecord, Failure
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import ALERT_KINDS, Alert, AlertKind
 from keeper.monitoring.alerts import MAX_PER_HOUR, REMIND_S, AlertMemory, alerts_after
-from keeper.monitoring.events import CycleEnded, Event
+from keeper.monitoring.events import CycleEnded, Event, Reloaded, ReloadRefused
 from tests.factories import NOW, a_fire_drill, with_feed
 from tests.monitoring.reported import (
     RECEIPT,
+    UNWRITABLE,
     a_breach,
     a_failed_record,
     a_low_balance,
@@ -62,6 +63,8 @@ def a_suspect_price(trust: Trust = Trust.SUSPECT) -> DecisionRecord:
 ONE_OF_EACH: dict[AlertKind, Event] = {
     kinds.STARTED: started(),
     kinds.STOPPED: stopped(),
+    kinds.RELOADED: Reloaded(NOW, ("size.max_leverage = 1.5 (it was 2.0)",)),
+    kinds.RELOAD_REFUSED: ReloadRefused(NOW, UNWRITABLE),
     kinds.REBALANCED: ended(a_trade()),
     kinds.RIPCORD: ended(a_trade(Action.RIPCORD)),
     kinds.BREACH: ended(a_breach()),
@@ -80,6 +83,13 @@ def test_each_fault_gives_its_alert_once(kind: AlertKind) -> None:
     first, again = all_told([event, event])
     assert names(first) == [kind.name]
     assert names(again) == ([] if kind.lasts else [kind.name])
+
+
+def test_a_reload_is_told_with_what_changed_and_a_refusal_with_its_remedy() -> None:
+    (reloaded,), (refused,) = all_told([ONE_OF_EACH[kinds.RELOADED], ONE_OF_EACH[kinds.RELOAD_REFUSED]])
+    assert "size.max_leverage = 1.5 (it was 2.0)" in reloaded.body
+    assert UNWRITABLE.message in refused.body
+    assert f"{UNWRITABLE.remedy} The old settings stay in force." in refused.body
 
 
 def test_a_quiet_cycle_tells_nothing() -> None:

@@ -15,8 +15,9 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from keeper.app.daemon import Daemon, trigger_from
+from keeper.app.daemon import Daemon
 from keeper.app.monitors import monitors
+from keeper.app.schedule import trigger_from
 from keeper.cycle.serve import LineService
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting, JournalUnwritable
@@ -34,6 +35,9 @@ from tests.monitoring.reported import (
     a_quiet_record,
     a_stuck_transaction,
     a_trade,
+    ended,
+    started,
+    stopped,
     with_inputs,
 )
 from tests.monitoring.test_alerts import a_suspect_price
@@ -98,8 +102,8 @@ def lines() -> Iterator[list[Any]]:
 
 
 def run(keeper: Keeper, **settings: Any) -> int:
-    with monitors(Settings(**settings)) as observers:
-        daemon = Daemon(keeper, Mode.LIVE, trigger_from("1h"), observers=observers)
+    with monitors(Settings(**settings)) as watchers:
+        daemon = Daemon(keeper, Mode.LIVE, trigger_from("1h"), observers=watchers.observers)
         keeper.daemon = daemon
         return daemon.run()
 
@@ -277,3 +281,38 @@ def test_an_observer_that_breaks_ends_nothing(lines: list[Any]) -> None:
     assert keeper.daemon.run() == 0
     assert len(keeper.began) == 2
     assert "observer_failed" in [line["event"] for line in lines]
+
+
+def test_new_settings_change_channel_switch_and_hosts_and_keep_port_and_counts(listener: Listener) -> None:
+    port = free_port()
+    before = Settings(alert_urls=SecretStr(listener.alert_url), metrics_port=port)
+    with monitors(before) as watchers, listening() as other:
+        for observer in watchers.observers:
+            observer(started())
+        assert listener.wait_for(messages=1)
+        watchers.prepare(
+            Settings(
+                alert_urls=SecretStr(other.alert_url),
+                dead_man_url=SecretStr(other.ping_url),
+                metrics_port=port,
+                status_page="off",
+            )
+        )()
+        for event in (ended(a_quiet_record()), stopped()):
+            for observer in watchers.observers:
+                observer(event)
+        assert other.wait_for(messages=1, pings=1)
+        assert (listener.kinds(), other.kinds()) == (["started"], ["stopped"])
+        assert 'keeper_alerts_total{result="sent"} ' in page(port, "/metrics")[1]
+        assert page(port, "/")[0] == 404
+        watchers.prepare(Settings(metrics_port=port))()
+        assert len(watchers.observers) == 1
+        assert page(port, "/")[0] == 503, "the page is back, and there is no journal"
+
+
+def test_new_settings_with_an_unknown_channel_are_refused_and_change_nothing(listener: Listener) -> None:
+    with monitors(Settings(alert_urls=SecretStr(listener.alert_url))) as watchers:
+        before = watchers.observers
+        with pytest.raises(InvalidSetting):
+            watchers.prepare(Settings(alert_urls=SecretStr(f"nothing://{SECRET}")))
+        assert watchers.observers == before

@@ -10,10 +10,10 @@ import pytest
 import structlog
 
 from keeper.app.monitors import monitors
-from keeper.domain.record import CycleOutcome
+from keeper.domain.record import CycleOutcome, Failure
 from keeper.monitoring.alert_kinds import Alert
 from keeper.monitoring.daemon_state import LONGEST_CYCLE_S, OVERDUE_S
-from keeper.monitoring.events import CycleBegan, Event, Waiting
+from keeper.monitoring.events import CycleBegan, Event, Reloaded, Reloading, ReloadRefused, Waiting
 from keeper.monitoring.notifier import AlertSender
 from keeper.monitoring.service_manager import ServiceManager
 from keeper.runtime.service_socket import VARIABLE, ServiceSocket, service_socket
@@ -72,9 +72,9 @@ def test_a_daemon_is_ready_moves_and_ends(
     monkeypatch: pytest.MonkeyPatch, address: str, systemd: Systemd
 ) -> None:
     monkeypatch.setenv(VARIABLE, address)
-    with monitors(Settings()) as observers:
+    with monitors(Settings()) as watchers:
         for event in (*CYCLE, Waiting(NOW + 60.0), stopped(NOW + 70.0)):
-            for observer in observers:
+            for observer in watchers.observers:
                 observer(event)
     heard = systemd.heard()
     assert heard[0].splitlines()[0] == "READY=1"
@@ -87,8 +87,8 @@ def test_a_daemon_is_ready_moves_and_ends(
 def test_without_a_socket_of_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(VARIABLE, address)
     assert service_socket() is None
-    with monitors(Settings()) as observers:
-        assert observers == []
+    with monitors(Settings()) as watchers:
+        assert watchers.observers == ()
 
 
 def test_a_socket_that_is_gone_is_logged_and_ends_nothing(tmp_path: Path) -> None:
@@ -151,3 +151,18 @@ def test_a_start_that_waits_for_its_journal_asks_for_more_time() -> None:
     (message,) = told(lost())
     assert "EXTEND_TIMEOUT_USEC=120000000" in message
     assert not [line for message in told(started(), lost()) for line in message if line.startswith("EXTEND")]
+
+
+def test_a_reload_is_told_with_its_begin_and_its_outcome() -> None:
+    failure = Failure("InvalidSetting", 2, message="size.max_leverage = 9: too high", remedy="Correct it.")
+    messages = told(
+        started(),
+        Reloading(NOW + 1.0, 123_456_789),
+        Reloaded(NOW + 2.0, ("size.max_leverage = 1.5 (it was 2.0)",)),
+        Reloading(NOW + 3.0, 123_456_799),
+        ReloadRefused(NOW + 4.0, failure),
+    )
+    assert messages[1][:2] == ("RELOADING=1", "MONOTONIC_USEC=123456789")
+    assert messages[2][:2] == ("READY=1", "STATUS=reloaded, 1 settings changed")
+    assert messages[4][0] == "READY=1"
+    assert "InvalidSetting" in messages[4][1]

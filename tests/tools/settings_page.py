@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from keeper.settings.changes import start_only
 from keeper.settings.declarations import heading, literals
 from keeper.settings.fields import nested_table, setting_fields, variable
 from keeper.settings.schema import STRATEGY, Settings
@@ -18,7 +19,8 @@ BEGIN, END = "<!-- {}: written by `make settings` -->\n", "<!-- end of {} -->"
 
 def settings_page(text: str) -> str:
     """``text`` with its tables renewed; the prose around them stays. Raises ValueError without their marks."""
-    for name, table in (("environment", _environment()), ("strategy", _strategy())):
+    tables = {"environment": _environment(), "start": _start(), "strategy": _strategy()}
+    for name, table in tables.items():
         before, begin, rest = text.partition(BEGIN.format(name))
         _, end, after = rest.partition(END.format(name))
         if not end:
@@ -36,6 +38,14 @@ def _environment() -> str:
         if name in Settings.model_fields and name not in STRATEGY
     ]
     return _table("variable", rows)
+
+
+def _start() -> str:
+    """What a running keeper does not change, one line for each reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in start_only():
+        names.setdefault(why, []).append(f"`{variable(name)}`")
+    return "".join(f"- {', '.join(each)}: {why}\n" for why, each in names.items())
 
 
 def _strategy() -> str:

@@ -1,0 +1,131 @@
+"""The keeper of a daemon by the settings in force, and how new settings replace it.
+
+The new keeper is put together beside the old one, on the same journal and the same key. Only when it is whole does it
+take over, and then the old one is closed. So a failure leaves the old one as it was, no lock is let go, and no order is
+lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from keeper.app.assembly import Progress
+from keeper.app.block_watch import BlockWatch, watch_settings
+from keeper.app.clocks import SystemClock
+from keeper.app.composition import Opened, daemon_parts, opening
+from keeper.app.daemon import InForce
+from keeper.app.keys import AskPassword
+from keeper.app.monitors import Monitors
+from keeper.domain.errors import JournalUnwritable, RestartNeeded
+from keeper.domain.record import Mode
+from keeper.runtime.deadline import work_within
+from keeper.runtime.logs import configure, logger
+from keeper.settings.changes import changes, needing_restart
+from keeper.settings.endpoints import endpoints, monitoring_endpoints
+from keeper.settings.load import load, overridden
+from keeper.settings.mistakes import listed
+from keeper.settings.policy import policy
+from keeper.settings.schema import Settings
+
+LONGEST_RELOAD_S = 20.0
+"""All waits for the nodes of new settings. Meanwhile no cycle begins."""
+
+
+class Service:
+    """``in_force`` is what the daemon runs. ``close`` ends it."""
+
+    def __init__(self, opened: Opened, settings: Settings, watchers: Monitors, *, progress: Progress) -> None:
+        self._opened = opened
+        self._settings = settings
+        self._watchers = watchers
+        self._progress = progress
+        with ExitStack() as stack:
+            parts = stack.enter_context(daemon_parts(opened, settings, progress))
+            self._stack = stack.pop_all()
+        opened.known.chain = parts.chain
+        self._watch = BlockWatch(parts.looks, watch_settings(settings))
+        self.in_force = InForce(parts.keeper, (*watchers.observers, self._watch))
+
+    def begin_watch(self, wake: Callable[[], None]) -> None:
+        """Looks between the cycles from now on; ``wake`` asks for a cycle."""
+        self._stack.enter_context(self._watch.watching(wake, SystemClock().monotonic))
+
+    def reload(self, wake: Callable[[], None]) -> InForce:
+        """app.daemon.Reload."""
+        settings, names = self._read_settings(), overridden()
+        differences = changes(self._settings, settings)
+        with ExitStack() as stack, work_within(LONGEST_RELOAD_S):
+            parts = stack.enter_context(daemon_parts(self._opened, settings, self._progress))
+            parts.chain.deployment()  # a node that does not answer is refused here, and not in the first cycle
+            watch = self._watch.succeeded_by(parts.looks, watch_settings(settings))
+            apply_to_watchers = self._watchers.prepare(settings)
+            stack.enter_context(watch.watching(wake, SystemClock().monotonic))
+            before, self._stack = self._stack, stack.pop_all()
+        self._opened.known.chain = parts.chain
+        self._settings, self._watch = settings, watch
+        apply_to_watchers()
+        configure(settings.log_format, settings.log_level)
+        if names:
+            logger().warning(
+                "environment_overrides_file",
+                variables=list(names),
+                remedy="These have another value in the file of the environment. Restart the keeper to apply it.",
+            )
+        self._close(before)
+        sentences = tuple(map(str, differences))
+        self.in_force = InForce(parts.keeper, (*self._watchers.observers, watch), sentences)
+        return self.in_force
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _read_settings(self) -> Settings:
+        """As a start reads and checks them. Raises InvalidSetting, RestartNeeded, JournalUnwritable."""
+        settings = load()
+        policy(settings)
+        endpoints(settings)
+        monitoring_endpoints(settings)
+        late = [
+            f"{change}: a running keeper does not change it. {why}"
+            for change, why in needing_restart(changes(self._settings, settings))
+        ]
+        if late:
+            raise RestartNeeded(
+                listed(late),
+                remedy="Restart the keeper (systemctl restart keeper), or take the change back and reload again.",
+            )
+        fallback = self._opened.fallback
+        if fallback is not None and fallback.exists:
+            raise JournalUnwritable(
+                "the second journal is in use: it holds rows that the first one does not have yet",
+                remedy="Let a cycle merge it into the first one. Then reload again.",
+            )
+        return settings
+
+    @staticmethod
+    def _close(replaced: ExitStack) -> None:
+        try:
+            replaced.close()
+        except Exception:  # noqa: BLE001 -- the new settings are in force, whatever the old ones leave open
+            logger().exception("old_settings_not_closed")
+
+
+@contextmanager
+def serving(
+    settings: Settings,
+    mode: Mode,
+    watchers: Monitors,
+    *,
+    ask_password: AskPassword,
+    progress: Progress,
+    clock: SystemClock,
+) -> Iterator[Service]:
+    """Opens journal and key, and puts the keeper together. Its sender waits by ``clock``. Raises as
+    ``composition.build``."""
+    with opening(settings, mode, ask_password=ask_password, timer=clock) as opened:
+        service = Service(opened, settings, watchers, progress=progress)
+        try:
+            yield service
+        finally:
+            service.close()

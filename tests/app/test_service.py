@@ -1,0 +1,158 @@
+"""A keeper whose settings are read again: what is refused, and what stays open meanwhile. No node answers here."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from keeper.app import operator
+from keeper.app.clocks import SystemClock
+from keeper.app.monitors import monitors
+from keeper.app.running import announcing
+from keeper.app.service import Service, serving
+from keeper.domain.errors import (
+    InvalidSetting,
+    JournalUnwritable,
+    KeeperError,
+    NodeUnavailable,
+    RestartNeeded,
+    Tampered,
+)
+from keeper.domain.record import Mode
+from keeper.settings.load import load
+
+pytestmark = pytest.mark.faults
+
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+KEY = "0x" + "5e" * 32
+NOBODY = "http://127.0.0.1:9"
+
+
+class Folder:
+    """A daemon's directory, with its files of settings."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def strategy(self, text: str) -> None:
+        (self.path / "keeper.toml").write_text(text, encoding="utf-8")
+
+    def environment(self, **changes: str) -> None:
+        values = {
+            "RPC_URL": NOBODY,
+            "CHAIN_ID": "31337",
+            "VAULT": ADDRESS,
+            "QUOTER": ADDRESS,
+            "PRIVATE_KEY": KEY,
+            "FALLBACK_JOURNAL": str(self.path),
+            "LOCK_DIRECTORY": str(self.path / "locks"),
+        }
+        lines = (f"KEEPER_{name}={value}\n" for name, value in (values | changes).items())
+        (self.path / ".env").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.chdir(tmp_path)
+    made = Folder(tmp_path)
+    made.environment()
+    return made
+
+
+@pytest.fixture
+def start(folder: Folder) -> Iterator[Callable[[], Service]]:
+    with ExitStack() as stack:
+
+        def started() -> Service:
+            settings = load()
+            watchers = stack.enter_context(monitors(settings))
+            service = stack.enter_context(
+                serving(
+                    settings,
+                    Mode.LIVE,
+                    watchers,
+                    ask_password=lambda: "",
+                    progress=lambda _: None,
+                    clock=SystemClock(),
+                )
+            )
+            stack.enter_context(announcing(settings, Mode.LIVE))
+            return service
+
+        yield started
+
+
+def refusal(service: Service) -> KeeperError:
+    before = service.in_force
+    with pytest.raises(KeeperError) as refused:
+        service.reload(lambda: None)
+    assert service.in_force is before
+    return refused.value
+
+
+def test_what_needs_a_restart_is_refused_by_name_all_at_once(
+    folder: Folder, start: Callable[[], Service]
+) -> None:
+    service = start()
+    folder.environment(JOURNAL_URL="sqlite:///other.db", PRIVATE_KEY="0x" + "6f" * 32)
+    error = refusal(service)
+    assert isinstance(error, RestartNeeded)
+    assert "KEEPER_JOURNAL_URL = sqlite:///other.db (it was sqlite:///keeper.db)" in error.message
+    assert "KEEPER_PRIVATE_KEY changed; its value is secret" in error.message
+    assert "systemctl restart keeper" in error.remedy
+    assert not (folder.path / "other.db").exists()
+
+
+def test_a_file_that_cannot_be_read_is_refused(folder: Folder, start: Callable[[], Service]) -> None:
+    service = start()
+    folder.strategy("[size\n")
+    error = refusal(service)
+    assert isinstance(error, InvalidSetting)
+    assert "keeper.toml" in error.message
+
+
+def test_settings_that_nobody_sealed_are_refused_until_they_are_sealed_beside_the_keeper(
+    folder: Folder, start: Callable[[], Service]
+) -> None:
+    operator.seal(load())
+    service = start()
+    folder.strategy("[size]\nmax_leverage = 1.1\n")
+    assert isinstance(refusal(service), Tampered)
+    operator.seal(load())
+    assert isinstance(refusal(service), NodeUnavailable)
+
+
+def test_while_the_second_journal_holds_rows_nothing_is_read(
+    folder: Folder, start: Callable[[], Service]
+) -> None:
+    service = start()
+    (folder.path / "fallback.db").write_bytes(b"rows")
+    assert isinstance(refusal(service), JournalUnwritable)
+
+
+def test_a_node_that_hangs_holds_the_daemon_up_for_the_deadline_only(
+    folder: Folder, start: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start()
+    monkeypatch.setattr("keeper.app.service.LONGEST_RELOAD_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as node:
+        folder.environment(RPC_URL=f"http://127.0.0.1:{node.getsockname()[1]}")
+        began = time.monotonic()
+        assert isinstance(refusal(service), NodeUnavailable)
+        assert time.monotonic() - began < 10.0
+
+
+def test_journal_and_key_stay_locked_through_a_refusal(folder: Folder, start: Callable[[], Service]) -> None:
+    service = start()
+    refusal(service)
+    (announced,) = (folder.path / "locks").glob("running-*.json")
+    assert json.loads(announced.read_text(encoding="utf-8"))["sends"]
+    with pytest.raises(KeeperError) as refused:
+        start()
+    assert refused.value.name == "AlreadyRunning"
