@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from keeper.app.daemon import Observer
 from keeper.monitoring.channels import AppriseChannels, Channels, ping
-from keeper.monitoring.daemon_state import DaemonState, Deliveries, after
+from keeper.monitoring.daemon_state import ChatCounts, DaemonState, Deliveries, after
 from keeper.monitoring.events import Event
 from keeper.monitoring.notifier import AlertSender, DeadManSwitch
 from keeper.monitoring.service_manager import ServiceManager
@@ -53,6 +53,7 @@ class Monitors:
         self._sender: AlertSender | None = None
         self._switch: DeadManSwitch | None = None
         self._kept = StateKeeper() if where.metrics_port is not None else None
+        self._chat_counts: Callable[[], ChatCounts] = ChatCounts
         self._pages = CurrentApplication()
         self._listener = ExitStack()
         channels = _channels(settings, where) if where.alert_urls else None
@@ -68,6 +69,10 @@ class Monitors:
     def observers(self) -> tuple[Observer, ...]:
         every = (self._systemd, self._sender, self._switch, self._kept)
         return tuple(observer for observer in every if observer is not None)
+
+    def count_chat(self, counts: Callable[[], ChatCounts]) -> None:
+        """The metrics have what ``counts`` gives at each scrape."""
+        self._chat_counts = counts
 
     def prepare(self, settings: Settings) -> Callable[[], None]:
         """Makes what these settings need besides what is there. Returns what puts it in force, which cannot fail. The
@@ -117,7 +122,7 @@ class Monitors:
 
     def _state(self) -> DaemonState:
         kept = self._kept.state if self._kept is not None else DaemonState()
-        return replace(kept, deliveries=deliveries(self._sender, self._switch))
+        return replace(kept, deliveries=deliveries(self._sender, self._switch), chat=self._chat_counts())
 
     def _application(self, settings: Settings, where: MonitoringEndpoints) -> ASGIApp:
         """Metrics, health pages and, where the settings ask for it, the status page."""

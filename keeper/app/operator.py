@@ -1,10 +1,10 @@
-"""Actions of an operator: pause, resume, seal, clear stuck nonces."""
+"""Actions of an operator: resume, deleverage, seal, clear stuck nonces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,22 +12,20 @@ from keeper.app.assembly import Progress, chain_reader, strategy
 from keeper.app.clocks import SystemClock
 from keeper.app.composition import KnownTargets
 from keeper.app.keys import AskPassword, WithoutKey, acting_account, signer
+from keeper.app.pausing import Heard, answered, heard_of
 from keeper.app.running import running_keeper
 from keeper.app.seal import digests
 from keeper.app.sending import KeyWork, transaction_sender
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.run import LONGEST_LOOK_S
 from keeper.domain.errors import (
-    Halted,
     JournalMissing,
-    JournalUnreadable,
     JournalUnwritable,
     KeeperSilent,
     Refused,
 )
 from keeper.domain.information import Acceptance, Fact
-from keeper.domain.orders import Answer, AnswerState, RunningKeeper, Subject
-from keeper.domain.pause_causes import OPERATOR
+from keeper.domain.orders import AnswerState, Subject
 from keeper.domain.pause_state import DeleverageRequest, Pause
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.domain.tx import SendingKey
@@ -48,65 +46,7 @@ from keeper.settings.schema import Settings
 if TYPE_CHECKING:
     from keeper.tx.manager import TransactionSender
 
-ACKNOWLEDGED_S = 15.0
-"""How long a pause waits for the running keeper's word."""
 ORDER_VALID_S = 30
-ANSWER_POLL_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Which journal a command wrote to, and whether a keeper noticed. ``vault`` is empty where none is set, ``answer``
-    where no keeper answered, ``running`` None where none runs here with this journal."""
-
-    journal: str
-    vault: str
-    running: RunningKeeper | None
-    answer: str
-
-    @property
-    def unanswered(self) -> bool:
-        return self.running is not None and not self.answer
-
-
-def pause(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
-    """Pauses in the journal, or by the pause file of the running keeper if the journal cannot be written. Returns every
-    pause in force. Raises JournalMissing, AnotherJournal, and JournalUnwritable if neither can be written."""
-    running = running_keeper(settings)
-    file = Path(running.pause_file) if running is not None else settings.pause_file
-    try:
-        with Journal.open_to_append(settings.journal_url) as journal:
-            switches = Switches(journal, SystemClock().now)
-            switches.pause(OPERATOR, reason)
-            in_force = (*switches.pauses(), *paused_by_file(file))
-            return in_force, _heard(settings, journal, running)
-    except (JournalUnwritable, JournalUnreadable, Halted):
-        return _paused_by_file(settings, file, running, reason=reason)
-    except JournalMissing as error:
-        if running is not None:
-            return _paused_by_file(settings, file, running, reason=reason)
-        raise JournalMissing(
-            error.message,
-            remedy=f"{error.remedy} To pause a keeper before its first start: touch {file.absolute()}",
-        ) from error
-
-
-def _paused_by_file(
-    settings: Settings, file: Path, running: RunningKeeper | None, *, reason: str
-) -> tuple[tuple[Pause, ...], Heard]:
-    try:
-        file.write_text(f"{reason}\n", encoding="utf-8")
-    except OSError as error:
-        if not paused_by_file(file):  # without its reason a pause file counts as well
-            keeper = f"process {running.process}" if running is not None else "the keeper"
-            raise JournalUnwritable(
-                f"NOT PAUSED: the journal cannot be written, nor the pause file {file.absolute()}: {error.strerror}",
-                remedy=f"Stop {keeper} instead (systemctl stop keeper, or kill), and then mend the disk or the paths.",
-            ) from error
-    answer = f"{file.absolute()} was written; the keeper looks at it before each trade"
-    return paused_by_file(file), Heard(
-        shown(settings.journal_url), settings.vault or "", running, answer=answer
-    )
 
 
 def resume(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
@@ -121,24 +61,12 @@ def resume(settings: Settings, reason: str) -> tuple[tuple[Pause, ...], Heard]:
         with Journal.open_to_append(settings.journal_url) as journal:
             of_journal = Switches(journal, SystemClock().now).resume(reason)
             # A resume that lifts nothing leaves no row to answer to.
-            heard = _heard(settings, journal, running if of_journal else None)
+            heard = heard_of(settings, journal, running if of_journal else None)
             return (*of_journal, *lifted), replace(heard, running=running)
     except (JournalUnwritable, JournalMissing):
         if lifted:  # the pause was in the file because there was no journal
             return lifted, Heard(shown(settings.journal_url), settings.vault or "", running, answer="")
         raise
-
-
-def _heard(settings: Settings, journal: Journal, running: RunningKeeper | None) -> Heard:
-    """Waits for the running keeper's answer to the newest pause or resume."""
-    stored = StoredOrders(journal, SystemClock().now)
-    answer = ""
-    if running is not None:
-        seen = _answered(
-            stored, Subject.SWITCH, stored.newest_switch(), state=AnswerState.SEEN, within_s=ACKNOWLEDGED_S
-        )
-        answer = seen.text if seen is not None else ""
-    return Heard(journal.name, settings.vault or "", running, answer=answer)
 
 
 def ordered(settings: Settings, request: DeleverageRequest, progress: Progress) -> DecisionRecord:
@@ -147,7 +75,7 @@ def ordered(settings: Settings, request: DeleverageRequest, progress: Progress) 
     with Journal.open_to_append(settings.journal_url) as journal:
         stored = StoredOrders(journal, SystemClock().now)
         order = stored.place(request.health_factor, request.reason, valid_s=ORDER_VALID_S)
-        seen = _answered(stored, Subject.ORDER, order.number, state=AnswerState.SEEN, within_s=ORDER_VALID_S)
+        seen = answered(stored, Subject.ORDER, order.number, state=AnswerState.SEEN, within_s=ORDER_VALID_S)
         if seen is None:
             raise KeeperSilent(
                 f"order {order.number} in {journal.name}: the keeper did not take it within {ORDER_VALID_S} s",
@@ -155,7 +83,7 @@ def ordered(settings: Settings, request: DeleverageRequest, progress: Progress) 
             )
         progress(f"order {order.number} is taken: {seen.text}")
         longest_s = settings.send.give_up_after_s + 2 * LONGEST_LOOK_S
-        done = _answered(stored, Subject.ORDER, order.number, state=AnswerState.DONE, within_s=longest_s)
+        done = answered(stored, Subject.ORDER, order.number, state=AnswerState.DONE, within_s=longest_s)
         if done is None:
             raise KeeperSilent(
                 f"order {order.number}: the keeper took it and did not finish within {longest_s:.0f} s",
@@ -167,18 +95,6 @@ def ordered(settings: Settings, request: DeleverageRequest, progress: Progress) 
                 remedy="Look at the keeper's log. Repeat the command when the cause is gone.",
             )
         return StoredRecords(journal).record(done.record_id)
-
-
-def _answered(
-    stored: StoredOrders, subject: Subject, number: int, *, state: AnswerState, within_s: float
-) -> Answer | None:
-    clock = SystemClock()
-    until = clock.monotonic() + within_s
-    while True:
-        given = next((answer for answer in stored.answers(subject, number) if answer.state is state), None)
-        if given is not None or clock.monotonic() > until:
-            return given
-        clock.wait(ANSWER_POLL_S)
 
 
 def accept_missing(settings: Settings, reason: str) -> Acceptance | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from keeper.app import operator
+from keeper.app import operator, pausing
 from keeper.cli.output import console, facts, pause_text
 from keeper.domain.errors import KeeperSilent
 from keeper.settings.load import load
@@ -25,7 +25,7 @@ def pause(reason: Reason) -> None:
     Exit code 3: the running keeper did not answer within 15 s. The pause is written all the same.
     """
     screen = console()
-    pauses, heard = operator.pause(load(), reason)
+    pauses, heard = pausing.pause(load(), reason)
     screen.print(pause_text(pause_lines(pauses)))
     _show(screen, heard)
 
@@ -47,7 +47,7 @@ def resume(reason: Reason) -> None:
     _show(screen, heard, expects_answer=bool(lifted))
 
 
-def _show(screen: Console, heard: operator.Heard, *, expects_answer: bool = True) -> None:
+def _show(screen: Console, heard: pausing.Heard, *, expects_answer: bool = True) -> None:
     """What the command acted on, and whether a keeper knows. Raises Exit where one runs and did not answer."""
     rows = [("journal", heard.journal), ("vault", heard.vault or "not set")]
     silent = heard.unanswered and expects_answer
@@ -55,7 +55,7 @@ def _show(screen: Console, heard: operator.Heard, *, expects_answer: bool = True
         rows.append(("keeper", "none runs here with this journal; it holds from the next start on"))
     elif silent:
         rows.append(
-            ("keeper", f"{heard.running}: NO ANSWER within {operator.ACKNOWLEDGED_S:.0f} s. Look at it.")
+            ("keeper", f"{heard.running}: NO ANSWER within {pausing.ACKNOWLEDGED_S:.0f} s. Look at it.")
         )
     elif heard.answer:
         rows.append(("keeper", f"acknowledged by {heard.answer}"))

@@ -17,6 +17,7 @@ from keeper.app.running import announcing
 from keeper.app.schedule import trigger_from
 from keeper.app.service import Service, serving
 from keeper.app.start import when_possible
+from keeper.chat.listener import chatting
 from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
@@ -55,6 +56,7 @@ def run(
 
         service = when_possible(stack, opened, watchers.observers, wait=desk.wait)
         stack.enter_context(announcing(settings, mode))
+        watchers.count_chat(stack.enter_context(chatting(settings)))
         running = service.in_force
         daemon = Daemon(running.keeper, mode, trigger, observers=running.observers, orders=desk)
         daemon.reload_with(service.reload)

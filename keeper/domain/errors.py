@@ -174,6 +174,18 @@ class KeeperSilent(Unavailable):
     """The running keeper did not answer a command through the journal in time. What was written there holds."""
 
 
+class ChatUnavailable(Unavailable):
+    """The chat's service did not answer, or refused. The keeper goes on without its chat, which tries again.
+
+    ``status`` is that of the answer, 0 without one. ``wait_s`` is how long the service asks to wait, 0 if it does not.
+    """
+
+    def __init__(self, message: str, *, remedy: str, status: int = 0, wait_s: float = 0.0) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.wait_s = wait_s
+
+
 class SchedulerUnavailable(Unavailable):
     """The Dask scheduler of a sweep did not answer."""
 

@@ -25,7 +25,7 @@ class PauseCause:
 PAUSE_CAUSES = (
     PauseCause(
         OPERATOR,
-        "Somebody ran `keeper pause`, or the pause file exists.",
+        "Somebody ran `keeper pause` or asked for it in the chat, or the pause file exists.",
         "Read the reason. Ask the person before you resume.",
     ),
     PauseCause(

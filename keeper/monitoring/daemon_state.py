@@ -53,6 +53,20 @@ class Deliveries:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatCounts:
+    """Messages of the chat since the start by what came of them, and requests to its service that failed.
+
+    ``strangers``: of nobody who may ask, or not in private. ``late``: too old to act on. ``limited``: too many.
+    """
+
+    answered: int = 0
+    strangers: int = 0
+    late: int = 0
+    limited: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonState:
     """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault,
     ``last_decided`` the newest with a decision.
@@ -80,6 +94,7 @@ class DaemonState:
     gas_eth: float = 0.0
     traded_usd: float = 0.0
     deliveries: Deliveries = Deliveries()
+    chat: ChatCounts = ChatCounts()
 
     @property
     def in_cycle(self) -> bool:

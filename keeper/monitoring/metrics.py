@@ -305,6 +305,22 @@ METRICS = (
         labels=("result",),
     ),
     Metric(
+        "chat_messages_total",
+        "Messages of the chat since the start: answered, from strangers, too late, or too many.",
+        lambda it: [
+            (("answered",), float(it.chat.answered)),
+            (("stranger",), float(it.chat.strangers)),
+            (("late",), float(it.chat.late)),
+            (("limited",), float(it.chat.limited)),
+        ],
+        labels=("result",),
+    ),
+    Metric(
+        "chat_failures_total",
+        "Requests to the chat's service that failed since the start.",
+        lambda it: read.single(it.chat.failures),
+    ),
+    Metric(
         "info",
         "1, with version and mode.",
         lambda it: [] if it.started is None else [((it.started.code_version, it.started.mode.value), 1.0)],

@@ -13,6 +13,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 def configure(log_format: str, level: str) -> None:
     """``log_format`` "auto" writes console lines on a terminal and JSON elsewhere."""
+    silence_addresses()
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     ending: list[Any] = (
         [
@@ -34,6 +35,12 @@ def configure(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def silence_addresses() -> None:
+    """The HTTP libraries' own lines have whole addresses, and some addresses hold a secret."""
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def logger(**bound: Any) -> Any:

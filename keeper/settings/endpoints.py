@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from keeper.address_book.book import Book, book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
@@ -15,6 +19,7 @@ from keeper.settings.schema import PUBLIC_URLS, Settings
 
 REFERENCES = {"WETH": "ETH", "WBTC": "BTC", "cbBTC": "BTC"}
 """Tokens that exchanges trade under another name."""
+BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}")
 REQUIRED = ("rpc_url", "chain_id", "vault")
 
 
@@ -119,6 +124,38 @@ def monitoring_endpoints(settings: Settings) -> MonitoringEndpoints:
         dead_man_url=dead_man.get_secret_value() if dead_man is not None else None,
         summary_hour=settings.alert_summary_hour,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEndpoints:
+    """The bot, and the ids of the people whom it answers."""
+
+    url: str
+    token: SecretStr
+    senders: frozenset[int]
+
+
+def chat_endpoints(settings: Settings) -> ChatEndpoints | None:
+    """None where no bot is set. Raises InvalidSetting, which names no token."""
+    token, url = settings.telegram_token, settings.telegram_url
+    if token is None:
+        return None
+    if not BOT_TOKEN.fullmatch(token.get_secret_value()):
+        raise InvalidSetting(
+            "KEEPER_TELEGRAM_TOKEN is not a bot's token, which is a number, a colon, and letters",
+            remedy="Copy it from @BotFather, without blanks or quotation marks.",
+        )
+    if not settings.telegram_senders.split():
+        raise InvalidSetting(
+            "KEEPER_TELEGRAM_TOKEN is set and KEEPER_TELEGRAM_SENDERS is empty, so nobody may ask",
+            remedy="List the numeric ids of those who may. docs/chat.md says how to learn yours.",
+        )
+    if urlsplit(url).scheme != "https" and not _is_loopback(urlsplit(url).hostname or ""):
+        raise InvalidSetting(
+            f"KEEPER_TELEGRAM_URL = {url}: the token would cross the network in clear text",
+            remedy="Use https, or an address of this machine such as http://127.0.0.1:8081.",
+        )
+    return ChatEndpoints(url, token, frozenset(map(int, settings.telegram_senders.split())))
 
 
 def _is_loopback(address: str) -> bool:

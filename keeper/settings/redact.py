@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 HIDDEN = "********"
-SECRET_FIELDS = frozenset({"private_key", "alert_urls", "dead_man_url"})
+SECRET_FIELDS = frozenset({"private_key", "alert_urls", "dead_man_url", "telegram_token"})
 URL_SUFFIX = "_url"
 """The end of the name of every setting that is an address."""
 LONGEST_SHOWN = 15

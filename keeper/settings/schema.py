@@ -47,6 +47,8 @@ STRATEGY = (
 )
 
 
+LARGEST_SENDER_ID = 2**52
+"""Telegram's ids have at most 52 bits."""
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -88,6 +90,14 @@ def _host_names(value: str) -> str:
     return value
 
 
+def _sender_ids(value: str) -> str:
+    """Separated by blanks."""
+    for word in value.split():
+        if not (word.isascii() and word.isdecimal() and 0 < int(word) < LARGEST_SENDER_ID):
+            raise ValueError(f"not ids of people: {word!r} is no positive whole number")
+    return value
+
+
 Address = Annotated[str, AfterValidator(checksummed)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 HttpUrls = Annotated[str, AfterValidator(_http_urls)]
@@ -97,6 +107,7 @@ SAME_VAULT = AtStart("Commands and the key's lock are bound to the keeper of one
 SAME_JOURNAL = AtStart("The journal stays open, with its lock, so that no row and no order is lost.")
 SAME_PLACE = AtStart("Commands look for the running keeper there.")
 SAME_KEY = AtStart("The key stays open, with its lock, so that nobody types its password again.")
+SAME_CHAT = AtStart("One thread reads the chat, and keeps its place there.")
 SAME_SOCKET = AtStart("The listener keeps its socket, so that no scrape finds it closed.")
 
 
@@ -179,6 +190,12 @@ class Settings(BaseSettings):
     """address that each good cycle asks for, such as a check of healthchecks.io, which alarms on silence; secret"""
     alert_summary_hour: Annotated[int, Field(ge=0, le=23)] = 7
     """hour of the daily summary, UTC"""
+    telegram_token: Annotated[SecretStr | None, SAME_CHAT] = None
+    """token of the Telegram bot that takes status, explain and pause; secret; default: there is no chat"""
+    telegram_senders: Annotated[Annotated[str, AfterValidator(_sender_ids)], SAME_CHAT] = ""
+    """numeric ids of the Telegram users whom it answers, separated by blanks; nobody else is"""
+    telegram_url: Annotated[HttpUrl, SAME_CHAT] = "https://api.telegram.org"
+    """address of Telegram's Bot API, or of a server that speaks it; https, or a loopback"""
     log_format: Literal["auto", "console", "json"] = "auto"
     """format of log lines; auto is console on a terminal, else json"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keeper.app import operator
+from keeper.app import operator, pausing
 from keeper.app.desk import OrderDesk
 from keeper.app.running import running_keeper, who_runs
 from keeper.domain.errors import AnotherJournal, InvalidSetting, JournalMissing, JournalUnwritable
@@ -67,7 +67,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Settings]]:
 
 def test_a_pause_is_acknowledged_by_the_running_keeper(daemon: Callable[..., Settings]) -> None:
     mine = daemon()
-    (pause,), heard = operator.pause(mine, "3am")
+    (pause,), heard = pausing.pause(mine, "3am")
     assert pause.reason == "3am"
     assert heard.journal.endswith("service/keeper.db")
     assert heard.vault == VAULT
@@ -80,13 +80,13 @@ def test_a_pause_is_acknowledged_by_the_running_keeper(daemon: Callable[..., Set
 def test_a_keeper_that_hangs_is_told_from_one_that_answers(
     daemon: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "ACKNOWLEDGED_S", 0.05)
+    monkeypatch.setattr(pausing, "ACKNOWLEDGED_S", 0.05)
     mine = daemon(hangs=True)
-    (_, heard) = operator.pause(mine, "3am")
+    (_, heard) = pausing.pause(mine, "3am")
     assert heard.unanswered
 
 
-@pytest.mark.parametrize("command", [operator.pause, operator.resume])
+@pytest.mark.parametrize("command", [pausing.pause, operator.resume])
 def test_a_command_from_another_directory_is_refused(
     command: Callable[[Settings, str], object], daemon: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_command_from_another_directory_is_refused(
 def test_without_a_journal_nothing_is_paused_and_the_pause_file_is_named(tmp_path: Path) -> None:
     alone = settings(tmp_path / "alone")
     with pytest.raises(JournalMissing) as refused:
-        operator.pause(alone, "3am")
+        pausing.pause(alone, "3am")
     assert "alone/keeper.db" in refused.value.message
     assert str(alone.pause_file) in refused.value.remedy
     assert not alone.pause_file.exists()
@@ -113,7 +113,7 @@ def test_without_a_journal_nothing_is_paused_and_the_pause_file_is_named(tmp_pat
 def test_a_directory_that_is_missing_is_refused_by_name(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'nope' / 'keeper.db'}"
     with pytest.raises(InvalidSetting, match="there is no directory"):
-        operator.pause(settings(tmp_path / "alone", journal_url=url), "3am")
+        pausing.pause(settings(tmp_path / "alone", journal_url=url), "3am")
 
 
 @pytest.mark.parametrize("pause_file", ["nope/keeper.pause", "folder"])
@@ -122,11 +122,11 @@ def test_a_pause_that_can_be_written_nowhere_is_an_error_or_in_force(tmp_path: P
     alone = settings(tmp_path / "alone", pause_file=tmp_path / pause_file)
     (tmp_path / "alone" / "keeper.db").write_bytes(b"no database")
     if pause_file == "folder":  # whatever is there pauses the keeper
-        (pause,), _ = operator.pause(alone, "3am")
+        (pause,), _ = pausing.pause(alone, "3am")
         assert "cannot be read" in pause.reason
         return
     with pytest.raises(JournalUnwritable, match="NOT PAUSED.*keeper.pause: No such file") as refused:
-        operator.pause(alone, "3am")
+        pausing.pause(alone, "3am")
     assert "Stop the keeper instead" in refused.value.remedy
 
 
@@ -135,7 +135,7 @@ def test_the_running_keepers_pause_file_is_used_when_its_journal_is_gone(
 ) -> None:
     mine = daemon(hangs=True)
     (tmp_path / "service" / "keeper.db").unlink()
-    (pause,), heard = operator.pause(
+    (pause,), heard = pausing.pause(
         settings(tmp_path / "service", pause_file=tmp_path / "wrong.pause"), "3am"
     )
     assert pause.reason == "3am"

@@ -52,7 +52,7 @@ def test_an_address_is_shown_without_its_credentials(url: str, safe: str) -> Non
     assert safe == redacted_url(url)
 
 
-@pytest.mark.parametrize("name", ["alert_urls", "dead_man_url"])
+@pytest.mark.parametrize("name", ["alert_urls", "dead_man_url", "telegram_token"])
 def test_the_addresses_of_channels_are_secrets(
     name: str, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

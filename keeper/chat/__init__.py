@@ -1,0 +1,1 @@
+"""Answers a few people in a chat: status, explain, and pause. It can stop the keeper and nothing else."""
