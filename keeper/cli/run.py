@@ -47,7 +47,8 @@ def run(
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
     desk = OrderDesk(settings.journal_url, time.time)
     clock = PreemptibleClock(desk.wait)
-    with monitors(settings) as watchers, ExitStack() as stack:
+    with monitors(settings) as watchers, chatting(settings) as chat_counts, ExitStack() as stack:
+        watchers.count_chat(chat_counts)
 
         def opened() -> AbstractContextManager[Service]:
             return serving(
@@ -56,7 +57,6 @@ def run(
 
         service = when_possible(stack, opened, watchers.observers, wait=desk.wait)
         stack.enter_context(announcing(settings, mode))
-        watchers.count_chat(stack.enter_context(chatting(settings)))
         running = service.in_force
         daemon = Daemon(running.keeper, mode, trigger, observers=running.observers, orders=desk)
         daemon.reload_with(service.reload)

@@ -50,7 +50,7 @@ def test_an_order_takes_over_from_a_trade_that_waits_for_its_block(
     daemon(**trial.eager)
     trial.until(lambda: len(trial.proxy.arrived) > sent)
 
-    trial.proxy.on_arrival = _mining_another_call(trial, than=trial.proxy.arrived[sent].data)
+    trial.proxy.on_arrival = mining_another_call(trial, than=trial.proxy.arrived[sent].data)
     lowered = shell(*LOWER)
     assert lowered.exit_code == 0, lowered.out + lowered.err
     assert lowered.record["outcome"] == "SENT"
@@ -71,7 +71,7 @@ def test_without_a_running_keeper_the_command_sends_itself(trial: Trial, shell: 
     assert trial.vault().deleveraged == 1
 
 
-def _mining_another_call(trial: Trial, than: str) -> Callable[[str], None]:
+def mining_another_call(trial: Trial, than: str) -> Callable[[str], None]:
     """A call that is not this one is mined with the next look."""
     before = trial.proxy.on_arrival
 

@@ -18,6 +18,7 @@ from keeper.journal.store import Journal
 from tests.faults.conftest import HOURLY
 from tests.faults.fixtures import Trial
 from tests.faults.processes import Ended, Running
+from tests.faults.test_orders import mining_another_call
 
 PROMPT_S = 10.0
 
@@ -93,6 +94,29 @@ def test_wrong_settings_change_nothing_and_right_ones_carry_out_the_next_order(
     assert lowered.exit_code == 0, lowered.out + lowered.err
     assert (lowered.record["outcome"], trial.vault().deleveraged) == ("SENT", 1)
     assert min_trades(trial)[0] == 902
+
+
+def test_a_hang_up_during_a_trade_waits_for_its_end_and_for_the_order_that_ends_it(
+    trial: Trial, daemon: Callable[..., Running], shell: Callable[..., Ended], files: Files
+) -> None:
+    trial.lever()
+    trial.proxy.mines_on_poll = None
+    sent = len(trial.proxy.arrived)
+    running = daemon(**trial.eager, **files.named)
+    trial.until(lambda: len(trial.proxy.arrived) > sent)
+
+    files.min_trade(902)
+    os.kill(running.pid, signal.SIGHUP)
+    trial.proxy.on_arrival = mining_another_call(trial, than=trial.proxy.arrived[sent].data)
+    lowered = shell("deleverage", "--execute", "--json")
+    assert lowered.exit_code == 0, lowered.out + lowered.err
+    assert lowered.record["outcome"] == "SENT"
+    trial.until(lambda: min_trades(trial)[:1] == [902])
+    with Journal.open_for_reading(trial.journal_url) as journal:
+        ordered = StoredRecords(journal).record(lowered.record["record_id"])
+    assert ordered.inputs is not None
+    assert ordered.inputs.policy.decision.min_trade_usd == 901, "the old keeper carried it out"
+    assert log(running).count('"reloaded"') == 1
 
 
 def test_settings_that_cannot_start_leave_the_old_keeper_as_it_was(

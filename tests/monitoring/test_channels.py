@@ -24,6 +24,7 @@ from keeper.domain.errors import InvalidSetting, JournalUnwritable
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import DecisionRecord, Failure, Mode
 from keeper.monitoring.channels import AppriseChannels
+from keeper.monitoring.daemon_state import ChatCounts
 from keeper.settings.schema import Settings
 from tests.factories import a_fire_drill
 from tests.monitoring.listener import SECRET, Listener, listening
@@ -308,6 +309,15 @@ def test_new_settings_change_channel_switch_and_hosts_and_keep_port_and_counts(l
         watchers.prepare(Settings(metrics_port=port))()
         assert len(watchers.observers) == 1
         assert page(port, "/")[0] == 503, "the page is back, and there is no journal"
+
+
+def test_the_messages_of_the_chat_are_counted_at_each_scrape() -> None:
+    port, counts = free_port(), ChatCounts(strangers=3, failures=2)
+    with monitors(Settings(metrics_port=port)) as watchers:
+        watchers.count_chat(lambda: counts)
+        text = page(port, "/metrics")[1]
+    assert 'keeper_chat_messages_total{result="stranger"} 3.0' in text
+    assert "keeper_chat_failures_total 2.0" in text
 
 
 def test_new_settings_with_an_unknown_channel_are_refused_and_change_nothing(listener: Listener) -> None:
