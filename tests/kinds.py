@@ -19,10 +19,10 @@ TESTS: Final = Path(__file__).parent
 UNIT, CHAIN, FAULTS, SLOW = "unit", "chain", "faults", "slow"
 
 KINDS: Final = {
-    UNIT: "no network socket; a few seconds at most",
+    UNIT: "no network socket; less than a second",
     CHAIN: "needs Anvil: the real protocols on a local chain",
     FAULTS: "injects a fault, or needs a server on this machine: an exchange's or a node's double, or PostgreSQL",
-    SLOW: "a campaign whose length is a number, a benchmark, or a check that takes many seconds",
+    SLOW: "a campaign whose length is a number, a benchmark, or a check that takes a second or more",
 }
 
 FOLDERS: Final = {"chain": CHAIN, "faults": FAULTS, "bench": SLOW, "peers": SLOW}

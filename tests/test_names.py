@@ -136,6 +136,7 @@ def long_calls() -> Iterator[str]:
                     yield f"{path}:{node.lineno} {name}"
 
 
+@pytest.mark.slow
 def test_a_class_name_is_defined_once() -> None:
     names = Counter(
         node.name for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)

@@ -133,6 +133,7 @@ def test_an_interruption_loses_no_page_and_leaves_no_hole(
     assert stored_hours(stored) == list(range(1, 2_501))
 
 
+@pytest.mark.slow
 @given(st.data())
 @examples(25)
 def test_whatever_breaks_off_in_the_end_everything_is_there(

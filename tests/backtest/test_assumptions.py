@@ -34,6 +34,7 @@ def test_a_rate_above_the_whole_curve_leaves_nothing_to_borrow() -> None:
     assert result.leverage.max() < 1.001  # gas is paid from cash that is not there
 
 
+@pytest.mark.slow
 def test_the_recorded_rate_is_paid() -> None:
     path, policy = a_path(bars=FIRST + 30 * 24), two_assets()
     bars = path.times.size
@@ -71,6 +72,7 @@ def test_a_universe_that_cannot_shrink_is_no_sensitivity() -> None:
     assert "WBTC and WETH alone" not in names
 
 
+@pytest.mark.slow
 def test_doubled_fees_cost_more() -> None:
     path, policy = a_path(bars=FIRST + 20 * 24), two_assets()
     plain = summarise(backtest(path, policy, a_venue(), "plain"))

@@ -131,6 +131,7 @@ def test_bars_are_what_the_same_prices_published_as_rounds_become() -> None:
         assert np.array_equal(live.closes, seen.closes, equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bar", [FIRST, FIRST + 57, FIRST + 200])
 def test_changing_any_later_bar_changes_no_earlier_decision(bar: int) -> None:
     path, policy, venue = a_path(), two_assets(), a_venue()
@@ -158,6 +159,7 @@ def test_the_first_trade_costs_exactly_what_it_says() -> None:
     assert result.leverage[0] == pytest.approx(event.target_leverage, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_wealth_changes_by_prices_and_costs_alone() -> None:
     path = a_path()
     result = backtest(path, a_backtest_policy(), a_venue(), "strategy")
@@ -168,6 +170,7 @@ def test_wealth_changes_by_prices_and_costs_alone() -> None:
     assert np.diff(result.nav_usd) == pytest.approx(gained - np.diff(net), abs=0.05)
 
 
+@pytest.mark.slow
 def test_costs_of_the_events_and_interest_are_all_the_costs() -> None:
     result = backtest(a_path(), a_backtest_policy(), a_venue(), "strategy")
     for field in ("pool_fees", "slippage", "flash_premium", "gas", "liquidation"):
@@ -214,6 +217,7 @@ def test_a_fall_pulls_the_ripcord_before_the_liquidation() -> None:
     assert result.low_health_factor.min() > 1.0
 
 
+@pytest.mark.slow
 def test_an_asset_joins_when_it_has_enough_history() -> None:
     path = a_path()
     closes = path.closes.copy()
@@ -228,6 +232,7 @@ def test_an_asset_joins_when_it_has_enough_history() -> None:
     assert result.risk_shares[joined - 1, :3] == pytest.approx(1 / 3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_group_waits_for_its_late_asset() -> None:
     path = a_path(bars=FIRST + 260)
     closes = path.closes.copy()
@@ -240,6 +245,7 @@ def test_a_group_waits_for_its_late_asset() -> None:
     assert result.weights[-1, 3] > 0
 
 
+@pytest.mark.slow
 def test_a_hold_is_told_once_until_its_gate_changes() -> None:
     policy = a_backtest_policy(decision=a_decision_policy(risk_share_band=0.005, risk_aversion=0.5))
     result = backtest(a_path(), policy, a_venue(), "strategy")

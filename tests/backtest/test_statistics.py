@@ -120,6 +120,7 @@ def test_a_vault_that_is_wiped_out_has_a_drawdown_of_all() -> None:
     assert math.isnan(summary.realised_volatility)
 
 
+@pytest.mark.slow
 def test_a_backtest_is_summarised() -> None:
     result = backtest(a_path(), a_backtest_policy(), a_venue(), "strategy")
     summary = summarise(result)

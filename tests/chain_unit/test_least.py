@@ -135,6 +135,7 @@ def lending_usd(plan: CandidatePlan) -> float:
     return (gas + (FLASH_LOAN if plan.flash else 0)) * PER_GAS + plan.premium / 1e6
 
 
+@pytest.mark.slow
 @examples(60)
 @given(shares, leverages, st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4), st.floats(0.0, 0.5))
 def test_no_way_pays_less_for_debt_and_collateral(

@@ -19,6 +19,7 @@ from tests.backtest.paths import FIRST, a_path
 from tests.report.results import some_results
 
 
+@pytest.mark.slow
 def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
     console = Console(width=100, record=True, file=StringIO())
     console.print(screen(some_results(), [summarise(result) for result in some_results()]))
@@ -80,6 +81,7 @@ def test_a_generated_market_never_replaces_a_picture_of_recorded_prices(
     )
 
 
+@pytest.mark.slow
 def test_sensitivities_are_a_table_and_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,7 @@ def interrupted(
     return command.returncode, time.monotonic() - began, "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     ["typer", "keeper.cli.app", "pydantic_core", "numpy", "httpx", "sqlalchemy", "keeper.settings.load"],

@@ -186,6 +186,7 @@ def test_config_show_prints_addresses_in_one_piece(
     assert url in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [("keeper re", {"rebalance", "resume", "replay"}), ("keeper rebalance --sim", {"--simulate"})],

@@ -52,6 +52,7 @@ def run(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_an_own_asset_on_an_own_venue_is_traded_from_the_first_day_asked_for(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +79,7 @@ def test_what_is_no_value_of_a_vault_is_named(
     assert "--nav" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_largest_vault_is_no_traceback(folder: Path) -> None:
     assert run("--strategy", "gold.toml", "--venue", "venue.toml", *FROM, "--nav", f"{MAX_NAV_USD:g}") == 0
 

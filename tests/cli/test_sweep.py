@@ -67,6 +67,7 @@ def test_what_is_wrong_is_named(
     assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [21])
 def test_a_combination_that_contradicts_itself_is_left_out_and_said_so(
     sweep: Sweep, capsys: pytest.CaptureFixture[str]

@@ -36,6 +36,7 @@ ONLY_EXCHANGE_CALMED = (Degradation("candles: calmer than the market", ALL_ASSET
 """The state 96 has slow feeds and one exchange."""
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, degradations=st.lists(DEGRADED, min_size=1, max_size=6).map(tuple))
 @example(seed=0, degradations=EVERYTHING_FROZEN)
 @example(seed=96, degradations=ONLY_EXCHANGE_CALMED)

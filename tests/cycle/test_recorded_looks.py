@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.cycle.recorded_looks import RecordedLooks, needs_recorded_history
 from tests.cycle.rises import ONE_PART_MISSING, Rises
 
@@ -11,6 +13,7 @@ LOOKS = 12
 IN_LUNAS_WEEK = datetime(2022, 5, 11, 13, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @needs_recorded_history
 def test_at_no_recorded_look_a_missing_part_raises_risk() -> None:
     recorded, rises = RecordedLooks(), Rises()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ def asks(decision: Decision) -> bool:
     return any(gate.kind == "trigger" and gate.passed for gate in decision.gates)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000))
 @examples(10)
 def test_each_named_price_flips_the_decision_of_the_whole_pipeline(seed: int) -> None:

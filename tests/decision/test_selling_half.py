@@ -76,6 +76,7 @@ def answers() -> tuple[Answer, ...]:
     return tuple(answered(state) for state in lowering_states(SEED, STATES))
 
 
+@pytest.mark.slow
 def test_with_one_feed_not_trusted_leverage_falls_in_nineteen_of_twenty_states(
     answers: tuple[Answer, ...], show: Callable[[str], None]
 ) -> None:

@@ -166,6 +166,7 @@ def test_answers_have_the_recorded_fields(fixture: str, method: str, params: dic
     assert set(theirs) == set(ours)
 
 
+@pytest.mark.slow
 @recorded
 def test_hourly_closes_are_the_recorded_candles() -> None:
     fixture = json.loads((FIXTURES / "volatility_index_btc_3600_2022-11.json").read_text())["result"]["data"]

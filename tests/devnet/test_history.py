@@ -176,6 +176,7 @@ real = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @real
 @pytest.mark.parametrize(
     ("date", "symbols", "underlyings"),
@@ -202,6 +203,7 @@ def test_the_dates_of_the_demo_have_their_assets(
         assert (series.prices > 0).all()
 
 
+@pytest.mark.slow
 @real
 def test_recorded_prices_are_the_files_own_rows() -> None:
     history = load(AT, REAL)

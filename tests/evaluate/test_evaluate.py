@@ -56,6 +56,7 @@ def score(evaluation: Evaluation, candidate: str, sample: str = "choice", horizo
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> None:
     evaluation = evaluated(market(230))
@@ -69,6 +70,7 @@ def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> 
     assert constant.own_gain == pytest.approx(score(evaluation, OWN).log_likelihood - constant.log_likelihood)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_implied_volatility_that_knows_the_regime_adds_a_gain() -> None:
     evaluation = evaluated(market(230))
@@ -84,6 +86,7 @@ def test_implied_volatility_that_knows_the_regime_adds_a_gain() -> None:
     assert gains["WBTC", 1] > 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_altering_the_future_changes_no_earlier_score() -> None:
     path = market(230)
@@ -99,6 +102,7 @@ def test_altering_the_future_changes_no_earlier_score() -> None:
     assert score(before, OWN, "check") != score(after, OWN, "check")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_no_outcome_of_the_choice_reaches_into_the_check() -> None:
     evaluation = evaluated(market(230))
@@ -106,12 +110,14 @@ def test_no_outcome_of_the_choice_reaches_into_the_check() -> None:
     assert [score(evaluation, OWN, "check", horizon).days for horizon in (1, 7)] == [90, 84]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_equal_seeds_give_equal_scores() -> None:
     path = market(230)
     assert evaluated(path) == evaluated(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_an_asset_that_begins_late_is_judged_in_a_sample_of_its_own() -> None:
     evaluation = evaluated(market(330, late_days=70), Periods(day(0), day(240), day(240), day(330)))
@@ -121,12 +127,14 @@ def test_an_asset_that_begins_late_is_judged_in_a_sample_of_its_own() -> None:
     assert start["choice: WBTC, WETH, LINK"] == day(100)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_an_asset_without_any_price_is_left_out() -> None:
     evaluation = evaluated(market(230, late_days=400))
     assert {one.symbols for one in evaluation.samples} == {SYMBOLS[:2]}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_without_recorded_options_nothing_is_judged_with_them() -> None:
     evaluation = evaluated(replace(market(230), implied=()))
@@ -135,6 +143,7 @@ def test_without_recorded_options_nothing_is_judged_with_them() -> None:
     assert "% IV" not in " ".join(one.candidate for one in evaluation.scores)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
 def test_progress_counts_up_to_its_total() -> None:
     told: list[tuple[int, int]] = []

@@ -27,6 +27,7 @@ def seconds(year: int, month: int) -> int:
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
 def test_the_shipped_estimator_beats_plain_ewmas_on_recorded_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     every = candidates_module.historical

@@ -124,6 +124,7 @@ def replayed(journal: Journal, record: DecisionRecord) -> tuple[str, ...]:
     return replay(stored, StoredRounds(journal).since(0), StoredBars(journal)).differences
 
 
+@pytest.mark.slow
 def test_without_other_sources_a_young_feed_has_no_estimate(journal: Journal) -> None:
     record = keeper_of(journal).cycle(Mode.DRY_RUN)
     assert record.failure is not None
@@ -144,6 +145,7 @@ def test_with_them_it_has_one_and_the_record_refers_to_what_was_used(journal: Jo
     assert replayed(journal, record) == ()
 
 
+@pytest.mark.slow
 def test_bars_that_came_later_change_nothing_on_replay(journal: Journal) -> None:
     stored, candles = StoredBars(journal), candles_of("UNI")
     stored.add("UNI", "coinbase", candles[1_000:1_500])

@@ -144,6 +144,7 @@ def assert_sampled(path: MarketPath, folder: Path) -> None:
     np.testing.assert_array_equal(bars.closes, path.closes)
 
 
+@pytest.mark.slow
 @real
 def test_the_recorded_years_are_what_their_checks_say() -> None:
     path = load(REAL)

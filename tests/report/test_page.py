@@ -50,6 +50,7 @@ def embedded(document: str) -> list[dict[str, object]]:
     return parsed
 
 
+@pytest.mark.slow
 def test_the_page_fetches_nothing(document: str) -> None:
     outside = Outside()
     outside.feed(document.split("<script>")[0])
@@ -160,6 +161,7 @@ def test_a_bound_of_one_day_is_a_line_and_not_a_point() -> None:
     assert [place for place, value in enumerate(stress["y"]) if value is not None] == [5, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to draw the page")
 def test_a_real_browser_draws_every_figure_without_error(tmp_path: Path) -> None:
     results = some_results()

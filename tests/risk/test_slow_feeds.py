@@ -148,6 +148,7 @@ def last_month(closes: NDArray[np.float64]) -> NDArray[np.float64]:
     return recent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_a_slow_feed_shows_the_volatility_of_the_portfolio(
     recorded: Recorded, name: str, request: pytest.FixtureRequest, show: Callable[[str], None]
@@ -211,6 +212,7 @@ def described(found: NDArray[np.float64]) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_candles_of_exchanges_show_what_a_slow_feed_does_not(
     recorded: Recorded, name: str, request: pytest.FixtureRequest, show: Callable[[str], None]

@@ -69,6 +69,7 @@ def test_what_cannot_be_read_is_named(text: str) -> None:
 # ---------------------------------------------------------------------- scores
 
 
+@pytest.mark.slow
 def test_an_outcome_has_the_days_of_its_backtest() -> None:
     policy = a_backtest_policy()
     path = a_path(bars=FIRST + 24 * 20)

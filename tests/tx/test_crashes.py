@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -32,6 +33,8 @@ from tests.tx.node_double import (
     read,
     targets,
 )
+
+pytestmark = pytest.mark.slow
 
 TIMING = SendTiming(poll_s=5.0, bump_after_s=20.0, give_up_after_s=60.0, private_s=180.0, confirmations=1)
 DEADLY = ("create", "add_attempt", "mark_broadcast", "add_receipt", "adopt_nonce", "move", "send_raw", "view")

@@ -113,6 +113,7 @@ def test_the_same_emergency_again_adopts_the_attempt_that_is_out(setup: SenderSe
     assert len(setup.node.mined) == 1
 
 
+@pytest.mark.slow
 def test_an_emergency_that_returns_to_an_earlier_call_never_signs_its_bytes_twice(setup: SenderSetup) -> None:
     first, second = (replace(a_payload(cap_gwei=11), calldata="0x99bd1f20" + end) for end in ("", "00" * 32))
     setup.node.mines = False
