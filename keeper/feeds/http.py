@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ import httpx
 
 from keeper.domain.errors import FeedUnavailable, HttpRefusal, RateLimited
 from keeper.runtime.deadline import DeadlineTransport, passed, within
+from keeper.runtime.json_text import parsed_json
 
 TIMEOUT_S = 8.0
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-MAX_BRACKETS = 10_000  # This bounds the nesting. An option book has one bracket per option.
 TOO_MANY = (429, 418)  # Binance answers 418 to a client that went on after 429.
 RETRY_AFTER_S = 1.0
 MAX_RETRY_AFTER_S = 60.0
@@ -94,12 +93,9 @@ class JsonSource:
         return b"".join(chunks)
 
     def _parsed(self, what: str, status: int, body: bytes) -> Any:
-        # RecursionError does not protect: web3's dependencies raise its limit above what the stack can hold.
-        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-            raise self.unavailable(what, f"HTTP {status}, and more than {MAX_BRACKETS} brackets")
         try:
-            return json.loads(body, parse_constant=_refused)
-        except (ValueError, RecursionError) as error:
+            return parsed_json(body)
+        except ValueError as error:
             raise self.unavailable(what, f"HTTP {status}, and the answer is not JSON") from error
 
 
@@ -119,10 +115,6 @@ def decimal(value: object) -> float | None:
     if not isinstance(value, str):
         return number(value)
     return number(float(value)) if _DECIMAL.fullmatch(value) else None
-
-
-def _refused(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _retry_after(headers: httpx.Headers) -> float:

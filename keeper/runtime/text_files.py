@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from keeper.domain.errors import InvalidSetting
+from keeper.runtime.json_text import MAX_BRACKETS
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\0")
 """What a file in UTF-16 or UTF-32 begins with or contains."""
-
-MAX_BRACKETS = 10_000
-"""This bounds the nesting. RecursionError does not: web3's dependencies raise its limit above what the stack holds."""
 
 
 def text_of(path: Path, name: str) -> str:

@@ -3,7 +3,6 @@ compared with the request field by field before it is used."""
 
 from __future__ import annotations
 
-import json
 from itertools import count
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ import httpx
 from keeper.domain.addresses import masked
 from keeper.domain.errors import InvalidSetting, SignerUnavailable, SignerUntrusted
 from keeper.domain.tx import Attempt, AttemptKind, Intent
+from keeper.runtime.json_text import parsed_json
 from keeper.tx.allowlist import AllowedTarget, Allowlist, UnsignedTransaction
 from keeper.tx.fees import Fees
 
@@ -140,7 +140,7 @@ class RemoteSigner:
                     f"the signer at {self._endpoint} answers HTTP {response.status_code}", remedy=_REMEDY
                 )
             try:
-                return json.loads(content)
+                return parsed_json(content)
             except ValueError:
                 raise self._untrusted("the answer is not JSON") from None
         raise AssertionError("the last try returns or raises")

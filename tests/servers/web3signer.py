@@ -31,7 +31,7 @@ LIES: dict[str, Any] = {
 
 
 class Web3Signer:
-    """``lie`` names a field to falsify, "key" to sign with another, "truncated" or "garbage" for broken answers;
+    """``lie`` names a field to falsify, "key" to sign with another, "truncated", "garbage" or "nested" for broken answers;
     ``error`` is a JSON-RPC error to answer with (``error_for`` one method only), ``status`` an HTTP status, ``hang_ups`` connections to drop."""
 
     def __init__(self, key: str) -> None:
@@ -78,7 +78,7 @@ def web3signer(key: str) -> Iterator[Web3Signer]:
                 answer["error"] = signer.error
             else:
                 answer["result"] = signer.answer(body["method"], body["params"])
-            content = json.dumps(answer).encode()
+            content = b"[" * 100_000 if signer.lie == "nested" else json.dumps(answer).encode()
             self.send_response(signer.status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))

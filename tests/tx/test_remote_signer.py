@@ -37,7 +37,7 @@ def test_it_gives_the_bytes_that_a_key_in_this_process_would(signer: RemoteSigne
     assert signer.sign(INTENT, FEES, AttemptKind.CANCEL) == a_signer().sign(INTENT, FEES, AttemptKind.CANCEL)
 
 
-@pytest.mark.parametrize("lie", [*LIES, "key", "truncated", "garbage"])
+@pytest.mark.parametrize("lie", [*LIES, "key", "truncated", "garbage", "nested"])
 def test_anything_else_than_what_was_asked_for_is_not_believed(
     server: Web3Signer, signer: RemoteSigner, lie: str
 ) -> None:

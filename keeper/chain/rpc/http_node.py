@@ -27,8 +27,8 @@ from keeper.runtime.deadline import (
     within,
     work_is_late,
 )
+from keeper.runtime.json_text import parsed_json
 
-MAX_BRACKETS = 10_000  # This bounds the nesting. The largest honest answers have some hundreds.
 CONNECT_S = 5.0
 SILENCE_S = 2.0
 WORK_S = 5.0
@@ -167,8 +167,8 @@ class HttpNode:
 
     def _parsed(self, status: int, body: bytes, what: str) -> Any:
         try:
-            answer = _parsed_json(body)
-        except (ValueError, RecursionError) as error:
+            answer = parsed_json(body)
+        except ValueError as error:
             if status >= 300:
                 raise self._refused(status, "", what) from error
             raise self.untrusted(f"{what}: the answer is not JSON") from error
@@ -209,14 +209,3 @@ def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "cannot connect"
     return type(error).__name__
-
-
-def _parsed_json(body: bytes) -> Any:
-    # RecursionError does not protect: web3's dependencies raise its limit above what the stack can hold.
-    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-        raise ValueError(f"more than {MAX_BRACKETS} brackets")
-    return json.loads(body, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
