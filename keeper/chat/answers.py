@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterator
 
 from keeper.app import pausing
+from keeper.app.pausing import Heard
 from keeper.app.queries import explanation_of, pauses, stored_records
+from keeper.app.running import who_runs
 from keeper.chat.messages import Command
 from keeper.domain.record import DecisionRecord
 from keeper.settings.schema import Settings
@@ -44,7 +47,8 @@ class ChatAnswers:
         del command
         with stored_records(self._settings) as stored:
             newest = stored.latest(1)
-        lines = [pause_lines(pauses(self._settings)) or NOT_PAUSED]
+        lines = [f"{platform.node()}: {who_runs(self._settings)}"]
+        lines.append(pause_lines(pauses(self._settings)) or NOT_PAUSED)
         lines += self._vault(newest[0]) if newest else ["No cycle has ended yet."]
         return "\n".join(lines)
 
@@ -72,7 +76,9 @@ class ChatAnswers:
         asked = f"Telegram user {command.sender} asked in the chat"
         reason = f"{asked}: {command.argument}" if command.argument else asked
         in_force, heard = pausing.pause(self._settings, reason)
-        lines = [pause_lines(in_force)]
+        lines = [f"{platform.node()}: {_paused_keeper(heard)}", pause_lines(in_force)]
+        if all(reason != pause.reason for pause in in_force):
+            lines.append("It was paused already; your reason was not added.")
         if heard.answer:
             lines.append(f"Acknowledged by {heard.answer}.")
         elif heard.unanswered:
@@ -80,6 +86,14 @@ class ChatAnswers:
                 f"NO ANSWER of the cycles within {pausing.ACKNOWLEDGED_S:.0f} s. Look at the keeper."
             )
         return "\n".join(lines)
+
+
+def _paused_keeper(heard: Heard) -> str:
+    """Somebody may have several keepers, and each has a bot that looks like the others."""
+    if heard.running is not None:
+        return str(heard.running)
+    vault = f", vault {heard.vault}" if heard.vault else ""
+    return f"no keeper runs here yet; it holds from the next start on (journal {heard.journal}{vault})"
 
 
 def _meaning(entry: NamedMeaning) -> str:

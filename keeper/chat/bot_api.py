@@ -6,7 +6,7 @@ lines are silenced.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from keeper.domain.errors import ChatUnavailable
 from keeper.domain.remote_text import printable, printable_lines
 from keeper.runtime.deadline import DeadlineTransport, within
+from keeper.runtime.json_text import parsed_json
 from keeper.runtime.logs import silence_addresses
 from keeper.settings.redact import HIDDEN
 
@@ -24,7 +25,10 @@ POLL_S = 25
 TIMEOUT_S = 10.0
 MAX_UPDATES = 20
 MAX_BODY_BYTES = 1 << 20
-MAX_BRACKETS = 10_000  # This bounds the nesting. A full answer of the service has some thousands.
+FIRST_NUMBER = re.compile(
+    rb'\s*{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[\s*{\s*"update_id"\s*:\s*([0-9]{1,18})\s*[,}]'
+)
+"""How an answer with updates begins. Nobody who writes to the bot can put a text before it."""
 MAX_TEXT_UNITS = 4_096
 """The service's limit of a message, in UTF-16 units, which are at least as many as its characters."""
 MAX_DESCRIPTION_CHARS = 200
@@ -36,6 +40,12 @@ REMEDIES = {
     409: "One reader alone gets a bot's messages. Stop the other one, or delete the bot's webhook. If there is none of "
     "yours, somebody has the token: revoke it with @BotFather.",
 }
+
+
+class UnusableAnswer(ChatUnavailable):
+    """``first`` is the number of the first update in it, None where that cannot be read either."""
+
+    first: int | None = None
 
 
 class BotApi:
@@ -61,17 +71,15 @@ class BotApi:
         self._http.close()
 
     def updates(self, offset: int) -> list[object]:
-        """Those from ``offset`` on; what is before it will not be given again. Waits while there are none."""
-        parameters = {
-            "offset": offset,
-            "limit": MAX_UPDATES,
-            "timeout": self._poll_s,
-            "allowed_updates": ["message"],
-        }
-        result = self._result("getUpdates", parameters, self._poll_s + TIMEOUT_S)
-        if not isinstance(result, list):
-            raise _unavailable("getUpdates", "the answer has no list of updates")
-        return result
+        """Those from ``offset`` on; what is before it will not be given again. Waits while there are none.
+
+        Anybody can write to the bot. So where their messages together make an answer that cannot be used, the first one
+        is asked for alone. Where that one alone does, it is given as its number only, so that the next ones are heard.
+        """
+        try:
+            return self._updates(offset, MAX_UPDATES)
+        except UnusableAnswer:
+            return self._first_update(offset)
 
     def send(self, chat: int, text: str) -> None:
         """Plain text, cut at the service's limit."""
@@ -83,6 +91,26 @@ class BotApi:
         self._result("sendMessage", parameters, TIMEOUT_S)
 
     # ------------------------------------------------------------------ inside
+
+    def _first_update(self, offset: int) -> list[object]:
+        try:
+            return self._updates(offset, 1)
+        except UnusableAnswer as error:
+            if error.first is None or error.first < offset:
+                raise
+            return [{"update_id": error.first}]
+
+    def _updates(self, offset: int, limit: int) -> list[object]:
+        parameters = {
+            "offset": offset,
+            "limit": limit,
+            "timeout": self._poll_s,
+            "allowed_updates": ["message"],
+        }
+        result = self._result("getUpdates", parameters, self._poll_s + TIMEOUT_S)
+        if not isinstance(result, list):
+            raise _unavailable("getUpdates", "the answer has no list of updates")
+        return result
 
     def _result(self, method: str, parameters: Mapping[str, Any], timeout_s: float) -> Any:
         status, body = self._exchanged(method, parameters, timeout_s)
@@ -104,7 +132,8 @@ class BotApi:
                 for part in response.iter_bytes():
                     body += part
                     if len(body) > MAX_BODY_BYTES:
-                        raise _unavailable(method, f"the answer has more than {MAX_BODY_BYTES} bytes")
+                        why = f"the answer has more than {MAX_BODY_BYTES} bytes"
+                        raise _unusable(method, response.status_code, bytes(body), why)
                 return response.status_code, bytes(body)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unavailable(method, f"no answer ({type(error).__name__})") from None
@@ -132,15 +161,23 @@ def _units(text: str) -> int:
 
 
 def _parsed(method: str, status: int, body: bytes) -> Mapping[str, Any]:
-    # RecursionError does not protect: web3's dependencies raise its limit above what the stack can hold.
-    flat = body.count(b"[") + body.count(b"{") <= MAX_BRACKETS
     try:
-        answer = json.loads(body) if flat else None
-    except (ValueError, RecursionError):
+        answer = parsed_json(body)
+    except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise _unavailable(method, f"HTTP {status}, and the answer is no JSON object", status=status)
+        raise _unusable(method, status, body, f"HTTP {status}, and the answer is no JSON object")
     return answer
+
+
+def _unusable(method: str, status: int, body: bytes, why: str) -> ChatUnavailable:
+    """The status of an answer that was refused stays with it."""
+    if status != httpx.codes.OK:
+        return _unavailable(method, why, status=status)
+    error = UnusableAnswer(f"{method}: {why}", remedy=REMEDY, status=status)
+    begin = FIRST_NUMBER.match(body)
+    error.first = int(begin[1]) if begin is not None else None
+    return error
 
 
 def _requested_wait(answer: Mapping[str, Any]) -> float:

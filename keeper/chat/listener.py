@@ -20,6 +20,7 @@ from keeper.chat.messages import (
     command_of,
     judged,
     message_of,
+    unreadable,
     update_id,
 )
 from keeper.domain.errors import ChatUnavailable, KeeperError
@@ -79,8 +80,14 @@ class ChatListener:
         if self._lost:
             self._log.info("chat_is_back")
         self._lost, self._wait_s = False, FIRST_WAIT_S
-        for message in filter(None, map(message_of, updates)):
-            self._take(message)
+        self._count_unreadable(sum(map(unreadable, updates)))
+        at = self._now()  # one answer may take long, and the others are no older for that
+        judged_now = [
+            (judged(message, self._senders, at), message, command_of(message))
+            for message in filter(None, map(message_of, updates))
+        ]
+        for permission, message, command in sorted(judged_now, key=lambda it: not _is_urgent(it[0], it[2])):
+            self._take(permission, message, command)
         return 0.0
 
     # ------------------------------------------------------------------ inside
@@ -114,13 +121,11 @@ class ChatListener:
         wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_WAIT_S)
         return wait_s
 
-    def _take(self, message: Message) -> None:
-        permission, command = judged(message, self._senders, self._now()), command_of(message)
+    def _take(self, permission: Permission, message: Message, command: Command) -> None:
         if permission is Permission.STRANGER:
             self._count_stranger(message)
             return
-        urgent = permission is Permission.ALLOWED and command.name == PAUSE
-        if not self._pace.allows(self._monotonic()) and not urgent:
+        if not self._pace.allows(self._monotonic()) and not _is_urgent(permission, command):
             self.counts = replace(self.counts, limited=self.counts.limited + 1)
             return
         if permission is Permission.LATE:
@@ -130,6 +135,11 @@ class ChatListener:
         self._log.warning("chat_command", sender=message.sender, command=command.name)
         self._send(message.sender, self._answered(command))
         self.counts = replace(self.counts, answered=self.counts.answered + 1)
+
+    def _count_unreadable(self, number: int) -> None:
+        if number:
+            self.counts = replace(self.counts, unreadable=self.counts.unreadable + number)
+            self._log.warning("chat_message_unreadable")
 
     def _count_stranger(self, message: Message) -> None:
         """Nobody answers, so that a stranger learns nothing. The log has one of them a minute at most."""
@@ -154,6 +164,11 @@ class ChatListener:
         except ChatUnavailable as error:
             self.counts = replace(self.counts, failures=self.counts.failures + 1)
             self._log.warning("chat_not_answered", reason=error.message, remedy=error.remedy)
+
+
+def _is_urgent(permission: Permission, command: Command) -> bool:
+    """A pause is carried out before all other messages that came with it, and is never too many."""
+    return permission is Permission.ALLOWED and command.name == PAUSE
 
 
 @contextmanager

@@ -19,11 +19,10 @@ LARGEST_ID = 2**63
 
 
 class Permission(StrEnum):
-    """STRANGER: nobody who may ask, or not in private. LATE: too old. LIMITED: too many. ALLOWED: it is carried out."""
+    """STRANGER: nobody who may ask, or not in private. LATE: too old. ALLOWED: it is carried out."""
 
     STRANGER = "STRANGER"
     LATE = "LATE"
-    LIMITED = "LIMITED"
     ALLOWED = "ALLOWED"
 
 
@@ -39,7 +38,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``name`` is the first word in lower case, without slash and bot's name. ``argument`` is the rest, on one line."""
+    """``name`` is the first word in lower case, without the bot's name, and without slash and punctuation around it.
+    ``argument`` is the rest, on one line."""
 
     sender: int
     name: str
@@ -68,6 +68,11 @@ def update_id(update: object) -> int | None:
     return number if _is_id(number) and number >= 0 else None
 
 
+def unreadable(update: object) -> bool:
+    """Whether it has nothing but its number (keeper.chat.bot_api)."""
+    return isinstance(update, Mapping) and update.keys() == {"update_id"}
+
+
 def message_of(update: object) -> Message | None:
     """The new text that a person wrote. None for all else: edits, channels, bots, pictures, and what was forwarded."""
     message = update.get("message") if isinstance(update, Mapping) else None
@@ -86,10 +91,16 @@ def message_of(update: object) -> Message | None:
 
 
 def command_of(message: Message) -> Command:
-    word, _, rest = message.text.strip().partition(" ")
-    name = word.removeprefix("/").partition("@")[0].lower()
-    argument = printable(" ".join(rest.split()))[:MAX_ARGUMENT_CHARS]
+    first, *rest = message.text.split() or [""]
+    name = _bare(first.partition("@")[0]).lower()
+    argument = printable(" ".join(rest))[:MAX_ARGUMENT_CHARS]
     return Command(message.sender, printable(name)[:MAX_ARGUMENT_CHARS], argument)
+
+
+def _bare(word: str) -> str:
+    """Without what is neither letter nor digit at its ends: who writes ``Pause!`` means it."""
+    inside = [index for index, character in enumerate(word) if character.isalnum()]
+    return word[inside[0] : inside[-1] + 1] if inside else ""
 
 
 def judged(message: Message, senders: frozenset[int], now: float) -> Permission:

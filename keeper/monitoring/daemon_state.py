@@ -57,12 +57,14 @@ class ChatCounts:
     """Messages of the chat since the start by what came of them, and requests to its service that failed.
 
     ``strangers``: of nobody who may ask, or not in private. ``late``: too old to act on. ``limited``: too many.
+    ``unreadable``: stepped over, because they made an answer that cannot be used.
     """
 
     answered: int = 0
     strangers: int = 0
     late: int = 0
     limited: int = 0
+    unreadable: int = 0
     failures: int = 0
 
 

@@ -306,12 +306,13 @@ METRICS = (
     ),
     Metric(
         "chat_messages_total",
-        "Messages of the chat since the start: answered, from strangers, too late, or too many.",
+        "Messages of the chat since the start: answered, from strangers, too late, too many, or unreadable.",
         lambda it: [
             (("answered",), float(it.chat.answered)),
             (("stranger",), float(it.chat.strangers)),
             (("late",), float(it.chat.late)),
             (("limited",), float(it.chat.limited)),
+            (("unreadable",), float(it.chat.unreadable)),
         ],
         labels=("result",),
     ),

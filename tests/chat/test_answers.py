@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from keeper.chat import answers
 from keeper.chat.answers import HELP, ChatAnswers
 from keeper.chat.messages import Command
 from keeper.domain.errors import BadInput, JournalMissing
+from keeper.domain.orders import RunningKeeper
 from keeper.domain.pause_causes import OPERATOR
+from keeper.journal.databases import shown
+from keeper.journal.files import announced
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
@@ -43,6 +47,7 @@ def ask(settings: Settings, name: str, argument: str = "") -> str:
 
 def test_status_has_pauses_and_the_vault_as_the_newest_cycle_read_it(settings: Settings) -> None:
     text = ask(settings, "status")
+    assert text.startswith(f"{platform.node()}: none runs on this machine")
     for word in ("Not paused.", "12 min ago", "HELD", "NAV", "leverage", "health factor", "Fire drill"):
         assert word in text
     settings.pause_file.write_text("by file", encoding="utf-8")
@@ -74,7 +79,30 @@ def test_a_pause_is_the_journals_own_and_says_who_asked(settings: Settings) -> N
         f"Telegram user {WHO} asked in the chat: LINK looks wrong",
     )
     assert "PAUSED since" in text
-    assert "LINK looks wrong" in ask(settings, "pause", "again")
+    assert "your reason was not added" not in text
+    again = ask(settings, "pause", "again")
+    assert "LINK looks wrong" in again
+    assert "It was paused already; your reason was not added." in again
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_status_and_pause_begin_with_which_keeper_it_is(
+    settings: Settings, sends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ask(settings, "pause").splitlines()[0]
+    journal = settings.journal_url.removeprefix("sqlite:///")
+    assert before.startswith(f"{platform.node()}: no keeper runs here yet; it holds from the next start on")
+    assert journal in before
+    keeper = RunningKeeper(
+        4_321, 1, "0xVault", journal=shown(settings.journal_url), pause_file="p", sends=sends
+    )
+    monkeypatch.setattr("keeper.app.pausing.ACKNOWLEDGED_S", 0.0)
+    with announced(settings.lock_directory, keeper):
+        texts = [ask(settings, "status"), ask(settings, "pause")]
+    kind = "live" if sends else "a dry run"
+    for text in texts:
+        assert text.splitlines()[0] == f"{platform.node()}: {keeper}"
+        assert kind in text.splitlines()[0]
 
 
 @pytest.mark.parametrize("name", ["resume", "unpause", "deleverage", "unblock", "seal", "start", "help", ""])

@@ -10,11 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from keeper.chat.bot_api import MAX_BODY_BYTES, MAX_TEXT_UNITS, MAX_UPDATES, BotApi, shortened
+from keeper.chat.listener import ChatListener
+from keeper.chat.messages import Command
 from keeper.domain.errors import ChatUnavailable
+from keeper.runtime.json_text import MAX_BRACKETS
 from tests.servers.telegram import TOKEN, Telegram, refusal, telegram
 
 pytestmark = pytest.mark.faults
 NOW = 1_800_000_000
+OPERATOR, STRANGER = 5, 99
 
 
 @pytest.fixture
@@ -91,7 +95,7 @@ def test_what_does_not_print_is_sent_as_its_escape(service: Telegram, bot: BotAp
         ((200, b'["a list"]'), 200, 0.0, "no JSON object"),
         ((200, b'{"ok": true, "result": {}}'), 0, 0.0, "no list of updates"),
         ((200, b'{"ok": "yes", "result": []}'), 200, 0.0, "HTTP 200"),
-        ((200, b" " * (MAX_BODY_BYTES + 1)), 0, 0.0, "more than"),
+        ((200, b" " * (MAX_BODY_BYTES + 1)), 200, 0.0, "more than"),
         ((302, b'{"ok": true, "result": []}'), 302, 0.0, "HTTP 302"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str | int) else "",
@@ -99,10 +103,49 @@ def test_what_does_not_print_is_sent_as_its_escape(service: Telegram, bot: BotAp
 def test_a_refusal_is_named_with_its_wait_and_without_the_token(
     service: Telegram, bot: BotApi, answer: tuple[int, bytes], status: int, wait_s: float, word: str
 ) -> None:
-    service.broken.append(answer)
+    service.broken += [answer, answer]  # what cannot be used is asked for a second time
     error = refused(bot)
     assert (error.status, error.wait_s) == (status, wait_s)
     assert word in error.message
+
+
+@pytest.mark.parametrize(
+    "text", ["[{" * 2_048, "\U0001f6d1" * 2_048, '\\"[' * 1_365], ids=["brackets", "long", "escapes"]
+)
+def test_what_strangers_write_keeps_no_pause_from_being_heard(
+    service: Telegram, bot: BotApi, text: str
+) -> None:
+    for _ in range(2 * MAX_UPDATES):
+        service.write(text, STRANGER, NOW)
+        service.waiting[-1]["message"]["reply_to_message"] = {"text": text, "quote": {"text": text}}
+    service.write("pause", OPERATOR, NOW)
+    assert heard(bot) == ["pause"]
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES, 0])
+def test_an_update_that_cannot_be_used_is_stepped_over_and_counted(
+    service: Telegram, bot: BotApi, size: int
+) -> None:
+    """One that is too large, and one with too many brackets."""
+    for text in ("status", "unusable", "pause"):
+        service.write(text, OPERATOR, NOW)
+    service.waiting[1]["message"]["entities"] = ["x" * size, *([{}] * MAX_BRACKETS if size == 0 else [])]
+    assert heard(bot, 1) == ["status", "pause"]
+
+
+def heard(bot: BotApi, unreadable: int = 0) -> list[str]:
+    commands: list[str] = []
+
+    def answer(command: Command) -> str:
+        commands.append(command.name)
+        return "answer"
+
+    listener = ChatListener(bot, frozenset({OPERATOR}), answer, now=lambda: NOW)
+    while listener.once() == 0.0 and "pause" not in commands:
+        pass
+    assert listener.counts.unreadable == unreadable
+    assert listener.counts.failures == 0
+    return commands
 
 
 def test_a_service_that_is_gone_is_no_answer() -> None:

@@ -36,6 +36,7 @@ class Scene:
         self.mute = False
         self.fails: Exception | None = None
         self.seconds = 0.0
+        self.takes_s = 0.0
         self.listener = ChatListener(
             self,
             frozenset({OPERATOR}),
@@ -62,6 +63,7 @@ class Scene:
 
     def _answer(self, command: Command) -> str:
         self.commands.append(command)
+        self.seconds += self.takes_s
         if self.fails is not None:
             raise self.fails
         return f"answer to {command.name}"
@@ -78,8 +80,8 @@ def numbered(*texts: str, **changes: Any) -> list[object]:
 def test_a_command_is_carried_out_and_answered_in_private() -> None:
     scene = Scene(numbered("/status", "/pause I saw it"))
     assert scene.run() == [0.0]
-    assert scene.commands == [Command(OPERATOR, "status", ""), Command(OPERATOR, "pause", "I saw it")]
-    assert scene.sent == [(OPERATOR, "answer to status"), (OPERATOR, "answer to pause")]
+    assert scene.commands == [Command(OPERATOR, "pause", "I saw it"), Command(OPERATOR, "status", "")]
+    assert scene.sent == [(OPERATOR, "answer to pause"), (OPERATOR, "answer to status")]
     assert scene.listener.counts == ChatCounts(answered=2)
 
 
@@ -101,14 +103,24 @@ def test_what_was_written_long_ago_does_nothing_and_says_so() -> None:
 
 
 def test_too_many_are_not_answered_but_a_pause_always_acts() -> None:
-    scene = Scene(numbered(*["/status"] * (LIMIT + 3), "/pause"), [an_update() | {"update_id": 500}])
+    scene = Scene(numbered(*["/status"] * (LIMIT + 3), "Pause!\nnow"), [an_update() | {"update_id": 500}])
     scene.listener.once()
-    assert [command.name for command in scene.commands] == ["status"] * LIMIT + ["pause"]
-    assert scene.listener.counts == ChatCounts(answered=LIMIT + 1, limited=3)
+    assert [command.name for command in scene.commands] == ["pause"] + ["status"] * (LIMIT - 1)
+    assert scene.listener.counts == ChatCounts(answered=LIMIT, limited=4)
     scene.seconds = LIMIT_S
     scene.batches[0] = [an_update(date=NOW + int(LIMIT_S)) | {"update_id": 500}]
     scene.listener.once()
-    assert len(scene.commands) == LIMIT + 2
+    assert len(scene.commands) == LIMIT + 1
+
+
+def test_a_pause_is_never_too_many_and_is_as_old_as_at_its_receipt() -> None:
+    scene = Scene(numbered(*["/status"] * LIMIT), [])
+    scene.listener.once()
+    scene.takes_s = 100.0
+    scene.batches[0] = [an_update(text="pause") | {"update_id": 500 + place} for place in range(3)]
+    scene.listener.once()
+    assert [command.name for command in scene.commands] == ["status"] * LIMIT + ["pause"] * 3
+    assert scene.listener.counts == ChatCounts(answered=LIMIT + 3)
 
 
 def test_each_message_is_confirmed_and_a_number_that_begins_again_is_no_old_one() -> None:
