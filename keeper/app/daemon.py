@@ -52,6 +52,8 @@ INTERRUPTED = 130
 NONE: Mapping[str, Any] = {}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HANGUP = "SIGHUP"
+OF_A_START = " Nothing was started."
+"""How the remedy of a wrong setting ends. Of a reload it is not true."""
 WAITING_EVERY_S = 60.0
 """How often the observers hear that the daemon waits."""
 
@@ -78,11 +80,12 @@ class Cycles(Protocol):
 @dataclass(frozen=True, slots=True)
 class InForce:
     """What the daemon runs by the settings that hold now. ``changes`` say, for people, how they differ from the earlier
-    ones."""
+    ones. ``ending`` are observers who hear of these settings and of nothing after that."""
 
     keeper: Cycles
     observers: Sequence[Observer]
     changes: tuple[str, ...] = ()
+    ending: Sequence[Observer] = ()
 
 
 Reload = Callable[[Callable[[], None]], InForce]
@@ -135,7 +138,9 @@ class Daemon:
     interruption is safe anywhere, because the journal knows what a cycle started and the next start settles it. A bug
     ends the daemon.
 
-    After a hang-up the settings are read again, between two cycles. Several hang-ups before it begins are one.
+    After a hang-up the settings are read again, between two cycles. Several hang-ups before it begins are one. A cycle
+    that is due when that would begin, also one that the watch asks for, goes first. One that falls due meanwhile waits
+    for the end of it: app.service.LONGEST_RELOAD_S says how long that is.
     """
 
     def __init__(
@@ -160,6 +165,7 @@ class Daemon:
         self._orders = orders if orders is not None else NoOrders()
         self._reload: Reload = nothing_to_reload
         self._hung_up = False
+        self._reload_has_waited = False
         self._reloading = False
         self._trouble: Failure | None = None
         self._cycles = 0
@@ -261,9 +267,9 @@ class Daemon:
         self._stopping = True
         self._due.put(None)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event, also: Sequence[Observer] = ()) -> None:
         """An observer's bug is its own: it is logged, and the cycles go on."""
-        for observer in self._observers:
+        for observer in (*self._observers, *also):
             try:
                 observer(event)
             except Exception:  # noqa: BLE001 -- whatever it is, it must not end the daemon
@@ -277,18 +283,23 @@ class Daemon:
 
     def _wait(self) -> None:
         """Until a cycle is due, or the daemon stops. New settings come into force here, and only here. A person's order
-        does not wait for them, and a cycle that is due waits once at most."""
-        due = reloaded = False
+        does not wait for them. Any other cycle that is due goes before them once, so that cycles which are always due
+        cannot keep them away."""
+        due = False
         self._tell(Waiting(time.time()))
         while True:
-            if self._may_reload() and not (due and reloaded):
-                due, reloaded = self._reload_settings() or due, True
-            if due and self._due.empty():
+            while not self._due.empty():
+                due = self._due.get() != HANGUP or due
+            if self._may_reload() and (self._reload_has_waited or not due):
+                due = self._reload_settings() or due
+            elif due:
+                self._reload_has_waited = self._hung_up
                 return
-            try:
-                due = self._due.get(timeout=WAITING_EVERY_S) != HANGUP or due
-            except Empty:
-                self._tell(Waiting(time.time()))
+            else:
+                try:
+                    due = self._due.get(timeout=WAITING_EVERY_S) != HANGUP
+                except Empty:
+                    self._tell(Waiting(time.time()))
 
     def _may_reload(self) -> bool:
         return self._hung_up and not self._orders.waiting and not self._stopping
@@ -296,7 +307,7 @@ class Daemon:
     def _reload_settings(self) -> bool:
         """Whether new settings are in force. Whatever goes wrong, the old ones are. A signal to stop ends it at once,
         because nothing is sent here."""
-        self._hung_up = False
+        self._hung_up = self._reload_has_waited = False
         self._tell(Reloading(time.time(), time.monotonic_ns() // 1_000))
         try:
             self._reloading = True
@@ -308,7 +319,8 @@ class Daemon:
             self._log.warning("reload_interrupted", remedy="The daemon ends with its old settings.")
             return False
         except KeeperError as error:
-            self._refuse(Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy))
+            remedy = error.remedy.removesuffix(OF_A_START)
+            self._refuse(Failure(error.name, error.exit_code, message=error.message, remedy=remedy))
             return False
         except Exception as error:  # noqa: BLE001 -- whatever it is, the old settings are in force
             self._log.exception("reload_failed")
@@ -317,7 +329,7 @@ class Daemon:
             return False
         self._keeper, self._observers = in_force.keeper, in_force.observers
         self._log.info("reloaded", changes=list(in_force.changes))
-        self._tell(Reloaded(time.time(), in_force.changes))
+        self._tell(Reloaded(time.time(), in_force.changes), also=in_force.ending)
         return True
 
     def _in_force_after_reload(self) -> InForce:

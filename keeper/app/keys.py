@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.tx import Attempt, AttemptKind, Intent
 from keeper.runtime.text_files import first_line
-from keeper.settings.endpoints import endpoints, key_source
+from keeper.settings.endpoints import KeySource, endpoints, key_source
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -37,14 +37,12 @@ class WithoutKey:
 def acting_account(settings: Settings) -> str:
     """The account whose calls are simulated, without opening a key: the key's own, else KEEPER_SENDER. Raises
     InvalidSetting."""
-    from keeper.tx.keystore import stated_address
     from keeper.tx.signer import from_development_key
 
     source = key_source(settings)
     if source.private_key is not None:
         return from_development_key(source.private_key, _allowed_target(settings, _unknown)).address
-    address = stated_address(source.keystore, "KEEPER_KEYSTORE") if source.keystore is not None else None
-    account = address or settings.sender
+    account = stated_account(source) or settings.sender
     if account is None and source.keystore is not None:
         raise InvalidSetting(
             f"KEEPER_KEYSTORE = {source.keystore}: it does not state its address",
@@ -56,6 +54,14 @@ def acting_account(settings: Settings) -> str:
             remedy="Set KEEPER_KEYSTORE. To simulate without a key, set KEEPER_SENDER to the keeper's address.",
         )
     return account
+
+
+def stated_account(source: KeySource) -> str | None:
+    """Lower-case, as the keystore says it in clear text; None without keystore or where it does not. Raises
+    InvalidSetting."""
+    from keeper.tx.keystore import stated_address
+
+    return stated_address(source.keystore, "KEEPER_KEYSTORE") if source.keystore is not None else None
 
 
 @contextmanager

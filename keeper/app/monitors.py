@@ -50,20 +50,18 @@ class Monitors:
         where = self._where = monitoring_endpoints(settings)
         systemd = service_socket()
         self._systemd = ServiceManager(systemd.tell) if systemd is not None else None
-        self._sender: AlertSender | None = None
-        self._switch: DeadManSwitch | None = None
         self._kept = StateKeeper() if where.metrics_port is not None else None
         self._chat_counts: Callable[[], ChatCounts] = ChatCounts
         self._pages = CurrentApplication()
         self._listener = ExitStack()
-        channels = _channels(settings, where) if where.alert_urls else None
+        channels = _channels(settings, where.alert_urls) if where.alert_urls else None
         if where.metrics_port is not None:
             from keeper.web.listener import serving
 
             self._pages.inner = self._application(settings, where)
             self._listener.enter_context(serving(self._pages, where.metrics_address, where.metrics_port))
-        self._follow_alerts(where, channels)
-        self._follow_dead_man(where)
+        self._sender = _alert_sender(channels, where) if channels is not None else None
+        self._switch = _dead_man_switch(where.dead_man_url) if where.dead_man_url is not None else None
 
     @property
     def observers(self) -> tuple[Observer, ...]:
@@ -74,23 +72,41 @@ class Monitors:
         """The metrics have what ``counts`` gives at each scrape."""
         self._chat_counts = counts
 
-    def prepare(self, settings: Settings) -> Callable[[], None]:
-        """Makes what these settings need besides what is there. Returns what puts it in force, which cannot fail. The
-        listener keeps its address and port. Raises InvalidSetting."""
+    def prepare(self, settings: Settings) -> Callable[[], tuple[Observer, ...]]:
+        """Makes what these settings need besides what is there, its threads too. Returns what puts it in force, which
+        cannot fail, and gives those that hear of the reload and of nothing after it. The listener keeps its address and
+        port. Raises InvalidSetting."""
         where, before = monitoring_endpoints(settings), self._where
-        channels = (
-            _channels(settings, where)
-            if where.alert_urls and (self._sender is None or where.alert_urls != before.alert_urls)
-            else None
-        )
+        moved = where.alert_urls != before.alert_urls
+        gone = tuple(url for url in before.alert_urls if url not in where.alert_urls)
+        channels = _channels(settings, where.alert_urls) if where.alert_urls and moved else None
+        leaving = _channels(settings, gone) if where.alert_urls and gone else None
         pages = self._application(settings, where) if self._kept is not None else None
+        sender = self._sender if where.alert_urls else None
+        switch = self._switch if where.dead_man_url is not None else None
+        with ExitStack() as undo:
+            if sender is None and channels is not None:
+                sender = _alert_sender(channels, where)
+                undo.callback(sender.close, 0.0)
+            if switch is None and where.dead_man_url is not None:
+                switch = _dead_man_switch(where.dead_man_url)
+            undo.pop_all()
 
-        def apply() -> None:
-            self._where = where
-            self._follow_alerts(where, channels)
-            self._follow_dead_man(where)
+        def apply() -> tuple[Observer, ...]:
+            pairs = ((self._sender, sender), (self._switch, switch))
+            ending = tuple(
+                partial(_told_last, former)
+                for former, next_one in pairs
+                if former is not None and next_one is None
+            )
+            self._where, self._sender, self._switch = where, sender, switch
+            if sender is not None:
+                sender.follow(channels, summary_hour=where.summary_hour, leaving=leaving)
+            if switch is not None and where.dead_man_url is not None:
+                switch.follow(partial(ping, where.dead_man_url))
             if pages is not None:
                 self._pages.inner = pages
+            return ending
 
         return apply
 
@@ -100,25 +116,6 @@ class Monitors:
         for observer in (self._switch, self._sender):
             if observer is not None:
                 observer.close(LAST_WORDS_S)
-
-    def _follow_alerts(self, where: MonitoringEndpoints, channels: Channels | None) -> None:
-        if self._sender is not None and not where.alert_urls:
-            self._sender.close(0.0)  # what waits is sent by its own thread
-            self._sender = None
-        elif self._sender is not None:
-            self._sender.follow(channels, summary_hour=where.summary_hour)
-        elif channels is not None:
-            self._sender = AlertSender(channels, summary_hour=where.summary_hour, wait=Signal().wait)
-
-    def _follow_dead_man(self, where: MonitoringEndpoints) -> None:
-        if where.dead_man_url is None:
-            if self._switch is not None:
-                self._switch.close(0.0)
-            self._switch = None
-        elif self._switch is not None:
-            self._switch.follow(partial(ping, where.dead_man_url))
-        else:
-            self._switch = DeadManSwitch(partial(ping, where.dead_man_url))
 
     def _state(self) -> DaemonState:
         kept = self._kept.state if self._kept is not None else DaemonState()
@@ -154,8 +151,22 @@ def monitors(settings: Settings) -> Iterator[Monitors]:
         watchers.close()
 
 
-def _channels(settings: Settings, where: MonitoringEndpoints) -> Channels:
-    return AppriseChannels(where.alert_urls, settings.vault or "")
+def _channels(settings: Settings, urls: tuple[str, ...]) -> Channels:
+    return AppriseChannels(urls, settings.vault or "")
+
+
+def _alert_sender(channels: Channels, where: MonitoringEndpoints) -> AlertSender:
+    return AlertSender(channels, summary_hour=where.summary_hour, wait=Signal().wait)
+
+
+def _dead_man_switch(url: str) -> DeadManSwitch:
+    return DeadManSwitch(partial(ping, url))
+
+
+def _told_last(observer: AlertSender | DeadManSwitch, event: Event) -> None:
+    """What waits is sent by the observer's own thread, and then that ends."""
+    observer(event)
+    observer.close(0.0)
 
 
 def deliveries(sender: AlertSender | None, switch: DeadManSwitch | None) -> Deliveries:

@@ -15,21 +15,22 @@ from keeper.app.block_watch import BlockWatch, watch_settings
 from keeper.app.clocks import SystemClock
 from keeper.app.composition import Opened, daemon_parts, opening
 from keeper.app.daemon import InForce
-from keeper.app.keys import AskPassword
+from keeper.app.keys import AskPassword, stated_account
 from keeper.app.monitors import Monitors
 from keeper.domain.errors import JournalUnwritable, RestartNeeded
 from keeper.domain.record import Mode
 from keeper.runtime.deadline import work_within
 from keeper.runtime.logs import configure, logger
 from keeper.settings.changes import changes, needing_restart
-from keeper.settings.endpoints import endpoints, monitoring_endpoints
+from keeper.settings.endpoints import endpoints, key_source, monitoring_endpoints
 from keeper.settings.load import load, overridden
 from keeper.settings.mistakes import listed
 from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
 
 LONGEST_RELOAD_S = 20.0
-"""All waits for the nodes of new settings. Meanwhile no cycle begins."""
+"""All waits for the answers of new nodes and of exchanges. Meanwhile no cycle begins. Looking up the nodes' names, the
+journal's queries and the end of the old threads (a few seconds at most) come on top of it."""
 
 
 class Service:
@@ -52,29 +53,24 @@ class Service:
         self._stack.enter_context(self._watch.watching(wake, SystemClock().monotonic))
 
     def reload(self, wake: Callable[[], None]) -> InForce:
-        """app.daemon.Reload."""
+        """app.daemon.Reload. Everything that can fail is done before the new settings take over."""
         settings, names = self._read_settings(), overridden()
-        differences = changes(self._settings, settings)
+        sentences = tuple(map(str, changes(self._settings, settings)))
         with ExitStack() as stack, work_within(LONGEST_RELOAD_S):
             parts = stack.enter_context(daemon_parts(self._opened, settings, self._progress))
             parts.chain.deployment()  # a node that does not answer is refused here, and not in the first cycle
             watch = self._watch.succeeded_by(parts.looks, watch_settings(settings))
-            apply_to_watchers = self._watchers.prepare(settings)
             stack.enter_context(watch.watching(wake, SystemClock().monotonic))
+            apply_to_watchers = self._watchers.prepare(settings)
             before, self._stack = self._stack, stack.pop_all()
         self._opened.known.chain = parts.chain
         self._settings, self._watch = settings, watch
-        apply_to_watchers()
-        configure(settings.log_format, settings.log_level)
-        if names:
-            logger().warning(
-                "environment_overrides_file",
-                variables=list(names),
-                remedy="These have another value in the file of the environment. Restart the keeper to apply it.",
-            )
-        self._close(before)
-        sentences = tuple(map(str, differences))
-        self.in_force = InForce(parts.keeper, (*self._watchers.observers, watch), sentences)
+        ending = apply_to_watchers()
+        self.in_force = InForce(parts.keeper, (*self._watchers.observers, watch), sentences, ending=ending)
+        with _logged("new_settings_not_followed"):
+            _follow_log(settings, names)
+        with _logged("old_settings_not_closed"):
+            before.close()
         return self.in_force
 
     def close(self) -> None:
@@ -92,9 +88,10 @@ class Service:
         ]
         if late:
             raise RestartNeeded(
-                listed(late),
+                listed(late, what="changes need a restart"),
                 remedy="Restart the keeper (systemctl restart keeper), or take the change back and reload again.",
             )
+        self._require_same_key(settings)
         fallback = self._opened.fallback
         if fallback is not None and fallback.exists:
             raise JournalUnwritable(
@@ -103,12 +100,35 @@ class Service:
             )
         return settings
 
-    @staticmethod
-    def _close(replaced: ExitStack) -> None:
-        try:
-            replaced.close()
-        except Exception:  # noqa: BLE001 -- the new settings are in force, whatever the old ones leave open
-            logger().exception("old_settings_not_closed")
+    def _require_same_key(self, settings: Settings) -> None:
+        """A keystore can be replaced under its name, and the opened key would go on to sign."""
+        source, account = key_source(settings), self._opened.account
+        stated = stated_account(source)
+        if stated is not None and stated != account.lower():
+            raise RestartNeeded(
+                f"KEEPER_KEYSTORE = {source.keystore} states the address {stated}, and the opened key is {account}'s",
+                remedy="Restart the keeper to open the other key, or put the keystore back and reload again.",
+            )
+
+
+@contextmanager
+def _logged(event: str) -> Iterator[None]:
+    """The new settings are in force, whatever the block leaves undone."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 -- see above
+        logger().exception(event)
+
+
+def _follow_log(settings: Settings, names: tuple[str, ...]) -> None:
+    """``names`` are the variables of the environment that win over its file."""
+    configure(settings.log_format, settings.log_level)
+    if names:
+        logger().warning(
+            "environment_overrides_file",
+            variables=list(names),
+            remedy="These have another value in the file of the environment. Restart the keeper to apply it.",
+        )
 
 
 @contextmanager

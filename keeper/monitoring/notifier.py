@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ from keeper.domain.record import CycleOutcome
 from keeper.monitoring.alert_kinds import Alert
 from keeper.monitoring.alerts import AlertMemory, alerts_after
 from keeper.monitoring.channels import Channels
+from keeper.monitoring.conditions import events
 from keeper.monitoring.daemon_state import Deliveries
-from keeper.monitoring.events import CycleEnded, Event, Waiting
+from keeper.monitoring.events import CycleEnded, Event, Reloaded, Waiting
 from keeper.monitoring.worker import Worker
 from keeper.runtime.logs import logger
 
@@ -28,6 +30,7 @@ class AlertSender:
     def __init__(self, channels: Channels, *, summary_hour: int, wait: Wait) -> None:
         self.deliveries = Deliveries()
         self._channels = channels
+        self._leaving: deque[Channels] = deque()
         self._summary_hour = summary_hour
         self._wait = wait
         self._memory = AlertMemory()
@@ -43,8 +46,13 @@ class AlertSender:
     def dropped(self) -> int:
         return self._worker.dropped
 
-    def follow(self, channels: Channels | None, *, summary_hour: int) -> None:
-        """From the next event on; None keeps the channels. What was told before stays told."""
+    def follow(
+        self, channels: Channels | None, *, summary_hour: int, leaving: Channels | None = None
+    ) -> None:
+        """From the next event on; None keeps the channels. What was told before stays told. ``leaving`` are those that
+        are used no more. They hear of the reload, so that nobody moves the alerts away in silence."""
+        if leaving is not None:
+            self._leaving.append(leaving)
         self._channels = channels if channels is not None else self._channels
         self._summary_hour = summary_hour
 
@@ -54,13 +62,17 @@ class AlertSender:
     def _tell(self, event: Event) -> None:
         self._memory, alerts = alerts_after(self._memory, event, summary_hour=self._summary_hour)
         for alert in alerts:
-            self._send(alert)
+            self._send(alert, self._channels)
+        while isinstance(event, Reloaded) and self._leaving:
+            channels = self._leaving.popleft()
+            for alert in events(event):
+                self._send(alert, channels)
 
-    def _send(self, alert: Alert) -> None:
+    def _send(self, alert: Alert, channels: Channels) -> None:
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._wait(RETRY_S)
-            if self._channels.send(alert):
+            if channels.send(alert):
                 self.deliveries = replace(self.deliveries, sent=self.deliveries.sent + 1)
                 return
         self.deliveries = replace(self.deliveries, failed=self.deliveries.failed + 1)

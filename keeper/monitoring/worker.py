@@ -21,6 +21,7 @@ class Worker(Generic[Item]):
         self._name = name
         self._work = work
         self._queue: Queue[object] = Queue(maxsize=capacity)
+        self._closing = False
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -34,6 +35,7 @@ class Worker(Generic[Item]):
     def close(self, wait_s: float) -> None:
         """Lets it finish what waits, for so long at most. A thread that hangs is left behind; it ends with the
         process."""
+        self._closing = True  # a full queue has no room for the mark
         try:
             self._queue.put(_END, timeout=wait_s)
         except Full:
@@ -42,7 +44,12 @@ class Worker(Generic[Item]):
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not _END:
-            try:
-                self._work(item)  # type: ignore[arg-type]  # only _END is of another type
-            except Exception as error:  # noqa: BLE001 -- the thread must live; the text may hold a channel's secret
-                logger().error("not_told", worker=self._name, error=type(error).__name__)
+            self._tried(item)
+            if self._closing and self._queue.empty():
+                return
+
+    def _tried(self, item: object) -> None:
+        try:
+            self._work(item)  # type: ignore[arg-type]  # only _END is of another type
+        except Exception as error:  # noqa: BLE001 -- the thread must live; the text may hold a channel's secret
+            logger().error("not_told", worker=self._name, error=type(error).__name__)

@@ -15,6 +15,7 @@ from keeper.address_book.book import Book, book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
 from keeper.settings.fields import variable
+from keeper.settings.redact import redacted
 from keeper.settings.schema import PUBLIC_URLS, Settings
 
 REFERENCES = {"WETH": "ETH", "WBTC": "BTC", "cbBTC": "BTC"}
@@ -152,7 +153,7 @@ def chat_endpoints(settings: Settings) -> ChatEndpoints | None:
         )
     if urlsplit(url).scheme != "https" and not _is_loopback(urlsplit(url).hostname or ""):
         raise InvalidSetting(
-            f"KEEPER_TELEGRAM_URL = {url}: the token would cross the network in clear text",
+            f"KEEPER_TELEGRAM_URL = {redacted('telegram_url', url)}: the token would cross the network in clear text",
             remedy="Use https, or an address of this machine such as http://127.0.0.1:8081.",
         )
     return ChatEndpoints(url, token, frozenset(map(int, settings.telegram_senders.split())))

@@ -36,11 +36,11 @@ def mistakes(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str
         yield _sentence(field, details, _origin(field, origins))
 
 
-def listed(sentences: list[str]) -> str:
-    """One sentence as it is, several as a list with their number."""
+def listed(sentences: list[str], what: str = "settings are wrong") -> str:
+    """One sentence as it is, several as a list under their number and ``what`` they are."""
     if len(sentences) == 1:
         return sentences[0]
-    return f"{len(sentences)} settings are wrong:\n" + "\n".join(f"- {sentence}" for sentence in sentences)
+    return f"{len(sentences)} {what}:\n" + "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _within(inner: ErrorDetails, outer: ErrorDetails) -> bool:

@@ -191,7 +191,8 @@ class Dispatcher:
         return refused
 
     def _learn_cap(self, refused: Refusal, refused_wei: int) -> None:
-        """Until this process ends. A node that does not say its cap takes less than what it refused."""
+        """Until new settings replace this keeper, or the process ends. A node that does not say its cap takes less than
+        what it refused."""
         stated = refused_wei - 1 if refused.fee_cap_wei is None else refused.fee_cap_wei
         self._node_fee_cap_wei = min(stated, refused_wei - 1, self._node_fee_cap_wei or stated)
 

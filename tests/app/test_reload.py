@@ -53,7 +53,7 @@ class Scene:
             Mode.LIVE,
             TRIGGER,
             scheduler=Scheduler(1),
-            observers=(self.events.append,),
+            observers=(self.hears,),
             orders=desk,
         )
         self.daemon.reload_with(self.reload)
@@ -65,6 +65,13 @@ class Scene:
         if isinstance(reading, Exception):
             raise reading
         return reading() if callable(reading) else reading
+
+    def hears(self, event: Event) -> None:
+        """After a refusal one more cycle runs, which ends the daemon."""
+        self.events.append(event)
+        if isinstance(event, ReloadRefused):
+            self.first.daemon = self.daemon
+            self.daemon.request_cycle()
 
     def follower(self, *outcomes: DecisionRecord | Callable[[], DecisionRecord]) -> Keeper:
         """A keeper of new settings, which ends the daemon after its last cycle."""
@@ -97,7 +104,10 @@ def test_new_settings_come_into_force_after_the_cycle_and_ask_for_one(lines: lis
 @pytest.mark.parametrize(
     ("error", "name"),
     [
-        (InvalidSetting("size.max_leverage = 9: too high", remedy="Correct it."), "InvalidSetting"),
+        (
+            InvalidSetting("size.max_leverage = 9: too high", remedy="Correct it. Nothing was started."),
+            "InvalidSetting",
+        ),
         (RuntimeError("can't start new thread"), "RuntimeError"),
         (OSError("the disk is gone"), "OSError"),
     ],
@@ -106,11 +116,13 @@ def test_what_cannot_be_put_in_force_leaves_the_old_settings_and_the_daemon(
     error: Exception, name: str, lines: list[Any]
 ) -> None:
     scene = Scene(Keeper(hang_up, HELD), error)
+    scene.first.daemon = None
     assert scene.run() == 0
     assert len(scene.first.modes) == 2
     (refused,) = scene.reported(ReloadRefused)
     assert isinstance(refused, ReloadRefused)
     assert refused.failure.name == name
+    assert "Nothing was started" not in f"{refused.failure.remedy} {lines}"
     (line,) = (line for line in lines if line["event"] == "reload_refused")
     assert line["remedy"].endswith("The old settings stay in force.")
     if isinstance(error, KeeperError):
@@ -129,6 +141,7 @@ def test_while_the_journal_is_in_trouble_nothing_is_read(how: str, lines: list[A
     if how == "second journal":
         first.trouble = Failure("JournalUnwritable", 3, message=full.message, remedy=full.remedy)
     scene = Scene(first)
+    scene.first.daemon = None
     assert scene.run() == 0
     assert scene.cycles_before == []
     (line,) = (line for line in lines if line["event"] == "reload_refused")
@@ -150,6 +163,33 @@ def test_hang_ups_before_a_reload_are_one_and_each_one_during_it_is_another_afte
     assert scene.run() == 0
     assert len(scene.reported(Reloaded)) == 2
     assert [len(keeper.modes) for keeper in (scene.first, second, third)] == [1, 1, 1]
+
+
+def test_a_cycle_that_is_due_goes_before_the_reload_and_the_reload_before_the_next_one() -> None:
+    def watched() -> DecisionRecord:
+        """Hangs up, and the watch sees something."""
+        scene.daemon.request_cycle()
+        return hang_up()
+
+    def busy() -> DecisionRecord:
+        scene.daemon.request_cycle()
+        return HELD
+
+    scene = Scene(Keeper(watched, busy))
+    scene.first.daemon = None
+    scene.readings = [InForce(scene.follower(), (scene.events.append,))]
+    assert scene.run() == 0
+    assert scene.cycles_before == [2]
+    names = [type(event).__name__ for event in scene.events]
+    assert names.index("Reloaded") < len(names) - 1 - names[::-1].index("CycleBegan")
+
+
+def test_who_is_watching_no_more_hears_of_the_reload_and_of_nothing_after_it() -> None:
+    scene, told = Scene(Keeper(hang_up)), list[Event]()
+    scene.first.daemon = None
+    scene.readings = [InForce(scene.follower(), (scene.events.append,), ending=(told.append,))]
+    assert scene.run() == 0
+    assert [type(event).__name__ for event in told] == ["Reloaded"]
 
 
 def test_a_persons_order_is_carried_out_before_the_settings_are_read() -> None:

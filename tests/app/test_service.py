@@ -6,16 +6,24 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
+from unittest.mock import create_autospec
 
 import pytest
+from eth_account import Account
+from eth_typing import HexStr
 
 from keeper.app import operator
 from keeper.app.clocks import SystemClock
+from keeper.app.composition import DaemonParts
 from keeper.app.monitors import monitors
 from keeper.app.running import announcing
 from keeper.app.service import Service, serving
+from keeper.chain.block_look import BlockWatcher
+from keeper.chain.chain_reader import ChainReader
+from keeper.cycle.run import Keeper
 from keeper.domain.errors import (
     InvalidSetting,
     JournalUnwritable,
@@ -25,7 +33,9 @@ from keeper.domain.errors import (
     Tampered,
 )
 from keeper.domain.record import Mode
+from keeper.runtime.logs import configure
 from keeper.settings.load import load
+from keeper.settings.schema import Settings
 
 pytestmark = pytest.mark.faults
 
@@ -106,6 +116,7 @@ def test_what_needs_a_restart_is_refused_by_name_all_at_once(
     assert "KEEPER_JOURNAL_URL = sqlite:///other.db (it was sqlite:///keeper.db)" in error.message
     assert "KEEPER_PRIVATE_KEY changed; its value is secret" in error.message
     assert "systemctl restart keeper" in error.remedy
+    assert error.message.startswith("2 changes need a restart:\n- ")
     assert not (folder.path / "other.db").exists()
 
 
@@ -156,3 +167,72 @@ def test_journal_and_key_stay_locked_through_a_refusal(folder: Folder, start: Ca
     with pytest.raises(KeeperError) as refused:
         start()
     assert refused.value.name == "AlreadyRunning"
+
+
+@pytest.fixture
+def no_nodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keepers that need no node. The list has what becomes of each, by its largest leverage."""
+    happened: list[str] = []
+
+    @contextmanager
+    def parts(opened: object, settings: Settings, progress: object) -> Iterator[DaemonParts]:
+        name = f"{settings.size.max_leverage}"
+        happened.append(f"{name} opened")
+        chain = create_autospec(ChainReader, instance=True)
+        try:
+            yield DaemonParts(create_autospec(Keeper), create_autospec(BlockWatcher), chain)
+        finally:
+            happened.append(f"{name} closed")
+
+    monkeypatch.setattr("keeper.app.service.daemon_parts", parts)
+    return happened
+
+
+def test_a_thread_that_cannot_start_leaves_the_old_keeper_open(
+    folder: Folder, start: Callable[[], Service], no_nodes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start()
+    folder.strategy("[size]\nmax_leverage = 1.1\n")
+    folder.environment(DEAD_MAN_URL=f"{NOBODY}/ping")
+    before = service.in_force
+    broken = create_autospec(Thread, side_effect=RuntimeError("can't start new thread"))
+    monkeypatch.setattr("keeper.monitoring.worker.Thread", broken)
+    with pytest.raises(RuntimeError):
+        service.reload(lambda: None)
+    assert service.in_force is before
+    assert no_nodes == ["2.0 opened", "1.1 opened", "1.1 closed"]
+
+
+def test_a_log_that_cannot_follow_leaves_the_new_keeper_in_force(
+    folder: Folder, start: Callable[[], Service], no_nodes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start()
+    folder.strategy("[size]\nmax_leverage = 1.1\n")
+    monkeypatch.setattr("keeper.app.service.configure", create_autospec(configure, side_effect=OSError))
+    in_force = service.reload(lambda: None)
+    assert service.in_force is in_force
+    assert in_force.changes == ("size.max_leverage = 1.1 (it was 2.0)",)
+    assert no_nodes == ["2.0 opened", "1.1 opened", "2.0 closed"]
+
+
+def test_a_keystore_that_was_replaced_under_its_name_is_refused(
+    folder: Folder, start: Callable[[], Service], no_nodes: list[str]
+) -> None:
+    keystore, password = folder.path / "key.json", folder.path / "password"
+    password.write_text("correct horse\n", encoding="utf-8")
+
+    def write(key: str) -> None:
+        encrypted = Account.encrypt(HexStr(key), "correct horse", kdf="pbkdf2", iterations=2)
+        keystore.write_text(json.dumps(encrypted), encoding="utf-8")
+
+    write(KEY)
+    folder.environment(KEYSTORE=str(keystore), KEYSTORE_PASSWORD_FILE=str(password))
+    service = start()
+    write(KEY)  # the same key with another salt is the same key
+    service.reload(lambda: None)
+    write("0x" + "6f" * 32)
+    error = refusal(service)
+    assert isinstance(error, RestartNeeded)
+    assert Account.from_key("0x" + "6f" * 32).address.lower() in error.message
+    assert Account.from_key(KEY).address in error.message
+    assert no_nodes == ["2.0 opened", "2.0 opened", "2.0 closed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,8 +26,9 @@ from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import DecisionRecord, Failure, Mode
 from keeper.monitoring.channels import AppriseChannels
 from keeper.monitoring.daemon_state import ChatCounts
+from keeper.monitoring.events import Reloaded
 from keeper.settings.schema import Settings
-from tests.factories import a_fire_drill
+from tests.factories import NOW, a_fire_drill
 from tests.monitoring.listener import SECRET, Listener, listening
 from tests.monitoring.reported import (
     a_breach,
@@ -309,6 +311,48 @@ def test_new_settings_change_channel_switch_and_hosts_and_keep_port_and_counts(l
         watchers.prepare(Settings(metrics_port=port))()
         assert len(watchers.observers) == 1
         assert page(port, "/")[0] == 503, "the page is back, and there is no journal"
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_channels_that_new_settings_leave_hear_of_the_reload_and_of_nothing_after_it(
+    listener: Listener, emptied: bool
+) -> None:
+    with listening() as other:
+        both = SecretStr(f"{listener.alert_url} {other.alert_url}")
+        after = Settings() if emptied else Settings(alert_urls=SecretStr(other.alert_url))
+        with monitors(Settings(alert_urls=both)) as watchers:
+            ending = watchers.prepare(after)()
+            for observer in (*watchers.observers, *ending):
+                observer(Reloaded(float(NOW), ("KEEPER_ALERT_URLS changed; its value is secret",)))
+            for observer in watchers.observers:
+                observer(stopped())
+            assert listener.wait_for(messages=1)
+            assert other.wait_for(messages=1 if emptied else 2)
+        assert listener.kinds() == ["reloaded"]
+        assert other.kinds() == (["reloaded"] if emptied else ["reloaded", "stopped"])
+
+
+def test_a_thread_that_cannot_start_leaves_what_is_there_and_no_other_thread(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def exhausted(thread: threading.Thread) -> None:
+        if thread.name == "dead man's switch":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monitors(Settings()) as watchers:
+        before, threads = watchers.observers, set(threading.enumerate())
+        monkeypatch.setattr(threading.Thread, "start", exhausted)
+        url = SecretStr(listener.alert_url)
+        with pytest.raises(RuntimeError):
+            watchers.prepare(Settings(alert_urls=url, dead_man_url=SecretStr(listener.ping_url)))
+        assert watchers.observers == before
+        for thread in set(threading.enumerate()) - threads:
+            if thread.name == "alerts":
+                thread.join(5.0)
+                assert not thread.is_alive()
 
 
 def test_the_messages_of_the_chat_are_counted_at_each_scrape() -> None:

@@ -44,3 +44,23 @@ def test_a_thread_that_hangs_is_left_behind() -> None:
     worker.put(None)
     worker.close(0.05)
     release.set()
+
+
+def test_a_full_queue_is_worked_off_and_its_thread_ends() -> None:
+    began, release, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        began.set()
+        release.wait()
+        done.append(item)
+
+    worker = Worker("the full one", work, capacity=2)
+    worker.put(0)
+    began.wait()
+    worker.put(1)
+    worker.put(2)
+    worker.close(0.0)
+    (thread,) = (each for each in threading.enumerate() if each.name == "the full one")
+    release.set()
+    thread.join(5.0)
+    assert (done, thread.is_alive()) == ([0, 1, 2], False)

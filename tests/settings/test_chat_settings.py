@@ -38,6 +38,10 @@ def test_a_bot_answers_the_people_of_the_list(url: str) -> None:
     [
         ({"telegram_senders": ""}, "KEEPER_TELEGRAM_SENDERS"),
         ({"telegram_url": "http://bot.example"}, "KEEPER_TELEGRAM_URL = http://bot.example"),
+        (
+            {"telegram_url": "http://user:canary@bot.example/canary-of-a-path"},
+            "KEEPER_TELEGRAM_URL = http://********@bot.example/********:",
+        ),
         ({"telegram_token": SecretStr("canary/../getMe")}, "KEEPER_TELEGRAM_TOKEN"),
         ({"telegram_token": SecretStr("canary")}, "KEEPER_TELEGRAM_TOKEN"),
     ],
