@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from keeper.app.daemon import Observer
 from keeper.monitoring.channels import AppriseChannels, Channels, ping
-from keeper.monitoring.daemon_state import ChatCounts, DaemonState, Deliveries, after
+from keeper.monitoring.chat_watch import ChatWatch
+from keeper.monitoring.daemon_state import Chat, DaemonState, Deliveries, after
 from keeper.monitoring.events import Event
 from keeper.monitoring.notifier import AlertSender, DeadManSwitch
 from keeper.monitoring.service_manager import ServiceManager
@@ -51,7 +52,8 @@ class Monitors:
         systemd = service_socket()
         self._systemd = ServiceManager(systemd.tell) if systemd is not None else None
         self._kept = StateKeeper() if where.metrics_port is not None else None
-        self._chat_counts: Callable[[], ChatCounts] = ChatCounts
+        self._chat: Callable[[], Chat] = Chat
+        self._chat_watch = ChatWatch(lambda: self._chat(), self._alert)
         self._pages = CurrentApplication()
         self._listener = ExitStack()
         channels = _channels(settings, where.alert_urls) if where.alert_urls else None
@@ -65,12 +67,13 @@ class Monitors:
 
     @property
     def observers(self) -> tuple[Observer, ...]:
-        every = (self._systemd, self._sender, self._switch, self._kept)
+        chat = self._chat_watch if self._sender is not None else None
+        every = (self._systemd, self._sender, chat, self._switch, self._kept)
         return tuple(observer for observer in every if observer is not None)
 
-    def count_chat(self, counts: Callable[[], ChatCounts]) -> None:
-        """The metrics have what ``counts`` gives at each scrape."""
-        self._chat_counts = counts
+    def follow_chat(self, chat: Callable[[], Chat]) -> None:
+        """The metrics have what ``chat`` gives at each scrape, and an alert tells when it hears nobody."""
+        self._chat = chat
 
     def prepare(self, settings: Settings) -> Callable[[], tuple[Observer, ...]]:
         """Makes what these settings need besides what is there, its threads too. Returns what puts it in force, which
@@ -117,9 +120,13 @@ class Monitors:
             if observer is not None:
                 observer.close(LAST_WORDS_S)
 
+    def _alert(self, event: Event) -> None:
+        if self._sender is not None:
+            self._sender(event)
+
     def _state(self) -> DaemonState:
         kept = self._kept.state if self._kept is not None else DaemonState()
-        return replace(kept, deliveries=deliveries(self._sender, self._switch), chat=self._chat_counts())
+        return replace(kept, deliveries=deliveries(self._sender, self._switch), chat=self._chat())
 
     def _application(self, settings: Settings, where: MonitoringEndpoints) -> ASGIApp:
         """Metrics, health pages and, where the settings ask for it, the status page."""

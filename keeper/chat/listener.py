@@ -24,7 +24,7 @@ from keeper.chat.messages import (
     update_id,
 )
 from keeper.domain.errors import ChatUnavailable, KeeperError
-from keeper.monitoring.daemon_state import ChatCounts
+from keeper.monitoring.daemon_state import Chat, ChatCounts
 from keeper.runtime.logs import logger
 from keeper.settings.endpoints import chat_endpoints
 from keeper.settings.schema import Settings
@@ -67,21 +67,27 @@ class ChatListener:
         self._pace = Pace()
         self._offset = 0
         self._wait_s = FIRST_WAIT_S
-        self._lost = False
+        self._heard_at = now()
+        self._trouble = ""
         self._stranger_at = float("-inf")
         self._log = logger()
+
+    @property
+    def state(self) -> Chat:
+        return Chat(self.counts, self._heard_at, trouble=self._trouble)
 
     def once(self) -> float:
         """Waits for messages and answers them. Returns the seconds to wait before the next time."""
         try:
             updates = self._new_updates()
         except ChatUnavailable as error:
-            return self._trouble(error)
-        if self._lost:
+            return self._missed(error)
+        if self._trouble:
             self._log.info("chat_is_back")
-        self._lost, self._wait_s = False, FIRST_WAIT_S
+        at = self._heard_at = self._now()
+        self._trouble, self._wait_s = "", FIRST_WAIT_S
         self._count_unreadable(sum(map(unreadable, updates)))
-        at = self._now()  # one answer may take long, and the others are no older for that
+        # All are judged at once: one answer may take long, and the others are no older for that.
         judged_now = [
             (judged(message, self._senders, at), message, command_of(message))
             for message in filter(None, map(message_of, updates))
@@ -108,12 +114,12 @@ class ChatListener:
         self._offset = max(fresh, default=-1) + 1
         return list(fresh.values())
 
-    def _trouble(self, error: ChatUnavailable) -> float:
+    def _missed(self, error: ChatUnavailable) -> float:
         """It is logged when it begins. The wait grows, unless the service says how long it is."""
         self.counts = replace(self.counts, failures=self.counts.failures + 1)
-        if not self._lost:
+        if not self._trouble:
             self._log.warning("chat_lost", reason=error.message, remedy=error.remedy)
-        self._lost = True
+        self._trouble = f"{error.message}. {error.remedy}"
         if error.wait_s > 0:
             return error.wait_s
         if error.status in REFUSALS:
@@ -172,12 +178,12 @@ def _is_urgent(permission: Permission, command: Command) -> bool:
 
 
 @contextmanager
-def chatting(settings: Settings) -> Iterator[Callable[[], ChatCounts]]:
-    """Listens until the block is left, where the settings name a bot. Yields what counts the messages. Raises
+def chatting(settings: Settings) -> Iterator[Callable[[], Chat]]:
+    """Listens until the block is left, where the settings name a bot. Yields what says how the chat is. Raises
     InvalidSetting."""
     where = chat_endpoints(settings)
     if where is None:
-        yield ChatCounts
+        yield Chat
         return
     bot = BotApi(where.url, where.token)
     listener, closed = ChatListener(bot, where.senders, ChatAnswers(settings)), threading.Event()
@@ -190,7 +196,7 @@ def chatting(settings: Settings) -> Iterator[Callable[[], ChatCounts]]:
     thread = threading.Thread(target=run, name="chat", daemon=True)
     thread.start()
     try:
-        yield lambda: listener.counts
+        yield lambda: listener.state
     finally:
         closed.set()
         thread.join(JOIN_S)  # a request that waits for messages ends with the process

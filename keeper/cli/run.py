@@ -47,8 +47,8 @@ def run(
     console(to_stderr=True).print(pause_text(pause_lines(pauses(settings))))
     desk = OrderDesk(settings.journal_url, time.time)
     clock = PreemptibleClock(desk.wait)
-    with monitors(settings) as watchers, chatting(settings) as chat_counts, ExitStack() as stack:
-        watchers.count_chat(chat_counts)
+    with monitors(settings) as watchers, chatting(settings) as chat, ExitStack() as stack:
+        watchers.follow_chat(chat)
 
         def opened() -> AbstractContextManager[Service]:
             return serving(

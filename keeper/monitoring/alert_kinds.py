@@ -62,6 +62,12 @@ UNWRITABLE = AlertKind(
     "the journal or the fallback journal cannot be used: only emergencies are sent, or nothing",
     lasts=True,
 )
+CHAT_LOST = AlertKind(
+    "chat_lost",
+    Severity.WARNING,
+    "the chat hears nobody for longer than 5 minutes: a `pause` there does nothing",
+    lasts=True,
+)
 POST_TRADE = AlertKind("post_trade", Severity.WARNING, "a check after a mined transaction failed")
 SUMMARY = AlertKind("summary", Severity.INFO, "once a day: what the vault is and what the day did")
 
@@ -80,6 +86,7 @@ ALERT_KINDS = (
     SMALLER_FALL,
     FAILING,
     UNWRITABLE,
+    CHAT_LOST,
     POST_TRADE,
     SUMMARY,
 )

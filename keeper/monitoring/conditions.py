@@ -12,7 +12,17 @@ from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Fail
 from keeper.domain.urgency import Urgency
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import Alert, AlertKind
-from keeper.monitoring.events import CycleEnded, CycleLost, Event, Reloaded, ReloadRefused, Started, Stopped
+from keeper.monitoring.events import (
+    ChatBack,
+    ChatLost,
+    CycleEnded,
+    CycleLost,
+    Event,
+    Reloaded,
+    ReloadRefused,
+    Started,
+    Stopped,
+)
 from keeper.monitoring.trade_table import trade_table
 from keeper.planning.post_trade import warnings
 from keeper.views.decision import asset_rows
@@ -23,6 +33,7 @@ HEALTH_FACTOR_TRIGGERS = ("health_factor_act", "health_factor_alert")
 GAS_GATE = "gas_balance"
 OF_THE_JOURNAL = (JournalUnwritable.__name__, JournalUnreadable.__name__)
 OF_ANY_CYCLE = frozenset({kinds.FAILING, kinds.UNWRITABLE})
+OF_THE_CHAT = frozenset({kinds.CHAT_LOST})
 OF_A_READ = frozenset({kinds.STUCK, kinds.PAUSED})
 OF_A_DECISION = frozenset({kinds.BREACH, kinds.SUSPECT_DATA, kinds.LOW_GAS})
 
@@ -65,6 +76,12 @@ def states(event: Event) -> HeldStates:
             title = f"{failure.name}: the cycle left no record"
             lost = Alert(kind, failure.name, title, body=f"{failure.message}\n{failure.remedy}")
             return HeldStates((lost,), OF_ANY_CYCLE)
+        case ChatLost(reason=reason):
+            body = f"{reason or 'It does not say why.'}\n`keeper pause` in a shell of the machine works without it."
+            deaf = Alert(kinds.CHAT_LOST, "chat", "the chat hears nobody", body=body)
+            return HeldStates((deaf,), OF_THE_CHAT)
+        case ChatBack():
+            return HeldStates((), OF_THE_CHAT)
         case _:
             return HeldStates((), frozenset())
 

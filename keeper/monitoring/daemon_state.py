@@ -69,6 +69,16 @@ class ChatCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """``heard_at`` is when the service last answered, or when the chat began to listen; None without a chat.
+    ``trouble`` says why it does not answer now, and is empty where it does."""
+
+    counts: ChatCounts = ChatCounts()
+    heard_at: float | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonState:
     """Times are Unix seconds. ``last`` is the newest record, ``last_read`` the newest of a cycle that read the vault,
     ``last_decided`` the newest with a decision.
@@ -96,7 +106,7 @@ class DaemonState:
     gas_eth: float = 0.0
     traded_usd: float = 0.0
     deliveries: Deliveries = Deliveries()
-    chat: ChatCounts = ChatCounts()
+    chat: Chat = Chat()
 
     @property
     def in_cycle(self) -> bool:

@@ -75,6 +75,21 @@ class ReloadRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatLost:
+    """Nobody can be heard in the chat. ``reason`` is a sentence, empty where none is known."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatBack:
+    """The chat hears again."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The daemon ends."""
 
@@ -84,5 +99,15 @@ class Stopped:
 
 
 Event = (
-    Started | CycleBegan | CycleEnded | CycleLost | Waiting | Reloading | Reloaded | ReloadRefused | Stopped
+    Started
+    | CycleBegan
+    | CycleEnded
+    | CycleLost
+    | Waiting
+    | Reloading
+    | Reloaded
+    | ReloadRefused
+    | ChatLost
+    | ChatBack
+    | Stopped
 )

@@ -145,6 +145,15 @@ def test_the_wait_grows_to_its_limit_and_begins_again(lines: list[Any]) -> None:
     assert scene.listener.counts == ChatCounts(failures=9)
 
 
+def test_when_it_last_heard_and_why_it_does_not_now() -> None:
+    scene = Scene([], lost(401), [])
+    states = []
+    for scene.seconds in (10.0, 20.0, 30.0):
+        scene.listener.once()
+        states.append((scene.listener.state.heard_at, scene.listener.state.trouble))
+    assert states == [(NOW + 10.0, ""), (NOW + 10.0, "getUpdates: no. Wait."), (NOW + 30.0, "")]
+
+
 @pytest.mark.parametrize(
     ("error", "wait_s"),
     [(lost(429, wait_s=17.0), 17.0), (lost(401), REFUSED_WAIT_S), (lost(409), FIRST_WAIT_S)],

@@ -74,8 +74,8 @@ def test_a_service_that_hangs_holds_neither_the_start_nor_the_end_up() -> None:
             telegram_senders=str(OPERATOR),
             telegram_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
         )
-        with chatting(settings) as counts:
+        with chatting(settings) as chat:
             connection, _ = silent.accept()
-            assert counts().answered == 0
+            assert chat().counts.answered == 0
         with connection:
             assert time.monotonic() - began < 5.0

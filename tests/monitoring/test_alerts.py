@@ -14,7 +14,7 @@ from keeper.domain.record import DecisionRecord, Failure
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import ALERT_KINDS, Alert, AlertKind
 from keeper.monitoring.alerts import MAX_PER_HOUR, REMIND_S, AlertMemory, alerts_after
-from keeper.monitoring.events import CycleEnded, Event, Reloaded, ReloadRefused
+from keeper.monitoring.events import ChatBack, ChatLost, CycleEnded, Event, Reloaded, ReloadRefused
 from tests.factories import NOW, a_fire_drill, with_feed
 from tests.monitoring.reported import (
     RECEIPT,
@@ -74,6 +74,7 @@ ONE_OF_EACH: dict[AlertKind, Event] = {
     kinds.LOW_GAS: ended(a_low_balance()),
     kinds.FAILING: ended(a_failed_record()),
     kinds.UNWRITABLE: lost(),
+    kinds.CHAT_LOST: ChatLost(NOW, "getUpdates: HTTP 401"),
 }
 
 
@@ -123,6 +124,13 @@ def test_what_lasts_is_told_again_after_a_while_and_its_end_once() -> None:
         [ended(paused), ended(a_quiet_record(), NOW + HOUR), ended(a_quiet_record(), NOW + 2 * HOUR)]
     )
     assert [names(it) for it in alerts] == [["paused"], ["over paused"], []]
+
+
+def test_only_the_chat_ends_what_the_chat_began() -> None:
+    lost_chat = ONE_OF_EACH[kinds.CHAT_LOST]
+    alerts = all_told([lost_chat, ended(a_quiet_record()), lost_chat, ChatBack(NOW), ended(a_quiet_record())])
+    assert [names(it) for it in alerts] == [["chat_lost"], [], [], ["over chat_lost"], []]
+    assert "getUpdates: HTTP 401" in alerts[0][0].body
 
 
 def test_a_state_that_comes_and_goes_is_told_once_an_hour() -> None:

@@ -25,8 +25,8 @@ from keeper.domain.errors import InvalidSetting, JournalUnwritable
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import DecisionRecord, Failure, Mode
 from keeper.monitoring.channels import AppriseChannels
-from keeper.monitoring.daemon_state import ChatCounts
-from keeper.monitoring.events import Reloaded
+from keeper.monitoring.daemon_state import Chat, ChatCounts
+from keeper.monitoring.events import Reloaded, Waiting
 from keeper.settings.schema import Settings
 from tests.factories import NOW, a_fire_drill
 from tests.monitoring.listener import SECRET, Listener, listening
@@ -356,12 +356,22 @@ def test_a_thread_that_cannot_start_leaves_what_is_there_and_no_other_thread(
 
 
 def test_the_messages_of_the_chat_are_counted_at_each_scrape() -> None:
-    port, counts = free_port(), ChatCounts(strangers=3, failures=2)
+    port, chat = free_port(), Chat(ChatCounts(strangers=3, failures=2), heard_at=float(NOW))
     with monitors(Settings(metrics_port=port)) as watchers:
-        watchers.count_chat(lambda: counts)
+        watchers.follow_chat(lambda: chat)
         text = page(port, "/metrics")[1]
     assert 'keeper_chat_messages_total{result="stranger"} 3.0' in text
     assert "keeper_chat_failures_total 2.0" in text
+    assert "keeper_chat_heard_timestamp_seconds 1" in text
+
+
+def test_a_chat_that_is_lost_is_an_alert(listener: Listener) -> None:
+    with monitors(Settings(alert_urls=SecretStr(listener.alert_url))) as watchers:
+        watchers.follow_chat(lambda: Chat(heard_at=float(NOW), trouble="HTTP 401"))
+        for observer in watchers.observers:
+            observer(Waiting(NOW + 600.0))
+        assert listener.wait_for(messages=1)
+    assert listener.kinds() == ["chat_lost"]
 
 
 def test_new_settings_with_an_unknown_channel_are_refused_and_change_nothing(listener: Listener) -> None:
