@@ -98,9 +98,9 @@ class Monitors:
         def apply() -> tuple[Observer, ...]:
             pairs = ((self._sender, sender), (self._switch, switch))
             ending = tuple(
-                partial(_told_last, former)
-                for former, next_one in pairs
-                if former is not None and next_one is None
+                partial(_hears_it_and_ends, former)
+                for former, successor in pairs
+                if former is not None and successor is None
             )
             self._where, self._sender, self._switch = where, sender, switch
             if sender is not None:
@@ -170,7 +170,7 @@ def _dead_man_switch(url: str) -> DeadManSwitch:
     return DeadManSwitch(partial(ping, url))
 
 
-def _told_last(observer: AlertSender | DeadManSwitch, event: Event) -> None:
+def _hears_it_and_ends(observer: AlertSender | DeadManSwitch, event: Event) -> None:
     """What waits is sent by the observer's own thread, and then that ends."""
     observer(event)
     observer.close(0.0)

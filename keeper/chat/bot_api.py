@@ -133,7 +133,7 @@ class BotApi:
                     body += part
                     if len(body) > MAX_BODY_BYTES:
                         why = f"the answer has more than {MAX_BODY_BYTES} bytes"
-                        raise _unusable(method, response.status_code, bytes(body), why)
+                        raise _unusable(method, bytes(body), why, status=response.status_code)
                 return response.status_code, bytes(body)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unavailable(method, f"no answer ({type(error).__name__})") from None
@@ -166,11 +166,11 @@ def _parsed(method: str, status: int, body: bytes) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise _unusable(method, status, body, f"HTTP {status}, and the answer is no JSON object")
+        raise _unusable(method, body, f"HTTP {status}, and the answer is no JSON object", status=status)
     return answer
 
 
-def _unusable(method: str, status: int, body: bytes, why: str) -> ChatUnavailable:
+def _unusable(method: str, body: bytes, why: str, *, status: int) -> ChatUnavailable:
     """The status of an answer that was refused stays with it."""
     if status != httpx.codes.OK:
         return _unavailable(method, why, status=status)

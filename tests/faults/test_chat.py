@@ -49,10 +49,9 @@ def test_an_operator_pauses_by_chat_and_a_stranger_does_not(
     assert service.wait_for(lambda: len(service.sent) == 1)
     assert trial.pauses() == ()
 
-    service.write("/status", OPERATOR, now)
-    service.write("/resume", OPERATOR, now)
-    service.write("/pause LINK looks wrong", OPERATOR, now)
-    assert service.wait_for(lambda: len(service.sent) == 4)
+    for answers, text in enumerate(("/status", "/resume", "/pause LINK looks wrong"), start=2):
+        service.write(text, OPERATOR, time.time())
+        assert service.wait_for(lambda answers=answers: len(service.sent) == answers)  # type: ignore[misc]
     assert {answer["chat_id"] for answer in service.sent} == {OPERATOR}
     late, status, resume, pause = (answer["text"] for answer in service.sent)
     assert "did nothing" in late
