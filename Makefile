@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -38,6 +38,10 @@ explore: $(READY) ## the property tests with random examples for an hour (MINUTE
 
 chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the suite's own tests with bigger numbers
 	@KEEPER_KILLS=$(KILLS) KEEPER_REORGS=$(REORGS) $(PY) -m pytest -q tests/faults/test_chaos.py tests/faults/test_chaos_postgres.py tests/faults/test_reorgs.py
+
+takeovers: N := 50
+takeovers: $(READY) ## two daemons on PostgreSQL, the leader killed, frozen and cut off N=50 times each: how long until the other acts
+	@KEEPER_TAKEOVERS=$(N) KEEPER_TAKEOVER_LEASE_S=8 $(PY) -m pytest -q tests/faults/test_two_machines.py
 
 fuzz-nodes: $(READY) ## change one field of one answer of a node (N=20000 times), in the only node and in one of three: no traceback, no wrong action
 	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) KEEPER_JOBS=$(JOBS) $(PY) -m pytest -q -s -n $(JOBS) --dist worksteal tests/faults/test_node_fuzz.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from keeper.app.assembly import (
     Outside,
     Progress,
     SenderOf,
+    chain_reader,
     connected_outside,
     keeper_on,
     simulating,
@@ -18,9 +19,10 @@ from keeper.app.assembly import (
 )
 from keeper.app.clocks import SystemClock
 from keeper.app.fallback import FallbackKeeper
-from keeper.app.keys import AskPassword, acting_account, signer
+from keeper.app.keys import AskPassword, acting_account, require_signer, signer
 from keeper.app.seal import digests, require_unchanged
 from keeper.app.sending import KeyWork, transaction_sender
+from keeper.app.standby import Look, Standby
 from keeper.chain.block_look import BlockWatcher
 from keeper.chain.chain_reader import ChainReader
 from keeper.chain.rpc.connect import connected
@@ -60,17 +62,30 @@ class KnownTargets:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What a keeper opens once and holds to its end: the journal and the key, each with its lock. New settings change
-    neither. ``key`` is None where nothing may be sent, ``fallback`` where there is no second journal."""
+class HeldKey:
+    """What a process opens once: its key, None where nothing may be sent, and the account whose calls it simulates.
+    New settings change neither."""
 
     mode: Mode
-    journal: Journal
     account: str
     key: Signer | None
     known: KnownTargets
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a keeper opens once and holds to its end: the journal and the key, each with its lock. New settings change
+    neither. ``fallback`` is None where there is no second journal. ``require_lead``: tx.config."""
+
+    held: HeldKey
+    journal: Journal
     timer: Timer | None
     fallback: FallbackJournal | None
+    require_lead: Callable[[], None]
+
+
+def alone() -> None:
+    """tx.config: without --standby no other keeper can have taken over, because the journal's lock is never let go."""
 
 
 @contextmanager
@@ -87,10 +102,11 @@ def build(
             yield keeper
         return
     with (
-        opening(settings, mode, ask_password=ask_password, timer=None) as opened,
+        held_key(settings, mode, ask_password) as held,
+        opening(settings, held, timer=None) as opened,
         _outside(opened, settings, progress) as outside,
     ):
-        opened.known.chain = outside.chain
+        held.known.chain = outside.chain
         with keeper_on(opened.journal, outside, sender_of=_sender_of(opened, outside)) as keeper:
             yield keeper
 
@@ -131,46 +147,91 @@ def daemon_parts(opened: Opened, settings: Settings, progress: Progress) -> Iter
 
 
 @contextmanager
-def opening(
-    settings: Settings, mode: Mode, *, ask_password: AskPassword, timer: Timer | None
-) -> Iterator[Opened]:
-    """Opens journal and key, each after its lock. The sender waits by ``timer``. Raises as ``build``."""
-    where = endpoints(settings)
+def held_key(settings: Settings, mode: Mode, ask_password: AskPassword) -> Iterator[HeldKey]:
+    """Opens the key. Raises InvalidSetting, SignerUnavailable."""
+    endpoints(settings)
     policy(settings)  # wrong settings end here, before a lock is taken or a password asked
-    failpoints.arm_from_environment(where.chain_id)
+    known = KnownTargets()
     with ExitStack() as stack:
-        known = KnownTargets()
         key = stack.enter_context(signer(settings, ask_password, known.targets)) if mode.sends else None
         account = key.address if key is not None else acting_account(settings)
-        if key is not None:
-            stack.enter_context(locked_key(where.lock_directory, where.chain_id, account))
-        journal = stack.enter_context(Journal.open(where.journal_url))
-        directory = where.fallback_journal if mode.sends else None
+        yield HeldKey(mode, account, key=key, known=known)
+
+
+@contextmanager
+def opening(
+    settings: Settings, held: HeldKey, *, timer: Timer | None, standby: Standby | None = None
+) -> Iterator[Opened]:
+    """Takes the key's lock and opens the journal; with ``standby`` it waits until this keeper leads. The sender waits
+    by ``timer``. Raises as ``build``."""
+    where = endpoints(settings)
+    failpoints.arm_from_environment(where.chain_id)
+    with ExitStack() as stack:
+        if standby is None:
+            if held.key is not None:
+                stack.enter_context(locked_key(where.lock_directory, where.chain_id, held.account))
+            journal, require_lead = stack.enter_context(Journal.open(where.journal_url)), alone
+        else:
+            with _eyes(settings, held) as look:
+                lease = standby.next_lease(look)
+                stack.enter_context(standby.locked_key(where, held.account))
+                journal = stack.enter_context(Journal.open_to_lead(where.journal_url, lease, standby))
+            require_lead = standby.require_lead
+        directory = where.fallback_journal if held.mode.sends else None
         fallback = FallbackJournal(directory) if directory is not None else None
-        yield Opened(mode, journal, account, key=key, known=known, timer=timer, fallback=fallback)
+        yield Opened(held, journal, timer=timer, fallback=fallback, require_lead=require_lead)
+
+
+@contextmanager
+def _eyes(settings: Settings, held: HeldKey) -> Iterator[Look]:
+    """Looks whether a keeper of these settings could lead now: at the nodes and the vault, at the remote signer, and
+    whether the journal and its seals accept this program."""
+    where, held_policy = endpoints(settings), strategy(settings, _quiet)
+    with connected(where.rpc_urls, where.quorum, where.chain_id) as reads:
+        chain = chain_reader(reads, where, held_policy, account=held.account, progress=_quiet)
+        looks = BlockWatcher(reads, where.multicall, held.account, deployment=chain.deployment)
+
+        def look() -> None:
+            looks.look()
+            require_signer(held.key)
+            with Journal.open_if_usable(where.journal_url) as journal:
+                _require_sealed(Switches(journal, SystemClock().now), settings, _quiet)
+
+        yield look
+
+
+def _quiet(text: str) -> None:
+    del text
 
 
 @contextmanager
 def _outside(opened: Opened, settings: Settings, progress: Progress) -> Iterator[Outside]:
     held_policy = strategy(settings, progress)
-    if opened.key is not None:
+    if opened.held.key is not None:
         _require_sealed(Switches(opened.journal, SystemClock().now), settings, progress)
     with connected_outside(
-        settings, held_policy, account=opened.account, writes=True, progress=progress
+        settings, held_policy, account=opened.held.account, writes=True, progress=progress
     ) as outside:
         yield outside
 
 
 def _sender_of(opened: Opened, outside: Outside) -> SenderOf | None:
     """None without a key. The sender knows the contracts from the same chain as its keeper."""
-    key, timer = opened.key, opened.timer
+    key = opened.held.key
     if key is None:
         return None
     known = KnownTargets(outside.chain)
 
     @contextmanager
     def sender_of(log: StoredAttempts, alarm: StoredPauses) -> Iterator[TransactionSender]:
-        work = KeyWork(key, log, alarm, targets=known.targets, timer=timer)
+        work = KeyWork(
+            key,
+            log,
+            alarm,
+            targets=known.targets,
+            require_lead=opened.require_lead,
+            timer=opened.timer,
+        )
         with transaction_sender(outside.settings, outside.reads, work) as sender:
             yield sender
 

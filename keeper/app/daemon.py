@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from keeper import __version__
+from keeper.app.daemon_ports import Cycles, NoOrders, Orders
 from keeper.cycle.serve import LineService, service_is_due
 from keeper.domain.errors import (
     BadInput,
@@ -26,7 +27,6 @@ from keeper.domain.errors import (
     KeeperError,
     RestartNeeded,
 )
-from keeper.domain.orders import Order
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.urgency import Urgency
@@ -62,21 +62,6 @@ Observer = Callable[[Event], None]
 """Is told what the daemon does. It must not wait."""
 
 
-class Cycles(Protocol):
-    """The part of a keeper that the daemon uses."""
-
-    def cycle(
-        self, mode: Mode, deleverage_request: DeleverageRequest | None = None, *, next_look_at: float | None
-    ) -> DecisionRecord: ...
-
-    def serve(self, mode: Mode) -> LineService: ...
-
-    @property
-    def trouble(self) -> Failure | None:
-        """Which failure of a journal let the last cycle send only emergencies."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class InForce:
     """What the daemon runs by the settings that hold now. ``changes`` say, for people, how they differ from the earlier
@@ -97,37 +82,6 @@ def nothing_to_reload(wake: Callable[[], None]) -> InForce:
     """Of a daemon whose settings come from no file."""
     del wake
     raise RestartNeeded("the settings of this keeper are in no file", remedy="Restart the keeper.")
-
-
-class Orders(Protocol):
-    """What people ask of the running keeper (keeper.app.desk)."""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether an order waits for its cycle."""
-        ...
-
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]: ...
-
-    def next_order(self) -> Order | None: ...
-
-    def cycle_ended(self, record: DecisionRecord | None, why: str = "") -> None: ...
-
-
-class NoOrders:
-    """Nobody can ask for anything."""
-
-    waiting = False
-
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        del wake
-        return lambda: None
-
-    def next_order(self) -> Order | None:
-        return None
-
-    def cycle_ended(self, record: DecisionRecord | None, why: str = "") -> None:
-        del record, why
 
 
 class Daemon:
@@ -161,6 +115,8 @@ class Daemon:
         self._due: SimpleQueue[str | None] = SimpleQueue()
         self._in_cycle = False
         self._stopping = False
+        self._left = False
+        self._may_be_hopeless = True
         self._observers = observers
         self._orders = orders if orders is not None else NoOrders()
         self._reload: Reload = nothing_to_reload
@@ -203,8 +159,11 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        self._log.info("stopped", signal=self._stop_signal, cycles=self._cycles, exit_code=self._exit_code)
-        self._tell(Stopped(time.time(), self._exit_code, self._stop_signal))
+        if not self.lost_its_lead:
+            self._log.info(
+                "stopped", signal=self._stop_signal, cycles=self._cycles, exit_code=self._exit_code
+            )
+            self._tell(Stopped(time.time(), self._exit_code, self._stop_signal))
         return self._exit_code
 
     def once(self) -> None:
@@ -266,6 +225,25 @@ class Daemon:
         """Begins no further cycle; ``run`` returns when the present one ends."""
         self._stopping = True
         self._due.put(None)
+
+    def leave(self) -> None:
+        """As ``stop``, because another keeper leads: the process goes on, and stands by."""
+        self._left = True
+        self.stop()
+
+    @property
+    def lost_its_lead(self) -> bool:
+        """Whether it only ends because another keeper leads, and not by a signal or a halt."""
+        return self._left and self._stop_signal is None and self._exit_code == 0
+
+    def outlive_mistakes(self) -> None:
+        """From now on a first cycle that fails by its input does not end the process: it must be able to stand by."""
+        self._may_be_hopeless = False
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether it ended before it read its settings again."""
+        return self._hung_up
 
     def _tell(self, event: Event, also: Sequence[Observer] = ()) -> None:
         """An observer's bug is its own: it is logged, and the cycles go on."""
@@ -354,7 +332,7 @@ class Daemon:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # This must not log. The interrupted thread may hold the log's lock, and would wait for itself.
         del frame
-        if self._stopping and self._in_cycle:
+        if self._stop_signal is not None and self._in_cycle:
             raise KeyboardInterrupt
         self._stop_signal = signal.Signals(number).name
         self.stop()
@@ -393,7 +371,7 @@ class Daemon:
                 "exit_code": failure.exit_code,
             },
         )
-        hopeless = failure.exit_code == BadInput.exit_code and self._cycles == 0
+        hopeless = self._may_be_hopeless and failure.exit_code == BadInput.exit_code and self._cycles == 0
         if hopeless or failure.exit_code == Halted.exit_code:
             self._exit_code = failure.exit_code
             self._stopping = True

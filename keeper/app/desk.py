@@ -21,12 +21,15 @@ LISTEN_EVERY_S = 1.0
 class OrderDesk:
     """Listens on a thread of its own, with a connection of its own, so that it hears during a cycle too.
 
-    ``now`` gives Unix seconds. An order ends the wait for a transaction (``wait``): its cycle settles that transaction
-    first, and an emergency takes over its nonce.
+    ``now`` gives Unix seconds. Where ``may_answer`` is False, another keeper answers. An order ends the wait for a
+    transaction (``wait``): its cycle settles that transaction first, and an emergency takes over its nonce.
     """
 
-    def __init__(self, journal_url: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, journal_url: str, now: Callable[[], float], may_answer: Callable[[], bool] = lambda: True
+    ) -> None:
         self._url = journal_url
+        self._may_answer = may_answer
         self._now = now
         self._wake: Callable[[], None] = lambda: None
         self._orders: deque[Order] = deque()
@@ -103,6 +106,8 @@ class OrderDesk:
     def _run(self) -> None:
         trouble = ""
         while not self._closed.wait(LISTEN_EVERY_S):
+            if not self._may_answer():
+                continue
             try:
                 with ExitStack() as stack:
                     stored = StoredOrders(stack.enter_context(Journal.open_to_append(self._url)), self._now)

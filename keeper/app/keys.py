@@ -92,6 +92,14 @@ def signer(settings: Settings, ask_password: AskPassword, targets: Targets) -> I
         )
 
 
+def require_signer(key: Signer | None) -> None:
+    """Raises SignerUnavailable or InvalidSetting where the key is remote and could not sign now."""
+    from keeper.tx.remote_signer import RemoteSigner
+
+    if isinstance(key, RemoteSigner):
+        key.require_account()
+
+
 def _allowed_target(settings: Settings, targets: Targets) -> AllowedTarget:
     from keeper.tx.allowlist import AllowedTarget
 

@@ -11,6 +11,7 @@ from threading import Event as Signal
 from typing import TYPE_CHECKING
 
 from keeper.app.daemon import Observer
+from keeper.domain.leadership import LeaseReading
 from keeper.monitoring.channels import AppriseChannels, Channels, ping
 from keeper.monitoring.chat_watch import ChatWatch
 from keeper.monitoring.daemon_state import Chat, DaemonState, Deliveries, after
@@ -54,6 +55,7 @@ class Monitors:
         self._kept = StateKeeper() if where.metrics_port is not None else None
         self._chat: Callable[[], Chat] = Chat
         self._chat_watch = ChatWatch(lambda: self._chat(), self._alert)
+        self._lease: Callable[[], LeaseReading | None] = lambda: None
         self._pages = CurrentApplication()
         self._listener = ExitStack()
         channels = _channels(settings, where.alert_urls) if where.alert_urls else None
@@ -74,6 +76,10 @@ class Monitors:
     def follow_chat(self, chat: Callable[[], Chat]) -> None:
         """The metrics have what ``chat`` gives at each scrape, and an alert tells when it hears nobody."""
         self._chat = chat
+
+    def read_lease(self, lease: Callable[[], LeaseReading]) -> None:
+        """The metrics have what ``lease`` gives at each scrape."""
+        self._lease = lease
 
     def prepare(self, settings: Settings) -> Callable[[], tuple[Observer, ...]]:
         """Makes what these settings need besides what is there, its threads too. Returns what puts it in force, which
@@ -126,7 +132,12 @@ class Monitors:
 
     def _state(self) -> DaemonState:
         kept = self._kept.state if self._kept is not None else DaemonState()
-        return replace(kept, deliveries=deliveries(self._sender, self._switch), chat=self._chat())
+        return replace(
+            kept,
+            deliveries=deliveries(self._sender, self._switch),
+            chat=self._chat(),
+            lease=self._lease(),
+        )
 
     def _application(self, settings: Settings, where: MonitoringEndpoints) -> ASGIApp:
         """Metrics, health pages and, where the settings ask for it, the status page."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keeper.app.assembly import Progress, chain_reader, strategy
 from keeper.app.clocks import SystemClock
-from keeper.app.composition import KnownTargets
+from keeper.app.composition import KnownTargets, alone
 from keeper.app.keys import AskPassword, WithoutKey, acting_account, signer
 from keeper.app.pausing import Heard, answered, heard_of
 from keeper.app.running import running_keeper
@@ -157,5 +157,5 @@ def nonces(settings: Settings, mode: Mode, *, ask_password: AskPassword) -> Iter
         known.chain = chain_reader(
             reads, where, strategy(settings, lambda _: None), account=key.address, progress=lambda _: None
         )
-        work = KeyWork(key, log, pause_store, targets=known.targets)
+        work = KeyWork(key, log, pause_store, targets=known.targets, require_lead=alone)
         yield stack.enter_context(transaction_sender(settings, reads, work))

@@ -16,7 +16,7 @@ from keeper.settings.schema import Settings
 
 
 @contextmanager
-def announcing(settings: Settings, mode: Mode) -> Iterator[None]:
+def announcing(settings: Settings, mode: Mode, *, takes_turns: bool = False) -> Iterator[None]:
     """While the block runs, commands find this process. Raises InvalidSetting, JournalUnwritable."""
     where = endpoints(settings)
     keeper = RunningKeeper(
@@ -26,6 +26,7 @@ def announcing(settings: Settings, mode: Mode) -> Iterator[None]:
         journal=databases.shown(where.journal_url),
         pause_file=str(where.pause_file.absolute()),
         sends=mode.sends,
+        takes_turns=takes_turns,
     )
     with announced(where.lock_directory, keeper):
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyWork:
-    """What the sender of one key works with. It waits by ``timer``, None for the system's clock."""
+    """What the sender of one key works with. It waits by ``timer``, None for the system's clock. ``require_lead``:
+    tx.config."""
 
     key: Signer
     log: AttemptLog
     alarm: Alarm
     targets: Targets
+    require_lead: Callable[[], None]
     timer: Timer | None = None
 
 
@@ -62,6 +64,7 @@ def transaction_sender(settings: Settings, reads: Reads, work: KeyWork) -> Itera
             chain_id=where.chain_id,
             targets=work.targets,
             explain=explain,
+            require_lead=work.require_lead,
         )
         yield TransactionSender(config)
 

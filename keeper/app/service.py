@@ -13,12 +13,12 @@ from contextlib import ExitStack, contextmanager
 from keeper.app.assembly import Progress
 from keeper.app.block_watch import BlockWatch, watch_settings
 from keeper.app.clocks import SystemClock
-from keeper.app.composition import Opened, daemon_parts, opening
+from keeper.app.composition import HeldKey, Opened, daemon_parts, opening
 from keeper.app.daemon import InForce
-from keeper.app.keys import AskPassword, stated_account
+from keeper.app.keys import stated_account
 from keeper.app.monitors import Monitors
+from keeper.app.standby import Standby
 from keeper.domain.errors import JournalUnwritable, RestartNeeded
-from keeper.domain.record import Mode
 from keeper.runtime.deadline import work_within
 from keeper.runtime.logs import configure, logger
 from keeper.settings.changes import changes, needing_restart
@@ -44,9 +44,14 @@ class Service:
         with ExitStack() as stack:
             parts = stack.enter_context(daemon_parts(opened, settings, progress))
             self._stack = stack.pop_all()
-        opened.known.chain = parts.chain
+        opened.held.known.chain = parts.chain
         self._watch = BlockWatch(parts.looks, watch_settings(settings))
         self.in_force = InForce(parts.keeper, (*watchers.observers, self._watch))
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
 
     def begin_watch(self, wake: Callable[[], None]) -> None:
         """Looks between the cycles from now on; ``wake`` asks for a cycle."""
@@ -63,12 +68,12 @@ class Service:
             stack.enter_context(watch.watching(wake, SystemClock().monotonic))
             apply_to_watchers = self._watchers.prepare(settings)
             before, self._stack = self._stack, stack.pop_all()
-        self._opened.known.chain = parts.chain
+        self._opened.held.known.chain = parts.chain
         self._settings, self._watch = settings, watch
         ending = apply_to_watchers()
         self.in_force = InForce(parts.keeper, (*self._watchers.observers, watch), sentences, ending=ending)
         with _logged("new_settings_not_followed"):
-            _follow_log(settings, names)
+            follow_log(settings, names)
         with _logged("old_settings_not_closed"):
             before.close()
         return self.in_force
@@ -78,20 +83,7 @@ class Service:
 
     def _read_settings(self) -> Settings:
         """As a start reads and checks them. Raises InvalidSetting, RestartNeeded, JournalUnwritable."""
-        settings = load()
-        policy(settings)
-        endpoints(settings)
-        monitoring_endpoints(settings)
-        late = [
-            f"{change}: a running keeper does not change it. {why}"
-            for change, why in needing_restart(changes(self._settings, settings))
-        ]
-        if late:
-            raise RestartNeeded(
-                listed(late, what="changes need a restart"),
-                remedy="Restart the keeper (systemctl restart keeper), or take the change back and reload again.",
-            )
-        self._require_same_key(settings)
+        settings = read_again(self._settings, self._opened.held.account)
         fallback = self._opened.fallback
         if fallback is not None and fallback.exists:
             raise JournalUnwritable(
@@ -100,15 +92,36 @@ class Service:
             )
         return settings
 
-    def _require_same_key(self, settings: Settings) -> None:
-        """A keystore can be replaced under its name, and the opened key would go on to sign."""
-        source, account = key_source(settings), self._opened.account
-        stated = stated_account(source)
-        if stated is not None and stated != account.lower():
-            raise RestartNeeded(
-                f"KEEPER_KEYSTORE = {source.keystore} states the address {stated}, and the opened key is {account}'s",
-                remedy="Restart the keeper to open the other key, or put the keystore back and reload again.",
-            )
+
+def read_again(before: Settings, account: str) -> Settings:
+    """The settings as a start reads and checks them. ``account`` is the opened key's. Raises InvalidSetting, and
+    RestartNeeded where a running process cannot follow them."""
+    settings = load()
+    policy(settings)
+    endpoints(settings)
+    monitoring_endpoints(settings)
+    late = [
+        f"{change}: a running keeper does not change it. {why}"
+        for change, why in needing_restart(changes(before, settings))
+    ]
+    if late:
+        raise RestartNeeded(
+            listed(late, what="changes need a restart"),
+            remedy="Restart the keeper (systemctl restart keeper), or take the change back and reload again.",
+        )
+    _require_same_key(settings, account)
+    return settings
+
+
+def _require_same_key(settings: Settings, account: str) -> None:
+    """A keystore can be replaced under its name, and the opened key would go on to sign."""
+    source = key_source(settings)
+    stated = stated_account(source)
+    if stated is not None and stated != account.lower():
+        raise RestartNeeded(
+            f"KEEPER_KEYSTORE = {source.keystore} states the address {stated}, and the opened key is {account}'s",
+            remedy="Restart the keeper to open the other key, or put the keystore back and reload again.",
+        )
 
 
 @contextmanager
@@ -120,7 +133,7 @@ def _logged(event: str) -> Iterator[None]:
         logger().exception(event)
 
 
-def _follow_log(settings: Settings, names: tuple[str, ...]) -> None:
+def follow_log(settings: Settings, names: tuple[str, ...]) -> None:
     """``names`` are the variables of the environment that win over its file."""
     configure(settings.log_format, settings.log_level)
     if names:
@@ -134,16 +147,16 @@ def _follow_log(settings: Settings, names: tuple[str, ...]) -> None:
 @contextmanager
 def serving(
     settings: Settings,
-    mode: Mode,
+    held: HeldKey,
     watchers: Monitors,
     *,
-    ask_password: AskPassword,
     progress: Progress,
     clock: SystemClock,
+    standby: Standby | None = None,
 ) -> Iterator[Service]:
-    """Opens journal and key, and puts the keeper together. Its sender waits by ``clock``. Raises as
-    ``composition.build``."""
-    with opening(settings, mode, ask_password=ask_password, timer=clock) as opened:
+    """Opens the journal, with ``standby`` when this keeper leads, and puts the keeper together. Its sender waits by
+    ``clock``. Raises as ``composition.build``."""
+    with opening(settings, held, timer=clock, standby=standby) as opened:
         service = Service(opened, settings, watchers, progress=progress)
         try:
             yield service

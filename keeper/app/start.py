@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from keeper.app.daemon import Observer
-from keeper.domain.errors import JournalUnreadable, JournalUnwritable
+from keeper.domain.errors import JournalUnreadable, JournalUnwritable, LeaseLost
 from keeper.domain.record import Failure
 from keeper.monitoring.events import CycleLost
 from keeper.runtime.logs import logger
@@ -24,11 +24,13 @@ def when_possible(
     *,
     wait: Callable[[float], None],
 ) -> Opened:
-    """Enters ``opened()``. While the journal cannot be opened it tells so, and tries again."""
+    """Enters ``opened()``. While the journal cannot be opened it tells so, and tries again. Raises LeaseLost."""
     log = logger()
     while True:
         try:
             return stack.enter_context(opened())
+        except LeaseLost:
+            raise
         except (JournalUnwritable, JournalUnreadable) as error:
             log.warning("not_started", error=error.name, reason=error.message, remedy=error.remedy)
             failure = Failure(error.name, error.exit_code, message=error.message, remedy=error.remedy)

@@ -9,6 +9,7 @@ from keeper.app.running import who_runs
 from keeper.chain.rpc.connect import connected
 from keeper.domain.tx import InFlight, SendingKey
 from keeper.journal.attempts import StoredAttempts
+from keeper.journal.leadership import stored_leadership
 from keeper.journal.pause_store import StoredPauses
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
@@ -63,4 +64,5 @@ def vault_status(
             journal=journal.name,
             journal_exists=journal.exists,
             running=who_runs(settings),
+            leadership=stored_leadership(journal),
         )

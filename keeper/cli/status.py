@@ -115,6 +115,8 @@ def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:
         yield "in flight", IN_FLIGHT.text(intent, "{status}, decided at epoch {epoch}, since {since}")
     yield "journal", now.journal if now.journal_exists else f"MISSING: {now.journal}"
     yield "runs", now.running
+    if now.leader is not None:
+        yield "leads", now.leader
     if now.journal_exists:
         yield "budgets", daily_budgets_line(now.pause_report)
     if now.last is not None:

@@ -38,6 +38,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("settings", (), local.settings),
     ("key", ("settings",), local.key),
     ("journal", ("settings",), local.journal),
+    ("leader", ("settings", "journal"), local.leader),
     ("pause", ("settings", "journal"), local.pause),
     ("seal", ("settings", "journal"), local.seal),
     ("node", ("settings",), nodes.node),

@@ -10,6 +10,7 @@ from keeper.app.queries import pauses, verified
 from keeper.app.seal import digests
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import Tampered
+from keeper.journal.leadership import stored_leadership
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.settings.endpoints import endpoints
@@ -59,6 +60,18 @@ def pause(context: DoctorContext) -> Diagnosis:
         detail = "; ".join(f"by {pause.cause}: {pause.reason or 'no reason given'}" for pause in in_force)
         return warning(detail, remedy="`keeper resume` ends the pause.")
     return ok("the keeper is not paused")
+
+
+def leader(context: DoctorContext) -> Diagnosis:
+    with Journal.open_if_there(context.settings.journal_url) as journal:
+        now = stored_leadership(journal)
+    if now is None or now.term is None:
+        return ok("no keeper of this journal has run with --standby")
+    if not now.leader:
+        return warning(str(now), remedy="Start `keeper run --live --standby` on both machines.")
+    if not now.standbys:
+        return warning(str(now), remedy="Start `keeper run --live --standby` on the other machine.")
+    return ok(str(now))
 
 
 def seal(context: DoctorContext) -> Diagnosis:

@@ -195,6 +195,10 @@ class JournalUnwritable(Unavailable):
     daemon goes on when it can."""
 
 
+class LeaseLost(JournalUnwritable):
+    """Another keeper of this journal leads now, or may soon. This one sends nothing and stands by."""
+
+
 class JournalUnreadable(Unavailable):
     """The journal's database does not answer, or the disk under it fails. A daemon goes on when it can."""
 

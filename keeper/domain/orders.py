@@ -45,7 +45,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RunningKeeper:
-    """A daemon on this machine, as it announces itself. ``journal`` is a path, or a database without its password."""
+    """A daemon on this machine, as it announces itself. ``journal`` is a path, or a database without its password.
+    ``takes_turns``: keepers on other machines may lead in its place."""
 
     process: int
     chain_id: int
@@ -53,7 +54,8 @@ class RunningKeeper:
     journal: str
     pause_file: str
     sends: bool
+    takes_turns: bool = False
 
     def __str__(self) -> str:
-        kind = "live" if self.sends else "a dry run"
+        kind = "a dry run" if not self.sends else "live, with --standby" if self.takes_turns else "live"
         return f"process {self.process} ({kind}), journal {self.journal}, vault {self.vault}"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from keeper.domain.addresses import masked
 from keeper.domain.errors import (
@@ -26,22 +25,11 @@ from keeper.domain.errors import (
 )
 from keeper.journal import versions
 from keeper.journal.files import locked_file
+from keeper.journal.postgres_sessions import JOURNAL_LOCK, STALLED_MS, queue, sessions
 from keeper.journal.reasons import BUSY_TIMEOUT_S, reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-CONNECT_TIMEOUT_S = 10
-DEAD_PEER = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
-"""Of libpq; the first two in seconds, the last in milliseconds. A reader ends half a minute after its server's machine
-or network has gone, instead of hours."""
-JOURNAL_LOCK = 0x6B65_6570_6572
-"""Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
 
 
 class Database(ABC):
@@ -177,11 +165,10 @@ class SqliteReadOnly(SqliteFile):
 class Postgres(Database):
     """The connection that writes also holds the journal's lock, so a keeper that lost the lock cannot write."""
 
-    def __init__(self, url: URL, **connecting: int) -> None:
+    def __init__(self, url: URL) -> None:
         self.name = _shown(url)
-        self._url = url
-        self._connecting = connecting
-        self.reader = self._engine()
+        self.url = url
+        self.reader = sessions(url)
         self._writer: Connection | None = None
 
     @contextmanager
@@ -198,9 +185,10 @@ class Postgres(Database):
         """Raises AlreadyRunning, JournalUnwritable."""
         try:
             connection = self.reader.connect()
+            locks = connection.execute(text(f"SELECT pg_try_advisory_lock({JOURNAL_LOCK})")).scalar()
         except SQLAlchemyError as error:
-            raise _unreachable(self.name, error) from error
-        if not connection.execute(text(f"SELECT pg_try_advisory_lock({JOURNAL_LOCK})")).scalar():
+            raise unreachable(self.name, error) from error
+        if not locks:
             connection.close()
             raise AlreadyRunning(
                 f"{self.name} is in use by another keeper",
@@ -214,13 +202,14 @@ class Postgres(Database):
         if self._writer is None:
             with self.reader.begin() as connection:
                 connection.execute(text("SET LOCAL synchronous_commit = on"))
-                _queue(connection)
+                connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {STALLED_MS}"))
+                queue(connection)
                 yield connection
             return
         if self._writer.invalidated or self._writer.closed:
             self._writer = self._connected_again(self._writer)
         with self._writer.begin():
-            _queue(self._writer)
+            queue(self._writer)
             yield self._writer
 
     def _connected_again(self, lost: Connection) -> Connection:
@@ -237,20 +226,16 @@ class Postgres(Database):
             ) from error
 
     def require_there(self) -> None:
-        with self.reader.connect() as connection:
-            if versions.stored_version(connection) is None:
-                raise _no_journal(self.name)
+        try:
+            with self.reader.connect() as connection:
+                version = versions.stored_version(connection)
+        except SQLAlchemyError as error:
+            raise unreachable(self.name, error) from error
+        if version is None:
+            raise _no_journal(self.name)
 
     def dispose(self) -> None:
         self.reader.dispose()
-
-    def _engine(self) -> Engine:
-        options = "-c synchronous_commit=on"
-        return create_engine(
-            self._url,
-            poolclass=NullPool,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options, **self._connecting},
-        )
 
 
 def at(url: str) -> Database:
@@ -276,12 +261,12 @@ def for_reading(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
         return EmptyMemory(str(path)) if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
-    database = Postgres(parsed, **DEAD_PEER)
+    database = Postgres(parsed)
     try:
         with database.reader.connect() as connection:
             there = bool(inspect(connection).get_table_names())
     except SQLAlchemyError as error:
-        raise _unreachable(database.name, error) from error
+        raise unreachable(database.name, error) from error
     return database if there else EmptyMemory(database.name)
 
 
@@ -368,11 +353,6 @@ def _sqlite(url: str, *, configured: bool = True) -> Engine:
     return engine
 
 
-def _queue(connection: Connection) -> None:
-    """Lets writers run one after another, because each entry's hash needs the one before."""
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK + 1})"))
-
-
 def _no_journal(name: str) -> JournalMissing:
     return JournalMissing(
         f"there is no journal at {name}",
@@ -381,7 +361,7 @@ def _no_journal(name: str) -> JournalMissing:
     )
 
 
-def _unreachable(name: str, error: SQLAlchemyError) -> JournalUnwritable:
+def unreachable(name: str, error: SQLAlchemyError) -> JournalUnwritable:
     return JournalUnwritable(
         f"{name} cannot be reached: {reason(error)}",
         remedy="Nothing is sent without its row. Look at the database server and KEEPER_JOURNAL_URL.",

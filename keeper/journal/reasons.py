@@ -16,6 +16,8 @@ _REASONS = {
     "SQLITE_NOTADB": "the file is not a database",
     "53100": "the disk of the database server is full",
     "25006": "the database server is read-only",
+    "57P05": "the database server has ended a session that was silent for too long",
+    "25P03": "the database server has ended a transaction that was silent for too long",
     "57P0": "the database server is shutting down or restarting",
 }
 """What an operator reads, by the beginning of SQLite's error name or PostgreSQL's SQLSTATE."""

@@ -274,7 +274,18 @@ fills = Table(
 )
 """Executed swaps of a record, in the order of its plan."""
 
+terms = Table(
+    "terms",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _entry(),
+)
+"""Which of several keepers led. A row of another table belongs to the newest term before its entry."""
+
 CHAINED = (
+    terms,
     rounds,
     records,
     intents,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +13,9 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 from keeper.domain.errors import JournalCorrupt, JournalUnreadable, JournalUnwritable
 from keeper.journal import databases, hash_chain, versions
 from keeper.journal.hash_chain import Entry
+from keeper.journal.leadership import begin_term, this_keeper
+from keeper.journal.lease import Lease
+from keeper.journal.leased import Candidate, LeasedPostgres
 from keeper.journal.reasons import may_pass, reason
 
 if TYPE_CHECKING:
@@ -36,7 +39,23 @@ class Journal:
         A commit that returned has survived a power loss. Raises InvalidSetting, AlreadyRunning (another process
         holds it), JournalUnwritable, JournalCorrupt, JournalTooNew, JournalTooOld.
         """
-        database = databases.at(url)
+        return cls._opened_to_write(databases.at(url))
+
+    @classmethod
+    def open_to_lead(cls, url: str, lease: Lease, candidate: Candidate) -> Self:
+        """As ``open`` in PostgreSQL, but it waits until this keeper leads, and writes only for as long as it does.
+        Raises InvalidSetting where the server is too old."""
+        journal = cls._opened_to_write(LeasedPostgres(url, lease, candidate))
+        with ExitStack() as opening:
+            opening.enter_context(journal)
+            with journal.appending("term") as entry:
+                term = begin_term(entry, this_keeper())
+            lease.begin(term)
+            opening.pop_all()
+        return journal
+
+    @classmethod
+    def _opened_to_write(cls, database: Database) -> Self:
         with ExitStack() as opening:
             opening.callback(database.dispose)
             opening.enter_context(database.locked())
@@ -74,12 +93,19 @@ class Journal:
         return cls._opened_for_reading(databases.for_reading(url))
 
     @classmethod
-    def _opened_for_reading(cls, database: Database) -> Self:
+    def open_if_usable(cls, url: str) -> Self:
+        """As ``open_if_there``, also one of an older release, which ``open`` would migrate."""
+        return cls._opened_for_reading(databases.for_reading(url), versions.require_usable)
+
+    @classmethod
+    def _opened_for_reading(
+        cls, database: Database, require: Callable[[Connection, str], None] = versions.require_current
+    ) -> Self:
         with ExitStack() as opening:
             opening.callback(database.dispose)
             journal = cls(database, opening)
             with journal.reading() as connection:
-                versions.require_current(connection, database.name)
+                require(connection, database.name)
             journal._locks = opening.pop_all()
             return journal
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OLDEST = "0101"
 """The oldest revision that can be migrated: that of the first release."""
-NEWEST = "0101"
+NEWEST = "0102"
 """The revision of ``journal.schema``."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _START_ANEW = (
@@ -41,6 +41,11 @@ def require_current(connection: Connection, name: str) -> None:
             f"{name} has schema {version}; this program works with {NEWEST}",
             remedy="Start the keeper once (`keeper run`): it migrates the journal.",
         )
+
+
+def require_usable(connection: Connection, name: str) -> None:
+    """That ``create_or_migrate`` would take it. Raises JournalTooOld, JournalTooNew, JournalCorrupt."""
+    _require_known(stored_version(connection), name)
 
 
 def create_or_migrate(connection: Connection, name: str) -> None:

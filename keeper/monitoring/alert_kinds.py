@@ -68,6 +68,14 @@ CHAT_LOST = AlertKind(
     "the chat hears nobody for longer than 5 minutes: a `pause` there does nothing",
     lasts=True,
 )
+LEADS = AlertKind("leads", Severity.WARNING, "this keeper leads now, and one on another machine did before")
+LEAD_LOST = AlertKind("lead_lost", Severity.WARNING, "this keeper leads no more, and stands by")
+NOT_ELIGIBLE = AlertKind(
+    "not_eligible",
+    Severity.WARNING,
+    "a standby could not take over now, for example without a node",
+    lasts=True,
+)
 POST_TRADE = AlertKind("post_trade", Severity.WARNING, "a check after a mined transaction failed")
 SUMMARY = AlertKind("summary", Severity.INFO, "once a day: what the vault is and what the day did")
 
@@ -87,6 +95,9 @@ ALERT_KINDS = (
     FAILING,
     UNWRITABLE,
     CHAT_LOST,
+    LEADS,
+    LEAD_LOST,
+    NOT_ELIGIBLE,
     POST_TRADE,
     SUMMARY,
 )

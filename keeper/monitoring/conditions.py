@@ -6,20 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
-from keeper.domain.errors import JournalUnreadable, JournalUnwritable, OutcomeUnknown
+from keeper.domain.errors import LeaseLost, OutcomeUnknown
 from keeper.domain.market import Trust
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure
 from keeper.domain.urgency import Urgency
 from keeper.monitoring import alert_kinds as kinds
 from keeper.monitoring.alert_kinds import Alert, AlertKind
+from keeper.monitoring.daemon_state import OF_THE_JOURNAL
 from keeper.monitoring.events import (
     ChatBack,
     ChatLost,
     CycleEnded,
     CycleLost,
     Event,
+    LeadLost,
+    Leads,
     Reloaded,
     ReloadRefused,
+    StandsBy,
     Started,
     Stopped,
 )
@@ -31,9 +35,9 @@ from keeper.views.formats import age, money, ratio
 STUCK_S = 600.0
 HEALTH_FACTOR_TRIGGERS = ("health_factor_act", "health_factor_alert")
 GAS_GATE = "gas_balance"
-OF_THE_JOURNAL = (JournalUnwritable.__name__, JournalUnreadable.__name__)
 OF_ANY_CYCLE = frozenset({kinds.FAILING, kinds.UNWRITABLE})
 OF_THE_CHAT = frozenset({kinds.CHAT_LOST})
+OF_A_STANDBY = frozenset({kinds.NOT_ELIGIBLE, kinds.FAILING, kinds.UNWRITABLE})
 OF_A_READ = frozenset({kinds.STUCK, kinds.PAUSED})
 OF_A_DECISION = frozenset({kinds.BREACH, kinds.SUSPECT_DATA, kinds.LOW_GAS})
 
@@ -72,6 +76,8 @@ def states(event: Event) -> HeldStates:
             alerts = (*_states(record), *(() if trouble is None else (_on_fallback(trouble),)))
             return HeldStates(alerts, _known_kinds(record))
         case CycleLost(failure=failure):
+            if failure.name == LeaseLost.__name__:
+                return HeldStates((), frozenset())  # ``lead_lost`` tells
             kind = kinds.UNWRITABLE if failure.name in OF_THE_JOURNAL else kinds.FAILING
             title = f"{failure.name}: the cycle left no record"
             lost = Alert(kind, failure.name, title, body=f"{failure.message}\n{failure.remedy}")
@@ -82,6 +88,13 @@ def states(event: Event) -> HeldStates:
             return HeldStates((deaf,), OF_THE_CHAT)
         case ChatBack():
             return HeldStates((), OF_THE_CHAT)
+        case StandsBy(trouble=trouble):
+            hindered = Alert(
+                kinds.NOT_ELIGIBLE, "standby", "the standby could not take over now", body=trouble
+            )
+            return HeldStates((hindered,) if trouble else (), OF_A_STANDBY)
+        case Leads():
+            return HeldStates((), frozenset({kinds.NOT_ELIGIBLE}))
         case _:
             return HeldStates((), frozenset())
 
@@ -110,6 +123,12 @@ def events(event: Event) -> tuple[Alert, ...]:
         case ReloadRefused(failure=failure):
             body = f"{failure.message}\n{failure.remedy} The old settings stay in force."
             return (Alert(kinds.RELOAD_REFUSED, failure.name, f"reload refused: {failure.name}", body=body),)
+        case Leads(term=term, before=before) if before:
+            body = f"{before} led before. Look at that machine: it ended, hangs, or is cut off from the database."
+            return (Alert(kinds.LEADS, str(term), f"leads now, term {term}", body=body),)
+        case LeadLost(reason=reason):
+            body = f"{reason}\nIt sends nothing and stands by. `keeper status` shows who leads."
+            return (Alert(kinds.LEAD_LOST, reason, "leads no more", body=body),)
         case CycleEnded(record=record):
             return tuple(_events(record))
         case _:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from keeper.domain.errors import JournalUnreadable, JournalUnwritable
+from keeper.domain.errors import JournalUnreadable, JournalUnwritable, LeaseLost
+from keeper.domain.leadership import LeaseReading
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure
 from keeper.domain.units import WAD
 from keeper.monitoring.events import (
@@ -12,8 +13,11 @@ from keeper.monitoring.events import (
     CycleEnded,
     CycleLost,
     Event,
+    LeadLost,
+    Leads,
     Reloaded,
     ReloadRefused,
+    StandsBy,
     Started,
 )
 
@@ -22,6 +26,7 @@ LONGEST_CYCLE_S = 1_800.0
 OVERDUE_S = 300.0
 """How late the schedule's next look may begin."""
 NO_TRIGGER = "none"
+OF_THE_JOURNAL = (JournalUnwritable.__name__, JournalUnreadable.__name__, LeaseLost.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class DaemonState:
 
     ``outcomes`` and ``decisions`` count cycles since the start; ``lost`` those without a record. ``reloads`` and
     ``refused_reloads`` count hang-ups by what came of them. ``failure`` is the error of the newest cycle, ``trouble``
-    that of the journal or the fallback journal, because of which only emergencies are sent. ``gas_eth`` and
+    that of the journal or the fallback journal, because of which only emergencies are sent. ``stands_by`` is set while
+    another keeper leads, ``lease`` is None where there is no other keeper to lead (without --standby). ``gas_eth`` and
     ``traded_usd`` are sums of the mined transactions since the start.
     """
 
@@ -107,6 +113,8 @@ class DaemonState:
     traded_usd: float = 0.0
     deliveries: Deliveries = Deliveries()
     chat: Chat = Chat()
+    stands_by: StandsBy | None = None
+    lease: LeaseReading | None = None
 
     @property
     def in_cycle(self) -> bool:
@@ -127,13 +135,20 @@ def after(state: DaemonState, event: Event) -> DaemonState:
         case CycleEnded(at=at, record=record, trouble=trouble):
             return _after_record(replace(state, ended_at=at, trouble=trouble), record)
         case CycleLost(at=at, failure=failure):
-            of_journal = failure.name in (JournalUnwritable.__name__, JournalUnreadable.__name__)
+            of_journal = failure.name in OF_THE_JOURNAL
             trouble = failure if of_journal else None
             return replace(state, ended_at=at, failure=failure, trouble=trouble, lost=state.lost + 1)
         case Reloaded():
             return replace(state, reloads=state.reloads + 1)
         case ReloadRefused():
             return replace(state, refused_reloads=state.refused_reloads + 1)
+        case StandsBy():
+            return replace(state, stands_by=event, failure=None, trouble=None)
+        case Leads():
+            return replace(state, stands_by=None)
+        case LeadLost(at=at):
+            # What the leader was doing is over; the next look is the next leader's.
+            return replace(state, ended_at=at, next_look_at=None)
         case _:
             return state
 
@@ -143,6 +158,9 @@ def alive(state: DaemonState, now: float) -> Verdict:
     if state.in_cycle and state.began_at is not None:
         lasts = now - state.began_at
         return Verdict(lasts <= LONGEST_CYCLE_S, f"a cycle runs for {lasts:.0f} s")
+    if state.stands_by is not None:
+        silent = now - max(state.stands_by.at, state.ended_at or 0.0)
+        return Verdict(silent <= OVERDUE_S, f"it looked {silent:.0f} s ago who leads")
     if state.ended_at is None:
         return Verdict(passed=True, reason="no cycle began yet")
     if state.next_look_at is None:
@@ -163,9 +181,22 @@ def ready(state: DaemonState, now: float) -> Verdict:
         return Verdict(passed=False, reason="the journal cannot be written")
     if state.failure is not None:
         return Verdict(passed=False, reason=f"the newest cycle failed: {state.failure.name}")
+    if state.stands_by is not None:
+        return _eligible(state.stands_by)
+    if state.lease is not None and not state.lease.held:
+        return Verdict(
+            passed=False, reason="the journal's database does not answer, so this leader sends nothing"
+        )
     if state.last is None:
         return Verdict(passed=False, reason="no cycle ended yet")
     return Verdict(passed=True, reason=f"the newest cycle {state.last.outcome.value}")
+
+
+def _eligible(standby: StandsBy) -> Verdict:
+    leader = standby.leader or "nobody"
+    if standby.trouble:
+        return Verdict(passed=False, reason=f"{leader} leads, and this standby cannot: {standby.trouble}")
+    return Verdict(passed=True, reason=f"stands by; {leader} leads")
 
 
 def decided(record: DecisionRecord) -> Decided | None:

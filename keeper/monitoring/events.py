@@ -75,6 +75,33 @@ class ReloadRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class StandsBy:
+    """Another keeper of the journal leads, or nobody yet. It is told at once, when something changes, and then every
+    now and then. ``trouble`` says why this one could not take over now; empty where it could."""
+
+    at: float
+    leader: str
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leads:
+    """This keeper leads from now on. ``before`` led before it on another machine; empty where none did."""
+
+    at: float
+    term: int
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeadLost:
+    """This keeper leads no more, and stands by."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatLost:
     """Nobody can be heard in the chat. ``reason`` is a sentence, empty where none is known."""
 
@@ -109,5 +136,8 @@ Event = (
     | ReloadRefused
     | ChatLost
     | ChatBack
+    | StandsBy
+    | Leads
+    | LeadLost
     | Stopped
 )

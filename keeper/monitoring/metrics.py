@@ -262,6 +262,21 @@ METRICS = (
         lambda it: read.single(it.journal_writable),
     ),
     Metric(
+        "leader",
+        "1 if this keeper leads and may send, 0 if it may not; absent without --standby.",
+        lambda it: read.single(it.lease.held if it.lease is not None else None),
+    ),
+    Metric(
+        "lease_age_seconds",
+        "Time since the journal's database answered this leader; absent on a standby.",
+        lambda it: read.single(it.lease.age_s if it.lease is not None else None),
+    ),
+    Metric(
+        "standby_eligible",
+        "1 if this standby could take over now, 0 if not; absent on a leader.",
+        lambda it: read.single(not it.stands_by.trouble if it.stands_by is not None else None),
+    ),
+    Metric(
         "read_timestamp_seconds",
         "When the newest cycle that read the vault began.",
         read.of_read(lambda it: read.single(it.started_at)),

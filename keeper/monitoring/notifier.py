@@ -12,7 +12,7 @@ from keeper.monitoring.alerts import AlertMemory, alerts_after
 from keeper.monitoring.channels import Channels
 from keeper.monitoring.conditions import events
 from keeper.monitoring.daemon_state import Deliveries
-from keeper.monitoring.events import CycleEnded, Event, Reloaded, Waiting
+from keeper.monitoring.events import CycleEnded, Event, Reloaded, StandsBy, Waiting
 from keeper.monitoring.worker import Worker
 from keeper.runtime.logs import logger
 
@@ -34,13 +34,16 @@ class AlertSender:
         self._summary_hour = summary_hour
         self._wait = wait
         self._memory = AlertMemory()
+        self._calm = False  # the last event was a standby without trouble
         self._worker: Worker[Event] = Worker("alerts", self._tell, capacity=QUEUED_EVENTS)
 
     def __call__(self, event: Event) -> None:
-        """Never waits. What does not fit into the queue is dropped and counted. ``Waiting`` has nothing to tell,
+        """Never waits. What does not fit into the queue is dropped and counted. Signs of life have nothing to tell,
         and would fill the queue of a channel that hangs."""
-        if not isinstance(event, Waiting):
+        calm = isinstance(event, StandsBy) and not event.trouble
+        if not isinstance(event, Waiting) and not (calm and self._calm):
             self._worker.put(event)
+        self._calm = calm
 
     @property
     def dropped(self) -> int:
@@ -80,7 +83,8 @@ class AlertSender:
 
 
 class DeadManSwitch:
-    """Pings after each cycle that read the vault and kept its record. Silence is the alarm."""
+    """Pings after each cycle that read the vault and kept its record, and while a standby could take over. Silence is
+    the alarm."""
 
     def __init__(self, ping: Callable[[], bool]) -> None:
         self.deliveries = Deliveries()
@@ -88,7 +92,8 @@ class DeadManSwitch:
         self._worker: Worker[None] = Worker("dead man's switch", self._send, capacity=QUEUED_PINGS)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, CycleEnded) and event.record.outcome is not CycleOutcome.FAILED:
+        good = isinstance(event, CycleEnded) and event.record.outcome is not CycleOutcome.FAILED
+        if good or (isinstance(event, StandsBy) and not event.trouble):
             self._worker.put(None)
 
     def follow(self, ping: Callable[[], bool]) -> None:

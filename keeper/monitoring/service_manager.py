@@ -9,9 +9,11 @@ from keeper.monitoring.events import (
     CycleEnded,
     CycleLost,
     Event,
+    LeadLost,
     Reloaded,
     Reloading,
     ReloadRefused,
+    StandsBy,
     Started,
     Stopped,
 )
@@ -43,6 +45,11 @@ def _lines(event: Event) -> tuple[str, ...]:
     match event:
         case Started(mode=mode, schedule=schedule):
             return ("READY=1", f"STATUS={mode.value}, {schedule}")
+        case StandsBy(leader=leader, trouble=trouble):
+            able = f"cannot take over: {trouble.splitlines()[0]}" if trouble else "could take over now"
+            return ("READY=1", f"STATUS=stands by ({leader or 'nobody'} leads), {able}")
+        case LeadLost(reason=reason):
+            return (f"STATUS=leads no more: {reason}",)
         case CycleEnded(record=record):
             return (f"STATUS=the newest cycle {record.outcome.value}",)
         case CycleLost(failure=failure):

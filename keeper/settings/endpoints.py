@@ -46,6 +46,7 @@ class Endpoints:
     private_rpc_url: str | None = field(repr=False)
     journal_url: str = field(repr=False)
     fallback_journal: Path | None
+    lease_s: float
     pause_file: Path
     lock_directory: Path | None
 
@@ -93,6 +94,7 @@ def endpoints(settings: Settings) -> Endpoints:
         fallback_journal=_in_directory("fallback_journal", fallback, fallback)
         if fallback is not None
         else None,
+        lease_s=settings.lease_s,
         pause_file=_in_directory("pause_file", settings.pause_file, settings.pause_file.parent),
         lock_directory=settings.lock_directory,
     )

@@ -105,6 +105,7 @@ JournalUrl = Annotated[str, AfterValidator(_journal_url)]
 
 SAME_VAULT = AtStart("Commands and the key's lock are bound to the keeper of one vault.")
 SAME_JOURNAL = AtStart("The journal stays open, with its lock, so that no row and no order is lost.")
+SAME_LEASE = AtStart("The database measures the lease of the term that runs by it.")
 SAME_PLACE = AtStart("Commands look for the running keeper there.")
 SAME_KEY = AtStart("The key stays open, with its lock, so that nobody types its password again.")
 SAME_CHAT = AtStart("One thread reads the chat, and keeps its place there.")
@@ -155,6 +156,8 @@ class Settings(BaseSettings):
     """the journal: a SQLite file or a PostgreSQL database"""
     fallback_journal: Annotated[Path | None, SAME_JOURNAL] = None
     """directory of a second journal, for emergencies while the first cannot be written; best on another disk"""
+    lease_s: Annotated[float, Field(ge=2, le=10), SAME_LEASE] = 8.0
+    """silence after which the database lets another daemon lead, with `keeper run --standby`"""
     deployment: Annotated[Path | None, SAME_VAULT] = None
     """deployment file of a devnet; its node, chain id, addresses and key apply unless they are set"""
     config: Path | None = None

@@ -13,7 +13,7 @@ from keeper.tx.send_state import SendTiming
 @dataclass(frozen=True, slots=True)
 class SenderConfig:
     """For one key, one vault and one chain. Without a ``relay`` every transaction is public. ``explain`` puts revert
-    data into words."""
+    data into words. ``require_lead`` raises LeaseLost where another keeper may act by now."""
 
     node: SendingNode
     relay: Relay | None
@@ -25,6 +25,7 @@ class SenderConfig:
     chain_id: int
     targets: Targets
     explain: Callable[[bytes], str]
+    require_lead: Callable[[], None]
 
     @property
     def account(self) -> str:

@@ -36,6 +36,7 @@ class Dispatcher:
         self._chain_id = config.chain_id
         self._account = config.account
         self._signer = config.signer
+        self._require_lead = config.require_lead
         self._node_fee_cap_wei: int | None = None
 
     def state(self, intent: Intent, view: NodeView) -> SendState:
@@ -175,6 +176,7 @@ class Dispatcher:
         return refused
 
     def _send(self, intent: Intent, attempt: Attempt) -> Refusal | None:
+        self._require_lead()
         private = intent.payload.private and attempt.kind is AttemptKind.CALL
         route = self._relay if private and self._relay is not None else self._node
         refused = None

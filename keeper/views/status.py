@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.domain.leadership import Leadership
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.pause_state import PauseState
 from keeper.domain.policy import DailyPolicy
@@ -32,6 +33,13 @@ class VaultStatus:
     journal: str
     journal_exists: bool
     running: str
+    leadership: Leadership | None
+
+    @property
+    def leader(self) -> str | None:
+        """None where no keeper of the journal has run with --standby."""
+        led = self.leadership is not None and self.leadership.term is not None
+        return str(self.leadership) if led else None
 
     @property
     def pause_report(self) -> PauseReport:
@@ -57,6 +65,10 @@ STATUS = View[VaultStatus](
         unit.FLAG, "Whether it is there; if not, pauses, budgets and records are not known (exit code 2)."
     ),
     running=Field(unit.TEXT, "The keeper that runs on this machine with this journal, or with another one."),
+    leader=Field(
+        unit.TEXT,
+        "Who leads and who stands by; null where no keeper has run with --standby.",
+    ),
     pause_state=Field(nested(PAUSE_STATE), "Pauses and daily budgets.", "pause_report"),
     drill=Field(nested(DRILL), "The fire drill of the last cycle.", "last.inputs.drill"),
     information=Field(nested(INFORMATION), "What the last cycle knew.", "last.information"),

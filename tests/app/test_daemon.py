@@ -261,6 +261,17 @@ def test_a_second_signal_interrupts_the_cycle(lines: list[Any]) -> None:
     assert "interrupted" in [line["event"] for line in lines]
 
 
+def test_the_first_signal_after_the_lead_is_lost_lets_the_cycle_finish() -> None:
+    def loses_its_lead() -> DecisionRecord:
+        daemon.leave()
+        signal.raise_signal(signal.SIGTERM)
+        return a_record()
+
+    daemon, _ = daemon_of(Keeper(loses_its_lead))
+    assert daemon.run() == 0
+    assert not daemon.lost_its_lead  # it ends, and does not stand by
+
+
 def test_signal_handlers_are_given_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     daemon_of(Keeper(a_record()))[0].run()

@@ -62,6 +62,24 @@ def test_an_order_wakes_the_daemon_and_is_answered_with_its_record(journal_url: 
         assert (done.state, done.record_id) == (AnswerState.DONE, record.record_id)
 
 
+def test_a_keeper_that_leads_no_more_takes_no_order(sqlite_url: str) -> None:
+    asked = threading.Event()
+
+    def leads_no_more() -> bool:
+        asked.set()
+        return False
+
+    with Journal.open(sqlite_url), Journal.open_to_append(sqlite_url) as command:
+        desk = OrderDesk(sqlite_url, now, leads_no_more)
+        close = desk.listen(lambda: None)
+        StoredOrders(command, now).place(2.0, "3am", valid_s=30)
+        asked.clear()
+        assert asked.wait(SOON_S)
+        close()
+        assert desk.next_order() is None
+        assert len(StoredOrders(command, now).unanswered()) == 1
+
+
 def test_an_order_ends_the_wait_for_a_transaction_but_not_that_of_its_own_cycle(sqlite_url: str) -> None:
     with (
         Journal.open(sqlite_url),

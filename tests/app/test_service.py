@@ -17,7 +17,7 @@ from eth_typing import HexStr
 
 from keeper.app import operator
 from keeper.app.clocks import SystemClock
-from keeper.app.composition import DaemonParts
+from keeper.app.composition import DaemonParts, held_key
 from keeper.app.monitors import monitors
 from keeper.app.running import announcing
 from keeper.app.service import Service, serving
@@ -82,15 +82,9 @@ def start(folder: Folder) -> Iterator[Callable[[], Service]]:
         def started() -> Service:
             settings = load()
             watchers = stack.enter_context(monitors(settings))
+            held = stack.enter_context(held_key(settings, Mode.LIVE, lambda: ""))
             service = stack.enter_context(
-                serving(
-                    settings,
-                    Mode.LIVE,
-                    watchers,
-                    ask_password=lambda: "",
-                    progress=lambda _: None,
-                    clock=SystemClock(),
-                )
+                serving(settings, held, watchers, progress=lambda _: None, clock=SystemClock())
             )
             stack.enter_context(announcing(settings, Mode.LIVE))
             return service

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keeper.cli.main import main
 from keeper.domain.errors import NodeUnavailable
+from keeper.domain.leadership import Leadership, Term
 from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.views.status import VaultStatus
 from tests.factories import a_policy, a_snapshot
@@ -28,6 +30,7 @@ def a_status() -> VaultStatus:
         journal="/var/lib/keeper/keeper.db",
         journal_exists=True,
         running="none runs on this machine",
+        leadership=None,
     )
 
 
@@ -71,6 +74,15 @@ def test_it_looks_until_ctrl_c_and_ends_well(
     assert waits == [2.0, 2.0]
     assert shown.count("health factor") == 2
     assert "again every 2 s" in shown
+
+
+def test_the_screen_says_who_leads_where_machines_take_turns(
+    watched: Callable[..., tuple[int, str, list[float]]],
+) -> None:
+    led = Leadership("a process 1", 0.4, ("b process 2",), Term(7, "a process 1", began_at=1_686_830_000))
+    _, shown, _ = watched(a_status, lambda: replace(a_status(), leadership=led), ctrl_c)
+    assert shown.count("leads") == 1
+    assert "a process 1, term 7, heard 0 s ago; stands by: b process 2" in " ".join(shown.split())
 
 
 def test_a_look_that_fails_shows_its_remedy_above_the_last_good_one(

@@ -56,6 +56,8 @@ def journal(journal_url: str) -> Iterator[Journal]:
         orders = StoredOrders(opened, lambda: 6.0)
         orders.place(2.0, "3am", valid_s=30)
         orders.answer(Subject.ORDER, 1, AnswerState.SEEN, text="process 7")
+        with opened.appending("term") as entry:
+            entry.add(schema.terms, {"number": 1, "holder": "a process 7", "at": 6})
         StoredBars(opened).add("WETH", "coinbase", (Candle(3_600, 3_600, 1.0, 2.0, 0.5, 1.5),))
         yield opened
 
@@ -113,7 +115,7 @@ BYTES = {"sqlite": "X'00'", "postgresql": "'\\x00'"}
 
 
 def test_a_chain_that_holds_says_how_long_it_is(journal: Journal) -> None:
-    assert journal.verify() == 17
+    assert journal.verify() == 18
 
 
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)

@@ -29,8 +29,8 @@ NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0102"
-down_revision = "0101"
+revision = "0103"
+down_revision = "0102"
 
 
 def upgrade() -> None:
@@ -114,16 +114,28 @@ def test_a_later_release_migrates_the_journal_and_keeps_its_rows(
     with Journal.open(journal_url) as journal:
         StoredRounds(journal).extend({"WETH": (Round(1, 2, 3),)})
     shutil.copytree(versions.MIGRATIONS, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0102_notes.py").write_text(NEXT_REVISION, encoding="utf-8")
+    (tmp_path / "migrations" / "versions" / "0103_notes.py").write_text(NEXT_REVISION, encoding="utf-8")
     monkeypatch.setattr(versions, "MIGRATIONS", tmp_path / "migrations")
-    monkeypatch.setattr(versions, "NEWEST", "0102")
-    with pytest.raises(JournalTooOld, match="0101"):
+    monkeypatch.setattr(versions, "NEWEST", "0103")
+    with pytest.raises(JournalTooOld, match="0102"):
         Journal.open_for_reading(journal_url)
     with Journal.open(journal_url) as journal:
         assert StoredRounds(journal).since(0) == {"WETH": (Round(1, 2, 3),)}
         assert journal.verify() == 1
     assert inspect(database(journal_url)).has_table("notes")
     Journal.open_for_reading(journal_url).close()
+
+
+def test_a_journal_of_the_first_release_gets_its_terms(journal_url: str) -> None:
+    with Journal.open(journal_url) as journal:
+        StoredRounds(journal).extend({"WETH": (Round(1, 2, 3),)})
+    with database(journal_url).begin() as connection:
+        connection.execute(text("DROP TABLE terms"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0101'"))
+    with Journal.open(journal_url) as journal, journal.reading() as connection:
+        assert journal.verify() == 1
+        differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+    assert [difference for difference in differences if "alembic_version" not in str(difference)] == []
 
 
 def test_a_new_journal_has_the_tables_of_the_program(journal_url: str) -> None:
@@ -147,4 +159,4 @@ def test_a_changed_schema_has_a_new_revision() -> None:
         for index in table.indexes
     )
     digest = hashlib.sha256("\n".join((*tables, *indexes)).encode()).hexdigest()[:16]
-    assert (versions.NEWEST, digest) == ("0101", "3d705b3694d512d6")
+    assert (versions.NEWEST, digest) == ("0102", "cb9817cc7d33a836")

@@ -10,7 +10,7 @@ from keeper.domain.pause_state import DailyUsage, Pause, PausedBy, PauseState
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure, Mode
 from keeper.domain.tx import InFlight, IntentStatus, Receipt
 from keeper.domain.urgency import Urgency
-from keeper.monitoring.events import CycleEnded, CycleLost, Started, Stopped
+from keeper.monitoring.events import CycleEnded, CycleLost, LeadLost, Leads, StandsBy, Started, Stopped
 from tests.factories import NOW
 from tests.views.records import a_failure, a_record
 
@@ -32,6 +32,18 @@ def ended(record: DecisionRecord, at: float = NOW, *, trouble: Failure | None = 
 
 def lost(failure: Failure = UNWRITABLE, at: float = NOW) -> CycleLost:
     return CycleLost(at, failure)
+
+
+def stands_by(trouble: str = "", at: float = NOW) -> StandsBy:
+    return StandsBy(at, "a process 1", trouble)
+
+
+def leads(at: float = NOW, before: str = "a process 1") -> Leads:
+    return Leads(at, 2, before)
+
+
+def lead_lost(at: float = NOW) -> LeadLost:
+    return LeadLost(at, "the database ended the session")
 
 
 def a_quiet_record(**changes: Any) -> DecisionRecord:

@@ -28,7 +28,10 @@ from tests.monitoring.reported import (
     a_trade,
     ended,
     inputs_of,
+    lead_lost,
+    leads,
     lost,
+    stands_by,
     started,
     stopped,
     with_inputs,
@@ -75,6 +78,9 @@ ONE_OF_EACH: dict[AlertKind, Event] = {
     kinds.FAILING: ended(a_failed_record()),
     kinds.UNWRITABLE: lost(),
     kinds.CHAT_LOST: ChatLost(NOW, "getUpdates: HTTP 401"),
+    kinds.LEADS: leads(),
+    kinds.LEAD_LOST: lead_lost(),
+    kinds.NOT_ELIGIBLE: stands_by("NodeUnavailable: no answer"),
 }
 
 
@@ -95,6 +101,23 @@ def test_a_reload_is_told_with_what_changed_and_a_refusal_with_its_remedy() -> N
 
 def test_a_quiet_cycle_tells_nothing() -> None:
     assert all_told([ended(a_quiet_record())] * 3) == [(), (), ()]
+
+
+def test_the_first_leader_of_a_journal_and_a_standby_without_trouble_are_no_news() -> None:
+    assert all_told([leads(before=""), stands_by(), stands_by()]) == [(), (), ()]
+
+
+def test_a_cycle_that_the_lost_lead_ended_is_no_trouble_of_the_journal() -> None:
+    no_lead = Failure("LeaseLost", 7, "this keeper does not lead now", "It stands by.")
+    assert all_told([lost(no_lead)]) == [()]
+    assert names(all_told([lost(no_lead), lead_lost()])[-1]) == ["lead_lost"]
+
+
+def test_what_hindered_a_standby_is_over_when_it_could_take_over_or_leads() -> None:
+    hindered = stands_by("NodeUnavailable: no answer")
+    assert names(all_told([hindered, stands_by()])[-1]) == ["over not_eligible"]
+    assert names(all_told([hindered, leads()])[-1]) == ["leads", "over not_eligible"]
+    assert names(all_told([lost(), stands_by()])[-1]) == ["over unwritable"]
 
 
 @pytest.mark.parametrize("kind", ALERT_KINDS, ids=lambda kind: kind.name)

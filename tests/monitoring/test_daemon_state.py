@@ -1,15 +1,35 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from keeper.domain.leadership import LeaseReading
 from keeper.domain.record import Failure
-from keeper.monitoring.daemon_state import LONGEST_CYCLE_S, OVERDUE_S, DaemonState, after, alive, ready
+from keeper.monitoring.daemon_state import (
+    LONGEST_CYCLE_S,
+    OVERDUE_S,
+    DaemonState,
+    Verdict,
+    after,
+    alive,
+    ready,
+)
 from keeper.monitoring.events import CycleBegan, Event
 from keeper.monitoring.exporter import Pages
 from tests.factories import NOW
-from tests.monitoring.reported import a_failed_record, a_pause, a_quiet_record, ended, lost, started
+from tests.monitoring.reported import (
+    a_failed_record,
+    a_pause,
+    a_quiet_record,
+    ended,
+    lead_lost,
+    leads,
+    lost,
+    stands_by,
+    started,
+)
 
 HOUR = 3_600.0
 BEGAN = CycleBegan(float(NOW), NOW + HOUR)
@@ -85,3 +105,38 @@ def test_the_pages_have_the_verdict_and_its_reason(path: str, status: int) -> No
     assert (answered, content_type) == (status, "application/json")
     assert json.loads(body)["ok"] is (status == 200)
     assert json.loads(body)["reason"]
+
+
+# ------------------------------------------------------------------ two machines
+
+
+def test_a_standby_is_ready_while_it_could_take_over() -> None:
+    state = state_after(stands_by())
+    assert ready(state, NOW + 1.0) == Verdict(passed=True, reason="stands by; a process 1 leads")
+    hindered = ready(state_after(stands_by(), stands_by("NodeUnavailable: no answer")), NOW + 1.0)
+    assert not hindered.passed
+    assert "NodeUnavailable: no answer" in hindered.reason
+
+
+def test_a_standby_that_does_not_look_any_more_is_not_alive() -> None:
+    assert alive(state_after(stands_by()), NOW + OVERDUE_S).passed
+    assert not alive(state_after(stands_by()), NOW + OVERDUE_S + 1).passed
+    # The database is gone: it cannot look, and says so at each try.
+    assert alive(state_after(stands_by(), lost(at=NOW + OVERDUE_S)), NOW + OVERDUE_S + 1).passed
+
+
+def test_a_leader_without_its_lease_is_not_ready() -> None:
+    leader = state_after(stands_by(), leads(), *GOOD)
+    for held in (True, False):
+        assert ready(replace(leader, lease=LeaseReading(held, 1.0)), NOW + 6.0).passed is held
+
+
+def test_a_leader_that_became_a_standby_is_not_overdue() -> None:
+    state = state_after(leads(), *GOOD, lead_lost(NOW + 10.0), stands_by(at=NOW + HOUR * 9))
+    assert alive(state, NOW + HOUR * 9 + 1).passed
+    assert ready(state, NOW + HOUR * 9 + 1).passed
+
+
+def test_a_database_that_is_back_ends_the_standbys_trouble() -> None:
+    assert not ready(state_after(stands_by(), lost()), float(NOW)).passed
+    assert ready(state_after(stands_by(), lost(), stands_by()), float(NOW)).passed

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain.decision import Gate
+from keeper.domain.leadership import LeaseReading
 from keeper.domain.market import Trust
 from keeper.domain.pause_causes import PAUSE_CAUSES
 from keeper.domain.plan import Check
@@ -31,7 +32,9 @@ from tests.monitoring.reported import (
     a_trade,
     ended,
     inputs_of,
+    leads,
     lost,
+    stands_by,
     started,
     with_gate,
     with_inputs,
@@ -61,6 +64,23 @@ def scraped(*events: Event) -> Values:
 
 def of(record: DecisionRecord) -> Values:
     return scraped(ended(record))
+
+
+def test_who_leads_is_a_number_only_with_standby() -> None:
+    ours = ("keeper_leader", "keeper_lease_age_seconds", "keeper_standby_eligible")
+    assert not {name for name, _ in scraped(ended(a_quiet_record()))} & set(ours)
+
+    def values(lease: LeaseReading, *events: Event) -> list[float | None]:
+        state = replace(state_after(*events), lease=lease)
+        _, _, body = Pages(lambda: state, lambda: float(NOW)).answer("/metrics")
+        families = text_string_to_metric_families(body.decode())
+        read = {sample.name: sample.value for family in families for sample in family.samples}
+        return [read.get(name) for name in ours]
+
+    assert values(LeaseReading(held=True, age_s=1.5), leads()) == [1.0, 1.5, None]
+    assert values(LeaseReading(held=False, age_s=7.0), leads()) == [0.0, 7.0, None]
+    assert values(LeaseReading(held=False, age_s=None), stands_by()) == [0.0, None, 1.0]
+    assert values(LeaseReading(held=False, age_s=None), stands_by("no node")) == [0.0, None, 0.0]
 
 
 def names(values: Values, metric: str) -> set[str]:

@@ -14,12 +14,12 @@ from keeper.domain.record import CycleOutcome, Failure
 from keeper.monitoring.alert_kinds import Alert
 from keeper.monitoring.daemon_state import LONGEST_CYCLE_S, OVERDUE_S
 from keeper.monitoring.events import CycleBegan, Event, Reloaded, Reloading, ReloadRefused, Waiting
-from keeper.monitoring.notifier import AlertSender
+from keeper.monitoring.notifier import AlertSender, DeadManSwitch
 from keeper.monitoring.service_manager import ServiceManager
 from keeper.runtime.service_socket import VARIABLE, ServiceSocket, service_socket
 from keeper.settings.schema import Settings
 from tests.factories import NOW
-from tests.monitoring.reported import a_quiet_record, ended, lost, started, stopped
+from tests.monitoring.reported import a_quiet_record, ended, lead_lost, lost, stands_by, started, stopped
 
 HOUR = 3_600.0
 BEGAN = CycleBegan(float(NOW), NOW + HOUR)
@@ -140,11 +140,39 @@ def test_a_channel_that_hangs_for_a_day_is_not_filled_with_signs_of_life() -> No
     assert asked.wait(10.0)
     for minute in range(24 * 60):
         sender(Waiting(NOW + 60.0 * minute))
+    for minute in range(24 * 60):
+        sender(stands_by(at=NOW + 60.0 * minute))
     sender(stopped(NOW + 86_400.0))
     release.set()
     sender.close(10.0)
     assert sender.dropped == 0
     assert sent == ["started", "stopped"]
+
+
+def test_a_standby_is_ready_and_alive_and_shows_who_leads() -> None:
+    assert told(stands_by())[-1] == (
+        "READY=1",
+        "STATUS=stands by (a process 1 leads), could take over now",
+        "WATCHDOG=1",
+    )
+    assert told(stands_by("NodeUnavailable: no answer"))[-1][1] == (
+        "STATUS=stands by (a process 1 leads), cannot take over: NodeUnavailable: no answer"
+    )
+    assert told(lead_lost())[-1][0] == "STATUS=leads no more: the database ended the session"
+
+
+def test_the_dead_mans_switch_hears_a_standby_that_could_take_over() -> None:
+    pings = list[None]()
+
+    def ping() -> bool:
+        pings.append(None)
+        return True
+
+    switch = DeadManSwitch(ping)
+    switch(stands_by("NodeUnavailable: no answer"))
+    switch(stands_by())
+    switch.close(10.0)
+    assert len(pings) == 1
 
 
 def test_a_start_that_waits_for_its_journal_asks_for_more_time() -> None:

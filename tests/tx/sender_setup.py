@@ -39,6 +39,7 @@ class SenderSetup:
         self.log = log
         self.clock = clock
         self.each_wait: Callable[[], None] = lambda: None
+        self.require_lead: Callable[[], None] = lambda: None
         self.sender = self.restart()
 
     def restart(self, timing: SendTiming = TIMING) -> TransactionSender:
@@ -53,6 +54,7 @@ class SenderSetup:
             chain_id=CHAIN_ID,
             targets=targets,
             explain=bytes.hex,
+            require_lead=lambda: self.require_lead(),
         )
         self.sender = TransactionSender(config)
         return self.sender

@@ -102,6 +102,7 @@ class Keepers(RuleBasedStateMachine):
             chain_id=CHAIN_ID,
             targets=targets,
             explain=bytes.hex,
+            require_lead=lambda: None,
         )
         self.sender = TransactionSender(config)
 

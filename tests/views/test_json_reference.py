@@ -5,6 +5,7 @@ from typing import Any
 
 from keeper.domain.decision import PoolCost
 from keeper.domain.executed_swaps import ExecutedSwap, LearnedCost
+from keeper.domain.leadership import Leadership, Term
 from keeper.domain.pause_state import DailyUsage, Pause, PausedBy, PauseState
 from keeper.domain.plan import Route
 from keeper.domain.prices import Opinion
@@ -107,6 +108,9 @@ def test_every_field_of_the_status_has_a_value() -> None:
         journal="/var/lib/keeper/keeper.db",
         journal_exists=True,
         running="none runs on this machine",
+        leadership=Leadership(
+            "a process 1", 0.5, ("b process 2",), Term(7, "a process 1", began_at=1_686_830_000)
+        ),
     )
     filled = values_by_path(STATUS, status)
     assert {path for path, has_value in filled.items() if not has_value} <= {"status.last_rebalance"}
