@@ -16,6 +16,8 @@ from keeper.journal.store import Journal
 from keeper.runtime.logs import logger
 
 LISTEN_EVERY_S = 1.0
+TAKEN_UP_WITHIN_S = 600
+"""How old an order may be that another keeper took and did not finish."""
 
 
 class OrderDesk:
@@ -37,6 +39,7 @@ class OrderDesk:
         self._preempt = threading.Event()
         self._closed = threading.Event()
         self._in_cycle = False
+        self._took_up = False
         self._last_switch: int | None = None
         self._log = logger()
 
@@ -76,7 +79,7 @@ class OrderDesk:
         """``record`` is None for a cycle that left none; ``why`` says so then. Orders that came meanwhile ask for the
         next cycle."""
         order, self._carrying_out, self._in_cycle = self._carrying_out, None, False
-        if order is not None:
+        if order is not None and self._may_answer():  # else the next leader carries it out
             record_id = record.record_id if record is not None else ""
             text = record.summary if record is not None else why
             try:
@@ -121,6 +124,9 @@ class OrderDesk:
                 trouble = str(error)
 
     def _hear(self, stored: StoredOrders) -> None:
+        if not self._took_up:
+            self._take_up(stored)
+            self._took_up = True
         newest = stored.newest_switch()
         known = self._last_switch if self._last_switch is not None else newest
         for number in range(known + 1, newest + 1):
@@ -133,10 +139,26 @@ class OrderDesk:
                 )
                 continue
             stored.answer(Subject.ORDER, order.number, AnswerState.SEEN, text=self._state())
-            self._log.warning("order", health_factor=order.health_factor, reason=order.reason)
-            self._orders.append(order)
-            self._preempt.set()
-            self._wake()
+            self._take(order)
+
+    def _take_up(self, stored: StoredOrders) -> None:
+        """What a keeper took that ended, or leads no more."""
+        for order in stored.unfinished():
+            if self._now() > order.at + TAKEN_UP_WITHIN_S:
+                stored.answer(
+                    Subject.ORDER,
+                    order.number,
+                    AnswerState.EXPIRED,
+                    text="the keeper that took it did not finish it, and this one found it too late",
+                )
+            else:
+                self._take(order)
+
+    def _take(self, order: Order) -> None:
+        self._log.warning("order", health_factor=order.health_factor, reason=order.reason)
+        self._orders.append(order)
+        self._preempt.set()
+        self._wake()
 
     def _state(self) -> str:
         doing = (

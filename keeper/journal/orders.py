@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from keeper.domain.orders import Answer, AnswerState, Order, Subject
 from keeper.journal import schema
@@ -38,11 +38,21 @@ class StoredOrders:
 
     def unanswered(self) -> tuple[Order, ...]:
         """Those that no keeper has seen, the oldest first."""
-        table, answers = schema.orders, schema.answers
-        seen = select(answers.c.subject_number).where(answers.c.subject == Subject.ORDER.value)
+        return self._orders(schema.orders.c.number.not_in(_answered()))
+
+    def unfinished(self) -> tuple[Order, ...]:
+        """Those that a keeper has seen, and that none has finished, the oldest first."""
+        number = schema.orders.c.number
+        return self._orders(
+            number.in_(_answered(AnswerState.SEEN))
+            & number.not_in(_answered(AnswerState.DONE, AnswerState.EXPIRED))
+        )
+
+    def _orders(self, which: ColumnElement[bool]) -> tuple[Order, ...]:
+        table = schema.orders
         query = (
             select(table.c.number, table.c.health_factor, table.c.reason, table.c.at, table.c.expires_at)
-            .where(table.c.number.not_in(seen))
+            .where(which)
             .order_by(table.c.number)
         )
         return tuple(
@@ -86,3 +96,10 @@ class StoredOrders:
             Answer(AnswerState(state), text, record_id=record_id, at=at)
             for state, text, record_id, at in self._journal.rows(query)
         )
+
+
+def _answered(*states: AnswerState) -> Select[tuple[int]]:
+    """Numbers of the orders with one of these answers, of all with any answer where none is named."""
+    answers = schema.answers
+    query = select(answers.c.subject_number).where(answers.c.subject == Subject.ORDER.value)
+    return query.where(answers.c.state.in_([state.value for state in states])) if states else query

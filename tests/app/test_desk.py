@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.app.desk import OrderDesk
+from keeper.app.desk import TAKEN_UP_WITHIN_S, OrderDesk
 from keeper.domain.errors import Preempted
 from keeper.domain.orders import AnswerState, Subject
 from keeper.domain.record import CycleOutcome
@@ -20,6 +20,12 @@ from keeper.journal.switches import Switches
 from tests.views.records import a_record
 
 SOON_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It listens more often than at work."""
+    monkeypatch.setattr("keeper.app.desk.LISTEN_EVERY_S", 0.05)
 
 
 def now() -> float:
@@ -60,6 +66,65 @@ def test_an_order_wakes_the_daemon_and_is_answered_with_its_record(journal_url: 
         assert seen.state is AnswerState.SEEN
         assert "no cycle runs" in seen.text
         assert (done.state, done.record_id) == (AnswerState.DONE, record.record_id)
+
+
+def test_an_order_that_its_keeper_did_not_finish_is_taken_up_by_the_next(sqlite_url: str) -> None:
+    with Journal.open(sqlite_url), Journal.open_to_append(sqlite_url) as command:
+        stored = StoredOrders(command, now)
+        with listening(sqlite_url) as (desk, woken):
+            order = stored.place(2.0, "3am", valid_s=30)
+            assert woken.wait(SOON_S)
+        with listening(sqlite_url, lambda: now() + TAKEN_UP_WITHIN_S) as (desk, woken):
+            assert woken.wait(SOON_S)
+            assert desk.next_order() == order
+            desk.cycle_ended(a_record(outcome=CycleOutcome.SENT))
+        assert [answer.state for answer in stored.answers(Subject.ORDER, order.number)] == [
+            AnswerState.SEEN,
+            AnswerState.DONE,
+        ]
+        assert stored.unfinished() == ()
+
+
+def test_an_old_order_that_its_keeper_did_not_finish_expires(sqlite_url: str) -> None:
+    with Journal.open(sqlite_url), Journal.open_to_append(sqlite_url) as command:
+        stored = StoredOrders(command, now)
+        order = stored.place(2.0, "3am", valid_s=30)
+        stored.answer(Subject.ORDER, order.number, AnswerState.SEEN, text="")
+        with listening(sqlite_url, lambda: now() + TAKEN_UP_WITHIN_S + 1.0) as (desk, _):
+            until(lambda: stored.unfinished() == ())
+            assert desk.next_order() is None
+        assert stored.answers(Subject.ORDER, order.number)[-1].state is AnswerState.EXPIRED
+
+
+def test_an_order_whose_keeper_loses_its_lead_meanwhile_stays_for_the_next(sqlite_url: str) -> None:
+    leads = [True]
+    with Journal.open(sqlite_url), Journal.open_to_append(sqlite_url) as command:
+        stored, woken = StoredOrders(command, now), threading.Event()
+        desk = OrderDesk(sqlite_url, now, lambda: leads[0])
+        close = desk.listen(woken.set)
+        order = stored.place(2.0, "3am", valid_s=30)
+        assert woken.wait(SOON_S)
+        assert desk.next_order() == order
+        leads[0] = False
+        desk.cycle_ended(None, "LeaseLost: this keeper does not lead now")
+        close()
+        assert stored.unfinished() == (order,)
+
+
+@pytest.mark.faults
+def test_a_refused_connection_does_not_end_the_desk(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Semaphore(0)
+
+    def refused(url: str) -> Journal:
+        asked.release()
+        return open_to_append(url)
+
+    open_to_append = Journal.open_to_append
+    monkeypatch.setattr(Journal, "open_to_append", refused)
+    with listening("postgresql://keeper@127.0.0.1:9/keeper") as (_, woken):
+        assert asked.acquire(timeout=SOON_S)
+        assert asked.acquire(timeout=SOON_S)
+        assert woken.wait(SOON_S)
 
 
 def test_a_keeper_that_leads_no_more_takes_no_order(sqlite_url: str) -> None:
