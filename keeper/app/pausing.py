@@ -11,7 +11,7 @@ from keeper.domain.errors import Halted, JournalMissing, JournalUnreadable, Jour
 from keeper.domain.orders import Answer, AnswerState, RunningKeeper, Subject
 from keeper.domain.pause_causes import OPERATOR
 from keeper.domain.pause_state import Pause
-from keeper.journal.databases import shown
+from keeper.journal.databases import on_this_machine, shown
 from keeper.journal.orders import StoredOrders
 from keeper.journal.pause_store import paused_by_file
 from keeper.journal.store import Journal
@@ -26,12 +26,14 @@ ANSWER_POLL_S = 0.2
 @dataclass(frozen=True, slots=True)
 class Heard:
     """Which journal a command wrote to, and whether a keeper noticed. ``vault`` is empty where none is set, ``answer``
-    where no keeper answered, ``running`` None where none runs here with this journal."""
+    where no keeper answered, ``running`` None where none runs here with this journal. ``here_only``: it holds on this
+    machine alone, and a keeper on another one may lead."""
 
     journal: str
     vault: str
     running: RunningKeeper | None
     answer: str
+    here_only: bool = False
 
     @property
     def unanswered(self) -> bool:
@@ -72,9 +74,12 @@ def _paused_by_file(
                 f"NOT PAUSED: the journal cannot be written, nor the pause file {file.absolute()}: {error.strerror}",
                 remedy=f"Stop {keeper} instead (systemctl stop keeper, or kill), and then mend the disk or the paths.",
             ) from error
+    here_only = not on_this_machine(settings.journal_url) and (running is None or running.takes_turns)
     answer = f"{file.absolute()} was written; the keeper looks at it before each trade"
+    if here_only:
+        answer += ". It holds ON THIS MACHINE ONLY: a keeper on another one may lead, and does not see it"
     return paused_by_file(file), Heard(
-        shown(settings.journal_url), settings.vault or "", running, answer=answer
+        shown(settings.journal_url), settings.vault or "", running, answer=answer, here_only=here_only
     )
 
 

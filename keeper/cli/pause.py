@@ -22,7 +22,8 @@ Reason = Annotated[
 def pause(reason: Reason) -> None:
     """Stop levering and routine rebalancing from the next decision on, also after a restart.
 
-    Exit code 3: the running keeper did not answer within 15 s. The pause is written all the same.
+    Exit code 3: the running keeper did not answer within 15 s, and the pause is written all the same; or the journal
+    cannot be reached, so that the pause holds on this machine only.
     """
     screen = console()
     pauses, heard = pausing.pause(load(), reason)
@@ -51,7 +52,10 @@ def _show(screen: Console, heard: pausing.Heard, *, expects_answer: bool = True)
     """What the command acted on, and whether a keeper knows. Raises Exit where one runs and did not answer."""
     rows = [("journal", heard.journal), ("vault", heard.vault or "not set")]
     silent = heard.unanswered and expects_answer
-    if heard.running is None:
+    if heard.here_only:
+        rows.append(("pause file", heard.answer))
+        rows.append(("to pause all", "Repeat the command on each machine, or where the journal answers."))
+    elif heard.running is None:
         rows.append(("keeper", "none runs here with this journal; it holds from the next start on"))
     elif silent:
         rows.append(
@@ -60,5 +64,5 @@ def _show(screen: Console, heard: pausing.Heard, *, expects_answer: bool = True)
     elif heard.answer:
         rows.append(("keeper", f"acknowledged by {heard.answer}"))
     screen.print(facts(rows))
-    if silent:
+    if silent or heard.here_only:
         raise typer.Exit(KeeperSilent.exit_code)

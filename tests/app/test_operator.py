@@ -14,8 +14,10 @@ import pytest
 from keeper.app import operator, pausing
 from keeper.app.desk import OrderDesk
 from keeper.app.running import running_keeper, who_runs
+from keeper.cli.main import main
 from keeper.domain.errors import AnotherJournal, InvalidSetting, JournalMissing, JournalUnwritable
 from keeper.domain.orders import RunningKeeper
+from keeper.journal.databases import shown
 from keeper.journal.files import announced
 from keeper.journal.store import Journal
 from keeper.settings.schema import Settings
@@ -141,3 +143,46 @@ def test_the_running_keepers_pause_file_is_used_when_its_journal_is_gone(
     assert pause.reason == "3am"
     assert mine.pause_file.read_text() == "3am\n"
     assert str(mine.pause_file) in heard.answer
+
+
+GONE = "postgresql://keeper@127.0.0.1:9/keeper"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("runs", "here_only"), [(None, True), ("turns", True), ("alone", False)], ids=["none", "turns", "alone"]
+)
+def test_a_pause_without_the_shared_journal_says_that_it_holds_here_only(
+    tmp_path: Path, runs: str | None, here_only: bool
+) -> None:
+    mine = settings(tmp_path / "service", journal_url=GONE)
+    keeper = RunningKeeper(
+        process=os.getpid(),
+        chain_id=31_337,
+        vault=VAULT,
+        journal=shown(GONE),
+        pause_file=str(mine.pause_file),
+        sends=True,
+        takes_turns=runs == "turns",
+    )
+    with ExitStack() as stack:
+        if runs is not None:
+            stack.enter_context(announced(mine.lock_directory, keeper))
+        (pause,), heard = pausing.pause(mine, "3am")
+    assert (pause.reason, heard.here_only) == ("3am", here_only)
+    assert mine.pause_file.read_text() == "3am\n"
+    assert ("ON THIS MACHINE ONLY" in heard.answer) is here_only
+
+
+@pytest.mark.faults
+def test_a_pause_on_this_machine_only_is_no_success_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEEPER_JOURNAL_URL", GONE)
+    monkeypatch.setenv("KEEPER_LOCK_DIRECTORY", str(tmp_path / "locks"))
+    with pytest.raises(SystemExit) as ended:
+        main(["pause", "--reason", "3am"])
+    assert ended.value.code == 3
+    assert "on each machine" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "keeper.pause").exists()
