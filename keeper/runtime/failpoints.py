@@ -40,6 +40,7 @@ class Failpoint(StrEnum):
     SIGNING_COMMITTED = "signing_committed"
     SIGNED = "signed"
     ATTEMPT_COMMITTED = "attempt_committed"
+    SEND_BEGINS = "send_begins"
     BROADCAST = "broadcast"
     BROADCAST_COMMITTED = "broadcast_committed"
     BUMP_BEGINS = "bump_begins"

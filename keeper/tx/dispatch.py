@@ -177,6 +177,7 @@ class Dispatcher:
 
     def _send(self, intent: Intent, attempt: Attempt) -> Refusal | None:
         self._require_lead()
+        failpoints.reach(Failpoint.SEND_BEGINS)
         private = intent.payload.private and attempt.kind is AttemptKind.CALL
         route = self._relay if private and self._relay is not None else self._node
         refused = None

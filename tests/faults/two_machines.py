@@ -23,6 +23,7 @@ STANDBY = ("run", "--live", "--standby", "--every", "1h")
 KILLED, FROZEN, CUT_OFF = "killed", "frozen", "cut off"
 IDLE = "idle"
 MOMENTS = (
+    Failpoint.SEND_BEGINS,
     Failpoint.BROADCAST,
     Failpoint.ATTEMPT_COMMITTED,
     IDLE,
@@ -53,19 +54,19 @@ class Takeover:
 
 @dataclass
 class Machine:
-    """One daemon with locks of its own. ``journal_url`` is its way to the shared database."""
+    """One daemon with locks of its own, behind a ``network`` that can be cut between it and the shared database."""
 
     trial: Trial
     keepers: ForkServer
     folder: Path
-    journal_url: str
+    network: TcpProxy
     lease_s: float
     running: Running | None = None
 
     def start(self, failpoint: str = "", **more: str) -> Running:
         environment = {
             **self.trial.environment,
-            "KEEPER_JOURNAL_URL": self.journal_url,
+            "KEEPER_JOURNAL_URL": self.network.url,
             "KEEPER_LOCK_DIRECTORY": str(self.folder),
             "KEEPER_LEASE_S": str(self.lease_s),
             **WATCH,
@@ -85,13 +86,12 @@ class Machine:
         os.kill(self.running.pid, number)
 
     @property
-    def stands_by_again(self) -> bool:
-        """Whether it has led, and has said since that it stands by."""
+    def terms_lost(self) -> int:
+        """How often it has led no more, and has said since that it stands by."""
         assert self.running is not None
-        _, lost, since = (
-            Path(f"{self.running.output}.err").read_text(encoding="utf-8").rpartition('"event": "lead_lost"')
-        )
-        return bool(lost) and '"event": "stands_by"' in since
+        log = Path(f"{self.running.output}.err").read_text(encoding="utf-8")
+        _, *terms = log.split('"event": "lead_lost"')
+        return sum('"event": "stands_by"' in since for since in terms)
 
     @property
     def dead(self) -> bool:
@@ -110,12 +110,11 @@ class Machine:
 
 @dataclass
 class Pair:
-    """The machine that leads first, behind a network that can be cut, and the one that stands by."""
+    """The machine that leads first, and the one that stands by."""
 
     trial: Trial
     first: Machine
     second: Machine
-    network: TcpProxy
 
     def leadership(self) -> Leadership:
         with Journal.open_for_reading(self.trial.journal_url) as journal:
@@ -148,18 +147,18 @@ class Pair:
         self.trial.move_price("WETH", NEWS, pools=False)
 
     def close(self) -> None:
-        self.network.heal()
         for machine in (self.first, self.second):
+            machine.network.heal()
             if machine.running is not None:
                 machine.stopped()
 
 
 @contextmanager
 def pair(trial: Trial, others: ForkServer, folder: Path, lease_s: float) -> Iterator[Pair]:
-    with tcp_proxy(trial.journal_url) as network:
-        first = Machine(trial, trial.fork_server, folder / "first", network.url, lease_s)
-        second = Machine(trial, others, folder / "second", trial.journal_url, lease_s)
-        made = Pair(trial, first, second, network)
+    with tcp_proxy(trial.journal_url) as to_first, tcp_proxy(trial.journal_url) as to_second:
+        first = Machine(trial, trial.fork_server, folder / "first", to_first, lease_s)
+        second = Machine(trial, others, folder / "second", to_second, lease_s)
+        made = Pair(trial, first, second)
         try:
             yield made
         finally:
@@ -206,7 +205,7 @@ def _cut_on_arrival(made: Pair, fault: str) -> None:
 
     def arrive(raw: str) -> None:
         before(raw)
-        made.network.cut()
+        made.first.network.cut()
         made.trial.proxy.on_arrival = before
 
     made.trial.proxy.on_arrival = arrive
@@ -226,7 +225,7 @@ def _strike(made: Pair, fault: str, moment: str) -> None:
             first.signal(signal.SIGSTOP)
         trial.until(lambda: trial.stopped(running))
     elif moment == IDLE:
-        made.network.cut()
+        made.first.network.cut()
     else:
         trial.until(lambda: bool(trial.proxy.arrived))
 
@@ -237,5 +236,40 @@ def _wake(made: Pair, fault: str) -> None:
         return
     if fault == FROZEN:
         made.first.signal(signal.SIGCONT)
-    made.network.heal()
-    made.trial.until(lambda: made.first.stands_by_again)
+    made.first.network.heal()
+    made.trial.until(lambda: made.first.terms_lost == 1)
+
+
+def chain_of_faults(made: Pair) -> Takeover:
+    """The leader freezes between its look at the lease and its socket; its successor is cut off; and the next one, which
+    is the first again, is killed. Two starts, three takeovers."""
+    trial, proxy, first, second = made.trial, made.trial.proxy, made.first, made.second
+    proxy.mines_on_poll = None
+    made.begin(f"{Failpoint.SEND_BEGINS}:1:freeze")
+    assert first.running is not None
+    frozen, known = first.running, made.records()
+    made.news()
+    trial.until(lambda: trial.stopped(frozen))
+    began = time.monotonic()
+    trial.until(lambda: made.leads(second))
+    led_s = time.monotonic() - began
+    proxy.mines_on_poll = 1
+    trial.until(lambda: made.records() > known)
+    acted_s = time.monotonic() - began
+    proxy.mine()  # what the successor has sent, if its cycle did not wait for it
+    first.signal(signal.SIGCONT)  # its bytes go out now: they have the successor's nonce
+    trial.until(lambda: first.terms_lost == 1)
+    trial.until(lambda: trial.vault().epoch >= 1)
+    second.network.cut()
+    trial.until(lambda: made.leads(first))
+    second.network.heal()
+    trial.until(lambda: second.terms_lost == 1)
+    first.signal(signal.SIGKILL)
+    trial.until(lambda: made.leads(second))
+    term = made.leadership().term
+    assert term is not None
+    assert term.number == 4
+    second.stopped()
+    first.stopped()
+    broken = tuple(trial.check(whole_journal=False))
+    return Takeover("chain", Failpoint.SEND_BEGINS, led_s, acted_s, trial.vault().rebalanced - 1, broken)
