@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from keeper.domain.errors import ChatUnavailable
+from keeper.domain.errors import ChatAnswerUnusable, ChatUnavailable
 from keeper.domain.remote_text import printable, printable_lines
 from keeper.runtime.deadline import DeadlineTransport, within
 from keeper.runtime.json_text import parsed_json
@@ -40,12 +40,6 @@ REMEDIES = {
     409: "One reader alone gets a bot's messages. Stop the other one, or delete the bot's webhook. If there is none of "
     "yours, somebody has the token: revoke it with @BotFather.",
 }
-
-
-class UnusableAnswer(ChatUnavailable):
-    """``first`` is the number of the first update in it, None where that cannot be read either."""
-
-    first: int | None = None
 
 
 class BotApi:
@@ -78,7 +72,7 @@ class BotApi:
         """
         try:
             return self._updates(offset, MAX_UPDATES)
-        except UnusableAnswer:
+        except ChatAnswerUnusable:
             return self._first_update(offset)
 
     def send(self, chat: int, text: str) -> None:
@@ -95,7 +89,7 @@ class BotApi:
     def _first_update(self, offset: int) -> list[object]:
         try:
             return self._updates(offset, 1)
-        except UnusableAnswer as error:
+        except ChatAnswerUnusable as error:
             if error.first is None or error.first < offset:
                 raise
             return [{"update_id": error.first}]
@@ -174,7 +168,7 @@ def _unusable(method: str, body: bytes, why: str, *, status: int) -> ChatUnavail
     """The status of an answer that was refused stays with it."""
     if status != httpx.codes.OK:
         return _unavailable(method, why, status=status)
-    error = UnusableAnswer(f"{method}: {why}", remedy=REMEDY, status=status)
+    error = ChatAnswerUnusable(f"{method}: {why}", remedy=REMEDY, status=status)
     begin = FIRST_NUMBER.match(body)
     error.first = int(begin[1]) if begin is not None else None
     return error

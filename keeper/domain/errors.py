@@ -186,6 +186,16 @@ class ChatUnavailable(Unavailable):
         self.wait_s = wait_s
 
 
+class ChatAnswerUnusable(ChatUnavailable):
+    """The chat's service answered with messages that cannot be read. The keeper goes on, and steps over them one by
+    one.
+
+    ``first`` is the number of the first message in the answer, None where that cannot be read either.
+    """
+
+    first: int | None = None
+
+
 class SchedulerUnavailable(Unavailable):
     """The Dask scheduler of a sweep did not answer."""
 
