@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests import kinds, machine, properties
 from tests.databases import journal_url, postgres_server, sqlite_url
@@ -52,6 +53,13 @@ def show(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
                 sys.stdout.write(f"\n{text}\n")
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def logs_go_where_they_went() -> Iterator[None]:
+    """A keeper that starts in a test sends the logs to that test's stderr, which is closed after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

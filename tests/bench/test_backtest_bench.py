@@ -142,7 +142,9 @@ def test_a_plain_numpy_loop(benchmark: BenchmarkFixture) -> None:
 
 
 @pytest.mark.benchmark(group=GROUP)
-def test_vectorbt(benchmark: BenchmarkFixture) -> None:
+def test_vectorbt(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("--benchmark-enable"):
+        pytest.skip("make bench: it compiles itself for 20 s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         vectorbt = pytest.importorskip("vectorbt", reason="`make bench` installs the group peers")
