@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.tools.faults_page import (
     HEADING,
     PAGE,
@@ -24,6 +26,7 @@ def test_the_rows_are_numbered_without_a_gap() -> None:
     assert rows(TABLES) == tuple(range(1, len(rows(TABLES)) + 1))
 
 
+@pytest.mark.slow
 def test_every_test_of_a_row_is_listed() -> None:
     assert listing() == LISTED, "run `make faults`"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir
+from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir, one_maker
 from keeper.domain.errors import BadInput, CompilationFailed
 
 SOLC_VERSION = "0.8.27"
@@ -140,10 +139,11 @@ def compile_all(progress: Callable[[str], None]) -> None:
 def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
     if not cached.exists():
         group = next(group for group in groups() if group.name == group_name)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cached.with_suffix(f".{os.getpid()}.part")
-        unfinished.write_text(json.dumps(_solc(group)))
-        unfinished.replace(cached)
+        with one_maker(cached):
+            if not cached.exists():
+                unfinished = cached.with_suffix(".part")
+                unfinished.write_text(json.dumps(_solc(group)))
+                unfinished.replace(cached)
     return {
         name: Artifact(
             compiled["abi"], compiled["bytecode"], compiled["deployedBytecode"], links=compiled["links"]

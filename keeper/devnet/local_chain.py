@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
-from keeper.devnet.paths import cache_dir
+from keeper.devnet.paths import cache_dir, one_maker
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.uniswap import PriceMarket, Uniswap
 from keeper.domain.market import Token
@@ -188,7 +187,9 @@ def running(
     compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
-        _build(market, state, description, progress=progress)
+        with one_maker(state):
+            if not (state.exists() and description.exists()):
+                _build(market, state, description, progress=progress)
     kept = deployment.read(description)
     with anvil(port=port, load_state=state) as node:
         built = LocalChain(_web3(node.url), replace(kept, rpc_url=node.url))
@@ -211,8 +212,7 @@ def _build(market: MarketHistory, state: Path, description: Path, progress: Prog
         node.request("evm_mine")
         progress("saving the chain for the next start")
         dumped = bytes.fromhex(str(node.request("anvil_dumpState"))[2:])
-    state.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = state.with_suffix(f".{os.getpid()}.part")  # another process may be building the same chain
+    unfinished = state.with_suffix(".part")
     unfinished.write_bytes(gzip.decompress(dumped))
     unfinished.replace(state)
     made.write(description)

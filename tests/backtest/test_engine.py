@@ -188,6 +188,7 @@ def test_a_larger_vault_pays_more_slippage_for_each_dollar() -> None:
     assert (large.slippage + large.pool_fees) / 4 > 1.5 * (small.slippage + small.pool_fees)
 
 
+@pytest.mark.slow
 def test_a_crash_that_leaves_no_time_is_a_liquidation_with_its_bonus() -> None:
     path = a_path(bars=700)
     crash = np.where(np.arange(700) >= 600, 0.58, 1.0)[:, None]
@@ -204,6 +205,7 @@ def test_a_crash_that_leaves_no_time_is_a_liquidation_with_its_bonus() -> None:
     assert liquidations[0].leverage_after < liquidations[0].leverage_before
 
 
+@pytest.mark.slow
 def test_a_fall_pulls_the_ripcord_before_the_liquidation() -> None:
     path = a_path(bars=700)
     fall = np.where(np.arange(700) >= 600, 0.72, 1.0)[:, None]
@@ -261,6 +263,7 @@ def test_a_path_on_another_grid_or_too_short_is_refused_by_name() -> None:
         backtest(a_path(bars=400), a_backtest_policy(), a_venue(), "strategy")
 
 
+@pytest.mark.slow
 def test_progress_ends_with_everything_done() -> None:
     seen: list[tuple[int, int]] = []
     backtest(

@@ -109,6 +109,7 @@ def test_one_file_holds_one_table(folder: Path, capsys: pytest.CaptureFixture[st
     assert not (folder / "out.csv").exists()
 
 
+@pytest.mark.slow
 def test_parquet_has_the_same_table(folder: Path) -> None:
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")

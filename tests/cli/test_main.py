@@ -127,6 +127,7 @@ def test_a_schedule_that_means_nothing_is_refused(every: str, capsys: pytest.Cap
     assert "--every" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_closes_the_pipe_ends_the_command_quietly() -> None:
     program = [sys.executable, "-c", "from keeper.cli.main import main; main()", "config", "show"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:

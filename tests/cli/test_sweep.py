@@ -48,6 +48,7 @@ def test_the_same_command_writes_the_same_bytes_on_any_number_of_workers_and_whe
     assert (tmp_path / "two" / "results.csv").read_bytes() == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [2])
 @pytest.mark.parametrize(
     ("arguments", "named"),

@@ -72,6 +72,7 @@ def test_thresholds_are_named_to_the_last_digit_and_the_nearest_is_first() -> No
         assert place.change * (place.change - place.held_change) > 0
 
 
+@pytest.mark.slow
 def test_the_ripcord_of_a_levered_vault_is_a_joint_fall_of_all_assets() -> None:
     decided = a_decided_record(1)
     place = what_if(decided.record).ripcord
@@ -81,6 +82,7 @@ def test_the_ripcord_of_a_levered_vault_is_a_joint_fall_of_all_assets() -> None:
     assert place.decision.urgency is Urgency.EMERGENCY
 
 
+@pytest.mark.slow
 def test_after_a_rebalance_the_cool_down_stops_what_prices_ask_for() -> None:
     just_now = a_decided_record(1, since_s=20)
     places = what_if(just_now.record)

@@ -136,6 +136,7 @@ def test_a_journal_that_does_not_exist_has_no_bars(journal_url: str) -> None:
         assert StoredBars(empty).closes(["LINK"], 0) == {}
 
 
+@pytest.mark.slow
 def test_a_long_history_is_stored_in_one_go(stored: StoredBars) -> None:
     assert stored.add("LINK", "x", some_candles(1, 20_000)).new == 20_000
     assert stored.add("LINK", "x", some_candles(1, 20_000)).same == 20_000

@@ -133,6 +133,7 @@ def test_without_other_sources_a_young_feed_has_no_estimate(journal: Journal) ->
     assert record.inputs.candles == ()
 
 
+@pytest.mark.slow
 def test_with_them_it_has_one_and_the_record_refers_to_what_was_used(journal: Journal) -> None:
     for symbol in RISK_SYMBOLS:
         StoredBars(journal).add(symbol, "coinbase", candles_of(symbol))
@@ -174,6 +175,7 @@ def test_a_record_with_bars_is_not_replayed_without_them(journal: Journal) -> No
     assert difference.startswith("candles.UNI")
 
 
+@pytest.mark.slow
 def test_feeds_that_reach_back_far_enough_are_not_mixed_with_anything(journal: Journal) -> None:
     snapshot, policy, rounds = a_snapshot(), a_policy(), some_rounds()
     candles = {symbol: candles_of(symbol, 2.0) for symbol in RISK_SYMBOLS}

@@ -40,6 +40,7 @@ def test_an_unknown_allocation_is_refused_with_the_known_ones(find: object) -> N
     assert all(name in caught.value.remedy for name in ALLOCATIONS)
 
 
+@pytest.mark.slow
 @EVERY
 def test_weights_are_not_negative_sum_to_one_and_are_the_same_each_time(name: str) -> None:
     weights = allocation(name)(SIGMA, [0.5, 0.3, 0.2], NAMES)

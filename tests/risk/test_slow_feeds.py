@@ -173,6 +173,7 @@ def test_a_slow_feed_shows_the_volatility_of_the_portfolio(
     assert every.estimate.min() >= -0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half_life_days", [1.0, 5.0, 21.0])
 def test_the_error_of_few_moves_has_the_declared_size(
     recorded: Recorded, half_life_days: float, request: pytest.FixtureRequest, show: Callable[[str], None]

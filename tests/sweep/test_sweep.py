@@ -225,6 +225,7 @@ def run(job: Job, workers: int = 2) -> dict[int, CandidateOutcome | Failed]:
     return dict(on_this_machine(job, PATH, some_jobs(), workers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_what_one_process_gives(workers: int) -> None:
     found = run(jobs.quick, workers)
@@ -234,6 +235,7 @@ def test_workers_give_what_one_process_gives(workers: int) -> None:
         assert outcome.returns.tobytes() == jobs.quick(PATH, at_level(level)).returns.tobytes()
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_as_expected_does_not_end_the_sweep() -> None:
     found = run(jobs.refusing)
     assert found[3] == Failed("NoEstimate: too little history")

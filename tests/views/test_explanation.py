@@ -108,12 +108,14 @@ def test_a_failure_has_its_remedy() -> None:
     assert explanation.why[0] == "An error ended the cycle."
 
 
+@pytest.mark.slow
 def test_the_next_look_is_that_of_the_schedule() -> None:
     assert "A person ran this cycle." in explain(HELD).next_look
     scheduled = replace(HELD, started_at=float(NOW), next_look_at=float(NOW + 7_200))
     assert "2 h later" in explain(scheduled).next_look
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [HELD, a_record()])
 def test_the_object_has_what_the_page_says(record: DecisionRecord) -> None:
     explanation = explain(record)
