@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir, one_maker
+from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir, single_build
 from keeper.domain.errors import BadInput, CompilationFailed
 
 SOLC_VERSION = "0.8.27"
@@ -139,7 +139,7 @@ def compile_all(progress: Callable[[str], None]) -> None:
 def _compiled(group_name: str, cached: Path) -> Mapping[str, Artifact]:
     if not cached.exists():
         group = next(group for group in groups() if group.name == group_name)
-        with one_maker(cached):
+        with single_build(cached):
             if not cached.exists():
                 unfinished = cached.with_suffix(".part")
                 unfinished.write_text(json.dumps(_solc(group)))

@@ -27,7 +27,7 @@ from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
-from keeper.devnet.paths import cache_dir, one_maker
+from keeper.devnet.paths import cache_dir, single_build
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.uniswap import PriceMarket, Uniswap
 from keeper.domain.market import Token
@@ -187,7 +187,7 @@ def running(
     compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
-        with one_maker(state):
+        with single_build(state):
             if not (state.exists() and description.exists()):
                 _build(market, state, description, progress=progress)
     kept = deployment.read(description)

@@ -20,7 +20,7 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def one_maker(kept: Path) -> Iterator[None]:
+def single_build(kept: Path) -> Iterator[None]:
     """One process at a time makes the file ``kept`` of the cache. The others wait, and find it."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.with_suffix(".lock").open("w") as lock:
