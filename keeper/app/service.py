@@ -129,7 +129,7 @@ def _logged(event: str) -> Iterator[None]:
     """The new settings are in force, whatever the block leaves undone."""
     try:
         yield
-    except Exception:  # noqa: BLE001 -- see above
+    except Exception:  # noqa: BLE001 -- logged; the new settings are in force all the same
         logger().exception(event)
 
 
