@@ -29,8 +29,12 @@ class AppriseChannels:
     def __init__(self, urls: Sequence[str], vault: str) -> None:
         # Its own log may name an address.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-        # apprise loads over a hundred channels, so only a keeper that has one pays for it.
+        # Only a keeper with a channel pays for apprise.
         from apprise import Apprise, NotifyType
+
+        from keeper.monitoring.plugins import load_for
+
+        load_for(urls)
 
         self._types = {
             Severity.INFO: NotifyType.INFO,
