@@ -51,7 +51,8 @@ class BookFeed:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One chain. Addresses are checksummed. ``sequencer_feed`` is None on a chain without a sequencer."""
+    """One chain. Addresses are checksummed. ``sequencer_feed`` is None on a chain without a sequencer. ``native_feed``
+    is the symbol of the feed that prices the native coin in USD, empty if the book has none."""
 
     chain_id: int
     name: str
@@ -63,6 +64,7 @@ class Book:
     lending_pool_provider: str
     sequencer_feed: str | None = None
     sequencer_grace_s: int = 0
+    native_feed: str = ""
     tokens: tuple[BookToken, ...] = ()
     feeds: tuple[BookFeed, ...] = ()
 
@@ -71,7 +73,15 @@ class Book:
 
     def feed_of(self, token: BookToken) -> BookFeed | None:
         """The feed that prices the token, None if the book has none."""
-        return next((feed for feed in self.feeds if feed.symbol == token.reference), None)
+        return self._feed(token.reference)
+
+    @property
+    def native(self) -> BookFeed | None:
+        """The feed that prices the native coin, None if the book has none."""
+        return self._feed(self.native_feed)
+
+    def _feed(self, symbol: str) -> BookFeed | None:
+        return next((feed for feed in self.feeds if feed.symbol == symbol), None)
 
 
 def book(chain_id: int, overrides: Path | None = None) -> Book | None:
@@ -118,6 +128,8 @@ def _book(content: Mapping[str, Any], place: str) -> Book:
             place, f"rollup = {built.rollup!r}", f"Use one of {', '.join(map(repr, get_args(Rollup)))}."
         )
     known = {feed.symbol for feed in built.feeds}
+    if built.native_feed and built.native_feed not in known:
+        raise _wrong(place, f"native_feed = {built.native_feed!r} is no feed of the book")
     for token in built.tokens:
         if token.reference and token.reference not in known:
             raise _wrong(

@@ -23,6 +23,7 @@ from keeper.domain.market import (
     Vault,
     VaultAsset,
 )
+from keeper.domain.native_coin import COIN
 from keeper.domain.path import MarketPath
 from keeper.domain.plan import Quote, QuoteRequest
 from keeper.domain.redemptions import Redemptions
@@ -47,6 +48,7 @@ class MarketReplay:
         self.venue = venue
         self._answers = np.nan_to_num(_carried(np.rint(path.closes * USD)))
         self._stable = np.rint(path.stable * USD)
+        self._coin = np.nan_to_num(_carried(np.rint(path.native_usd[:, None] * USD)))[:, 0]
         self._window = history_s // path.bar_seconds
         before = np.full((self._window, len(path.symbols)), np.nan)
         self._closes = np.vstack([before, path.closes])
@@ -107,17 +109,7 @@ class MarketReplay:
         answers = [int(self._stable[t]), *(int(self._answers[t, column]) for column in columns)]
         fresh = [True, *(bool(np.isfinite(path.closes[t, column])) for column in columns)]
         feeds = tuple(
-            FeedReading(
-                symbol=symbol,
-                feed=self._tokens[symbol].address,
-                round=Round(t + 1, answer, now),
-                max_age_s=HEARTBEAT_S,
-                trust=Trust.FRESH if known else Trust.STALE,
-                reason="" if known else f"no price of {symbol} at this bar",
-                rule="",
-                min_answer=0,
-                max_answer=0,
-            )
+            _reading(symbol, self._tokens[symbol].address, answer, known=known, t=t, now=now)
             for symbol, answer, known in zip(symbols, answers, fresh, strict=True)
         )
         owed = _raw(ledger.debt, self._terms[cash_symbol].decimals)
@@ -158,6 +150,9 @@ class MarketReplay:
             l1_fee_wei=0,
             redemptions=Redemptions(0, 0, 0),
             depths=(),
+            native_coin=_reading(
+                COIN, COIN_FEED, int(self._coin[t]), known=bool(np.isfinite(path.native_usd[t])), t=t, now=now
+            ),
         )
 
     def quote(self, request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
@@ -268,9 +263,26 @@ def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.take_along_axis(prices, last, axis=0)
 
 
+def _reading(symbol: str, feed: str, answer: int, *, known: bool, t: int, now: int) -> FeedReading:
+    return FeedReading(
+        symbol=symbol,
+        feed=feed,
+        round=Round(t + 1, answer, now),
+        max_age_s=HEARTBEAT_S,
+        trust=Trust.FRESH if known else Trust.STALE,
+        reason="" if known else f"no price of {symbol} at this bar",
+        rule="",
+        min_answer=0,
+        max_answer=0,
+    )
+
+
 def _raw(amount: float, decimals: int) -> int:
     return int(amount * 10**decimals)
 
 
 def _address(family: int, number: int) -> str:
     return f"0x{family << 8 | number:040x}"
+
+
+COIN_FEED = _address(0xE0, 0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
 
-from keeper.backtest.benchmarks import ALLOCATIONS, DECIDES_EVERY, with_allocation
+from keeper.backtest.benchmarks import ALLOCATIONS, bars_between_decisions, with_allocation
 from keeper.backtest.engine import Progress, backtest
 from keeper.backtest.holdings import HOLDINGS, held
 from keeper.backtest.result import BacktestResult
@@ -15,6 +14,7 @@ from keeper.backtest.sensitivity import changed_assumptions
 from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.runtime.worker_process import begin_worker, spawning
 
 Job = Callable[[], BacktestResult]
 
@@ -37,7 +37,7 @@ def benchmark_runs(
             with_allocation(policy, allocation),
             venue,
             name,
-            every=DECIDES_EVERY.get(allocation, 1),
+            every=bars_between_decisions(allocation, path.bar_seconds),
         )
         for name, allocation in ALLOCATIONS.items()
         if allocation != policy.size.allocation
@@ -61,8 +61,7 @@ def sensitivity_runs(
 
 
 def _in_parallel(jobs: Mapping[str, Job], finished: Callable[[str], None]) -> Iterator[BacktestResult]:
-    # A forked process would inherit the locks of this process's threads.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=spawning(), initializer=begin_worker) as pool:
         runs = {pool.submit(job): name for name, job in jobs.items()}
         for run in as_completed(runs):
             finished(runs[run])

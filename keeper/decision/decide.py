@@ -39,8 +39,7 @@ def decide(
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one, ``tightened`` lists what was looser.
 
     The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting when
-    plan.gas_usd_price_symbol is not a token of the vault or decision.rebalance_to is unknown; InvalidCovariance and
-    SolverFailed where an aim cannot be computed.
+    decision.rebalance_to is unknown; InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
     position = take_position(observation, model, target, policy=policy, tightened=tightened)
     triggers = judged_triggers(position)

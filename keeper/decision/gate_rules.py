@@ -40,6 +40,10 @@ WITH_CLOCK = Condition(
 WITH_OPINIONS = Condition("live", lambda position: position.observation.second_opinions is not None)
 WITH_DRILL = Condition("live", lambda position: position.observation.drill is not None)
 WITH_VAULT_FIGURES = Condition("live", lambda position: position.snapshot.vault_figures is not None)
+WITH_NATIVE_COIN = Condition(
+    "where the native coin's feed was read",
+    lambda position: position.snapshot.native_coin is not None,
+)
 WITH_PAUSE_STATE = Condition("live", lambda position: position.observation.pause_state is not None)
 
 

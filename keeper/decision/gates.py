@@ -18,6 +18,7 @@ from keeper.decision.gate_rules import (
     ROUTINE_ONLY,
     WITH_CLOCK,
     WITH_DRILL,
+    WITH_NATIVE_COIN,
     WITH_OPINIONS,
     WITH_PAUSE_STATE,
     WITH_REQUEST,
@@ -271,6 +272,15 @@ LIMITS = (
         PLANNED,
         exit_code=0,
         meaning="the trade is at least `decision.min_trade_usd`, or out of band and worth more than it costs",
+    ),
+    LimitRule(
+        "gas_priced",
+        limits.gas_priced,
+        ROUTINE_ONLY,
+        exit_code=4,
+        meaning="the native coin has a FRESH price in USD, so that it is known what gas costs",
+        kind=LEVERING,
+        condition=WITH_NATIVE_COIN,
     ),
     LimitRule(
         "benefit_exceeds_cost",

@@ -14,7 +14,7 @@ from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.vault_gap import vault_gap
-from keeper.oracle.vault_refusals import levering_refusal, pause_refusal, role_refusal
+from keeper.oracle.vault_refusals import keeper_words, levering_refusal, pause_refusal, role_refusal
 from keeper.oracle.vault_rules import in_emergency, levering_closed_s, rebalance_refusal, sequencer_is_up
 from keeper.risk.contributions import volatility
 from keeper.sizing.redemptions import missing_usd
@@ -182,7 +182,7 @@ def vault_not_paused(trade: TradeContext) -> GateResult:
 def keeper_role(trade: TradeContext) -> GateResult:
     snapshot = trade.position.snapshot
     refusal = role_refusal(snapshot)
-    detail = refusal.detail if refusal else f"{snapshot.keeper_address} is the vault's keeper"
+    detail = refusal.detail if refusal else keeper_words(snapshot)
     return GateResult(float(refusal is None), 1, refusal is None, detail=detail)
 
 
@@ -222,6 +222,18 @@ def gas_price(trade: TradeContext) -> GateResult:
     subject = f"gas costs {cost} with its L1 part" if l1_price else f"base fee {cost}"
     detail = f"{subject}, at most {limit / GWEI:.2f}{note}"
     return GateResult(price / GWEI, limit / GWEI, price <= limit, detail=detail)
+
+
+def gas_priced(trade: TradeContext) -> GateResult:
+    """Only ROUTINE is judged: other trades are made for more than what they save. Sales pay for themselves at the last
+    price (``domain.native_coin``)."""
+    coin = trade.position.snapshot.native_coin
+    assert coin is not None, "judged only where the native coin's feed was read"
+    if coin.trust is Trust.FRESH:
+        return GateResult(1, 1, passed=True, detail=f"the native coin costs {coin.price_usd:,.2f} USD")
+    why = f"{coin.trust.value}: {coin.reason}" if coin.feed else "of no known feed"
+    detail = f"what gas costs in USD is uncertain: the native coin's price is {why}"
+    return GateResult(0, 1, passed=False, detail=detail)
 
 
 def highest_gas_price_wei(snapshot: MarketSnapshot, urgency: Urgency, policy: Policy) -> int:
@@ -294,7 +306,8 @@ def benefit_exceeds_cost(trade: TradeContext) -> GateResult:
     the benefit does not price.
     """
     benefit, cost = trade.benefit_usd, trade.cost_usd
-    detail = f"worth {benefit:,.2f} USD, costs about {cost:,.2f} USD"
+    costs = "an unknown sum" if math.isinf(cost) else f"about {cost:,.2f} USD"
+    detail = f"worth {benefit:,.2f} USD, costs {costs}"
     return GateResult(benefit, cost, benefit > cost, detail=detail)
 
 

@@ -8,7 +8,7 @@ from keeper.decision import measures
 from keeper.decision.move import Move
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
-from keeper.domain.native_coin import usd_of_wei
+from keeper.domain.native_coin import estimated_usd, usd_of_wei
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
@@ -22,7 +22,7 @@ NOISE = 1e-9
 class TradeContext:
     """The trade from ``position`` along ``move`` at ``urgency``. Money in USD, turnover in NAVs.
 
-    ``tracking_error`` is the goal's, annualised. The vault pays ``trade_cost_usd``, the keeper pays ``gas_cost_usd``.
+    ``tracking_error`` is the goal's, annualised. The vault pays ``trade_cost_usd``, the keeper pays the gas.
     """
 
     position: VaultPosition
@@ -31,7 +31,6 @@ class TradeContext:
     limits: UrgencyLimits
     turnover: float
     trade_cost_usd: float
-    gas_cost_usd: float
     gas_cost_wei: int
     tracking_error: float
     benefit_usd: float
@@ -39,6 +38,15 @@ class TradeContext:
     @property
     def goal(self) -> Goal:
         return self.move.goal
+
+    @property
+    def gas_cost_usd(self) -> float:
+        """Infinite where nobody knows what the gas counts, but not for a trade that lowers risk: what is unknown must
+        not block the way down. The limits on gas in wei bound what that costs."""
+        count = usd_of_wei if self.buys_risk else estimated_usd
+        return count(
+            self.gas_cost_wei, self.position.snapshot, self.position.policy.plan.gas_usd_price_symbol
+        )
 
     @property
     def cost_usd(self) -> float:
@@ -98,8 +106,8 @@ def _rises(before: float, after: float) -> bool:
 
 
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:
-    """Works out what the move costs and is worth. Raises InvalidSetting when gas cannot be valued."""
-    goal, gas = move.goal.weights, gas_cost_wei(position)
+    """Works out what the move costs and is worth."""
+    goal = move.goal.weights
     tracking_error = measures.tracking_error(goal, position.target.weights, position.model.covariance)
     return TradeContext(
         position=position,
@@ -115,8 +123,7 @@ def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeCont
             leverage=position.held.leverage,
             nav=position.held.nav_usd,
         ),
-        gas_cost_usd=gas_cost_usd(position, gas),
-        gas_cost_wei=gas,
+        gas_cost_wei=gas_cost_wei(position),
         tracking_error=tracking_error,
         benefit_usd=benefit_usd(position, tracking_error),
     )
@@ -139,7 +146,3 @@ def gas_cost_wei(position: VaultPosition) -> int:
     """A typical rebalance's gas at the block's base fee, plus the L1 fee on a rollup."""
     snapshot = position.snapshot
     return position.policy.decision.rebalance_gas * snapshot.block.base_fee_wei + snapshot.l1_fee_wei
-
-
-def gas_cost_usd(position: VaultPosition, wei: int) -> float:
-    return usd_of_wei(wei, position.snapshot, position.policy.plan.gas_usd_price_symbol)

@@ -34,26 +34,27 @@ def judged(
     policy: OraclePolicy,
 ) -> MarketSnapshot:
     """The snapshot with each feed's verdict and the extremes of its second opinions. Its pools give opinions of their
-    own."""
+    own. Where the native coin has the feed of a token, that verdict is its own too."""
     all_opinions = (*twap_opinions(snapshot, policy), *opinions)
     memory_of = {feed.symbol: feed for feed in memory}
     now = snapshot.block.timestamp
-    return replace(
-        snapshot,
-        feeds=tuple(
-            _judged_feed(
-                _Case(
-                    reading=reading,
-                    now=now,
-                    prices=usable_prices(all_opinions, reading.symbol, now, policy=policy),
-                    memory=memory_of.get(reading.symbol),
-                    feed=policy.feed(reading.symbol),
-                    disagreement_bps=policy.disagreement_bps,
-                )
+    feeds = tuple(
+        _judged_feed(
+            _Case(
+                reading=reading,
+                now=now,
+                prices=usable_prices(all_opinions, reading.symbol, now, policy=policy),
+                memory=memory_of.get(reading.symbol),
+                feed=policy.feed(reading.symbol),
+                disagreement_bps=policy.disagreement_bps,
             )
-            for reading in snapshot.feeds
-        ),
+        )
+        for reading in snapshot.feeds
     )
+    coin = snapshot.native_coin
+    if coin is not None:
+        coin = next((reading for reading in feeds if reading.feed == coin.feed), coin)
+    return replace(snapshot, feeds=feeds, native_coin=coin)
 
 
 def usable_opinions(

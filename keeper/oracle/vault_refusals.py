@@ -43,13 +43,29 @@ def refusals(snapshot: MarketSnapshot) -> Iterator[VaultRefusal]:
 def role_refusal(snapshot: MarketSnapshot) -> VaultRefusal | None:
     if snapshot.keeper_has_role:
         return None
+    if snapshot.acts_as:
+        return VaultRefusal(
+            "CallerNotAllowed",
+            f"{snapshot.keeper_address} cannot act as the vault's keeper through the Safe {snapshot.acts_as}",
+            "`keeper doctor` names the link that is missing: the vault's keeper, the modifier's target, the Safe's "
+            "module, or the key's role.",
+            passes=False,
+        )
     return VaultRefusal(
         "CallerNotAllowed",
         f"{snapshot.keeper_address} is not the vault's keeper",
         "`keeper vault show` prints the keeper. Use its key, or have the admin call "
-        f"PolicyRegistry.setKeeper({snapshot.keeper_address}) through the timelock.",
+        f"PolicyRegistry.setKeeper({snapshot.keeper_address}) through the timelock. If it is a Safe, "
+        "KEEPER_ROLES_MODIFIER says how the key acts as it.",
         passes=False,
     )
+
+
+def keeper_words(snapshot: MarketSnapshot) -> str:
+    """Who the vault's keeper is, where it takes the key's calls."""
+    if snapshot.acts_as:
+        return f"{snapshot.keeper_address} acts as the Safe {snapshot.acts_as}, which is the vault's keeper"
+    return f"{snapshot.keeper_address} is the vault's keeper"
 
 
 def pause_refusal(snapshot: MarketSnapshot) -> VaultRefusal | None:

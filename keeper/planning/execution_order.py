@@ -76,7 +76,7 @@ def _asked(trades: Sequence[Trade], answers: Answers, snapshot: MarketSnapshot) 
 
 def _fills(asked: _Asked, context: PlanningContext) -> tuple[Fill, ...]:
     snapshot, policy = context.snapshot, context.policy
-    further = max_further_parts(snapshot.block, policy.plan, len(asked.alone))
+    further = max_further_parts(snapshot.block, policy.plan, len(asked.alone), by_safe=bool(snapshot.acts_as))
     passed: dict[Hop, int] = {}
     filled: list[Fill] = []
     refused: list[NothingFeasible] = []

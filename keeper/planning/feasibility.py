@@ -16,7 +16,7 @@ from keeper.lending.book import LendingBook
 from keeper.oracle.vault_rules import call_limits, counted_loss_usd, levering_closed_s
 from keeper.planning.candidates import CandidatePlan, expected_book, expected_state, net_changes
 from keeper.planning.context import PlanningContext
-from keeper.planning.gas import gas_limit_for, gas_of, max_gas
+from keeper.planning.gas import gas_limit_for, gas_of, max_gas, sent_gas
 from keeper.planning.min_health_factor import at_end
 from keeper.planning.turnover import counted_usd, turnover_left_usd
 
@@ -45,7 +45,8 @@ def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None
 def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
     """Raises NothingFeasible where the call needs more gas than a transaction may have."""
     policy, block = context.policy.plan, context.snapshot.block
-    needed = gas_limit_for(gas_of(candidate.steps, candidate.flash), policy.gas_limit_margin)
+    gas = sent_gas(gas_of(candidate.steps, candidate.flash), by_safe=bool(context.snapshot.acts_as))
+    needed = gas_limit_for(gas, policy.gas_limit_margin)
     available = max_gas(block, policy)
     if needed > available:
         raise NothingFeasible(

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from keeper.domain.fee_replacement import after_replacements, raised
 from keeper.domain.market import Block, MarketSnapshot
-from keeper.domain.native_coin import usd_of_wei
+from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.policy import PlanPolicy
 
@@ -41,6 +41,11 @@ LARGEST_TRANSACTION = 2**24
 MAX_HOPS = 2
 PART_OF_BLOCK = (9, 10)
 """A transaction that needs the whole block waits until no other transaction wants a part of it."""
+SAFE_HOP = 117_000
+"""What Roles modifier and Safe add to a vault call, measured on the local chain."""
+KEPT_BACK, HOP_CALLS = 64, 4
+"""EIP-150: a call leaves a 64th of the gas to its caller. Four calls lead to the vault: the modifier's proxy calls the
+modifier's code, that the Safe, the Safe's proxy the Safe's code, and that the vault."""
 _WORD = 32
 _PER_PART = PER_STEP[StepKind.SWAP_EXACT_IN] + MAX_HOPS * HOP
 _PER_SALE = PER_STEP[StepKind.WITHDRAW] + _PER_PART
@@ -55,6 +60,18 @@ def gas_of(steps: Iterable[Step], flash_amount: int) -> int:
     for step in steps:
         total += PER_STEP[step.kind] + HOP * (len(step.route.fees) if step.route else 0)
     return total
+
+
+def sent_gas(gas: int, *, by_safe: bool) -> int:
+    """What the transaction of a vault call needs that uses ``gas``; ``by_safe`` where the key acts as a Safe."""
+    return with_reserve(gas + SAFE_HOP) if by_safe else gas
+
+
+def with_reserve(gas: int) -> int:
+    """Gas, and what modifier and Safe keep back of it from the calls that they make."""
+    for _ in range(HOP_CALLS):
+        gas = -(-gas * KEPT_BACK // (KEPT_BACK - 1))
+    return gas
 
 
 def gas_limit_for(gas: int, margin: float) -> int:
@@ -72,28 +89,33 @@ def max_gas_of_block(block: Block) -> int:
     return min(LARGEST_TRANSACTION, block.gas_limit * part // whole)
 
 
-def max_trades(block: Block, policy: PlanPolicy, *, only_sales: bool = False) -> int:
+def max_trades(block: Block, policy: PlanPolicy, *, only_sales: bool = False, by_safe: bool = False) -> int:
     """How many trades certainly fit into one transaction whose fee can be raised. Each is counted with all that it can
     need: a withdrawal, two hops, a supply. Where the fee leaves no room for replacements, one trade fits that can be
-    paid for without them. ``only_sales`` are into the debt token, as in a deleverage."""
+    paid for without them. ``only_sales`` are into the debt token, as in a deleverage. ``by_safe`` as ``sent_gas``."""
     fixed, each = (_WITHOUT_SALES, _PER_SALE) if only_sales else (_WITHOUT_TRADES, _PER_TRADE)
 
     def fit(limit: int) -> int:
-        return max(0, (_gas_within(limit, policy) - fixed) // each)
+        return max(0, (_gas_within(limit, policy, by_safe=by_safe) - fixed) // each)
 
     return max(fit(_replaceable_gas(block, policy)), min(1, fit(max_gas(block, policy))))
 
 
-def max_further_parts(block: Block, policy: PlanPolicy, trades: int) -> int:
+def max_further_parts(block: Block, policy: PlanPolicy, trades: int, *, by_safe: bool = False) -> int:
     """How many more swaps of two hops certainly fit into one transaction with ``trades`` trades of one swap each."""
-    left = _gas_within(_replaceable_gas(block, policy), policy) - _WITHOUT_TRADES - trades * _PER_TRADE
-    return max(0, left // _PER_PART)
+    gas = _gas_within(_replaceable_gas(block, policy), policy, by_safe=by_safe)
+    return max(0, (gas - _WITHOUT_TRADES - trades * _PER_TRADE) // _PER_PART)
 
 
-def _gas_within(limit: int, policy: PlanPolicy) -> int:
-    """The most gas for which ``gas_limit_for`` asks at most ``limit``. In exact numbers: a float could round up to a
-    trade that the check of the plan then refuses."""
-    return math.floor(limit / Fraction(policy.gas_limit_margin))
+def _gas_within(limit: int, policy: PlanPolicy, *, by_safe: bool) -> int:
+    """The most gas of a vault call for which ``gas_limit_for`` asks at most ``limit``. In exact numbers: a float could
+    round up to a trade that the check of the plan then refuses."""
+    gas = math.floor(limit / Fraction(policy.gas_limit_margin))
+    if not by_safe:
+        return gas
+    for _ in range(HOP_CALLS):
+        gas = gas * (KEPT_BACK - 1) // KEPT_BACK
+    return gas - SAFE_HOP
 
 
 def _replaceable_gas(block: Block, policy: PlanPolicy) -> int:
@@ -114,9 +136,9 @@ class SwapCosts:
         return self.by_hops[len(route.fees)]
 
 
-def swap_costs(snapshot: MarketSnapshot, symbol: str) -> SwapCosts:
-    """At the block's base fee and, on a rollup, with the swap's part of the publishing fee. ``symbol`` is the token
-    whose price is that of the native coin. Raises InvalidSetting as ``usd_of_wei``."""
+def swap_costs(snapshot: MarketSnapshot, wrapped: str) -> SwapCosts:
+    """At the block's base fee and, on a rollup, with the swap's part of the publishing fee. ``wrapped`` as in
+    ``estimated_usd``."""
     base_fee_wei = snapshot.block.base_fee_wei
     swaps_wei = [
         (PER_STEP[StepKind.SWAP_EXACT_IN] + HOP * hops) * base_fee_wei
@@ -124,8 +146,8 @@ def swap_costs(snapshot: MarketSnapshot, symbol: str) -> SwapCosts:
         for hops in range(MAX_HOPS + 1)
     ]
     return SwapCosts(
-        per_gas=usd_of_wei(base_fee_wei, snapshot, symbol),
-        by_hops=tuple(usd_of_wei(wei, snapshot, symbol) for wei in swaps_wei),
+        per_gas=estimated_usd(base_fee_wei, snapshot, wrapped),
+        by_hops=tuple(estimated_usd(wei, snapshot, wrapped) for wei in swaps_wei),
     )
 
 

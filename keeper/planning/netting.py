@@ -58,7 +58,7 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
         return Netting((), 0.0)
     sales, purchases = _differences(decision.goal, snapshot, policy.plan.dust_usd)
     ripcord = decision.action is Action.RIPCORD
-    count = max_trades(snapshot.block, policy.plan, only_sales=ripcord)
+    count = max_trades(snapshot.block, policy.plan, only_sales=ripcord, by_safe=bool(snapshot.acts_as))
     if ripcord:
         sales, purchases = _of_few_assets(_must_leave_first(sales, snapshot), count, snapshot=snapshot), {}
     swaps = _netted(sales, purchases, snapshot.debt_token.symbol)

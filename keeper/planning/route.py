@@ -11,7 +11,7 @@ from functools import partial
 from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.native_coin import usd_of_wei
+from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind
 from keeper.domain.policy import Policy
 from keeper.planning.candidates import CandidatePlan, expected_state
@@ -22,7 +22,7 @@ from keeper.planning.execution_order import fills_of, idle_repays
 from keeper.planning.feasibility import require_feasible, require_gas, require_within_limits
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import around_flash_loan
-from keeper.planning.gas import gas_limit_for, gas_of, published_wei
+from keeper.planning.gas import SAFE_HOP, gas_limit_for, gas_of, published_wei, sent_gas
 from keeper.planning.generate import hub_plans, matched_plans
 from keeper.planning.min_health_factor import of_emergency
 from keeper.planning.netting import Netting, Trade, netting
@@ -150,7 +150,7 @@ def _redemptions_lack_cash(context: PlanningContext) -> bool:
 
 def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningContext) -> RebalancePlan:
     snapshot, policy = context.snapshot, context.policy
-    gas = gas_of(candidate.steps, candidate.flash)
+    gas = sent_gas(gas_of(candidate.steps, candidate.flash), by_safe=bool(snapshot.acts_as))
     return RebalancePlan(
         call=context.call,
         epoch=snapshot.vault.epoch,
@@ -172,10 +172,11 @@ def _total_usd(candidate: CandidatePlan, context: PlanningContext) -> float:
 
 
 def _cost(candidate: CandidatePlan, context: PlanningContext) -> Cost:
-    snapshot, symbol = context.snapshot, context.policy.plan.gas_usd_price_symbol
-    gas = gas_of(candidate.steps, candidate.flash) * context.swap_terms.costs.per_gas
+    snapshot, wrapped = context.snapshot, context.policy.plan.gas_usd_price_symbol
+    gas = gas_of(candidate.steps, candidate.flash) + (SAFE_HOP if snapshot.acts_as else 0)
     return Cost(
-        gas=gas + usd_of_wei(published_wei(candidate.steps, snapshot), snapshot, symbol),
+        gas=gas * context.swap_terms.costs.per_gas
+        + estimated_usd(published_wei(candidate.steps, snapshot), snapshot, wrapped),
         fees=math.fsum(fill.fees_usd for fill in candidate.fills),
         slippage=math.fsum(max(0.0, fill.impact_usd) for fill in candidate.fills),
         flash=snapshot.value_usd(context.cash, candidate.premium),

@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.native_coin import usd_of_wei
+from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import (
     Check,
     PlanVerdict,
@@ -138,7 +138,7 @@ def _cost_within_benefit(
     """The plan estimates a rollup's publishing fee from its length; the simulation reports the exact fee."""
     estimated_wei = published_wei(plan.steps, snapshot)
     missing_wei = simulation.l1_fee_wei - estimated_wei if simulation.l1_fee_wei else 0
-    missing_usd = usd_of_wei(missing_wei, snapshot, policy.plan.gas_usd_price_symbol)
+    missing_usd = estimated_usd(missing_wei, snapshot, policy.plan.gas_usd_price_symbol)
     cost, benefit = plan.cost.total + missing_usd, decision.benefit_usd
     detail = f"the trade costs {cost:,.2f} USD and is worth {benefit:,.2f} USD"
     return within_maximum("cost_within_benefit", cost, benefit, detail=detail)

@@ -14,7 +14,7 @@ from keeper.domain.path import RECORDED, ImpliedPath, MarketPath
 from keeper.recorded.gas import gas_price_at
 from keeper.recorded.implied import UNDERLYINGS, read_implied
 from keeper.recorded.lending import borrow_rate_at
-from keeper.recorded.prices import RecordedPrices, read_prices
+from keeper.recorded.prices import GAS_COIN, RecordedPrices, read_prices
 from keeper.recorded.stable import STABLE, stable_at
 from keeper.recorded.table import HOUR, last_known
 
@@ -31,9 +31,10 @@ def recorded_path(
     ``warm_up_s`` as is recorded.
 
     Closes are carried over holes as ``keeper.risk.bars.sampled_bars`` carries answers: up to ``max_gap_s`` after the
-    last, then NaN. Raises BadInput for a token that is not recorded and for a range that is not.
+    last, then NaN. Raises BadInput for a token that is not recorded, ``GAS_COIN`` among them, and for a range that is
+    not.
     """
-    prices = read_prices(data_dir, symbols)
+    prices = read_prices(data_dir, tuple(dict.fromkeys((*symbols, GAS_COIN))))
     times, decide_after = _grid(prices, since, until, warm_up_s=warm_up_s)
     closes = np.empty((times.size, len(symbols)))
     lows = np.empty_like(closes)
@@ -45,6 +46,9 @@ def recorded_path(
         )
         lows[:, i] = _lows(prices, i, times, closes=closes[:, i])
         notes.append(_note(symbol, prices, i, closes=closes[:, i], carried=int(carried.sum())))
+    coin = len(symbols) if GAS_COIN not in symbols else list(symbols).index(GAS_COIN)
+    known = ~np.isnan(prices.closes[:, coin])
+    native_usd, _ = last_known(prices.times[known], prices.closes[known, coin], times, max_age_s=max_gap_s)
     if np.isnan(closes).all():
         raise BadInput(
             f"from, to: no price of {', '.join(symbols)} is recorded by {_iso(int(times[-1]))}",
@@ -63,11 +67,14 @@ def recorded_path(
         decide_after=decide_after,
         closes=closes,
         lows=lows,
-        at_closes=tuple(symbol for symbol, wicks in zip(symbols, prices.wicks, strict=True) if wicks is None),
+        at_closes=tuple(
+            symbol for symbol, wicks in zip(symbols, prices.wicks, strict=False) if wicks is None
+        ),
         stable=stable,
         borrow_rate=borrow_rate,
         implied=implied,
         gas_price_wei=gas_price_wei,
+        native_usd=native_usd,
         notes=(*notes, *prices.notes, stable_note, *rate_notes, *gas_notes, *implied_notes),
     )
 

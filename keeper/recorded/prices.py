@@ -25,6 +25,8 @@ CLOSES = "hourly_close"
 FORMATS = (".csv", ".parquet")
 ALIASES = {"WBTC": "BTC", "WETH": "ETH"}
 """Vault token -> another name that its price may have. Its own name counts first."""
+GAS_COIN = "WETH"
+"""Gas is paid in it, so its price is needed whatever the strategy holds."""
 NO_ASSETS = {*STAMPS, "source", "volume", "symbol"}
 
 WICK = 0.5
@@ -143,6 +145,11 @@ def _name(symbol: str, names: Sequence[str], path: Path) -> str:
     for name in (symbol, ALIASES.get(symbol, symbol)):
         if name in names:
             return name
+    if symbol == GAS_COIN:
+        raise BadInput(
+            f"{path.name} has no price of ETH or WETH, in which gas is paid",
+            remedy=f"It has {', '.join(names) or 'no asset'}. Add the prices of ETH, whatever the strategy holds.",
+        )
     raise BadInput(
         f"assets: {path.name} has no price of {symbol}",
         remedy=f"It has {', '.join(names) or 'no asset'}. Add its prices, or leave it out of the strategy.",

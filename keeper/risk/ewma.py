@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.errors import InvalidSetting
+
 SECONDS_PER_DAY = 86_400
 NEGLIGIBLE_WEIGHT = 1e-12
 """Weight relative to the newest bar below which a bar is left out."""
@@ -22,7 +24,11 @@ def bars_of(days: float, bar_seconds: int) -> float:
 
 
 def decay(half_life_bars: float) -> float:
-    """``lambda = 2^(-1 / half-life)``."""
+    """``lambda = 2^(-1 / half-life)``. Raises InvalidSetting for a half-life that is not positive."""
+    if not 0.0 < half_life_bars < math.inf:
+        raise InvalidSetting(
+            f"a half-life of {half_life_bars:g} bars", remedy="Choose one above 0 and below infinity."
+        )
     return float(2.0 ** (-1.0 / half_life_bars))
 
 

@@ -13,7 +13,7 @@ from keeper.domain.information import Fact
 from keeper.domain.policy import EstimatePolicy
 from keeper.domain.prices import asset_of_series
 from keeper.risk.exchanges import CANDLES, ExchangeBars
-from keeper.risk.standstill import is_moving, longest_standstill
+from keeper.risk.standstill import longest_standstill, standstill
 
 BARS = "bars:"
 CANDLE_MOVEMENT = "candle_movement:"
@@ -34,7 +34,8 @@ def bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[t
         yield Fact(f"{BARS}{symbol}", float(count)), _covered(known, policy) >= enough
         is_known = spaced and newest and bool(known[-1])
         yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known
-        yield Fact(f"movement:{symbol}", -float(longest_standstill(closes))), is_moving(closes)
+        longest, moves = standstill(closes)
+        yield Fact(f"movement:{symbol}", -float(longest)), moves
 
 
 def candle_facts(

@@ -211,7 +211,7 @@ def with_acceptances(memory: InformationMemory, acceptances: Sequence[Acceptance
 def _lost(known: Knowledge, look: InformedLook) -> dict[str, float]:
     """By name the present amount of each fact that the look knew better; -inf for one that is gone."""
     now = {fact.name: fact.amount for fact in known.facts}
-    asked = [fact for fact in look.facts if not fact.subject or fact.subject in known.subjects]
+    asked = [fact for fact in look.facts if (subject := fact.subject) == "" or subject in known.subjects]
     lost = {
         fact.name: now.get(fact.name, -math.inf)
         for fact in asked
@@ -226,11 +226,13 @@ def _lost(known: Knowledge, look: InformedLook) -> dict[str, float]:
             lost[BARS + symbol] = -float(bars)
     # Nor does the number of exchanges: one may come while another goes.
     for fact in asked:
-        name = CANDLES + fact.subject
-        # An exchange's newest candle comes late, so one that the look could not have is not lost.
         series = fact.name.removeprefix(CANDLE_MOVEMENT)
+        if series == fact.name:
+            continue
+        # An exchange's newest candle comes late, so one that the look could not have is not lost.
         closes = _lost_bars(series, known, look, until=look.as_of) or int(series in known.changed)
-        if series != fact.name and (closes or fact.name not in now):
+        if closes or fact.name not in now:
+            name = CANDLES + fact.subject
             lost[name] = lost.get(name, now.get(name, 0.0)) - (closes or 1)
     return lost
 

@@ -9,6 +9,12 @@ UNUSUAL_STANDSTILL = 0.05
 """By chance, a price stands still for this long in fewer than this part of its bars: it is carried, not quiet."""
 
 
+def standstill(closes: NDArray[np.float64]) -> tuple[int, bool]:
+    """``longest_standstill`` and ``is_moving`` of the same closes."""
+    runs = _runs(closes)
+    return int(runs.max(initial=0)), _is_usual(runs, closes.size)
+
+
 def longest_standstill(closes: NDArray[np.float64]) -> int:
     """Number of bars of the longest run of equal closes (T,). A missing close equals no other."""
     return int(_runs(closes).max(initial=0))
@@ -19,11 +25,14 @@ def is_moving(closes: NDArray[np.float64]) -> bool:
 
     An asset of whose closes the part p equals the one before stands still for k more bars with the probability p^k.
     """
-    runs = _runs(closes)
+    return _is_usual(_runs(closes), closes.size)
+
+
+def _is_usual(runs: NDArray[np.intp], closes: int) -> bool:
     repeats = int(runs[-1]) - 1 if runs.size else 0
     if repeats <= 0:
         return True
-    before = closes.size - int(runs[-1])
+    before = closes - int(runs[-1])
     part = (before - (runs.size - 1)) / max(1, before - 1)
     return bool(part**repeats >= UNUSUAL_STANDSTILL)
 

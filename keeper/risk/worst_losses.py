@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from keeper.domain.evidence import PriceBars
 
+_BLOCK = 32
+"""Times that are compared with each other at once."""
 Losses = tuple[float, ...]
 """What each asset lost at the same time, as a fraction of its value; negative for a gain."""
 
@@ -36,13 +38,22 @@ def worst_losses(bars: PriceBars, hold_s: int) -> tuple[Losses, ...]:
 def undominated(losses: NDArray[np.float64]) -> tuple[Losses, ...]:
     """The rows of (T, n) in which somebody lost, without those that another row is at least as bad as for every
     asset."""
-    # A row per asset: a column per time is the order in which the comparisons are fast. The first column is always
-    # undominated: whatever is at least as bad for every asset has a larger sum.
-    remaining = np.ascontiguousarray(losses[np.argsort(-losses.sum(axis=1), kind="stable")].T)
-    remaining = remaining[:, (remaining > 0.0).any(axis=0)]
-    kept = []
+    # The row with the largest sum is always undominated: whatever is at least as bad for every asset has a larger sum.
+    # It dominates nearly all others, so only the rest is sorted by that.
+    losses = losses[(losses > 0.0).any(axis=1)]
+    sums = losses.sum(axis=1)
+    if not sums.size:
+        return ()
+    first = int(np.argmax(sums))
+    rest = np.flatnonzero((losses > losses[first]).any(axis=1))
+    # A row per asset: a column per time is the order in which the comparisons are fast.
+    remaining = np.ascontiguousarray(losses[rest[np.argsort(-sums[rest], kind="stable")]].T)
+    kept = [losses[first : first + 1].T]
     while remaining.size:
-        worst = remaining[:, :1]
-        kept.append(tuple(worst[:, 0].tolist()))
-        remaining = remaining[:, (remaining > worst).any(axis=0)]
-    return tuple(kept)
+        block, others = remaining[:, :_BLOCK], remaining[:, _BLOCK:]
+        # Whoever a dominated row dominates, its own dominator dominates too. So it may be compared with as well.
+        dominates = (block[:, :, None] >= block[:, None, :]).all(axis=0)
+        worst = block[:, ~np.triu(dominates, 1).any(axis=0)]
+        kept.append(worst)
+        remaining = others[:, (others[:, None, :] > worst[:, :, None]).any(axis=0).all(axis=0)]
+    return tuple(map(tuple, np.concatenate(kept, axis=1).T.tolist()))

@@ -54,6 +54,13 @@ def test_every_address_has_its_checksum_in_the_file_itself(chain_id: int) -> Non
 
 
 @pytest.mark.parametrize("chain_id", CHAINS)
+def test_gas_has_a_feed_in_usd_on_every_chain(chain_id: int) -> None:
+    native = shipped(chain_id).native
+    assert native is not None
+    assert (native.description, native.decimals) == ("ETH / USD", 8)
+
+
+@pytest.mark.parametrize("chain_id", CHAINS)
 def test_no_address_stands_for_two_things(chain_id: int) -> None:
     found = list(addresses(shipped(chain_id)))
     assert len(found) == len(set(found))

@@ -65,6 +65,7 @@ def a_path(
             ImpliedPath("ETH", times[::24], np.full(len(times[::24]), 0.55)),
         ),
         gas_price_wei=np.full(bars, 20 * 10**9, dtype=np.int64),
+        native_usd=closes[:, symbols.index("WETH")] if "WETH" in symbols else np.full(bars, PRICES["WETH"]),
         notes=(),
     )
     return replace(path, **changes)

@@ -54,6 +54,7 @@ def a_market(n: int, bars: int) -> MarketPath:
             ImpliedPath(name, times, level[:, place].copy()) for place, name in enumerate(("BTC", "ETH"))
         ),
         gas_price_wei=np.full(bars, 20 * 10**9, dtype=np.int64),
+        native_usd=closes[:, 1],
         notes=(),
     )
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from keeper.domain.decision import Action
-from keeper.domain.errors import InvalidSetting
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
@@ -20,7 +19,6 @@ from tests.factories import (
     NOW,
     a_decision_policy,
     a_model,
-    a_plan_policy,
     a_policy,
     a_size_policy,
     a_snapshot,
@@ -157,11 +155,6 @@ def test_benefit_and_cost_are_worked_out_by_hand() -> None:
     decision, leverage = decided(a_snapshot()), a_target().leverage
     assert decision.benefit_usd == pytest.approx(0.5 * 4 * 30 / 365 * 1e6 * 0.8**2)
     assert decision.expected_cost_usd == pytest.approx((20 + 5) * 1e-4 * leverage * 1e6 + 0.05 * 1_650)
-
-
-def test_gas_that_cannot_be_valued_is_a_wrong_setting() -> None:
-    with pytest.raises(InvalidSetting, match=r"plan.gas_usd_price_symbol is 'DOGE'"):
-        decided(a_snapshot(), a_policy(plan=a_plan_policy(gas_usd_price_symbol="DOGE")))
 
 
 def test_an_empty_vault_holds() -> None:

@@ -42,6 +42,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
         "information": 4,
         "second_opinions": 4,
         "vault_accepts": 4,
+        "gas_priced": 4,
         "in_flight": 6,
         "keeper_role": 5,
         "vault_not_paused": 5,

@@ -82,9 +82,9 @@ def test_a_single_asset(name: str) -> None:
             feeds=whole.feeds[:2],
             reserves=whole.reserves[:2],
             holdings=whole.holdings[:2],
+            native_coin=whole.feeds[whole.index("WETH")],
         )
 
-    policy = replace(policy, plan=replace(policy.plan, gas_usd_price_symbol="WBTC"))
     target = size(model, Observation(alone(0.0)), policy).weights[0]
     bought = decided(alone(0.0), policy, model=model)
     assert bought.goal is not None

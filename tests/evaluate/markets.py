@@ -41,6 +41,7 @@ def market(days: int = 300, seed: int = 3, *, regimes: bool = True, late_days: i
         borrow_rate=np.full(times.size, np.nan),
         implied=implied,
         gas_price_wei=np.full(times.size, 10**10, dtype=np.int64),
+        native_usd=np.full(times.size, 2_000.0),
         notes=(),
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import MarketSnapshot, Round, Trust
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.units import UINT256_MAX
 from keeper.domain.urgency import Urgency
@@ -20,7 +20,8 @@ from keeper.planning.quotes import quote_requests
 from keeper.planning.route import route
 from keeper.planning.steps import repay, supply_all, withdraw
 from tests.factories import (
-    a_plan_policy,
+    NOW,
+    a_feed,
     a_policy,
     a_size_policy,
     a_snapshot,
@@ -229,13 +230,20 @@ def test_a_vault_that_needs_no_debt_is_left_with_none() -> None:
 # ----------------------------------------------------------------------- gas
 
 
-def test_gas_is_valued_in_the_token_that_the_settings_name() -> None:
+def test_gas_is_valued_at_the_native_coins_own_feed() -> None:
     snapshot = a_snapshot()
     decision = a_decision(snapshot, GOAL)
     in_weth = planned(decision, snapshot, a_policy())
-    in_link = planned(decision, snapshot, a_policy(plan=a_plan_policy(gas_usd_price_symbol="LINK")))
-    ratio = snapshot.price("LINK") / snapshot.price("WETH")
-    assert in_link.cost.gas == pytest.approx(in_weth.cost.gas * ratio)
+    twice = round(2 * snapshot.price("WETH"))
+    coin = a_feed("WETH", round=Round(1, twice, NOW))
+    with_coin = planned(decision, replace(snapshot, native_coin=coin), a_policy())
+    assert with_coin.cost.gas == pytest.approx(2 * in_weth.cost.gas)
+
+
+def test_a_plan_is_made_though_nobody_knows_what_gas_costs() -> None:
+    unknown = a_feed("WETH", round=Round(0, 0, 0), trust=Trust.DEAD)
+    snapshot = a_snapshot(native_coin=unknown)
+    assert planned(a_decision(snapshot, GOAL), snapshot, a_policy()).cost.gas == 0.0
 
 
 # ------------------------------------------------------------------ step by step

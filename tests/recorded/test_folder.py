@@ -209,7 +209,11 @@ def test_a_parquet_file_has_the_same_shape_and_its_rows_are_named(tmp_path: Path
 
 
 def test_lows_of_a_long_file_count(tmp_path: Path) -> None:
-    rows = [[row[0], "WBTC", row[1], f"{0.9 * float(row[1]):.4f}"] for row in GOOD]
+    rows = [
+        [row[0], symbol, row[place], f"{0.9 * float(row[place]):.4f}"]
+        for row in GOOD
+        for place, symbol in ((1, "WBTC"), (2, "ETH"))
+    ]
     folder = folder_of(tmp_path, rows, "closed_at,symbol,close,low")
     path = recorded_path(folder, ("WBTC",), None, None, GAP)
     assert path.lows[:, 0] == pytest.approx(0.9 * path.closes[:, 0], rel=1e-6)

@@ -92,6 +92,22 @@ def test_a_gas_price_counts_from_the_end_of_its_day_and_distorted_days_take_the_
     assert gwei[95] == 20.0
 
 
+def test_gas_is_paid_in_a_coin_that_the_strategy_need_not_hold(folder: Path) -> None:
+    path = load(folder)
+    assert path.symbols == ("WBTC", "LINK")
+    assert path.native_usd[9:14].tolist() == [200.0] * 5
+    assert np.isnan(path.native_usd[51:59]).all()
+    held = recorded_path(folder, ("WETH",), None, None, GAP)
+    np.testing.assert_array_equal(held.native_usd, held.closes[:, 0])
+
+
+def test_a_history_without_that_coin_is_refused_by_its_name(folder: Path) -> None:
+    file = folder / "hourly_close.csv"
+    file.write_text(file.read_text().replace("ETH", "ATOM"))
+    with pytest.raises(BadInput, match="no price of ETH or WETH, in which gas is paid"):
+        load(folder)
+
+
 def test_a_candle_of_implied_volatility_is_known_at_its_end(folder: Path) -> None:
     write(
         folder / "dvol_hourly.csv", "ts_open_utc,btc_close,eth_close", [f"{stamp(3)},80,", f"{stamp(4)},90,"]

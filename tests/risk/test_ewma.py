@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from keeper.domain.errors import InvalidSetting
 from keeper.risk import ewma
 
 
@@ -85,3 +86,9 @@ def test_decayed_sums_are_the_recursion_whatever_the_length_of_a_block(half_life
 def test_cached_weights_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         ewma.weights(10, 3)[0] = 1.0
+
+
+@pytest.mark.parametrize("half_life", [0.0, -5.0, math.inf, math.nan])
+def test_what_is_no_half_life_is_refused_by_its_value(half_life: float) -> None:
+    with pytest.raises(InvalidSetting, match="half-life"):
+        ewma.weights(10, half_life)

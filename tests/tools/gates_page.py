@@ -74,6 +74,7 @@ def _trade(weights: tuple[float, ...], urgency: Urgency, trust: Trust) -> TradeC
     for symbol in RISK_SYMBOLS:
         snapshot = with_feed(snapshot, symbol, trust=trust)
     held = portfolio(snapshot)
+    snapshot = replace(snapshot, native_coin=a_feed("WETH", trust=trust))
     snapshot = replace(snapshot, vault_figures=VaultFigures(held.nav_usd, held.leverage, held.health_factor))
     position = a_position(
         snapshot,
