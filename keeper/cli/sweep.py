@@ -125,6 +125,11 @@ def _assignments(settings: Sequence[str], draws: int | None, seed: int) -> Seque
         raise InvalidSetting(
             f"--set {', '.join(repeated)} is given twice", remedy="List all its values in one --set."
         )
+    if "estimate.bar_seconds" in names:
+        raise InvalidSetting(
+            "--set estimate.bar_seconds: all candidates of a sweep trade on the same bars of one market",
+            remedy="Set it in the strategy file, and run one sweep for each length with an --out of its own.",
+        )
     assignments = grid(parameters) if draws is None else random_draws(parameters, draws, seed)
     return list({repr(assignment): assignment for assignment in assignments}.values())
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from keeper.address_book.book import Book, book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.roles_modifier import RolesModifier
 from keeper.settings.fields import variable
 from keeper.settings.redact import redacted
 from keeper.settings.schema import PUBLIC_URLS, Settings
@@ -22,6 +23,8 @@ REFERENCES = {"WETH": "ETH", "WBTC": "BTC", "cbBTC": "BTC"}
 """Tokens that exchanges trade under another name."""
 BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}")
 REQUIRED = ("rpc_url", "chain_id", "vault")
+WRAPPED_COIN = "WETH"
+"""The native coin as a token, where an address book says so and on the development chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,9 @@ class Endpoints:
     """Addresses of everything that the keeper talks to. ``quorum`` of the nodes must agree.
 
     ``venues`` are the exchanges that are asked for prices, address by name. ``descriptions`` are the names that feeds
-    must report, by token. ``book`` is None on a chain without an address book. URLs may carry credentials, so they are
-    not in the repr.
+    must report, by token. ``modifier`` is None where the key calls the vault itself. ``book`` is None on a chain
+    without an address book. URLs may carry credentials, so they are not in the repr. ``native_feed`` is None where the
+    operator names none.
     """
 
     rpc_urls: tuple[str, ...] = field(repr=False)
@@ -39,11 +43,14 @@ class Endpoints:
     vault: str
     quoter: str
     multicall: str
+    native_feed: str | None
+    wrapped_coin: str | None
     book: Book | None = field(repr=False)
     deribit_url: str
     venues: Mapping[str, str]
     descriptions: Mapping[str, str]
     private_rpc_url: str | None = field(repr=False)
+    modifier: RolesModifier | None
     journal_url: str = field(repr=False)
     fallback_journal: Path | None
     lease_s: float
@@ -85,11 +92,16 @@ def endpoints(settings: Settings) -> Endpoints:
         vault=settings.vault,
         quoter=quoter,
         multicall=settings.multicall,
+        native_feed=settings.native_feed,
+        wrapped_coin=_wrapped_coin(settings, known),
         book=known,
         deribit_url=settings.deribit_url,
         venues=venues(settings),
         descriptions={feed.symbol: feed.description for feed in feeds if feed.description is not None},
         private_rpc_url=settings.private_rpc_url,
+        modifier=RolesModifier(settings.roles_modifier, settings.role)
+        if settings.roles_modifier is not None and settings.role is not None
+        else None,
         journal_url=settings.journal_url,
         fallback_journal=_in_directory("fallback_journal", fallback, fallback)
         if fallback is not None
@@ -98,6 +110,15 @@ def endpoints(settings: Settings) -> Endpoints:
         pause_file=_in_directory("pause_file", settings.pause_file, settings.pause_file.parent),
         lock_directory=settings.lock_directory,
     )
+
+
+def _wrapped_coin(settings: Settings, known: Book | None) -> str | None:
+    """On any other chain a token of that name may be another coin than gas is paid in."""
+    chosen = settings.plan.gas_usd_price_symbol
+    if chosen is not None:
+        return chosen
+    says_so = known is not None and known.native is not None
+    return WRAPPED_COIN if says_so or settings.chain_id == DEVELOPMENT_CHAIN_ID else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ class PlanTable(Table):
     """time after its block at which a transaction becomes void"""
     dust_usd: Annotated[float, Field(ge=0.01)] = 1.0
     """smaller steps are left out"""
-    gas_usd_price_symbol: str = "WETH"
-    """token whose price values gas"""
+    gas_usd_price_symbol: str | None = Field(default=None, examples=["WETH"])
+    """the native coin as a token; its feed in the vault prices gas; default: WETH where the address book says so"""
     gas_limit_margin: Annotated[float, Field(ge=1, le=3)] = 1.25
     """gas limit as a multiple of the simulated gas"""
     nav_tolerance_bps: Bps = 20
@@ -121,7 +121,7 @@ class FeedTable(Table):
     """A token's price feed, where the chain's address book does not know it or you know it better."""
 
     symbol: str = Field(min_length=1)
-    """symbol of the token; the debt token has a feed too"""
+    """symbol of the token; the debt token has a feed too, and ETH is the native coin's, which prices gas"""
     heartbeat_s: Seconds | None = Field(default=None, examples=[3600])
     """longest time between two answers; default: the address book's, else only the vault's age limit counts"""
     grace_s: Annotated[int, Field(ge=0, le=86_400)] = 300

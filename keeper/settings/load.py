@@ -18,6 +18,7 @@ from keeper.runtime.text_files import json_object, text_of, toml_table
 from keeper.settings.fields import flattened, variable
 from keeper.settings.mistakes import listed, misspelt, mistakes
 from keeper.settings.schema import STRATEGY, Settings
+from keeper.settings.varied_assets import changes_assets, varied
 
 ENV_FILE = Path(".env")
 ENV_FILE_VARIABLE = "KEEPER_ENV_FILE"
@@ -41,8 +42,11 @@ DEPLOYMENT_FIELDS = (
     "vault",
     "quoter",
     "multicall",
+    "native_feed",
     "deribit_url",
     "private_key",
+    "roles_modifier",
+    "role",
 )
 EXCHANGE_FIELDS = ("coinbase_url", "kraken_url", "binance_url")
 REMEDY = "Correct each one where it is set. docs/settings.md has every setting with its range. Nothing was started."
@@ -78,15 +82,26 @@ def load_strategy(file: Path | None) -> Settings:
 
 
 def load_variant(file: Path | None, changes: Mapping[str, Any]) -> Settings:
-    """``load_strategy`` with changes by dotted name ("size.target_volatility"). Raises InvalidSetting."""
+    """``load_strategy`` with changes by dotted name ("size.target_volatility", "assets.WBTC.max_weight"). Raises
+    InvalidSetting."""
     config = file if file is not None else (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    sources = tuple(Layer("--set", _nested(name, value)) for name, value in reversed(list(changes.items())))
+    of_assets = {name: value for name, value in changes.items() if changes_assets(name)}
+    others = [(name, value) for name, value in changes.items() if name not in of_assets]
+    sources = tuple(Layer("--set", _nested(name, value)) for name, value in reversed(others))
     if config is not None:
         sources += (Layer(str(config), _strategy_values(config, "--strategy")),)
     try:
-        return Settings(**_merged(sources))
+        values = _merged(sources)
+        if of_assets:
+            values["assets"] = varied(_asset_tables(values), of_assets)
+        return Settings(**values)
     except ValidationError as error:
         raise InvalidSetting(listed(list(mistakes(error, origins(sources)))), remedy=REMEDY) from None
+
+
+def _asset_tables(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """As the strategy has them; the defaults where it has none."""
+    return [asset.model_dump(exclude_unset=True) for asset in Settings(**values).assets]
 
 
 def layers() -> tuple[Layer, ...]:

@@ -11,6 +11,7 @@ from keeper.address_book.book import Book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.line import LinePolicy
+from keeper.domain.native_coin import COIN
 from keeper.domain.policy import (
     AssetGroup,
     AssetPolicy,
@@ -27,7 +28,7 @@ from keeper.domain.policy import (
     UrgencyLimits,
 )
 from keeper.domain.urgency import Urgency
-from keeper.settings.endpoints import address_book
+from keeper.settings.endpoints import WRAPPED_COIN, address_book
 from keeper.settings.execution import (
     DEVIATION_BPS,
     MAX_HEAD_AGE_S,
@@ -39,8 +40,9 @@ from keeper.settings.execution import (
     PlanTable,
 )
 from keeper.settings.schema import STRATEGY, Settings
-from keeper.settings.strategy import DecisionTable, SizeTable, UrgencyTable
+from keeper.settings.strategy import AssetTable, DecisionTable, SizeTable, UrgencyTable
 
+FLOAT_ROUNDING = 1e-9
 WEI_PER_GWEI = 10**9
 WEI_PER_ETH = 10**18
 
@@ -48,7 +50,7 @@ WEI_PER_ETH = 10**18
 def policy(settings: Settings) -> Policy:
     """The strategy in the domain's units. Raises InvalidSetting where its allocation or its caps are impossible."""
     whole = Policy(
-        assets=tuple(AssetPolicy(**asset.model_dump()) for asset in settings.assets),
+        assets=_assets(settings.assets),
         estimate=EstimatePolicy(**settings.estimate.model_dump()),
         size=_size(settings.size),
         decision=_decision(settings.decision),
@@ -82,12 +84,23 @@ def restricted(policy: Policy, symbols: Sequence[str]) -> tuple[Policy, tuple[st
 def settings_hash(settings: Settings) -> str:
     """SHA-256 of strategy and addresses, the address book's too, in canonical JSON. Secrets, and URLs that may carry
     one, are not in it. Raises InvalidSetting where the operator's address book is wrong."""
-    values = settings.model_dump(mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall"})
+    values = settings.model_dump(
+        mode="json", include={*STRATEGY, "chain_id", "vault", "quoter", "multicall", "native_feed"}
+    )
     known = address_book(settings)
     if known is not None:
         values["address_book"] = asdict(known)
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _assets(tables: Sequence[AssetTable]) -> tuple[AssetPolicy, ...]:
+    """With budgets that sum to 1."""
+    total = sum(table.budget for table in tables)
+    scale = 1.0 if abs(total - 1.0) <= FLOAT_ROUNDING else total
+    return tuple(
+        AssetPolicy(**table.model_dump(exclude={"budget"}), budget=table.budget / scale) for table in tables
+    )
 
 
 def _size(table: SizeTable) -> SizePolicy:
@@ -123,7 +136,9 @@ def _limits(urgency: Urgency, table: UrgencyTable) -> UrgencyLimits:
 
 def _plan(table: PlanTable) -> PlanPolicy:
     return PlanPolicy(
-        **table.model_dump(exclude={"max_fee_eth"}), max_fee_wei=round(table.max_fee_eth * WEI_PER_ETH)
+        **table.model_dump(exclude={"max_fee_eth", "gas_usd_price_symbol"}),
+        gas_usd_price_symbol=table.gas_usd_price_symbol or WRAPPED_COIN,
+        max_fee_wei=round(table.max_fee_eth * WEI_PER_ETH),
     )
 
 
@@ -141,11 +156,15 @@ def _drill(table: DrillTable) -> DrillPolicy:
 
 
 def _oracle(table: OracleTable, chain_id: int | None, known: Book | None) -> OraclePolicy:
-    """With a feed for every token of the settings or of the address book. A development chain has a time of its own,
-    so there the clocks are compared only on request, and its assets need no second opinion. Raises InvalidSetting."""
+    """With a feed for every token of the settings or of the address book, and the book's for the native coin. A
+    development chain has a time of its own, so there the clocks are compared only on request, and its assets need no
+    second opinion. Raises InvalidSetting."""
     given = {feed.symbol: feed for feed in table.feeds}
     symbols = dict.fromkeys(
-        (*given, *(token.symbol for token in (known.tokens if known is not None else ())))
+        (
+            *given,
+            *((*(token.symbol for token in known.tokens), COIN) if known is not None else ()),
+        )
     )
     development = chain_id in (None, DEVELOPMENT_CHAIN_ID)
     if table.min_opinions == 0 and not development:
@@ -167,6 +186,8 @@ def _feed(table: FeedTable, known: Book | None) -> FeedPolicy:
     """Heartbeat and deviation that the operator leaves open come from the address book."""
     token = known.token(table.symbol) if known is not None else None
     listed = known.feed_of(token) if known is not None and token is not None else None
+    if known is not None and table.symbol == COIN:
+        listed = known.native
     heartbeat_s, deviation_bps = table.heartbeat_s, table.deviation_bps
     if listed is not None:
         heartbeat_s = listed.heartbeat_s if heartbeat_s is None else heartbeat_s

@@ -24,7 +24,8 @@ from keeper.settings.execution import (
 from keeper.settings.setting_types import AtStart
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
-BUDGET_TOLERANCE = 1e-9
+ROUNDED_BUDGETS = 0.002
+"""Budgets whose sum is nearer to 1 are rounded, such as three of 0.333. They are scaled."""
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 PUBLIC_URLS = {
     "coinbase": "https://api.exchange.coinbase.com",
@@ -50,6 +51,9 @@ STRATEGY = (
 LARGEST_SENDER_ID = 2**52
 """Telegram's ids have at most 52 bits."""
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+ROLE_KEY = re.compile(r"0x[0-9a-fA-F]{64}")
+ROLE_NAME_LENGTH = 31
+"""Zodiac's app and SDK end a name in 32 bytes with a zero."""
 
 
 def http_url(value: str) -> str:
@@ -88,6 +92,16 @@ def _host_names(value: str) -> str:
         if not HOST_NAME.fullmatch(name):
             raise ValueError(f"not names of hosts: {name!r} has more than a name, such as a port or a comma")
     return value
+
+
+def role_key(value: str) -> str:
+    """Zodiac's role key, 32 bytes in 0x-hex, of the same or of a name of printable ASCII. Raises ValueError, whose text
+    goes on after "is"."""
+    if ROLE_KEY.fullmatch(value):
+        return value.lower()
+    if not value or not value.isascii() or not value.isprintable() or len(value) > ROLE_NAME_LENGTH:
+        raise ValueError("neither a name of at most 31 ASCII characters nor 32 bytes in 0x-hex")
+    return "0x" + value.encode().ljust(32, b"\0").hex()
 
 
 def _sender_ids(value: str) -> str:
@@ -139,6 +153,8 @@ class Settings(BaseSettings):
     """address of Uniswap's QuoterV2; default: the address book's"""
     multicall: Address = CANONICAL_MULTICALL
     """address of Multicall3"""
+    native_feed: Address | None = None
+    """feed of the native coin in USD, which prices gas; default: that of the vault's WETH, else the address book's"""
     address_book: Path | None = None
     """TOML file whose entries replace those of the built-in address book"""
     deribit_url: HttpUrl = PUBLIC_URLS["deribit"]
@@ -173,6 +189,10 @@ class Settings(BaseSettings):
     """account of a simulation without a key, or of the remote signer"""
     signer_url: Annotated[HttpUrl | None, SAME_KEY] = None
     """remote signer (web3signer's eth_signTransaction) that holds the key"""
+    roles_modifier: Annotated[Address | None, SAME_VAULT] = None
+    """Zodiac Roles modifier through which the key acts as the Safe that is the vault's keeper; default: none"""
+    role: Annotated[Annotated[str, AfterValidator(role_key)] | None, SAME_VAULT] = None
+    """the key's role there (Zodiac's role key): a name, or 32 bytes in 0x-hex"""
     private_rpc_url: HttpUrl | None = None
     """relay that keeps trades out of the public mempool"""
     pause_file: Annotated[Path, SAME_PLACE] = Path("keeper.pause")
@@ -245,9 +265,12 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"assets: {', '.join(twice)} is listed twice")
         total = sum(asset.budget for asset in self.assets)
-        if abs(total - 1) > BUDGET_TOLERANCE:
+        if abs(total - 1) > ROUNDED_BUDGETS:
             budgets = ", ".join(f"{asset.symbol} {asset.budget:.10g}" for asset in self.assets)
-            raise ValueError(f"assets: the budgets sum to {total:.10g}, not 1: {budgets}")
+            scaled = ", ".join(f"{asset.symbol} {asset.budget / total:.4g}" for asset in self.assets)
+            raise ValueError(
+                f"assets: the budgets sum to {total:.10g}, not 1: {budgets}. In the same proportions they are {scaled}"
+            )
         if self.decision.alert_health_factor > self.size.min_health_factor:
             raise ValueError(
                 f"decision.alert_health_factor {self.decision.alert_health_factor} is above "
@@ -256,6 +279,10 @@ class Settings(BaseSettings):
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(
                 "KEEPER_SIGNER_URL needs KEEPER_SENDER, the account whose key the signer holds, and no KEEPER_KEYSTORE"
+            )
+        if (self.roles_modifier is None) != (self.role is None):
+            raise ValueError(
+                "KEEPER_ROLES_MODIFIER and KEEPER_ROLE are both set or both not: the key acts in a role of the modifier"
             )
         nodes = len(self.rpc_url.split(",")) if self.rpc_url is not None else 1
         if self.rpc_quorum is not None and not min(2, nodes) <= self.rpc_quorum <= nodes:

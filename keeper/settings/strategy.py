@@ -32,7 +32,7 @@ class AssetTable(Table):
     symbol: str = Field(min_length=1)
     """symbol of the token, as the token itself reports it"""
     budget: PositiveFraction
-    """share of the portfolio's risk; all budgets sum to 1"""
+    """share of the portfolio's risk; all budgets sum to 1, or to within 0.002 of it, and are scaled"""
     max_weight: Annotated[float, Field(gt=0, le=10)] = 1.1
     """highest value / NAV; the vault's own limit applies where it is lower"""
     max_share: PositiveFraction = 1.0

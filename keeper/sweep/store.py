@@ -59,7 +59,8 @@ def digest_of(path: MarketPath) -> str:
     digest = hashlib.sha256(
         repr((path.source, path.symbols, path.stable_symbol, path.bar_seconds, path.decide_after)).encode()
     )
-    arrays = [path.times, path.closes, path.lows, path.stable, path.borrow_rate, path.gas_price_wei]
+    arrays = [path.times, path.closes, path.lows, path.stable, path.borrow_rate]
+    arrays += [path.gas_price_wei, path.native_usd]
     for series in path.implied:
         digest.update(series.underlying.encode())
         arrays += [series.times, series.volatility]

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from keeper.domain.errors import InvalidSetting, KeeperError, SchedulerUnavailable, install_extra
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.runtime.worker_process import begin_worker, spawning
 from keeper.sweep.code import code_digest
 from keeper.sweep.outcome import CandidateOutcome
 
 RETRIES = 2
 """Of a candidate whose worker died."""
 CONNECT_SECONDS = 5
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 5
+"""Between two looks at whether a cluster still has workers."""
+WORKERLESS_SECONDS = 60
+"""A cluster without any worker has this long to get one."""
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Job = Callable[[MarketPath, Policy], CandidateOutcome]
@@ -77,27 +83,15 @@ def on_this_machine(job: Job, path: MarketPath, jobs: Jobs, workers: int) -> Ite
 
 
 def _worker(job: Job, path: MarketPath) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job, path)
-    )
+    return ProcessPoolExecutor(1, mp_context=spawning(), initializer=_begin, initargs=(job, path))
 
 
 _here: list[tuple[Job, MarketPath]] = []
 
 
 def _begin(job: Job, path: MarketPath) -> None:
-    # Ctrl-C is for the one who waits, not for the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     _here[:] = [(job, path)]
-
-
-def _end_with_parent() -> None:
-    """A worker of a sweep that was killed would wait for its next candidate for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(policy: Policy) -> CandidateOutcome | Failed:
@@ -132,22 +126,66 @@ def on_cluster(job: Job, path: MarketPath, jobs: Jobs, scheduler: str) -> Iterat
             remedy="Start one with `dask scheduler`, and workers with `dask worker`, or leave --scheduler out.",
         ) from None
     with client:
-        try:
-            everywhere = client.scatter(path, broadcast=True, hash=False)
-        except TimeoutError:
-            raise SchedulerUnavailable(
-                f"scheduler: {scheduler} has no workers", remedy="Start some: dask worker tcp://host:port."
-            ) from None
+        _require_worker(client, scheduler, CONNECT_SECONDS)
+        # A task, because a worker's data is lost with it: the scheduler runs the task again on another worker.
+        everywhere = client.submit(_itself, path, pure=False)
         futures = {
             client.submit(_there, code_digest(), job, everywhere, policy, retries=RETRIES, pure=False): number
             for number, policy in jobs.items()
         }
-        for future in distributed.as_completed(futures, loop=client.loop):
-            try:
-                outcome = future.result()
-            except distributed.KilledWorker as error:
-                outcome = Failed(f"its worker died: {error}")
-            yield futures[future], outcome
+        try:
+            yield from _as_they_finish(client, futures, scheduler)
+        except CancelledError as error:
+            raise SchedulerUnavailable(
+                f"scheduler: {scheduler} forgot the candidates ({error})",
+                remedy="If it was restarted, run the same command again: finished candidates are kept.",
+            ) from None
+
+
+def _as_they_finish(client: Any, futures: Mapping[Any, int], scheduler: str) -> Iterator[Finished]:
+    """Raises SchedulerUnavailable once no worker has been there for WORKERLESS_SECONDS."""
+    distributed: Any = import_module("distributed")
+    # One queue for all: a second iterator over the same futures would leave a coroutine for each behind.
+    finished: SimpleQueue[Any] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(finished.put)
+    waiting = len(futures)
+    while waiting:
+        try:
+            future = finished.get(timeout=LOOK_SECONDS)
+        except Empty:
+            _require_worker(client, scheduler, WORKERLESS_SECONDS)
+            continue
+        waiting -= 1
+        try:
+            outcome = future.result()
+        except distributed.KilledWorker as error:
+            outcome = Failed(f"its worker died: {error}")
+        yield futures[future], outcome
+
+
+def _require_worker(client: Any, scheduler: str, seconds: float) -> None:
+    """Waits for one. A worker that is paused, because its memory is full, is one. Raises SchedulerUnavailable where
+    none comes, or where the scheduler does not answer."""
+    end, pause = time.monotonic() + seconds, threading.Event()
+    try:
+        while not client.scheduler_info()["workers"]:
+            if time.monotonic() >= end:
+                raise SchedulerUnavailable(
+                    f"scheduler: {scheduler} has had no worker for {seconds:g} s",
+                    remedy="Start some with `dask worker tcp://host:port`, and run the same command again: finished "
+                    "candidates are kept.",
+                )
+            pause.wait(POLL_SECONDS)
+    except OSError as error:  # TimeoutError and Dask's CommClosedError are of this kind
+        raise SchedulerUnavailable(
+            f"scheduler: {scheduler} does not answer any more ({error})",
+            remedy="Start it and its workers, and run the same command again: finished candidates are kept.",
+        ) from None
+
+
+def _itself(path: MarketPath) -> MarketPath:
+    return path
 
 
 def _there(code: str, job: Job, path: MarketPath, policy: Policy) -> CandidateOutcome | Failed:

@@ -36,6 +36,7 @@ def test_the_summary_fits_a_hundred_columns_and_names_what_drove_it() -> None:
     assert "…" not in text
 
 
+@pytest.mark.slow
 def test_the_summary_compares_in_pairs_and_names_what_is_checked_at_closes() -> None:
     first, *others = some_results()
     results = [replace(first, at_closes=("UNI",)), *others]

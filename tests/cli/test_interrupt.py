@@ -16,6 +16,7 @@ import pytest
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 COMMAND = "from keeper.cli.main import main; main()"
 SECOND = 1.0
+ROOT = Path(__file__).parents[2]
 
 
 def settings(url: str) -> Mapping[str, str]:
@@ -102,3 +103,36 @@ def test_an_interrupt_while_a_node_hangs_ends_the_command_at_once(
     assert (code, errors.splitlines()[-1][:12]) == (130, "Interrupted.")
     assert "Traceback" not in errors
     assert took < SECOND
+
+
+@pytest.mark.slow
+def test_an_interrupt_among_the_benchmark_strategies_leaves_no_process_and_says_so_once(
+    tmp_path: Path,
+) -> None:
+    """As a terminal does it: every process of the command gets the signal."""
+    arguments = [
+        "backtest",
+        "--strategy",
+        str(ROOT / "keeper.toml"),
+        "--from",
+        "2019-01-01",
+        "--to",
+        "2019-02-01",
+    ]
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "KEEPER_DATA_DIR"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert command.stderr is not None
+    assert any("benchmark strategies" in line for line in iter(command.stderr.readline, ""))
+    os.killpg(command.pid, signal.SIGINT)
+    _, errors = command.communicate(timeout=30)  # ends only when no process holds the pipe
+    assert command.returncode == 130
+    assert errors.count("Interrupted.") == 1
+    assert "Traceback" not in errors
+    assert "resource_tracker" not in errors

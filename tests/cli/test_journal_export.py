@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from keeper.cli.main import main
+from keeper.domain.market import Round, Trust
 from keeper.domain.record import Mode
+from keeper.domain.units import USD
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.views.exported import ATTEMPT_COLUMNS, COST_COLUMNS, SWAP_COLUMNS
 from tests.assistant.journals import mined
 from tests.cycle.decided_records import a_decided_record
-from tests.factories import NOW, an_executed_swap
+from tests.factories import NOW, a_feed, an_executed_swap
 from tests.views.records import a_failure, a_record
 
 DAY = 86_400
@@ -130,3 +132,34 @@ def test_a_file_that_cannot_be_written_is_refused(
 ) -> None:
     assert run(file) == 2
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("age_s", "trust", "usd"),
+    [(60, Trust.FRESH, 2_345.0), (60, Trust.SUSPECT, None), (7_200, Trust.FRESH, None)],
+)
+def test_gas_costs_what_the_native_coin_was_worth_in_the_newest_cycle_before(
+    folder: Path, age_s: int, trust: Trust, usd: float | None
+) -> None:
+    """Of any cycle. A round of the vault's WETH counts only where no cycle read the coin."""
+    inputs = TRADED.inputs
+    assert inputs is not None
+    read = replace(inputs.snapshot.block, timestamp=NOW - age_s)
+    coin = a_feed("WETH", round=Round(1, 2_345 * USD, NOW - age_s), trust=trust)
+    snapshot = replace(inputs.snapshot, block=read, native_coin=coin)
+    held = replace(
+        TRADED,
+        record_id="4" * 32,
+        started_at=NOW - age_s,
+        inputs=replace(inputs, snapshot=snapshot),
+        executed_swaps=(),
+    )
+    with Journal.open(f"sqlite:///{folder / 'keeper.db'}") as journal:
+        StoredRecords(journal).append(held)
+        mined(StoredAttempts(journal, lambda: NOW + 5.0), "reverted", nonce=7, gas=21_000, succeeded=False)
+    assert run("out.csv", "--costs") == 0
+    paid = next(day for day in rows(folder / "out.csv") if float(day["gas_eth"]))
+    if usd is None:
+        assert paid["gas_usd"] == ""
+    else:
+        assert float(paid["gas_usd"]) == pytest.approx(0.000021 * usd)

@@ -55,7 +55,7 @@ def test_the_same_command_writes_the_same_bytes_on_any_number_of_workers_and_whe
     [
         (("--set", "decision.tracking_error_bend=0.1"), "tracking_error_bend"),
         (("--set", "decision.tracking_error_band=0.1"), "given twice"),
-        (("--set", "estimate.bar_seconds=60"), "bar_seconds"),
+        (("--set", "estimate.bar_seconds=3600,14400"), "the same bars of one market"),
         (("--set", "size.target_volatility=0.6,0.8"), "one target volatility"),
         (("--score", "luck"), "score is 'luck'"),
         (("--splits", "40"), "splits is 40"),

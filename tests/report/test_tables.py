@@ -68,3 +68,15 @@ def test_a_picture_of_less_than_a_day_is_refused() -> None:
     result = some_results()[0]
     with pytest.raises(BadInput, match="day's close"):
         picture([replace(result, times=result.times * 0 + 3_600)])
+
+
+def test_every_column_is_on_the_page(tmp_path: Path) -> None:
+    decisions, bars, figures = write_tables(some_results(), summaries(), tmp_path)
+    texts = decisions.read_text(), gzip.decompress(bars.read_bytes()).decode(), figures.read_text()
+    page = (Path(__file__).parents[2] / "docs" / "backtest.md").read_text(encoding="utf-8")
+    symbols = some_results()[0].symbols
+    for text in texts:
+        for column in text.splitlines()[0].split(","):
+            symbol = next((symbol for symbol in symbols if column.endswith(f"_{symbol}")), "")
+            name = f"{column.removesuffix(symbol)}SYMBOL" if symbol else column
+            assert f"`{name}`" in page, column

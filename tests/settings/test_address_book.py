@@ -8,11 +8,34 @@ import pytest
 
 from keeper.address_book.book import book
 from keeper.domain.errors import InvalidSetting
+from keeper.domain.native_coin import COIN
 from keeper.settings.endpoints import endpoints
-from keeper.settings.policy import settings_hash
+from keeper.settings.execution import FeedTable, OracleTable, PlanTable
+from keeper.settings.policy import policy, settings_hash
 from keeper.settings.schema import Settings
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+OLDER_BOOK = f"""\
+name = "Polygon"
+rollup = ""
+multicall = "{ADDRESS}"
+quoter = "{ADDRESS}"
+router = "{ADDRESS}"
+factory = "{ADDRESS}"
+lending_pool_provider = "{ADDRESS}"
+
+[tokens.WETH]
+address = "{ADDRESS}"
+decimals = 18
+reference = "ETH/USD"
+
+[feeds."ETH/USD"]
+address = "{ADDRESS}"
+description = "ETH / USD"
+heartbeat_s = 3600
+"""
+"""Of a version that did not know which feed prices gas."""
 
 
 def settings(chain_id: int = 8453, **changes: object) -> Settings:
@@ -55,3 +78,31 @@ def test_what_was_sealed_was_sealed_with_its_addresses(overrides: Path) -> None:
     assert plain != settings_hash(settings())
     overrides.write_text(f'router = "{ADDRESS}"\n', encoding="utf-8")
     assert plain != settings_hash(settings(address_book=overrides))
+
+
+def test_the_native_coins_feed_is_the_operators_where_he_names_one() -> None:
+    assert endpoints(settings()).native_feed is None
+    assert endpoints(settings(native_feed=ADDRESS)).native_feed == ADDRESS
+    assert settings_hash(settings(native_feed=ADDRESS)) != settings_hash(settings())
+
+
+def test_what_is_expected_of_the_native_coins_feed_is_the_books_unless_it_is_set() -> None:
+    assert policy(settings()).oracle.feed(COIN).heartbeat_s == 1_200
+    slow = OracleTable(feeds=(FeedTable(symbol=COIN, heartbeat_s=3_600),))
+    assert policy(settings(oracle=slow)).oracle.feed(COIN).heartbeat_s == 3_600
+
+
+def test_no_token_that_prices_gas_refuses_the_keeper(tmp_path: Path) -> None:
+    assert policy(settings(1, plan=PlanTable(gas_usd_price_symbol="WBTC"))).plan.gas_usd_price_symbol
+    assert policy(settings(1)).plan.gas_usd_price_symbol == "WETH"
+    older = tmp_path / "older.toml"
+    older.write_text(OLDER_BOOK, encoding="utf-8")
+    assert policy(settings(137, address_book=older)).plan.gas_usd_price_symbol == "WETH"
+
+
+def test_weth_prices_gas_only_where_somebody_says_so() -> None:
+    named = PlanTable(gas_usd_price_symbol="WPOL")
+    assert endpoints(settings(1)).wrapped_coin == "WETH"
+    assert endpoints(settings(31337, quoter=ADDRESS)).wrapped_coin == "WETH"
+    assert endpoints(settings(137, quoter=ADDRESS)).wrapped_coin is None
+    assert endpoints(settings(137, quoter=ADDRESS, plan=named)).wrapped_coin == "WPOL"

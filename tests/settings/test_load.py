@@ -124,8 +124,9 @@ def test_a_lower_case_address_is_taken_and_checksummed(monkeypatch: pytest.Monke
 def test_budgets_must_sum_to_one(bare: Path) -> None:
     assets = "".join(f'[[assets]]\nsymbol = "{symbol}"\nbudget = 0.3\n' for symbol in ("A", "B", "C"))
     write(bare / "keeper.toml", assets)
-    with pytest.raises(InvalidSetting, match=r"assets: the budgets sum to 0\.9, not 1"):
+    with pytest.raises(InvalidSetting, match=r"assets: the budgets sum to 0\.9, not 1") as refusal:
         load()
+    assert "In the same proportions they are A 0.3333, B 0.3333, C 0.3333" in refusal.value.message
 
 
 def test_an_asset_may_not_be_listed_twice(bare: Path) -> None:
@@ -242,3 +243,28 @@ def test_a_variant_of_what_is_no_setting_is_named(
 def test_a_strategy_file_that_is_not_there_is_named_by_its_option(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="--strategy = "):
         load_strategy(tmp_path / "nope.toml")
+
+
+MODIFIER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+KEEPERS_ROLE = "0x" + b"keeper".ljust(32, b"\0").hex()
+
+
+@pytest.mark.parametrize("role", ["keeper", KEEPERS_ROLE, KEEPERS_ROLE.upper().replace("X", "x")])
+def test_a_role_is_given_by_its_name_or_as_its_bytes(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPER_ROLES_MODIFIER", MODIFIER)
+    monkeypatch.setenv("KEEPER_ROLE", role)
+    assert load().role == KEEPERS_ROLE
+
+
+@pytest.mark.parametrize("role", ["k" * 32, "rôle", "a\ttab"])
+def test_what_is_no_role_is_refused(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPER_ROLES_MODIFIER", MODIFIER)
+    monkeypatch.setenv("KEEPER_ROLE", role)
+    with pytest.raises(InvalidSetting, match="KEEPER_ROLE = .*neither a name of at most 31"):
+        load()
+
+
+def test_a_modifier_without_a_role_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPER_ROLES_MODIFIER", MODIFIER)
+    with pytest.raises(InvalidSetting, match="KEEPER_ROLES_MODIFIER and KEEPER_ROLE are both set"):
+        load()

@@ -32,6 +32,13 @@ def test_the_shipped_strategy_file_says_exactly_the_defaults() -> None:
     assert given() == given(**shipped)
 
 
+@pytest.mark.parametrize("each", [0.333333, 0.333, 1 / 3])
+def test_rounded_budgets_are_scaled_to_one(each: float) -> None:
+    assets = tuple({"symbol": symbol, "budget": each} for symbol in ("WBTC", "WETH", "LINK"))
+    scaled = [asset.budget for asset in policy(given(assets=assets)).assets]
+    assert scaled == pytest.approx([1 / 3] * 3, abs=1e-15)
+
+
 def test_the_policy_carries_every_value_in_the_domains_units() -> None:
     result = policy(given())
     assert tuple(asset.symbol for asset in result.assets) == ("WBTC", "WETH", "LINK", "UNI")

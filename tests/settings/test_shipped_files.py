@@ -44,6 +44,7 @@ def test_every_example_value_is_accepted(line: str, bare: Path) -> None:
     needed = {
         "KEEPER_SIGNER_URL": f"KEEPER_SENDER={ADDRESS}",
         "KEEPER_RPC_QUORUM": "KEEPER_RPC_URL=http://a,http://b,http://c",
+        "KEEPER_ROLE": f"KEEPER_ROLES_MODIFIER={ADDRESS}",
     }
     name = line[1:].partition("=")[0]
     (bare / ".env").write_text(f"{line[1:]}\n{needed.get(name, '')}\n", encoding="utf-8")
