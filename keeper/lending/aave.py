@@ -10,10 +10,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from keeper.domain.market import Account, MarketSnapshot, Reserve, Token
-from keeper.domain.units import BPS, UINT256_MAX, WAD, unit
+from keeper.domain.units import BPS, UINT256_MAX, WAD, unit, wad_ceil
 from keeper.lending.venue import ReserveTerms
 
 INTEREST_UNTIL_MINED_BPS = 1
@@ -79,7 +78,7 @@ class AaveV3:
 
     def debt_at(self, supplied: Mapping[str, int], health_factor: float) -> int:
         """GenericLogic.calculateUserAccountData, solved for the debt."""
-        return self._debt_of(self.secured_value(supplied) * WAD // (BPS * _wad(health_factor)))
+        return self._debt_of(self.secured_value(supplied) * WAD // (BPS * wad_ceil(health_factor)))
 
     def withdrawable(self, symbol: str, supplied: Mapping[str, int], owed: int, health_factor: float) -> int:
         """ValidationLogic.validateHFAndLtvzero, solved for the amount."""
@@ -122,7 +121,9 @@ class AaveV3:
 
     def _spare(self, supplied: Mapping[str, int], owed: int, health_factor: float) -> int:
         """What ``secured_value`` has more than this health factor needs."""
-        return self.secured_value(supplied) - -(-_wad(health_factor) * self._debt_value(owed) * BPS // WAD)
+        return self.secured_value(supplied) - -(
+            -wad_ceil(health_factor) * self._debt_value(owed) * BPS // WAD
+        )
 
     def _values(self, supplied: Mapping[str, int]) -> Iterable[tuple[int, ReserveTerms]]:
         for terms in self.terms:
@@ -145,12 +146,6 @@ class AaveV3:
 def health_factor(secured: float, debt: float) -> float:
     """Collateral times liquidation threshold, divided by debt, both in one currency. inf without debt."""
     return secured / debt if debt > 0 else math.inf
-
-
-@lru_cache(maxsize=64)
-def _wad(value: float) -> int:
-    """Rounded up."""
-    return math.ceil(Fraction(value) * WAD)
 
 
 def _wad_div(value: int, by: int) -> int:
