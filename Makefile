@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -18,6 +18,7 @@ JOBS ?= 1
 STATES ?= 1000
 LOOKS ?= 568
 DRILLS ?= 100
+CYCLES ?= 10000
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -42,6 +43,13 @@ chaos: $(READY) ## a thousand keepers killed, five hundred reorganisations: the 
 takeovers: N := 50
 takeovers: $(READY) ## two daemons on PostgreSQL, the leader killed, frozen and cut off N=50 times each: how long until the other acts
 	@KEEPER_TAKEOVERS=$(N) KEEPER_TAKEOVER_LEASE_S=8 $(PY) -m pytest -q tests/faults/test_two_machines.py
+
+soak: $(READY) ## CYCLES=10000 cycles of one daemon, an hour of the chain's time each, a fault every few: memory, alerts, doubles (SEED=1)
+	@KEEPER_CYCLES=$(CYCLES) KEEPER_SEED=$(SEED) $(PY) -m pytest -q tests/faults/test_soak.py
+
+breaches: N := 1000
+breaches: $(READY) ## a breach of the health factor N=1000 times: from the block that shows it to the signed attempt (SEED=1)
+	@KEEPER_BREACHES=$(N) KEEPER_SEED=$(SEED) $(PY) -m pytest -q tests/faults/test_breaches.py
 
 fuzz-nodes: $(READY) ## change one field of one answer of a node (N=20000 times), in the only node and in one of three: no traceback, no wrong action
 	@KEEPER_MUTATIONS=$(N) KEEPER_SEED=$(SEED) KEEPER_JOBS=$(JOBS) $(PY) -m pytest -q -s -n $(JOBS) --dist worksteal tests/faults/test_node_fuzz.py
@@ -77,8 +85,9 @@ tables: $(READY) ## what tests measure and docs/ quotes: trading costs, the pric
 bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measured on this machine
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-columns=min,median,rounds -q
 
-backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/
+backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/, README's table
 	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
+	@test -n "$(BACKTEST)" || $(PY) -m tests.tools.published
 
 sensitivity: .venv/.ready ## the same with other rates, assets, fees, depths, gas and sizes, in pairs; tables in sensitivity/
 	@.venv/bin/keeper backtest $(YEARS) --no-benchmarks --sensitivity --out sensitivity $(BACKTEST)
@@ -115,8 +124,13 @@ RUNS ?= 256
 # The native binary: npm's launcher script ends with 0 whatever the tool ended with.
 FORGE := node_modules/@foundry-rs/forge-*/bin/forge
 .PHONY: thief slither policy
-forge: $(READY) ## the vault's contracts: forge's tests, and invariants over RUNS=256 times 500 calls (docs/vault.md)
+forge: $(READY) .cache/forge/Morpho.json ## the vault's contracts: forge's tests, and invariants over RUNS=256 times 500 calls (docs/vault.md)
 	@FOUNDRY_INVARIANT_RUNS=$(RUNS) $(FORGE) test -j 2 $(TESTS)
+
+# By a compiler of its own: forge has one.
+.cache/forge/Morpho.json: $(READY) keeper/devnet/compile.py
+	@mkdir -p .cache/forge
+	@$(PY) -m keeper.devnet.compile Morpho >$@.part && mv $@.part $@
 
 thief: $(READY) ## the thief's two searches against the vault: random plans, and climbing from the audit's (CALLS=20000 SEED=1)
 	@CALLS=$(CALLS) SEED=$(SEED) $(FORGE) test -j 2 --match-contract 'Thief' --match-test 'random|climbing' -vv

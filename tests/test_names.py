@@ -144,6 +144,7 @@ def test_a_class_name_is_defined_once() -> None:
     assert {name for name, count in names.items() if count > 1} == set()
 
 
+@pytest.mark.slow
 def test_no_retired_word_is_part_of_an_identifier() -> None:
     retired = retired_words()
     assert len(retired) > 20

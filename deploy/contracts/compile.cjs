@@ -1,9 +1,9 @@
-// Compiles Solidity with the solc of node_modules. Reads {"sources": [path, …], "settings": {…}} from standard input,
-// writes {"contracts": {name: {abi, bytecode, deployedBytecode, links}}} or {"errors": [text, …]} to standard output.
+// Compiles Solidity with a solc of node_modules. Reads {"compiler": npm package, "sources": [path, …], "settings": {…}}
+// from standard input, writes {"contracts": {name: {abi, bytecode, deployedBytecode, links}}} or {"errors": [text, …]} to
+// standard output.
 // A path is looked for beside this file, then in node_modules under the protocols' own remappings.
 const fs = require("fs");
 const path = require("path");
-const solc = require("solc");
 
 const here = __dirname;
 const packages = path.join(here, "..", "..", "node_modules");
@@ -20,6 +20,7 @@ function read(name) {
 }
 
 const job = JSON.parse(fs.readFileSync(0, "utf8"));
+const solc = require(job.compiler);
 const sources = {};
 for (const name of job.sources) {
   const found = read(name);

@@ -12,12 +12,13 @@ from keeper.app.clocks import SystemClock
 from keeper.app.exchange_candles import VenueCandles
 from keeper.app.fallback import AlsoPaused
 from keeper.chain.chain_reader import ChainReader
-from keeper.chain.deployed import Addresses, ReadingScope
+from keeper.chain.deployed import Addresses, NativeCoin, ReadingScope
 from keeper.chain.rpc.connect import connected
 from keeper.chain.rpc.reads import Reads
 from keeper.cycle.ports import Ports, Sender
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted
+from keeper.domain.native_coin import COIN
 from keeper.domain.pause_state import Pause
 from keeper.domain.policy import Policy
 from keeper.domain.prices import Opinion
@@ -42,6 +43,8 @@ from keeper.settings.load import deployed_symbols
 from keeper.settings.policy import policy, restricted, settings_hash
 from keeper.settings.schema import Settings
 
+LONGEST_HEARTBEAT_S = 86_400
+"""Of a feed in USD whose heartbeat nobody told: no price feed of Chainlink is silent for longer."""
 Progress = Callable[[str], None]
 AccountOf = Callable[[Settings], str]
 """Names the account whose calls are simulated. Raises InvalidSetting."""
@@ -210,8 +213,21 @@ def chain_reader(
         keeper=account,
         twap_window_s=policy.oracle.twap_window_s,
         book=where.book,
+        native=_native_coin(where, policy),
+        modifier=where.modifier,
     )
     return ChainReader(reads, scope, progress)
+
+
+def _native_coin(where: Endpoints, policy: Policy) -> NativeCoin:
+    expected = policy.oracle.feed(COIN)
+    heartbeat_s = LONGEST_HEARTBEAT_S if expected.heartbeat_s is None else expected.heartbeat_s
+    return NativeCoin(
+        feed=where.native_feed,
+        wrapped=where.wrapped_coin,
+        max_age_s=heartbeat_s + expected.grace_s,
+        description=where.descriptions.get(COIN),
+    )
 
 
 @contextmanager

@@ -58,7 +58,12 @@ class KnownTargets:
 
         assert self.chain is not None, "a key signs nothing before the chain is connected"
         deployment = self.chain.deployment()
-        return VaultTargets(rebalancer=deployment.rebalancer, shares=deployment.vault)
+        hop = deployment.hop
+        return VaultTargets(
+            rebalancer=deployment.rebalancer,
+            shares=deployment.vault,
+            modifier=hop.modifier if hop is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

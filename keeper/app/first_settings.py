@@ -80,6 +80,12 @@ def first_environment(state: VaultState, *, rpc_url: str, quoter: str | None, di
     quoter_line = f"KEEPER_QUOTER={quoter}" if quoter is not None else "#KEEPER_QUOTER="
     if quoter is None and known is None:
         quoter_line = "# NEEDED: Uniswap's QuoterV2, because this chain has no address book.\n#KEEPER_QUOTER="
+    native_line = "#KEEPER_NATIVE_FEED="
+    if known is None:
+        native_line = (
+            "# NEEDED: the feed of the native coin in USD, which prices gas, because this chain has no address book.\n"
+            + native_line
+        )
     return f"""\
 # Written by `keeper init` for the vault {state.address} ({state.name}). Every variable: docs/settings.md.
 # Name this file in KEEPER_ENV_FILE, and every shell and the service act on the same keeper.
@@ -89,6 +95,7 @@ KEEPER_RPC_URL={rpc_url}
 KEEPER_CHAIN_ID={state.block.chain_id}
 KEEPER_VAULT={state.address}
 {quoter_line}
+{native_line}
 
 # The vault's keeper. Simulations act as this account; to send, its key is needed as well.
 {f"KEEPER_SENDER={keeper}" if keeper is not None else "# The vault has no keeper: its admin must set one."}

@@ -12,6 +12,7 @@ from keeper.cycle.replay import Replay, replay
 from keeper.domain.errors import BadInput, InvalidSetting, RecordNotFound
 from keeper.domain.executed_swaps import ExecutedSwap
 from keeper.domain.information import NOTHING_REMEMBERED, InformationMemory
+from keeper.domain.market import Trust
 from keeper.domain.pause_state import Pause
 from keeper.domain.record import DecisionRecord
 from keeper.domain.tx import SignedTransaction
@@ -26,6 +27,7 @@ from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.journal.transactions import StoredTransactions
 from keeper.risk.information import with_acceptances
+from keeper.settings.endpoints import WRAPPED_COIN
 from keeper.settings.schema import Settings
 from keeper.views.explanation import Explanation, explain
 from keeper.views.period_costs import FlashPremium, GasBill, Paid, Per, TradingCosts, trading_costs
@@ -33,6 +35,8 @@ from keeper.views.reference import NamedMeaning, meanings, required_meanings
 
 MIN_ID_CHARS = 4
 DAY_S = 86_400
+NEAR_S = 3_600
+"""How far from a bill the cycle is that prices its gas."""
 FOREVER = 2**62
 """Unix seconds that a database can still compare with its own."""
 
@@ -134,14 +138,12 @@ def stored_costs(settings: Settings, since: int, until: int, *, per: Per) -> Tra
 
 
 def _paid(settings: Settings, journal: Journal, since: int, *, until: int) -> Paid:
-    coin, rounds = settings.plan.gas_usd_price_symbol, StoredRounds(journal)
-
     def bills() -> Iterator[GasBill]:
         for signed in StoredTransactions(journal).between(since, until):
             if signed.receipt is None:
                 continue
             at, receipt = signed.intent.payload.as_of, signed.receipt
-            price = rounds.price_at(coin, at)
+            price = _coin_price(settings, journal, at)
             yield GasBill(
                 at=at,
                 kind=signed.attempt.kind,
@@ -160,6 +162,24 @@ def _paid(settings: Settings, journal: Journal, since: int, *, until: int) -> Pa
         if plan is not None and plan.cost.flash > 0 and record.executed_swaps:
             premiums.append(FlashPremium(record.executed_swaps[0].at, plan.cost.flash))
     return Paid(StoredFills(journal).between(since, until), tuple(bills()), tuple(premiums))
+
+
+def _coin_price(settings: Settings, journal: Journal, at: int) -> int | None:
+    """The native coin's, USD with 8 decimals, in the newest cycle by ``at`` that knew it, at most NEAR_S before. Cycles
+    of versions that did not read the coin's feed counted on a token of the vault. None where nobody knew it."""
+    snapshots = [
+        record.inputs.snapshot
+        for record in StoredRecords(journal).between(at - NEAR_S, at + NEAR_S)
+        if record.inputs is not None and at - NEAR_S <= record.inputs.snapshot.block.timestamp <= at
+    ]
+    prices = [
+        (snapshot.block.timestamp, coin.price)
+        for snapshot in snapshots
+        if (coin := snapshot.native_coin) is not None and coin.trust is Trust.FRESH
+    ]
+    if prices or any(snapshot.native_coin is not None for snapshot in snapshots):
+        return max(prices, default=(0, None))[1]
+    return StoredRounds(journal).price_at(settings.plan.gas_usd_price_symbol or WRAPPED_COIN, at)
 
 
 def replayed(settings: Settings, record_id: str) -> Replay:

@@ -15,6 +15,7 @@ from keeper.settings.endpoints import endpoints
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from keeper.domain.roles_modifier import RolesModifier
     from keeper.tx.allowlist import Targets
     from keeper.tx.manager import TransactionSender
     from keeper.tx.ports import Alarm, AttemptLog, SendingNode, Signer, Timer
@@ -54,7 +55,7 @@ def transaction_sender(settings: Settings, reads: Reads, work: KeyWork) -> Itera
         if where.private_rpc_url is not None:
             relay = PrivateRelay(stack.enter_context(Rpc(where.private_rpc_url)))
         config = SenderConfig(
-            node=_sending_node(reads, send.finality_blocks),
+            node=_sending_node(reads, send.finality_blocks, where.modifier),
             relay=relay,
             log=work.log,
             signer=work.key,
@@ -69,9 +70,10 @@ def transaction_sender(settings: Settings, reads: Reads, work: KeyWork) -> Itera
         yield TransactionSender(config)
 
 
-def _sending_node(reads: Reads, finality_blocks: int | None) -> SendingNode:
+def _sending_node(reads: Reads, finality_blocks: int | None, modifier: RolesModifier | None) -> SendingNode:
     from keeper.tx.node import RpcNode
     from keeper.tx.node_pool import NodePool
 
-    nodes = [RpcNode(member, finality_blocks) for member in reads.members]
+    through = modifier.address if modifier is not None else None
+    nodes = [RpcNode(member, finality_blocks, through) for member in reads.members]
     return nodes[0] if len(nodes) == 1 else NodePool(nodes, reads.quorum)

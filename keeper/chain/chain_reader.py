@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from eth_utils.address import to_checksum_address
 
@@ -14,6 +16,7 @@ from keeper.chain.deployment import discover
 from keeper.chain.emode_options import categories
 from keeper.chain.fire_drill import DrillGround
 from keeper.chain.request_line import LineReader
+from keeper.chain.role_probes import lets_keeper_act
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
@@ -21,11 +24,13 @@ from keeper.chain.simulate import SimulationOrder, Simulator
 from keeper.chain.snapshot import SnapshotReader
 from keeper.chain.steps import encoded_call, step_amounts
 from keeper.cycle.ports import LineReading, ReadBack, Reading
+from keeper.domain.errors import KeeperError
 from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.line import LineCall
 from keeper.domain.market import Block, MarketSnapshot, Round
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.record import NodeUse
+from keeper.domain.tx import OutgoingCall
 from keeper.jsonrpc import requests as ask
 from keeper.sizing.categories import EModeCategories
 
@@ -34,7 +39,7 @@ class ChainReader:
     """``progress`` receives a line about what a long read does.
 
     The deployment is discovered at the first read (or by ``discover``), and again when the vault's lists, the
-    oracle or the eMode change.
+    oracle or the eMode change. Where only the feed that prices gas changes, the next read discovers it again.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class ChainReader:
         self._progress = progress if progress is not None else _silently
         self._multicall = Multicall(rpc, scope.addresses.multicall)
         self._deployment: Deployment | None = None
+        self._prices_gas = True
         self._simulation_order = SimulationOrder()
 
     @property
@@ -70,6 +76,7 @@ class ChainReader:
         Raises WrongChain, WrongContract, InvalidSetting, NodeUnavailable, NodeUntrusted.
         """
         _, self._deployment = discover(self._rpc, self._scope, self._progress)
+        self._prices_gas = True
         return self._deployment
 
     def deployment(self) -> Deployment:
@@ -82,12 +89,20 @@ class ChainReader:
 
     def read(self, known: Mapping[str, int], history_s: int) -> Reading:
         """ports.Chain.read; rounds of the risk assets only. The first read also discovers the deployment."""
+        if not self._prices_gas:
+            # A discovery that fails must not stop a cycle that the known contracts are enough for.
+            with suppress(KeeperError):
+                self.discover()
         reader = self._reader(self.deployment())
         block = latest_block(self._rpc, self._scope.chain_id)
         answers = self._multicall.read(reader.calls(), block.hash)
         if not reader.still_valid(answers):
             reader, block, answers = self._read_again()
+        self._prices_gas = reader.prices_gas(answers)
         snapshot = reader.snapshot(block, answers)
+        if snapshot.acts_as and snapshot.keeper_has_role:
+            in_role = lets_keeper_act(self._rpc, reader.deployment, key=self._keeper, block=block)
+            snapshot = replace(snapshot, keeper_has_role=in_role)
         new_rounds = self._missing_rounds(snapshot, known, history_s)
         return Reading(snapshot=snapshot, new_rounds=new_rounds)
 
@@ -123,9 +138,9 @@ class ChainReader:
             self._multicall, self._scope.addresses.quoter, self.deployment(), requests, snapshot.block
         )
 
-    def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
-        """ports.Chain.calldata."""
-        return "0x" + encoded_call(plan, snapshot).hex()
+    def outgoing(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> OutgoingCall:
+        """ports.Chain.outgoing."""
+        return self.deployment().outgoing(encoded_call(plan, snapshot))
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         """ports.Chain.simulate."""

@@ -9,6 +9,8 @@ from keeper.address_book.book import Book, Rollup
 from keeper.chain.listed_pools import ListedPool
 from keeper.domain.market import Token
 from keeper.domain.plan import MANAGED_ACCOUNT
+from keeper.domain.roles_modifier import RolesModifier
+from keeper.domain.tx import OutgoingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,22 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeCoin:
+    """Which feed prices gas: the operator's ``feed``, else that of the vault's token ``wrapped`` (None: of none), else
+    the address book's. ``description`` is the name that the operator requires of it. A feed that prices no token of the
+    vault is believed for ``max_age_s`` after its last answer."""
+
+    feed: str | None = None
+    wrapped: str | None = "WETH"
+    max_age_s: int = 86_400
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingScope:
     """What a ``ChainReader`` reads. ``symbols`` are the risk assets in the settings' order; ``keeper`` is the account
-    whose calls are simulated; without a ``book`` nothing is compared with known addresses."""
+    whose calls are simulated; without a ``book`` nothing is compared with known addresses; with a ``modifier`` the
+    calls go through it."""
 
     chain_id: int
     addresses: Addresses
@@ -33,6 +48,23 @@ class ReadingScope:
     keeper: str
     twap_window_s: int
     book: Book | None = None
+    native: NativeCoin = NativeCoin()
+    modifier: RolesModifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SafeHop:
+    """The key's calls reach the vault through ``modifier``, as calls of ``safe``. ``target`` is the contract that the
+    modifier asks to act."""
+
+    modifier: RolesModifier
+    safe: str
+    target: str
+
+    @property
+    def direct(self) -> bool:
+        """Nothing is between modifier and Safe. Through a Delay modifier the keeper could not deleverage at once."""
+        return self.target == self.safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +86,29 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class SoughtFeed:
+    """A feed that may price gas, and the description that it must have (None: any)."""
+
+    feed: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFeed:
+    """The feed that prices gas. ``aggregator`` and ``bounds`` as in ``Listing``, ``max_age_s`` as in ``NativeCoin``."""
+
+    feed: str
+    aggregator: str | None
+    bounds: tuple[int, int]
+    max_age_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """``listings[0]`` is the accounting asset, then the settings' symbols, then what else the vault holds. ``pools``
     exist between the tokens; the vault may swap in some of them. Addresses are checksummed. ``listed`` are all tokens
     on the vault's list, as it spells them; ``unread`` the symbols of those that it does not hold and no setting names.
+    ``native`` is None where no feed prices gas; ``sought`` is then the feed that did not fit, None where none is known.
     """
 
     vault: str
@@ -77,14 +128,25 @@ class Deployment:
     listings: tuple[Listing, ...]
     pools: tuple[ListedPool, ...]
     multicall_code: str
+    native: NativeFeed | None = None
+    sought: SoughtFeed | None = None
     unread: tuple[str, ...] = ()
     rollup: Rollup = ""
     notes: tuple[str, ...] = ()
     """What differs from the chain's address book, and may well be meant so."""
+    hop: SafeHop | None = None
+    """None where the key itself is the vault's keeper."""
 
     @property
     def account(self) -> str:
         return self.accounts[MANAGED_ACCOUNT]
+
+    def outgoing(self, calldata: bytes) -> OutgoingCall:
+        """The call of the rebalancer as the key sends it."""
+        if self.hop is None:
+            return OutgoingCall(self.rebalancer, "0x" + calldata.hex())
+        modifier = self.hop.modifier
+        return OutgoingCall(modifier.address, "0x" + modifier.wrapped(self.rebalancer, calldata).hex())
 
     def token(self, symbol: str) -> Token:
         return next(listing.token for listing in self.listings if listing.token.symbol == symbol)

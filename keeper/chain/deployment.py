@@ -9,10 +9,10 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from keeper.address_book.book import Rollup
-from keeper.chain import listed_pools, rollup
+from keeper.chain import listed_pools, native_feed, rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import emode, erc20, feed, lending, vault
-from keeper.chain.deployed import Addresses, Deployment, Listing, ReadingScope
+from keeper.chain.contracts import emode, erc20, feed, lending, safe, vault
+from keeper.chain.deployed import Addresses, Deployment, Listing, NativeFeed, ReadingScope
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS
 from keeper.chain.rpc.blocks import latest_block
@@ -38,6 +38,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     contracts = _contracts(multicall, addresses.vault, block)
     about_prices = multicall.read(
         [
+            *(safe.identity(scope.modifier.address) if scope.modifier is not None else ()),
             vault.lending_pool(contracts.accounts[0]),
             vault.sequencer(contracts.book),
             *(vault.feed_of(contracts.book, entry.token) for entry in contracts.assets),
@@ -55,6 +56,8 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         for entry in contracts.assets
     }
 
+    sought = native_feed.sought(scope.native, book)
+    price_feeds = (*feeds.values(), *(() if sought is None else (sought.feed,)))
     answers = multicall.read(
         [
             lending.addresses_provider(pool),
@@ -64,7 +67,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
             *(lending.reserve(pool, token) for token in contracts.tokens),
             *(
                 ask(price_feed)
-                for price_feed in feeds.values()
+                for price_feed in price_feeds
                 for ask in (feed.decimals, feed.description, feed.aggregator)
             ),
             *rollup.calls(kind),
@@ -81,7 +84,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
     symbols = (*scope.symbols, *unnamed)
     # Keep the vault's spelling of an address, because answers are looked up by it.
     tradable = {symbol: named[symbol] for symbol in (cash, *symbols) if symbol in named}
-    behind = {price_feed: _aggregator(price_feed, answers) for price_feed in feeds.values()}
+    behind = {price_feed: _aggregator(price_feed, answers) for price_feed in price_feeds}
     further = multicall.read(
         [
             lending.price_oracle(provider),
@@ -108,6 +111,9 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         for entry in contracts.assets
     ]
     listings = _ordered(listed, to_checksum_address(contracts.asset), symbols)
+    token = native_feed.token(scope.native, book)
+    of_token = None if token is None else feeds.get(named.get(token, ""))
+    coin_feed = native_feed.chosen(sought, of_token, answers)
 
     deployment = Deployment(
         vault=to_checksum_address(addresses.vault),
@@ -127,12 +133,24 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         listings=listings,
         pools=listed_pools.listed_pools(contracts.factory, tradable, cash, further),
         multicall_code=multicall_code,
+        native=None
+        if coin_feed is None
+        else NativeFeed(
+            feed=to_checksum_address(coin_feed),
+            aggregator=behind[coin_feed],
+            bounds=_bounds(behind[coin_feed], further),
+            max_age_s=scope.native.max_age_s,
+        ),
+        sought=sought if coin_feed is None else None,
         unread=tuple(symbol for symbol in named if symbol not in (cash, *symbols)),
         rollup=kind,
+        hop=None if scope.modifier is None else safe.hop(scope.modifier, about_prices),
     )
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
         deployment = replace(deployment, notes=require_as_listed(deployment, listed, book))
+    about_gas = native_feed.notes(scope.native, book, coin_feed, answers=answers)
+    deployment = replace(deployment, notes=(*deployment.notes, *about_gas))
     for note in deployment.notes:
         progress(note)
     if unnamed:

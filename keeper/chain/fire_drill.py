@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper.chain.calls import Answers, Call, CallResult
-from keeper.chain.contracts import lending
+from keeper.chain.contracts import lending, safe
 from keeper.chain.deployed import Deployment
 from keeper.chain.listed_pools import ListedPool
 from keeper.chain.reverts import explain
@@ -24,6 +24,7 @@ from keeper.chain.steps import encoded_call
 from keeper.domain.errors import SimulationFailed
 from keeper.domain.fire_drill import DrillCheck, DrillTrial
 from keeper.domain.market import FeedReading, MarketSnapshot
+from keeper.domain.roles_modifier import question
 from keeper.domain.units import health_factor_of
 from keeper.jsonrpc.requests import Request
 from keeper.planning.gas import LARGEST_TRANSACTION
@@ -73,19 +74,24 @@ class DrillGround:
         calls = self._calls(trial, snapshot)
         answers = Answers(calls, outcomes, f"eth_call of {self.rpc.endpoint}")
         outcome = answers.outcome(calls[0])
-        if not outcome.success:
+        succeeded, data = outcome.success, outcome.data
+        if self.deployment.hop is not None:
+            answer = safe.answered(outcome)
+            succeeded, data = answer.succeeded, answer.data
+        if not succeeded:
             names = {
                 listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings
             }
-            return DrillCheck(trial.fall, explain(outcome.data, names), 0.0)
+            return DrillCheck(trial.fall, explain(data, names), 0.0)
         return DrillCheck(trial.fall, "", health_factor_of(answers.of(self._account()).health_factor))
 
     def _calls(self, trial: DrillTrial, snapshot: MarketSnapshot) -> list[Call[Any]]:
-        calldata = encoded_call(trial.plan, snapshot)
-        return [
-            Call("the vault call", self.deployment.rebalancer, calldata, decode=bytes),
-            self._account(),
-        ]
+        """A Roles modifier is asked to answer what came of the call: it would revert without the vault's reason."""
+        call = self.deployment.outgoing(encoded_call(trial.plan, snapshot))
+        calldata = bytes.fromhex(call.calldata[2:])
+        if self.deployment.hop is not None:
+            calldata = question(calldata)
+        return [Call("the vault call", call.to, calldata, decode=bytes), self._account()]
 
     def _account(self) -> Call[Any]:
         return lending.account(self.deployment.pool, self.deployment.account)

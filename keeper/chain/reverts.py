@@ -1,4 +1,4 @@
-"""Revert data as a sentence: the vault's and Aave's custom errors by selector, strings, panics."""
+"""Revert data as a sentence: custom errors of the vault, Aave and the Roles modifier by selector, strings, panics."""
 
 from __future__ import annotations
 
@@ -54,6 +54,37 @@ UNISWAP_STRINGS = {
 }
 """Short reasons of Uniswap V3 core and swap-router-contracts."""
 
+SAFE_CODES = {
+    "GS013": "the Safe's call failed",
+    "GS026": "an owner's signature is not valid",
+    "GS104": "the Safe has not enabled the module that called it",
+}
+"""Short reasons of Safe 1.4.1, by its own list of error codes."""
+
+CONDITIONS = (
+    "Ok",
+    "DelegateCallNotAllowed",
+    "TargetAddressNotAllowed",
+    "FunctionNotAllowed",
+    "SendNotAllowed",
+    "OrViolation",
+    "NorViolation",
+    "ParameterNotAllowed",
+    "ParameterLessThanAllowed",
+    "ParameterGreaterThanAllowed",
+    "ParameterNotAMatch",
+    "NotEveryArrayElementPasses",
+    "NoArrayElementPasses",
+    "ParameterNotSubsetOfAllowed",
+    "BitmaskOverflow",
+    "BitmaskNotAllowed",
+    "CustomConditionViolation",
+    "AllowanceExceeded",
+    "CallAllowanceExceeded",
+    "EtherAllowanceExceeded",
+)
+"""The status of a Roles modifier's ConditionViolation (zodiac-modifier-roles 2.1, PermissionChecker)."""
+
 
 def explain(data: bytes, names: Mapping[str, str] | None = None) -> str:
     """As in LossAboveLimit(lossBps=90, limitBps=75). ``names``: lower-case address to symbol."""
@@ -78,6 +109,7 @@ def explain(data: bytes, names: Mapping[str, str] | None = None) -> str:
 _PORTFOLIO = (
     "TimelockController",
     "AaveV3Account",
+    "MorphoBlueAccount",
     "ListingChecks",
     "PolicyBounds",
     "PriceBook",
@@ -93,8 +125,8 @@ _PORTFOLIO = (
 
 @cache
 def _errors() -> Mapping[bytes, Error]:
-    """By selector; the vault's own win over Aave's."""
-    sources = ("aave_errors", *_PORTFOLIO)
+    """By selector; the vault's own win over Aave's and the modifier's."""
+    sources = ("aave_errors", "RolesModifier", *_PORTFOLIO)
     return {error.selector: error for source in sources for error in load(source).errors.values()}
 
 
@@ -103,11 +135,15 @@ def _string(text: str) -> str:
         return f"{AAVE_CODES[text]} (Aave error {text})"
     if text in UNISWAP_STRINGS:
         return f"{text}: {UNISWAP_STRINGS[text]}"
+    if text in SAFE_CODES:
+        return f"{text}: {SAFE_CODES[text]}"
     return text or "reverted with an empty reason"
 
 
 def _custom(error: Error, arguments: bytes, names: Mapping[str, str]) -> str:
     values = decode_values(error.inputs, arguments)
+    if error.name == "ConditionViolation" and values[0] < len(CONDITIONS):
+        values = (CONDITIONS[values[0]], *values[1:])
     shown = [
         f"{name}={_value(kind, value, names)}" if name else _value(kind, value, names)
         for name, kind, value in zip(error.names, error.inputs, values, strict=True)

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from keeper.chain.calls import Answers, Call, CallResult
-from keeper.chain.contracts import erc20, lending, vault
+from keeper.chain.contracts import erc20, lending, safe, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.reverts import explain
 from keeper.chain.rollup import UnsignedCall, publishing
 from keeper.chain.rpc.multicall import encode_calls, executed_by, outcomes
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.steps import encoded_call, step_amounts
-from keeper.domain.errors import NodeNotReady, NodeRefused, NodeUntrusted, RpcError, SimulationFailed
+from keeper.domain.errors import (
+    NodeNotReady,
+    NodeRefused,
+    NodeUnavailable,
+    NodeUntrusted,
+    RpcError,
+    SimulationFailed,
+)
 from keeper.domain.market import Holding, MarketSnapshot
 from keeper.domain.plan import PostState, RebalancePlan, SimulationReport, Step
 from keeper.domain.portfolio import portfolio
+from keeper.domain.roles_modifier import question
+from keeper.domain.tx import OutgoingCall
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import SimulatedCall
 from keeper.jsonrpc.field import AnswerField
 from keeper.jsonrpc.requests import BlockTag, Request
-from keeper.planning.gas import LARGEST_TRANSACTION
+from keeper.planning.gas import LARGEST_TRANSACTION, with_reserve
 
 T = TypeVar("T")
 
@@ -49,12 +59,14 @@ class SimulationOrder:
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """Runs a vault call from the keeper's address without signing it.
+    """Runs a vault call from the keeper's address without signing it, as the key would send it.
 
     ``eth_simulateV1`` (Ethereum execution APIs) is tried first. ``eth_call`` is second: it puts the code of Multicall3
     at the keeper's address for this call, so that the vault sees the keeper as its caller and the reads follow in the
     same call. The block time is then the snapshot's, and gas comes from ``eth_estimateGas``. Any answer that is not the
     result of the execution leads to the other method; ``progress`` receives a line about it.
+
+    Through a Roles modifier a failed call has no reason, so that a question more is asked then.
     """
 
     rpc: Reads
@@ -68,24 +80,28 @@ class Simulator:
 
         Raises SimulationFailed if the node refuses both methods, NodeUnavailable, NodeUntrusted.
         """
-        calldata = encoded_call(plan, snapshot)
-        report = self._executed(calldata, snapshot, plan.steps)
+        call = self.deployment.outgoing(encoded_call(plan, snapshot))
+        report = self._executed(call, snapshot, plan.steps)
         if not report.success:
             return report
-        sent = UnsignedCall(snapshot.keeper_address, self.deployment.rebalancer, calldata, gas=report.gas)
+        sent = UnsignedCall(
+            snapshot.keeper_address, call.to, bytes.fromhex(call.calldata[2:]), gas=report.gas
+        )
         charged = publishing(
             self.deployment.rollup, self.rpc, self.multicall, block=snapshot.block, sent=sent
         )
         return replace(report, gas=max(report.gas, charged.gas), l1_fee_wei=charged.wei)
 
-    def _executed(self, calldata: bytes, snapshot: MarketSnapshot, steps: Sequence[Step]) -> SimulationReport:
+    def _executed(
+        self, call: OutgoingCall, snapshot: MarketSnapshot, steps: Sequence[Step]
+    ) -> SimulationReport:
         refusals = []
         for method in tuple(self.order.methods):
             try:
                 if method == "eth_simulateV1":
-                    report = self._simulated(calldata, snapshot, steps)
+                    report = self._simulated(call, snapshot, steps)
                 else:
-                    report = self._called(calldata, snapshot)
+                    report = self._called(call, snapshot)
             except (RpcError, NodeRefused, NodeNotReady) as error:
                 refusals.append(error.message)
                 self.progress(f"{method} does not simulate: {error.message}")
@@ -103,7 +119,7 @@ class Simulator:
     # --------------------------------------------------------- eth_simulateV1
 
     def _simulated(
-        self, calldata: bytes, snapshot: MarketSnapshot, steps: Sequence[Step]
+        self, call: OutgoingCall, snapshot: MarketSnapshot, steps: Sequence[Step]
     ) -> SimulationReport:
         keeper, reads = snapshot.keeper_address, self._reads()
         payload = {
@@ -115,22 +131,27 @@ class Simulator:
                         "gasLimit": hex(snapshot.block.gas_limit + LARGEST_TRANSACTION),
                     },
                     "calls": [
-                        _transaction(keeper, self.deployment.rebalancer, calldata, gas=_most_gas(snapshot)),
-                        _transaction(keeper, self.multicall, encode_calls(reads), gas=LARGEST_TRANSACTION),
+                        _transaction(keeper, call, gas=_most_gas(snapshot)),
+                        _transaction(
+                            keeper,
+                            OutgoingCall(self.multicall, "0x" + encode_calls(reads).hex()),
+                            gas=LARGEST_TRANSACTION,
+                        ),
                     ],
                 }
             ],
             "validation": False,
         }
         sent, results = self._pinned(partial(_simulation, payload, len(reads)), snapshot)
-        if not sent.succeeded:
-            return self._reverted(sent.data, sent.gas_used, "eth_simulateV1")
+        refusal = self._refusal(CallResult(sent.succeeded, sent.data))
+        if refusal is not None:
+            return self._reverted(self._reason(refusal, call, snapshot), sent.gas_used, "eth_simulateV1")
         post = self._post(Answers(reads, results, f"eth_simulateV1 of {self.rpc.endpoint}"), snapshot)
         outs, ins = step_amounts(self.deployment.portfolio, steps, sent.logs)
         return SimulationReport(
             success=True,
             revert=None,
-            gas=self._needed_gas(sent, calldata, snapshot),
+            gas=self._needed_gas(sent, call, snapshot),
             post=post,
             method="eth_simulateV1",
             l1_fee_wei=0,  # `run` adds it on a rollup
@@ -138,16 +159,21 @@ class Simulator:
             step_ins=ins,
         )
 
-    def _needed_gas(self, sent: SimulatedCall, calldata: bytes, snapshot: MarketSnapshot) -> int:
+    def _needed_gas(self, sent: SimulatedCall, call: OutgoingCall, snapshot: MarketSnapshot) -> int:
         """A limit must hold before refunds, which are at most a fifth (EIP-3529). A client that does not report that
         gas estimates the exact call; if it cannot, the whole fifth counts."""
         if sent.max_gas_used is not None:
-            return max(sent.gas_used, sent.max_gas_used)
+            return self._with_reserve(max(sent.gas_used, sent.max_gas_used))
         try:
-            estimate = self._estimate(calldata, snapshot)
+            estimate = self._estimate(call, snapshot)
         except (RpcError, NodeRefused, NodeNotReady):
-            return -(-sent.gas_used * MAX_REFUND_DENOMINATOR // (MAX_REFUND_DENOMINATOR - 1))
+            whole = -(-sent.gas_used * MAX_REFUND_DENOMINATOR // (MAX_REFUND_DENOMINATOR - 1))
+            return self._with_reserve(whole)
         return max(sent.gas_used, estimate)
+
+    def _with_reserve(self, gas: int) -> int:
+        """Modifier and Safe each keep a part of the gas back from the call that they make. An estimate knows that."""
+        return gas if self.deployment.hop is None else with_reserve(gas)
 
     def _pinned(self, request_at: Callable[[BlockTag], Request[T]], snapshot: MarketSnapshot) -> T:
         """Pinned by hash. If the node takes no hash: by number, with the hash checked in the same request."""
@@ -170,9 +196,10 @@ class Simulator:
 
     # --------------------------------------------------------------- eth_call
 
-    def _called(self, calldata: bytes, snapshot: MarketSnapshot) -> SimulationReport:
+    def _called(self, call: OutgoingCall, snapshot: MarketSnapshot) -> SimulationReport:
         keeper, gas = snapshot.keeper_address, _most_gas(snapshot)
-        rebalance: Call[bytes] = Call("the vault call", self.deployment.rebalancer, calldata, decode=bytes)
+        calldata = bytes.fromhex(call.calldata[2:])
+        rebalance: Call[bytes] = Call("the vault call", call.to, calldata, decode=bytes)
         calls = [rebalance, *self._reads()]
         results = self.rpc.request(
             executed_by(
@@ -184,13 +211,13 @@ class Simulator:
             )
         )
         answers = Answers(calls, results, f"eth_call of {self.rpc.endpoint}")
-        outcome = answers.outcome(rebalance)
-        if not outcome.success:
-            return self._reverted(outcome.data, 0, "eth_call")
+        refusal = self._refusal(answers.outcome(rebalance))
+        if refusal is not None:
+            return self._reverted(self._reason(refusal, call, snapshot), 0, "eth_call")
         return SimulationReport(
             success=True,
             revert=None,
-            gas=self._estimate(calldata, snapshot),
+            gas=self._estimate(call, snapshot),
             post=self._post(answers, snapshot),
             method="eth_call",
             l1_fee_wei=0,
@@ -200,11 +227,30 @@ class Simulator:
 
     # ----------------------------------------------------------------- shared
 
-    def _estimate(self, calldata: bytes, snapshot: MarketSnapshot) -> int:
-        transaction = _transaction(
-            snapshot.keeper_address, self.deployment.rebalancer, calldata, gas=_most_gas(snapshot)
-        )
+    def _estimate(self, call: OutgoingCall, snapshot: MarketSnapshot) -> int:
+        transaction = _transaction(snapshot.keeper_address, call, gas=_most_gas(snapshot))
         return self._pinned(partial(ask.gas_estimate, transaction), snapshot)
+
+    def _refusal(self, outcome: CallResult) -> bytes | None:
+        """The revert data; None where the vault's call succeeded."""
+        if self.deployment.hop is not None:
+            return safe.refusal(outcome)
+        return None if outcome.success else outcome.data
+
+    def _reason(self, refusal: bytes, call: OutgoingCall, snapshot: MarketSnapshot) -> bytes:
+        """The vault's revert data, where the Roles modifier says only that the Safe's call failed."""
+        if self.deployment.hop is None or refusal not in (b"", safe.FAILED_INSIDE):
+            return refusal
+        asking = question(bytes.fromhex(call.calldata[2:]))
+        transaction = _transaction(
+            snapshot.keeper_address, OutgoingCall(call.to, "0x" + asking.hex()), gas=_most_gas(snapshot)
+        )
+        with suppress(NodeUnavailable):
+            answer = self._pinned(partial(ask.call, transaction), snapshot)
+            answered = safe.answered(CallResult(success=True, data=answer))
+            if not answered.succeeded:
+                return answered.data
+        return safe.FAILED_INSIDE
 
     def _reads(self) -> list[Call[Any]]:
         at = self.deployment
@@ -254,8 +300,8 @@ def _most_gas(snapshot: MarketSnapshot) -> int:
     return min(LARGEST_TRANSACTION, snapshot.block.gas_limit)
 
 
-def _transaction(sender: str, to: str, calldata: bytes, *, gas: int) -> dict[str, str]:
-    return {"from": sender, "to": to, "input": "0x" + calldata.hex(), "gas": hex(gas)}
+def _transaction(sender: str, call: OutgoingCall, *, gas: int) -> dict[str, str]:
+    return {"from": sender, "to": call.to, "input": call.calldata, "gas": hex(gas)}
 
 
 def _simulation(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keeper.chain import rollup
+from keeper.chain import native_feed, rollup
 from keeper.chain.calls import Answers, Call
-from keeper.chain.contracts import emode, erc20, feed, lending, pools, vault
-from keeper.chain.deployed import Deployment, Listing
+from keeper.chain.contracts import emode, erc20, feed, lending, pools, safe, vault
+from keeper.chain.deployed import Deployment, Listing, SafeHop
 from keeper.chain.deployment import require_managed
 from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
 from keeper.chain.rpc.multicall import Multicall
@@ -25,9 +25,13 @@ from keeper.domain.market import (
     SwapPool,
     Vault,
     VaultAsset,
+    lowest_trust,
 )
+from keeper.domain.native_coin import COIN
 from keeper.domain.redemptions import Redemptions
+from keeper.oracle import rules
 
+_OTHER_BOUNDS = "another aggregator answers than before, and the limits of its answers are not read yet"
 PART_OF_NAV = 10**9
 """Unit of the rebalancer's windows: parts of NAV."""
 
@@ -71,6 +75,10 @@ class SnapshotReader:
             calls += emode.calls(at.pool, at.category)
         if at.sequencer_feed is not None:
             calls.append(feed.sequencer_status(at.sequencer_feed, 0))
+        if at.native is not None:
+            calls += [feed.latest_round(at.native.feed), feed.aggregator(at.native.feed)]
+        elif at.sought is not None:
+            calls += [feed.decimals(at.sought.feed), feed.description(at.sought.feed)]
         for listing in at.listings:
             calls += self._listing_calls(listing)
         for pool in at.pools:
@@ -80,6 +88,8 @@ class SnapshotReader:
                 pools.means(pool.address, self.twap_window_s),
                 pools.liquidity(pool.address),
             ]
+        if at.hop is not None:
+            calls += [*safe.identity(at.hop.modifier.address), *safe.links(at.hop, self.keeper)]
         return [*calls, *rollup.calls(at.rollup)]
 
     def still_valid(self, answers: Answers) -> bool:
@@ -92,6 +102,7 @@ class SnapshotReader:
             tuple(entry.token for entry in assets) == at.listed
             and read.issuperset(held_tokens(assets, answers.of(vault.holdings(at.portfolio))))
             and answers.of(vault.rebalancer(at.registry)) == at.rebalancer.lower()
+            and (at.hop is None or self._same_safe(at.hop, answers))
             and answers.of(vault.book(at.registry)) == at.book.lower()
             and answers.of(vault.accounts(at.registry)) == tuple(account.lower() for account in at.accounts)
             and answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
@@ -105,6 +116,15 @@ class SnapshotReader:
             )
         )
 
+    def prices_gas(self, answers: Answers) -> bool:
+        """False when another feed or another contract behind it prices gas since the deployment was discovered. No
+        reason to read a block again: only what gas costs is in doubt."""
+        at = self.deployment
+        if at.native is None:
+            return at.sought is None or not native_feed.fits(at.sought, answers)
+        known = at.native.aggregator
+        return known is None or answers.maybe(feed.aggregator(at.native.feed)) == known.lower()
+
     def snapshot(self, block: Block, answers: Answers) -> MarketSnapshot:
         """Raises NodeUntrusted when the multicall did not see the block that it was pinned to, AccountNotManaged."""
         seen = answers.of(self.multicall.block_timestamp()), answers.of(self.multicall.chain_id())
@@ -117,10 +137,11 @@ class SnapshotReader:
         at = self.deployment
         require_managed(at.accounts, at.listed, answers)
         market_prices = answers.of(lending.prices(at.oracle, self._tokens()))
+        feeds = self._feeds(block, answers)
         return MarketSnapshot(
             block=block,
             tokens=tuple(listing.token for listing in at.listings),
-            feeds=self._feeds(block, answers),
+            feeds=feeds,
             reserves=tuple(
                 self._reserve(listing, price, answers)
                 for listing, price in zip(at.listings, market_prices, strict=True)
@@ -132,7 +153,7 @@ class SnapshotReader:
             flash_premium_bps=answers.of(lending.flash_loan_premium(at.pool)),
             keeper_address=self.keeper,
             keeper_balance_wei=answers.of(self.multicall.native_balance(self.keeper)),
-            keeper_has_role=answers.of(vault.keeper(at.registry)) == self.keeper.lower(),
+            keeper_has_role=self._may_act(answers),
             pools=tuple(
                 self._pool(pool, answers) for pool in at.pools if pool.quote == at.listings[0].token.symbol
             ),
@@ -140,9 +161,24 @@ class SnapshotReader:
             redemptions=self._redemptions(answers),
             depths=tuple(self._depth(pool, answers) for pool in at.pools),
             vault_figures=vault_figures(at, answers),
+            native_coin=self._native_coin(block, answers, feeds),
+            acts_as=at.hop.safe if at.hop is not None else "",
         )
 
     # ------------------------------------------------------------------ inside
+
+    def _same_safe(self, hop: SafeHop, answers: Answers) -> bool:
+        named = tuple(answers.of(call) for call in safe.identity(hop.modifier.address))
+        return named == (hop.safe.lower(), hop.target.lower())
+
+    def _may_act(self, answers: Answers) -> bool:
+        """Whether the vault's keeper is the key, or a Safe as which the key may act."""
+        hop, keeper = self.deployment.hop, answers.of(vault.keeper(self.deployment.registry))
+        if hop is None:
+            return keeper == self.keeper.lower()
+        return (
+            hop.direct and keeper == hop.safe.lower() and all(map(answers.of, safe.links(hop, self.keeper)))
+        )
 
     def _tokens(self) -> list[str]:
         return [listing.token.address for listing in self.deployment.listings]
@@ -177,6 +213,23 @@ class SnapshotReader:
             )
             for listing in self.deployment.listings
         )
+
+    def _native_coin(self, block: Block, answers: Answers, feeds: tuple[FeedReading, ...]) -> FeedReading:
+        """The reading of the vault's token where that has the same feed."""
+        native = self.deployment.native
+        if native is None:
+            return feed.reading(COIN, "", None, (0, 0), max_age_s=0, now=block.timestamp)
+        own = feed.reading(
+            symbol=COIN,
+            feed=native.feed,
+            latest=answers.maybe(feed.latest_round(native.feed)),
+            bounds=native.bounds,
+            max_age_s=native.max_age_s,
+            now=block.timestamp,
+        )
+        if not self.prices_gas(answers):
+            own = lowest_trust([own, rules.AT_BOUND.applied_to(own, _OTHER_BOUNDS)])
+        return next((reading for reading in feeds if reading.feed == native.feed), own)
 
     def _pool(self, pool: ListedPool, answers: Answers) -> PoolHistory:
         means = answers.maybe(pools.means(pool.address, self.twap_window_s))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from keeper.backtest.longer_bars import with_longer_bars
 from keeper.cli.options import DATA_DIR
 from keeper.cli.output import console
 from keeper.devnet.generated_path import generated_path
@@ -38,8 +39,8 @@ def market_path(
     until: datetime | None,
     estimate: EstimatePolicy,
 ) -> MarketPath:
-    """Hourly bars from the day ``since`` to the end of the day ``until``, and the estimate's history before; None means
-    all there are. The screen says where they come from and what was repaired.
+    """Bars of the estimate's length from the day ``since`` to the end of the day ``until``, and the estimate's history
+    before; None means all there are. The screen says where they come from and what was repaired.
 
     ``data`` None: the folder in KEEPER_DATA_DIR, else ``DATA_DIR``. Raises BadInput if ``data`` is given and has no
     recorded prices, and for a range or an asset that the market does not have.
@@ -57,6 +58,7 @@ def market_path(
             max_gap_s=estimate.max_gap_s,
             warm_up_s=estimate.history_s,
         )
+        path = with_longer_bars(path, estimate.bar_seconds)
         for note in path.notes:
             screen.print(f"  {note}", markup=False)
         return path
@@ -70,4 +72,4 @@ def market_path(
         f"Market: GENERATED, seed {SEED}, because {folder} has no {CLOSES}.csv. "
         "It shows how the keeper works, not what it would have earned."
     )
-    return generated_path(symbols, since, end, seed=SEED)
+    return with_longer_bars(generated_path(symbols, since, end, seed=SEED), estimate.bar_seconds)

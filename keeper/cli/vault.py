@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from web3.exceptions import Web3Exception
 from keeper.app.composition import build
 from keeper.chain.admin.blueprint_on_chain import named
 from keeper.chain.admin.deployment import cost, prepared, rehearsed, send_plan
+from keeper.chain.admin.safe_deployment import RoleRequest, SafeDeployment, prepared_for_safe
 from keeper.chain.admin.vault_blueprint import blueprint_from_toml
 from keeper.chain.rpc.connect import connected
 from keeper.chain.vault_state import read_vault_state
@@ -28,21 +29,26 @@ from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, print_json
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
+from keeper.cli.safe_deployment import safe_screen, write_batches
 from keeper.cli.vault_screen import vault_screen
 from keeper.domain.addresses import checksummed, masked
 from keeper.domain.errors import InvalidSetting, NodeUnavailable, WrongChain
 from keeper.domain.record import Mode
+from keeper.domain.roles_modifier import RolesModifier
 from keeper.settings.endpoints import endpoints
 from keeper.settings.load import load
-from keeper.settings.schema import http_url
+from keeper.settings.schema import http_url, role_key
 from keeper.views.vault_state import VAULT_STATE
 
+DEFAULT_ROLE = "keeper"
 ChainId = Annotated[int, typer.Option(help="Chain id that the node must report.")]
 PasswordFile = Annotated[
     Path | None, typer.Option(help="File whose first line is the password of the keystore. Default: ask.")
 ]
 Execute = Annotated[bool, typer.Option("--execute", help="Send it. Without this option nothing is sent.")]
-DeployerKeystore = Annotated[Path, typer.Option(help="Encrypted keystore (V3) of the deployer's key.")]
+DeployerKeystore = Annotated[
+    Path | None, typer.Option(help="Encrypted keystore (V3) of the deployer's key.", show_default=False)
+]
 
 app = typer.Typer(help="Deploy a vault, show it, settle what its depositors ask for.", no_args_is_help=True)
 
@@ -55,8 +61,8 @@ RpcUrl = Annotated[
 @app.command()
 def deploy(
     blueprint: Annotated[Path, typer.Argument(help="TOML file like deploy/vault.example.toml.")],
-    keystore: DeployerKeystore,
     chain_id: ChainId,
+    keystore: DeployerKeystore = None,
     timelock: Annotated[
         int | None,
         typer.Option(
@@ -76,10 +82,56 @@ def deploy(
     rpc_url: RpcUrl = None,
     password_file: PasswordFile = None,
     execute: Execute = False,
+    safe: Annotated[
+        str | None,
+        typer.Option(
+            help="Deploy by this Safe: print what its owners sign, and send nothing.", show_default=False
+        ),
+    ] = None,
+    json_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            help="With --safe: write the batches into this folder, as Safe's Transaction Builder imports them.",
+            show_default=False,
+        ),
+    ] = None,
+    modifier: Annotated[
+        str | None,
+        typer.Option(
+            help="With --safe: the Safe's Zodiac Roles modifier, in which --key gets its role.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="With --modifier: the account of the keeper's key.", show_default=False),
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            help=f"With --modifier: the role of the key.  [default: {DEFAULT_ROLE}]", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Deploy a vault. Every transaction is run first in one call on the newest block, which sends nothing."""
     requested = blueprint_from_toml(_text(blueprint), timelock)
     screen = console()
+    if safe is not None:
+        _require_no_sending(execute=execute, keystore=keystore)
+        request = _role_request(modifier, key, role)
+        with _node(rpc_url, chain_id) as w3:
+            deployment = prepared_for_safe(
+                w3, _checked("--safe", safe, checksummed), requested, first_nonce=first_nonce, role=request
+            )
+            screen.print(blueprint_screen(named(w3, requested)))
+        _show_for_safe(deployment, json_folder, chain_id=chain_id, name=requested.name)
+        return
+    if keystore is None:
+        raise InvalidSetting(
+            "neither --keystore nor --safe is given", remedy="Name who deploys: a key or a Safe."
+        )
+    _require_safe({"--json": json_folder, "--modifier": modifier, "--key": key, "--role": role})
     with _node(rpc_url, chain_id) as w3:
         signer = _deployer(keystore, password_file) if execute else None
         deployer = signer.address if signer else _address_of(keystore, password_file)
@@ -96,6 +148,54 @@ def deploy(
     screen.print(facts((name.replace("_", " "), at) for name, at in asdict(deployed.contracts).items()))
     typer.echo(f"gas {deployed.gas:,} in {len(deployed.transactions)} transactions, block {deployed.block}")
     typer.echo(f"KEEPER_VAULT={deployed.contracts.shares}")
+
+
+def _require_no_sending(*, execute: bool, keystore: Path | None) -> None:
+    if execute or keystore is not None:
+        raise InvalidSetting(
+            "--safe is given with --execute or --keystore",
+            remedy="The Safe's owners sign and send. Leave both out.",
+        )
+
+
+def _require_safe(options: Mapping[str, object]) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InvalidSetting(
+            f"{', '.join(given)} is given without --safe", remedy="Add --safe, or leave it out."
+        )
+
+
+def _role_request(modifier: str | None, key: str | None, role: str | None) -> RoleRequest | None:
+    if modifier is None and key is None:
+        if role is not None:
+            raise InvalidSetting(
+                "--role is given without --modifier", remedy="Add --modifier and --key, or leave it out."
+            )
+        return None
+    if modifier is None or key is None:
+        raise InvalidSetting(
+            "one of --modifier and --key is missing", remedy="Give both: the key gets a role of the modifier."
+        )
+    at = RolesModifier(
+        _checked("--modifier", modifier, checksummed), _checked("--role", role or DEFAULT_ROLE, role_key)
+    )
+    return RoleRequest(at, _checked("--key", key, checksummed))
+
+
+def _show_for_safe(deployment: SafeDeployment, folder: Path | None, *, chain_id: int, name: str) -> None:
+    console().print(safe_screen(deployment))
+    plan = deployment.plan
+    if folder is None:
+        typer.echo(
+            "Nothing was sent or written. Repeat with --json FOLDER for the files of the Safe's queue."
+        )
+    else:
+        for path in write_batches(deployment, folder, chain_id=chain_id, name=name):
+            typer.echo(f"wrote {path}")
+        typer.echo("Import them one by one into the Transaction Builder. Each batch needs the one before.")
+    typer.echo(f"If this stops half way, repeat it with --first-nonce {plan.transactions[0].nonce}.")
+    typer.echo(f"KEEPER_VAULT={plan.contracts.shares}")
 
 
 @app.command()

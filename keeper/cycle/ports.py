@@ -16,7 +16,7 @@ from keeper.domain.pause_state import PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle, Opinion
 from keeper.domain.record import DecisionRecord, NodeUse
-from keeper.domain.tx import InFlight, Payload, Receipt
+from keeper.domain.tx import InFlight, OutgoingCall, Payload, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Chain(RequestLine, Protocol):
         """Quotes of QuoterV2 at the snapshot's block in one round trip, in the order of the requests."""
         ...
 
-    def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
-        """The calldata of the vault call, 0x-hex."""
+    def outgoing(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> OutgoingCall:
+        """The vault call as the key sends it."""
         ...
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:

@@ -44,7 +44,7 @@ from keeper.domain.record import (
     NodeUse,
     StageTime,
 )
-from keeper.domain.tx import InFlight, Payload, Receipt
+from keeper.domain.tx import InFlight, OutgoingCall, Payload, Receipt
 from keeper.domain.urgency import Urgency
 from keeper.drill.rehearse import Rehearsal, confirmed, rehearse
 from keeper.planning.executed_swaps import StepAmounts, build_executed_swaps
@@ -269,8 +269,8 @@ class _Cycle:
 
     def _send(self, simulated: SimulatedPlan, sender: Sender) -> Receipt:
         """An EMERGENCY takes over the nonce of a transaction that is not mined yet."""
-        calldata = self._ports.chain.calldata(simulated.plan, simulated.snapshot)
-        payload = _payload(simulated, calldata, relays=self._keeper.relays)
+        call = self._ports.chain.outgoing(simulated.plan, simulated.snapshot)
+        payload = _payload(simulated, call, relays=self._keeper.relays)
         self._receipt = sender.send(payload, supersede=simulated.decision.urgency is Urgency.EMERGENCY)
         return self._receipt
 
@@ -350,7 +350,7 @@ class _Cycle:
         )
 
 
-def _payload(simulated: SimulatedPlan, calldata: str, *, relays: bool) -> Payload:
+def _payload(simulated: SimulatedPlan, call: OutgoingCall, *, relays: bool) -> Payload:
     plan, snapshot, policy = simulated.plan, simulated.snapshot, simulated.policy
     nav_usd = portfolio(snapshot).nav_usd
     gas_limit = max(plan.gas_limit, gas_limit_for(simulated.simulation.gas, policy.plan.gas_limit_margin))
@@ -358,9 +358,9 @@ def _payload(simulated: SimulatedPlan, calldata: str, *, relays: bool) -> Payloa
     return Payload(
         chain_id=snapshot.block.chain_id,
         sender=snapshot.keeper_address,
-        to=snapshot.vault.rebalancer,
+        to=call.to,
         epoch=plan.epoch,
-        calldata=calldata,
+        calldata=call.calldata,
         gas_limit=gas_limit,
         max_fee_cap_wei=min(after_replacements(price_wei), policy.plan.max_fee_wei // gas_limit),
         deadline=plan.deadline,

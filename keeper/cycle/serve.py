@@ -6,13 +6,14 @@ be repeated: of two calls for one batch the second would revert, and the rehears
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from keeper.cycle.ports import LineReading, Ports
 from keeper.decision.limits import highest_gas_price_wei
 from keeper.decision.line import affordable, due_call
 from keeper.decision.pause_rules import forbids
-from keeper.domain.errors import KeeperError, Reverted
+from keeper.domain.errors import GasUnpriced, KeeperError, Reverted
 from keeper.domain.line import LineCall, LineDecision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import usd_of_wei
@@ -86,6 +87,13 @@ def _decided(
     gas = ports.chain.line_gas(decision.call, reading)
     wei = gas * snapshot.block.base_fee_wei + snapshot.l1_fee_wei
     cost_usd = usd_of_wei(wei, snapshot, policy.plan.gas_usd_price_symbol)
+    if math.isinf(cost_usd) and policy.line.max_cost_usd > 0.0:
+        coin = snapshot.native_coin
+        why = coin.reason if coin is not None and coin.feed else "no feed prices it"
+        raise GasUnpriced(
+            f"{decision.call.value} waits, because what its gas costs in USD is unknown: {why}",
+            remedy="Set KEEPER_NATIVE_FEED to a feed of the native coin in USD that answers (`keeper doctor`).",
+        )
     return affordable(decision, cost_usd, policy.line), gas
 
 

@@ -1,16 +1,20 @@
-"""Compiled contracts: ours and Aave's through solc, Uniswap's and WETH9's as their packages ship them.
+"""Compiled contracts: ours, Aave's and Morpho's through solc, Uniswap's and WETH9's as their packages ship them.
 
-``python -m keeper.devnet.compile`` renews the files in contracts_abi/ that deploying uses.
+``python -m keeper.devnet.compile`` renews the files in contracts_abi/ that deploying uses. With the name of a contract
+it prints what such a file would say of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,8 +23,10 @@ from typing import Any
 from keeper.devnet.paths import CONTRACTS, NODE_MODULES, ROOT, cache_dir, single_build
 from keeper.domain.errors import BadInput, CompilationFailed
 
-SOLC_VERSION = "0.8.27"
+SOLC = "solc"
+"""The npm package of the compiler of our own contracts."""
 _AAVE = "@aave-dao/aave-v3-origin/src/contracts/"
+_MORPHO = "@morpho-org/morpho-blue/src/"
 _IMPORTED = (
     "@aave-dao/aave-v3-origin",
     "@bgd-labs/solidity-utils",
@@ -29,6 +35,8 @@ _IMPORTED = (
     "@uniswap/v3-core",
     "@uniswap/v3-periphery",
 )
+_SAFE = "@safe-global/safe-contracts/build/artifacts/contracts"
+_MORPHO_PACKAGE = "@morpho-org/morpho-blue"
 _SHIPPED = {
     "UniswapV3Factory": "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
     "UniswapV3Pool": "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
@@ -39,11 +47,22 @@ _SHIPPED = {
     "WETH9": "canonical-weth/build/contracts/WETH9.json",
     "ERC20": "@openzeppelin/contracts/build/contracts/ERC20.json",
     "TimelockController": "@openzeppelin/contracts/build/contracts/TimelockController.json",
+    "Safe": f"{_SAFE}/Safe.sol/Safe.json",
+    "SafeProxyFactory": f"{_SAFE}/proxies/SafeProxyFactory.sol/SafeProxyFactory.json",
+    "CompatibilityFallbackHandler": f"{_SAFE}/handler/CompatibilityFallbackHandler.sol/"
+    "CompatibilityFallbackHandler.json",
+    "MultiSendCallOnly": f"{_SAFE}/libraries/MultiSendCallOnly.sol/MultiSendCallOnly.json",
+    "EACAggregatorProxy": "@chainlink/contracts/abi/v0.6/EACAggregatorProxy.json",
+    "FluxAggregator": "@chainlink/contracts/abi/v0.6/FluxAggregator.json",
 }
+_ZODIAC = "@gnosis.pm/zodiac"
+_INIT_CODES = ("RolesV2", "ModuleProxyFactory")
+"""Contracts of Zodiac, which ships their creation code with the constructor's arguments in it."""
 OWN = {
     "AaveV3Account": "portfolio",
     "Fees": "portfolio",
     "ListingChecks": "portfolio",
+    "MorphoBlueAccount": "portfolio",
     "PolicyBounds": "portfolio",
     "PolicyRegistry": "portfolio",
     "Portfolio": "portfolio",
@@ -54,6 +73,7 @@ OWN = {
     "VaultLens": "portfolio",
     "VaultShares": "portfolio",
     "Rehearsal": "rehearsal",
+    "SafeDeployer": "deployer",
 }
 """Our contracts that deploying needs, and their group."""
 WITH_RUNTIME = ("TimelockController", "Rehearsal", "VaultLens")
@@ -74,17 +94,34 @@ class Artifact:
 @dataclass(frozen=True, slots=True)
 class SourceGroup:
     """Sources compiled in one run. ``inputs``: our folders and files whose content decides, with the versions
-    of the packages they import, whether it must run again."""
+    of the packages they import, whether it must run again. ``packages`` are those of them that few groups import.
+    ``compiler`` is an npm package. A group ``on_demand`` is compiled when one of its contracts is asked for."""
 
     name: str
     sources: tuple[str, ...]
     inputs: tuple[Path, ...]
     settings: Mapping[str, Any]
+    compiler: str = SOLC
+    on_demand: bool = False
+    packages: tuple[str, ...] = ()
+
+    def may_have(self, contract: str) -> bool:
+        """Without compiling it."""
+        return not self.on_demand or contract in {Path(source).stem for source in self.sources}
 
 
 def groups() -> tuple[SourceGroup, ...]:
     plain = {"evmVersion": "cancun", "optimizer": {"enabled": True, "runs": 200}}
     return (
+        SourceGroup(
+            "morpho",
+            (_MORPHO + "Morpho.sol",),
+            (),
+            settings={"evmVersion": "paris", "optimizer": {"enabled": True, "runs": 200}},
+            compiler="solc-0.8.19",
+            on_demand=True,
+            packages=(_MORPHO_PACKAGE,),
+        ),
         SourceGroup(
             "aave",
             tuple(
@@ -107,7 +144,8 @@ def groups() -> tuple[SourceGroup, ...]:
         ),
         _folder("portfolio", {**plain, "metadata": {"bytecodeHash": "none"}}),
         _folder("rehearsal", plain),
-        _folder("devnet", plain),
+        _folder("deployer", {**plain, "metadata": {"bytecodeHash": "none"}}),
+        _folder("devnet", plain, (_MORPHO_PACKAGE,)),
         _folder("test", plain),
     )
 
@@ -117,9 +155,10 @@ def artifact(name: str) -> Artifact:
     for no such."""
     if name in _SHIPPED:
         return _shipped(name)
+    if name in _INIT_CODES:
+        return _init_code(name)
     for group in reversed(groups()):
-        compiled = compiled_group(group)
-        if name in compiled:
+        if group.may_have(name) and name in (compiled := compiled_group(group)):
             return compiled[name]
     raise BadInput(
         f"there is no contract named {name}",
@@ -128,11 +167,12 @@ def artifact(name: str) -> Artifact:
 
 
 def compile_all(progress: Callable[[str], None]) -> None:
-    """Fills the cache; says what it compiles, which takes about 15 s for Aave and is kept."""
-    for group in groups():
-        if not _cached(group).exists():
-            progress(f"compiling {group.name} contracts")
-        compiled_group(group)
+    """Fills the cache, all groups side by side; says what it compiles. Aave takes about 15 s."""
+    missing = [group for group in _always() if not _cached(group).exists()]
+    for group in missing:
+        progress(f"compiling {group.name} contracts")
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as compilers:
+        list(compilers.map(compiled_group, missing))
 
 
 @cache
@@ -158,20 +198,25 @@ def compiled_group(group: SourceGroup) -> Mapping[str, Artifact]:
 
 def fingerprint() -> str:
     """Changes whenever any contract of the local chain would, or the node it runs on."""
-    needed = [_cached(group).name for group in groups() if group.name != "test"]
+    needed = [_cached(group).name for group in _always() if group.name != "test"]
     digest = hashlib.sha256(" ".join(needed).encode())
     for package in sorted({_package(path) for path in _SHIPPED.values()} | {"viem", "@foundry-rs/anvil"}):
         digest.update(_installed(package).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _folder(name: str, settings: Mapping[str, Any]) -> SourceGroup:
+def _always() -> Iterator[SourceGroup]:
+    return (group for group in groups() if not group.on_demand)
+
+
+def _folder(name: str, settings: Mapping[str, Any], packages: tuple[str, ...] = ()) -> SourceGroup:
     folder = CONTRACTS / name
     return SourceGroup(
         name,
         tuple(str(file.relative_to(CONTRACTS)) for file in sorted(folder.rglob("*.sol"))),
         (folder,),
         settings=settings,
+        packages=packages,
     )
 
 
@@ -192,9 +237,9 @@ def _installed(package: str) -> Path:
 
 
 def _cached(group: SourceGroup) -> Path:
-    digest = hashlib.sha256(json.dumps([group.sources, group.settings, SOLC_VERSION]).encode())
+    digest = hashlib.sha256(json.dumps([group.sources, group.settings]).encode())
     digest.update((CONTRACTS / "compile.cjs").read_bytes())
-    for package in _IMPORTED:
+    for package in (group.compiler, *_IMPORTED, *group.packages):
         digest.update(_installed(package).read_bytes())
     for place in group.inputs:
         for file in sorted(place.rglob("*.sol")) if place.is_dir() else [place]:
@@ -206,7 +251,7 @@ def _solc(group: SourceGroup) -> dict[str, Any]:
     node = shutil.which("node")
     if node is None:
         raise BadInput("node is not on the PATH", remedy="Install Node 20, which runs the Solidity compiler.")
-    job = json.dumps({"sources": group.sources, "settings": group.settings})
+    job = json.dumps({"compiler": group.compiler, "sources": group.sources, "settings": group.settings})
     result = subprocess.run(  # noqa: S603 -- our own script, found above
         [node, str(CONTRACTS / "compile.cjs")],
         input=job,
@@ -230,8 +275,26 @@ def _solc(group: SourceGroup) -> dict[str, Any]:
 @cache
 def _shipped(name: str) -> Artifact:
     content = json.loads((NODE_MODULES / _SHIPPED[name]).read_text())
+    if "compilerOutput" in content:
+        compiled = content["compilerOutput"]
+        code, deployed = (compiled["evm"][part]["object"] for part in ("bytecode", "deployedBytecode"))
+        return Artifact(compiled["abi"], code, deployed, links={})
     bytecode = content.get("bytecode", "0x")
-    return Artifact(content["abi"], bytecode, content.get("deployedBytecode", "0x"), links={})
+    links = content.get("linkReferences", {})
+    return Artifact(content["abi"], bytecode, content.get("deployedBytecode", "0x"), links=links)
+
+
+@cache
+def _init_code(name: str) -> Artifact:
+    package = NODE_MODULES / _ZODIAC / "dist" / "cjs"
+    code = re.search(r'initCode = "(0x[0-9a-fA-F]+)"', (package / "initData" / f"{name}.js").read_text())
+    if code is None:
+        raise BadInput(
+            f"the package {_ZODIAC} has no creation code of {name}",
+            remedy="Run `make setup` to restore its locked version.",
+        )
+    abi = json.loads((package / "abi" / f"{name}.json").read_text())
+    return Artifact(abi if isinstance(abi, list) else abi["abi"], code.group(1), "0x", links={})
 
 
 def multicall3_bytecode() -> str:
@@ -261,7 +324,8 @@ def described(name: str) -> dict[str, Any]:
         content["source"] = next(
             str(file.relative_to(ROOT)) for file in sorted(CONTRACTS.rglob("*.sol")) if file.stem == name
         )
-        content["compiler"] = {"version": SOLC_VERSION, "settings": group.settings}
+        version = json.loads(_installed(group.compiler).read_text())["version"]
+        content["compiler"] = {"version": version, "settings": group.settings}
     if name in WITH_RUNTIME:
         content["runtime"] = compiled.deployed_bytecode
     return {
@@ -284,4 +348,7 @@ def renew_json() -> None:
 
 
 if __name__ == "__main__":
-    renew_json()
+    for asked in sys.argv[1:]:
+        sys.stdout.write(json.dumps(described(asked)))
+    if not sys.argv[1:]:
+        renew_json()

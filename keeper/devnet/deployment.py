@@ -35,7 +35,7 @@ class DevnetDeployment:
 
     ``prices`` and ``implied_volatility`` are "recorded", "generated" or "none"; ``left_out`` says per name
     what is missing and why. ``at`` is the chain's first second, Unix time. ``exchange_url`` answers for all three
-    exchanges.
+    exchanges. ``native_feed`` prices gas. ``roles_modifier`` and ``role`` are those of a key that acts as a Safe.
     """
 
     rpc_url: str
@@ -55,6 +55,9 @@ class DevnetDeployment:
     pools: tuple[PoolEntry, ...]
     accounts: dict[str, str]
     exchange_url: str | None = None
+    native_feed: str | None = None
+    roles_modifier: str | None = None
+    role: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

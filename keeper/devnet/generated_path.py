@@ -66,6 +66,7 @@ def generated_path(
         borrow_rate=np.full(times.size, np.nan),
         implied=tuple(ImpliedPath(name, times, path[1:]) for name, path in market.implied.items()),
         gas_price_wei=_gas_prices(market.regimes[1:], gas_stream),
+        native_usd=np.rint(market.prices["WETH"][1:] * USD) / USD,
         notes=(f"every series is generated, seed {seed}: no market was ever like this one",),
     )
 

@@ -289,6 +289,7 @@ def _deploy_everything(
         },
         pools=pools,
         accounts=dict(accounts),
+        native_feed=made_feeds.addresses["WETH"],
     )
 
 

@@ -17,6 +17,7 @@ from keeper.domain.prices import Opinion
 from keeper.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from keeper.chain.powers import Powers
     from keeper.doctor.capabilities import NodeCapabilities
 
 
@@ -66,6 +67,7 @@ class DoctorContext:
         self.node: ChainReader
         self.snapshot: MarketSnapshot
         self.opinions: tuple[Opinion, ...]
+        self.powers: Powers
 
 
 DoctorCheck = Callable[[DoctorContext], Diagnosis]

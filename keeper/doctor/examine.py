@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
-from keeper.doctor import capabilities, local, market, nodes, prices, vault
+from keeper.doctor import capabilities, local, market, nodes, powers, prices, vault
 from keeper.doctor.diagnosis import Diagnosis, DoctorCheck, DoctorContext, LineStatus, failed
 from keeper.domain.errors import KeeperError
 
@@ -46,6 +46,8 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("node methods", ("chain id",), capabilities.capabilities),
     ("contracts", ("chain id",), nodes.contracts),
     ("clock", ("contracts",), nodes.clock),
+    ("Safe", ("contracts",), powers.safe),
+    ("key's role", ("Safe",), powers.role),
     ("vault's rules", ("contracts",), vault.rules),
     ("assets", ("contracts",), vault.assets),
     ("gas", ("contracts",), vault.gas),
@@ -54,6 +56,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("lending market", ("contracts",), market.lending_market),
     ("eMode", ("contracts",), market.e_mode),
     ("feeds", ("contracts", "journal"), prices.feeds),
+    ("native coin", ("contracts",), prices.native_coin),
     ("second opinions", ("feeds",), prices.second_opinions),
     ("oracle gap", ("contracts",), prices.oracle_gap),
     ("history", ("contracts", "journal"), prices.history),

@@ -7,9 +7,10 @@ from contextlib import closing
 import numpy as np
 
 from keeper.app.assembly import exchange_opinions
+from keeper.chain.native_feed import ignored
 from keeper.cycle.pipeline import price_bars
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
-from keeper.domain.errors import FeedUnavailable, Untrusted
+from keeper.domain.errors import FeedUnavailable, InvalidSetting, Untrusted
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Trust
 from keeper.domain.policy import Policy
@@ -42,6 +43,32 @@ def feeds(context: DoctorContext) -> Diagnosis:
         )
     oldest = max(snapshot.block.timestamp - feed.round.updated_at for feed in snapshot.feeds)
     return ok(f"{len(snapshot.feeds)} feeds are FRESH; the oldest round is {oldest} s old")
+
+
+def native_coin(context: DoctorContext) -> Diagnosis:
+    coin, where = context.snapshot.native_coin, endpoints(context.settings)
+    assert coin is not None, "every reading of a chain has one"
+    wrong = ignored(where.wrapped_coin, where.book)
+    if wrong is not None:
+        return failed(
+            wrong, InvalidSetting, remedy="Delete plan.gas_usd_price_symbol from the strategy file."
+        )
+    if coin.trust is Trust.FRESH:
+        age = context.snapshot.block.timestamp - coin.round.updated_at
+        return ok(f"gas is priced by {coin.feed}: {coin.price_usd:,.2f} USD, {age} s old")
+    if not coin.feed:
+        return failed(
+            "what gas costs in USD is unknown: no feed prices it",
+            Untrusted,
+            remedy="Until one does no ROUTINE trade buys. Set KEEPER_NATIVE_FEED to the native coin's feed in USD; the "
+            'line "contracts" says why the present one does not fit.',
+        )
+    return failed(
+        f"gas is priced by {coin.feed}, which is {coin.trust.value}: {coin.reason}",
+        Untrusted,
+        remedy="Until it is FRESH no ROUTINE trade buys. Look at the feed on chain. If it has stopped, set "
+        "KEEPER_NATIVE_FEED to another feed of the native coin in USD.",
+    )
 
 
 def _opinions(context: DoctorContext) -> tuple[Opinion, ...]:

@@ -7,7 +7,7 @@ from keeper.domain.errors import NotAuthorised, Refused, Untrusted
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.lending.vault_gap import vault_gap
-from keeper.oracle.vault_refusals import refusals
+from keeper.oracle.vault_refusals import keeper_words, refusals
 from keeper.sizing.tighten import tighten
 
 
@@ -16,9 +16,7 @@ def rules(context: DoctorContext) -> Diagnosis:
     snapshot = context.snapshot
     refused = tuple(refusals(snapshot))
     if not refused:
-        return ok(
-            f"{snapshot.keeper_address} is the vault's keeper, epoch {snapshot.vault.epoch}; no rule refuses its calls"
-        )
+        return ok(f"{keeper_words(snapshot)}, epoch {snapshot.vault.epoch}; no rule refuses its calls")
     detail = "; ".join(f"{refusal.name}: {refusal.detail}" for refusal in refused)
     remedy = " ".join(dict.fromkeys(refusal.remedy for refusal in refused))
     if all(refusal.passes for refusal in refused):

@@ -255,6 +255,10 @@ class NodeUntrusted(Untrusted):
     """The answers of the node contradict each other or the protocol."""
 
 
+class GasUnpriced(Untrusted):
+    """Requests wait, because nobody knows what their gas costs in USD."""
+
+
 class SignerUntrusted(Untrusted):
     """The remote signer returned something else than was requested. The keeper neither stored nor sent it."""
 

@@ -308,6 +308,8 @@ class MarketSnapshot:
     ``pools`` are pools of a risk asset against the accounting asset, ``depths`` those and the pools against the hub.
     ``l1_fee_wei`` is a rollup's fee for publishing a typical rebalance, 0 on other chains. ``sequencer`` is None on
     a chain without one. ``vault_figures`` is what the vault itself counts, None where no contract was asked.
+    ``native_coin`` is the feed that prices gas, None in records of versions that did not read it.
+    ``acts_as`` is the Safe that the key acts as through a Roles modifier, empty where the key calls the vault itself.
     """
 
     block: Block
@@ -327,6 +329,8 @@ class MarketSnapshot:
     redemptions: Redemptions
     depths: tuple[PoolLiquidity, ...]
     vault_figures: VaultFigures | None = None
+    native_coin: FeedReading | None = None
+    acts_as: str = ""
 
     @property
     def debt_token(self) -> Token:

@@ -28,7 +28,8 @@ class MarketPath:
     ``lows`` (T, n): lowest USD price within the bar, without wicks; the close where no low is recorded.
     ``at_closes``: assets without any recorded low.
     ``stable`` (T,): the debt asset in USD. ``borrow_rate`` (T,): its yearly variable rate as known at the close, NaN
-    where none is recorded. ``gas_price_wei`` (T,): known at the close.
+    where none is recorded. ``gas_price_wei`` (T,): known at the close. ``native_usd`` (T,): the coin in which gas is
+    paid, USD, as ``closes``.
     ``source``: ``RECORDED``, or how it was generated. ``notes``: where each series comes from and what was repaired.
     """
 
@@ -45,6 +46,7 @@ class MarketPath:
     borrow_rate: NDArray[np.float64]
     implied: tuple[ImpliedPath, ...]
     gas_price_wei: NDArray[np.int64]
+    native_usd: NDArray[np.float64]
     notes: tuple[str, ...]
 
     @property

@@ -30,7 +30,8 @@ PAUSE_CAUSES = (
     ),
     PauseCause(
         FOREIGN_TRANSACTION,
-        "The key has transactions, mined or waiting, that the journal does not know.",
+        "The key has transactions, mined or waiting, that the journal does not know. Or, where the key acts as a Safe, "
+        "the vault's epoch is above what the journal's calls explain.",
         "Find out who else has the key, and whether the journal is an old copy. In doubt treat the key as "
         "stolen (docs/stolen-key.md).",
     ),

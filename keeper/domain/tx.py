@@ -83,8 +83,17 @@ class SendingKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """A call as the key sends it: of the vault itself, or of the Roles modifier that makes it as a Safe. ``calldata``
+    is 0x-hex."""
+
+    to: str
+    calldata: str
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
-    """The vault call to send, without a nonce. ``to`` is the contract that is called, ``calldata`` exactly what was
+    """The vault call to send, without a nonce. ``to`` is the contract that the key calls, ``calldata`` exactly what was
     simulated, 0x-hex.
 
     ``deadline`` and ``as_of``, the time of the block that was decided on, are Unix seconds. ``turnover`` is the value

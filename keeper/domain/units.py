@@ -12,6 +12,7 @@ USD_DECIMALS = 8
 USD: int = 10**USD_DECIMALS
 UINT256_MAX = 2**256 - 1
 SECONDS_PER_HOUR = 3_600
+SECONDS_PER_DAY = 86_400
 SECONDS_PER_YEAR = 31_536_000
 HOURS_PER_YEAR = 8_760
 
@@ -29,6 +30,12 @@ def to_float(raw: int, decimals: int) -> float:
 def health_factor_of(raw: int) -> float:
     """A health factor as Aave and the vault give it, as a float: infinite without debt."""
     return math.inf if raw == UINT256_MAX else raw / WAD
+
+
+def wad_ceil(value: float) -> int:
+    """Smallest number with 18 decimals that is at least ``value``."""
+    numerator, denominator = value.as_integer_ratio()
+    return -(-numerator * WAD // denominator)
 
 
 def usd(raw: int, decimals: int, price: int) -> float:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 COUNTS_AS_SOLD = (*UNFINISHED, IntentStatus.FINAL)
+NEWEST = 20
+"""Intents. Those of a few days tell how far the keeper has brought its vault."""
 _UNFINISHED = [status.value for status in UNFINISHED]
 _EXPIRES = [IntentStatus.OPEN.value, IntentStatus.SUPERSEDED.value]
 _GIVEN_UP = [status.value for status in GIVEN_UP]
@@ -136,6 +138,16 @@ class StoredAttempts:
                 or_(signed, intents.c.supersedes.is_not(None)),
             )
             .order_by(intents.c.entry)
+        )
+        return tuple(map(intent_of, self._journal.rows(query)))
+
+    def newest_intents(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
+        table = schema.intents
+        query = (
+            intent_columns()
+            .where(table.c.chain_id == chain_id, table.c.sender == sender.lower())
+            .order_by(table.c.entry.desc())
+            .limit(NEWEST)
         )
         return tuple(map(intent_of, self._journal.rows(query)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from keeper.jsonrpc import answers
-from keeper.jsonrpc.answers import FeeHistory, Header, MinedReceipt, SimulatedCall
+from keeper.jsonrpc.answers import FeeHistory, Header, Log, MinedReceipt, SimulatedCall
 from keeper.jsonrpc.field import AnswerField
 
 T = TypeVar("T")
@@ -119,6 +119,12 @@ def simulation(payload: Mapping[str, Any], tag: BlockTag, count: int) -> Request
         return answers.simulated_calls(answer, count)
 
     return Request("eth_simulateV1", (payload, tag), parse)
+
+
+def logs(address: str, last_block: int) -> Request[tuple[Log, ...]]:
+    """Every event of a contract up to a block, the oldest first. Many nodes refuse so many blocks."""
+    where = {"address": address, "fromBlock": "0x0", "toBlock": hex(last_block)}
+    return Request("eth_getLogs", (where,), answers.logs)
 
 
 def balance(account: str) -> Request[int]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keeper.domain.errors import NotAuthorised
-from keeper.domain.tx import AttemptKind, Intent
+from keeper.domain.roles_modifier import RolesModifier
+from keeper.domain.tx import AttemptKind, Intent, OutgoingCall
 from keeper.tx.fees import Fees
 
 REBALANCER_SELECTORS = {
@@ -27,10 +28,17 @@ NO_OP_GAS = 21_000
 
 @dataclass(frozen=True, slots=True)
 class VaultTargets:
-    """The two contracts of one vault that the keeper calls."""
+    """The two contracts of one vault that the keeper calls. With a ``modifier`` the rebalancer is called through it,
+    and only so. What anybody may call of the shares needs no Safe."""
 
     rebalancer: str
     shares: str
+    modifier: RolesModifier | None = None
+
+    @property
+    def recipients(self) -> tuple[str, str]:
+        """Where transactions may go."""
+        return (self.rebalancer if self.modifier is None else self.modifier.address), self.shares
 
     def selectors(self, contract: str) -> Mapping[str, str]:
         """Those of the functions that may be called there; none of any other contract."""
@@ -39,6 +47,16 @@ class VaultTargets:
             self.rebalancer.lower(): REBALANCER_SELECTORS,
         }
         return by_address.get(contract.lower(), {})
+
+    def vault_call(self, to: str, data: str) -> OutgoingCall | None:
+        """The call of the vault that a transaction to ``to`` makes; None where it makes none, or one that the modifier
+        was not asked for as the keeper asks."""
+        if self.modifier is None or to.lower() == self.shares.lower():
+            return OutgoingCall(to, data)
+        if to.lower() != self.modifier.address.lower():
+            return None
+        inner = self.modifier.inner(self.rebalancer, bytes.fromhex(data[2:]))
+        return None if inner is None else OutgoingCall(self.rebalancer, "0x" + inner.hex())
 
 
 Targets = Callable[[], VaultTargets]
@@ -134,14 +152,20 @@ class Allowlist:
         return next((message for failed, message in checks if failed), "")
 
     def _wrong_call(self, intent: Intent, transaction: UnsignedTransaction) -> tuple[tuple[bool, str], ...]:
-        selector = transaction.data[:10].lower()
         before = self._calls.get(intent.nonce)
         targets = self._allowed.targets()
-        allowed = targets.selectors(transaction.to)
+        recipients = [address.lower() for address in targets.recipients]
+        call = targets.vault_call(transaction.to, transaction.data)
+        allowed = targets.selectors(call.to) if call is not None else {}
+        selector = (call.calldata if call is not None else transaction.data)[:10].lower()
         return (
             (
-                not allowed,
-                f"recipient {transaction.to}, allowed are {targets.rebalancer} and {targets.shares}",
+                transaction.to.lower() not in recipients,
+                f"recipient {transaction.to}, allowed are {' and '.join(targets.recipients)}",
+            ),
+            (
+                call is None,
+                f"a call of the Roles modifier as the keeper does not make it, in its role and of {targets.rebalancer}",
             ),
             (
                 selector not in allowed.values(),

@@ -36,16 +36,19 @@ class Dispatcher:
         self._chain_id = config.chain_id
         self._account = config.account
         self._signer = config.signer
+        self._targets = config.targets
         self._require_lead = config.require_lead
         self._node_fee_cap_wei: int | None = None
 
     def state(self, intent: Intent, view: NodeView) -> SendState:
+        targets, payload = self._targets(), intent.payload
         return SendState(
             intent=intent,
             status=self._log.status(intent.intent_id),
             attempts=self._log.attempts(intent.intent_id),
             rivals=self.rivals(intent),
             view=view,
+            past_modifier=targets.vault_call(payload.to, payload.calldata) is None,
         )
 
     def rivals(self, intent: Intent) -> tuple[Attempt, ...]:

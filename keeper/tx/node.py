@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from keeper.domain.errors import NodeRefused, NodeUnavailable, NodeUntrusted, RpcError
+from keeper.domain.roles_modifier import inner_answer, question
 from keeper.domain.tx import Payload, Receipt
 from keeper.jsonrpc import requests as ask
 from keeper.jsonrpc.answers import Header, MinedReceipt
@@ -31,11 +32,16 @@ WORD = 32
 
 
 class RpcNode:
-    """``finality_blocks``: the depth at which a block is final; if it is None, the node's tag ``finalized`` decides."""
+    """``finality_blocks``: the depth at which a block is final; if it is None, the node's tag ``finalized`` decides.
+    ``modifier``: the address of the Roles modifier through which the key calls, None where it calls the vault itself.
+    """
 
-    def __init__(self, node: Connection, finality_blocks: int | None = None) -> None:
+    def __init__(
+        self, node: Connection, finality_blocks: int | None = None, modifier: str | None = None
+    ) -> None:
         self._node = node
         self._finality_blocks = finality_blocks
+        self._modifier = modifier.lower() if modifier is not None else None
         self._reports_pool = True
 
     @property
@@ -63,7 +69,7 @@ class RpcNode:
         known: set[str] = set()
         for tx_hash, receipt, is_known in zip(hashes, answers[0::2], answers[1::2], strict=True):
             if receipt is not None:
-                receipts[tx_hash] = _receipt(hashes[tx_hash], tx_hash, receipt)
+                receipts[tx_hash] = self._receipt(hashes[tx_hash], tx_hash, receipt, rebalancer=rebalancer)
             if receipt is not None or is_known:
                 known.add(tx_hash)
         return NodeView(
@@ -93,23 +99,44 @@ class RpcNode:
         return FeeMarket(base_fee_wei=history.next_base_fee_wei, tip_wei=paid[len(paid) // 2] if paid else 0)
 
     def revert_data(self, payload: Payload, block: int) -> bytes | None:
-        """At the end of its block a reverted call meets the same time and nearly the same state."""
+        """At the end of its block a reverted call meets the same time and nearly the same state. A Roles modifier is
+        asked what came of the Safe's call, because its revert has no reason."""
+        wrapped = payload.to.lower() == self._modifier
+        data = question(bytes.fromhex(payload.calldata[2:])).hex() if wrapped else payload.calldata[2:]
         call = {
             "from": payload.sender,
             "to": payload.to,
-            "data": payload.calldata,
+            "data": f"0x{data}",
             "gas": hex(payload.gas_limit),
         }
         try:
-            self._node.request(ask.call(call, hex(block)))
+            answer = self._node.request(ask.call(call, hex(block)))
         except RpcError as error:
             return _revert_data(error.data)
-        return None
+        inner = inner_answer(answer) if wrapped else None
+        return inner.data if inner is not None and not inner.succeeded else None
 
     def send_raw(self, raw: str) -> None:
         self._node.send(ask.raw_transaction(raw))
 
     # ------------------------------------------------------------------ inside
+
+    def _receipt(self, intent_id: str, tx_hash: str, mined: MinedReceipt, *, rebalancer: str) -> Receipt:
+        """A call through the modifier succeeded only where the vault itself says so: the Safe answers a failure with
+        false, and the transaction goes on."""
+        before, after = _nav(mined, rebalancer)
+        return Receipt(
+            intent_id=intent_id,
+            tx_hash=tx_hash,
+            block_number=mined.block_number,
+            block_hash=mined.block_hash,
+            succeeded=mined.succeeded and (mined.to != self._modifier or before is not None),
+            gas_used=mined.gas_used,
+            effective_gas_price_wei=mined.effective_gas_price_wei,
+            rollup_fee_wei=mined.rollup_fee_wei,
+            nav_before=before,
+            nav_after=after,
+        )
 
     def _final(self, head: int, tagged: Header | None) -> int:
         """0 if the node does not know: then nothing counts as final."""
@@ -160,27 +187,11 @@ def _revert_data(data: object) -> bytes:
     return b""
 
 
-def _receipt(intent_id: str, tx_hash: str, mined: MinedReceipt) -> Receipt:
-    before, after = _nav(mined)
-    return Receipt(
-        intent_id=intent_id,
-        tx_hash=tx_hash,
-        block_number=mined.block_number,
-        block_hash=mined.block_hash,
-        succeeded=mined.succeeded,
-        gas_used=mined.gas_used,
-        effective_gas_price_wei=mined.effective_gas_price_wei,
-        rollup_fee_wei=mined.rollup_fee_wei,
-        nav_before=before,
-        nav_after=after,
-    )
-
-
-def _nav(mined: MinedReceipt) -> tuple[int | None, int | None]:
-    """Before the call, and less what the vault counts as lost by it."""
+def _nav(mined: MinedReceipt, rebalancer: str) -> tuple[int | None, int | None]:
+    """Before the call, and less what the vault counts as lost by it. None without the vault's word."""
     for log in mined.logs:
         places = EVENTS.get(log.topics[0]) if log.topics else None
-        if places is not None and log.address == mined.to and len(log.data) > max(places) * WORD:
+        if places is not None and log.address == rebalancer.lower() and len(log.data) > max(places) * WORD:
             nav, loss = (
                 int.from_bytes(log.data[place * WORD : (place + 1) * WORD], "big") for place in places
             )

@@ -43,6 +43,7 @@ class NonceSelection:
                 remedy="Run `keeper status`; the next cycle looks for its receipt again.",
             )
         view, returned = self._await_late_receipts(unfinished)
+        self._recovery.check_epoch(view)
         if supersede:
             self._recovery.expire_out_of_reach(unfinished, view)
         unfinished = self._log.unfinished(self._chain_id, payload.sender)

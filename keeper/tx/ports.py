@@ -163,6 +163,10 @@ class AttemptLog(Protocol):
         """EXPIRED and DISPLACED intents, oldest first, whose bytes exist or that superseded an intent."""
         ...
 
+    def newest_intents(self, chain_id: int, sender: str) -> tuple[Intent, ...]:
+        """The latest of the key, whatever came of them, the newest first."""
+        ...
+
     def latest_final(self, chain_id: int, sender: str) -> tuple[Intent, Receipt] | None:
         """The FINAL, REVERTED or CANCELLED intent of the highest nonce, and its last receipt."""
         ...

@@ -13,6 +13,7 @@ from keeper.tx.dispatch import Dispatcher
 from keeper.tx.nonce_watermark import ChainWatermark
 from keeper.tx.ports import NodeView
 from keeper.tx.send_state import NextStep, SendState, recovery_step
+from keeper.tx.vault_epoch import EpochWatch
 
 _UNMINED = (*WAITING, IntentStatus.UNMINED)
 
@@ -27,6 +28,7 @@ class Recovery:
         self._account = config.account
         self._dispatcher = dispatcher
         self._watermark = watermark
+        self._epoch_watch = EpochWatch(config)
 
     def settle(self) -> tuple[Intent, ...]:
         """Views the chain once and takes at most one step for each unfinished intent. Returns those that are still
@@ -44,6 +46,7 @@ class Recovery:
         for intent in unfinished:
             self._advance(intent, view)
         self._check_foreign_transactions(view)
+        self._epoch_watch.check(view)
         failpoints.reach(Failpoint.SETTLED)
         return self._unfinished()
 
@@ -183,6 +186,10 @@ class Recovery:
         key, an attacker has it, or the journal is an old copy."""
         if not self._watermark.follow(view):
             self.foreign_waits(view)
+
+    def check_epoch(self, view: NodeView) -> None:
+        """Before a new intent, which would explain the epoch that it is made for."""
+        self._epoch_watch.check(view)
 
     def foreign_waits(self, view: NodeView) -> bool:
         """Whether the node holds waiting transactions that are not ours, so that the keeper is paused. By the node's

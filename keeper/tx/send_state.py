@@ -43,13 +43,15 @@ class NextStep(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SendState:
     """An intent as the journal and a node show it. ``attempts``: its own, oldest first. ``rivals``: attempts of the
-    intents that it superseded; one of them may be mined in its place."""
+    intents that it superseded; one of them may be mined in its place. ``past_modifier``: the call is one that the key
+    made before it acted through a Roles modifier; it is signed no more."""
 
     intent: Intent
     status: IntentStatus
     attempts: tuple[Attempt, ...]
     rivals: tuple[Attempt, ...]
     view: NodeView
+    past_modifier: bool = False
 
     @property
     def receipt(self) -> Receipt | None:
@@ -70,9 +72,10 @@ class SendState:
 
     @property
     def void(self) -> bool:
-        """The call can only revert: its deadline is over, or the vault is at another epoch."""
+        """The call can only revert: its deadline is over, the vault is at another epoch, or the key is not the vault's
+        keeper any more."""
         epoch = self.view.epoch
-        return self.late or (epoch is not None and epoch != self.intent.payload.epoch)
+        return self.late or self.past_modifier or (epoch is not None and epoch != self.intent.payload.epoch)
 
     @property
     def known_to_node(self) -> bool:

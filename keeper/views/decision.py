@@ -133,7 +133,9 @@ DECISION = View[Decision](
     ),
     gates=Field(nested_list(GATE), "Every trigger and limit that was judged."),
     benefit_usd=Field(unit.USD, "What the considered trade is worth."),
-    expected_cost_usd=Field(unit.USD, "What it was expected to cost when it was considered."),
+    expected_cost_usd=Field(
+        unit.USD, "What it was expected to cost when it was considered; null where gas has no price in USD."
+    ),
     remaining=Field(unit.NAVS, "Weight changes left for later cycles, summed."),
 )
 

@@ -29,7 +29,9 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def money(value: float) -> str:
-    """USD with two decimals below a thousand, whole dollars above."""
+    """USD with two decimals below a thousand, whole dollars above; a dash for an infinite cost, which nobody knows."""
+    if math.isinf(value):
+        return UNKNOWN
     return f"${value:,.2f}" if abs(value) < 1000 else f"${value:,.0f}"
 
 

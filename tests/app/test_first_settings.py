@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from keeper.app.first_settings import first_strategy, write_first_settings
+from keeper.app.first_settings import first_environment, first_strategy, write_first_settings
 from keeper.domain.errors import BadInput
 from keeper.domain.units import WAD
+from keeper.domain.vault_state import VaultState
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
 from tests.factories.vault_states import a_vault_state
@@ -72,3 +73,15 @@ def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
         write_first_settings(a_vault_state(), rpc_url=URL, quoter=None, directory=tmp_path)
     assert (tmp_path / ".env").read_text() == "mine"
     assert not (tmp_path / "keeper.toml").exists()
+
+
+def test_the_native_coins_feed_is_needed_where_there_is_no_address_book(tmp_path: Path) -> None:
+    state = a_vault_state()
+    on_book = replace(state, block=replace(state.block, chain_id=1))
+
+    def needed(of: VaultState) -> bool:
+        text = first_environment(of, rpc_url=URL, quoter=QUOTER, directory=tmp_path)
+        assert "#KEEPER_NATIVE_FEED=" in text
+        return "NEEDED: the feed of the native coin" in text
+
+    assert (needed(state), needed(on_book)) == (True, False)

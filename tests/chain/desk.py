@@ -68,7 +68,7 @@ class Desk:
             {
                 "from": eth.w3.to_checksum_address(self.world.deployment.accounts["keeper"]),
                 "to": self.world.rebalancer.address,
-                "data": HexStr(self.node.calldata(plan, snapshot)),
+                "data": HexStr(self.node.outgoing(plan, snapshot).calldata),
                 "gas": GAS,
             }
         )

@@ -172,7 +172,7 @@ def _emergency(stage: Stage, policy: Policy) -> Emergency:
         failed = report.revert or "; ".join(check.detail for check in verdict.checks if not check.passed)
         return Emergency(saved=False, calls=False, why=failed)
     gas = max(plan.gas_limit, gas_limit_for(report.gas, policy.plan.gas_limit_margin))
-    after = _sent(stage, stage.node.calldata(plan, snapshot), snapshot, gas=gas, policy=policy)
+    after = _sent(stage, stage.node.outgoing(plan, snapshot).calldata, snapshot, gas=gas, policy=policy)
     if after is None:
         return Emergency(saved=False, calls=True, why="the transaction reverts")
     ends_at, level = portfolio(after).health_factor, recovered_at(scene_of(observation, policy))

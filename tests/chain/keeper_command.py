@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,8 +53,11 @@ def outside_of(chain: LocalChain, folder: Path) -> Iterator[None]:
 
 
 def run_once(folder: Path, *arguments: str) -> None:
-    """A command that prepares the files of ``folder``, with the settings there."""
+    """A command that prepares the files of ``folder``, with the settings there and no others: a campaign's numbers are
+    variables of the same prefix."""
     with pytest.MonkeyPatch.context() as change:
+        for name in [name for name in os.environ if name.startswith("KEEPER_")]:
+            change.delenv(name)
         change.chdir(folder)
         change.setenv("KEEPER_DEPLOYMENT", "deployment.json")
         change.setenv("XDG_STATE_HOME", str(folder))

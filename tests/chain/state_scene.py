@@ -109,7 +109,7 @@ class Stage:
         sent = {
             "from": snapshot.keeper_address,
             "to": self.world.rebalancer.address,
-            "data": self.node.calldata(plan, snapshot),
+            "data": self.node.outgoing(plan, snapshot).calldata,
             "gas": hex(GAS),
         }
         receipt = self.receipts([sent])[0]

@@ -161,6 +161,10 @@ def _quorum_of_the_dead(chain: LocalChain, change: pytest.MonkeyPatch, keeper: R
     change.setenv("KEEPER_RPC_URL", f"{chain.deployment.rpc_url},{dead}")
 
 
+def _no_price_of_gas(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
+    change.setenv("KEEPER_NATIVE_FEED", chain.deployment.tokens["WBTC"].address)  # 8 decimals, and no feed
+
+
 def _short_history(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> None:
     change.setenv("KEEPER_ESTIMATE__HISTORY_S", str(365 * 86_400))
     change.setenv("KEEPER_ESTIMATE__MIN_BARS", "8000")
@@ -198,7 +202,7 @@ def _key_missing(chain: LocalChain, change: pytest.MonkeyPatch, keeper: Run) -> 
         (_no_role, "vault's rules", 5),
         (_no_gas, "gas", 5),
         (_looser, "policy", 5),
-        (_stale, "feeds", 4),
+        (_no_price_of_gas, "native coin", 4),
         (_short_history, "history", 4),
         (_no_options, "implied volatility", 3),
     ],
@@ -214,6 +218,14 @@ def test_one_mistake_turns_one_line(
         assert f"✗ {line}" in ended.out
     finally:
         rpc(chain.deployment.rpc_url, "anvil_setChainId", 31_337)
+
+
+def test_stale_feeds_leave_gas_without_a_price_too(
+    keeper: Run, chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stale(chain, monkeypatch, keeper)
+    assert wrong(keeper) == {"feeds", "native coin"}
+    assert keeper("doctor").code == 4
 
 
 def test_a_pause_is_worth_a_look_and_not_wrong(keeper: Run) -> None:

@@ -1,4 +1,4 @@
-"""The program that plays the vault's own tests, in Solidity on Aave's and Uniswap's code: ``make forge``."""
+"""The program that plays the vault's own tests, in Solidity on Aave's, Morpho's and Uniswap's code: ``make forge``."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,9 +16,10 @@ from web3.types import RPCEndpoint
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import read_vault
-from tests.chain.keeper_command import Run
+from tests.chain.keeper_command import Run, outside_of, run_once
 from tests.chain.vault_scene import scene_on
 
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
 UNTOUCHED = 0
 HOUR = 3_600
 
@@ -235,3 +237,14 @@ def test_implied_volatility_is_shown_with_the_expiries_that_it_came_from(keeper:
     shown = keeper("data", "iv")
     assert shown.code == 0
     assert "at the money" in shown.out
+
+
+def test_a_campaigns_numbers_are_no_settings_of_the_command_that_prepares_it(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = set(re.findall(r"KEEPER_[A-Z_]+(?==)", MAKEFILE.read_text(encoding="utf-8")))
+    assert {"KEEPER_KILLS", "KEEPER_SEED"} < numbers
+    for name in numbers:
+        monkeypatch.setenv(name, "1")
+    with outside_of(chain, tmp_path):
+        run_once(tmp_path, "config", "show")

@@ -99,7 +99,7 @@ def test_the_op_stacks_bound_beforehand_and_its_exact_fee_after(
     report = node.simulate(plan, snapshot)
     # The call, the fee, and the gas limit, because Anvil does not tell the gas before refunds.
     assert node.round_trips - before == 3
-    calldata = bytes.fromhex(node.calldata(plan, snapshot)[2:])
+    calldata = bytes.fromhex(node.outgoing(plan, snapshot).calldata[2:])
     size = len(rollup.unsigned_transaction(CHAIN_ID, desk.scene.world.rebalancer.address, calldata))
     assert report.success
     assert report.l1_fee_wei == (size + 68) * WEI_PER_BYTE + per_gas * report.gas + once
@@ -114,7 +114,7 @@ def test_arbitrums_estimate_beforehand_and_the_nodes_own_after(desk: Desk) -> No
 
     plan = levering(snapshot, desk.scene)
     report = node.simulate(plan, snapshot)
-    for_l1 = 10 * len(bytes.fromhex(node.calldata(plan, snapshot)[2:]))
+    for_l1 = 10 * len(bytes.fromhex(node.outgoing(plan, snapshot).calldata[2:]))
     assert report.success
     # The gas limit has room for publishing; the cost of publishing is that part alone.
     assert report.gas == 4_000_000 + for_l1
@@ -170,7 +170,7 @@ def test_the_cost_estimate_contains_the_fee_once(desk: Desk) -> None:
     plans = [propose(assessment, seen, quotes) for seen in (without, snapshot)]
     free, charged = [plan for plan in plans if plan is not None]
     assert charged.steps == free.steps
-    size = (len(bytes.fromhex(node.calldata(charged, snapshot)[2:])) + 110) / TYPICAL_BYTES
+    size = (len(bytes.fromhex(node.outgoing(charged, snapshot).calldata[2:])) + 110) / TYPICAL_BYTES
     assert charged.cost.total - free.cost.total == pytest.approx(fee_usd * size)
 
 
@@ -218,7 +218,7 @@ def test_what_the_exact_calldata_costs_is_what_the_last_check_looks_at(desk: Des
         return next(check.value for check in verdict.checks if check.name == "cost_within_benefit")
 
     guessed = published_wei(plan.steps, snapshot)
-    assert calldata_bytes(plan.steps) == len(bytes.fromhex(node.calldata(plan, snapshot)[2:]))
+    assert calldata_bytes(plan.steps) == len(bytes.fromhex(node.outgoing(plan, snapshot).calldata[2:]))
     assert cost(guessed) == pytest.approx(plan.cost.total)
     # The stand-in's bound beforehand is twice its exact fee.
     assert report.l1_fee_wei == pytest.approx(guessed / 2, rel=0.05)

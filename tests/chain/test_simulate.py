@@ -87,7 +87,7 @@ def simulated_and_sent(scene: Scene, node: ChainReader) -> tuple[SimulationRepor
     transaction: TxParams = {
         "from": to_checksum_address(scene.people.keeper),
         "to": scene.world.rebalancer.address,
-        "data": HexStr(node.calldata(plan, snapshot)),
+        "data": HexStr(node.outgoing(plan, snapshot).calldata),
         "gas": GAS,
     }
     receipt = scene.w3.eth.wait_for_transaction_receipt(scene.w3.eth.send_transaction(transaction))
@@ -287,7 +287,7 @@ def test_the_calldata_is_what_web3_encodes(scene: Scene, node: ChainReader) -> N
             [(0, 0, usdc, NO_ADDRESS, UINT256_MAX, 0), (5, 0, usdc, pool, 5 * USDC, 0)],
         ],
     )
-    assert expected == node.calldata(plan, snapshot)
+    assert expected == node.outgoing(plan, snapshot).calldata
 
 
 class ReportsMaxGas(httpx.HTTPTransport):
@@ -322,7 +322,7 @@ def test_the_gas_before_refunds_is_enough_where_the_client_does_not_report_it(
     plan = levering(snapshot, scene)
     with Rpc(url_of(scene), transport=Refusing(*refused)) as rpc:
         needed = node_of(scene, rpc).simulate(plan, snapshot).gas
-    assert outcome(scene, node.calldata(plan, snapshot), needed) is not None
+    assert outcome(scene, node.outgoing(plan, snapshot).calldata, needed) is not None
 
 
 def outcome(scene: Scene, calldata: str, gas: int) -> tuple[tuple[int, ...], ...] | None:
@@ -350,7 +350,7 @@ def test_a_call_with_less_gas_reverts_or_does_just_what_it_does_with_more(
     returns false instead of reverting would."""
     snapshot = node.read({}, 0).snapshot
     plan = levering(snapshot, scene)
-    calldata, needed = node.calldata(plan, snapshot), node.simulate(plan, snapshot).gas
+    calldata, needed = node.outgoing(plan, snapshot).calldata, node.simulate(plan, snapshot).gas
     whole = outcome(scene, calldata, 2 * needed)
     assert whole is not None
     results = {percent: outcome(scene, calldata, needed * percent // 100) for percent in range(20, 126, 3)}

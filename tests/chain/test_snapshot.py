@@ -10,8 +10,11 @@ from eth_utils.address import to_checksum_address
 from web3.types import RPCEndpoint
 
 from keeper.chain.chain_reader import ChainReader
+from keeper.chain.deployed import NativeCoin
 from keeper.chain.rpc.client import Rpc
+from keeper.devnet.feeds import publish
 from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.transactions import deployed
 from keeper.domain.errors import (
     AccountNotManaged,
     InvalidSetting,
@@ -20,7 +23,8 @@ from keeper.domain.errors import (
     WrongChain,
     WrongContract,
 )
-from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.market import FeedReading, MarketSnapshot, Trust
+from keeper.domain.native_coin import COIN
 from keeper.domain.portfolio import portfolio
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import RAY, USD
@@ -285,3 +289,55 @@ def test_a_node_that_does_not_answer_is_unavailable(scene: Scene) -> None:
             node_of(scene, rpc).read({}, 0)
         assert "secret" not in caught.value.message
         assert 3 == rpc.round_trips
+
+
+# ------------------------------------------------------------------- native coin
+
+
+def test_gas_is_priced_by_the_vaults_weth_where_no_feed_is_named(node: ChainReader) -> None:
+    snapshot = node.read({}, HISTORY_S).snapshot
+    assert snapshot.native_coin == snapshot.feeds[snapshot.index("WETH")]
+
+
+def test_a_named_feed_prices_gas_whatever_the_vault_holds(scene: Scene, rpc: Rpc) -> None:
+    own = deployed(scene.w3, scene.world.owner, "RoundFeed", "ETH / USD").address
+    publish(scene.w3, scene.world.owner, own, price=2_345.0, timestamp=scene.world.now())
+    node = node_of(scene, rpc, native=NativeCoin(feed=own, wrapped="NONE", max_age_s=3_600))
+    coin = node.read({}, HISTORY_S).snapshot.native_coin
+    assert coin is not None
+    assert (coin.symbol, coin.feed, coin.price_usd, coin.trust) == (COIN, own, 2_345.0, Trust.FRESH)
+    scene.world.pass_time(3_700)
+    old = node.read({}, HISTORY_S).snapshot.native_coin
+    assert old is not None
+    assert (old.trust, old.rule) == (Trust.STALE, "too_old")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_without_a_feed_for_it_the_vault_is_read_and_what_gas_costs_is_unknown(
+    scene: Scene, rpc: Rpc, named: bool
+) -> None:
+    no_feed = scene.world.deployment.tokens["WETH"].address if named else None
+    lines: list[str] = []
+    node = node_of(scene, rpc, lines.append, native=NativeCoin(feed=no_feed, wrapped="NONE"))
+    coin = node.read({}, HISTORY_S).snapshot.native_coin
+    assert coin is not None
+    assert coin.trust is Trust.DEAD
+    assert any("KEEPER_NATIVE_FEED" in line for line in lines)
+
+
+def test_a_feed_that_fits_later_prices_gas_from_then_on(scene: Scene, rpc: Rpc) -> None:
+    own = deployed(scene.w3, scene.world.owner, "RoundFeed", "ETH / USD").address
+    publish(scene.w3, scene.world.owner, own, price=2_345.0, timestamp=scene.world.now())
+    code = scene.w3.eth.get_code(own)
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [own, "0x"])
+    node = node_of(scene, rpc, native=NativeCoin(feed=own, wrapped="NONE", max_age_s=3_600))
+    assert coin_of(node).trust is Trust.DEAD
+    scene.w3.provider.make_request(RPCEndpoint("anvil_setCode"), [own, code.hex()])
+    assert coin_of(node).trust is Trust.DEAD
+    assert coin_of(node).trust is Trust.FRESH
+
+
+def coin_of(node: ChainReader) -> FeedReading:
+    coin = node.read({}, HISTORY_S).snapshot.native_coin
+    assert coin is not None
+    return coin

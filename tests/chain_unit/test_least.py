@@ -57,6 +57,7 @@ depths = st.floats(2e5, 5e7)
 tiers = st.sampled_from([0.0005, 0.003, 0.01])
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.floats(1e3, 4e4), depths, depths, tiers, tiers)
 @example(amount=21_495.0, first=23_574_063.0, then=200_000.0, fee=0.0005, other=0.0005)
@@ -73,6 +74,7 @@ def test_of_one_token_in_two_pools(
     assert 0.97 * min(costs) - 0.5 <= least <= min(costs) * (1.0 + 1e-6)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.floats(1e3, 2e4), st.floats(1e3, 2e4), depths, depths)
 def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, deep: float) -> None:
@@ -100,6 +102,7 @@ def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, dee
     assert min(costs) - HOP * PER_GAS - 0.01 * min(costs) - 0.5 <= least <= min(costs) * (1.0 + 1e-6)
 
 
+@pytest.mark.slow
 @examples(30)
 @given(st.floats(1e3, 2e4), st.floats(1e6, 5e7))
 def test_where_nothing_may_be_sold_twice_a_deep_hub_saves_nothing(amount: float, deep: float) -> None:

@@ -100,12 +100,17 @@ def test_one_that_dies_after_the_head_is_replaced() -> None:
     assert nodes.batch(READ) == ANSWERED
 
 
-def test_one_that_never_answers_is_not_waited_for(released: threading.Event) -> None:
+def test_one_that_never_answers_is_waited_for_once_in_a_look(
+    released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keeper.chain.rpc.quorum.HEDGE_S", 0.05)
     told = [Told(), Told(), Told()]
     nodes = nodes_of(told)
     nodes.head()
     told[0].silent = released
-    assert nodes.batch(READ) == ANSWERED
+    for _ in range(3):
+        assert nodes.batch(READ) == ANSWERED
+    assert told[0].asked.count("eth_call") == 1
 
 
 def test_an_error_that_a_quorum_gives_is_the_answer() -> None:

@@ -53,6 +53,17 @@ def test_the_numbers_of_older_aave_pools_get_their_names() -> None:
     assert "HealthFactorLowerThanLiquidationThreshold (Aave error 35)" == explain(data)
 
 
+def test_a_roles_modifiers_refusal_is_told_by_its_condition() -> None:
+    refused = selector("ConditionViolation(uint8,bytes32)")
+    data = refused + encode(["uint8", "bytes32"], [3, bytes.fromhex("f1eabd8b").ljust(32, b"\0")])
+    assert explain(data).startswith("ConditionViolation(status=FunctionNotAllowed, info=0xf1eabd8b")
+    assert explain(refused + encode(["uint8", "bytes32"], [99, b""])).startswith(
+        "ConditionViolation(status=99"
+    )
+    assert explain(selector("NoMembership()")) == "NoMembership()"
+    assert explain(string("GS104")) == "GS104: the Safe has not enabled the module that called it"
+
+
 def test_strings_are_told_as_they_are_and_uniswaps_with_what_they_mean() -> None:
     assert "no luck" == explain(string("no luck"))
     assert explain(string("Too little received")).startswith("Too little received: the swap would pay")

@@ -17,7 +17,7 @@ from keeper.domain.pause_state import DailyUsage, PauseState
 from keeper.domain.plan import Quote, QuoteRequest, RebalancePlan, SimulationReport
 from keeper.domain.prices import Candle
 from keeper.domain.record import DecisionRecord, NodeUse
-from keeper.domain.tx import InFlight, Payload, Receipt
+from keeper.domain.tx import InFlight, OutgoingCall, Payload, Receipt
 from tests.factories import (
     NOW,
     a_policy,
@@ -95,8 +95,8 @@ class FakeChain:
         self.round_trips += 1
         return tuple(quoted(snapshot, request) for request in requests)
 
-    def calldata(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> str:
-        return "0xca11"
+    def outgoing(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> OutgoingCall:
+        return OutgoingCall(snapshot.vault.rebalancer, "0xca11")
 
     def simulate(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> SimulationReport:
         self.round_trips += 1

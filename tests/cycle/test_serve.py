@@ -10,14 +10,15 @@ import pytest
 from keeper.cycle.serve import LineService, service_is_due
 from keeper.domain.errors import OutcomeUnknown, Reverted
 from keeper.domain.line import LineCall
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.native_coin import COIN
 from keeper.domain.pause_state import Pause, PausedBy
 from keeper.domain.record import CycleOutcome, DecisionRecord, Mode
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.tx import InFlight, IntentStatus
 from keeper.domain.urgency import Urgency
 from tests.cycle.fakes import FREE, FakeChain, FakePauses, FakeSender, a_keeper, a_line_reading
-from tests.factories import a_line_policy, a_policy, a_snapshot, with_vault
+from tests.factories import a_feed, a_line_policy, a_policy, a_snapshot, with_vault
 from tests.views.records import a_failure, a_record
 
 IN_FLIGHT = InFlight("1" * 32, IntentStatus.SENT, 7, 1_686_830_000)
@@ -89,6 +90,19 @@ def test_nothing_is_sent_while_a_transaction_is_in_flight() -> None:
     sender = FakeSender(in_flight=IN_FLIGHT)
     assert "in flight" in served(sender).decision.reason
     assert sender.sent == []
+
+
+def test_requests_are_served_at_an_old_price_of_gas_and_not_without_one() -> None:
+    sender = FakeSender()
+    old = replace(a_feed("WETH"), symbol=COIN, feed="0xE7", trust=Trust.STALE, reason="ETH: 2 days old")
+    priced = replace(waiting(), native_coin=old)
+    assert served(sender, chain=FakeChain(priced, {})).decision.call is LineCall.CLOSE
+    doubtful = replace(priced, native_coin=replace(old, trust=Trust.SUSPECT, reason="ETH: at its bound"))
+    service = served(sender, chain=FakeChain(doubtful, {}))
+    assert len(sender.sent) == 1
+    assert service.failure is not None
+    assert (service.failure.name, service.failure.exit_code) == ("GasUnpriced", 4)
+    assert "ETH: at its bound" in service.failure.message
 
 
 def test_a_policy_of_no_cost_leaves_the_line_to_others() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from keeper.decision.gates import LIMITS
 from keeper.domain.decision import Goal
+from keeper.domain.errors import InvalidSetting
 from keeper.domain.fire_drill import FALLS, DrillCheck, FallOutcome
 from keeper.domain.hindrances import HINDRANCES, Hindrance
 from keeper.domain.market import MarketSnapshot, Trust
@@ -17,7 +18,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
-from keeper.drill.emergency import OF_GATES
+from keeper.drill.emergency import OF_GATES, EmergencyCall
 from keeper.drill.rehearse import Rehearsal, confirmed, rehearse, rehearse_traded
 from keeper.drill.scene import fallen, scene_of, traded
 from tests.cycle.market_states import shipped_policy
@@ -170,14 +171,22 @@ def test_without_the_node_the_computed_drill_counts_and_says_so() -> None:
     assert (drill.survivable_fall, drill.checked, drill.note) == (CALLS_AT, False, "the node is silent")
 
 
-def test_what_cannot_be_computed_is_unknown() -> None:
-    shipped = shipped_policy()
-    policy = replace(shipped, plan=replace(shipped.plan, gas_usd_price_symbol="DOGE"))
-    drill = confirmed(rehearsed(policy=policy), ())
+def test_what_cannot_be_computed_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> EmergencyCall:
+        raise InvalidSetting("DOGE", remedy="")
+
+    monkeypatch.setattr("keeper.drill.rehearse.emergency_call", refused)
+    drill = confirmed(rehearsed(), ())
     assert drill.survivable_fall is None
     assert not drill.checked
     assert "DOGE" in drill.note
-    assert rehearse_traded(Observation(LEVERED), policy, Goal(RISK_SYMBOLS, (0.5,) * 4, 2.0)) == ()
+    assert rehearse_traded(Observation(LEVERED), shipped_policy(), Goal(RISK_SYMBOLS, (0.5,) * 4, 2.0)) == ()
+
+
+def test_an_emergency_does_not_ask_what_gas_costs() -> None:
+    shipped = shipped_policy()
+    unpriced = replace(shipped, plan=replace(shipped.plan, gas_usd_price_symbol="DOGE"))
+    assert confirmed(rehearsed(policy=unpriced), ()).survivable_fall == CALLS_AT
 
 
 def test_a_fall_is_judged_at_the_higher_price_of_gas() -> None:

@@ -16,7 +16,7 @@ from tests.servers.geth_proxy import geth_proxy
 
 pytestmark = pytest.mark.slow
 
-KILLS = min(SQLITES // 2, 100)
+KILLS = min(SQLITES // 3, 100)
 """The run on SQLite is faster and has more kills."""
 TIMES = int(SQLITES > QUIET)
 """Minimum number of kills at every failpoint; the suite's few kills are at the first ones of the order."""

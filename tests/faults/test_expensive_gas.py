@@ -20,7 +20,7 @@ from tests.servers.geth_proxy import FEE_CAP_WEI, geth_proxy
 
 GWEI = 10**9
 BASE_FEES_GWEI = (1, 20, 60, 122, 222, 300, 450)
-"""``make tables TESTS=tests/faults/test_expensive_gas.py`` tries all of them, the suite every second."""
+"""``make tables TESTS=tests/faults/test_expensive_gas.py`` tries all of them, the suite every third."""
 MOST_CALLS = 12
 BY_HAND = ("deleverage", "--execute", "--json")
 BUDGETS_OF_TEN = json.dumps([{"symbol": symbol, "budget": 0.1} for symbol in TEN])
@@ -56,7 +56,7 @@ def trial(levered_stage: Stage) -> Iterator[Trial]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "base_fee_gwei" in metafunc.fixturenames:
-        step = 1 if metafunc.config.getoption("--tables") else 2
+        step = 1 if metafunc.config.getoption("--tables") else 3
         metafunc.parametrize("base_fee_gwei", BASE_FEES_GWEI[::step])
 
 

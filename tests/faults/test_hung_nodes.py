@@ -32,11 +32,15 @@ LONGER_S = 7.0
 """How much longer than with a closed port a command may take: with its own three seconds, ten."""
 
 
-@contextmanager
-def stopped(node: AnvilNode) -> Iterator[str]:
+def stop(node: AnvilNode) -> None:
     os.kill(node.process.pid, signal.SIGSTOP)
     # A thread that runs on another core may answer before it stops.
     os.waitid(os.P_PID, node.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
+@contextmanager
+def stopped(node: AnvilNode) -> Iterator[str]:
+    stop(node)
     try:
         yield node.url
     finally:
@@ -76,7 +80,7 @@ def test_row_76_a_node_that_hangs_after_it_told_its_head_is_named_too(
 
         def until_it_stops(body: Any) -> Answered:
             if "eth_getCode" in str(body):
-                os.kill(node.process.pid, signal.SIGSTOP)
+                stop(node)
             return Answered(client.post(node.url, json=body).content)
 
         with serving(until_it_stops) as url:

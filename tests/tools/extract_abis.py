@@ -73,6 +73,14 @@ UNISWAP = {
         ("fee", "liquidity", "observe", "slot0", "token0", "token1"),
     ),
 }
+SAFE = (
+    "@safe-global/safe-contracts/build/artifacts/contracts/Safe.sol/Safe.json",
+    ("VERSION", "getModulesPaginated", "getOwners", "getThreshold", "isModuleEnabled"),
+)
+ROLES = (
+    "@gnosis.pm/zodiac/dist/cjs/abi/RolesV2.json",
+    ("avatar", "defaultRoles", "isModuleEnabled", "owner", "target"),
+)
 ROUND = "uint80 roundId,int256 answer,uint256 startedAt,uint256 updatedAt,uint80 answeredInRound"
 DECLARED = {
     "Multicall3": (
@@ -98,6 +106,10 @@ DECLARED = {
             f"getRoundData(uint80 roundId) ({ROUND})",
             f"latestRoundData() ({ROUND})",
         ),
+    ),
+    "AdaptiveCurveIrm": (
+        "AdaptiveCurveIRM, the rate model of Morpho's markets (docs.morpho.org: contracts, IRM)",
+        ("rateAtTarget(bytes32 id) (int256)",),
     ),
     "GasPriceOracle": (
         (
@@ -150,6 +162,11 @@ def extracted() -> dict[str, dict[str, Any]]:
     for name, (artifact, wanted) in UNISWAP.items():
         abi = json.loads((NODE_MODULES / artifact).read_text(encoding="utf-8"))["abi"]
         files[name] = content(package_source(artifact), pick(abi, wanted))
+    for name, (artifact, wanted) in {"Safe": SAFE, "RolesModifier": ROLES}.items():
+        shipped = json.loads((NODE_MODULES / artifact).read_text(encoding="utf-8"))
+        abi = shipped if isinstance(shipped, list) else shipped["abi"]
+        errors = [entry for entry in abi if entry["type"] == "error"]
+        files[name] = content(package_source(artifact), [*pick(abi, wanted), *changing(abi), *errors])
     for name, (source, signatures) in DECLARED.items():
         files[name] = content(source, [declared(signature) for signature in signatures])
     return files
@@ -196,6 +213,15 @@ def compile_abis(sources: set[str]) -> dict[str, dict[str, list[dict[str, Any]]]
 def pick(abi: list[dict[str, Any]], wanted: tuple[str, ...]) -> list[dict[str, Any]]:
     functions = {entry["name"]: entry for entry in abi if entry["type"] == "function"}
     return [functions[name] for name in wanted]
+
+
+def changing(abi: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every function that may change state. `keeper doctor` tries each of a Safe and of its modifier."""
+    return [
+        entry
+        for entry in abi
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+    ]
 
 
 def declared(signature: str) -> dict[str, Any]:

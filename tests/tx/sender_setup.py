@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from keeper.domain.roles_modifier import RolesModifier
 from keeper.domain.tx import Intent
 from keeper.journal.attempts import StoredAttempts
 from keeper.journal.store import Journal
+from keeper.tx.allowlist import AllowedTarget, VaultTargets
 from keeper.tx.config import SenderConfig
 from keeper.tx.fees import Fees
 from keeper.tx.manager import TransactionSender
 from keeper.tx.ports import Relay
 from keeper.tx.send_state import SendTiming
+from keeper.tx.signer import from_development_key
 from tests.tx.node_double import (
     CHAIN_ID,
     GWEI,
+    PUBLIC_DEVELOPMENT_KEY,
     AlarmBell,
     FakeClock,
     NodeDouble,
@@ -36,6 +41,7 @@ class SenderSetup:
         self.node = NodeDouble()
         self.alarm = AlarmBell()
         self.relay: Relay | None = None
+        self.modifier: RolesModifier | None = None
         self.log = log
         self.clock = clock
         self.each_wait: Callable[[], None] = lambda: None
@@ -47,17 +53,20 @@ class SenderSetup:
             node=self.node,
             relay=self.relay,
             log=self.log,
-            signer=a_signer(),
+            signer=from_development_key(PUBLIC_DEVELOPMENT_KEY, AllowedTarget(CHAIN_ID, self.targets)),
             alarm=self.alarm,
             timer=self,
             timing=timing,
             chain_id=CHAIN_ID,
-            targets=targets,
+            targets=self.targets,
             explain=bytes.hex,
             require_lead=lambda: self.require_lead(),
         )
         self.sender = TransactionSender(config)
         return self.sender
+
+    def targets(self) -> VaultTargets:
+        return replace(targets(), modifier=self.modifier)
 
     def monotonic(self) -> float:
         return self.clock.monotonic()

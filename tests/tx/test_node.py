@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from eth_utils.crypto import keccak
 
 from keeper.chain.abi import artifact_of, load
 from keeper.domain.errors import NodeRefused, NodeUntrusted, RpcError
-from keeper.domain.tx import Receipt
+from keeper.domain.roles_modifier import RolesModifier, question
+from keeper.domain.tx import Payload, Receipt
 from keeper.jsonrpc.requests import Request
 from keeper.tx.fees import FeeMarket
 from keeper.tx.node import EVENTS, STATE_SELECTOR, STATE_WORDS, PrivateRelay, RpcNode
@@ -242,3 +244,63 @@ def test_a_relay_without_the_private_method_gets_an_ordinary_send() -> None:
 )
 def test_why_a_call_reverts_is_read_where_the_client_puts_it(answer: Any, data: bytes | None) -> None:
     assert a_node(eth_call=answer).revert_data(a_payload(), 9) == data
+
+
+MODIFIER = "0x52908400098527886e0f7030069857d2e4169ee7"
+BEHIND_A_SAFE = RECEIPT | {"to": MODIFIER}
+
+
+def behind_a_safe(**changes: Any) -> RpcNode:
+    return RpcNode(answering(ANSWERS | changes), modifier=MODIFIER)
+
+
+def wrapped_payload() -> Payload:
+    modifier = RolesModifier(MODIFIER, "0x" + "01" * 32)
+    calldata = modifier.wrapped(VAULT, bytes.fromhex(a_payload().calldata[2:]))
+    return replace(a_payload(), to=MODIFIER, calldata="0x" + calldata.hex())
+
+
+def test_a_call_through_a_modifier_succeeded_only_where_the_vault_says_so() -> None:
+    topic, (nav, loss) = next(iter(EVENTS.items()))
+    words = [7] * 4
+    words[nav], words[loss] = 100, 1
+    said = {"address": VAULT, "topics": [topic], "data": "0x" + "".join(f"{word:064x}" for word in words)}
+    by_another = said | {"address": MODIFIER}
+    for logs, succeeded in (([said], True), ([], False), ([by_another], False)):
+        node = behind_a_safe(eth_getTransactionReceipt=BEHIND_A_SAFE | {"logs": logs})
+        receipt = node.view(ACCOUNT, VAULT, {TX_HASH: "one"}).receipts[TX_HASH]
+        assert (receipt.succeeded, receipt.nav_before) == (succeeded, 100 if succeeded else None)
+
+
+def test_a_call_that_needs_no_safe_succeeds_without_the_vaults_word() -> None:
+    seen = behind_a_safe(eth_getTransactionReceipt=RECEIPT | {"to": ACCOUNT})
+    assert seen.view(ACCOUNT, VAULT, {TX_HASH: "one"}).receipts[TX_HASH].succeeded
+
+
+FAILED_INSIDE = "0x" + "".join(f"{word:064x}" for word in (0, 64, 2)) + "c0ff".ljust(64, "0")
+CARRIED_OUT = "0x" + "".join(f"{word:064x}" for word in (1, 64, 0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "data"),
+    [
+        (FAILED_INSIDE, b"\xc0\xff"),
+        (CARRIED_OUT, None),
+        ("0x", None),
+        (RpcError("eth_call", 3, "execution reverted", "0xfd8e9f28"), bytes.fromhex("fd8e9f28")),
+    ],
+    ids=["the vault refuses", "it does not fail", "no answer", "the modifier refuses"],
+)
+def test_why_the_safes_call_failed_is_asked_of_the_modifier(answer: Any, data: bytes | None) -> None:
+    connection = answering(ANSWERS | {"eth_call": answer})
+    asked: list[Any] = []
+    honest = connection.answer
+
+    def answer_and_keep(request: Request[Any]) -> Any:
+        asked.append(request.params[0])
+        return honest(request)
+
+    connection.answer = answer_and_keep
+    assert RpcNode(connection, modifier=MODIFIER).revert_data(wrapped_payload(), 9) == data
+    (call,) = asked
+    assert call["data"] == "0x" + question(bytes.fromhex(wrapped_payload().calldata[2:])).hex()

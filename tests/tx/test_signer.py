@@ -17,16 +17,18 @@ from hexbytes import HexBytes
 
 from keeper.chain.abi import load
 from keeper.domain.errors import InvalidSetting, NotAuthorised
-from keeper.domain.tx import AttemptKind, Intent
+from keeper.domain.roles_modifier import RolesModifier, question
+from keeper.domain.tx import AttemptKind, Intent, Payload
 from keeper.tx.allowlist import REBALANCER_SELECTORS, SHARES_SELECTORS, AllowedTarget
 from keeper.tx.fees import Fees
-from keeper.tx.signer import from_development_key, from_keystore
+from keeper.tx.signer import LocalSigner, from_development_key, from_keystore
 from tests.tx.node_double import (
     CHAIN_ID,
     GWEI,
     PUBLIC_DEVELOPMENT_KEY,
     SENDER,
     SHARES,
+    VAULT,
     a_payload,
     a_signer,
     read,
@@ -83,6 +85,56 @@ OUTSIDE = {
 def test_n7_anything_outside_the_allowlist_is_not_signed(payload: Any) -> None:
     with pytest.raises(NotAuthorised, match="not signed"):
         a_signer().sign(Intent("one", 7, payload), FEES)
+
+
+MODIFIER = RolesModifier("0xde709f2102306220921060314715629080e2fb77", "0x" + "01" * 32)
+INNER = bytes.fromhex(a_payload().calldata[2:])
+
+
+def behind_a_safe() -> LocalSigner:
+    allowed = AllowedTarget(CHAIN_ID, lambda: replace(targets(), modifier=MODIFIER))
+    return from_development_key(PUBLIC_DEVELOPMENT_KEY, allowed)
+
+
+def through(modifier: RolesModifier = MODIFIER, to: str = VAULT, inner: bytes = INNER) -> Payload:
+    wrapped = "0x" + modifier.wrapped(to, inner).hex()
+    return replace(a_payload(), to=modifier.address, calldata=wrapped)
+
+
+def test_behind_a_safe_the_vaults_calls_are_signed_for_the_modifier_and_those_of_anybody_for_the_shares() -> (
+    None
+):
+    sent = read(behind_a_safe().sign(Intent("one", 7, through()), FEES).raw)
+    assert sent.data == through().calldata
+    settles = replace(a_payload(), to=SHARES, calldata=SHARES_SELECTORS["close"])
+    assert read(behind_a_safe().sign(Intent("two", 8, settles), FEES).raw).data == settles.calldata
+
+
+def in_other_words(place: int) -> Payload:
+    """The wrapped call with another word at a place: 1 is the value, 3 the operation, 5 whether a failure reverts."""
+    data = bytearray.fromhex(through().calldata[2:])
+    data[4 + 32 * place + 31] ^= 1
+    return replace(through(), calldata="0x" + data.hex())
+
+
+BESIDE_THE_ROLE = {
+    "past the modifier": a_payload(),
+    "another modifier": through(replace(MODIFIER, address="0x" + "66" * 20)),
+    "another role": through(replace(MODIFIER, role="0x" + "02" * 32)),
+    "another recipient": through(to="0x" + "66" * 20),
+    "another function": through(inner=bytes.fromhex("a9059cbb") + bytes(64)),
+    "the shares' function": through(inner=bytes.fromhex(SHARES_SELECTORS["close"][2:])),
+    "value": in_other_words(1),
+    "a delegatecall": in_other_words(3),
+    "a failure that does not revert": in_other_words(5),
+    "the question": replace(through(), calldata="0x" + question(bytes.fromhex(through().calldata[2:])).hex()),
+}
+
+
+@pytest.mark.parametrize("payload", BESIDE_THE_ROLE.values(), ids=BESIDE_THE_ROLE)
+def test_behind_a_safe_nothing_but_the_two_calls_in_the_keys_role_is_signed(payload: Payload) -> None:
+    with pytest.raises(NotAuthorised, match="not signed"):
+        behind_a_safe().sign(Intent("one", 7, payload), FEES)
 
 
 def test_a_tip_above_the_fee_cap_is_not_signed() -> None:

@@ -26,7 +26,7 @@ from keeper.domain.units import WAD
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
-    from web3.types import StateOverride, TxParams
+    from web3.types import StateOverride, StateOverrideParams, TxParams
 
 REHEARSAL = "Rehearsal"
 GAS_OF_A_REHEARSAL = 50_000_000
@@ -98,7 +98,7 @@ def prepared(
 
 def unsent(w3: Web3, plan: DeploymentPlan) -> tuple[DeploymentTransaction, ...]:
     """What is left to send. Raises Refused where the deployer's nonces went to something else."""
-    mined = w3.eth.get_transaction_count(w3.to_checksum_address(plan.deployer), "latest")
+    mined = plan.next_nonce(_count(w3, plan))
     *creations, set_up = plan.transactions
     count = mined - creations[0].nonce
     if count < 0:
@@ -125,6 +125,7 @@ def rehearsed(w3: Web3, plan: DeploymentPlan) -> tuple[int, ...]:
     the deployer's.
     """
     from web3.exceptions import ContractLogicError, Web3RPCError
+    from web3.types import Nonce
 
     waiting, run = unsent(w3, plan), load(REHEARSAL)["run"]
     call: TxParams = {
@@ -134,9 +135,13 @@ def rehearsed(w3: Web3, plan: DeploymentPlan) -> tuple[int, ...]:
         ),
         "gas": GAS_OF_A_REHEARSAL,
     }
-    code: StateOverride = {w3.to_checksum_address(plan.deployer): {"code": artifact_of(REHEARSAL)["runtime"]}}
+    count = _count(w3, plan)
+    in_its_place: StateOverrideParams = {"code": artifact_of(REHEARSAL)["runtime"]}
+    if plan.next_nonce(count) != count:
+        in_its_place["nonce"] = Nonce(plan.next_nonce(count))
+    override: StateOverride = {w3.to_checksum_address(plan.deployer): in_its_place}
     try:
-        (gas,) = run.decode(w3.eth.call(call, "latest", code))
+        (gas,) = run.decode(w3.eth.call(call, "latest", override))
     except ContractLogicError as error:
         raise _reverting(waiting, str(error.data)) from error
     except (Web3RPCError, DecodeError) as error:
@@ -147,6 +152,10 @@ def rehearsed(w3: Web3, plan: DeploymentPlan) -> tuple[int, ...]:
     return tuple(
         spent + transaction_gas(transaction) for transaction, spent in zip(waiting, gas, strict=True)
     )
+
+
+def _count(w3: Web3, plan: DeploymentPlan) -> int:
+    return w3.eth.get_transaction_count(w3.to_checksum_address(plan.deployer), "latest")
 
 
 def _reverting(waiting: Sequence[DeploymentTransaction], data: str) -> Refused:

@@ -40,11 +40,16 @@ class VaultContracts:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """``transactions`` in order, with consecutive nonces of ``deployer``."""
+    """``transactions`` in order, with consecutive nonces of ``deployer``, which is a contract where a Safe deploys."""
 
     deployer: str
     transactions: tuple[DeploymentTransaction, ...]
     contracts: VaultContracts
+    by_contract: bool = False
+
+    def next_nonce(self, counted: int) -> int:
+        """By the node's count, which is 0 for a contract that is not there yet; its first nonce is 1 (EIP-161)."""
+        return max(counted, 1) if self.by_contract else counted
 
 
 def transaction_gas(transaction: DeploymentTransaction) -> int:

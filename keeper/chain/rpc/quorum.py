@@ -3,7 +3,8 @@
 1. Every node reports its latest block. The cycle uses the newest block that a quorum has. A node that is behind it, on
    another chain or on another branch is not used in this cycle.
 2. A read at that block goes to as many nodes as a quorum needs, in parallel. If a node is slow, fails or differs, the
-   other nodes are asked too. The answer of a quorum counts. A node that differs from it is not asked for a while.
+   other nodes are asked too. The answer of a quorum counts. A node that differs from it is not asked for a while. A
+   slow node is asked last until the next block is read, so that a look waits once for it.
 3. Without a quorum there is no answer. The quorum is never lowered.
 4. A node that refuses a request contradicts nobody: it is not distrusted, and the others are asked. When too few are
    left for a quorum, the refusal is the answer, so that the caller can ask for the same by another method.
@@ -188,11 +189,15 @@ class NodeQuorum:
         first ones are slow or leave the question open."""
         available = [endpoint for endpoint in self._here if endpoint.breaker.allows]
         now, later = available[: self.quorum], available[self.quorum :]
-        pending = {run_in_background(partial(_tried, endpoint, question)) for endpoint in now}
+        asked = {run_in_background(partial(_tried, endpoint, question)): endpoint for endpoint in now}
+        pending = set(asked)
         while pending:
             done, pending = wait(pending, timeout=HEDGE_S if later else None, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in done]
             yield from outcomes
+            if later and not done:
+                slow = {asked[future] for future in pending}
+                self._here = tuple(sorted(self._here, key=slow.__contains__))
             missing = not all(map(_usable, outcomes))
             if later and (missing or not done or not pending):
                 pending |= {run_in_background(partial(_tried, endpoint, question)) for endpoint in later}
