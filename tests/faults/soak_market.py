@@ -37,12 +37,17 @@ class MovingHistory:
 
     def __init__(self, history: MarketHistory) -> None:
         self._history = history
+        self._levels = {path.underlying: float(path.volatility[-1]) for path in history.implied}
 
     def move_to(self, now: int) -> None:
         newest = now - now % HOUR
         times = np.arange(newest - INDEX_HOURS * HOUR, newest + 1, HOUR, dtype=np.int64)
         implied = tuple(
-            replace(path, times=times, volatility=path.volatility[-1] * (1 + WIGGLE * (times // HOUR % 7)))
+            replace(
+                path,
+                times=times,
+                volatility=self._levels[path.underlying] * (1 + WIGGLE * (times // HOUR % 7)),
+            )
             for path in self._history.implied
         )
         self._history = replace(self._history, at=newest, implied=implied)
