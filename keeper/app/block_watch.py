@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from keeper.app.watch_pace import WatchPace
 from keeper.decision.watch_rules import as_seen, findings, recovered
 from keeper.domain.block_look import BlockLook, WatchCause, WatchFinding
 from keeper.domain.errors import KeeperError
+from keeper.domain.head_socket import HeadSocketState
 from keeper.domain.market import MarketSnapshot
 from keeper.monitoring.events import CycleBegan, CycleEnded, Event, Waiting
 from keeper.runtime.logs import logger
@@ -26,6 +28,15 @@ class Looks(Protocol):
     """Where the looks come from (keeper.chain.block_look)."""
 
     def look(self) -> BlockLook | None: ...
+
+
+class Heads(Protocol):
+    """Who tells new blocks (keeper.chain.heads)."""
+
+    @property
+    def states(self) -> tuple[HeadSocketState, ...]: ...
+
+    def telling(self, new_head: Callable[[int], None]) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +60,13 @@ class BlockWatch:
     A look is compared with what the last cycle read that did not fail, so what a failed one saw is asked for again.
     Epoch and nonce are those of the first look after the cycle, because the cycle itself changes them. While a cycle
     runs, nothing is judged: it may be waiting for its own transaction.
+
+    A head only says when to look. What is believed is what the look reads.
     """
 
-    def __init__(self, looks: Looks, limits: WatchSettings) -> None:
+    def __init__(self, looks: Looks, heads: Heads, limits: WatchSettings) -> None:
         self._looks = looks
+        self._heads = heads
         self._limits = limits
         self._lock = threading.Lock()
         self._idle = False
@@ -63,9 +77,13 @@ class BlockWatch:
         self._closed = threading.Event()
         self._log = logger()
 
-    def succeeded_by(self, looks: Looks, limits: WatchSettings) -> BlockWatch:
+    @property
+    def head_sockets(self) -> tuple[HeadSocketState, ...]:
+        return self._heads.states
+
+    def succeeded_by(self, looks: Looks, heads: Heads, limits: WatchSettings) -> BlockWatch:
         """A watch of new settings that knows what this one has seen."""
-        watch = BlockWatch(looks, limits)
+        watch = BlockWatch(looks, heads, limits)
         with self._lock:
             watch._idle, watch._snapshot, watch._seen = self._idle, self._snapshot, self._seen
             watch._asked_at = dict(self._asked_at)
@@ -88,26 +106,42 @@ class BlockWatch:
         if self._limits.every_s == 0:
             yield
             return
+        pace = WatchPace(self._limits.every_s, monotonic)
+
+        def look() -> int | None:
+            try:
+                return self.once(wake, monotonic())
+            except Exception:  # noqa: BLE001 -- a bug here must not leave the chain unwatched
+                if not self._closed.is_set():
+                    self._log.exception("watch_failed")
+                return None
 
         def run() -> None:
-            while not self._closed.wait(self._limits.every_s):
-                try:
-                    self.once(wake, monotonic())
-                except Exception:  # noqa: BLE001 -- a bug here must not leave the chain unwatched
-                    if not self._closed.is_set():
-                        self._log.exception("watch_failed")
+            while pace.wait():
+                pace.look(look)
 
         thread = threading.Thread(target=run, name="watch", daemon=True)
         thread.start()
         try:
-            yield
+            with self._heads.telling(pace.new_head):
+                yield
         finally:
             self._closed.set()
+            pace.end()
             thread.join(JOIN_S)
 
-    def once(self, wake: Callable[[], None], at: float) -> None:
-        """One look, and a second one where the first finds something; ``at`` is a monotonic time in seconds."""
-        causes = self._judged(self._look())
+    def once(self, wake: Callable[[], None], at: float) -> int | None:
+        """One look, and a second one where the first finds something; ``at`` is a monotonic time in seconds. Returns
+        the timestamp of the block that the first one saw."""
+        look = self._look()
+        self._ask_for_cycle(look, wake, at)
+        return look.timestamp if look is not None else None
+
+    # ------------------------------------------------------------------ inside
+
+    def _ask_for_cycle(self, look: BlockLook | None, wake: Callable[[], None], at: float) -> None:
+        """Where the look finds something and another one confirms it."""
+        causes = self._judged(look)
         urgent = any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
         if not causes or at - self._asked_at[urgent] < QUIET_S:
             return
@@ -120,8 +154,6 @@ class BlockWatch:
         reason = "; ".join(each.text for each in causes)
         self._log.warning("watch", causes=[each.cause.value for each in causes], reason=reason)
         wake()
-
-    # ------------------------------------------------------------------ inside
 
     def _look(self) -> BlockLook | None:
         """None also where no node answers, which is told once when it begins and once when it ends."""

@@ -25,6 +25,7 @@ from keeper.app.sending import KeyWork, transaction_sender
 from keeper.app.standby import Look, Standby
 from keeper.chain.block_look import BlockWatcher
 from keeper.chain.chain_reader import ChainReader
+from keeper.chain.heads.head_sockets import HeadSockets
 from keeper.chain.rpc.connect import connected
 from keeper.cycle.run import Keeper
 from keeper.domain.pause_state import Pause
@@ -118,11 +119,12 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class DaemonParts:
-    """What the daemon runs by some settings, and what it looks at between the cycles. ``chain`` is what the keeper
-    reads with."""
+    """What the daemon runs by some settings, what it looks at between the cycles, and who tells it new blocks.
+    ``chain`` is what the keeper reads with."""
 
     keeper: Keeper | FallbackKeeper
     looks: BlockWatcher
+    heads: HeadSockets
     chain: ChainReader
 
 
@@ -139,8 +141,9 @@ def daemon_parts(opened: Opened, settings: Settings, progress: Progress) -> Iter
         looks = BlockWatcher(
             reads, where.multicall, outside.account, deployment=outside.chain.known_deployment
         )
+        heads = HeadSockets(where.ws_urls, where.chain_id)
         if opened.fallback is None:
-            yield DaemonParts(keeper, looks, outside.chain)
+            yield DaemonParts(keeper, looks, heads=heads, chain=outside.chain)
             return
 
         def on_fallback(fallback: Journal, trouble: Pause) -> AbstractContextManager[Keeper]:
@@ -148,7 +151,7 @@ def daemon_parts(opened: Opened, settings: Settings, progress: Progress) -> Iter
             return keeper_on(fallback, outside, sender_of=sender_of, always=(trouble,))
 
         with_fallback = FallbackKeeper(keeper, opened.journal, opened.fallback, keeper_on=on_fallback)
-        yield DaemonParts(with_fallback, looks, outside.chain)
+        yield DaemonParts(with_fallback, looks, heads=heads, chain=outside.chain)
 
 
 @contextmanager

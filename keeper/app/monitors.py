@@ -11,6 +11,7 @@ from threading import Event as Signal
 from typing import TYPE_CHECKING
 
 from keeper.app.daemon import Observer
+from keeper.domain.head_socket import HeadSocketState
 from keeper.domain.leadership import LeaseReading
 from keeper.monitoring.channels import AppriseChannels, Channels, ping
 from keeper.monitoring.chat_watch import ChatWatch
@@ -56,6 +57,7 @@ class Monitors:
         self._chat: Callable[[], Chat] = Chat
         self._chat_watch = ChatWatch(lambda: self._chat(), self._alert)
         self._lease: Callable[[], LeaseReading | None] = lambda: None
+        self._head_sockets: Callable[[], tuple[HeadSocketState, ...]] = tuple
         self._pages = CurrentApplication()
         self._listener = ExitStack()
         channels = _channels(settings, where.alert_urls) if where.alert_urls else None
@@ -80,6 +82,10 @@ class Monitors:
     def read_lease(self, lease: Callable[[], LeaseReading]) -> None:
         """The metrics have what ``lease`` gives at each scrape."""
         self._lease = lease
+
+    def read_head_sockets(self, states: Callable[[], tuple[HeadSocketState, ...]]) -> None:
+        """The metrics have what ``states`` gives at each scrape."""
+        self._head_sockets = states
 
     def prepare(self, settings: Settings) -> Callable[[], tuple[Observer, ...]]:
         """Makes what these settings need besides what is there, its threads too. Returns what puts it in force, which
@@ -137,6 +143,7 @@ class Monitors:
             deliveries=deliveries(self._sender, self._switch),
             chat=self._chat(),
             lease=self._lease(),
+            head_sockets=self._head_sockets(),
         )
 
     def _application(self, settings: Settings, where: MonitoringEndpoints) -> ASGIApp:

@@ -45,7 +45,8 @@ class Service:
             parts = stack.enter_context(daemon_parts(opened, settings, progress))
             self._stack = stack.pop_all()
         opened.held.known.chain = parts.chain
-        self._watch = BlockWatch(parts.looks, watch_settings(settings))
+        self._watch = BlockWatch(parts.looks, parts.heads, watch_settings(settings))
+        watchers.read_head_sockets(lambda: self._watch.head_sockets)
         self.in_force = InForce(parts.keeper, (*watchers.observers, self._watch))
 
     @property
@@ -64,7 +65,7 @@ class Service:
         with ExitStack() as stack, work_within(LONGEST_RELOAD_S):
             parts = stack.enter_context(daemon_parts(self._opened, settings, self._progress))
             parts.chain.deployment()  # a node that does not answer is refused here, and not in the first cycle
-            watch = self._watch.succeeded_by(parts.looks, watch_settings(settings))
+            watch = self._watch.succeeded_by(parts.looks, parts.heads, watch_settings(settings))
             stack.enter_context(watch.watching(wake, SystemClock().monotonic))
             apply_to_watchers = self._watchers.prepare(settings)
             before, self._stack = self._stack, stack.pop_all()

@@ -15,6 +15,9 @@ from keeper.settings.schema import Settings
 from keeper.views.pending import PendingTransaction
 from keeper.web.reading import PENDING_SHOWN, TREND_RECORDS, JournalReading, RecordMemory
 
+LONGEST_QUERY_S = 5.0
+"""A server ends a longer query of the page, so that it holds no rows and no processor that the daemon needs."""
+
 
 class PageJournal:
     """Each call opens the journal for reading, reads a bounded number of rows, and closes it. One call at a time.
@@ -25,7 +28,7 @@ class PageJournal:
         self._memory = RecordMemory()
 
     def __call__(self) -> JournalReading:
-        with Journal.open_for_reading(self._settings.journal_url) as journal:
+        with Journal.open_for_reading(self._settings.journal_url, longest_query_s=LONGEST_QUERY_S) as journal:
             stored = StoredRecords(journal)
             records, trend, unread = self._memory.read(stored.newest_ids(TREND_RECORDS), stored.with_ids)
             return JournalReading(

@@ -165,10 +165,10 @@ class SqliteReadOnly(SqliteFile):
 class Postgres(Database):
     """The connection that writes also holds the journal's lock, so a keeper that lost the lock cannot write."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, longest_query_s: float | None = None) -> None:
         self.name = _shown(url)
         self.url = url
-        self.reader = sessions(url)
+        self.reader = sessions(url, longest_query_s=longest_query_s)
         self._writer: Connection | None = None
 
     @contextmanager
@@ -255,13 +255,14 @@ def on_this_machine(url: str) -> bool:
     return _parsed(url).get_backend_name() == "sqlite"
 
 
-def for_reading(url: str) -> Database:
-    """Raises InvalidSetting, JournalUnwritable where the server cannot be reached."""
+def for_reading(url: str, longest_query_s: float | None = None) -> Database:
+    """``longest_query_s`` is for a server; a file has no queries that wait for others. Raises InvalidSetting,
+    JournalUnwritable where the server cannot be reached."""
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
         return EmptyMemory(str(path)) if not path.exists() or _has_no_tables(path) else SqliteReadOnly(path)
-    database = Postgres(parsed)
+    database = Postgres(parsed, longest_query_s)
     try:
         with database.reader.connect() as connection:
             there = bool(inspect(connection).get_table_names())

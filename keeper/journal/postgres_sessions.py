@@ -34,13 +34,14 @@ JOURNAL_LOCK = 0x6B65_6570_6572
 """Key of the advisory lock in a PostgreSQL database; "keeper" in ASCII."""
 
 
-def sessions(url: URL, name: str = "") -> Engine:
+def sessions(url: URL, name: str = "", longest_query_s: float | None = None) -> Engine:
     """Makes every session of a journal in PostgreSQL. The URL's own options hold too, such as a search_path. The server
-    shows ``name``."""
+    shows ``name``, and ends a query that takes longer than ``longest_query_s``, with its waits for locks."""
     given = url.query.get("options", ())
+    limit = {} if longest_query_s is None else {"statement_timeout": f"{round(1e3 * longest_query_s)}"}
     options = (
         *((given,) if isinstance(given, str) else given),
-        *(f"-c {setting}={value}" for setting, value in OF_A_SESSION.items()),
+        *(f"-c {setting}={value}" for setting, value in (OF_A_SESSION | limit).items()),
     )
     named = {"application_name": name} if name else {}
     return create_engine(

@@ -16,6 +16,7 @@ _REASONS = {
     "SQLITE_NOTADB": "the file is not a database",
     "53100": "the disk of the database server is full",
     "25006": "the database server is read-only",
+    "57014": "the database server has ended a query that took too long, or that somebody cancelled",
     "57P05": "the database server has ended a session that was silent for too long",
     "25P03": "the database server has ended a transaction that was silent for too long",
     "57P0": "the database server is shutting down or restarting",

@@ -80,10 +80,11 @@ class Journal:
             return journal
 
     @classmethod
-    def open_for_reading(cls, url: str) -> Self:
-        """Changes nothing, and may run while a writer does. Raises InvalidSetting, JournalMissing, JournalUnreadable,
-        JournalCorrupt, JournalTooNew, JournalTooOld."""
-        database = databases.for_reading(url)
+    def open_for_reading(cls, url: str, *, longest_query_s: float | None = None) -> Self:
+        """Changes nothing, and may run while a writer does. A server ends a query that takes longer than
+        ``longest_query_s``. Raises InvalidSetting, JournalMissing, JournalUnreadable, JournalCorrupt, JournalTooNew,
+        JournalTooOld."""
+        database = databases.for_reading(url, longest_query_s)
         database.require_there()
         return cls._opened_for_reading(database)
 

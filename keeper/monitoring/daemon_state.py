@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from keeper.domain.errors import JournalUnreadable, JournalUnwritable, LeaseLost
+from keeper.domain.head_socket import HeadSocketState
 from keeper.domain.leadership import LeaseReading
 from keeper.domain.record import CycleOutcome, DecisionRecord, Failure
 from keeper.domain.units import WAD
@@ -115,6 +116,7 @@ class DaemonState:
     chat: Chat = Chat()
     stands_by: StandsBy | None = None
     lease: LeaseReading | None = None
+    head_sockets: tuple[HeadSocketState, ...] = ()
 
     @property
     def in_cycle(self) -> bool:

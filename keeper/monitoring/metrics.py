@@ -277,6 +277,17 @@ METRICS = (
         lambda it: read.single(not it.stands_by.trouble if it.stands_by is not None else None),
     ),
     Metric(
+        "head_sockets",
+        "WebSockets of KEEPER_WS_URL by whether they tell new blocks.",
+        read.head_sockets,
+        labels=("state",),
+    ),
+    Metric(
+        "head_heard_timestamp_seconds",
+        "When one of them last told a new block; absent before the first.",
+        read.head_heard_at,
+    ),
+    Metric(
         "read_timestamp_seconds",
         "When the newest cycle that read the vault began.",
         read.of_read(lambda it: read.single(it.started_at)),

@@ -145,3 +145,17 @@ def plan_costs(conclusions: Conclusions) -> Samples:
         (("slippage",), cost.slippage),
         (("flash",), cost.flash),
     ]
+
+
+def head_sockets(state: DaemonState) -> Samples:
+    """Nothing without a WebSocket."""
+    lost = sum(bool(socket.trouble) for socket in state.head_sockets)
+    live = len(state.head_sockets) - lost
+    return [(("live",), float(live)), (("lost",), float(lost))] if state.head_sockets else []
+
+
+def head_heard_at(state: DaemonState) -> Samples:
+    """Of the node that told last."""
+    return single(
+        max((each.heard_at for each in state.head_sockets if each.heard_at is not None), default=None)
+    )

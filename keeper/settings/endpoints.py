@@ -38,6 +38,7 @@ class Endpoints:
     """
 
     rpc_urls: tuple[str, ...] = field(repr=False)
+    ws_urls: tuple[str, ...] = field(repr=False)
     quorum: int
     chain_id: int
     vault: str
@@ -87,6 +88,7 @@ def endpoints(settings: Settings) -> Endpoints:
     feeds = settings.oracle.feeds
     return Endpoints(
         rpc_urls=urls,
+        ws_urls=tuple(settings.ws_url.split(",")) if settings.ws_url is not None else (),
         quorum=settings.rpc_quorum if settings.rpc_quorum is not None else len(urls) // 2 + 1,
         chain_id=settings.chain_id,
         vault=settings.vault,

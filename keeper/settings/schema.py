@@ -59,14 +59,19 @@ ROLE_NAME_LENGTH = 31
 def http_url(value: str) -> str:
     """The address of a node or a service without a slash at its end. Raises ValueError, whose text goes on after
     "is"."""
+    return _address(value, "http", "https")
+
+
+def _address(value: str, clear: str, secure: str) -> str:
+    """With one of two schemes. As ``http_url``."""
     try:
         parts = urlsplit(value)
-        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        well_formed = parts.scheme in (clear, secure) and bool(parts.hostname) and parts.port != 0
     except ValueError:  # of a port that is no number, or an IPv6 address that does not end
         well_formed = False
     # A letter outside ASCII may look like another one, so a host is written as the network knows it (xn--).
     if not well_formed or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("not an http:// or https:// address")
+        raise ValueError(f"not {'an' if clear == 'http' else 'a'} {clear}:// or {secure}:// address")
     return value.rstrip("/")
 
 
@@ -75,6 +80,14 @@ def _http_urls(value: str) -> str:
     urls = [http_url(url.strip()) for url in value.split(",")]
     if len(set(urls)) < len(urls):
         raise ValueError("the same node is listed twice, so it would confirm itself")
+    return ",".join(urls)
+
+
+def _ws_urls(value: str) -> str:
+    """As ``_http_urls``."""
+    urls = [_address(url.strip(), "ws", "wss") for url in value.split(",")]
+    if len(set(urls)) < len(urls):
+        raise ValueError("the same WebSocket is listed twice")
     return ",".join(urls)
 
 
@@ -115,6 +128,7 @@ def _sender_ids(value: str) -> str:
 Address = Annotated[str, AfterValidator(checksummed)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 HttpUrls = Annotated[str, AfterValidator(_http_urls)]
+WsUrls = Annotated[str, AfterValidator(_ws_urls)]
 JournalUrl = Annotated[str, AfterValidator(_journal_url)]
 
 SAME_VAULT = AtStart("Commands and the key's lock are bound to the keeper of one vault.")
@@ -145,6 +159,8 @@ class Settings(BaseSettings):
     """JSON-RPC address of the node; several, separated by commas, must agree"""
     rpc_quorum: Annotated[int, Field(ge=1, le=20)] | None = None
     """number of nodes that must agree, of several at least 2; default: more than half of them"""
+    ws_url: WsUrls | None = None
+    """WebSocket of the node, which tells the watch each new block; several, separated by commas; default: none"""
     chain_id: Annotated[Annotated[int, Field(gt=0)] | None, SAME_VAULT] = None
     """chain id that the node must report"""
     vault: Annotated[Address | None, SAME_VAULT] = None

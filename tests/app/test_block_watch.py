@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 from keeper.app.block_watch import QUIET_S, BlockWatch, WatchSettings
+from keeper.chain.heads.head_sockets import HeadSockets
 from keeper.domain.block_look import BlockLook
 from keeper.domain.errors import NodeUnavailable
 from keeper.domain.record import DecisionRecord, Failure
@@ -52,7 +53,7 @@ class Looks:
 class Scene:
     def __init__(self, *looks: BlockLook | NodeUnavailable | None) -> None:
         self.woken = 0
-        self.watch = BlockWatch(Looks(*looks), LIMITS)
+        self.watch = BlockWatch(Looks(*looks), HeadSockets(), LIMITS)
 
     def look(self, at: float = 0.0) -> int:
         """How many cycles were asked for so far."""
@@ -172,7 +173,7 @@ def test_the_watch_of_new_settings_knows_what_the_old_one_saw() -> None:
     scene = Scene(CALM)
     scene.cycle()
     scene.look()
-    scene.watch = scene.watch.succeeded_by(Looks(LOW), LIMITS)
+    scene.watch = scene.watch.succeeded_by(Looks(LOW), HeadSockets(), LIMITS)
     assert scene.look() == 1
 
 
@@ -180,7 +181,7 @@ def test_the_watch_of_new_settings_judges_by_their_limits() -> None:
     scene = Scene(CALM)
     scene.cycle()
     scene.look()
-    scene.watch = scene.watch.succeeded_by(Looks(LOW), replace(LIMITS, alert=1.1))
+    scene.watch = scene.watch.succeeded_by(Looks(LOW), HeadSockets(), replace(LIMITS, alert=1.1))
     assert scene.look() == 0
 
 
@@ -192,7 +193,7 @@ def test_it_looks_on_its_own_until_it_is_closed_and_outlives_a_bug() -> None:
                 raise RuntimeError("a bug")
             return super().look()
 
-    watch, woken = BlockWatch(Broken(CALM, LOW), LIMITS), threading.Event()
+    watch, woken = BlockWatch(Broken(CALM, LOW), HeadSockets(), LIMITS), threading.Event()
     watch(CycleEnded(1.0, a_cycle()))
     watch(Waiting(2.0))
     with watch.watching(woken.set, lambda: 0.0):
@@ -201,6 +202,6 @@ def test_it_looks_on_its_own_until_it_is_closed_and_outlives_a_bug() -> None:
 
 
 def test_with_no_time_between_the_looks_it_is_off() -> None:
-    watch = BlockWatch(Looks(LOW), replace(LIMITS, every_s=0.0))
+    watch = BlockWatch(Looks(LOW), HeadSockets(), replace(LIMITS, every_s=0.0))
     with watch.watching(lambda: None, lambda: 0.0):
         assert not [thread for thread in threading.enumerate() if thread.name == "watch"]

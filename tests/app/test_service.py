@@ -23,6 +23,7 @@ from keeper.app.running import announcing
 from keeper.app.service import Service, serving
 from keeper.chain.block_look import BlockWatcher
 from keeper.chain.chain_reader import ChainReader
+from keeper.chain.heads.head_sockets import HeadSockets
 from keeper.cycle.run import Keeper
 from keeper.domain.errors import (
     InvalidSetting,
@@ -174,7 +175,9 @@ def no_nodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         happened.append(f"{name} opened")
         chain = create_autospec(ChainReader, instance=True)
         try:
-            yield DaemonParts(create_autospec(Keeper), create_autospec(BlockWatcher), chain)
+            yield DaemonParts(
+                create_autospec(Keeper), create_autospec(BlockWatcher), heads=HeadSockets(), chain=chain
+            )
         finally:
             happened.append(f"{name} closed")
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import select, text
 
 from keeper.app.status_page import PageJournal
-from keeper.domain.errors import JournalCorrupt, JournalMissing
+from keeper.domain.errors import JournalCorrupt, JournalMissing, JournalUnreadable
 from keeper.domain.record import DecisionRecord
 from keeper.domain.tx import Intent, IntentStatus
 from keeper.journal.attempts import StoredAttempts
@@ -18,6 +20,7 @@ from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
 from keeper.settings.schema import Settings
 from keeper.web.reading import DECODED_AT_ONCE, SHOWN_RECORDS, RecordMemory
+from tests.databases import fresh_database
 from tests.factories import NOW
 from tests.journal.rows import PAYLOAD, a_record, an_attempt
 from tests.monitoring.reported import a_quiet_record
@@ -93,3 +96,20 @@ def test_what_is_no_longer_among_the_newest_is_forgotten() -> None:
     shown, points, _ = memory.read(rows.ids, rows)
     assert [record.record_id for record in shown] == rows.ids[:SHOWN_RECORDS]
     assert {point.record_id for point in points} == set(rows.ids)
+
+
+def test_a_query_of_the_page_that_takes_too_long_is_ended_by_the_server(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keeper.app.status_page.LONGEST_QUERY_S", 0.1)
+    address = fresh_database(postgres_server)
+    page = PageJournal(Settings(journal_url=address))
+    with Journal.open(address) as journal:
+        StoredRecords(journal).append(replace(a_quiet_record(), record_id="first", started_at=float(NOW)))
+        with psycopg.connect(address) as somebody, somebody.transaction():
+            somebody.execute("LOCK TABLE records IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(JournalUnreadable, match="has ended a query that took too long"):
+                page()
+        assert [record.record_id for record in page().records] == ["first"]
+        (timeout,) = journal.rows(select(text("current_setting('statement_timeout')")))
+        assert timeout == ("0",), "the daemon's own sessions wait as before"

@@ -1,4 +1,5 @@
-"""How soon a daemon answers a breach: from the block that shows it to the signed attempt, which arrives at the node."""
+"""How soon a daemon answers a breach: from the block that shows it to the signed attempt, which arrives at the node. The
+node tells the block by WebSocket."""
 
 from __future__ import annotations
 
@@ -27,8 +28,10 @@ HOURLY = ("run", "--live", "--every", "1h")
 ACTS_BELOW, NEAR = 1.20, 0.97
 """``decision.act_health_factor``, and how far below it a crash leaves the vault."""
 LEVERED = {"KEEPER_SIZE__TARGET_VOLATILITY": "1.2"}
-WATCH_EVERY_S = 0.2
-"""The shortest that ``watch.every_s`` may be."""
+
+
+LONGEST_WAIT_S = 0.4
+"""Between the daemon's first cycle and the crash."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,13 @@ def breaches(stage: Stage, crash: Crash, *, count: int, seed: int) -> Iterator[B
     generator = np.random.default_rng(seed)
     for _ in range(count):
         with stage.trial() as trial:
-            yield breach(trial, crash, float(generator.uniform(0.0, 2 * WATCH_EVERY_S)))
+            yield breach(trial, crash, float(generator.uniform(0.0, LONGEST_WAIT_S)))
 
 
 @contextmanager
 def _daemon(trial: Trial) -> Iterator[Running]:
-    environment = trial.environment | LEVERED | {"KEEPER_WATCH__EVERY_S": str(WATCH_EVERY_S)}
+    websocket = {"KEEPER_WS_URL": trial.world.deployment.rpc_url.replace("http://", "ws://")}
+    environment = trial.environment | LEVERED | websocket
     running = trial.fork_server.start(HOURLY, environment)
     try:
         yield running
@@ -144,7 +148,7 @@ def table(measured: Sequence[Breach]) -> str:
     stages = [name for name in measured[0].stages if name not in ("send", "read_back")]
     lines = [
         "",
-        f"{len(measured)} breaches, watch.every_s = {WATCH_EVERY_S:g}, {os.cpu_count()} cores",
+        f"{len(measured)} breaches, told by WebSocket, {os.cpu_count()} cores",
         f"  {'milliseconds':<34}{'median':>8}{'p99':>8}{'max':>8}",
         row("from the block to the cycle", [one.looked_s for one in measured]),
         *(row(f"  {name}", [one.stages.get(name, 0.0) for one in measured]) for name in stages),

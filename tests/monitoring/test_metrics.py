@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain.decision import Gate
+from keeper.domain.head_socket import HeadSocketState
 from keeper.domain.leadership import LeaseReading
 from keeper.domain.market import Trust
 from keeper.domain.pause_causes import PAUSE_CAUSES
@@ -81,6 +82,25 @@ def test_who_leads_is_a_number_only_with_standby() -> None:
     assert values(LeaseReading(held=False, age_s=7.0), leads()) == [0.0, 7.0, None]
     assert values(LeaseReading(held=False, age_s=None), stands_by()) == [0.0, None, 1.0]
     assert values(LeaseReading(held=False, age_s=None), stands_by("no node")) == [0.0, None, 0.0]
+
+
+def test_websockets_are_counted_only_where_there_are_some() -> None:
+    def values(*sockets: HeadSocketState) -> dict[str, float]:
+        state = replace(state_after(ended(a_quiet_record())), head_sockets=sockets)
+        _, _, body = Pages(lambda: state, lambda: float(NOW)).answer("/metrics")
+        return {
+            sample.labels.get("state", "heard"): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+            if sample.name.startswith("keeper_head_") and "age" not in sample.name
+        }
+
+    assert values() == {}
+    never = HeadSocketState("ws://one", heard_at=None, trouble="closed the socket")
+    assert values(never) == {"live": 0.0, "lost": 1.0}
+    told = HeadSocketState("ws://two", heard_at=NOW - 3.0, trouble="")
+    gone = HeadSocketState("ws://three", heard_at=NOW - 9.0, trouble="closed the socket")
+    assert values(never, told, gone) == {"live": 1.0, "lost": 2.0, "heard": NOW - 3.0}
 
 
 def names(values: Values, metric: str) -> set[str]:

@@ -121,6 +121,24 @@ def test_an_address_that_is_none_is_refused_with_its_setting(
 
 
 @pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://node.example", "not a ws:// or wss:// address"),
+        ("ws://", "not a ws:// or wss:// address"),
+        ("wss://node.example/secret-key-of-a-provider x", "not a ws:// or wss:// address"),
+        ("ws://node,ws://node/", "listed twice"),
+    ],
+)
+def test_a_websocket_that_is_none_is_refused_without_its_secret(
+    monkeypatch: pytest.MonkeyPatch, url: str, why: str
+) -> None:
+    monkeypatch.setenv("KEEPER_WS_URL", url)
+    with pytest.raises(InvalidSetting, match=f"KEEPER_WS_URL = .*{why}") as refused:
+        load()
+    assert "secret" not in refused.value.message
+
+
+@pytest.mark.parametrize(
     "url", ["http://[::1]:8545", "http://127.0.0.1:8545/", "https://u:p@node.example/v2/key?a=b"]
 )
 def test_addresses_of_nodes_are_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

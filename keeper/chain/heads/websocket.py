@@ -1,0 +1,160 @@
+"""Messages of one WebSocket (RFC 6455), with limits. The library ``websockets`` knows the protocol, and does no I/O."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from logging import CRITICAL, Logger
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from keeper.chain.heads.subscription import SocketLostError
+from keeper.runtime.deadline import certificates
+
+OPEN_S = 10.0
+"""For connecting, TLS and the handshake; looking up the name comes on top of it."""
+SEND_S = 5.0
+MAX_MESSAGE_BYTES = 64 * 1024
+"""A head has about 2 kB."""
+MAX_FRAMES_PER_S = 100
+"""Of any kind. The fastest chains have 4 to 10 blocks a second."""
+READ_BYTES = 64 * 1024
+_SILENT = Logger("websocket", CRITICAL)
+"""The library's lines would have the URL, and a key in it."""
+
+
+class WebSocket:
+    """A client's side. It takes no compression, so that no small message becomes a large one."""
+
+    def __init__(self, url: str) -> None:
+        """Raises SocketLostError."""
+        ends_at = time.monotonic() + OPEN_S
+        self._message = bytearray()
+        self._second, self._in_second = 0, 0
+        try:
+            uri = parse_uri(url)
+            self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
+            self._socket = _connected(uri)
+        except (OSError, InvalidURI, UnicodeError) as error:
+            raise SocketLostError(f"cannot be reached ({type(error).__name__})") from error
+        try:
+            self._shake_hands(ends_at)
+            self._early = self._messages()
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, text: str) -> None:
+        """Raises SocketLostError."""
+        self._require_open()
+        self._protocol.send_text(text.encode())
+        self._flush()
+
+    def received(self, patience_s: float) -> list[bytes]:
+        """The messages that are complete when bytes have come, at most ``patience_s`` later. Raises SocketLostError."""
+        if self._early:
+            messages, self._early = self._early, []
+            return messages
+        self._require_open()
+        return self._messages() if self._read_some(patience_s) else []
+
+    def interrupt(self) -> None:
+        """From another thread: whoever waits for the socket finds it closed."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """At once, without the farewell of the protocol."""
+        self._socket.close()
+
+    # ------------------------------------------------------------------ inside
+
+    def _shake_hands(self, ends_at: float) -> None:
+        self._protocol.send_request(self._protocol.connect())
+        self._flush()
+        while self._protocol.state is State.CONNECTING:
+            if not self._read_some(ends_at - time.monotonic()):
+                raise SocketLostError(f"did not answer the handshake in {OPEN_S:g} s")
+            self._require_handshake()
+
+    def _read_some(self, patience_s: float) -> bool:
+        """Whether bytes came in time."""
+        if patience_s <= 0.0:
+            return False
+        try:
+            self._socket.settimeout(patience_s)
+            data = self._socket.recv(READ_BYTES)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            raise SocketLostError(f"closed the socket ({type(error).__name__})") from error
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+        self._flush()
+        return True
+
+    def _flush(self) -> None:
+        """What the protocol has to send, its answers to pings too."""
+        waiting = b"".join(self._protocol.data_to_send())
+        try:
+            if waiting:
+                self._socket.settimeout(SEND_S)
+                self._socket.sendall(waiting)
+        except OSError as error:
+            raise SocketLostError(f"closed the socket ({type(error).__name__})") from error
+
+    def _require_handshake(self) -> None:
+        error = self._protocol.handshake_exc
+        if isinstance(error, InvalidHandshake):
+            raise SocketLostError(f"is no WebSocket: {error!s:.120}") from error
+        if error is not None:
+            raise SocketLostError("closed the socket during the handshake") from error
+
+    def _messages(self) -> list[bytes]:
+        """Whole messages. Raises SocketLostError where the socket has ended or floods."""
+        whole: list[bytes] = []
+        for event in self._protocol.events_received():
+            if not isinstance(event, Frame):
+                continue  # the answer to the handshake
+            self._count()
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._message += event.data
+                if event.fin:
+                    whole.append(bytes(self._message))
+                    self._message.clear()
+        if not whole:
+            self._require_open()
+        return whole
+
+    def _count(self) -> None:
+        second = int(time.monotonic())
+        self._in_second = self._in_second + 1 if second == self._second else 1
+        self._second = second
+        if self._in_second > MAX_FRAMES_PER_S:
+            raise SocketLostError(f"sends more than {MAX_FRAMES_PER_S} frames in a second")
+
+    def _require_open(self) -> None:
+        if self._protocol.state is State.OPEN:
+            return
+        wrong = self._protocol.parser_exc
+        if wrong is not None and not isinstance(wrong, EOFError):
+            raise SocketLostError(f"breaks the protocol: {type(wrong).__name__}: {wrong!s:.120}")
+        raise SocketLostError("closed the socket")
+
+
+def _connected(uri: WebSocketURI) -> socket.socket:
+    """Raises OSError."""
+    plain = socket.create_connection((uri.host, uri.port), timeout=OPEN_S)
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return certificates().wrap_socket(plain, server_hostname=uri.host) if uri.secure else plain
+    except BaseException:
+        plain.close()
+        raise
