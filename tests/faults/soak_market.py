@@ -42,11 +42,12 @@ class MovingHistory:
     def move_to(self, now: int) -> None:
         newest = now - now % HOUR
         times = np.arange(newest - INDEX_HOURS * HOUR, newest + 1, HOUR, dtype=np.int64)
+        wiggle = np.asarray(1 + WIGGLE * (times // HOUR % 7), dtype=np.float64)
         implied = tuple(
             replace(
                 path,
                 times=times,
-                volatility=self._levels[path.underlying] * (1 + WIGGLE * (times // HOUR % 7)),
+                volatility=self._levels[path.underlying] * wiggle,
             )
             for path in self._history.implied
         )
