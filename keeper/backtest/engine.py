@@ -41,22 +41,21 @@ def backtest(
     venue: SimulatedVenue,
     name: str,
     progress: Progress | None = None,
-    every: int = 1,
 ) -> BacktestResult:
     """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
-    ``every`` is the number of bars between decisions. Raises BadInput if the path is too short for one decision.
+    It decides as often as the cool-down of ROUTINE lets it trade, and at each bar at whose close the health factor is
+    below the alert level, as the daemon's looks between its cycles would. Raises BadInput if the path is too short for
+    one decision.
     """
-    run = _BacktestRun(path, policy, venue, name=name, every=every)
+    run = _BacktestRun(path, policy, venue, name=name)
     run.along(progress)
     return run.result()
 
 
 class _BacktestRun:
-    def __init__(
-        self, path: MarketPath, policy: Policy, venue: SimulatedVenue, name: str, every: int
-    ) -> None:
+    def __init__(self, path: MarketPath, policy: Policy, venue: SimulatedVenue, name: str) -> None:
         estimate = policy.estimate
         if path.bar_seconds != estimate.bar_seconds:
             raise BadInput(
@@ -82,12 +81,16 @@ class _BacktestRun:
         first = self._universes[0].start
         self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
-        self._every = every
+        cooldown_s = policy.decision.at(Urgency.ROUTINE).cooldown_s
+        self._every = max(1, -(-cooldown_s // path.bar_seconds))
+        self._alert = policy.decision.alert_health_factor
+        self._last: Assessment | None = None
         self._information = NOTHING_REMEMBERED
 
     def along(self, progress: Progress | None) -> None:
         start, total = self._universes[0].start, len(self._path.times) - self._universes[0].start
         for universe in self._universes:
+            self._last = None
             for t in range(universe.start, universe.stop):
                 self._bar(t, universe)
                 done = t + 1 - start
@@ -99,8 +102,8 @@ class _BacktestRun:
 
     def _bar(self, t: int, universe: Universe) -> None:
         self._pass_time(t)
-        if (t - self._universes[0].start) % self._every:
-            self._recorder.undecided(t, self._ledger)
+        if not self._is_decided(t):
+            self._recorder.undecided(t, self._ledger, universe.columns, last=self._last)
             return
         snapshot = self._scene.snapshot(t, universe.columns, self._ledger)
         bars = self._scene.bars(t, universe.columns)
@@ -108,8 +111,9 @@ class _BacktestRun:
         try:
             assessment = assess(observation, bars, universe.policy)
         except NoEstimate:
-            self._recorder.undecided(t, self._ledger)
+            self._recorder.undecided(t, self._ledger, universe.columns, last=None)
             return
+        self._last = assessment
         self._information = assessment.information
         decision = assessment.decision
         if decision.goal is None:
@@ -117,6 +121,12 @@ class _BacktestRun:
         else:
             self._trade(t, assessment, snapshot)
         self._recorder.estimated(t, assessment, universe.columns, self._ledger)
+
+    def _is_decided(self, t: int) -> bool:
+        if (t - self._universes[0].start) % self._every == 0:
+            return True
+        path = self._path
+        return self._ledger.health_factor(path.closes[t], path.stable[t], self._thresholds) < self._alert
 
     def _pass_time(self, t: int) -> None:
         """Interest up to the close, and liquidation if the bar's lows reach it."""

@@ -46,9 +46,14 @@ class Recorder:
     def lowest(self, t: int, health_factor: float) -> None:
         self.low_health_factor[t - self._first] = health_factor
 
-    def undecided(self, t: int, ledger: Ledger) -> None:
-        """Records a bar without an estimate."""
-        self._vault(t, ledger)
+    def undecided(
+        self, t: int, ledger: Ledger, columns: NDArray[np.intp], *, last: Assessment | None
+    ) -> None:
+        """Records a bar without a decision: against the last one, or without an estimate."""
+        if last is not None:
+            self.estimated(t, last, columns, ledger)
+        else:
+            self._vault(t, ledger)
 
     def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:
         self._vault(t, ledger)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 
-from keeper.backtest.benchmarks import ALLOCATIONS, bars_between_decisions, with_allocation
+from keeper.backtest.benchmarks import ALLOCATIONS, with_allocation
 from keeper.backtest.engine import Progress, backtest
 from keeper.backtest.holdings import HOLDINGS, held
 from keeper.backtest.result import BacktestResult
@@ -37,7 +37,6 @@ def benchmark_runs(
             with_allocation(policy, allocation),
             venue,
             name,
-            every=bars_between_decisions(allocation, path.bar_seconds),
         )
         for name, allocation in ALLOCATIONS.items()
         if allocation != policy.size.allocation

@@ -4,9 +4,9 @@ Each step reads only the ones before it:
 
     position        held portfolio against target: risk shares, tracking error, trading costs
        |            (costs, cost_curve: what a trade of each asset is expected to cost)
-    triggers        the reasons to trade, and the urgency that they give
+    triggers        the reasons to trade, and the urgency that they give (health_bound)
        |
-    move            where the trade aims (aims, no_trade, overshoot) and how far it goes this cycle
+    move            where the trade aims (horizon, aims, no_trade, overshoot) and how far it goes this cycle
        |            (deleverage: the move of an EMERGENCY)
     trade_context   the move's cost and benefit
        |

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from keeper.decision import measures
+from keeper.decision.horizon import adds_risk, variance_price
 from keeper.decision.no_trade import edge_of_no_trade_region
 from keeper.decision.overshoot import is_out_of_band
 from keeper.decision.position import VaultPosition
 from keeper.domain.errors import InvalidSetting
-from keeper.domain.units import BPS, SECONDS_PER_YEAR
+from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 
 Aim = Callable[[VaultPosition, Urgency], tuple[float, ...]]
@@ -37,27 +38,23 @@ def the_target(position: VaultPosition, _urgency: Urgency) -> tuple[float, ...]:
     return position.target.weights
 
 
-def edge_of_region(position: VaultPosition, _urgency: Urgency) -> tuple[float, ...]:
+def edge_of_region(position: VaultPosition, urgency: Urgency) -> tuple[float, ...]:
     """The point where a little more trading costs as much as it is worth.
 
     Gas is not part of it: gas does not depend on the size of a trade, so ``benefit_exceeds_cost`` weighs it. The
     flash loan's premium is not part of it either, as it depends on the sum of the changes. Where the pools' depth is
     known, a trade's impact is the square that costs as much for all of the distance to the target.
 
-    The aim is the target where that edge is still beyond an outer band, because outer bands limit risk at any cost.
+    The aim is the target from out of band, and where the edge is still beyond an outer band, because outer bands limit
+    risk at any cost.
     """
-    decision = position.policy.decision
-    strength = decision.risk_aversion * decision.horizon_s / SECONDS_PER_YEAR
-    edge = edge_of_no_trade_region(
-        position.current.weights,
-        position.target.weights,
-        position.model.covariance,
-        strength=strength,
-        costs=[cost.linear_bps / BPS for cost in position.costs],
-        impacts=_impacts(position),
-    )
-    aim = tuple(edge.tolist())
-    return position.target.weights if is_out_of_band(position, aim) else aim
+    target = position.target.weights
+    if urgency is Urgency.OUT_OF_BAND:
+        return target
+    aim = _edge(position, adding=False)
+    if adds_risk(position, aim):
+        aim = _edge(position, adding=True)
+    return target if is_out_of_band(position, aim) else aim
 
 
 def inside_ellipsoid(position: VaultPosition, urgency: Urgency) -> tuple[float, ...]:
@@ -86,16 +83,28 @@ AIMS: Mapping[str, Aim] = {
 }
 
 
+def _edge(position: VaultPosition, *, adding: bool) -> tuple[float, ...]:
+    edge = edge_of_no_trade_region(
+        position.current.weights,
+        position.target.weights,
+        position.model.covariance,
+        strength=variance_price(position, adds_risk=adding),
+        costs=[cost.linear_bps / BPS for cost in position.costs],
+        impacts=_impacts(position),
+    )
+    return tuple(edge.tolist())
+
+
 def _worthwhile_part(position: VaultPosition) -> float:
     """The part s of the straight line D to the target at which a little more costs as much as it is worth, the maximum
     of ``g d^2 (s - s^2 / 2) - s sum c_i |D_i| - s^2 sum q_i D_i^2 / 2``.
 
     It is 1 without the pools' depth. It is 1 too where no trade pays, because ``benefit_exceeds_cost`` judges that.
     """
-    impacts, decision = _impacts(position), position.policy.decision
+    impacts = _impacts(position)
     if not any(impacts):
         return 1.0
-    strength = decision.risk_aversion * decision.horizon_s / SECONDS_PER_YEAR
+    strength = variance_price(position, adds_risk=adds_risk(position, position.target.weights))
     worth = strength * position.tracking_error**2
     changes = [abs(to - at) for at, to in zip(position.current.weights, position.target.weights, strict=True)]
     paid = math.fsum(

@@ -93,6 +93,14 @@ TRIGGERS = (
         meaning="leverage is off its target by more than the band",
     ),
     TriggerRule(
+        "health_bound",
+        triggers.health_bound,
+        triggers.by_outer_band,
+        condition=enabled("health_bound"),
+        meaning="with debt, the health factor is below what the bounds `health_factor` and `stress` ask of the held "
+        "weights, by more than the band",
+    ),
+    TriggerRule(
         "age",
         triggers.age,
         triggers.routine,

@@ -6,8 +6,9 @@ import math
 
 from keeper.decision import exits, measures
 from keeper.decision.gate_result import GateResult, hours
+from keeper.decision.horizon import NOISE
 from keeper.decision.overshoot import worst_overshoot
-from keeper.decision.trade_context import NOISE, TradeContext
+from keeper.decision.trade_context import TradeContext
 from keeper.domain.fire_drill import first_hindered, largest_survived, survives
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.decision import measures
+from keeper.decision.horizon import adds_risk, benefit_years, rises
 from keeper.decision.move import Move
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
 from keeper.domain.native_coin import estimated_usd, usd_of_wei
 from keeper.domain.policy import UrgencyLimits
-from keeper.domain.units import BPS, SECONDS_PER_YEAR
+from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import lag_bps
-
-NOISE = 1e-9
-"""A rise of leverage or of a weight by less than this is float rounding."""
-
 
 @dataclass(frozen=True, slots=True)
 class TradeContext:
@@ -65,19 +62,19 @@ class TradeContext:
 
     @property
     def raises_leverage(self) -> bool:
-        return _rises(self.position.held.leverage, self.goal.leverage)
+        return rises(self.position.held.leverage, self.goal.leverage)
 
     @property
     def bought(self) -> tuple[str, ...]:
         """The risk assets of which the trade buys more."""
         pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)
-        return tuple(symbol for symbol, now, goal in pairs if _rises(now, goal))
+        return tuple(symbol for symbol, now, goal in pairs if rises(now, goal))
 
     @property
     def sold(self) -> tuple[str, ...]:
         """The risk assets of which the trade sells some."""
         pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)
-        return tuple(symbol for symbol, now, goal in pairs if _rises(goal, now))
+        return tuple(symbol for symbol, now, goal in pairs if rises(goal, now))
 
     @property
     def counted_loss(self) -> float:
@@ -101,10 +98,6 @@ class TradeContext:
         return self.raises_leverage or bool(self.bought)
 
 
-def _rises(before: float, after: float) -> bool:
-    return after > before * (1.0 + NOISE) + NOISE
-
-
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:
     """Works out what the move costs and is worth."""
     goal = move.goal.weights
@@ -125,19 +118,18 @@ def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeCont
         ),
         gas_cost_wei=gas_cost_wei(position),
         tracking_error=tracking_error,
-        benefit_usd=benefit_usd(position, tracking_error),
+        benefit_usd=benefit_usd(position, goal, tracking_error),
     )
 
 
-def benefit_usd(position: VaultPosition, tracking_error: float) -> float:
-    """Value over the policy's horizon H of lowering the tracking error to ``tracking_error``: the fall of
-    ``g H NAV d^2 / 2``."""
-    decision = position.policy.decision
+def benefit_usd(position: VaultPosition, weights: tuple[float, ...], tracking_error: float) -> float:
+    """Value until the next trade, a time H, of a trade to ``weights``, at which the tracking error is
+    ``tracking_error``: the fall of ``g H NAV d^2 / 2``."""
     return measures.benefit(
         position.tracking_error,
         tracking_error,
-        decision.risk_aversion,
-        horizon_years=decision.horizon_s / SECONDS_PER_YEAR,
+        position.policy.decision.risk_aversion,
+        horizon_years=benefit_years(position, adds_risk=adds_risk(position, weights)),
         nav=position.held.nav_usd,
     )
 

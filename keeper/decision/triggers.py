@@ -6,6 +6,7 @@ import math
 
 from keeper.decision import measures
 from keeper.decision.gate_result import GateResult, hours
+from keeper.decision.health_bound import asked_health_factor
 from keeper.decision.position import VaultPosition
 from keeper.domain.urgency import Urgency
 from keeper.sizing.redemptions import missing_usd, queued_usd
@@ -81,6 +82,19 @@ def leverage(position: VaultPosition) -> GateResult:
     current, target = position.held.leverage, position.target.leverage
     gap, band = measures.relative_gap(current, target), position.policy.decision.leverage_band
     detail = f"leverage {current:.3f}, target {target:.3f}: {gap:.1%} off, band {band:.1%}"
+    return GateResult(gap, band, gap > band, detail=detail)
+
+
+def health_bound(position: VaultPosition) -> GateResult:
+    """Prices that fall lift leverage above its bound, long before the tracking error passes its band. Without debt
+    nothing is below any bound."""
+    band = position.policy.decision.health_band
+    current = position.held.health_factor
+    if position.held.debt_usd <= 0.0 or position.held.leverage <= 0.0:
+        return GateResult(0.0, band, passed=False, detail="there is no debt")
+    asked, name = asked_health_factor(position)
+    gap = max(0.0, 1.0 - current / asked)
+    detail = f"health factor {current:.3f}, {name} asks {asked:.3f} of the held weights: {gap:.1%} below, band {band:.1%}"
     return GateResult(gap, band, gap > band, detail=detail)
 
 

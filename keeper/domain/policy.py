@@ -134,7 +134,10 @@ class DecisionPolicy:
     leverage bands are fractions of their targets. ``triggers`` names the active triggers besides the health factor's,
     which is always active. ``rebalance_to`` names an entry of the table in keeper.decision.aims.
     ``tracking_error_band`` is the annualised tracking error of the held weights against the target's;
-    ``tracking_error_left`` is a fraction of that band. ``learn_costs`` moves the assumed trading costs towards those
+    ``tracking_error_left`` is a fraction of that band. ``health_band`` is the part by which the health factor may lie
+    below what the bounds on leverage ask of the held weights. The benefit of a trade that adds risk counts over the
+    time since the last rebalance, at least ``shortest_horizon_s`` and at most ``horizon_s``; that of another trade over
+    ``horizon_s``. ``learn_costs`` moves the assumed trading costs towards those
     of past trades; ``pool_costs`` replaces them by the cost in pools of known depth.
     """
 
@@ -142,6 +145,7 @@ class DecisionPolicy:
     out_of_band: float
     volatility_band: float
     leverage_band: float
+    health_band: float
     alert_health_factor: float
     act_health_factor: float
     safe_health_factor: float
@@ -150,6 +154,7 @@ class DecisionPolicy:
     min_trade_usd: float
     risk_aversion: float
     horizon_s: int
+    shortest_horizon_s: int
     trade_cost_bps: int
     rebalance_gas: int
     gas_reserve_wei: int

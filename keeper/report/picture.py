@@ -18,7 +18,7 @@ from keeper.report.daily import daily
 WIDTH, HEIGHT = 1200, 700
 LEFT, RIGHT = 64, 24
 POINTS = 450
-COMPARED = ("equal weight", "hierarchical risk parity, decided daily", "60/40")
+COMPARED = ("equal weight", "hierarchical risk parity", "60/40")
 FONT = 'font-family="system-ui, -apple-system, Segoe UI, sans-serif" font-size="15"'
 TEXT = "#7d8590"
 """Readable on white and on near-black."""

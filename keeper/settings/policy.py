@@ -53,7 +53,7 @@ def policy(settings: Settings) -> Policy:
         assets=_assets(settings.assets),
         estimate=EstimatePolicy(**settings.estimate.model_dump()),
         size=_size(settings.size),
-        decision=_decision(settings.decision),
+        decision=_decision(settings.decision, settings.size),
         plan=_plan(settings.plan),
         daily=_daily(settings.daily),
         oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
@@ -114,9 +114,13 @@ def _size(table: SizeTable) -> SizePolicy:
     )
 
 
-def _decision(table: DecisionTable) -> DecisionPolicy:
+def _decision(table: DecisionTable, size: SizeTable) -> DecisionPolicy:
+    """An owner who aims at volatility s for a reward k per unit of it has the risk aversion k / s: it is the one for
+    which ``k s - g s^2 / 2`` is highest there."""
+    implied = size.reward_per_risk / size.target_volatility
     return DecisionPolicy(
-        **table.model_dump(exclude={"urgency", "gas_reserve_eth"}),
+        **table.model_dump(exclude={"urgency", "gas_reserve_eth", "risk_aversion"}),
+        risk_aversion=implied if table.risk_aversion is None else table.risk_aversion,
         gas_reserve_wei=round(table.gas_reserve_eth * WEI_PER_ETH),
         limits=(
             _limits(Urgency.ROUTINE, table.urgency.routine),

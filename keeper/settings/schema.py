@@ -292,6 +292,10 @@ class Settings(BaseSettings):
                 f"decision.alert_health_factor {self.decision.alert_health_factor} is above "
                 f"size.min_health_factor {self.size.min_health_factor}, so every target would raise the alert"
             )
+        if self.decision.risk_aversion is None and self.size.reward_per_risk == 0.0:
+            raise ValueError(
+                "decision.risk_aversion is not set and follows from size.reward_per_risk, which is 0: set one of the two"
+            )
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(
                 "KEEPER_SIGNER_URL needs KEEPER_SENDER, the account whose key the signer holds, and no KEEPER_KEYSTORE"

@@ -65,7 +65,7 @@ class EstimateTable(Table):
     """estimator of volatility: one EWMA, the mean of several EWMAs, or log-HAR"""
     correlation: Literal["ewma", "ewma_mix", "iterated"] = "ewma_mix"
     """estimator of correlations; iterated is an EWMA of returns divided by their own volatility"""
-    mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = (1.0, 5.0, 42.0)
+    mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = (5.0, 21.0)
     """half-lives of ewma_mix, equally weighted"""
     volatility_half_life_days: HalfLife = 5.0
     """half-life of volatility under ewma"""
@@ -157,8 +157,9 @@ class SizeTable(Table):
     """longest time until somebody deleverages; period of the history's worst loss"""
     max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(default=0.25, title="Lending market")
     """highest borrow rate after our own borrowing, a fraction per year"""
-    reward_per_risk: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """assumed yearly return per unit of volatility; debt must not cost more, less supply yields; 0: no such bound"""
+    reward_per_risk: Annotated[float, Field(ge=0, le=5)] = 1.2
+    """assumed yearly return per unit of volatility: gives decision.risk_aversion, and debt must not cost more, less
+    supply yields; 0: no such bound"""
     max_utilisation: PositiveFraction = 0.92
     """highest utilisation of the debt reserve after our own borrowing"""
     market_share: PositiveFraction = 0.10
@@ -192,7 +193,7 @@ class UrgenciesTable(Table):
     """The rows of the urgency table."""
 
     routine: UrgencyTable = UrgencyTable(
-        max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=3600, recentring=1.0
+        max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=86_400, recentring=1.0
     )
     out_of_band: UrgencyTable = UrgencyTable(
         max_gas_price_gwei=120, max_slippage_bps=75, max_trade=4.0, cooldown_s=1800, recentring=1.0
@@ -220,20 +221,22 @@ class DecisionTable(Table):
     """When to trade, and how far: docs/trading.md."""
 
     triggers: Annotated[
-        tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "age"], ...],
+        tuple[Literal["risk_share", "tracking_error", "volatility", "leverage", "health_bound", "age"], ...],
         Field(min_length=1),
-    ] = Field(default=("tracking_error", "risk_share", "age"), title="Reasons to trade")
-    """reasons to trade, besides the health factor's, which are always checked"""
-    risk_share_band: PositiveFraction = 0.08
-    """largest distance of an asset's share of risk from its target (0.08: 8 points)"""
-    out_of_band: PositiveFraction = 0.24
+    ] = Field(default=("tracking_error", "risk_share", "health_bound", "age"), title="Reasons to trade")
+    """reasons to trade, besides the alert and act levels of the health factor, which are always checked"""
+    risk_share_band: PositiveFraction = 0.12
+    """largest distance of an asset's share of risk from its target (0.12: 12 points)"""
+    out_of_band: PositiveFraction = 0.36
     """distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor"""
-    tracking_error_band: PositiveFraction = 0.08
-    """highest tracking error against the target, a year (0.08: 8 %)"""
+    tracking_error_band: PositiveFraction = 0.12
+    """highest tracking error against the target, a year (0.12: 12 %)"""
     volatility_band: PositiveFraction = 0.15
     """largest distance of volatility from its target, as a part of the target"""
     leverage_band: PositiveFraction = 0.15
     """largest distance of leverage from its target, as a part of the target"""
+    health_band: PositiveFraction = 0.05
+    """part by which the health factor may lie below what the bounds on leverage ask of the held weights"""
     max_age_s: Seconds = 14 * 86400
     """longest time since the last rebalance"""
     max_redemption_wait_s: Seconds = 86_400
@@ -245,7 +248,7 @@ class DecisionTable(Table):
     safe_health_factor: HealthFactor = 1.45
     """health factor that a RIPCORD restores"""
     rebalance_to: Literal["target", "boundary", "ellipsoid"] = Field(
-        default="ellipsoid",
+        default="boundary",
         title="How far to trade",
         description="where a planned trade stops: at the target, where the next part costs more than it is worth, or "
         "at tracking_error_left",
@@ -254,12 +257,17 @@ class DecisionTable(Table):
     """part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves"""
     min_trade_usd: Annotated[float, Field(ge=0)] = 100.0
     """smallest trade; out of band a smaller one is made if it is worth more than it costs"""
-    risk_aversion: Annotated[float, Field(gt=0, le=100)] = Field(
-        default=4.0, title="Benefit and cost of a trade"
+    risk_aversion: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None,
+        title="Benefit and cost of a trade",
+        description="what one unit of variance costs per year, in the benefit of a trade; default: "
+        "size.reward_per_risk / size.target_volatility",
+        examples=[1.5],
     )
-    """what one unit of variance costs per year, in the benefit of a trade"""
     horizon_s: Seconds = 30 * 86400
-    """time over which the benefit of a trade counts; also the horizon of implied volatility"""
+    """longest time over which the benefit of a trade counts; also the horizon of implied volatility"""
+    shortest_horizon_s: Seconds = 86_400
+    """shortest such time, of a trade that adds risk; in between it is the time since the last rebalance"""
     trade_cost_bps: Bps = 40
     """assumed cost of a trade before it is quoted, of its value"""
     learn_costs: bool = True
@@ -287,6 +295,10 @@ class DecisionTable(Table):
         if self.out_of_band < self.risk_share_band:
             raise ValueError(
                 f"out_of_band {self.out_of_band} is below risk_share_band {self.risk_share_band}"
+            )
+        if self.shortest_horizon_s > self.horizon_s:
+            raise ValueError(
+                f"shortest_horizon_s {self.shortest_horizon_s} is above horizon_s {self.horizon_s}"
             )
         if not self.act_health_factor < self.alert_health_factor < self.safe_health_factor:
             raise ValueError(

@@ -287,7 +287,8 @@ def test_nothing_to_trade_with_leaves_cash_alone() -> None:
 
 def test_decisions_can_be_once_a_day() -> None:
     path = a_path(bars=FIRST + 240)
-    result = backtest(path, a_backtest_policy(), a_venue(), "daily", every=24)
-    assert np.isfinite(result.target_leverage).sum() == 10
+    result = backtest(path, with_limits(a_backtest_policy(), Urgency.ROUTINE, cooldown_s=86_400), a_venue(), "daily")
+    assert np.unique(result.target_leverage).size == 10
+    assert np.isfinite(result.tracking_error).all(), "between decisions against the last target"
     assert {(event.time - path.times[FIRST]) % 86_400 for event in result.events} == {0}
     assert np.isfinite(result.nav_usd).all()

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keeper.backtest.benchmarks import bars_between_decisions
 from keeper.backtest.longer_bars import with_longer_bars
 from keeper.domain.errors import BadInput
 from tests.backtest.paths import HOUR, a_path
@@ -45,9 +44,3 @@ def test_the_same_length_is_the_same_path() -> None:
 def test_other_lengths_are_refused_by_name(seconds: int) -> None:
     with pytest.raises(BadInput, match=str(seconds)):
         with_longer_bars(a_path(bars=50), seconds)
-
-
-@pytest.mark.parametrize(("seconds", "bars"), [(HOUR, 24), (FOUR, 6), (86_400, 1)])
-def test_the_slow_benchmark_decides_once_a_day_whatever_the_bars(seconds: int, bars: int) -> None:
-    assert bars_between_decisions("hierarchical_risk_parity", seconds) == bars
-    assert bars_between_decisions("risk_parity", seconds) == 1
