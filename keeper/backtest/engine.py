@@ -45,9 +45,9 @@ def backtest(
     """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
-    It decides as often as the cool-down of ROUTINE lets it trade, and at each bar at whose close the health factor is
-    below the alert level, as the daemon's looks between its cycles would. Raises BadInput if the path is too short for
-    one decision.
+    It decides as often as the cool-down of ROUTINE lets it trade. Between, it decides at each bar at whose close the
+    health factor is below the alert level or has fallen by ``health_band`` since the last decision, because the daemon
+    looks more often. Raises BadInput if the path is too short for one decision.
     """
     run = _BacktestRun(path, policy, venue, name=name)
     run.along(progress)
@@ -83,7 +83,8 @@ class _BacktestRun:
         self._held_by = ""
         cooldown_s = policy.decision.at(Urgency.ROUTINE).cooldown_s
         self._every = max(1, -(-cooldown_s // path.bar_seconds))
-        self._alert = policy.decision.alert_health_factor
+        self._alert, self._health_band = policy.decision.alert_health_factor, policy.decision.health_band
+        self._seen_health = math.inf
         self._last: Assessment | None = None
         self._information = NOTHING_REMEMBERED
 
@@ -120,13 +121,20 @@ class _BacktestRun:
             self._hold(t, assessment, *_why_held(decision))
         else:
             self._trade(t, assessment, snapshot)
+        self._seen_health = self._health_factor(t)
         self._recorder.estimated(t, assessment, universe.columns, self._ledger)
 
     def _is_decided(self, t: int) -> bool:
         if (t - self._universes[0].start) % self._every == 0:
             return True
+        health = self._health_factor(t)
+        if math.isinf(self._seen_health):
+            self._seen_health = health
+        return health < max(self._alert, (1.0 - self._health_band) * self._seen_health)
+
+    def _health_factor(self, t: int) -> float:
         path = self._path
-        return self._ledger.health_factor(path.closes[t], path.stable[t], self._thresholds) < self._alert
+        return self._ledger.health_factor(path.closes[t], float(path.stable[t]), self._thresholds)
 
     def _pass_time(self, t: int) -> None:
         """Interest up to the close, and liquidation if the bar's lows reach it."""

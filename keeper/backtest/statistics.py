@@ -117,10 +117,15 @@ def share_dispersion(result: BacktestResult) -> float:
     invested = result.risk_shares.sum(axis=1) > 0.5
     if not invested.any():
         return math.nan
-    shares = result.risk_shares[invested]
-    joined = np.logical_or.accumulate(result.risk_shares != 0.0, axis=0)[invested]
-    due = budgets_due(result.risk_shares, result.budgets)[invested]
-    return math.sqrt(float((np.square(shares - due).sum(axis=1) / joined.sum(axis=1)).mean()))
+    return math.sqrt(float(squared_shares_off(result)[invested].mean()))
+
+
+def squared_shares_off(result: BacktestResult) -> NDArray[np.float64]:
+    """Mean over assets of the squared risk share off its budget (T,); 0 where nothing is held."""
+    invested = result.risk_shares.sum(axis=1) > 0.5
+    joined = np.logical_or.accumulate(result.risk_shares != 0.0, axis=0).sum(axis=1)
+    off = np.square(result.risk_shares - budgets_due(result.risk_shares, result.budgets)).sum(axis=1)
+    return np.where(invested, off / np.maximum(joined, 1), 0.0)
 
 
 def budgets_due(risk_shares: NDArray[np.float64], budgets: Sequence[float]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,12 @@ from keeper.cli.venue_file import own_venue
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.report.front import FrontPoint, write_front
 from keeper.report.numbers import number as figure
 from keeper.report.numbers import percent
 from keeper.settings.load import load_variant
 from keeper.settings.policy import policy as policy_of
-from keeper.sweep.findings import Findings, SweptCandidate, findings
+from keeper.sweep.findings import CandidateScores, Findings, SweptCandidate, findings
 from keeper.sweep.outcome import CandidateOutcome, trial
 from keeper.sweep.parameters import Assignment, grid, parsed, random_draws
 from keeper.sweep.scores import SCORES
@@ -38,6 +40,26 @@ from keeper.sweep.workers import Finished, Job, on_cluster, on_this_machine
 STOPPED = 130
 BEST_SHOWN = 10
 REASONS_SHOWN = 3
+FIGURES = (
+    "sharpe",
+    "volatility",
+    "drawdown",
+    "cost_bps",
+    "turnover",
+    "missed_target",
+    "shares_off",
+    "low_health",
+)
+"""Columns of results.csv after the score: the fields of CandidateScores."""
+HEADINGS = (
+    "Sharpe",
+    "vola-\ntility",
+    "worst\nloss",
+    "cost\nbps",
+    "NAVs\ntraded",
+    "off\ntarget",
+    "lowest\nhealth",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,7 @@ def sweep(
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 1,
     splits: Annotated[int, typer.Option(min=1, max=50, help="Walk-forward splits.")] = 4,
     score: Annotated[
-        str, typer.Option(help="Score to choose by: implementation, sharpe or on_target.")
+        str, typer.Option(help="Score to choose by: implementation, sharpe, on_target or holding.")
     ] = "implementation",
     since: Since = None,
     until: Until = None,
@@ -82,6 +104,10 @@ def sweep(
     out: Annotated[
         Path, typer.Option(help="Folder for the results. The same command continues a stopped sweep.")
     ] = Path("sweep"),
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Also draw cost against distance from the target into this SVG file."),
+    ] = None,
 ) -> None:
     """Run variants of the strategy on recorded prices, and say how much of the best result is luck."""
     if score not in SCORES:
@@ -90,7 +116,7 @@ def sweep(
     if score == "implementation" and "size.target_volatility" in assignments[0]:
         raise InvalidSetting(
             "score is 'implementation', which compares candidates of one target volatility",
-            remedy="Choose --score sharpe or on_target, or do not vary size.target_volatility.",
+            remedy="Choose --score sharpe, on_target or holding, or do not vary size.target_volatility.",
         )
     policies, left_out = _policies(strategy, assignments)
     screen = console()
@@ -114,6 +140,8 @@ def sweep(
     result = findings(candidates, SCORES[score], splits)
     file = _write(result, assignments, out)
     screen.print(_page(result, score))
+    if picture is not None:
+        write_front(_points(result), picture)
     screen.print(f"\n{result.verdict}\n\n{file}")
 
 
@@ -202,7 +230,7 @@ def _write(result: Findings, assignments: Sequence[Assignment], out: Path) -> Pa
         lines = csv.writer(target, lineterminator="\n")
         lines.writerow(
             [
-                *("candidate", *names, "score", "sharpe", "volatility", "drawdown"),
+                *("candidate", *names, "score", *FIGURES),
                 *(f"train_{place + 1}" for place in range(count)),
                 *(f"test_{place + 1}" for place in range(count)),
                 *("chosen_in_splits", "failure"),
@@ -214,19 +242,21 @@ def _write(result: Findings, assignments: Sequence[Assignment], out: Path) -> Pa
             values = [row.candidate.assignment[name] for name in names]
             lines.writerow(
                 [
-                    *(number, *values, row.score, row.sharpe, row.volatility, row.drawdown),
+                    *(number, *values, row.score, *(getattr(row, name) for name in FIGURES)),
                     *(*row.train, *row.test, chosen, ""),
                 ]
             )
         for candidate in result.failed:
             values = [candidate.assignment[name] for name in names]
-            lines.writerow([candidate.number, *values, *("",) * (5 + 2 * count), candidate.failure])
+            lines.writerow(
+                [candidate.number, *values, *("",) * (2 + len(FIGURES) + 2 * count), candidate.failure]
+            )
     return file
 
 
 def _page(result: Findings, score: str) -> RenderableType:
     names = list(result.rows[0].candidate.assignment)
-    headings = ("candidate", *names, score, "mean test", "Sharpe", "volatility", "worst loss")
+    headings = ("candidate", *(_last_word(name) for name in names), score, "mean\ntest", *HEADINGS)
     table = plain_table(*(f">{heading}" for heading in headings), title=f"The best by {score}")
     for row in result.rows[:BEST_SHOWN]:
         tests = [value for value in row.test if value == value]
@@ -238,6 +268,10 @@ def _page(result: Findings, score: str) -> RenderableType:
             figure(row.sharpe),
             percent(row.volatility),
             percent(row.drawdown, 0),
+            figure(row.cost_bps, 0),
+            figure(row.turnover, 1),
+            figure(row.missed_target, 3),
+            figure(row.low_health),
         )
     realised = percent(volatility(result.walk_forward.returns))
     out_of_sample = figure(result.walk_forward_score)
@@ -246,9 +280,38 @@ def _page(result: Findings, score: str) -> RenderableType:
         f"Walk forward, choosing {chosen} in turn: {score} {out_of_sample} out of sample, volatility {realised}.",
         f"Rank correlation of scores in and out of sample: {figure(result.rank_correlation)}. 0: choosing is useless.",
     ]
+    luck = result.best_over_first
+    if not math.isnan(luck.error):
+        lines.append(
+            f"The best minus candidate 0: {figure(luck.difference, 3)} ± {figure(luck.error, 3)} ({score}, in pairs). "
+            f"Luck alone gives the best of {len(result.rows)} such a lead with probability {percent(luck.by_luck, 0)}."
+        )
+    lines.append(f"Cheapest for its distance from the target: {', '.join(_numbers(result.front))}.")
     if result.failed:
         lines.append(f"{len(result.failed)} candidates failed; results.csv has the reasons.")
     return Group(table, "", *lines)
+
+
+def _points(result: Findings) -> list[FrontPoint]:
+    return [
+        FrontPoint(
+            row.candidate.number,
+            cost_bps=row.cost_bps,
+            missed_target=row.missed_target,
+            words=", ".join(f"{name} = {value}" for name, value in row.candidate.assignment.items()),
+            best=row in result.front,
+        )
+        for row in result.rows
+        if math.isfinite(row.cost_bps) and math.isfinite(row.missed_target)
+    ]
+
+
+def _numbers(rows: Sequence[CandidateScores]) -> list[str]:
+    return [str(row.candidate.number) for row in rows]
+
+
+def _last_word(name: str) -> str:
+    return name.rpartition(".")[2].replace("_", "\n")
 
 
 def _short(value: object) -> str:

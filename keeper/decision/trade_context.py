@@ -15,6 +15,7 @@ from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import lag_bps
 
+
 @dataclass(frozen=True, slots=True)
 class TradeContext:
     """The trade from ``position`` along ``move`` at ``urgency``. Money in USD, turnover in NAVs.

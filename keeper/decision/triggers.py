@@ -94,7 +94,10 @@ def health_bound(position: VaultPosition) -> GateResult:
         return GateResult(0.0, band, passed=False, detail="there is no debt")
     asked, name = asked_health_factor(position)
     gap = max(0.0, 1.0 - current / asked)
-    detail = f"health factor {current:.3f}, {name} asks {asked:.3f} of the held weights: {gap:.1%} below, band {band:.1%}"
+    detail = (
+        f"health factor {current:.3f}, {name} asks {asked:.3f} of the held weights: "
+        f"{gap:.1%} below, band {band:.1%}"
+    )
     return GateResult(gap, band, gap > band, detail=detail)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
@@ -15,10 +15,10 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsE
 
 from keeper.domain.errors import InvalidSetting
 from keeper.runtime.text_files import json_object, text_of, toml_table
-from keeper.settings.fields import flattened, variable
+from keeper.settings.fields import field_at, flattened, variable
 from keeper.settings.mistakes import listed, misspelt, mistakes
 from keeper.settings.schema import STRATEGY, Settings
-from keeper.settings.varied_assets import changes_assets, varied
+from keeper.settings.varied_assets import BETWEEN_ENTRIES, changes_assets, varied
 
 ENV_FILE = Path(".env")
 ENV_FILE_VARIABLE = "KEEPER_ENV_FILE"
@@ -182,10 +182,18 @@ def _nested(name: str, value: Any) -> dict[str, Any]:
             f"--set {name}: not a setting of the strategy",
             remedy=f"Name it by table and field, as in keeper.toml. The tables are {', '.join(STRATEGY[1:])}.",
         )
-    content: dict[str, Any] = {field: value}
+    content: dict[str, Any] = {field: _entries(name, value)}
     for table in reversed(tables):
         content = {table: content}
     return content
+
+
+def _entries(name: str, value: Any) -> Any:
+    """The entries of a setting that is a list, written "5+21"."""
+    setting = field_at(tuple(name.split(".")))
+    if setting is None or get_origin(setting.annotation) is not tuple or isinstance(value, list | tuple):
+        return value
+    return str(value).split(BETWEEN_ENTRIES)
 
 
 def _dotenv_names() -> frozenset[str]:

@@ -294,7 +294,8 @@ class Settings(BaseSettings):
             )
         if self.decision.risk_aversion is None and self.size.reward_per_risk == 0.0:
             raise ValueError(
-                "decision.risk_aversion is not set and follows from size.reward_per_risk, which is 0: set one of the two"
+                "decision.risk_aversion is not set and follows from size.reward_per_risk, which is 0: "
+                "set one of the two"
             )
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(

@@ -9,7 +9,8 @@ from keeper.domain.errors import InvalidSetting
 from keeper.settings.strategy import AssetTable
 
 ASSETS = "assets"
-BETWEEN_SYMBOLS = "+"
+BETWEEN_ENTRIES = "+"
+"""Of a list in one word, because a comma separates values."""
 Tables = Sequence[Mapping[str, Any]]
 
 
@@ -23,7 +24,7 @@ def varied(tables: Tables, changes: Mapping[str, Any]) -> Tables:
     budgets that are not set share what is left in their proportions. Raises InvalidSetting that names the change."""
     left = {str(table["symbol"]): dict(table) for table in tables if "symbol" in table}
     if ASSETS in changes:
-        symbols = str(changes[ASSETS]).split(BETWEEN_SYMBOLS)
+        symbols = str(changes[ASSETS]).split(BETWEEN_ENTRIES)
         if len(symbols) > len(set(symbols)):
             raise InvalidSetting(
                 f"--set {ASSETS}={changes[ASSETS]}: an asset comes twice", remedy="Name each asset once."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from keeper.backtest.sharpe import Sharpe, deflated_sharpe, luckiest, sharpe
 from keeper.backtest.statistics import drawdowns, volatility
 from keeper.domain.errors import InvalidSetting
-from keeper.sweep.outcome import CandidateOutcome
+from keeper.sweep.luck import BestOverFirst, best_over_first
+from keeper.sweep.outcome import DAILY, CandidateOutcome
 from keeper.sweep.parameters import Assignment
-from keeper.sweep.scores import DAYS_A_YEAR, Score
+from keeper.sweep.scores import DAYS_A_YEAR, Score, cost_bps, missed_target, shares_off, turnover
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class CandidateScores:
     sharpe: float
     volatility: float
     drawdown: float
+    cost_bps: float
+    turnover: float
+    missed_target: float
+    shares_off: float
+    low_health: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,16 @@ class Findings:
     lucky_sharpe: float
     deflated: float
     effective_trials: float
+    best_over_first: BestOverFirst
+
+    @property
+    def front(self) -> tuple[CandidateScores, ...]:
+        """The candidates that no other one beats in both cost and distance from the target, the cheapest first."""
+        front: list[CandidateScores] = []
+        for row in sorted(self.rows, key=lambda row: (row.cost_bps, row.missed_target)):
+            if not front or row.missed_target < front[-1].missed_target:
+                front.append(row)
+        return tuple(front)
 
     @property
     def verdict(self) -> str:
@@ -127,6 +144,7 @@ def findings(candidates: Sequence[SweptCandidate], score: Score, split_count: in
         lucky_sharpe=luckiest(ratios, independent),
         deflated=deflated_sharpe(best, ratios, independent),
         effective_trials=independent,
+        best_over_first=best_over_first([outcome for _, outcome in done], score),
     )
 
 
@@ -150,6 +168,11 @@ def _row(
         sharpe=ratio,
         volatility=volatility(outcome.returns),
         drawdown=drawdown(outcome),
+        cost_bps=cost_bps(outcome),
+        turnover=turnover(outcome),
+        missed_target=missed_target(outcome),
+        shares_off=shares_off(outcome),
+        low_health=float(outcome.low_health.min(initial=math.inf)),
     )
 
 
@@ -167,14 +190,9 @@ def _known(value: float) -> float:
 
 
 def _joined(parts: Sequence[CandidateOutcome]) -> CandidateOutcome:
-    first = parts[0]
-    return CandidateOutcome(
-        np.concatenate([part.days for part in parts]),
-        np.concatenate([part.returns for part in parts]),
-        np.concatenate([part.costs for part in parts]),
-        squared_error=np.concatenate([part.squared_error for part in parts]),
-        target_volatility=first.target_volatility,
-    )
+    """Days in their order, as one outcome."""
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in DAILY}
+    return replace(parts[0], **joined)
 
 
 def _rank_correlation(rows: Sequence[CandidateScores], count: int) -> float:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keeper.backtest.sharpe import sharpe
-from keeper.backtest.statistics import volatility
+from keeper.backtest.statistics import rolling_volatility, volatility
 from keeper.sweep.outcome import CandidateOutcome
 
 DAYS_A_YEAR = 365.0
 BPS = 10_000.0
+WINDOW_DAYS = 30
 RISK_AVERSION = 4.0
 """Not the candidates' own: a ruler must not change with what it measures."""
 Score = Callable[[CandidateOutcome], float]
@@ -32,8 +34,7 @@ def implementation(outcome: CandidateOutcome) -> float:
     """
     if not outcome.days.size:
         return math.nan
-    costs = float(np.nansum(outcome.costs)) / outcome.days.size * DAYS_A_YEAR
-    return -BPS * (costs + 0.5 * RISK_AVERSION * float(outcome.squared_error.mean()))
+    return -cost_bps(outcome) - BPS * 0.5 * RISK_AVERSION * float(outcome.squared_error.mean())
 
 
 def on_target(outcome: CandidateOutcome) -> float:
@@ -41,8 +42,42 @@ def on_target(outcome: CandidateOutcome) -> float:
     return -abs(volatility(outcome.returns) / outcome.target_volatility - 1.0)
 
 
+def holding(outcome: CandidateOutcome) -> float:
+    """Minus ``missed_target``."""
+    return -missed_target(outcome)
+
+
+def missed_target(outcome: CandidateOutcome) -> float:
+    """Root mean square of ``log(realised / target)`` volatility over all windows of 30 days; NaN for less."""
+    rolled = rolling_volatility(outcome.returns, WINDOW_DAYS)
+    known = rolled[np.isfinite(rolled) & (rolled > 0.0)]
+    if not known.size:
+        return math.nan
+    return float(np.sqrt(np.square(np.log(known / outcome.target_volatility)).mean()))
+
+
+def cost_bps(outcome: CandidateOutcome) -> float:
+    """Of NAV a year."""
+    return BPS * _yearly(outcome.costs)
+
+
+def turnover(outcome: CandidateOutcome) -> float:
+    """NAVs a year."""
+    return _yearly(outcome.turnover)
+
+
+def shares_off(outcome: CandidateOutcome) -> float:
+    """Root mean square of the risk shares off their budgets."""
+    return math.sqrt(float(outcome.share_error.mean())) if outcome.days.size else math.nan
+
+
+def _yearly(values: NDArray[np.float64]) -> float:
+    return float(np.nansum(values)) / values.size * DAYS_A_YEAR if values.size else math.nan
+
+
 SCORES: Mapping[str, Score] = {
     "implementation": implementation,
     "sharpe": sharpe_ratio,
     "on_target": on_target,
+    "holding": holding,
 }

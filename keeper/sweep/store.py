@@ -15,7 +15,7 @@ from keeper.backtest.venue import SimulatedVenue
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.sweep.code import code_digest
-from keeper.sweep.outcome import CandidateOutcome
+from keeper.sweep.outcome import DAILY, CandidateOutcome
 
 
 class Store:
@@ -76,19 +76,15 @@ def _checksum(body: str) -> str:
 def _encoded(outcome: CandidateOutcome) -> dict[str, object]:
     """Python writes floats so that they read back as the same bits."""
     return {
-        "days": outcome.days.tolist(),
-        "returns": outcome.returns.tolist(),
-        "costs": outcome.costs.tolist(),
-        "squared_error": outcome.squared_error.tolist(),
+        **{name: getattr(outcome, name).tolist() for name in DAILY},
         "target_volatility": outcome.target_volatility,
     }
 
 
 def _decoded(content: dict[str, object]) -> CandidateOutcome:
+    daily = {name: np.array(content[name], dtype=np.float64) for name in DAILY if name != "days"}
     return CandidateOutcome(
         days=np.array(content["days"], dtype=np.int64),
-        returns=np.array(content["returns"], dtype=np.float64),
-        costs=np.array(content["costs"], dtype=np.float64),
-        squared_error=np.array(content["squared_error"], dtype=np.float64),
+        **daily,
         target_volatility=float(str(content["target_volatility"])),
     )

@@ -21,8 +21,9 @@ from keeper.domain.observation import Observation
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import AssetGroup
 from keeper.domain.record import CycleInputs
+from keeper.domain.urgency import Urgency
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue, as_rounds, two_assets
-from tests.factories import a_decision_policy, a_size_policy
+from tests.factories import a_decision_policy, a_size_policy, with_limits
 
 ARRAYS = (
     "nav_usd",
@@ -287,7 +288,8 @@ def test_nothing_to_trade_with_leaves_cash_alone() -> None:
 
 def test_decisions_can_be_once_a_day() -> None:
     path = a_path(bars=FIRST + 240)
-    result = backtest(path, with_limits(a_backtest_policy(), Urgency.ROUTINE, cooldown_s=86_400), a_venue(), "daily")
+    policy = with_limits(a_backtest_policy(), Urgency.ROUTINE, cooldown_s=86_400)
+    result = backtest(path, policy, a_venue(), "daily")
     assert np.unique(result.target_leverage).size == 10
     assert np.isfinite(result.tracking_error).all(), "between decisions against the last target"
     assert {(event.time - path.times[FIRST]) % 86_400 for event in result.events} == {0}

@@ -33,7 +33,7 @@ from tests.properties import examples
 
 MOST_CYCLES = 400
 TRADES = (Action.REBALANCE, Action.ITERATE)
-WITHOUT_AGE = ("risk_share", "tracking_error", "volatility", "leverage")
+WITHOUT_AGE = ("risk_share", "tracking_error", "volatility", "leverage", "health_bound")
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,14 @@ def cases(draw: st.DrawFn, *, free: bool) -> Case:
 
 
 def a_case_whose_halves_stay_out_of_band() -> Case:
-    """The edge of the no-trade region lies just inside the outer band, so that each half of the distance to it is
-    smaller than the last and none comes within the outer band."""
+    """Each half of the distance to the target is smaller than the last, and below the smallest trade before one comes
+    within the outer band."""
     recentring = {Urgency.ROUTINE: 0.25, Urgency.OUT_OF_BAND: 0.5, Urgency.EMERGENCY: 1.0}
     decision = a_decision_policy(
         rebalance_to="boundary",
         triggers=("risk_share",),
         risk_share_band=0.01,
+        min_trade_usd=50_000.0,
         limits=tuple(
             some_limits(urgency, recentring=part, max_trade=0.3) for urgency, part in recentring.items()
         ),
@@ -153,6 +154,7 @@ def test_an_out_of_band_trade_that_recentring_makes_too_small_goes_to_the_target
     target = size(case.model, Observation(snapshot), case.policy)
     assert last_trade.goal is not None
     assert last_trade.goal.weights == target.weights
+    assert last_trade.urgency is Urgency.OUT_OF_BAND
     assert settled.urgency is Urgency.ROUTINE
     minimum = case.policy.decision.min_trade_usd
     sizes = [next(gate.value for gate in one.gates if gate.name == "min_trade") for _, one in seen[:-1]]

@@ -88,9 +88,8 @@ def test_a_single_asset(name: str) -> None:
     target = size(model, Observation(alone(0.0)), policy).weights[0]
     bought = decided(alone(0.0), policy, model=model)
     assert bought.goal is not None
-    # Edge: kappa / (gamma H sigma²) = 0.002 / (4 · 30/365 · 0.25); from cash the ellipsoid is out of band.
-    short_of = {"target": 0.0, "boundary": 0.002 / (4 * 30 / 365 * 0.25), "ellipsoid": 0.0}[name]
-    assert bought.goal.weights[0] == pytest.approx(target - short_of)
+    assert bought.urgency is Urgency.OUT_OF_BAND
+    assert bought.goal.weights[0] == pytest.approx(target)
     assert decided(alone(target), policy, model=model).action is Action.HOLD
 
 

@@ -29,6 +29,9 @@ def quick(path: MarketPath, policy: Policy) -> CandidateOutcome:
         returns=noise + 0.002 * level,
         costs=np.full(days.size, 1e-5),
         squared_error=np.full(days.size, 0.01 * (level - 0.7) ** 2),
+        turnover=np.full(days.size, 0.01),
+        share_error=np.full(days.size, 0.0004),
+        low_health=np.full(days.size, 2.0),
         target_volatility=level,
     )
 

@@ -10,13 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from keeper.backtest.engine import backtest
 from keeper.domain.errors import InvalidSetting
 from keeper.sweep.findings import SweptCandidate, findings, splits
-from keeper.sweep.outcome import CandidateOutcome, outcome_of, trial
+from keeper.sweep.luck import best_over_first
+from keeper.sweep.outcome import DAILY, CandidateOutcome, outcome_of, trial
 from keeper.sweep.parameters import grid, parsed, random_draws
-from keeper.sweep.scores import SCORES, implementation, sharpe_ratio
+from keeper.sweep.scores import (
+    SCORES,
+    cost_bps,
+    holding,
+    implementation,
+    shares_off,
+    sharpe_ratio,
+    turnover,
+)
 from keeper.sweep.store import Store, digest_of, key_of
 from keeper.sweep.workers import Failed, Job, on_this_machine
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
@@ -29,6 +39,14 @@ def candidates() -> list[SweptCandidate]:
         SweptCandidate(number, {"size.target_volatility": level}, jobs.quick(PATH, at_level(level)))
         for number, level in enumerate(LEVELS)
     ]
+
+
+def a_year(*, days: int = 365, **given: NDArray[np.float64]) -> CandidateOutcome:
+    """Of a candidate that does nothing, but for what is given."""
+    nothing = {name: np.zeros(days) for name in DAILY if name != "days"}
+    return CandidateOutcome(
+        days=86_400 * np.arange(1, days + 1, dtype=np.int64), **(nothing | given), target_volatility=0.8
+    )
 
 
 # ------------------------------------------------------------------ parameters
@@ -85,9 +103,63 @@ def test_an_outcome_has_the_days_of_its_backtest() -> None:
 
 
 def test_implementation_is_costs_and_tracking_error_in_bps_a_year() -> None:
-    days = np.arange(365, dtype=np.int64)
-    outcome = CandidateOutcome(days, np.zeros(365), np.full(365, 1e-5), np.full(365, 0.01), 0.8)
+    outcome = a_year(costs=np.full(365, 1e-5), squared_error=np.full(365, 0.01))
     assert implementation(outcome) == pytest.approx(-(365 * 0.1 + 200.0))
+
+
+def test_holding_is_the_distance_of_thirty_days_from_the_target_whichever_side() -> None:
+    daily = 0.8 / math.sqrt(365.0) * np.where(np.arange(365) % 2, 1.0, -1.0) * math.sqrt(29 / 30)
+    assert holding(a_year(returns=daily)) == pytest.approx(0.0, abs=1e-12)
+    for factor in (0.5, 2.0):
+        assert holding(a_year(returns=factor * daily)) == pytest.approx(-math.log(2.0))
+    assert math.isnan(holding(a_year().within(0, 86_400 * 20)))
+
+
+def test_cost_turnover_and_shares_off_are_of_a_year() -> None:
+    outcome = a_year(costs=np.full(365, 1e-5), turnover=np.full(365, 0.01), share_error=np.full(365, 0.0025))
+    assert cost_bps(outcome) == pytest.approx(36.5)
+    assert turnover(outcome) == pytest.approx(3.65)
+    assert shares_off(outcome) == pytest.approx(0.05)
+
+
+# ------------------------------------------------------------------------ luck
+
+
+def leading_by(lead: float, count: int, *, days: int = 1_460) -> list[CandidateOutcome]:
+    """Candidates whose daily costs differ by noise, and by ``lead`` bps a year in favour of the last."""
+    noise = np.random.default_rng(1).normal(0.0, 2e-5, (count, days))
+    noise[-1] -= lead / 1e4 / 365
+    return [a_year(costs=1e-4 + row, days=days) for row in noise]
+
+
+def test_a_lead_within_its_noise_is_luck_and_a_wide_one_is_not() -> None:
+    lucky = best_over_first(leading_by(0.0, 12), implementation)
+    assert 0.0 < lucky.difference < 3.0 * lucky.error
+    assert lucky.by_luck > 0.2
+    real = best_over_first(leading_by(40.0, 12), implementation)
+    assert real.difference > 30.0
+    assert real.by_luck == 0.0
+
+
+def test_more_candidates_make_the_same_lead_more_likely_luck() -> None:
+    few, many = (best_over_first(leading_by(8.0, count), implementation).by_luck for count in (2, 40))
+    assert few < many
+
+
+def test_too_few_days_and_a_first_that_is_the_best_say_nothing_about_luck() -> None:
+    assert math.isnan(best_over_first(leading_by(40.0, 3, days=599), implementation).error)
+    assert best_over_first(leading_by(40.0, 1), implementation).difference == 0.0
+
+
+def test_the_front_leaves_out_what_another_one_beats_in_both() -> None:
+    found = findings(candidates(), SCORES["implementation"], 3)
+    front = found.front
+    assert front
+    costs, missed = [row.cost_bps for row in front], [row.missed_target for row in front]
+    assert costs == sorted(costs)
+    assert missed == sorted(missed, reverse=True)
+    for row in found.rows:
+        assert any(one.cost_bps <= row.cost_bps and one.missed_target <= row.missed_target for one in front)
 
 
 def test_a_stretch_without_days_has_no_score() -> None:
