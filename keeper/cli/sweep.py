@@ -33,7 +33,7 @@ from keeper.settings.policy import policy as policy_of
 from keeper.sweep.findings import CandidateScores, Findings, SweptCandidate, findings
 from keeper.sweep.outcome import CandidateOutcome, trial
 from keeper.sweep.parameters import Assignment, grid, parsed, random_draws
-from keeper.sweep.scores import SCORES
+from keeper.sweep.scores import ONE_TARGET, SCORES
 from keeper.sweep.store import Store, digest_of, key_of
 from keeper.sweep.workers import Finished, Job, on_cluster, on_this_machine
 
@@ -86,7 +86,7 @@ def sweep(
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 1,
     splits: Annotated[int, typer.Option(min=1, max=50, help="Walk-forward splits.")] = 4,
     score: Annotated[
-        str, typer.Option(help="Score to choose by: implementation, sharpe, on_target or holding.")
+        str, typer.Option(help="Score to choose by: implementation, owner, sharpe, on_target or holding.")
     ] = "implementation",
     since: Since = None,
     until: Until = None,
@@ -113,9 +113,9 @@ def sweep(
     if score not in SCORES:
         raise InvalidSetting(f"score is {score!r}", remedy=f"Choose one of: {', '.join(SCORES)}.")
     assignments = _assignments(settings, draws, seed)
-    if score == "implementation" and "size.target_volatility" in assignments[0]:
+    if score in ONE_TARGET and "size.target_volatility" in assignments[0]:
         raise InvalidSetting(
-            "score is 'implementation', which compares candidates of one target volatility",
+            f"score is {score!r}, which compares candidates of one target volatility",
             remedy="Choose --score sharpe, on_target or holding, or do not vary size.target_volatility.",
         )
     policies, left_out = _policies(strategy, assignments)

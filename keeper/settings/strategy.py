@@ -225,12 +225,12 @@ class DecisionTable(Table):
         Field(min_length=1),
     ] = Field(default=("tracking_error", "risk_share", "health_bound", "age"), title="Reasons to trade")
     """reasons to trade, besides the alert and act levels of the health factor, which are always checked"""
-    risk_share_band: PositiveFraction = 0.12
-    """largest distance of an asset's share of risk from its target (0.12: 12 points)"""
-    out_of_band: PositiveFraction = 0.36
+    risk_share_band: PositiveFraction = 0.08
+    """largest distance of an asset's share of risk from its target (0.08: 8 points)"""
+    out_of_band: PositiveFraction = 0.24
     """distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor"""
-    tracking_error_band: PositiveFraction = 0.12
-    """highest tracking error against the target, a year (0.12: 12 %)"""
+    tracking_error_band: PositiveFraction = 0.08
+    """highest tracking error against the target, a year (0.08: 8 %)"""
     volatility_band: PositiveFraction = 0.15
     """largest distance of volatility from its target, as a part of the target"""
     leverage_band: PositiveFraction = 0.15
@@ -266,7 +266,7 @@ class DecisionTable(Table):
     )
     horizon_s: Seconds = 30 * 86400
     """longest time over which the benefit of a trade counts; also the horizon of implied volatility"""
-    shortest_horizon_s: Seconds = 86_400
+    shortest_horizon_s: Seconds = 30 * 86400
     """shortest such time, of a trade that adds risk; in between it is the time since the last rebalance"""
     trade_cost_bps: Bps = 40
     """assumed cost of a trade before it is quoted, of its value"""

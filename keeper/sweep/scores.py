@@ -15,6 +15,10 @@ from keeper.sweep.outcome import CandidateOutcome
 DAYS_A_YEAR = 365.0
 BPS = 10_000.0
 WINDOW_DAYS = 30
+OWNERS_AVERSION = 1.5
+"""Of an owner who wants 80 % of volatility at 1.2 of reward per unit. Not the candidates' own, as above."""
+ONE_TARGET = ("implementation", "owner")
+"""Scores that compare candidates of one target volatility only."""
 RISK_AVERSION = 4.0
 """Not the candidates' own: a ruler must not change with what it measures."""
 Score = Callable[[CandidateOutcome], float]
@@ -40,6 +44,20 @@ def implementation(outcome: CandidateOutcome) -> float:
 def on_target(outcome: CandidateOutcome) -> float:
     """Minus the distance of realised volatility from its target, as a part of it."""
     return -abs(volatility(outcome.returns) / outcome.target_volatility - 1.0)
+
+
+def owner(outcome: CandidateOutcome) -> float:
+    """Minus what an owner loses to trading and to risk other than wanted, bps a year: trading costs plus
+    ``g (s - s*)^2 / 2`` of the volatility s of 30 days, with g = 1.5.
+
+    Who is paid k per unit of volatility and dislikes variance with g = k / s* wants s*, and is worse off by that much
+    at s. Unlike ``implementation`` it judges the target too, so it compares estimators. One target volatility only.
+    """
+    rolled = rolling_volatility(outcome.returns, WINDOW_DAYS)
+    off = rolled[np.isfinite(rolled)] - outcome.target_volatility
+    if not off.size:
+        return math.nan
+    return -cost_bps(outcome) - BPS * 0.5 * OWNERS_AVERSION * float(np.square(off).mean())
 
 
 def holding(outcome: CandidateOutcome) -> float:
@@ -77,6 +95,7 @@ def _yearly(values: NDArray[np.float64]) -> float:
 
 SCORES: Mapping[str, Score] = {
     "implementation": implementation,
+    "owner": owner,
     "sharpe": sharpe_ratio,
     "on_target": on_target,
     "holding": holding,

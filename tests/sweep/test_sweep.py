@@ -23,6 +23,7 @@ from keeper.sweep.scores import (
     cost_bps,
     holding,
     implementation,
+    owner,
     shares_off,
     sharpe_ratio,
     turnover,
@@ -115,6 +116,13 @@ def test_holding_is_the_distance_of_thirty_days_from_the_target_whichever_side()
     assert math.isnan(holding(a_year().within(0, 86_400 * 20)))
 
 
+def test_an_owner_loses_costs_and_half_the_aversion_times_the_square_off_target() -> None:
+    daily = 0.6 / math.sqrt(365.0) * np.where(np.arange(365) % 2, 1.0, -1.0) * math.sqrt(29 / 30)
+    assert owner(a_year(returns=daily, costs=np.full(365, 1e-5))) == pytest.approx(
+        -(36.5 + 1e4 * 0.75 * 0.2**2)
+    )
+
+
 def test_cost_turnover_and_shares_off_are_of_a_year() -> None:
     outcome = a_year(costs=np.full(365, 1e-5), turnover=np.full(365, 0.01), share_error=np.full(365, 0.0025))
     assert cost_bps(outcome) == pytest.approx(36.5)
@@ -142,8 +150,12 @@ def test_a_lead_within_its_noise_is_luck_and_a_wide_one_is_not() -> None:
 
 
 def test_more_candidates_make_the_same_lead_more_likely_luck() -> None:
-    few, many = (best_over_first(leading_by(8.0, count), implementation).by_luck for count in (2, 40))
-    assert few < many
+    every = leading_by(0.0, 40)
+    scores = [implementation(one) for one in every]
+    best = every[int(np.argmax(scores))]
+    few, many = (best_over_first(some, implementation) for some in ([every[0], best], every))
+    assert few.difference == many.difference
+    assert few.by_luck < many.by_luck
 
 
 def test_too_few_days_and_a_first_that_is_the_best_say_nothing_about_luck() -> None:
