@@ -41,21 +41,26 @@ def backtest(
     venue: SimulatedVenue,
     name: str,
     progress: Progress | None = None,
+    *,
+    every_bar: bool = False,
 ) -> BacktestResult:
     """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
     It decides as often as the cool-down of ROUTINE lets it trade. Between, it decides at each bar at whose close the
-    health factor is below the alert level or has fallen by ``health_band`` since the last decision, because the daemon
-    looks more often. Raises BadInput if the path is too short for one decision.
+    health factor is below the alert level or has fallen by ``health_band`` since the last decision. ``every_bar``: it
+    decides at each bar, as the daemon does, which takes many times as long. Raises BadInput if the path is too short
+    for one decision.
     """
-    run = _BacktestRun(path, policy, venue, name=name)
+    run = _BacktestRun(path, policy, venue, name=name, every_bar=every_bar)
     run.along(progress)
     return run.result()
 
 
 class _BacktestRun:
-    def __init__(self, path: MarketPath, policy: Policy, venue: SimulatedVenue, name: str) -> None:
+    def __init__(
+        self, path: MarketPath, policy: Policy, venue: SimulatedVenue, name: str, *, every_bar: bool
+    ) -> None:
         estimate = policy.estimate
         if path.bar_seconds != estimate.bar_seconds:
             raise BadInput(
@@ -82,7 +87,7 @@ class _BacktestRun:
         self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
         cooldown_s = policy.decision.at(Urgency.ROUTINE).cooldown_s
-        self._every = max(1, -(-cooldown_s // path.bar_seconds))
+        self._every = 1 if every_bar else max(1, -(-cooldown_s // path.bar_seconds))
         self._alert, self._health_band = policy.decision.alert_health_factor, policy.decision.health_band
         self._seen_health = math.inf
         self._last: Assessment | None = None

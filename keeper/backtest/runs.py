@@ -20,10 +20,11 @@ Job = Callable[[], BacktestResult]
 
 
 def strategy_run(
-    path: MarketPath, policy: Policy, venue: SimulatedVenue, progress: Progress
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, progress: Progress, *, every_bar: bool
 ) -> BacktestResult:
     """The strategy of the policy, in this process."""
-    return backtest(path, policy, venue, name=policy.size.allocation.replace("_", " "), progress=progress)
+    name = policy.size.allocation.replace("_", " ")
+    return backtest(path, policy, venue, name, progress=progress, every_bar=every_bar)
 
 
 def benchmark_runs(

@@ -48,6 +48,13 @@ def backtest(
             help="Also run the strategy with other rates, assets, fees, gas and sizes, and compare.",
         ),
     ] = False,
+    every_bar: Annotated[
+        bool,
+        typer.Option(
+            "--every-bar",
+            help="Let the strategy decide at every bar, as the daemon does, not once per cool-down of ROUTINE.",
+        ),
+    ] = False,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +69,7 @@ def backtest(
     policy, path = policy_and_market(strategy, data, since=since, until=until)
     out.mkdir(parents=True, exist_ok=True)  # a long run must not end at a folder that cannot be written
     venue = recorded_venue(nav, vault_size, own_venue(own))
-    results = list(_runs(path, policy, venue, benchmarks=benchmarks))
+    results = list(_runs(path, policy, venue, benchmarks=benchmarks, every_bar=every_bar))
     summaries = [summarise(result) for result in results]
     page = write_page(results, summaries, out)
     tables = write_tables(results, summaries, out)
@@ -80,10 +87,10 @@ def backtest(
 
 
 def _runs(
-    path: MarketPath, policy: Policy, venue: SimulatedVenue, *, benchmarks: bool
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, *, benchmarks: bool, every_bar: bool
 ) -> Iterator[BacktestResult]:
     with bar(policy.size.allocation.replace("_", " ")) as progress:
-        yield strategy_run(path, policy, venue, progress=progress)
+        yield strategy_run(path, policy, venue, progress=progress, every_bar=every_bar)
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
         yield from benchmark_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))

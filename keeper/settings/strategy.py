@@ -157,9 +157,11 @@ class SizeTable(Table):
     """longest time until somebody deleverages; period of the history's worst loss"""
     max_borrow_rate: Annotated[float, Field(gt=0, le=5)] = Field(default=0.25, title="Lending market")
     """highest borrow rate after our own borrowing, a fraction per year"""
-    reward_per_risk: Annotated[float, Field(ge=0, le=5)] = 1.2
-    """assumed yearly return per unit of volatility: gives decision.risk_aversion, and debt must not cost more, less
-    supply yields; 0: no such bound"""
+    reward_per_risk: Annotated[float, Field(ge=0, le=5)] = Field(
+        default=1.2,
+        description="assumed yearly return per unit of volatility, for decision.risk_aversion; debt must not cost "
+        "more, less what supply yields; 0: nothing is assumed",
+    )
     max_utilisation: PositiveFraction = 0.92
     """highest utilisation of the debt reserve after our own borrowing"""
     market_share: PositiveFraction = 0.10

@@ -124,7 +124,7 @@ def test_row_85_gas_that_an_emergency_may_not_pay_stops_a_first_levering(
     expensive = bold_policy(drill=DrillPolicy(min_fall=0.3, gas_price_wei=600 * GWEI))
     gate = gate_of(run(FakeChain(a_vault(0.0, NOTHING), rounds), expensive))
     assert not gate.passed
-    assert "gas is in the way after the trade at 20%" in gate.detail
+    assert "gas is in the way after the trade at 30%" in gate.detail
 
 
 def test_row_85_what_the_node_refuses_stops_buying_and_not_selling(

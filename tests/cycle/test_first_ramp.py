@@ -60,7 +60,7 @@ def ramp(leverage: float) -> list[Decision]:
         weights = decision.goal.weights
 
 
-@pytest.mark.parametrize(("leverage", "calls"), [(0.5, 1), (1.0, 1), (1.5, 2), (2.0, 3)])
+@pytest.mark.parametrize(("leverage", "calls"), [(0.5, 1), (1.0, 1), (1.5, 2), (2.0, 2)])
 def test_a_first_investment_takes_a_call_for_each_day_of_limits(
     leverage: float, calls: int, show: Callable[[str], None]
 ) -> None:
