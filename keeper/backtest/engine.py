@@ -47,7 +47,7 @@ def backtest(
     """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
-    It decides as often as the cool-down of ROUTINE lets it trade. Between, it decides at each bar at whose close the
+    It decides once per ``decision.routine_every_s``. Between, it decides at each bar at whose close the
     health factor is below the alert level or has fallen by ``health_band`` since the last decision. ``every_bar``: it
     decides at each bar, as the daemon does, which takes many times as long. Raises BadInput if the path is too short
     for one decision.
@@ -86,8 +86,7 @@ class _BacktestRun:
         first = self._universes[0].start
         self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
-        cooldown_s = policy.decision.at(Urgency.ROUTINE).cooldown_s
-        self._every = 1 if every_bar else max(1, -(-cooldown_s // path.bar_seconds))
+        self._every = 1 if every_bar else -(-policy.decision.routine_every_s // path.bar_seconds)
         self._alert, self._health_band = policy.decision.alert_health_factor, policy.decision.health_band
         self._seen_health = math.inf
         self._last: Assessment | None = None

@@ -52,7 +52,7 @@ def backtest(
         bool,
         typer.Option(
             "--every-bar",
-            help="Let the strategy decide at every bar, as the daemon does, not once per cool-down of ROUTINE.",
+            help="Let the strategy decide at every bar, as the daemon does, not once per decision.routine_every_s.",
         ),
     ] = False,
     picture: Annotated[

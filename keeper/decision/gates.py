@@ -251,7 +251,8 @@ LIMITS = (
         limits.cooldown,
         EVERY_URGENCY,
         exit_code=0,
-        meaning="the minimum time since the last rebalance has passed",
+        meaning="the minimum time since the last rebalance has passed; for a ROUTINE trade that no redemption asks for "
+        "it is `decision.routine_every_s`",
     ),
     LimitRule(
         "gas_price",

@@ -137,7 +137,8 @@ class DecisionPolicy:
     ``tracking_error_left`` is a fraction of that band. ``health_band`` is the part by which the health factor may lie
     below what the bounds on leverage ask of the held weights. The benefit of a trade that adds risk counts over the
     time since the last rebalance, at least ``shortest_horizon_s`` and at most ``horizon_s``; that of another trade over
-    ``horizon_s``. ``learn_costs`` moves the assumed trading costs towards those
+    ``horizon_s``. ``routine_every_s`` is the minimum time since the last rebalance of a ROUTINE trade that raises no
+    cash for redemptions. ``learn_costs`` moves the assumed trading costs towards those
     of past trades; ``pool_costs`` replaces them by the cost in pools of known depth.
     """
 
@@ -150,6 +151,7 @@ class DecisionPolicy:
     act_health_factor: float
     safe_health_factor: float
     max_age_s: int
+    routine_every_s: int
     patience_s: int
     min_trade_usd: float
     risk_aversion: float

@@ -195,7 +195,7 @@ class UrgenciesTable(Table):
     """The rows of the urgency table."""
 
     routine: UrgencyTable = UrgencyTable(
-        max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=86_400, recentring=1.0
+        max_gas_price_gwei=40, max_slippage_bps=50, max_trade=4.0, cooldown_s=3600, recentring=1.0
     )
     out_of_band: UrgencyTable = UrgencyTable(
         max_gas_price_gwei=120, max_slippage_bps=75, max_trade=4.0, cooldown_s=1800, recentring=1.0
@@ -241,6 +241,8 @@ class DecisionTable(Table):
     """part by which the health factor may lie below what the bounds on leverage ask of the held weights"""
     max_age_s: Seconds = 14 * 86400
     """longest time since the last rebalance"""
+    routine_every_s: Seconds = 86_400
+    """shortest time since the last rebalance of a ROUTINE trade that no redemption asks for"""
     max_redemption_wait_s: Seconds = 86_400
     """longest wait of a requested redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
     alert_health_factor: HealthFactor = Field(default=1.30, title="Health factor")

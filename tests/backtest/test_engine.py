@@ -21,9 +21,8 @@ from keeper.domain.observation import Observation
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import AssetGroup
 from keeper.domain.record import CycleInputs
-from keeper.domain.urgency import Urgency
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue, as_rounds, two_assets
-from tests.factories import a_decision_policy, a_size_policy, with_limits
+from tests.factories import a_decision_policy, a_size_policy
 
 ARRAYS = (
     "nav_usd",
@@ -288,7 +287,7 @@ def test_nothing_to_trade_with_leaves_cash_alone() -> None:
 
 def test_decisions_can_be_once_a_day() -> None:
     path = a_path(bars=FIRST + 240)
-    policy = with_limits(a_backtest_policy(), Urgency.ROUTINE, cooldown_s=86_400)
+    policy = a_backtest_policy(decision=a_decision_policy(routine_every_s=86_400))
     result = backtest(path, policy, a_venue(), "daily")
     assert np.unique(result.target_leverage).size == 10
     assert np.isfinite(result.tracking_error).all(), "between decisions against the last target"

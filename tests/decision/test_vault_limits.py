@@ -7,12 +7,16 @@ import pytest
 from keeper.decision.gates import holds_back
 from keeper.domain.urgency import Urgency
 from keeper.sizing.tighten import Tightened
-from tests.decision.gate_cases import a_trade, limit, passes
+from tests.decision.gate_cases import OUT_OF_BAND, ROUTINE, a_trade, limit, passes
 from tests.decision.positions import a_position
 from tests.factories import (
+    DAY,
     NOW,
+    a_decision_policy,
+    a_policy,
     a_snapshot,
     an_in_flight,
+    with_redemptions,
     with_vault,
     with_vault_policy,
 )
@@ -82,3 +86,17 @@ def test_a_day_after_an_emergency_nothing_is_bought(left: int, passed: bool) -> 
 
 def test_a_vault_without_a_turnover_budget_is_not_traded() -> None:
     assert not passes("daily_turnover_budget", with_vault_policy(a_snapshot(), daily_turnover_bps=0))
+
+
+@pytest.mark.parametrize(
+    ("since", "drift", "raising_cash"), [(3_599, False, False), (3_600, False, True), (DAY, True, True)]
+)
+def test_a_routine_trade_waits_a_day_unless_redeemers_wait_for_cash(
+    since: int, drift: bool, raising_cash: bool
+) -> None:
+    policy = a_policy(decision=a_decision_policy(routine_every_s=DAY))
+    calm = with_vault(a_snapshot(weights=(0.3, 0.3, 0.2, 0.2)), last_rebalance=NOW - since)
+    waiting = with_redemptions(calm, 0.2)
+    assert limit("cooldown", a_trade(calm, policy, ROUTINE)).passed is drift
+    assert limit("cooldown", a_trade(waiting, policy, ROUTINE)).passed is raising_cash
+    assert limit("cooldown", a_trade(calm, policy, OUT_OF_BAND)).passed is (since >= 1_800)

@@ -92,6 +92,7 @@ def a_decision_policy(**changes: Any) -> DecisionPolicy:
         act_health_factor=1.20,
         safe_health_factor=1.45,
         max_age_s=7 * DAY,
+        routine_every_s=HOUR,
         patience_s=6 * HOUR,
         min_trade_usd=100.0,
         risk_aversion=4.0,

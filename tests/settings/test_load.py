@@ -31,7 +31,7 @@ def test_a_strategy_file_in_the_working_directory_is_read(bare: Path) -> None:
 def test_a_strategy_file_may_give_a_part_of_a_table(bare: Path) -> None:
     write(bare / "keeper.toml", "[decision.urgency.routine]\nmax_gas_price_gwei = 10\n")
     row = load().decision.urgency.routine
-    assert (row.max_gas_price_gwei, row.max_slippage_bps, row.cooldown_s) == (10, 50, 86_400)
+    assert (row.max_gas_price_gwei, row.max_slippage_bps, row.cooldown_s) == (10, 50, 3600)
 
 
 def test_the_environment_wins_over_dotenv_over_deployment_over_strategy_file(
