@@ -227,12 +227,12 @@ class DecisionTable(Table):
         Field(min_length=1),
     ] = Field(default=("tracking_error", "risk_share", "health_bound", "age"), title="Reasons to trade")
     """reasons to trade, besides the alert and act levels of the health factor, which are always checked"""
-    risk_share_band: PositiveFraction = 0.08
-    """largest distance of an asset's share of risk from its target (0.08: 8 points)"""
-    out_of_band: PositiveFraction = 0.24
+    risk_share_band: PositiveFraction = 0.12
+    """largest distance of an asset's share of risk from its target (0.12: 12 points)"""
+    out_of_band: PositiveFraction = 0.36
     """distance beyond which that is OUT_OF_BAND, not ROUTINE; other bands widen by the same factor"""
-    tracking_error_band: PositiveFraction = 0.08
-    """highest tracking error against the target, a year (0.08: 8 %)"""
+    tracking_error_band: PositiveFraction = 0.12
+    """highest tracking error against the target, a year (0.12: 12 %)"""
     volatility_band: PositiveFraction = 0.15
     """largest distance of volatility from its target, as a part of the target"""
     leverage_band: PositiveFraction = 0.15
