@@ -51,7 +51,7 @@ class Recorder:
     ) -> None:
         """Records a bar without a decision: against the last one, or without an estimate."""
         if last is not None:
-            self.estimated(t, last, columns, ledger)
+            self.estimated(t, last, columns, ledger=ledger)
         else:
             self._vault(t, ledger)
 

@@ -24,7 +24,7 @@ def strategy_run(
 ) -> BacktestResult:
     """The strategy of the policy, in this process."""
     name = policy.size.allocation.replace("_", " ")
-    return backtest(path, policy, venue, name, progress=progress, every_bar=every_bar)
+    return backtest(path, policy, venue, name=name, progress=progress, every_bar=every_bar)
 
 
 def benchmark_runs(

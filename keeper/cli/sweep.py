@@ -33,7 +33,7 @@ from keeper.settings.policy import policy as policy_of
 from keeper.sweep.findings import CandidateScores, Findings, SweptCandidate, findings
 from keeper.sweep.outcome import CandidateOutcome, trial
 from keeper.sweep.parameters import Assignment, grid, parsed, random_draws
-from keeper.sweep.scores import ONE_TARGET, SCORES
+from keeper.sweep.scores import OF_EQUAL_TARGETS, SCORES
 from keeper.sweep.store import Store, digest_of, key_of
 from keeper.sweep.workers import Finished, Job, on_cluster, on_this_machine
 
@@ -113,7 +113,7 @@ def sweep(
     if score not in SCORES:
         raise InvalidSetting(f"score is {score!r}", remedy=f"Choose one of: {', '.join(SCORES)}.")
     assignments = _assignments(settings, draws, seed)
-    if score in ONE_TARGET and "size.target_volatility" in assignments[0]:
+    if score in OF_EQUAL_TARGETS and "size.target_volatility" in assignments[0]:
         raise InvalidSetting(
             f"score is {score!r}, which compares candidates of one target volatility",
             remedy="Choose --score sharpe, on_target or holding, or do not vary size.target_volatility.",

@@ -17,7 +17,7 @@ BPS = 10_000.0
 WINDOW_DAYS = 30
 OWNERS_AVERSION = 1.5
 """Of an owner who wants 80 % of volatility at 1.2 of reward per unit. Not the candidates' own, as above."""
-ONE_TARGET = ("implementation", "owner")
+OF_EQUAL_TARGETS = ("implementation", "owner")
 """Scores that compare candidates of one target volatility only."""
 RISK_AVERSION = 4.0
 """Not the candidates' own: a ruler must not change with what it measures."""
