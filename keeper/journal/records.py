@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Column, select
 
-from keeper.domain.errors import JournalCorrupt, RecordNotFound
+from keeper.domain.errors import JournalCorrupt, JournalTooOld, RecordNotFound
 from keeper.domain.record import DecisionRecord
 from keeper.journal import fills, schema
 from keeper.journal.codec import decode, encode
 from keeper.journal.store import Journal
+from keeper.journal.versions import START_ANEW
 
 _READ_AT_ONCE = 50
 
@@ -121,7 +122,11 @@ class StoredRecords:
 def _record(body: bytes) -> DecisionRecord:
     try:
         return decode(_unpacked(body), DecisionRecord)
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise JournalTooOld(
+            f"a record has no {error}: an earlier development version wrote it", remedy=START_ANEW
+        ) from error
+    except (ValueError, TypeError) as error:
         raise JournalCorrupt(
             f"a record cannot be read: {error}",
             remedy="`keeper journal verify` names the row that was changed.",

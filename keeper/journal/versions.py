@@ -18,7 +18,7 @@ OLDEST = "0101"
 NEWEST = "0102"
 """The revision of ``journal.schema``."""
 MIGRATIONS = Path(__file__).parent / "migrations"
-_START_ANEW = (
+START_ANEW = (
     "Stop the keeper and move the journal away (a SQLite file with its -wal and -shm files), or name an empty "
     "database in KEEPER_JOURNAL_URL. The keeper then creates a new journal and reads the key's next nonce from the "
     "chain. Pauses, seals and the used part of the daily limits are not carried over."
@@ -77,13 +77,13 @@ def _upgrade(connection: Connection) -> None:
 
 def _require_known(version: str | None, name: str) -> None:
     if version is None:
-        raise JournalCorrupt(f"{name} holds other tables and no journal of this program", remedy=_START_ANEW)
+        raise JournalCorrupt(f"{name} holds other tables and no journal of this program", remedy=START_ANEW)
     if not version.isdecimal():
-        raise JournalCorrupt(f"{name} has the unknown schema version {version!r}", remedy=_START_ANEW)
+        raise JournalCorrupt(f"{name} has the unknown schema version {version!r}", remedy=START_ANEW)
     if version < OLDEST:
         raise JournalTooOld(
             f"{name} has schema {version}, from before the first release; this program works with {NEWEST}",
-            remedy=_START_ANEW,
+            remedy=START_ANEW,
         )
     if version > NEWEST:
         raise JournalTooNew(

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from keeper.domain.errors import JournalCorrupt, RecordNotFound
+from keeper.domain.errors import JournalCorrupt, JournalTooOld, RecordNotFound
+from keeper.domain.record import DecisionRecord
+from keeper.journal.codec import encode
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from tests.journal.rows import a_record
@@ -65,6 +69,21 @@ def test_a_changed_body_is_no_record_any_more(records: StoredRecords, file: Path
     raw.close()
     with pytest.raises(JournalCorrupt):
         records.record("one")
+
+
+def test_a_record_of_an_earlier_development_version_is_refused_by_name(
+    records: StoredRecords, file: Path
+) -> None:
+    records.append(a_record("one"))
+    body = json.loads(encode(a_record("one"), DecisionRecord))
+    del body["record_id"]
+    raw = sqlite3.connect(file)
+    with raw:
+        raw.execute("UPDATE records SET body = ?", (zlib.compress(json.dumps(body).encode()),))
+    raw.close()
+    with pytest.raises(JournalTooOld, match="record_id") as caught:
+        records.record("one")
+    assert "move the journal away" in (caught.value.remedy or "")
 
 
 def test_what_the_keeper_remembers_survives_any_number_of_failed_cycles(records: StoredRecords) -> None:
