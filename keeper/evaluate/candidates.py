@@ -108,6 +108,7 @@ def historical(policy: Policy) -> Mapping[str, Policy]:
         "mix 1·5·21 d": mix(1, 5, 21),
         "mix 1·42 d": mix(1, 42),
         "mix 2·42 d": mix(2, 42),
+        "mix 5·21 d": mix(5, 21),
         "mix 5·42 d": mix(5, 42),
         "log-HAR": mix(1, 5, 42, volatility="har"),
     }
