@@ -91,9 +91,36 @@ class AssetGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetClass:
+    """Assets that share a risk budget: where one of them is not deployed, the others take its part."""
+
+    name: str
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFactor:
+    """A common move that carries ``budget`` of the risk that factors explain: the return of the ``portfolio``, value by
+    asset in any scale, negative for a short leg."""
+
+    name: str
+    budget: float
+    portfolio: tuple[tuple[str, float], ...]
+
+    def of(self, symbols: Collection[str]) -> RiskFactor | None:
+        """The factor without the other assets. None where nothing is left, or a factor with a short leg lost an asset:
+        half a difference is another bet."""
+        remaining = tuple((symbol, value) for symbol, value in self.portfolio if symbol in symbols)
+        is_whole = len(remaining) == len(self.portfolio)
+        if not remaining or (not is_whole and any(value < 0.0 for _, value in self.portfolio)):
+            return None
+        return replace(self, portfolio=remaining)
+
+
+@dataclass(frozen=True, slots=True)
 class SizePolicy:
     """How ``size`` turns a risk model into weights and leverage. ``reward_per_risk`` is the assumed yearly return per
-    unit of volatility; 0 turns its bound off."""
+    unit of volatility; 0 turns its bound off. The assets' budgets already contain those of their ``classes``."""
 
     allocation: str
     target_volatility: float
@@ -109,6 +136,8 @@ class SizePolicy:
     market_share: float
     idle_buffer: float
     groups: tuple[AssetGroup, ...]
+    classes: tuple[AssetClass, ...] = ()
+    factors: tuple[RiskFactor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +302,13 @@ class Policy:
     drill: DrillPolicy
 
     def of(self, symbols: Collection[str]) -> Policy:
-        """The policy for these assets only. Budgets are scaled to sum to 1; groups lose the other assets."""
-        remaining = tuple(asset for asset in self.assets if asset.symbol in symbols)
+        """The policy for these assets only. Budgets are scaled to sum to 1, first within a class; groups and factors
+        lose the other assets."""
+        remaining = tuple(
+            _with_budget_of_class(asset, self.assets, self.size.classes, symbols=symbols)
+            for asset in self.assets
+            if asset.symbol in symbols
+        )
         total = math.fsum(asset.budget for asset in remaining)
         groups = (
             replace(group, symbols=tuple(symbol for symbol in group.symbols if symbol in symbols))
@@ -283,7 +317,13 @@ class Policy:
         return replace(
             self,
             assets=tuple(replace(asset, budget=asset.budget / total) for asset in remaining),
-            size=replace(self.size, groups=tuple(group for group in groups if group.symbols)),
+            size=replace(
+                self.size,
+                groups=tuple(group for group in groups if group.symbols),
+                factors=tuple(
+                    factor for whole in self.size.factors if (factor := whole.of(symbols)) is not None
+                ),
+            ),
         )
 
     @property
@@ -311,3 +351,19 @@ class Policy:
 
     def asset(self, symbol: str) -> AssetPolicy:
         return next(asset for asset in self.assets if asset.symbol == symbol)
+
+
+def _with_budget_of_class(
+    asset: AssetPolicy,
+    assets: Sequence[AssetPolicy],
+    classes: Sequence[AssetClass],
+    *,
+    symbols: Collection[str],
+) -> AssetPolicy:
+    """The asset with its share of what its class has, among those of ``symbols``."""
+    own = next((each for each in classes if asset.symbol in each.symbols), None)
+    if own is None:
+        return asset
+    of_class = [each for each in assets if each.symbol in own.symbols]
+    present = math.fsum(each.budget for each in of_class if each.symbol in symbols)
+    return replace(asset, budget=asset.budget * math.fsum(each.budget for each in of_class) / present)

@@ -13,6 +13,7 @@ from keeper.domain.errors import InvalidSetting
 from keeper.domain.line import LinePolicy
 from keeper.domain.native_coin import COIN
 from keeper.domain.policy import (
+    AssetClass,
     AssetGroup,
     AssetPolicy,
     DailyPolicy,
@@ -23,6 +24,7 @@ from keeper.domain.policy import (
     OraclePolicy,
     PlanPolicy,
     Policy,
+    RiskFactor,
     Scenario,
     SizePolicy,
     UrgencyLimits,
@@ -40,7 +42,7 @@ from keeper.settings.execution import (
     PlanTable,
 )
 from keeper.settings.schema import STRATEGY, Settings
-from keeper.settings.strategy import AssetTable, DecisionTable, SizeTable, UrgencyTable
+from keeper.settings.strategy import AssetTable, ClassTable, DecisionTable, SizeTable, UrgencyTable
 
 FLOAT_ROUNDING = 1e-9
 WEI_PER_GWEI = 10**9
@@ -50,7 +52,7 @@ WEI_PER_ETH = 10**18
 def policy(settings: Settings) -> Policy:
     """The strategy in the domain's units. Raises InvalidSetting where its allocation or its caps are impossible."""
     whole = Policy(
-        assets=_assets(settings.assets),
+        assets=_assets(settings.assets, settings.size.classes),
         estimate=EstimatePolicy(**settings.estimate.model_dump()),
         size=_size(settings.size),
         decision=_decision(settings.decision, settings.size),
@@ -94,23 +96,44 @@ def settings_hash(settings: Settings) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _assets(tables: Sequence[AssetTable]) -> tuple[AssetPolicy, ...]:
-    """With budgets that sum to 1."""
-    total = sum(table.budget for table in tables)
-    scale = 1.0 if abs(total - 1.0) <= FLOAT_ROUNDING else total
+def _assets(tables: Sequence[AssetTable], classes: Sequence[ClassTable]) -> tuple[AssetPolicy, ...]:
+    """With budgets that sum to 1. The assets of a class share its budget in proportion to their own."""
+    budgets = {table.symbol: table.budget for table in tables}
+    for each in classes:
+        in_class = sum(budgets[symbol] for symbol in each.symbols)
+        budgets |= {symbol: budgets[symbol] / in_class * each.budget for symbol in each.symbols}
+    scale = _scale(sum(budgets.values()))
     return tuple(
-        AssetPolicy(**table.model_dump(exclude={"budget"}), budget=table.budget / scale) for table in tables
+        AssetPolicy(**table.model_dump(exclude={"budget"}), budget=budgets[table.symbol] / scale)
+        for table in tables
     )
 
 
+def _scale(total: float) -> float:
+    return 1.0 if abs(total - 1.0) <= FLOAT_ROUNDING else total
+
+
 def _size(table: SizeTable) -> SizePolicy:
+    """The cap of a class is that of a group with its name."""
     return SizePolicy(
-        **table.model_dump(exclude={"scenarios", "groups"}),
+        **table.model_dump(exclude={"scenarios", "groups", "classes", "factors"}),
         scenarios=tuple(
             Scenario(scenario.name, scenario.loss, tuple(scenario.losses.items()))
             for scenario in table.scenarios
         ),
-        groups=tuple(AssetGroup(**group.model_dump()) for group in table.groups),
+        groups=(
+            *(AssetGroup(**group.model_dump()) for group in table.groups),
+            *(
+                AssetGroup(each.name, each.symbols, each.max_share)
+                for each in table.classes
+                if each.max_share < 1.0
+            ),
+        ),
+        classes=tuple(AssetClass(each.name, each.symbols) for each in table.classes),
+        factors=tuple(
+            RiskFactor(factor.name, factor.budget, tuple(factor.portfolio.items()))
+            for factor in table.factors
+        ),
     )
 
 
@@ -205,12 +228,16 @@ def _feed(table: FeedTable, known: Book | None) -> FeedPolicy:
 
 def _require_allocation(policy: Policy) -> None:
     """Refuse now what sizing would refuse in every cycle."""
-    from keeper.risk.allocations import (
-        require_available,  # numpy is slow to import, and few commands need it here
+    from keeper.risk.allocations import (  # numpy is slow to import, and few commands need it here
+        FACTOR_RISK_PARITY,
+        require_available,
     )
     from keeper.risk.caps import caps_of, feasible_caps
+    from keeper.risk.factors import require_factors
 
     require_available(policy.size.allocation)
+    if policy.size.allocation == FACTOR_RISK_PARITY or policy.size.factors:
+        require_factors(policy.size.factors, [asset.symbol for asset in policy.assets])
     caps = caps_of(policy.assets, policy.size.groups)
     if caps:
         feasible_caps(caps, tuple(asset.symbol for asset in policy.assets))

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from keeper.domain.addresses import checksummed
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
+from keeper.settings.budgets import require_budgets
 from keeper.settings.execution import (
     DailyTable,
     DrillTable,
@@ -24,8 +25,6 @@ from keeper.settings.execution import (
 from keeper.settings.setting_types import AtStart
 from keeper.settings.strategy import AssetTable, DecisionTable, EstimateTable, SizeTable
 
-ROUNDED_BUDGETS = 0.002
-"""Budgets whose sum is nearer to 1 are rounded, such as three of 0.333. They are scaled."""
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 PUBLIC_URLS = {
     "coinbase": "https://api.exchange.coinbase.com",
@@ -280,13 +279,7 @@ class Settings(BaseSettings):
         twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
         if twice:
             raise ValueError(f"assets: {', '.join(twice)} is listed twice")
-        total = sum(asset.budget for asset in self.assets)
-        if abs(total - 1) > ROUNDED_BUDGETS:
-            budgets = ", ".join(f"{asset.symbol} {asset.budget:.10g}" for asset in self.assets)
-            scaled = ", ".join(f"{asset.symbol} {asset.budget / total:.4g}" for asset in self.assets)
-            raise ValueError(
-                f"assets: the budgets sum to {total:.10g}, not 1: {budgets}. In the same proportions they are {scaled}"
-            )
+        require_budgets(self.assets, self.size)
         if self.decision.alert_health_factor > self.size.min_health_factor:
             raise ValueError(
                 f"decision.alert_health_factor {self.decision.alert_health_factor} is above "

@@ -134,13 +134,49 @@ class GroupTable(Table):
     """highest share of the group in the value of all risk assets"""
 
 
+class ClassTable(Table):
+    """Classes of assets with a common risk budget, which they share in proportion to their own."""
+
+    name: str = Field(min_length=1)
+    """name on the screen"""
+    symbols: tuple[str, ...] = Field(min_length=1)
+    """assets of the class"""
+    budget: PositiveFraction
+    """share of the portfolio's risk, in place of the budgets of its assets"""
+    max_share: PositiveFraction = 1.0
+    """highest share of the class in the value of all risk assets"""
+
+
+class FactorTable(Table):
+    """Factors of risk under factor_risk_parity: docs/settings.md."""
+
+    name: str = Field(min_length=1)
+    """name on the screen"""
+    budget: PositiveFraction
+    """share of the risk that the factors explain; all factors sum to 1, or to within 0.002 of it, and are scaled"""
+    portfolio: dict[str, Annotated[float, Field(ge=-1000, le=1000)]] = Field(min_length=1)
+    """value by asset, in any scale; the factor is what this portfolio returns; a negative value is a short leg"""
+
+    @model_validator(mode="after")
+    def _is_held(self) -> FactorTable:
+        if 0.0 in self.portfolio.values() or max(self.portfolio.values()) < 0.0:
+            raise ValueError(f"portfolio of {self.name}: no value is 0, and one is above it")
+        return self
+
+
 class SizeTable(Table):
     """How much to hold: from a risk model to weights and leverage."""
 
     allocation: Literal[
-        "risk_parity", "inverse_volatility", "equal_weight", "minimum_variance", "hierarchical_risk_parity"
+        "risk_parity",
+        "factor_risk_parity",
+        "minimum_torsion",
+        "inverse_volatility",
+        "equal_weight",
+        "minimum_variance",
+        "hierarchical_risk_parity",
     ] = "risk_parity"
-    """how capital is divided among the assets; only risk_parity uses the budgets"""
+    """how capital is divided; the first three use budgets, factor_risk_parity those of size.factors"""
     target_volatility: Annotated[float, Field(gt=0, le=3)] = 0.80
     """annualised volatility of the target portfolio; 0.80 is 80 %"""
     max_leverage: Annotated[float, Field(gt=0, le=10)] = 2.0
@@ -174,6 +210,15 @@ class SizeTable(Table):
         default=(), examples=[GroupTable(name="defi", symbols=("LINK", "UNI"), max_share=0.5)]
     )
     """groups of assets with a common cap"""
+    classes: tuple[ClassTable, ...] = Field(
+        default=(), examples=[ClassTable(name="small", symbols=("LINK", "UNI"), budget=0.5, max_share=0.6)]
+    )
+    """classes of assets with a common risk budget"""
+    factors: tuple[FactorTable, ...] = Field(
+        default=(),
+        examples=[FactorTable(name="crypto", budget=1.0, portfolio={"WBTC": 0.5, "WETH": 0.5})],
+    )
+    """factors of risk under factor_risk_parity"""
 
 
 class UrgencyTable(Table):

@@ -98,6 +98,7 @@ def _allocated(
         [budgets[place] for place in places],
         symbols=[asset.symbol for asset in named],
         caps=caps_of(named, policy.groups),
+        factors=policy.factors,
     )
     unit = np.zeros(len(assets))
     unit[places] = weights

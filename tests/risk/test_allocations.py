@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance, InvalidSetting
-from keeper.risk.allocations import ALLOCATIONS, allocation, require_available
+from keeper.risk.allocations import ALLOCATIONS, FACTOR_RISK_PARITY, allocation, require_available
 from keeper.settings.strategy import SizeTable
 from tests.factories import CORRELATION, VOLATILITIES
 
@@ -30,7 +30,10 @@ def one_way(i: int, j: int, factor: float) -> np.ndarray:
 
 
 def test_the_settings_offer_exactly_these_allocations() -> None:
-    assert set(get_args(SizeTable.model_fields["allocation"].annotation)) == set(ALLOCATIONS)
+    assert set(get_args(SizeTable.model_fields["allocation"].annotation)) == {
+        *ALLOCATIONS,
+        FACTOR_RISK_PARITY,
+    }
 
 
 @pytest.mark.parametrize("find", [allocation, require_available])
@@ -51,9 +54,9 @@ def test_weights_are_not_negative_sum_to_one_and_are_the_same_each_time(name: st
 
 
 @EVERY
-def test_only_risk_parity_uses_the_budgets(name: str) -> None:
+def test_only_risk_parity_and_torsion_use_the_budgets(name: str) -> None:
     equal, unequal = (allocation(name)(SIGMA, budgets, NAMES) for budgets in ([1, 1, 1], [5, 3, 2]))
-    assert np.allclose(equal, unequal, rtol=1e-9) == (name != "risk_parity")
+    assert np.allclose(equal, unequal, rtol=1e-9) == (name not in ("risk_parity", "minimum_torsion"))
 
 
 @EVERY

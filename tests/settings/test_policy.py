@@ -109,6 +109,55 @@ def test_a_group_loses_what_is_not_deployed_and_goes_when_nothing_is_left() -> N
     assert [(group.name, group.symbols) for group in kept.size.groups] == [("defi", ("LINK",))]
 
 
+def test_an_asset_has_its_part_of_its_class_and_the_others_of_the_class_take_what_is_not_deployed() -> None:
+    assets = [
+        {"symbol": "WBTC", "budget": 0.5},
+        {"symbol": "WETH", "budget": 0.3},
+        {"symbol": "LINK", "budget": 0.2},
+        {"symbol": "PAXG", "budget": 0.4},
+    ]
+    classes = [
+        {"name": "crypto", "symbols": ["WBTC", "WETH", "LINK"], "budget": 0.6, "max_share": 0.7},
+    ]
+    whole = policy(given(assets=assets, size={"classes": classes}))
+    assert [asset.budget for asset in whole.assets] == pytest.approx([0.30, 0.18, 0.12, 0.40])
+    assert [(group.name, group.max_share) for group in whole.size.groups] == [("crypto", 0.7)]
+    kept, _ = restricted(whole, ("USDC", "WBTC", "WETH", "PAXG"))
+    assert [asset.budget for asset in kept.assets] == pytest.approx([0.375, 0.225, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        (
+            {"classes": [{"name": name, "symbols": ["WBTC", "WETH"], "budget": 0.25} for name in "ab"]},
+            "WBTC, WETH is listed twice",
+        ),
+        (
+            {"classes": [{"name": "a", "symbols": ["WBTC", "WETH", "LINK", "UNI"], "budget": 0.5}]},
+            r"the budgets sum to 0\.5, not 1: class a 0\.5",
+        ),
+        ({"classes": [{"name": "a", "symbols": ["XAUt"], "budget": 1.0}]}, "XAUt is not one of the assets"),
+        (
+            {"factors": [{"name": "gold", "budget": 0.4, "portfolio": {"WBTC": 1.0}}]},
+            r"size.factors: the budgets sum to 0\.4",
+        ),
+        (
+            {"factors": [{"name": "gold", "budget": 1.0, "portfolio": {"WBTC": -1.0}}]},
+            "no value is 0, and one is above",
+        ),
+    ],
+)
+def test_classes_and_factors_that_do_not_add_up_are_refused(size: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        given(size=size)
+
+
+def test_factor_risk_parity_without_a_factor_is_refused_before_anything_starts() -> None:
+    with pytest.raises(InvalidSetting, match="there is no"):
+        policy(given(size={"allocation": "factor_risk_parity"}))
+
+
 def test_caps_that_allow_no_portfolio_are_refused_before_anything_starts() -> None:
     groups = [
         {"name": "majors", "symbols": ["WBTC", "WETH"], "max_share": 0.6},
