@@ -28,6 +28,7 @@ from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.verify import filled_as_planned, verify
+from keeper.risk.market_hours import closures
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 200
@@ -69,7 +70,7 @@ class _BacktestRun:
             )
         observed = with_prices_at_feed_precision(path)
         self._universes = universes(observed, policy)
-        self._scene = MarketReplay(observed, venue, estimate.history_s)
+        self._scene = MarketReplay(observed, venue, estimate.history_s, closed=closures(policy.assets))
         self._path = at_last_known_prices(observed)
         n = len(path.symbols)
         self._ledger = Ledger(

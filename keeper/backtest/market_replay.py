@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,10 @@ from keeper.domain.path import MarketPath
 from keeper.domain.plan import Quote, QuoteRequest
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD, WAD
+from keeper.domain.weekly_closure import WeeklyClosure
 from keeper.lending.aave import AaveV3
+from keeper.oracle import rules
+from keeper.risk.market_hours import closed_bars, in_market_hours
 from keeper.sizing.bounds import borrow_rate, utilisation_at_rate
 
 CHAIN_ID = 1
@@ -43,8 +48,18 @@ class MarketReplay:
     """A market path as the keeper would have read it at any of its bars. Prices have 8 decimals, as feeds have. When an
     asset's prices stop, its last price stays."""
 
-    def __init__(self, path: MarketPath, venue: SimulatedVenue, history_s: int) -> None:
+    def __init__(
+        self,
+        path: MarketPath,
+        venue: SimulatedVenue,
+        history_s: int,
+        closed: Mapping[str, WeeklyClosure] = MappingProxyType({}),
+    ) -> None:
         self.path = path
+        self._closed = {
+            symbol: closed_bars(path.times, path.bar_seconds, closure) for symbol, closure in closed.items()
+        }
+        self._closures = closed
         self.venue = venue
         self._answers = np.nan_to_num(_carried(np.rint(path.closes * USD)))
         self._stable = np.rint(path.stable * USD)
@@ -79,13 +94,14 @@ class MarketReplay:
         """The same bars that ``keeper.risk.bars.sampled_bars`` makes when these prices are published as rounds."""
         rows = slice(t + 1, t + 1 + self._window)
         symbols = tuple(self.path.symbols[column] for column in columns)
-        return PriceBars(
+        bars = PriceBars(
             symbols,
             self.path.bar_seconds,
             self._times[rows],
             closes=self._closes[rows][:, columns],
             begun={symbol: self._begun[symbol] for symbol in symbols if symbol in self._begun},
         )
+        return in_market_hours(bars, self._closures)
 
     def implied(self, t: int) -> tuple[ImpliedReading, ...]:
         """The last value known of each underlying; none before its first."""
@@ -109,7 +125,9 @@ class MarketReplay:
         answers = [int(self._stable[t]), *(int(self._answers[t, column]) for column in columns)]
         fresh = [True, *(bool(np.isfinite(path.closes[t, column])) for column in columns)]
         feeds = tuple(
-            _reading(symbol, self._tokens[symbol].address, answer, known=known, t=t, now=now)
+            self._in_hours(
+                _reading(symbol, self._tokens[symbol].address, answer, known=known, t=t, now=now), t
+            )
             for symbol, answer, known in zip(symbols, answers, fresh, strict=True)
         )
         owed = _raw(ledger.debt, self._terms[cash_symbol].decimals)
@@ -154,6 +172,13 @@ class MarketReplay:
                 COIN, COIN_FEED, int(self._coin[t]), known=bool(np.isfinite(path.native_usd[t])), t=t, now=now
             ),
         )
+
+    def _in_hours(self, reading: FeedReading, t: int) -> FeedReading:
+        """A backtest has no other source of the price of a closed market."""
+        closed = self._closed.get(reading.symbol)
+        if closed is None or not closed[t]:
+            return reading
+        return rules.CLOSED.applied_to(reading, "its market is closed")
 
     def quote(self, request: QuoteRequest, snapshot: MarketSnapshot) -> Quote:
         """The quote of the venue's pools along the route."""

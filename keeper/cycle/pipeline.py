@@ -34,6 +34,7 @@ from keeper.risk.information import (
     seen_losses,
     unaccepted,
 )
+from keeper.risk.market_hours import closures, in_market_hours
 from keeper.risk.riskier import riskier
 from keeper.sizing.restraint import Restraint, remembered_model, restraint
 from keeper.sizing.size import size
@@ -73,7 +74,8 @@ def price_bars(
     candles: Mapping[str, Sequence[Candle]] | None = None,
 ) -> PriceBars:
     """The risk assets' rounds on the policy's grid, up to the snapshot's block. Bars before an asset's first round come
-    from the ``candles`` of other sources; those of ``exchange_series`` become the closes of their exchange."""
+    from the ``candles`` of other sources; those of ``exchange_series`` become the closes of their exchange. While
+    its market is closed an asset has no bars."""
     estimate_policy = policy.estimate
     bars = sampled_bars(
         rounds,
@@ -83,7 +85,9 @@ def price_bars(
         history_s=estimate_policy.history_s,
         max_gap_s=estimate_policy.max_gap_s,
     )
-    return with_exchange_closes(with_earlier_candles(bars, candles), candles) if candles else bars
+    if candles:
+        bars = with_exchange_closes(with_earlier_candles(bars, candles), candles)
+    return in_market_hours(bars, closures(policy.assets))
 
 
 def assess(observation: Observation, bars: PriceBars, policy: Policy) -> Assessment:

@@ -18,6 +18,7 @@ class PriceBars:
 
     ``exchanges`` are closes (T, n) of the same grid by exchange, NaN where the exchange has none. ``begun`` has, by
     symbol, the Unix second of an asset's first price ever, where that is known: before it there is no history to miss.
+    ``closed`` has, by symbol, the bars (T,) in which an asset's market was closed; they have no close.
     """
 
     symbols: tuple[str, ...]
@@ -26,6 +27,11 @@ class PriceBars:
     closes: NDArray[np.float64]
     exchanges: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     begun: Mapping[str, int] = field(default_factory=dict)
+    closed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def closed_at(self, symbol: str) -> NDArray[np.bool_]:
+        """Whether the asset's market was closed in each bar (T,)."""
+        return self.closed.get(symbol, np.zeros(self.times.size, dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True)

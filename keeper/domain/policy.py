@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from keeper.domain.line import LinePolicy
 from keeper.domain.urgency import Urgency
+from keeper.domain.weekly_closure import WeeklyClosure
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class AssetPolicy:
 
     ``implied_weight`` is the weight of implied volatility in the blend: ω in variances, k in logs. ``max_weight`` is
     the largest value / NAV, ``max_share`` the largest share of the value of all risk assets. ``trade_cost_bps`` None
-    means ``DecisionPolicy.trade_cost_bps``."""
+    means ``DecisionPolicy.trade_cost_bps``, ``volatility_floor`` None ``EstimatePolicy.volatility_floor``.
+    ``yearly_yield`` is what it earns besides the lending market's supply rate; its price contains it. ``closed`` is
+    when its market is, None for one that never closes."""
 
     symbol: str
     budget: float
@@ -32,6 +35,9 @@ class AssetPolicy:
     implied_weight: float
     max_share: float
     trade_cost_bps: int | None
+    yearly_yield: float = 0.0
+    volatility_floor: float | None = None
+    closed: WeeklyClosure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +250,15 @@ class FeedPolicy:
 
     An answer older than ``heartbeat_s + grace_s`` is too old; with heartbeat None only the vault's own age limit
     counts. ``deviation_bps`` is the price move that makes the feed publish a new answer. ``max_jump`` is the largest
-    believed price move within an hour of the last fresh price; it grows with the square root of the time."""
+    believed price move within an hour of the last fresh price; it grows with the square root of the time. While its
+    market is ``closed`` an answer does not age."""
 
     symbol: str
     heartbeat_s: int | None
     grace_s: int
     deviation_bps: int
     max_jump: float
+    closed: WeeklyClosure | None = None
 
 
 @dataclass(frozen=True, slots=True)

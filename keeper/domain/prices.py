@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MARKET_CLOSED = "market_closed"
+"""The rule of a price that is the last one before its market closed. It is STALE, and nobody knows a newer one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candle:

@@ -132,8 +132,13 @@ def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:
         yield from _backward_findings(case, case.memory)
         if agreement is None or not agreement.confirms:
             yield from _unconfirmed_findings(case, case.memory)
+    closed, updated_at = case.feed.closed, case.reading.round.updated_at
+    if closed is not None and agreement is None and not closed.is_open(case.now):
+        yield rules.CLOSED, "its market is closed, and no other source has a price"
     if case.feed.heartbeat_s is not None:
-        age, limit = case.now - case.reading.round.updated_at, case.feed.heartbeat_s + case.feed.grace_s
+        age, limit = case.now - updated_at, case.feed.heartbeat_s + case.feed.grace_s
+        if closed is not None and age > limit:
+            age = closed.open_seconds(updated_at, case.now)
         if age > limit:
             why = (
                 f"the last answer is {age} s old, at most {limit} s are allowed: "

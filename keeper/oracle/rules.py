@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from keeper.domain.market import FeedReading, Trust
+from keeper.domain.prices import MARKET_CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ TIME_WENT_BACK = Rule(
 )
 TOO_OLD = Rule(
     "too_old", Trust.STALE, "the answer is older than heartbeat plus grace, or older than the vault accepts"
+)
+CLOSED = Rule(
+    MARKET_CLOSED,
+    Trust.STALE,
+    "the asset's market is closed (`assets[].closed`), and no other source has a price",
 )
 AT_BOUND = Rule(
     "at_bound",
@@ -65,6 +71,7 @@ RULES = (
     WENT_BACK,
     TIME_WENT_BACK,
     TOO_OLD,
+    CLOSED,
     AT_BOUND,
     JUMPED,
     ALWAYS_NOW,

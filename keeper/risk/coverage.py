@@ -64,14 +64,16 @@ def returns_together(bars: PriceBars) -> int:
 
 def slow_feeds(bars: PriceBars) -> dict[str, float]:
     """By symbol the part of the last 7 days' bars with a new price, for assets with a new price in less than half of
-    them."""
+    them. Bars in which a market was closed do not count."""
     returns = log_returns(bars.closes[-(RECENT_DAYS * SECONDS_PER_DAY // bars.bar_seconds) - 1 :])
     if not len(returns):
         return {}
-    shares = (np.isfinite(returns) & (returns != 0.0)).mean(axis=0)
-    return {
-        symbol: float(share) for symbol, share in zip(bars.symbols, shares, strict=True) if share < SLOW_SHARE
-    }
+    moved = np.isfinite(returns) & (returns != 0.0)
+    shares = [
+        float(moved[~bars.closed_at(symbol)[-len(returns) :], column].mean())
+        for column, symbol in enumerate(bars.symbols)
+    ]
+    return {symbol: share for symbol, share in zip(bars.symbols, shares, strict=True) if share < SLOW_SHARE}
 
 
 def is_enough(coverages: Sequence[Coverage], together: int, min_bars: int) -> bool:

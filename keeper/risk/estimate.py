@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +33,10 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     _require_bars(bars, counts, policy.estimate)
     _require_common_bars(bars, returns, policy.estimate)
 
+    floors = np.array([_floor(asset, policy.estimate) for asset in assets])
     correlations = correlation(_common(bars.closes), policy.estimate)
-    historical = volatilities(bars.closes, policy.estimate).tolist()
+    lowest = replace(policy.estimate, volatility_floor=float(floors.min()))
+    historical = np.maximum(volatilities(bars.closes, lowest), floors).tolist()
     blended = blends(
         BlendInputs(
             assets=assets,
@@ -45,7 +49,7 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
     )
     raised = few_moves_factors(bars.closes, policy.estimate) * historical
     deviations = np.maximum([blend.volatility for blend in blended], raised)
-    deviations = np.maximum(deviations, policy.estimate.volatility_floor)
+    deviations = np.maximum(deviations, floors)
     covariance = correlations * np.outer(deviations, deviations)
     return RiskModel(
         as_of=evidence.as_of,
@@ -61,14 +65,14 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
                 implied_weight=blend.weight,
                 provenance=_provenance(
                     blend,
-                    policy.estimate,
+                    floor=floor,
                     deviation=deviation,
                     count=int(count),
-                    expected=len(bars.times) - 1,
+                    expected=len(bars.times) - 1 - int(bars.closed_at(symbol).sum()),
                 ),
             )
-            for symbol, count, past, blend, deviation in zip(
-                bars.symbols, counts, historical, blended, deviations.tolist(), strict=True
+            for symbol, count, past, blend, deviation, floor in zip(
+                bars.symbols, counts, historical, blended, deviations.tolist(), floors.tolist(), strict=True
             )
         ),
         worst_losses=worst_losses(bars, policy.size.time_to_act_s),
@@ -119,12 +123,16 @@ def _common(closes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(log_returns(closes))
 
 
-def _provenance(blend: Blend, policy: EstimatePolicy, *, deviation: float, count: int, expected: int) -> str:
+def _floor(asset: AssetPolicy, policy: EstimatePolicy) -> float:
+    return policy.volatility_floor if asset.volatility_floor is None else asset.volatility_floor
+
+
+def _provenance(blend: Blend, *, floor: float, deviation: float, count: int, expected: int) -> str:
     notes = [blend.provenance]
-    if deviation > max(blend.volatility, policy.volatility_floor):
+    if deviation > max(blend.volatility, floor):
         notes.append(f"raised to {deviation:.1%}, because few moves show it")
-    elif blend.volatility <= policy.volatility_floor:
-        notes.append(f"floor {policy.volatility_floor:.1%}")
+    elif blend.volatility <= floor:
+        notes.append(f"floor {floor:.1%}")
     if count < expected:
         notes.append(f"{expected - count} of {expected} returns missing")
     return "; ".join(notes)

@@ -24,6 +24,7 @@ from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import EstimatePolicy, Policy
+from keeper.domain.prices import MARKET_CLOSED, asset_of_series
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
 from keeper.risk.exchanges import CANDLES, agreeing_closes, candle_symbols, exchange_bars
 from keeper.risk.history_facts import BARS, CANDLE_MOVEMENT, bar_facts, candle_facts
@@ -91,9 +92,9 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         ),
         shortfalls=frozenset(fact.name for fact, is_enough in judged if not is_enough),
         unknown_bars={
-            name: bars.times[~np.isfinite(closes)]
+            name: bars.times[unknown]
             for name, closes in series.items()
-            if not np.isfinite(closes).all()
+            if (unknown := ~(np.isfinite(closes) | bars.closed_at(asset_of_series(name)))).any()
         },
         seen_closes=seen_closes(bars.times, candles, as_of=as_of, policy=policy.estimate),
         changed=changed_series(bars.times, candles, look, policy=policy.estimate),
@@ -292,7 +293,9 @@ def _fell_too_fast(reading: ImpliedReading, before: ImpliedReading | None, polic
 
 def _feed_facts(snapshot: MarketSnapshot) -> Iterator[tuple[Fact, bool]]:
     for feed in snapshot.feeds:
-        yield Fact(f"feed:{feed.symbol}", TRUST_RANK[feed.trust]), feed.trust is Trust.FRESH
+        # A closed market is not missing information: nobody knows more.
+        trust = Trust.FRESH if feed.rule == MARKET_CLOSED else feed.trust
+        yield Fact(f"feed:{feed.symbol}", TRUST_RANK[trust]), trust is Trust.FRESH
 
 
 def _opinion_facts(observation: Observation) -> Iterator[Fact]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.domain.evidence import PriceBars
+from keeper.risk.market_hours import prices_to_act_at
 
 _BLOCK = 32
 """Times that are compared with each other at once."""
@@ -19,7 +20,8 @@ def worst_losses(bars: PriceBars, hold_s: int) -> tuple[Losses, ...]:
     """Losses of the assets over ``hold_s`` seconds from any bar, those that are the worst of some portfolio.
 
     The largest loss over that time of any portfolio without short positions is the largest among these. An asset
-    without a price at one end of a hold lost as much as the worst of the others. A history shorter than the hold counts
+    without a price at one end of a hold lost as much as the worst of the others. One whose market was closed then lost
+    what it had lost when the market opened. A history shorter than the hold counts
     as one hold. Empty where nothing ever lost.
     """
     hold = max(1, math.ceil(hold_s / bars.bar_seconds))
@@ -27,7 +29,8 @@ def worst_losses(bars: PriceBars, hold_s: int) -> tuple[Losses, ...]:
         hold = bars.closes.shape[0] - 1
     if hold < 1:
         return ()
-    losses = 1.0 - bars.closes[hold:] / bars.closes[:-hold]
+    begins, ends = prices_to_act_at(bars)
+    losses = 1.0 - ends[hold:] / begins[:-hold]
     if np.isnan(losses).any():
         losses = losses[np.isfinite(losses).any(axis=1)]
         worst = np.nanmax(losses, axis=1, keepdims=True, initial=-math.inf)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from keeper.address_book.book import Book
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
@@ -43,6 +43,7 @@ from keeper.settings.execution import (
 )
 from keeper.settings.schema import STRATEGY, Settings
 from keeper.settings.strategy import AssetTable, ClassTable, DecisionTable, SizeTable, UrgencyTable
+from keeper.settings.weekly_closure import weekly_closure
 
 FLOAT_ROUNDING = 1e-9
 WEI_PER_GWEI = 10**9
@@ -58,7 +59,9 @@ def policy(settings: Settings) -> Policy:
         decision=_decision(settings.decision, settings.size),
         plan=_plan(settings.plan),
         daily=_daily(settings.daily),
-        oracle=_oracle(settings.oracle, settings.chain_id, address_book(settings)),
+        oracle=_with_closures(
+            _oracle(settings.oracle, settings.chain_id, address_book(settings)), settings.assets
+        ),
         line=LinePolicy(**settings.line.model_dump()),
         drill=_drill(settings.drill),
     )
@@ -104,7 +107,11 @@ def _assets(tables: Sequence[AssetTable], classes: Sequence[ClassTable]) -> tupl
         budgets |= {symbol: budgets[symbol] / in_class * each.budget for symbol in each.symbols}
     scale = _scale(sum(budgets.values()))
     return tuple(
-        AssetPolicy(**table.model_dump(exclude={"budget"}), budget=budgets[table.symbol] / scale)
+        AssetPolicy(
+            **table.model_dump(exclude={"budget", "closed"}),
+            budget=budgets[table.symbol] / scale,
+            closed=weekly_closure(table.closed) if table.closed else None,
+        )
         for table in tables
     )
 
@@ -207,6 +214,17 @@ def _oracle(table: OracleTable, chain_id: int | None, known: Book | None) -> Ora
         max_head_age_s=table.max_head_age_s or (None if development else MAX_HEAD_AGE_S),
         min_opinions=default_opinions if table.min_opinions is None else table.min_opinions,
     )
+
+
+def _with_closures(oracle: OraclePolicy, assets: Sequence[AssetTable]) -> OraclePolicy:
+    """A feed is silent while the market of its asset is closed."""
+    closed = {asset.symbol: weekly_closure(asset.closed) for asset in assets if asset.closed}
+    feeds = {feed.symbol: feed for feed in oracle.feeds}
+    feeds |= {
+        symbol: replace(oracle.feed(symbol), symbol=symbol, closed=closure)
+        for symbol, closure in closed.items()
+    }
+    return replace(oracle, feeds=tuple(feeds.values()))
 
 
 def _feed(table: FeedTable, known: Book | None) -> FeedPolicy:

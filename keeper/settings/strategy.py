@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from keeper.settings.setting_types import (
     Bps,
@@ -24,6 +24,7 @@ from keeper.settings.setting_types import (
     Weight,
     repeated,
 )
+from keeper.settings.weekly_closure import checked_closure
 
 
 class AssetTable(Table):
@@ -46,6 +47,14 @@ class AssetTable(Table):
     """weight of implied volatility in the blend with historical volatility, which it can only raise"""
     trade_cost_bps: Bps | None = Field(default=None, examples=[60])
     """assumed cost of a trade before it is quoted; default: decision.trade_cost_bps"""
+    yearly_yield: Annotated[float, Field(ge=-0.5, le=1)] = 0.0
+    """what it earns a year besides the supply rate, as a fraction: staking, a vault's rate; counts in carry_worth"""
+    volatility_floor: Annotated[float, Field(gt=0, lt=1)] | None = Field(default=None, examples=[0.02])
+    """lowest annualised volatility of this asset, such as a yield dollar's; default: estimate.volatility_floor"""
+    closed: Annotated[str, AfterValidator(checked_closure)] | None = Field(
+        default=None, examples=["Fri 17:00 to Sun 18:00 America/New_York"]
+    )
+    """when its market is closed every week, by the wall clock of a time zone; default: never"""
 
 
 class EstimateTable(Table):

@@ -36,7 +36,7 @@ BOUNDS = {
     "utilisation": "the debt reserve's utilisation is `size.max_utilisation`, after our own borrowing",
     "carry": "the borrow rate is `size.max_borrow_rate`, after our own borrowing",
     "carry_worth": "one more unit of debt costs as much as it earns: `size.reward_per_risk` times the volatility "
-    "that it buys, and the supply yields; its cost includes that all debt becomes more expensive",
+    "that it buys, and what it yields; its cost includes that all debt becomes more expensive",
 }
 """The leverage that each bound stands for. Bounds of one asset carry its symbol: ``weight_cap:WETH``."""
 
@@ -316,7 +316,7 @@ def carry(basis: Basis) -> Bound:
 
 def carry_worth(basis: Basis) -> Bound:
     """Debt at which one more unit of it costs a year what it earns: the assumed reward for the volatility that it buys,
-    and what the collateral is paid.
+    and what the collateral yields: the supply rate, and ``AssetPolicy.yearly_yield``.
 
     Its cost is the marginal one: it also makes all other debt more expensive. As with ``carry``, an expensive loan is
     repaid.
@@ -324,9 +324,11 @@ def carry_worth(basis: Basis) -> Bound:
     reward = basis.size.reward_per_risk
     if reward == 0.0:
         return Bound("carry_worth", math.inf, "size.reward_per_risk is 0")
+    own = {asset.symbol: asset.yearly_yield for asset in basis.policy.assets}
     rates = {reserve.symbol: reserve.supply_rate for reserve in basis.snapshot.reserves}
     supply_yield = math.fsum(
-        weight * rates[symbol] for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
+        weight * (rates[symbol] + own[symbol])
+        for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
     )
     worth = reward * basis.unit_volatility + supply_yield
     reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
@@ -335,7 +337,7 @@ def carry_worth(basis: Basis) -> Bound:
     )
     detail = (
         f"one more unit of debt costs {worth:.1%} a year: {reward:g} times the volatility {basis.unit_volatility:.1%}, "
-        f"and {supply_yield:.1%} supply yield"
+        f"and {supply_yield:.1%} yield"
     )
     return _debt_bound(basis, "carry_worth", limit, detail=detail)
 

@@ -21,6 +21,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.path import ImpliedPath, MarketPath
 from keeper.domain.policy import AssetGroup
 from keeper.domain.record import CycleInputs
+from keeper.settings.weekly_closure import weekly_closure
 from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue, as_rounds, two_assets
 from tests.factories import a_decision_policy, a_size_policy
 
@@ -254,6 +255,24 @@ def test_a_hold_is_told_once_until_its_gate_changes() -> None:
     held = [event for event in result.events if event.action is Action.HOLD]
     assert {event.held_by for event in held} == {"benefit_exceeds_cost"}
     assert 0 < len(held) < len(result.times) / 4
+
+
+def test_while_a_market_is_closed_its_asset_is_not_traded_and_nothing_is_bought() -> None:
+    gold = weekly_closure("Fri 17:00 to Sun 18:00 America/New_York")
+    assets = tuple(
+        replace(asset, closed=gold if asset.symbol == "LINK" else None)
+        for asset in a_backtest_policy().assets
+    )
+    # Five of seven days have bars, so the estimate begins on 31 January, a Monday. The path ends after a weekend.
+    eager = a_decision_policy(risk_share_band=0.002, out_of_band=0.006, triggers=("risk_share",))
+    policy = a_backtest_policy(assets=assets, decision=eager)
+    result = backtest(a_path(bars=900), policy, a_venue(), "strategy")
+    closed = [event for event in result.events if not gold.is_open(event.time - 1)]
+    assert "prices_fresh" in {event.held_by for event in closed}
+    place = result.symbols.index("LINK")
+    for event in closed:
+        assert event.leverage_after <= event.leverage_before
+        assert event.weights_after[place] == pytest.approx(event.weights_before[place], rel=1e-3)
 
 
 def test_a_path_on_another_grid_or_too_short_is_refused_by_name() -> None:

@@ -330,7 +330,15 @@ def test_where_the_first_unit_of_debt_costs_more_than_it_earns_leverage_is_one()
 def test_what_the_collateral_is_paid_pays_for_debt() -> None:
     bound = bounds.carry_worth(a_basis(with_supply_rate(CALM_MARKET, 0.01), reward_per_risk=0.08))
     assert about(bounds.carry_worth(a_basis(CALM_MARKET, reward_per_risk=0.1)).leverage, bound)
-    assert "1.0% supply yield" in bound.detail
+    assert "and 1.0% yield" in bound.detail
+
+
+def test_what_an_asset_earns_by_itself_pays_for_debt_as_its_supply_rate_does() -> None:
+    basis = a_basis(CALM_MARKET, reward_per_risk=0.08)
+    staked = tuple(replace(asset, yearly_yield=0.01) for asset in basis.policy.assets)
+    earning = replace(basis, policy=replace(basis.policy, assets=staked))
+    supplied = a_basis(with_supply_rate(CALM_MARKET, 0.01), reward_per_risk=0.08)
+    assert bounds.carry_worth(earning).leverage == bounds.carry_worth(supplied).leverage
 
 
 def test_an_empty_vault_has_no_market_limits() -> None:
