@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states drills backtest sensitivity evaluate lint format wheel lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states drills backtest all-weather sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -88,6 +88,11 @@ bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measur
 backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/, README's table
 	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
 	@test -n "$(BACKTEST)" || $(PY) -m tests.tools.published
+
+all-weather: .venv/.ready ## crypto, gold, staked ETH and a yield dollar beside each alone and today's four tokens; TARGET=0.4
+	@.venv/bin/keeper backtest --from 2021-03-01 --to 2023-12-29 --strategy deploy/strategies/all-weather.toml \
+		--venue deploy/strategies/all-weather-venue.toml --target $(or $(TARGET),0.4) --alone --against keeper.toml \
+		--out all-weather $(BACKTEST)
 
 sensitivity: .venv/.ready ## the same with other rates, assets, fees, depths, gas and sizes, in pairs; tables in sensitivity/
 	@.venv/bin/keeper backtest $(YEARS) --no-benchmarks --sensitivity --out sensitivity $(BACKTEST)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from functools import partial
 
 from keeper.backtest.benchmarks import ALLOCATIONS, with_allocation
@@ -47,6 +48,47 @@ def benchmark_runs(
         result = held(path, policy, venue, holding=holding)
         if result is not None:
             yield result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Competitor:
+    """Another strategy with its own market and name."""
+
+    name: str
+    path: MarketPath
+    policy: Policy
+
+
+def yardstick_runs(
+    path: MarketPath,
+    policy: Policy,
+    venue: SimulatedVenue,
+    finished: Callable[[str], None],
+    *,
+    others: Sequence[Competitor],
+    alone: bool,
+) -> Iterator[BacktestResult]:
+    """The ``others``; with ``alone`` before them equal weight of the strategy's assets and each of them alone, to the
+    same target under the same bounds. Caps on shares do not apply to one asset."""
+    jobs: dict[str, Job] = {}
+    if alone:
+        equal = with_allocation(policy, "equal_weight")
+        jobs["equal weight"] = partial(backtest, path, equal, venue, "equal weight")
+        for asset in policy.assets:
+            name = f"{asset.symbol} alone"
+            jobs[name] = partial(backtest, path, _alone(policy, asset.symbol), venue, name)
+    for other in others:
+        jobs[other.name] = partial(backtest, other.path, other.policy, venue, other.name)
+    yield from _in_parallel(jobs, finished)
+
+
+def _alone(policy: Policy, symbol: str) -> Policy:
+    only = policy.of((symbol,))
+    return replace(
+        only,
+        assets=tuple(replace(asset, max_share=1.0) for asset in only.assets),
+        size=replace(only.size, allocation="risk_parity", groups=()),
+    )
 
 
 def sensitivity_runs(

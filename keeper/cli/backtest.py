@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keeper.backtest.result import BacktestResult
-from keeper.backtest.runs import benchmark_runs, sensitivity_runs, strategy_run
+from keeper.backtest.runs import Competitor, benchmark_runs, sensitivity_runs, strategy_run, yardstick_runs
 from keeper.backtest.statistics import summarise
 from keeper.backtest.venue import SimulatedVenue, VaultSize
 from keeper.cli.backtest_screen import screen, sensitivity_screen
@@ -40,7 +40,24 @@ def backtest(
             "--size", help="Whether the vault is held at that value, or keeps its gains and losses."
         ),
     ] = VaultSize.CONSTANT,
+    target: Annotated[
+        float | None,
+        typer.Option(help="Target volatility in place of the strategies', a fraction a year: 0.4 is 40 %."),
+    ] = None,
     benchmarks: Annotated[bool, typer.Option(help="Also run the benchmark strategies.")] = True,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="In place of the benchmarks run equal weight and each asset alone, to the same target.",
+        ),
+    ] = False,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Also run this file's strategy to the same target on bars of the same length. Repeatable."
+        ),
+    ] = None,
     sensitivity: Annotated[
         bool,
         typer.Option(
@@ -66,10 +83,27 @@ def backtest(
 
     Decisions begin on the first bar with enough history.
     """
-    policy, path = policy_and_market(strategy, data, since=since, until=until)
+    own_terms = own_venue(own)
+    changes = {} if target is None else {"size.target_volatility": target}
+    derived = own_terms.derived_prices()
+    policy, path = policy_and_market(
+        strategy, data, since=since, until=until, derived=derived, changes=changes
+    )
+    same = {
+        "size.target_volatility": policy.size.target_volatility,
+        "estimate.bar_seconds": policy.estimate.bar_seconds,
+    }
+    others = tuple(
+        _competitor(
+            file, policy_and_market(file, data, since=since, until=until, derived=derived, changes=same)
+        )
+        for file in against or ()
+    )
     out.mkdir(parents=True, exist_ok=True)  # a long run must not end at a folder that cannot be written
-    venue = recorded_venue(nav, vault_size, own_venue(own))
-    results = list(_runs(path, policy, venue, benchmarks=benchmarks, every_bar=every_bar))
+    venue = recorded_venue(nav, vault_size, own_terms)
+    results = list(_runs(path, policy, venue, benchmarks=benchmarks and not alone, every_bar=every_bar))
+    if alone or others:
+        results += _yardsticks(path, policy, venue, others=others, alone=alone)
     summaries = [summarise(result) for result in results]
     page = write_page(results, summaries, out)
     tables = write_tables(results, summaries, out)
@@ -94,6 +128,27 @@ def _runs(
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
         yield from benchmark_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))
+
+
+def _competitor(file: Path, market: tuple[Policy, MarketPath]) -> Competitor:
+    policy, path = market
+    return Competitor(file.stem, path, policy)
+
+
+def _yardsticks(
+    path: MarketPath, policy: Policy, venue: SimulatedVenue, *, others: Sequence[Competitor], alone: bool
+) -> list[BacktestResult]:
+    print_progress("running the yardsticks, one process per core")
+    return list(
+        yardstick_runs(
+            path,
+            policy,
+            venue,
+            finished=lambda name: print_progress(f"{name}: done"),
+            others=others,
+            alone=alone,
+        )
+    )
 
 
 def _sensitivities(path: MarketPath, policy: Policy, venue: SimulatedVenue) -> Iterator[BacktestResult]:

@@ -123,12 +123,13 @@ def sweep(
     if left_out:
         shown = "\n".join(f"  {reason}" for reason in list(dict.fromkeys(left_out.values()))[:REASONS_SHOWN])
         screen.print(f"{len(left_out)} of {len(assignments)} combinations are not valid strategies:\n{shown}")
-    _, path = policy_and_market(strategy, data, since=since, until=until)
+    venue = own_venue(own)
+    _, path = policy_and_market(strategy, data, since=since, until=until, derived=venue.derived_prices())
     task = SweepTask(
         path=path,
         policies=policies,
         assignments=assignments,
-        venue=recorded_venue(nav, own=own_venue(own)),
+        venue=recorded_venue(nav, own=venue),
         out=out,
     )
     try:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keeper.domain.errors import InvalidSetting
 from keeper.recorded.aave import ReserveParameters
+from keeper.recorded.derived import DerivedPrice, RecordedYield
 from keeper.recorded.pools import PoolDepth
 from keeper.runtime.text_files import toml_table
 
@@ -47,12 +48,40 @@ class OwnPool(BaseModel):
     virtual_usd: Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 
 
+class OwnYield(BaseModel):
+    """A recorded yield: a column of a daily file of the data folder, in per cent a year."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    column: Annotated[str, Field(min_length=1)]
+    lag_days: Annotated[int, Field(ge=0, le=30)] = 1
+
+
+class OwnDerived(BaseModel):
+    """An asset whose price is that of ``of`` (none: one dollar) times what a yield adds up to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    symbol: Symbol
+    of: Annotated[str, Field(max_length=20)] = ""
+    yearly_yield: Annotated[float, Field(ge=-0.5, le=1, allow_inf_nan=False)] | OwnYield
+
+    def price(self) -> DerivedPrice:
+        rates = self.yearly_yield
+        if isinstance(rates, OwnYield):
+            return DerivedPrice(self.symbol, self.of, RecordedYield(rates.file, rates.column, rates.lag_days))
+        return DerivedPrice(self.symbol, self.of, rates)
+
+
 class OwnVenue(BaseModel):
     """What a file adds to the recorded venue. A reserve or a pool that is recorded is replaced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     reserves: tuple[OwnReserve, ...] = ()
     pools: tuple[OwnPool, ...] = ()
+    derived: tuple[OwnDerived, ...] = ()
+
+    def derived_prices(self) -> tuple[DerivedPrice, ...]:
+        return tuple(own.price() for own in self.derived)
 
     def parameters(self) -> tuple[ReserveParameters, ...]:
         return tuple(

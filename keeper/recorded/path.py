@@ -127,10 +127,10 @@ def _lows(
 def _note(
     symbol: str, prices: RecordedPrices, place: int, *, closes: NDArray[np.float64], carried: int
 ) -> str:
-    unknown, wicks = int(np.isnan(closes).sum()), prices.wicks[place]
+    unknown, wicks, name = int(np.isnan(closes).sum()), prices.wicks[place], prices.names[place]
     lows = "no lows, so it is checked at closes" if wicks is None else f"{wicks} wicks left out of the lows"
     return (
-        f"{symbol}: {prices.names[place]} in {prices.file}, {closes.size} hours, {carried} carried over holes, "
+        f"{symbol}: {name} in {prices.file_of(name)}, {closes.size} hours, {carried} carried over holes, "
         f"{unknown} without a price; {lows}"
     )
 

@@ -2,7 +2,8 @@
 
 A folder has one file of closes, ``hourly_close.csv`` or ``.parquet``, in one of two shapes: a column for each asset, or
 a row for each asset and hour with the columns ``symbol``, ``closed_at``, ``close`` and perhaps ``low``, as
-``keeper data export`` writes it. Lows of the first shape are in ``hourly_ohlc_NAME``.
+``keeper data export`` writes it. Lows of the first shape are in ``hourly_ohlc_NAME``, and so are the closes of an asset
+that has no column.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from keeper.recorded.stamps import STAMPS
 from keeper.recorded.table import HOUR, columns_of, read_columns
 
 CLOSES = "hourly_close"
+OHLC = "hourly_ohlc_"
 FORMATS = (".csv", ".parquet")
 ALIASES = {"WBTC": "BTC", "WETH": "ETH"}
 """Vault token -> another name that its price may have. Its own name counts first."""
@@ -38,7 +40,7 @@ class RecordedPrices:
     """Times (T,); closes and lows (T, n) to the 8 decimals of a feed, NaN where none is recorded, lows without wicks.
 
     ``names``: what each asset is called in ``file``. ``wicks``: how many of its lows were left out, None for an asset
-    without any low.
+    without any low. ``alone`` are the names of assets whose closes are in a file of their own.
     """
 
     file: str
@@ -48,6 +50,11 @@ class RecordedPrices:
     lows: NDArray[np.float64]
     wicks: tuple[int | None, ...]
     notes: tuple[str, ...]
+    alone: frozenset[str] = frozenset()
+
+    def file_of(self, name: str) -> str:
+        """The file with the asset's closes."""
+        return f"{OHLC}{name}" if name in self.alone else self.file
 
 
 def price_file(data_dir: Path) -> Path | None:
@@ -74,22 +81,31 @@ def _wide(path: Path, symbols: Sequence[str], *, start: int | None, end: int | N
     """A column for each asset."""
     written = file_rows(path).written
     assets = [name for name in written if name.lower() not in NO_ASSETS]
-    names = tuple(_name(symbol, assets, path) for symbol in symbols)
+    alone = {symbol for symbol in symbols if _has_own_file(path, symbol, assets)}
+    names = tuple(symbol if symbol in alone else _name(symbol, assets, path) for symbol in symbols)
     columns = tuple(name.lower() for name in names)
     recorded = read_columns(path, SeriesForm(columns, seconds=HOUR, prices=columns), start=start, end=end)
     lows = np.full(recorded.values.shape, np.nan)
     wicks: list[int | None] = []
     notes = list(recorded.notes)
     for place, name in enumerate(names):
-        bars = _file(path.parent, f"hourly_ohlc_{name}")
+        bars = _file(path.parent, f"{OHLC}{name}")
         if bars is None:
             wicks.append(None)
             continue
-        form = SeriesForm(("open", "low", "close"), required=("low",), seconds=HOUR)
+        is_alone = symbols[place] in alone
+        form = SeriesForm(
+            ("open", "low", "close"),
+            required=("low", "close") if is_alone else ("low",),
+            seconds=HOUR,
+            prices=("close",) if is_alone else (),
+        )
         ohlc = read_columns(bars, form, start=start, end=end)
         notes += ohlc.notes
         kept, count = _without_wicks(*ohlc.values.T)
         _, here, there = np.intersect1d(recorded.times, ohlc.times, assume_unique=True, return_indices=True)
+        if is_alone:
+            recorded.values[here, place] = ohlc.values[there, 2]
         lows[here, place] = kept[there]
         wicks.append(count)
     unused = [name for name in assets if name not in names]
@@ -103,7 +119,14 @@ def _wide(path: Path, symbols: Sequence[str], *, start: int | None, end: int | N
         lows=_price(lows),
         wicks=tuple(wicks),
         notes=tuple(notes),
+        alone=frozenset(alone),
     )
+
+
+def _has_own_file(path: Path, symbol: str, assets: Sequence[str]) -> bool:
+    """Whether an asset has no column among the closes, but a file of its own with them."""
+    names = (symbol, ALIASES.get(symbol, symbol))
+    return not any(name in assets for name in names) and _file(path.parent, f"{OHLC}{symbol}") is not None
 
 
 def _long(path: Path, symbols: Sequence[str], *, start: int | None, end: int | None) -> RecordedPrices:

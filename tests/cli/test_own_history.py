@@ -111,6 +111,19 @@ def test_a_damaged_row_reaches_the_screen_with_its_remedy(
     assert "an empty cell is a hole" in shown
 
 
+@pytest.mark.slow
+def test_yardsticks_run_to_the_target_of_the_command_and_are_compared(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ether.toml").write_text('[[assets]]\nsymbol = "WETH"\nbudget = 1.0\n')
+    strategy = ("--strategy", "gold.toml", "--venue", "venue.toml", "--from", "2022-05-28")
+    assert run(*strategy, "--target", "0.2", "--alone", "--against", "ether.toml") == 0
+    printed = capsys.readouterr()
+    names = ("risk parity", "equal weight", "WETH alone", "PAXG alone", "ether")
+    assert all(f"{name} " in printed.out for name in names)
+    assert "(20 %)" in printed.out
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
@@ -121,6 +134,8 @@ def test_a_damaged_row_reaches_the_screen_with_its_remedy(
         (VENUE.replace("fee", "fees"), "pools.0.fees"),
         (VENUE.replace('"USDC"', '"USDC", "WETH"'), "pools.0.symbols"),
         ("[[reserves", "not TOML"),
+        ('[[derived]]\nsymbol = "sDAI"\nyearly_yield = 5\n', "derived.0.yearly_yield"),
+        ('[[derived]]\nsymbol = "sDAI"\nyearly_yield = { file = "../x.csv", column = "a" }\n', "derived.0"),
     ],
 )
 def test_a_venue_file_that_is_wrong_names_the_field(tmp_path: Path, content: str, named: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +14,8 @@ from scipy.optimize import nnls
 
 from keeper.domain.errors import InvalidBudgets, InvalidCovariance, InvalidSetting
 from keeper.domain.policy import RiskFactor
+from keeper.recorded.path import recorded_path
+from keeper.recorded.prices import price_file
 from keeper.risk.allocations import allocate
 from keeper.risk.budgets import risk_parity
 from keeper.risk.caps import Cap
@@ -24,6 +30,7 @@ from keeper.risk.factors import (
 from keeper.risk.torsion import torsion_factors, torsion_parity
 from tests.properties import examples
 
+DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 POINT = 0.01
 """A point of risk, the promise of a factor's share."""
 CRYPTO_AND_GOLD = np.array([[0.36, 0.384, 0.009], [0.384, 0.64, 0.012], [0.009, 0.012, 0.0225]])
@@ -188,6 +195,28 @@ def test_the_scale_of_a_portfolio_and_of_the_covariance_leave_the_weights(proble
     again = factor_risk_parity(covariance * 3.0, scaled, names).weights
     deviations = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose(in_risk(again, deviations), in_risk(first, deviations), atol=1e-5)
+
+
+@pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
+def test_shares_are_on_their_budgets_on_recorded_history_or_an_asset_is_named() -> None:
+    symbols = ("WBTC", "WETH", "LINK", "PAXG")
+    since, until = datetime(2021, 1, 1, tzinfo=UTC), datetime(2023, 12, 29, tzinfo=UTC)
+    path = recorded_path(DATA, symbols, since, until, max_gap_s=43_200)
+    returns = np.nan_to_num(np.diff(np.log(path.closes), axis=0))
+    held = np.array([[0.4, 0.4, 0.2, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    long_only = FactorBudgets(("crypto", "gold"), held, np.array([0.6, 0.4]))
+    spread = np.vstack([held, [-1.0, 1.0, 0.0, 0.0]])
+    with_spread = FactorBudgets(("crypto", "gold", "spread"), spread, np.array([0.5, 0.4, 0.1]))
+    looks = range(2_880, len(returns), 720)
+    for end in looks:
+        covariance = np.cov(returns[end - 2_880 : end].T) * 8_760
+        assert factor_risk_parity(covariance, long_only, symbols).short == ()
+        torsion = torsion_factors(covariance, np.ones(4), symbols)
+        torsion = FactorBudgets(torsion.names, torsion.portfolios, np.full(4, 0.25))
+        for factors in (long_only, with_spread, torsion):
+            parity = factor_risk_parity(covariance, factors, symbols)
+            assert parity.short or misses(parity.weights, covariance, factors) < POINT
+    assert len(looks) > 30
 
 
 # ------------------------------------------------------------- torsion

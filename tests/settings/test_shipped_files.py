@@ -9,13 +9,28 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from keeper.cli.venue import recorded_venue
+from keeper.cli.venue_file import own_venue
 from keeper.settings.endpoints import endpoints
-from keeper.settings.load import load
+from keeper.settings.load import load, load_strategy
+from keeper.settings.policy import policy
 from keeper.settings.schema import Settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "deploy" / "strategies").glob("*[!e].toml")), ids=lambda file: file.stem
+)
+def test_a_shipped_strategy_is_read_and_its_venue_lists_its_assets(file: Path) -> None:
+    strategy = policy(load_strategy(file))
+    venue = own_venue(file.with_name(f"{file.stem}-venue.toml"))
+    terms = recorded_venue(own=venue)
+    for asset in strategy.assets:
+        assert terms.terms(asset.symbol).ltv_bps > 0
+        assert any(set(pool.symbols) == {asset.symbol, "USDC"} for pool in terms.pools)
 
 
 def test_the_copied_example_changes_nothing(bare: Path) -> None:
