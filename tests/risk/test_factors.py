@@ -197,6 +197,7 @@ def test_the_scale_of_a_portfolio_and_of_the_covariance_leave_the_weights(proble
     np.testing.assert_allclose(in_risk(again, deviations), in_risk(first, deviations), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(price_file(DATA) is None, reason=f"no recorded history in {DATA}")
 def test_shares_are_on_their_budgets_on_recorded_history_or_an_asset_is_named() -> None:
     symbols = ("WBTC", "WETH", "LINK", "PAXG")
