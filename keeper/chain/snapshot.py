@@ -18,8 +18,6 @@ from keeper.domain.market import (
     FeedReading,
     Holding,
     MarketSnapshot,
-    PoolHistory,
-    PoolLiquidity,
     Reserve,
     Sequencer,
     SwapPool,
@@ -28,6 +26,7 @@ from keeper.domain.market import (
     lowest_trust,
 )
 from keeper.domain.native_coin import COIN
+from keeper.domain.pool_state import PoolHistory, PoolLiquidity
 from keeper.domain.redemptions import Redemptions
 from keeper.oracle import rules
 

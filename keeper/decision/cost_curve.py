@@ -25,7 +25,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from keeper.domain.market import HUB, MarketSnapshot, PoolLiquidity
+from keeper.domain.market import HUB, MarketSnapshot
+from keeper.domain.pool_state import PoolLiquidity
 from keeper.domain.units import BPS, USD
 
 FEE_UNIT = 1_000_000

@@ -7,10 +7,11 @@ import math
 from keeper.decision.exits import sellable
 from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
+from keeper.domain.accounts import to_lower
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
-from keeper.lending.aave import AaveV3
-from keeper.lending.book import vault_book
+from keeper.lending.venues import vault_book, venue_of
 from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, repaying_cash
 
 
@@ -27,7 +28,8 @@ def emergency_move(position: VaultPosition) -> Move:
 
 
 def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, ...]:
-    """All weights lowered alike until the health factor is at its target. Collateral with a loan to value of 0 goes
+    """What the account to lower and the vault's idle part hold, lowered alike until its health factor is at its target.
+    What other accounts hold stays. Collateral with a loan to value of 0 goes
     first (``LendingVenue.must_leave_first``), because the lending market demands that.
 
     Only what may be sold at its price's trust is sold. The health factor is the lending market's own, after the sales
@@ -38,8 +40,9 @@ def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, .
     lost = largest_loss(position, assets, urgency)
     # An emergency call of the vault may not end too high: not even if the sales lose nothing, and idle cash repays.
     kept = _kept_shares(position, assets, 0.0 if in_emergency(position.snapshot) else lost)
+    parts = _parts(to_lower(position.snapshot))
     return tuple(
-        weight * kept.get(symbol, 1.0)
+        weight * (1.0 - parts[symbol]) + weight * parts[symbol] * kept.get(symbol, 1.0)
         for symbol, weight in zip(position.model.symbols, position.current.weights, strict=True)
     )
 
@@ -72,6 +75,16 @@ def target_health_factor(position: VaultPosition) -> float:
     return min(aim, emergency_aim(position.snapshot)) if in_emergency(position.snapshot) else aim
 
 
+def _parts(snapshot: MarketSnapshot) -> dict[str, float]:
+    """By asset, what is idle and in the account that the snapshot shows, of all that the vault has of it."""
+    return {
+        here.symbol: (here.idle + here.supplied) / (here.idle + here.supplied + other.supplied)
+        if other.supplied
+        else 1.0
+        for here, other in zip(snapshot.holdings, snapshot.elsewhere, strict=True)
+    }
+
+
 def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -> dict[str, float]:
     """Of each of the ``assets`` to sell the share to keep, in [0, 1].
 
@@ -80,8 +93,8 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     ``K0 + K1 = h (D - (1 - lost) S2)``; where all of it does not do, the share ``g`` of the others stays for which
     ``K0 + g K1 = h (D - (1 - lost) (V2 + (1 - g) V1))``.
     """
-    snapshot = position.snapshot
-    venue, book = AaveV3.of(snapshot), vault_book(snapshot)
+    snapshot = to_lower(position.snapshot)
+    venue, book = venue_of(snapshot), vault_book(snapshot)
     leaving = book.must_leave_first()
     rest = {symbol: amount for symbol, amount in book.supplied.items() if symbol not in leaving}
     can_go = {symbol: amount for symbol, amount in rest.items() if symbol in assets}
@@ -112,11 +125,10 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
 
 def _repaid_by_cash(position: VaultPosition) -> float:
     """In the vault's emergency, what idle cash repays, at the lending market's price."""
-    snapshot = position.snapshot
+    snapshot = to_lower(position.snapshot)
     if not in_emergency(snapshot):
         return 0.0
-    repaying = {snapshot.debt_token.symbol: repaying_cash(snapshot, position.policy.plan.dust_usd)}
-    return float(AaveV3.of(snapshot).collateral_value(repaying))
+    return float(venue_of(snapshot).cash_value(repaying_cash(snapshot, position.policy.plan.dust_usd)))
 
 
 def _kept_share(to_repay: float, carried: float, proceeds: float, safe: float) -> float:

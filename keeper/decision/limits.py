@@ -9,6 +9,7 @@ from keeper.decision.gate_result import GateResult, hours
 from keeper.decision.horizon import NOISE
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.trade_context import TradeContext
+from keeper.domain.accounts import to_lower
 from keeper.domain.fire_drill import first_hindered, largest_survived, survives
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
@@ -120,7 +121,7 @@ def vault_accepts(trade: TradeContext) -> GateResult:
         return GateResult(0, 0, passed=True, detail="the vault's rebalance accepts prices and sequencer")
     if not trade.move.sells_only:
         return GateResult(1, 0, passed=False, detail=f"the vault's rebalance reverts: {refusal}")
-    owes = snapshot.holdings[0].owed > 0
+    owes = to_lower(snapshot).holdings[0].owed > 0
     can = (
         "its deleverage takes sales that repay debt"
         if owes

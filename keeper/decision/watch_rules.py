@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from keeper.domain.block_look import BlockLook, WatchCause, WatchFinding
-from keeper.domain.block_look import health_factor as account_health_factor
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.units import health_factor_of
 
 FURTHER_FALL = 0.005
 """While the health factor is below its limit, the part by which it must fall before the watch asks again."""
@@ -60,7 +60,7 @@ def as_seen(snapshot: MarketSnapshot, later: BlockLook) -> BlockLook:
     return replace(
         later,
         timestamp=snapshot.block.timestamp,
-        health_factor=account_health_factor(snapshot.account),
+        health_factor=health_factor_of(snapshot.lowest_health),
         prices={reading.symbol: reading.round.answer for reading in snapshot.feeds},
         paused=snapshot.vault.paused,
     )

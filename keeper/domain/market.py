@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from keeper.domain.account_venue import FIRST_ACCOUNT, AccountVenue
+from keeper.domain.pool_state import PoolHistory, PoolLiquidity
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import USD, raw_from_usd_floor, usd
 from keeper.domain.vault_figures import VaultFigures
@@ -132,7 +134,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The vault's amounts of one token, raw: idle in the vault, supplied as collateral and owed by its account."""
+    """The vault's amounts of one token, raw: idle in the vault, supplied as collateral and owed by one account."""
 
     symbol: str
     idle: int
@@ -193,7 +195,7 @@ class SwapPool:
 @dataclass(frozen=True)  # without slots: the cached properties need an instance dictionary
 class Vault:
     """The vault's state. ``address`` is that of its shares, ``rebalancer`` takes the keeper's calls, ``account`` is the
-    account that the keeper manages.
+    account that the snapshot shows.
 
     ``last_rebalance`` is the keeper's last call, 0 before the first. Nothing is borrowed before
     ``levering_closed_until``. ``reserved`` is the cash that a rebalance must leave idle as far as it is there.
@@ -246,8 +248,8 @@ def _unlisted(symbol: str) -> VaultAsset:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Aave Pool.getUserAccountData of the vault's account. The base currency has 8 decimals, the health factor 18
-    (2^256-1: no debt)."""
+    """Aave Pool.getUserAccountData of an account. The base currency is the venue's: on Aave USD with 8 decimals, on
+    Morpho Blue the loan token, raw. The health factor has 18 decimals (2^256-1: no debt)."""
 
     collateral_base: int
     debt_base: int
@@ -265,38 +267,18 @@ class Sequencer:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolHistory:
-    """The last ``window_s`` seconds of a Uniswap V3 pool of an asset and the accounting asset.
+class LendingAccount:
+    """One of the vault's accounts. Tuples are in the order of the snapshot's tokens; amounts are raw. A token that the
+    venue does not have is an inactive reserve. Every ``market_price`` is the first account's venue's: the vault takes
+    its second opinion there."""
 
-    ``mean_tick`` is the time-weighted mean, ``mean_liquidity`` the harmonic mean of the liquidity in range; both are
-    None where the pool's observations do not go back that far. ``observations`` is the pool's cardinality. The tick is
-    the price of the asset where ``asset_is_token0``, else its inverse."""
-
-    symbol: str
-    pool: str
-    fee: int
-    asset_is_token0: bool
-    observations: int
-    window_s: int
-    mean_tick: int | None
-    mean_liquidity: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLiquidity:
-    """A Uniswap V3 pool of the asset ``symbol`` and the token ``quote``.
-
-    ``sqrt_price`` is slot0's: the root of raw token1 per token0, times 2^96. ``liquidity`` is the liquidity in range,
-    ``mean_liquidity`` its harmonic mean over the window of ``PoolHistory``, None where the pool's observations do not
-    go back that far."""
-
-    symbol: str
-    quote: str
-    fee: int
-    asset_is_token0: bool
-    sqrt_price: int
-    liquidity: int
-    mean_liquidity: int | None
+    venue: AccountVenue
+    address: str
+    reserves: tuple[Reserve, ...]
+    supplied: tuple[int, ...]
+    owed: tuple[int, ...]
+    account: Account
+    flash_premium_bps: int
 
 
 @dataclass(frozen=True)  # without slots: the cached properties need an instance dictionary
@@ -310,6 +292,8 @@ class MarketSnapshot:
     a chain without one. ``vault_figures`` is what the vault itself counts, None where no contract was asked.
     ``native_coin`` is the feed that prices gas, None in records of versions that did not read it.
     ``acts_as`` is the Safe that the key acts as through a Roles modifier, empty where the key calls the vault itself.
+    ``reserves``, ``holdings``, ``account``, ``flash_premium_bps`` and ``vault.account`` are those of the account at
+    ``venue``: as read, the first. ``others`` are the other accounts; ``keeper.domain.accounts`` shows one of them.
     """
 
     block: Block
@@ -331,6 +315,8 @@ class MarketSnapshot:
     vault_figures: VaultFigures | None = None
     native_coin: FeedReading | None = None
     acts_as: str = ""
+    venue: AccountVenue = FIRST_ACCOUNT
+    others: tuple[LendingAccount, ...] = ()
 
     @property
     def debt_token(self) -> Token:
@@ -392,6 +378,20 @@ class MarketSnapshot:
 
     def holding(self, symbol: str) -> Holding:
         return self.holdings[self.index(symbol)]
+
+    @cached_property
+    def elsewhere(self) -> tuple[Holding, ...]:
+        """What all ``others`` have supplied and owe."""
+        supplied, owed = [other.supplied for other in self.others], [other.owed for other in self.others]
+        return tuple(
+            Holding(symbol, 0, sum(row[i] for row in supplied), sum(row[i] for row in owed))
+            for i, symbol in enumerate(self.symbols)
+        )
+
+    @property
+    def lowest_health(self) -> int:
+        """Of all accounts, with 18 decimals."""
+        return min([self.account.health_factor, *(other.account.health_factor for other in self.others)])
 
 
 def lowest_trust(readings: Sequence[FeedReading]) -> FeedReading:

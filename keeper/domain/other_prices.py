@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from keeper.domain.market import Account, MarketSnapshot, PoolLiquidity
+from keeper.domain.accounts import accounts, with_accounts
+from keeper.domain.market import LendingAccount, MarketSnapshot, Token
+from keeper.domain.pool_state import PoolLiquidity
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import UINT256_MAX, unit
 
@@ -30,13 +32,10 @@ def at_prices(snapshot: MarketSnapshot, prices: Mapping[str, int]) -> MarketSnap
             else feed
             for feed in snapshot.feeds
         ),
-        reserves=tuple(
-            replace(reserve, market_price=_scaled(reserve.market_price, ratios.get(reserve.symbol, 1.0)))
-            for reserve in snapshot.reserves
-        ),
         depths=tuple(_moved_pool(pool, ratios) for pool in snapshot.depths),
     )
-    return _with_share_price(replace(moved, account=_account(snapshot, moved)), snapshot)
+    held = [_moved_account(account, ratios, snapshot.tokens) for account in accounts(snapshot)]
+    return _with_share_price(with_accounts(moved, held), snapshot)
 
 
 def _scaled(amount: int, ratio: float) -> int:
@@ -50,33 +49,44 @@ def _moved_pool(pool: PoolLiquidity, ratios: Mapping[str, float]) -> PoolLiquidi
     return replace(pool, sqrt_price=_scaled(pool.sqrt_price, root))
 
 
-def _account(before: MarketSnapshot, after: MarketSnapshot) -> Account:
+def _moved_account(
+    held: LendingAccount, ratios: Mapping[str, float], tokens: Sequence[Token]
+) -> LendingAccount:
     """The account's own health factor knows of eMode, so it is scaled and not computed anew."""
-    account = before.account
-    collateral = account.collateral_base + _collateral(after) - _collateral(before)
-    secured, secured_before = _secured(after), _secured(before)
-    factor = account.health_factor
+    reserves = tuple(
+        replace(reserve, market_price=_scaled(reserve.market_price, ratios.get(reserve.symbol, 1.0)))
+        for reserve in held.reserves
+    )
+    moved, market = replace(held, reserves=reserves), held.venue.market
+    factor, secured_before = held.account.health_factor, _secured(held, tokens)
     if factor != UINT256_MAX and secured_before > 0:
-        factor = factor * secured // secured_before
-    return replace(account, collateral_base=collateral, health_factor=factor)
+        factor = factor * _secured(moved, tokens) // secured_before
+    if market is None:
+        gained = _collateral(moved, tokens) - _collateral(held, tokens)
+        account = replace(held.account, collateral_base=held.account.collateral_base + gained)
+    else:
+        ratio = ratios.get(market.collateral, 1.0)
+        account = replace(held.account, collateral_base=_scaled(held.account.collateral_base, ratio))
+        moved = replace(
+            moved,
+            venue=replace(held.venue, market=replace(market, price=_scaled(market.price, ratio))),
+        )
+    return replace(moved, account=replace(account, health_factor=factor))
 
 
-def _collateral(snapshot: MarketSnapshot) -> int:
+def _collateral(held: LendingAccount, tokens: Sequence[Token]) -> int:
     return sum(
-        holding.supplied * reserve.market_price // unit(token.decimals)
-        for token, reserve, holding in zip(snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True)
+        supplied * reserve.market_price // unit(token.decimals)
+        for token, reserve, supplied in zip(tokens, held.reserves, held.supplied, strict=True)
     )
 
 
-def _secured(snapshot: MarketSnapshot) -> int:
+def _secured(held: LendingAccount, tokens: Sequence[Token]) -> int:
     """Collateral times liquidation thresholds, in a fine unit."""
-    largest = max(token.decimals for token in snapshot.tokens)
+    largest = max(token.decimals for token in tokens)
     return sum(
-        holding.supplied
-        * reserve.market_price
-        * reserve.liquidation_threshold_bps
-        * unit(largest - token.decimals)
-        for token, reserve, holding in zip(snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True)
+        supplied * reserve.market_price * reserve.liquidation_threshold_bps * unit(largest - token.decimals)
+        for token, reserve, supplied in zip(tokens, held.reserves, held.supplied, strict=True)
     )
 
 

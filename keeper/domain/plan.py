@@ -89,12 +89,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PostState:
-    """The vault after a plan, expected or read back. ``weights`` are in the snapshot's order of risk assets."""
+    """The vault after a plan, expected or read back. ``weights`` are in the snapshot's order of risk assets.
+    ``health_factor`` is the lowest of the accounts; ``health_factors`` has each in the vault's order, where there are
+    several."""
 
     nav_usd: float
     leverage: float
     health_factor: float
     weights: tuple[float, ...]
+    health_factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

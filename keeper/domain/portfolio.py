@@ -12,7 +12,8 @@ from keeper.domain.units import health_factor_of, usd
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Risk assets are in the snapshot's order; money is USD. ``health_factor`` is inf without debt."""
+    """Risk assets are in the snapshot's order; money is USD. ``health_factor`` is the lowest of the accounts, inf
+    without debt."""
 
     symbols: tuple[str, ...]
     weights: tuple[float, ...]
@@ -31,15 +32,17 @@ class Portfolio:
 
 
 def portfolio(snapshot: MarketSnapshot) -> Portfolio:
-    """The vault's holdings at ``MarketSnapshot.price``. All weights are 0 where NAV is not positive."""
-    cash_holding = snapshot.holdings[0]
+    """The vault's holdings in all accounts at ``MarketSnapshot.price``. All weights are 0 where NAV is not positive."""
+    cash_holding, elsewhere = snapshot.holdings[0], snapshot.elsewhere
     cash_price = snapshot.price(snapshot.debt_token.symbol)
     cash_decimals = snapshot.debt_token.decimals
-    cash = usd(cash_holding.idle + cash_holding.supplied, cash_decimals, cash_price)
-    debt = usd(cash_holding.owed, cash_decimals, cash_price)
+    cash = usd(cash_holding.idle + cash_holding.supplied + elsewhere[0].supplied, cash_decimals, cash_price)
+    debt = usd(cash_holding.owed + elsewhere[0].owed, cash_decimals, cash_price)
     values = tuple(
-        usd(holding.idle + holding.supplied, token.decimals, snapshot.price(token.symbol))
-        for token, holding in zip(snapshot.tokens[1:], snapshot.holdings[1:], strict=True)
+        usd(holding.idle + holding.supplied + other.supplied, token.decimals, snapshot.price(token.symbol))
+        for token, holding, other in zip(
+            snapshot.tokens[1:], snapshot.holdings[1:], elsewhere[1:], strict=True
+        )
     )
     gross = math.fsum(values)
     nav = gross + cash - debt
@@ -51,5 +54,5 @@ def portfolio(snapshot: MarketSnapshot) -> Portfolio:
         cash_usd=cash,
         debt_usd=debt,
         leverage=gross / nav if nav > 0 else 0.0,
-        health_factor=health_factor_of(snapshot.account.health_factor),
+        health_factor=health_factor_of(snapshot.lowest_health),
     )

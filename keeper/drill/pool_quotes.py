@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keeper.domain.market import MarketSnapshot, PoolLiquidity
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, QuoteRequest
+from keeper.domain.pool_state import PoolLiquidity
 from keeper.planning.gas import HOP
 
 FEE_UNIT = 1_000_000

@@ -58,6 +58,9 @@ class AaveV3:
     def collateral_value(self, supplied: Mapping[str, int]) -> int:
         return sum(value for value, _ in self._values(supplied))
 
+    def cash_value(self, amount: int) -> int:
+        return amount * self.terms[0].price // self.terms[0].unit
+
     def secured_value(self, supplied: Mapping[str, int]) -> int:
         """Sum of value times liquidation threshold in bps, avgLiquidationThreshold before the division."""
         return sum([value * terms.liquidation_threshold_bps for value, terms in self._values(supplied)])

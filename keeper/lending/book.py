@@ -13,7 +13,6 @@ from fractions import Fraction
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import UINT256_MAX
-from keeper.lending.aave import AaveV3
 from keeper.lending.venue import LendingVenue
 
 MARGIN = (999, 1000)
@@ -128,11 +127,6 @@ class LendingBook:
             paid, received = step.amount, step.limit
         self.idle[sold] -= self.idle[sold] if step.amount == UINT256_MAX else paid
         self.idle[bought] += received
-
-
-def vault_book(snapshot: MarketSnapshot) -> LendingBook:
-    """The vault at the block."""
-    return LendingBook.at_block(snapshot, AaveV3.of(snapshot))
 
 
 def after(book: LendingBook, steps: Iterable[Step]) -> LendingBook:

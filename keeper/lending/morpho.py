@@ -45,6 +45,9 @@ class MorphoBlue:
         """Nothing but the market's collateral counts."""
         return supplied.get(self.collateral_symbol, 0) * self.price // PRICE_SCALE
 
+    def cash_value(self, amount: int) -> int:
+        return amount
+
     def secured_value(self, supplied: Mapping[str, int]) -> int:
         return self._most_owed(supplied) * BPS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.portfolio import portfolio
 from keeper.domain.vault_figures import FigureGap, VaultFigures, widest_gap
-from keeper.lending.book import vault_book
+from keeper.lending.venues import lowest_health_factor
 
 
 def vault_gap(snapshot: MarketSnapshot) -> FigureGap | None:
@@ -14,5 +14,5 @@ def vault_gap(snapshot: MarketSnapshot) -> FigureGap | None:
     if snapshot.vault_figures is None:
         return None
     held = portfolio(snapshot)
-    ours = VaultFigures(held.nav_usd, held.leverage, vault_book(snapshot).health_factor())
+    ours = VaultFigures(held.nav_usd, held.leverage, lowest_health_factor(snapshot))
     return widest_gap(ours, snapshot.vault_figures)

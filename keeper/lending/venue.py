@@ -29,6 +29,10 @@ class LendingVenue(Protocol):
         """In the base currency."""
         ...
 
+    def cash_value(self, amount: int) -> int:
+        """Of the debt token, in the base currency."""
+        ...
+
     def secured_value(self, supplied: Mapping[str, int]) -> int:
         """Collateral value times liquidation threshold in bps: debt up to it is not liquidated."""
         ...
@@ -60,7 +64,7 @@ class LendingVenue(Protocol):
         ...
 
     def flash_premium(self, amount: int) -> int:
-        """Fee of a flash loan."""
+        """Fee of this venue's own flash loan."""
         ...
 
     def interest_until_mined(self, owed: int) -> int:

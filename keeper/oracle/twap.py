@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-from keeper.domain.market import MarketSnapshot, PoolHistory
+from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import OraclePolicy
+from keeper.domain.pool_state import PoolHistory
 from keeper.domain.prices import Opinion
 
 TICK_BASE = 1.0001

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.domain.accounts import to_lower
 from keeper.domain.market import MarketSnapshot, Sequencer
 from keeper.domain.units import BPS, USD, WAD, usd
 
@@ -103,8 +104,9 @@ def sequencer_is_up(sequencer: Sequencer, now: int) -> bool:
 
 
 def in_emergency(snapshot: MarketSnapshot) -> bool:
-    """Whether the account's health opens the emergency's budget to ``deleverage``."""
-    return snapshot.account.health_factor < snapshot.vault.policy.emergency_health
+    """Whether the health of the account to lower opens the emergency's budget to ``deleverage``. The vault opens it
+    where every account that the call touches is in need."""
+    return to_lower(snapshot).account.health_factor < snapshot.vault.policy.emergency_health
 
 
 def emergency_aim(snapshot: MarketSnapshot) -> float:
@@ -157,8 +159,8 @@ def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
 
 
 def repaying_cash(snapshot: MarketSnapshot, dust_usd: float) -> int:
-    """Raw idle cash with which a deleverage can repay: what the line leaves. Dust repays nothing, unless it is all that
-    is owed."""
+    """Raw idle cash with which a deleverage can repay the shown account: what the line leaves. Dust repays nothing,
+    unless it is all that is owed."""
     cash, token = snapshot.holdings[0], snapshot.debt_token
     spare = cash.idle - reserved_cash(snapshot, lowering=True)
     is_dust = usd(min(spare, cash.owed), token.decimals, snapshot.price(token.symbol)) <= dust_usd

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from keeper.domain.accounts import accounts
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import PostState, Step
+from keeper.domain.units import health_factor_of
 from keeper.lending.book import LendingBook, after
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
@@ -32,18 +34,33 @@ def expected_book(candidate: CandidatePlan, context: PlanningContext) -> Lending
 
 
 def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
-    """Of ``expected_book``, at ``MarketSnapshot.price``. The health factor is the venue's own."""
+    """Of ``expected_book``, at ``MarketSnapshot.price``. The health factor is the venue's own. Accounts that the call
+    leaves alone stay as they are."""
     snapshot, book = context.snapshot, expected_book(candidate, context)
+    elsewhere = snapshot.elsewhere
     values = [
-        snapshot.value_usd(symbol, book.idle[symbol] + book.supplied[symbol]) for symbol in snapshot.symbols
+        snapshot.value_usd(symbol, book.idle[symbol] + book.supplied[symbol] + other.supplied)
+        for symbol, other in zip(snapshot.symbols, elsewhere, strict=True)
     ]
-    nav = math.fsum(values) - snapshot.value_usd(context.cash, book.owed)
+    nav = math.fsum(values) - snapshot.value_usd(context.cash, book.owed + elsewhere[0].owed)
     gross = math.fsum(values[1:])
+    factors = health_factors(snapshot, book.health_factor())
     return PostState(
         nav_usd=nav,
         leverage=gross / nav if nav > 0 else 0.0,
-        health_factor=book.health_factor(),
+        health_factor=min(factors),
+        health_factors=factors if snapshot.others else (),
         weights=tuple(value / nav if nav > 0 else 0.0 for value in values[1:]),
+    )
+
+
+def health_factors(snapshot: MarketSnapshot, shown: float) -> tuple[float, ...]:
+    """Of all accounts in the vault's order, where the one that the snapshot shows has ``shown``."""
+    return tuple(
+        shown
+        if account.venue.place == snapshot.venue.place
+        else health_factor_of(account.account.health_factor)
+        for account in accounts(snapshot)
     )
 
 

@@ -8,10 +8,13 @@ from keeper.domain.units import BPS
 CHECKS = {
     "simulation_succeeded": "The exact calldata does not revert on the pinned block.",
     "nav_loss": "The call loses at most as much NAV, in bps, as the vault allows.",
-    "health_factor_floor": "The health factor after the call is at least the vault's floor, and at least "
-    "size.min_health_factor less plan.nav_tolerance_bps of it, or what it was before where that is lower. Not for a "
-    "deleverage.",
-    "health_factor_raised": "A deleverage only: the health factor is higher after the call than before.",
+    "health_factor_floor": "Not for a deleverage: the health factor of the account that the call changes is afterwards "
+    "at least the vault's floor, and at least size.min_health_factor less plan.nav_tolerance_bps of it, or what it was "
+    "before where that is lower.",
+    "every_account_healthy": "Several accounts, not for a deleverage: the lowest health factor afterwards, also of "
+    "accounts that the call leaves alone, is at least the vault's floor.",
+    "health_factor_raised": "A deleverage only: the health factor of the account that it changes is higher after the "
+    "call than before.",
     "leverage_cap": "Not for a deleverage: leverage after the call is at most the vault's cap.",
     "leverage_on_goal": "The simulated leverage is within plan.leverage_tolerance of the expected.",
     "weights_on_goal": "Every simulated weight is within plan.weight_tolerance of the expected.",

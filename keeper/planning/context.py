@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from keeper.domain.accounts import to_lower
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import raw_from_usd_ceil, raw_from_usd_floor
-from keeper.lending.aave import AaveV3
 from keeper.lending.book import LendingBook
+from keeper.lending.flash_lender import FlashLender, flash_lender
 from keeper.lending.venue import LendingVenue
+from keeper.lending.venues import venue_of
 from keeper.oracle.vault_rules import emergency_aim, in_emergency, rebalance_refusal, reserved_cash
 from keeper.planning import min_health_factor
 from keeper.planning.fills import SwapTerms
@@ -24,9 +26,10 @@ from keeper.sizing.redemptions import queued_share
 
 @dataclass(frozen=True, slots=True)
 class PlanningContext:
-    """``cash`` is the symbol of the debt token. ``idle_buffer`` stays idle after the call, ``queued`` is what
-    redemptions wait for, of which the vault itself keeps ``reserved`` idle, and nothing is borrowed or repaid for
-    ``dust``: raw of the debt token. ``min_health_factor`` holds between two steps."""
+    """``snapshot`` shows the account that the call changes. ``cash`` is the symbol of the debt token. ``idle_buffer``
+    stays idle after the call, ``queued`` is what redemptions wait for, of which the vault itself keeps ``reserved``
+    idle, and nothing is borrowed or repaid for ``dust``: raw of the debt token. ``min_health_factor`` holds between two
+    steps."""
 
     snapshot: MarketSnapshot
     policy: Policy
@@ -35,6 +38,7 @@ class PlanningContext:
     call: VaultCall
     held: Portfolio
     venue: LendingVenue
+    lender: FlashLender
     cash: str
     swap_terms: SwapTerms
     idle_buffer: int
@@ -84,8 +88,10 @@ def planning_context(
     it sells repays debt."""
     call = call or calls_of(decision, snapshot)[0]
     deleverages = call is VaultCall.DELEVERAGE
+    if deleverages:
+        snapshot = to_lower(snapshot)
     price, decimals = snapshot.price(snapshot.debt_token.symbol), snapshot.debt_token.decimals
-    venue = AaveV3.of(snapshot)
+    venue = venue_of(snapshot)
     book = LendingBook.when_mined(snapshot, venue)
     context = PlanningContext(
         snapshot=snapshot,
@@ -95,6 +101,7 @@ def planning_context(
         call=call,
         held=portfolio(snapshot),
         venue=venue,
+        lender=flash_lender(snapshot),
         cash=venue.debt_symbol,
         swap_terms=SwapTerms(
             snapshot=snapshot,
@@ -120,7 +127,7 @@ def calls_of(decision: Decision, snapshot: MarketSnapshot) -> tuple[VaultCall, .
     on health factor and leverage. It needs a debt to lower."""
     if decision.action is Action.RIPCORD:
         return (VaultCall.DELEVERAGE,)
-    if not decision.sells_only or snapshot.holdings[0].owed == 0:
+    if not decision.sells_only or to_lower(snapshot).holdings[0].owed == 0:
         return (VaultCall.REBALANCE,)
     if rebalance_refusal(snapshot, _sold(decision, snapshot)):
         return (VaultCall.DELEVERAGE,)

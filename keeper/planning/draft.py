@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.plan import Step
@@ -83,5 +83,7 @@ class PlanDraft:
             self._write(steps.repay(self.context.cash, amount))
 
     def _write(self, step: Step) -> None:
+        if step.route is None:
+            step = replace(step, account=self.context.snapshot.venue.place)
         self.book.apply(step)
         self.steps.append(step)

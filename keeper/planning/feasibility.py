@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.domain.accounts import showing
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
-from keeper.domain.units import BPS, WAD, to_float
+from keeper.domain.units import BPS, WAD, health_factor_of, to_float
 from keeper.lending.book import LendingBook
 from keeper.oracle.vault_rules import call_limits, counted_loss_usd, levering_closed_s
 from keeper.planning.candidates import CandidatePlan, expected_book, expected_state, net_changes
@@ -35,7 +36,7 @@ class Obstacle:
 
 def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None:
     """Raises NothingFeasible naming the first step that reverts, and the remedy."""
-    _require_flash_loan(candidate.flash, context.snapshot)
+    _require_flash_loan(candidate.flash, context)
     run = _Run(context, context.book(candidate.flash), candidate.flash)
     for place, step in enumerate(candidate.steps, start=1):
         run.take(step, f"step {place}, {step.kind.value} of {step.symbol}")
@@ -64,16 +65,23 @@ def require_within_limits(candidate: CandidatePlan, context: PlanningContext) ->
     _require_turnover(candidate, context)
     if context.vault_emergency:
         target = context.snapshot.vault.policy.target_health / WAD
-        if expected.health_factor > target:
+        if book.health_factor() > target:
             _refuse_end(
-                f"a health factor of {expected.health_factor:.3f}, above the vault's target {target:.3f}"
+                f"a health factor of {book.health_factor():.3f}, above the vault's target {target:.3f}"
             )
     if context.deleverages:
         return
     vault = context.snapshot.vault
-    floor = at_end(context.held.health_factor, context.snapshot, context.policy)
-    if expected.health_factor < floor:
-        _refuse_end(f"a health factor of {expected.health_factor:.3f}, and the floor is {floor:.3f}")
+    own = health_factor_of(context.snapshot.account.health_factor)
+    floor = at_end(own, context.snapshot, context.policy)
+    if book.health_factor() < floor:
+        _refuse_end(f"a health factor of {book.health_factor():.3f}, and the floor is {floor:.3f}")
+    if expected.health_factor < vault.policy.min_health / WAD:
+        place = expected.health_factors.index(expected.health_factor)
+        _refuse_end(
+            f"a health factor of {expected.health_factor:.3f} in account {place}, which it leaves alone, and the "
+            f"vault's floor is {vault.policy.min_health / WAD:.3f}"
+        )
     bought = net_changes(book, context.snapshot)
     capped = [("leverage", expected.leverage, vault.policy.max_leverage / WAD)]
     # The vault holds only what the call bought against its weight.
@@ -175,10 +183,11 @@ def _disabled(symbol: str, snapshot: MarketSnapshot) -> Obstacle | None:
     return None if snapshot.vault.asset(symbol).enabled else Obstacle("the vault has it disabled", ENABLE)
 
 
-def _require_flash_loan(flash: int, snapshot: MarketSnapshot) -> None:
-    """Aave ValidationLogic.validateFlashloanSimple."""
+def _require_flash_loan(flash: int, context: PlanningContext) -> None:
+    """Aave ValidationLogic.validateFlashloanSimple. Morpho lends what it has."""
     if not flash:
         return
+    snapshot = showing(context.snapshot, context.lender.account)
     reserve, token = snapshot.reserves[0], snapshot.debt_token
     obstacle = _closed(token.symbol, snapshot)
     if not obstacle and not reserve.flash_loan_enabled:
@@ -272,7 +281,8 @@ class _Run:
         more = self.book.owed - snapshot.holdings[0].owed
         if reserve.borrow_cap and reserve.borrowed + more + amount > reserve.borrow_cap * 10**token.decimals:
             return Obstacle(f"its reserve is at its borrow cap of {reserve.borrow_cap:,}", SMALLER)
-        free = reserve.available - self.flash - more
+        lent = self.flash if self.context.lender.account == snapshot.venue.place else 0
+        free = reserve.available - lent - more
         if amount > free:
             has = f"{to_float(max(0, free), token.decimals):,.0f}"
             return Obstacle(f"its reserve has {has} to lend beside the flash loan", SMALLER)

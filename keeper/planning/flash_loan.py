@@ -69,7 +69,7 @@ class CashFlow:
         """``on_hand`` is below 0 by what the buffer lacks."""
         usable = max(0, on_hand)
         flash = max(0, repay_first - usable, repay_first + self.spent - usable - self.earned)
-        premium = self.context.venue.flash_premium(flash)
+        premium = self.context.lender.premium(flash)
         left = on_hand - repay_first + self.earned - self.spent - premium
         repay_last = max(0, min(left, self.context.book().owed - repay_first))
         return Funding(flash, premium, repay_first, borrow=max(0, -left), repay_last=repay_last)

@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from keeper.domain.accounts import to_lower
 from keeper.domain.decision import Action, Decision, Goal
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
-from keeper.lending.book import vault_book
+from keeper.lending.venues import vault_book
 from keeper.planning.gas import max_trades
 
 NEGLIGIBLE = 1e-9
@@ -56,6 +57,8 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     """
     if decision.goal is None:
         return Netting((), 0.0)
+    if decision.action is Action.RIPCORD:
+        snapshot = to_lower(snapshot)
     sales, purchases = _differences(decision.goal, snapshot, policy.plan.dust_usd)
     ripcord = decision.action is Action.RIPCORD
     count = max_trades(snapshot.block, policy.plan, only_sales=ripcord, by_safe=bool(snapshot.acts_as))

@@ -162,6 +162,7 @@ def _plan(candidate: CandidatePlan, postponed_usd: float, context: PlanningConte
         gas_limit=gas_limit_for(gas, policy.plan.gas_limit_margin),
         turnover_usd=_traded_usd(candidate.fills),
         postponed_usd=postponed_usd + candidate.unfilled_usd,
+        account=context.lender.account if candidate.flash else context.snapshot.venue.place,
     )
 
 

@@ -31,7 +31,7 @@ def sequential(fills: Sequence[Fill], context: PlanningContext, flash: int = 0) 
 
     Raises NothingFeasible where the fills cannot be made so.
     """
-    premium = context.venue.flash_premium(flash)
+    premium = context.lender.premium(flash)
     minimum = context.min_health_factor.sized_for
     sequence = _Sequence(
         draft=PlanDraft(context, context.book(flash), minimum),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from operator import itemgetter
 
+from keeper.domain.accounts import accounts
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import estimated_usd
@@ -19,7 +20,7 @@ from keeper.domain.plan import (
 )
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
-from keeper.domain.units import BPS, WAD
+from keeper.domain.units import BPS, WAD, health_factor_of
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import call_limits, in_emergency
 from keeper.planning.checks import loss_bps, within_maximum, within_minimum
@@ -55,13 +56,17 @@ def _checks(
         return
     before, after, limits = portfolio(snapshot), simulation.post or plan.expected, snapshot.vault.policy
     yield _nav_loss(before, after, _allowed_loss_bps(plan, snapshot))
+    changed = _changed_accounts(plan, snapshot, after)
     if plan.call is VaultCall.DELEVERAGE:
-        yield _health_factor_raised(before, after)
+        yield from (_health_factor_raised(factors) for factors in changed.values())
     else:
-        factor, floor = after.health_factor, at_end(before.health_factor, snapshot, policy)
-        yield within_minimum(
-            "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
-        )
+        for was, factor in changed.values():
+            floor = at_end(was, snapshot, policy)
+            yield within_minimum(
+                "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
+            )
+        if snapshot.others:
+            yield _lowest_account(after, limits.min_health / WAD)
         cap = limits.max_leverage / WAD
         yield within_maximum(
             "leverage_cap", after.leverage, cap, detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}"
@@ -92,13 +97,40 @@ def _nav_loss(before: Portfolio, after: PostState, limit_bps: float) -> Check:
     )
 
 
-def _health_factor_raised(before: Portfolio, after: PostState) -> Check:
+def _changed_accounts(
+    plan: RebalancePlan, snapshot: MarketSnapshot, after: PostState
+) -> dict[int, tuple[float, float]]:
+    """By place the health factor before and after, of each account that a step changes. A state without health factors
+    of each account is one of a vault with a single account."""
+    if not snapshot.others:
+        return {snapshot.venue.place: (health_factor_of(snapshot.account.health_factor), after.health_factor)}
+    places = {step.account for step in plan.steps if step.route is None}
+    return {
+        account.venue.place: (health_factor_of(account.account.health_factor), factor)
+        for account, factor in zip(accounts(snapshot), after.health_factors, strict=True)
+        if account.venue.place in places
+    }
+
+
+def _lowest_account(after: PostState, floor: float) -> Check:
+    lowest = after.health_factor
+    place = after.health_factors.index(lowest)
+    return within_minimum(
+        "every_account_healthy",
+        lowest,
+        floor,
+        detail=f"account {place} is the lowest at {lowest:.3f}, floor {floor:.3f}",
+    )
+
+
+def _health_factor_raised(factors: tuple[float, float]) -> Check:
+    before, after = factors
     return Check(
         name="health_factor_raised",
-        value=after.health_factor,
-        limit=before.health_factor,
-        passed=after.health_factor > before.health_factor,
-        detail=f"health factor {before.health_factor:.3f} to {after.health_factor:.3f}",
+        value=after,
+        limit=before,
+        passed=after > before,
+        detail=f"health factor {before:.3f} to {after:.3f}",
     )
 
 

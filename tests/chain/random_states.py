@@ -13,7 +13,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
-from keeper.lending.book import vault_book
+from keeper.lending.venues import vault_book
 from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, lag_bps
 from tests.chain.vault_scene import RISKY
 

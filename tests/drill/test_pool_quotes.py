@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keeper.domain.market import PoolLiquidity
 from keeper.domain.plan import QuoteRequest, Route
+from keeper.domain.pool_state import PoolLiquidity
 from keeper.drill.pool_quotes import FEE_UNIT, Q96, amount_out, pool_quotes
 from tests.factories import a_depth, a_snapshot, with_depths
 from tests.properties import examples

@@ -14,7 +14,6 @@ from keeper.domain.market import (
     FeedReading,
     Holding,
     MarketSnapshot,
-    PoolLiquidity,
     RateCurve,
     Reserve,
     Round,
@@ -26,6 +25,7 @@ from keeper.domain.market import (
     VaultAsset,
     VaultPolicy,
 )
+from keeper.domain.pool_state import PoolLiquidity
 from keeper.domain.redemptions import Redemptions
 from keeper.domain.units import BPS, UINT256_MAX, USD, WAD
 from keeper.recorded.pools import POOL_DEPTHS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.lending.aave import AaveV3, health_factor
-from keeper.lending.book import vault_book
+from keeper.lending.venues import vault_book
 from tests.factories import a_snapshot, with_holding, with_reserve
 from tests.planning.plans import leverages, shares, weights_of
 from tests.properties import examples

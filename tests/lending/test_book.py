@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.units import BPS, UINT256_MAX
 from keeper.lending.aave import AaveV3
-from keeper.lending.book import MARGIN, LendingBook, after, vault_book
+from keeper.lending.book import MARGIN, LendingBook, after
+from keeper.lending.venues import vault_book
 from keeper.planning import steps
 from tests.factories import a_snapshot, with_holding
 from tests.planning.plans import leverages, shares, weights_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.market import PoolHistory
+from keeper.domain.pool_state import PoolHistory
 from keeper.oracle.twap import depth, mean_price, twap_opinions
 from tests.factories import a_snapshot, an_oracle_policy
 

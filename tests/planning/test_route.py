@@ -14,7 +14,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Quote, RebalancePlan, StepKind, VaultCall
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
-from keeper.lending.book import vault_book
+from keeper.lending.venues import vault_book
 from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.fills import best_fills, minimum_price
 from keeper.planning.netting import Trade, netting
