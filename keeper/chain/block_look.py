@@ -16,6 +16,7 @@ from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Member, Reads
 from keeper.domain.block_look import BlockLook, health_factor
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted
+from keeper.domain.units import health_factor_of
 from keeper.jsonrpc import requests as ask
 
 
@@ -61,7 +62,13 @@ class BlockWatcher:
         return BlockLook(
             timestamp=answers.of(self._multicall.block_timestamp()),
             health_factor=min(
-                health_factor(answers.of(lending.account(at.pool, account))) for account in at.accounts
+                [
+                    health_factor(answers.of(lending.account(at.pool, at.account))),
+                    *(
+                        health_factor_of(answers.of(vault.health_factor(account)))
+                        for account in at.accounts[1:]
+                    ),
+                ]
             ),
             prices={symbol: seen.answer for symbol, seen in rounds.items() if seen is not None},
             paused=answers.of(vault.paused(at.registry)),
@@ -74,6 +81,7 @@ class BlockWatcher:
             self._multicall.block_timestamp(),
             vault.paused(at.registry),
             vault.state(at.rebalancer),
-            *(lending.account(at.pool, account) for account in at.accounts),
+            lending.account(at.pool, at.account),
+            *(vault.health_factor(account) for account in at.accounts[1:]),
             *(feed.latest_round(listing.feed) for listing in at.listings),
         ]

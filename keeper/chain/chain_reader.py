@@ -201,12 +201,18 @@ class ChainReader:
 
 
 def _allowances(deployment: Deployment) -> dict[str, Call[int]]:
-    """Per symbol the call that reads what the account has approved for the lending pool. Nothing else is ever
-    approved."""
-    return {
+    """Per symbol the call that reads what the first account has approved for the lending pool, and per symbol and place
+    what another has approved for its venue. Nothing else is ever approved."""
+    calls = {
         listing.token.symbol: vault.allowance(listing.token.address, deployment.account, deployment.pool)
         for listing in deployment.listings
     }
+    for other in deployment.others:
+        spender = deployment.pool if other.market is None else other.market.morpho
+        for listing in deployment.listings:
+            name = f"{listing.token.symbol} by account {other.place}"
+            calls[name] = vault.allowance(listing.token.address, other.address, spender)
+    return calls
 
 
 def _nonzero(calls: Mapping[str, Call[int]], answers: Answers) -> dict[str, int]:

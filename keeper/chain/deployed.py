@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from keeper.address_book.book import Book, Rollup
 from keeper.chain.listed_pools import ListedPool
+from keeper.chain.other_accounts import OtherAccount
+from keeper.domain.account_venue import FIRST_ACCOUNT
 from keeper.domain.market import Token
-from keeper.domain.plan import MANAGED_ACCOUNT
 from keeper.domain.roles_modifier import RolesModifier
 from keeper.domain.tx import OutgoingCall
 
@@ -136,10 +137,18 @@ class Deployment:
     """What differs from the chain's address book, and may well be meant so."""
     hop: SafeHop | None = None
     """None where the key itself is the vault's keeper."""
+    others: tuple[OtherAccount, ...] = ()
+    """The accounts that the keeper manages beside the first."""
 
     @property
     def account(self) -> str:
-        return self.accounts[MANAGED_ACCOUNT]
+        """The first, which is on Aave."""
+        return self.accounts[FIRST_ACCOUNT.place]
+
+    @property
+    def managed(self) -> tuple[int, ...]:
+        """The places of the accounts that the keeper manages."""
+        return (FIRST_ACCOUNT.place, *(other.place for other in self.others))
 
     def outgoing(self, calldata: bytes) -> OutgoingCall:
         """The call of the rebalancer as the key sends it."""

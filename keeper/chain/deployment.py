@@ -9,19 +9,19 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from keeper.address_book.book import Rollup
-from keeper.chain import listed_pools, native_feed, rollup
+from keeper.chain import listed_pools, native_feed, other_accounts, rollup
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import emode, erc20, feed, lending, safe, vault
 from keeper.chain.deployed import Addresses, Deployment, Listing, NativeFeed, ReadingScope
 from keeper.chain.identity import require_as_listed
 from keeper.chain.listed_pools import ZERO_ADDRESS
+from keeper.chain.other_accounts import require_managed
 from keeper.chain.rpc.blocks import latest_block
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Reads
 from keeper.chain.vault_count import held_tokens
-from keeper.domain.errors import AccountNotManaged, InvalidSetting, WrongContract
+from keeper.domain.errors import InvalidSetting, WrongContract
 from keeper.domain.market import Block, Token
-from keeper.domain.plan import MANAGED_ACCOUNT
 from keeper.domain.units import USD_DECIMALS
 from keeper.jsonrpc import requests as ask
 
@@ -44,11 +44,11 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
             *(vault.feed_of(contracts.book, entry.token) for entry in contracts.assets),
             *(vault.position(account, contracts.tokens) for account in contracts.accounts),
             vault.holdings(contracts.portfolio),
+            *other_accounts.first_calls(contracts.accounts),
         ],
         block.hash,
     )
     held = held_tokens(contracts.assets, about_prices.first(vault.holdings(contracts.portfolio)))
-    require_managed(contracts.accounts, contracts.tokens, about_prices)
     pool = to_checksum_address(about_prices.first(vault.lending_pool(contracts.accounts[0])))
     sequencer_feed, _ = about_prices.first(vault.sequencer(contracts.book))
     feeds = {
@@ -71,6 +71,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
                 for ask in (feed.decimals, feed.description, feed.aggregator)
             ),
             *rollup.calls(kind),
+            *other_accounts.second_calls(contracts.accounts, pool, about_prices),
         ],
         block.hash,
     )
@@ -111,6 +112,13 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         for entry in contracts.assets
     ]
     listings = _ordered(listed, to_checksum_address(contracts.asset), symbols)
+    others = other_accounts.found(
+        contracts.accounts,
+        pool,
+        [listing.token.address for listing in listings],
+        first=about_prices,
+        second=answers,
+    )
     token = native_feed.token(scope.native, book)
     of_token = None if token is None else feeds.get(named.get(token, ""))
     coin_feed = native_feed.chosen(sought, of_token, answers)
@@ -145,7 +153,9 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         unread=tuple(symbol for symbol in named if symbol not in (cash, *symbols)),
         rollup=kind,
         hop=None if scope.modifier is None else safe.hop(scope.modifier, about_prices),
+        others=others,
     )
+    require_managed(contracts.accounts, deployment.managed, contracts.tokens, about_prices)
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
         deployment = replace(deployment, notes=require_as_listed(deployment, listed, book))
@@ -205,21 +215,6 @@ def _contracts(multicall: Multicall, shares: str, block: Block) -> _Contracts:
         accounts=answers.first(vault.accounts(registry)),
         assets=answers.first(vault.assets(registry)),
     )
-
-
-def require_managed(accounts: Sequence[str], tokens: Sequence[str], answers: Answers) -> None:
-    """Raises AccountNotManaged where another account than the managed one owes anything.
-
-    A supply there is no reason: anybody can supply on behalf of an account, and it can only raise what the vault is
-    worth. The gate ``vault_agrees`` sees it where it is large."""
-    for place, account in enumerate(accounts):
-        position = answers.first(vault.position(account, tokens))
-        if place != MANAGED_ACCOUNT and any(position.owed):
-            raise AccountNotManaged(
-                f"the vault's account {place} ({account}) has debt, and this keeper manages account "
-                f"{MANAGED_ACCOUNT} alone",
-                remedy="Repay that debt, or use a keeper that manages it.",
-            )
 
 
 def _require_descriptions(listings: Sequence[Listing], descriptions: Mapping[str, str]) -> None:

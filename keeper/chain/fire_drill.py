@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper.chain.calls import Answers, Call, CallResult
-from keeper.chain.contracts import lending, safe
+from keeper.chain.contracts import lending, safe, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.listed_pools import ListedPool
 from keeper.chain.reverts import explain
@@ -83,7 +83,8 @@ class DrillGround:
                 listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings
             }
             return DrillCheck(trial.fall, explain(data, names), 0.0)
-        return DrillCheck(trial.fall, "", health_factor_of(answers.of(self._account()).health_factor))
+        healths = [answers.of(self._account()).health_factor, *map(answers.of, self._others())]
+        return DrillCheck(trial.fall, "", health_factor_of(min(healths)))
 
     def _calls(self, trial: DrillTrial, snapshot: MarketSnapshot) -> list[Call[Any]]:
         """A Roles modifier is asked to answer what came of the call: it would revert without the vault's reason."""
@@ -91,10 +92,14 @@ class DrillGround:
         calldata = bytes.fromhex(call.calldata[2:])
         if self.deployment.hop is not None:
             calldata = question(calldata)
-        return [Call("the vault call", call.to, calldata, decode=bytes), self._account()]
+        vault_call = Call("the vault call", call.to, calldata, decode=bytes)
+        return [vault_call, self._account(), *self._others()]
 
     def _account(self) -> Call[Any]:
         return lending.account(self.deployment.pool, self.deployment.account)
+
+    def _others(self) -> list[Call[int]]:
+        return [vault.health_factor(other.address) for other in self.deployment.others]
 
     # --------------------------------------------------------------- the fall
 

@@ -24,9 +24,9 @@ from keeper.domain.errors import (
     RpcError,
     SimulationFailed,
 )
-from keeper.domain.market import Holding, MarketSnapshot
+from keeper.domain.market import Holding, LendingAccount, MarketSnapshot
 from keeper.domain.plan import PostState, RebalancePlan, SimulationReport, Step
-from keeper.domain.portfolio import portfolio
+from keeper.domain.portfolio import post_state
 from keeper.domain.roles_modifier import question
 from keeper.domain.tx import OutgoingCall
 from keeper.jsonrpc import requests as ask
@@ -258,6 +258,8 @@ class Simulator:
             lending.account(at.pool, at.account),
             vault.position(at.account, self._tokens()),
             *(erc20.balance(token, at.portfolio) for token in self._tokens()),
+            *(vault.position(other.address, self._tokens()) for other in at.others),
+            *(vault.health_factor(other.address) for other in at.others),
         ]
 
     def _tokens(self) -> list[str]:
@@ -277,8 +279,19 @@ class Simulator:
             for listing, supplied, owed in zip(at.listings, position.supplied, position.owed, strict=True)
         )
         account = answers.of(lending.account(at.pool, at.account))
-        held = portfolio(replace(snapshot, holdings=holdings, account=account))
-        return PostState(held.nav_usd, held.leverage, held.health_factor, weights=held.weights)
+        others = tuple(self._other(account, answers) for account in snapshot.others)
+        after = replace(snapshot, holdings=holdings, account=account, others=others)
+        return post_state(after)
+
+    def _other(self, before: LendingAccount, answers: Answers) -> LendingAccount:
+        position = answers.of(vault.position(before.address, self._tokens()))
+        health = answers.of(vault.health_factor(before.address))
+        return replace(
+            before,
+            supplied=position.supplied,
+            owed=position.owed,
+            account=replace(before.account, health_factor=health),
+        )
 
     def _reverted(self, data: bytes, gas: int, method: str) -> SimulationReport:
         names = {listing.token.address.lower(): listing.token.symbol for listing in self.deployment.listings}

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keeper.chain import native_feed, rollup
+from keeper.chain import native_feed, other_accounts, rollup
 from keeper.chain.calls import Answers, Call
 from keeper.chain.contracts import emode, erc20, feed, lending, pools, safe, vault
 from keeper.chain.deployed import Deployment, Listing, SafeHop
-from keeper.chain.deployment import require_managed
 from keeper.chain.listed_pools import ZERO_ADDRESS, ListedPool
+from keeper.chain.other_accounts import BlockRead, lending_account, require_managed
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.vault_count import count_calls, held_tokens, vault_figures
 from keeper.domain.market import (
     Block,
     FeedReading,
     Holding,
+    LendingAccount,
     MarketSnapshot,
     Reserve,
     Sequencer,
@@ -69,6 +70,7 @@ class SnapshotReader:
             emode.chosen(at.pool, at.account),
             lending.flash_loan_premium(at.pool),
             lending.prices(at.oracle, self._tokens()),
+            *other_accounts.state_calls(at.others, at.pool),
         ]
         if at.category:
             calls += emode.calls(at.pool, at.category)
@@ -106,6 +108,7 @@ class SnapshotReader:
             and answers.of(vault.accounts(at.registry)) == tuple(account.lower() for account in at.accounts)
             and answers.of(lending.price_oracle(at.provider)) == at.oracle.lower()
             and answers.of(emode.chosen(at.pool, at.account)) == at.category
+            and other_accounts.still_valid(at.others, at.pool, answers)
             and sequencer_feed == (at.sequencer_feed or ZERO_ADDRESS).lower()
             and all(self._feed_of(listing, answers)[0] == listing.feed.lower() for listing in at.listings)
             and all(
@@ -134,17 +137,13 @@ class SnapshotReader:
                 remedy="The node does not read at the block it is asked for: use another.",
             )
         at = self.deployment
-        require_managed(at.accounts, at.listed, answers)
-        market_prices = answers.of(lending.prices(at.oracle, self._tokens()))
+        require_managed(at.accounts, at.managed, at.listed, answers)
         feeds = self._feeds(block, answers)
         return MarketSnapshot(
             block=block,
             tokens=tuple(listing.token for listing in at.listings),
             feeds=feeds,
-            reserves=tuple(
-                self._reserve(listing, price, answers)
-                for listing, price in zip(at.listings, market_prices, strict=True)
-            ),
+            reserves=self._reserves(at.category, answers),
             holdings=self._holdings(answers),
             account=answers.of(lending.account(at.pool, at.account)),
             vault=self._vault(answers),
@@ -162,6 +161,7 @@ class SnapshotReader:
             vault_figures=vault_figures(at, answers),
             native_coin=self._native_coin(block, answers, feeds),
             acts_as=at.hop.safe if at.hop is not None else "",
+            others=self._others(block, answers),
         )
 
     # ------------------------------------------------------------------ inside
@@ -256,10 +256,35 @@ class SnapshotReader:
             mean_liquidity=remembered.liquidity if remembered is not None else None,
         )
 
-    def _reserve(self, listing: Listing, market_price: int, answers: Answers) -> Reserve:
+    def _others(self, block: Block, answers: Answers) -> tuple[LendingAccount, ...]:
+        at = self.deployment
+        read = BlockRead(
+            pool=at.pool,
+            symbols={listing.token.address.lower(): listing.token.symbol for listing in at.listings},
+            listed=at.listed,
+            reserves=lambda category: self._reserves(category, answers),
+            flash_premium_bps=answers.of(lending.flash_loan_premium(at.pool)),
+            now=block.timestamp,
+            answers=answers,
+        )
+        return tuple(lending_account(other, read) for other in at.others)
+
+    def _reserves(self, category: int, answers: Answers) -> tuple[Reserve, ...]:
+        """As an account in that eMode sees them."""
+        at = self.deployment
+        prices = answers.of(lending.prices(at.oracle, self._tokens()))
+        return tuple(
+            self._reserve(listing, price, answers, category=category)
+            for listing, price in zip(at.listings, prices, strict=True)
+        )
+
+    def _reserve(self, listing: Listing, market_price: int, answers: Answers, category: int) -> Reserve:
         at, token = self.deployment, listing.token.address
         state = answers.of(lending.reserve(at.pool, token))
-        configuration = self._in_category(listing, state.configuration, answers)
+        configuration = state.configuration
+        if category:
+            inside = emode.category(at.pool, category, answers)
+            configuration = inside.applied(configuration, listing.reserve_id)
         return Reserve(
             symbol=listing.token.symbol,
             a_token=listing.a_token,
@@ -283,15 +308,6 @@ class SnapshotReader:
             borrow_rate=state.borrow_rate,
             curve=answers.of(lending.curve(at.strategy, token)),
         )
-
-    def _in_category(
-        self, listing: Listing, configuration: lending.ReserveConfiguration, answers: Answers
-    ) -> lending.ReserveConfiguration:
-        """As the vault's eMode changes it."""
-        pool, category = self.deployment.pool, self.deployment.category
-        if not category:
-            return configuration
-        return emode.category(pool, category, answers).applied(configuration, listing.reserve_id)
 
     def _holdings(self, answers: Answers) -> tuple[Holding, ...]:
         at = self.deployment

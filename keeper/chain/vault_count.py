@@ -18,7 +18,7 @@ def count_calls(at: Deployment) -> list[Call[Any]]:
     return [
         vault.holdings(at.portfolio),
         vault.prices(at.book, at.account, at.listed),
-        vault.health_factor(at.account),
+        *(vault.health_factor(account) for account in at.accounts),
     ]
 
 
@@ -53,5 +53,7 @@ def vault_figures(at: Deployment, answers: Answers) -> VaultFigures | None:
     return VaultFigures(
         nav_usd=nav_usd,
         leverage=gross / nav_usd if nav_usd > 0.0 else 0.0,
-        health_factor=health_factor_of(answers.of(vault.health_factor(at.account))),
+        health_factor=min(
+            health_factor_of(answers.of(vault.health_factor(account))) for account in at.accounts
+        ),
     )

@@ -33,7 +33,7 @@ from keeper.domain.fire_drill import DrillCheck
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.plan import Check, PlanVerdict, PostState, RebalancePlan, SimulationReport, VaultCall
 from keeper.domain.policy import Policy
-from keeper.domain.portfolio import portfolio
+from keeper.domain.portfolio import portfolio, post_state
 from keeper.domain.record import (
     Conclusions,
     CycleInputs,
@@ -277,8 +277,7 @@ class _Cycle:
     def _read_back(self, simulated: SimulatedPlan, receipt: Receipt) -> None:
         """Raises PostStateUnexpected unless the epoch moved by exactly one and the checks that must hold do hold."""
         after = self._ports.chain.read_back(simulated.plan, receipt.tx_hash)
-        held = portfolio(after.snapshot)
-        self._realised = PostState(held.nav_usd, held.leverage, held.health_factor, weights=held.weights)
+        self._realised = post_state(after.snapshot)
         self._executed_swaps = build_executed_swaps(
             simulated.plan,
             simulated.snapshot,

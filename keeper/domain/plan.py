@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-MANAGED_ACCOUNT = 0
-"""Place of the vault's account that the keeper manages."""
+from keeper.domain.account_venue import FIRST_ACCOUNT
 
 
 class StepKind(StrEnum):
@@ -69,7 +68,7 @@ class Step:
     route: Route | None
     expected_in: int
     expected_out: int
-    account: int = MANAGED_ACCOUNT
+    account: int = FIRST_ACCOUNT.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class RebalancePlan:
     gas_limit: int
     turnover_usd: float
     postponed_usd: float
-    account: int = MANAGED_ACCOUNT
+    account: int = FIRST_ACCOUNT.place
 
 
 @dataclass(frozen=True, slots=True)

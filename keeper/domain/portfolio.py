@@ -6,7 +6,9 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from keeper.domain.accounts import accounts
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import PostState
 from keeper.domain.units import health_factor_of, usd
 
 
@@ -29,6 +31,20 @@ class Portfolio:
         return math.fsum(
             weight for symbol, weight in zip(self.symbols, self.weights, strict=True) if symbol in symbols
         )
+
+
+def post_state(snapshot: MarketSnapshot) -> PostState:
+    """What the vault holds, as a plan's state after it."""
+    held, of_each = portfolio(snapshot), accounts(snapshot)
+    return PostState(
+        nav_usd=held.nav_usd,
+        leverage=held.leverage,
+        health_factor=held.health_factor,
+        weights=held.weights,
+        health_factors=tuple(health_factor_of(one.account.health_factor) for one in of_each)
+        if len(of_each) > 1
+        else (),
+    )
 
 
 def portfolio(snapshot: MarketSnapshot) -> Portfolio:

@@ -53,8 +53,9 @@ def fallen(scene: Scene, fall: float) -> Scene:
 
 def traded(scene: Scene, goal: Goal) -> Scene:
     """After a trade to the goal that costs nothing: all risk assets supplied, debt for what NAV does not pay, the idle
-    buffer beside it. The reserves have what the trade supplied more to give back, and what it borrowed less to lend."""
-    snapshot = scene.snapshot
+    buffer beside it. Other accounts stay as they are, and the one that the snapshot shows makes up the rest. Its
+    reserves have what the trade supplied more to give back, and what it borrowed less to lend."""
+    snapshot, elsewhere = scene.snapshot, scene.snapshot.elsewhere
     nav, cash = portfolio(snapshot).nav_usd, snapshot.debt_token.symbol
     weights = dict(zip(goal.symbols, goal.weights, strict=True))
     idle = max(1.0 - goal.leverage, scene.policy.size.idle_buffer)
@@ -63,15 +64,19 @@ def traded(scene: Scene, goal: Goal) -> Scene:
         replace(
             snapshot.holdings[0],
             idle=snapshot.raw_worth(cash, idle * nav),
-            owed=snapshot.raw_worth(cash, owed * nav),
+            owed=max(0, snapshot.raw_worth(cash, owed * nav) - elsewhere[0].owed),
         ),
         *(
             replace(
                 holding,
                 idle=0,
-                supplied=snapshot.raw_worth(holding.symbol, weights.get(holding.symbol, 0.0) * nav),
+                supplied=max(
+                    0,
+                    snapshot.raw_worth(holding.symbol, weights.get(holding.symbol, 0.0) * nav)
+                    - other.supplied,
+                ),
             )
-            for holding in snapshot.holdings[1:]
+            for holding, other in zip(snapshot.holdings[1:], elsewhere[1:], strict=True)
         ),
     ]
     reserves = tuple(

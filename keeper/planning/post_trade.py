@@ -41,7 +41,7 @@ def post_trade_checks(
     executed_swaps: Sequence[ExecutedSwap],
 ) -> tuple[Check, ...]:
     """Every applicable check of ``keeper.planning.checks.POST_TRADE_CHECKS``. ``allowances`` are those that the vault
-    left approved, raw by symbol."""
+    left approved, raw by symbol, with the place of an account beside the first."""
     now = portfolio(replace(after, feeds=sent.snapshot.feeds))
     share_growth = _share_growth(sent.snapshot, after)
     checks = [] if sent.decision.action is Action.RIPCORD else [_risk_spread(sent, now)]

@@ -252,6 +252,7 @@ def _supply_cap(basis: Basis, place: int, weight: float, *, enabled: bool) -> Bo
         free = max(0, reserve.supply_cap * 10**decimals - reserve.supplied)
         limit = max(float(supplied), share * (free + supplied))
         why = f"{share:.0%} of what is free under the cap of {reserve.supply_cap} {reserve.symbol}"
+    limit += snapshot.elsewhere[place].supplied
     value = limit * snapshot.feeds[place].price / 10 ** (decimals + 8)
     return Bound(name, _levered_to(value / nav, weight), why)
 
@@ -355,10 +356,11 @@ def _lent(basis: Basis, highest: float) -> str:
 
 
 def _debt_bound(basis: Basis, name: str, max_debt: float, *, detail: str) -> Bound:
-    """Leverage at ``max_debt`` raw units."""
+    """Leverage at ``max_debt`` raw units of the account that the snapshot shows. Other accounts' debt may stay."""
     nav = basis.nav_usd
     if nav <= 0.0:
         return Bound(name, math.inf, "the vault is empty")
     token = basis.snapshot.debt_token
-    debt = usd(math.floor(max_debt), token.decimals, basis.snapshot.feeds[0].price) / nav
+    owed = math.floor(max_debt) + basis.snapshot.elsewhere[0].owed
+    debt = usd(owed, token.decimals, basis.snapshot.feeds[0].price) / nav
     return Bound(name, 1.0 - basis.size.idle_buffer + debt, detail)

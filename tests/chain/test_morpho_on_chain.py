@@ -26,6 +26,7 @@ from keeper.domain.errors import NodeUntrusted, WrongContract
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.lending.adaptive_curve import FIRST_RATE, HIGHEST_RATE, LOWEST_RATE, AdaptiveCurve
 from keeper.lending.morpho import INTEREST_TIME_S, MorphoBlue
+from keeper.lending.venues import morpho_blue
 from tests.chain.node_scene import CHAIN_ID, MULTICALL, node_of
 from tests.chain.vault_scene import BORROW, NO_ADDRESS, REPAY, SUPPLY, WITHDRAW, Scene, Step, scene_on
 
@@ -66,7 +67,7 @@ class MorphoScene:
         position = answers.of(vault.position(account, tokens))
         supplied = dict(zip(self.vault.tokens, position.supplied, strict=True))
         symbols = {token.address.lower(): symbol for symbol, token in self.vault.tokens.items()}
-        venue = reading.venue(self.at, symbols, block.timestamp, answers)
+        venue = morpho_blue(reading.state(self.at, symbols, block.timestamp, answers), "USDC")
         return venue, supplied, position.owed[0], answers.of(vault.health_factor(account))
 
     def as_the_vault(self, call: ContractFunction) -> None:
@@ -175,10 +176,10 @@ def test_another_account_or_another_rate_model_is_refused(scene: MorphoScene) ->
     other = replace(scene.at, rates=chain.deployment.contracts["aave_pool"].lower())
     answers = Multicall(scene.rpc, MULTICALL).read(reading.calls(other), block.hash)
     with pytest.raises(NodeUntrusted, match="rateAtTarget"):
-        reading.venue(other, {other.loan: "USDC", other.collateral: "WETH"}, block.timestamp, answers)
+        reading.state(other, {other.loan: "USDC", other.collateral: "WETH"}, block.timestamp, answers)
     answers = Multicall(scene.rpc, MULTICALL).read(reading.calls(scene.at), block.hash)
     with pytest.raises(WrongContract, match=scene.at.loan):
-        reading.venue(scene.at, {}, block.timestamp, answers)
+        reading.state(scene.at, {}, block.timestamp, answers)
     error = scene.account.functions.setCategory(1)
     with pytest.raises(Exception, match="0x") as caught:
         error.call({"from": chain.w3.to_checksum_address(chain.portfolio.address)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.factories.accounts import with_aave_account, with_morpho_account
 from tests.factories.addresses import BOOK_CONTRACTS, a_book
 from tests.factories.constants import (
     DAY,
@@ -117,6 +118,7 @@ __all__ = [
     "some_inputs",
     "some_limits",
     "some_pools",
+    "with_aave_account",
     "with_account",
     "with_block",
     "with_depths",
@@ -124,6 +126,7 @@ __all__ = [
     "with_holding",
     "with_limits",
     "with_market_move",
+    "with_morpho_account",
     "with_redemptions",
     "with_reserve",
     "with_vault",

@@ -8,13 +8,12 @@ from typing import Any
 
 from keeper.chain.abi import load
 from keeper.chain.calls import Answers, Call, call, mapped
+from keeper.domain.account_venue import IsolatedMarket
 from keeper.domain.errors import WrongContract
-from keeper.lending.adaptive_curve import AdaptiveCurve
-from keeper.lending.morpho import MorphoBlue
 
 _ACCOUNT = load("MorphoBlueAccount")
 _RATES = load("AdaptiveCurveIrm")
-_TERMS = ("MARKET", "LOAN", "COLLATERAL", "RATES", "LLTV")
+_TERMS = ("MARKET", "LOAN", "COLLATERAL", "RATES", "LLTV", "MORPHO")
 """In the order of MorphoMarket."""
 
 
@@ -28,6 +27,7 @@ class MorphoMarket:
     collateral: str
     rates: str
     lltv: int
+    morpho: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,23 @@ def market(account: str, answers: Answers) -> MorphoMarket:
 
 
 def calls(at: MorphoMarket) -> list[Call[Any]]:
-    """What ``venue`` needs of a block."""
+    """What ``state`` needs of a block."""
     return [look(at.account), rate_at_target(at)]
 
 
-def venue(at: MorphoMarket, symbols: Mapping[str, str], now: int, answers: Answers) -> MorphoBlue:
+def state(at: MorphoMarket, symbols: Mapping[str, str], now: int, answers: Answers) -> IsolatedMarket:
     """``symbols`` by the tokens' addresses, ``now`` the block's timestamp. Raises NodeUntrusted where the account or
     the rate model does not answer. Another model than the adaptive curve does not. Raises WrongContract where the
     market has a token that is not among the symbols."""
     seen = answers.of(look(at.account))
-    return MorphoBlue(
-        debt_symbol=_symbol(at.loan, symbols),
-        collateral_symbol=_symbol(at.collateral, symbols),
+    _symbol(at.loan, symbols)
+    return IsolatedMarket(
+        collateral=_symbol(at.collateral, symbols),
         lltv=at.lltv,
         price=seen.price,
         total_supply=seen.total_supply,
         total_borrow=seen.total_borrow,
-        curve=AdaptiveCurve(answers.of(rate_at_target(at))),
+        rate_at_target=answers.of(rate_at_target(at)),
         interest=seen.interest,
         elapsed_s=now - seen.last_update,
     )
