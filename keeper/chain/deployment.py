@@ -112,7 +112,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         for entry in contracts.assets
     ]
     listings = _ordered(listed, to_checksum_address(contracts.asset), symbols)
-    others = other_accounts.found(
+    others = other_accounts.managed_accounts(
         contracts.accounts,
         pool,
         [listing.token.address for listing in listings],
@@ -155,7 +155,7 @@ def discover(rpc: Reads, scope: ReadingScope, progress: Callable[[str], None]) -
         hop=None if scope.modifier is None else safe.hop(scope.modifier, about_prices),
         others=others,
     )
-    require_managed(contracts.accounts, deployment.managed, contracts.tokens, about_prices)
+    require_managed(contracts.accounts, deployment.managed, contracts.tokens, answers=about_prices)
     _require_descriptions(listings, addresses.descriptions)
     if book is not None:
         deployment = replace(deployment, notes=require_as_listed(deployment, listed, book))

@@ -40,14 +40,14 @@ def first_calls(accounts: Sequence[str]) -> list[Call[Any]]:
 
 
 def second_calls(accounts: Sequence[str], pool: str, answers: Answers) -> list[Call[Any]]:
-    """What ``found`` needs beside ``first_calls``, whose answers these are."""
+    """What ``managed_accounts`` needs beside ``first_calls``, whose answers these are."""
     return [
         *(emode.chosen(pool, account) for account in accounts[1:]),
         *(morpho.rate_at_target(market) for market in _markets(accounts, answers).values()),
     ]
 
 
-def found(
+def managed_accounts(
     accounts: Sequence[str], pool: str, tokens: Collection[str], *, first: Answers, second: Answers
 ) -> tuple[OtherAccount, ...]:
     """The accounts that the keeper manages beside the first: those on the same pool of Aave, and those on a market of
@@ -156,7 +156,7 @@ def lending_account(other: OtherAccount, read: BlockRead) -> LendingAccount:
         cash = next(iter(read.symbols.values()))
         health = read.answers.of(vault.health_factor(other.address))
         account = Account(morpho_blue(market, cash).collateral_value(held), debts[cash], health)
-        reserves = tuple(_of_market(reserve, market, cash, held) for reserve in read.reserves(0))
+        reserves = tuple(_of_market(reserve, market, cash=cash, held=held) for reserve in read.reserves(0))
     return LendingAccount(
         venue=AccountVenue(
             other.place, VenueKind.AAVE_V3 if on_aave else VenueKind.MORPHO_BLUE, market=market

@@ -137,7 +137,7 @@ class SnapshotReader:
                 remedy="The node does not read at the block it is asked for: use another.",
             )
         at = self.deployment
-        require_managed(at.accounts, at.managed, at.listed, answers)
+        require_managed(at.accounts, at.managed, at.listed, answers=answers)
         feeds = self._feeds(block, answers)
         return MarketSnapshot(
             block=block,

@@ -18,10 +18,13 @@ from keeper.app.vault_status import vault_status
 from keeper.cli.options import AsJson
 from keeper.cli.output import console, facts, pause_text, print_json, table_of
 from keeper.domain.errors import BadInput, JournalMissing, KeeperError
+from keeper.domain.market import MarketSnapshot
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
+from keeper.views.columns import ACCOUNTS
 from keeper.views.drill import drill_line
 from keeper.views.formats import age, moment
+from keeper.views.lending import ACCOUNT, account_rows
 from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
 from keeper.views.record import record_information_line
 from keeper.views.status import IN_FLIGHT, RECORD_SUMMARY, STATUS, VaultStatus
@@ -90,7 +93,14 @@ def _page(now: VaultStatus) -> Any:
         pause_text(pauses) if now.journal_exists or pauses else Text(missing, style="bold red"),
         facts(_facts(now)),
         table_of(HOLDING, holding_rows(now.snapshot), ASSETS, title="Assets"),
+        *_accounts(now.snapshot),
     )
+
+
+def _accounts(snapshot: MarketSnapshot) -> Iterator[Any]:
+    """Where the vault has several."""
+    if snapshot.others:
+        yield table_of(ACCOUNT, account_rows(snapshot), ACCOUNTS, title="Accounts")
 
 
 def _facts(now: VaultStatus) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, failed, ok, warning
 from keeper.domain.errors import Refused
 from keeper.sizing.categories import better_category
+from keeper.views.lending import ACCOUNT, account_rows
+
+ACCOUNT_TEXT = "account {place} on {venue}: health factor {health_factor}, debt {debt_usd} at {borrow_rate}"
 
 
 def lending_market(context: DoctorContext) -> Diagnosis:
+    """The reserves of the first account's pool. Where there are more accounts, each is named."""
     stopped = [
         reserve.symbol
         for reserve in context.snapshot.reserves
@@ -19,7 +23,8 @@ def lending_market(context: DoctorContext) -> Diagnosis:
             Refused,
             remedy="A frozen asset can only be reduced. A paused one cannot be moved at all.",
         )
-    return ok(f"{len(context.snapshot.reserves)} reserves are active")
+    named = "".join(f"; {ACCOUNT.text(row, ACCOUNT_TEXT)}" for row in account_rows(context.snapshot)[1:])
+    return ok(f"{len(context.snapshot.reserves)} reserves are active{named}")
 
 
 def e_mode(context: DoctorContext) -> Diagnosis:

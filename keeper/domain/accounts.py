@@ -67,7 +67,7 @@ def _seen(snapshot: MarketSnapshot, known: Mapping[int, LendingAccount], place: 
         snapshot,
         reserves=account.reserves,
         holdings=tuple(
-            Holding(held.symbol, held.idle, supplied, owed)
+            Holding(held.symbol, held.idle, supplied, owed=owed)
             for held, supplied, owed in zip(snapshot.holdings, account.supplied, account.owed, strict=True)
         ),
         account=account.account,

@@ -279,7 +279,7 @@ class SolverFailed(Refused):
 
 
 class AccountNotManaged(Refused):
-    """The vault owes something in an account that this keeper does not manage."""
+    """The vault owes something in an account whose venue this keeper does not manage."""
 
 
 class Reverted(Refused):

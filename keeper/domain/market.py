@@ -384,7 +384,7 @@ class MarketSnapshot:
         """What all ``others`` have supplied and owe."""
         supplied, owed = [other.supplied for other in self.others], [other.owed for other in self.others]
         return tuple(
-            Holding(symbol, 0, sum(row[i] for row in supplied), sum(row[i] for row in owed))
+            Holding(symbol, 0, sum(row[i] for row in supplied), owed=sum(row[i] for row in owed))
             for i, symbol in enumerate(self.symbols)
         )
 

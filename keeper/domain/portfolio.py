@@ -41,7 +41,7 @@ def post_state(snapshot: MarketSnapshot) -> PostState:
         leverage=held.leverage,
         health_factor=held.health_factor,
         weights=held.weights,
-        health_factors=tuple(health_factor_of(one.account.health_factor) for one in of_each)
+        health_factors=tuple(health_factor_of(each.account.health_factor) for each in of_each)
         if len(of_each) > 1
         else (),
     )

@@ -159,8 +159,9 @@ def reserved_cash(snapshot: MarketSnapshot, *, lowering: bool) -> int:
 
 
 def repaying_cash(snapshot: MarketSnapshot, dust_usd: float) -> int:
-    """Raw idle cash with which a deleverage can repay the shown account: what the line leaves. Dust repays nothing,
-    unless it is all that is owed."""
+    """Raw idle cash with which a deleverage can repay the account that it lowers: what the line leaves. Dust repays
+    nothing, unless it is all that is owed."""
+    snapshot = to_lower(snapshot)
     cash, token = snapshot.holdings[0], snapshot.debt_token
     spare = cash.idle - reserved_cash(snapshot, lowering=True)
     is_dust = usd(min(spare, cash.owed), token.decimals, snapshot.price(token.symbol)) <= dust_usd

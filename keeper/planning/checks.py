@@ -30,7 +30,7 @@ POST_TRADE_CHECKS = {
     "largest of the gap before, decision.risk_share_band, and the planned gap + plan.weight_tolerance.",
     "leverage_within_target": "Leverage after the call is at most (target leverage, or the plan's if it stops "
     "part-way, or the leverage before if it is a RIPCORD) + plan.leverage_tolerance.",
-    "no_allowance_left": "No token of the vault is still approved for the lending pool.",
+    "no_allowance_left": "No token of the vault's accounts is still approved for a lending market.",
     "nav_as_simulated": "NAV is within plan.nav_tolerance_bps of the simulated NAV.",
     "outputs_as_simulated": "No swap returned less than simulated by more than plan.nav_tolerance_bps.",
     "outputs_as_quoted": "No swap returned less than quoted by more than plan.nav_tolerance_bps.",

@@ -13,6 +13,14 @@ ASSETS = (
     (">implied", "{volatility.implied}"),
     (">blended", "{volatility.blended}"),
 )
+ACCOUNTS = (
+    (">account", "{place}"),
+    ("venue", "{venue}"),
+    (">collateral", "{collateral_usd}"),
+    (">debt", "{debt_usd}"),
+    (">health factor", "{health_factor}"),
+    (">borrowing costs", "{borrow_rate}"),
+)
 WEIGHTS = (
     ("asset", "{symbol}"),
     (">weight\nnow → target", "{weight} → {target_weight}"),

@@ -12,6 +12,7 @@ from keeper.domain.record import NodeUse
 from keeper.domain.units import WAD
 from keeper.sizing.redemptions import missing_usd, queued_usd
 from keeper.views import formats as unit
+from keeper.views.lending import ACCOUNT, account_rows
 from keeper.views.view import Field, View, lifted, nested, nested_list
 
 STOPPED_BY_A_PAUSE = ("levering", "routine rebalancing")
@@ -106,7 +107,7 @@ PORTFOLIO = View[Portfolio](
     cash_usd=Field(unit.USD, "Value of the cash, idle or supplied."),
     debt_usd=Field(unit.USD, "Value of the debt."),
     leverage=Field(unit.RATIO, "Value of the risk assets / NAV."),
-    health_factor=Field(unit.RATIO, "Aave's health factor; null without debt."),
+    health_factor=Field(unit.RATIO, "The lowest of its accounts; null without debt."),
 )
 VAULT = View[MarketSnapshot](
     "vault",
@@ -119,6 +120,7 @@ VAULT = View[MarketSnapshot](
         lambda shot: shot.vault.last_rebalance or None,
     ),
     **lifted(PORTFOLIO, portfolio),
+    accounts=Field(nested_list(ACCOUNT), "The accounts that the keeper manages.", account_rows),
     pending_deposits=Field(
         unit.RAW, "Deposits that wait, of the accounting asset.", "vault.pending_deposits"
     ),

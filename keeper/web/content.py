@@ -14,7 +14,7 @@ from keeper.views.drill import FALL, drill_line
 from keeper.views.explanation import why
 from keeper.views.feeds import FEED, feed_rows
 from keeper.views.formats import age, moment, percent, ratio
-from keeper.views.lending import RESERVE
+from keeper.views.lending import ACCOUNT, RESERVE, account_rows
 from keeper.views.lines import daily_budgets_line, nodes_line, redemptions_line
 from keeper.views.pending import PENDING
 from keeper.views.plan import CHECK
@@ -250,6 +250,8 @@ def _venues(read: DecisionRecord | None) -> Iterator[PageTable]:
     """The lending market, the other sources of prices, and the nodes."""
     if read is None or read.inputs is None:
         return
+    if read.inputs.snapshot.others:
+        yield table_of(ACCOUNT, account_rows(read.inputs.snapshot), columns.ACCOUNTS, title="Accounts")
     yield table_of(RESERVE, read.inputs.snapshot.reserves, RESERVES, title="Lending market")
     opinions = opinion_rows(read)
     if opinions:

@@ -16,7 +16,6 @@ from keeper.devnet.feeds import publish
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import deployed
 from keeper.domain.errors import (
-    AccountNotManaged,
     InvalidSetting,
     NodeUnavailable,
     NodeUntrusted,
@@ -174,25 +173,21 @@ def test_a_pool_that_is_taken_off_the_list_is_not_traded_in(scene: Scene, node: 
     assert (500, 3_000) == tuple(one.fee for one in seen.pools if one.symbol == "WETH")
 
 
-def test_debt_in_another_account_is_refused_by_name_and_a_gift_is_not(
-    scene: Scene, node: ChainReader
-) -> None:
-    """Anybody can supply on behalf of an account, so a supply there must not stop the keeper."""
+def test_debt_in_another_account_on_the_same_market_is_read(scene: Scene, node: ChainReader) -> None:
     registry = scene.world.registry.functions
     data = encode(["address", "uint8"], [scene.account_implementation(), 0])
     scene.send(registry.propose(2, data), scene.people.admin)
     scene.world.pass_time(2 * 86_400)
     scene.send(registry.activate(2, data), scene.people.stranger)
-    assert len(registry.accounts().call()) == 2
-    assert node.read({}, 0).snapshot.vault.epoch == 0
+    before = portfolio(node.read({}, 0).snapshot)
     supply = (0, 1, scene.address("USDC"), NO_ADDRESS, 1_000 * USDC, 0)
-    scene.send(scene.rebalance([supply]), scene.people.keeper)
-    assert node.read({}, 0).snapshot.vault.epoch == 1
-    scene.world.pass_time(3_600)
     borrow = (2, 1, scene.address("USDC"), NO_ADDRESS, 100 * USDC, 0)
-    scene.send(scene.rebalance([borrow]), scene.people.keeper)
-    with pytest.raises(AccountNotManaged, match="account 1 .* has debt"):
-        node.read({}, 0)
+    scene.send(scene.rebalance([supply, borrow]), scene.people.keeper)
+    seen = node.read({}, 0).snapshot
+    (other,) = seen.others
+    assert (seen.vault.epoch, other.venue.place) == (1, 1)
+    assert (other.supplied[0], other.owed[0]) == pytest.approx((1_000 * USDC, 100 * USDC), abs=1)
+    assert portfolio(seen).nav_usd == pytest.approx(before.nav_usd, rel=1e-9)
 
 
 def test_a_block_that_arrives_during_the_read_does_not_show_in_it(scene: Scene) -> None:

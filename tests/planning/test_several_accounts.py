@@ -190,3 +190,11 @@ def test_a_lower_account_does_not_lower_the_floor_of_the_one_that_changes() -> N
     goal = (weights[0], *(weight + 0.3 for weight in weights[1:]))
     with pytest.raises(NothingFeasible, match=r"a health factor of 1\.[3-8]\d+, and the floor is 1.8"):
         planned(a_decision(two, goal), two, policy)
+
+
+def test_a_dry_venue_is_repaid_with_another_ones_flash_loan() -> None:
+    dry = with_morpho_account(FIRST, "WETH", 100_000.0, 73_000.0, lendable_usd=0.0)
+    plan = plan_of(called(dry))
+    assert plan.flash_amount > 0
+    assert (places(plan), plan.account) == ({1}, 0)
+    assert plan.expected.health_factor > shipped_policy().decision.act_health_factor
