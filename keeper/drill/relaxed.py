@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from keeper.domain.account_venue import AccountVenue
+from keeper.domain.accounts import accounts, with_accounts
 from keeper.domain.hindrances import Hindrance
+from keeper.domain.market import Reserve
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from keeper.drill.emergency import EmergencyCall, emergency_call
@@ -37,12 +40,23 @@ def _deep_pools(scene: Scene) -> Scene:
 
 
 def _open_reserves(scene: Scene) -> Scene:
-    snapshot = scene.snapshot
-    reserves = tuple(
-        replace(reserve, active=True, frozen=False, paused=False, flash_loan_enabled=True, available=PLENTY)
-        for reserve in snapshot.reserves
+    """Of every account. What a market of Morpho Blue does not have stays inactive."""
+    opened = [
+        replace(account, reserves=tuple(_open(reserve, account.venue) for reserve in account.reserves))
+        for account in accounts(scene.snapshot)
+    ]
+    return with_snapshot(scene, with_accounts(scene.snapshot, opened))
+
+
+def _open(reserve: Reserve, venue: AccountVenue) -> Reserve:
+    return replace(
+        reserve,
+        active=reserve.active or venue.market is None,
+        frozen=False,
+        paused=False,
+        flash_loan_enabled=True,
+        available=PLENTY,
     )
-    return with_snapshot(scene, replace(snapshot, reserves=reserves))
 
 
 def _without_fee_cap(scene: Scene) -> Scene:

@@ -64,6 +64,8 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     count = max_trades(snapshot.block, policy.plan, only_sales=ripcord, by_safe=bool(snapshot.acts_as))
     if ripcord:
         sales, purchases = _of_few_assets(_must_leave_first(sales, snapshot), count, snapshot=snapshot), {}
+    elif snapshot.others:
+        sales, purchases = _of_shown_account(sales, purchases, snapshot)
     swaps = _netted(sales, purchases, snapshot.debt_token.symbol)
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
     if not required:
@@ -117,6 +119,21 @@ def _must_leave_first(sales: Amounts, snapshot: MarketSnapshot) -> Amounts:
     others = {symbol: value for symbol, value in sales.items() if symbol not in blocking}
     scale = left / math.fsum(others.values()) if others and left > NEGLIGIBLE * total else 0.0
     return reordered | {symbol: scale * value for symbol, value in others.items()}
+
+
+def _of_shown_account(
+    sales: Amounts, purchases: Amounts, snapshot: MarketSnapshot
+) -> tuple[Amounts, Amounts]:
+    """What the account that the snapshot shows, and the idle part, can sell. The purchases are lowered alike by as much
+    as cannot be sold, so that leverage does not end above the goal's for it."""
+    able = {}
+    for symbol, value in sales.items():
+        here = snapshot.holding(symbol)
+        able[symbol] = min(value, snapshot.value_usd(symbol, here.idle + here.supplied))
+    unsold = math.fsum(sales.values()) - math.fsum(able.values())
+    bought = math.fsum(purchases.values())
+    kept = max(0.0, 1.0 - unsold / bought) if bought > 0.0 else 0.0
+    return _largest_first(able), {symbol: kept * value for symbol, value in purchases.items()}
 
 
 def _of_few_assets(sales: Amounts, count: int, *, snapshot: MarketSnapshot) -> Amounts:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keeper.domain.accounts import showing
+from keeper.domain.accounts import accounts, showing
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.hindrances import Hindrance
 from keeper.domain.market import MarketSnapshot
@@ -35,6 +37,7 @@ from tests.factories import (
 )
 from tests.planning.ledger import a_decision
 from tests.planning.plans import planned
+from tests.properties import examples
 
 FIRST = with_depths(a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.3, nav_usd=250_000.0))
 ON_AAVE = with_aave_account(FIRST, {"WBTC": 60_000.0, "WETH": 40_000.0}, 73_000.0)
@@ -163,6 +166,20 @@ def test_a_rebalance_changes_the_first_account_and_counts_all() -> None:
     assert "every_account_healthy" in {check.name for check in verdict.checks}
 
 
+def test_what_another_account_holds_is_not_sold_and_nothing_is_bought_for_it() -> None:
+    """Most of the WBTC is in the second account. Leverage ends at the goal's, though less moves."""
+    two = with_aave_account(FIRST, {"WBTC": 200_000.0}, 20_000.0)
+    held = portfolio(two)
+    shift = 0.8 * held.weights[0]
+    goal = (held.weights[0] - shift, held.weights[1], held.weights[2], held.weights[3] + shift)
+    plan = planned(a_decision(two, goal), two, a_policy())
+    here = two.value_usd("WBTC", two.holding("WBTC").supplied)
+    assert places(plan) == {0}
+    assert plan.turnover_usd == pytest.approx(here, rel=0.02)
+    assert plan.expected.leverage == pytest.approx(held.leverage, rel=0.01)
+    assert 0.0 < plan.expected.weights[3] - held.weights[3] < shift
+
+
 def test_a_rebalance_beside_an_account_under_the_vaults_floor_is_refused_by_name() -> None:
     """The vault refuses it as well: cash is for that account's debt."""
     two = with_vault_policy(with_aave_account(FIRST, {"WBTC": 60_000.0}, 45_000.0), min_health=12 * WAD // 10)
@@ -198,3 +215,38 @@ def test_a_dry_venue_is_repaid_with_another_ones_flash_loan() -> None:
     assert plan.flash_amount > 0
     assert (places(plan), plan.account) == ({1}, 0)
     assert plan.expected.health_factor > shipped_policy().decision.act_health_factor
+
+
+@given(
+    st.floats(0.0, 0.7),
+    st.lists(
+        st.tuples(st.booleans(), st.floats(20_000.0, 120_000.0), st.floats(0.6, 0.82)), min_size=1, max_size=3
+    ),
+    st.booleans(),
+)
+@examples(60)
+def test_every_emergency_call_raises_one_account_and_leaves_the_others(
+    lent: float, held: list[tuple[bool, float, float]], lends: bool
+) -> None:
+    """Over two to four accounts, on either venue, with flash loans and without: nothing is overdrawn, no account
+    touches a health factor of 1 on the way, and what was planned passes its own checks."""
+    snapshot = with_reserve(FIRST, "USDC", flash_loan_enabled=lends)
+    for on_morpho, collateral, loan in held:
+        if on_morpho:
+            snapshot = with_morpho_account(
+                snapshot, "WETH", collateral, loan * collateral, lendable_usd=lent * 1e6
+            )
+        else:
+            parts = {"WBTC": lent * collateral, "WETH": (1.0 - lent) * collateral}
+            snapshot = with_aave_account(snapshot, parts, loan * collateral)
+    plan = called(snapshot).plan
+    if plan is None:
+        assert not 1.0 < portfolio(snapshot).health_factor < shipped_policy().decision.act_health_factor
+        return
+    (place,) = places(plan)
+    before = [account.account.health_factor / WAD for account in accounts(snapshot)]
+    assert before[place] == min(before)
+    assert min(on_the_way(plan, snapshot)) >= 1.0
+    after = list(plan.expected.health_factors)
+    assert after.pop(place) > before.pop(place)
+    assert after == pytest.approx(before)
