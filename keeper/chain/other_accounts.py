@@ -156,7 +156,10 @@ def lending_account(other: OtherAccount, read: BlockRead) -> LendingAccount:
         cash = next(iter(read.symbols.values()))
         health = read.answers.of(vault.health_factor(other.address))
         account = Account(morpho_blue(market, cash).collateral_value(held), debts[cash], health)
-        reserves = tuple(_of_market(reserve, market, cash=cash, held=held) for reserve in read.reserves(0))
+        reserves = tuple(
+            _of_market(reserve, market, cash=cash, held=held, indebted=debts[cash] > 0)
+            for reserve in read.reserves(0)
+        )
     return LendingAccount(
         venue=AccountVenue(
             other.place, VenueKind.AAVE_V3 if on_aave else VenueKind.MORPHO_BLUE, market=market
@@ -170,9 +173,12 @@ def lending_account(other: OtherAccount, read: BlockRead) -> LendingAccount:
     )
 
 
-def _of_market(first: Reserve, market: IsolatedMarket, cash: str, held: Mapping[str, int]) -> Reserve:
+def _of_market(
+    first: Reserve, market: IsolatedMarket, cash: str, *, held: Mapping[str, int], indebted: bool
+) -> Reserve:
     """The token in the market, with the price that the vault compares with. Collateral is not lent to anybody, so all
-    of it can leave. A market's loan to value is its threshold."""
+    of it can leave, but beside a debt not without a price. Under a dead rate model nothing moves: the market is as good
+    as paused. A market's loan to value is its threshold."""
     symbol = first.symbol
     loan, is_collateral = symbol == cash, symbol == market.collateral
     venue = morpho_blue(market, cash)
@@ -186,14 +192,14 @@ def _of_market(first: Reserve, market: IsolatedMarket, cash: str, held: Mapping[
         reserve_factor_bps=0,
         active=loan or is_collateral,
         frozen=False,
-        paused=False,
+        paused=market.rate_at_target is None,
         borrowing_enabled=loan,
         flash_loan_enabled=loan,
         supply_cap=0,
         borrow_cap=0,
         supplied=market.total_supply + market.interest if loan else 0,
         borrowed=market.total_borrow + market.interest if loan else 0,
-        available=venue.available if loan else held[symbol],
+        available=venue.available if loan else held[symbol] if market.price or not indebted else 0,
         market_price=first.market_price,
         price_source=first.price_source,
         supply_rate=0.0,

@@ -20,14 +20,14 @@ class IsolatedMarket:
     ``lltv`` has 18 decimals. ``price``: of a raw unit of collateral in raw units of the loan token, 36 decimals; 0
     where the oracle has none. The sums are raw, as of the market's last update, ``elapsed_s`` before the block;
     ``interest`` is missing in both. ``rate_at_target`` is a second's, 18 decimals, as of that update, 0 before the
-    first."""
+    first, None where the rate model does not answer: then nothing moves in the market."""
 
     collateral: str
     lltv: int
     price: int
     total_supply: int
     total_borrow: int
-    rate_at_target: int
+    rate_at_target: int | None
     interest: int
     elapsed_s: int
 

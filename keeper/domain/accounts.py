@@ -55,7 +55,13 @@ def to_lower(snapshot: MarketSnapshot) -> MarketSnapshot:
 
 
 def _can_be_lowered(account: LendingAccount, cash: int) -> bool:
-    return cash * ENOUGH_CASH >= account.owed[0] or any(
+    """Without a price of its venue an account's health factor is 0. It rises only where all debt is repaid."""
+    debt, owed = account.reserves[0], account.owed[0]
+    if not debt.active or debt.paused:
+        return False
+    if account.account.health_factor == 0:
+        return cash >= owed
+    return cash * ENOUGH_CASH >= owed or any(
         supplied and reserve.available and reserve.active and not reserve.paused
         for supplied, reserve in zip(account.supplied, account.reserves, strict=True)
     )

@@ -26,7 +26,7 @@ def morpho_blue(market: IsolatedMarket, debt_symbol: str) -> MorphoBlue:
         price=market.price,
         total_supply=market.total_supply,
         total_borrow=market.total_borrow,
-        curve=AdaptiveCurve(market.rate_at_target),
+        curve=AdaptiveCurve(market.rate_at_target or 0),
         interest=market.interest,
         elapsed_s=market.elapsed_s,
     )

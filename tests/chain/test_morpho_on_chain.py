@@ -22,7 +22,7 @@ from keeper.chain.steps import PREVIOUS
 from keeper.devnet import morpho as devnet
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.domain.errors import NodeUntrusted, WrongContract
+from keeper.domain.errors import WrongContract
 from keeper.domain.units import UINT256_MAX, WAD
 from keeper.lending.adaptive_curve import FIRST_RATE, HIGHEST_RATE, LOWEST_RATE, AdaptiveCurve
 from keeper.lending.morpho import INTEREST_TIME_S, MorphoBlue
@@ -170,13 +170,13 @@ def test_the_curve_in_python_is_the_contracts_to_the_last_digit(scene: MorphoSce
         assert told == AdaptiveCurve(stored).mean_rate(borrowed, SUPPLIED, elapsed_s), market
 
 
-def test_another_account_or_another_rate_model_is_refused(scene: MorphoScene) -> None:
+def test_a_rate_model_that_does_not_answer_is_told_and_an_unlisted_token_refused(scene: MorphoScene) -> None:
     chain = scene.vault.world
     block = latest_block(scene.rpc, CHAIN_ID)
     other = replace(scene.at, rates=chain.deployment.contracts["aave_pool"].lower())
     answers = Multicall(scene.rpc, MULTICALL).read(reading.calls(other), block.hash)
-    with pytest.raises(NodeUntrusted, match="rateAtTarget"):
-        reading.state(other, {other.loan: "USDC", other.collateral: "WETH"}, block.timestamp, answers)
+    symbols = {other.loan: "USDC", other.collateral: "WETH"}
+    assert reading.state(other, symbols, block.timestamp, answers).rate_at_target is None
     answers = Multicall(scene.rpc, MULTICALL).read(reading.calls(scene.at), block.hash)
     with pytest.raises(WrongContract, match=scene.at.loan):
         reading.state(scene.at, {}, block.timestamp, answers)

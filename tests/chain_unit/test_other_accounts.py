@@ -9,9 +9,20 @@ from eth_abi.abi import encode
 
 from keeper.chain.calls import Answers, Call, CallResult
 from keeper.chain.contracts import emode, morpho, vault
-from keeper.chain.other_accounts import first_calls, managed_accounts, require_managed, second_calls
+from keeper.chain.contracts.morpho import MorphoMarket
+from keeper.chain.other_accounts import (
+    BlockRead,
+    OtherAccount,
+    first_calls,
+    lending_account,
+    managed_accounts,
+    require_managed,
+    second_calls,
+    state_calls,
+)
 from keeper.domain.errors import AccountNotManaged
-from tests.factories import an_address
+from keeper.domain.market import LendingAccount
+from tests.factories import a_reserve, an_address
 
 POOL, OTHER_POOL = an_address(0x900).lower(), an_address(0x901).lower()
 USDC, WETH, DAI = (an_address(0x100 + place).lower() for place in range(3))
@@ -117,3 +128,60 @@ def test_each_account_on_aave_has_its_own_category() -> None:
     chosen = Answers(second, [word("uint256", 1), word("uint256", 4)], "a node")
     others = managed_accounts(ACCOUNTS, POOL, (USDC, WETH), first=answers, second=chosen)
     assert [other.category for other in others] == [1, 4]
+
+
+def a_morpho_account(
+    *, price: int = 1_700 * 10**24, rate: CallResult | None = None, owed: int = 30_000 * 10**6
+) -> LendingAccount:
+    """10 WETH, as the calls of one block tell it. ``price`` has 36 decimals."""
+    account = ACCOUNTS[1]
+    market = MorphoMarket(account, MARKET, USDC, WETH, RATES, 86 * 10**16, MORPHO)
+    other = OtherAccount(1, account, category=0, market=market)
+    weth, state = 10 * 10**18, (50_000 * 10**6, 0, 40_000 * 10**6, 0, 1_000, 0)
+    view = ((weth, owed, 7, price, state),)
+    calls = [vault.position(account, (USDC, WETH)), *state_calls([other], POOL)]
+    told = {
+        _key(vault.position(account, (USDC, WETH))): CallResult(
+            success=True,
+            data=encode(["uint256[]", "uint256[]", "uint256[]"], [[0, weth], [owed, 0], [0, 0]]),
+        ),
+        _key(vault.health_factor(account)): word("uint256", 12 * 10**17),
+        _key(morpho.look(account)): CallResult(
+            success=True,
+            data=encode(
+                ["(uint256,uint256,uint256,uint256,(uint128,uint128,uint128,uint128,uint128,uint128))"],
+                view,
+            ),
+        ),
+        _key(morpho.rate_at_target(market)): rate or word("uint256", 10**9),
+    }
+    read = BlockRead(
+        pool=POOL,
+        symbols={USDC: "USDC", WETH: "WETH"},
+        listed=(USDC, WETH),
+        reserves=lambda _: (a_reserve("USDC"), a_reserve("WETH")),
+        flash_premium_bps=5,
+        now=1_012,
+        answers=Answers(calls, [told[_key(call)] for call in calls], "a node"),
+    )
+    return lending_account(other, read)
+
+
+def test_an_account_on_morpho_is_read_as_reserves_that_plans_understand() -> None:
+    account = a_morpho_account()
+    cash, weth = account.reserves
+    assert (account.supplied, account.owed) == ((0, 10 * 10**18), (30_000 * 10**6, 0))
+    assert (account.account.health_factor, account.flash_premium_bps) == (12 * 10**17, 0)
+    assert (cash.available, cash.active, cash.ltv_bps) == (10_000 * 10**6, True, 0)
+    assert (weth.available, weth.ltv_bps, weth.liquidation_threshold_bps) == (10 * 10**18, 8_600, 8_600)
+    assert account.venue.market is not None
+    assert account.venue.market.elapsed_s == 12
+
+
+def test_a_dead_oracle_keeps_collateral_where_there_is_debt() -> None:
+    assert a_morpho_account(price=0).reserves[1].available == 0
+    assert a_morpho_account(price=0, owed=0).reserves[1].available == 10 * 10**18
+
+
+def test_under_a_dead_rate_model_the_market_counts_as_paused_and_the_rest_is_read() -> None:
+    assert all(reserve.paused for reserve in a_morpho_account(rate=NOTHING).reserves)

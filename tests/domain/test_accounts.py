@@ -79,6 +79,21 @@ def test_an_account_that_gives_nothing_back_waits_for_one_that_does() -> None:
     assert to_lower(replace(dry, others=(other,), holdings=(cash, *dry.holdings[1:]))).venue.place == 0
 
 
+@pytest.mark.parametrize(
+    ("cash", "paused", "place"), [(0, False, 1), (150_000, False, 1), (250_000, False, 2), (250_000, True, 1)]
+)
+def test_an_account_without_a_price_waits_until_all_its_debt_can_be_repaid(
+    cash: int, paused: bool, place: int
+) -> None:
+    """Its health factor is 0 until then, and the vault refuses a call that does not raise it."""
+    dead = THREE.others[1]
+    reserves = tuple(replace(reserve, paused=paused, available=0) for reserve in dead.reserves)
+    dead = replace(dead, reserves=reserves, account=replace(dead.account, health_factor=0))
+    idle = replace(THREE.holdings[0], idle=cash * 10**6)
+    held = replace(THREE, others=(THREE.others[0], dead), holdings=(idle, *THREE.holdings[1:]))
+    assert to_lower(held).venue.place == place
+
+
 def test_a_fall_reaches_every_account() -> None:
     prices = {symbol: THREE.price(symbol) * 9 // 10 for symbol in THREE.risk_symbols}
     fallen = at_prices(THREE, prices)

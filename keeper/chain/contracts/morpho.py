@@ -58,9 +58,8 @@ def calls(at: MorphoMarket) -> list[Call[Any]]:
 
 
 def state(at: MorphoMarket, symbols: Mapping[str, str], now: int, answers: Answers) -> IsolatedMarket:
-    """``symbols`` by the tokens' addresses, ``now`` the block's timestamp. Raises NodeUntrusted where the account or
-    the rate model does not answer. Another model than the adaptive curve does not. Raises WrongContract where the
-    market has a token that is not among the symbols."""
+    """``symbols`` by the tokens' addresses, ``now`` the block's timestamp. Raises NodeUntrusted where the account does
+    not answer, WrongContract where the market has a token that is not among the symbols."""
     seen = answers.of(look(at.account))
     _symbol(at.loan, symbols)
     return IsolatedMarket(
@@ -69,7 +68,7 @@ def state(at: MorphoMarket, symbols: Mapping[str, str], now: int, answers: Answe
         price=seen.price,
         total_supply=seen.total_supply,
         total_borrow=seen.total_borrow,
-        rate_at_target=answers.of(rate_at_target(at)),
+        rate_at_target=answers.maybe(rate_at_target(at)),
         interest=seen.interest,
         elapsed_s=now - seen.last_update,
     )
