@@ -29,8 +29,8 @@ def emergency_move(position: VaultPosition) -> Move:
 
 def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, ...]:
     """What the account to lower and the vault's idle part hold, lowered alike until its health factor is at its target.
-    What other accounts hold stays. Collateral with a loan to value of 0 goes
-    first (``LendingVenue.must_leave_first``), because the lending market demands that.
+    What other accounts hold stays. Collateral with a loan to value of 0 goes first (``LendingVenue.must_leave_first``),
+    because the lending market demands that.
 
     Only what may be sold at its price's trust is sold. The health factor is the lending market's own, after the sales
     lose the pools' fees and all of the urgency's slippage. Where the assets do not suffice, the weights are as low as

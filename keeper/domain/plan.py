@@ -89,8 +89,8 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class PostState:
     """The vault after a plan, expected or read back. ``weights`` are in the snapshot's order of risk assets.
-    ``health_factor`` is the lowest of the accounts; ``health_factors`` has each in the vault's order, where there are
-    several."""
+    ``health_factor`` is the lowest of the accounts; ``health_factors`` has each that is managed, in the vault's order,
+    where there are several."""
 
     nav_usd: float
     leverage: float

@@ -55,13 +55,18 @@ def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostSt
 
 
 def health_factors(snapshot: MarketSnapshot, shown: float) -> tuple[float, ...]:
-    """Of all accounts in the vault's order, where the one that the snapshot shows has ``shown``."""
+    """Of all managed accounts in the vault's order, where the one that the snapshot shows has ``shown``."""
     return tuple(
         shown
         if account.venue.place == snapshot.venue.place
         else health_factor_of(account.account.health_factor)
         for account in accounts(snapshot)
     )
+
+
+def place_of_lowest(snapshot: MarketSnapshot, state: PostState) -> int:
+    """In the vault's list, of the account that is nearest to liquidation. There are several."""
+    return accounts(snapshot)[state.health_factors.index(state.health_factor)].venue.place
 
 
 def net_changes(book: LendingBook, snapshot: MarketSnapshot) -> dict[str, int]:

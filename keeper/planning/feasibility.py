@@ -15,7 +15,13 @@ from keeper.domain.plan import Step, StepKind
 from keeper.domain.units import BPS, WAD, health_factor_of, to_float
 from keeper.lending.book import LendingBook
 from keeper.oracle.vault_rules import call_limits, counted_loss_usd, levering_closed_s
-from keeper.planning.candidates import CandidatePlan, expected_book, expected_state, net_changes
+from keeper.planning.candidates import (
+    CandidatePlan,
+    expected_book,
+    expected_state,
+    net_changes,
+    place_of_lowest,
+)
 from keeper.planning.context import PlanningContext
 from keeper.planning.gas import gas_limit_for, gas_of, max_gas, sent_gas
 from keeper.planning.min_health_factor import at_end
@@ -77,7 +83,7 @@ def require_within_limits(candidate: CandidatePlan, context: PlanningContext) ->
     if book.health_factor() < floor:
         _refuse_end(f"a health factor of {book.health_factor():.3f}, and the floor is {floor:.3f}")
     if expected.health_factor < vault.policy.min_health / WAD:
-        place = expected.health_factors.index(expected.health_factor)
+        place = place_of_lowest(context.snapshot, expected)
         _refuse_end(
             f"a health factor of {expected.health_factor:.3f} in account {place}, which it leaves alone, and the "
             f"vault's floor is {vault.policy.min_health / WAD:.3f}"
@@ -281,7 +287,8 @@ class _Run:
         more = self.book.owed - snapshot.holdings[0].owed
         if reserve.borrow_cap and reserve.borrowed + more + amount > reserve.borrow_cap * 10**token.decimals:
             return Obstacle(f"its reserve is at its borrow cap of {reserve.borrow_cap:,}", SMALLER)
-        lent = self.flash if self.context.lender.account == snapshot.venue.place else 0
+        lender = showing(snapshot, self.context.lender.account)
+        lent = self.flash if lender.venue.market == snapshot.venue.market else 0
         free = reserve.available - lent - more
         if amount > free:
             has = f"{to_float(max(0, free), token.decimals):,.0f}"

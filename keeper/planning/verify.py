@@ -23,6 +23,7 @@ from keeper.domain.portfolio import Portfolio, portfolio
 from keeper.domain.units import BPS, WAD, health_factor_of
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import call_limits, in_emergency
+from keeper.planning.candidates import place_of_lowest
 from keeper.planning.checks import loss_bps, within_maximum, within_minimum
 from keeper.planning.gas import published_wei
 from keeper.planning.min_health_factor import at_end
@@ -66,7 +67,7 @@ def _checks(
                 "health_factor_floor", factor, floor, detail=f"health factor {factor:.3f}, floor {floor:.3f}"
             )
         if snapshot.others:
-            yield _lowest_account(after, limits.min_health / WAD)
+            yield _lowest_account(after, snapshot, limits.min_health / WAD)
         cap = limits.max_leverage / WAD
         yield within_maximum(
             "leverage_cap", after.leverage, cap, detail=f"leverage {after.leverage:.3f}, cap {cap:.3f}"
@@ -112,9 +113,8 @@ def _changed_accounts(
     }
 
 
-def _lowest_account(after: PostState, floor: float) -> Check:
-    lowest = after.health_factor
-    place = after.health_factors.index(lowest)
+def _lowest_account(after: PostState, snapshot: MarketSnapshot, floor: float) -> Check:
+    lowest, place = after.health_factor, place_of_lowest(snapshot, after)
     return within_minimum(
         "every_account_healthy",
         lowest,

@@ -100,7 +100,7 @@ def test_an_account_beside_the_first_is_named_with_its_health(keeper: Run, chain
     borrow = (BORROW, 1, scene.address("USDC"), NO_ADDRESS, 10**8, 0)
     scene.send(scene.rebalance([supply, borrow]), scene.people.keeper)
     lines = {line["name"]: line for line in keeper("doctor", "--json").json()["checks"]}
-    assert "account 1 on Aave V3: health factor 7." in lines["lending market"]["detail"]
+    assert "account 1 on Aave V3: health factor 8." in lines["lending market"]["detail"]
     assert lines["assets"]["status"] == "OK", lines["assets"]
 
 
