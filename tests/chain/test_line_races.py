@@ -17,9 +17,15 @@ from tests.chain.line_calls import settle
 
 USDC = 10**6
 SHARE = 10**12
-MOVE = 1.6
+MOVE = 1.8
 
 Before = Callable[[Callable[[], None]], None]
+
+
+@pytest.fixture(autouse=True)
+def routine_every_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped day's wait is not what these tests look at."""
+    monkeypatch.setenv("KEEPER_DECISION__ROUTINE_EVERY_S", str(HOUR))
 
 
 @pytest.fixture
