@@ -8,11 +8,13 @@ the methods that the keeper asks are answered.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from keeper.devnet.deribit_options import (
     Option,
@@ -85,11 +87,15 @@ class DeribitMarket:
         _choice_of(params, "resolution", (str(HOUR),))
         if start > end:
             raise invalid("start_timestamp", "must not be after end_timestamp")
-        known = candles(self._levels(currency), self.history.at, self.now())
-        in_range = [candle for candle in known if start <= candle[0] <= end]
-        page = in_range[-MAX_CANDLES:]
-        older = in_range[: -len(page)] if page else []
-        return {"data": page, "continuation": older[-1][0] if older else None}
+        opened, closes = hourly_closes(*self._levels(currency), self.history.at, self.now())
+        first = int(np.searchsorted(opened * 1_000, start))
+        last = int(np.searchsorted(opened * 1_000, end, side="right"))
+        begin = max(first, last - MAX_CANDLES)
+        older = begin > first
+        return {
+            "data": candles(opened, closes, begin, last),
+            "continuation": int(opened[begin - 1]) * 1_000 if older else None,
+        }
 
     def _book_summaries(self, params: Mapping[str, str]) -> list[Json]:
         currency = _choice_of(params, "currency", CURRENCIES)
@@ -104,19 +110,18 @@ class DeribitMarket:
             for option in listed_options(currency, index, volatility, now=now)
         ]
 
-    def _levels(self, currency: str) -> list[tuple[int, float]]:
-        """(known since, fraction), ascending; empty without a recorded index."""
-        return [
-            level
-            for series in self.history.implied
-            if series.underlying == currency
-            for level in zip(series.times.tolist(), series.volatility.tolist(), strict=True)
-        ]
+    def _levels(self, currency: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Known since (ascending), and fractions; empty without a recorded index."""
+        series = [series for series in self.history.implied if series.underlying == currency]
+        return (
+            np.concatenate([np.empty(0, dtype=np.int64), *(one.times for one in series)]),
+            np.concatenate([np.empty(0), *(one.volatility for one in series)]),
+        )
 
     def _level(self, currency: str, now: int) -> float | None:
-        levels = self._levels(currency)
-        position = bisect.bisect_right(levels, now, key=lambda level: level[0]) - 1
-        return levels[position][1] if position >= 0 else None
+        times, levels = self._levels(currency)
+        position = int(np.searchsorted(times, now, side="right")) - 1
+        return float(levels[position]) if position >= 0 else None
 
 
 def _summary(option: Option, index: float, volatility: float, now: int) -> Json:
@@ -146,25 +151,38 @@ def _summary(option: Option, index: float, volatility: float, now: int) -> Json:
     }
 
 
-def candles(levels: Sequence[tuple[int, float]], end_of_history: int, now: int) -> list[list[float]]:
-    """[[opened_ms, open, high, low, close]] in percent of every hour so far, oldest first.
+def hourly_closes(
+    times: NDArray[np.int64], levels: NDArray[np.float64], end_of_history: int, now: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """When each hour so far that has a value opened, ascending, and its last value.
 
-    ``levels`` are (known since, fraction), ascending. A value known at the end of an hour is that hour's close. The
-    last candle is still open at ``now``, and an hour after the recorded ones has the last known value.
+    ``levels`` are fractions known since ``times`` (ascending). A value known at the end of an hour is that hour's
+    close. The last hour is still open at ``now``, and an hour after the recorded ones has the last known value.
     """
-    if not levels:
-        return []
-    times = [since for since, _ in levels]
-    closes = {
-        (since - 1) // HOUR * HOUR: value for since, value in levels if since <= min(end_of_history, now)
-    }
-    for opened in range(end_of_history // HOUR * HOUR, now + 1, HOUR):
-        closes[opened] = levels[bisect.bisect_right(times, min(opened + HOUR, now)) - 1][1]
+    if not len(times):
+        return times, levels
+    recorded = times <= min(end_of_history, now)
+    after = np.arange(end_of_history // HOUR * HOUR, now + 1, HOUR, dtype=np.int64)
+    known = np.searchsorted(times, np.minimum(after + HOUR, now), side="right") - 1
+    opened = np.concatenate([(times[recorded] - 1) // HOUR * HOUR, after])
+    closes = np.concatenate([levels[recorded], levels[known]])
+    last_of_hour = np.append(opened[1:] != opened[:-1], True)
+    return opened[last_of_hour], closes[last_of_hour]
+
+
+def candles(
+    opened: NDArray[np.int64], closes: NDArray[np.float64], begin: int, end: int
+) -> list[list[float]]:
+    """[[opened_ms, open, high, low, close]] in percent of the hours ``begin`` to ``end``, ``end`` not included.
+
+    Each opens where the hour before it closed.
+    """
     made: list[list[float]] = []
-    for opened, value in sorted(closes.items()):
-        close = round(value * 100, 2)
-        begin = made[-1][4] if made else close
-        made.append([opened * 1_000, begin, max(begin, close), min(begin, close), close])
+    percents = [round(close * 100, 2) for close in closes[max(begin - 1, 0) : end].tolist()]
+    before = percents[0] if percents else 0.0
+    for at, close in zip(opened[begin:end].tolist(), percents[min(begin, 1) :], strict=True):
+        made.append([at * 1_000, before, max(before, close), min(before, close), close])
+        before = close
     return made
 
 

@@ -12,6 +12,7 @@ import calendar
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 LEVEL = 0.9368
 SKEW = -0.02
@@ -58,6 +59,7 @@ class OptionMarkPrice:
     delta: float
 
 
+@lru_cache(maxsize=16)
 def expiries(now: int) -> tuple[int, ...]:
     """Expiries after ``now``: two days, three Fridays, the last Fridays of three months and two quarters."""
     today = datetime.fromtimestamp(now, UTC).replace(hour=EXPIRY_HOUR, minute=0, second=0, microsecond=0)

@@ -6,7 +6,6 @@ are not known, but for the one that is open now. One-minute candles are flat at 
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,13 +129,13 @@ class ExchangeMarket:
 
     def _hourly(self, symbol: str, first: int, last: int) -> list[Row]:
         series = self.history.price(symbol)
-        times: list[int] = series.times.tolist()
-        begin = max(bisect.bisect_right(times, first) - 1, 0)
-        end = bisect.bisect_right(times, last + HOUR)
-        closes = np.asarray(series.prices[begin:end], dtype=np.float64).tolist()
+        begin = max(int(np.searchsorted(series.times, first, side="right")) - 1, 0)
+        end = int(np.searchsorted(series.times, last + HOUR, side="right"))
+        times: list[int] = series.times[begin:end].tolist()
+        closes: list[float] = series.prices[begin:end].tolist()
         rows: list[Row] = []
         now = self.now()
-        for position, (closed, close) in enumerate(zip(times[begin:end], closes, strict=True)):
+        for position, (closed, close) in enumerate(zip(times, closes, strict=True)):
             if closed <= now:
                 before = closes[position - 1] if position else close
                 rows.append((closed - HOUR, before, max(before, close), min(before, close), close))

@@ -23,7 +23,8 @@ FEED_NAMES = {
     "USDC": "USDC / USD",
 }
 
-ROUNDS_PER_TRANSACTION = 600  # 24,000 gas each; EIP-7825 lets one transaction use 16.8 M
+ROUNDS_PER_TRANSACTION = 600
+"""RoundFeed's BATCH. In slots they cost 24,000 gas each, and EIP-7825 lets one transaction use 16.8 M."""
 GAS_PER_ROUND = 26_000
 
 

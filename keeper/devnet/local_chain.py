@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keeper.chain.admin.deployment import deploy_vault
 from keeper.chain.admin.vault_blueprint import (
@@ -22,7 +22,7 @@ from keeper.chain.admin.vault_blueprint import (
     VaultRoles,
 )
 from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
-from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil
+from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil, rpc
 from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
@@ -59,6 +59,7 @@ ROLES = ("market", "admin", "keeper", "guardian", "depositor", "stranger", "oper
 """Anvil's accounts in order; "market" owns feeds, tokens and liquidity, "admin" proposes to the vault's timelock. The
 last account lends and borrows on Aave."""
 KEEPER_INDEX = ROLES.index("keeper")
+DEVELOPMENT_ACCOUNTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class LocalChain:
 
     @property
     def accounts(self) -> tuple[ChecksumAddress, ...]:
-        return tuple(self.w3.eth.accounts)
+        """Anvil's own. It appends what is impersonated to its answer."""
+        return tuple(self.w3.eth.accounts[:DEVELOPMENT_ACCOUNTS])
 
     @property
     def tokens(self) -> Mapping[str, Token]:
@@ -163,11 +165,16 @@ class LocalChain:
 
     def now(self) -> int:
         """The latest block's time."""
-        return int(self.w3.eth.get_block("latest")["timestamp"])
+        return self._time_of("latest")
 
     def clock(self) -> int:
         """The time of a block that is mined now. It advances while no block is mined."""
-        return int(self.w3.eth.get_block("pending")["timestamp"])
+        return self._time_of("pending")
+
+    def _time_of(self, block: str) -> int:
+        # The stand-in markets ask for each of their answers. Web3 takes milliseconds to format a block.
+        header: Any = rpc(self.deployment.rpc_url, "eth_getBlockByNumber", block, False)
+        return int(header["timestamp"], 16)
 
 
 def heartbeat_s(symbol: str) -> int:
