@@ -24,7 +24,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.path import MarketPath
 from keeper.domain.plan import RebalancePlan, VaultCall
 from keeper.domain.policy import Policy
-from keeper.domain.units import BPS
+from keeper.domain.units import BPS, SECONDS_PER_DAY
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.verify import filled_as_planned, verify
@@ -48,9 +48,9 @@ def backtest(
     """Simulates the policy along the path. It starts in cash at the first bar with an estimate.
 
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
-    It decides once per ``decision.routine_every_s``. Between, it decides at each bar at whose close the
-    health factor is below the alert level or has fallen by ``health_band`` since the last decision. ``every_bar``: it
-    decides at each bar, as the daemon does, which takes many times as long. Raises BadInput if the path is too short
+    It decides once per ``decision.routine_every_s``, and at least once a day. Between, it decides at each bar at whose
+    close the health factor is below the alert level or has fallen by ``health_band`` since the last decision.
+    ``every_bar``: it decides at each bar, as the daemon does, which takes many times as long. Raises BadInput if the path is too short
     for one decision.
     """
     run = _BacktestRun(path, policy, venue, name=name, every_bar=every_bar)
@@ -87,7 +87,8 @@ class _BacktestRun:
         first = self._universes[0].start
         self._recorder = Recorder(self._path, policy, name, first=first, thresholds=self._thresholds)
         self._held_by = ""
-        self._every = 1 if every_bar else -(-policy.decision.routine_every_s // path.bar_seconds)
+        between = min(policy.decision.routine_every_s, SECONDS_PER_DAY)
+        self._every = 1 if every_bar else -(-between // path.bar_seconds)
         self._alert, self._health_band = policy.decision.alert_health_factor, policy.decision.health_band
         self._seen_health = math.inf
         self._last: Assessment | None = None

@@ -29,7 +29,12 @@ def strategy_run(
 
 
 def benchmark_runs(
-    path: MarketPath, policy: Policy, venue: SimulatedVenue, finished: Callable[[str], None]
+    path: MarketPath,
+    policy: Policy,
+    venue: SimulatedVenue,
+    finished: Callable[[str], None],
+    *,
+    every_bar: bool,
 ) -> Iterator[BacktestResult]:
     """Every benchmark strategy in its order, one process per core. ``finished`` receives each name as it ends."""
     jobs = {
@@ -39,6 +44,7 @@ def benchmark_runs(
             with_allocation(policy, allocation),
             venue,
             name,
+            every_bar=every_bar,
         )
         for name, allocation in ALLOCATIONS.items()
         if allocation != policy.size.allocation

@@ -127,7 +127,9 @@ def _runs(
         yield strategy_run(path, policy, venue, progress=progress, every_bar=every_bar)
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
-        yield from benchmark_runs(path, policy, venue, finished=lambda name: print_progress(f"{name}: done"))
+        yield from benchmark_runs(
+            path, policy, venue, lambda name: print_progress(f"{name}: done"), every_bar=every_bar
+        )
 
 
 def _competitor(file: Path, market: tuple[Policy, MarketPath]) -> Competitor:

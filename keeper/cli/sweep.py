@@ -19,7 +19,7 @@ from keeper.backtest.venue import SimulatedVenue
 from keeper.cli.market import policy_and_market
 from keeper.cli.options import DEFAULT_NAV_USD, DataFolder, Nav, Since, StrategyFile, Until, VenueFile
 from keeper.cli.output import console, plain_table
-from keeper.cli.progress import bar
+from keeper.cli.progress import bar, print_progress
 from keeper.cli.venue import recorded_venue
 from keeper.cli.venue_file import own_venue
 from keeper.domain.errors import InvalidSetting
@@ -142,7 +142,7 @@ def sweep(
     file = _write(result, assignments, out)
     screen.print(_page(result, score))
     if picture is not None:
-        write_front(_points(result), picture)
+        _draw_front(result, picture)
     screen.print(f"\n{result.verdict}\n\n{file}")
 
 
@@ -283,14 +283,23 @@ def _page(result: Findings, score: str) -> RenderableType:
     ]
     luck = result.best_over_first
     if not math.isnan(luck.error):
+        first = min(row.candidate.number for row in result.rows)
         lines.append(
-            f"The best minus candidate 0: {figure(luck.difference, 3)} ± {figure(luck.error, 3)} ({score}, in pairs). "
+            f"The best minus candidate {first}: {figure(luck.difference, 3)} ± {figure(luck.error, 3)} ({score}, in pairs). "
             f"Luck alone gives the best of {len(result.rows)} such a lead with probability {percent(luck.by_luck, 0)}."
         )
     lines.append(f"Cheapest for its distance from the target: {', '.join(_numbers(result.front))}.")
     if result.failed:
         lines.append(f"{len(result.failed)} candidates failed; results.csv has the reasons.")
     return Group(table, "", *lines)
+
+
+def _draw_front(result: Findings, picture: Path) -> None:
+    points = _points(result)
+    if points:
+        write_front(points, picture)
+    else:
+        print_progress(f"{picture} is not drawn: too few days to know how well volatility is held")
 
 
 def _points(result: Findings) -> list[FrontPoint]:

@@ -95,7 +95,7 @@ TRIGGERS = (
     TriggerRule(
         "health_bound",
         triggers.health_bound,
-        triggers.by_outer_band,
+        triggers.out_of_band,
         condition=enabled("health_bound"),
         meaning="with debt, the health factor is below what the bounds `health_factor` and `stress` ask of the held "
         "weights, by more than the band",

@@ -206,11 +206,14 @@ def gas_balance(trade: TradeContext) -> GateResult:
 
 
 def cooldown(trade: TradeContext) -> GateResult:
-    """A ROUTINE trade waits longer, unless redeemers wait for cash: a drift of hours is often undone by itself."""
-    policy, limit = trade.position.policy, trade.limits.cooldown_s
+    """A ROUTINE trade waits longer, unless it lowers leverage or redeemers wait for a trade's worth of cash: a drift of
+    hours is often undone by itself."""
+    decision, limit = trade.position.policy.decision, trade.limits.cooldown_s
     since = trade.position.since_rebalance_s
-    if trade.urgency is Urgency.ROUTINE and missing_usd(trade.position.snapshot) <= policy.plan.dust_usd:
-        limit = max(limit, policy.decision.routine_every_s)
+    missing = missing_usd(trade.position.snapshot)
+    redeemers_wait = missing > 0.0 and missing >= decision.min_trade_usd
+    if trade.urgency is Urgency.ROUTINE and not (trade.lowers_leverage or redeemers_wait):
+        limit = max(limit, decision.routine_every_s)
     detail = f"{trade.position.last_rebalance_text}, at least {hours(limit)} must pass"
     return GateResult(since, limit, since >= limit, detail=detail)
 

@@ -66,6 +66,10 @@ class TradeContext:
         return rises(self.position.held.leverage, self.goal.leverage)
 
     @property
+    def lowers_leverage(self) -> bool:
+        return rises(self.goal.leverage, self.position.held.leverage)
+
+    @property
     def bought(self) -> tuple[str, ...]:
         """The risk assets of which the trade buys more."""
         pairs = zip(self.goal.symbols, self.position.current.weights, self.goal.weights, strict=True)

@@ -87,11 +87,14 @@ def leverage(position: VaultPosition) -> GateResult:
 
 def health_bound(position: VaultPosition) -> GateResult:
     """Prices that fall lift leverage above its bound, long before the tracking error passes its band. Without debt
-    nothing is below any bound."""
+    nothing is below any bound. The bounds limit risk, so what keeps them is OUT_OF_BAND: its benefit is not asked
+    for."""
     band = position.policy.decision.health_band
     current = position.held.health_factor
-    if position.held.debt_usd <= 0.0 or position.held.leverage <= 0.0:
+    if position.held.debt_usd <= 0.0:
         return GateResult(0.0, band, passed=False, detail="there is no debt")
+    if position.held.leverage <= 0.0:
+        return GateResult(0.0, band, passed=False, detail="there is no NAV above the debt")
     asked, name = asked_health_factor(position)
     gap = max(0.0, 1.0 - current / asked)
     detail = (

@@ -90,7 +90,11 @@ def _dataclass_decoder(kind: type[Any]) -> Decode:
 
 
 def _float(raw: Any) -> float:
-    return _WORDS[raw] if isinstance(raw, str) else float(raw)
+    if not isinstance(raw, str):
+        return float(raw)
+    if raw not in _WORDS:
+        raise ValueError(f"{raw!r:.40} is no number")
+    return _WORDS[raw]
 
 
 def _strict(kind: type[Any]) -> Decode:

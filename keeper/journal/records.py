@@ -124,7 +124,9 @@ def _record(body: bytes) -> DecisionRecord:
         return decode(_unpacked(body), DecisionRecord)
     except KeyError as error:
         raise JournalTooOld(
-            f"a record has no {error}: an earlier development version wrote it", remedy=START_ANEW
+            f"a record has no {error}",
+            remedy="`keeper journal verify` tells whether somebody changed it. If not, an earlier development version "
+            f"wrote it. {START_ANEW}",
         ) from error
     except (ValueError, TypeError) as error:
         raise JournalCorrupt(

@@ -26,6 +26,8 @@ from keeper.settings.setting_types import (
 )
 from keeper.settings.weekly_closure import checked_closure
 
+MOST_RISK_AVERSION = 100.0
+
 
 class AssetTable(Table):
     """What to hold."""
@@ -296,7 +298,8 @@ class DecisionTable(Table):
     max_age_s: Seconds = 14 * 86400
     """longest time since the last rebalance"""
     routine_every_s: Seconds = 86_400
-    """shortest time since the last rebalance of a ROUTINE trade that no redemption asks for"""
+    """shortest time since the last rebalance of a ROUTINE trade that does not lower leverage and that no redemption
+    asks for; for the others urgency.routine.cooldown_s holds"""
     max_redemption_wait_s: Seconds = 86_400
     """longest wait of a requested redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
     alert_health_factor: HealthFactor = Field(default=1.30, title="Health factor")
@@ -315,7 +318,7 @@ class DecisionTable(Table):
     """part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves"""
     min_trade_usd: Annotated[float, Field(ge=0)] = 100.0
     """smallest trade; out of band a smaller one is made if it is worth more than it costs"""
-    risk_aversion: Annotated[float, Field(gt=0, le=100)] | None = Field(
+    risk_aversion: Annotated[float, Field(gt=0, le=MOST_RISK_AVERSION)] | None = Field(
         default=None,
         title="Benefit and cost of a trade",
         description="what one unit of variance costs per year, in the benefit of a trade; default: "
@@ -357,6 +360,11 @@ class DecisionTable(Table):
         if self.shortest_horizon_s > self.horizon_s:
             raise ValueError(
                 f"shortest_horizon_s {self.shortest_horizon_s} is above horizon_s {self.horizon_s}"
+            )
+        if self.routine_every_s > self.max_age_s:
+            raise ValueError(
+                f"routine_every_s {self.routine_every_s} is above max_age_s {self.max_age_s}: a trade that is due by "
+                "age would wait for it"
             )
         if not self.act_health_factor < self.alert_health_factor < self.safe_health_factor:
             raise ValueError(

@@ -78,7 +78,8 @@ class Findings:
     def front(self) -> tuple[CandidateScores, ...]:
         """The candidates that no other one beats in both cost and distance from the target, the cheapest first."""
         front: list[CandidateScores] = []
-        for row in sorted(self.rows, key=lambda row: (row.cost_bps, row.missed_target)):
+        known = [row for row in self.rows if math.isfinite(row.cost_bps) and math.isfinite(row.missed_target)]
+        for row in sorted(known, key=lambda row: (row.cost_bps, row.missed_target)):
             if not front or row.missed_target < front[-1].missed_target:
                 front.append(row)
         return tuple(front)

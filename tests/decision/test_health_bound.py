@@ -13,7 +13,7 @@ from keeper.decision.health_bound import asked_health_factor
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Action, Gate
 from keeper.domain.policy import Policy, Scenario
-from tests.decision.gate_cases import OUT_OF_BAND, ROUTINE
+from tests.decision.gate_cases import OUT_OF_BAND
 from tests.decision.positions import a_position
 from tests.factories import a_decision_policy, a_policy, a_size_policy, a_snapshot, with_market_move
 
@@ -53,18 +53,17 @@ def test_at_a_target_that_the_stress_bound_sets_the_asked_health_factor_is_the_t
     assert not trigger(position).passed
 
 
-def test_it_fires_beyond_its_band_and_is_out_of_band_beyond_the_outer_one() -> None:
-    near, far = fallen(0.97), fallen(0.84)
-    assert not trigger(near).passed
+def test_it_fires_beyond_its_band() -> None:
+    assert not trigger(fallen(0.97)).passed
     gate = trigger(fallen(0.94))
     assert gate.passed
-    assert gate.urgency is ROUTINE
-    assert 0.05 < gate.value < 0.15
-    assert trigger(far).urgency is OUT_OF_BAND
+    assert gate.urgency is OUT_OF_BAND
+    assert 0.05 < gate.value < 0.10
 
 
-def test_beyond_the_outer_band_leverage_falls_to_the_target_at_any_cost() -> None:
-    position = fallen(0.84)
+@pytest.mark.parametrize("factor", [0.94, 0.90, 0.84])
+def test_beyond_its_band_leverage_falls_to_the_target_at_any_cost_and_at_once(factor: float) -> None:
+    position = fallen(factor)
     decision = decide(
         position.observation, position.model, position.target, policy=position.policy, tightened=()
     )

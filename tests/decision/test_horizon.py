@@ -13,7 +13,7 @@ from keeper.decision.move import planned_move
 from keeper.decision.position import VaultPosition
 from keeper.decision.trade_context import consider
 from keeper.domain.units import SECONDS_PER_YEAR
-from tests.decision.gate_cases import OUT_OF_BAND, ROUTINE, target_weights
+from tests.decision.gate_cases import OUT_OF_BAND, ROUTINE, limit, target_weights
 from tests.decision.positions import a_move, a_position
 from tests.factories import DAY, NOW, a_decision_policy, a_policy, a_snapshot, with_vault
 
@@ -23,6 +23,7 @@ POLICY = a_policy(
         rebalance_to="boundary",
         triggers=("tracking_error",),
         tracking_error_band=0.05,
+        routine_every_s=5 * DAY,
     )
 )
 
@@ -55,6 +56,7 @@ def test_no_time_since_the_last_rebalance_blocks_or_shortens_the_way_down(
     assert now.goal == then.goal
     trades = [consider(position, now, ROUTINE) for position in (lately, long_ago)]
     assert trades[0].benefit_usd == trades[1].benefit_usd
+    assert limit("cooldown", trades[0]).passed is (since_s >= limits.cooldown_s)
 
 
 def test_a_trade_up_goes_less_far_and_is_worth_less_soon_after_the_last_one() -> None:

@@ -96,7 +96,8 @@ def test_a_routine_trade_waits_a_day_unless_redeemers_wait_for_cash(
 ) -> None:
     policy = a_policy(decision=a_decision_policy(routine_every_s=DAY))
     calm = with_vault(a_snapshot(weights=(0.3, 0.3, 0.2, 0.2)), last_rebalance=NOW - since)
-    waiting = with_redemptions(calm, 0.2)
+    waiting, dust = with_redemptions(calm, 0.2), with_redemptions(calm, 1e-5)
+    assert limit("cooldown", a_trade(dust, policy, ROUTINE)).passed is drift
     assert limit("cooldown", a_trade(calm, policy, ROUTINE)).passed is drift
     assert limit("cooldown", a_trade(waiting, policy, ROUTINE)).passed is raising_cash
     assert limit("cooldown", a_trade(calm, policy, OUT_OF_BAND)).passed is (since >= 1_800)
