@@ -50,8 +50,8 @@ def backtest(
     A decision at a bar's close sees nothing later and trades at that close. An asset joins when it has enough history.
     It decides once per ``decision.routine_every_s``, and at least once a day. Between, it decides at each bar at whose
     close the health factor is below the alert level or has fallen by ``health_band`` since the last decision.
-    ``every_bar``: it decides at each bar, as the daemon does, which takes many times as long. Raises BadInput if the path is too short
-    for one decision.
+    ``every_bar``: it decides at each bar, as the daemon does, which takes many times as long. Raises BadInput
+    if the path is too short for one decision.
     """
     run = _BacktestRun(path, policy, venue, name=name, every_bar=every_bar)
     run.along(progress)

@@ -285,8 +285,9 @@ def _page(result: Findings, score: str) -> RenderableType:
     if not math.isnan(luck.error):
         first = min(row.candidate.number for row in result.rows)
         lines.append(
-            f"The best minus candidate {first}: {figure(luck.difference, 3)} ± {figure(luck.error, 3)} ({score}, in pairs). "
-            f"Luck alone gives the best of {len(result.rows)} such a lead with probability {percent(luck.by_luck, 0)}."
+            f"The best minus candidate {first}: {figure(luck.difference, 3)} ± {figure(luck.error, 3)} "
+            f"({score}, in pairs). Luck alone gives the best of {len(result.rows)} such a lead with probability "
+            f"{percent(luck.by_luck, 0)}."
         )
     lines.append(f"Cheapest for its distance from the target: {', '.join(_numbers(result.front))}.")
     if result.failed:
