@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,10 @@ MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_GAS_LIMIT = 60_000_000
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to connections and to servers that ask for any port. Such a one could take ours between
+the choice and the start, and would then answer in our node's place."""
+PORT_TRIES = 100
 STATES_ON_DISK = 256
 """Beside some hundred in memory. Unlimited, hours of blocks filled tens of gigabytes."""
 _PR_SET_PDEATHSIG = 1
@@ -127,6 +132,13 @@ def rpc(url: str, method: str, *params: object) -> object:
         raise NodeUnavailable(
             f"{method}: {error}", remedy="Look whether the local chain still runs."
         ) from error
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise NodeUnavailable(
+            f"{method}: what answers at {url} is no JSON-RPC node",
+            remedy="Look which program has the port, for example with `ss -ltnp`.",
+        )
     if "error" in answer:
         raise NodeUnavailable(
             f"{method}: {answer['error'].get('message')}", remedy="Look whether the local chain still runs."
@@ -167,10 +179,16 @@ def packaged(tool: str) -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One of ``PORTS`` by chance, so that two processes hardly ever choose the same. Raises BadInput if all are
+    taken."""
+    for _ in range(PORT_TRIES):
+        port = secrets.choice(PORTS)
+        with suppress(BadInput):
+            _require_free(port)
+            return port
+    raise BadInput(
+        f"{PORT_TRIES} ports from {PORTS.start} to {PORTS.stop} are all taken", remedy="Name one with --port."
+    )
 
 
 def _require_free(port: int) -> None:
