@@ -93,7 +93,7 @@ class DeribitMarket:
         begin = max(first, last - MAX_CANDLES)
         older = begin > first
         return {
-            "data": candles(opened, closes, begin, last),
+            "data": candles(opened, closes, begin=begin, end=last),
             "continuation": int(opened[begin - 1]) * 1_000 if older else None,
         }
 
@@ -114,8 +114,8 @@ class DeribitMarket:
         """Known since (ascending), and fractions; empty without a recorded index."""
         series = [series for series in self.history.implied if series.underlying == currency]
         return (
-            np.concatenate([np.empty(0, dtype=np.int64), *(one.times for one in series)]),
-            np.concatenate([np.empty(0), *(one.volatility for one in series)]),
+            np.concatenate([np.empty(0, dtype=np.int64), *(each.times for each in series)]),
+            np.concatenate([np.empty(0), *(each.volatility for each in series)]),
         )
 
     def _level(self, currency: str, now: int) -> float | None:
