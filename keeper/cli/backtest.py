@@ -128,7 +128,11 @@ def _runs(
     if benchmarks:
         print_progress("running the benchmark strategies, one process per core")
         yield from benchmark_runs(
-            path, policy, venue, lambda name: print_progress(f"{name}: done"), every_bar=every_bar
+            path,
+            policy,
+            venue,
+            finished=lambda name: print_progress(f"{name}: done"),
+            every_bar=every_bar,
         )
 
 

@@ -23,9 +23,15 @@ from keeper.settings.execution import (
     WatchTable,
 )
 from keeper.settings.setting_types import AtStart
-from keeper.settings.strategy import MOST_RISK_AVERSION, AssetTable, DecisionTable, EstimateTable, SizeTable
+from keeper.settings.strategy import (
+    HIGHEST_RISK_AVERSION,
+    AssetTable,
+    DecisionTable,
+    EstimateTable,
+    SizeTable,
+)
 
-LEAST_IMPLIED_AVERSION = 0.3
+LOWEST_IMPLIED_AVERSION = 0.3
 """Below it hardly any trade that lowers risk is worth its cost, which is not what a cautious owner wants."""
 CANONICAL_MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 PUBLIC_URLS = {
@@ -295,11 +301,11 @@ class Settings(BaseSettings):
         implied = self.size.reward_per_risk / self.size.target_volatility
         if (
             self.decision.risk_aversion is None
-            and not LEAST_IMPLIED_AVERSION <= implied <= MOST_RISK_AVERSION
+            and not LOWEST_IMPLIED_AVERSION <= implied <= HIGHEST_RISK_AVERSION
         ):
             raise ValueError(
                 f"decision.risk_aversion is not set and would be {implied:.3g}, size.reward_per_risk / "
-                f"size.target_volatility: set it, {LEAST_IMPLIED_AVERSION:g} to {MOST_RISK_AVERSION:g}"
+                f"size.target_volatility: set it, {LOWEST_IMPLIED_AVERSION:g} to {HIGHEST_RISK_AVERSION:g}"
             )
         if self.signer_url is not None and (self.keystore is not None or self.sender is None):
             raise ValueError(

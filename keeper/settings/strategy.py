@@ -26,7 +26,7 @@ from keeper.settings.setting_types import (
 )
 from keeper.settings.weekly_closure import checked_closure
 
-MOST_RISK_AVERSION = 100.0
+HIGHEST_RISK_AVERSION = 100.0
 
 
 class AssetTable(Table):
@@ -318,7 +318,7 @@ class DecisionTable(Table):
     """part of tracking_error_band (or of the tracking error, where lower) that ellipsoid leaves"""
     min_trade_usd: Annotated[float, Field(ge=0)] = 100.0
     """smallest trade; out of band a smaller one is made if it is worth more than it costs"""
-    risk_aversion: Annotated[float, Field(gt=0, le=MOST_RISK_AVERSION)] | None = Field(
+    risk_aversion: Annotated[float, Field(gt=0, le=HIGHEST_RISK_AVERSION)] | None = Field(
         default=None,
         title="Benefit and cost of a trade",
         description="what one unit of variance costs per year, in the benefit of a trade; default: "
