@@ -116,6 +116,12 @@ class BlockWatch:
                     self._log.exception("watch_failed")
                 return None
 
+        def new_head(timestamp: int) -> None:
+            with self._lock:
+                heeded = self._idle
+            if heeded:
+                pace.new_head(timestamp)
+
         def run() -> None:
             while pace.wait():
                 pace.look(look)
@@ -123,7 +129,7 @@ class BlockWatch:
         thread = threading.Thread(target=run, name="watch", daemon=True)
         thread.start()
         try:
-            with self._heads.telling(pace.new_head):
+            with self._heads.telling(new_head):
                 yield
         finally:
             self._closed.set()
@@ -132,25 +138,29 @@ class BlockWatch:
 
     def once(self, wake: Callable[[], None], at: float) -> int | None:
         """One look, and a second one where the first finds something; ``at`` is a monotonic time in seconds. Returns
-        the timestamp of the block that the first one saw."""
+        the timestamp of the block up to which all was judged, None where nothing was: a second look at an older block
+        confirms nothing that happened after it."""
+        with self._lock:
+            if not self._idle:
+                return None
         look = self._look()
-        self._ask_for_cycle(look, wake, at)
-        return look.timestamp if look is not None else None
+        causes = self._judged(look)
+        urgent = any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
+        if look is None or not causes or at - self._asked_at[urgent] < QUIET_S:
+            return look.timestamp if look is not None else None
+        # The second look is another node's, where there are several. A single lie asks for nothing.
+        second = self._look()
+        confirmed = {each.cause for each in self._judged(second)}
+        causes = tuple(each for each in causes if each.cause in confirmed)
+        if causes:
+            self._asked_at[urgent] = at
+            self._ask_for_cycle(causes, wake)
+            return look.timestamp
+        return min(look.timestamp, second.timestamp) if second is not None else None
 
     # ------------------------------------------------------------------ inside
 
-    def _ask_for_cycle(self, look: BlockLook | None, wake: Callable[[], None], at: float) -> None:
-        """Where the look finds something and another one confirms it."""
-        causes = self._judged(look)
-        urgent = any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
-        if not causes or at - self._asked_at[urgent] < QUIET_S:
-            return
-        # The second look is another node's, where there are several. A single lie asks for nothing.
-        confirmed = {each.cause for each in self._judged(self._look())}
-        causes = tuple(each for each in causes if each.cause in confirmed)
-        if not causes:
-            return
-        self._asked_at[urgent] = at
+    def _ask_for_cycle(self, causes: tuple[WatchFinding, ...], wake: Callable[[], None]) -> None:
         reason = "; ".join(each.text for each in causes)
         self._log.warning("watch", causes=[each.cause.value for each in causes], reason=reason)
         wake()

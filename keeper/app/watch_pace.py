@@ -11,6 +11,9 @@ from keeper.settings.execution import SHORTEST_WATCH_S
 
 LOOKS_FOR_A_HEAD = 5
 """A node may not have yet what another one tells, or what its own socket tells. It is asked so often."""
+LOOKS_IN_VAIN = 15
+"""After so many looks in a row that saw no told head, heads count as lies for ``DEAF_S``. Each look is a request."""
+DEAF_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class _Head:
 
 class WatchPace:
     """Heads are hints. Whatever they say, there is a look after every ``every_s``, and at most one more in each
-    ``SHORTEST_WATCH_S``. ``monotonic`` gives seconds."""
+    ``SHORTEST_WATCH_S``. Heads that no look confirms are not listened to for a time. ``monotonic`` gives seconds."""
 
     def __init__(self, every_s: float, monotonic: Callable[[], float]) -> None:
         self._every_s = every_s
@@ -30,13 +33,18 @@ class WatchPace:
         self._head: _Head | None = None
         self._looked_at = monotonic()
         self._looked_for_head_at = -math.inf
+        self._newest_seen = 0
+        self._in_vain = 0
+        self._deaf_until = -math.inf
         self._ended = False
 
     def new_head(self, timestamp: int) -> None:
-        """A node has a new block, of Unix seconds."""
+        """A node has a new block, of Unix seconds. One that is no newer than what a look saw says nothing."""
         with self._changed:
-            self._head = _Head(timestamp, LOOKS_FOR_A_HEAD)
-            self._changed.notify()
+            known = self._newest_seen if self._head is None else max(self._newest_seen, self._head.timestamp)
+            if timestamp > known and self._monotonic() >= self._deaf_until:
+                self._head = _Head(timestamp, LOOKS_FOR_A_HEAD)
+                self._changed.notify()
 
     def end(self) -> None:
         with self._changed:
@@ -67,7 +75,16 @@ class WatchPace:
                 self._looked_for_head_at = self._looked_at
         seen = look()
         with self._changed:
-            # One that was told meanwhile is newer.
-            missed = head is not None and (seen is None or seen < head.timestamp)
-            if head is not None and missed and head.looks_left > 1 and self._head is None:
-                self._head = _Head(head.timestamp, head.looks_left - 1)
+            self._newest_seen = max(self._newest_seen, seen or 0)
+            if head is not None:
+                self._looked_for(head, found=seen is not None and seen >= head.timestamp)
+
+    def _looked_for(self, head: _Head, *, found: bool) -> None:
+        self._in_vain = 0 if found else self._in_vain + 1
+        if self._in_vain >= LOOKS_IN_VAIN:
+            self._in_vain, self._head = 0, None
+            self._deaf_until = self._monotonic() + DEAF_S
+        elif (
+            not found and head.looks_left > 1 and self._head is None
+        ):  # one that was told meanwhile has its own looks
+            self._head = _Head(head.timestamp, head.looks_left - 1)

@@ -42,8 +42,10 @@ class Looks:
 
     def __init__(self, *looks: BlockLook | NodeUnavailable | None) -> None:
         self.left = list(looks)
+        self.asked = 0
 
     def look(self) -> BlockLook | None:
+        self.asked += 1
         given = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         if isinstance(given, NodeUnavailable):
             raise given
@@ -57,7 +59,7 @@ class Scene:
 
     def look(self, at: float = 0.0) -> int:
         """How many cycles were asked for so far."""
-        self.watch.once(self._wake, at)
+        self.watch.once(self.wake, at)
         return self.woken
 
     def cycle(self, health_factor: float = 2.0) -> None:
@@ -70,7 +72,7 @@ class Scene:
         self.watch(LOST)
         self.watch(Waiting(2.0))
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self.woken += 1
 
 
@@ -149,6 +151,24 @@ def test_a_single_lie_asks_for_nothing() -> None:
     scene.cycle()
     assert scene.look() == 0, "the next node does not say so"
     assert scene.look() == 0, "the next node says something else"
+
+
+def test_what_a_lagging_node_cannot_confirm_is_not_taken_for_judged() -> None:
+    newer = replace(LOW, timestamp=CALM.timestamp + 12)
+    scene = Scene(newer, CALM, newer)
+    scene.cycle()
+    assert scene.watch.once(scene.wake, 0.0) == CALM.timestamp
+    assert scene.woken == 0
+    assert scene.watch.once(scene.wake, 0.2) == newer.timestamp
+    assert scene.woken == 1
+
+
+def test_while_a_cycle_runs_no_node_is_asked() -> None:
+    looks = Looks(NodeUnavailable("nobody asks", remedy=""))
+    watch = BlockWatch(looks, HeadSockets(), LIMITS)
+    watch(CycleBegan(0.0, None))
+    assert watch.once(lambda: None, 0.0) is None
+    assert looks.asked == 0
 
 
 def test_a_node_that_lags_behind_the_cycle_is_not_compared() -> None:

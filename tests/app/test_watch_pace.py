@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 
-from keeper.app.watch_pace import LOOKS_FOR_A_HEAD, WatchPace
+from keeper.app.watch_pace import DEAF_S, LOOKS_FOR_A_HEAD, LOOKS_IN_VAIN, WatchPace
 from keeper.settings.execution import SHORTEST_WATCH_S
 
 EVERY_S = 2.0
@@ -87,13 +88,56 @@ def test_a_head_that_is_told_during_a_look_is_not_lost() -> None:
     assert pace.due_at == clock.now + SHORTEST_WATCH_S
 
 
+def test_an_older_head_does_not_take_the_place_of_a_newer_one() -> None:
+    clock = Clock()
+    pace = WatchPace(EVERY_S, clock)
+    pace.new_head(1_000)
+    pace.new_head(988)
+    looked(pace, seen=988)
+    assert pace.due_at == clock.now + SHORTEST_WATCH_S
+
+
+def test_a_head_no_newer_than_what_was_seen_asks_for_nothing() -> None:
+    clock = Clock()
+    pace = WatchPace(EVERY_S, clock)
+    looked(pace, seen=1_000)
+    pace.new_head(1_000)
+    assert pace.due_at == clock.now + EVERY_S
+
+
+def test_whoever_invents_blocks_is_not_listened_to_for_a_while() -> None:
+    clock = Clock()
+    pace = WatchPace(EVERY_S, clock)
+    looks = 0
+    for told in range(6_000):
+        pace.new_head(10**9 + told)
+        if pace.due_at <= clock.now:
+            looked(pace, seen=1)
+            looks += 1
+        clock.now += 0.01
+    assert looks <= LOOKS_IN_VAIN + 60.0 / EVERY_S + 1
+    clock.now += DEAF_S
+    looked(pace, seen=1)
+    pace.new_head(2 * 10**9)
+    assert pace.due_at <= clock.now
+
+
 def test_a_head_wakes_whoever_waits_and_so_does_the_end() -> None:
     pace = WatchPace(600.0, time.monotonic)
-    due: list[bool] = []
-    waits = threading.Thread(target=lambda: due.extend((pace.wait(), pace.wait())))
+    due: queue.Queue[bool] = queue.Queue()
+    looked_at_it = threading.Event()
+
+    def watch() -> None:
+        due.put(pace.wait())
+        looked(pace, seen=7)
+        looked_at_it.set()
+        due.put(pace.wait())
+
+    waits = threading.Thread(target=watch)
     waits.start()
     pace.new_head(7)
+    assert due.get(timeout=10.0)
+    assert looked_at_it.wait(10.0)
     pace.end()
+    assert not due.get(timeout=10.0)
     waits.join(10.0)
-    assert due[-1] is False
-    assert len(due) == 2

@@ -177,6 +177,22 @@ def test_a_socket_that_goes_silent_is_made_anew(node: HeadServer, monkeypatch: p
         heard.until(2)
 
 
+def test_a_node_that_tells_the_same_block_again_and_again_is_silent(
+    node: HeadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keeper.chain.heads.head_sockets.SILENCE_S", 0.1)
+    with listening(node.url) as (sockets, heard):
+        node.until_subscribed()
+
+        def told_again() -> bool:
+            node.tell(TIME)
+            return "told no block for" in sockets.states[0].trouble
+
+        until(told_again)
+        assert set(heard.times) == {TIME}
+    assert sockets.states == ()
+
+
 def test_a_node_that_never_confirms_the_subscription_is_left(
     node: HeadServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,7 +264,9 @@ def test_the_end_waits_for_no_node_that_is_subscribed_to(node: HeadServer) -> No
 def test_the_end_waits_for_no_node_that_hangs() -> None:
     with ExitStack() as stack:
         hanging = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        with listening(f"ws://127.0.0.1:{hanging.getsockname()[1]}"):
-            stack.enter_context(hanging.accept()[0])
+        url = f"ws://127.0.0.1:{hanging.getsockname()[1]}"
+        with listening(url, url, url):
+            for _ in range(3):
+                stack.enter_context(hanging.accept()[0])
             began = time.monotonic()
         assert time.monotonic() - began < 1.0

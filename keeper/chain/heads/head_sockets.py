@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from keeper.chain.heads.subscription import SocketLostError, Subscription
@@ -33,18 +33,28 @@ class HeadSockets:
 
     def __init__(self, urls: Sequence[str] = (), chain_id: int = 0) -> None:
         self._sockets = tuple(HeadSocket(url, chain_id) for url in urls)
+        self._telling = False
 
     @property
     def states(self) -> tuple[HeadSocketState, ...]:
-        return tuple(socket.state for socket in self._sockets)
+        """Empty while nobody listens: nothing is lost then."""
+        return tuple(socket.state for socket in self._sockets) if self._telling else ()
 
     @contextmanager
     def telling(self, new_head: NewHead) -> Iterator[None]:
         """Until the block is left. Neither its begin nor its end waits for a node."""
-        with ExitStack() as stack:
-            for socket in self._sockets:
-                stack.enter_context(socket.telling(new_head))
+        for socket in self._sockets:
+            socket.begin(new_head)
+        self._telling = True
+        try:
             yield
+        finally:
+            self._telling = False
+            for socket in self._sockets:
+                socket.end()
+            ends_at = time.monotonic() + JOIN_S
+            for socket in self._sockets:
+                socket.join(ends_at - time.monotonic())
 
 
 class HeadSocket:
@@ -56,6 +66,7 @@ class HeadSocket:
         self._state = HeadSocketState(masked(url), heard_at=None, trouble="has told no block yet")
         self._lost_is_logged = False
         self._socket: WebSocket | None = None
+        self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._breaker = CircuitBreaker(time.monotonic)
         self._log = logger()
@@ -64,18 +75,21 @@ class HeadSocket:
     def state(self) -> HeadSocketState:
         return self._state
 
-    @contextmanager
-    def telling(self, new_head: NewHead) -> Iterator[None]:
-        """As ``HeadSockets.telling``."""
-        thread = threading.Thread(target=self._run, args=(new_head,), name="heads", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._closed.set()
-            if self._socket is not None:
-                self._socket.interrupt()
-            thread.join(JOIN_S)
+    def begin(self, new_head: NewHead) -> None:
+        """Once."""
+        self._thread = threading.Thread(target=self._run, args=(new_head,), name="heads", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Without waiting."""
+        self._closed.set()
+        if self._socket is not None:
+            self._socket.interrupt()
+
+    def join(self, patience_s: float) -> None:
+        """A thread that still connects ends by itself when that has failed or succeeded."""
+        if self._thread is not None:
+            self._thread.join(max(patience_s, 0.0))
 
     # ------------------------------------------------------------------ inside
 
@@ -110,12 +124,12 @@ class HeadSocket:
         subscription = Subscription(self._chain_id)
         for request in subscription.requests():
             socket.send(request)
-        patience_s, since = SUBSCRIBE_S, time.monotonic()
+        patience_s, since, newest = SUBSCRIBE_S, time.monotonic(), 0
         while not self._closed.is_set() and (left_s := since + patience_s - time.monotonic()) > 0.0:
             for message in socket.received(left_s):
                 timestamp = subscription.heard(message)
-                if timestamp is not None:
-                    patience_s, since = SILENCE_S, time.monotonic()
+                if timestamp is not None and timestamp > newest:  # the same block told again is no new one
+                    patience_s, since, newest = SILENCE_S, time.monotonic(), timestamp
                     new_head(timestamp)
                     self._heard()
             if patience_s == SUBSCRIBE_S and subscription.confirmed:

@@ -14,12 +14,13 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from keeper.chain.heads.subscription import SocketLostError
+from keeper.domain.remote_text import printable
 from keeper.runtime.deadline import certificates
 
 OPEN_S = 10.0
 """For connecting, TLS and the handshake; looking up the name comes on top of it."""
 SEND_S = 5.0
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024
 """A head has about 2 kB."""
 MAX_FRAMES_PER_S = 100
 """Of any kind. The fastest chains have 4 to 10 blocks a second."""
@@ -113,7 +114,7 @@ class WebSocket:
     def _require_handshake(self) -> None:
         error = self._protocol.handshake_exc
         if isinstance(error, InvalidHandshake):
-            raise SocketLostError(f"is no WebSocket: {error!s:.120}") from error
+            raise SocketLostError(f"is no WebSocket: {printable(str(error))[:120]}") from error
         if error is not None:
             raise SocketLostError("closed the socket during the handshake") from error
 
@@ -145,7 +146,9 @@ class WebSocket:
             return
         wrong = self._protocol.parser_exc
         if wrong is not None and not isinstance(wrong, EOFError):
-            raise SocketLostError(f"breaks the protocol: {type(wrong).__name__}: {wrong!s:.120}")
+            raise SocketLostError(
+                f"breaks the protocol: {type(wrong).__name__}: {printable(str(wrong))[:120]}"
+            )
         raise SocketLostError("closed the socket")
 
 
