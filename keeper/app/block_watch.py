@@ -72,6 +72,7 @@ class BlockWatch:
         self._idle = False
         self._snapshot: MarketSnapshot | None = None
         self._seen: BlockLook | None = None
+        self._pace: WatchPace | None = None
         self._asked_at = {True: -math.inf, False: -math.inf}
         self._blind = False
         self._closed = threading.Event()
@@ -91,10 +92,9 @@ class BlockWatch:
 
     def __call__(self, event: Event) -> None:
         with self._lock:
-            if isinstance(event, CycleBegan):
-                self._idle = False
-            elif isinstance(event, Waiting):
-                self._idle = True
+            if isinstance(event, CycleBegan | Waiting):
+                self._idle = isinstance(event, Waiting)
+                self._hold_pace()
             elif isinstance(event, CycleEnded) and event.record.failure is None:
                 inputs = event.record.inputs
                 self._snapshot = inputs.snapshot if inputs is not None else self._snapshot
@@ -107,6 +107,9 @@ class BlockWatch:
             yield
             return
         pace = WatchPace(self._limits.every_s, monotonic)
+        with self._lock:
+            self._pace = pace
+            self._hold_pace()
 
         def look() -> int | None:
             try:
@@ -116,12 +119,6 @@ class BlockWatch:
                     self._log.exception("watch_failed")
                 return None
 
-        def new_head(timestamp: int) -> None:
-            with self._lock:
-                heeded = self._idle
-            if heeded:
-                pace.new_head(timestamp)
-
         def run() -> None:
             while pace.wait():
                 pace.look(look)
@@ -129,7 +126,7 @@ class BlockWatch:
         thread = threading.Thread(target=run, name="watch", daemon=True)
         thread.start()
         try:
-            with self._heads.telling(new_head):
+            with self._heads.telling(pace.new_head):
                 yield
         finally:
             self._closed.set()
@@ -140,9 +137,6 @@ class BlockWatch:
         """One look, and a second one where the first finds something; ``at`` is a monotonic time in seconds. Returns
         the timestamp of the block up to which all was judged, None where nothing was: a second look at an older block
         confirms nothing that happened after it."""
-        with self._lock:
-            if not self._idle:
-                return None
         look = self._look()
         causes = self._judged(look)
         urgent = any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
@@ -159,6 +153,11 @@ class BlockWatch:
         return min(look.timestamp, second.timestamp) if second is not None else None
 
     # ------------------------------------------------------------------ inside
+
+    def _hold_pace(self) -> None:
+        """What is read while a cycle runs is not judged, so it is not read."""
+        if self._pace is not None:
+            (self._pace.go_on if self._idle else self._pace.hold)()
 
     def _ask_for_cycle(self, causes: tuple[WatchFinding, ...], wake: Callable[[], None]) -> None:
         reason = "; ".join(each.text for each in causes)

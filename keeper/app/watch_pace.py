@@ -12,7 +12,8 @@ from keeper.settings.execution import SHORTEST_WATCH_S
 LOOKS_FOR_A_HEAD = 5
 """A node may not have yet what another one tells, or what its own socket tells. It is asked so often."""
 LOOKS_IN_VAIN = 15
-"""After so many looks in a row that saw no told head, heads count as lies for ``DEAF_S``. Each look is a request."""
+"""After so many looks in a row that saw no told head, heads count as lies for ``DEAF_S``. After so many for heads as old
+as what was seen, as on a chain with several blocks a second, such heads count as lies. Each look is a request."""
 DEAF_S = 60.0
 
 
@@ -35,16 +36,27 @@ class WatchPace:
         self._looked_for_head_at = -math.inf
         self._newest_seen = 0
         self._in_vain = 0
+        self._as_old = 0
         self._deaf_until = -math.inf
+        self._held = False
         self._ended = False
 
     def new_head(self, timestamp: int) -> None:
-        """A node has a new block, of Unix seconds. One that is no newer than what a look saw says nothing."""
+        """A node has a new block, of Unix seconds. One that is older than what a look saw says nothing."""
         with self._changed:
             known = self._newest_seen if self._head is None else max(self._newest_seen, self._head.timestamp)
-            if timestamp > known and self._monotonic() >= self._deaf_until:
+            if self._monotonic() < self._deaf_until or (timestamp == known and self._as_old >= LOOKS_IN_VAIN):
+                return
+            if timestamp >= known:
                 self._head = _Head(timestamp, LOOKS_FOR_A_HEAD)
                 self._changed.notify()
+
+    def hold(self) -> None:
+        """No look is due until ``go_on``. A head that is told meanwhile is looked for afterwards."""
+        self._set_held(True)
+
+    def go_on(self) -> None:
+        self._set_held(False)
 
     def end(self) -> None:
         with self._changed:
@@ -55,6 +67,9 @@ class WatchPace:
         """Until a look is due. False at the end."""
         with self._changed:
             while not self._ended:
+                if self._held:
+                    self._changed.wait()
+                    continue
                 left_s = self.due_at - self._monotonic()
                 if left_s <= 0.0 or not self._changed.wait(left_s):
                     break
@@ -75,9 +90,17 @@ class WatchPace:
                 self._looked_for_head_at = self._looked_at
         seen = look()
         with self._changed:
-            self._newest_seen = max(self._newest_seen, seen or 0)
+            if seen is not None and seen > self._newest_seen:
+                self._newest_seen, self._as_old = seen, 0
+            elif head is not None and head.timestamp == self._newest_seen:
+                self._as_old += 1
             if head is not None:
                 self._looked_for(head, found=seen is not None and seen >= head.timestamp)
+
+    def _set_held(self, held: bool) -> None:  # noqa: FBT001
+        with self._changed:
+            self._held = held
+            self._changed.notify()
 
     def _looked_for(self, head: _Head, *, found: bool) -> None:
         self._in_vain = 0 if found else self._in_vain + 1

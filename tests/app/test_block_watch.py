@@ -42,10 +42,8 @@ class Looks:
 
     def __init__(self, *looks: BlockLook | NodeUnavailable | None) -> None:
         self.left = list(looks)
-        self.asked = 0
 
     def look(self) -> BlockLook | None:
-        self.asked += 1
         given = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         if isinstance(given, NodeUnavailable):
             raise given
@@ -161,14 +159,6 @@ def test_what_a_lagging_node_cannot_confirm_is_not_taken_for_judged() -> None:
     assert scene.woken == 0
     assert scene.watch.once(scene.wake, 0.2) == newer.timestamp
     assert scene.woken == 1
-
-
-def test_while_a_cycle_runs_no_node_is_asked() -> None:
-    looks = Looks(NodeUnavailable("nobody asks", remedy=""))
-    watch = BlockWatch(looks, HeadSockets(), LIMITS)
-    watch(CycleBegan(0.0, None))
-    assert watch.once(lambda: None, 0.0) is None
-    assert looks.asked == 0
 
 
 def test_a_node_that_lags_behind_the_cycle_is_not_compared() -> None:

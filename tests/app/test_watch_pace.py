@@ -97,12 +97,27 @@ def test_an_older_head_does_not_take_the_place_of_a_newer_one() -> None:
     assert pace.due_at == clock.now + SHORTEST_WATCH_S
 
 
-def test_a_head_no_newer_than_what_was_seen_asks_for_nothing() -> None:
+def test_a_head_older_than_what_was_seen_asks_for_nothing() -> None:
     clock = Clock()
     pace = WatchPace(EVERY_S, clock)
     looked(pace, seen=1_000)
+    pace.new_head(999)
+    assert pace.due_at == clock.now + EVERY_S
+
+
+def test_several_blocks_of_one_second_are_looked_at_but_not_without_end() -> None:
+    clock = Clock()
+    pace = WatchPace(EVERY_S, clock)
+    looked(pace, seen=1_000)
+    for _ in range(LOOKS_IN_VAIN):
+        clock.now += SHORTEST_WATCH_S
+        pace.new_head(1_000)
+        assert pace.due_at <= clock.now
+        looked(pace, seen=1_000)
     pace.new_head(1_000)
     assert pace.due_at == clock.now + EVERY_S
+    pace.new_head(1_001)
+    assert pace.due_at < clock.now + EVERY_S
 
 
 def test_whoever_invents_blocks_is_not_listened_to_for_a_while() -> None:
@@ -120,6 +135,19 @@ def test_whoever_invents_blocks_is_not_listened_to_for_a_while() -> None:
     looked(pace, seen=1)
     pace.new_head(2 * 10**9)
     assert pace.due_at <= clock.now
+
+
+def test_a_head_that_is_told_while_it_is_held_is_looked_for_afterwards() -> None:
+    pace = WatchPace(600.0, time.monotonic)
+    pace.hold()
+    due: queue.Queue[bool] = queue.Queue()
+    waits = threading.Thread(target=lambda: due.put(pace.wait()))
+    waits.start()
+    pace.new_head(7)
+    assert due.empty()
+    pace.go_on()
+    assert due.get(timeout=10.0)
+    waits.join(10.0)
 
 
 def test_a_head_wakes_whoever_waits_and_so_does_the_end() -> None:

@@ -39,6 +39,11 @@ def test_a_head_tells_its_time(subscription: Subscription) -> None:
     assert subscription.heard(head(TIME).encode()) == TIME
 
 
+def test_a_block_that_is_told_again_tells_nothing(subscription: Subscription) -> None:
+    told = [subscription.heard(head(time).encode()) for time in (TIME, TIME, TIME + 12, TIME)]
+    assert told == [TIME, None, TIME + 12, TIME]
+
+
 def test_what_was_not_subscribed_to_is_not_heard(subscription: Subscription) -> None:
     assert subscription.heard(head(TIME, subscription="0x1").encode()) is None
     assert Subscription(CHAIN_ID).heard(head(TIME).encode()) is None

@@ -124,12 +124,12 @@ class HeadSocket:
         subscription = Subscription(self._chain_id)
         for request in subscription.requests():
             socket.send(request)
-        patience_s, since, newest = SUBSCRIBE_S, time.monotonic(), 0
+        patience_s, since = SUBSCRIBE_S, time.monotonic()
         while not self._closed.is_set() and (left_s := since + patience_s - time.monotonic()) > 0.0:
             for message in socket.received(left_s):
                 timestamp = subscription.heard(message)
-                if timestamp is not None and timestamp > newest:  # the same block told again is no new one
-                    patience_s, since, newest = SILENCE_S, time.monotonic(), timestamp
+                if timestamp is not None:
+                    patience_s, since = SILENCE_S, time.monotonic()
                     new_head(timestamp)
                     self._heard()
             if patience_s == SUBSCRIBE_S and subscription.confirmed:

@@ -29,6 +29,7 @@ class Subscription:
         self._expected = chain_id
         self._chain_id: int | None = None
         self._id: str | None = None
+        self._last: object = None
 
     @property
     def confirmed(self) -> bool:
@@ -68,8 +69,14 @@ class Subscription:
         elif answer.get("method") == NOTIFICATION and self.confirmed:
             notice = AnswerField(answer.get("params"), NOTIFICATION, "")
             if notice.field("subscription").value == self._id:
-                return notice.field("result").field("timestamp").time()
+                return self._told(notice.field("result"))
         return None
+
+    def _told(self, head: AnswerField) -> int | None:
+        """None for the block that was told last: who tells it again and again tells nothing."""
+        timestamp = head.field("timestamp").time()
+        again, self._last = head.value == self._last, head.value
+        return None if again else timestamp
 
 
 def _request(number: int, method: str, *params: str) -> str:
