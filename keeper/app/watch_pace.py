@@ -12,8 +12,8 @@ from keeper.settings.execution import SHORTEST_WATCH_S
 LOOKS_FOR_A_HEAD = 5
 """A node may not have yet what another one tells, or what its own socket tells. It is asked so often."""
 LOOKS_IN_VAIN = 15
-"""After so many looks in a row that saw no told head, heads count as lies for ``DEAF_S``. After so many for heads as old
-as what was seen, as on a chain with several blocks a second, such heads count as lies. Each look is a request."""
+"""After so many looks in a row that saw no told head, heads count as lies for ``DEAF_S``. After so many for heads as
+old as what was seen, as on a chain with several blocks a second, such heads count as lies. Each look is a request."""
 DEAF_S = 60.0
 
 
@@ -53,10 +53,10 @@ class WatchPace:
 
     def hold(self) -> None:
         """No look is due until ``go_on``. A head that is told meanwhile is looked for afterwards."""
-        self._set_held(True)
+        self._set_held(held=True)
 
     def go_on(self) -> None:
-        self._set_held(False)
+        self._set_held(held=False)
 
     def end(self) -> None:
         with self._changed:
@@ -97,7 +97,7 @@ class WatchPace:
             if head is not None:
                 self._looked_for(head, found=seen is not None and seen >= head.timestamp)
 
-    def _set_held(self, held: bool) -> None:  # noqa: FBT001
+    def _set_held(self, *, held: bool) -> None:
         with self._changed:
             self._held = held
             self._changed.notify()
