@@ -95,19 +95,19 @@ class WatchPace:
             elif head is not None and head.timestamp == self._newest_seen:
                 self._as_old += 1
             if head is not None:
-                self._looked_for(head, found=seen is not None and seen >= head.timestamp)
+                self._looked_for(head, confirmed=seen is not None and seen >= head.timestamp)
 
     def _set_held(self, *, held: bool) -> None:
         with self._changed:
             self._held = held
             self._changed.notify()
 
-    def _looked_for(self, head: _Head, *, found: bool) -> None:
-        self._in_vain = 0 if found else self._in_vain + 1
+    def _looked_for(self, head: _Head, *, confirmed: bool) -> None:
+        self._in_vain = 0 if confirmed else self._in_vain + 1
         if self._in_vain >= LOOKS_IN_VAIN:
             self._in_vain, self._head = 0, None
             self._deaf_until = self._monotonic() + DEAF_S
         elif (
-            not found and head.looks_left > 1 and self._head is None
+            not confirmed and head.looks_left > 1 and self._head is None
         ):  # one that was told meanwhile has its own looks
             self._head = _Head(head.timestamp, head.looks_left - 1)

@@ -298,8 +298,7 @@ class DecisionTable(Table):
     max_age_s: Seconds = 14 * 86400
     """longest time since the last rebalance"""
     routine_every_s: Seconds = 86_400
-    """shortest time since the last rebalance of a ROUTINE trade that does not lower leverage and that no redemption
-    asks for; for the others urgency.routine.cooldown_s holds"""
+    """shortest time since the last rebalance of a ROUTINE trade that neither lowers leverage nor serves redeemers"""
     max_redemption_wait_s: Seconds = 86_400
     """longest wait of a requested redemption; after it cash is freed as OUT_OF_BAND at any benefit"""
     alert_health_factor: HealthFactor = Field(default=1.30, title="Health factor")

@@ -69,10 +69,10 @@ class Subscription:
         elif answer.get("method") == NOTIFICATION and self.confirmed:
             notice = AnswerField(answer.get("params"), NOTIFICATION, "")
             if notice.field("subscription").value == self._id:
-                return self._told(notice.field("result"))
+                return self._new_head(notice.field("result"))
         return None
 
-    def _told(self, head: AnswerField) -> int | None:
+    def _new_head(self, head: AnswerField) -> int | None:
         """None for the block that was told last: who tells it again and again tells nothing."""
         timestamp = head.field("timestamp").time()
         again, self._last = head.value == self._last, head.value
