@@ -13,14 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder
+from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder, UniverseOption
 from keeper.cli.output import console
-from keeper.devnet import local_chain, paths
+from keeper.devnet import all_weather, local_chain, paths
 from keeper.devnet.deployment import DevnetDeployment
 from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.history import RECORDED_AT
 from keeper.devnet.publisher import publishing
+from keeper.devnet.universe import UniverseName
 from keeper.domain.errors import InvalidSetting, NodeUnavailable
 from keeper.recorded.prices import price_file
 from keeper.views.formats import moment
@@ -39,6 +40,7 @@ def devnet(
         ".devnet/deployment.json"
     ),
     data_dir: HistoryFolder = DATA_DIR,
+    universe: UniverseOption = UniverseName.FOUR_TOKENS,
 ) -> None:
     """Run a local chain with Aave, Uniswap, price feeds and a vault, until Ctrl-C.
 
@@ -49,7 +51,7 @@ def devnet(
     with ExitStack() as stack:
         with screen.status("reading history") as status:
             recorded = price_file(data_dir) is not None
-            market = local_chain.load_history(at or (RECORDED_AT if recorded else None), data_dir)
+            market = all_weather.load(universe, at or (RECORDED_AT if recorded else None), data_dir)
             node, built = stack.enter_context(local_chain.running(market, status.update, port))
         url = stack.enter_context(deribit_server(market, built.now, built.spot, port=deribit_port))
         stack.enter_context(publishing(built))
@@ -57,6 +59,8 @@ def devnet(
         deployment = replace(built.deployment, deribit_url=url, exchange_url=exchanges)
         deployment.write(out)
         show(deployment, screen)
+        if universe is UniverseName.ALL_WEATHER:
+            screen.print(f"\nIts strategy:  [bold]export KEEPER_CONFIG={paths.STRATEGY}[/]")
         screen.print(f"\nPoint a keeper to it:  [bold]export KEEPER_DEPLOYMENT={out}[/]\nCtrl-C ends it.")
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -8,12 +8,20 @@ from typing import Annotated
 
 import typer
 
+from keeper.devnet.universe import UniverseName
 from keeper.domain.errors import BadInput
 
 DAY = ["%Y-%m-%d"]
 DATA_DIR = Path("../shared/data")
 MINUTE = [*DAY, "%Y-%m-%dT%H:%M"]
 
+UniverseOption = Annotated[
+    UniverseName,
+    typer.Option(
+        "--universe",
+        help="Assets of the chain: four crypto tokens, or gold and staked ETH beside bitcoin.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Verbose = Annotated[
     bool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from keeper.devnet import all_weather_terms
 from keeper.devnet.compile import artifact
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.tokens import fund
@@ -12,6 +13,7 @@ from keeper.devnet.transactions import NO_ADDRESS, contract_at, deployed, send
 from keeper.domain.market import Token
 from keeper.domain.units import BPS, UINT256_MAX, USD
 from keeper.recorded.aave import FLASH_LOAN_PREMIUM_BPS, RESERVES, ReserveParameters
+from keeper.recorded.stable import STABLE
 
 if TYPE_CHECKING:
     from eth_typing import ChecksumAddress
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 VARIABLE_RATE = 2
+LISTED = (*RESERVES, *all_weather_terms.RESERVES)
+GOLD = "XAUt"
+GOLD_CATEGORY = (43, 7_500, 8_000, BPS + 600, "XAUt__USDC")
+"""Number, LTV, liquidation threshold, bonus (bps) and label. The number is mainnet's; its terms are from memory."""
 RESERVES_PER_TRANSACTION = 5
 """Each takes some 1.5 M gas; EIP-7825 lets one transaction use 16.8 M."""
 
@@ -39,7 +45,7 @@ def deploy_aave(
     send(w3, provider.functions.setACLManager(acl.address), deployer)
     send(w3, acl.functions.addPoolAdmin(deployer), deployer)
 
-    listed = [reserve for reserve in RESERVES if reserve.symbol in tokens]
+    listed = [reserve for reserve in LISTED if reserve.symbol in tokens]
     symbols = [reserve.symbol for reserve in listed]
     oracle = deployed(
         w3,
@@ -80,7 +86,7 @@ def lend_and_borrow(
 ) -> None:
     """What other people have supplied and owe, so that there is liquidity, a utilisation and a rate."""
     pool = contract_at(w3, "PoolInstance", pool_address)
-    listed = [reserve for reserve in RESERVES if reserve.symbol in tokens]
+    listed = [reserve for reserve in LISTED if reserve.symbol in tokens]
     for reserve in listed:
         token = tokens[reserve.symbol]
         amount = reserve.supplied * 10**token.decimals
@@ -147,4 +153,19 @@ def _list_reserves(
             functions.setBorrowCap(token, reserve.borrow_cap),
         ):
             send(w3, call, deployer)
+    if GOLD in tokens:
+        _add_gold_category(w3, deployer, configurator, tokens=tokens)
     send(w3, configurator.functions.updateFlashloanPremium(FLASH_LOAN_PREMIUM_BPS), deployer)
+
+
+def _add_gold_category(
+    w3: Web3, deployer: ChecksumAddress, configurator: Contract, tokens: Mapping[str, Token]
+) -> None:
+    """Gold's eMode: gold as the only collateral, the dollar as the only debt."""
+    functions = configurator.functions
+    for call in (
+        functions.setEModeCategory(*GOLD_CATEGORY),
+        functions.setAssetCollateralInEMode(tokens[GOLD].address, GOLD_CATEGORY[0], True),
+        functions.setAssetBorrowableInEMode(tokens[STABLE].address, GOLD_CATEGORY[0], True),
+    ):
+        send(w3, call, deployer)

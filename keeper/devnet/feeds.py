@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keeper.devnet.history import MarketHistory, PriceSeries
+from keeper.devnet.market_hours import is_open
 from keeper.devnet.transactions import contract_at, deployed, mined, send
 from keeper.domain.units import SECONDS_PER_HOUR, USD
 
@@ -21,6 +22,9 @@ FEED_NAMES = {
     "LINK": "LINK / USD",
     "UNI": "UNI / USD",
     "USDC": "USDC / USD",
+    "XAUt": "XAU / USD",
+    "wstETH": "wstETH / USD",
+    "sDAI": "sDAI / USD",
 }
 
 ROUNDS_PER_TRANSACTION = 600
@@ -81,19 +85,21 @@ def publish_now(w3: Web3, owner: ChecksumAddress, feed: ChecksumAddress, price: 
 def refresh(w3: Web3, owner: ChecksumAddress, feeds: Feeds) -> None:
     """What heartbeats do: every feed has a round per hour since its last one, and a new one, near its last price.
 
-    The last digit changes from round to round, as it does on a live feed. The keeper takes a price that is repeated to
-    the last digit for one that stands still.
+    A feed whose market is closed is silent. The last digit changes from round to round, as it does on a live feed. The
+    keeper takes a price that is repeated to the last digit for one that stands still.
     """
     now = int(w3.eth.get_block("latest")["timestamp"])
-    for feed in feeds.addresses.values():
+    for symbol, feed in feeds.addresses.items():
         price, updated_at = latest_round(w3, feed)
-        hours = range(updated_at - updated_at % SECONDS_PER_HOUR + SECONDS_PER_HOUR, now, SECONDS_PER_HOUR)
+        first = updated_at - updated_at % SECONDS_PER_HOUR + SECONDS_PER_HOUR
+        hours = [hour for hour in range(first, now, SECONDS_PER_HOUR) if is_open(symbol, hour)]
         wiggles = [answer(price) + place for place in range(1, len(hours) + 2)]
         push = contract_at(w3, "RoundFeed", feed).get_function_by_signature("push(uint256[])")
         packed = [(units << 64) | time for units, time in zip(wiggles, hours, strict=False)]
         for first in range(0, len(packed), ROUNDS_PER_TRANSACTION):
             send(w3, push(packed[first : first + ROUNDS_PER_TRANSACTION]), owner)
-        publish_now(w3, owner, feed, price=wiggles[-1] / USD)
+        if is_open(symbol, now):
+            publish_now(w3, owner, feed, price=wiggles[-1] / USD)
 
 
 def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:

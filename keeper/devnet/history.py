@@ -61,7 +61,8 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketHistory:
-    """Everything known at ``at`` (Unix seconds). ``prices``: risk assets in a fixed order, then USDC."""
+    """Everything known at ``at`` (Unix seconds). ``prices``: risk assets in a fixed order, then USDC. The vault
+    does not hold ``unheld``."""
 
     at: int
     source: Source
@@ -69,6 +70,7 @@ class MarketHistory:
     implied: tuple[ImpliedPath, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
+    unheld: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ class MarketHistory:
 
     @property
     def risk_symbols(self) -> tuple[str, ...]:
-        return tuple(symbol for symbol in self.symbols if symbol != STABLE)
+        return tuple(symbol for symbol in self.symbols if symbol not in (STABLE, *self.unheld))
 
     def price(self, symbol: str) -> PriceSeries:
         for series in self.prices:

@@ -27,6 +27,7 @@ from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
 from keeper.devnet.feeds import Feeds
 from keeper.devnet.history import MarketHistory
+from keeper.devnet.market_hours import longest_silence_s
 from keeper.devnet.paths import cache_dir, single_build
 from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.uniswap import PriceMarket, Uniswap
@@ -43,8 +44,6 @@ Progress = Callable[[str], None]
 
 DEPOSIT_USDC = 250_000
 BASE_FEE_WEI = 20 * 10**9
-HEARTBEAT_S = {"USDC": 86_400}
-DEFAULT_HEARTBEAT_S = 3_600
 HEARTBEAT_GRACE_S = 300
 SEQUENCER_GRACE_S = 3_600
 POOL_AGE_S = 5 * 3_600
@@ -145,6 +144,10 @@ class LocalChain:
         """Publishes a new round, and arbitrages every pool with the symbol."""
         uniswap.set_price(self.w3, self.owner, self.market, symbol, usd_price)
 
+    def trade_to(self, symbol: str, usd_price: float) -> None:
+        """Moves every pool with the symbol to a price. Its feed does not move."""
+        uniswap.trade_to(self.w3, self.owner, self.market, symbol, usd_price)
+
     def pass_time(self, seconds: int) -> None:
         """Moves the chain's clock, and every feed repeats its price in a new round."""
         provider = self.w3.provider
@@ -175,11 +178,6 @@ class LocalChain:
         # The stand-in markets ask for each of their answers. Web3 takes milliseconds to format a block.
         header: Any = rpc(self.deployment.rpc_url, "eth_getBlockByNumber", block, False)
         return int(header["timestamp"], 16)
-
-
-def heartbeat_s(symbol: str) -> int:
-    """The heartbeat of the symbol's feed, seconds."""
-    return HEARTBEAT_S.get(symbol, DEFAULT_HEARTBEAT_S)
 
 
 def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
@@ -251,7 +249,7 @@ def _deploy_everything(
             ),
             timelock=TimelockTerms(TIMELOCK_S, (accounts["admin"],), (accounts["admin"],)),
             assets=_asset_listings(market, made_tokens, made_feeds),
-            pools=tuple(pool.address for pool in pools),
+            pools=tuple(pool.address for pool in pools if not {*pool.symbols} & {*market.unheld}),
             policy=POLICY,
             sequencer_feed=made_feeds.sequencer,
             sequencer_grace_s=SEQUENCER_GRACE_S,
@@ -308,7 +306,7 @@ def _asset_listings(
             token=made_tokens[symbol].address,
             decimals=made_tokens[symbol].decimals,
             feed=made_feeds.addresses[symbol],
-            max_age_s=heartbeat_s(symbol) + HEARTBEAT_GRACE_S,
+            max_age_s=longest_silence_s(symbol) + HEARTBEAT_GRACE_S,
             dust_exponent=dust_exponent(made_tokens[symbol].decimals, market.last_price(symbol)),
             lag_bps=CASH_LAG_BPS if symbol == STABLE else LAG_BPS,
             borrowable=symbol == STABLE,
@@ -341,7 +339,7 @@ def _cache_files(market: MarketHistory) -> tuple[Path, Path]:
             digest.update(source.read_bytes())
     for path in deployable().values():
         digest.update(path.read_bytes())
-    digest.update(json.dumps([market.at, market.source, [p.symbol for p in market.prices]]).encode())
+    digest.update(json.dumps([market.at, market.source, market.symbols, market.unheld]).encode())
     for series in market.prices:
         digest.update(series.times.tobytes() + series.prices.tobytes())
     folder = cache_dir() / "devnet" / digest.hexdigest()[:16]

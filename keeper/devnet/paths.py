@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "deploy" / "contracts"
+STRATEGY = ROOT / "deploy" / "strategies" / "all-weather-onchain.toml"
+"""Of the all-weather universe."""
 NODE_MODULES = ROOT / "node_modules"
 
 

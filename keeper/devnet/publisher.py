@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keeper.devnet.feeds import latest_round, publish_now
-from keeper.devnet.local_chain import LocalChain, heartbeat_s
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.market_hours import heartbeat_s, is_open
 
 CHECK_EVERY_S = 4.0
 BLOCK_EVERY_S = 12
@@ -40,7 +41,11 @@ def publish_due(world: LocalChain) -> tuple[str, ...]:
     which."""
     clock = world.clock()
     last = {symbol: latest_round(world.w3, feed) for symbol, feed in world.feeds.addresses.items()}
-    due = tuple(symbol for symbol, (_, at) in last.items() if 2 * (clock - at) >= heartbeat_s(symbol))
+    due = tuple(
+        symbol
+        for symbol, (_, at) in last.items()
+        if 2 * (clock - at) >= heartbeat_s(symbol) and is_open(symbol, clock)
+    )
     if due:
         world.mine()  # a round bears the latest block's time, which an idle chain leaves behind
     for symbol in due:

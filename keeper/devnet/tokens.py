@@ -20,6 +20,9 @@ _NAMES = {
     "WETH": ("Wrapped Ether", 18),
     "LINK": ("ChainLink Token", 18),
     "UNI": ("Uniswap", 18),
+    "XAUt": ("Tether Gold", 6),
+    "wstETH": ("Wrapped liquid staked Ether 2.0", 18),
+    "sDAI": ("Savings Dai", 18),
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keeper.devnet import all_weather_terms
 from keeper.devnet.deployment import PoolEntry
 from keeper.devnet.feeds import Feeds, latest_round, publish_now
 from keeper.devnet.history import MarketHistory
@@ -79,11 +80,12 @@ def seed_pools(
     tokens: Mapping[str, Token],
     progress: Callable[[str], None],
 ) -> tuple[PoolEntry, ...]:
-    """Create every pool of ``POOL_DEPTHS`` whose tokens this market has, at its last prices.
+    """Create every pool that is listed and whose tokens this market has, at its last prices.
 
     The positions belong to ``deployer``, who must be unlocked.
     """
-    depths = [depth for depth in POOL_DEPTHS if {depth.symbol, depth.quote} <= set(market.symbols)]
+    listed = (*POOL_DEPTHS, *all_weather_terms.POOL_DEPTHS)
+    depths = [depth for depth in listed if {depth.symbol, depth.quote} <= set(market.symbols)]
     prices = {symbol: market.last_price(symbol) for symbol in market.symbols}
     seeds = [_seed(depth, tokens, prices) for depth in depths]
     needed: dict[str, int] = {}
@@ -200,10 +202,28 @@ def set_price(w3: Web3, owner: ChecksumAddress, market: PriceMarket, symbol: str
             align_pool(w3, owner, market, pool=pool)
 
 
-def align_pool(w3: Web3, owner: ChecksumAddress, market: PriceMarket, pool: PoolEntry) -> None:
-    """Swap until the pool's price is the ratio of its tokens' feed prices."""
+def trade_to(w3: Web3, owner: ChecksumAddress, market: PriceMarket, symbol: str, usd_price: float) -> None:
+    """Acts as a market does that no longer follows the feed: every pool with the symbol ends at ``usd_price``,
+    against the other token's feed price."""
+    for pool in market.uniswap.pools:
+        if symbol in pool.symbols:
+            align_pool(w3, owner, market, pool=pool, instead={symbol: usd_price})
+
+
+def align_pool(
+    w3: Web3,
+    owner: ChecksumAddress,
+    market: PriceMarket,
+    pool: PoolEntry,
+    instead: Mapping[str, float] | None = None,
+) -> None:
+    """Swap until the pool's price is the ratio of its tokens' feed prices, or of those given ``instead``."""
     token0, token1 = (market.tokens[symbol] for symbol in pool.symbols)
-    price0, price1 = (latest_round(w3, market.feeds.addresses[symbol])[0] for symbol in pool.symbols)
+    given = instead or {}
+    price0, price1 = (
+        given[symbol] if symbol in given else latest_round(w3, market.feeds.addresses[symbol])[0]
+        for symbol in pool.symbols
+    )
     target = sqrt_price_x96(price0, price1, token0.decimals, decimals1=token1.decimals)
     current = sqrt_price_of(w3, pool)
     if current == target:

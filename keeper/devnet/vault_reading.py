@@ -13,12 +13,14 @@ from keeper.domain.units import health_factor_of
 
 @dataclass(frozen=True, slots=True)
 class VaultReading:
-    """USD; ``weights`` are fractions of NAV by symbol; ``health_factor`` is inf without debt."""
+    """USD; ``weights`` are fractions of NAV by symbol, ``amounts`` raw, supplied ones included;
+    ``health_factor`` is inf without debt."""
 
     nav_usd: float
     leverage: float
     health_factor: float
     weights: dict[str, float]
+    amounts: dict[str, int]
     cash_usd: float
     debt_usd: float
     epoch: int
@@ -29,6 +31,7 @@ def read_vault(world: LocalChain) -> VaultReading:
     w3, pool = world.w3, world.pool
     portfolio, account = world.portfolio.address, world.account.address
     values: dict[str, float] = {}
+    amounts: dict[str, int] = {}
     debt = 0.0
     for symbol, token in world.tokens.items():
         price, _ = feeds.latest_round(w3, world.feeds.addresses[symbol])
@@ -37,7 +40,8 @@ def read_vault(world: LocalChain) -> VaultReading:
         supplied = contract_at(w3, "ERC20", a_token).functions.balanceOf(account).call()
         debt_token = pool.functions.getReserveVariableDebtToken(token.address).call()
         owed = contract_at(w3, "ERC20", debt_token).functions.balanceOf(account).call()
-        values[symbol] = (held + supplied) * price / 10**token.decimals
+        amounts[symbol] = held + supplied
+        values[symbol] = amounts[symbol] * price / 10**token.decimals
         debt += owed * price / 10**token.decimals
     cash = values.pop("USDC")
     nav = math.fsum(values.values()) + cash - debt
@@ -46,6 +50,7 @@ def read_vault(world: LocalChain) -> VaultReading:
         leverage=math.fsum(values.values()) / nav,
         health_factor=health_factor_of(pool.functions.getUserAccountData(account).call()[5]),
         weights={symbol: value / nav for symbol, value in values.items()},
+        amounts=amounts,
         cash_usd=cash,
         debt_usd=debt,
         epoch=world.rebalancer.functions.state().call()[0],

@@ -251,7 +251,8 @@ class FeedPolicy:
     An answer older than ``heartbeat_s + grace_s`` is too old; with heartbeat None only the vault's own age limit
     counts. ``deviation_bps`` is the price move that makes the feed publish a new answer. ``max_jump`` is the largest
     believed price move within an hour of the last fresh price; it grows with the square root of the time. While its
-    market is ``closed`` an answer does not age."""
+    market is ``closed`` an answer does not age. A ``rate_based`` feed multiplies a rate of redemption, so a lost peg
+    does not move it."""
 
     symbol: str
     heartbeat_s: int | None
@@ -259,6 +260,7 @@ class FeedPolicy:
     deviation_bps: int
     max_jump: float
     closed: WeeklyClosure | None = None
+    rate_based: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:
             f"the feed reports {price:,.6g} USD, the median with {len(case.prices)} other source(s) is "
             f"{agreement.median_usd:,.6g}: {agreement.gap_bps:,.0f} bps apart, at most {agreement.max_gap_bps}"
         )
-        yield rules.DISAGREES, why
+        below = case.feed.rate_based and price > agreement.median_usd
+        yield rules.BELOW_RATE if below else rules.DISAGREES, why
     if case.memory is not None:
         yield from _backward_findings(case, case.memory)
         if agreement is None or not agreement.confirms:

@@ -63,6 +63,12 @@ DISAGREES = Rule(
     Trust.SUSPECT,
     "the answer is further from the median of all sources than the feed's deviation threshold and the tolerance allow",
 )
+BELOW_RATE = Rule(
+    "below_rate",
+    Trust.SUSPECT,
+    "the answer counts a redemption rate (`oracle.feeds[].rate_based`), and the market pays less for the token than "
+    "the feed's deviation threshold and the tolerance allow",
+)
 
 RULES = (
     NO_ROUND,
@@ -76,4 +82,5 @@ RULES = (
     JUMPED,
     ALWAYS_NOW,
     DISAGREES,
+    BELOW_RATE,
 )

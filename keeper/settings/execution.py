@@ -136,6 +136,8 @@ class FeedTable(Table):
         description="largest move believed within an hour without a second source, a fraction; it grows with the "
         "square root of time",
     )
+    rate_based: bool = False
+    """whether the answer counts a redemption rate, as of wstETH or a vault's share: it does not see a lost peg"""
     description: str | None = Field(default=None, examples=["LINK / USD"])
     """name that the feed must report; checked at the start"""
     reference: str | None = Field(default=None, examples=["LINK"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from keeper.chain.admin.vault_blueprint import AssetListing, TimelockTerms, VaultBlueprint, VaultRoles
-from keeper.devnet.local_chain import HEARTBEAT_GRACE_S, LocalChain, heartbeat_s
+from keeper.devnet.local_chain import HEARTBEAT_GRACE_S, LocalChain
+from keeper.devnet.market_hours import heartbeat_s
 
 DAY_S = 86_400
 OBSERVED_S = 5 * 3_600

@@ -7,7 +7,8 @@ import threading
 from web3.types import RPCEndpoint
 
 from keeper.devnet.feeds import latest_round
-from keeper.devnet.local_chain import DEFAULT_HEARTBEAT_S, LocalChain, heartbeat_s
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.market_hours import DEFAULT_HEARTBEAT_S, heartbeat_s
 from keeper.devnet.publisher import BLOCK_EVERY_S, mine_due, publish_due, publishing
 
 HALF = DEFAULT_HEARTBEAT_S // 2

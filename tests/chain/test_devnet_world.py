@@ -9,7 +9,8 @@ import pytest
 from keeper.devnet import deployment
 from keeper.devnet import local_chain as devnet
 from keeper.devnet.feeds import latest_round
-from keeper.devnet.local_chain import HEARTBEAT_S, LocalChain
+from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.market_hours import HEARTBEAT_S
 
 MINUTE = 60
 
