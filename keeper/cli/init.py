@@ -13,6 +13,7 @@ from keeper.chain.vault_state import read_vault_state
 from keeper.cli.output import console
 from keeper.domain.addresses import checksummed
 from keeper.domain.errors import InvalidSetting
+from keeper.runtime.shipped import shipped
 from keeper.settings.schema import CANONICAL_MULTICALL, http_url
 
 
@@ -41,3 +42,4 @@ def init(
         f"{state.name} on chain {state.block.chain_id}: {', '.join(asset.symbol for asset in state.assets)}"
     )
     screen.print(f"Written: {strategy} and {environment}. Read both, then run `keeper doctor`.")
+    screen.print(f"Strategies to begin with: {shipped() / 'deploy' / 'strategies'}")

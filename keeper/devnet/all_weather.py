@@ -1,6 +1,6 @@
 """The universe of deploy/strategies/all-weather-onchain.toml: bitcoin, staked ETH, gold and a dollar that earns.
 
-Gold is recorded per ounce where the data is there, else generated: a random walk of 15 % a year. It has no price while
+Gold is recorded per ounce where the data is there, else generated: a random walk of 12 % a year. It has no price while
 its market is closed. Staked ETH and the dollar are priced by their rates, as Aave's oracle prices them: each grows
 evenly from the rate it had at the beginning of the history.
 """
@@ -29,7 +29,7 @@ from keeper.recorded.table import DAY
 GOLD, STAKED, DOLLAR, COIN = "XAUt", "wstETH", "sDAI", "WETH"
 RECORDED_GOLD = "XAUUSD"
 GENERATED_GOLD_USD = 1_850.0
-GOLD_VOLATILITY = 0.15
+GOLD_VOLATILITY = 0.12
 STAKED_RATE, STAKING_YIELD = 1.11, 0.035
 DOLLAR_RATE, DOLLAR_YIELD = 1.02, 0.03
 

@@ -122,13 +122,23 @@ def _judged_feed(case: _Case) -> FeedReading:
 
 def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:
     agreement, price = _agreement(case), case.reading.price_usd
-    if agreement is not None and not agreement.confirms:
+    if (
+        agreement is not None
+        and not agreement.confirms
+        and case.feed.rate_based
+        and price > agreement.median_usd
+    ):
+        why = (
+            f"the market pays {agreement.median_usd:,.6g} USD, {agreement.gap_bps:,.0f} bps below the {price:,.6g} USD "
+            f"of its redemption rate, at most {agreement.max_gap_bps}"
+        )
+        yield rules.BELOW_RATE, why
+    elif agreement is not None and not agreement.confirms:
         why = (
             f"the feed reports {price:,.6g} USD, the median with {len(case.prices)} other source(s) is "
             f"{agreement.median_usd:,.6g}: {agreement.gap_bps:,.0f} bps apart, at most {agreement.max_gap_bps}"
         )
-        below = case.feed.rate_based and price > agreement.median_usd
-        yield rules.BELOW_RATE if below else rules.DISAGREES, why
+        yield rules.DISAGREES, why
     if case.memory is not None:
         yield from _backward_findings(case, case.memory)
         if agreement is None or not agreement.confirms:

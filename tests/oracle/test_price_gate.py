@@ -158,6 +158,26 @@ def test_the_median_of_all_sources_decides(
     assert verdict(weth(), *said(*prices)) == expected
 
 
+@pytest.mark.parametrize(
+    ("market", "expected"),
+    [
+        (0.934, (Trust.SUSPECT, "below_rate")),  # staked ETH on 18 June 2022
+        (0.985, FRESH),
+        (1.07, (Trust.SUSPECT, "disagrees")),  # above its rate no peg is lost
+    ],
+)
+def test_a_market_below_the_redemption_rate_has_a_name_of_its_own(
+    market: float, expected: tuple[Trust, str]
+) -> None:
+    counts_a_rate = an_oracle_policy(
+        a_feed_policy("WETH", heartbeat_s=3_600, deviation_bps=50, rate_based=True)
+    )
+    prices = said(*(1_650.0 * market * wiggle for wiggle in (0.999, 1.0, 1.001)))
+    assert verdict(weth(), *prices, policy=counts_a_rate) == expected
+    if expected[1] == "below_rate":
+        assert verdict(weth(), *prices) == (Trust.SUSPECT, "disagrees")
+
+
 def test_only_fresh_prices_are_compared_with_later_ones() -> None:
     bad = judged(look(weth(answer=5 * USD, round_id=101)), (), (a_memory(),), POLICY)
     (after,) = updated_memory((a_memory(),), bad)
