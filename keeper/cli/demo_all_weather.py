@@ -61,9 +61,9 @@ def broken_promises(stages: tuple[Stage, ...]) -> list[str]:
     for stage, symbol, rule in ((weekend, GOLD, rules.DISAGREES), (lost, STAKED, rules.BELOW_RATE)):
         if abs(stage.after.amounts[symbol] / stage.before.amounts[symbol] - 1) > INTEREST:
             broken.append(f"{stage.name}: {symbol} was traded")
-        if (said := _feed(stage, symbol).rule) != rule.name:
+        if (shown := _feed(stage, symbol).rule) != rule.name:
             broken.append(
-                f"{stage.name}: the price gate says {said or 'nothing'} of {symbol}, not {rule.name}"
+                f"{stage.name}: the price gate says {shown or 'nothing'} of {symbol}, not {rule.name}"
             )
     if _action(weekend) is not Action.HOLD:
         broken.append(f"the weekend's run did not hold: {weekend.record.summary}")

@@ -27,6 +27,8 @@ from keeper.recorded.stable import STABLE
 from keeper.recorded.table import DAY
 
 GOLD, STAKED, DOLLAR, COIN = "XAUt", "wstETH", "sDAI", "WETH"
+SYMBOLS = ("WBTC", STAKED, GOLD, DOLLAR)
+"""What the vault holds."""
 RECORDED_GOLD = "XAUUSD"
 GENERATED_GOLD_USD = 1_850.0
 GOLD_VOLATILITY = 0.12

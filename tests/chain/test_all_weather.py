@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from keeper.cli.main import main
-from keeper.devnet import all_weather, market_hours
+from keeper.devnet import all_weather, local_chain, market_hours
+from keeper.devnet.aave import GOLD_CATEGORY
+from keeper.devnet.transactions import contract_at
 from keeper.devnet.universe import UniverseName
 
 
@@ -35,3 +37,26 @@ def test_gold_has_no_price_while_its_market_is_closed() -> None:
     assert silent.size > 0
     assert not any(market_hours.is_open("XAUt", int(at)) for at in silent)
     assert max(np.diff(gold)) < market_hours.longest_silence_s("XAUt")
+
+
+def test_gold_has_an_emode_of_its_own_and_the_vault_lists_the_universe_with_real_decimals() -> None:
+    market = all_weather.load(UniverseName.ALL_WEATHER, None, None)
+    with local_chain.running(market, lambda _: None) as (_, built):
+        number, *terms, label = GOLD_CATEGORY
+        functions = built.pool.functions
+        assert list(functions.getEModeCategoryCollateralConfig(number).call()) == terms
+        assert functions.getEModeCategoryLabel(number).call() == label
+        listed = {symbol: built.tokens[symbol] for symbol in ("XAUt", "USDC")}
+        places = {
+            symbol: functions.getReserveData(token.address).call()[7] for symbol, token in listed.items()
+        }
+        assert functions.getEModeCategoryCollateralBitmap(number).call() == 1 << places["XAUt"]
+        assert functions.getEModeCategoryBorrowableBitmap(number).call() == 1 << places["USDC"]
+        assert functions.getUserEMode(built.account.address).call() == 0
+        decimals = {
+            symbol: contract_at(built.w3, "ERC20", token.address).functions.decimals().call()
+            for symbol, token in built.tokens.items()
+        }
+        assert decimals == {"WBTC": 8, "wstETH": 18, "XAUt": 6, "sDAI": 18, "WETH": 18, "USDC": 6}
+        held = {asset[0].lower() for asset in built.registry.functions.assets().call()}
+        assert held == {built.tokens[symbol].address.lower() for symbol in ("USDC", *all_weather.SYMBOLS)}

@@ -8,6 +8,7 @@ import pytest
 
 from keeper.devnet import deployment
 from keeper.devnet import local_chain as devnet
+from keeper.devnet.all_weather import SYMBOLS as ALL_WEATHER
 from keeper.devnet.feeds import latest_round
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.market_hours import HEARTBEAT_S
@@ -41,7 +42,7 @@ def test_time_passes_with_fresh_rounds(chain: LocalChain) -> None:
 def test_the_vault_holds_only_what_was_deposited(world: LocalChain) -> None:
     assert world.shares.functions.totalAssets().call() == devnet.DEPOSIT_USDC * 10**6
     assert world.rebalancer.functions.state().call()[0] == 0
-    assert set(HEARTBEAT_S) <= set(world.tokens)
+    assert set(HEARTBEAT_S) <= {*world.tokens, *ALL_WEATHER}
 
 
 def test_the_deployment_file_reads_back_as_it_was_written(world: LocalChain, tmp_path: Path) -> None:
