@@ -126,7 +126,8 @@ class RiskFactor:
 @dataclass(frozen=True, slots=True)
 class SizePolicy:
     """How ``size`` turns a risk model into weights and leverage. ``reward_per_risk`` is the assumed yearly return per
-    unit of volatility; 0 turns its bound off. The assets' budgets already contain those of their ``classes``."""
+    unit of volatility; 0 turns its bound off. The assets' budgets already contain those of their ``classes``.
+    ``max_venue_share`` is the largest part of the collateral in one protocol, where another can take it."""
 
     allocation: str
     target_volatility: float
@@ -144,6 +145,7 @@ class SizePolicy:
     groups: tuple[AssetGroup, ...]
     classes: tuple[AssetClass, ...] = ()
     factors: tuple[RiskFactor, ...] = ()
+    max_venue_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class DecisionPolicy:
     time since the last rebalance, at least ``shortest_horizon_s`` and at most ``horizon_s``; that of another trade over
     ``horizon_s``. ``routine_every_s`` is the minimum time since the last rebalance of a ROUTINE trade that raises no
     cash for redemptions. ``learn_costs`` moves the assumed trading costs towards those
-    of past trades; ``pool_costs`` replaces them by the cost in pools of known depth.
+    of past trades; ``pool_costs`` replaces them by the cost in pools of known depth. Debt and collateral change
+    account where the interest saved over ``carry_horizon_s`` is ``min_saving`` times what that costs.
     """
 
     risk_share_band: float
@@ -206,6 +209,8 @@ class DecisionPolicy:
     learn_costs: bool
     max_redemption_wait_s: int
     pool_costs: bool
+    carry_horizon_s: int = 30 * 86_400
+    min_saving: float = 3.0
 
     def at(self, urgency: Urgency) -> UrgencyLimits:
         """The row of the urgency table."""

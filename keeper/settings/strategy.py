@@ -213,6 +213,8 @@ class SizeTable(Table):
     """highest utilisation of the debt reserve after our own borrowing"""
     market_share: PositiveFraction = 0.10
     """largest part of a reserve's free liquidity or cap that we take"""
+    max_venue_share: PositiveFraction = 1.0
+    """largest part of the collateral in one lending protocol, where another account can take it; never a reason to sell"""
     scenarios: tuple[ScenarioTable, ...] = (
         ScenarioTable(name="12 March 2020, one day", loss=0.60, losses={"WBTC": 0.51, "WETH": 0.54}),
     )
@@ -338,6 +340,10 @@ class DecisionTable(Table):
     """assumed gas of a rebalance before it is simulated"""
     patience_s: Seconds = 6 * 3600
     """time beyond max_age_s after which a ROUTINE trade may pay the gas price of out_of_band"""
+    carry_horizon_s: Seconds = 30 * 86400
+    """time over which the interest counts that is saved where debt and collateral change account"""
+    min_saving: Annotated[float, Field(ge=1, le=100)] = 3.0
+    """that saving must be this many times what the change costs, so that no small change of rates is followed"""
     gas_reserve_eth: Annotated[float, Field(ge=0)] = Field(default=1.0, title="Safety")
     """native coin that the keeper keeps for a deleveraging; below it leverage is not raised"""
     max_oracle_gap_bps: Annotated[int, Field(ge=1, le=2_000)] = 100

@@ -37,6 +37,8 @@ BOUNDS = {
     "carry": "the borrow rate is `size.max_borrow_rate`, after our own borrowing",
     "carry_worth": "one more unit of debt costs as much as it earns: `size.reward_per_risk` times the volatility "
     "that it buys, and what it yields; its cost includes that all debt becomes more expensive",
+    "accounts": "of a vault with several accounts: they hold no more within their floors of the health factor, their "
+    "caps, liquidity and rates; it stands for those bounds of the accounts, and names the one that binds",
 }
 """The leverage that each bound stands for. Bounds of one asset carry its symbol: ``weight_cap:WETH``."""
 
@@ -107,6 +109,11 @@ def health_factor_at(leverage: float, threshold: float, buffer: float = 0.0) -> 
     return aave.health_factor(leverage * threshold, leverage - 1.0 + buffer)
 
 
+def gaussian_loss(size: SizePolicy, volatility: float) -> float:
+    """``stress_sigmas`` standard deviations over the time to act."""
+    return size.stress_sigmas * volatility * math.sqrt(size.time_to_act_s / SECONDS_PER_YEAR)
+
+
 def borrow_rate(curve: RateCurve, utilisation: float) -> float:
     """Yearly variable borrow rate at a utilisation (Aave DefaultReserveInterestRateStrategyV2)."""
     if utilisation <= curve.optimal_utilisation:
@@ -173,7 +180,7 @@ def stress(basis: Basis) -> Bound:
     """The health factor after the worst of these losses of the target portfolio: ``stress_sigmas`` standard deviations
     over the time to act, the worst in history, and the named scenarios."""
     size, symbols = basis.size, basis.model.symbols
-    gaussian = size.stress_sigmas * basis.unit_volatility * math.sqrt(size.time_to_act_s / SECONDS_PER_YEAR)
+    gaussian = gaussian_loss(size, basis.unit_volatility)
     deviations = f"{size.stress_sigmas:g} standard deviations in {size.time_to_act_s / 3600:g} h"
     cases = [
         ((gaussian,) * len(symbols), deviations),
@@ -325,12 +332,7 @@ def carry_worth(basis: Basis) -> Bound:
     reward = basis.size.reward_per_risk
     if reward == 0.0:
         return Bound("carry_worth", math.inf, "size.reward_per_risk is 0")
-    own = {asset.symbol: asset.yearly_yield for asset in basis.policy.assets}
-    rates = {reserve.symbol: reserve.supply_rate for reserve in basis.snapshot.reserves}
-    supply_yield = math.fsum(
-        weight * (rates[symbol] + own[symbol])
-        for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
-    )
+    supply_yield = yield_of_collateral(basis)
     worth = reward * basis.unit_volatility + supply_yield
     reserve, owed = basis.snapshot.reserves[0], basis.snapshot.holdings[0].owed
     limit = debt_at_marginal_rate(
@@ -341,6 +343,16 @@ def carry_worth(basis: Basis) -> Bound:
         f"and {supply_yield:.1%} yield"
     )
     return _debt_bound(basis, "carry_worth", limit, detail=detail)
+
+
+def yield_of_collateral(basis: Basis) -> float:
+    """What the portfolio at leverage 1 yields a year: the supply rates, and ``AssetPolicy.yearly_yield``."""
+    own = {asset.symbol: asset.yearly_yield for asset in basis.policy.assets}
+    rates = {reserve.symbol: reserve.supply_rate for reserve in basis.snapshot.reserves}
+    return math.fsum(
+        weight * (rates[symbol] + own[symbol])
+        for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)
+    )
 
 
 def _debt_at_utilisation(basis: Basis, highest: float) -> float:

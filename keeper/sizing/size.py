@@ -15,6 +15,7 @@ from keeper.domain.units import BPS
 from keeper.risk.allocations import Allocated, allocate
 from keeper.risk.caps import caps_of
 from keeper.risk.contributions import risk_shares, volatility
+from keeper.sizing.account_bounds import bounds_of_several
 from keeper.sizing.bounds import Basis, all_bounds, health_factor_at
 from keeper.sizing.redemptions import queued_share
 from keeper.sizing.restraint import Restraint
@@ -58,7 +59,7 @@ def size(
         liquidation_thresholds=tuple(reserve.liquidation_threshold_bps / BPS for reserve in reserves),
         ltv=float(unit @ [reserve.ltv_bps / BPS for reserve in reserves]),
     )
-    bounds = all_bounds(basis)
+    bounds = bounds_of_several(basis) if snapshot.others else all_bounds(basis)
     if restraint is not None:
         bounds = restraint.restrained(bounds, unqueued)
     binding = min(bounds, key=lambda bound: bound.leverage)

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from keeper.domain.account_venue import AccountVenue, IsolatedMarket, VenueKind
 from keeper.domain.market import Account, LendingAccount, MarketSnapshot, RateCurve
-from keeper.domain.units import BPS, UINT256_MAX, WAD
-from keeper.lending.adaptive_curve import FIRST_RATE
+from keeper.domain.units import BPS, SECONDS_PER_YEAR, UINT256_MAX, WAD
 from keeper.lending.venues import morpho_blue
 from tests.factories.constants import an_address
 
@@ -50,8 +49,10 @@ def with_morpho_account(
     supplied_usd: float,
     owed_usd: float,
     lendable_usd: float = 20_000_000.0,
+    rate: float = 0.04,
 ) -> MarketSnapshot:
-    """On a market of that collateral, 90 % of which is lent before ``lendable_usd`` of the loan token is left."""
+    """On a market of that collateral, 90 % of which is lent before ``lendable_usd`` of the loan token is left. ``rate``
+    is a year's at that utilisation."""
     supplied, owed = _raw(snapshot, {collateral: supplied_usd}), snapshot.raw_worth("USDC", owed_usd)
     lendable = snapshot.raw_worth("USDC", lendable_usd)
     per_raw = (
@@ -66,7 +67,7 @@ def with_morpho_account(
         price=round(per_raw * 1e18) * 10**18,
         total_supply=10 * lendable,
         total_borrow=9 * lendable,
-        rate_at_target=FIRST_RATE,
+        rate_at_target=round(rate * WAD / SECONDS_PER_YEAR),
         interest=0,
         elapsed_s=12,
     )
@@ -84,6 +85,10 @@ def with_morpho_account(
                 active=reserve.symbol in ("USDC", collateral),
                 supply_cap=0,
                 borrow_cap=0,
+                borrowing_enabled=reserve.symbol == "USDC",
+                supply_rate=0.0,
+                supplied=10 * lendable if reserve.symbol == "USDC" else 0,
+                borrowed=9 * lendable if reserve.symbol == "USDC" else 0,
                 available=lendable if reserve.symbol == "USDC" else held[reserve.symbol],
                 curve=RateCurve(0.0, 0.0, 0.0, 0.0),
             )
