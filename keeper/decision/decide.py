@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.decision import measures
 from keeper.decision.deleverage import emergency_move, target_health_factor
 from keeper.decision.gate_rules import LEVERING
-from keeper.decision.gates import DELEVERAGE_REQUEST, holds_back, judged_limits, judged_triggers
+from keeper.decision.gates import (
+    CHEAPER_ACCOUNTS,
+    DELEVERAGE_REQUEST,
+    holds_back,
+    judged_limits,
+    judged_triggers,
+)
 from keeper.decision.move import planned_move, remaining
+from keeper.decision.placing import placing, with_placing
 from keeper.decision.position import VaultPosition, take_position
 from keeper.decision.selling_half import selling_half, sells, why_nothing_is_sold
-from keeper.decision.trade_context import TradeContext, consider
+from keeper.decision.trade_context import TradeContext, consider, consider_moves
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
+from keeper.domain.placement import Placement
 from keeper.domain.policy import Policy
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import repaying_cash
@@ -41,16 +50,19 @@ def decide(
     The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting when
     decision.rebalance_to is unknown; InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
-    position = take_position(observation, model, target, policy=policy, tightened=tightened)
+    position = with_placing(take_position(observation, model, target, policy=policy, tightened=tightened))
     triggers = judged_triggers(position)
     fired = [gate for gate in triggers if gate.passed]
     urgency = max((gate.urgency for gate in fired), key=BY_PRESSURE.index, default=Urgency.ROUTINE)
     judged = _judged_emergency(position) if urgency is Urgency.EMERGENCY else _judged_plan(position, urgency)
+    moves = _judged_moves(position, fired, judged)
+    if moves is not None:
+        fired, judged = [gate for gate in fired if gate.name == CHEAPER_ACCOUNTS], moves
     gates = triggers + judged.limits
 
     if not fired:
         return _nothing_to_do(judged, gates)
-    cause = next(gate for gate in fired if gate.urgency is urgency)
+    cause = next(gate for gate in fired if gate.urgency is judged.trade.urgency)
     if judged.stopping:
         codes = (gate.exit_code for gate in (*judged.stopping, *judged.doubts))
         why = f"{cause.detail}, but {judged.why_stopped}"
@@ -102,6 +114,22 @@ def _judged_plan(position: VaultPosition, urgency: Urgency) -> _Judged:
     of_whole = {gate.name: gate for gate in limits}
     shown = tuple(of_whole[gate.name] if gate.kind == LEVERING else gate for gate in of_half)
     return _Judged(half, shown, doubts=doubts, stopping=stopping, why_stopped=why)
+
+
+def _judged_moves(position: VaultPosition, fired: Sequence[Gate], judged: _Judged) -> _Judged | None:
+    """A change of accounts alone, where it is the only reason to act, or what else was asked for is stopped and this is
+    not. A trade takes its accounts along. Nothing doubtful is allowed to it: it borrows."""
+    names = {gate.name for gate in fired}
+    if CHEAPER_ACCOUNTS not in names or judged.trade.urgency is Urgency.EMERGENCY:
+        return None
+    trade = consider_moves(position)
+    if trade is None or (names != {CHEAPER_ACCOUNTS} and not judged.stopping):
+        return None
+    limits = judged_limits(trade)
+    stopping = tuple(gate for gate in limits if not gate.passed)
+    if names != {CHEAPER_ACCOUNTS} and stopping:
+        return None
+    return _Judged(trade, limits, doubts=(), stopping=stopping, why_stopped=_first_detail(stopping))
 
 
 def _first_detail(stopping: Gates) -> str:
@@ -157,6 +185,11 @@ def _ripcord(trade: TradeContext, gates: Gates, cause: Gate) -> Decision:
 
 def _rebalance(judged: _Judged, gates: Gates, cause: Gate) -> Decision:
     trade = judged.trade
+    if trade.moves is not None:
+        moved = trade.moves.placement.moved_usd
+        return _decision(
+            Action.REBALANCE, trade, gates, why=f"{cause.detail}: {moved:,.0f} USD change account"
+        )
     before, after = trade.position.held.leverage, trade.goal.leverage
     why = f"{cause.detail}: leverage from {before:.3f} to {after:.3f}"
     if judged.doubts:
@@ -190,4 +223,10 @@ def _decision(action: Action, trade: TradeContext, gates: Gates, *, why: str, ex
         exit_code=exit_code,
         pool_costs=trade.pool_costs,
         sells_only=action is not Action.HOLD and trade.move.sells_only,
+        placement=_placement(trade) if action in (Action.REBALANCE, Action.ITERATE) else None,
     )
+
+
+def _placement(trade: TradeContext) -> Placement | None:
+    found = trade.moves or placing(trade.position, trade.goal.weights)
+    return found.placement if found is not None else None

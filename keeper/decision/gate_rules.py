@@ -44,6 +44,10 @@ WITH_NATIVE_COIN = Condition(
     "where the native coin's feed was read",
     lambda position: position.snapshot.native_coin is not None,
 )
+WITH_ACCOUNTS = Condition(
+    "with several accounts, without a deleverage request",
+    lambda position: bool(position.snapshot.others) and WITHOUT_REQUEST.holds(position),
+)
 WITH_PAUSE_STATE = Condition("live", lambda position: position.observation.pause_state is not None)
 
 

@@ -16,6 +16,7 @@ from keeper.decision.gate_rules import (
     LEVERING,
     PLANNED,
     ROUTINE_ONLY,
+    WITH_ACCOUNTS,
     WITH_CLOCK,
     WITH_DRILL,
     WITH_NATIVE_COIN,
@@ -28,12 +29,14 @@ from keeper.decision.gate_rules import (
     TriggerRule,
     enabled,
 )
+from keeper.decision.placing import cheaper_accounts
 from keeper.decision.position import VaultPosition
 from keeper.decision.trade_context import TradeContext
 from keeper.domain.decision import Gate
 from keeper.domain.urgency import Urgency
 
 DELEVERAGE_REQUEST = "deleverage_request"
+CHEAPER_ACCOUNTS = "cheaper_accounts"
 
 TRIGGERS = (
     TriggerRule(
@@ -106,6 +109,14 @@ TRIGGERS = (
         triggers.routine,
         condition=enabled("age"),
         meaning="the last rebalance is longer ago than `decision.max_age_s`",
+    ),
+    TriggerRule(
+        CHEAPER_ACCOUNTS,
+        cheaper_accounts,
+        triggers.routine,
+        condition=WITH_ACCOUNTS,
+        meaning="collateral and debt in other accounts save `decision.min_saving` times what the change costs, or one "
+        "account holds more than its floors or `size.max_venue_share` allow",
     ),
 )
 

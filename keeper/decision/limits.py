@@ -296,6 +296,11 @@ def min_trade(trade: TradeContext) -> GateResult:
     """The minimum keeps out trades whose gas costs more than they are worth. So out of band, where the benefit is not
     judged otherwise, a smaller trade passes if it is worth more than it costs."""
     position, limit = trade.position, trade.position.policy.decision.min_trade_usd
+    if trade.moves is not None:
+        moved = trade.moves.placement.moved_usd
+        return GateResult(
+            moved, limit, moved >= limit, detail=f"{moved:,.2f} USD change account, at least {limit:,.2f}"
+        )
     size, missing = trade.turnover * position.held.nav_usd, missing_usd(position.snapshot)
     needed = max(size, missing)
     subject = f"{size:,.2f} USD to trade" if size >= missing else f"{missing:,.2f} USD of cash to raise"
@@ -315,6 +320,9 @@ def benefit_exceeds_cost(trade: TradeContext) -> GateResult:
     the benefit does not price.
     """
     benefit, cost = trade.benefit_usd, trade.cost_usd
+    if trade.moves is not None and not trade.moves.moves:
+        detail = f"{trade.moves.unfit_usd:,.2f} USD must change account at any cost"
+        return GateResult(benefit, cost, passed=True, detail=detail)
     costs = "an unknown sum" if math.isinf(cost) else f"about {cost:,.2f} USD"
     detail = f"worth {benefit:,.2f} USD, costs {costs}"
     return GateResult(benefit, cost, benefit > cost, detail=detail)
@@ -327,6 +335,11 @@ def improves(trade: TradeContext) -> GateResult:
     raise volatility."""
     if trade.move.sells_only:
         return _lowers_risk(trade)
+    if trade.moves is not None:
+        error = trade.tracking_error
+        return GateResult(
+            error, error, passed=True, detail="the weights stay, collateral and debt change account"
+        )
     before, after = trade.position.tracking_error, trade.tracking_error
     detail = f"tracking error against the target from {before:.2%} to {after:.2%} a year"
     missing = missing_usd(trade.position.snapshot)

@@ -11,10 +11,12 @@ from keeper.decision import measures
 from keeper.decision.cost_curve import cost_curves
 from keeper.decision.costs import AssetCost, expected_costs
 from keeper.decision.gate_result import hours
+from keeper.domain.accounts import accounts
 from keeper.domain.decision import RiskPosition
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
+from keeper.domain.placement import Placing
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio
 from keeper.domain.units import BPS
@@ -31,6 +33,7 @@ class VaultPosition:
     ``policy`` is the tightened one, ``tightened`` lists the settings that were looser than the vault's own. ``costs``
     (n,) are the expected costs of trading each asset. ``tracking_error`` is annualised. ``queued`` is the part of NAV
     in the line of redemptions, ``cash`` the part to hold as cash for the line and the idle buffer.
+    ``placing`` is what a change of accounts alone would save, None where nobody asked or no account can change.
     """
 
     observation: Observation
@@ -43,6 +46,7 @@ class VaultPosition:
     tracking_error: float
     queued: float
     cash: float
+    placing: Placing | None = None
 
     @property
     def snapshot(self) -> MarketSnapshot:
@@ -54,9 +58,13 @@ class VaultPosition:
 
     @property
     def liquidation_thresholds(self) -> tuple[float, ...]:
-        """Fractions (n,), in the order of the model's assets."""
-        reserves = {reserve.symbol: reserve for reserve in self.snapshot.reserves}
-        return tuple(reserves[symbol].liquidation_threshold_bps / BPS for symbol in self.model.symbols)
+        """Fractions (n,), in the order of the model's assets: the highest of the accounts."""
+        places = [self.snapshot.index(symbol) for symbol in self.model.symbols]
+        return tuple(
+            max(account.reserves[place].liquidation_threshold_bps for account in accounts(self.snapshot))
+            / BPS
+            for place in places
+        )
 
     @property
     def alert_level(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from keeper.decision import measures
 from keeper.decision.horizon import adds_risk, benefit_years, rises
@@ -10,6 +11,7 @@ from keeper.decision.move import Move
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
 from keeper.domain.native_coin import estimated_usd, usd_of_wei
+from keeper.domain.placement import Placing
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
@@ -20,7 +22,8 @@ from keeper.oracle.vault_rules import lag_bps
 class TradeContext:
     """The trade from ``position`` along ``move`` at ``urgency``. Money in USD, turnover in NAVs.
 
-    ``tracking_error`` is the goal's, annualised. The vault pays ``trade_cost_usd``, the keeper pays the gas.
+    ``tracking_error`` is the goal's, annualised. The vault pays ``trade_cost_usd``, the keeper pays the gas. ``moves``:
+    nothing is traded, and collateral and debt change account.
     """
 
     position: VaultPosition
@@ -32,6 +35,7 @@ class TradeContext:
     gas_cost_wei: int
     tracking_error: float
     benefit_usd: float
+    moves: Placing | None = None
 
     @property
     def goal(self) -> Goal:
@@ -101,6 +105,18 @@ class TradeContext:
     @property
     def buys_risk(self) -> bool:
         return self.raises_leverage or bool(self.bought)
+
+
+def consider_moves(position: VaultPosition) -> TradeContext | None:
+    """The vault at the weights that it has, where a change of accounts pays or must be. Its benefit is the interest
+    that it saves."""
+    found, weights = position.placing, position.current.weights
+    if found is None:
+        return None
+    stays = Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim=weights, cut_short_by="")
+    trade = consider(position, stays, Urgency.ROUTINE)
+    premium_usd = max(0.0, found.cost_usd - trade.gas_cost_usd)
+    return replace(trade, moves=found, benefit_usd=found.saved_usd, trade_cost_usd=premium_usd)
 
 
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:

@@ -6,7 +6,7 @@ import math
 
 from keeper.decision import measures
 from keeper.decision.gate_result import GateResult, hours
-from keeper.decision.health_bound import asked_health_factor
+from keeper.decision.health_bound import farthest_below
 from keeper.decision.position import VaultPosition
 from keeper.domain.urgency import Urgency
 from keeper.sizing.redemptions import missing_usd, queued_usd
@@ -90,12 +90,11 @@ def health_bound(position: VaultPosition) -> GateResult:
     nothing is below any bound. The bounds limit risk, so what keeps them is OUT_OF_BAND: its benefit is not asked
     for."""
     band = position.policy.decision.health_band
-    current = position.held.health_factor
     if position.held.debt_usd <= 0.0:
         return GateResult(0.0, band, passed=False, detail="there is no debt")
     if position.held.leverage <= 0.0:
         return GateResult(0.0, band, passed=False, detail="there is no NAV above the debt")
-    asked, name = asked_health_factor(position)
+    current, asked, name = farthest_below(position)
     gap = max(0.0, 1.0 - current / asked)
     detail = (
         f"health factor {current:.3f}, {name} asks {asked:.3f} of the held weights: "

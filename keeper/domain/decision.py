@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.domain.placement import Placement
 from keeper.domain.urgency import Urgency
 
 
@@ -79,6 +80,8 @@ class Decision:
     gate with its own exit code stopped a trade, or the data was too bad to decide. ``pool_costs`` has the assets whose
     part of ``expected_cost_usd`` comes from the depth of their pools. ``sells_only``: a levering gate held back the
     buying half, so the goal only sells, and the proceeds repay debt.
+    ``placement`` is where the goal's collateral and debt stand, None for a vault with one account, and where no account
+    is chosen: then the call changes the first account, or the one that a deleverage lowers.
     """
 
     action: Action
@@ -93,3 +96,4 @@ class Decision:
     exit_code: int
     pool_costs: tuple[PoolCost, ...]
     sells_only: bool = False
+    placement: Placement | None = None

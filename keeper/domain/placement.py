@@ -38,6 +38,21 @@ class Placement:
         return _shares({account.place: account.debt_usd for account in self.accounts})
 
 
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """``placement`` is the cheaper of two: what stays where it is, as far as the floors allow, and the cheapest.
+
+    ``saved_usd`` is what the cheapest saves over ``decision.carry_horizon_s``, ``cost_usd`` what the change costs.
+    ``unfit_usd`` must change account in any case: it stands where the floors, a cap or ``size.max_venue_share`` do
+    not let it stand."""
+
+    placement: Placement
+    moves: bool
+    saved_usd: float
+    cost_usd: float
+    unfit_usd: float
+
+
 def _shares(amounts: dict[int, float]) -> dict[int, float]:
     total = math.fsum(amounts.values())
     return {place: amount / total for place, amount in amounts.items()} if total > 0.0 else {}

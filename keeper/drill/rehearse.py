@@ -10,6 +10,7 @@ from keeper.domain.errors import KeeperError
 from keeper.domain.fire_drill import FALLS, DrillCheck, DrillTrial, FallOutcome, FireDrill
 from keeper.domain.hindrances import Hindrance
 from keeper.domain.observation import Observation
+from keeper.domain.placement import Placement
 from keeper.domain.policy import Policy
 from keeper.drill.emergency import emergency_call, recovered_at
 from keeper.drill.relaxed import explained
@@ -33,10 +34,12 @@ def rehearse(observation: Observation, policy: Policy) -> Rehearsal:
         return Rehearsal((), (), note=f"nothing could be computed: {error.message}")
 
 
-def rehearse_traded(observation: Observation, policy: Policy, goal: Goal) -> tuple[FallOutcome, ...]:
-    """Of the vault after a trade to the goal. Empty where nothing could be computed."""
+def rehearse_traded(
+    observation: Observation, policy: Policy, goal: Goal, placement: Placement | None = None
+) -> tuple[FallOutcome, ...]:
+    """Of the vault after a trade to the goal and its placement. Empty where nothing could be computed."""
     try:
-        return _rehearsed(traded(scene_of(observation, policy), goal)).outcomes
+        return _rehearsed(traded(scene_of(observation, policy), goal, placement)).outcomes
     except KeeperError:
         return ()
 

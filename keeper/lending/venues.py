@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from keeper.domain.account_venue import IsolatedMarket
 from keeper.domain.accounts import shown_in_turn
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import Account, MarketSnapshot
 from keeper.lending.aave import AaveV3
 from keeper.lending.adaptive_curve import AdaptiveCurve
 from keeper.lending.book import LendingBook
@@ -30,6 +32,15 @@ def morpho_blue(market: IsolatedMarket, debt_symbol: str) -> MorphoBlue:
         interest=market.interest,
         elapsed_s=market.elapsed_s,
     )
+
+
+def account_of(snapshot: MarketSnapshot, supplied: Mapping[str, int], owed: int) -> Account:
+    """What the venue of the account that the snapshot shows would say of it with these amounts."""
+    market = snapshot.venue.market
+    if market is None:
+        return AaveV3.of(snapshot).account(supplied, owed)
+    venue = morpho_blue(market, snapshot.debt_token.symbol)
+    return Account(venue.collateral_value(supplied), owed, venue.health(supplied, owed))
 
 
 def vault_book(snapshot: MarketSnapshot) -> LendingBook:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.domain.accounts import accounts
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.market import LendingAccount, MarketSnapshot
 from keeper.domain.plan import PostState, Step
 from keeper.domain.units import health_factor_of
-from keeper.lending.book import LendingBook, after
+from keeper.lending.book import LendingBook
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
 
@@ -26,25 +27,44 @@ class CandidatePlan:
     unfilled_usd: float = 0.0
 
 
-def expected_book(candidate: CandidatePlan, context: PlanningContext) -> LendingBook:
+Books = Mapping[int, LendingBook]
+"""By the account's place. All have the same idle part."""
+
+
+def changed_places(candidate: CandidatePlan, context: PlanningContext) -> set[int]:
+    """Of the accounts that a step changes, and of the one that the snapshot shows."""
+    return {context.snapshot.venue.place, *(step.account for step in candidate.steps if step.route is None)}
+
+
+def expected_books(candidate: CandidatePlan, context: PlanningContext) -> Books:
     """Once all swaps have filled at their quotes, at the block's debt, and the flash loan is repaid."""
-    book = after(LendingBook.at_block(context.snapshot, context.venue, candidate.flash), candidate.steps)
-    book.idle[context.cash] -= candidate.flash + candidate.premium
-    return book
+    books = context.books(changed_places(candidate, context), candidate.flash, mined=False)
+    shown = books[context.snapshot.venue.place]
+    for step in candidate.steps:
+        book = shown if step.route is not None else books[step.account]
+        book.apply(step, as_expected=True)
+    shown.idle[context.cash] -= candidate.flash + candidate.premium
+    return books
 
 
 def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostState:
-    """Of ``expected_book``, at ``MarketSnapshot.price``. The health factor is the venue's own. Accounts that the call
+    """Of ``expected_books``, at ``MarketSnapshot.price``. The health factor is the venue's own. Accounts that the call
     leaves alone stay as they are."""
-    snapshot, book = context.snapshot, expected_book(candidate, context)
-    elsewhere = snapshot.elsewhere
+    snapshot, books = context.snapshot, expected_books(candidate, context)
+    idle, untouched = books[snapshot.venue.place].idle, _untouched(snapshot, books)
     values = [
-        snapshot.value_usd(symbol, book.idle[symbol] + book.supplied[symbol] + other.supplied)
-        for symbol, other in zip(snapshot.symbols, elsewhere, strict=True)
+        snapshot.value_usd(
+            symbol,
+            idle[symbol]
+            + sum(book.supplied[symbol] for book in books.values())
+            + sum(account.supplied[index] for account in untouched),
+        )
+        for index, symbol in enumerate(snapshot.symbols)
     ]
-    nav = math.fsum(values) - snapshot.value_usd(context.cash, book.owed + elsewhere[0].owed)
+    owed = sum(book.owed for book in books.values()) + sum(account.owed[0] for account in untouched)
+    nav = math.fsum(values) - snapshot.value_usd(context.cash, owed)
     gross = math.fsum(values[1:])
-    factors = health_factors(snapshot, book.health_factor())
+    factors = health_factors(snapshot, books)
     return PostState(
         nav_usd=nav,
         leverage=gross / nav if nav > 0 else 0.0,
@@ -54,14 +74,18 @@ def expected_state(candidate: CandidatePlan, context: PlanningContext) -> PostSt
     )
 
 
-def health_factors(snapshot: MarketSnapshot, shown: float) -> tuple[float, ...]:
-    """Of all managed accounts in the vault's order, where the one that the snapshot shows has ``shown``."""
+def health_factors(snapshot: MarketSnapshot, books: Books) -> tuple[float, ...]:
+    """Of all managed accounts in the vault's order: of those that have no book, as they are."""
     return tuple(
-        shown
-        if account.venue.place == snapshot.venue.place
+        books[account.venue.place].health_factor()
+        if account.venue.place in books
         else health_factor_of(account.account.health_factor)
         for account in accounts(snapshot)
     )
+
+
+def _untouched(snapshot: MarketSnapshot, books: Books) -> list[LendingAccount]:
+    return [account for account in accounts(snapshot) if account.venue.place not in books]
 
 
 def place_of_lowest(snapshot: MarketSnapshot, state: PostState) -> int:
@@ -69,14 +93,17 @@ def place_of_lowest(snapshot: MarketSnapshot, state: PostState) -> int:
     return accounts(snapshot)[state.health_factors.index(state.health_factor)].venue.place
 
 
-def net_changes(book: LendingBook, snapshot: MarketSnapshot) -> dict[str, int]:
+def net_changes(books: Books, snapshot: MarketSnapshot) -> dict[str, int]:
     """What the vault has more than at the block, idle and supplied less owed, raw by symbol."""
+    before = {account.venue.place: account for account in accounts(snapshot)}
+    shown = books[snapshot.venue.place]
     changes = {
-        holding.symbol: book.idle[holding.symbol]
-        + book.supplied[holding.symbol]
+        holding.symbol: shown.idle[holding.symbol]
         - holding.idle
-        - holding.supplied
-        for holding in snapshot.holdings
+        + sum(book.supplied[holding.symbol] - before[place].supplied[index] for place, book in books.items())
+        for index, holding in enumerate(snapshot.holdings)
     }
-    changes[book.venue.debt_symbol] -= book.owed - snapshot.holdings[0].owed
+    changes[shown.venue.debt_symbol] -= sum(
+        book.owed - before[place].owed[0] for place, book in books.items()
+    )
     return changes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from keeper.domain.accounts import to_lower
+from keeper.domain.accounts import showing, to_lower
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.placement import Placement
 from keeper.domain.plan import VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio, portfolio
@@ -29,7 +30,7 @@ class PlanningContext:
     """``snapshot`` shows the account that the call changes. ``cash`` is the symbol of the debt token. ``idle_buffer``
     stays idle after the call, ``queued`` is what redemptions wait for, of which the vault itself keeps ``reserved``
     idle, and nothing is borrowed or repaid for ``dust``: raw of the debt token. ``min_health_factor`` holds between two
-    steps."""
+    steps. ``placement`` is the decision's, for a call that may change several accounts."""
 
     snapshot: MarketSnapshot
     policy: Policy
@@ -46,6 +47,7 @@ class PlanningContext:
     reserved: int
     dust: int
     min_health_factor: MinHealthFactor
+    placement: Placement | None = None
 
     @property
     def deleverages(self) -> bool:
@@ -79,6 +81,29 @@ class PlanningContext:
     def book(self, flash: int = 0) -> LendingBook:
         """As the call begins, in the worst case."""
         return LendingBook.when_mined(self.snapshot, self.venue, flash)
+
+    def at(self, place: int) -> PlanningContext:
+        """For the steps of another account."""
+        if place == self.snapshot.venue.place:
+            return self
+        snapshot = showing(self.snapshot, place)
+        venue = venue_of(snapshot)
+        book = LendingBook.when_mined(snapshot, venue)
+        minimum = min_health_factor.of_rebalance(snapshot.vault.policy.min_health, book)
+        return replace(self, snapshot=snapshot, venue=venue, min_health_factor=minimum)
+
+    def books(self, places: Collection[int], flash: int = 0, *, mined: bool) -> dict[int, LendingBook]:
+        """Of these accounts and of the one that the snapshot shows, in the vault's order. What is idle is the same for
+        all. ``mined``: in the worst case, else as the block has it."""
+        make = LendingBook.when_mined if mined else LendingBook.at_block
+        shown = make(self.snapshot, self.venue, flash)
+        books = {self.snapshot.venue.place: shown}
+        for place in places:
+            if place not in books:
+                other = self.at(place)
+                books[place] = make(other.snapshot, other.venue)
+                books[place].idle = shown.idle
+        return dict(sorted(books.items()))
 
 
 def planning_context(
@@ -116,6 +141,7 @@ def planning_context(
         min_health_factor=min_health_factor.of_emergency(flash_loan=True)
         if deleverages
         else min_health_factor.of_rebalance(snapshot.vault.policy.min_health, book),
+        placement=None if deleverages else decision.placement,
     )
     return context.of_sales_alone() if decision.sells_only else context
 

@@ -54,6 +54,14 @@ class PlanDraft:
         whole = symbol in first and amount == self.book.supplied[symbol]
         self._write(steps.withdraw(symbol, amount, whole=whole))
 
+    def supply_part(self, symbol: str, amount: int) -> None:
+        """Of a token of which another account takes the rest."""
+        self._write(steps.supply(symbol, amount))
+
+    def supply_all(self, symbol: str) -> None:
+        """All that is idle of a token."""
+        self._write(steps.supply_all(symbol, self.book.idle[symbol] + self.surplus.pop(symbol, 0)))
+
     def supply(self, symbol: str) -> None:
         """All that is idle of a token that was bought, or that is worth it.
 
@@ -68,8 +76,7 @@ class PlanDraft:
                 f"supplying {symbol}: nothing is left of it if every swap returns its least",
                 remedy="Allow less slippage, or lower max_trade so that less moves at once.",
             )
-        self._write(steps.supply_all(symbol, expected))
-        self.surplus.pop(symbol, None)
+        self.supply_all(symbol)
 
     def borrow(self, amount: int) -> None:
         self._write(steps.borrow(self.context.cash, amount))

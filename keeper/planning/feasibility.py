@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.domain.accounts import showing
+from keeper.domain.accounts import accounts, showing
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import Step, StepKind
@@ -16,8 +16,10 @@ from keeper.domain.units import BPS, WAD, health_factor_of, to_float
 from keeper.lending.book import LendingBook
 from keeper.oracle.vault_rules import call_limits, counted_loss_usd, levering_closed_s
 from keeper.planning.candidates import (
+    Books,
     CandidatePlan,
-    expected_book,
+    changed_places,
+    expected_books,
     expected_state,
     net_changes,
     place_of_lowest,
@@ -43,10 +45,14 @@ class Obstacle:
 def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None:
     """Raises NothingFeasible naming the first step that reverts, and the remedy."""
     _require_flash_loan(candidate.flash, context)
-    run = _Run(context, context.book(candidate.flash), candidate.flash)
+    places = changed_places(candidate, context)
+    books = context.books(places, candidate.flash, mined=True)
+    runs = {place: _Run(context.at(place), books[place], candidate.flash) for place in places}
+    shown = runs[context.snapshot.venue.place]
     for place, step in enumerate(candidate.steps, start=1):
+        run = shown if step.route is not None else runs[step.account]
         run.take(step, f"step {place}, {step.kind.value} of {step.symbol}")
-    run.require_loan_repaid(candidate.flash + candidate.premium)
+    shown.require_loan_repaid(candidate.flash + candidate.premium)
 
 
 def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
@@ -66,8 +72,9 @@ def require_gas(candidate: CandidatePlan, context: PlanningContext) -> None:
 def require_within_limits(candidate: CandidatePlan, context: PlanningContext) -> None:
     """What the vault checks after the steps (Rebalancer.sol), and the settings' floor of the health factor, where all
     swaps fill at their quotes. Raises NothingFeasible."""
-    expected, book = expected_state(candidate, context), expected_book(candidate, context)
-    _require_loss(book, context)
+    expected, books = expected_state(candidate, context), expected_books(candidate, context)
+    book = books[context.snapshot.venue.place]
+    _require_loss(books, context)
     _require_turnover(candidate, context)
     if context.vault_emergency:
         target = context.snapshot.vault.policy.target_health / WAD
@@ -78,17 +85,18 @@ def require_within_limits(candidate: CandidatePlan, context: PlanningContext) ->
     if context.deleverages:
         return
     vault = context.snapshot.vault
-    own = health_factor_of(context.snapshot.account.health_factor)
-    floor = at_end(own, context.snapshot, context.policy)
-    if book.health_factor() < floor:
-        _refuse_end(f"a health factor of {book.health_factor():.3f}, and the floor is {floor:.3f}")
+    before = {account.venue.place: account.account.health_factor for account in accounts(context.snapshot)}
+    for place, changed in books.items():
+        floor = at_end(health_factor_of(before[place]), context.snapshot, context.policy)
+        if changed.health_factor() < floor:
+            _refuse_end(f"a health factor of {changed.health_factor():.3f}, and the floor is {floor:.3f}")
     if expected.health_factor < vault.policy.min_health / WAD:
         place = place_of_lowest(context.snapshot, expected)
         _refuse_end(
             f"a health factor of {expected.health_factor:.3f} in account {place}, which it leaves alone, and the "
             f"vault's floor is {vault.policy.min_health / WAD:.3f}"
         )
-    bought = net_changes(book, context.snapshot)
+    bought = net_changes(books, context.snapshot)
     capped = [("leverage", expected.leverage, vault.policy.max_leverage / WAD)]
     # The vault holds only what the call bought against its weight.
     capped += [
@@ -101,12 +109,13 @@ def require_within_limits(candidate: CandidatePlan, context: PlanningContext) ->
             _refuse_end(f"a {name} of {value:.3f}, and the vault's cap is {cap:g}")
 
 
-def _require_loss(book: LendingBook, context: PlanningContext) -> None:
+def _require_loss(books: Books, context: PlanningContext) -> None:
     snapshot, lowering = context.snapshot, context.deleverages
-    loss = counted_loss_usd(net_changes(book, snapshot), snapshot, lowering=lowering)
+    loss = counted_loss_usd(net_changes(books, snapshot), snapshot, lowering=lowering)
     if context.vault_emergency:
         policy = snapshot.vault.policy
-        repaid = snapshot.value_usd(context.cash, snapshot.holdings[0].owed - book.owed)
+        owed = books[snapshot.venue.place].owed
+        repaid = snapshot.value_usd(context.cash, snapshot.holdings[0].owed - owed)
         whole, allowed, of = repaid, float(policy.emergency_loss_bps), "the debt that it repays"
     else:
         whole, of = context.held.nav_usd, "NAV"

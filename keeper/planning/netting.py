@@ -64,10 +64,11 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     count = max_trades(snapshot.block, policy.plan, only_sales=ripcord, by_safe=bool(snapshot.acts_as))
     if ripcord:
         sales, purchases = _of_few_assets(_must_leave_first(sales, snapshot), count, snapshot=snapshot), {}
-    elif snapshot.others:
+    elif snapshot.others and decision.placement is None:
         sales, purchases = _of_shown_account(sales, purchases, snapshot)
     swaps = _netted(sales, purchases, snapshot.debt_token.symbol)
-    required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd))
+    everywhere = decision.placement is not None
+    required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd, everywhere=everywhere))
     if not required:
         return Netting((), 0.0)
     if count == 0:
@@ -184,10 +185,14 @@ def _largest_first(amounts: Amounts) -> Amounts:
 
 
 def _raw_trades(
-    swaps: Sequence[tuple[str, str, float]], snapshot: MarketSnapshot, dust_usd: float
+    swaps: Sequence[tuple[str, str, float]], snapshot: MarketSnapshot, dust_usd: float, *, everywhere: bool
 ) -> Iterator[Trade]:
+    """``everywhere``: of what all accounts hold, else of what the account holds that the snapshot shows."""
     cash = snapshot.debt_token.symbol
-    left = {holding.symbol: holding.idle + holding.supplied for holding in snapshot.holdings}
+    left = {
+        holding.symbol: holding.idle + holding.supplied + (other.supplied if everywhere else 0)
+        for holding, other in zip(snapshot.holdings, snapshot.elsewhere, strict=True)
+    }
     for sell, buy, value_usd in swaps:
         if value_usd <= dust_usd:
             continue

@@ -14,6 +14,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind
 from keeper.domain.policy import Policy
+from keeper.planning.across_accounts import plans_across
 from keeper.planning.candidates import CandidatePlan, expected_state
 from keeper.planning.context import PlanningContext, calls_of, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
@@ -60,6 +61,9 @@ def _by_call(netted: Netting, answers: Answers, context: PlanningContext) -> Reb
 def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> CandidatePlan:
     """The cheapest feasible candidate. Where none is, only the part of the fills that lowers the debt.
 
+    Where a placement is decided, the candidates over all accounts come first; one of a single account only stands in
+    for them.
+
     A pool that refuses the last of several trades may take all of them in one swap, so a trade that finds no pool does
     not stop the candidates through the hub."""
     try:
@@ -69,8 +73,23 @@ def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: Planning
         if candidate is None:
             raise
         return candidate
+    placed = _placed(fills, context)
+    if placed is not None:
+        return placed
     through_hub = hub_plans(trades, answers, context, matched=fills)
     return _cheapest((*matched_plans(fills, context), *through_hub), context) or _debt_part(fills, context)
+
+
+def _placed(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan | None:
+    """As the placement has it. Where that changes one account alone, a plan without a flash loan may cost less."""
+    if context.placement is None:
+        return None
+    candidate = _cheapest(plans_across(fills, context.placement, context), context)
+    places = {step.account for step in candidate.steps if step.route is None} if candidate else set()
+    if candidate is None or len(places) != 1 or not fills:
+        return candidate
+    alone = context.at(places.pop())
+    return _cheapest((candidate, *matched_plans(fills, alone)), alone)
 
 
 def _cheapest(candidates: Iterable[CandidatePlan], context: PlanningContext) -> CandidatePlan | None:
@@ -137,7 +156,13 @@ def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None
         )
     borrows = any(step.kind is StepKind.BORROW for step in candidate.steps)
     serves_queue = borrows and _redemptions_lack_cash(context)
-    if not candidate.fills and not serves_queue and not (context.deleverages and idle_repays(context)):
+    moves = context.placement is not None and bool(candidate.steps)
+    if (
+        not candidate.fills
+        and not serves_queue
+        and not moves
+        and not (context.deleverages and idle_repays(context))
+    ):
         raise NothingFeasible(
             "the goal differs from the vault by less than dust in every asset",
             remedy="Lower plan.dust_usd, or widen the bands so that such a difference is no reason to trade.",

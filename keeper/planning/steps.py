@@ -12,6 +12,10 @@ def supply_all(symbol: str, expected: int) -> Step:
     return _step(StepKind.SUPPLY, symbol, UINT256_MAX, expected_in=expected)
 
 
+def supply(symbol: str, amount: int) -> Step:
+    return _step(StepKind.SUPPLY, symbol, amount, expected_in=amount)
+
+
 def withdraw(symbol: str, amount: int, *, whole: bool = False) -> Step:
     """``whole``: all there is, with the interest until the transaction is mined."""
     return _step(StepKind.WITHDRAW, symbol, UINT256_MAX if whole else amount, expected_out=amount)

@@ -214,7 +214,7 @@ class SizeTable(Table):
     market_share: PositiveFraction = 0.10
     """largest part of a reserve's free liquidity or cap that we take"""
     max_venue_share: PositiveFraction = 1.0
-    """largest part of the collateral in one lending protocol, where another account can take it; never a reason to sell"""
+    """largest part of the collateral in one protocol, where another can take the rest; never a reason to sell"""
     scenarios: tuple[ScenarioTable, ...] = (
         ScenarioTable(name="12 March 2020, one day", loss=0.60, losses={"WBTC": 0.51, "WETH": 0.54}),
     )

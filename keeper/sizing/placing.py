@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.domain.placement import PlacedAccount, Placement
 from keeper.domain.policy import SizePolicy
@@ -17,6 +17,8 @@ from keeper.sizing.programme import Programme, Solved
 
 NEGLIGIBLE = 1e-7
 """Part of all collateral below which an amount is the solver's rounding."""
+FURTHER_ACCOUNT = 1.001
+"""What comes where nothing stands yet costs so many times as much: of equals, the account in use."""
 IDLE_COST = 10.0
 """A year's cost of collateral that no account takes: more than any interest."""
 CONCENTRATION_COST = 7.0
@@ -39,6 +41,15 @@ class Floors:
     stress_health_factor: float
     losses: tuple[tuple[float, ...], ...]
     max_venue_share: float
+
+    def lowered(self, part: float) -> Floors:
+        """Each floor times ``part``."""
+        return replace(
+            self,
+            health_factor=self.health_factor * part,
+            vault_health_factor=self.vault_health_factor * part,
+            stress_health_factor=self.stress_health_factor * part,
+        )
 
 
 def placed(
@@ -217,7 +228,8 @@ def _price_moves(programme: Programme, terms: Terms, move_cost: float) -> None:
             *((_collateral(account, index), held) for index, held in enumerate(account.held_usd)),
         ]
         for column, now in pairs:
-            more = programme.column(f"more {column}", cost=move_cost)
+            dearer = 1.0 if now else FURTHER_ACCOUNT
+            more = programme.column(f"more {column}", cost=move_cost * dearer)
             programme.at_most({column: 1.0, more: -1.0}, now, "")
 
 

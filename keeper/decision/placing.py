@@ -1,0 +1,82 @@
+"""Where collateral and debt stand, and whether they change account for what that saves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keeper.decision.gate_result import GateResult
+from keeper.decision.position import VaultPosition
+from keeper.domain.native_coin import estimated_usd
+from keeper.domain.placement import Placing
+from keeper.domain.units import BPS, SECONDS_PER_YEAR
+from keeper.lending.flash_lender import flash_lender
+from keeper.sizing.account_bounds import account_floors
+from keeper.sizing.account_terms import Terms, terms_of
+from keeper.sizing.placing import STAYING, Floors, placed
+
+IDLE_MOVE = 1e-4
+"""A year's cost of a USD that changes account, at least: rounding of rates moves nothing."""
+
+
+def with_placing(position: VaultPosition) -> VaultPosition:
+    """With what a change of accounts alone would save. The position itself where the vault has one account."""
+    if not position.snapshot.others:
+        return position
+    return replace(position, placing=placing(position, position.current.weights))
+
+
+def placing(position: VaultPosition, weights: Sequence[float]) -> Placing | None:
+    """Of the vault at these weights. None where the accounts cannot hold them, and for a vault with one account."""
+    snapshot, policy, nav_usd = position.snapshot, position.policy, position.held.nav_usd
+    if not snapshot.others or nav_usd <= 0.0:
+        return None
+    terms = terms_of(snapshot, position.model.symbols, policy.size)
+    floors = account_floors(position.model, snapshot, policy.size)
+    values = [weight * nav_usd for weight in weights]
+    as_now = tuple(weights) == position.current.weights
+    debt_usd = position.held.debt_usd if as_now else max(0.0, sum(values) - nav_usd * (1.0 - position.cash))
+    years, premium = policy.decision.carry_horizon_s / SECONDS_PER_YEAR, flash_lender(snapshot).premium_bps
+    per_usd = max(IDLE_MOVE, policy.decision.min_saving * premium / BPS / years)
+    staying = placed(terms, values, debt_usd, floors, move_cost=STAYING)
+    unfit_usd = _unfit_usd(position, terms, floors, debt_usd) if as_now else 0.0
+    best = placed(terms, values, debt_usd, floors, move_cost=per_usd)
+    if staying is None or best is None:
+        return None
+    saved = (staying.carry_usd - best.carry_usd) * years
+    cost = _gas_usd(position) + best.moved_usd * premium / BPS
+    pays = saved > policy.decision.min_saving * cost
+    return Placing(best if pays else staying, pays, saved_usd=saved, cost_usd=cost, unfit_usd=unfit_usd)
+
+
+def _unfit_usd(position: VaultPosition, terms: Terms, floors: Floors, debt_usd: float) -> float:
+    """As with the health factor of the whole vault, an account may fall below its floors by the part ``health_band``
+    before it is a reason to act."""
+    values = [weight * position.held.nav_usd for weight in position.current.weights]
+    band = 1.0 - position.policy.decision.health_band
+    banded = placed(terms, values, debt_usd, floors.lowered(band), move_cost=STAYING)
+    return banded.moved_usd if banded is not None else 0.0
+
+
+def _gas_usd(position: VaultPosition) -> float:
+    """Of a typical rebalance."""
+    snapshot, policy = position.snapshot, position.policy
+    wei = policy.decision.rebalance_gas * snapshot.block.base_fee_wei + snapshot.l1_fee_wei
+    return estimated_usd(wei, snapshot, policy.plan.gas_usd_price_symbol)
+
+
+def cheaper_accounts(position: VaultPosition) -> GateResult:
+    """The trigger of the same name."""
+    found, times = position.placing, position.policy.decision.min_saving
+    if found is None:
+        return GateResult(0.0, 0.0, passed=False, detail="no account can take more of what the vault holds")
+    limit = times * found.cost_usd
+    days = position.policy.decision.carry_horizon_s / 86_400
+    if found.unfit_usd > position.policy.decision.min_trade_usd:
+        detail = f"{found.unfit_usd:,.0f} USD stand in an account beyond its floors or its share"
+        return GateResult(found.unfit_usd, position.policy.decision.min_trade_usd, passed=True, detail=detail)
+    detail = (
+        f"other accounts save {found.saved_usd:,.2f} USD of interest in {days:g} days, "
+        f"at least {limit:,.2f}: {times:g} times what the change costs"
+    )
+    return GateResult(found.saved_usd, limit, found.moves, detail=detail)
