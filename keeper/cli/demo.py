@@ -8,12 +8,15 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from keeper.app.composition import build
 from keeper.cli import demo_all_weather
 from keeper.cli.demo_stage import Stage, closing_table, off_target, run_stage
+from keeper.cli.demo_venues import on_venues, play
 from keeper.cli.devnet import require_checkout, show
 from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder, UniverseOption
 from keeper.cli.output import console
@@ -27,7 +30,7 @@ from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.redemption_price import SettledRedemptions, settled_redemptions
 from keeper.devnet.universe import UniverseName
 from keeper.domain.decision import Action
-from keeper.domain.errors import DemoFailed
+from keeper.domain.errors import BadInput, DemoFailed
 from keeper.domain.line import LineCall
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.recorded.prices import price_file
@@ -46,13 +49,23 @@ def demo(
     at: ChainEnd = None,
     data_dir: HistoryFolder = DATA_DIR,
     universe: UniverseOption = UniverseName.FOUR_TOKENS,
+    *,
+    venues: Annotated[
+        bool,
+        typer.Option(
+            "--venues",
+            help="Over Aave and two markets of Morpho Blue, signed through a Safe and its Roles modifier.",
+        ),
+    ] = False,
 ) -> None:
     """Rebalance a vault on a local chain: to risk parity, hold, trade after a price move, and pay a depositor.
 
     With --universe all-weather: to risk parity, over a weekend without trading gold, and through a fall of staked ETH
-    below its rate.
+    below its rate. With --venues: over several lending markets, out of one that is dry, and where debt is cheaper.
     """
     require_checkout()
+    if venues and universe is not UniverseName.FOUR_TOKENS:
+        raise BadInput("--venues plays with the four tokens", remedy="Leave out --universe.")
     screen = console()
     recorded = price_file(data_dir) is not None
     market = all_weather.load(
@@ -62,6 +75,8 @@ def demo(
         with console(to_stderr=True).status("starting the local chain") as status:
             _, origin = stack.enter_context(local_chain.running(market, status.update))
             _, chain = stack.enter_context(local_chain.forked(origin))
+            several = on_venues(chain) if venues else None
+            chain = several.chain if several is not None else chain
         url = stack.enter_context(deribit_server(market, chain.now, chain.spot))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keeper-demo-")))
         exchanges = stack.enter_context(exchange_server(market, chain.now, chain.spot))
@@ -69,15 +84,18 @@ def demo(
         deployment.write(folder / "deployment.json")
         show(deployment, screen)
         _use(folder)
-        if universe is UniverseName.ALL_WEATHER:
+        if several is not None:
+            broken = play(several, lambda name, order: run_stage(name, chain, screen, order).record, screen)
+        elif universe is UniverseName.ALL_WEATHER:
             os.environ["KEEPER_CONFIG"] = str(paths.STRATEGY)
             stages = demo_all_weather.play(chain, screen)
             broken = demo_all_weather.broken_promises(stages)
+            screen.print(closing_table(stages))
         else:
             stages = _play(chain, screen)
             left = _leave(chain, screen)
             broken = [*broken_promises(stages), *broken_by_the_line(left)]
-    screen.print(closing_table(stages))
+            screen.print(closing_table(stages))
     for promise in broken:
         screen.print(f"[red]✗[/] {promise}")
     if broken:

@@ -14,6 +14,7 @@ from keeper.cli.render import page
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.vault_reading import VaultReading, read_vault
 from keeper.domain.errors import DemoFailed
+from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.record import DecisionRecord, Mode
 from keeper.risk.contributions import risk_shares
 from keeper.settings.load import load
@@ -33,12 +34,15 @@ class Stage:
     after: VaultReading
 
 
-def run_stage(name: str, chain: LocalChain, screen: Console) -> Stage:
-    """``keeper rebalance --execute``, and the chain before and after it."""
-    screen.rule(f"keeper rebalance --execute: {name}")
+def run_stage(
+    name: str, chain: LocalChain, screen: Console, order: DeleverageRequest | None = None
+) -> Stage:
+    """``keeper rebalance --execute``, or ``keeper deleverage`` by an order, and the chain before and after it."""
+    command = "rebalance" if order is None else f"deleverage --to-health-factor {order.health_factor:g}"
+    screen.rule(f"keeper {command} --execute: {name}")
     before = read_vault(chain)
     with build(load(), Mode.EXECUTE, ask_password=str) as keeper:
-        record = keeper.cycle(Mode.EXECUTE)
+        record = keeper.cycle(Mode.EXECUTE, order)
     screen.print(page(record))
     if record.failure is not None:
         raise DemoFailed(record.summary, remedy=record.failure.remedy)

@@ -69,7 +69,7 @@ def cheaper_accounts(position: VaultPosition) -> GateResult:
     """The trigger of the same name."""
     found, times = position.placing, position.policy.decision.min_saving
     if found is None:
-        return GateResult(0.0, 0.0, passed=False, detail="no account can take more of what the vault holds")
+        return GateResult(0.0, 0.0, passed=False, detail="the accounts leave no choice")
     limit = times * found.cost_usd
     days = position.policy.decision.carry_horizon_s / 86_400
     if found.unfit_usd > position.policy.decision.min_trade_usd:

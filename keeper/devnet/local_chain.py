@@ -159,6 +159,11 @@ class LocalChain:
         """An empty block."""
         self.w3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
 
+    def set_base_fee(self, wei: int) -> None:
+        """Of the next block. Blocks that are not full lower it from there."""
+        self.w3.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(wei)])  # type: ignore[arg-type]
+        self.mine()
+
     def refresh_feeds(self) -> None:
         feeds.refresh(self.w3, self.owner, self.feeds)
 
