@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states drills backtest all-weather sensitivity evaluate lint format wheel lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states venue-states drills backtest all-weather sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -62,6 +62,10 @@ recorded-looks: .venv/.ready ## LOOKS=568 looks at recorded history with one par
 
 states: $(READY) ## a thousand random vaults and goals on the real contracts, and what their plans cost relative to reference costs
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py
+
+venue-states: STATES := 300
+venue-states: $(READY) ## a walk of STATES=300 random prices, rates and goals over accounts on Aave and Morpho, on the real contracts
+	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q tests/chain/test_venues.py
 
 drills: $(READY) ## a hundred random vaults (DRILLS=100 SEED=1): what the fire drill foretells, and each fall made to happen on Anvil
 	@KEEPER_DRILLS=$(DRILLS) KEEPER_SEED=$(SEED) $(PY) -m pytest -q --tables tests/chain/test_fire_drill.py

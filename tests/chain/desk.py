@@ -53,7 +53,7 @@ class Desk:
         report = self.node.simulate(plan, snapshot)
         verdict = verify(plan, report, snapshot, assessment.decision, assessment.policy)
         assert verdict.passed, [check.detail for check in verdict.checks if not check.passed]
-        self._send(plan, snapshot)
+        self.send(plan, snapshot)
         return Ran(snapshot, assessment, plan, read_vault(self.world))
 
     def build_up(self) -> Ran:
@@ -62,7 +62,7 @@ class Desk:
         self.world.pass_time(2 * HOUR)
         return self.cycle(BOLD)
 
-    def _send(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> None:
+    def send(self, plan: RebalancePlan, snapshot: MarketSnapshot) -> None:
         eth = self.world.w3.eth
         sent = eth.send_transaction(
             {

@@ -57,7 +57,7 @@ def bought_by(before: MarketSnapshot, after: MarketSnapshot, symbol: str) -> int
 def sent(desk: Desk, plan: RebalancePlan, snapshot: MarketSnapshot) -> MarketSnapshot:
     report = desk.node.simulate(plan, snapshot)
     assert report.success, report.revert
-    desk._send(plan, snapshot)
+    desk.send(plan, snapshot)
     return desk.node.read({}, HISTORY_S).snapshot
 
 
