@@ -26,8 +26,9 @@ def with_placing(position: VaultPosition) -> VaultPosition:
     return replace(position, placing=placing(position, position.current.weights))
 
 
-def placing(position: VaultPosition, weights: Sequence[float]) -> Placing | None:
-    """Of the vault at these weights. None where the accounts cannot hold them, and for a vault with one account."""
+def placing(position: VaultPosition, weights: Sequence[float], cost_usd: float = 0.0) -> Placing | None:
+    """Of the vault at these weights, after a trade that costs ``cost_usd``. What it costs becomes debt, so each account
+    keeps its floors with it. None where the accounts cannot hold them, and for a vault with one account."""
     snapshot, policy, nav_usd = position.snapshot, position.policy, position.held.nav_usd
     if not snapshot.others or nav_usd <= 0.0:
         return None
@@ -35,7 +36,8 @@ def placing(position: VaultPosition, weights: Sequence[float]) -> Placing | None
     floors = account_floors(position.model, snapshot, policy.size)
     values = [weight * nav_usd for weight in weights]
     as_now = tuple(weights) == position.current.weights
-    debt_usd = position.held.debt_usd if as_now else max(0.0, sum(values) - nav_usd * (1.0 - position.cash))
+    debt_usd = sum(values) - nav_usd * (1.0 - position.cash) + cost_usd
+    debt_usd = position.held.debt_usd if as_now else max(0.0, debt_usd)
     years, premium = policy.decision.carry_horizon_s / SECONDS_PER_YEAR, flash_lender(snapshot).premium_bps
     per_usd = max(IDLE_MOVE, policy.decision.min_saving * premium / BPS / years)
     staying = placed(terms, values, debt_usd, floors, move_cost=STAYING)

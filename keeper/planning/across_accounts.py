@@ -31,20 +31,19 @@ def plans_across(
     fills: Sequence[Fill], placement: Placement, context: PlanningContext
 ) -> Iterator[CandidatePlan]:
     """With what redemptions wait for left idle, and with what the vault reserves of it."""
-    buffers = {
-        context.idle_buffer + max(context.queued, context.reserved - context.idle_buffer),
-        max(context.idle_buffer, context.reserved),
-    }
-    for buffer in sorted(buffers, reverse=True):
+    queue = context.idle_buffer + max(context.queued, context.reserved - context.idle_buffer)
+    for buffer in (queue, None) if context.queued else (None,):
         with suppress(NothingFeasible):
             yield across_accounts(fills, placement, context, buffer=buffer)
 
 
 def across_accounts(
-    fills: Sequence[Fill], placement: Placement, context: PlanningContext, *, buffer: int
+    fills: Sequence[Fill], placement: Placement, context: PlanningContext, *, buffer: int | None = None
 ) -> CandidatePlan:
-    """Ends at the placement's shares of collateral and debt. ``buffer`` raw of the debt token stays idle. Raises
-    NothingFeasible where a step cannot be written."""
+    """Ends at the placement's shares of collateral and debt. ``buffer`` raw of the debt token stays idle, without one
+    what must. Raises NothingFeasible where a step cannot be written."""
+    if buffer is None:
+        buffer = max(context.idle_buffer, context.reserved)
     places = [account.venue.place for account in accounts(context.snapshot)]
     books = context.books(places, mined=True)
     collateral = {
@@ -187,7 +186,8 @@ def _by_account(
         return {place: amount for place, amount in owed.items() if amount}, {}
     if not shares:
         shares = {min(owed): 1.0}
-    changes = {place: int(after * shares.get(place, 0.0)) - amount for place, amount in owed.items()}
+    ends = {place: int(after * shares.get(place, 0.0)) for place in owed}
+    changes = {place: (ends[place] if ends[place] > dust else 0) - amount for place, amount in owed.items()}
     kept = {place: change for place, change in changes.items() if abs(change) > dust}
     rest = rise - sum(kept.values())
     if kept or abs(rest) > dust or rest > 0:

@@ -14,7 +14,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind
 from keeper.domain.policy import Policy
-from keeper.planning.across_accounts import plans_across
+from keeper.planning.across_accounts import across_accounts, plans_across
 from keeper.planning.candidates import CandidatePlan, expected_state
 from keeper.planning.context import PlanningContext, calls_of, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
@@ -103,6 +103,8 @@ def _debt_part(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan
     """The sales into the debt token, where they lower the debt or what has to be borrowed for redemptions. Else raises
     why there is no plan around a flash loan, which could go farthest."""
     try:
+        if context.placement is not None:
+            return _accepted(across_accounts(fills, context.placement, context), context)
         return _accepted(around_flash_loan(fills, context), context)
     except NothingFeasible:
         sales = [fill for fill in fills if fill.trade.buy == context.cash]

@@ -111,8 +111,11 @@ def _account(
         reserve, supplied = account.reserves[index], account.supplied[index]
         raw = snapshot.raw_worth(symbol, SAMPLE_USD) if snapshot.price(symbol) > 0 else 0
         counts = bool(raw and cash_value)
-        thresholds.append(venue.secured_value({symbol: raw}) / BPS / cash_value if counts else 0.0)
-        ltvs.append(venue.borrowing_capacity({symbol: raw}) / cash_raw if counts else 0.0)
+        # A venue's oracle that stands still above the feed makes no collateral worth more.
+        by_venue = venue.secured_value({symbol: raw}) / BPS / cash_value if counts else 0.0
+        thresholds.append(min(by_venue, reserve.liquidation_threshold_bps / BPS))
+        by_venue = venue.borrowing_capacity({symbol: raw}) / cash_raw if counts else 0.0
+        ltvs.append(min(by_venue, reserve.ltv_bps / BPS))
         value = snapshot.value_usd(symbol, supplied)
         held.append(value)
         stays = supplied if reserve.paused or not reserve.active else max(0, supplied - reserve.available)

@@ -45,6 +45,8 @@ MARKETS = ("WETH", "WBTC")
 CHEAP_BPS, DEAR_BPS = 2_000, 9_950
 WINDOWS_FREE_S = 2 * SECONDS_PER_DAY
 POLICY = replace(BOLD, size=replace(BOLD.size, max_leverage=1.9))
+COST = 0.007
+"""Of what is traded, assumed."""
 MODEL = a_model(symbols=RISKY)
 
 
@@ -114,10 +116,11 @@ def towards(snapshot: MarketSnapshot, weights: tuple[float, ...], *, stays: bool
     goal = tuple(at + part * (to - at) for to, at in zip(weights, held.weights, strict=True))
     terms = terms_of(snapshot, RISKY, POLICY.size)
     values = [weight * held.nav_usd for weight in goal]
+    cost_usd = COST * part * turnover * held.nav_usd
     found = placed(
         terms,
         values,
-        max(0.0, sum(values) - held.nav_usd),
+        max(0.0, sum(values) - held.nav_usd + cost_usd),
         account_floors(MODEL, snapshot, POLICY.size),
         move_cost=STAYING if stays else 1e-3,
     )
