@@ -20,7 +20,7 @@ from keeper.risk.contributions import risk_shares
 from keeper.views.formats import money, percent, ratio
 
 MORPHO_MARKETS = ("WETH", "WBTC")
-CHEAP_BPS, DEAR_BPS = 2_000, 9_960
+CHEAP_BPS, EXPENSIVE_BPS = 2_000, 9_960
 """Parts of a Morpho market that are lent: at 20 % its rate is below half of that at its target of 90 %, at 99.6 %
 nearly four times that."""
 BETWEEN_RUNS_S = 3_700
@@ -86,7 +86,9 @@ def _dry(venues: Venues, run: Run, screen: Console) -> tuple[list[Seen], list[st
     seen: list[Seen] = []
     while len(seen) < MOST_RUNS and (not seen or seen[-1].lowest < SAFER * (1.0 - HEALTH_TOLERANCE)):
         venues.chain.pass_time(BETWEEN_RUNS_S)
-        seen.append(_seen(f"Aave is dry, {len(seen) + 1}", venues, run, DeleverageRequest(SAFER, "the demo")))
+        seen.append(
+            _seen(f"Aave is dry, {len(seen) + 1}", venues, run, order=DeleverageRequest(SAFER, "the demo"))
+        )
     venues.lend_on_aave(left)
     if seen[-1].lowest < SAFER * (1.0 - HEALTH_TOLERANCE):
         return seen, [f"after {len(seen)} cycles an account is at {seen[-1].lowest:.3f}, below {SAFER:g}"]
@@ -94,16 +96,16 @@ def _dry(venues: Venues, run: Run, screen: Console) -> tuple[list[Seen], list[st
 
 
 def _rates_change(venues: Venues, run: Run, screen: Console) -> tuple[list[Seen], list[str]]:
-    """Lenders leave Morpho, whose debt becomes dearer than Aave's."""
+    """Lenders leave Morpho, whose debt costs more than Aave's."""
     screen.rule("lenders are back")
     venues.chain.pass_time(WINDOWS_FREE_S)
     seen = _runs_to_target("back to the target", venues, run)
-    screen.rule("lenders leave Morpho, and in a week its debt becomes several times as dear")
+    screen.rule("lenders leave Morpho, and in a week its debt costs several times as much")
     for symbol in MORPHO_MARKETS:
-        venues.set_utilisation(symbol, DEAR_BPS)
+        venues.set_utilisation(symbol, EXPENSIVE_BPS)
     venues.chain.pass_time(A_WEEK_S)
     before = venues.read()
-    seen.append(_seen("Morpho is dear", venues, run))
+    seen.append(_seen("Morpho is expensive", venues, run))
     return seen, _unpaid(seen[-1], before)
 
 
@@ -132,7 +134,7 @@ def _seen(name: str, venues: Venues, run: Run, order: DeleverageRequest | None =
     # Blocks without use make gas nearly free, and what costs nothing always pays.
     venues.chain.set_base_fee(BASE_FEE_WEI)
     record = run(name, order)
-    return Seen(name, record, venues.read(), venues.cash_usd())
+    return Seen(name, record, accounts=venues.read(), cash_usd=venues.cash_usd())
 
 
 def _off_target(seen: Seen) -> list[str]:

@@ -142,7 +142,7 @@ def _with_drill_after(decision: Decision, observation: Observation, policy: Poli
     goal = decision.goal
     if observation.drill is None or goal is None or decision.sells_only or decision.action is Action.RIPCORD:
         return None
-    after_trade = rehearse_traded(observation, policy, goal, decision.placement)
+    after_trade = rehearse_traded(observation, policy, goal, placement=decision.placement)
     return replace(observation, drill=replace(observation.drill, after_trade=after_trade))
 
 

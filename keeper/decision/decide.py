@@ -228,5 +228,5 @@ def _decision(action: Action, trade: TradeContext, gates: Gates, *, why: str, ex
 
 
 def _placement(trade: TradeContext) -> Placement | None:
-    found = trade.moves or placing(trade.position, trade.goal.weights, trade.trade_cost_usd)
-    return found.placement if found is not None else None
+    choice = trade.moves or placing(trade.position, trade.goal.weights, trade.trade_cost_usd)
+    return choice.placement if choice is not None else None

@@ -20,7 +20,7 @@ def farthest_below(position: VaultPosition) -> tuple[float, float, str]:
     owing = [account for account in accounts(position.snapshot) if account.owed[0]]
     if not position.snapshot.others or not owing:
         return position.held.health_factor, *asked_health_factor(position)
-    return min((_of_account(position, account) for account in owing), key=lambda found: found[0] / found[1])
+    return min((_of_account(position, account) for account in owing), key=lambda asked: asked[0] / asked[1])
 
 
 def asked_health_factor(position: VaultPosition) -> tuple[float, str]:

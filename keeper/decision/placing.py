@@ -40,9 +40,9 @@ def placing(position: VaultPosition, weights: Sequence[float], cost_usd: float =
     debt_usd = position.held.debt_usd if as_now else max(0.0, debt_usd)
     years, premium = policy.decision.carry_horizon_s / SECONDS_PER_YEAR, flash_lender(snapshot).premium_bps
     per_usd = max(IDLE_MOVE, policy.decision.min_saving * premium / BPS / years)
-    staying = placed(terms, values, debt_usd, floors, move_cost=STAYING)
-    unfit_usd = _unfit_usd(position, terms, floors, debt_usd) if as_now else 0.0
-    best = placed(terms, values, debt_usd, floors, move_cost=per_usd)
+    staying = placed(terms, values, debt_usd, floors=floors, move_cost=STAYING)
+    unfit_usd = _unfit_usd(position, terms, floors, debt_usd=debt_usd) if as_now else 0.0
+    best = placed(terms, values, debt_usd, floors=floors, move_cost=per_usd)
     if staying is None or best is None:
         return None
     saved = (staying.carry_usd - best.carry_usd) * years
@@ -56,7 +56,7 @@ def _unfit_usd(position: VaultPosition, terms: Terms, floors: Floors, debt_usd: 
     before it is a reason to act."""
     values = [weight * position.held.nav_usd for weight in position.current.weights]
     band = 1.0 - position.policy.decision.health_band
-    banded = placed(terms, values, debt_usd, floors.lowered(band), move_cost=STAYING)
+    banded = placed(terms, values, debt_usd, floors=floors.lowered(band), move_cost=STAYING)
     return banded.moved_usd if banded is not None else 0.0
 
 
@@ -69,16 +69,18 @@ def _gas_usd(position: VaultPosition) -> float:
 
 def cheaper_accounts(position: VaultPosition) -> GateResult:
     """The trigger of the same name."""
-    found, times = position.placing, position.policy.decision.min_saving
-    if found is None:
+    choice, times = position.placing, position.policy.decision.min_saving
+    if choice is None:
         return GateResult(0.0, 0.0, passed=False, detail="the accounts leave no choice")
-    limit = times * found.cost_usd
+    limit = times * choice.cost_usd
     days = position.policy.decision.carry_horizon_s / 86_400
-    if found.unfit_usd > position.policy.decision.min_trade_usd:
-        detail = f"{found.unfit_usd:,.0f} USD stand in an account beyond its floors or its share"
-        return GateResult(found.unfit_usd, position.policy.decision.min_trade_usd, passed=True, detail=detail)
+    if choice.unfit_usd > position.policy.decision.min_trade_usd:
+        detail = f"{choice.unfit_usd:,.0f} USD stand in an account beyond its floors or its share"
+        return GateResult(
+            choice.unfit_usd, position.policy.decision.min_trade_usd, passed=True, detail=detail
+        )
     detail = (
-        f"other accounts save {found.saved_usd:,.2f} USD of interest in {days:g} days, "
+        f"other accounts save {choice.saved_usd:,.2f} USD of interest in {days:g} days, "
         f"at least {limit:,.2f}: {times:g} times what the change costs"
     )
-    return GateResult(found.saved_usd, limit, found.moves, detail=detail)
+    return GateResult(choice.saved_usd, limit, choice.moves, detail=detail)

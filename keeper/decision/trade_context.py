@@ -110,13 +110,13 @@ class TradeContext:
 def consider_moves(position: VaultPosition) -> TradeContext | None:
     """The vault at the weights that it has, where a change of accounts pays or must be. Its benefit is the interest
     that it saves."""
-    found, weights = position.placing, position.current.weights
-    if found is None:
+    choice, weights = position.placing, position.current.weights
+    if choice is None:
         return None
     stays = Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim=weights, cut_short_by="")
     trade = consider(position, stays, Urgency.ROUTINE)
-    premium_usd = max(0.0, found.cost_usd - trade.gas_cost_usd)
-    return replace(trade, moves=found, benefit_usd=found.saved_usd, trade_cost_usd=premium_usd)
+    premium_usd = max(0.0, choice.cost_usd - trade.gas_cost_usd)
+    return replace(trade, moves=choice, benefit_usd=choice.saved_usd, trade_cost_usd=premium_usd)
 
 
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:

@@ -126,14 +126,14 @@ def with_morpho(chain: LocalChain, symbols: Sequence[str]) -> Venues:
     on each. The node acts as the vault's timelock; the vault's own two days pass."""
     w3, others = chain.w3, chain.accounts[-1]
     tokens = {symbol: chain.tokens[symbol] for symbol in (STABLE, *symbols)}
-    made = deploy_morpho(w3, chain.owner, tokens, chain.feeds, lambda _: None)
-    lend_and_borrow(w3, others, chain.owner, made, tokens, chain.feeds)
+    made = deploy_morpho(w3, chain.owner, tokens, feeds=chain.feeds, progress=lambda _: None)
+    lend_and_borrow(w3, others, chain.owner, morpho=made, tokens=tokens, feeds=chain.feeds)
     timelock = w3.to_checksum_address(chain.deployment.contracts["timelock"])
     w3.provider.make_request("anvil_impersonateAccount", [timelock])  # type: ignore[arg-type]
     w3.provider.make_request("anvil_setBalance", [timelock, hex(10**18)])  # type: ignore[arg-type]
     listed = []
     for symbol in symbols:
-        implementation = account_implementation(w3, chain.owner, made, symbol).address
+        implementation = account_implementation(w3, chain.owner, made, symbol=symbol).address
         listed.append(w3.codec.encode(["address", "uint8"], [implementation, 0]))
         send(w3, chain.registry.functions.propose(LISTING_OF_ACCOUNT, listed[-1]), timelock)
     chain.pass_time(2 * SECONDS_PER_DAY)
@@ -142,4 +142,4 @@ def with_morpho(chain: LocalChain, symbols: Sequence[str]) -> Venues:
     chain.refresh_feeds()
     erc20 = contract_at(w3, "ERC20", tokens[STABLE].address).functions
     send(w3, erc20.approve(chain.pool.address, UINT256_MAX), others)
-    return Venues(chain, made, tuple(symbols), others)
+    return Venues(chain, made, tuple(symbols), others=others)

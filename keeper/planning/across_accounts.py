@@ -47,12 +47,12 @@ def across_accounts(
     places = [account.venue.place for account in accounts(context.snapshot)]
     books = context.books(places, mined=True)
     collateral = {
-        symbol: _collateral_change(symbol, fills, books, placement, context=context)
+        symbol: _collateral_change(symbol, fills, books, placement=placement, context=context)
         for symbol in context.snapshot.risk_symbols
     }
     due = _due_first(collateral, books, context)
-    debt = _debt_changes(fills, books, placement, context, buffer=buffer, due=due)
-    return _written(fills, collateral, debt, context, places=places)
+    debt = _debt_changes(fills, books, placement, context=context, buffer=buffer, due=due)
+    return _written(fills, collateral, debt, context=context, places=places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def _collateral_change(
     symbol: str,
     fills: Sequence[Fill],
     books: Mapping[int, LendingBook],
-    placement: Placement,
     *,
+    placement: Placement,
     context: PlanningContext,
 ) -> CollateralChange:
     idle = next(iter(books.values())).idle[symbol]
@@ -162,7 +162,7 @@ def _debt_changes(
         if context.lender.premium(flash) == premium:
             break
         premium = context.lender.premium(flash)
-    return DebtChange(flash, premium, repaid, borrowed)
+    return DebtChange(flash, premium, repaid=repaid, borrowed=borrowed)
 
 
 def _due_first(

@@ -42,7 +42,7 @@ class DebtLimit:
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
     """``thresholds`` and ``ltvs``: debt at which one USD of the asset is liquidated, and up to which it may be borrowed
-    against. ``least_usd`` cannot leave now, more than ``most_usd`` cannot be supplied, and ``least_owed_usd`` cannot
+    against. ``min_usd`` cannot leave now, more than ``most_usd`` cannot be supplied, and ``min_owed_usd`` cannot
     be repaid now. Accounts with the same ``market`` share its reserves."""
 
     place: int
@@ -51,10 +51,10 @@ class AccountTerms:
     thresholds: tuple[float, ...]
     ltvs: tuple[float, ...]
     held_usd: tuple[float, ...]
-    least_usd: tuple[float, ...]
+    min_usd: tuple[float, ...]
     most_usd: tuple[float, ...]
     owed_usd: float
-    least_owed_usd: float
+    min_owed_usd: float
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ def terms_of(snapshot: MarketSnapshot, symbols: Sequence[str], policy: SizePolic
     return Terms(
         symbols=tuple(symbols),
         accounts=tuple(
-            _account(account, distinct.index(key), snapshot, symbols)
+            _account(account, distinct.index(key), snapshot, symbols=symbols)
             for account, key in zip(held, keys, strict=True)
         ),
         markets=tuple(_market(group, snapshot, symbols, policy=policy) for group in of_market),
@@ -105,7 +105,7 @@ def _account(
     venue, cash = venue_of(seen), snapshot.debt_token.symbol
     cash_raw = snapshot.raw_worth(cash, SAMPLE_USD) if snapshot.price(cash) > 0 else 0
     cash_value = venue.cash_value(cash_raw)
-    thresholds, ltvs, held, least, most = [], [], [], [], []
+    thresholds, ltvs, held, minimum, most = [], [], [], [], []
     for symbol in symbols:
         index = snapshot.index(symbol)
         reserve, supplied = account.reserves[index], account.supplied[index]
@@ -119,7 +119,7 @@ def _account(
         value = snapshot.value_usd(symbol, supplied)
         held.append(value)
         stays = supplied if reserve.paused or not reserve.active else max(0, supplied - reserve.available)
-        least.append(snapshot.value_usd(symbol, stays))
+        minimum.append(snapshot.value_usd(symbol, stays))
         most.append(math.inf if _takes_more(reserve, snapshot) else value)
     debt, owed = account.reserves[0], snapshot.value_usd(cash, account.owed[0])
     return AccountTerms(
@@ -129,10 +129,10 @@ def _account(
         thresholds=tuple(thresholds),
         ltvs=tuple(ltvs),
         held_usd=tuple(held),
-        least_usd=tuple(least),
+        min_usd=tuple(minimum),
         most_usd=tuple(most),
         owed_usd=owed,
-        least_owed_usd=0.0 if debt.active and not debt.paused else owed,
+        min_owed_usd=0.0 if debt.active and not debt.paused else owed,
     )
 
 

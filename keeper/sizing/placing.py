@@ -68,7 +68,7 @@ def placed(
     programme.equals({_debt(account): 1.0 for account in terms.accounts}, debt_usd)
     _limit_debt(programme, terms, levering=False)
     solved = programme.solved()
-    return _placement(solved, terms, values_usd, debt_usd) if solved is not None else None
+    return _placement(solved, terms, values_usd, debt_usd=debt_usd) if solved is not None else None
 
 
 def most_leverage(
@@ -120,11 +120,11 @@ def _place(
         for index in range(len(terms.symbols)):
             programme.column(
                 _collateral(account, index),
-                least=min(account.least_usd[index], account.held_usd[index]),
+                minimum=min(account.min_usd[index], account.held_usd[index]),
                 most=account.most_usd[index],
                 limit=f"{terms.symbols[index]} cannot be supplied more in {account.name}",
             )
-        programme.column(_debt(account), least=account.least_owed_usd)
+        programme.column(_debt(account), minimum=account.min_owed_usd)
         _keep_floors(programme, account, floors)
     _limit_supplies(programme, terms)
     if priced:
@@ -228,8 +228,8 @@ def _price_moves(programme: Programme, terms: Terms, move_cost: float) -> None:
             *((_collateral(account, index), held) for index, held in enumerate(account.held_usd)),
         ]
         for column, now in pairs:
-            dearer = 1.0 if now else FURTHER_ACCOUNT
-            more = programme.column(f"more {column}", cost=move_cost * dearer)
+            factor = 1.0 if now else FURTHER_ACCOUNT
+            more = programme.column(f"more {column}", cost=move_cost * factor)
             programme.at_most({column: 1.0, more: -1.0}, now, "")
 
 

@@ -55,12 +55,12 @@ class Programme:
     equal: _Rows = field(default_factory=_Rows)
 
     def column(
-        self, name: str, *, cost: float = 0.0, least: float = 0.0, most: float = math.inf, limit: str = ""
+        self, name: str, *, cost: float = 0.0, minimum: float = 0.0, most: float = math.inf, limit: str = ""
     ) -> str:
         """``limit`` names what ``most`` stands for."""
         self.columns[name] = len(self.costs)
         self.costs.append(cost)
-        self.limits.append((least, max(least, most)))
+        self.limits.append((minimum, max(minimum, most)))
         self.limit_names.append(limit)
         return name
 

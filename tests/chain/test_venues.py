@@ -42,7 +42,7 @@ pytestmark = pytest.mark.slow
 STATES = int(os.environ.get("KEEPER_STATES", "4"))
 SEED = int(os.environ.get("KEEPER_SEED", "20231"))
 MARKETS = ("WETH", "WBTC")
-CHEAP_BPS, DEAR_BPS = 2_000, 9_950
+CHEAP_BPS, EXPENSIVE_BPS = 2_000, 9_950
 WINDOWS_FREE_S = 2 * SECONDS_PER_DAY
 POLICY = replace(BOLD, size=replace(BOLD.size, max_leverage=1.9))
 COST = 0.007
@@ -90,7 +90,7 @@ def test_it_is_built_up_over_several_accounts_and_its_debt_moves_when_rates_chan
     assert sum(debt > 1_000.0 for debt in owed(after)) >= 2
 
     for symbol in MARKETS:
-        book.venues.set_utilisation(symbol, DEAR_BPS)
+        book.venues.set_utilisation(symbol, EXPENSIVE_BPS)
     book.venues.chain.pass_time(7 * SECONDS_PER_DAY)
     before = book.read()
     moved = book.desk.cycle(BOLD)

@@ -97,8 +97,8 @@ def lowered(snapshot: MarketSnapshot) -> set[int]:
 def test_row_90_a_market_whose_rate_model_fails_takes_and_gives_nothing() -> None:
     stuck = changed(MORPHO, rate_at_target=None)
     account = terms_of(stuck, stuck.risk_symbols, RULES.size).accounts[1]
-    assert account.least_usd == account.held_usd == account.most_usd
-    assert account.least_owed_usd == account.owed_usd
+    assert account.min_usd == account.held_usd == account.most_usd
+    assert account.min_owed_usd == account.owed_usd
     decision = decided(stuck)
     assert decision.action is Action.HOLD or 1 not in {
         step.account for step in planned(decision, stuck, RULES).steps if step.route is None

@@ -42,10 +42,10 @@ def an_account(place: int, threshold: float, **changes: object) -> AccountTerms:
         thresholds=(threshold,),
         ltvs=(threshold,),
         held_usd=(0.0,),
-        least_usd=(0.0,),
+        min_usd=(0.0,),
         most_usd=(math.inf,),
         owed_usd=0.0,
-        least_owed_usd=0.0,
+        min_owed_usd=0.0,
     )
     return replace(account, **changes)  # type: ignore[arg-type]
 
@@ -184,7 +184,7 @@ def test_one_protocol_holds_at_most_its_share_where_another_can_take_the_rest() 
 
 def test_what_cannot_leave_stays_and_what_cannot_be_repaid_is_owed() -> None:
     markets = (a_market(0.08, 0.08), a_market(0.02, 0.02))
-    stuck = an_account(0, 0.8, held_usd=(60.0,), least_usd=(60.0,), owed_usd=20.0, least_owed_usd=20.0)
+    stuck = an_account(0, 0.8, held_usd=(60.0,), min_usd=(60.0,), owed_usd=20.0, min_owed_usd=20.0)
     terms = two(stuck, an_account(1, 0.86), markets=markets)
     found = placed(terms, [100.0], 40.0, replace(FLOORS, losses=()))
     assert found is not None
@@ -287,11 +287,11 @@ def test_a_frozen_or_paused_reserve_takes_and_gives_nothing() -> None:
     frozen = with_reserve(DEAR, "WETH", frozen=True)
     weth = DEAR.risk_symbols.index("WETH")
     account = terms_of(frozen, DEAR.risk_symbols, SIZE).accounts[0]
-    assert account.most_usd[weth] == account.held_usd[weth] > account.least_usd[weth] == 0.0
+    assert account.most_usd[weth] == account.held_usd[weth] > account.min_usd[weth] == 0.0
     paused = terms_of(with_reserve(DEAR, "WETH", paused=True), DEAR.risk_symbols, SIZE).accounts[0]
-    assert paused.least_usd[weth] == paused.held_usd[weth] == paused.most_usd[weth]
+    assert paused.min_usd[weth] == paused.held_usd[weth] == paused.most_usd[weth]
     unpayable = terms_of(with_reserve(DEAR, "USDC", paused=True), DEAR.risk_symbols, SIZE)
-    assert unpayable.accounts[0].least_owed_usd == unpayable.accounts[0].owed_usd
+    assert unpayable.accounts[0].min_owed_usd == unpayable.accounts[0].owed_usd
     closed = unpayable.markets[0].debt_limits[0]
     assert (closed.name, closed.levering) == ("borrow_cap", False)
     assert closed.most_usd == pytest.approx(unpayable.accounts[0].owed_usd)
