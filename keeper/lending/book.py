@@ -6,7 +6,7 @@ transaction is mined. So no fill and no delay makes the vault poorer than its bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -127,13 +127,6 @@ class LendingBook:
             paid, received = step.amount, step.limit
         self.idle[sold] -= self.idle[sold] if step.amount == UINT256_MAX else paid
         self.idle[bought] += received
-
-
-def after(book: LendingBook, steps: Iterable[Step]) -> LendingBook:
-    """``book`` itself, once all swaps have filled as expected."""
-    for step in steps:
-        book.apply(step, as_expected=True)
-    return book
 
 
 def _with_margin(amount: int) -> int:

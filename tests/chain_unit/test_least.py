@@ -14,13 +14,14 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.plan import StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.lending.aave import AaveV3
-from keeper.lending.book import LendingBook, after
+from keeper.lending.book import LendingBook
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.gas import FLASH_LOAN, HOP, PER_STEP
 from tests.chain.least import Curve
 from tests.chain.least_lending import least_lending_usd
 from tests.chain.least_swaps import least_swaps_usd
 from tests.factories import a_snapshot
+from tests.lending.books import after
 from tests.planning.plans import (
     MINIMUM,
     a_context,

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from keeper.domain.plan import Route, Step, StepKind
 from keeper.domain.units import BPS, UINT256_MAX
 from keeper.lending.aave import AaveV3
-from keeper.lending.book import MARGIN, LendingBook, after
+from keeper.lending.book import MARGIN, LendingBook
 from keeper.lending.venues import vault_book
 from keeper.planning import steps
 from tests.factories import a_snapshot, with_holding
+from tests.lending.books import after
 from tests.planning.plans import leverages, shares, weights_of
 from tests.properties import examples
 
