@@ -161,7 +161,8 @@ def _step_cells(step: Step, snapshot: MarketSnapshot) -> tuple[str, str, str, st
         everything = step.amount == UINT256_MAX
         raw = max(step.expected_in, step.expected_out) if everything else step.amount
         quantity = f"{amount(raw, token.decimals)} {token.symbol}{' (all)' if everything else ''}"
-        return step.kind.value.lower(), quantity, "", "", ""
+        where = f"account {step.account}" if snapshot.others else ""
+        return step.kind.value.lower(), quantity, where, "", ""
     sold, bought = snapshot.token(step.route.symbols[0]), snapshot.token(step.route.symbols[-1])
     paid = usd(step.expected_in, sold.decimals, snapshot.price(sold.symbol))
     received = usd(step.expected_out, bought.decimals, snapshot.price(bought.symbol))

@@ -41,6 +41,9 @@ STEP = View[Step](
     expected_in=Field(unit.RAW, "What is expected to leave the vault."),
     expected_out=Field(unit.RAW, "What is expected to enter the vault."),
     route=Field(nested(ROUTE), "Pools of a swap; null for other steps."),
+    account=Field(
+        unit.INTEGER, "Place of the account in the vault's list that supplies, withdraws, borrows or repays."
+    ),
 )
 COST = View[Cost](
     "cost_usd",

@@ -15,6 +15,7 @@ from keeper.domain.fire_drill import FALLS, DrillCheck, FallOutcome
 from keeper.domain.hindrances import HINDRANCES, Hindrance
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.observation import Observation
+from keeper.domain.placement import PlacedAccount, Placement
 from keeper.domain.policy import Policy
 from keeper.domain.units import WAD
 from keeper.domain.urgency import Urgency
@@ -28,6 +29,7 @@ from tests.factories import (
     a_snapshot,
     with_block,
     with_depths,
+    with_morpho_account,
     with_reserve,
     with_vault_policy,
 )
@@ -219,3 +221,28 @@ def test_the_vault_after_a_first_levering_is_drilled_as_a_levered_one() -> None:
     assert survived[0] == len(FALLS)
     assert survived[2] < survived[1]
     assert all(math.isinf(outcome.health_factor) for outcome in unlevered)
+
+
+def test_a_vault_that_is_traded_over_several_accounts_holds_its_placement() -> None:
+    first = with_depths(a_snapshot(weights=(0.0,) * 4, nav_usd=250_000.0))
+    cash, half = with_morpho_account(first, "WETH", 0.0, 0.0), 0.45 * 250_000.0
+    placement = Placement(
+        symbols=cash.risk_symbols,
+        accounts=(
+            PlacedAccount(0, (half, 0.0, half, half), 3.0),
+            PlacedAccount(1, (0.0, half, 0.0, 0.0), 1.0),
+        ),
+        carry_usd=0.0,
+        moved_usd=0.0,
+        binding="",
+    )
+    goal = Goal(RISK_SYMBOLS, (0.45,) * 4, 1.8)
+    scene = traded(scene_of(Observation(cash), shipped_policy()), goal, placement)
+    held, (there,) = scene.observation.held, scene.snapshot.others
+    assert held.leverage == pytest.approx(1.8, rel=1e-6)
+    assert held.nav_usd == pytest.approx(250_000.0, rel=1e-6)
+    owed = scene.snapshot.value_usd("USDC", there.owed[0])
+    assert owed == pytest.approx(held.debt_usd / 4, rel=1e-6)
+    assert there.account.health_factor / WAD == pytest.approx(half * 0.86 / owed, rel=1e-6)
+    assert scene.snapshot.holding("WETH").supplied == 0
+    assert rehearse_traded(Observation(cash), shipped_policy(), goal, placement=placement)
