@@ -21,12 +21,14 @@ from keeper.decision.placing import placing, with_placing
 from keeper.decision.position import VaultPosition, take_position
 from keeper.decision.selling_half import selling_half, sells, why_nothing_is_sold
 from keeper.decision.trade_context import TradeContext, consider, consider_moves
+from keeper.domain.accounts import to_lower
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.placement import Placement
 from keeper.domain.policy import Policy
+from keeper.domain.units import health_factor_of
 from keeper.domain.urgency import Urgency
 from keeper.oracle.vault_rules import repaying_cash
 from keeper.sizing.tighten import Tightened
@@ -67,7 +69,7 @@ def decide(
         codes = (gate.exit_code for gate in (*judged.stopping, *judged.doubts))
         why = f"{cause.detail}, but {judged.why_stopped}"
         return _hold(judged.trade, gates, why, exit_code=next((code for code in codes if code), 0))
-    if urgency is Urgency.EMERGENCY:
+    if judged.trade.urgency is Urgency.EMERGENCY:
         return _ripcord(judged.trade, gates, cause)
     return _rebalance(judged, gates, cause)
 
@@ -120,16 +122,26 @@ def _judged_moves(position: VaultPosition, fired: Sequence[Gate], judged: _Judge
     """A change of accounts alone, where it is the only reason to act, or what else was asked for is stopped and this is
     not. A trade takes its accounts along. Nothing doubtful is allowed to it: it borrows."""
     names = {gate.name for gate in fired}
-    if CHEAPER_ACCOUNTS not in names or judged.trade.urgency is Urgency.EMERGENCY:
+    if CHEAPER_ACCOUNTS not in names:
+        return None
+    if judged.trade.urgency is Urgency.EMERGENCY and not _is_out_of_reach(position):
         return None
     trade = consider_moves(position)
-    if trade is None or (names != {CHEAPER_ACCOUNTS} and not judged.stopping):
+    alone = names == {CHEAPER_ACCOUNTS}
+    emergency = judged.trade.urgency is Urgency.EMERGENCY
+    if trade is None or not (alone or emergency or judged.stopping):
         return None
     limits = judged_limits(trade)
     stopping = tuple(gate for gate in limits if not gate.passed)
-    if names != {CHEAPER_ACCOUNTS} and stopping:
+    if stopping and not alone:
         return None
     return _Judged(trade, limits, doubts=(), stopping=stopping, why_stopped=_first_detail(stopping))
+
+
+def _is_out_of_reach(position: VaultPosition) -> bool:
+    """Whether a deleverage would lower another account than the one in need: nothing leaves that one by itself."""
+    act = position.policy.decision.act_health_factor
+    return health_factor_of(to_lower(position.snapshot).account.health_factor) >= act
 
 
 def _first_detail(stopping: Gates) -> str:

@@ -29,7 +29,7 @@ from keeper.decision.gate_rules import (
     TriggerRule,
     enabled,
 )
-from keeper.decision.placing import cheaper_accounts
+from keeper.decision.placing import accounts_urgency, cheaper_accounts
 from keeper.decision.position import VaultPosition
 from keeper.decision.trade_context import TradeContext
 from keeper.domain.decision import Gate
@@ -113,7 +113,7 @@ TRIGGERS = (
     TriggerRule(
         CHEAPER_ACCOUNTS,
         cheaper_accounts,
-        triggers.routine,
+        accounts_urgency,
         condition=WITH_ACCOUNTS,
         meaning="collateral and debt in other accounts save `decision.min_saving` times what the change costs, or one "
         "account holds more than its floors or `size.max_venue_share` allow",

@@ -320,9 +320,6 @@ def benefit_exceeds_cost(trade: TradeContext) -> GateResult:
     the benefit does not price.
     """
     benefit, cost = trade.benefit_usd, trade.cost_usd
-    if trade.moves is not None and not trade.moves.moves:
-        detail = f"{trade.moves.unfit_usd:,.2f} USD must change account at any cost"
-        return GateResult(benefit, cost, passed=True, detail=detail)
     costs = "an unknown sum" if math.isinf(cost) else f"about {cost:,.2f} USD"
     detail = f"worth {benefit:,.2f} USD, costs {costs}"
     return GateResult(benefit, cost, benefit > cost, detail=detail)

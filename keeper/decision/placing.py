@@ -10,6 +10,7 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.native_coin import estimated_usd
 from keeper.domain.placement import Placing
 from keeper.domain.units import BPS, SECONDS_PER_YEAR
+from keeper.domain.urgency import Urgency
 from keeper.lending.flash_lender import flash_lender
 from keeper.sizing.account_bounds import account_floors
 from keeper.sizing.account_terms import Terms, terms_of
@@ -48,7 +49,14 @@ def placing(position: VaultPosition, weights: Sequence[float], cost_usd: float =
     saved = (staying.carry_usd - best.carry_usd) * years
     cost = _gas_usd(position) + best.moved_usd * premium / BPS
     pays = saved > policy.decision.min_saving * cost
-    return Placing(best if pays else staying, pays, saved_usd=saved, cost_usd=cost, unfit_usd=unfit_usd)
+    return Placing(
+        placement=best if pays else staying,
+        moves=pays,
+        saved_usd=saved,
+        cost_usd=cost,
+        unfit_usd=unfit_usd,
+        must_move=unfit_usd > policy.decision.min_trade_usd,
+    )
 
 
 def _unfit_usd(position: VaultPosition, terms: Terms, floors: Floors, debt_usd: float) -> float:
@@ -74,7 +82,7 @@ def cheaper_accounts(position: VaultPosition) -> GateResult:
         return GateResult(0.0, 0.0, passed=False, detail="the accounts leave no choice")
     limit = times * choice.cost_usd
     days = position.policy.decision.carry_horizon_s / 86_400
-    if choice.unfit_usd > position.policy.decision.min_trade_usd:
+    if choice.must_move:
         detail = f"{choice.unfit_usd:,.0f} USD stand in an account beyond its floors or its share"
         return GateResult(
             choice.unfit_usd, position.policy.decision.min_trade_usd, passed=True, detail=detail
@@ -84,3 +92,9 @@ def cheaper_accounts(position: VaultPosition) -> GateResult:
         f"at least {limit:,.2f}: {times:g} times what the change costs"
     )
     return GateResult(choice.saved_usd, limit, choice.moves, detail=detail)
+
+
+def accounts_urgency(position: VaultPosition, _result: GateResult) -> Urgency:
+    """Floors limit risk: what keeps them is not asked for its benefit."""
+    choice = position.placing
+    return Urgency.OUT_OF_BAND if choice is not None and choice.must_move else Urgency.ROUTINE

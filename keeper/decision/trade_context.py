@@ -114,7 +114,7 @@ def consider_moves(position: VaultPosition) -> TradeContext | None:
     if choice is None:
         return None
     stays = Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim=weights, cut_short_by="")
-    trade = consider(position, stays, Urgency.ROUTINE)
+    trade = consider(position, stays, Urgency.OUT_OF_BAND if choice.must_move else Urgency.ROUTINE)
     premium_usd = max(0.0, choice.cost_usd - trade.gas_cost_usd)
     return replace(trade, moves=choice, benefit_usd=choice.saved_usd, trade_cost_usd=premium_usd)
 

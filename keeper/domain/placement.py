@@ -44,13 +44,14 @@ class Placing:
 
     ``saved_usd`` is what the cheapest saves over ``decision.carry_horizon_s``, ``cost_usd`` what the change costs.
     ``unfit_usd`` must change account in any case: it stands where the floors, a cap or ``size.max_venue_share`` do
-    not let it stand."""
+    not let it stand. ``must_move``: it is more than the smallest trade."""
 
     placement: Placement
     moves: bool
     saved_usd: float
     cost_usd: float
     unfit_usd: float
+    must_move: bool
 
 
 def _shares(amounts: dict[int, float]) -> dict[int, float]:

@@ -172,7 +172,10 @@ def _due_first(
     due = {}
     for place, book in books.items():
         leaving = {symbol: change.withdrawn.get(place, 0) for symbol, change in collateral.items()}
-        due[place] = book.repayment_before(leaving, context.at(place).min_health_factor.sized_for)
+        minimum = context.at(place).min_health_factor.sized_for
+        if any(leaving.values()):
+            # At 0 the venue has no price, and nothing leaves beside debt.
+            due[place] = book.repayment_before(leaving, minimum) if minimum > 0.0 else book.owed
     return {place: amount for place, amount in due.items() if amount}
 
 

@@ -113,6 +113,8 @@ def test_row_90_a_market_whose_rate_model_fails_takes_and_gives_nothing() -> Non
 def test_row_91_a_dry_market_is_lowered_with_its_collateral_and_another_loan() -> None:
     dry = changed(LOW, total_borrow=market(LOW).total_supply)
     assert lowered(dry) == {1}
+    # An account that can be lowered is, whatever a change of accounts would save.
+    assert decided(dry).action is Action.RIPCORD
     plan = emergency_call(scene_of(Observation(dry), shipped_policy())).plan
     assert plan is not None
     assert plan.account == 0 or plan.flash_amount == 0
@@ -143,13 +145,13 @@ def test_row_93_after_a_liquidation_the_rest_is_counted_and_lowered() -> None:
     left = portfolio(gone)
     assert left.nav_usd == pytest.approx(whole.nav_usd - 250_000.0, rel=1e-6)
     assert len(decided(gone).gates) == len(decided(MORPHO).gates)
-    # What it still owes has nothing behind it: no sale raises that account, and the drill says so.
+    # What it still owes has nothing behind it. No sale raises that account: debt or collateral changes account.
     bad = replace(MORPHO, others=(emptied(MORPHO.others[0], owed=50_000 * 10**6),))
     assert portfolio(bad).nav_usd == pytest.approx(left.nav_usd - 50_000.0, rel=1e-6)
     assert portfolio(bad).health_factor == 0.0
-    call = emergency_call(scene_of(Observation(bad), shipped_policy()))
-    assert call.plan is None
-    assert call.detail
+    decision = decided(bad)
+    assert decision.action is Action.REBALANCE, decision.reason
+    assert min(planned(decision, bad, RULES).expected.health_factors) >= 1.39
 
 
 def emptied(account: LendingAccount, owed: int) -> LendingAccount:
@@ -187,8 +189,17 @@ def test_row_95_an_oracle_that_stands_still_makes_no_collateral_worth_more() -> 
 
 
 def test_row_95_an_account_without_a_price_passes_its_debt_on() -> None:
-    blind = changed(MORPHO, price=0)
+    priced = changed(MORPHO, price=0)
+    other = priced.others[0]
+    seen = replace(other.account, collateral_base=0, health_factor=0)
+    blind = replace(priced, others=(replace(other, account=seen),))
     decision = decided(blind)
+    # No sale raises that account, so it is no emergency's call. The debt is repaid with what another account borrows.
+    assert decision.action is Action.REBALANCE, decision.reason
+    plan = planned(decision, blind, RULES)
+    repaid = [step for step in plan.steps if step.kind is StepKind.REPAY and step.account == 1]
+    assert [step.amount for step in repaid] == [UINT256_MAX]
+    assert min(plan.expected.health_factors) >= 1.39
     gate = next(gate for gate in decision.gates if gate.name == CHEAPER_ACCOUNTS)
     assert gate.passed
     assert placement(decision).accounts[1].debt_usd == 0.0
