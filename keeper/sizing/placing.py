@@ -15,6 +15,8 @@ from keeper.domain.policy import SizePolicy
 from keeper.sizing.account_terms import AccountTerms, Chord, Terms
 from keeper.sizing.programme import Programme, Solved
 
+FLOOR_MARGIN = 1.005
+"""The cheapest placement puts an account on its floor. A trade that costs more than expected still ends above it."""
 NEGLIGIBLE = 1e-7
 """Part of all collateral below which an amount is the solver's rounding."""
 FURTHER_ACCOUNT = 1.001
@@ -334,7 +336,7 @@ def floors_of(
 ) -> Floors:
     """``losses`` are those after which an account must still have the stress health factor."""
     return Floors(
-        health_factor=max(size.min_health_factor, vault_floor),
+        health_factor=max(size.min_health_factor, vault_floor) * FLOOR_MARGIN,
         vault_health_factor=vault_floor,
         largest_loss=largest_loss,
         stress_health_factor=size.stress_health_factor,
