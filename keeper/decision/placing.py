@@ -20,6 +20,10 @@ IDLE_MOVE = 1e-4
 """A year's cost of a USD that changes account, at least: rounding of rates moves nothing."""
 
 
+TRADE_MARGIN = 1.01
+"""A trade aims this much above each floor where the accounts allow it: what it costs may all fall on one account."""
+
+
 def with_placing(position: VaultPosition) -> VaultPosition:
     """With what a change of accounts alone would save. The position itself where the vault has one account."""
     if not position.snapshot.others:
@@ -41,9 +45,13 @@ def placing(position: VaultPosition, weights: Sequence[float], cost_usd: float =
     debt_usd = position.held.debt_usd if as_now else max(0.0, debt_usd)
     years, premium = policy.decision.carry_horizon_s / SECONDS_PER_YEAR, flash_lender(snapshot).premium_bps
     per_usd = max(IDLE_MOVE, policy.decision.min_saving * premium / BPS / years)
-    staying = placed(terms, values, debt_usd, floors=floors, move_cost=STAYING)
     unfit_usd = _unfit_usd(position, terms, floors, debt_usd=debt_usd) if as_now else 0.0
-    best = placed(terms, values, debt_usd, floors=floors, move_cost=per_usd)
+    for factor in (1.0,) if as_now else (TRADE_MARGIN, 1.0):
+        above = floors.times(factor)
+        staying = placed(terms, values, debt_usd, floors=above, move_cost=STAYING)
+        best = placed(terms, values, debt_usd, floors=above, move_cost=per_usd)
+        if staying is not None and best is not None:
+            break
     if staying is None or best is None:
         return None
     saved = (staying.carry_usd - best.carry_usd) * years
@@ -64,7 +72,7 @@ def _unfit_usd(position: VaultPosition, terms: Terms, floors: Floors, debt_usd: 
     before it is a reason to act."""
     values = [weight * position.held.nav_usd for weight in position.current.weights]
     band = 1.0 - position.policy.decision.health_band
-    banded = placed(terms, values, debt_usd, floors=floors.lowered(band), move_cost=STAYING)
+    banded = placed(terms, values, debt_usd, floors=floors.times(band), move_cost=STAYING)
     return banded.moved_usd if banded is not None else 0.0
 
 

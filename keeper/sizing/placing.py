@@ -44,13 +44,13 @@ class Floors:
     losses: tuple[tuple[float, ...], ...]
     max_venue_share: float
 
-    def lowered(self, part: float) -> Floors:
-        """Each floor times ``part``."""
+    def times(self, factor: float) -> Floors:
+        """Each floor times ``factor``."""
         return replace(
             self,
-            health_factor=self.health_factor * part,
-            vault_health_factor=self.vault_health_factor * part,
-            stress_health_factor=self.stress_health_factor * part,
+            health_factor=self.health_factor * factor,
+            vault_health_factor=self.vault_health_factor * factor,
+            stress_health_factor=self.stress_health_factor * factor,
         )
 
 
