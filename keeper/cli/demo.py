@@ -85,7 +85,9 @@ def demo(
         show(deployment, screen)
         _use(folder)
         if several is not None:
-            broken = play(several, lambda name, order: run_stage(name, chain, screen, order=order).record, screen)
+            broken = play(
+                several, lambda name, order: run_stage(name, chain, screen, order=order).record, screen
+            )
         elif universe is UniverseName.ALL_WEATHER:
             os.environ["KEEPER_CONFIG"] = str(paths.STRATEGY)
             stages = demo_all_weather.play(chain, screen)

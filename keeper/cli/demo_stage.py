@@ -34,9 +34,7 @@ class Stage:
     after: VaultReading
 
 
-def run_stage(
-    name: str, chain: LocalChain, screen: Console, order: DeleverageRequest | None = None
-) -> Stage:
+def run_stage(name: str, chain: LocalChain, screen: Console, order: DeleverageRequest | None = None) -> Stage:
     """``keeper rebalance --execute``, or ``keeper deleverage`` by an order, and the chain before and after it."""
     command = "rebalance" if order is None else f"deleverage --to-health-factor {order.health_factor:g}"
     screen.rule(f"keeper {command} --execute: {name}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
+from keeper.cli.demo_stage import LEVERAGE_TOLERANCE, RISK_SHARE_TOLERANCE
 from keeper.cli.output import plain_table
 from keeper.devnet.local_chain import BASE_FEE_WEI, LocalChain
 from keeper.devnet.safe import behind_safe
@@ -26,8 +27,6 @@ nearly four times that."""
 BETWEEN_RUNS_S = 3_700
 WINDOWS_FREE_S = 2 * 86_400
 MOST_RUNS = 3
-RISK_SHARE_TOLERANCE = 0.02
-LEVERAGE_TOLERANCE = 0.02
 A_WEEK_S = 7 * 86_400
 SAFER = 3.0
 HEALTH_TOLERANCE = 0.01
