@@ -11,6 +11,7 @@ import numpy as np
 
 from keeper.devnet import feeds, tokens
 from keeper.devnet import local_chain as devnet
+from keeper.devnet.aave import LISTED
 from keeper.devnet.history import MarketHistory, PriceSeries
 from keeper.devnet.local_chain import LocalChain
 from keeper.recorded.aave import RESERVES
@@ -38,7 +39,7 @@ def chain_of_ten() -> Iterator[LocalChain]:
         for patched in (
             patch.dict(tokens._NAMES, {symbol: (symbol, 18) for symbol in MADE_FROM}),
             patch.dict(feeds.FEED_NAMES, {symbol: f"{symbol} / USD" for symbol in MADE_FROM}),
-            patch("keeper.devnet.aave.RESERVES", (*RESERVES, *reserves)),
+            patch("keeper.devnet.aave.LISTED", (*LISTED, *reserves)),
             patch("keeper.devnet.uniswap.POOL_DEPTHS", (*POOL_DEPTHS, *depths)),
         ):
             tables.enter_context(patched)
