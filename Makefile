@@ -29,6 +29,7 @@ demo: $(READY) ## a vault goes from USDC to leveraged risk parity on a local cha
 test test-fast coverage: export PYTHONDONTWRITEBYTECODE =
 
 test: $(READY) .venv/.peers ## the whole default suite
+	@$(PY) -c "from keeper.devnet.compile import compile_all; compile_all(print)"
 	@$(PY) -m pytest $(if $(TESTS),$(TESTS),-n 3 --dist worksteal)
 
 test-fast: $(READY) ## the unit tests, with few examples of each property and no network: under a minute

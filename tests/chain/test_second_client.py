@@ -19,10 +19,19 @@ def fork() -> Iterator[LocalChain]:
         yield built
 
 
-@pytest.fixture
-def second(chain: LocalChain) -> Iterator[HardhatNode]:
-    with hardhat(chain.deployment.rpc_url) as node:
+@pytest.fixture(scope="module")
+def started(fork: LocalChain) -> Iterator[HardhatNode]:
+    with hardhat(fork.deployment.rpc_url) as node:
         yield node
+
+
+@pytest.fixture
+def second(started: HardhatNode, chain: LocalChain) -> Iterator[HardhatNode]:
+    """With the chain's state, which every test finds as it was built."""
+    before = started.rpc("evm_snapshot")
+    yield started
+    started.rpc("evm_setAutomine", True)
+    assert started.rpc("evm_revert", before)
 
 
 @pytest.fixture
