@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 NO_PRICE = 1e-9
 """A shadow price below it is rounding."""
@@ -72,6 +71,8 @@ class Programme:
 
     def solved(self) -> Solved | None:
         """None where no point satisfies every constraint. HiGHS, dual simplex: the same input gives the same point."""
+        from scipy.optimize import linprog  # takes 40 MB, which a vault with one account never needs
+
         count = len(self.costs)
         result = linprog(
             self.costs,
