@@ -76,4 +76,4 @@ def fell_below(now: BlockLook, before: BlockLook, health_factor: float) -> bool:
     if now.health_factor >= health_factor:
         return False
     further = before.health_factor * (1.0 - FURTHER_FALL)
-    return before.health_factor >= health_factor or now.health_factor <= further
+    return before.health_factor >= health_factor or now.health_factor <= further < before.health_factor

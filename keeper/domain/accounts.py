@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 
-from keeper.domain.market import Holding, LendingAccount, MarketSnapshot
+from keeper.domain.market import Holding, LendingAccount, MarketSnapshot, Token
 
-ENOUGH_CASH = 100
-"""Idle cash of less than this part of a debt does not lower it enough to be worth a call."""
+WORTH_A_CALL = 100
+"""Idle cash, or collateral that can leave, of less than this part of a debt does not lower it enough for a call."""
 
 
 def accounts(snapshot: MarketSnapshot) -> tuple[LendingAccount, ...]:
@@ -49,22 +50,29 @@ def to_lower(snapshot: MarketSnapshot) -> MarketSnapshot:
         return showing(snapshot, 0)
     cash = snapshot.holdings[0].idle
     first = min(
-        owing, key=lambda account: (not _can_be_lowered(account, cash), account.account.health_factor)
+        owing,
+        key=lambda account: (
+            not _can_be_lowered(account, cash, snapshot.tokens),
+            account.account.health_factor,
+        ),
     )
     return showing(snapshot, first.venue.place)
 
 
-def _can_be_lowered(account: LendingAccount, cash: int) -> bool:
+def _can_be_lowered(account: LendingAccount, cash: int, tokens: tuple[Token, ...]) -> bool:
     """Without a price of its venue an account's health factor is 0. It rises only where all debt is repaid."""
     debt, owed = account.reserves[0], account.owed[0]
     if not debt.active or debt.paused:
         return False
     if account.account.health_factor == 0:
         return cash >= owed
-    return cash * ENOUGH_CASH >= owed or any(
-        supplied and reserve.available and reserve.active and not reserve.paused
-        for supplied, reserve in zip(account.supplied, account.reserves, strict=True)
+    values = (
+        Fraction(min(supplied, reserve.available) * reserve.market_price, 10**token.decimals)
+        for supplied, reserve, token in zip(account.supplied, account.reserves, tokens, strict=True)
+        if reserve.active and not reserve.paused
     )
+    can_leave, owes = sum(values), Fraction(owed * debt.market_price, 10 ** tokens[0].decimals)
+    return cash * WORTH_A_CALL >= owed or (can_leave > 0 and can_leave * WORTH_A_CALL >= owes)
 
 
 def _seen(snapshot: MarketSnapshot, known: Mapping[int, LendingAccount], place: int) -> MarketSnapshot:

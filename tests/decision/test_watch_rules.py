@@ -59,6 +59,12 @@ def test_below_the_level_only_a_further_fall_asks_again() -> None:
     assert causes(replace(SEEN, health_factor=1.35), low) == set()
 
 
+def test_an_account_that_stays_without_a_price_asks_once() -> None:
+    dead = replace(SEEN, health_factor=0.0)
+    assert causes(dead) == {WatchCause.HEALTH_FACTOR}
+    assert causes(dead, dead) == set()
+
+
 @given(st.floats(0.5, 3.0) | st.just(math.inf), st.floats(0.5, 3.0) | st.just(math.inf))
 def test_a_health_factor_that_crosses_the_level_is_never_missed(before: float, now: float) -> None:
     found = causes(replace(SEEN, health_factor=now), replace(SEEN, health_factor=before))

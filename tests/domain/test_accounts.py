@@ -63,11 +63,12 @@ def test_the_account_with_the_lowest_health_factor_is_lowered_first() -> None:
     assert to_lower(FIRST) is FIRST
 
 
-def test_an_account_that_gives_nothing_back_waits_for_one_that_does() -> None:
-    """WETH of the first account cannot leave Aave; the others can be lowered."""
+@pytest.mark.parametrize("left", [0, 1, 10**7])
+def test_an_account_that_gives_nothing_back_waits_for_one_that_does(left: int) -> None:
+    """WETH of the first account cannot leave Aave, or dust of it can; the others can be lowered."""
     closed = FIRST
     for symbol in FIRST.risk_symbols:
-        closed = with_reserve(closed, symbol, available=0)
+        closed = with_reserve(closed, symbol, available=left if symbol == "WETH" else 0)
     lowest = replace(FIRST.account, health_factor=11 * WAD // 10)
     dry = with_aave_account(replace(closed, account=lowest), {"WBTC": 200_000.0}, 100_000.0)
     other = replace(dry.others[0], reserves=FIRST.reserves)
