@@ -166,18 +166,18 @@ contract GasTest is Scene {
         withdraw(0, "WETH", 2e18);
         sell("WETH", 2e18, m.poolOf("WETH", "USDC", 500));
         repay(0, PREVIOUS);
-        _compare(true, Today(676_400, 615_800, 607_500));
+        _compare(true, Today(696_700, 627_300, 634_700));
     }
 
     function test_4_steps_ether_to_bitcoin() public {
         _etherToBitcoin();
-        _compare(false, Today(763_500, 781_000, 641_100));
+        _compare(false, Today(783_700, 792_500, 664_900));
     }
 
     function test_5_steps_and_a_loan() public {
         _etherToBitcoin();
         borrow(0, 5_000 * USDC);
-        _compare(false, Today(901_100, 1_061_700, 762_500));
+        _compare(false, Today(924_800, 1_084_700, 789_800));
     }
 
     function test_7_steps_of_all_kinds() public {
@@ -185,7 +185,7 @@ contract GasTest is Scene {
         _etherToBitcoin();
         supply(0, "WETH", 1e18);
         borrow(0, 5_000 * USDC);
-        _compare(false, Today(1_013_000, 1_411_300, 846_900));
+        _compare(false, Today(1_036_700, 1_434_300, 874_200));
     }
 
     /// @dev Today's figures, within a hundredth: a change of any is seen here first.
