@@ -41,7 +41,19 @@ def test_a_head_tells_its_time(subscription: Subscription) -> None:
 
 def test_a_block_that_is_told_again_tells_nothing(subscription: Subscription) -> None:
     told = [subscription.heard(head(time).encode()) for time in (TIME, TIME, TIME + 12, TIME)]
-    assert told == [TIME, None, TIME + 12, TIME]
+    assert told == [TIME, None, TIME + 12, None]
+
+
+def test_several_blocks_of_one_second_are_told_one_by_one(subscription: Subscription) -> None:
+    told = [subscription.heard(head(TIME, number).encode()) for number in (7, 8, 8, 9, 7)]
+    assert told == [TIME, TIME, None, TIME, None]
+
+
+def test_a_later_block_of_a_lower_height_is_told_because_the_chain_was_reorganised(
+    subscription: Subscription,
+) -> None:
+    told = [subscription.heard(head(TIME + 12 * late, number).encode()) for late, number in ((0, 7), (1, 6))]
+    assert told == [TIME, TIME + 12]
 
 
 def test_what_was_not_subscribed_to_is_not_heard(subscription: Subscription) -> None:
@@ -72,6 +84,7 @@ def test_another_chain_is_refused() -> None:
         (answered(2, ["0x1"]), "eth_subscribe: the result is"),
         (head(TIME).replace(hex(TIME), "-1").encode(), "timestamp is '-1'"),
         (head(TIME).replace('"timestamp"', '"time"').encode(), "timestamp is missing"),
+        (head(TIME).replace('"number"', '"height"').encode(), "number is missing"),
         (b'{"method": "eth_subscription"}', "params|missing"),
         (
             b'{"method": "eth_subscription", "params": {"subscription": "%s"}}' % SUBSCRIPTION.encode(),

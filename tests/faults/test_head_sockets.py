@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.sync.server import ServerConnection
 
-from keeper.chain.heads import head_sockets
+from keeper.chain.heads import head_sockets, new_heads
 from keeper.chain.heads.head_sockets import HeadSockets
 from keeper.chain.heads.websocket import MAX_MESSAGE_BYTES
 from tests.servers.head_server import CHAIN_ID, HeadServer, head
@@ -115,6 +115,16 @@ def floods_with_pings(node: HeadServer) -> Callable[[ServerConnection], None]:
     return flood
 
 
+def floods_with_bytes(node: HeadServer) -> Callable[[ServerConnection], None]:
+    unasked = '{"method": "' + "0" * (MAX_MESSAGE_BYTES - 100) + '"}'
+
+    def flood(connection: ServerConnection) -> None:
+        while True:
+            connection.send(unasked)
+
+    return flood
+
+
 def never_ends_a_message(node: HeadServer) -> Callable[[ServerConnection], None]:
     def parts() -> Iterator[str]:
         while True:
@@ -139,6 +149,7 @@ def never_ends_a_message(node: HeadServer) -> Callable[[ServerConnection], None]
         ),
         (floods, "sends more than 100 frames in a second"),
         (floods_with_pings, "sends more than 100 frames in a second"),
+        (floods_with_bytes, "sends more than 262144 bytes in a second"),
     ],
 )
 def test_a_socket_that_misbehaves_is_left_with_one_line_and_opened_again(
@@ -166,7 +177,7 @@ def test_a_node_of_another_chain_is_not_heard(node: HeadServer) -> None:
 
 
 def test_a_socket_that_goes_silent_is_made_anew(node: HeadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_sockets, "SILENCE_S", 0.2)
+    monkeypatch.setattr(new_heads, "SILENCE_S", 0.2)
     with listening(node.url) as (sockets, heard):
         node.until_subscribed()
         node.tell(TIME)
@@ -177,15 +188,17 @@ def test_a_socket_that_goes_silent_is_made_anew(node: HeadServer, monkeypatch: p
         heard.until(2)
 
 
-def test_a_node_that_tells_the_same_block_again_and_again_is_silent(
-    node: HeadServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("others", [(), (TIME - 12,)])
+def test_a_node_that_tells_the_same_blocks_again_and_again_is_silent(
+    node: HeadServer, monkeypatch: pytest.MonkeyPatch, others: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr("keeper.chain.heads.head_sockets.SILENCE_S", 0.1)
+    monkeypatch.setattr(new_heads, "SILENCE_S", 0.1)
     with listening(node.url) as (sockets, heard):
         node.until_subscribed()
 
         def told_again() -> bool:
-            node.tell(TIME)
+            for timestamp in (TIME, *others):
+                node.tell(timestamp)
             return "told no block for" in sockets.states[0].trouble
 
         until(told_again)
@@ -196,16 +209,17 @@ def test_a_node_that_tells_the_same_block_again_and_again_is_silent(
 def test_a_node_that_never_confirms_the_subscription_is_left(
     node: HeadServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head_sockets, "SUBSCRIBE_S", 0.1)
+    monkeypatch.setattr(new_heads, "SUBSCRIBE_S", 0.1)
     hangs = threading.Event()
 
     def hang(connection: ServerConnection) -> None:
         hangs.wait(10.0)
 
     node.misbehaves = [hang, node.answer]
-    with listening(node.url):
+    with capture_logs() as lines, listening(node.url):
         node.until_subscribed(2)
         hangs.set()
+    assert "did not take the subscription in 0.1 s" in lines[0]["reason"]
 
 
 def test_whoever_never_answers_the_handshake_is_left(
@@ -261,12 +275,53 @@ def test_the_end_waits_for_no_node_that_is_subscribed_to(node: HeadServer) -> No
     assert not [thread for thread in threading.enumerate() if thread.name == "heads"]
 
 
-def test_the_end_waits_for_no_node_that_hangs() -> None:
+def test_the_end_leaves_every_node_that_hangs_in_its_handshake_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head_sockets, "JOIN_S", 5.0)
     with ExitStack() as stack:
         hanging = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        url = f"ws://127.0.0.1:{hanging.getsockname()[1]}"
-        with listening(url, url, url):
-            for _ in range(3):
-                stack.enter_context(hanging.accept()[0])
+        port = hanging.getsockname()[1]
+        with listening(*[f"{scheme}://127.0.0.1:{port}/{one}" for scheme in ("ws", "wss") for one in "ab"]):
+            for _ in range(4):
+                client = stack.enter_context(hanging.accept()[0])
+                client.recv(1)  # the handshake has begun, of TLS too
             began = time.monotonic()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 2.5
+        assert not [thread for thread in threading.enumerate() if thread.name == "heads"]
+
+
+def test_the_end_waits_once_for_all_nodes_that_are_not_reached_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_sockets, "JOIN_S", 0.1)
+    connected = threading.Event()
+
+    def connects(*_: object, **__: object) -> socket.socket:
+        connected.wait(10.0)
+        raise OSError
+
+    monkeypatch.setattr("keeper.chain.heads.websocket.socket.create_connection", connects)
+    with listening(*[f"ws://127.0.0.1:9/{place}" for place in range(20)]):
+        began = time.monotonic()
+    took_s = time.monotonic() - began
+    connected.set()
+    assert took_s < 1.0
+
+
+def test_who_is_reached_after_the_end_is_left_before_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_sockets, "JOIN_S", 0.0)
+    ended = threading.Event()
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        create = socket.create_connection
+
+        def connects(address: tuple[str, int], timeout: float) -> socket.socket:
+            ended.wait(10.0)
+            return create(address, timeout)
+
+        monkeypatch.setattr("keeper.chain.heads.websocket.socket.create_connection", connects)
+        with listening(f"ws://127.0.0.1:{server.getsockname()[1]}"):
+            pass
+        ended.set()
+        client = stack.enter_context(server.accept()[0])
+        client.settimeout(5.0)
+        assert client.recv(1) == b""

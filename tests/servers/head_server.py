@@ -13,6 +13,7 @@ from websockets.sync.server import ServerConnection, serve
 
 SUBSCRIPTION = "0x9ce59a13059e417087c02d3236a0b1cc"
 CHAIN_ID = 31337
+NUMBER = 436
 
 
 class HeadServer:
@@ -27,11 +28,11 @@ class HeadServer:
         self._subscribed: list[ServerConnection] = []
         self._changed = threading.Condition()
 
-    def tell(self, timestamp: int) -> None:
+    def tell(self, timestamp: int, number: int = NUMBER) -> None:
         """A new block, to everybody who has subscribed."""
         for connection in tuple(self._subscribed):
             with suppress(ConnectionClosed):
-                connection.send(head(timestamp))
+                connection.send(head(timestamp, number))
 
     def until_subscribed(self, connections: int = 1) -> None:
         with self._changed:
@@ -72,8 +73,8 @@ class HeadServer:
             thread.join()
 
 
-def head(timestamp: int, subscription: str = SUBSCRIPTION) -> str:
+def head(timestamp: int, number: int = NUMBER, *, subscription: str = SUBSCRIPTION) -> str:
     """As geth tells it, with the fields that the keeper does not read left out."""
-    block = {"number": "0x1b4", "timestamp": hex(timestamp), "baseFeePerGas": "0x7"}
+    block = {"number": hex(number), "timestamp": hex(timestamp), "baseFeePerGas": "0x7"}
     told = {"subscription": subscription, "result": block}
     return json.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": told})

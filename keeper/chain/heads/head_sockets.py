@@ -3,24 +3,18 @@ more rarely."""
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager, suppress
 
-from keeper.chain.heads.subscription import SocketLostError, Subscription
+from keeper.chain.heads.subscription import SocketLostError
 from keeper.chain.rpc.circuit_breaker import CircuitBreaker
 from keeper.domain.addresses import masked
 from keeper.domain.head_socket import HeadSocketState
 from keeper.runtime.logs import logger
 
-if TYPE_CHECKING:
-    from keeper.chain.heads.websocket import WebSocket
-
-SUBSCRIBE_S = 10.0
-SILENCE_S = 60.0
-"""A subscription that tells no head for so long is made anew. On a chain that stands still this costs nothing else."""
 STEADY_S = 60.0
 """A socket that lived for so long is opened again soon after its end."""
 JOIN_S = 0.5
@@ -38,23 +32,23 @@ class HeadSockets:
     @property
     def states(self) -> tuple[HeadSocketState, ...]:
         """Empty while nobody listens: nothing is lost then."""
-        return tuple(socket.state for socket in self._sockets) if self._telling else ()
+        return tuple(each.state for each in self._sockets) if self._telling else ()
 
     @contextmanager
     def telling(self, new_head: NewHead) -> Iterator[None]:
         """Until the block is left. Neither its begin nor its end waits for a node."""
-        for socket in self._sockets:
-            socket.begin(new_head)
+        for each in self._sockets:
+            each.begin(new_head)
         self._telling = True
         try:
             yield
         finally:
             self._telling = False
-            for socket in self._sockets:
-                socket.end()
+            for each in self._sockets:
+                each.end()
             ends_at = time.monotonic() + JOIN_S
-            for socket in self._sockets:
-                socket.join(ends_at - time.monotonic())
+            for each in self._sockets:
+                each.join(ends_at - time.monotonic())
 
 
 class HeadSocket:
@@ -65,7 +59,7 @@ class HeadSocket:
         self._chain_id = chain_id
         self._state = HeadSocketState(masked(url), heard_at=None, trouble="has told no block yet")
         self._lost_is_logged = False
-        self._socket: WebSocket | None = None
+        self._connection: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._breaker = CircuitBreaker(time.monotonic)
@@ -83,11 +77,13 @@ class HeadSocket:
     def end(self) -> None:
         """Without waiting."""
         self._closed.set()
-        if self._socket is not None:
-            self._socket.interrupt()
+        connection = self._connection
+        if connection is not None:
+            with suppress(OSError):  # TLS has a farewell of its own, which would wait
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def join(self, patience_s: float) -> None:
-        """A thread that still connects ends by itself when that has failed or succeeded."""
+        """A thread that still looks up a name or connects ends by itself when that has failed or succeeded."""
         if self._thread is not None:
             self._thread.join(max(patience_s, 0.0))
 
@@ -111,30 +107,25 @@ class HeadSocket:
 
     def _listen(self, new_head: NewHead) -> str:
         """Until the socket ends. Returns why it did, a text that goes on after the address of the node."""
-        from keeper.chain.heads.websocket import WebSocket  # only who has a socket loads the library
+        from keeper.chain.heads.new_heads import new_heads  # only who has a socket loads the library
 
         try:
-            with closing(WebSocket(self._url)) as self._socket:
-                return self._follow(self._socket, new_head)
+            with closing(new_heads(self._url, self._chain_id, self._connected)) as heads:
+                for timestamp in heads:
+                    if self._closed.is_set():
+                        break
+                    if timestamp is not None:
+                        new_head(timestamp)
+                        self._heard()
         except SocketLostError as lost:
             return str(lost)
+        return ""
 
-    def _follow(self, socket: WebSocket, new_head: NewHead) -> str:
-        """As ``_listen``. Raises SocketLostError."""
-        subscription = Subscription(self._chain_id)
-        for request in subscription.requests():
-            socket.send(request)
-        patience_s, since = SUBSCRIBE_S, time.monotonic()
-        while not self._closed.is_set() and (left_s := since + patience_s - time.monotonic()) > 0.0:
-            for message in socket.received(left_s):
-                timestamp = subscription.heard(message)
-                if timestamp is not None:
-                    patience_s, since = SILENCE_S, time.monotonic()
-                    new_head(timestamp)
-                    self._heard()
-            if patience_s == SUBSCRIBE_S and subscription.confirmed:
-                patience_s = SILENCE_S
-        return f"told no block for {patience_s:g} s"
+    def _connected(self, connection: socket.socket) -> None:
+        """Raises SocketLostError after the end, which has had nothing to interrupt."""
+        self._connection = connection
+        if self._closed.is_set():
+            raise SocketLostError("is not listened to any more")
 
     def _heard(self) -> None:
         if self._state.trouble:

@@ -29,7 +29,7 @@ class Subscription:
         self._expected = chain_id
         self._chain_id: int | None = None
         self._id: str | None = None
-        self._last: object = None
+        self._newest_time = self._newest_number = -1
 
     @property
     def confirmed(self) -> bool:
@@ -39,7 +39,7 @@ class Subscription:
         return _request(CHAIN_ID, "eth_chainId"), _request(SUBSCRIBE, "eth_subscribe", "newHeads")
 
     def heard(self, message: bytes) -> int | None:
-        """The timestamp of the head that a message tells, Unix seconds; None for any other message. Raises
+        """The timestamp of the new head that a message tells, Unix seconds; None for any other message. Raises
         SocketLostError."""
         try:
             answer = parsed_json(message)
@@ -73,10 +73,13 @@ class Subscription:
         return None
 
     def _new_head(self, head: AnswerField) -> int | None:
-        """None for the block that was told last: who tells it again and again tells nothing."""
-        timestamp = head.field("timestamp").time()
-        again, self._last = head.value == self._last, head.value
-        return None if again else timestamp
+        """None where neither the time nor the number is above all that were told. On a chain with several blocks a
+        second only the number rises, and in a reorganisation it can be the time alone."""
+        timestamp, number = head.field("timestamp").time(), head.field("number").integer()
+        rises = timestamp > self._newest_time or number > self._newest_number
+        self._newest_time = max(timestamp, self._newest_time)
+        self._newest_number = max(number, self._newest_number)
+        return timestamp if rises else None
 
 
 def _request(number: int, method: str, *params: str) -> str:

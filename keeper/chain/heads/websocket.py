@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from logging import CRITICAL, Logger
 
 from websockets.client import ClientProtocol
@@ -24,23 +25,29 @@ MAX_MESSAGE_BYTES = 16 * 1024
 """A head has about 2 kB."""
 MAX_FRAMES_PER_S = 100
 """Of any kind. The fastest chains have 4 to 10 blocks a second."""
+MAX_BYTES_PER_S = 256 * 1024
+"""Of any kind, the handshake too."""
 READ_BYTES = 64 * 1024
 _SILENT = Logger("websocket", CRITICAL)
 """The library's lines would have the URL, and a key in it."""
 
 
 class WebSocket:
-    """A client's side. It takes no compression, so that no small message becomes a large one."""
+    """A client's side. It takes no compression, so that no small message becomes a large one.
 
-    def __init__(self, url: str) -> None:
+    ``connected`` gets the socket before the handshakes, of TLS too. It may raise SocketLostError.
+    """
+
+    def __init__(self, url: str, connected: Callable[[socket.socket], None]) -> None:
         """Raises SocketLostError."""
         ends_at = time.monotonic() + OPEN_S
         self._message = bytearray()
-        self._second, self._in_second = 0, 0
+        self._frames = _PerSecond(MAX_FRAMES_PER_S, "frames")
+        self._bytes = _PerSecond(MAX_BYTES_PER_S, "bytes")
         try:
             uri = parse_uri(url)
             self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
-            self._socket = _connected(uri)
+            self._socket = _connection(uri, connected)
         except (OSError, InvalidURI, UnicodeError) as error:
             raise SocketLostError(f"cannot be reached ({type(error).__name__})") from error
         try:
@@ -63,11 +70,6 @@ class WebSocket:
             return messages
         self._require_open()
         return self._messages() if self._read_some(patience_s) else []
-
-    def interrupt(self) -> None:
-        """From another thread: whoever waits for the socket finds it closed."""
-        with suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """At once, without the farewell of the protocol."""
@@ -94,6 +96,7 @@ class WebSocket:
             return False
         except OSError as error:
             raise SocketLostError(f"closed the socket ({type(error).__name__})") from error
+        self._bytes.count(len(data))
         if data:
             self._protocol.receive_data(data)
         else:
@@ -124,7 +127,7 @@ class WebSocket:
         for event in self._protocol.events_received():
             if not isinstance(event, Frame):
                 continue  # the answer to the handshake
-            self._count()
+            self._frames.count(1)
             if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 self._message += event.data
                 if event.fin:
@@ -133,13 +136,6 @@ class WebSocket:
         if not whole:
             self._require_open()
         return whole
-
-    def _count(self) -> None:
-        second = int(time.monotonic())
-        self._in_second = self._in_second + 1 if second == self._second else 1
-        self._second = second
-        if self._in_second > MAX_FRAMES_PER_S:
-            raise SocketLostError(f"sends more than {MAX_FRAMES_PER_S} frames in a second")
 
     def _require_open(self) -> None:
         if self._protocol.state is State.OPEN:
@@ -152,12 +148,36 @@ class WebSocket:
         raise SocketLostError("closed the socket")
 
 
-def _connected(uri: WebSocketURI) -> socket.socket:
-    """Raises OSError."""
+class _PerSecond:
+    """``most`` of what a node sends in each second of the clock."""
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most = most
+        self._what = what
+        self._second, self._counted = 0, 0
+
+    def count(self, more: int) -> None:
+        """Raises SocketLostError."""
+        second = int(time.monotonic())
+        self._counted = self._counted + more if second == self._second else more
+        self._second = second
+        if self._counted > self._most:
+            raise SocketLostError(f"sends more than {self._most} {self._what} in a second")
+
+
+def _connection(uri: WebSocketURI, connected: Callable[[socket.socket], None]) -> socket.socket:
+    """Raises OSError, SocketLostError."""
     plain = socket.create_connection((uri.host, uri.port), timeout=OPEN_S)
-    try:
+    with ExitStack() as stack:
+        stack.callback(plain.close)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return certificates().wrap_socket(plain, server_hostname=uri.host) if uri.secure else plain
-    except BaseException:
-        plain.close()
-        raise
+        if not uri.secure:
+            connected(plain)
+            stack.pop_all()
+            return plain
+        secure = certificates().wrap_socket(plain, server_hostname=uri.host, do_handshake_on_connect=False)
+        stack.callback(secure.close)
+        connected(secure)
+        secure.do_handshake()
+        stack.pop_all()
+        return secure
