@@ -36,7 +36,7 @@ class Heads(Protocol):
     @property
     def states(self) -> tuple[HeadSocketState, ...]: ...
 
-    def telling(self, new_head: Callable[[int], None]) -> AbstractContextManager[None]: ...
+    def telling(self, new_head: Callable[[int, int], bool]) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +139,15 @@ class BlockWatch:
         confirms nothing that happened after it."""
         look = self._look()
         causes = self._judged(look)
-        urgent = any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
-        if look is None or not causes or at - self._asked_at[urgent] < QUIET_S:
+        if look is None or not self._may_ask(causes, at):
             return look.timestamp if look is not None else None
         # The second look is another node's, where there are several. A single lie asks for nothing.
         second = self._look()
         confirmed = {each.cause for each in self._judged(second)}
-        causes = tuple(each for each in causes if each.cause in confirmed)
-        if causes:
-            self._asked_at[urgent] = at
-            self._ask_for_cycle(causes, wake)
-            return look.timestamp
+        both = tuple(each for each in causes if each.cause in confirmed)
+        if self._may_ask(both, at):
+            self._asked_at[_urgent(both)] = at
+            self._ask_for_cycle(both, wake)
         return min(look.timestamp, second.timestamp) if second is not None else None
 
     # ------------------------------------------------------------------ inside
@@ -158,6 +156,9 @@ class BlockWatch:
         """What is read while a cycle runs is not judged, so it is not read."""
         if self._pace is not None:
             (self._pace.go_on if self._idle else self._pace.hold)()
+
+    def _may_ask(self, causes: tuple[WatchFinding, ...], at: float) -> bool:
+        return bool(causes) and at - self._asked_at[_urgent(causes)] >= QUIET_S
 
     def _ask_for_cycle(self, causes: tuple[WatchFinding, ...], wake: Callable[[], None]) -> None:
         reason = "; ".join(each.text for each in causes)
@@ -193,3 +194,7 @@ class BlockWatch:
             )
             self._seen = recovered(self._seen, look)
             return causes
+
+
+def _urgent(causes: tuple[WatchFinding, ...]) -> bool:
+    return any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)

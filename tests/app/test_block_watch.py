@@ -151,6 +151,29 @@ def test_a_single_lie_asks_for_nothing() -> None:
     assert scene.look() == 0, "the next node says something else"
 
 
+def test_a_fall_that_one_node_invents_does_not_delay_a_true_one() -> None:
+    scene = Scene(replace(MOVED, health_factor=1.2), MOVED, LOW)
+    scene.cycle()
+    assert scene.look(100.0) == 1, "the move of the price is true"
+    assert scene.look(101.0) == 2
+
+
+def test_a_fall_that_one_node_invents_does_not_ask_for_the_other_causes_more_often() -> None:
+    scene = Scene(MOVED, MOVED, replace(MOVED, health_factor=1.2), MOVED)
+    scene.cycle()
+    assert scene.look(100.0) == 1
+    assert scene.look(101.0) == 1
+    assert scene.look(100.0 + QUIET_S) == 2
+
+
+def test_what_only_the_newer_look_shows_is_not_taken_for_judged() -> None:
+    newer = replace(MOVED, health_factor=1.2, timestamp=MOVED.timestamp + 12)
+    scene = Scene(newer, MOVED)
+    scene.cycle()
+    assert scene.watch.once(scene.wake, 0.0) == MOVED.timestamp
+    assert scene.woken == 1
+
+
 def test_what_a_lagging_node_cannot_confirm_is_not_taken_for_judged() -> None:
     newer = replace(LOW, timestamp=CALM.timestamp + 12)
     scene = Scene(newer, CALM, newer)

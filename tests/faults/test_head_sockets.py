@@ -25,12 +25,16 @@ class Heard:
 
     def __init__(self) -> None:
         self.times: list[int] = []
+        self.places: set[int] = set()
+        self.believes = True
         self._changed = threading.Condition()
 
-    def __call__(self, timestamp: int) -> None:
+    def __call__(self, place: int, timestamp: int) -> bool:
         with self._changed:
             self.times.append(timestamp)
+            self.places.add(place)
             self._changed.notify_all()
+            return self.believes
 
     def until(self, count: int) -> None:
         with self._changed:
@@ -258,6 +262,21 @@ def test_what_is_no_websocket_is_left(answer: bytes) -> None:
         server.shutdown(socket.SHUT_RDWR)
 
 
+def test_a_node_whose_blocks_no_look_finds_is_left_with_one_line_and_opened_again(node: HeadServer) -> None:
+    with capture_logs() as lines, listening(node.url) as (sockets, heard):
+        heard.believes = False
+        node.until_subscribed()
+        node.tell(TIME)
+        node.until_subscribed(2)
+        (state,) = sockets.states
+        assert "tells blocks that no look finds" in state.trouble
+        assert state.heard_at is None
+        heard.believes = True
+        node.tell(TIME + 12)
+        until(lambda: not sockets.states[0].trouble)
+    assert [line["event"] for line in lines] == ["heads_lost", "heads_told"]
+
+
 def test_one_node_that_tells_is_enough(node: HeadServer) -> None:
     with listening("ws://127.0.0.1:9/secret-key-of-a-provider", node.url) as (sockets, heard):
         node.until_subscribed()
@@ -265,6 +284,7 @@ def test_one_node_that_tells_is_enough(node: HeadServer) -> None:
         heard.until(1)
         until(lambda: "cannot be reached" in sockets.states[0].trouble)
         assert "secret" not in str(sockets.states)
+    assert heard.places == {1}
 
 
 def test_the_end_waits_for_no_node_that_is_subscribed_to(node: HeadServer) -> None:

@@ -18,15 +18,16 @@ from keeper.runtime.logs import logger
 STEADY_S = 60.0
 """A socket that lived for so long is opened again soon after its end."""
 JOIN_S = 0.5
-NewHead = Callable[[int], None]
-"""Is called with the timestamp of a head, Unix seconds, on the socket's thread. It must not wait."""
+NewHead = Callable[[int, int], bool]
+"""Is called on the socket's thread with the place of its URL among all, and the timestamp of a head, Unix seconds.
+Returns whether the socket is listened to. It must not wait."""
 
 
 class HeadSockets:
     """The heads of several nodes. One that tells them is enough."""
 
     def __init__(self, urls: Sequence[str] = (), chain_id: int = 0) -> None:
-        self._sockets = tuple(HeadSocket(url, chain_id) for url in urls)
+        self._sockets = tuple(HeadSocket(url, chain_id, place) for place, url in enumerate(urls))
         self._telling = False
 
     @property
@@ -54,9 +55,10 @@ class HeadSockets:
 class HeadSocket:
     """The heads of one node. Whatever the node does, it is logged and not raised."""
 
-    def __init__(self, url: str, chain_id: int) -> None:
+    def __init__(self, url: str, chain_id: int, place: int) -> None:
         self._url = url
         self._chain_id = chain_id
+        self._place = place
         self._state = HeadSocketState(masked(url), heard_at=None, trouble="has told no block yet")
         self._lost_is_logged = False
         self._connection: socket.socket | None = None
@@ -115,7 +117,8 @@ class HeadSocket:
                     if self._closed.is_set():
                         break
                     if timestamp is not None:
-                        new_head(timestamp)
+                        if not new_head(self._place, timestamp):
+                            return "tells blocks that no look finds at the nodes of KEEPER_RPC_URL"
                         self._heard()
         except SocketLostError as lost:
             return str(lost)
