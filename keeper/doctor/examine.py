@@ -44,6 +44,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], DoctorCheck], ...] = (
     ("node", ("settings",), nodes.node),
     ("chain id", ("node", "key"), nodes.chain_id),
     ("node methods", ("chain id",), capabilities.capabilities),
+    ("WebSockets", ("settings",), nodes.web_sockets),
     ("contracts", ("chain id",), nodes.contracts),
     ("clock", ("contracts",), nodes.clock),
     ("Safe", ("contracts",), powers.safe),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from keeper.app.assembly import chain_reader
 from keeper.app.keys import acting_account
+from keeper.chain.heads.new_heads import new_heads
+from keeper.chain.heads.subscription import SocketLostError
 from keeper.chain.rpc.connect import connected
 from keeper.doctor.diagnosis import Diagnosis, DoctorContext, LineStatus, failed, ok, warning
+from keeper.domain.addresses import masked
 from keeper.domain.chains import DEVELOPMENT_CHAIN_ID
 from keeper.domain.errors import KeeperError, NodeUnavailable, NodeUntrusted, WrongChain
 from keeper.jsonrpc import requests as ask
@@ -63,6 +66,36 @@ def chain_id(context: DoctorContext) -> Diagnosis:
             remedy="Point KEEPER_RPC_URL to the right chain, or correct KEEPER_CHAIN_ID.",
         )
     return ok(str(where.chain_id))
+
+
+def web_sockets(context: DoctorContext) -> Diagnosis:
+    """None of them is needed to run."""
+    where = endpoints(context.settings)
+    if not where.ws_urls:
+        return ok("KEEPER_WS_URL is not set: the watch looks at its interval only")
+    if context.settings.watch.every_s == 0:
+        return warning(
+            "nobody listens to KEEPER_WS_URL, because watch.every_s is 0",
+            remedy="Set watch.every_s, or leave KEEPER_WS_URL out.",
+        )
+    lines, lost = [], False
+    for url in where.ws_urls:
+        began = time.monotonic()
+        try:
+            with closing(new_heads(url, where.chain_id)) as heads:
+                next(heads)
+        except SocketLostError as error:
+            lines.append(f"{masked(url)} {error}")
+            lost = True
+        else:
+            took_ms = 1e3 * (time.monotonic() - began)
+            lines.append(f"{masked(url)} takes the subscription to new blocks, {took_ms:.0f} ms")
+    detail = "; ".join(lines)
+    if lost:
+        return warning(
+            detail, remedy="Correct KEEPER_WS_URL. Without it a block is seen up to watch.every_s later."
+        )
+    return ok(detail)
 
 
 def contracts(context: DoctorContext) -> Diagnosis:

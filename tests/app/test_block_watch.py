@@ -234,7 +234,9 @@ def test_it_looks_on_its_own_until_it_is_closed_and_outlives_a_bug() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "watch"]
 
 
-def test_with_no_time_between_the_looks_it_is_off() -> None:
-    watch = BlockWatch(Looks(LOW), HeadSockets(), replace(LIMITS, every_s=0.0))
+def test_with_no_time_between_the_looks_it_is_off_with_its_sockets() -> None:
+    sockets = HeadSockets(("ws://127.0.0.1:9",), 1)
+    watch = BlockWatch(Looks(LOW), sockets, replace(LIMITS, every_s=0.0))
     with watch.watching(lambda: None, lambda: 0.0):
-        assert not [thread for thread in threading.enumerate() if thread.name == "watch"]
+        assert not [thread for thread in threading.enumerate() if thread.name in ("watch", "heads")]
+        assert watch.head_sockets == (), "no rule may say that it is told no blocks"
