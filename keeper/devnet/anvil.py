@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from keeper.devnet.paths import NODE_MODULES
-from keeper.domain.errors import BadInput, NodeUnavailable
+from keeper.domain.errors import BadInput, NodeUnavailable, PortTaken
 
 OLDEST_VERSION = (1, 7, 0)
 MNEMONIC = "test test test test test test test test test test test junk"
@@ -34,8 +34,13 @@ PORTS = range(20_000, 32_000)
 """Below those that systems give to connections and to servers that ask for any port. Such a one could take ours between
 the choice and the start, and would then answer in our node's place."""
 PORT_TRIES = 100
+STARTS = 3
 STATES_ON_DISK = 256
 """Beside some hundred in memory. Unlimited, hours of blocks filled tens of gigabytes."""
+STATES_OF_A_CHAIN_PUT_BACK = 1_000_000
+"""More than there ever are. Anvil lists each block whose state it stores, and lists it again after each return to it. A
+block that leaves the full list takes its state along, even one that was just stored. What was reverted stays in the
+list, but its state takes no memory."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,16 +62,17 @@ def anvil(
     timestamp: int | None = None,
     fork_url: str | None = None,
     load_state: Path | None = None,
+    put_back: bool = False,
 ) -> Iterator[AnvilNode]:
-    """A running node on loopback, stopped when the block is left. Port 0: any free one.
+    """A running node on loopback, stopped when the block is left. Port 0: any free one. ``put_back``: the chain
+    goes back by ``evm_revert`` again and again, and keeps the state of every block that stands.
 
     Raises BadInput when there is no Anvil or the port is taken, NodeUnavailable when it does not answer in
     time.
     """
     if port:
         _require_free(port)
-    port = port or free_port()
-    command = [str(binary()), "--port", str(port), "--chain-id", str(chain_id), "--silent"]
+    command = [str(binary()), "--chain-id", str(chain_id), "--silent"]
     command += ["--mnemonic", MNEMONIC, "--gas-limit", str(BLOCK_GAS_LIMIT)]
     command += ["--slots-in-an-epoch", "1"]  # final after two blocks instead of 64
     if timestamp is not None:
@@ -75,11 +81,31 @@ def anvil(
         command += ["--load-state", str(load_state)]
     if fork_url is not None:
         command += ["--fork-url", fork_url, "--no-storage-caching", "--no-rate-limit"]
-    with tempfile.TemporaryDirectory(prefix="keeper-anvil-", ignore_cleanup_errors=True) as states:
+    if put_back:
+        command += ["--prune-history", str(STATES_OF_A_CHAIN_PUT_BACK)]
+    else:
+        command += ["--max-persisted-states", str(STATES_ON_DISK)]
+    with (
+        tempfile.TemporaryDirectory(prefix="keeper-anvil-", ignore_cleanup_errors=True) as states,
+        ExitStack() as stack,
+    ):
         # Its own place is the home directory, where what a killed node left would stay for ever.
-        command += ["--cache-path", states, "--max-persisted-states", str(STATES_ON_DISK)]
-        with serving_process(command, port, "anvil") as process:
-            yield AnvilNode(f"http://127.0.0.1:{port}", process)
+        command += ["--cache-path", states]
+        yield _started(stack, command, port)
+
+
+def _started(stack: ExitStack, command: Sequence[str], port: int) -> AnvilNode:
+    """Port 0: any free one, and another one if a server takes it before the node does."""
+    for start in range(1, STARTS + 1):
+        chosen = port or free_port()
+        try:
+            process = stack.enter_context(serving_process([*command, "--port", str(chosen)], chosen, "anvil"))
+        except PortTaken:
+            if port or start == STARTS:
+                raise
+        else:
+            break
+    return AnvilNode(f"http://127.0.0.1:{chosen}", process)
 
 
 @contextmanager
@@ -94,7 +120,8 @@ def serving_process(
     """A node's process that answers JSON-RPC at ``port`` of loopback. It is stopped when the block is left, and ends
     with this process. ``folder`` and ``environment``: None for those of this process.
 
-    Raises BadInput when it ends at once, NodeUnavailable when it does not answer in time.
+    Raises PortTaken when another server has the port, BadInput when it ends at once for another reason, and
+    NodeUnavailable when it does not answer in time.
     """
     process = subprocess.Popen(  # noqa: S603 -- a binary that the caller looked for
         command,
@@ -223,6 +250,10 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], name: str) -> 
     for _ in range(int(START_TIMEOUT_S / 0.02)):
         if process.poll() is not None:
             output = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+            if "ddress already in use" in output:
+                raise PortTaken(
+                    f"{name}: another server has the port of {url}", remedy="Choose another one with --port."
+                )
             raise BadInput(
                 f"{name} ended with {process.returncode}: {output[-300:]}",
                 remedy="Run `make setup` again if its binary is damaged.",

@@ -191,9 +191,9 @@ def load_history(at: datetime | None, data_dir: Path | None) -> MarketHistory:
 
 @contextmanager
 def running(
-    market: MarketHistory, progress: Progress, port: int = 0
+    market: MarketHistory, progress: Progress, port: int = 0, *, put_back: bool = False
 ) -> Iterator[tuple[AnvilNode, LocalChain]]:
-    """Starts a node with the local chain, from the cache if it was built before."""
+    """Starts a node with the local chain, from the cache if it was built before. ``put_back``: as of ``anvil``."""
     compile_all(progress)
     state, description = _cache_files(market)
     if not (state.exists() and description.exists()):
@@ -201,7 +201,7 @@ def running(
             if not (state.exists() and description.exists()):
                 _build(market, state, description, progress=progress)
     kept = deployment.read(description)
-    with anvil(port=port, load_state=state) as node:
+    with anvil(port=port, load_state=state, put_back=put_back) as node:
         built = LocalChain(_web3(node.url), replace(kept, rpc_url=node.url))
         # A loaded state keeps its blocks but not its clock. Without this the next block would have the present time.
         node.request("evm_setTime", built.now())
@@ -209,9 +209,9 @@ def running(
 
 
 @contextmanager
-def forked(world: LocalChain) -> Iterator[tuple[AnvilNode, LocalChain]]:
-    """An Anvil fork of the node. Changes there do not touch the original."""
-    with anvil(fork_url=world.deployment.rpc_url) as node:
+def forked(world: LocalChain, *, put_back: bool = False) -> Iterator[tuple[AnvilNode, LocalChain]]:
+    """An Anvil fork of the node. Changes there do not touch the original. ``put_back``: as of ``anvil``."""
+    with anvil(fork_url=world.deployment.rpc_url, put_back=put_back) as node:
         yield node, LocalChain(_web3(node.url), replace(world.deployment, rpc_url=node.url))
 
 

@@ -105,6 +105,10 @@ class FileUnusable(BadInput):
     """A file or a folder that a command needs cannot be read or written."""
 
 
+class PortTaken(BadInput):
+    """Another server took the port of the local chain's node before the node did."""
+
+
 class InvalidCovariance(BadInput):
     """The covariance is not finite, not symmetric, not positive definite, or has the wrong shape."""
 

@@ -38,7 +38,10 @@ PLANNING = "planning, no I/O"
 @pytest.fixture(scope="module")
 def copy() -> Iterator[LocalChain]:
     history = devnet.load_history(None, None)
-    with devnet.running(history, lambda _: None) as (_, built), devnet.forked(built) as (_, found):
+    with (
+        devnet.running(history, lambda _: None) as (_, built),
+        devnet.forked(built, put_back=True) as (_, found),
+    ):
         yield found
 
 

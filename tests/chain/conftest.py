@@ -27,7 +27,7 @@ def world() -> Iterator[LocalChain]:
 @pytest.fixture(scope="session")
 def fork(world: LocalChain) -> Iterator[LocalChain]:
     """A fork of ``world``. Do not change it: use ``chain``."""
-    with devnet.forked(world) as (_, copy):
+    with devnet.forked(world, put_back=True) as (_, copy):
         yield copy
 
 
@@ -73,7 +73,7 @@ def levered(keeper: Run, chain: LocalChain) -> Run:
 @pytest.fixture(scope="session")
 def aged_fork(world: LocalChain) -> Iterator[LocalChain]:
     """A fork whose pools can be listed. Do not change it: use ``aged_chain``."""
-    with devnet.forked(world) as (_, copy):
+    with devnet.forked(world, put_back=True) as (_, copy):
         let_pools_age(copy)
         yield copy
 

@@ -12,6 +12,7 @@ import pytest
 
 from keeper.devnet.anvil import anvil, binary
 from keeper.domain.errors import BadInput
+from tests.chain.restored import restored
 
 START_A_NODE_AND_WAIT = """
 import sys
@@ -87,3 +88,14 @@ def test_a_port_that_is_taken_is_said_so() -> None:
         anvil(port=int(node.url.rsplit(":", 1)[1])),
     ):
         pass
+
+
+def test_a_chain_that_is_put_back_often_keeps_the_state_that_it_goes_back_to() -> None:
+    """Anvil lists a block again for each return to it, and one that leaves the list takes the block's state along."""
+    with anvil(put_back=True) as node:
+        node.request("evm_mine")
+        start = node.request("eth_blockNumber")
+        for _ in range(12):
+            with restored(node.url):
+                node.request("anvil_mine", hex(100))
+                node.request("eth_getBalance", "0x" + "11" * 20, start)

@@ -33,7 +33,10 @@ AGREEMENT = 0.98
 
 @pytest.fixture(scope="module")
 def stage(world: LocalChain) -> Iterator[Stage]:
-    with devnet.forked(world) as (_, copy), Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
+    with (
+        devnet.forked(world, put_back=True) as (_, copy),
+        Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc,
+    ):
         built = Stage(copy, node_in(copy, rpc), rpc)
         built.open()
         built.lift_supply_caps()

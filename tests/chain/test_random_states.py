@@ -32,7 +32,10 @@ NOTHING = (0.0,) * 4
 
 @pytest.fixture(scope="module")
 def stage(world: LocalChain) -> Iterator[Stage]:
-    with devnet.forked(world) as (_, copy), Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
+    with (
+        devnet.forked(world, put_back=True) as (_, copy),
+        Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc,
+    ):
         found = Stage(copy, node_in(copy, rpc), rpc)
         found.open()
         yield found

@@ -15,7 +15,7 @@ from tests.servers.hardhat_node import Follower, HardhatNode, following, hardhat
 @pytest.fixture(scope="module")
 def fork() -> Iterator[LocalChain]:
     """No fork here: a fork does not dump the state that it has not read yet."""
-    with devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built):
+    with devnet.running(devnet.load_history(None, None), lambda _: None, put_back=True) as (_, built):
         yield built
 
 

@@ -69,7 +69,10 @@ class Book:
 
 @pytest.fixture(scope="module")
 def book(world: LocalChain) -> Iterator[Book]:
-    with devnet.forked(world) as (_, copy), Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc:
+    with (
+        devnet.forked(world, put_back=True) as (_, copy),
+        Rpc(copy.deployment.rpc_url, timeout_s=60.0) as rpc,
+    ):
         venues = with_morpho(copy, MARKETS)
         with_emode(copy)
         for symbol in MARKETS:

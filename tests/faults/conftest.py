@@ -55,7 +55,7 @@ def stage(
     folder = tmp_path_factory.mktemp("stage")
     shutil.copy(price_history, folder / "base.db")
     with (
-        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
+        devnet.running(devnet.load_history(None, None), lambda _: None, put_back=True) as (_, built),
         geth_proxy(built.deployment.rpc_url) as proxy,
     ):
         yield Stage(built, proxy, keepers, folder, f"sqlite:///{folder / 'base.db'}")

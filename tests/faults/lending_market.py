@@ -106,7 +106,7 @@ def levered_start(
     folder = tmp_path_factory.mktemp("levered")
     journal = folder / JOURNAL
     shutil.copy(price_history, journal)
-    with devnet.forked(world) as (_, copy):
+    with devnet.forked(world, put_back=True) as (_, copy):
         with outside_of(copy, folder):
             run_once(folder, *EXECUTE)
         copy.pass_time(32 * HOUR)

@@ -44,7 +44,7 @@ def chain_of_ten() -> Iterator[LocalChain]:
         ):
             tables.enter_context(patched)
         market = _market(devnet.load_history(None, None))
-        with devnet.running(market, lambda _: None) as (_, built):
+        with devnet.running(market, lambda _: None, put_back=True) as (_, built):
             yield built
 
 

@@ -33,7 +33,7 @@ def first_journal(price_history: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def calm(keepers: ForkServer, first_journal: str, tmp_path: Path) -> Iterator[Stage]:
     with (
-        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
+        devnet.running(devnet.load_history(None, None), lambda _: None, put_back=True) as (_, built),
         geth_proxy(built.deployment.rpc_url) as proxy,
     ):
         yield Stage(built, proxy, keepers, tmp_path, first_journal)

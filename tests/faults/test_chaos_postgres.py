@@ -28,7 +28,7 @@ def stage(
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     with (
-        devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built),
+        devnet.running(devnet.load_history(None, None), lambda _: None, put_back=True) as (_, built),
         geth_proxy(built.deployment.rpc_url) as proxy,
     ):
         yield Stage(built, proxy, keepers, folder, fresh_database(postgres_server))

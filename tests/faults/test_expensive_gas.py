@@ -28,7 +28,7 @@ BUDGETS_OF_TEN = json.dumps([{"symbol": symbol, "budget": 0.1} for symbol in TEN
 
 @contextmanager
 def chain_of_four() -> Iterator[LocalChain]:
-    with devnet.running(devnet.load_history(None, None), lambda _: None) as (_, built):
+    with devnet.running(devnet.load_history(None, None), lambda _: None, put_back=True) as (_, built):
         yield built
 
 
