@@ -43,6 +43,7 @@ from keeper.monitoring.events import (
     Waiting,
 )
 from keeper.planning.post_trade import warnings
+from keeper.runtime import memory
 from keeper.runtime.logs import logger
 from keeper.views.plan import CHECK
 from keeper.views.record import log_line
@@ -202,6 +203,7 @@ class Daemon:
             self._in_cycle = False
             self._cycles += 1
             self._orders.cycle_ended(record, why)
+        memory.give_back()
 
     def _lost(self, error: KeeperError) -> str:
         """Tells of a cycle that left no record. Returns why, for who ordered it."""

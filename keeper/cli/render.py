@@ -18,18 +18,10 @@ from keeper.views import columns
 from keeper.views.costs import COUNTED_COST
 from keeper.views.decision import ASSET, BOUND, GATE, OPINION, asset_rows, opinion_rows
 from keeper.views.formats import amount
-from keeper.views.lines import daily_budgets_line, nodes_line, pause_lines, redemptions_line
+from keeper.views.lines import BANNERS, daily_budgets_line, nodes_line, pause_lines, redemptions_line
 from keeper.views.plan import CHECK
 from keeper.views.record import RECORD, pause_report, record_information_line, trade_costs
 
-NOTHING_SENT = "nothing is signed, nothing is sent"
-SENDS = "transactions are signed and sent"
-BANNERS = {
-    Mode.SIMULATE: ("SIMULATION", NOTHING_SENT),
-    Mode.DRY_RUN: ("DRY RUN", NOTHING_SENT),
-    Mode.EXECUTE: ("EXECUTE", SENDS),
-    Mode.LIVE: ("LIVE", SENDS),
-}
 OUTCOMES = {
     CycleOutcome.HELD: "nothing sent",
     CycleOutcome.DECLINED: "not sent",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from keeper.app.clocks import SystemClock
 from keeper.app.composition import held_key
@@ -15,16 +14,14 @@ from keeper.app.schedule import trigger_from
 from keeper.app.standby import Standby, require_live, require_shared_journal
 from keeper.app.terms import Process, Turns, run_alone
 from keeper.chat.listener import chatting
-from keeper.cli.output import console, pause_text
 from keeper.cli.password import ask_password
 from keeper.cli.progress import print_progress
-from keeper.cli.render import BANNERS
 from keeper.domain.errors import JournalTooOld, JournalUnreadable, JournalUnwritable
 from keeper.domain.record import Mode
 from keeper.runtime.logs import configure
 from keeper.settings.load import load
 from keeper.settings.schema import Settings
-from keeper.views.lines import pause_lines
+from keeper.views.lines import BANNERS, pause_lines
 
 
 def run(
@@ -53,7 +50,7 @@ def run(
     configure(settings.log_format, settings.log_level)
     word, meaning = BANNERS[mode]
     typer.echo(f"{word}: {meaning}. A cycle every {every}. Ctrl-C stops it.", err=True)
-    console(to_stderr=True).print(_known_pauses(settings))
+    _print_known_pauses(settings)
     with (
         monitors(settings) as watchers,
         chatting(settings) as chat,
@@ -70,9 +67,11 @@ def run(
     raise typer.Exit(code)
 
 
-def _known_pauses(settings: Settings) -> Text:
+def _print_known_pauses(settings: Settings) -> None:
     """What is known before the journal is opened for writing: one of an older release is migrated only then."""
     try:
-        return pause_text(pause_lines(pauses(settings)))
+        lines = pause_lines(pauses(settings))
     except (JournalTooOld, JournalUnwritable, JournalUnreadable) as error:
-        return pause_text(f"Pauses are not known yet: {error.message}.")
+        lines = f"Pauses are not known yet: {error.message}."
+    # Not by rich, which other screens need: it would stay in the daemon's memory.
+    typer.secho(lines or "not paused", err=True, bold=bool(lines), dim=not lines)

@@ -6,7 +6,10 @@ import logging
 import sys
 from typing import Any
 
-import structlog
+from keeper.runtime.absent import absent
+
+with absent("rich"):  # for tracebacks in colours, which would show the values of variables
+    import structlog
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

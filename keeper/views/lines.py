@@ -6,10 +6,19 @@ from collections.abc import Sequence
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.pause_state import Pause, PausedBy
-from keeper.domain.record import NodeUse
+from keeper.domain.record import Mode, NodeUse
 from keeper.views.formats import age, moment
 from keeper.views.vault import LAST_24_HOURS, REDEMPTIONS, PauseReport
 
+_NOTHING_SENT = "nothing is signed, nothing is sent"
+_SENDS = "transactions are signed and sent"
+BANNERS = {
+    Mode.SIMULATE: ("SIMULATION", _NOTHING_SENT),
+    Mode.DRY_RUN: ("DRY RUN", _NOTHING_SENT),
+    Mode.EXECUTE: ("EXECUTE", _SENDS),
+    Mode.LIVE: ("LIVE", _SENDS),
+}
+"""A mode's word, and what it means."""
 PAUSED_IN = {PausedBy.JOURNAL: "journal", PausedBy.FILE: "pause file"}
 EFFECT_OF_A_PAUSE = "Stopped: levering and routine rebalancing. Still runs: RIPCORD and `keeper deleverage`."
 LAST_24_HOURS_LINE = (

@@ -50,8 +50,8 @@ def keepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 def stage(
     keepers: ForkServer, price_history: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
-    """Not a fork: Anvil cannot reorganise one without leaving parts of the old state. Once per module: after many blocks
-    Anvil has forgotten the state that a deep reorganisation returns to."""
+    """Not a fork: Anvil cannot reorganise one without leaving parts of the old state. Once per module: once per
+    run takes no less time."""
     folder = tmp_path_factory.mktemp("stage")
     shutil.copy(price_history, folder / "base.db")
     with (
