@@ -52,19 +52,24 @@ class ForkServer:
             text=True,
         )
 
-    def start(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Running:
+    def start(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path | None = None
+    ) -> Running:
+        """``folder``: the working directory, the server's own if None."""
         output = self._folder / "keeper"
         command = {
             "arguments": arguments,
             "environment": dict(environment),
             "output": str(output),
-            "folder": str(self._folder),
+            "folder": str(folder or self._folder),
         }
         self._write(json.dumps(command))
         return Running(int(self._read()["pid"]), output, self._process.stdout)
 
-    def run(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Ended:
-        return self.start(arguments, environment).wait()
+    def run(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path | None = None
+    ) -> Ended:
+        return self.start(arguments, environment, folder).wait()
 
     def close(self) -> None:
         assert self._process.stdin is not None

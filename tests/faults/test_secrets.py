@@ -19,13 +19,13 @@ from keeper.devnet.anvil import rpc
 from keeper.devnet.local_chain import LocalChain
 from tests.chain.vault_scene import scene_on
 from tests.faults.fixtures import WITHOUT_OPTION_MARKETS
+from tests.faults.processes import ROOT, ForkServer
 from tests.servers.geth_proxy import geth_proxy
 from tests.servers.web3signer import web3signer
 
 KEY = "0x" + "c0ffee5a" * 8
 PASSWORD = "pass-word-canary-7431"
 URL_SECRET, TOKEN = "url-user-canary", "url-token-canary-9912"
-ROOT = Path(__file__).parents[2]
 
 
 def shapes(secret: str) -> set[str]:
@@ -42,18 +42,25 @@ CANARIES = {name: shapes(name) for name in (KEY, PASSWORD, URL_SECRET, TOKEN)}
 
 
 class Operator:
-    """Runs the real command, and keeps whatever came out of it."""
+    """Runs commands as processes, and keeps whatever came out of them."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], keepers: ForkServer) -> None:
         self.folder = folder
         self.environment = environment
-        self.program = "from keeper.cli.main import main; main()"
         self.seen: dict[str, str] = {}
+        self._keepers = keepers
 
     def run(self, *arguments: str, code: int | None = None, **more: str) -> None:
+        ended = self._keepers.run(arguments, {**self.environment, **more}, self.folder)
+        assert code is None or ended.exit_code == code, ended.out + ended.err
+        name = f"{' '.join(arguments)} {sorted(more)}"
+        self.seen |= {f"{name}: out": ended.out, f"{name}: err": ended.err}
+
+    def run_program(self, program: str, *arguments: str, code: int, **more: str) -> None:
+        """A process of its own, whose arguments are looked at too."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEEPER_")}
         running = subprocess.Popen(
-            [sys.executable, "-c", self.program, *arguments],
+            [sys.executable, "-c", program, *arguments],
             cwd=self.folder,
             env={**environment, **self.environment, **more, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
@@ -62,9 +69,8 @@ class Operator:
         )
         command = Path(f"/proc/{running.pid}/cmdline").read_bytes().decode(errors="replace")
         out, err = running.communicate()
-        assert code is None or running.returncode == code, out + err
-        name = f"{' '.join(arguments)} {sorted(more)}"
-        self.seen |= {f"{name}: out": out, f"{name}: err": err, f"{name}: arguments": command}
+        assert running.returncode == code, out + err
+        self.seen |= {"program: out": out, "program: err": err, "program: arguments": command}
 
     def leaks(self) -> list[str]:
         texts = dict(self.seen)
@@ -80,7 +86,7 @@ class Operator:
 
 
 @pytest.fixture
-def operator(chain: LocalChain, tmp_path: Path) -> Iterator[Operator]:
+def operator(chain: LocalChain, keepers: ForkServer, tmp_path: Path) -> Iterator[Operator]:
     """A keystore, its password in a file, and addresses with credentials in them."""
     (tmp_path / "keystore.json").write_text(
         json.dumps(Account.encrypt(HexStr(KEY), PASSWORD, iterations=1_024))
@@ -106,6 +112,7 @@ def operator(chain: LocalChain, tmp_path: Path) -> Iterator[Operator]:
                 "KEEPER_LOG_FORMAT": "json",
                 "XDG_STATE_HOME": str(tmp_path / "state"),
             },
+            keepers,
         )
 
 
@@ -150,7 +157,7 @@ def test_nothing_shows_a_secret_when_something_is_wrong(operator: Operator) -> N
 
 def test_a_bug_shows_a_traceback_and_no_secret(operator: Operator) -> None:
     """With the key in a local variable of the frame that fails."""
-    operator.program = (
+    program = (
         "import keeper.tx.signer as signer\n"
         "def broken(self, intent, fees, kind=None):\n"
         "    key = '0x' + self._account.key.hex()\n"
@@ -158,7 +165,7 @@ def test_a_bug_shows_a_traceback_and_no_secret(operator: Operator) -> None:
         "signer.LocalSigner.sign = broken\n"
         "from keeper.cli.main import main; main()"
     )
-    operator.run("rebalance", "--execute", code=1, KEEPER_ASSETS=WITHOUT_OPTION_MARKETS)
+    operator.run_program(program, "rebalance", "--execute", code=1, KEEPER_ASSETS=WITHOUT_OPTION_MARKETS)
     assert any("RuntimeError: a bug" in text for text in operator.seen.values())
     assert operator.leaks() == []
 
