@@ -135,7 +135,7 @@ def test_an_interruption_loses_no_page_and_leaves_no_hole(
 
 @pytest.mark.slow
 @given(st.data())
-@examples(25)
+@examples(10)
 def test_whatever_breaks_off_in_the_end_everything_is_there(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -115,7 +115,9 @@ GROWTH = "backtest, how it grows with assets and bars, for each bar"
 
 
 @pytest.mark.parametrize(("n", "bars"), [(10, 2_000), (10, 1_000), (4, 2_000), (20, 2_000)])
-def test_keeper(benchmark: BenchmarkFixture, n: int, bars: int) -> None:
+def test_keeper(benchmark: BenchmarkFixture, request: pytest.FixtureRequest, n: int, bars: int) -> None:
+    if bars > 1_000 and not request.config.getoption("--benchmark-enable"):
+        pytest.skip("make bench: the shortest shows that it runs")
     benchmark.group = GROUP if (n, bars) == (10, 2_000) else GROWTH
     path, policy, venue = a_market(n, WARM_UP + bars), a_strategy(n), a_venue(n)
     policy = replace(policy, estimate=replace(policy.estimate, min_bars=WARM_UP - 1))

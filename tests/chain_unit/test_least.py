@@ -59,7 +59,7 @@ tiers = st.sampled_from([0.0005, 0.003, 0.01])
 
 
 @pytest.mark.slow
-@examples(60)
+@examples(36)
 @given(st.floats(1e3, 4e4), depths, depths, tiers, tiers)
 @example(amount=21_495.0, first=23_574_063.0, then=200_000.0, fee=0.0005, other=0.0005)
 def test_of_one_token_in_two_pools(
@@ -76,7 +76,7 @@ def test_of_one_token_in_two_pools(
 
 
 @pytest.mark.slow
-@examples(60)
+@examples(36)
 @given(st.floats(1e3, 2e4), st.floats(1e3, 2e4), depths, depths)
 def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, deep: float) -> None:
     """Each straight, through WETH, or both; through WETH in two swaps of two hops, or settled there in three."""
@@ -104,7 +104,7 @@ def test_of_two_tokens_beside_a_hub(one: float, other: float, direct: float, dee
 
 
 @pytest.mark.slow
-@examples(30)
+@examples(20)
 @given(st.floats(1e3, 2e4), st.floats(1e6, 5e7))
 def test_where_nothing_may_be_sold_twice_a_deep_hub_saves_nothing(amount: float, deep: float) -> None:
     straight = a_curve("LINK", "USDC", 0.003, 2e5)
@@ -140,7 +140,7 @@ def lending_usd(plan: CandidatePlan) -> float:
 
 
 @pytest.mark.slow
-@examples(60)
+@examples(36)
 @given(shares, leverages, st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4), st.floats(0.0, 0.5))
 def test_no_way_pays_less_for_debt_and_collateral(
     held: list[float], leverage: float, changes: list[float], loan: float

@@ -40,7 +40,7 @@ ONLY_EXCHANGE_CALMED = (Degradation("candles: calmer than the market", ALL_ASSET
 @given(seed=SEEDS, degradations=st.lists(DEGRADED, min_size=1, max_size=6).map(tuple))
 @example(seed=0, degradations=EVERYTHING_FROZEN)
 @example(seed=96, degradations=ONLY_EXCHANGE_CALMED)
-@examples(400)
+@examples(160)
 def test_a_look_that_knows_less_takes_no_more_risk(seed: int, degradations: tuple[Degradation, ...]) -> None:
     assert violations(a_market_state(seed), degradations) == ()
 
@@ -56,7 +56,7 @@ def test_no_single_missing_part_raises_risk(name: str) -> None:
     seed=SEEDS,
     looks=st.lists(st.lists(DEGRADED, min_size=1, max_size=3).map(tuple), min_size=2, max_size=4),
 )
-@examples(60)
+@examples(40)
 def test_leverage_only_falls_until_the_information_is_back(
     seed: int, looks: list[tuple[Degradation, ...]]
 ) -> None:

@@ -33,7 +33,7 @@ def asks(decision: Decision) -> bool:
 
 @pytest.mark.slow
 @given(seed=st.integers(0, 10_000))
-@examples(10)
+@examples(6)
 def test_each_named_price_flips_the_decision_of_the_whole_pipeline(seed: int) -> None:
     """The pipeline runs from the price bars on, so the estimate is not the one that the search used."""
     decided = a_decided_record(seed)

@@ -128,7 +128,7 @@ def distances(case: Case, seen: list[tuple[MarketSnapshot, Decision]]) -> list[f
 
 
 @given(cases(free=True))
-@examples(120)
+@examples(80)
 def test_without_costs_it_comes_within_every_band_and_stays(case: Case) -> None:
     seen = cycles(case, free=True)
     last = seen[-1][1]
@@ -138,7 +138,7 @@ def test_without_costs_it_comes_within_every_band_and_stays(case: Case) -> None:
 
 @given(cases(free=False))
 @example(a_case_whose_halves_stay_out_of_band())
-@examples(120)
+@examples(80)
 def test_with_costs_it_stops_within_the_bands_or_where_trading_no_longer_pays(case: Case) -> None:
     last = cycles(case, free=False)[-1][1]
     fired = [gate.name for gate in last.gates if gate.kind == "trigger" and gate.passed]
@@ -162,7 +162,7 @@ def test_an_out_of_band_trade_that_recentring_makes_too_small_goes_to_the_target
 
 
 @given(cases(free=False))
-@examples(120)
+@examples(80)
 def test_every_trade_leads_nearer_to_the_target_and_none_back(case: Case) -> None:
     seen = cycles(case, free=False)
     planned = [one.action in TRADES for _, one in seen[:-1]]
@@ -172,7 +172,7 @@ def test_every_trade_leads_nearer_to_the_target_and_none_back(case: Case) -> Non
 
 
 @given(cases(free=False))
-@examples(120)
+@examples(80)
 def test_no_trade_is_larger_than_allowed_or_leaves_a_weight_below_zero(case: Case) -> None:
     for _, decision in cycles(case, free=False):
         if decision.goal is None:
@@ -192,7 +192,7 @@ def test_no_trade_is_larger_than_allowed_or_leaves_a_weight_below_zero(case: Cas
     st.floats(0.02, 4.0),
     st.floats(1.05, 1.6),
 )
-@examples(150)
+@examples(100)
 def test_a_ripcord_always_raises_the_health_factor(
     weights: list[float], max_trade: float, act: float
 ) -> None:

@@ -22,6 +22,7 @@ from keeper.journal.attempts import StoredAttempts
 from keeper.journal.records import StoredRecords
 from keeper.journal.store import Journal
 from keeper.journal.switches import Switches
+from tests.chain.keeper_command import SHORT_HISTORY
 from tests.chain.restored import restored
 from tests.chain.vault_scene import scene_on
 from tests.faults.processes import Ended, ForkServer, Running
@@ -31,6 +32,7 @@ QUICK = {
     "KEEPER_SEND__BUMP_AFTER_S": "1",
     "KEEPER_SEND__GIVE_UP_AFTER_S": "30",
     "KEEPER_SEND__PRIVATE_PATIENCE_S": "1",
+    **SHORT_HISTORY,
 }
 COOLDOWN_S = 3_700
 BASE_FEE_WEI = 4 * 10**9

@@ -82,6 +82,8 @@ def _soak(stage: Stage, node_pid: int, tmp_path: Path) -> Iterator[Soak]:
             "KEEPER_ALERT_URLS": listener.alert_url,
             "KEEPER_ENV_FILE": str(tmp_path / "keeper.env"),
         }
+        if CYCLES > QUIET:  # memory is that of the whole history
+            del environment["KEEPER_ESTIMATE__HISTORY_S"]
         with stepped_keeper(environment, tmp_path, market.now) as keeper:
             stricken = Stricken(trial, market, keeper, tmp_path, np.random.default_rng(SEED + 1))
             try:

@@ -29,6 +29,7 @@ from tests.feeds.venues import (
     flat,
     row_of,
 )
+from tests.properties import examples
 from tests.servers.http_faults import HttpFaults
 
 pytestmark = pytest.mark.faults  # a server on this machine answers as the exchanges do
@@ -168,6 +169,7 @@ JSON = st.recursive(
     rows=st.lists(st.lists(JSON, min_size=6, max_size=8), max_size=6),
     other=st.none() | JSON,
 )
+@examples(40)
 def test_whatever_comes_every_candle_is_a_possible_one(
     kind: type[CandleVenue], rows: list[Any], other: Any
 ) -> None:

@@ -1,4 +1,4 @@
-"""Backtests small enough to look at: a strategy and two benchmark strategies over a few weeks."""
+"""Backtests small enough to look at: a strategy and two benchmark strategies over a month."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.factories import a_decision_policy
 
 @lru_cache(maxsize=1)
 def some_results() -> tuple[BacktestResult, ...]:
-    path = a_path(bars=FIRST + 60 * 24)
+    path = a_path(bars=FIRST + 32 * 24)
     policy = a_backtest_policy(decision=a_decision_policy(risk_share_band=0.01, risk_aversion=30.0))
     venue = a_venue()
     mixed = held(path, policy, venue, HOLDINGS[3])
