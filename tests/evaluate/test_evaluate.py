@@ -29,22 +29,34 @@ PERIODS = Periods(day(0), day(140), day(140), day(230))
 FEW = ("EWMA 2 d", "EWMA 21 d", "EWMA 5 d / 21 d")
 
 
-@pytest.fixture
-def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handful of them: the others differ by numbers."""
+def name_few(change: pytest.MonkeyPatch) -> None:
+    """A handful of candidates: the others differ by numbers."""
     every = candidates_module.historical
 
     def few(policy: Policy) -> dict[str, Policy]:
         return {name: one for name, one in every(policy).items() if name in (BASE, *FEW)}
 
-    monkeypatch.setattr(candidates_module, "historical", few)
-    monkeypatch.setattr(candidates_module, "peers", lambda: ({}, {"skfolio X": "skfolio is not installed"}))
+    change.setattr(candidates_module, "historical", few)
+    change.setattr(candidates_module, "peers", lambda: ({}, {"skfolio X": "skfolio is not installed"}))
+
+
+@pytest.fixture
+def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    name_few(monkeypatch)
 
 
 def evaluated(path: MarketPath, periods: Periods = PERIODS) -> Evaluation:
     return evaluate(
         path, POLICY, periods, generator=np.random.default_rng(5), progress=lambda done, total: None
     )
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    """Of the whole market, once for the tests that only look at it."""
+    with pytest.MonkeyPatch.context() as change:
+        name_few(change)
+        return evaluated(market(230))
 
 
 def score(evaluation: Evaluation, candidate: str, sample: str = "choice", horizon: int = 1) -> Score:
@@ -57,9 +69,9 @@ def score(evaluation: Evaluation, candidate: str, sample: str = "choice", horizo
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_candidates")
-def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> None:
-    evaluation = evaluated(market(230))
+def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins(
+    evaluation: Evaluation,
+) -> None:
     fast, slow = score(evaluation, "EWMA 2 d"), score(evaluation, "EWMA 21 d")
     assert fast.log_likelihood > slow.log_likelihood
     assert fast.qlike < slow.qlike
@@ -71,9 +83,9 @@ def test_where_volatility_changes_every_fortnight_the_fast_forecaster_wins() -> 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_candidates")
-def test_implied_volatility_that_knows_the_regime_adds_a_gain() -> None:
-    evaluation = evaluated(market(230))
+def test_implied_volatility_that_knows_the_regime_adds_a_gain(
+    evaluation: Evaluation,
+) -> None:
     blend = score(evaluation, "EWMA 5 d / 21 d + 50% IV", "choice with options")
     assert blend.base == "EWMA 5 d / 21 d"
     assert blend.gain > 0.0
@@ -88,14 +100,14 @@ def test_implied_volatility_that_knows_the_regime_adds_a_gain() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
-def test_altering_the_future_changes_no_earlier_score() -> None:
+def test_altering_the_future_changes_no_earlier_score(evaluation: Evaluation) -> None:
     path = market(230)
     later = path.times > day(140)
     closes = np.where(later[:, None], path.closes * np.linspace(1, 9, later.size)[:, None], path.closes)
     implied = tuple(
         replace(one, volatility=np.where(one.times > day(140), 3.0, one.volatility)) for one in path.implied
     )
-    before, after = evaluated(path), evaluated(replace(path, closes=closes, implied=implied))
+    before, after = evaluation, evaluated(replace(path, closes=closes, implied=implied))
     kept = [one for one in before.scores if one.sample.startswith("choice")]
     assert kept == [one for one in after.scores if one.sample.startswith("choice")]
     assert before.har == after.har
@@ -103,18 +115,17 @@ def test_altering_the_future_changes_no_earlier_score() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_candidates")
-def test_no_outcome_of_the_choice_reaches_into_the_check() -> None:
-    evaluation = evaluated(market(230))
+def test_no_outcome_of_the_choice_reaches_into_the_check(
+    evaluation: Evaluation,
+) -> None:
     assert [score(evaluation, OWN, "choice", horizon).days for horizon in (1, 7)] == [110, 104]
     assert [score(evaluation, OWN, "check", horizon).days for horizon in (1, 7)] == [90, 84]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_candidates")
-def test_equal_seeds_give_equal_scores() -> None:
-    path = market(230)
-    assert evaluated(path) == evaluated(path)
+def test_equal_seeds_give_equal_scores(evaluation: Evaluation) -> None:
+    assert evaluated(market(230)) == evaluation
 
 
 @pytest.mark.slow

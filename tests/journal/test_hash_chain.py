@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Table, create_engine, text
@@ -30,35 +32,51 @@ from tests.factories import an_executed_swap
 from tests.journal.rows import PAYLOAD, SENDER, a_record
 
 
+def fill(opened: Journal) -> None:
+    """Rows in every table."""
+    StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
+    StoredRecords(opened).append(
+        replace(a_record("one"), executed_swaps=(an_executed_swap(), an_executed_swap(simulated_out=None)))
+    )
+    log = StoredAttempts(opened, lambda: 5.0)
+    log.adopt_nonce(31_337, SENDER, 7)
+    log.create(Intent("old", 7, PAYLOAD))
+    log.move("old", IntentStatus.SIGNING)
+    log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1, kind=AttemptKind.CALL))
+    log.create(Intent("new", 7, PAYLOAD, "old"))
+    log.move("new", IntentStatus.SIGNING)
+    log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2, kind=AttemptKind.CALL))
+    log.mark_broadcast("0x02")
+    log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 0, 10, 9))
+    Switches(opened, lambda: 6.0).pause("operator", "because")
+    Switches(opened, lambda: 6.0).seal("code", "ab")
+    StoredAcceptances(opened, lambda: 6.0).accept((Fact("depth:WETH", 0.0),), "the pool is gone")
+    orders = StoredOrders(opened, lambda: 6.0)
+    orders.place(2.0, "3am", valid_s=30)
+    orders.answer(Subject.ORDER, 1, AnswerState.SEEN, text="process 7")
+    with opened.appending("term") as entry:
+        entry.add(schema.terms, {"number": 1, "holder": "a process 7", "at": 6})
+    StoredBars(opened).add("WETH", "coinbase", (Candle(3_600, 3_600, 1.0, 2.0, 0.5, 1.5),))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite journal with rows in every table, which each test gets a copy of."""
+    path = tmp_path_factory.mktemp("filled") / "keeper.db"
+    with Journal.open(f"sqlite:///{path}") as opened:
+        fill(opened)
+    return path
+
+
 @pytest.fixture
-def journal(journal_url: str) -> Iterator[Journal]:
+def journal(journal_url: str, filled: Path) -> Iterator[Journal]:
     """A journal with rows in every table."""
+    database = make_url(journal_url)
+    if database.drivername == "sqlite":
+        shutil.copy(filled, str(database.database))
     with Journal.open(journal_url) as opened:
-        StoredRounds(opened).extend({"WETH": (Round(1, 2, 3), Round(2, 3, 4))})
-        StoredRecords(opened).append(
-            replace(
-                a_record("one"), executed_swaps=(an_executed_swap(), an_executed_swap(simulated_out=None))
-            )
-        )
-        log = StoredAttempts(opened, lambda: 5.0)
-        log.adopt_nonce(31_337, SENDER, 7)
-        log.create(Intent("old", 7, PAYLOAD))
-        log.move("old", IntentStatus.SIGNING)
-        log.add_attempt(Attempt("old", "0x01", "0x02", 1, 1, kind=AttemptKind.CALL))
-        log.create(Intent("new", 7, PAYLOAD, "old"))
-        log.move("new", IntentStatus.SIGNING)
-        log.add_attempt(Attempt("new", "0x02", "0x03", 2, 2, kind=AttemptKind.CALL))
-        log.mark_broadcast("0x02")
-        log.add_receipt(Receipt("new", "0x02", 9, "0xbb", True, 1, 1, 0, 10, 9))
-        Switches(opened, lambda: 6.0).pause("operator", "because")
-        Switches(opened, lambda: 6.0).seal("code", "ab")
-        StoredAcceptances(opened, lambda: 6.0).accept((Fact("depth:WETH", 0.0),), "the pool is gone")
-        orders = StoredOrders(opened, lambda: 6.0)
-        orders.place(2.0, "3am", valid_s=30)
-        orders.answer(Subject.ORDER, 1, AnswerState.SEEN, text="process 7")
-        with opened.appending("term") as entry:
-            entry.add(schema.terms, {"number": 1, "holder": "a process 7", "at": 6})
-        StoredBars(opened).add("WETH", "coinbase", (Candle(3_600, 3_600, 1.0, 2.0, 0.5, 1.5),))
+        if database.drivername != "sqlite":
+            fill(opened)
         yield opened
 
 

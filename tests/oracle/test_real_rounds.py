@@ -36,6 +36,8 @@ pytestmark = [
 MOST_REFUSED = 0.005
 BAD_BPS = 250
 YEAR = ("2023-04-01", "2024-01-01")
+QUARTER = ("2023-04-01", "2023-07-01")
+"""What is looked at of the year without ``--tables``."""
 SUMMER = ("2022-05-01", "2022-07-01")
 DEPEG = ("2023-03-09", "2023-03-18")
 ETH = a_feed_policy("WETH", heartbeat_s=3_600, deviation_bps=50)
@@ -51,6 +53,16 @@ FILES = {
 }
 
 
+@pytest.fixture
+def year(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return YEAR if request.config.getoption("--tables") else QUARTER
+
+
+def recorded(name: str, year: tuple[str, str]) -> list[Round]:
+    file, decimals, *window = FILES[name]
+    return rounds(file, decimals, *(year if tuple(window) == YEAR else window))
+
+
 def passes(name: str, counts: Counts, show: Callable[[str], None]) -> None:
     show(f"{name}: {counts}")
     assert counts.good > 0
@@ -60,16 +72,18 @@ def passes(name: str, counts: Counts, show: Callable[[str], None]) -> None:
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC), ("stETH/ETH", STETH), ("USDT", USDT)])
 def test_every_round_alone_as_it_was_answered(
-    name: str, feed: FeedPolicy, show: Callable[[str], None]
+    name: str, feed: FeedPolicy, year: tuple[str, str], show: Callable[[str], None]
 ) -> None:
-    found = rounds(*FILES[name])
+    found = recorded(name, year)
     passes(f"{name}, every round, no other source", counted(as_answered(found), feed, BAD_BPS), show)
 
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC)])
-def test_every_hour_beside_the_exchange(name: str, feed: FeedPolicy, show: Callable[[str], None]) -> None:
-    closes = column("hourly_close.csv", "ts_close_utc", name, *YEAR)
-    looks = every_hour(rounds(*FILES[name]), closes)
+def test_every_hour_beside_the_exchange(
+    name: str, feed: FeedPolicy, year: tuple[str, str], show: Callable[[str], None]
+) -> None:
+    closes = column("hourly_close.csv", "ts_close_utc", name, *year)
+    looks = every_hour(recorded(name, year), closes)
     passes(f"{name}, every hour, beside the exchange's close", counted(looks, feed, BAD_BPS), show)
 
 
@@ -148,10 +162,14 @@ def spoiled(one: Round, before: Round) -> dict[str, Round]:
 
 @pytest.mark.parametrize(("name", "feed"), [("ETH", ETH), ("BTC", BTC)])
 def test_of_rounds_spoiled_in_ten_ways_none_is_accepted(
-    name: str, feed: FeedPolicy, show: Callable[[str], None], request: pytest.FixtureRequest
+    name: str,
+    feed: FeedPolicy,
+    year: tuple[str, str],
+    show: Callable[[str], None],
+    request: pytest.FixtureRequest,
 ) -> None:
     """Every tenth for the table, every fiftieth else."""
-    found, gate = rounds(*FILES[name]), Gate(feed)
+    found, gate = recorded(name, year), Gate(feed)
     every = 10 if request.config.getoption("--tables") else 50
     tried, accepted = 0, []
     for place, one in enumerate(found):

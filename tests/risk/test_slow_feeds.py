@@ -36,7 +36,7 @@ from tests.risk.slow_rules import RULES, Rule, another_exchange, published_bars
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 SYMBOLS = ("WBTC", "WETH", "LINK", "UNI")
-FEW = 7
+FEW = 14
 """Days between two looks. ``--tables`` looks every day."""
 
 STEP_H = 6
