@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.decision import measures
@@ -49,17 +48,19 @@ def decide(
 ) -> Decision:
     """HOLD, REBALANCE, ITERATE or RIPCORD. ``policy`` is the tightened one, ``tightened`` lists what was looser.
 
-    The most pressing trigger that fired sets the urgency, the urgency sets the limits. Raises InvalidSetting when
-    decision.rebalance_to is unknown; InvalidCovariance and SolverFailed where an aim cannot be computed.
+    The most pressing trigger that fired sets the urgency, the urgency sets the limits. That of a change of accounts
+    sets only its own: it makes no trade of weights more pressing. Raises InvalidSetting when decision.rebalance_to is
+    unknown; InvalidCovariance and SolverFailed where an aim cannot be computed.
     """
     position = with_placing(take_position(observation, model, target, policy=policy, tightened=tightened))
     triggers = judged_triggers(position)
-    fired = [gate for gate in triggers if gate.passed]
+    fired = [gate for gate in triggers if gate.passed and gate.name != CHEAPER_ACCOUNTS]
+    changes = [gate for gate in triggers if gate.passed and gate.name == CHEAPER_ACCOUNTS]
     urgency = max((gate.urgency for gate in fired), key=BY_PRESSURE.index, default=Urgency.ROUTINE)
     judged = _judged_emergency(position) if urgency is Urgency.EMERGENCY else _judged_plan(position, urgency)
-    moves = _judged_moves(position, fired, judged)
+    moves = _judged_moves(position, judged, alone=not fired) if changes else None
     if moves is not None:
-        fired, judged = [gate for gate in fired if gate.name == CHEAPER_ACCOUNTS], moves
+        fired, judged = changes, moves
     gates = triggers + judged.limits
 
     if not fired:
@@ -118,17 +119,13 @@ def _judged_plan(position: VaultPosition, urgency: Urgency) -> _Judged:
     return _Judged(half, shown, doubts=doubts, stopping=stopping, why_stopped=why)
 
 
-def _judged_moves(position: VaultPosition, fired: Sequence[Gate], judged: _Judged) -> _Judged | None:
+def _judged_moves(position: VaultPosition, judged: _Judged, *, alone: bool) -> _Judged | None:
     """A change of accounts alone, where it is the only reason to act, or what else was asked for is stopped and this is
     not. A trade takes its accounts along. Nothing doubtful is allowed to it: it borrows."""
-    names = {gate.name for gate in fired}
-    if CHEAPER_ACCOUNTS not in names:
-        return None
-    if judged.trade.urgency is Urgency.EMERGENCY and not _is_out_of_reach(position):
+    emergency = judged.trade.urgency is Urgency.EMERGENCY
+    if emergency and not _is_out_of_reach(position):
         return None
     trade = consider_moves(position)
-    alone = names == {CHEAPER_ACCOUNTS}
-    emergency = judged.trade.urgency is Urgency.EMERGENCY
     if trade is None or not (alone or emergency or judged.stopping):
         return None
     limits = judged_limits(trade)

@@ -9,13 +9,14 @@ from keeper.decision.gate_result import GateResult, hours
 from keeper.decision.horizon import NOISE
 from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.trade_context import TradeContext
-from keeper.domain.accounts import to_lower
+from keeper.domain.accounts import showing, to_lower
 from keeper.domain.fire_drill import first_hindered, largest_survived, survives
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from keeper.lending.vault_gap import vault_gap
+from keeper.lending.venues import price_ratio
 from keeper.oracle.vault_refusals import keeper_words, levering_refusal, pause_refusal, role_refusal
 from keeper.oracle.vault_rules import in_emergency, levering_closed_s, rebalance_refusal, sequencer_is_up
 from keeper.risk.contributions import volatility
@@ -83,13 +84,35 @@ def sequencer_up(trade: TradeContext) -> GateResult:
 
 
 def oracle_gap(trade: TradeContext) -> GateResult:
+    """At the first account's venue of every token, and at each other one of what secures its account. No trade is
+    stopped by an account that holds and owes nothing, nor a change of accounts by one whose debt it lowers."""
     snapshot, limit = trade.position.snapshot, trade.position.policy.decision.max_oracle_gap_bps
-    gap, symbol = max(
-        (_gap_bps(feed.price, reserve.market_price), feed.symbol)
+    gaps = [
+        (_gap_bps(feed.price, reserve.market_price), feed.symbol, "the lending market's oracle")
         for feed, reserve in zip(snapshot.feeds, snapshot.reserves, strict=True)
-    )
-    detail = f"{symbol}: feed and lending market's oracle are {gap:.1f} bps apart, at most {limit}"
+    ]
+    for account in snapshot.others:
+        market, place = account.venue.market, account.venue.place
+        used = any(account.supplied) or any(account.owed)
+        if market is not None and used and place not in _relieved(trade):
+            theirs = price_ratio(showing(snapshot, place), market.collateral)
+            gaps.append((_gap_bps(1.0, theirs), market.collateral, f"the oracle of account {place}"))
+    gap, symbol, oracle = max(gaps)
+    detail = f"{symbol}: feed and {oracle} are {gap:.1f} bps apart, at most {limit}"
     return GateResult(gap, limit, gap <= limit, detail=detail)
+
+
+def _relieved(trade: TradeContext) -> set[int]:
+    """The accounts whose debt a change of accounts lowers."""
+    if trade.moves is None:
+        return set()
+    snapshot, cash = trade.position.snapshot, trade.position.snapshot.debt_token.symbol
+    after = {account.place: account.debt_usd for account in trade.moves.placement.accounts}
+    return {
+        account.venue.place
+        for account in snapshot.others
+        if after[account.venue.place] < snapshot.value_usd(cash, account.owed[0])
+    }
 
 
 def vault_agrees(trade: TradeContext) -> GateResult:
@@ -363,5 +386,5 @@ def _lowers_risk(trade: TradeContext) -> GateResult:
     return GateResult(after, before, falls, detail=detail)
 
 
-def _gap_bps(ours: int, theirs: int) -> float:
+def _gap_bps(ours: float, theirs: float) -> float:
     return abs(ours - theirs) / theirs * BPS if theirs > 0 else math.inf

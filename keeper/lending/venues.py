@@ -13,6 +13,9 @@ from keeper.lending.book import LendingBook
 from keeper.lending.morpho import MorphoBlue
 from keeper.lending.venue import LendingVenue
 
+SAMPLE_USD = 1e6
+"""Of a token, to learn what a venue makes of it."""
+
 
 def venue_of(snapshot: MarketSnapshot) -> LendingVenue:
     """Of the account that the snapshot shows."""
@@ -41,6 +44,16 @@ def account_of(snapshot: MarketSnapshot, supplied: Mapping[str, int], owed: int)
         return AaveV3.of(snapshot).account(supplied, owed)
     venue = morpho_blue(market, snapshot.debt_token.symbol)
     return Account(venue.collateral_value(supplied), owed, venue.health(supplied, owed))
+
+
+def price_ratio(snapshot: MarketSnapshot, symbol: str) -> float:
+    """A token's price in the accounting asset, by the venue of the account that the snapshot shows, as a part of the
+    feeds'. It is 1 where both agree, and 0 where one of them has none."""
+    cash, venue = snapshot.debt_token.symbol, venue_of(snapshot)
+    if snapshot.price(symbol) <= 0 or snapshot.price(cash) <= 0:
+        return 0.0
+    owed = venue.cash_value(snapshot.raw_worth(cash, SAMPLE_USD))
+    return venue.collateral_value({symbol: snapshot.raw_worth(symbol, SAMPLE_USD)}) / owed if owed else 0.0
 
 
 def vault_book(snapshot: MarketSnapshot) -> LendingBook:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from keeper.domain.decision import Decision
 from keeper.domain.errors import NothingFeasible
@@ -61,23 +62,32 @@ def _by_call(netted: Netting, answers: Answers, context: PlanningContext) -> Reb
 def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: PlanningContext) -> CandidatePlan:
     """The cheapest feasible candidate. Where none is, only the part of the fills that lowers the debt.
 
-    Where a placement is decided, the candidates over all accounts come first; one of a single account only stands in
-    for them.
+    Where a placement is decided, the candidates over all accounts come first. One of a single account only stands in
+    for them where it borrows nothing: nobody judged that account by what it would owe then.
 
     A pool that refuses the last of several trades may take all of them in one swap, so a trade that finds no pool does
     not stop the candidates through the hub."""
     try:
         fills = fills_of(trades, answers, context)
     except NothingFeasible:
-        candidate = _cheapest(hub_plans(trades, answers, context, matched=None), context)
+        candidate = _cheapest(_allowed(hub_plans(trades, answers, context, matched=None), context), context)
         if candidate is None:
             raise
         return candidate
     placed = _placed(fills, context)
     if placed is not None:
         return placed
-    through_hub = hub_plans(trades, answers, context, matched=fills)
-    return _cheapest((*matched_plans(fills, context), *through_hub), context) or _debt_part(fills, context)
+    in_one = chain(matched_plans(fills, context), hub_plans(trades, answers, context, matched=fills))
+    return _cheapest(_allowed(in_one, context), context) or _debt_part(fills, context)
+
+
+def _allowed(in_one: Iterable[CandidatePlan], context: PlanningContext) -> Iterator[CandidatePlan]:
+    """Of the candidates in one account those that may stand in for a placement."""
+    return (candidate for candidate in in_one if context.placement is None or not _borrows(candidate))
+
+
+def _borrows(candidate: CandidatePlan) -> bool:
+    return any(step.kind is StepKind.BORROW for step in candidate.steps)
 
 
 def _placed(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan | None:
@@ -112,9 +122,8 @@ def _debt_part(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan
         for build in (around_flash_loan, deleverage_loop):
             with suppress(NothingFeasible):
                 part = _accepted(build(sales, alone), alone)
-                kinds = {step.kind for step in part.steps}
-                lowers_debt = StepKind.REPAY in kinds or _redemptions_lack_cash(context)
-                if part.fills and lowers_debt and StepKind.BORROW not in kinds:
+                repays = any(step.kind is StepKind.REPAY for step in part.steps)
+                if part.fills and (repays or _redemptions_lack_cash(context)) and not _borrows(part):
                     return _leaving_rest(part, fills)
         raise
 
@@ -156,8 +165,7 @@ def _require_purpose(candidate: CandidatePlan, context: PlanningContext) -> None
             "the vault owes nothing, so there is nothing to deleverage",
             remedy="Withdraw the order (keeper deleverage), or lower leverage by a rebalance.",
         )
-    borrows = any(step.kind is StepKind.BORROW for step in candidate.steps)
-    serves_queue = borrows and _redemptions_lack_cash(context)
+    serves_queue = _borrows(candidate) and _redemptions_lack_cash(context)
     moves = context.placement is not None and bool(candidate.steps)
     if (
         not candidate.fills

@@ -12,13 +12,11 @@ from keeper.domain.accounts import accounts, showing
 from keeper.domain.market import LendingAccount, MarketSnapshot, Reserve
 from keeper.domain.policy import SizePolicy
 from keeper.domain.units import BPS, unit
-from keeper.lending.venues import morpho_blue, venue_of
+from keeper.lending.venues import SAMPLE_USD, morpho_blue, venue_of
 from keeper.sizing.bounds import borrow_rate
 
 CHORDS = 24
 """Pieces of a cost that grows faster than its size. Within one its marginal rate counts as constant."""
-SAMPLE_USD = 1e6
-"""Of a token, to learn what the venue lets it carry."""
 
 
 @dataclass(frozen=True, slots=True)

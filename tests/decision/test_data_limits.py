@@ -24,6 +24,7 @@ from tests.factories import (
     an_oracle_policy,
     with_feed,
     with_holding,
+    with_morpho_account,
     with_reserve,
 )
 
@@ -197,3 +198,22 @@ def test_assets_named_stops_sales_but_no_emergency() -> None:
     emergency = replace(trade, urgency=Urgency.EMERGENCY)
     assert all(gate.name != "assets_named" for gate in judged_limits(emergency))
     assert passes("assets_named", a_snapshot())
+
+
+@pytest.mark.parametrize("part", [0.0, 0.9, 1.1])
+def test_the_oracle_of_every_account_that_is_used_must_agree(part: float) -> None:
+    """Morpho's market has an oracle of its own, which the first account's venue does not know."""
+    first = a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.2)
+
+    def at(supplied: float, owed: float) -> MarketSnapshot:
+        snapshot = with_morpho_account(first, "WETH", supplied, owed)
+        other = snapshot.others[0]
+        assert other.venue.market is not None
+        market = replace(other.venue.market, price=round(other.venue.market.price * part))
+        return replace(snapshot, others=(replace(other, venue=replace(other.venue, market=market)),))
+
+    assert limit("oracle_gap", a_trade(at(0.0, 0.0))).passed
+    used = limit("oracle_gap", a_trade(at(5_000.0, 2_000.0)))
+    assert not used.passed
+    assert "WETH: feed and the oracle of account 1" in used.detail
+    assert limit("oracle_gap", a_trade(with_morpho_account(first, "WETH", 5_000.0, 2_000.0))).passed

@@ -16,6 +16,7 @@ from keeper.domain.observation import Observation
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import SECONDS_PER_DAY, SECONDS_PER_YEAR
+from keeper.domain.urgency import Urgency
 from keeper.journal.codec import decode, encode
 from keeper.sizing.size import size
 from tests.decision.positions import a_position
@@ -33,8 +34,8 @@ NAV = 2_000_000.0
 
 
 def rules(**changes: Any) -> Policy:
-    """No other trigger than that of the accounts fires."""
-    decision = a_decision_policy(triggers=(), **changes)
+    """No other trigger than that of the accounts fires, unless they are named."""
+    decision = a_decision_policy(**{"triggers": ()} | changes)
     return a_policy(decision=decision, size=a_size_policy(scenarios=(), stress_sigmas=2.0))
 
 
@@ -133,3 +134,20 @@ def test_a_vault_with_one_account_has_no_such_gate() -> None:
     decision = decided(single)
     assert CHEAPER_ACCOUNTS not in {gate.name for gate in decision.gates}
     assert decision.placement is None
+
+
+def test_a_change_of_accounts_makes_no_trade_of_weights_more_pressing() -> None:
+    """The Morpho account must be relieved at once. The rebalance that is due by its age is still asked for its
+    benefit."""
+    snapshot = a_vault(0.05, 300_000.0, 198_000.0)
+    decision = decided(snapshot, rules(triggers=("age",), max_age_s=60))
+    fired = {gate.name: gate.urgency for gate in decision.gates if gate.kind == "trigger" and gate.passed}
+    assert fired == {"age": Urgency.ROUTINE, CHEAPER_ACCOUNTS: Urgency.OUT_OF_BAND}
+    assert decision.goal is not None, decision.reason
+    if decision.goal.weights != portfolio(snapshot).weights:
+        assert decision.urgency is Urgency.ROUTINE
+        assert "benefit_exceeds_cost" in {gate.name for gate in decision.gates}
+    calm = decided(snapshot, rules(triggers=("age",), max_age_s=60, risk_aversion=1e-9))
+    assert calm.goal is not None, calm.reason
+    assert calm.goal.weights == portfolio(snapshot).weights
+    assert calm.urgency is Urgency.OUT_OF_BAND

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keeper.decision.placing import TRADE_MARGIN
 from keeper.domain.accounts import accounts
 from keeper.domain.decision import Action, Decision
+from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.placement import Placement
 from keeper.domain.plan import RebalancePlan, StepKind
@@ -34,6 +36,8 @@ from tests.planning.ledger import a_decision
 from tests.planning.plans import planned, shares, weights_of, worth_trading
 from tests.properties import examples
 
+COST = 0.007
+"""Of what is traded, assumed."""
 POLICY = a_policy(size=a_size_policy(scenarios=(), stress_sigmas=2.0))
 FIRST = with_depths(a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.3, nav_usd=250_000.0))
 BOTH = with_morpho_account(FIRST, "WETH", 0.0, 0.0, rate=0.01)
@@ -43,11 +47,14 @@ THREE = with_morpho_account(with_aave_account(FIRST, {"WBTC": 30_000.0}, 12_000.
 def a_placement(
     snapshot: MarketSnapshot, weights: tuple[float, ...], move_cost: float = 1e-4
 ) -> Placement | None:
-    nav_usd = portfolio(snapshot).nav_usd
+    """As the keeper decides it: above the floors by its margin, with what the trade costs as debt."""
+    held = portfolio(snapshot)
     terms = terms_of(snapshot, snapshot.risk_symbols, POLICY.size)
-    floors = account_floors(a_model(), snapshot, POLICY.size)
-    values = [weight * nav_usd for weight in weights]
-    return placed(terms, values, max(0.0, sum(values) - nav_usd), floors, move_cost=move_cost)
+    floors = account_floors(a_model(), snapshot, POLICY.size).times(TRADE_MARGIN)
+    values = [weight * held.nav_usd for weight in weights]
+    cost_usd = COST * sum(abs(to - at) for to, at in zip(values, held.values_usd, strict=True))
+    debt_usd = max(0.0, sum(values) - held.nav_usd + cost_usd)
+    return placed(terms, values, debt_usd, floors, move_cost=move_cost)
 
 
 def decided(snapshot: MarketSnapshot, weights: tuple[float, ...], move_cost: float = 1e-4) -> Decision | None:
@@ -171,3 +178,35 @@ def test_three_accounts_of_two_protocols_sell_together() -> None:
     run(plan, THREE, decision)
     assert plan.expected.leverage == pytest.approx(0.4, abs=0.01)
     assert plan.expected.health_factor == math.inf
+
+
+def closed_to_debt(snapshot: MarketSnapshot) -> MarketSnapshot:
+    """Nothing can be borrowed in the other account any more."""
+    other = snapshot.others[0]
+    reserves = (replace(other.reserves[0], borrowing_enabled=False), *other.reserves[1:])
+    return replace(snapshot, others=(replace(other, reserves=reserves),))
+
+
+CHEAP = with_reserve(BOTH, "WETH", supply_rate=0.0)
+"""Aave's yield on collateral does not keep the debt there."""
+
+
+def test_no_account_alone_takes_the_debt_of_a_placement_that_cannot_be_made() -> None:
+    """Nobody judged the first account by the losses after which it would have to stand with all of the debt."""
+    decision = decided(CHEAP, (0.4, 0.4, 0.4, 0.4))
+    assert decision is not None
+    assert decision.placement is not None
+    assert decision.placement.debt_shares()[1] > 0.1
+    with pytest.raises(NothingFeasible, match="cannot be borrowed now"):
+        planned(decision, closed_to_debt(CHEAP), POLICY)
+
+
+def test_sales_in_one_account_stand_in_for_a_placement_that_cannot_be_made() -> None:
+    decision = decided(CHEAP, (0.28, 0.28, 0.28, 0.28))
+    assert decision is not None
+    assert decision.placement is not None
+    assert decision.placement.debt_shares()[1] > 0.1
+    plan = planned(decision, closed_to_debt(CHEAP), POLICY)
+    assert StepKind.BORROW not in {step.kind for step in plan.steps}
+    assert places(plan) == {0}
+    assert plan.expected.leverage < portfolio(CHEAP).leverage
