@@ -16,7 +16,7 @@ from keeper.decision.gates import (
     judged_triggers,
 )
 from keeper.decision.move import planned_move, remaining
-from keeper.decision.placing import placing, with_placing
+from keeper.decision.placing import with_placing
 from keeper.decision.position import VaultPosition, take_position
 from keeper.decision.selling_half import selling_half, sells, why_nothing_is_sold
 from keeper.decision.trade_context import TradeContext, consider, consider_moves
@@ -25,7 +25,7 @@ from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.errors import Refused, Untrusted
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
-from keeper.domain.placement import Placement
+from keeper.domain.placement import Placement, Placing
 from keeper.domain.policy import Policy
 from keeper.domain.units import health_factor_of
 from keeper.domain.urgency import Urgency
@@ -237,5 +237,4 @@ def _decision(action: Action, trade: TradeContext, gates: Gates, *, why: str, ex
 
 
 def _placement(trade: TradeContext) -> Placement | None:
-    choice = trade.moves or placing(trade.position, trade.goal.weights, trade.trade_cost_usd)
-    return choice.placement if choice is not None else None
+    return trade.placing.placement if isinstance(trade.placing, Placing) else None

@@ -7,28 +7,9 @@ EMERGENCY, nor does what only saves money.
 
 from __future__ import annotations
 
-from keeper.decision import limits, pause_rules, triggers
+from keeper.decision import gate_rules, limits, pause_rules, triggers
 from keeper.decision.gate_result import GateResult
-from keeper.decision.gate_rules import (
-    ALWAYS,
-    EMERGENCY_ONLY,
-    EVERY_URGENCY,
-    LEVERING,
-    PLANNED,
-    ROUTINE_ONLY,
-    WITH_ACCOUNTS,
-    WITH_CLOCK,
-    WITH_DRILL,
-    WITH_NATIVE_COIN,
-    WITH_OPINIONS,
-    WITH_PAUSE_STATE,
-    WITH_REQUEST,
-    WITH_VAULT_FIGURES,
-    WITHOUT_REQUEST,
-    LimitRule,
-    TriggerRule,
-    enabled,
-)
+from keeper.decision.gate_rules import LEVERING, PLANNED, LimitRule, TriggerRule, enabled
 from keeper.decision.placing import accounts_urgency, cheaper_accounts
 from keeper.decision.position import VaultPosition
 from keeper.decision.trade_context import TradeContext
@@ -43,28 +24,28 @@ TRIGGERS = (
         DELEVERAGE_REQUEST,
         triggers.deleverage_request,
         triggers.emergency,
-        condition=WITH_REQUEST,
+        condition=gate_rules.WITH_REQUEST,
         meaning="a person asked for a deleveraging (`keeper deleverage`)",
     ),
     TriggerRule(
         "health_factor_act",
         triggers.health_factor_act,
         triggers.emergency,
-        condition=ALWAYS,
+        condition=gate_rules.ALWAYS,
         meaning="the health factor is below the level at which the keeper deleverages at once",
     ),
     TriggerRule(
         "health_factor_alert",
         triggers.health_factor_alert,
         triggers.out_of_band,
-        condition=WITHOUT_REQUEST,
+        condition=gate_rules.WITHOUT_REQUEST,
         meaning="the health factor is below the alert level",
     ),
     TriggerRule(
         "redemptions",
         triggers.redemptions,
         triggers.by_wait,
-        condition=WITHOUT_REQUEST,
+        condition=gate_rules.WITHOUT_REQUEST,
         meaning="more is asked for in redemptions than lies idle, by more than dust",
     ),
     TriggerRule(
@@ -114,7 +95,7 @@ TRIGGERS = (
         CHEAPER_ACCOUNTS,
         cheaper_accounts,
         accounts_urgency,
-        condition=WITH_ACCOUNTS,
+        condition=gate_rules.WITH_ACCOUNTS,
         meaning="collateral and debt in other accounts save `decision.min_saving` times what the change costs, or one "
         "account holds more than its floors or `size.max_venue_share` allow",
     ),
@@ -132,7 +113,7 @@ LIMITS = (
     LimitRule(
         "price_to_sell_at",
         limits.price_to_sell_at,
-        EMERGENCY_ONLY,
+        gate_rules.EMERGENCY_ONLY,
         exit_code=4,
         meaning="at least one asset has a price to sell at",
     ),
@@ -142,7 +123,7 @@ LIMITS = (
         PLANNED,
         exit_code=4,
         meaning="the block's time is near this machine's clock: chain and node move on, and the clock is right",
-        condition=WITH_CLOCK,
+        condition=gate_rules.WITH_CLOCK,
         kind=LEVERING,
     ),
     LimitRule(
@@ -168,7 +149,7 @@ LIMITS = (
         exit_code=4,
         meaning="NAV, leverage and health factor are what the vault itself counts",
         kind=LEVERING,
-        condition=WITH_VAULT_FIGURES,
+        condition=gate_rules.WITH_VAULT_FIGURES,
     ),
     LimitRule(
         "information",
@@ -185,7 +166,7 @@ LIMITS = (
         exit_code=4,
         meaning="every asset that is bought has `oracle.min_opinions` usable prices of other sources than its feed",
         kind=LEVERING,
-        condition=WITH_OPINIONS,
+        condition=gate_rules.WITH_OPINIONS,
     ),
     LimitRule(
         "vault_accepts",
@@ -204,6 +185,15 @@ LIMITS = (
         kind=LEVERING,
     ),
     LimitRule(
+        "accounts_placed",
+        limits.accounts_placed,
+        PLANNED,
+        exit_code=5,
+        meaning="the accounts hold what the trade ends at, each within its floors",
+        kind=LEVERING,
+        condition=gate_rules.WITH_ACCOUNTS,
+    ),
+    LimitRule(
         "survivable_fall",
         limits.survivable_fall,
         PLANNED,
@@ -211,7 +201,7 @@ LIMITS = (
         meaning="before and after the trade one emergency call is enough for a joint fall of the assets by "
         "`drill.min_fall`, by the fire drill; or the trade does not raise leverage and leaves no smaller fall "
         "survivable",
-        condition=WITH_DRILL,
+        condition=gate_rules.WITH_DRILL,
         kind=LEVERING,
     ),
     LimitRule(
@@ -224,7 +214,7 @@ LIMITS = (
     LimitRule(
         "keeper_role",
         limits.keeper_role,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=5,
         meaning="the keeper's key may rebalance the vault",
     ),
@@ -253,14 +243,14 @@ LIMITS = (
     LimitRule(
         "gas_balance",
         limits.gas_balance,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=5,
         meaning="the keeper can pay the gas, and keeps a reserve when it raises leverage",
     ),
     LimitRule(
         "cooldown",
         limits.cooldown,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=0,
         meaning="the minimum time since the last rebalance has passed; for a ROUTINE trade that no redemption asks for "
         "it is `decision.routine_every_s`",
@@ -268,21 +258,21 @@ LIMITS = (
     LimitRule(
         "gas_price",
         limits.gas_price,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=0,
         meaning="the base fee is within the urgency's limit",
     ),
     LimitRule(
         "daily_loss_budget",
         limits.daily_loss_budget,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=0,
         meaning="what the vault counts as lost fits its limit for any 24 hours; not for the vault's emergency",
     ),
     LimitRule(
         "daily_turnover_budget",
         limits.daily_turnover_budget,
-        EVERY_URGENCY,
+        gate_rules.EVERY_URGENCY,
         exit_code=0,
         meaning="what is sold fits the vault's limit for any 24 hours; not for the vault's emergency",
     ),
@@ -296,16 +286,16 @@ LIMITS = (
     LimitRule(
         "gas_priced",
         limits.gas_priced,
-        ROUTINE_ONLY,
+        gate_rules.ROUTINE_ONLY,
         exit_code=4,
         meaning="the native coin has a FRESH price in USD, so that it is known what gas costs",
         kind=LEVERING,
-        condition=WITH_NATIVE_COIN,
+        condition=gate_rules.WITH_NATIVE_COIN,
     ),
     LimitRule(
         "benefit_exceeds_cost",
         limits.benefit_exceeds_cost,
-        ROUTINE_ONLY,
+        gate_rules.ROUTINE_ONLY,
         exit_code=0,
         meaning="the trade is worth more than it costs",
     ),
@@ -330,7 +320,7 @@ LIMITS = (
         PLANNED,
         exit_code=7,
         meaning="no person and no alarm paused the keeper",
-        condition=WITH_PAUSE_STATE,
+        condition=gate_rules.WITH_PAUSE_STATE,
     ),
     LimitRule(
         "day_loss",
@@ -338,7 +328,7 @@ LIMITS = (
         PLANNED,
         exit_code=7,
         meaning="trades lost less in 24 hours than `daily.max_loss`; more pauses the keeper",
-        condition=WITH_PAUSE_STATE,
+        condition=gate_rules.WITH_PAUSE_STATE,
     ),
     LimitRule(
         "day_failures",
@@ -346,7 +336,7 @@ LIMITS = (
         PLANNED,
         exit_code=7,
         meaning="fewer calls reverted in 24 hours than `daily.max_failures`; as many pause the keeper",
-        condition=WITH_PAUSE_STATE,
+        condition=gate_rules.WITH_PAUSE_STATE,
     ),
     LimitRule(
         "day_turnover",
@@ -354,7 +344,7 @@ LIMITS = (
         PLANNED,
         exit_code=5,
         meaning="turnover of 24 hours, with this trade, is at most `daily.max_turnover`",
-        condition=WITH_PAUSE_STATE,
+        condition=gate_rules.WITH_PAUSE_STATE,
     ),
     LimitRule(
         "day_gas",
@@ -362,7 +352,7 @@ LIMITS = (
         PLANNED,
         exit_code=5,
         meaning="gas paid in 24 hours, with this trade, is at most `daily.max_gas_eth`",
-        condition=WITH_PAUSE_STATE,
+        condition=gate_rules.WITH_PAUSE_STATE,
     ),
 )
 

@@ -12,6 +12,7 @@ from keeper.decision.trade_context import TradeContext
 from keeper.domain.accounts import showing, to_lower
 from keeper.domain.fire_drill import first_hindered, largest_survived, survives
 from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
+from keeper.domain.placement import Unplaced
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
@@ -161,6 +162,15 @@ def levering_open(trade: TradeContext) -> GateResult:
     closed = levering_refusal(snapshot)
     detail = closed.detail if closed else "the vault may borrow"
     return GateResult(levering_closed_s(snapshot), 0, closed is None, detail=detail)
+
+
+def accounts_placed(trade: TradeContext) -> GateResult:
+    """What only lowers risk is made in the account in need where all accounts together cannot hold the goal."""
+    where = trade.placing
+    if isinstance(where, Unplaced):
+        return GateResult(0, 1, passed=False, detail=f"no account is found for the goal: {where.why}")
+    over_share = where.placement.over_share if where is not None else ""
+    return GateResult(1, 1, passed=True, detail=over_share or "the accounts hold the goal")
 
 
 def survivable_fall(trade: TradeContext) -> GateResult:

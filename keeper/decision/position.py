@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from keeper.domain.decision import RiskPosition
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
-from keeper.domain.placement import Placing
+from keeper.domain.placement import Placing, Unplaced
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import Portfolio
 from keeper.domain.units import BPS
@@ -33,7 +34,7 @@ class VaultPosition:
     ``policy`` is the tightened one, ``tightened`` lists the settings that were looser than the vault's own. ``costs``
     (n,) are the expected costs of trading each asset. ``tracking_error`` is annualised. ``queued`` is the part of NAV
     in the line of redemptions, ``cash`` the part to hold as cash for the line and the idle buffer.
-    ``placing`` is what a change of accounts alone would save, None where nobody asked or no account can change.
+    ``placing`` is what a change of accounts alone would save, None with one account or where nobody asked.
     """
 
     observation: Observation
@@ -46,7 +47,7 @@ class VaultPosition:
     tracking_error: float
     queued: float
     cash: float
-    placing: Placing | None = None
+    placing: Placing | Unplaced | None = None
 
     @property
     def snapshot(self) -> MarketSnapshot:
@@ -58,13 +59,19 @@ class VaultPosition:
 
     @property
     def liquidation_thresholds(self) -> tuple[float, ...]:
-        """Fractions (n,), in the order of the model's assets: the highest of the accounts."""
-        places = [self.snapshot.index(symbol) for symbol in self.model.symbols]
-        return tuple(
-            max(account.reserves[place].liquidation_threshold_bps for account in accounts(self.snapshot))
-            / BPS
-            for place in places
-        )
+        """Fractions (n,), in the order of the model's assets: the mean of what the accounts hold of the asset, by their
+        thresholds; of an asset that none holds the lowest of those that take it, 0 where none does."""
+        return tuple(self._threshold(self.snapshot.index(symbol)) for symbol in self.model.symbols)
+
+    def _threshold(self, index: int) -> float:
+        rows = [
+            (account.supplied[index], account.reserves[index].liquidation_threshold_bps / BPS)
+            for account in accounts(self.snapshot)
+        ]
+        supplied = sum(amount for amount, _ in rows)
+        if len(rows) == 1 or supplied == 0:
+            return min((threshold for _, threshold in rows if threshold > 0.0), default=0.0)
+        return math.fsum(amount / supplied * threshold for amount, threshold in rows)
 
     @property
     def alert_level(self) -> float:

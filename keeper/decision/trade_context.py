@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from keeper.decision import measures
 from keeper.decision.horizon import adds_risk, benefit_years, rises
 from keeper.decision.move import Move
+from keeper.decision.placing import placing
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
 from keeper.domain.native_coin import estimated_usd, usd_of_wei
-from keeper.domain.placement import Placing
+from keeper.domain.placement import Placing, Unplaced
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
@@ -23,7 +24,8 @@ class TradeContext:
     """The trade from ``position`` along ``move`` at ``urgency``. Money in USD, turnover in NAVs.
 
     ``tracking_error`` is the goal's, annualised. The vault pays ``trade_cost_usd``, the keeper pays the gas. ``moves``:
-    nothing is traded, and collateral and debt change account.
+    nothing is traded, and collateral and debt change account. ``placing`` is of the goal, None with one account and in
+    an emergency, whose call lowers one account.
     """
 
     position: VaultPosition
@@ -36,6 +38,7 @@ class TradeContext:
     tracking_error: float
     benefit_usd: float
     moves: Placing | None = None
+    placing: Placing | Unplaced | None = None
 
     @property
     def goal(self) -> Goal:
@@ -111,16 +114,26 @@ def consider_moves(position: VaultPosition) -> TradeContext | None:
     """The vault at the weights that it has, where a change of accounts pays or must be. Its benefit is the interest
     that it saves."""
     choice, weights = position.placing, position.current.weights
-    if choice is None:
+    if not isinstance(choice, Placing):
         return None
     stays = Move(Goal(position.model.symbols, weights, math.fsum(weights)), aim=weights, cut_short_by="")
-    trade = consider(position, stays, Urgency.OUT_OF_BAND if choice.must_move else Urgency.ROUTINE)
+    trade = _considered(position, stays, Urgency.OUT_OF_BAND if choice.must_move else Urgency.ROUTINE)
     premium_usd = max(0.0, choice.cost_usd - trade.gas_cost_usd)
-    return replace(trade, moves=choice, benefit_usd=choice.saved_usd, trade_cost_usd=premium_usd)
+    return replace(
+        trade, moves=choice, placing=choice, benefit_usd=choice.saved_usd, trade_cost_usd=premium_usd
+    )
 
 
 def consider(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:
-    """Works out what the move costs and is worth."""
+    """Works out what the move costs and is worth, and over several accounts where it ends."""
+    trade = _considered(position, move, urgency)
+    if urgency is Urgency.EMERGENCY:
+        return trade
+    where = placing(position, move.goal.weights, trade.trade_cost_usd, sells_only=move.sells_only)
+    return replace(trade, placing=where)
+
+
+def _considered(position: VaultPosition, move: Move, urgency: Urgency) -> TradeContext:
     goal = move.goal.weights
     tracking_error = measures.tracking_error(goal, position.target.weights, position.model.covariance)
     return TradeContext(

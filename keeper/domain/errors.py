@@ -279,7 +279,7 @@ class NothingFeasible(Refused):
 
 
 class SolverFailed(Refused):
-    """The risk budgets could not be solved to the required precision."""
+    """The risk budgets, an aim or the division over several accounts could not be solved to the required precision."""
 
 
 class AccountNotManaged(Refused):

@@ -20,13 +20,15 @@ class Placement:
     """``carry_usd`` is a year's interest less what collateral yields, at the rates after our own action.
 
     ``moved_usd`` is the collateral and the debt that change account beyond what is bought or borrowed anyway.
-    ``binding`` names the constraint without which the carry would be cheapest to lower, empty where none is."""
+    ``binding`` names the constraint without which the carry would be cheapest to lower, empty where none is.
+    ``over_share`` says by how much ``size.max_venue_share`` cannot be kept, and why; empty where it is."""
 
     symbols: tuple[str, ...]
     accounts: tuple[PlacedAccount, ...]
     carry_usd: float
     moved_usd: float
     binding: str
+    over_share: str = ""
 
     def collateral_shares(self, symbol: str) -> dict[int, float]:
         """By place the account's part of all collateral of this asset. Empty where there is none."""
@@ -52,6 +54,13 @@ class Placing:
     cost_usd: float
     unfit_usd: float
     must_move: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """No placement was found. ``why`` says whether there is none, or the solver failed."""
+
+    why: str
 
 
 def _shares(amounts: dict[int, float]) -> dict[int, float]:

@@ -120,9 +120,19 @@ class MorphoBlue:
     def borrow_rate(self, more: int) -> float:
         """A fraction a year, not compounded, once this account has borrowed ``more`` or repaid as much where it is
         negative."""
+        curve = self._curve_after(self.elapsed_s)
+        return curve.rate(*self._sums_after(more)) * SECONDS_PER_YEAR / WAD
+
+    def rate_growth(self, more: int, horizon_s: int) -> float:
+        """What the curve multiplies that rate by in this time, with every other hand still: below 1 where less than its
+        target is borrowed, above 1 where more is."""
+        curve = self._curve_after(self.elapsed_s)
+        return curve.after(*self._sums_after(more), horizon_s).rate_at_target / curve.rate_at_target
+
+    def _sums_after(self, more: int) -> tuple[int, int]:
+        """Borrowed and supplied."""
         supplied = self.total_supply + self.interest
-        borrowed = min(max(0, self.total_borrow + self.interest + more), supplied)
-        return self._curve_after(self.elapsed_s).rate(borrowed, supplied) * SECONDS_PER_YEAR / WAD
+        return min(max(0, self.total_borrow + self.interest + more), supplied), supplied
 
     def _mean_rate(self, elapsed_s: int) -> int:
         return self.curve.mean_rate(self.total_borrow, self.total_supply, elapsed_s)

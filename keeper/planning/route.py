@@ -77,13 +77,13 @@ def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: Planning
     placed = _placed(fills, context)
     if placed is not None:
         return placed
-    in_one = chain(matched_plans(fills, context), hub_plans(trades, answers, context, matched=fills))
-    return _cheapest(_allowed(in_one, context), context) or _debt_part(fills, context)
+    candidates = chain(matched_plans(fills, context), hub_plans(trades, answers, context, matched=fills))
+    return _cheapest(_allowed(candidates, context), context) or _debt_part(fills, context)
 
 
-def _allowed(in_one: Iterable[CandidatePlan], context: PlanningContext) -> Iterator[CandidatePlan]:
+def _allowed(candidates: Iterable[CandidatePlan], context: PlanningContext) -> Iterator[CandidatePlan]:
     """Of the candidates in one account those that may stand in for a placement."""
-    return (candidate for candidate in in_one if context.placement is None or not _borrows(candidate))
+    return (candidate for candidate in candidates if context.placement is None or not _borrows(candidate))
 
 
 def _borrows(candidate: CandidatePlan) -> bool:

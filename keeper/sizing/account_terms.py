@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.domain.account_venue import VenueKind
 from keeper.domain.accounts import accounts, showing
@@ -30,7 +30,7 @@ class Chord:
 @dataclass(frozen=True, slots=True)
 class DebtLimit:
     """The largest debt of a market's accounts together, by the name of the bound on leverage that it stands for.
-    ``levering`` limits only what is borrowed more: a dearer debt may stay until it is repaid."""
+    ``levering`` limits only what is borrowed more: a next_cost debt may stay until it is repaid."""
 
     name: str
     most_usd: float
@@ -40,8 +40,8 @@ class DebtLimit:
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
     """``thresholds`` and ``ltvs``: debt at which one USD of the asset is liquidated, and up to which it may be borrowed
-    against. ``min_usd`` cannot leave now, more than ``most_usd`` cannot be supplied, and ``min_owed_usd`` cannot
-    be repaid now. Accounts with the same ``market`` share its reserves."""
+    against. ``min_usd`` cannot leave now, more than ``most_usd`` cannot be supplied, ``min_owed_usd`` cannot be repaid
+    now, and more than ``most_owed_usd`` may not be owed. Accounts with the same ``market`` share its reserves."""
 
     place: int
     kind: VenueKind
@@ -53,6 +53,7 @@ class AccountTerms:
     most_usd: tuple[float, ...]
     owed_usd: float
     min_owed_usd: float
+    most_owed_usd: float = math.inf
 
     @property
     def name(self) -> str:
@@ -61,7 +62,9 @@ class AccountTerms:
 
 @dataclass(frozen=True, slots=True)
 class MarketTerms:
-    """What accounts on the same reserves share: caps, liquidity, and rates after our own action."""
+    """What accounts on the same reserves share: caps, liquidity, and rates after our own action. Where rates move by
+    themselves, debt that is owed costs the lowest rate of the time ahead, and further debt the highest. So no debt
+    comes back within that time because of the rate that it left behind."""
 
     most_usd: tuple[float, ...]
     debt_limits: tuple[DebtLimit, ...]
@@ -76,9 +79,20 @@ class Terms:
     markets: tuple[MarketTerms, ...]
     idle_usd: tuple[float, ...]
 
+    def without_more(self) -> Terms:
+        """No account takes more collateral or debt than it has."""
+        held = tuple(
+            replace(account, most_usd=account.held_usd, most_owed_usd=account.owed_usd)
+            for account in self.accounts
+        )
+        return replace(self, accounts=held)
 
-def terms_of(snapshot: MarketSnapshot, symbols: Sequence[str], policy: SizePolicy) -> Terms:
-    """Of all accounts that the keeper manages. Each ``symbol`` is a risk asset of the snapshot."""
+
+def terms_of(
+    snapshot: MarketSnapshot, symbols: Sequence[str], policy: SizePolicy, *, horizon_s: int = 0
+) -> Terms:
+    """Of all accounts that the keeper manages. Each ``symbol`` is a risk asset of the snapshot. ``horizon_s``: how long
+    the debt will stand as it is placed."""
     held = accounts(snapshot)
     keys = [account.venue.market for account in held]
     distinct = list(dict.fromkeys(keys))
@@ -91,7 +105,9 @@ def terms_of(snapshot: MarketSnapshot, symbols: Sequence[str], policy: SizePolic
             _account(account, distinct.index(key), snapshot, symbols=symbols)
             for account, key in zip(held, keys, strict=True)
         ),
-        markets=tuple(_market(group, snapshot, symbols, policy=policy) for group in of_market),
+        markets=tuple(
+            _market(group, snapshot, symbols, policy=policy, horizon_s=horizon_s) for group in of_market
+        ),
         idle_usd=tuple(snapshot.value_usd(symbol, snapshot.holding(symbol).idle) for symbol in symbols),
     )
 
@@ -118,7 +134,8 @@ def _account(
         held.append(value)
         stays = supplied if reserve.paused or not reserve.active else max(0, supplied - reserve.available)
         minimum.append(snapshot.value_usd(symbol, stays))
-        most.append(math.inf if _takes_more(reserve, snapshot) else value)
+        takes_more = _takes_more(reserve, snapshot) and by_venue > 0.0
+        most.append(math.inf if takes_more else value)
     debt, owed = account.reserves[0], snapshot.value_usd(cash, account.owed[0])
     return AccountTerms(
         place=account.venue.place,
@@ -143,16 +160,21 @@ def _takes_more(reserve: Reserve, snapshot: MarketSnapshot) -> bool:
 
 
 def _market(
-    group: Sequence[LendingAccount], snapshot: MarketSnapshot, symbols: Sequence[str], policy: SizePolicy
+    group: Sequence[LendingAccount],
+    snapshot: MarketSnapshot,
+    symbols: Sequence[str],
+    *,
+    policy: SizePolicy,
+    horizon_s: int,
 ) -> MarketTerms:
     """``group`` are the accounts on it. Their reserves differ only in what an eMode makes of the same token."""
     reserves = group[0].reserves
     owed = sum(account.owed[0] for account in group)
     limits = _debt_limits(reserves[0], owed, snapshot, policy=policy)
-    rate = _rate_at(group[0], owed, snapshot)
+    rate = _rate_at(group[0], owed, snapshot, horizon_s=horizon_s)
     owed_usd = snapshot.value_usd(snapshot.debt_token.symbol, owed)
     highest = max(owed_usd, min(limit.most_usd for limit in limits))
-    dearest = DebtLimit("carry", _debt_at_rate(rate, policy.max_borrow_rate, highest), levering=True)
+    dearest = DebtLimit("carry", _debt_at_rate(rate.lasting, policy.max_borrow_rate, highest), levering=True)
     held = [sum(account.supplied[snapshot.index(symbol)] for account in group) for symbol in symbols]
     taken = [reserves[snapshot.index(symbol)] for symbol in symbols]
     return MarketTerms(
@@ -161,7 +183,7 @@ def _market(
             for reserve, amount in zip(taken, held, strict=True)
         ),
         debt_limits=(*limits, dearest),
-        interest=_interest(rate, highest),
+        interest=_interest(rate, owed_usd, highest),
         yields=tuple(_yields(reserve, amount, snapshot) for reserve, amount in zip(taken, held, strict=True)),
     )
 
@@ -198,20 +220,47 @@ def _debt_limits(
     )
 
 
-def _rate_at(account: LendingAccount, owed: int, snapshot: MarketSnapshot) -> Callable[[float], float]:
-    """The yearly rate once the market's accounts owe so many USD together."""
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """Yearly rates by the USD that the market's accounts owe together, ``owed_usd`` now. ``growth`` is what the market
+    multiplies the rate by until the horizon, 1 where it adapts nothing."""
+
+    at: Callable[[float], float]
+    growth: Callable[[float], float]
+    owed_usd: float
+
+    def factor(self, debt_usd: float) -> float:
+        """The lowest of the time ahead for debt that is owed, the highest for more."""
+        grown = self.growth(debt_usd)
+        return min(1.0, grown) if debt_usd <= self.owed_usd else max(1.0, grown)
+
+    def lasting(self, debt_usd: float) -> float:
+        return self.at(debt_usd) * self.factor(debt_usd)
+
+
+def _rate_at(account: LendingAccount, owed: int, snapshot: MarketSnapshot, *, horizon_s: int) -> _Rate:
+    """``owed`` raw by the market's accounts together."""
     cash, reserve, market = snapshot.debt_token.symbol, account.reserves[0], account.venue.market
     raw_per_usd = snapshot.raw_worth(cash, SAMPLE_USD) / SAMPLE_USD if snapshot.price(cash) > 0 else 0.0
+    owed_usd = snapshot.value_usd(cash, owed)
     if market is not None:
         venue = morpho_blue(market, cash)
-        return lambda debt_usd: venue.borrow_rate(round(debt_usd * raw_per_usd) - owed)
+
+        def more(debt_usd: float) -> int:
+            return round(debt_usd * raw_per_usd) - owed
+
+        return _Rate(
+            at=lambda debt_usd: venue.borrow_rate(more(debt_usd)),
+            growth=lambda debt_usd: venue.rate_growth(more(debt_usd), horizon_s),
+            owed_usd=owed_usd,
+        )
     others, lendable = reserve.borrowed - owed, reserve.available + reserve.borrowed
 
     def on_aave(debt_usd: float) -> float:
         lent = (others + debt_usd * raw_per_usd) / lendable if lendable > 0 else 1.0
         return borrow_rate(reserve.curve, min(1.0, max(0.0, lent)))
 
-    return on_aave
+    return _Rate(at=on_aave, growth=lambda _debt_usd: 1.0, owed_usd=owed_usd)
 
 
 def _debt_at_rate(rate: Callable[[float], float], highest: float, most_usd: float) -> float:
@@ -225,18 +274,17 @@ def _debt_at_rate(rate: Callable[[float], float], highest: float, most_usd: floa
     return low
 
 
-def _interest(rate: Callable[[float], float], most_usd: float) -> tuple[Chord, ...]:
-    """Marginal rates, which never fall. The last goes on for ever."""
-    points = [most_usd * step / CHORDS for step in range(CHORDS + 1)]
-    costs = [point * rate(point) for point in points]
+def _interest(rate: _Rate, owed_usd: float, most_usd: float) -> tuple[Chord, ...]:
+    """Marginal rates, which never fall. The last goes on for ever. What is owed now ends a chord."""
+    points = sorted({owed_usd, *(most_usd * step / CHORDS for step in range(CHORDS + 1))})
+    costs = [point * rate.at(point) for point in points]
     chords: list[Chord] = []
-    if most_usd > 0.0:
-        for step in range(CHORDS):
-            marginal = (costs[step + 1] - costs[step]) / (points[step + 1] - points[step])
-            chords.append(
-                Chord(points[step + 1] - points[step], max(marginal, chords[-1].rate if chords else 0.0))
-            )
-    return (*chords, Chord(math.inf, chords[-1].rate if chords else rate(0.0)))
+    for start, end, cost, next_cost in zip(points, points[1:], costs, costs[1:], strict=False):
+        # What is owed costs no more than it does at the chord's start, further debt no less than at its end.
+        factor = rate.factor(start if end <= owed_usd else end)
+        marginal = (next_cost - cost) / (end - start) * factor
+        chords.append(Chord(end - start, max(marginal, chords[-1].rate if chords else 0.0)))
+    return (*chords, Chord(math.inf, chords[-1].rate if chords else rate.at(0.0)))
 
 
 def _yields(reserve: Reserve, held: int, snapshot: MarketSnapshot) -> tuple[Chord, ...]:

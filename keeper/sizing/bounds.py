@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keeper.domain.accounts import accounts
 from keeper.domain.market import MarketSnapshot, RateCurve, Reserve
 from keeper.domain.model import Bound, RiskModel
 from keeper.domain.policy import Policy, SizePolicy
@@ -346,9 +347,17 @@ def carry_worth(basis: Basis) -> Bound:
 
 
 def yield_of_collateral(basis: Basis) -> float:
-    """What the portfolio at leverage 1 yields a year: the supply rates, and ``AssetPolicy.yearly_yield``."""
+    """What the portfolio at leverage 1 yields a year: the supply rates, and ``AssetPolicy.yearly_yield``. Of several
+    accounts that take an asset, the lowest rate counts: nobody knows yet where it will stand."""
     own = {asset.symbol: asset.yearly_yield for asset in basis.policy.assets}
-    rates = {reserve.symbol: reserve.supply_rate for reserve in basis.snapshot.reserves}
+    lists = [account.reserves for account in accounts(basis.snapshot)]
+    rates = {
+        here.symbol: min(
+            (other.supply_rate for other in reserves if other.active and other.ltv_bps > 0),
+            default=here.supply_rate,
+        )
+        for here, reserves in zip(basis.snapshot.reserves, zip(*lists, strict=True), strict=True)
+    }
     return math.fsum(
         weight * (rates[symbol] + own[symbol])
         for symbol, weight in zip(basis.model.symbols, basis.unit_weights, strict=True)

@@ -11,88 +11,70 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.placement import PlacedAccount, Placement
-from keeper.domain.policy import SizePolicy
+from keeper.sizing.account_floors import Floors, floor_rows
 from keeper.sizing.account_terms import AccountTerms, Chord, Terms
 from keeper.sizing.programme import Programme, Solved
 
-FLOOR_MARGIN = 1.005
-"""The cheapest placement puts an account on its floor. A trade that costs more than expected still ends above it."""
 NEGLIGIBLE = 1e-7
 """Part of all collateral below which an amount is the solver's rounding."""
 FURTHER_ACCOUNT = 1.001
 """What comes where nothing stands yet costs so many times as much: of equals, the account in use."""
 IDLE_COST = 10.0
 """A year's cost of collateral that no account takes: more than any interest."""
-CONCENTRATION_COST = 7.0
-"""A year's cost of what one protocol holds beyond its share: more than staying, so that it moves where it can. It is no
-limit on leverage: one protocol's closing sells nothing that stands in another."""
 STAYING = 5.0
 """A year's cost of what moves, where nothing shall move that need not: more than any interest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """What every account must keep. ``health_factor`` by the settings and the vault, ``vault_health_factor`` by the
-    vault after the part ``largest_loss`` of the collateral is lost to trading, ``stress_health_factor`` after each of
-    ``losses`` (fractions by asset). One protocol holds at most ``max_venue_share`` of the collateral, where others can
-    hold the rest."""
-
-    health_factor: float
-    vault_health_factor: float
-    largest_loss: float
-    stress_health_factor: float
-    losses: tuple[tuple[float, ...], ...]
-    max_venue_share: float
-
-    def times(self, factor: float) -> Floors:
-        """Each floor times ``factor``."""
-        return replace(
-            self,
-            health_factor=self.health_factor * factor,
-            vault_health_factor=self.vault_health_factor * factor,
-            stress_health_factor=self.stress_health_factor * factor,
-        )
 
 
 def placed(
     terms: Terms, values_usd: Sequence[float], debt_usd: float, floors: Floors, *, move_cost: float = 0.0
 ) -> Placement | None:
     """The cheapest placement of these values of the assets and this debt. ``move_cost`` is a year's cost of a USD that
-    changes account, beside its interest. None where the accounts cannot hold it."""
-    scale = math.fsum(values_usd)
-    if scale <= 0.0:
+    changes account, beside its interest. None where the accounts cannot hold it.
+
+    Collateral that cannot leave and debt that cannot be repaid is held and owed, whatever is asked for. Raises
+    SolverFailed."""
+    totals = _totals(terms, values_usd, debt_usd)
+    if math.fsum(totals.values_usd) <= 0.0:
         return None
-    programme = Programme()
-    _place(programme, terms, floors, move_cost=move_cost)
-    for index, value in enumerate(values_usd):
-        row = {_collateral(account, index): 1.0 for account in terms.accounts}
-        programme.equals(row | {_idle(index): 1.0}, value)
-    programme.equals({_debt(account): 1.0 for account in terms.accounts}, debt_usd)
-    _limit_debt(programme, terms, levering=False)
+    programme, share = _holding(terms, totals, floors, idle_cost=IDLE_COST), floors.max_venue_share
+    over_usd, over_share = 0.0, ""
+    if share < 1.0:
+        excess = _smallest_excess(terms, totals, floors)
+        if excess is None:
+            return None
+        over_usd, over_share = excess
+        beyond = _limit_venues(programme, terms, share, cost=0.0)
+        allowed = over_usd + NEGLIGIBLE * math.fsum(totals.values_usd)
+        programme.at_most(dict.fromkeys(beyond, 1.0), allowed, "max_venue_share")
+    _price_carry(programme, terms)
+    _price_moves(programme, terms, move_cost)
     solved = programme.solved()
-    return _placement(solved, terms, values_usd, debt_usd=debt_usd) if solved is not None else None
+    return replace(_placement(solved, terms), over_share=over_share) if solved is not None else None
 
 
 def most_leverage(
     terms: Terms, unit_usd: Sequence[float], floors: Floors, *, own_usd: float, worth: float, most: float
-) -> tuple[float, str]:
+) -> tuple[float, str] | None:
     """The largest leverage, at most ``most``, at which the accounts hold ``unit_usd`` times it, and what binds there.
+    None where there is no leverage at which they hold it.
 
     ``own_usd`` is NAV without what stays idle: the rest of the collateral is debt. No debt is taken that costs more
-    than ``worth`` a year."""
-    programme = Programme()
-    leverage = programme.column("leverage", cost=-max(1.0, own_usd), most=most)
-    _place(programme, terms, floors, move_cost=0.0, priced=False)
+    than ``worth`` a year. Collateral that cannot leave is held at any leverage. Raises SolverFailed."""
+    whole = math.fsum(unit_usd)
+    if whole <= 0.0:
+        return None
+    programme = Programme(whole)
+    gross = programme.column("gross", cost=-1.0, most=most * whole)
+    _place(programme, terms, floors, idle_cost=0.0)
+    stuck = [programme.column(f"stuck {index}", most=most) for index, most in enumerate(_stuck(terms))]
     for index, value in enumerate(unit_usd):
         row = {_collateral(account, index): 1.0 for account in terms.accounts}
-        programme.equals(row | {_idle(index): 1.0, leverage: -value}, 0.0)
+        programme.equals(row | {_idle(index): 1.0, gross: -value / whole, stuck[index]: -1.0}, 0.0)
     owed = {_debt(account): -1.0 for account in terms.accounts}
-    programme.at_most({leverage: math.fsum(unit_usd)} | owed, own_usd, "")
+    programme.at_most({gross: 1.0} | owed | dict.fromkeys(stuck, 1.0), own_usd, "")
     _limit_debt(programme, terms, levering=True, worth=worth)
     solved = programme.solved()
-    if solved is None:
-        return 0.0, "what must stay where it is"
-    return solved.values[leverage], solved.binding
+    return (solved.values[gross] / whole, solved.binding) if solved is not None else None
 
 
 def as_held(terms: Terms) -> Placement:
@@ -111,13 +93,42 @@ def as_held(terms: Terms) -> Placement:
 # ------------------------------------------------------------------ the programme
 
 
-def _place(
-    programme: Programme, terms: Terms, floors: Floors, *, move_cost: float, priced: bool = True
-) -> None:
-    """Columns of collateral and debt, and the rows of each account and of each market's supplies. In the search for the
-    most leverage nothing is ``priced``."""
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    values_usd: tuple[float, ...]
+    debt_usd: float
+
+
+def _totals(terms: Terms, values_usd: Sequence[float], debt_usd: float) -> _Totals:
+    """With what is stuck. Collateral that stays beyond the values is paid with debt that is not repaid."""
+    values = tuple(max(value, stuck) for value, stuck in zip(values_usd, _stuck(terms), strict=True))
+    unpayable = math.fsum(account.min_owed_usd for account in terms.accounts)
+    return _Totals(values, max(debt_usd + math.fsum(values) - math.fsum(values_usd), unpayable))
+
+
+def _stuck(terms: Terms) -> list[float]:
+    """By asset, what cannot leave its accounts."""
+    return [
+        math.fsum(min(account.min_usd[index], account.held_usd[index]) for account in terms.accounts)
+        for index in range(len(terms.symbols))
+    ]
+
+
+def _holding(terms: Terms, totals: _Totals, floors: Floors, *, idle_cost: float) -> Programme:
+    programme = Programme(math.fsum(totals.values_usd))
+    _place(programme, terms, floors, idle_cost=idle_cost)
+    for index, value in enumerate(totals.values_usd):
+        row = {_collateral(account, index): 1.0 for account in terms.accounts}
+        programme.equals(row | {_idle(index): 1.0}, value)
+    programme.equals({_debt(account): 1.0 for account in terms.accounts}, totals.debt_usd)
+    _limit_debt(programme, terms, levering=False)
+    return programme
+
+
+def _place(programme: Programme, terms: Terms, floors: Floors, *, idle_cost: float) -> None:
+    """Columns of collateral and debt, and the rows of each account and of each market's supplies."""
     for index, idle in enumerate(terms.idle_usd):
-        programme.column(_idle(index), cost=IDLE_COST if priced else 0.0, most=idle)
+        programme.column(_idle(index), cost=idle_cost, most=idle)
     for account in terms.accounts:
         for index in range(len(terms.symbols)):
             programme.column(
@@ -126,44 +137,19 @@ def _place(
                 most=account.most_usd[index],
                 limit=f"{terms.symbols[index]} cannot be supplied more in {account.name}",
             )
-        programme.column(_debt(account), minimum=account.min_owed_usd)
+        programme.column(_debt(account), minimum=account.min_owed_usd, most=account.most_owed_usd)
         _keep_floors(programme, account, floors)
     _limit_supplies(programme, terms)
-    if priced:
-        _limit_venues(programme, terms, floors.max_venue_share)
-        _price_carry(programme, terms)
-        _price_moves(programme, terms, move_cost)
 
 
 def _keep_floors(programme: Programme, account: AccountTerms, floors: Floors) -> None:
-    places = range(len(account.thresholds))
-    vault = floors.vault_health_factor
-    rows: list[tuple[str, float, Sequence[float]]] = [
-        ("health_factor", floors.health_factor, account.thresholds),
-        (
-            "vault_health_factor",
-            vault,
-            [threshold - vault * floors.largest_loss for threshold in account.thresholds],
-        ),
-        ("borrowing_power", 1.0, account.ltvs),
-    ]
-    rows += [
-        (
-            "stress",
-            floors.stress_health_factor,
-            [
-                threshold * (1.0 - min(1.0, loss))
-                for threshold, loss in zip(account.thresholds, losses, strict=True)
-            ],
-        )
-        for losses in floors.losses
-    ]
-    for name, floor, counted in rows:
-        if math.isinf(floor):
-            programme.at_most({_debt(account): 1.0}, 0.0, f"{name} of {account.name}")
+    for row in floor_rows(account, floors):
+        name = f"{row.name} of {account.name}"
+        if math.isinf(row.floor):
+            programme.at_most({_debt(account): 1.0}, account.min_owed_usd, name)
             continue
-        row = {_collateral(account, index): -max(0.0, counted[index]) for index in places}
-        programme.at_most(row | {_debt(account): floor}, 0.0, f"{name} of {account.name}")
+        collateral = {_collateral(account, index): -value for index, value in enumerate(row.counted)}
+        programme.at_most(collateral | {_debt(account): row.floor}, row.lacking_usd, name)
 
 
 def _limit_supplies(programme: Programme, terms: Terms) -> None:
@@ -174,18 +160,35 @@ def _limit_supplies(programme: Programme, terms: Terms) -> None:
                 programme.at_most(row, most, f"supply_cap:{terms.symbols[index]} of {_names(terms, market)}")
 
 
-def _limit_venues(programme: Programme, terms: Terms, share: float) -> None:
-    if share >= 1.0:
-        return
-    places = range(len(terms.symbols))
+def _smallest_excess(terms: Terms, totals: _Totals, floors: Floors) -> tuple[float, str] | None:
+    """USD that protocols must hold beyond their shares, and why. It comes before interest and moves, but not before
+    floors, and it leaves nothing idle: one protocol's closing sells nothing that stands in another."""
+    programme, share = _holding(terms, totals, floors, idle_cost=IDLE_COST), floors.max_venue_share
+    beyond = _limit_venues(programme, terms, share, cost=1.0)
+    solved = programme.solved()
+    if solved is None:
+        return None
+    over_usd = math.fsum(solved.values[column] for column in beyond)
+    if over_usd <= NEGLIGIBLE * math.fsum(totals.values_usd):
+        return over_usd, ""
+    why = solved.binding or "no other protocol takes it"
+    return over_usd, f"{over_usd:,.0f} USD stand beyond size.max_venue_share: {why}"
+
+
+def _limit_venues(programme: Programme, terms: Terms, share: float, *, cost: float) -> list[str]:
+    """The columns of what each protocol holds beyond its share."""
+    places, columns = range(len(terms.symbols)), []
     for kind in dict.fromkeys(account.kind for account in terms.accounts):
         row = {
             _collateral(account, index): (1.0 if account.kind is kind else 0.0) - share
             for account in terms.accounts
             for index in places
         }
-        beyond = programme.column(f"beyond {kind.value}", cost=CONCENTRATION_COST)
-        programme.at_most(row | {beyond: -1.0}, 0.0, f"max_venue_share of {kind.value}")
+        columns.append(programme.column(f"beyond {kind.value}", cost=cost))
+        # Where it is the aim itself, something else binds.
+        name = "" if cost else f"max_venue_share of {kind.value}"
+        programme.at_most(row | {columns[-1]: -1.0}, 0.0, name)
+    return columns
 
 
 def _limit_debt(programme: Programme, terms: Terms, *, levering: bool, worth: float = math.inf) -> None:
@@ -197,9 +200,10 @@ def _limit_debt(programme: Programme, terms: Terms, *, levering: bool, worth: fl
         if levering and math.isfinite(worth):
             affordable = [chord.width_usd for chord in of_market.interest if chord.rate <= worth]
             limits.append(("carry_worth", math.fsum(affordable)))
+        unpayable = math.fsum(account.min_owed_usd for account in _on(terms, market))
         for name, most in limits:
             if math.isfinite(most):
-                programme.at_most(row, most, f"{name} of {_names(terms, market)}")
+                programme.at_most(row, max(most, unpayable), f"{name} of {_names(terms, market)}")
 
 
 def _price_carry(programme: Programme, terms: Terms) -> None:
@@ -258,35 +262,38 @@ def _idle(index: int) -> str:
 # --------------------------------------------------------------------- the result
 
 
-def _placement(solved: Solved, terms: Terms, values_usd: Sequence[float], debt_usd: float) -> Placement:
-    rounding = NEGLIGIBLE * math.fsum(values_usd)
-    collateral = [
-        [
-            _cleaned(solved.values[_collateral(account, index)], account.held_usd[index], rounding)
-            for index in range(len(terms.symbols))
-        ]
+def _placement(solved: Solved, terms: Terms) -> Placement:
+    values = [
+        [solved.values[_collateral(account, index)] for index in range(len(terms.symbols))]
         for account in terms.accounts
+    ]
+    rounding = NEGLIGIBLE * math.fsum(math.fsum(of_account) for of_account in values)
+    collateral = [
+        [_cleaned(value, now, rounding) for value, now in zip(row, account.held_usd, strict=True)]
+        for row, account in zip(values, terms.accounts, strict=True)
     ]
     debts = [
         _cleaned(solved.values[_debt(account)], account.owed_usd, rounding) for account in terms.accounts
     ]
-    more = math.fsum(
-        _more(placed_now, account.held_usd) + max(0.0, debt - account.owed_usd)
-        for account, placed_now, debt in zip(terms.accounts, collateral, debts, strict=True)
-    )
-    held = [
-        math.fsum(account.held_usd[index] for account in terms.accounts)
-        for index in range(len(terms.symbols))
-    ]
-    owed = math.fsum(account.owed_usd for account in terms.accounts)
-    new = _more(values_usd, held) + max(0.0, debt_usd - owed)
     return Placement(
         symbols=terms.symbols,
         accounts=_accounts(terms, collateral, debts),
         carry_usd=_carry(terms, collateral, debts),
-        moved_usd=max(0.0, more - new),
+        moved_usd=_moved(terms, collateral, debts),
         binding=solved.binding,
     )
+
+
+def _moved(terms: Terms, collateral: Sequence[Sequence[float]], debts: Sequence[float]) -> float:
+    """What accounts have more, less what all of them together have more. What stays idle is no part of either."""
+    held, owed = [account.held_usd for account in terms.accounts], [a.owed_usd for a in terms.accounts]
+    more = math.fsum(_more(after, before) for after, before in zip(collateral, held, strict=True))
+    sums = [
+        [math.fsum(row[index] for row in rows) for index in range(len(terms.symbols))]
+        for rows in (collateral, held)
+    ]
+    new = _more(sums[0], sums[1]) + max(0.0, math.fsum(debts) - math.fsum(owed))
+    return max(0.0, more + _more(debts, owed) - new)
 
 
 def _accounts(
@@ -329,17 +336,3 @@ def _along(chords: Sequence[Chord], amount: float) -> float:
         total += min(left, chord.width_usd) * chord.rate
         left -= min(left, chord.width_usd)
     return total
-
-
-def floors_of(
-    size: SizePolicy, *, vault_floor: float, largest_loss: float, losses: Iterable[Sequence[float]]
-) -> Floors:
-    """``losses`` are those after which an account must still have the stress health factor."""
-    return Floors(
-        health_factor=max(size.min_health_factor, vault_floor) * FLOOR_MARGIN,
-        vault_health_factor=vault_floor,
-        largest_loss=largest_loss,
-        stress_health_factor=size.stress_health_factor,
-        losses=tuple(tuple(loss) for loss in losses),
-        max_venue_share=size.max_venue_share,
-    )

@@ -48,6 +48,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
         "vault_not_paused": 5,
         "assets_named": 5,
         "settings_within_vault": 5,
+        "accounts_placed": 5,
         "survivable_fall": 5,
         "gas_balance": 5,
         "not_paused": 7,

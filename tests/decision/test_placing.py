@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import scipy.optimize
 
 from keeper.decision.decide import decide
-from keeper.decision.gates import CHEAPER_ACCOUNTS
-from keeper.decision.placing import placing
+from keeper.decision.gates import CHEAPER_ACCOUNTS, holds_back, judged_limits
+from keeper.decision.placing import TRADE_MARGIN, change_of_accounts, with_placing
+from keeper.decision.trade_context import TradeContext, consider
+from keeper.domain.accounts import accounts
 from keeper.domain.decision import Action, Decision, Gate
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
+from keeper.domain.placement import Placing
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from keeper.domain.urgency import Urgency
 from keeper.journal.codec import decode, encode
+from keeper.sizing.account_floors import FLOOR_MARGIN
 from keeper.sizing.size import size
-from tests.decision.positions import a_position
+from tests.decision.positions import a_move, a_position
 from tests.factories import (
+    RISK_SYMBOLS,
     a_decision_policy,
     a_model,
     a_policy,
     a_size_policy,
     a_snapshot,
+    with_aave_account,
     with_morpho_account,
     with_reserve,
 )
@@ -82,8 +90,8 @@ def test_debt_moves_to_the_cheaper_account_and_the_weights_stay() -> None:
 
 def test_a_saving_that_is_not_many_times_the_cost_moves_nothing() -> None:
     snapshot = a_vault(0.01)
-    found = placing(a_position(snapshot, rules()), portfolio(snapshot).weights)
-    assert found is not None
+    found = change_of_accounts(a_position(snapshot, rules()))
+    assert isinstance(found, Placing)
     times = found.saved_usd / found.cost_usd
     assert decided(snapshot, rules(min_saving=0.9 * times)).action is Action.REBALANCE
     assert decided(snapshot, rules(min_saving=1.1 * times)).action is Action.HOLD
@@ -151,3 +159,86 @@ def test_a_change_of_accounts_makes_no_trade_of_weights_more_pressing() -> None:
     assert calm.goal is not None, calm.reason
     assert calm.goal.weights == portfolio(snapshot).weights
     assert calm.urgency is Urgency.OUT_OF_BAND
+
+
+def beyond_every_floor(snapshot: MarketSnapshot) -> MarketSnapshot:
+    """No collateral can leave any account, so none can be put right."""
+    reserves = tuple(replace(reserve, available=0) for reserve in snapshot.reserves)
+    others = tuple(
+        replace(other, reserves=tuple(replace(reserve, available=0) for reserve in other.reserves))
+        for other in snapshot.others
+    )
+    return replace(snapshot, reserves=reserves, others=others)
+
+
+def at(snapshot: MarketSnapshot, weights: tuple[float, ...], *, sells_only: bool = False) -> TradeContext:
+    move = replace(a_move(weights), sells_only=sells_only)
+    return consider(with_placing(a_position(snapshot, rules())), move, Urgency.OUT_OF_BAND)
+
+
+def test_a_trade_that_levers_without_a_placement_is_refused_by_name() -> None:
+    low = beyond_every_floor(a_vault(0.05, 300_000.0, 210_000.0))
+    now = portfolio(low).weights
+    levering = at(low, tuple(weight + 0.05 for weight in now))
+    refused = next(gate for gate in judged_limits(levering) if gate.name == "accounts_placed")
+    assert not refused.passed
+    assert holds_back(refused, levering)
+    assert "the accounts cannot hold it within their floors" in refused.detail
+    lowering = at(low, now, sells_only=True)
+    assert not holds_back(next(g for g in judged_limits(lowering) if g.name == "accounts_placed"), lowering)
+
+
+def test_a_solver_that_fails_stops_levering_and_not_the_way_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(*_args: object, **_named: object) -> SimpleNamespace:
+        raise ValueError("c must not contain values inf, nan, or None")
+
+    monkeypatch.setattr(scipy.optimize, "linprog", gives_up)
+    levering = at(a_vault(0.05), (0.4, 0.4, 0.4, 0.4))
+    refused = next(gate for gate in judged_limits(levering) if gate.name == "accounts_placed")
+    assert holds_back(refused, levering)
+    assert "was not solved: c must not contain values" in refused.detail
+    needy = decided(a_vault(0.05, 300_000.0, 225_000.0))
+    assert needy.action is Action.RIPCORD, needy.reason
+
+
+def test_an_account_below_its_floor_is_no_reason_to_lower_another_one() -> None:
+    """It cannot be put right, and the trade that lowers leverage leaves it no lower."""
+    low = beyond_every_floor(a_vault(0.05, 300_000.0, 198_000.0))
+    open_ = replace(low, reserves=a_vault(0.05).reserves)
+    now = portfolio(open_).weights
+    trade = at(open_, tuple(0.97 * weight for weight in now), sells_only=True)
+    assert isinstance(trade.placing, Placing)
+    there = trade.placing.placement.accounts[1]
+    assert there.collateral_usd[1] / there.debt_usd >= 300.0 / 198.0 * (1.0 - 1e-9)
+
+
+def test_sales_alone_give_no_account_more_debt_or_collateral() -> None:
+    """However cheap the other account is."""
+    snapshot = a_vault(0.001, 300_000.0, 100_000.0)
+    now = portfolio(snapshot).weights
+    for part in (0.99, 0.9, 0.5):
+        trade = at(snapshot, tuple(part * weight for weight in now), sells_only=True)
+        assert isinstance(trade.placing, Placing)
+        for account, before in zip(trade.placing.placement.accounts, accounts(snapshot), strict=True):
+            assert account.debt_usd <= snapshot.value_usd("USDC", before.owed[0]) * (1.0 + 1e-9)
+            for symbol, value in zip(RISK_SYMBOLS, account.collateral_usd, strict=True):
+                held = snapshot.value_usd(symbol, before.supplied[snapshot.index(symbol)])
+                assert value <= held * (1.0 + 1e-9)
+
+
+def test_a_change_of_accounts_aims_above_the_floors_and_counts_the_premium() -> None:
+    """Two accounts on Aave: the flash loan that moves the debt costs a premium, which becomes debt."""
+    snapshot = with_aave_account(
+        a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.3, nav_usd=NAV),
+        {"WETH": 300_000.0},
+        198_000.0,
+        threshold_bps=8_600,
+    )
+    choice = change_of_accounts(a_position(snapshot, rules()))
+    assert isinstance(choice, Placing)
+    assert choice.must_move
+    there = choice.placement.accounts[1]
+    assert there.collateral_usd[1] * 0.86 / there.debt_usd >= 1.4 * FLOOR_MARGIN * TRADE_MARGIN * (1.0 - 1e-6)
+    owed = portfolio(snapshot).debt_usd
+    debt = sum(account.debt_usd for account in choice.placement.accounts)
+    assert owed * 1.0004 <= debt <= owed * 1.0006

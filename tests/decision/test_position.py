@@ -13,6 +13,7 @@ from tests.factories import (
     a_policy,
     a_size_policy,
     a_snapshot,
+    with_aave_account,
     with_market_move,
     with_redemptions,
 )
@@ -55,3 +56,18 @@ def test_sizes_and_costs_are_of_each_assets_change() -> None:
     goal = (0.5, 0.3, 0.1, 0.1)
     assert position.sizes_usd(goal) == pytest.approx((50_000, 0, 50_000, 0), abs=0.01)
     assert position.costs_bps(goal) == (20.0, 20.0, 20.0, 20.0)
+
+
+def test_thresholds_over_several_accounts_are_those_of_where_each_asset_stands() -> None:
+    """Half of the WETH is in an eMode of 93 %. An empty account of 95 % raises nothing."""
+    first = a_snapshot(weights=WEIGHTS, nav_usd=100_000.0)
+    alone = a_position(first).liquidation_thresholds
+    held = with_aave_account(first, {"WETH": 30_000.0}, 10_000.0, threshold_bps=9_300)
+    position = a_position(with_aave_account(held, {}, 0.0, threshold_bps=9_500))
+    assert position.liquidation_thresholds == pytest.approx(
+        (alone[0], (alone[1] + 0.93) / 2.0, alone[2], alone[3])
+    )
+    nowhere = a_position(
+        with_aave_account(a_snapshot(weights=(0.4, 0.0, 0.2, 0.1)), {}, 0.0, threshold_bps=9_300)
+    )
+    assert nowhere.liquidation_thresholds[1] == pytest.approx(alone[1])

@@ -11,6 +11,7 @@ import pytest
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.model import TargetPortfolio
 from keeper.domain.observation import Observation
+from keeper.sizing.bounds import yield_of_collateral
 from keeper.sizing.size import size
 from tests.factories import (
     a_model,
@@ -21,6 +22,7 @@ from tests.factories import (
     with_morpho_account,
     with_reserve,
 )
+from tests.sizing.test_bounds import a_basis
 
 FIRST = a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.3, nav_usd=250_000.0)
 SIZE = a_size_policy(target_volatility=9.0, max_leverage=9.0, scenarios=(), stress_sigmas=0.0)
@@ -81,3 +83,12 @@ def test_an_empty_vault_has_no_such_limit() -> None:
     empty = replace(FIRST, holdings=tuple(replace(h, idle=0, supplied=0, owed=0) for h in FIRST.holdings))
     leverage, _ = accounts_bound(target(with_morpho_account(empty, "WETH", 0.0, 0.0)))
     assert math.isinf(leverage)
+
+
+def test_only_a_yield_that_every_account_would_earn_pays_for_debt() -> None:
+    """Aave pays on WETH, and a market of Morpho Blue pays nothing on its collateral."""
+    earning = with_reserve(FIRST, "WETH", supply_rate=0.05)
+    both = a_basis(with_morpho_account(earning, "WETH", 0.0, 0.0))
+    assert yield_of_collateral(a_basis(earning)) - yield_of_collateral(both) == pytest.approx(0.25 * 0.05)
+    eighth = a_basis(with_aave_account(earning, {}, 0.0))
+    assert yield_of_collateral(eighth) == yield_of_collateral(a_basis(earning))

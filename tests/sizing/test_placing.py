@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from keeper.domain.account_venue import VenueKind
 from keeper.domain.placement import Placement
+from keeper.sizing.account_floors import Floors
 from keeper.sizing.account_terms import AccountTerms, Chord, DebtLimit, MarketTerms, Terms, terms_of
 from keeper.sizing.bounds import borrow_rate
-from keeper.sizing.placing import STAYING, Floors, as_held, most_leverage, placed
+from keeper.sizing.placing import STAYING, as_held, most_leverage, placed
 from tests.factories import a_size_policy, a_snapshot, with_aave_account, with_morpho_account, with_reserve
 from tests.properties import examples
 
@@ -214,31 +215,33 @@ def test_nothing_moves_where_staying_is_asked() -> None:
     assert debts(more) == pytest.approx((30.0, 20.0))
 
 
+def levered(
+    terms: Terms, unit_usd: list[float], floors: Floors, *, own_usd: float, worth: float, most: float
+) -> tuple[float, str]:
+    found = most_leverage(terms, unit_usd, floors, own_usd=own_usd, worth=worth, most=most)
+    assert found is not None
+    return found
+
+
 def test_the_most_leverage_is_what_all_accounts_carry_together() -> None:
     floors = replace(FLOORS, health_factor=1.6, losses=())
     terms = two(an_account(0, 0.8), markets=(a_market(0.05, 0.05),))
     # h / (h - LT) = 1.6 / 0.8.
-    leverage, binding = most_leverage(terms, [100.0], floors, own_usd=100.0, worth=math.inf, most=9.0)
+    leverage, binding = levered(terms, [100.0], floors, own_usd=100.0, worth=math.inf, most=9.0)
     assert leverage == pytest.approx(2.0)
     assert binding == "health_factor of account 0 on Aave V3"
-    assert most_leverage(terms, [100.0], floors, own_usd=90.0, worth=math.inf, most=9.0)[0] == pytest.approx(
-        1.8
-    )
-    assert most_leverage(terms, [100.0], floors, own_usd=100.0, worth=math.inf, most=1.5)[0] == pytest.approx(
-        1.5
-    )
+    assert levered(terms, [100.0], floors, own_usd=90.0, worth=math.inf, most=9.0)[0] == pytest.approx(1.8)
+    assert levered(terms, [100.0], floors, own_usd=100.0, worth=math.inf, most=1.5)[0] == pytest.approx(1.5)
     # Only what costs less than it is worth is borrowed.
     dear = two(an_account(0, 0.8), markets=(a_market(0.05, 0.30, 40.0),))
-    leverage, binding = most_leverage(dear, [100.0], floors, own_usd=100.0, worth=0.2, most=9.0)
+    leverage, binding = levered(dear, [100.0], floors, own_usd=100.0, worth=0.2, most=9.0)
     assert leverage == pytest.approx(1.4)
     assert binding == "carry_worth of account 0 on Aave V3"
     # A dry market of its own, and another that lends.
     dry = two(
         an_account(0, 0.8), an_account(1, 0.8), markets=(a_market(0.05, 0.05, limit=0.0), a_market(0.1, 0.1))
     )
-    assert most_leverage(dry, [100.0], floors, own_usd=100.0, worth=math.inf, most=9.0)[0] == pytest.approx(
-        2.0
-    )
+    assert levered(dry, [100.0], floors, own_usd=100.0, worth=math.inf, most=9.0)[0] == pytest.approx(2.0)
 
 
 def test_the_terms_are_those_of_the_venues() -> None:

@@ -18,7 +18,7 @@ from keeper.domain.portfolio import portfolio
 from keeper.domain.urgency import Urgency
 from keeper.domain.vault_figures import VaultFigures
 from tests.decision.positions import a_move, a_position
-from tests.factories import RISK_SYMBOLS, a_feed, a_fire_drill, a_snapshot, with_feed
+from tests.factories import RISK_SYMBOLS, a_feed, a_fire_drill, a_snapshot, with_feed, with_morpho_account
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "prices.md"
 BEGIN, END = "<!-- gates: written by `make gates` -->\n", "<!-- end of gates -->"
@@ -75,6 +75,7 @@ def _trade(weights: tuple[float, ...], urgency: Urgency, trust: Trust) -> TradeC
         snapshot = with_feed(snapshot, symbol, trust=trust)
     held = portfolio(snapshot)
     snapshot = replace(snapshot, native_coin=a_feed("WETH", trust=trust))
+    snapshot = with_morpho_account(snapshot, "WETH", 0.0, 0.0)
     snapshot = replace(snapshot, vault_figures=VaultFigures(held.nav_usd, held.leverage, held.health_factor))
     position = a_position(
         snapshot,
