@@ -65,8 +65,8 @@ states: $(READY) ## a thousand random vaults and goals on the real contracts, an
 	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_random_states.py
 
 venue-states: STATES := 300
-venue-states: $(READY) ## a walk of STATES=300 random prices, rates and goals over accounts on Aave and Morpho, on the real contracts
-	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q tests/chain/test_venues.py
+venue-states: $(READY) ## a walk of STATES=300 random prices, rates and goals over accounts on Aave and Morpho, on the real contracts, and what their plans cost
+	@KEEPER_STATES=$(STATES) $(PY) -m pytest -q --tables tests/chain/test_venues.py
 
 drills: $(READY) ## a hundred random vaults (DRILLS=100 SEED=1): what the fire drill foretells, and each fall made to happen on Anvil
 	@KEEPER_DRILLS=$(DRILLS) KEEPER_SEED=$(SEED) $(PY) -m pytest -q --tables tests/chain/test_fire_drill.py

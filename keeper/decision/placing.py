@@ -191,6 +191,8 @@ def cheaper_accounts(position: VaultPosition) -> GateResult:
         f"other accounts save {choice.saved_usd:,.2f} USD of interest in {days:g} days, "
         f"at least {limit:,.2f}: {times:g} times what the change costs"
     )
+    if choice.placement.over_share:
+        detail = f"{detail}; {choice.placement.over_share}"
     return GateResult(choice.saved_usd, limit, choice.moves, detail=detail)
 
 

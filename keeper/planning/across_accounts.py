@@ -37,6 +37,25 @@ def plans_across(
             yield across_accounts(fills, placement, context, buffer=buffer)
 
 
+def changed_by(placement: Placement, context: PlanningContext) -> set[int]:
+    """The places of the accounts whose collateral or debt it changes by more than dust."""
+    snapshot, dust_usd = context.snapshot, context.policy.plan.dust_usd
+    held = {account.venue.place: account for account in accounts(snapshot)}
+    places = set()
+    for placed in placement.accounts:
+        now = held[placed.place]
+        changes = [
+            placed.debt_usd - snapshot.value_usd(context.cash, now.owed[0]),
+            *(
+                value - snapshot.value_usd(symbol, now.supplied[snapshot.index(symbol)])
+                for symbol, value in zip(placement.symbols, placed.collateral_usd, strict=True)
+            ),
+        ]
+        if any(abs(change) > dust_usd for change in changes):
+            places.add(placed.place)
+    return places
+
+
 def across_accounts(
     fills: Sequence[Fill], placement: Placement, context: PlanningContext, *, buffer: int | None = None
 ) -> CandidatePlan:
@@ -94,6 +113,9 @@ def _collateral_change(
     dust = _dust(symbol, context)
     ends = {place: int(certain * shares.get(place, 0.0)) for place in held}
     withdrawn = {place: held[place] - end for place, end in ends.items() if held[place] - end > dust}
+    if context.sells_only:
+        # No collateral changes account: no more leaves than is sold.
+        withdrawn = _first_of(withdrawn, sold - idle - bought)
     # What is too little to move leaves where most is held, if the swaps sell it.
     missing = sold - idle - bought - sum(withdrawn.values())
     for place in sorted(held, key=lambda place: withdrawn.get(place, 0) - held[place]):
@@ -103,11 +125,21 @@ def _collateral_change(
         withdrawn[place] = withdrawn.get(place, 0) + more
         missing -= more
     coming = {place: end - held[place] for place, end in ends.items() if end - held[place] > dust}
+    if context.sells_only:
+        coming = {}
     left = idle + bought + sum(withdrawn.values()) - sold
     return CollateralChange(
         {place: amount for place, amount in withdrawn.items() if amount > 0},
         _fitted(coming, left, symbol, context=context) or _rest(left, shares, symbol, context=context),
     )
+
+
+def _first_of(amounts: Mapping[int, int], most: int) -> dict[int, int]:
+    """Not more than ``most`` in all, the largest first."""
+    kept: dict[int, int] = {}
+    for place, amount in sorted(amounts.items(), key=lambda item: -item[1]):
+        kept[place] = max(0, min(amount, most - sum(kept.values())))
+    return kept
 
 
 def _fitted(coming: Mapping[int, int], left: int, symbol: str, *, context: PlanningContext) -> dict[int, int]:
@@ -147,6 +179,8 @@ def _debt_changes(
     earned = sum(fill.min_out for fill in fills if fill.trade.buy == cash)
     owed = {place: book.owed for place, book in books.items()}
     shares = placement.debt_shares() or _shares(owed)
+    if context.sells_only:
+        return _repayments(owed, shares, idle + earned - spent - buffer, due=due, context=context)
     premium = flash = 0
     for _ in range(PASSES):
         rise = buffer + spent + premium - idle - earned
@@ -163,6 +197,44 @@ def _debt_changes(
             break
         premium = context.lender.premium(flash)
     return DebtChange(flash, premium, repaid=repaid, borrowed=borrowed)
+
+
+def _repayments(
+    owed: Mapping[int, int],
+    shares: Mapping[int, float],
+    spare: int,
+    *,
+    due: Mapping[int, int],
+    context: PlanningContext,
+) -> DebtChange:
+    """Of sales alone, which lower debt and borrow none: ``spare`` raw repay, first what is ``due``, then where the
+    placement has less debt. Raises NothingFeasible where the sales do not return what is due before them."""
+    usable = max(0, context.snapshot.holdings[0].idle - max(context.idle_buffer, context.reserved))
+    premium = flash = 0
+    repaid: dict[int, int] = {}
+    for _ in range(PASSES):
+        most = min(max(0, spare - premium), sum(owed.values()))
+        if sum(due.values()) > most:
+            raise NothingFeasible(
+                "the sales return less than must be repaid before their collateral can leave",
+                remedy="Wait until collateral can leave another account, or deposit cash into the vault.",
+            )
+        repaid = dict(due)
+        if most > context.dust:
+            after = sum(owed.values()) - most
+            less = {
+                place: max(0, amount - int(after * shares.get(place, 0.0)) - repaid.get(place, 0))
+                for place, amount in owed.items()
+            }
+            for place, amount in _first_of(less, most - sum(repaid.values())).items():
+                repaid[place] = repaid.get(place, 0) + amount
+        flash = max(0, sum(repaid.values()) - usable)
+        if context.lender.premium(flash) == premium:
+            break
+        premium = context.lender.premium(flash)
+    return DebtChange(
+        flash, premium, repaid={place: sum_ for place, sum_ in repaid.items() if sum_}, borrowed={}
+    )
 
 
 def _due_first(

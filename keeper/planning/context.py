@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from keeper.domain.accounts import showing, to_lower
+from keeper.domain.accounts import showing
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.placement import Placement
@@ -17,8 +17,9 @@ from keeper.lending.book import LendingBook
 from keeper.lending.flash_lender import FlashLender, flash_lender
 from keeper.lending.venue import LendingVenue
 from keeper.lending.venues import venue_of
-from keeper.oracle.vault_rules import emergency_aim, in_emergency, rebalance_refusal, reserved_cash
+from keeper.oracle.vault_rules import emergency_aim, in_emergency, reserved_cash
 from keeper.planning import min_health_factor
+from keeper.planning.calls import calls_of, seen_by_call
 from keeper.planning.fills import SwapTerms
 from keeper.planning.gas import swap_costs
 from keeper.planning.min_health_factor import MinHealthFactor
@@ -113,8 +114,7 @@ def planning_context(
     it sells repays debt."""
     call = call or calls_of(decision, snapshot)[0]
     deleverages = call is VaultCall.DELEVERAGE
-    if deleverages:
-        snapshot = to_lower(snapshot)
+    snapshot = seen_by_call(call, decision, snapshot, dust_usd=policy.plan.dust_usd)
     price, decimals = snapshot.price(snapshot.debt_token.symbol), snapshot.debt_token.decimals
     venue = venue_of(snapshot)
     book = LendingBook.when_mined(snapshot, venue)
@@ -144,29 +144,6 @@ def planning_context(
         placement=None if deleverages else decision.placement,
     )
     return context.of_sales_alone() if decision.sells_only else context
-
-
-def calls_of(decision: Decision, snapshot: MarketSnapshot) -> tuple[VaultCall, ...]:
-    """The vault calls that may carry the decision out, the preferred one first.
-
-    Sales alone go through ``deleverage`` where ``rebalance`` reverts on its prices, or cannot reach the vault's limits
-    on health factor and leverage. It needs a debt to lower."""
-    if decision.action is Action.RIPCORD:
-        return (VaultCall.DELEVERAGE,)
-    if not decision.sells_only or to_lower(snapshot).holdings[0].owed == 0:
-        return (VaultCall.REBALANCE,)
-    if rebalance_refusal(snapshot, _sold(decision, snapshot)):
-        return (VaultCall.DELEVERAGE,)
-    return (VaultCall.REBALANCE, VaultCall.DELEVERAGE)
-
-
-def _sold(decision: Decision, snapshot: MarketSnapshot) -> tuple[str, ...]:
-    """The assets of which the goal has less than the vault."""
-    held = portfolio(snapshot)
-    now = dict(zip(held.symbols, held.weights, strict=True))
-    goal = decision.goal
-    pairs = zip(goal.symbols, goal.weights, strict=True) if goal is not None else ()
-    return tuple(symbol for symbol, weight in pairs if weight < now[symbol])
 
 
 def buffer_of(snapshot: MarketSnapshot, policy: Policy) -> int:

@@ -7,13 +7,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keeper.domain.accounts import to_lower
+from keeper.domain.accounts import shown_in_turn
 from keeper.domain.decision import Action, Decision, Goal
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
+from keeper.domain.plan import VaultCall
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.lending.venues import vault_book
+from keeper.planning.calls import calls_of, seen_by_call
 from keeper.planning.gas import max_trades
 
 NEGLIGIBLE = 1e-9
@@ -57,17 +59,17 @@ def netting(decision: Decision, snapshot: MarketSnapshot, policy: Policy) -> Net
     """
     if decision.goal is None:
         return Netting((), 0.0)
-    if decision.action is Action.RIPCORD:
-        snapshot = to_lower(snapshot)
+    call = calls_of(decision, snapshot)[0]
+    everywhere = decision.placement is not None and call is VaultCall.REBALANCE
+    snapshot = seen_by_call(call, decision, snapshot, dust_usd=policy.plan.dust_usd)
     sales, purchases = _differences(decision.goal, snapshot, policy.plan.dust_usd)
     ripcord = decision.action is Action.RIPCORD
     count = max_trades(snapshot.block, policy.plan, only_sales=ripcord, by_safe=bool(snapshot.acts_as))
     if ripcord:
         sales, purchases = _of_few_assets(_must_leave_first(sales, snapshot), count, snapshot=snapshot), {}
-    elif snapshot.others and decision.placement is None:
-        sales, purchases = _of_shown_account(sales, purchases, snapshot)
+    elif snapshot.others:
+        sales, purchases = _of_what_is_there(sales, purchases, snapshot, everywhere=everywhere)
     swaps = _netted(sales, purchases, snapshot.debt_token.symbol)
-    everywhere = decision.placement is not None
     required = tuple(_raw_trades(swaps, snapshot, policy.plan.dust_usd, everywhere=everywhere))
     if not required:
         return Netting((), 0.0)
@@ -122,15 +124,21 @@ def _must_leave_first(sales: Amounts, snapshot: MarketSnapshot) -> Amounts:
     return reordered | {symbol: scale * value for symbol, value in others.items()}
 
 
-def _of_shown_account(
-    sales: Amounts, purchases: Amounts, snapshot: MarketSnapshot
+def _of_what_is_there(
+    sales: Amounts, purchases: Amounts, snapshot: MarketSnapshot, *, everywhere: bool
 ) -> tuple[Amounts, Amounts]:
-    """What the account that the snapshot shows, and the idle part, can sell. The purchases are lowered alike by as much
-    as cannot be sold, so that leverage does not end above the goal's for it."""
+    """What the account that the snapshot shows and the idle part can sell, or ``everywhere`` what can leave an account.
+    The purchases are lowered alike by as much as cannot be sold, so that leverage does not end above the goal's for
+    it."""
     able = {}
     for symbol, value in sales.items():
         here = snapshot.holding(symbol)
-        able[symbol] = min(value, snapshot.value_usd(symbol, here.idle + here.supplied))
+        if everywhere:
+            there = math.fsum(_can_leave_usd(symbol, shown) for shown in shown_in_turn(snapshot))
+            idle_usd = snapshot.value_usd(symbol, here.idle)
+            able[symbol] = min(value, there - len(snapshot.others) * idle_usd)
+        else:
+            able[symbol] = min(value, snapshot.value_usd(symbol, here.idle + here.supplied))
     unsold = math.fsum(sales.values()) - math.fsum(able.values())
     bought = math.fsum(purchases.values())
     kept = max(0.0, 1.0 - unsold / bought) if bought > 0.0 else 0.0

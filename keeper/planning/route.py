@@ -15,9 +15,10 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.native_coin import estimated_usd
 from keeper.domain.plan import Cost, Quote, RebalancePlan, StepKind
 from keeper.domain.policy import Policy
-from keeper.planning.across_accounts import across_accounts, plans_across
+from keeper.planning.across_accounts import across_accounts, changed_by, plans_across
+from keeper.planning.calls import calls_of
 from keeper.planning.candidates import CandidatePlan, expected_state
-from keeper.planning.context import PlanningContext, calls_of, planning_context
+from keeper.planning.context import PlanningContext, planning_context
 from keeper.planning.deleverage_loop import deleverage_loop
 from keeper.planning.exact_output import with_exact_output
 from keeper.planning.execution_order import fills_of, idle_repays
@@ -74,7 +75,7 @@ def _rebalance_plan(trades: Sequence[Trade], answers: Answers, context: Planning
         if candidate is None:
             raise
         return candidate
-    placed = _placed(fills, context)
+    placed = _placed(trades, answers, context, fills=fills)
     if placed is not None:
         return placed
     candidates = chain(matched_plans(fills, context), hub_plans(trades, answers, context, matched=fills))
@@ -90,16 +91,20 @@ def _borrows(candidate: CandidatePlan) -> bool:
     return any(step.kind is StepKind.BORROW for step in candidate.steps)
 
 
-def _placed(fills: Sequence[Fill], context: PlanningContext) -> CandidatePlan | None:
-    """As the placement has it. Where that changes one account alone, a plan without a flash loan may cost less."""
+def _placed(
+    trades: Sequence[Trade], answers: Answers, context: PlanningContext, *, fills: Sequence[Fill]
+) -> CandidatePlan | None:
+    """As the placement has it. Where that changes a single account, plans of that account end there as well, and may
+    cost less without a flash loan or through the hub."""
     if context.placement is None:
         return None
-    candidate = _cheapest(plans_across(fills, context.placement, context), context)
-    places = {step.account for step in candidate.steps if step.route is None} if candidate else set()
-    if candidate is None or len(places) != 1 or not fills:
-        return candidate
+    across = tuple(plans_across(fills, context.placement, context))
+    places = changed_by(context.placement, context)
+    if len(places) != 1 or not fills:
+        return _cheapest(across, context)
     alone = context.at(places.pop())
-    return _cheapest((candidate, *matched_plans(fills, alone)), alone)
+    through_hub = hub_plans(trades, answers, alone, matched=fills)
+    return _cheapest((*across, *matched_plans(fills, alone), *through_hub), alone)
 
 
 def _cheapest(candidates: Iterable[CandidatePlan], context: PlanningContext) -> CandidatePlan | None:

@@ -41,10 +41,10 @@ def table(outcomes: Sequence[Outcome], seed: int) -> str:
     costs = [(one.costs, one.state.number) for one in outcomes if one.costs is not None]
     for name, ratio in REFERENCE_COSTS:
         lines.append(
-            _row(name, [(found, number) for one, number in costs if (found := ratio(one)) is not None])
+            quantiles(name, [(found, number) for one, number in costs if (found := ratio(one)) is not None])
         )
     gas = [(one.gas, one.state.number) for one in planned if one.gas]
-    lines.append(_row("gas used, of what the planner estimated", gas))
+    lines.append(quantiles("gas used, of what the planner estimated", gas))
     return "\n".join(lines)
 
 
@@ -52,10 +52,10 @@ def _reasons(outcomes: Sequence[Outcome]) -> Counter[str]:
     return Counter(one.refusal.split(":")[0] for one in outcomes if one.plan is None)
 
 
-def _row(name: str, values: Sequence[tuple[float, int]]) -> str:
+def quantiles(name: str, values: Sequence[tuple[float, int]]) -> str:
     """``values`` with the number of their states, so that the worst can be looked at."""
     if not values:
         return f"{name:<48}{'–':>8}"
-    found = np.quantile([value for value, _ in values], (0.0, 0.5, 0.9, 1.0))
-    quantiles = "".join(f"{one:>8.3f}" for one in found)
-    return f"{name:<48}{quantiles}{max(values)[1]:>10}{len(values):>8}"
+    parts = np.quantile([value for value, _ in values], (0.0, 0.5, 0.9, 1.0))
+    columns = "".join(f"{part:>8.3f}" for part in parts)
+    return f"{name:<48}{columns}{max(values)[1]:>10}{len(values):>8}"

@@ -7,7 +7,7 @@ rates change, and a walk of random prices, rates and goals goes through and ends
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,8 +35,10 @@ from keeper.sizing.account_terms import terms_of
 from keeper.sizing.placing import STAYING, placed
 from tests.chain.desk import BOLD, HOUR, MODEST, Desk
 from tests.chain.emode_category import make_category
+from tests.chain.least import Curve, curves
 from tests.chain.node_scene import node_in
 from tests.chain.vault_scene import RISKY, scene_on
+from tests.chain.venue_costs import Carried, VenueCosts, costs_of, venue_table
 from tests.factories import a_model
 from tests.planning.ledger import a_decision
 
@@ -59,6 +61,7 @@ MODEL = a_model(symbols=RISKY)
 class Book:
     venues: Venues
     desk: Desk
+    rpc: Rpc
 
     def read(self) -> MarketSnapshot:
         return self.desk.node.read({}, 0).snapshot
@@ -77,7 +80,7 @@ def book(world: LocalChain) -> Iterator[Book]:
         with_emode(copy)
         for symbol in MARKETS:
             venues.set_utilisation(symbol, CHEAP_BPS)
-        yield Book(venues, Desk(copy, node_in(copy, rpc)))
+        yield Book(venues, Desk(copy, node_in(copy, rpc)), rpc)
 
 
 def with_emode(chain: LocalChain) -> None:
@@ -158,10 +161,17 @@ def on_the_way(plan: RebalancePlan, snapshot: MarketSnapshot, decision: Decision
     return lowest
 
 
-def test_a_walk_of_random_goals_over_several_accounts_ends_where_each_plan_said(book: Book) -> None:
+def pool_curves(book: Book, plan: RebalancePlan, snapshot: MarketSnapshot) -> tuple[Curve, ...]:
+    uniswap = book.desk.world.uniswap
+    return curves(uniswap.pools, max(plan.turnover_usd, 100.0), snapshot, uniswap.quoter, book.rpc)
+
+
+def test_a_walk_of_random_goals_over_several_accounts_ends_where_each_plan_said(
+    book: Book, show: Callable[[str], None]
+) -> None:
     generator = np.random.default_rng(SEED)
     touched: set[int] = set()
-    planned = 0
+    costs: list[VenueCosts] = []
     for state in range(STATES):
         named = f"seed {SEED}, state {state}"
         for symbol in RISKY:
@@ -176,20 +186,34 @@ def test_a_walk_of_random_goals_over_several_accounts_ends_where_each_plan_said(
         if decision is None:
             continue
         asked = quote_requests(netting(decision, snapshot, POLICY).trades, snapshot)
-        plan = route(decision, snapshot, book.desk.node.quote(asked, snapshot), POLICY)
+        quotes = book.desk.node.quote(asked, snapshot)
+        plan = route(decision, snapshot, quotes, POLICY)
         floor = snapshot.vault.policy.min_health / WAD
         assert on_the_way(plan, snapshot, decision) >= min(floor, *health_factors(snapshot)) * 0.999, named
         report = book.desk.node.simulate(plan, snapshot)
         verdict = verify(plan, report, snapshot, decision, POLICY)
         failed = [check.detail for check in verdict.checks if not check.passed]
         assert verdict.passed, f"{named}: {failed}"
+        pools = pool_curves(book, plan, snapshot)
         book.desk.send(plan, snapshot)
         after = book.read()
+        carried = Carried(
+            state,
+            decision=decision,
+            plan=plan,
+            before=snapshot,
+            after=after,
+            pools=pools,
+            quotes=quotes,
+        )
+        costs.append(costs_of(carried, POLICY))
         assert portfolio(after).leverage == pytest.approx(plan.expected.leverage, abs=0.01), named
         assert health_factors(after) == pytest.approx(plan.expected.health_factors, rel=2e-3), named
         assert min(health_factors(after)) >= floor, named
         touched |= {step.account for step in plan.steps if step.route is None}
-        planned += 1
-    assert planned >= 0.6 * STATES
+    show(venue_table(costs, STATES, SEED))
+    assert len(costs) >= 0.6 * STATES
+    # Else the bound is none. Interest of the block between is a little.
+    assert all(cost.plan >= cost.least * (1.0 - 1e-3) for cost in costs), costs
     assert len(touched) >= 2
     book.venues.chain.pass_time(HOUR)

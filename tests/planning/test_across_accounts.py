@@ -10,18 +10,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keeper.decision.placing import TRADE_MARGIN
+from keeper.decision.trade_context import consider
 from keeper.domain.accounts import accounts
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot
-from keeper.domain.placement import Placement
+from keeper.domain.placement import Placement, Placing
 from keeper.domain.plan import RebalancePlan, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
+from keeper.domain.urgency import Urgency
 from keeper.planning.context import planning_context
 from keeper.sizing.account_bounds import account_floors
 from keeper.sizing.account_terms import terms_of
 from keeper.sizing.placing import STAYING, placed
+from tests.decision.positions import a_move, a_position
 from tests.factories import (
     a_model,
     a_policy,
@@ -210,3 +213,53 @@ def test_sales_in_one_account_stand_in_for_a_placement_that_cannot_be_made() -> 
     assert StepKind.BORROW not in {step.kind for step in plan.steps}
     assert places(plan) == {0}
     assert plan.expected.leverage < portfolio(CHEAP).leverage
+
+
+@given(
+    start=shares,
+    leverage=st.floats(0.6, 1.6),
+    part=st.floats(0.3, 0.99),
+    loan=st.floats(0.05, 0.55),
+    rate=st.floats(0.001, 0.3),
+)
+@examples(30)
+def test_sales_alone_borrow_nothing_and_move_no_debt(
+    start: list[float], leverage: float, part: float, loan: float, rate: float
+) -> None:
+    first = with_depths(a_snapshot(weights=weights_of(start, leverage), leverage=leverage, nav_usd=250_000.0))
+    weth = 0.5 * portfolio(first).values_usd[first.risk_symbols.index("WETH")]
+    snapshot = with_morpho_account(first, "WETH", weth, loan * weth, rate=rate)
+    now = portfolio(snapshot).weights
+    goal = tuple(part * weight for weight in now)
+    assume(worth_trading(snapshot, goal))
+    trade = consider(
+        a_position(snapshot, POLICY), replace(a_move(goal), sells_only=True), Urgency.OUT_OF_BAND
+    )
+    assert isinstance(trade.placing, Placing)
+    decision = replace(
+        a_decision(snapshot, goal, Action.REBALANCE), sells_only=True, placement=trade.placing.placement
+    )
+    plan = planned(decision, snapshot, POLICY)
+    assert not {step.kind for step in plan.steps} & {StepKind.BORROW, StepKind.SUPPLY}
+    ends = run(plan, snapshot, decision)
+    for account in accounts(snapshot):
+        before, floor = account.account.health_factor / WAD, POLICY.size.min_health_factor
+        assert ends[account.venue.place] >= min(before, floor) * (1.0 - 1e-3)
+    assert plan.expected.leverage < portfolio(snapshot).leverage
+
+
+def test_what_cannot_leave_is_not_sold_and_nothing_is_bought_for_it() -> None:
+    """Three quarters of the WETH stand on a market that gives nothing back."""
+    snapshot = with_morpho_account(CHEAP, "WETH", 180_000.0, 60_000.0, rate=0.04)
+    other = snapshot.others[1]
+    dry = replace(other, reserves=tuple(replace(reserve, available=0) for reserve in other.reserves))
+    snapshot = replace(snapshot, others=(snapshot.others[0], dry))
+    now = portfolio(snapshot).weights
+    goal = (now[0] + 0.8 * now[1], 0.2 * now[1], *now[2:])
+    decision = decided(snapshot, goal, STAYING)
+    assert decision is not None
+    plan = planned(decision, snapshot, POLICY)
+    run(plan, snapshot, decision)
+    can_leave = snapshot.value_usd("WETH", snapshot.holding("WETH").supplied)
+    assert plan.turnover_usd == pytest.approx(can_leave, rel=0.05)
+    assert plan.expected.leverage == pytest.approx(portfolio(snapshot).leverage, rel=0.01)

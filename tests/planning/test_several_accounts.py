@@ -194,7 +194,8 @@ def test_a_check_of_each_account_fails_where_one_ends_too_low() -> None:
     held = portfolio(two)
     decision = a_decision(two, tuple(0.95 * weight for weight in held.weights))
     plan = planned(decision, two, a_policy())
-    low = replace(plan.expected, health_factor=1.1, health_factors=(plan.expected.health_factors[0], 1.1))
+    assert places(plan) == {1}
+    low = replace(plan.expected, health_factor=1.1, health_factors=(1.1, plan.expected.health_factors[1]))
     checks = verify(plan, a_simulation(post=low), two, decision, a_policy()).checks
     assert [check.name for check in checks if not check.passed] == ["every_account_healthy"]
 
@@ -207,6 +208,19 @@ def test_a_lower_account_does_not_lower_the_floor_of_the_one_that_changes() -> N
     goal = (weights[0], *(weight + 0.3 for weight in weights[1:]))
     with pytest.raises(NothingFeasible, match=r"a health factor of 1\.[3-8]\d+, and the floor is 1.8"):
         planned(a_decision(two, goal), two, policy)
+
+
+def test_without_a_placement_the_account_in_need_is_lowered() -> None:
+    """The second account is at 1.28, and the first at 3.4. Both hold WBTC."""
+    two = with_aave_account(FIRST, {"WBTC": 60_000.0}, 40_000.0)
+    now = portfolio(two).weights
+    decision = replace(a_decision(two, (0.9 * now[0], *now[1:])), sells_only=True)
+    plan = planned(decision, two, a_policy())
+    assert places(plan) == {1}
+    assert plan.expected.health_factors[1] > 1.28
+    # What only the first account holds is sold there.
+    elsewhere = replace(a_decision(two, (*now[:3], 0.9 * now[3])), sells_only=True)
+    assert places(planned(elsewhere, two, a_policy())) == {0}
 
 
 def test_a_dry_venue_is_repaid_with_another_ones_flash_loan() -> None:
