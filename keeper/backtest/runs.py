@@ -13,6 +13,7 @@ from keeper.backtest.holdings import HOLDINGS, held
 from keeper.backtest.result import BacktestResult
 from keeper.backtest.sensitivity import changed_assumptions
 from keeper.backtest.venue import SimulatedVenue
+from keeper.domain.errors import BadInput
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.runtime.worker_process import begin_worker, spawning
@@ -84,6 +85,11 @@ def yardstick_runs(
             name = f"{asset.symbol} alone"
             jobs[name] = partial(backtest, path, _alone(policy, asset.symbol), venue, name)
     for other in others:
+        if other.name in jobs:
+            raise BadInput(
+                f"two strategies of the backtest are called {other.name}",
+                remedy="Rename the strategy's file.",
+            )
         jobs[other.name] = partial(backtest, other.path, other.policy, venue, other.name)
     yield from _in_parallel(jobs, finished)
 

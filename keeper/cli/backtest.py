@@ -19,6 +19,7 @@ from keeper.cli.output import console
 from keeper.cli.progress import bar, print_progress
 from keeper.cli.venue import recorded_venue
 from keeper.cli.venue_file import own_venue
+from keeper.domain.errors import BadInput
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
 from keeper.report.page import write_page
@@ -95,9 +96,9 @@ def backtest(
     }
     others = tuple(
         _competitor(
-            file, policy_and_market(file, data, since=since, until=until, derived=derived, changes=same)
+            name, policy_and_market(file, data, since=since, until=until, derived=derived, changes=same)
         )
-        for file in against or ()
+        for name, file in zip(competitor_names(against or ()), against or (), strict=True)
     )
     out.mkdir(parents=True, exist_ok=True)  # a long run must not end at a folder that cannot be written
     venue = recorded_venue(nav, vault_size, own_terms)
@@ -136,9 +137,19 @@ def _runs(
         )
 
 
-def _competitor(file: Path, market: tuple[Policy, MarketPath]) -> Competitor:
+def competitor_names(files: Sequence[Path]) -> tuple[str, ...]:
+    """Of other strategies: the file's name without its ending, or its path where two files have the same name. Raises
+    BadInput where a file is named twice."""
+    stems = [file.stem for file in files]
+    for file in files:
+        if files.count(file) > 1:
+            raise BadInput(f"--against names {file} twice", remedy="Name each strategy file once.")
+    return tuple(file.stem if stems.count(file.stem) == 1 else str(file) for file in files)
+
+
+def _competitor(name: str, market: tuple[Policy, MarketPath]) -> Competitor:
     policy, path = market
-    return Competitor(file.stem, path, policy)
+    return Competitor(name, path, policy)
 
 
 def _yardsticks(

@@ -10,12 +10,15 @@ import pytest
 from rich.console import Console
 
 from keeper.backtest import runs
+from keeper.backtest.runs import Competitor, yardstick_runs
 from keeper.backtest.statistics import summarise
 from keeper.cli import market, venue
+from keeper.cli.backtest import competitor_names
 from keeper.cli.backtest_screen import screen
 from keeper.cli.main import main
+from keeper.domain.errors import BadInput
 from keeper.domain.path import RECORDED
-from tests.backtest.paths import FIRST, a_path
+from tests.backtest.paths import FIRST, a_backtest_policy, a_path, a_venue
 from tests.report.results import some_results
 
 
@@ -80,6 +83,20 @@ def test_a_generated_market_never_replaces_a_picture_of_recorded_prices(
     assert "picture.svg is not drawn: the market is made up for a test." in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_other_strategies_of_the_same_file_name_are_told_apart() -> None:
+    files = [Path("a/mine.toml"), Path("b/mine.toml"), Path("c/other.toml")]
+    assert competitor_names(files) == ("a/mine.toml", "b/mine.toml", "other")
+    with pytest.raises(BadInput, match=r"a/mine\.toml twice"):
+        competitor_names([files[0], files[0]])
+
+
+def test_no_strategy_takes_the_place_of_another() -> None:
+    path, policy = a_path(bars=FIRST + 24), a_backtest_policy()
+    others = [Competitor(name, path, policy) for name in ("mine", "equal weight")]
+    with pytest.raises(BadInput, match="called equal weight"):
+        list(yardstick_runs(path, policy, a_venue(), lambda _: None, others=others, alone=True))
 
 
 @pytest.mark.slow
