@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +33,7 @@ def estimate(evidence: Evidence, policy: Policy) -> RiskModel:
 
     floors = np.array([_floor(asset, policy.estimate) for asset in assets])
     correlations = correlation(_common(bars.closes), policy.estimate)
-    lowest = replace(policy.estimate, volatility_floor=float(floors.min()))
-    historical = np.maximum(volatilities(bars.closes, lowest), floors).tolist()
+    historical = volatilities(bars.closes, policy.estimate, floors).tolist()
     blended = blends(
         BlendInputs(
             assets=assets,

@@ -16,8 +16,11 @@ SPANS_DAYS = (1, 7, 30, None)
 constant would not fit an asset on which the coefficients were not fitted."""
 
 
-def components(squares: SquaredReturns, bar_seconds: int, min_variance: float) -> list[NDArray[np.float64]]:
-    """Logs of the mean variance per bar over each span, none under ``log(min_variance)``."""
+def components(
+    squares: SquaredReturns, bar_seconds: int, min_variance: float | NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Logs of the mean variance per bar over each span, none under ``log(min_variance)``, of all or of each asset
+    (n,)."""
     return [np.log(np.maximum(squares.mean(bars), min_variance)) for bars in _spans(bar_seconds)]
 
 
@@ -27,7 +30,7 @@ def har(
     weights: Sequence[float],
     scale: float,
     bar_seconds: int,
-    min_variance: float,
+    min_variance: float | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """``scale * exp(sum_k w_k ln v_k)`` per bar; one weight per span, meant to sum to 1. Raises InvalidSetting."""
     _require_weights(weights)

@@ -15,18 +15,20 @@ from keeper.risk.ewma import bars_of, mixed_weights, weights
 from keeper.risk.har import har, span_weights
 from keeper.risk.squared_returns import SquaredReturns
 
-VarianceEstimator = Callable[[SquaredReturns, EstimatePolicy], NDArray[np.float64]]
+Floors = NDArray[np.float64]
+"""Lowest annualised volatility of each asset (n,)."""
+VarianceEstimator = Callable[[SquaredReturns, EstimatePolicy, Floors], NDArray[np.float64]]
 """Variances per bar (n,)."""
 VarianceWeights = Callable[[int, EstimatePolicy], NDArray[np.float64]]
 """Weights, oldest first, sum 1, that a variance gives to the last of this many squared returns."""
 
 
-def ewma(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
+def ewma(squares: SquaredReturns, policy: EstimatePolicy, _: Floors) -> NDArray[np.float64]:
     """EWMA at ``volatility_half_life_days`` (RiskMetrics 1996)."""
     return squares.decayed(bars_of(policy.volatility_half_life_days, policy.bar_seconds))
 
 
-def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
+def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy, _: Floors) -> NDArray[np.float64]:
     """Mean of the EWMAs at ``mix_half_lives_days``.
 
     A HAR (Corsi 2009) with exponential windows (Bollerslev, Hood, Huss and Pedersen 2018) and equal weights.
@@ -35,14 +37,14 @@ def ewma_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.floa
     return np.asarray(sum(each) / len(each))
 
 
-def log_har(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
+def log_har(squares: SquaredReturns, policy: EstimatePolicy, floors: Floors) -> NDArray[np.float64]:
     """``har_scale`` times the log-HAR of day, week, month and whole history at ``har_weights``."""
     return har(
         squares,
         weights=policy.har_weights,
         scale=policy.har_scale,
         bar_seconds=policy.bar_seconds,
-        min_variance=policy.volatility_floor**2 * policy.bar_seconds / SECONDS_PER_YEAR,
+        min_variance=floors**2 * policy.bar_seconds / SECONDS_PER_YEAR,
     )
 
 
@@ -86,14 +88,19 @@ def volatility_estimator(name: str) -> VolatilityEstimator:
     return VOLATILITIES[name]
 
 
-def volatilities(closes: NDArray[np.float64], policy: EstimatePolicy) -> NDArray[np.float64]:
-    """Annualised volatilities (n,) of closes (T, n) with at least two prices per asset, not under the floor.
+def volatilities(
+    closes: NDArray[np.float64], policy: EstimatePolicy, floors: Floors | None = None
+) -> NDArray[np.float64]:
+    """Annualised volatilities (n,) of closes (T, n) with at least two prices per asset, not under their ``floors``,
+    or the policy's for all.
 
     Raises InvalidSetting.
     """
-    variances = volatility_estimator(policy.volatility).variance(SquaredReturns(closes), policy)
+    if floors is None:
+        floors = np.full(closes.shape[1], policy.volatility_floor)
+    variances = volatility_estimator(policy.volatility).variance(SquaredReturns(closes), policy, floors)
     bars_per_year = SECONDS_PER_YEAR / policy.bar_seconds
-    return np.asarray(np.maximum(np.sqrt(variances * bars_per_year), policy.volatility_floor))
+    return np.asarray(np.maximum(np.sqrt(variances * bars_per_year), floors))
 
 
 def _mix_half_lives(policy: EstimatePolicy) -> list[float]:

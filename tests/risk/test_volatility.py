@@ -23,6 +23,15 @@ POLICY = an_estimate_policy(
 DAILY = an_estimate_policy(bar_seconds=DAY, history_s=100 * DAY, min_bars=2, volatility_floor=0.0001)
 
 
+@pytest.mark.parametrize("name", sorted(VOLATILITIES))
+def test_the_floor_of_one_asset_does_not_move_another(name: str) -> None:
+    closes, policy = np.full((300, 2), 3.0), replace(POLICY, volatility=name)
+    alone = volatilities(closes, policy)
+    beside = volatilities(closes, policy, np.array([0.01, 0.0001]))
+    assert beside[0] == alone[0]
+    assert beside[1] == pytest.approx(alone[1] / 100, rel=1e-12)
+
+
 @pytest.mark.parametrize(("name", "floor"), [("ewma", 0.01), ("ewma_mix", 0.01), ("har", 0.01 * 1.25**0.5)])
 def test_a_price_that_stands_still_has_the_floor(name: str, floor: float) -> None:
     # The logarithms of har take the floor, and its scale is a factor on it.
