@@ -143,19 +143,28 @@ def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:
         yield from _backward_findings(case, case.memory)
         if agreement is None or not agreement.confirms:
             yield from _unconfirmed_findings(case, case.memory)
-    closed, updated_at = case.feed.closed, case.reading.round.updated_at
-    if closed is not None and agreement is None and not closed.is_open(case.now):
+    too_old = _too_old(case)
+    if too_old:
+        yield rules.TOO_OLD, too_old
+    elif case.feed.closed is not None and agreement is None and not case.feed.closed.is_open(case.now):
         yield rules.CLOSED, "its market is closed, and no other source has a price"
-    if case.feed.heartbeat_s is not None:
-        age, limit = case.now - updated_at, case.feed.heartbeat_s + case.feed.grace_s
-        if closed is not None and age > limit:
-            age = closed.open_seconds(updated_at, case.now)
-        if age > limit:
-            why = (
-                f"the last answer is {age} s old, at most {limit} s are allowed: "
-                f"{case.feed.heartbeat_s} s of heartbeat and {case.feed.grace_s} s of grace"
-            )
-            yield rules.TOO_OLD, why
+
+
+def _too_old(case: _Case) -> str:
+    """Why the answer is older than heartbeat and grace, by open hours where the market closes; empty if it is not."""
+    feed, updated_at = case.feed, case.reading.round.updated_at
+    if feed.heartbeat_s is None:
+        return ""
+    age, limit = case.now - updated_at, feed.heartbeat_s + feed.grace_s
+    in_hours = ""
+    if feed.closed is not None and age > limit:
+        age, in_hours = feed.closed.open_seconds(updated_at, case.now), " in open hours"
+    if age <= limit:
+        return ""
+    return (
+        f"the last answer is {age} s old{in_hours}, at most {limit} s are allowed: "
+        f"{feed.heartbeat_s} s of heartbeat and {feed.grace_s} s of grace"
+    )
 
 
 def _agreement(case: _Case) -> _Agreement | None:

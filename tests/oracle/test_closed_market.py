@@ -54,6 +54,17 @@ def test_an_answer_ages_only_while_the_market_is_open() -> None:
     assert verdict(CLOSE + HOUR, CLOSE - 30 * HOUR, 1_950.0) == (Trust.STALE, "too_old")
 
 
+def test_a_closed_market_does_not_hide_a_price_that_was_too_old_before() -> None:
+    assert verdict(CLOSE + HOUR, CLOSE - 30 * HOUR) == (Trust.STALE, "too_old")
+    assert verdict(OPEN - 1, CLOSE - 26 * HOUR) == (Trust.STALE, "too_old")
+    assert verdict(OPEN - 1, CLOSE - 24 * HOUR) == (Trust.STALE, "market_closed")
+
+
+def test_a_feed_that_did_not_come_back_is_too_old_in_the_next_closure() -> None:
+    assert verdict(OPEN + 23 * HOUR, CLOSE - 2 * HOUR) == (Trust.STALE, "too_old")
+    assert verdict(CLOSE + 8 * 24 * HOUR, CLOSE - 2 * HOUR) == (Trust.STALE, "too_old")
+
+
 def test_the_age_that_the_vault_accepts_holds_at_weekends_too() -> None:
     reading = a_feed("LINK", round=Round(100, 1_950 * USD, CLOSE - HOUR), max_age_s=26 * HOUR)
     assert single_feed_verdicts(reading, CLOSE + 30 * HOUR).rule == "too_old"
