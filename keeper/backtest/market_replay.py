@@ -56,12 +56,12 @@ class MarketReplay:
         closed: Mapping[str, WeeklyClosure] = MappingProxyType({}),
     ) -> None:
         self.path = path
-        self._closed = {
-            symbol: closed_bars(path.times, path.bar_seconds, closure) for symbol, closure in closed.items()
-        }
         self._closures = closed
         self.venue = venue
-        self._answers = np.nan_to_num(_carried(np.rint(path.closes * USD)))
+        self._last_open = _last_open(path, closed)
+        self._answers = np.nan_to_num(
+            np.take_along_axis(_carried(np.rint(path.closes * USD)), self._last_open, axis=0)
+        )
         self._stable = np.rint(path.stable * USD)
         self._coin = np.nan_to_num(_carried(np.rint(path.native_usd[:, None] * USD)))[:, 0]
         self._window = history_s // path.bar_seconds
@@ -123,10 +123,13 @@ class MarketReplay:
         cash_symbol = path.stable_symbol
         symbols = (cash_symbol, *(path.symbols[column] for column in columns))
         answers = [int(self._stable[t]), *(int(self._answers[t, column]) for column in columns)]
-        fresh = [True, *(bool(np.isfinite(path.closes[t, column])) for column in columns)]
+        fresh = [
+            True,
+            *(bool(np.isfinite(path.closes[self._last_open[t, column], column])) for column in columns),
+        ]
         feeds = tuple(
             self._in_hours(
-                _reading(symbol, self._tokens[symbol].address, answer, known=known, t=t, now=now), t
+                _reading(symbol, self._tokens[symbol].address, answer, known=known, t=t, now=now), now
             )
             for symbol, answer, known in zip(symbols, answers, fresh, strict=True)
         )
@@ -173,10 +176,10 @@ class MarketReplay:
             ),
         )
 
-    def _in_hours(self, reading: FeedReading, t: int) -> FeedReading:
-        """A backtest has no other source of the price of a closed market."""
-        closed = self._closed.get(reading.symbol)
-        if closed is None or not closed[t]:
+    def _in_hours(self, reading: FeedReading, now: int) -> FeedReading:
+        """A backtest has no other source of the price of a closed market. A price that was missing before stays so."""
+        closure = self._closures.get(reading.symbol)
+        if closure is None or closure.is_open(now) or reading.trust is not Trust.FRESH:
             return reading
         return rules.CLOSED.applied_to(reading, "its market is closed")
 
@@ -280,6 +283,16 @@ def _others_owe(terms: LendingTerms, rates: NDArray[np.float64]) -> NDArray[np.f
         for rate in rates.tolist()
     ]
     return np.array(recorded, dtype=np.float64)
+
+
+def _last_open(path: MarketPath, closed: Mapping[str, WeeklyClosure]) -> NDArray[np.intp]:
+    """Of each bar and asset (T, n) the newest bar in which its market was open: a feed publishes in no other."""
+    places = np.repeat(np.arange(len(path.times))[:, None], len(path.symbols), axis=1)
+    for column, symbol in enumerate(path.symbols):
+        if symbol in closed:
+            mask = closed_bars(path.times, path.bar_seconds, closed[symbol])
+            places[:, column] = np.maximum.accumulate(np.where(mask, 0, places[:, column]))
+    return places
 
 
 def _carried(prices: NDArray[np.float64]) -> NDArray[np.float64]:

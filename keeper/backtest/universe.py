@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from keeper.domain.errors import BadInput
 from keeper.domain.path import MarketPath
 from keeper.domain.policy import Policy
+from keeper.domain.weekly_closure import WeeklyClosure
+from keeper.risk.market_hours import closed_bars, closures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +31,9 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
     to sum to 1. Raises BadInput when no asset ever has ``estimate.min_bars`` returns.
     """
     first = int(np.searchsorted(path.times, path.decide_after, side="right"))
+    hours = closures(policy.assets)
     joined = {
-        column: _first_estimate(path.closes[:, column], policy.estimate.min_bars, first)
+        column: _first_estimate(_in_hours(path, column, hours.get(symbol)), policy.estimate.min_bars, first)
         for column, symbol in enumerate(path.symbols)
         if any(asset.symbol == symbol for asset in policy.assets)
     }
@@ -45,6 +48,14 @@ def universes(path: MarketPath, policy: Policy) -> tuple[Universe, ...]:
         columns = np.array([c for c, since in joined.items() if since is not None and since <= start])
         periods.append(Universe(start, stop, columns, policy=policy.of([path.symbols[c] for c in columns])))
     return tuple(periods)
+
+
+def _in_hours(path: MarketPath, column: int, closure: WeeklyClosure | None) -> NDArray[np.float64]:
+    """Closes (T,) of the column, NaN in bars in which its market was closed: the estimate has none of them either."""
+    closes = path.closes[:, column]
+    if closure is None:
+        return closes
+    return np.where(closed_bars(path.times, path.bar_seconds, closure), np.nan, closes)
 
 
 def _first_estimate(closes: NDArray[np.float64], min_bars: int, first: int) -> int | None:

@@ -25,8 +25,8 @@ class WeeklyClosure:
     shifts: tuple[tuple[int, int], ...]
 
     def is_open(self, at: int) -> bool:
-        """At a Unix second."""
-        return not any(start <= at < end for start, end in self.between(at, at + 1))
+        """At a Unix second. The second at which the market opens is open, the one at which it closes is not."""
+        return self.open_seconds(at, at + 1) > 0
 
     def open_seconds(self, since: int, until: int) -> int:
         """Of the time from ``since`` to ``until``, Unix seconds, the part in which the market was open."""

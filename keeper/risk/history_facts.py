@@ -22,8 +22,8 @@ LONGEST_HEARTBEAT_S = 86_400
 
 
 def bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[tuple[Fact, bool]]:
-    """Facts about the price history, and whether each is enough. A bar in which a market was closed is not missing; the
-    newest bar is the newest in which it was open."""
+    """Facts about the price history, and whether each is enough. A bar in which a market was closed is neither missing
+    nor history; the newest bar is the newest in which it was open."""
     spaced = bool((np.diff(bars.times) == bars.bar_seconds).all())
     newest = bars.times.size > 0 and 0 <= as_of - int(bars.times[-1]) < bars.bar_seconds
     for column, symbol in enumerate(bars.symbols):
@@ -31,8 +31,10 @@ def bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[t
         known = np.isfinite(closes)
         count = int(known.sum())
         since = max(as_of - policy.history_s, bars.begun.get(symbol, 0))
-        enough = policy.min_history * ((as_of - since) // policy.bar_seconds)
-        yield Fact(f"{BARS}{symbol}", float(count)), _covered(known | closed, policy) >= enough
+        whole = (as_of - since) // policy.bar_seconds
+        # A market that closes has that many bars in which it traded, as every other; or all that there are.
+        enough = min(policy.min_history * whole, whole - int(closed[bars.times > since].sum()))
+        yield Fact(f"{BARS}{symbol}", float(count)), _covered(known[~closed], policy) >= enough
         is_known = spaced and newest and bool(known[~closed][-1:].all())
         yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known
         longest, moves = standstill(closes[~closed])

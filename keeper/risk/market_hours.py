@@ -20,7 +20,7 @@ def closures(assets: Sequence[AssetPolicy]) -> Mapping[str, WeeklyClosure]:
 
 
 def closed_bars(times: NDArray[np.int64], bar_seconds: int, closure: WeeklyClosure) -> NDArray[np.bool_]:
-    """Of bars that end at ``times`` (T,) those in which the market was closed from beginning to end."""
+    """Of bars that end at ``times`` (T,), ascending, those without an open second (``WeeklyClosure.open_seconds``)."""
     closed = np.zeros(times.size, dtype=np.bool_)
     if not times.size:
         return closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -91,6 +92,22 @@ def test_only_whole_bars_in_closed_hours_have_no_close_whoever_gives_it() -> Non
     assert closed_bars(days, DAY, GOLD).tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("bar_seconds", [1_800, HOUR, 4 * HOUR, DAY])
+def test_a_bar_is_closed_that_has_no_open_second(bar_seconds: int) -> None:
+    # Over both changes of New York's clock.
+    for day in (datetime(2023, 3, 9, tzinfo=UTC), datetime(2023, 11, 2, tzinfo=UTC)):
+        times = int(day.timestamp()) + bar_seconds * np.arange(6 * DAY // bar_seconds)
+        by_seconds = [GOLD.open_seconds(int(end) - bar_seconds, int(end)) == 0 for end in times]
+        assert any(by_seconds)
+        assert closed_bars(times, bar_seconds, GOLD).tolist() == by_seconds
+
+
+def test_the_second_of_opening_is_open_and_that_of_closing_is_not() -> None:
+    opening = FRIDAY_CLOSE + 49 * HOUR
+    assert [GOLD.is_open(at) for at in (FRIDAY_CLOSE - 1, FRIDAY_CLOSE)] == [True, False]
+    assert [GOLD.is_open(at) for at in (opening - 1, opening)] == [False, True]
+
+
 def test_without_a_closure_the_bars_are_the_same_object() -> None:
     bars = some_bars()
     assert in_market_hours(bars, {}) is bars
@@ -163,6 +180,23 @@ def test_a_feed_that_fell_silent_before_the_market_closed_is_missing_all_weekend
     closes[bars.times > FRIDAY_CLOSE - 3 * HOUR, LINK] = np.nan
     look = known(in_market_hours(replace(bars, closes=closes), CLOSED), SUNDAY_NOON)
     assert missing(look) == {"newest_bar:LINK"}
+
+
+@pytest.mark.parametrize(("days", "is_enough"), [(9, False), (30, True)])
+def test_closed_hours_are_no_history(days: int, is_enough: bool) -> None:
+    """The policy wants 17.5 % of 120 days; the weekends alone are 29 %."""
+    bars = bars_at(FRIDAY_CLOSE)
+    closes = bars.closes.copy()
+    closes[: -days * 24, LINK] = np.nan
+    look = known(in_market_hours(replace(bars, closes=closes), CLOSED), FRIDAY_CLOSE)
+    assert ("bars:LINK" not in missing(look)) == is_enough
+
+
+def test_a_market_that_closes_can_have_the_whole_history() -> None:
+    policy = replace(POLICY, estimate=replace(POLICY.estimate, min_history=1.0))
+    bars = in_market_hours(bars_at(FRIDAY_CLOSE), CLOSED)
+    look = knowledge(Observation(with_block(a_snapshot(), timestamp=FRIDAY_CLOSE)), bars, policy)
+    assert missing(look) == set()
 
 
 def test_a_price_that_is_carried_in_open_hours_still_counts_as_one() -> None:
