@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from keeper.decision import measures
+from keeper.decision.data_limits import MARKETS_OPEN
 from keeper.decision.deleverage import emergency_move, target_health_factor
 from keeper.decision.gate_rules import LEVERING
 from keeper.decision.gates import (
@@ -155,7 +156,8 @@ def _nothing_to_do(judged: _Judged, gates: Gates) -> Decision:
     if untrusted:
         why = f"{untrusted[0].detail}; by this data no trade is needed"
         return _hold(trade, gates, why, exit_code=Untrusted.exit_code)
-    return _hold(trade, gates, _within_bands(trade.position), exit_code=0)
+    closed = "".join(f"; {gate.detail}" for gate in judged.doubts if gate.name == MARKETS_OPEN)
+    return _hold(trade, gates, f"{_within_bands(trade.position)}{closed}", exit_code=0)
 
 
 def _within_bands(position: VaultPosition) -> str:

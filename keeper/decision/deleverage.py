@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from keeper.decision.exits import sellable
+from keeper.decision.exits import is_below_rate, sellable
 from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
 from keeper.domain.accounts import to_lower
@@ -32,7 +32,8 @@ def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, .
     What other accounts hold stays. Collateral with a loan to value of 0 goes first (``LendingVenue.must_leave_first``),
     because the lending market demands that.
 
-    Only what may be sold at its price's trust is sold. The health factor is the lending market's own, after the sales
+    Only what may be sold at its price's trust is sold, and what the market pays less for than its rate of redemption
+    only where all else does not suffice. The health factor is the lending market's own, after the sales
     lose the pools' fees and all of the urgency's slippage. Where the assets do not suffice, the weights are as low as
     they reach.
     """
@@ -91,36 +92,49 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
     With debt D, and collateral V, weighted by thresholds K, at the lending oracle's prices, split into what must leave
     first and has no part in K, sold or not (2), what else can be sold (1) and what cannot (0): of (2) is sold until
     ``K0 + K1 = h (D - (1 - lost) S2)``; where all of it does not do, the share ``g`` of the others stays for which
-    ``K0 + g K1 = h (D - (1 - lost) (V2 + (1 - g) V1))``.
+    ``K0 + g K1 = h (D - (1 - lost) (V2 + (1 - g) V1))``. Where that takes all of (1) too, what is below its rate goes
+    by the same equation.
     """
     snapshot = to_lower(position.snapshot)
     venue, book = venue_of(snapshot), vault_book(snapshot)
     leaving = book.must_leave_first()
     rest = {symbol: amount for symbol, amount in book.supplied.items() if symbol not in leaving}
-    can_go = {symbol: amount for symbol, amount in rest.items() if symbol in assets}
+    below = frozenset(
+        symbol for symbol in assets if is_below_rate(position.snapshot.feeds[position.snapshot.index(symbol)])
+    )
+    can_go = {symbol: amount for symbol, amount in rest.items() if symbol in assets - below}
+    goes_last = {symbol: amount for symbol, amount in rest.items() if symbol in below}
     first_v = venue.collateral_value(
         {symbol: book.supplied[symbol] for symbol in leaving if symbol in assets}
     )
     sold_v, sold_k = venue.collateral_value(can_go), venue.secured_value(can_go) / BPS
-    fixed_k = venue.secured_value(rest) / BPS - sold_k
+    last_v, last_k = venue.collateral_value(goes_last), venue.secured_value(goes_last) / BPS
+    fixed_k = venue.secured_value(rest) / BPS - sold_k - last_k
     account = snapshot.account
     debt = account.debt_base
     total_k = venue.secured_value(book.supplied) / BPS
     if total_k > 0.0 and account.health_factor != UINT256_MAX:
         # The account's own health factor knows of eMode and other collateral.
         scale = account.health_factor / WAD * debt / total_k
-        fixed_k, sold_k = scale * fixed_k, scale * sold_k
+        fixed_k, sold_k, last_k = scale * fixed_k, scale * sold_k, scale * last_k
     safe, returned = target_health_factor(position), 1.0 - lost
     if math.isinf(safe):
         to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
     else:
-        to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k) / safe
+        to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k + last_k) / safe
     sold_first = min(float(first_v), max(0.0, to_repay / returned))
     kept_of_first = 1.0 - sold_first / first_v if first_v else 1.0
-    kept = 1.0
+    kept = kept_of_last = 1.0
     if sold_first >= first_v:
-        kept = _kept_share(to_repay - returned * first_v, sold_k, returned * sold_v, safe=safe)
-    return {symbol: kept_of_first if symbol in leaving else kept for symbol in assets}
+        rest_to_repay = to_repay - returned * first_v
+        kept = _kept_share(rest_to_repay, sold_k, returned * sold_v, safe=safe)
+        if kept == 0.0:
+            freed = returned * sold_v - (0.0 if math.isinf(safe) else sold_k / safe)
+            kept_of_last = _kept_share(rest_to_repay - freed, last_k, returned * last_v, safe=safe)
+    return {
+        symbol: kept_of_first if symbol in leaving else kept_of_last if symbol in below else kept
+        for symbol in assets
+    }
 
 
 def _repaid_by_cash(position: VaultPosition) -> float:

@@ -6,13 +6,19 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.market import FeedReading, Trust
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.oracle import rules
 from keeper.oracle.vault_rules import is_tradable
 
 
+def is_below_rate(feed: FeedReading) -> bool:
+    """Whether the market pays less than the rate of redemption that the feed counts, by more than its band."""
+    return feed.rule == rules.BELOW_RATE.name
+
+
 def may_be_sold(feed: FeedReading, urgency: Urgency) -> bool:
-    """A DEAD price sells nothing. A planned sale at a STALE or SUSPECT price needs another source. An EMERGENCY does
-    not."""
-    if feed.trust is Trust.DEAD:
+    """A DEAD price sells nothing. A planned sale at a STALE or SUSPECT price needs another source, and none is made
+    below the rate of redemption. An EMERGENCY may do both (``lowered_weights``)."""
+    if feed.trust is Trust.DEAD or (is_below_rate(feed) and urgency is not Urgency.EMERGENCY):
         return False
     return feed.trust is Trust.FRESH or urgency is Urgency.EMERGENCY or feed.lowest_opinion > 0
 

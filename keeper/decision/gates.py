@@ -8,6 +8,7 @@ EMERGENCY, nor does what only saves money.
 from __future__ import annotations
 
 from keeper.decision import gate_rules, limits, pause_rules, triggers
+from keeper.decision.data_limits import DATA_LIMITS
 from keeper.decision.gate_result import GateResult
 from keeper.decision.gate_rules import LEVERING, PLANNED, LimitRule, TriggerRule, enabled
 from keeper.decision.placing import accounts_urgency, cheaper_accounts
@@ -102,80 +103,7 @@ TRIGGERS = (
 )
 
 LIMITS = (
-    LimitRule(
-        "prices_fresh",
-        limits.prices_fresh,
-        PLANNED,
-        exit_code=4,
-        meaning="every price is FRESH",
-        kind=LEVERING,
-    ),
-    LimitRule(
-        "price_to_sell_at",
-        limits.price_to_sell_at,
-        gate_rules.EMERGENCY_ONLY,
-        exit_code=4,
-        meaning="at least one asset has a price to sell at",
-    ),
-    LimitRule(
-        "head_age",
-        limits.head_age,
-        PLANNED,
-        exit_code=4,
-        meaning="the block's time is near this machine's clock: chain and node move on, and the clock is right",
-        condition=gate_rules.WITH_CLOCK,
-        kind=LEVERING,
-    ),
-    LimitRule(
-        "sequencer_up",
-        limits.sequencer_up,
-        PLANNED,
-        exit_code=4,
-        meaning="the L2 sequencer is up, and has been for longer than its grace period",
-        kind=LEVERING,
-    ),
-    LimitRule(
-        "oracle_gap",
-        limits.oracle_gap,
-        PLANNED,
-        exit_code=4,
-        meaning="the vault's feeds and the lending market's oracle agree",
-        kind=LEVERING,
-    ),
-    LimitRule(
-        "vault_agrees",
-        limits.vault_agrees,
-        PLANNED,
-        exit_code=4,
-        meaning="NAV, leverage and health factor are what the vault itself counts",
-        kind=LEVERING,
-        condition=gate_rules.WITH_VAULT_FIGURES,
-    ),
-    LimitRule(
-        "information",
-        limits.information,
-        PLANNED,
-        exit_code=4,
-        meaning="nothing is missing that an earlier look at the data had, or that every look should have",
-        kind=LEVERING,
-    ),
-    LimitRule(
-        "second_opinions",
-        limits.second_opinions,
-        PLANNED,
-        exit_code=4,
-        meaning="every asset that is bought has `oracle.min_opinions` usable prices of other sources than its feed",
-        kind=LEVERING,
-        condition=gate_rules.WITH_OPINIONS,
-    ),
-    LimitRule(
-        "vault_accepts",
-        limits.vault_accepts,
-        PLANNED,
-        exit_code=4,
-        meaning="the vault's `rebalance` accepts the sequencer and the prices of what is traded; or the trade only "
-        "sells, and there is a debt that `deleverage` lowers",
-    ),
+    *DATA_LIMITS,
     LimitRule(
         "levering_open",
         limits.levering_open,

@@ -11,7 +11,7 @@ from keeper.decision.overshoot import worst_overshoot
 from keeper.decision.trade_context import TradeContext
 from keeper.domain.accounts import showing, to_lower
 from keeper.domain.fire_drill import first_hindered, largest_survived, survives
-from keeper.domain.market import MarketSnapshot, Trust, lowest_trust
+from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.placement import Unplaced
 from keeper.domain.policy import Policy
 from keeper.domain.units import BPS, WAD
@@ -24,16 +24,6 @@ from keeper.risk.contributions import volatility
 from keeper.sizing.redemptions import missing_usd
 
 GWEI = 10**9
-
-
-def prices_fresh(trade: TradeContext) -> GateResult:
-    feeds = trade.position.snapshot.feeds
-    doubtful = [feed for feed in feeds if feed.trust is not Trust.FRESH]
-    if not doubtful:
-        return GateResult(0, 0, passed=True, detail=f"all {len(feeds)} prices are fresh")
-    worst = lowest_trust(feeds)
-    detail = f"the price of {worst.symbol} is {worst.trust.value}: {worst.reason}"
-    return GateResult(len(doubtful), 0, passed=False, detail=detail)
 
 
 def price_to_sell_at(trade: TradeContext) -> GateResult:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from keeper.decision.deleverage import largest_loss, lowered_weights
-from keeper.decision.exits import sellable
+from keeper.decision.exits import is_below_rate, sellable
 from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
 from keeper.decision.triggers import line_waits_too_long
@@ -48,6 +48,7 @@ def why_nothing_is_sold(position: VaultPosition, move: Move, urgency: Urgency) -
     feeds = {feed.symbol: feed for feed in position.snapshot.feeds}
     kept = [
         f"{symbol} may not be sold, because its price is {feeds[symbol].trust.value}"
+        + (f" by the rule {feeds[symbol].rule}" if is_below_rate(feeds[symbol]) else "")
         for symbol, now, aim in zip(position.model.symbols, position.current.weights, move.aim, strict=True)
         if aim < now and symbol not in sellable(position, urgency)
     ]

@@ -14,7 +14,7 @@ from keeper.domain.errors import FeedUnavailable, InvalidSetting, Untrusted
 from keeper.domain.evidence import PriceBars
 from keeper.domain.market import Trust
 from keeper.domain.policy import Policy
-from keeper.domain.prices import FeedMemory, Opinion, exchange_series
+from keeper.domain.prices import FeedMemory, Opinion, exchange_series, is_doubted
 from keeper.domain.units import BPS
 from keeper.feeds.deribit import Deribit
 from keeper.feeds.opinions import CANDLE_VENUES
@@ -34,7 +34,7 @@ from keeper.settings.schema import Settings
 def feeds(context: DoctorContext) -> Diagnosis:
     context.opinions, memory = _opinions(context), _memory(context.settings)
     snapshot = judged(context.snapshot, context.opinions, memory, policy=context.policy.oracle)
-    doubtful = [feed for feed in snapshot.feeds if feed.trust is not Trust.FRESH]
+    doubtful = [feed for feed in snapshot.feeds if is_doubted(feed)]
     if doubtful:
         return failed(
             "; ".join(f"{feed.symbol} is {feed.trust.value}: {feed.reason}" for feed in doubtful),
@@ -42,7 +42,9 @@ def feeds(context: DoctorContext) -> Diagnosis:
             remedy="The keeper does not raise leverage until every feed is FRESH. Look at the feed on chain.",
         )
     oldest = max(snapshot.block.timestamp - feed.round.updated_at for feed in snapshot.feeds)
-    return ok(f"{len(snapshot.feeds)} feeds are FRESH; the oldest round is {oldest} s old")
+    closed = [feed.symbol for feed in snapshot.feeds if feed.trust is not Trust.FRESH]
+    others = f", but for the closed market of {', '.join(closed)}" if closed else ""
+    return ok(f"{len(snapshot.feeds)} feeds are FRESH{others}; the oldest round is {oldest} s old")
 
 
 def native_coin(context: DoctorContext) -> Diagnosis:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.domain.market import FeedReading, Trust
+
 MARKET_CLOSED = "market_closed"
 """The rule of a price that is the last one before its market closed. It is STALE, and nobody knows a newer one."""
+
+
+def is_doubted(reading: FeedReading) -> bool:
+    """Whether a price is doubted. That of a closed market is not: by its own calendar nobody has a newer one."""
+    return reading.trust is not Trust.FRESH and reading.rule != MARKET_CLOSED
 
 
 @dataclass(frozen=True, slots=True)

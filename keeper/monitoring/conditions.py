@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keeper.domain.decision import Action, Decision
 from keeper.domain.errors import LeaseLost, OutcomeUnknown
-from keeper.domain.market import Trust
+from keeper.domain.prices import is_doubted
 from keeper.domain.record import CycleInputs, CycleOutcome, DecisionRecord, Failure
 from keeper.domain.urgency import Urgency
 from keeper.monitoring import alert_kinds as kinds
@@ -200,7 +200,7 @@ def _pauses(inputs: CycleInputs) -> Iterator[Alert]:
 
 def _data(record: DecisionRecord, inputs: CycleInputs) -> Iterator[Alert]:
     for feed in inputs.snapshot.feeds:
-        if feed.trust is not Trust.FRESH:
+        if is_doubted(feed):
             title = f"the price of {feed.symbol} is {feed.trust.value}"
             body = f"{feed.reason}. Risk may only be lowered. `keeper explain {feed.rule}` says more."
             yield Alert(kinds.SUSPECT_DATA, f"{feed.symbol} {feed.trust.value}", title, body=body)

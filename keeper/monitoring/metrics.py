@@ -115,8 +115,8 @@ METRICS = (
     ),
     Metric(
         "price_trust_level",
-        "3 FRESH, 2 STALE, 1 SUSPECT, 0 DEAD.",
-        read.of_feeds(lambda feed, _: read.TRUST_LEVELS[feed.trust]),
+        "3 FRESH or the last of a closed market, 2 STALE, 1 SUSPECT, 0 DEAD.",
+        read.of_feeds(lambda feed, _: read.trust_level(feed)),
         labels=("asset",),
     ),
     Metric(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from keeper.decision.gates import LIMITS, TRIGGERS
 from keeper.domain.market import FeedReading, Trust
 from keeper.domain.pause_causes import PAUSE_CAUSES
+from keeper.domain.prices import is_doubted
 from keeper.domain.record import Conclusions, CycleInputs, DecisionRecord
 from keeper.monitoring.daemon_state import DaemonState
 from keeper.planning.checks import CHECKS, POST_TRADE_CHECKS
@@ -21,6 +22,11 @@ Sample = tuple[tuple[str, ...], float]
 """Values of the labels, and the number."""
 Samples = Iterable[Sample]
 Reader = Callable[[DaemonState], Samples]
+
+
+def trust_level(feed: FeedReading) -> int:
+    """A closed market is a normal state, so the last price before it counts as FRESH."""
+    return TRUST_LEVELS[feed.trust if is_doubted(feed) else Trust.FRESH]
 
 
 def single(value: float | None) -> Samples:

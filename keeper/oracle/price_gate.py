@@ -117,7 +117,9 @@ def _judged_feed(case: _Case) -> FeedReading:
     if reading.trust is Trust.DEAD:
         return reading
     verdicts = [rule.applied_to(reading, why) for rule, why in _findings(case)]
-    return lowest_trust([reading, *verdicts])
+    # Of equals the first is named. ``below_rate`` forbids more than the others.
+    below = [verdict for verdict in verdicts if verdict.rule == rules.BELOW_RATE.name]
+    return lowest_trust([*below, reading, *verdicts])
 
 
 def _findings(case: _Case) -> Iterator[tuple[Rule, str]]:

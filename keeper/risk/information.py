@@ -24,7 +24,7 @@ from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import EstimatePolicy, Policy
-from keeper.domain.prices import MARKET_CLOSED, asset_of_series
+from keeper.domain.prices import asset_of_series, is_doubted
 from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
 from keeper.risk.exchanges import CANDLES, agreeing_closes, candle_symbols, exchange_bars
 from keeper.risk.history_facts import BARS, CANDLE_MOVEMENT, bar_facts, candle_facts
@@ -293,8 +293,7 @@ def _fell_too_fast(reading: ImpliedReading, before: ImpliedReading | None, polic
 
 def _feed_facts(snapshot: MarketSnapshot) -> Iterator[tuple[Fact, bool]]:
     for feed in snapshot.feeds:
-        # A closed market is not missing information: nobody knows more.
-        trust = Trust.FRESH if feed.rule == MARKET_CLOSED else feed.trust
+        trust = feed.trust if is_doubted(feed) else Trust.FRESH
         yield Fact(f"feed:{feed.symbol}", TRUST_RANK[trust]), trust is Trust.FRESH
 
 

@@ -263,12 +263,13 @@ def test_while_a_market_is_closed_its_asset_is_not_traded_and_nothing_is_bought(
         replace(asset, closed=gold if asset.symbol == "LINK" else None)
         for asset in a_backtest_policy().assets
     )
-    # Five of seven days have bars, so the estimate begins on 31 January, a Monday. The path ends after a weekend.
+    # Five of seven days have bars, so gold joins on 31 January, a Monday. The path ends after a weekend.
     eager = a_decision_policy(risk_share_band=0.002, out_of_band=0.006, triggers=("risk_share",))
     policy = a_backtest_policy(assets=assets, decision=eager)
     result = backtest(a_path(bars=900), policy, a_venue(), "strategy")
-    closed = [event for event in result.events if not gold.is_open(event.time - 1)]
-    assert "prices_fresh" in {event.held_by for event in closed}
+    joined = 1_643_587_200
+    closed = [event for event in result.events if event.time > joined and not gold.is_open(event.time - 1)]
+    assert "markets_open" in {event.held_by for event in closed}
     place = result.symbols.index("LINK")
     for event in closed:
         assert event.leverage_after <= event.leverage_before

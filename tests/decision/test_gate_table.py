@@ -34,6 +34,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
     assert {rule.kind for rule in rules} == {"trigger", "limit", "levering"}
     assert {rule.name: rule.exit_code for rule in rules if rule.exit_code} == {
         "prices_fresh": 4,
+        "sold_at_rate": 4,
         "price_to_sell_at": 4,
         "head_age": 4,
         "sequencer_up": 4,

@@ -360,3 +360,34 @@ def test_without_any_price_of_the_accounting_asset_nothing_is_sold(factor: float
     assert decided(snapshot).goal is not None  # at the lending market's price
     decision = decided(with_reserve(snapshot, "USDC", market_price=0))
     assert (decision.action, decision.exit_code) == (Action.HOLD, 4)
+
+
+# ---------------------------------------------------------- what is not sold
+
+
+@examples(40)
+@given(
+    weights=st.tuples(*[st.floats(0.1, 1.2)] * 4),
+    place=st.integers(0, 3),
+    factor=st.floats(0.0, 3.0),
+)
+def test_what_is_kept_in_doubt_is_no_larger_danger_whatever_its_price_is(
+    weights: tuple[float, float, float, float], place: int, factor: float
+) -> None:
+    """Its part of what is left rises, but not what the vault can lose by it."""
+    symbol = ("WBTC", "WETH", "LINK", "UNI")[place]
+    snapshot = untrusted(overlevered(weights), symbol, Trust.SUSPECT)
+    decision = decided(snapshot)
+    if decision.goal is None or decision.action is Action.RIPCORD:
+        return
+    goal, now = decision.goal.weights, decision.current.weights
+    thresholds = [snapshot.reserve(each).liquidation_threshold_bps / 10_000 for each in decision.goal.symbols]
+
+    def margin(held: Sequence[float]) -> float:
+        """Collateral at its thresholds less debt, in NAVs, at the price that turns out."""
+        true = [weight * (factor if i == place else 1.0) for i, weight in enumerate(held)]
+        secured = math.fsum(weight * threshold for weight, threshold in zip(true, thresholds, strict=True))
+        return secured - (math.fsum(held) - 1.0)
+
+    assert goal[place] == now[place]
+    assert margin(goal) >= margin(now)
