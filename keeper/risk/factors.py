@@ -24,6 +24,12 @@ MISSED_SHARE = 1e-4
 """A factor whose share of risk is further from its budget has a name for the reason."""
 NOTHING = 1e-9
 """A portfolio of less than this part of the wanted one is none."""
+SAME_PORTFOLIO = 1e-3
+"""Two portfolios at an angle of less than 2.6 degrees, or a third that is so near to what two others hold."""
+SAME_RETURN = 1e-9
+"""Two factors with a correlation closer to 1 have no shares of risk of their own in double precision."""
+PART_OF_COMBINATION = 0.05
+"""Less of a factor in the combination is rounding."""
 LONG_ONLY = "long_only:"
 """Begins the name of an asset that the wanted portfolio would hold short."""
 
@@ -50,16 +56,16 @@ class FactorParity:
 def named_factors(factors: Sequence[RiskFactor], symbols: Sequence[str]) -> FactorBudgets:
     """The settings' factors over the assets ``symbols``. Raises InvalidSetting."""
     require_factors(factors, symbols)
-    rows = [[dict(factor.portfolio).get(symbol, 0.0) for symbol in symbols] for factor in factors]
     return FactorBudgets(
         names=tuple(factor.name for factor in factors),
-        portfolios=np.array(rows),
+        portfolios=_portfolios(factors, symbols),
         budgets=np.array([factor.budget for factor in factors]),
     )
 
 
 def require_factors(factors: Sequence[RiskFactor], symbols: Sequence[str]) -> None:
-    """Raises InvalidSetting where there is no factor, or one names an asset that is not there."""
+    """Raises InvalidSetting where there is no factor, one names an asset that is not there, or some are (almost) the
+    same bet: of two names for one bet nobody can say which one carries its risk."""
     if not factors:
         raise InvalidSetting(
             "size.allocation is 'factor_risk_parity' and there is no [[size.factors]] table",
@@ -73,6 +79,34 @@ def require_factors(factors: Sequence[RiskFactor], symbols: Sequence[str]) -> No
                 f"({', '.join(symbols)})",
                 remedy="Name assets by their symbol, or leave it out of the factor's portfolio.",
             )
+    portfolios = _portfolios(factors, symbols)
+    names = _dependent(portfolios @ portfolios.T, [factor.name for factor in factors], SAME_PORTFOLIO)
+    if names:
+        raise InvalidSetting(
+            f"the factors {', '.join(names)} are fewer bets than factors: of ({', '.join(symbols)}) one is held by the "
+            "others, or almost",
+            remedy="Leave one of them out of [[size.factors]], or give it a portfolio of its own.",
+        )
+
+
+def _portfolios(factors: Sequence[RiskFactor], symbols: Sequence[str]) -> NDArray[np.float64]:
+    """Rows (m, n), one for each factor."""
+    return np.array(
+        [[dict(factor.portfolio).get(symbol, 0.0) for symbol in symbols] for factor in factors],
+        dtype=np.float64,
+    )
+
+
+def _dependent(products: NDArray[np.float64], names: Sequence[str], smallest: float) -> list[str]:
+    """The factors of the combination that is nearly nothing, by the products (m, m) of all with all; none where every
+    eigenvalue of them, scaled to a diagonal of 1, is at least ``smallest``."""
+    lengths = np.sqrt(np.diag(products))
+    values, vectors = np.linalg.eigh(products / np.outer(lengths, lengths))
+    if values[0] >= smallest:
+        return []
+    return [
+        name for name, part in zip(names, np.abs(vectors[:, 0]), strict=True) if part >= PART_OF_COMBINATION
+    ]
 
 
 def factor_risk_parity(
@@ -97,6 +131,13 @@ def factor_risk_parity(
     # In units of the assets' volatilities every number is about 1.
     portfolios = factors.portfolios * deviations
     of_factors = portfolios @ correlation @ portfolios.T
+    same = _dependent(of_factors, factors.names, SAME_RETURN)
+    if same:
+        raise InvalidBudgets(
+            f"by this covariance the factors {', '.join(same)} move together in all they do, so none has a risk of its "
+            "own",
+            remedy="Leave one of them out of [[size.factors]].",
+        )
     aim = portfolios.T @ risk_parity(of_factors, factors.budgets, factors.names)
     aim = aim / math.sqrt(float(aim @ correlation @ aim))
     unlimited = aim / deviations

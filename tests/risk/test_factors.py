@@ -142,6 +142,52 @@ def test_a_missing_table_and_an_unknown_asset_are_refused_with_the_remedy() -> N
         named_factors((RiskFactor("gold", 1.0, (("XAUt", 1.0),)),), SYMBOLS)
 
 
+@pytest.mark.parametrize(
+    ("portfolios", "named"),
+    [
+        ((("WBTC", 0.5), ("WETH", 0.5)), "crypto, other"),  # the same
+        ((("WBTC", 1.01), ("WETH", 0.99)), "crypto, other"),  # almost
+        ((("WBTC", -0.5), ("WETH", -0.5)), "crypto, other"),  # its opposite
+        ((("WBTC", 1.0), ("WETH", 1.0), ("PAXG", 1.0)), "crypto, gold, other"),  # both others together
+    ],
+)
+def test_factors_that_are_one_bet_are_refused_by_their_names(
+    portfolios: tuple[tuple[str, float], ...], named: str
+) -> None:
+    factors = (
+        RiskFactor("crypto", 0.4, (("WBTC", 0.5), ("WETH", 0.5))),
+        RiskFactor("gold", 0.4, (("PAXG", 1.0),)),
+        RiskFactor("other", 0.2, portfolios),
+    )
+    with pytest.raises(InvalidSetting, match=f"the factors {named} are fewer bets") as caught:
+        named_factors(factors, SYMBOLS)
+    assert "Leave one of them out" in caught.value.remedy
+
+
+def test_more_factors_than_assets_are_refused() -> None:
+    factors = tuple(
+        RiskFactor(name, 0.25, (("WBTC", 1.0), ("WETH", part)))
+        for name, part in zip("abcd", (0.0001, 1.0, 2.0, 5.0), strict=True)
+    )
+    with pytest.raises(InvalidSetting, match="fewer bets"):
+        named_factors(factors, SYMBOLS)
+
+
+def test_factors_that_differ_by_a_tilt_are_two() -> None:
+    tilted = (
+        RiskFactor("a", 0.5, (("WBTC", 0.5), ("WETH", 0.5))),
+        RiskFactor("b", 0.5, (("WBTC", 0.6), ("WETH", 0.4))),
+    )
+    assert named_factors(tilted, SYMBOLS).names == ("a", "b")
+
+
+def test_factors_of_assets_that_move_alike_are_refused_by_their_names() -> None:
+    covariance = np.array([[0.36, 0.36, 0.0], [0.36, 0.36, 0.0], [0.0, 0.0, 0.02]])
+    factors = tuple(RiskFactor(symbol.lower(), 1 / 3, ((symbol, 1.0),)) for symbol in SYMBOLS)
+    with pytest.raises(InvalidBudgets, match="the factors wbtc, weth move together"):
+        allocate("factor_risk_parity", covariance, np.ones(3), SYMBOLS, factors=factors)
+
+
 def test_a_factor_with_a_short_leg_goes_when_it_loses_an_asset_and_one_without_keeps_the_rest() -> None:
     spread = RiskFactor("spread", 0.5, (("WETH", 1.0), ("WBTC", -1.0)))
     crypto = RiskFactor("crypto", 0.5, (("WETH", 1.0), ("WBTC", 1.0)))
