@@ -90,9 +90,9 @@ def demo(
             )
         elif universe is UniverseName.ALL_WEATHER:
             os.environ["KEEPER_CONFIG"] = str(paths.STRATEGY)
-            stages = demo_all_weather.play(chain, screen)
-            broken = demo_all_weather.broken_promises(stages)
-            screen.print(closing_table(stages))
+            played = demo_all_weather.play(chain, screen)
+            broken = demo_all_weather.broken_promises(played)
+            screen.print(closing_table(played.stages))
         else:
             stages = _play(chain, screen)
             left = _leave(chain, screen)

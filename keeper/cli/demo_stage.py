@@ -69,7 +69,7 @@ def off_target(stage: Stage) -> list[str]:
             broken.append(
                 f"{stage.name}: {symbol} carries {share:.1%} of the risk, its target share is {budget:.1%}"
             )
-    if abs(stage.after.leverage / target.leverage - 1) > LEVERAGE_TOLERANCE:
+    if abs(stage.after.leverage - target.leverage) > LEVERAGE_TOLERANCE * target.leverage:
         broken.append(f"{stage.name}: leverage {stage.after.leverage:.3f}, target {target.leverage:.3f}")
     floor = vault.policy.min_health / 1e18
     if stage.after.health_factor < floor:

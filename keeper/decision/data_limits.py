@@ -19,6 +19,7 @@ from keeper.domain.market import lowest_trust
 from keeper.domain.prices import MARKET_CLOSED, is_doubted
 
 MARKETS_OPEN = "markets_open"
+SOLD_AT_RATE = "sold_at_rate"
 
 
 def prices_fresh(trade: TradeContext) -> GateResult:
@@ -68,7 +69,7 @@ DATA_LIMITS = (
         kind=LEVERING,
     ),
     LimitRule(
-        "sold_at_rate",
+        SOLD_AT_RATE,
         sold_at_rate,
         PLANNED,
         exit_code=4,

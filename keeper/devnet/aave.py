@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keeper.devnet import all_weather_terms
@@ -27,6 +27,11 @@ GOLD_CATEGORY = (43, 7_500, 8_000, BPS + 600, "XAUt__USDC")
 """Number, LTV, liquidation threshold, bonus (bps) and label. The number is mainnet's; its terms are from memory."""
 RESERVES_PER_TRANSACTION = 5
 """Each takes some 1.5 M gas; EIP-7825 lets one transaction use 16.8 M."""
+
+
+def categories(symbols: Collection[str]) -> tuple[int, ...]:
+    """The eMode of each of a vault's accounts: one at plain terms, and beside gold one in gold's."""
+    return (0, GOLD_CATEGORY[0]) if GOLD in symbols else (0,)
 
 
 def deploy_aave(

@@ -52,8 +52,7 @@ RESERVES = (
         borrowed=10_000,
     ),
 )
-"""Gold is collateral in the main market too, unlike on mainnet: the vault has one account, and an eMode holds for all
-collateral of an account."""
+"""Gold is collateral outside its eMode too, unlike on mainnet."""
 
 POOL_DEPTHS = (
     PoolDepth("XAUt", "USDC", 500, tvl_usd=17e6, virtual_usd=50e6, source=MEMORY),

@@ -258,6 +258,7 @@ def _deploy_everything(
             policy=POLICY,
             sequencer_feed=made_feeds.sequencer,
             sequencer_grace_s=SEQUENCER_GRACE_S,
+            accounts=aave.categories(made_tokens),
         ),
     ).contracts
     registry = contract_at(w3, "PolicyRegistry", vault.registry)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from keeper.devnet import feeds
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.transactions import contract_at
-from keeper.domain.units import health_factor_of
+from keeper.domain.units import USD, health_factor_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,55 @@ class VaultReading:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class AavePosition:
+    """One account of the vault on Aave. ``category`` is its eMode, 0 for none; ``collateral`` is raw by symbol, debt in
+    USD by Aave's oracle."""
+
+    category: int
+    collateral: dict[str, int]
+    debt_usd: float
+    health_factor: float
+
+
+def read_positions(world: LocalChain) -> tuple[AavePosition, ...]:
+    """What each account holds and owes, by Aave's own contracts."""
+    functions = world.pool.functions
+    return tuple(
+        AavePosition(
+            category=functions.getUserEMode(account).call(),
+            collateral={
+                symbol: amount
+                for symbol, token in world.tokens.items()
+                if (amount := _balance(world, functions.getReserveAToken(token.address).call(), account))
+            },
+            debt_usd=functions.getUserAccountData(account).call()[1] / USD,
+            health_factor=health_factor_of(functions.getUserAccountData(account).call()[5]),
+        )
+        for account in world.registry.functions.accounts().call()
+    )
+
+
+def _balance(world: LocalChain, token: str, account: str) -> int:
+    return int(contract_at(world.w3, "ERC20", token).functions.balanceOf(account).call())
+
+
 def read_vault(world: LocalChain) -> VaultReading:
-    """Balances and debt from the token contracts, prices from the feeds, health factor from Aave."""
+    """Balances and debt of all accounts on Aave from the token contracts, prices from the feeds, the lowest health
+    factor from Aave."""
     w3, pool = world.w3, world.pool
-    portfolio, account = world.portfolio.address, world.account.address
+    portfolio, accounts = world.portfolio.address, world.registry.functions.accounts().call()
     values: dict[str, float] = {}
     amounts: dict[str, int] = {}
     debt = 0.0
     for symbol, token in world.tokens.items():
         price, _ = feeds.latest_round(w3, world.feeds.addresses[symbol])
-        held = contract_at(w3, "ERC20", token.address).functions.balanceOf(portfolio).call()
+        held = _balance(world, token.address, portfolio)
         a_token = pool.functions.getReserveAToken(token.address).call()
-        supplied = contract_at(w3, "ERC20", a_token).functions.balanceOf(account).call()
         debt_token = pool.functions.getReserveVariableDebtToken(token.address).call()
-        owed = contract_at(w3, "ERC20", debt_token).functions.balanceOf(account).call()
+        supplied, owed = (
+            sum(_balance(world, of, account) for account in accounts) for of in (a_token, debt_token)
+        )
         amounts[symbol] = held + supplied
         values[symbol] = amounts[symbol] * price / 10**token.decimals
         debt += owed * price / 10**token.decimals
@@ -48,7 +83,9 @@ def read_vault(world: LocalChain) -> VaultReading:
     return VaultReading(
         nav_usd=nav,
         leverage=math.fsum(values.values()) / nav,
-        health_factor=health_factor_of(pool.functions.getUserAccountData(account).call()[5]),
+        health_factor=min(
+            health_factor_of(pool.functions.getUserAccountData(account).call()[5]) for account in accounts
+        ),
         weights={symbol: value / nav for symbol, value in values.items()},
         amounts=amounts,
         cash_usd=cash,

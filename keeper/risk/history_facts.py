@@ -31,9 +31,8 @@ def bar_facts(bars: PriceBars, as_of: int, policy: EstimatePolicy) -> Iterator[t
         known = np.isfinite(closes)
         count = int(known.sum())
         since = max(as_of - policy.history_s, bars.begun.get(symbol, 0))
-        whole = (as_of - since) // policy.bar_seconds
-        # A market that closes has that many bars in which it traded, as every other; or all that there are.
-        enough = min(policy.min_history * whole, whole - int(closed[bars.times > since].sum()))
+        tradable = (as_of - since) // policy.bar_seconds - int(closed[bars.times > since].sum())
+        enough = policy.min_history * tradable
         yield Fact(f"{BARS}{symbol}", float(count)), _covered(known[~closed], policy) >= enough
         is_known = spaced and newest and bool(known[~closed][-1:].all())
         yield Fact(f"newest_bar:{symbol}", float(is_known)), is_known

@@ -15,6 +15,7 @@ from keeper.devnet import all_weather, local_chain, market_hours
 from keeper.devnet.aave import GOLD_CATEGORY
 from keeper.devnet.transactions import contract_at
 from keeper.devnet.universe import UniverseName
+from keeper.devnet.vault_reading import read_positions
 
 
 def test_the_demo_keeps_its_promises_over_a_weekend_and_through_a_lost_peg(
@@ -28,6 +29,7 @@ def test_the_demo_keeps_its_promises_over_a_weekend_and_through_a_lost_peg(
     assert not ended.value.code, printed
     assert "weekend: price gate disagrees" in printed
     assert "peg lost: price gate below_rate" in printed
+    assert "peg lost: sold_at_rate, wstETH would be sold below the rate" in printed
     assert "every promise kept" in printed
 
 
@@ -55,7 +57,8 @@ def test_gold_has_an_emode_of_its_own_and_the_vault_lists_the_universe_with_real
         }
         assert functions.getEModeCategoryCollateralBitmap(number).call() == 1 << places["XAUt"]
         assert functions.getEModeCategoryBorrowableBitmap(number).call() == 1 << places["USDC"]
-        assert functions.getUserEMode(built.account.address).call() == 0
+        emodes = [position.category for position in read_positions(built)]
+        assert emodes == [0, number]
         decimals = {
             symbol: contract_at(built.w3, "ERC20", token.address).functions.decimals().call()
             for symbol, token in built.tokens.items()

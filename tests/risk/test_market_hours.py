@@ -184,7 +184,7 @@ def test_a_feed_that_fell_silent_before_the_market_closed_is_missing_all_weekend
 
 @pytest.mark.parametrize(("days", "is_enough"), [(9, False), (30, True)])
 def test_closed_hours_are_no_history(days: int, is_enough: bool) -> None:
-    """The policy wants 17.5 % of 120 days; the weekends alone are 29 %."""
+    """The policy wants 17.5 % of 120 days in which it trades; the weekends alone are 29 % of all."""
     bars = bars_at(FRIDAY_CLOSE)
     closes = bars.closes.copy()
     closes[: -days * 24, LINK] = np.nan
