@@ -8,6 +8,7 @@ evenly from the rate it had at the beginning of the history.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from keeper.devnet import history
 from keeper.devnet.generator import SEED
 from keeper.devnet.history import MarketHistory, PriceSeries
 from keeper.devnet.market_hours import CLOSED
+from keeper.devnet.tokens import SavingsTerms
 from keeper.devnet.universe import UniverseName
 from keeper.domain.errors import BadInput
 from keeper.domain.units import HOURS_PER_YEAR, SECONDS_PER_YEAR
@@ -40,6 +42,13 @@ def load(universe: UniverseName, at: datetime | None, data_dir: Path | None) -> 
     """``history.load``, with the assets of the universe. Raises BadInput as it does."""
     base = history.load(at, data_dir)
     return base if universe is UniverseName.FOUR_TOKENS else _all_weather(base, data_dir)
+
+
+def savings(market: MarketHistory) -> Mapping[str, SavingsTerms]:
+    """The terms of the dollar's share, which goes on from the market's last price."""
+    if DOLLAR not in market.symbols:
+        return {}
+    return {DOLLAR: SavingsTerms(market.last_price(DOLLAR), market.at, DOLLAR_YIELD)}
 
 
 def _all_weather(base: MarketHistory, data_dir: Path | None) -> MarketHistory:

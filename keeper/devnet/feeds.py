@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keeper.devnet.history import MarketHistory, PriceSeries
 from keeper.devnet.market_hours import is_open
+from keeper.devnet.tokens import rate_usd
 from keeper.devnet.transactions import contract_at, deployed, mined, send
 from keeper.domain.units import SECONDS_PER_HOUR, USD
 
@@ -34,10 +35,12 @@ GAS_PER_ROUND = 26_000
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """Addresses: one price feed per symbol, and the sequencer's status."""
+    """Addresses: one price feed per symbol, and the sequencer's status. ``shares`` are ERC-4626 shares by symbol,
+    whose feeds publish their own rate."""
 
     addresses: Mapping[str, ChecksumAddress]
     sequencer: ChecksumAddress
+    shares: Mapping[str, ChecksumAddress] = field(default_factory=dict)
 
 
 def deploy_feeds(
@@ -91,15 +94,23 @@ def refresh(w3: Web3, owner: ChecksumAddress, feeds: Feeds) -> None:
     now = int(w3.eth.get_block("latest")["timestamp"])
     for symbol, feed in feeds.addresses.items():
         price, updated_at = latest_round(w3, feed)
+        price_now = due_price(w3, feeds, symbol)
         first = updated_at - updated_at % SECONDS_PER_HOUR + SECONDS_PER_HOUR
         hours = [hour for hour in range(first, now, SECONDS_PER_HOUR) if is_open(symbol, hour)]
-        wiggles = [answer(price) + place for place in range(1, len(hours) + 2)]
+        growth = (price_now - price) / (len(hours) + 1)
+        wiggles = [answer(price + growth * place) + place for place in range(1, len(hours) + 2)]
         push = contract_at(w3, "RoundFeed", feed).get_function_by_signature("push(uint256[])")
         packed = [(units << 64) | time for units, time in zip(wiggles, hours, strict=False)]
         for first in range(0, len(packed), ROUNDS_PER_TRANSACTION):
             send(w3, push(packed[first : first + ROUNDS_PER_TRANSACTION]), owner)
         if is_open(symbol, now):
             publish_now(w3, owner, feed, price=wiggles[-1] / USD)
+
+
+def due_price(w3: Web3, feeds: Feeds, symbol: str) -> float:
+    """What the symbol's feed publishes by itself, USD: its last price, or a share's rate."""
+    share = feeds.shares.get(symbol)
+    return latest_round(w3, feeds.addresses[symbol])[0] if share is None else rate_usd(w3, share)
 
 
 def latest_round(w3: Web3, feed: ChecksumAddress) -> tuple[float, int]:

@@ -21,7 +21,7 @@ from keeper.chain.admin.vault_blueprint import (
     VaultBlueprint,
     VaultRoles,
 )
-from keeper.devnet import aave, deployment, feeds, history, tokens, uniswap
+from keeper.devnet import aave, all_weather, deployment, feeds, history, tokens, uniswap
 from keeper.devnet.anvil import MNEMONIC, AnvilNode, anvil, rpc
 from keeper.devnet.compile import compile_all, deployable, fingerprint
 from keeper.devnet.deployment import DevnetDeployment, TokenEntry
@@ -90,6 +90,11 @@ class LocalChain:
         return Feeds(
             addresses={symbol: checksummed(entry.feed) for symbol, entry in self.deployment.tokens.items()},
             sequencer=checksummed(self.deployment.contracts["sequencer_feed"]),
+            shares={
+                symbol: checksummed(entry.address)
+                for symbol, entry in self.deployment.tokens.items()
+                if symbol in tokens.SAVINGS
+            },
         )
 
     @property
@@ -235,7 +240,7 @@ def _deploy_everything(
     owner, others = w3.eth.accounts[0], w3.eth.accounts[-1]
     progress("tokens and Multicall3")
     multicall = tokens.deploy_multicall(w3, owner)
-    made_tokens = tokens.deploy_tokens(w3, owner, market.symbols)
+    made_tokens = tokens.deploy_tokens(w3, owner, market.symbols, all_weather.savings(market))
     exchange = uniswap.deploy_uniswap(w3, owner, w3.to_checksum_address(made_tokens["WETH"].address))
     pools = uniswap.seed_pools(w3, owner, exchange, market, made_tokens, progress)
     node.request("evm_setNextBlockTimestamp", market.at)

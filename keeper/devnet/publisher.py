@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keeper.devnet.feeds import latest_round, publish_now
+from keeper.devnet.feeds import due_price, latest_round, publish_now
 from keeper.devnet.local_chain import LocalChain
 from keeper.devnet.market_hours import heartbeat_s, is_open
 
@@ -49,7 +49,12 @@ def publish_due(world: LocalChain) -> tuple[str, ...]:
     if due:
         world.mine()  # a round bears the latest block's time, which an idle chain leaves behind
     for symbol in due:
-        publish_now(world.w3, world.owner, world.feeds.addresses[symbol], price=last[symbol][0])
+        publish_now(
+            world.w3,
+            world.owner,
+            world.feeds.addresses[symbol],
+            price=due_price(world.w3, world.feeds, symbol),
+        )
     return due
 
 

@@ -13,9 +13,10 @@ import pytest
 from keeper.cli.main import main
 from keeper.devnet import all_weather, local_chain, market_hours
 from keeper.devnet.aave import GOLD_CATEGORY
-from keeper.devnet.transactions import contract_at
+from keeper.devnet.transactions import contract_at, send
 from keeper.devnet.universe import UniverseName
 from keeper.devnet.vault_reading import read_positions
+from keeper.domain.units import WAD
 
 
 def test_the_demo_keeps_its_promises_over_a_weekend_and_through_a_lost_peg(
@@ -66,3 +67,22 @@ def test_gold_has_an_emode_of_its_own_and_the_vault_lists_the_universe_with_real
         assert decimals == {"WBTC": 8, "wstETH": 18, "XAUt": 6, "sDAI": 18, "WETH": 18, "USDC": 6}
         held = {asset[0].lower() for asset in built.registry.functions.assets().call()}
         assert held == {built.tokens[symbol].address.lower() for symbol in ("USDC", *all_weather.SYMBOLS)}
+
+
+def test_the_dollar_is_a_share_whose_feed_publishes_its_rate() -> None:
+    market = all_weather.load(UniverseName.ALL_WEATHER, None, None)
+    with local_chain.running(market, lambda _: None) as (_, built):
+        share = contract_at(built.w3, "SavingsToken", built.tokens["sDAI"].address).functions
+        dollar = contract_at(built.w3, "ERC20", share.asset().call()).functions
+        assert dollar.symbol().call() == "DAI"
+        assert built.spot("sDAI") == pytest.approx(share.convertToAssets(WAD).call() / WAD, rel=1e-7)
+        before = built.spot("sDAI")
+        built.pass_time(30 * 86_400)
+        rate = share.convertToAssets(WAD).call()
+        assert rate / WAD / before - 1 == pytest.approx(all_weather.DOLLAR_YIELD * 30 / 365, rel=1e-3)
+        assert built.spot("sDAI") == pytest.approx(rate / WAD, rel=1e-5)
+        saver = built.accounts[5]
+        built.fund("sDAI", saver, 1_000 * WAD)
+        assert dollar.balanceOf(built.tokens["sDAI"].address).call() >= share.totalAssets().call()
+        send(built.w3, share.redeem(1_000 * WAD, saver, saver), saver)
+        assert dollar.balanceOf(saver).call() / WAD == pytest.approx(1_000 * rate / WAD, rel=1e-6)
