@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +38,10 @@ class Ledger:
     levering_closed_until: int = 0
     on_paper: float = 1.0
     """Dollars of the compounded curve per dollar of the vault. ``spent`` counts in dollars of the curve."""
+    _supply_rates: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._supply_rates = supply_rates(self.venue, self.symbols)
 
     def values(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """USD per asset. An asset without a price is never held and counts 0."""
@@ -70,7 +73,7 @@ class Ledger:
         interest = self.debt * (rate * years)
         self.debt += interest
         self.pay("borrow_interest", interest * stable)
-        earned = self.amounts * (supply_rates(self.venue, self.symbols) * years)
+        earned = self.amounts * (self._supply_rates * years)
         self.amounts = self.amounts + earned
         self.pay("interest_earned", float(np.where(earned > 0.0, earned * prices, 0.0).sum()))
 
@@ -166,7 +169,6 @@ class Ledger:
             self.cash = 0.0
 
 
-@lru_cache(maxsize=32)
 def supply_rates(venue: SimulatedVenue, symbols: tuple[str, ...]) -> NDArray[np.float64]:
     """Yearly supply rates (n,): borrowers' interest spread over suppliers, minus the reserve factor."""
     rates = []

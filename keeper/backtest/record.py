@@ -32,6 +32,7 @@ class Recorder:
         self.target_leverage = np.full(bars, math.nan)
         self.binding = np.zeros(bars, dtype=np.int16)
         self._names = [NO_ESTIMATE]
+        self._last: tuple[Assessment, NDArray[np.float64], NDArray[np.float64]] | None = None
         self.health_factor = np.full(bars, math.inf)
         self.low_health_factor = np.full(bars, math.inf)
         self.forecast = np.full(bars, math.nan)
@@ -58,14 +59,22 @@ class Recorder:
     def estimated(self, t: int, assessment: Assessment, columns: NDArray[np.intp], ledger: Ledger) -> None:
         self._vault(t, ledger)
         row = t - self._first
-        target, covariance = assessment.target, np.array(assessment.model.covariance)
+        target = assessment.target
+        aimed, covariance = self._arrays(assessment)
         held = self.weights[row, columns]
         self.risk_shares[row, columns] = risk_shares(held, covariance)
         self.forecast[row] = volatility(held, covariance)
         self.aimed_at[row] = target.volatility
-        self.tracking_error[row] = volatility(held - np.array(target.weights), covariance)
+        self.tracking_error[row] = volatility(held - aimed, covariance)
         self.target_leverage[row] = target.leverage
         self.binding[row] = self._bound_number(target.binding)
+
+    def _arrays(self, assessment: Assessment) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Target weights (n,) and covariance (n, n). One assessment stands for all bars until the next."""
+        if self._last is None or self._last[0] is not assessment:
+            covariance = np.array(assessment.model.covariance)
+            self._last = assessment, np.array(assessment.target.weights), covariance
+        return self._last[1], self._last[2]
 
     def _bound_number(self, binding: str) -> int:
         if binding not in self._names:

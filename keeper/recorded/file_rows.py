@@ -50,20 +50,21 @@ def refuse(message: str, remedy: str) -> NoReturn:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    name = path.name
     try:
         lines = csv.reader(StringIO(text_of(path, "file"), newline=""), strict=True)
         header = [name.strip() for name in next(lines, [])]
-        yield f"{path.name}, line 1", header
+        yield f"{name}, line 1", header
         for cells in lines:
             if len(cells) not in (0, len(header)):
                 refuse(
-                    f"{path.name}, line {lines.line_num}: {len(cells)} cells, the header has {len(header)}",
+                    f"{name}, line {lines.line_num}: {len(cells)} cells, the header has {len(header)}",
                     "Correct the line.",
                 )
             if cells:
-                yield f"{path.name}, line {lines.line_num}", [cell.strip() for cell in cells]
+                yield f"{name}, line {lines.line_num}", [cell.strip() for cell in cells]
     except (InvalidSetting, csv.Error) as error:
-        refuse(f"{path.name}: not a CSV file in UTF-8 ({error})", "Save it as CSV in UTF-8.")
+        refuse(f"{name}: not a CSV file in UTF-8 ({error})", "Save it as CSV in UTF-8.")
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -45,7 +45,7 @@ def stamped_end(column: str, stamped: str | None, where: str) -> str:
 def moment(text: str, where: str) -> tuple[int, bool]:
     """Unix second, and whether the text itself says of which zone."""
     zoned, second = True, math.nan
-    number = _INTEGER_TEXT.fullmatch(text)
+    number = None if text[4:5] == "-" else _INTEGER_TEXT.fullmatch(text)
     if number is not None:
         second = int(number[1])
         second = second / 1000 if second >= MILLISECONDS_FROM else second
