@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.backtest.comparison import sharpe_differences
+from keeper.backtest.held_volatility import Distance, held_volatility
 from keeper.backtest.result import BacktestResult
 from keeper.backtest.statistics import Summary
 from keeper.cli.output import facts, plain_table
@@ -92,11 +93,24 @@ def _details(result: BacktestResult, summary: Summary) -> Table:
             ("trades because of", _counts(traded)),
             ("held back by", _counts(held)),
             ("interest", f"{number(summary.interest_bps, 0)} bps a year, net"),
+            ("30 days off target", _off_target(result)),
             ("risk off budget", f"{percent(summary.share_dispersion)} (root mean square)"),
             ("liquidations", str(summary.liquidations)),
             ("years", number(summary.years)),
         )
     )
+
+
+def _off_target(result: BacktestResult) -> str:
+    held = held_volatility(result)
+    if math.isnan(held.whole.mean):
+        return "unknown: no 30 days with a target"
+    parts = (("forecast", held.forecast), ("waiting", held.waiting), ("bounds", held.bounds))
+    return f"{_distance(held.whole)}; " + ", ".join(f"{name} {_distance(part)}" for name, part in parts)
+
+
+def _distance(distance: Distance) -> str:
+    return f"{number(distance.root_mean_square, 3)} (mean {signed(distance.mean)})"
 
 
 def _shares(counts: Counter[str]) -> str:

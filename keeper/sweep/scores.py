@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.backtest.held_volatility import WINDOW_DAYS, log_distances, root_mean_square
 from keeper.backtest.sharpe import sharpe
 from keeper.backtest.statistics import rolling_volatility, volatility
 from keeper.sweep.outcome import CandidateOutcome
 
 DAYS_A_YEAR = 365.0
 BPS = 10_000.0
-WINDOW_DAYS = 30
 OWNERS_AVERSION = 1.5
 """Of an owner who wants 80 % of volatility at 1.2 of reward per unit. Not the candidates' own, as above."""
 OF_EQUAL_TARGETS = ("implementation", "owner")
@@ -67,11 +67,7 @@ def holding(outcome: CandidateOutcome) -> float:
 
 def missed_target(outcome: CandidateOutcome) -> float:
     """Root mean square of ``log(realised / target)`` volatility over all windows of 30 days; NaN for less."""
-    rolled = rolling_volatility(outcome.returns, WINDOW_DAYS)
-    known = rolled[np.isfinite(rolled) & (rolled > 0.0)]
-    if not known.size:
-        return math.nan
-    return float(np.sqrt(np.square(np.log(known / outcome.target_volatility)).mean()))
+    return root_mean_square(log_distances(outcome.returns, outcome.target_volatility))
 
 
 def cost_bps(outcome: CandidateOutcome) -> float:
