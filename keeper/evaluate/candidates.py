@@ -111,6 +111,8 @@ def historical(policy: Policy) -> Mapping[str, Policy]:
         "mix 5·21 d": mix(5, 21),
         "mix 5·42 d": mix(5, 42),
         "log-HAR": mix(1, 5, 42, volatility="har"),
+        "mean of log-HAR and mix 1·5·42 d": mix(1, 5, 42, volatility="har_mix"),
+        "mean of log-HAR and mix 5·21 d": mix(5, 21, volatility="har_mix"),
     }
 
 

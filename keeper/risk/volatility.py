@@ -48,6 +48,11 @@ def log_har(squares: SquaredReturns, policy: EstimatePolicy, floors: Floors) -> 
     )
 
 
+def har_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Mean of ``log_har`` and ``ewma_mix``: a combination of forecasts (Bates and Granger 1969) with equal weights."""
+    return np.asarray(0.5 * (log_har(squares, policy) + ewma_mix(squares, policy)))
+
+
 def ewma_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
     """Of ``ewma``."""
     return weights(bars, bars_of(policy.volatility_half_life_days, policy.bar_seconds))
@@ -63,6 +68,14 @@ def log_har_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
     return span_weights(bars, weights=policy.har_weights, bar_seconds=policy.bar_seconds)
 
 
+def har_mix_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
+    """Of ``har_mix``, where the variances of all spans are the same."""
+    mixed = 0.5 * log_har_weights(bars, policy)
+    recent = ewma_mix_weights(bars, policy)
+    mixed[-recent.size :] += 0.5 * recent
+    return mixed
+
+
 @dataclass(frozen=True, slots=True)
 class VolatilityEstimator:
     """``label`` is the short name on screens."""
@@ -76,6 +89,7 @@ VOLATILITIES: Mapping[str, VolatilityEstimator] = {
     "ewma": VolatilityEstimator("EWMA", ewma, ewma_weights),
     "ewma_mix": VolatilityEstimator("EWMA", ewma_mix, ewma_mix_weights),
     "har": VolatilityEstimator("HAR", log_har, log_har_weights),
+    "har_mix": VolatilityEstimator("HAR+EWMA", har_mix, har_mix_weights),
 }
 
 

@@ -70,10 +70,10 @@ class EstimateTable(Table):
     """lowest number of bars from which an asset is estimated"""
     max_gap_s: Seconds = 43200
     """longest gap that the last price fills"""
-    volatility: Literal["ewma", "ewma_mix", "har"] = Field(
+    volatility: Literal["ewma", "ewma_mix", "har", "har_mix"] = Field(
         default="ewma_mix", title="Historical volatility and correlation: docs/estimators.md"
     )
-    """estimator of volatility: one EWMA, the mean of several EWMAs, or log-HAR"""
+    """estimator of volatility: one EWMA, the mean of several EWMAs, log-HAR, or the mean of the last two"""
     correlation: Literal["ewma", "ewma_mix", "iterated"] = "ewma_mix"
     """estimator of correlations; iterated is an EWMA of returns divided by their own volatility"""
     mix_half_lives_days: Annotated[tuple[HalfLife, ...], Field(min_length=1, max_length=8)] = (5.0, 21.0)

@@ -32,7 +32,9 @@ def test_the_floor_of_one_asset_does_not_move_another(name: str) -> None:
     assert beside[1] == pytest.approx(alone[1] / 100, rel=1e-12)
 
 
-@pytest.mark.parametrize(("name", "floor"), [("ewma", 0.01), ("ewma_mix", 0.01), ("har", 0.01 * 1.25**0.5)])
+@pytest.mark.parametrize(
+    ("name", "floor"), [("ewma", 0.01), ("ewma_mix", 0.01), ("har", 0.01 * 1.25**0.5), ("har_mix", 0.01)]
+)
 def test_a_price_that_stands_still_has_the_floor(name: str, floor: float) -> None:
     # The logarithms of har take the floor, and its scale is a factor on it.
     closes, policy = np.full((300, 1), 3.0), replace(POLICY, volatility=name)
@@ -101,6 +103,21 @@ def test_the_har_is_the_product_of_powers_of_its_spans() -> None:
     assert 365 * expected == pytest.approx(volatilities(closes_of(*returns), policy)[0] ** 2, rel=1e-12)
 
 
+def test_the_har_mix_is_the_mean_of_both_variances() -> None:
+    closes = some_bars(bars=WINDOW).closes
+    har, mix, both = (
+        volatilities(closes, replace(POLICY, volatility=name)) for name in ("har", "ewma_mix", "har_mix")
+    )
+    np.testing.assert_allclose(both**2, 0.5 * (har**2 + mix**2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(VOLATILITIES))
+def test_weights_sum_to_one_and_fit_the_bars(name: str) -> None:
+    w = VOLATILITIES[name].weights(WINDOW, POLICY)
+    assert w.size <= WINDOW
+    assert w.sum() == pytest.approx(1.0, rel=1e-12)
+
+
 def test_the_ewma_is_the_weighted_mean_of_squares() -> None:
     closes = some_bars(bars=300).closes
     expected = 8_760 * np.diag(ewma_covariance(np.diff(np.log(closes), axis=0), 12))
@@ -110,7 +127,7 @@ def test_the_ewma_is_the_weighted_mean_of_squares() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidSetting, match="estimate.volatility is 'garch'") as error:
         volatilities(closes_of(0.1, 0.2), replace(POLICY, volatility="garch"))
-    assert "ewma, ewma_mix, har" in error.value.remedy
+    assert "ewma, ewma_mix, har, har_mix" in error.value.remedy
 
 
 def test_a_har_needs_a_weight_for_every_span() -> None:
