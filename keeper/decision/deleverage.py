@@ -7,6 +7,7 @@ import math
 from keeper.decision.exits import is_below_rate, sellable
 from keeper.decision.move import Move, limited_move, sale_costs_bps
 from keeper.decision.position import VaultPosition
+from keeper.decision.reach import reaches_need
 from keeper.domain.accounts import to_lower
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, UINT256_MAX, WAD
@@ -35,8 +36,10 @@ def lowered_weights(position: VaultPosition, urgency: Urgency) -> tuple[float, .
     Only what may be sold at its price's trust is sold, and what the market pays less for than its rate of redemption
     only where all else does not suffice. The health factor is the lending market's own, after the sales
     lose the pools' fees and all of the urgency's slippage. Where the assets do not suffice, the weights are as low as
-    they reach.
+    they reach. Where the accounts in need are stuck, nothing is sold: that would help none of them.
     """
+    if not reaches_need(position, urgency):
+        return position.current.weights
     assets = sellable(position, urgency)
     lost = largest_loss(position, assets, urgency)
     # An emergency call of the vault may not end too high: not even if the sales lose nothing, and idle cash repays.

@@ -6,8 +6,8 @@ from keeper.decision.position import VaultPosition
 from keeper.domain.market import FeedReading, Trust
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.domain.vault_quotes import is_tradable
 from keeper.oracle import rules
-from keeper.oracle.vault_rules import is_tradable
 
 
 def is_below_rate(feed: FeedReading) -> bool:

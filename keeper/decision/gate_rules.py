@@ -44,6 +44,7 @@ WITH_NATIVE_COIN = Condition(
     "where the native coin's feed was read",
     lambda position: position.snapshot.native_coin is not None,
 )
+WITH_OTHER_ACCOUNTS = Condition("with several accounts", lambda position: bool(position.snapshot.others))
 WITH_ACCOUNTS = Condition(
     "with several accounts, without a deleverage request",
     lambda position: bool(position.snapshot.others) and WITHOUT_REQUEST.holds(position),

@@ -7,7 +7,7 @@ EMERGENCY, nor does what only saves money.
 
 from __future__ import annotations
 
-from keeper.decision import gate_rules, limits, pause_rules, triggers
+from keeper.decision import gate_rules, limits, pause_rules, reach, triggers
 from keeper.decision.data_limits import DATA_LIMITS
 from keeper.decision.gate_result import GateResult
 from keeper.decision.gate_rules import LEVERING, PLANNED, LimitRule, TriggerRule, enabled
@@ -104,6 +104,14 @@ TRIGGERS = (
 
 LIMITS = (
     *DATA_LIMITS,
+    LimitRule(
+        "account_in_reach",
+        reach.account_in_reach,
+        gate_rules.EMERGENCY_ONLY,
+        exit_code=5,
+        meaning="the account that a call can lower is one in need",
+        condition=gate_rules.WITH_OTHER_ACCOUNTS,
+    ),
     LimitRule(
         "levering_open",
         limits.levering_open,

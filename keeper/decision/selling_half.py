@@ -12,7 +12,8 @@ from keeper.decision.position import VaultPosition
 from keeper.decision.triggers import line_waits_too_long
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.urgency import Urgency
-from keeper.oracle.vault_rules import call_limits, is_tradable, rebalance_refusal
+from keeper.domain.vault_quotes import is_tradable
+from keeper.oracle.vault_rules import call_limits, rebalance_refusal
 from keeper.sizing.redemptions import missing_usd
 
 

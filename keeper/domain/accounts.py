@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from keeper.domain.market import Holding, LendingAccount, MarketSnapshot, Token
+from keeper.domain.market import Holding, LendingAccount, MarketSnapshot, Trust
+from keeper.domain.vault_quotes import is_tradable
 
 WORTH_A_CALL = 100
 """Idle cash, or collateral that can leave, of less than this part of a debt does not lower it enough for a call."""
@@ -41,38 +42,70 @@ def shown_in_turn(snapshot: MarketSnapshot) -> Iterator[MarketSnapshot]:
 
 def to_lower(snapshot: MarketSnapshot) -> MarketSnapshot:
     """As seen by the account that a deleverage lowers: of those with debt the one with the lowest health factor, but
-    after those that can be lowered where it cannot. A reserve that is dry, paused or not active gives nothing back;
-    idle cash repays any debt. Without another account, the snapshot itself."""
+    after those that can be lowered where it cannot (``why_stuck``). Without another account, the snapshot itself."""
     if not snapshot.others:
         return snapshot
     owing = [account for account in accounts(snapshot) if any(account.owed)]
     if not owing:
         return showing(snapshot, 0)
-    cash = snapshot.holdings[0].idle
     first = min(
-        owing,
-        key=lambda account: (
-            not _can_be_lowered(account, cash, snapshot.tokens),
-            account.account.health_factor,
-        ),
+        owing, key=lambda account: (bool(why_stuck(snapshot, account)), account.account.health_factor)
     )
     return showing(snapshot, first.venue.place)
 
 
-def _can_be_lowered(account: LendingAccount, cash: int, tokens: tuple[Token, ...]) -> bool:
-    """Without a price of its venue an account's health factor is 0. It rises only where all debt is repaid."""
+def in_need(snapshot: MarketSnapshot) -> LendingAccount:
+    """The account with the lowest health factor; the first of equals."""
+    return min(accounts(snapshot), key=lambda account: account.account.health_factor)
+
+
+def why_stuck(snapshot: MarketSnapshot, account: LendingAccount) -> str:
+    """Why a deleverage cannot lower this account now; empty where it can. ``snapshot`` may show another one.
+
+    Idle cash repays any debt. What is sold must be able to leave its reserve, and have a price that the vault takes: a
+    reserve that is dry, paused or not active gives nothing back, and a DEAD price sells nothing. Without a price of its
+    venue an account's health factor is 0. It rises only where all debt is repaid."""
     debt, owed = account.reserves[0], account.owed[0]
+    cash = snapshot.debt_token
     if not debt.active or debt.paused:
-        return False
+        return f"its market of {cash.symbol} is paused or not active"
+    if not is_tradable(snapshot, cash.symbol, lowering=True):
+        return f"{cash.symbol} has no price that the vault takes"
+    spare = _spare_cash(snapshot, account)
     if account.account.health_factor == 0:
-        return cash >= owed
-    values = (
-        Fraction(min(supplied, reserve.available) * reserve.market_price, 10**token.decimals)
-        for supplied, reserve, token in zip(account.supplied, account.reserves, tokens, strict=True)
-        if reserve.active and not reserve.paused
-    )
-    can_leave, owes = sum(values), Fraction(owed * debt.market_price, 10 ** tokens[0].decimals)
-    return cash * WORTH_A_CALL >= owed or (can_leave > 0 and can_leave * WORTH_A_CALL >= owes)
+        return "" if spare >= owed else "its venue has no price, and idle cash does not repay all of its debt"
+    if spare * WORTH_A_CALL >= owed:
+        return ""
+    enough = Fraction(owed * debt.market_price, 10**cash.decimals * WORTH_A_CALL)
+    values = _to_sell(snapshot, account)
+    if not 0 < sum(values.values()) >= enough:
+        return "its collateral cannot leave: its reserves are dry, paused or not active"
+    priced = (value for symbol, value in values.items() if _has_price(snapshot, symbol))
+    return "" if 0 < sum(priced) >= enough else "what can leave it has no price to sell at"
+
+
+def _spare_cash(snapshot: MarketSnapshot, account: LendingAccount) -> int:
+    """Raw of the accounting asset. Below the vault's emergency level the cash of the line repays as well."""
+    vault, idle = snapshot.vault, snapshot.holdings[0].idle
+    in_emergency = account.account.health_factor < vault.policy.emergency_health
+    return idle if in_emergency else max(0, idle - vault.reserved)
+
+
+def _to_sell(snapshot: MarketSnapshot, account: LendingAccount) -> dict[str, Fraction]:
+    """Of each risk asset what is idle and what can leave the account's market, USD with 8 decimals."""
+    values = {}
+    for place in range(1, len(snapshot.tokens)):
+        token, reserve = snapshot.tokens[place], account.reserves[place]
+        is_open = reserve.active and not reserve.paused
+        leaves = min(account.supplied[place], reserve.available) if is_open else 0
+        raw = snapshot.holdings[place].idle + leaves
+        values[token.symbol] = Fraction(raw * reserve.market_price, 10**token.decimals)
+    return values
+
+
+def _has_price(snapshot: MarketSnapshot, symbol: str) -> bool:
+    trust = snapshot.feeds[snapshot.index(symbol)].trust
+    return trust is not Trust.DEAD and is_tradable(snapshot, symbol, lowering=True)
 
 
 def _seen(snapshot: MarketSnapshot, known: Mapping[int, LendingAccount], place: int) -> MarketSnapshot:

@@ -22,6 +22,7 @@ from keeper.risk.fallback_model import fallback_model
 
 OF_GATES = {
     "price_to_sell_at": Hindrance.PRICES,
+    "account_in_reach": Hindrance.RESERVE,
     "gas_balance": Hindrance.GAS,
     "gas_price": Hindrance.GAS,
     "keeper_role": Hindrance.VAULT_LIMITS,

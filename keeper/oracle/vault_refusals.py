@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS
-from keeper.oracle.vault_rules import SEQUENCER_DOWN, Fault, levering_closed_s, quoted, sequencer_is_up
+from keeper.domain.vault_quotes import Fault, quoted
+from keeper.oracle.vault_rules import SEQUENCER_DOWN, levering_closed_s, sequencer_is_up
 
 NEARLY_USED = 0.8
 """From this part of a daily limit on, what is left is worth a look: it takes only small trades."""

@@ -10,7 +10,8 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Route
 from keeper.domain.units import BPS, unit
-from keeper.oracle.vault_rules import in_emergency, quoted, slippage_bps
+from keeper.domain.vault_quotes import quoted
+from keeper.oracle.vault_rules import in_emergency, slippage_bps
 from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
 from keeper.planning.split import MAX_PARTS, Answers, MinimumPrice, Part, best_split, curves, net_usd

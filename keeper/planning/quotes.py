@@ -10,7 +10,7 @@ from itertools import product
 
 from keeper.domain.market import HUB, MarketSnapshot
 from keeper.domain.plan import QuoteRequest, Route
-from keeper.oracle.vault_rules import is_tradable
+from keeper.domain.vault_quotes import is_tradable
 from keeper.planning.netting import Trade
 from keeper.planning.shared_pools import shared_hops
 from keeper.planning.split import ladder

@@ -52,6 +52,7 @@ def test_every_gate_has_its_own_name_a_meaning_and_a_known_kind() -> None:
         "accounts_placed": 5,
         "survivable_fall": 5,
         "gas_balance": 5,
+        "account_in_reach": 5,
         "not_paused": 7,
         "day_loss": 7,
         "day_failures": 7,

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from keeper.decision.deleverage import lowered_weights
 from keeper.domain.decision import Action
-from keeper.domain.market import Trust
+from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.pause_state import DeleverageRequest
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
 from tests.decision.decided import LOST, decided, fallen, health_factor_after
+from tests.decision.positions import a_position
 from tests.factories import (
     NOW,
     RISK_SYMBOLS,
@@ -25,6 +27,7 @@ from tests.factories import (
     with_holding,
     with_limits,
     with_market_move,
+    with_morpho_account,
     with_reserve,
     with_vault,
     with_vault_policy,
@@ -227,3 +230,51 @@ def test_an_account_with_its_own_thresholds_is_believed_over_the_reserves() -> N
     assert first is not None
     assert second is not None
     assert second.leverage > first.leverage
+
+
+def stuck(health: float, other: float, cash: int = 0, *, paused: bool = True) -> MarketSnapshot:
+    """Account 1 on Morpho at ``health``, in a market that is paused; the first on Aave at ``other``, with idle cash."""
+    first = a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.5)
+    first = with_holding(first, "USDC", idle=cash)
+    first = replace(first, account=replace(first.account, health_factor=round(other * WAD)))
+    held = with_morpho_account(first, "WETH", 100_000.0, 72_000.0)
+    second = held.others[0]
+    dead = replace(second.account, health_factor=round(health * WAD))
+    reserves = tuple(replace(reserve, paused=paused) for reserve in second.reserves)
+    return replace(held, others=(replace(second, account=dead, reserves=reserves),))
+
+
+@pytest.mark.parametrize("cash", [0, 20_000 * 10**6])
+def test_a_healthy_account_is_not_sold_because_another_one_in_need_is_stuck(cash: int) -> None:
+    decision = decided(stuck(0.0, 1.4, cash))
+    assert decision.action is Action.HOLD
+    assert decision.exit_code == 5
+    assert "account_in_reach" in {gate.name for gate in decision.gates if not gate.passed}
+    assert "account 1 is in need" in decision.reason
+    assert "its market of USDC is paused" in decision.reason
+
+
+def test_a_second_account_in_need_is_lowered_while_the_first_one_is_stuck() -> None:
+    decision = decided(stuck(0.0, 1.05))
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert decision.goal.leverage < portfolio(stuck(0.0, 1.05)).leverage
+
+
+def test_a_stuck_account_that_cash_can_repay_is_lowered() -> None:
+    assert decided(stuck(0.0, 1.4, 80_000 * 10**6, paused=False)).action is Action.RIPCORD
+
+
+@pytest.mark.parametrize(("asked", "action"), [(1.6, Action.RIPCORD), (1.3, Action.HOLD)])
+def test_a_request_lowers_only_an_account_below_what_is_asked_for(asked: float, action: Action) -> None:
+    decision = decided(stuck(0.0, 1.4), deleverage_request=DeleverageRequest(asked, "by hand"))
+    assert decision.action is action
+
+
+@pytest.mark.parametrize(("other", "sold"), [(1.42, False), (1.35, True)])
+def test_planned_sales_lower_only_an_account_below_the_alert_level(other: float, sold: bool) -> None:
+    """Account 1 is below it and stuck. The safe level is 1.45."""
+    policy = a_policy(decision=a_decision_policy(alert_health_factor=1.4))
+    position = a_position(stuck(1.28, other), policy)
+    lowered = lowered_weights(position, Urgency.OUT_OF_BAND)
+    assert (lowered != position.current.weights) is sold

@@ -7,14 +7,21 @@ from dataclasses import replace
 import pytest
 
 from keeper.domain.account_venue import VenueKind
-from keeper.domain.accounts import accounts, showing, shown_in_turn, to_lower
-from keeper.domain.market import MarketSnapshot
+from keeper.domain.accounts import accounts, in_need, showing, shown_in_turn, to_lower, why_stuck
+from keeper.domain.market import MarketSnapshot, Reserve, Trust
 from keeper.domain.other_prices import at_prices
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
 from keeper.journal.codec import decode, encode
 from keeper.lending.venues import lowest_health_factor, venue_of
-from tests.factories import a_snapshot, with_aave_account, with_morpho_account, with_reserve
+from tests.factories import (
+    a_snapshot,
+    with_aave_account,
+    with_feed,
+    with_morpho_account,
+    with_reserve,
+    with_vault_policy,
+)
 
 FIRST = a_snapshot(weights=(0.3, 0.3, 0.2, 0.2), leverage=1.5)
 THREE = with_morpho_account(
@@ -93,6 +100,41 @@ def test_an_account_without_a_price_waits_until_all_its_debt_can_be_repaid(
     idle = replace(THREE.holdings[0], idle=cash * 10**6)
     held = replace(THREE, others=(THREE.others[0], dead), holdings=(idle, *THREE.holdings[1:]))
     assert to_lower(held).venue.place == place
+
+
+@pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT, Trust.DEAD])
+def test_an_account_whose_collateral_has_no_price_to_sell_at_waits_for_another_in_need(trust: Trust) -> None:
+    """The lowest holds WETH alone. In an emergency a STALE or SUSPECT price sells."""
+    held = with_feed(THREE, "WETH", trust=trust)
+    assert to_lower(held).venue.place == (1 if trust is Trust.DEAD else 2)
+    assert bool(why_stuck(held, in_need(held))) is (trust is Trust.DEAD)
+
+
+def test_a_stale_feed_that_the_lending_market_reads_as_well_sells_nothing() -> None:
+    feed = THREE.feeds[THREE.index("WETH")]
+    old = replace(feed.round, updated_at=THREE.block.timestamp - feed.max_age_s - 1)
+    stale = with_feed(THREE, "WETH", trust=Trust.STALE, round=old)
+    assert to_lower(stale).venue.place == 2
+    same = tuple(replace(other, reserves=_read_from(other.reserves, feed.feed)) for other in stale.others)
+    shown = with_reserve(replace(stale, others=same), "WETH", price_source=feed.feed)
+    assert to_lower(shown).venue.place == 1
+
+
+def _read_from(reserves: tuple[Reserve, ...], source: str) -> tuple[Reserve, ...]:
+    return tuple(
+        replace(reserve, price_source=source) if reserve.symbol == "WETH" else reserve for reserve in reserves
+    )
+
+
+def test_cash_that_the_line_reserves_lowers_no_account_before_an_emergency() -> None:
+    """The lowest can give nothing back, and only the line's cash could repay it."""
+    dead = with_feed(THREE, "WETH", trust=Trust.DEAD)
+    idle = replace(dead.holdings[0], idle=10**11)
+    held = replace(dead, holdings=(idle, *dead.holdings[1:]))
+    assert to_lower(held).venue.place == 2
+    reserved = replace(held, vault=replace(held.vault, reserved=10**11))
+    assert to_lower(with_vault_policy(reserved, emergency_health=12 * WAD // 10)).venue.place == 1
+    assert to_lower(with_vault_policy(reserved, emergency_health=13 * WAD // 10)).venue.place == 2
 
 
 def test_a_fall_reaches_every_account() -> None:

@@ -8,15 +8,13 @@ import pytest
 
 from keeper.domain.market import Account, MarketSnapshot, Round
 from keeper.domain.units import UINT256_MAX, WAD
+from keeper.domain.vault_quotes import Fault, is_tradable, quoted
 from keeper.oracle.vault_rules import (
-    Fault,
     call_limits,
     counted_loss_usd,
     emergency_aim,
     in_emergency,
-    is_tradable,
     lag_bps,
-    quoted,
     rebalance_refusal,
     reserved_cash,
 )
