@@ -20,7 +20,7 @@ from keeper.runtime.logs import logger
 from keeper.settings.schema import Settings
 
 QUIET_S = 15.0
-"""Shortest time between two cycles that the watch asks for: for a fall of the health factor, and for all else."""
+"""Shortest time between two cycles that the watch asks for: for a fall of one account's health factor, and for all else."""
 JOIN_S = 2.0
 
 
@@ -73,7 +73,7 @@ class BlockWatch:
         self._snapshot: MarketSnapshot | None = None
         self._seen: BlockLook | None = None
         self._pace: WatchPace | None = None
-        self._asked_at = {True: -math.inf, False: -math.inf}
+        self._asked_at: dict[str, float] = {}
         self._blind = False
         self._closed = threading.Event()
         self._log = logger()
@@ -143,10 +143,10 @@ class BlockWatch:
             return look.timestamp if look is not None else None
         # The second look is another node's, where there are several. A single lie asks for nothing.
         second = self._look()
-        confirmed = {each.cause for each in self._judged(second)}
-        both = tuple(each for each in causes if each.cause in confirmed)
+        confirmed = {(each.cause, each.subject) for each in self._judged(second)}
+        both = tuple(each for each in causes if (each.cause, each.subject) in confirmed)
         if self._may_ask(both, at):
-            self._asked_at[_urgent(both)] = at
+            self._asked_at.update(dict.fromkeys(_quiet_keys(both), at))
             self._ask_for_cycle(both, wake)
         return min(look.timestamp, second.timestamp) if second is not None else None
 
@@ -158,7 +158,8 @@ class BlockWatch:
             (self._pace.go_on if self._idle else self._pace.hold)()
 
     def _may_ask(self, causes: tuple[WatchFinding, ...], at: float) -> bool:
-        return bool(causes) and at - self._asked_at[_urgent(causes)] >= QUIET_S
+        asked = (self._asked_at.get(key, -math.inf) for key in _quiet_keys(causes))
+        return any(at - before >= QUIET_S for before in asked)
 
     def _ask_for_cycle(self, causes: tuple[WatchFinding, ...], wake: Callable[[], None]) -> None:
         reason = "; ".join(each.text for each in causes)
@@ -196,5 +197,7 @@ class BlockWatch:
             return causes
 
 
-def _urgent(causes: tuple[WatchFinding, ...]) -> bool:
-    return any(each.cause is WatchCause.HEALTH_FACTOR for each in causes)
+def _quiet_keys(causes: tuple[WatchFinding, ...]) -> set[str]:
+    """What has a quiet time of its own: each account whose health factor fell, and all else together."""
+    urgent = {each.subject for each in causes if each.cause is WatchCause.HEALTH_FACTOR}
+    return urgent or ({""} if causes else set())

@@ -1,4 +1,4 @@
-"""A look at the newest block in one round trip to one node: health factor, prices, pause, epoch and the key's nonce.
+"""A look at the newest block in one round trip to one node: health factors, prices, pause, epoch and the key's nonce.
 
 The nodes are asked in turn, because a look may be a lie. A node that hides a breach hides it from its own turn only.
 """
@@ -14,7 +14,8 @@ from keeper.chain.contracts import feed, lending, vault
 from keeper.chain.deployed import Deployment
 from keeper.chain.rpc.multicall import Multicall
 from keeper.chain.rpc.reads import Member, Reads
-from keeper.domain.block_look import BlockLook, health_factor
+from keeper.domain.account_venue import FIRST_ACCOUNT
+from keeper.domain.block_look import BlockLook
 from keeper.domain.errors import NodeUnavailable, NodeUntrusted
 from keeper.domain.units import health_factor_of
 from keeper.jsonrpc import requests as ask
@@ -61,15 +62,15 @@ class BlockWatcher:
         }
         return BlockLook(
             timestamp=answers.of(self._multicall.block_timestamp()),
-            health_factor=min(
-                [
-                    health_factor(answers.of(lending.account(at.pool, at.account))),
-                    *(
-                        health_factor_of(answers.of(vault.health_factor(account)))
-                        for account in at.accounts[1:]
-                    ),
-                ]
-            ),
+            health_factors={
+                FIRST_ACCOUNT.place: health_factor_of(
+                    answers.of(lending.account(at.pool, at.account)).health_factor
+                ),
+                **{
+                    other.place: health_factor_of(answers.of(vault.health_factor(other.address)))
+                    for other in at.others
+                },
+            },
             prices={symbol: seen.answer for symbol, seen in rounds.items() if seen is not None},
             paused=answers.of(vault.paused(at.registry)),
             epoch=answers.of(vault.state(at.rebalancer)).epoch,
@@ -82,6 +83,6 @@ class BlockWatcher:
             vault.paused(at.registry),
             vault.state(at.rebalancer),
             lending.account(at.pool, at.account),
-            *(vault.health_factor(account) for account in at.accounts[1:]),
+            *(vault.health_factor(other.address) for other in at.others),
             *(feed.latest_round(listing.feed) for listing in at.listings),
         ]

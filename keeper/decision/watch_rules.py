@@ -5,9 +5,11 @@ The watch trades nothing and judges nothing further. The cycle that it asks for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from keeper.domain.accounts import accounts
 from keeper.domain.block_look import BlockLook, WatchCause, WatchFinding
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import health_factor_of
@@ -27,17 +29,23 @@ def findings(
 def _findings(
     now: BlockLook, before: BlockLook, *, health_factor: float, price_move: float
 ) -> Iterator[WatchFinding]:
-    if fell_below(now, before, health_factor):
-        yield WatchFinding(
-            WatchCause.HEALTH_FACTOR,
-            f"health factor {now.health_factor:.4f}, {before.health_factor:.4f} at the last cycle, acts below "
-            f"{health_factor:g}",
-        )
+    for place, factor in now.health_factors.items():
+        known_factor = before.health_factors.get(place, math.inf)
+        if fell_below(factor, known_factor, health_factor):
+            of = f" of account {place}" if len(now.health_factors) > 1 else ""
+            yield WatchFinding(
+                WatchCause.HEALTH_FACTOR,
+                f"health factor{of} {factor:.4f}, {known_factor:.4f} at the last cycle, acts below "
+                f"{health_factor:g}",
+                subject=f"account {place}",
+            )
     for symbol, price in now.prices.items():
         known = before.prices.get(symbol)
         if known is not None and known > 0 and abs(price - known) >= price_move * known:
             yield WatchFinding(
-                WatchCause.PRICE_MOVE, f"{symbol} moved by {price / known - 1:+.1%} since the last cycle"
+                WatchCause.PRICE_MOVE,
+                f"{symbol} moved by {price / known - 1:+.1%} since the last cycle",
+                subject=symbol,
             )
     if now.paused != before.paused:
         yield WatchFinding(
@@ -60,20 +68,27 @@ def as_seen(snapshot: MarketSnapshot, later: BlockLook) -> BlockLook:
     return replace(
         later,
         timestamp=snapshot.block.timestamp,
-        health_factor=health_factor_of(snapshot.lowest_health),
+        health_factors={
+            account.venue.place: health_factor_of(account.account.health_factor)
+            for account in accounts(snapshot)
+        },
         prices={reading.symbol: reading.round.answer for reading in snapshot.feeds},
         paused=snapshot.vault.paused,
     )
 
 
 def recovered(before: BlockLook, now: BlockLook) -> BlockLook:
-    """``before`` with the higher health factor, so that a breach after a recovery is a new one."""
-    return replace(before, health_factor=max(before.health_factor, now.health_factor))
+    """``before`` with the higher health factor of each account, so that a breach after a recovery is a new one."""
+    highest = {
+        place: max(factor, now.health_factors.get(place, factor))
+        for place, factor in before.health_factors.items()
+    }
+    return replace(before, health_factors=highest)
 
 
-def fell_below(now: BlockLook, before: BlockLook, health_factor: float) -> bool:
-    """Whether the health factor crossed the level since ``before``, or fell on below it."""
-    if now.health_factor >= health_factor:
+def fell_below(now: float, before: float, level: float) -> bool:
+    """Whether an account's health factor crossed the level since ``before``, or fell on below it."""
+    if now >= level:
         return False
-    further = before.health_factor * (1.0 - FURTHER_FALL)
-    return before.health_factor >= health_factor or now.health_factor <= further < before.health_factor
+    further = before * (1.0 - FURTHER_FALL)
+    return before >= level or now <= further < before

@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.domain.market import Account
-from keeper.domain.units import health_factor_of
-
-
-def health_factor(account: Account) -> float:
-    """As a number, infinite without debt."""
-    return health_factor_of(account.health_factor)
-
 
 @dataclass(frozen=True, slots=True)
 class BlockLook:
-    """``timestamp`` is the block's. ``health_factor`` is the lowest of the vault's accounts, infinite without debt.
-    ``prices`` are the feeds' answers by symbol, with the feed's decimals; a feed that gives none is absent. ``nonce``
-    counts the mined transactions of the key."""
+    """``timestamp`` is the block's. ``health_factors`` are those of the managed accounts by their place in the vault's
+    list, infinite without debt. ``prices`` are the feeds' answers by symbol, with the feed's decimals; one that gives
+    none is absent. ``nonce`` counts the mined transactions of the key."""
 
     timestamp: int
-    health_factor: float
+    health_factors: Mapping[int, float]
     prices: Mapping[str, int]
     paused: bool
     epoch: int
@@ -41,7 +33,9 @@ class WatchCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WatchFinding:
-    """``text`` is a sentence for the log."""
+    """``text`` is a sentence for the log. ``subject`` is the account or the asset that it is about, empty where it is
+    about the vault or the key."""
 
     cause: WatchCause
     text: str
+    subject: str = ""

@@ -18,13 +18,13 @@ from tests.views.records import a_record
 SNAPSHOT = a_snapshot()
 CALM = BlockLook(
     SNAPSHOT.block.timestamp + 12,
-    2.0,
+    {0: 2.0},
     {feed.symbol: feed.round.answer for feed in SNAPSHOT.feeds},
     paused=False,
     epoch=4,
     nonce=9,
 )
-LOW = replace(CALM, health_factor=1.2)
+LOW = replace(CALM, health_factors={0: 1.2})
 MOVED = replace(CALM, prices={symbol: round(0.95 * price) for symbol, price in CALM.prices.items()})
 LIMITS = WatchSettings(every_s=0.01, alert=1.4, price_move=0.02)
 LOST = CycleLost(1.0, Failure("NodeUnavailable", 3, message="", remedy=""))
@@ -152,22 +152,39 @@ def test_a_single_lie_asks_for_nothing() -> None:
 
 
 def test_a_fall_that_one_node_invents_does_not_delay_a_true_one() -> None:
-    scene = Scene(replace(MOVED, health_factor=1.2), MOVED, LOW)
+    scene = Scene(replace(MOVED, health_factors={0: 1.2}), MOVED, LOW)
     scene.cycle()
     assert scene.look(100.0) == 1, "the move of the price is true"
     assert scene.look(101.0) == 2
 
 
 def test_a_fall_that_one_node_invents_does_not_ask_for_the_other_causes_more_often() -> None:
-    scene = Scene(MOVED, MOVED, replace(MOVED, health_factor=1.2), MOVED)
+    scene = Scene(MOVED, MOVED, replace(MOVED, health_factors={0: 1.2}), MOVED)
     scene.cycle()
     assert scene.look(100.0) == 1
     assert scene.look(101.0) == 1
     assert scene.look(100.0 + QUIET_S) == 2
 
 
+def test_the_fall_of_one_account_does_not_delay_that_of_another() -> None:
+    """The first is stuck at 0 since the last cycle."""
+    low, both = replace(CALM, health_factors={0: 2.0, 1: 0.0}), replace(CALM, health_factors={0: 1.2, 1: 0.0})
+    scene = Scene(low, low, both)
+    scene.cycle()
+    assert scene.look(100.0) == 1
+    assert scene.look(101.0) == 2
+
+
+def test_two_nodes_that_name_different_accounts_confirm_nothing() -> None:
+    scene = Scene(
+        replace(CALM, health_factors={0: 1.2, 1: 2.0}), replace(CALM, health_factors={0: 2.0, 1: 1.2})
+    )
+    scene.cycle()
+    assert scene.look() == 0
+
+
 def test_what_only_the_newer_look_shows_is_not_taken_for_judged() -> None:
-    newer = replace(MOVED, health_factor=1.2, timestamp=MOVED.timestamp + 12)
+    newer = replace(MOVED, health_factors={0: 1.2}, timestamp=MOVED.timestamp + 12)
     scene = Scene(newer, MOVED)
     scene.cycle()
     assert scene.watch.once(scene.wake, 0.0) == MOVED.timestamp
