@@ -20,7 +20,7 @@ from keeper.runtime.logs import logger
 from keeper.settings.schema import Settings
 
 QUIET_S = 15.0
-"""Shortest time between two cycles that the watch asks for: for a fall of one account's health factor, and for all else."""
+"""Shortest time between two cycles that the watch asks for: for a fall of an account's health, and for all else."""
 JOIN_S = 2.0
 
 

@@ -42,16 +42,23 @@ def shown_in_turn(snapshot: MarketSnapshot) -> Iterator[MarketSnapshot]:
 
 def to_lower(snapshot: MarketSnapshot) -> MarketSnapshot:
     """As seen by the account that a deleverage lowers: of those with debt the one with the lowest health factor, but
-    after those that can be lowered where it cannot (``why_stuck``). Without another account, the snapshot itself."""
+    after those that can be lowered where it cannot (``why_stuck``). Without another account, the snapshot itself.
+
+    An account without a price of its venue is shown last: the vault's ``deleverage`` can do nothing for it, a
+    ``rebalance`` may."""
     if not snapshot.others:
         return snapshot
-    owing = [account for account in accounts(snapshot) if any(account.owed)]
-    if not owing:
-        return showing(snapshot, 0)
-    first = min(
-        owing, key=lambda account: (bool(why_stuck(snapshot, account)), account.account.health_factor)
-    )
+    first = min(accounts(snapshot), key=lambda account: _order(snapshot, account))
     return showing(snapshot, first.venue.place)
+
+
+def _order(snapshot: MarketSnapshot, account: LendingAccount) -> tuple[int, int]:
+    health = account.account.health_factor
+    if not any(account.owed):
+        return 2, 0
+    if health == 0:
+        return 3, 0
+    return int(bool(why_stuck(snapshot, account))), health
 
 
 def in_need(snapshot: MarketSnapshot) -> LendingAccount:
@@ -64,16 +71,17 @@ def why_stuck(snapshot: MarketSnapshot, account: LendingAccount) -> str:
 
     Idle cash repays any debt. What is sold must be able to leave its reserve, and have a price that the vault takes: a
     reserve that is dry, paused or not active gives nothing back, and a DEAD price sells nothing. Without a price of its
-    venue an account's health factor is 0. It rises only where all debt is repaid."""
+    venue an account's health factor is 0 until all debt is repaid, and an emergency call of the vault may not end above
+    its target (Rebalancer: HealthNotRaised, HealthBeyondTarget)."""
     debt, owed = account.reserves[0], account.owed[0]
     cash = snapshot.debt_token
     if not debt.active or debt.paused:
         return f"its market of {cash.symbol} is paused or not active"
+    if account.account.health_factor == 0:
+        return "its venue has no price, so that no deleverage raises it within the vault's target"
     if not is_tradable(snapshot, cash.symbol, lowering=True):
         return f"{cash.symbol} has no price that the vault takes"
     spare = _spare_cash(snapshot, account)
-    if account.account.health_factor == 0:
-        return "" if spare >= owed else "its venue has no price, and idle cash does not repay all of its debt"
     if spare * WORTH_A_CALL >= owed:
         return ""
     enough = Fraction(owed * debt.market_price, 10**cash.decimals * WORTH_A_CALL)

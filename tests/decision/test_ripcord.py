@@ -261,8 +261,21 @@ def test_a_second_account_in_need_is_lowered_while_the_first_one_is_stuck() -> N
     assert decision.goal.leverage < portfolio(stuck(0.0, 1.05)).leverage
 
 
-def test_a_stuck_account_that_cash_can_repay_is_lowered() -> None:
-    assert decided(stuck(0.0, 1.4, 80_000 * 10**6, paused=False)).action is Action.RIPCORD
+@pytest.mark.parametrize("cash", [0, 80_000 * 10**6])
+def test_the_debt_of_an_account_without_a_price_is_repaid_by_a_rebalance(cash: int) -> None:
+    """Even where cash would do: a deleverage of that account alone would end beyond the vault's target."""
+    held = stuck(0.0, 1.9, cash, paused=False)
+    market = held.others[0].venue.market
+    assert market is not None
+    venue = replace(held.others[0].venue, market=replace(market, price=0))
+    reserves = tuple(
+        replace(reserve, available=0) if reserve.symbol == "WETH" else reserve
+        for reserve in held.others[0].reserves
+    )
+    decision = decided(replace(held, others=(replace(held.others[0], venue=venue, reserves=reserves),)))
+    assert decision.action is Action.REBALANCE
+    assert decision.placement is not None
+    assert decision.placement.accounts[1].debt_usd == pytest.approx(0.0, abs=1.0)
 
 
 @pytest.mark.parametrize(("asked", "action"), [(1.6, Action.RIPCORD), (1.3, Action.HOLD)])

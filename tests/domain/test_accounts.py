@@ -88,18 +88,19 @@ def test_an_account_that_gives_nothing_back_waits_for_one_that_does(left: int) -
 
 
 @pytest.mark.parametrize(
-    ("cash", "paused", "place"), [(0, False, 1), (150_000, False, 1), (250_000, False, 2), (250_000, True, 1)]
+    ("cash", "paused", "place"), [(0, False, 1), (150_000, False, 1), (250_000, False, 1), (250_000, True, 1)]
 )
-def test_an_account_without_a_price_waits_until_all_its_debt_can_be_repaid(
-    cash: int, paused: bool, place: int
-) -> None:
-    """Its health factor is 0 until then, and the vault refuses a call that does not raise it."""
+def test_no_deleverage_lowers_an_account_without_a_price(cash: int, paused: bool, place: int) -> None:
+    """Its health factor is 0 until all debt is repaid, and then it is beyond the vault's target: the vault refuses both."""
     dead = THREE.others[1]
     reserves = tuple(replace(reserve, paused=paused, available=0) for reserve in dead.reserves)
     dead = replace(dead, reserves=reserves, account=replace(dead.account, health_factor=0))
     idle = replace(THREE.holdings[0], idle=cash * 10**6)
     held = replace(THREE, others=(THREE.others[0], dead), holdings=(idle, *THREE.holdings[1:]))
     assert to_lower(held).venue.place == place
+    alone = replace(held, others=(replace(held.others[0], owed=(0,) * 5), dead))
+    debt_free = replace(alone, holdings=tuple(replace(each, owed=0) for each in alone.holdings))
+    assert to_lower(debt_free).venue.place == 0, "an account that owes nothing, which needs no deleverage"
 
 
 @pytest.mark.parametrize("trust", [Trust.STALE, Trust.SUSPECT, Trust.DEAD])
