@@ -146,7 +146,7 @@ class MarketReplay:
             for symbol, answer, holding in zip(symbols, answers, holdings, strict=True)
         )
         tokens = tuple(self._tokens[symbol] for symbol in symbols)
-        aave = AaveV3.on(tokens, reserves, venue.flash_premium_bps)
+        aave = AaveV3.on(tokens, reserves)
         return MarketSnapshot(
             block=Block(
                 chain_id=CHAIN_ID,

@@ -12,6 +12,7 @@ from keeper.domain.accounts import to_lower
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.domain.urgency import Urgency
+from keeper.lending.flash_lender import flash_lender
 from keeper.lending.venues import vault_book, venue_of
 from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, repaying_cash
 
@@ -122,7 +123,7 @@ def _kept_shares(position: VaultPosition, assets: frozenset[str], lost: float) -
         fixed_k, sold_k, last_k = scale * fixed_k, scale * sold_k, scale * last_k
     safe, returned = target_health_factor(position), 1.0 - lost
     if math.isinf(safe):
-        to_repay = float(debt + venue.interest_until_mined(debt) + venue.flash_premium(debt))
+        to_repay = float(debt + venue.interest_until_mined(debt) + flash_lender(snapshot).premium(debt))
     else:
         to_repay = debt - _repaid_by_cash(position) - (fixed_k + sold_k + last_k) / safe
     sold_first = min(float(first_v), max(0.0, to_repay / returned))

@@ -17,6 +17,7 @@ from keeper.domain.market import Vault
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
+from keeper.lending.flash_lender import flash_lender
 from keeper.oracle import vault_rules
 from keeper.oracle.vault_rules import CallLimits
 
@@ -160,7 +161,7 @@ def _pools_passed(position: VaultPosition, aim: tuple[float, ...]) -> float:
 def cash_cost_bps(position: VaultPosition) -> float:
     """What the vault counts as lost on the cash of a trade, and the premium of a flash loan for it."""
     snapshot = position.snapshot
-    return vault_rules.lag_bps(snapshot, snapshot.debt_token.symbol) + snapshot.flash_premium_bps
+    return vault_rules.lag_bps(snapshot, snapshot.debt_token.symbol) + flash_lender(snapshot).premium_bps
 
 
 def cautious_costs_bps(position: VaultPosition, aim: tuple[float, ...]) -> tuple[float, ...]:

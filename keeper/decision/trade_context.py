@@ -16,6 +16,7 @@ from keeper.domain.placement import Placing, Unplaced
 from keeper.domain.policy import UrgencyLimits
 from keeper.domain.units import BPS
 from keeper.domain.urgency import Urgency
+from keeper.lending.flash_lender import flash_lender
 from keeper.oracle.vault_rules import lag_bps
 
 
@@ -146,7 +147,7 @@ def _considered(position: VaultPosition, move: Move, urgency: Urgency) -> TradeC
             position.current.weights,
             goal,
             position.costs_bps(goal),
-            flash_premium_bps=position.snapshot.flash_premium_bps,
+            flash_premium_bps=flash_lender(position.snapshot).premium_bps,
             leverage=position.held.leverage,
             nav=position.held.nav_usd,
         ),

@@ -24,15 +24,14 @@ class AaveV3:
     """One pool in one eMode. The first of ``terms`` is the debt token's."""
 
     terms: tuple[ReserveTerms, ...]
-    flash_premium_bps: int
 
     @classmethod
     def of(cls, snapshot: MarketSnapshot) -> AaveV3:
         """The terms on which the vault's account stands now."""
-        return cls.on(snapshot.tokens, snapshot.reserves, snapshot.flash_premium_bps)
+        return cls.on(snapshot.tokens, snapshot.reserves)
 
     @classmethod
-    def on(cls, tokens: Sequence[Token], reserves: Sequence[Reserve], flash_premium_bps: int) -> AaveV3:
+    def on(cls, tokens: Sequence[Token], reserves: Sequence[Reserve]) -> AaveV3:
         terms = tuple(
             ReserveTerms(
                 symbol=token.symbol,
@@ -43,7 +42,7 @@ class AaveV3:
             )
             for token, reserve in zip(tokens, reserves, strict=True)
         )
-        return cls(terms, flash_premium_bps)
+        return cls(terms)
 
     @property
     def debt_symbol(self) -> str:
@@ -112,10 +111,6 @@ class AaveV3:
             for terms in self.terms
             if terms.ltv_bps == 0 and terms.liquidation_threshold_bps and supplied.get(terms.symbol, 0)
         )
-
-    def flash_premium(self, amount: int) -> int:
-        """FlashLoanLogic.executeFlashLoanSimple: percentMulCeil."""
-        return -(-amount * self.flash_premium_bps // BPS)
 
     def interest_until_mined(self, owed: int) -> int:
         return -(-owed * INTEREST_UNTIL_MINED_BPS // BPS)

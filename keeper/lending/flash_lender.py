@@ -17,13 +17,15 @@ class FlashLender:
     premium_bps: int
 
     def premium(self, amount: int) -> int:
-        """Aave's FlashLoanLogic.executeFlashLoanSimple, percentMulCeil. Morpho.flashLoan has none."""
+        """Of Aave by FlashLoanLogic.executeFlashLoanSimple, percentMulCeil. Morpho.flashLoan takes none."""
         return -(-amount * self.premium_bps // BPS)
 
 
 def flash_lender(snapshot: MarketSnapshot) -> FlashLender:
     """The cheapest that has all that the vault holds and owes, in the debt token. Where none has, that of the account
     which the snapshot shows: what is in its way is named when a plan needs it."""
+    if not snapshot.others:
+        return FlashLender(snapshot.venue.place, snapshot.flash_premium_bps)
     gross_usd = sum(
         snapshot.value_usd(held.symbol, held.idle + held.supplied + other.supplied)
         for held, other in zip(snapshot.holdings, snapshot.elsewhere, strict=True)

@@ -92,10 +92,6 @@ class MorphoBlue:
         """A market has one collateral."""
         return ()
 
-    def flash_premium(self, amount: int) -> int:
-        """Morpho.flashLoan has none."""
-        return 0
-
     def interest_until_mined(self, owed: int) -> int:
         """Morpho charges the mean rate of the whole time since the last update, and not that of each second: a later
         update makes the time before it dearer as well. Whoever makes it may then borrow everything there is. Both are

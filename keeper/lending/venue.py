@@ -63,10 +63,6 @@ class LendingVenue(Protocol):
         """Collateral that must leave before any other collateral may. Empty without debt."""
         ...
 
-    def flash_premium(self, amount: int) -> int:
-        """Fee of this venue's own flash loan."""
-        ...
-
     def interest_until_mined(self, owed: int) -> int:
         """More than the debt grows until a transaction sent now is mined."""
         ...

@@ -6,6 +6,7 @@ foreseen here step by step, at the worst fills.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.domain.accounts import accounts, showing
@@ -47,7 +48,9 @@ def require_feasible(candidate: CandidatePlan, context: PlanningContext) -> None
     _require_flash_loan(candidate.flash, context)
     places = changed_places(candidate, context)
     books = context.books(places, candidate.flash, mined=True)
-    runs = {place: _Run(context.at(place), books[place], candidate.flash) for place in places}
+    runs: dict[int, _Run] = {}
+    for place in places:
+        runs[place] = _Run(context.at(place), books[place], candidate.flash, runs=runs)
     shown = runs[context.snapshot.venue.place]
     for place, step in enumerate(candidate.steps, start=1):
         run = shown if step.route is not None else runs[step.account]
@@ -218,11 +221,13 @@ def _require_flash_loan(flash: int, context: PlanningContext) -> None:
 
 @dataclass(slots=True)
 class _Run:
-    """The book as the steps go by. Aave FlashLoanLogic takes a flash loan out of what the reserve can lend."""
+    """The book as the steps go by. Aave FlashLoanLogic takes a flash loan out of what the reserve can lend. ``runs``
+    are those of all accounts: what one takes from a market is missing to the others on it."""
 
     context: PlanningContext
     book: LendingBook
     flash: int
+    runs: Mapping[int, _Run]
 
     def take(self, step: Step, name: str) -> None:
         refuse_if(f"{step.kind.value} of {step.symbol}", self._obstacle(step))
@@ -276,8 +281,19 @@ class _Run:
         return None
 
     def _supplied_so_far(self, symbol: str) -> int:
-        """By the steps before, below 0 where they withdrew: the reserve sees all of them together."""
-        return self.book.supplied[symbol] - self.context.snapshot.holding(symbol).supplied
+        """By the steps before, below 0 where they withdrew: the reserve sees all of them together. On Morpho collateral
+        is lent to nobody, so each account has its own."""
+        runs = self._on_this_market() if self.context.snapshot.venue.market is None else (self,)
+        return sum(run.book.supplied[symbol] - run.context.snapshot.holding(symbol).supplied for run in runs)
+
+    def _borrowed_so_far(self) -> int:
+        """By the steps before, with the interest until the call is mined; below 0 where they repaid."""
+        return sum(run.book.owed - run.context.snapshot.holdings[0].owed for run in self._on_this_market())
+
+    def _on_this_market(self) -> tuple[_Run, ...]:
+        """With this one. Accounts on Aave are all on the first one's pool."""
+        market = self.context.snapshot.venue.market
+        return tuple(run for run in self.runs.values() if run.context.snapshot.venue.market == market)
 
     def _borrow_obstacle(self, amount: int) -> Obstacle | None:
         """Aave ValidationLogic.validateBorrow."""
@@ -293,7 +309,7 @@ class _Run:
             return Obstacle(f"after an emergency the vault borrows nothing for {closed_s:,} s more", WAIT)
         if not reserve.borrowing_enabled:
             return Obstacle("it cannot be borrowed now", WAIT)
-        more = self.book.owed - snapshot.holdings[0].owed
+        more = self._borrowed_so_far()
         if reserve.borrow_cap and reserve.borrowed + more + amount > reserve.borrow_cap * 10**token.decimals:
             return Obstacle(f"its reserve is at its borrow cap of {reserve.borrow_cap:,}", SMALLER)
         lender = showing(snapshot, self.context.lender.account)

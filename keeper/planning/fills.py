@@ -11,6 +11,7 @@ from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.plan import Route
 from keeper.domain.units import BPS, unit
 from keeper.domain.vault_quotes import quoted
+from keeper.lending.flash_lender import flash_lender
 from keeper.oracle.vault_rules import in_emergency, slippage_bps
 from keeper.planning.gas import SwapCosts
 from keeper.planning.netting import Trade
@@ -198,7 +199,7 @@ def _emergency_price(
     repay, by the vault's count: what leaves with its feed's lag on top, what comes less its lag."""
     vault = snapshot.vault
     lag_sold, lag_bought = (vault.asset(symbol).lag_bps for symbol in (sold, bought))
-    kept = BPS - lag_bought + vault.policy.emergency_loss_bps - snapshot.flash_premium_bps
+    kept = BPS - lag_bought + vault.policy.emergency_loss_bps - flash_lender(snapshot).premium_bps
     return MinimumPrice(at_oracle.numerator * (BPS + lag_sold), at_oracle.denominator * kept)
 
 

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeper.decision.move import planned_move
+from keeper.decision.move import cash_cost_bps, planned_move
 from keeper.decision.no_trade import edge_of_no_trade_region
 from keeper.decision.position import VaultPosition
+from keeper.decision.trade_context import consider
 from keeper.domain.decision import Action
 from keeper.domain.errors import InvalidSetting
 from keeper.domain.urgency import Urgency
 from keeper.risk.contributions import volatility
 from tests.decision.decided import decided
 from tests.decision.move_cases import ROUTINE, aiming_at, due, holding, off_by
+from tests.decision.positions import a_move, a_position
 from tests.factories import (
     a_model,
     a_snapshot,
     some_assets,
+    with_morpho_account,
 )
 
 
@@ -109,3 +112,17 @@ def test_an_aim_that_is_not_known_is_a_wrong_setting() -> None:
     with pytest.raises(InvalidSetting, match="decision.rebalance_to is 'centre'") as caught:
         to("centre", due())
     assert "target, boundary, ellipsoid" in (caught.value.remedy or "")
+
+
+def test_the_premium_of_a_trade_is_that_of_the_lender_that_is_used() -> None:
+    """Morpho lends without one, whichever account the snapshot shows."""
+    alone = a_snapshot(weights=(0.25, 0.25, 0.25, 0.25), leverage=1.2, flash_premium_bps=5)
+    both = with_morpho_account(alone, "WETH", 10_000.0, 2_000.0)
+    premiums = [cash_cost_bps(a_position(snapshot)) for snapshot in (alone, both)]
+    assert premiums[0] - premiums[1] == pytest.approx(5.0)
+    bought = (0.35, 0.3, 0.3, 0.3)
+    costs = [
+        consider(a_position(snapshot), a_move(bought), Urgency.ROUTINE).trade_cost_usd
+        for snapshot in (both, replace(both, flash_premium_bps=0))
+    ]
+    assert costs[0] == costs[1]

@@ -104,13 +104,6 @@ def test_what_is_withdrawable_keeps_the_health_factor_and_little_more_does_not(
         assert aave.health_factor({**after, symbol: after[symbol] - cent}, owed) < floor
 
 
-@pytest.mark.parametrize(
-    ("flash", "bps", "fee"), [(0, 5, 0), (1, 5, 1), (2_000, 5, 1), (2_001, 5, 2), (10**12, 0, 0)]
-)
-def test_the_premium_is_rounded_up(flash: int, bps: int, fee: int) -> None:
-    assert AaveV3.of(a_snapshot(flash_premium_bps=bps)).flash_premium(flash) == fee
-
-
 def test_collateral_of_ltv_zero_must_leave_first_beside_debt() -> None:
     snapshot = with_reserve(a_snapshot(weights=(0.6, 0.6, 0.1, 0.0)), "LINK", ltv_bps=0)
     assert vault_book(snapshot).must_leave_first() == ("LINK",)

@@ -204,7 +204,3 @@ def test_the_rate_after_our_own_action_is_read_off_the_curve() -> None:
     assert venue.borrow_rate(venue.available + 10**12) == venue.borrow_rate(venue.available)
     assert venue.borrow_rate(-BORROWED) == pytest.approx(0.01, rel=1e-6)
     assert venue.borrow_rate(-2 * BORROWED) == venue.borrow_rate(-BORROWED)
-
-
-def test_a_loan_costs_nothing() -> None:
-    assert market().flash_premium(10**12) == 0

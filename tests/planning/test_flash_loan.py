@@ -14,7 +14,7 @@ from keeper.domain.plan import Route, StepKind
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import BPS, WAD
 from keeper.domain.urgency import Urgency
-from keeper.lending.aave import AaveV3
+from keeper.lending.flash_lender import flash_lender
 from keeper.planning.context import PlanningContext
 from keeper.planning.fills import Fill
 from keeper.planning.flash_loan import CashFlow, Funding
@@ -62,7 +62,7 @@ def cash_after(found: Funding, snapshot: MarketSnapshot, fills: list[Fill]) -> i
     ("flash", "bps", "fee"), [(0, 5, 0), (1, 5, 1), (2_000, 5, 1), (2_001, 5, 2), (10**12, 0, 0)]
 )
 def test_the_premium_is_rounded_up_as_the_lending_market_does(flash: int, bps: int, fee: int) -> None:
-    assert AaveV3.of(a_snapshot(flash_premium_bps=bps)).flash_premium(flash) == fee
+    assert flash_lender(a_snapshot(flash_premium_bps=bps)).premium(flash) == fee
 
 
 @examples(300)

@@ -13,7 +13,7 @@ from keeper.domain.errors import NothingFeasible
 from keeper.domain.hindrances import Hindrance
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
-from keeper.domain.plan import RebalancePlan, VaultCall
+from keeper.domain.plan import RebalancePlan, Step, VaultCall
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
 from keeper.drill.emergency import EmergencyCall, emergency_call
@@ -22,6 +22,10 @@ from keeper.lending.book import LendingBook
 from keeper.lending.flash_lender import flash_lender
 from keeper.lending.venues import venue_of
 from keeper.oracle.vault_rules import in_emergency
+from keeper.planning.candidates import CandidatePlan
+from keeper.planning.context import planning_context
+from keeper.planning.feasibility import require_feasible
+from keeper.planning.steps import borrow, supply, withdraw
 from keeper.planning.verify import verify
 from tests.cycle.market_states import shipped_policy
 from tests.factories import (
@@ -31,6 +35,7 @@ from tests.factories import (
     a_snapshot,
     with_aave_account,
     with_depths,
+    with_holding,
     with_morpho_account,
     with_reserve,
     with_vault_policy,
@@ -264,3 +269,46 @@ def test_every_emergency_call_raises_one_account_and_leaves_the_others(
     after = list(plan.expected.health_factors)
     assert after.pop(place) > before.pop(place)
     assert after == pytest.approx(before)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "limit", "steps", "message"),
+    [
+        (
+            "USDC",
+            {"borrow_cap": 0, "available": 15_000 * 10**6},
+            (borrow("USDC", 10_000 * 10**6),),
+            "to lend",
+        ),
+        ("USDC", {"borrow_cap": 515_000}, (borrow("USDC", 10_000 * 10**6),), "borrow cap"),
+        ("WETH", {"supply_cap": 1_015}, (supply("WETH", 10 * 10**18),), "supply cap"),
+        ("WETH", {"available": 3 * 10**18}, (withdraw("WETH", 2 * 10**18),), "not lent out"),
+    ],
+    ids=["liquidity to borrow", "borrow cap", "supply cap", "liquidity to withdraw"],
+)
+def test_accounts_on_one_pool_share_what_it_has(
+    symbol: str, limit: dict[str, int], steps: tuple[Step, ...], message: str
+) -> None:
+    """Each account alone would do."""
+    first = with_holding(with_reserve(FIRST, "USDC", borrowed=500_000 * 10**6), "WETH", idle=25 * 10**18)
+    first = with_reserve(first, "WETH", supplied=1_000 * 10**18)
+    first = with_reserve(first, symbol, **limit)
+    snapshot = with_aave_account(first, {"WBTC": 60_000.0, "WETH": 40_000.0}, 10_000.0)
+    context = planning_context(a_decision(snapshot, (0.25, 0.25, 0.25, 0.25)), snapshot, a_policy())
+    alone = [
+        CandidatePlan(tuple(replace(step, account=place) for step in steps), 0, 0, fills=())
+        for place in (0, 1)
+    ]
+    for candidate in alone:
+        require_feasible(candidate, context)
+    both = CandidatePlan(tuple(step for candidate in alone for step in candidate.steps), 0, 0, fills=())
+    with pytest.raises(NothingFeasible, match=message):
+        require_feasible(both, context)
+
+
+def test_accounts_on_two_markets_share_nothing() -> None:
+    first = with_reserve(FIRST, "USDC", borrowed=500_000 * 10**6, borrow_cap=0, available=15_000 * 10**6)
+    snapshot = with_morpho_account(first, "WETH", 40_000.0, 10_000.0)
+    context = planning_context(a_decision(snapshot, (0.25, 0.25, 0.25, 0.25)), snapshot, a_policy())
+    steps = tuple(replace(borrow("USDC", 10_000 * 10**6), account=place) for place in (0, 1))
+    require_feasible(CandidatePlan(steps, 0, 0, fills=()), context)
