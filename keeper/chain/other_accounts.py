@@ -43,7 +43,7 @@ def second_calls(accounts: Sequence[str], pool: str, answers: Answers) -> list[C
     """What ``managed_accounts`` needs beside ``first_calls``, whose answers these are."""
     return [
         *(emode.chosen(pool, account) for account in accounts[1:]),
-        *(morpho.rate_at_target(market) for market in _markets(accounts, answers).values()),
+        *(call for market in _markets(accounts, answers).values() for call in morpho.calls(market)),
     ]
 
 
@@ -52,7 +52,7 @@ def managed_accounts(
 ) -> tuple[OtherAccount, ...]:
     """The accounts that the keeper manages beside the first: those on the same pool of Aave, and those on a market of
     Morpho Blue in the first of ``tokens``, whose collateral is another of them and whose rate model is the adaptive
-    curve."""
+    curve. A rate model that answers nothing may be that one: its market counts as paused, and is managed."""
     cash, *collateral = (token.lower() for token in tokens)
     markets = _markets(accounts, first)
     managed = []
@@ -61,7 +61,7 @@ def managed_accounts(
         if market is not None:
             if market.loan != cash or market.collateral not in collateral:
                 continue
-            if second.maybe(morpho.rate_at_target(market)) is None:
+            if morpho.has_other_curve(market, second):
                 continue
             managed.append(OtherAccount(place, to_checksum_address(account), category=0, market=market))
         elif its_pool is not None and its_pool == pool.lower():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.decision import limits
+from keeper.decision import limits, missing
 from keeper.decision.exits import is_below_rate
 from keeper.decision.gate_result import GateResult
 from keeper.decision.gate_rules import (
@@ -120,7 +120,7 @@ DATA_LIMITS = (
     ),
     LimitRule(
         "information",
-        limits.information,
+        missing.information,
         PLANNED,
         exit_code=4,
         meaning="nothing is missing that an earlier look at the data had, or that every look should have",

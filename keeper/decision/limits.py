@@ -34,12 +34,6 @@ def price_to_sell_at(trade: TradeContext) -> GateResult:
     return GateResult(len(sellable), 1, bool(sellable), detail=detail)
 
 
-def information(trade: TradeContext) -> GateResult:
-    missing = trade.position.target.missing
-    detail = f"missing: {', '.join(missing)}" if missing else "no information is missing"
-    return GateResult(len(missing), 0, not missing, detail=detail)
-
-
 def second_opinions(trade: TradeContext) -> GateResult:
     """A feed alone is one source. The asset that is bought with the fewest other sources counts."""
     required, counts = trade.position.policy.oracle.min_opinions, trade.position.observation.second_opinions

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+PRICE_SCALE = 10**36
+"""Of ``IsolatedMarket.price``."""
+
 
 class VenueKind(StrEnum):
     """The protocols on which the keeper manages accounts."""

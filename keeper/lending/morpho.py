@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from keeper.domain.account_venue import PRICE_SCALE
 from keeper.domain.units import BPS, SECONDS_PER_DAY, SECONDS_PER_YEAR, UINT256_MAX, WAD, wad_ceil
 from keeper.lending.adaptive_curve import AdaptiveCurve
 
-PRICE_SCALE = 10**36
 ROUNDING = 1
 """By which shares may make a debt more."""
 INTEREST_TIME_S = SECONDS_PER_DAY

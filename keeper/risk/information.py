@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.domain.accounts import accounts
 from keeper.domain.evidence import ImpliedReading, PriceBars
 from keeper.domain.information import (
     Acceptance,
@@ -25,14 +26,14 @@ from keeper.domain.model import RiskModel, TargetPortfolio
 from keeper.domain.observation import Observation
 from keeper.domain.policy import EstimatePolicy, Policy
 from keeper.domain.prices import asset_of_series, is_doubted
-from keeper.domain.units import BPS, SECONDS_PER_HOUR, USD
+from keeper.domain.units import BPS, SECONDS_PER_HOUR
+from keeper.risk.account_facts import account_facts, debt_agrees, subject_of
 from keeper.risk.exchanges import CANDLES, agreeing_closes, candle_symbols, exchange_bars
 from keeper.risk.history_facts import BARS, CANDLE_MOVEMENT, bar_facts, candle_facts
 from keeper.risk.seen_closes import changed_series, seen_closes
 from keeper.risk.worst_losses import undominated
 
 TRUST_RANK = {Trust.DEAD: 0.0, Trust.SUSPECT: 1.0, Trust.STALE: 2.0, Trust.FRESH: 3.0}
-DEBT_ROUNDING_USD = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +81,7 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         *bar_facts(bars, as_of, policy.estimate),
         *_implied_facts(observation, underlyings, policy.estimate),
         *_feed_facts(snapshot),
+        *account_facts(snapshot, policy.decision.max_oracle_gap_bps),
         *candle_facts(symbols, helping, candles),
     )
     series = {**dict(zip(bars.symbols, bars.closes.T, strict=True)), **candles}
@@ -98,7 +100,7 @@ def knowledge(observation: Observation, bars: PriceBars, policy: Policy) -> Know
         },
         seen_closes=seen_closes(bars.times, candles, as_of=as_of, policy=policy.estimate),
         changed=changed_series(bars.times, candles, look, policy=policy.estimate),
-        subjects=frozenset((*snapshot.symbols, *underlyings)),
+        subjects=frozenset((*snapshot.symbols, *underlyings, *map(subject_of, snapshot.others))),
         bar_seconds=bars.bar_seconds,
         pending_shares=snapshot.redemptions.pending_shares,
     )
@@ -319,15 +321,5 @@ def _market_facts(snapshot: MarketSnapshot, max_gap_bps: int) -> Iterator[Fact]:
     yield Fact("borrow_cap", float(debt.borrow_cap > 0))
     yield Fact("rate_curve", float(debt.curve.base + debt.curve.slope1 + debt.curve.slope2 > 0.0))
     yield Fact("liquidity", float(debt.available > 0))
-    yield Fact("account", float(_account_agrees(snapshot, max_gap_bps)))
+    yield Fact("account", float(debt_agrees(snapshot, accounts(snapshot)[0], max_gap_bps)))
     yield Fact("base_fee", float(snapshot.block.base_fee_wei > 0))
-
-
-def _account_agrees(snapshot: MarketSnapshot, max_gap_bps: int) -> bool:
-    """Whether the lending account's debt is what the vault's debt tokens say."""
-    owed = sum(
-        holding.owed * reserve.market_price / 10**token.decimals
-        for token, reserve, holding in zip(snapshot.tokens, snapshot.reserves, snapshot.holdings, strict=True)
-    )
-    tolerance = owed * max_gap_bps / BPS + DEBT_ROUNDING_USD * USD
-    return bool(abs(snapshot.account.debt_base - owed) <= tolerance)

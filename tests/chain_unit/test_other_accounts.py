@@ -29,6 +29,8 @@ USDC, WETH, DAI = (an_address(0x100 + place).lower() for place in range(3))
 ACCOUNTS = tuple(an_address(0xA0 + place).lower() for place in range(3))
 RATES, MORPHO, MARKET = an_address(0xE0).lower(), an_address(0xE1).lower(), b"\x07" * 32
 NOTHING = CallResult(success=False, data=b"")
+VIEW = "(uint256,uint256,uint256,uint256,(uint128,uint128,uint128,uint128,uint128,uint128),bool)"
+"""MorphoBlueAccount.MarketView."""
 
 
 def word(kind: str, value: object) -> CallResult:
@@ -52,18 +54,27 @@ def _key(call: Call[Any]) -> bytes:
     return call.target.lower().encode() + call.data
 
 
-def managed(*known: dict[bytes, CallResult], curve: bool = True) -> list[tuple[int, bool]]:
+def seen_by(account: str, *, moves: bool) -> dict[bytes, CallResult]:
+    """What an account on Morpho says of its market."""
+    view = ((10 * 10**18, 0, 7, 1_700 * 10**24, (0,) * 6, moves),)
+    return {_key(morpho.look(account)): CallResult(success=True, data=encode([VIEW], view))}
+
+
+def managed(
+    *known: dict[bytes, CallResult], curve: bool = True, moves: bool = True
+) -> list[tuple[int, bool]]:
     """The place of each account that is managed, and whether it is on Morpho."""
     told = {key: result for part in known for key, result in part.items()}
     first = first_calls(ACCOUNTS)
     answers = Answers(first, [told.get(_key(call), NOTHING) for call in first], "a node")
     second = second_calls(ACCOUNTS, POOL, answers)
+    looks = seen_by(ACCOUNTS[1], moves=moves) | seen_by(ACCOUNTS[2], moves=moves)
     outcomes = [
         word("uint256", 10**9)
         if call.target == RATES and curve
         else word("uint256", 3)
         if call.target == POOL
-        else NOTHING
+        else looks.get(_key(call), NOTHING)
         for call in second
     ]
     return [
@@ -95,6 +106,11 @@ def test_what_is_not_known_is_not_managed(answers: dict[bytes, CallResult]) -> N
 
 def test_another_rate_model_than_the_adaptive_curve_is_not_managed() -> None:
     assert managed(on_morpho(ACCOUNTS[1]), curve=False) == []
+
+
+def test_a_rate_model_that_answers_nothing_at_a_start_is_managed_as_paused() -> None:
+    """Its debt would stop the keeper otherwise (AccountNotManaged)."""
+    assert managed(on_morpho(ACCOUNTS[1]), curve=False, moves=False) == [(1, True)]
 
 
 @pytest.mark.parametrize(("supplied", "owed", "refused"), [(10**9, 0, False), (0, 1, True)])
@@ -131,14 +147,18 @@ def test_each_account_on_aave_has_its_own_category() -> None:
 
 
 def a_morpho_account(
-    *, price: int = 1_700 * 10**24, rate: CallResult | None = None, owed: int = 30_000 * 10**6
+    *,
+    price: int = 1_700 * 10**24,
+    rate: CallResult | None = None,
+    owed: int = 30_000 * 10**6,
+    moves: bool = True,
 ) -> LendingAccount:
     """10 WETH, as the calls of one block tell it. ``price`` has 36 decimals."""
     account = ACCOUNTS[1]
     market = MorphoMarket(account, MARKET, USDC, WETH, RATES, 86 * 10**16, MORPHO)
     other = OtherAccount(1, account, category=0, market=market)
     weth, state = 10 * 10**18, (50_000 * 10**6, 0, 40_000 * 10**6, 0, 1_000, 0)
-    view = ((weth, owed, 7, price, state),)
+    view = ((weth, owed, 7, price, state, moves),)
     calls = [vault.position(account, (USDC, WETH)), *state_calls([other], POOL)]
     told = {
         _key(vault.position(account, (USDC, WETH))): CallResult(
@@ -148,10 +168,7 @@ def a_morpho_account(
         _key(vault.health_factor(account)): word("uint256", 12 * 10**17),
         _key(morpho.look(account)): CallResult(
             success=True,
-            data=encode(
-                ["(uint256,uint256,uint256,uint256,(uint128,uint128,uint128,uint128,uint128,uint128))"],
-                view,
-            ),
+            data=encode([VIEW], view),
         ),
         _key(morpho.rate_at_target(market)): rate or word("uint256", 10**9),
     }
@@ -185,3 +202,11 @@ def test_a_dead_oracle_keeps_collateral_where_there_is_debt() -> None:
 
 def test_under_a_dead_rate_model_the_market_counts_as_paused_and_the_rest_is_read() -> None:
     assert all(reserve.paused for reserve in a_morpho_account(rate=NOTHING).reserves)
+
+
+def test_a_rate_model_that_does_not_answer_morpho_is_dead_though_it_answers_us() -> None:
+    """Morpho asks ``borrowRate``, the keeper's curve is from ``rateAtTarget``."""
+    account = a_morpho_account(moves=False)
+    assert all(reserve.paused for reserve in account.reserves)
+    assert account.venue.market is not None
+    assert account.venue.market.rate_at_target is None

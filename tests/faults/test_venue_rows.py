@@ -9,6 +9,8 @@ import pytest
 
 from keeper.decision.decide import decide
 from keeper.decision.gates import CHEAPER_ACCOUNTS
+from keeper.decision.position import take_position
+from keeper.decision.trade_context import consider
 from keeper.domain.account_venue import IsolatedMarket
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import LendingAccount, MarketSnapshot
@@ -18,17 +20,22 @@ from keeper.domain.plan import StepKind
 from keeper.domain.policy import Policy
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import SECONDS_PER_YEAR, UINT256_MAX, WAD
+from keeper.domain.urgency import Urgency
 from keeper.drill.emergency import emergency_call
 from keeper.drill.scene import scene_of
+from keeper.risk.information import knowledge
 from keeper.sizing.account_terms import terms_of
 from keeper.sizing.size import size
 from tests.cycle.market_states import shipped_policy
+from tests.decision.gate_cases import limit
+from tests.decision.positions import a_move
 from tests.factories import (
     a_decision_policy,
     a_model,
     a_policy,
     a_size_policy,
     a_snapshot,
+    some_bars,
     with_aave_account,
     with_depths,
     with_morpho_account,
@@ -75,9 +82,9 @@ def market(snapshot: MarketSnapshot) -> IsolatedMarket:
     return found
 
 
-def decided(snapshot: MarketSnapshot, policy: Policy = RULES) -> Decision:
+def decided(snapshot: MarketSnapshot, policy: Policy = RULES, *missing: str) -> Decision:
     model = a_model()
-    target = size(model, Observation(snapshot), policy)
+    target = replace(size(model, Observation(snapshot), policy), missing=missing)
     return decide(Observation(snapshot), model, target, policy=policy, tightened=())
 
 
@@ -188,12 +195,35 @@ def test_row_95_an_oracle_that_stands_still_makes_no_collateral_worth_more() -> 
     assert account.thresholds[place] == pytest.approx(0.86 * 0.8)
 
 
+def missing_of(snapshot: MarketSnapshot) -> set[str]:
+    """What the look misses without any memory."""
+    look = knowledge(Observation(snapshot), some_bars(), RULES)
+    return set(look.shortfalls)
+
+
+@pytest.mark.parametrize(("row", "name"), [("price", "venue_price"), ("rate_at_target", "venue_rates")])
+def test_row_95_what_a_venue_does_not_say_stops_levering(row: str, name: str) -> None:
+    blind = changed(MORPHO, **{row: 0 if row == "price" else None})
+    (missing,) = missing_of(blind)
+    assert missing == f"{name}:account1"
+    position = take_position(
+        Observation(blind),
+        a_model(),
+        replace(size(a_model(), Observation(blind), RULES), missing=(missing,)),
+        policy=RULES,
+        tightened=(),
+    )
+    gate = limit("information", consider(position, a_move((0.5, 0.5, 0.5, 0.5)), Urgency.OUT_OF_BAND))
+    assert not gate.passed
+
+
 def test_row_95_an_account_without_a_price_passes_its_debt_on() -> None:
     priced = changed(MORPHO, price=0)
     other = priced.others[0]
     seen = replace(other.account, collateral_base=0, health_factor=0)
     blind = replace(priced, others=(replace(other, account=seen),))
-    decision = decided(blind)
+    assert missing_of(blind) == {"venue_price:account1"}
+    decision = decided(blind, RULES, *missing_of(blind))
     # No sale raises that account, so it is no emergency's call. The debt is repaid with what another account borrows.
     assert decision.action is Action.REBALANCE, decision.reason
     plan = planned(decision, blind, RULES)

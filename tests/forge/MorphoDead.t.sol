@@ -104,7 +104,9 @@ contract MorphoDeadTest is MorphoScene {
     // ---------------------------------------------------------------- a dead rate model
 
     function test_a_dead_rate_model_stops_its_own_market_and_not_the_vault() public {
+        check(here.look().moves, "the market moves");
         _killRates();
+        check(!here.look().moves, "and no longer");
         atLeast(here.owed(m.at("USDC")), 40_000 * USDC, "what Morpho has added is counted");
         repay(HERE, 1_000 * USDC);
         (bool done,) = tryRebalance(0);

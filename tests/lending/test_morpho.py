@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keeper.domain.account_venue import PRICE_SCALE
 from keeper.domain.units import BPS, UINT256_MAX, WAD
 from keeper.lending.adaptive_curve import FIRST_RATE, HIGHEST_RATE, LOWEST_RATE, AdaptiveCurve
-from keeper.lending.morpho import INTEREST_TIME_S, PRICE_SCALE, MorphoBlue
+from keeper.lending.morpho import INTEREST_TIME_S, MorphoBlue
 from keeper.lending.venue import LendingVenue
 from tests.properties import examples
 

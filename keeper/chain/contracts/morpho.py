@@ -33,13 +33,14 @@ class MorphoMarket:
 @dataclass(frozen=True, slots=True)
 class MarketView:
     """Of MorphoBlueAccount.look, raw. The sums are as of ``last_update``, and ``interest`` is missing in both.
-    ``price`` has 36 decimals."""
+    ``price`` has 36 decimals. ``moves``: the market's rate model answers what Morpho asks it, ``borrowRateView``."""
 
     interest: int
     price: int
     total_supply: int
     total_borrow: int
     last_update: int
+    moves: bool
 
 
 def terms(account: str) -> list[Call[Any]]:
@@ -53,7 +54,7 @@ def market(account: str, answers: Answers) -> MorphoMarket:
 
 
 def calls(at: MorphoMarket) -> list[Call[Any]]:
-    """What ``state`` needs of a block."""
+    """What ``state`` and ``has_other_curve`` need of a block."""
     return [look(at.account), rate_at_target(at)]
 
 
@@ -68,10 +69,17 @@ def state(at: MorphoMarket, symbols: Mapping[str, str], now: int, answers: Answe
         price=seen.price,
         total_supply=seen.total_supply,
         total_borrow=seen.total_borrow,
-        rate_at_target=answers.maybe(rate_at_target(at)),
+        rate_at_target=answers.maybe(rate_at_target(at)) if seen.moves else None,
         interest=seen.interest,
         elapsed_s=now - seen.last_update,
     )
+
+
+def has_other_curve(at: MorphoMarket, answers: Answers) -> bool:
+    """Whether the market's rate model answers Morpho and is not the adaptive curve, by the answers of ``calls``. So
+    does that of an account which cannot be read."""
+    seen = answers.maybe(look(at.account))
+    return seen is None or (seen.moves and answers.maybe(rate_at_target(at)) is None)
 
 
 def look(account: str) -> Call[MarketView]:
@@ -79,7 +87,7 @@ def look(account: str) -> Call[MarketView]:
 
 
 def rate_at_target(at: MorphoMarket) -> Call[int]:
-    """As of the market's last update; 0 before its first."""
+    """As of the market's last update; 0 before its first. Only the adaptive curve has it, and Morpho never asks it."""
     return call("interest rate model", at.rates, _RATES["rateAtTarget"], at.market)
 
 
@@ -93,7 +101,7 @@ def _symbol(token: str, symbols: Mapping[str, str]) -> str:
 
 
 def _view(members: tuple[Any, ...]) -> MarketView:
-    _, _, interest, price, state = members
+    _, _, interest, price, state, moves = members
     supplied, _, borrowed, _, last_update, _ = state
     return MarketView(
         interest,
@@ -101,4 +109,5 @@ def _view(members: tuple[Any, ...]) -> MarketView:
         total_supply=supplied,
         total_borrow=borrowed,
         last_update=last_update,
+        moves=moves,
     )

@@ -66,13 +66,15 @@ contract MorphoBlueAccount is ILendingAccount {
     error NotEnoughGas(address asked);
 
     /// @notice This account and its market. `interest` is what Morpho has not added yet to the market's debt and supply;
-    /// `owed` has its part of it. `price` is that of the health factor, 36 decimals.
+    /// `owed` has its part of it. `price` is that of the health factor, 36 decimals. `moves` is false where the rate model
+    /// does not answer: Morpho then refuses everything that moves collateral or debt.
     struct MarketView {
         uint256 collateral;
         uint256 owed;
         uint256 interest;
         uint256 price;
         MarketState state;
+        bool moves;
     }
 
     modifier onlyVault() {
@@ -246,7 +248,7 @@ contract MorphoBlueAccount is ILendingAccount {
 
     function look() external view returns (MarketView memory v) {
         MarketPosition memory p = _position();
-        (v.state, v.interest,) = _accrued();
+        (v.state, v.interest, v.moves) = _accrued();
         v.collateral = p.collateral;
         v.owed = _assets(p.borrowShares, v.state.totalBorrowAssets + v.interest, v.state.totalBorrowShares);
         v.price = _price();
