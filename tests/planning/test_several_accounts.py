@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.accounts import accounts, showing
+from keeper.domain.decision import Action
 from keeper.domain.errors import NothingFeasible
 from keeper.domain.hindrances import Hindrance
 from keeper.domain.market import MarketSnapshot
 from keeper.domain.observation import Observation
-from keeper.domain.plan import RebalancePlan, Step, VaultCall
+from keeper.domain.plan import Cost, PostState, RebalancePlan, Step, VaultCall
 from keeper.domain.portfolio import portfolio
 from keeper.domain.units import WAD
+from keeper.domain.urgency import Urgency
 from keeper.drill.emergency import EmergencyCall, emergency_call
 from keeper.drill.scene import scene_of
 from keeper.lending.book import LendingBook
@@ -25,7 +27,7 @@ from keeper.oracle.vault_rules import in_emergency
 from keeper.planning.candidates import CandidatePlan
 from keeper.planning.context import planning_context
 from keeper.planning.feasibility import require_feasible
-from keeper.planning.steps import borrow, supply, withdraw
+from keeper.planning.steps import borrow, repay, supply, withdraw
 from keeper.planning.verify import verify
 from tests.cycle.market_states import shipped_policy
 from tests.factories import (
@@ -312,3 +314,28 @@ def test_accounts_on_two_markets_share_nothing() -> None:
     context = planning_context(a_decision(snapshot, (0.25, 0.25, 0.25, 0.25)), snapshot, a_policy())
     steps = tuple(replace(borrow("USDC", 10_000 * 10**6), account=place) for place in (0, 1))
     require_feasible(CandidatePlan(steps, 0, 0, fills=()), context)
+
+
+@pytest.mark.parametrize("call", list(VaultCall))
+def test_a_call_is_verified_as_the_vault_itself_checks_it(call: VaultCall) -> None:
+    """Rebalancer._checkHealth wants every account above minHealth after a ``rebalance``, _lower only asks whether the
+    touched one has risen. Here the second one is below minHealth and left alone."""
+    snapshot = with_vault_policy(ON_AAVE, min_health=12 * WAD // 10, emergency_health=105 * WAD // 100)
+    factors, held = (3.6, 1.16), portfolio(snapshot)
+    plan = RebalancePlan(
+        call=call,
+        epoch=0,
+        deadline=0,
+        flash_amount=0,
+        steps=(replace(repay("USDC", 10**9), account=0),),
+        expected=PostState(held.nav_usd, held.leverage, min(factors), held.weights, factors),
+        cost=Cost(0.0, 0.0, 0.0, 0.0),
+        gas_limit=10**6,
+        turnover_usd=0.0,
+        postponed_usd=0.0,
+    )
+    decision = a_decision(snapshot, held.weights, Action.RIPCORD, Urgency.EMERGENCY)
+    verdict = verify(plan, a_simulation(post=None), snapshot, decision, a_policy())
+    assert verdict.passed is (call is VaultCall.DELEVERAGE)
+    failed = {check.name for check in verdict.checks if not check.passed}
+    assert failed <= {"every_account_healthy"}
