@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/.ready node_modules/.ready
 YEARS := --from 2019-01-01 --to 2023-12-31
 
-.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states venue-states drills backtest all-weather sensitivity evaluate lint format wheel lock setup settings contracts forge clean
+.PHONY: help demo test test-fast explore coverage mutate faults gates tables bench chaos takeovers fuzz-nodes fuzz-data soak breaches recorded-looks states venue-states drills backtest scenarios all-weather sensitivity evaluate lint format wheel lock setup settings contracts forge clean
 MINUTES ?= 60
 MUTANTS ?= 60
 SEED ?= 1
@@ -93,6 +93,12 @@ bench: $(READY) .venv/.peers ## speed beside the libraries of this field, measur
 backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; page and tables in backtest/, README's table
 	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
 	@test -n "$(BACKTEST)" || $(PY) -m tests.tools.published
+
+SCENARIOS := oracle-step dry-reserve pinned-feed gas-spike march-2020 may-2021 june-2022 november-2022 march-2023 calm-2023
+scenarios: $(READY) ## every window and incident of docs/scenarios.md with TARGET=1.6, one after the other; hours and journals in scenarios/
+	@failed=; for name in $(SCENARIOS); do \
+	  .venv/bin/keeper devnet scenario $$name --target $(or $(TARGET),1.6) --out scenarios/$$name || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "not as promised, or not played:$$failed" >&2; exit 1; }
 
 all-weather: .venv/.ready ## crypto, gold, staked ETH and a yield dollar beside each alone and today's four tokens; TARGET=0.4
 	@.venv/bin/keeper backtest --from 2021-03-01 --to 2023-12-29 --strategy deploy/strategies/all-weather.toml \

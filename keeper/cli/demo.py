@@ -27,6 +27,7 @@ from keeper.devnet.deribit_server import deribit_server
 from keeper.devnet.exchange_server import exchange_server
 from keeper.devnet.history import RECORDED_AT
 from keeper.devnet.local_chain import LocalChain
+from keeper.devnet.own_settings import own_settings
 from keeper.devnet.redemption_price import SettledRedemptions, settled_redemptions
 from keeper.devnet.universe import UniverseName
 from keeper.domain.decision import Action
@@ -83,7 +84,7 @@ def demo(
         deployment = replace(chain.deployment, deribit_url=url, exchange_url=exchanges)
         deployment.write(folder / "deployment.json")
         show(deployment, screen)
-        _use(folder)
+        stack.enter_context(own_settings(folder))
         if several is not None:
             broken = play(
                 several, lambda name, order: run_stage(name, chain, screen, order=order).record, screen
@@ -162,16 +163,6 @@ def _serve(screen: Console) -> LineService:
     if service.failure is not None:
         raise DemoFailed(service.failure.message, remedy=service.failure.remedy)
     return service
-
-
-def _use(folder: Path) -> None:
-    """Points the settings of this process to the demo's chain, and drops what the operator has configured."""
-    for name in [name for name in os.environ if name.startswith("KEEPER_") and name != "KEEPER_CACHE_DIR"]:
-        del os.environ[name]
-    os.environ["KEEPER_DEPLOYMENT"] = str(folder / "deployment.json")
-    os.environ["KEEPER_JOURNAL_URL"] = f"sqlite:///{folder / 'keeper.db'}"
-    os.environ["KEEPER_LOCK_DIRECTORY"] = str(folder)
-    os.environ["KEEPER_PAUSE_FILE"] = str(folder / "keeper.pause")
 
 
 def _most_volatile(record: DecisionRecord) -> str:

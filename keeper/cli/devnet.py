@@ -15,6 +15,7 @@ from rich.table import Table
 
 from keeper.cli.options import DATA_DIR, ChainEnd, HistoryFolder, UniverseOption
 from keeper.cli.output import console
+from keeper.cli.scenario import scenario
 from keeper.devnet import all_weather, local_chain, paths
 from keeper.devnet.deployment import DevnetDeployment
 from keeper.devnet.deribit_server import deribit_server
@@ -26,9 +27,15 @@ from keeper.domain.errors import InvalidSetting, NodeUnavailable
 from keeper.recorded.prices import price_file
 from keeper.views.formats import moment
 
+app = typer.Typer(invoke_without_command=True)
+app.command("scenario")(scenario)
 
+
+@app.callback()
 def devnet(
+    context: Annotated[typer.Context, "which command is below it"],
     at: ChainEnd = None,
+    *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the node. 0 takes any.")] = 8545,
     deribit_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the Deribit server. 0 takes any.")
@@ -44,9 +51,11 @@ def devnet(
 ) -> None:
     """Run a local chain with Aave, Uniswap, price feeds and a vault, until Ctrl-C.
 
-    The chain is gone then. The deployment file stays.
+    The chain is gone then. The deployment file stays. `keeper devnet scenario` plays history on a chain of its own.
     """
     require_checkout()
+    if context.invoked_subcommand is not None:
+        return
     screen = console(to_stderr=True)
     with ExitStack() as stack:
         with screen.status("reading history") as status:

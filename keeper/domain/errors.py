@@ -306,6 +306,10 @@ class DemoFailed(Refused):
     """The chain does not show what the demo promises."""
 
 
+class PromiseBroken(Refused):
+    """A scenario on the local chain shows what must never happen."""
+
+
 class CompilationFailed(Refused):
     """The contracts of the local chain cannot be compiled."""
 

@@ -5,18 +5,14 @@ The recorded exchange series is not used: outside the depeg of March 2023 it sca
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.domain.errors import BadInput
-from keeper.domain.units import USD
+from keeper.recorded.rounds import read_rounds
 from keeper.recorded.series import SeriesForm
 from keeper.recorded.table import HOUR, last_known, read_columns
-from keeper.runtime.text_files import text_of
 
 STABLE = "USDC"
 ROUNDS_FILE = "chainlink_rounds_usdc_usd.csv"
@@ -27,7 +23,7 @@ MAX_POOL_AGE_S = 3 * HOUR
 
 def stable_at(data_dir: Path, at: NDArray[np.int64]) -> tuple[NDArray[np.float64], str]:
     """USDC in USD as known at each moment, and a sentence on where the values are from."""
-    from_rounds, _ = last_known(*_rounds(data_dir / ROUNDS_FILE), at, MAX_ROUND_AGE_S)
+    from_rounds, _ = last_known(*read_rounds(data_dir / ROUNDS_FILE), at, MAX_ROUND_AGE_S)
     from_pool, _ = last_known(*_pool(data_dir / POOL_FILE), at, MAX_POOL_AGE_S)
     rounds = ~np.isnan(from_rounds)
     pool = ~rounds & ~np.isnan(from_pool)
@@ -41,33 +37,8 @@ def stable_at(data_dir: Path, at: NDArray[np.int64]) -> tuple[NDArray[np.float64
     return values, f"USDC/USD from {used}"
 
 
-def _rounds(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if not path.is_file():
-        return _nothing()
-    rows = csv.DictReader(StringIO(text_of(path, "KEEPER_DATA_DIR"), newline=""))
-    try:
-        # A phase change of the feed steps back once, so the file's order is not the order of time.
-        rounds = sorted((int(row["updated_at"]), _positive(int(row["answer"])) / USD) for row in rows)
-    except (KeyError, ValueError, TypeError) as error:
-        raise BadInput(
-            f"{path.name}, line {rows.line_num}: no round ({error!r})", remedy="Restore the recorded file."
-        ) from error
-    times = np.array([time for time, _ in rounds], dtype=np.int64)
-    return times, np.array([answer for _, answer in rounds], dtype=np.float64)
-
-
-def _positive(answer: int) -> int:
-    if answer <= 0:
-        raise ValueError(f"answer {answer}")
-    return answer
-
-
 def _pool(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if not path.is_file():
-        return _nothing()
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
     recorded = read_columns(path, SeriesForm(("usdc_in_usdt",), required=("usdc_in_usdt",), stamp="ts_utc"))
     return recorded.times, recorded.values[:, 0]
-
-
-def _nothing() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return np.zeros(0, dtype=np.int64), np.zeros(0)

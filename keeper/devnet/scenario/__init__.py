@@ -1,0 +1,1 @@
+"""A window of recorded history, or an incident, played on the local chain around the keeper."""
