@@ -14,10 +14,11 @@ import typer
 
 from keeper.cli.options import DATA_DIR, DAY, HistoryFolder
 from keeper.cli.output import console
-from keeper.cli.scenario_screen import hour_line, screen
+from keeper.cli.scenario_screen import hour_line, screen, summary_rows
 from keeper.devnet import history, local_chain
 from keeper.devnet.scenario.hours import ScenarioResult
 from keeper.devnet.scenario.incidents import INCIDENTS, NOTHING, Incident, calm_path, with_incident
+from keeper.devnet.scenario.page import page
 from keeper.devnet.scenario.path import ScenarioPath
 from keeper.devnet.scenario.promises import promises
 from keeper.devnet.scenario.run import BLOCK_EVERY_S, ScenarioTerms, play
@@ -51,7 +52,7 @@ def scenario(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the hours as JSON lines, the journal and settings."),
+        typer.Option("--out", help="Folder for a page, the hours as JSON lines and the journal."),
     ] = None,
 ) -> None:
     """Play history on a local chain of its own, hour by hour, with the keeper in it.
@@ -80,6 +81,7 @@ def scenario(
         )
         if out is not None:
             write_hours(result, out / "hours.jsonl")
+            (out / "index.html").write_text(page(result, summary_rows(result)), encoding="utf-8")
     shown.print(screen(result))
     _require_kept(result)
 

@@ -29,7 +29,7 @@ def hour_line(hour: HourRecord) -> Text:
 
 
 def screen(result: ScenarioResult) -> RenderableType:
-    rows = tuple(_rows(result))
+    rows = summary_rows(result)
     parts: list[RenderableType] = [Text(), Text(result.title, style="bold"), facts(rows)]
     for promise in promises(result):
         kept = Text("✓ " if promise.kept else "✗ ", style="green" if promise.kept else "red")
@@ -37,6 +37,11 @@ def screen(result: ScenarioResult) -> RenderableType:
     parts += [Text(f"Left out: {each}", style="yellow") for each in result.left_out]
     parts += [Text(note, style="dim") for note in result.notes]
     return Group(*parts)
+
+
+def summary_rows(result: ScenarioResult) -> tuple[tuple[str, str], ...]:
+    """Names and values."""
+    return tuple(_rows(result))
 
 
 def _rows(result: ScenarioResult) -> Iterator[tuple[str, str]]:
