@@ -94,7 +94,7 @@ backtest: .venv/.ready ## what the shipped strategy would have done 2019-2023; p
 	@.venv/bin/keeper backtest $(YEARS) --picture docs/backtest.svg $(BACKTEST)
 	@test -n "$(BACKTEST)" || $(PY) -m tests.tools.published
 
-SCENARIOS := oracle-step dry-reserve pinned-feed gas-spike march-2020 may-2021 june-2022 november-2022 march-2023 calm-2023
+SCENARIOS := oracle-step dry-reserve dry-reserve-ltv-kept dry-reserve-crash pinned-feed gas-spike march-2020 may-2021 june-2022 november-2022 march-2023 calm-2023
 scenarios: $(READY) ## every window and incident of docs/scenarios.md with TARGET=1.6, one after the other; hours and journals in scenarios/
 	@failed=; for name in $(SCENARIOS); do \
 	  .venv/bin/keeper devnet scenario $$name --target $(or $(TARGET),1.6) --out scenarios/$$name || failed="$$failed $$name"; \

@@ -12,8 +12,8 @@ from keeper.domain.errors import NodeUnavailable, Reverted
 
 GAS = 3_000_000
 """Of one transaction: enough for a swap through many ticks, or a liquidation."""
-GAS_PRICE_WEI = 10**13
-"""Mined whatever the base fee is."""
+TIP_WEI = 10**9
+"""Of the market's transactions. The keeper offers what others paid in the blocks before."""
 RICH_WEI = 10**27
 
 
@@ -83,7 +83,8 @@ class BlockMaker:
         sends: list[tuple[str, Sequence[object]]] = []
         for call in calls:
             fields = {"from": call.sender, "to": call.to, "data": call.data, "gas": hex(GAS)}
-            fields |= {"gasPrice": hex(GAS_PRICE_WEI), "nonce": hex(nonces[call.sender])}
+            fields |= {"maxFeePerGas": hex(base_fee_wei + TIP_WEI), "maxPriorityFeePerGas": hex(TIP_WEI)}
+            fields |= {"nonce": hex(nonces[call.sender])}
             nonces[call.sender] += 1
             sends.append(("eth_sendTransaction", (fields,)))
         hashes = self.batch(sends) if sends else []

@@ -59,11 +59,12 @@ class GasSpike:
 @dataclass(frozen=True, slots=True)
 class ReserveRun:
     """Whoever lends a reserve on Aave takes out all that is not lent: half of it at ``from_hour``, the rest an hour
-    later. Then its LTV is 0. At ``until_hour`` both are undone."""
+    later. Then its LTV is 0, unless it ``keeps_ltv``. At ``until_hour`` both are undone."""
 
     symbol: str
     from_hour: int
     until_hour: int
+    keeps_ltv: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,20 @@ INCIDENTS = (
         hours=20,
         falls=(PriceFall(0.70, 3, 8),),
         runs=(ReserveRun("WETH", 3, 14),),
+    ),
+    Incident(
+        "dry-reserve-ltv-kept",
+        "WETH on Aave is lent to the last wei within two hours, its LTV stays, and every price falls by 30 %",
+        hours=16,
+        falls=(PriceFall(0.70, 3, 8),),
+        runs=(ReserveRun("WETH", 2, 13, keeps_ltv=True),),
+    ),
+    Incident(
+        "dry-reserve-crash",
+        "WETH on Aave is lent to the last wei within two hours and its LTV is 0, while every price falls by 55 %",
+        hours=14,
+        falls=(PriceFall(0.45, 3, 9),),
+        runs=(ReserveRun("WETH", 2, 12),),
     ),
     Incident(
         "pinned-feed",

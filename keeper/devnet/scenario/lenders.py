@@ -24,7 +24,8 @@ class Lenders:
             self._take(run.symbol, 2)
         elif hour == run.from_hour + 1:
             self._take(run.symbol, 1)
-            self._set_ltv(run.symbol, 0)
+            if not run.keeps_ltv:
+                self._set_ltv(run.symbol, 0)
         elif hour == run.until_hour:
             self._give_back(run.symbol)
             self._set_ltv(run.symbol, _terms(run.symbol).ltv)

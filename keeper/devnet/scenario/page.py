@@ -15,7 +15,7 @@ from keeper.web.chart import Chart, ChartLine, Times, chart
 
 HIGHEST_HEALTH_FACTOR = 6.0
 STYLE = f"""
-svg {{ width: 100%; max-width: 900px; font-size: 9px; fill: var(--soft); }}
+svg {{ width: 100%; max-width: 900px; overflow: visible; font-size: 9px; fill: var(--soft); }}
 svg path {{ fill: none; stroke-width: 1.4; vector-effect: non-scaling-stroke; }}
 svg .now {{ stroke: {STRATEGY}; }}
 svg .target {{ stroke: {QUIET}; }}
