@@ -48,9 +48,9 @@ def log_har(squares: SquaredReturns, policy: EstimatePolicy, floors: Floors) -> 
     )
 
 
-def har_mix(squares: SquaredReturns, policy: EstimatePolicy) -> NDArray[np.float64]:
+def har_mix(squares: SquaredReturns, policy: EstimatePolicy, floors: Floors) -> NDArray[np.float64]:
     """Mean of ``log_har`` and ``ewma_mix``: a combination of forecasts (Bates and Granger 1969) with equal weights."""
-    return np.asarray(0.5 * (log_har(squares, policy) + ewma_mix(squares, policy)))
+    return np.asarray(0.5 * (log_har(squares, policy, floors) + ewma_mix(squares, policy, floors)))
 
 
 def ewma_weights(bars: int, policy: EstimatePolicy) -> NDArray[np.float64]:
