@@ -14,6 +14,7 @@ from keeper.planning.context import PlanningContext
 from keeper.planning.feasibility import refuse_if, withdraw_obstacle
 from keeper.planning.fills import Fill, are_trusted, best_fills, guarded
 from keeper.planning.gas import max_further_parts
+from keeper.planning.hop_bounds import within_hop_bounds
 from keeper.planning.netting import Trade
 from keeper.planning.quotes import routes
 from keeper.planning.shared_pools import after_others, entering, shared_hops
@@ -82,6 +83,7 @@ def _fills(asked: _Asked, context: PlanningContext) -> tuple[Fill, ...]:
     refused: list[NothingFeasible] = []
     for trade, alone in asked.alone:
         quoted = after_others(alone, passed, asked.shared, answers=asked.answers)
+        quoted = within_hop_bounds(quoted, asked.answers, context.swap_terms)
         max_parts = min(MAX_PARTS, 1 + further)
         try:
             if context.deleverages:

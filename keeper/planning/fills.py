@@ -174,7 +174,7 @@ def price_bound(
     careful source counts: the lowest of what is sold, the highest of what is bought.
 
     The vault holds each hop against its own bound. A route of two hops may here lose beyond the fees only what one hop
-    may, so that neither loses more unless the other gains."""
+    may. Where one hop gains, ``keeper.planning.hop_bounds`` looks at the other."""
     of_sold, of_bought = (quoted(snapshot, symbol, lowering=lowering) for symbol in (sold, bought))
     units = unit(snapshot.token(bought).decimals), unit(snapshot.token(sold).decimals)
     bounds = [

@@ -21,13 +21,20 @@ def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Q
 
     They are, in the order of the trades, every candidate route at a ladder of sizes, the whole trade last; then every
     pool that candidates of several trades share, up to the sum of these trades; then the single hops by which the same
-    trades could go through a hub. The quote of a pool that cannot fill it has no amount.
+    trades could go through a hub; then the first hop of each route of two, which the vault judges by itself. The quote
+    of a pool that cannot fill it has no amount.
     """
     candidates = [(trade, tuple(routes(trade, snapshot))) for trade in trades]
     shared = shared_hops(candidates, snapshot)
     ladders = [(route, ladder(trade.amount_in)) for trade, of_trade in candidates for route in of_trade]
     ladders += [(Route(hop[:2], hop[2:]), ladder(amount)) for hop, amount in shared.items()]
     ladders += [(route, ladder(amount)) for route, amount in hub_hops(trades, snapshot)]
+    ladders += [
+        (first_hop(route), ladder(trade.amount_in))
+        for trade, of_trade in candidates
+        for route in of_trade
+        if len(route.fees) > 1
+    ]
     asked: dict[Route, set[int]] = {}
     requests: list[QuoteRequest] = []
     for route, sizes in ladders:
@@ -35,6 +42,11 @@ def quote_requests(trades: Sequence[Trade], snapshot: MarketSnapshot) -> tuple[Q
         requests += [QuoteRequest(route, size) for size in sizes if size not in known]
         known.update(sizes)
     return tuple(requests)
+
+
+def first_hop(route: Route) -> Route:
+    """The route that ends after its first pool."""
+    return Route(route.symbols[:2], route.fees[:1])
 
 
 def routes(trade: Trade, snapshot: MarketSnapshot) -> Iterator[Route]:
