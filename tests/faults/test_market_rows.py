@@ -230,7 +230,7 @@ def test_row_61_a_cut_of_the_liquidation_thresholds_never_levers(
 def test_row_61_after_a_liquidation_by_somebody_it_reconciles_and_does_not_lever(
     keeper: Run, chain: LocalChain, levered: VaultReading, market: Market
 ) -> None:
-    cut_thresholds(market, 0.38)
+    cut_thresholds(market, 0.87 / levered.health_factor)
     liquidator, pool = chain.accounts[-3], chain.pool
     repaid = int(levered.debt_usd * 0.4) * 10**6
     chain.fund("USDC", liquidator, repaid)
