@@ -18,12 +18,24 @@ from keeper.oracle.vault_rules import call_limits, emergency_aim, in_emergency, 
 
 
 def emergency_move(position: VaultPosition) -> Move:
-    """To the lowered weights, as far as one trade and the vault's ``deleverage`` may go."""
-    limits, aim = position.policy.decision.at(Urgency.EMERGENCY), lowered_weights(position, Urgency.EMERGENCY)
+    """To the lowered weights, as far as one trade and the vault's ``deleverage`` may go. Where that is not all the way,
+    nothing is sold below its rate of redemption while something else can be."""
+    aim = lowered_weights(position, Urgency.EMERGENCY)
+    leaving = frozenset(vault_book(to_lower(position.snapshot)).must_leave_first())
+    below = {feed.symbol for feed in position.snapshot.feeds if is_below_rate(feed)} - leaving
+    others = tuple(
+        now if symbol in below else goal
+        for symbol, now, goal in zip(position.model.symbols, position.current.weights, aim, strict=True)
+    )
+    move = _emergency_move(position, others)
+    return move if others == aim or move.cut_short_by else _emergency_move(position, aim)
+
+
+def _emergency_move(position: VaultPosition, aim: tuple[float, ...]) -> Move:
     return limited_move(
         position,
         aim,
-        limits.max_trade,
+        position.policy.decision.at(Urgency.EMERGENCY).max_trade,
         costs_bps=sale_costs_bps(position, aim),
         call_limits=call_limits(position.snapshot, lowering=True),
     )

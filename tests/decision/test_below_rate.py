@@ -7,10 +7,11 @@ import pytest
 from keeper.domain.decision import Action, Decision
 from keeper.domain.market import MarketSnapshot, Trust
 from keeper.domain.prices import MARKET_CLOSED
+from keeper.domain.urgency import Urgency
 from keeper.oracle import rules
 from tests.decision.decided import LOST, decided, fallen, health_factor_after
 from tests.decision.positions import a_position
-from tests.factories import RISK_SYMBOLS, a_snapshot, with_feed, with_market_move
+from tests.factories import RISK_SYMBOLS, a_policy, a_snapshot, with_feed, with_limits, with_market_move
 
 STAKED = 2
 """LINK plays staked ETH."""
@@ -96,6 +97,19 @@ def test_an_emergency_sells_of_it_what_the_others_do_not_suffice_for() -> None:
     assert decision.goal.weights[3] == pytest.approx(0.0, abs=1e-12)
     assert 0.0 < decision.goal.weights[STAKED] < decision.current.weights[STAKED]
     assert health_factor_after(snapshot, decision, 0.0) == pytest.approx(1.14, abs=0.005)
+
+
+def test_an_emergency_that_one_call_does_not_end_sells_none_of_it_yet() -> None:
+    snapshot = depegged(with_market_move(a_snapshot(weights=(0.6, 0.5, 1.0, 0.5)), 0.78))
+    for symbol in ("WBTC", "WETH"):
+        snapshot = with_feed(snapshot, symbol, trust=Trust.DEAD)
+    policy = with_limits(a_policy(), Urgency.EMERGENCY, max_trade=0.1)
+    decision = decided(snapshot, policy)
+    assert decision.action is Action.RIPCORD
+    assert decision.goal is not None
+    assert "max_trade allows" in decision.reason
+    assert decision.goal.weights[STAKED] == decision.current.weights[STAKED]
+    assert decision.goal.weights[3] < decision.current.weights[3]
 
 
 # ---------------------------------------------------------- a closed market
