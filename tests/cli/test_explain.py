@@ -56,7 +56,7 @@ def test_a_name_is_explained_without_a_journal(
     assert run("5") == 0
     assert "A limit, a check or the chain refused the trade." in capsys.readouterr().out
     assert run("prices_fresh") == 0
-    assert "Holds when: every price is FRESH." in capsys.readouterr().out
+    assert "Holds when: every price is FRESH, or that of a" in capsys.readouterr().out
 
 
 def test_a_word_that_is_neither_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
