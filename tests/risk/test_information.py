@@ -11,7 +11,7 @@ import pytest
 
 from keeper.domain.evidence import PriceBars
 from keeper.domain.information import Acceptance, Fact, InformationMemory, MissingFact, WorstLoss
-from keeper.domain.market import MarketSnapshot, Trust
+from keeper.domain.market import Trust
 from keeper.domain.observation import Observation
 from keeper.risk.information import (
     Knowledge,
@@ -35,10 +35,8 @@ from tests.factories import (
     an_estimate_policy,
     an_informed_look,
     some_bars,
-    with_aave_account,
     with_block,
     with_feed,
-    with_morpho_account,
     with_reserve,
 )
 
@@ -216,52 +214,6 @@ def test_what_the_market_no_longer_reports_is_missed_by_who_knew_it(snapshot: An
     look = known(snapshot=snapshot)
     assert missing(look) == set()
     assert missing(look, memory_of(known())) == {name}
-
-
-def on_morpho(used: bool = True, **market: Any) -> MarketSnapshot:
-    snapshot = with_morpho_account(SNAPSHOT, "WETH", 5_000.0 * used, 2_000.0 * used)
-    other = snapshot.others[0]
-    assert other.venue.market is not None
-    seen = replace(other.venue.market, **market)
-    return replace(snapshot, others=(replace(other, venue=replace(other.venue, market=seen)),))
-
-
-@pytest.mark.parametrize(
-    ("market", "name"),
-    [
-        ({"price": 0}, "venue_price:account1"),
-        ({"price": 17 * 10**26}, "venue_price:account1"),
-        ({"rate_at_target": None}, "venue_rates:account1"),
-    ],
-)
-def test_a_second_venue_that_says_nothing_usable_is_a_shortfall_where_it_is_used(
-    market: dict[str, Any], name: str
-) -> None:
-    assert missing(known(snapshot=on_morpho())) == set()
-    assert missing(known(snapshot=on_morpho(**market))) == {name}
-    empty = known(snapshot=on_morpho(used=False, **market))
-    assert missing(empty) == set()
-    assert missing(empty, memory_of(known(snapshot=on_morpho(used=False)))) == {name}
-
-
-def test_what_a_second_account_no_longer_reports_is_missed_by_who_knew_it() -> None:
-    before = with_aave_account(SNAPSHOT, {"WETH": 5_000.0}, 2_000.0)
-    other = before.others[0]
-    dry = tuple(
-        replace(reserve, available=0) if reserve.symbol == "USDC" else reserve for reserve in other.reserves
-    )
-    for changed, name in (
-        (replace(other, account=replace(other.account, debt_base=0)), "venue_debt:account1"),
-        (replace(other, reserves=dry), "venue_liquidity:account1"),
-    ):
-        look = known(snapshot=replace(before, others=(changed,)))
-        assert missing(look) == set()
-        assert missing(look, memory_of(known(snapshot=before))) == {name}
-
-
-def test_an_account_that_is_closed_leaves_nothing_missing() -> None:
-    before = with_aave_account(SNAPSHOT, {"WETH": 5_000.0}, 2_000.0)
-    assert missing(known(), memory_of(known(snapshot=before))) == set()
 
 
 def test_a_missing_fact_keeps_its_time_until_it_becomes_worse() -> None:
