@@ -79,25 +79,12 @@ def oracle_gap(trade: TradeContext) -> GateResult:
     for account in snapshot.others:
         market, place = account.venue.market, account.venue.place
         used = any(account.supplied) or any(account.owed)
-        if market is not None and used and place not in _relieved(trade):
+        if market is not None and used and account not in trade.relieved:
             theirs = price_ratio(showing(snapshot, place), market.collateral)
             gaps.append((_gap_bps(1.0, theirs), market.collateral, f"the oracle of account {place}"))
     gap, symbol, oracle = max(gaps)
     detail = f"{symbol}: feed and {oracle} are {gap:.1f} bps apart, at most {limit}"
     return GateResult(gap, limit, gap <= limit, detail=detail)
-
-
-def _relieved(trade: TradeContext) -> set[int]:
-    """The accounts whose debt a change of accounts lowers."""
-    if trade.moves is None:
-        return set()
-    snapshot, cash = trade.position.snapshot, trade.position.snapshot.debt_token.symbol
-    after = {account.place: account.debt_usd for account in trade.moves.placement.accounts}
-    return {
-        account.venue.place
-        for account in snapshot.others
-        if after[account.venue.place] < snapshot.value_usd(cash, account.owed[0])
-    }
 
 
 def vault_agrees(trade: TradeContext) -> GateResult:

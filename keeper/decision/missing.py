@@ -10,19 +10,7 @@ from keeper.risk.account_facts import subject_of
 
 def information(trade: TradeContext) -> GateResult:
     """A change of accounts that lowers an account's debt needs to know nothing of its venue: that is why it is made."""
-    relieved = _relieved(trade)
+    relieved = {subject_of(account) for account in trade.relieved}
     missing = [name for name in trade.position.target.missing if Fact(name, 0.0).subject not in relieved]
     detail = f"missing: {', '.join(missing)}" if missing else "no information is missing"
     return GateResult(len(missing), 0, not missing, detail=detail)
-
-
-def _relieved(trade: TradeContext) -> set[str]:
-    if trade.moves is None:
-        return set()
-    snapshot, cash = trade.position.snapshot, trade.position.snapshot.debt_token.symbol
-    after = {account.place: account.debt_usd for account in trade.moves.placement.accounts}
-    return {
-        subject_of(account)
-        for account in snapshot.others
-        if after[account.venue.place] < snapshot.value_usd(cash, account.owed[0])
-    }

@@ -11,6 +11,7 @@ from keeper.decision.move import Move
 from keeper.decision.placing import placing
 from keeper.decision.position import VaultPosition
 from keeper.domain.decision import Goal, PoolCost
+from keeper.domain.market import LendingAccount
 from keeper.domain.native_coin import estimated_usd, usd_of_wei
 from keeper.domain.placement import Placing, Unplaced
 from keeper.domain.policy import UrgencyLimits
@@ -105,6 +106,19 @@ class TradeContext:
         lags = sum(lag_bps(snapshot, symbol) * abs(change) for symbol, change in changes)
         cash = lag_bps(snapshot, snapshot.debt_token.symbol) * abs(sum(change for _, change in changes))
         return self.trade_cost_usd / position.held.nav_usd + (lags + cash) / BPS
+
+    @property
+    def relieved(self) -> tuple[LendingAccount, ...]:
+        """The accounts beside the first whose debt a change of accounts lowers."""
+        if self.moves is None:
+            return ()
+        snapshot, cash = self.position.snapshot, self.position.snapshot.debt_token.symbol
+        after = {account.place: account.debt_usd for account in self.moves.placement.accounts}
+        return tuple(
+            account
+            for account in snapshot.others
+            if after[account.venue.place] < snapshot.value_usd(cash, account.owed[0])
+        )
 
     @property
     def buys_risk(self) -> bool:

@@ -18,15 +18,18 @@ def within_hop_bounds(quoted: Answers, answers: Answers, terms: SwapTerms) -> An
     One hop may lose more than the vault allows while the other gains, so the whole route does not show it. What the
     first hop gives by itself is in ``answers``. A route whose first hop nobody quoted stays as it is.
     """
-    return {route: _bounded(route, quotes, answers, terms) for route, quotes in quoted.items()}
+    return {
+        route: _bounded(route, quotes, answers.get(first_hop(route), {}), terms=terms)
+        if route.fees[1:]
+        else quotes
+        for route, quotes in quoted.items()
+    }
 
 
 def _bounded(
-    route: Route, quotes: Mapping[int, Quote], answers: Answers, terms: SwapTerms
+    route: Route, quotes: Mapping[int, Quote], known: Mapping[int, Quote], terms: SwapTerms
 ) -> Mapping[int, Quote]:
-    known = answers.get(first_hop(route), {}) if len(route.fees) > 1 else {}
-    if not known:
-        return quotes
+    """``known`` are the quotes of the first hop."""
     first = _vaults_minimum(first_hop(route), terms)
     second = _vaults_minimum(Route(route.symbols[1:], route.fees[1:]), terms)
     bounded = dict(quotes)
