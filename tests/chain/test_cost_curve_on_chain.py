@@ -21,7 +21,7 @@ from keeper.domain.market import MarketSnapshot
 from keeper.domain.units import BPS, raw_from_usd_floor
 from keeper.planning.fills import best_fills
 from keeper.planning.netting import Trade
-from keeper.planning.quotes import quote_requests
+from keeper.planning.quotes import quote_requests, routes
 from keeper.planning.split import by_route
 from keeper.recorded.pools import POOL_DEPTHS
 from keeper.settings.schema import Settings
@@ -53,7 +53,9 @@ def really_lost_usd(node: ChainReader, snapshot: MarketSnapshot, sell: str, buy:
     amount = raw_from_usd_floor(usd, snapshot.token(sell).decimals, snapshot.price(sell))
     trade = Trade(sell, buy, amount, usd)
     quotes = node.quote(quote_requests([trade], snapshot), snapshot)
-    fills = best_fills(trade, by_route(quotes), some_terms(snapshot, ANY_SLIPPAGE_BPS))
+    answers = by_route(quotes)
+    of_trade = {route: answers[route] for route in routes(trade, snapshot)}
+    fills = best_fills(trade, of_trade, some_terms(snapshot, ANY_SLIPPAGE_BPS))
     return math.fsum(fill.fees_usd + fill.impact_usd for fill in fills)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from keeper.devnet.vault_reading import read_vault
 from keeper.domain.record import CycleOutcome, DecisionRecord
 from keeper.journal.fallback import FallbackJournal
 from keeper.journal.records import StoredRecords
@@ -15,7 +16,8 @@ from tests.faults.fixtures import Trial
 LIVE = ("run", "--live", "--every", "5s")
 ENDINGS = ("", "-wal", "-shm")
 RISKY = ("WBTC", "WETH", "LINK", "UNI")
-FALL = 0.49
+FALLEN = 1.13
+"""The health factor after the fall: an emergency, and no liquidation."""
 
 
 def records(url: str) -> tuple[DecisionRecord, ...]:
@@ -52,8 +54,9 @@ def test_a_daemon_without_its_journal_deleverages_from_the_second_one_and_goes_o
         trial.until(lambda: bool(held := records(second)) and causes(held[0]) == ["journal_unwritable"])
         assert records(second)[0].outcome is CycleOutcome.HELD
 
+        fall = FALLEN / read_vault(trial.world).health_factor
         for symbol in RISKY:
-            trial.move_price(symbol, FALL, pools=True)
+            trial.move_price(symbol, fall, pools=True)
         trial.until(lambda: trial.vault().deleveraged == 1)
         trial.until(lambda: CycleOutcome.SENT in {record.outcome for record in records(second)})
 
