@@ -1,7 +1,7 @@
 """Hypothesis profiles and the number of examples of a property test.
 
 ``default`` is deterministic: the same examples in every run. ``fast`` is ``default`` with a tenth of the examples.
-``explore`` is random, takes twenty times the examples and keeps each failing example in ``.hypothesis``.
+``explore`` is random, takes forty times the examples and keeps each failing example in ``.hypothesis``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXAMPLES_OF_A_TEST: Final = 100
 
 FEWEST: Final = 5
 
-SCALE: Final = {"default": 1.0, "fast": 0.1, "explore": 20.0}
+SCALE: Final = {"default": 1.0, "fast": 0.1, "explore": 40.0}
 """By profile: what a test's number of examples is multiplied by."""
 
 # No test fails because the machine is slow.

@@ -36,8 +36,8 @@ from tests.risk.slow_rules import RULES, Rule, another_exchange, published_bars
 
 DATA = Path(os.environ.get("KEEPER_DATA_DIR") or "../shared/data")
 SYMBOLS = ("WBTC", "WETH", "LINK", "UNI")
-FEW = 14
-"""Days between two looks. ``--tables`` looks every day."""
+FEW = 13
+"""Days between two looks, so that each day of the week is looked at. ``--tables`` looks every day."""
 
 STEP_H = 6
 """Hours between two looks of ``--tables`` where also the other times of the day count."""
